@@ -1,0 +1,3 @@
+/* main: placeholder entry until the command table lands. */
+#include "base.h"
+int main(void) { return OK; }

@@ -1,0 +1,218 @@
+/* backend: the seam between the host and a device. A backend is one const table; each operation is one const table.
+ * Level 2: includes op, augment. Vendor-free.
+ *
+ * Pointers called "device memory" come from alloc or place and are never read by the host. Calls are queued in order on
+ * the device's one queue and may return before the work is done; wait() is the only call that waits, and it is never
+ * called inside a training step. All functions return a status unless void. */
+#ifndef BACKEND_H
+#define BACKEND_H
+#include "augment.h"
+#include "op.h"
+
+struct device; /* opaque; one ordered queue of work */
+
+/* Numbers that change from step to step. In device memory; the host uploads the first part before a step, the device
+ * writes the second. */
+struct step_control {
+    /* written by the host */
+    uint64_t seed;
+    int64_t step;   /* optimizer step, from 0; keys dropout */
+    int64_t first;  /* position in the order of the batch's first sample */
+    uint32_t epoch; /* keys augmentation */
+    int32_t valid;  /* rows of the batch that count; the rest (evaluation's last batch) have label -1 */
+    int32_t micro;  /* index within an accumulated batch; keys dropout together with step */
+    float lr;
+    float ema_decay; /* of this step; 0: copy */
+    int64_t update;  /* updates done so far + 1: Adam's bias correction (refused steps do not count) */
+    /* written by the device */
+    int32_t bad;      /* non-zero: loss or gradient is not finite; commit and update return at once */
+    float clip_scale; /* factor that clipping applies to the gradient */
+};
+
+/* What a step leaves behind. Written by the device into a ring that the host reads later. float NaN: not computed. */
+struct step_record {
+    int64_t step;
+    int32_t epoch;
+    int32_t samples;     /* that counted */
+    float loss;          /* mean over the batch, as trained on (smoothed) */
+    float loss_variance; /* of the per-sample losses within the batch, n-1 in the denominator */
+    float loss_max;
+    int32_t correct;   /* top-1 */
+    float grad_norm;   /* global L2 norm before clipping */
+    float update_norm; /* global L2 norm of the change of the parameters */
+    float weight_norm; /* global L2 norm of the parameters after the update */
+    float lr;
+    int32_t nonfinite; /* non-finite values found in losses and gradients */
+    int32_t bad;       /* non-zero: the update was refused */
+};
+
+/* Sums over evaluated samples; device memory, zeroed by the host before an evaluation. */
+struct loss_sums {
+    double loss, loss_squares;
+    float loss_max;
+    int32_t nonfinite;
+    int64_t samples, correct, correct5;
+};
+
+/* ---- operations ---- */
+
+struct op_desc {
+    const union op_params *params;
+    struct shape in[OP_MAX_IN], out;
+    int in_count;
+    enum dtype dtype;        /* of activations */
+    bool training;           /* false: forward only, ever */
+    bool in_grad[OP_MAX_IN]; /* a gradient of this input will be asked for */
+};
+
+/* What prepare found out an operation needs. */
+struct op_needs {
+    size_t scratch_bytes; /* shared by all nodes, contents lost between calls */
+    size_t saved_bytes;   /* this node's own: written by forward, read by backward of the same step */
+    struct {
+        int64_t count;    /* elements in the backend's own layout, >= the canonical count; what is more stays 0 */
+        enum dtype dtype; /* what forward and backward read: DT_F32 the master, else the low-precision copy */
+    } weight[OP_MAX_WEIGHTS];
+};
+
+struct op_call {
+    void *state; /* from prepare */
+    void *scratch, *saved;
+    const void *in[OP_MAX_IN];
+    void *out;
+    void *in_grad[OP_MAX_IN]; /* overwritten; NULL: not wanted */
+    const void *out_grad;
+    void *weight[OP_MAX_WEIGHTS];       /* states (running statistics) are always fp32 and written by commit only */
+    float *weight_grad[OP_MAX_WEIGHTS]; /* overwritten; NULL for states */
+    const struct step_control *control; /* device memory */
+    int node;                           /* number in the graph */
+    bool training;                      /* forward: batch statistics, dropout */
+};
+
+struct op_impl {
+    /* Builds descriptors. *state is owned by the caller until release, which accepts NULL. */
+    int (*prepare)(struct device *device, const struct op_desc *desc, void **state, struct op_needs *needs);
+    int (*forward)(struct device *device, const struct op_call *call);
+    int (*backward)(struct device *device, const struct op_call *call);
+    /* Takes what the forward pass saved into the states (running statistics), unless control->bad. NULL: no states. */
+    int (*commit)(struct device *device, const struct op_call *call);
+    void (*release)(void *state);
+    /* Host memory, canonical layout (OIHW, or as a vector) <-> the backend's own. Exact. NULL: the same layout.
+     * pack zeroes what is more than the canonical elements. */
+    void (*pack)(const void *state, int weight, float *own, const float *canonical);
+    void (*unpack)(const void *state, int weight, float *canonical, const float *own);
+};
+
+/* ---- the rest of a step ---- */
+
+/* pixels: uint8 [count][h][w][c]; labels: int32 [count]; order: int32, sample number per position. */
+struct gather_args {
+    const uint8_t *pixels;
+    const int32_t *labels, *order;
+    struct shape image; /* n unused */
+    struct augment augment;
+    enum dtype dtype;
+    int batch;
+    void *out;            /* [batch][out_h][out_w][c] */
+    int32_t *out_labels;  /* [batch]; -1 in rows >= control->valid, whose pixels are 0 */
+    int32_t *out_samples; /* [batch] sample numbers, -1 likewise */
+    const struct step_control *control;
+};
+
+/* Softmax cross-entropy: losses, statistics and gradient in one pass. Rows labelled -1 have loss 0 and gradient 0.
+ * Gradient = (softmax - target) * grad_scale / valid; target = label smoothed by e: 1-e+e/C on the label, e/C elsewhere
+ * (torch), or the row of targets smoothed likewise. */
+struct loss_args {
+    const void *logits; /* [batch][classes] */
+    void *logits_grad;  /* same; NULL: not wanted */
+    enum dtype dtype;
+    int batch, classes;
+    const int32_t *labels; /* [batch] */
+    const float *targets;  /* [batch][classes] or NULL */
+    float smoothing, grad_scale;
+    float *losses;                /* [batch] */
+    int32_t *predictions;         /* [batch], arg max, lowest index on a tie */
+    float *probabilities;         /* [batch][classes] or NULL */
+    struct loss_sums *sums;       /* added to */
+    struct step_control *control; /* bad is set (never cleared) when a loss is not finite */
+};
+
+enum optimizer_kind { OPTIMIZER_SGD, OPTIMIZER_ADAM, OPTIMIZER_ADAMW };
+
+/* A stretch of the flat arrays with one weight decay. Stretches are in order and cover [0, count). */
+struct decay_segment {
+    int64_t end; /* first element after it */
+    float weight_decay;
+};
+
+/* One pass over the flat arrays: unscale, clip, decay, moments, low-precision copy, EMA. */
+struct update_args {
+    enum optimizer_kind kind;
+    float momentum; /* SGD; the first update sets the buffer to the gradient (torch) */
+    bool nesterov;
+    float beta1, beta2, epsilon;
+    float clip_norm;  /* 0: none. scale = min(1, clip_norm / (norm + 1e-6)), always multiplied (torch) */
+    float grad_scale; /* multiplied first: 1 / accumulated batches */
+    int64_t count;
+    float *param, *grad;
+    float *moment1, *moment2; /* NULL where the kind has none */
+    float *ema;               /* or NULL */
+    void *low;                /* low-precision copy of param, or NULL */
+    enum dtype low_dtype;
+    const struct decay_segment *segments; /* device memory */
+    int segment_count;
+    struct step_control *control;
+    float *norms;       /* device, 3 floats: gradient (by grad_norm), update, weight */
+    int32_t *nonfinite; /* device: by grad_norm */
+};
+
+struct backend {
+    const char *name; /* "cpu", "cuda" */
+    /* index: which device; threads: 0 for all (CPU). On failure *device is NULL. */
+    int (*open)(struct device **device, int index, int threads);
+    void (*close)(struct device *device); /* accepts NULL */
+    /* One line for the person: "AMD EPYC, 2 threads, AVX-512 bf16, oneDNN 2.6.3". */
+    void (*describe)(const struct device *device, char *text, size_t bytes);
+    /* Whether the device computes in this dtype at all, and whether it has it in hardware. */
+    bool (*supports)(const struct device *device, enum dtype dtype, bool *in_hardware);
+
+    int (*alloc)(struct device *device, size_t bytes, void **memory); /* zeroed, aligned to 256 bytes */
+    void (*release)(struct device *device, void *memory);             /* accepts NULL */
+    /* Makes host memory readable by the device for as long as it is placed; on the CPU the same pointer. */
+    int (*place)(struct device *device, const void *host, size_t bytes, const void **memory);
+    void (*unplace)(struct device *device, const void *memory);
+    int (*upload)(struct device *device, void *to, const void *from, size_t bytes);
+    int (*download)(struct device *device, void *to, const void *from, size_t bytes); /* readable after wait */
+    int (*zero)(struct device *device, void *memory, size_t bytes);
+    int (*wait)(struct device *device);
+
+    int (*gather)(struct device *device, const struct gather_args *args);
+    int (*loss)(struct device *device, const struct loss_args *args);
+    /* to += from (first: to = from), element-wise. Sums gradients of a value with several readers, and of accumulated
+     * batches. */
+    int (*accumulate)(struct device *device, void *to, const void *from, int64_t count, enum dtype dtype, bool first);
+    /* norms[0] = L2 norm of grad * grad_scale, non-finite values counted; sets control->bad, clip_scale. */
+    int (*grad_norm)(struct device *device, const struct update_args *args);
+    int (*update)(struct device *device, const struct update_args *args);
+    /* low = param for count elements (after loading weights). */
+    int (*lower)(struct device *device, void *low, enum dtype dtype, const float *param, int64_t count);
+    /* to = decay * to + (1 - decay) * from, decay = control->ema_decay, unless control->bad. For EMA of states. */
+    int (*blend)(struct device *device, float *to, const float *from, int64_t count,
+                 const struct step_control *control);
+    /* Exchanges the contents of two arrays (evaluating with the EMA weights). */
+    int (*swap)(struct device *device, float *a, float *b, int64_t count);
+    /* Fills *record from the step's results. sums holds this step alone. */
+    int (*record)(struct device *device, struct step_record *record, const struct loss_sums *sums,
+                  const struct update_args *args);
+    /* Counts non-finite values; waits. Only for naming what went wrong after a bad step. */
+    int (*count_nonfinite)(struct device *device, const void *memory, enum dtype dtype, int64_t count, int64_t *found);
+
+    const struct op_impl *ops[OP_COUNT]; /* NULL: unsupported, reported by plan_build */
+};
+
+/* Backends compiled in, NULL-terminated, best first. */
+extern const struct backend *const backend_list[];
+extern const struct backend backend_cpu;
+/* "auto", "cpu", "cuda", "cuda:1" -> a backend and an opened device. Closing is the caller's. */
+int backend_open(const char *name, int threads, const struct backend **backend, struct device **device);
+#endif

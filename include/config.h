@@ -1,0 +1,123 @@
+/* config: every knob of a run, from one schema table. The same table feeds parsing, help, defaults, suggestions,
+ * completion and the resolved copy.
+ * Level 2: includes base, op (optimizer and interpolation kinds come from backend's and augment's enums by value). */
+#ifndef CONFIG_H
+#define CONFIG_H
+#include "backend.h"
+#include <stdio.h>
+
+enum { CONFIG_TEXT = 1024, CONFIG_LAYERS = 256 };
+
+enum model_kind { MODEL_SMALL_CNN, MODEL_MLP, MODEL_RESNET18, MODEL_RESNET34, MODEL_RESNET50, MODEL_CUSTOM };
+enum stem_kind { STEM_AUTO, STEM_CIFAR, STEM_IMAGENET }; /* auto: cifar for inputs up to 64 pixels */
+enum schedule_kind { SCHEDULE_CONSTANT, SCHEDULE_STEP, SCHEDULE_COSINE, SCHEDULE_PLATEAU };
+enum monitor_kind { MONITOR_VAL_LOSS, MONITOR_VAL_ACCURACY, MONITOR_TRAIN_LOSS };
+enum precision_kind { PRECISION_AUTO, PRECISION_FP32, PRECISION_BF16, PRECISION_FP16 };
+enum monitor_mode { MODE_AUTO, MODE_MIN, MODE_MAX }; /* auto: min for a loss, max for an accuracy */
+enum threshold_mode { THRESHOLD_REL, THRESHOLD_ABS };
+enum decay_kind { DECAY_WEIGHTS, DECAY_ALL };
+enum normalize_kind { NORMALIZE_AUTO, NORMALIZE_GIVEN, NORMALIZE_NONE }; /* auto: measured on the training set */
+
+/* One [[layer]] section of one's own network, in file order. Unset integers are -1. */
+struct config_layer {
+    int line;
+    char type[24]; /* conv, linear, norm, relu, max_pool, avg_pool, global_pool, dropout, add, flatten */
+    char name[64]; /* given, or "<type><number>" */
+    char
+        from[64]; /* add: name of the earlier layer to add; others: input taken from that layer; "": the layer before */
+    int filters, units, kernel, stride, pad, groups;
+    bool bias, bias_set, relu;
+    float rate;
+};
+
+struct config {
+    char name[128]; /* the file's base name without .ini; names the run */
+    char file[CONFIG_TEXT];
+    struct {
+        char train[CONFIG_TEXT], val[CONFIG_TEXT];
+        double val_fraction; /* of train, when val is empty */
+        int resize;
+        bool shuffle;
+        int threads;
+    } data;
+    struct {
+        double hflip, rotate, brightness, contrast;
+        int crop, crop_padding;
+        enum interpolation interpolation;
+        enum normalize_kind normalize;
+        double mean[4], std[4];
+        int mean_count, std_count;
+    } augment;
+    struct {
+        enum model_kind name;
+        enum stem_kind stem;
+        int width;
+        int hidden;
+        double dropout;
+        bool batch_norm;
+    } model;
+    struct config_layer *layers;
+    int layer_count;
+    struct {
+        enum optimizer_kind name;
+        double lr, momentum, beta1, beta2, eps, weight_decay, clip_norm, ema_decay;
+        bool nesterov, ema_warmup;
+        enum decay_kind decay;
+    } optim;
+    struct {
+        enum schedule_kind name;
+        double warmup_epochs, warmup_start, gamma, min_lr;
+        int step_epochs;
+        enum monitor_kind monitor; /* plateau */
+        enum monitor_mode mode;
+        enum threshold_mode threshold_mode;
+        double factor, threshold, eps;
+        int patience, cooldown;
+    } schedule;
+    struct {
+        enum monitor_kind monitor;
+        enum monitor_mode mode;
+        int patience; /* 0: off */
+        double min_delta;
+        bool restore_best;
+    } early_stop;
+    struct {
+        int epochs, batch_size, accumulate, bad_steps, threads;
+        int64_t max_steps; /* 0: none */
+        int64_t seed;
+        double label_smoothing;
+        enum precision_kind precision;
+        char device[32];
+        bool deterministic;
+    } train;
+    struct {
+        int console_seconds; /* a plain line at least this often when stderr is no terminal */
+        int steps_every;     /* rows of steps.csv */
+    } stats;
+    struct {
+        char dir[CONFIG_TEXT];    /* runs are folders in it */
+        char name[128];           /* "": the config's name */
+        int64_t checkpoint_steps; /* also save every so many steps; 0: only at the end of epochs */
+        int checkpoint_epochs;
+    } run;
+    struct arena arena;
+};
+
+/* Defaults, then the file (NULL: none), then overrides "section.key=value" (aliases as lr=0.1 allowed).
+ * ERR_CONFIG: all mistakes have been printed to errors ("file:line: error: …", overrides as "command line: error: …"),
+ * fail_text is their summary. ERR_NO_INPUT: the file cannot be read. config_free accepts a zeroed struct. */
+int config_load(struct config *config, const char *file, const char *const *overrides, int override_count,
+                FILE *errors);
+void config_free(struct config *config);
+
+/* Writes every key, as a file that loads to the same config. Only keys that differ from the default carry no comment
+ * mark… all are written plainly. */
+int config_write(const struct config *config, FILE *stream);
+
+/* One line per key: name, type, default, range, help. */
+void config_print_defaults(FILE *stream, bool markdown);
+/* "section.key" of every key, one per line, and values of enums as "section.key=value"; for completion. */
+void config_print_keys(FILE *stream);
+/* Value of "section.key" as it would be written. false: no such key. */
+bool config_get(const struct config *config, const char *key, char *text, size_t bytes);
+#endif

@@ -1,0 +1,85 @@
+/* data: labelled images in memory.
+ * Level 2: includes op, config types by name only. */
+#ifndef DATA_H
+#define DATA_H
+#include "op.h"
+
+/* All images of one folder or file set, equal in shape. */
+struct dataset {
+    struct arena arena;
+    const char *source; /* path */
+    const char *format; /* "folder", "idx", "cifar10", "cifar100" */
+    struct shape image; /* {1, h, w, c}, c 1 or 3 */
+    int64_t count;
+    int class_count;
+    const char **class_names; /* [class_count]; IDX: "0", "1", … */
+    uint8_t *pixels;          /* [count][h][w][c] */
+    int32_t *labels;          /* [count] */
+    const char **files;       /* [count] path relative to source, or NULL */
+};
+
+struct dataset_options {
+    int resize;  /* 0: images must all have one size. N: short side to N (PIL's antialiased bilinear), centre crop N x N
+                  */
+    int threads; /* decoding, 0: all */
+    bool train_part; /* IDX, CIFAR: which of the two parts of a folder that holds both */
+};
+
+/* Opens a class folder (torchvision ImageFolder's order), or a folder with IDX (.gz or not) or CIFAR binary files:
+ * found out from content. Every error names the file. dataset_close accepts a zeroed struct. */
+int dataset_open(struct dataset *dataset, const char *path, const struct dataset_options *options);
+void dataset_close(struct dataset *dataset);
+
+/* One image file, as the data set would hold it (predict). pixels: [image.h][image.w][image.c]; given back with
+ * memory_give. A picture of another size is resized as for resize = the short side of image. */
+int image_load(const char *path, struct shape image, int resize, uint8_t **pixels);
+/* Decodes a PNG file as PIL's convert("RGB") does. */
+int png_read(const char *path, uint8_t **pixels, int *height, int *width);
+/* Writes RGB (channels 3) or grey (1). */
+int png_write(const char *path, const uint8_t *pixels, int height, int width, int channels);
+/* PIL's antialiased bilinear resize, bit-exact; given back with memory_give. */
+int image_resize(const uint8_t *pixels, int height, int width, int channels, int new_height, int new_width,
+                 uint8_t **resized);
+
+/* A choice of samples of a data set. */
+struct subset {
+    const struct dataset *data;
+    int32_t *samples; /* [count], ascending */
+    int64_t count;
+};
+
+/* Whole data set. */
+int subset_all(struct subset *subset, const struct dataset *data);
+/* Splits each class by a draw per sample: round(fraction * class size) of each class, at least 1 where it has 2 or
+ * more, go to val. A function of (seed, labels) only. */
+int subset_split(struct subset *train, struct subset *val, const struct dataset *data, double fraction, uint64_t seed);
+void subset_free(struct subset *subset);
+/* Position -> sample table of one epoch: a permutation that is a function of (seed, epoch), or unshuffled. order:
+ * [count]. */
+void subset_order(const struct subset *subset, uint64_t seed, uint32_t epoch, bool shuffle, int32_t *order);
+/* Channel mean and standard deviation (population) of values in 0..1, in double, order-independent exact integer sums.
+ */
+void subset_statistics(const struct subset *subset, double mean[static 4], double std[static 4]);
+
+/* Class names of two data sets must agree; the error names the first difference. */
+int dataset_match(const struct dataset *train, const struct dataset *val);
+
+/* ---- generated images: aerial tiles ---- */
+struct tiles_options {
+    int per_class, size; /* size: 64 */
+    double illumination; /* strength of uneven lighting over the set, 0 none .. 1 */
+    double noise;        /* sensor noise, standard deviation in 0..1 */
+    double label_noise;  /* share of tiles put into a wrong class folder */
+    double imbalance;    /* 0 even .. <1: the last class has (1 - imbalance) of the first's tiles */
+    double outliers;     /* share of tiles replaced by something that is no tile */
+    uint64_t seed;
+    const char *part; /* "train", "val": keys the draw, so the parts differ */
+};
+enum { TILES_CLASSES = 10 };
+extern const char *const tiles_class_names[TILES_CLASSES];
+/* Draws one tile: rgb [size][size][3]. */
+void tiles_draw(uint8_t *rgb, int size, int class, uint64_t seed, uint64_t index);
+/* Writes folder/<class>/<nnnn>.png and folder.spoiled.csv (file, class, fault). The folder must be absent, empty, or an
+ * earlier result of the same options (then it is kept). */
+int tiles_write(const char *folder, const struct tiles_options *options);
+#endif

@@ -1,0 +1,64 @@
+/* graph: a model as pure description: no memory, no device. Nodes stand in execution order; the last node's output is
+ * the logits.
+ * Level 2: includes op. */
+#ifndef GRAPH_H
+#define GRAPH_H
+#include "op.h"
+
+struct config;
+
+enum value_role { VALUE_INPUT, VALUE_ACTIVATION, VALUE_PARAM, VALUE_STATE };
+
+struct value {
+    const char *name; /* weights: torchvision's name, "layer1.0.conv1.weight"; activations: the node's name */
+    enum value_role role;
+    struct shape shape; /* activations with n = 1 in the graph; the plan sets the batch */
+    int rank;           /* weights only, see op_weight */
+    enum weight_init init;
+    int fan_in;
+};
+
+struct node {
+    const char *name;
+    enum op_kind op;
+    union op_params params;
+    int in[OP_MAX_IN], in_count;
+    int weight[OP_MAX_WEIGHTS], weight_count; /* value numbers */
+    int out;
+    int line; /* of the config file that asked for it; 0: built in */
+};
+
+struct graph {
+    struct arena arena;
+    const char *model; /* name */
+    struct node *nodes;
+    struct value *values;
+    int node_count, value_count, node_room, value_room;
+    int input, logits; /* value numbers */
+    int class_count;
+};
+
+/* Starts a graph with one input value. graph_free accepts a zeroed struct. */
+void graph_begin(struct graph *graph, const char *model, struct shape image);
+void graph_free(struct graph *graph);
+
+/* Each appends a node and returns its output's value number, or a negative status (text says why, with the node's
+ * name). Weights are named "<name>.weight" and so on. */
+int graph_node(struct graph *graph, const char *name, enum op_kind op, const union op_params *params, const int *in,
+               int in_count);
+int graph_conv2d(struct graph *graph, const char *name, int x, int filters, int kernel, int stride, int pad, bool bias);
+int graph_linear(struct graph *graph, const char *name, int x, int units);
+int graph_norm(struct graph *graph, const char *name, int x, int addend, bool relu); /* addend -1: none */
+int graph_relu(struct graph *graph, const char *name, int x);
+int graph_max_pool(struct graph *graph, const char *name, int x, int size, int stride, int pad);
+int graph_global_pool(struct graph *graph, const char *name, int x);
+int graph_dropout(struct graph *graph, const char *name, int x, float rate); /* rate 0: returns x */
+
+/* The network of the config's [model] section or [[layer]] sections for images of this shape. */
+int model_build(struct graph *graph, const struct config *config, struct shape image, int class_count);
+/* Names for help and suggestions, NULL-terminated. */
+extern const char *const model_names[];
+
+int64_t graph_param_count(const struct graph *graph);
+double graph_flops(const struct graph *graph); /* forward, one image */
+#endif

@@ -1,0 +1,97 @@
+/* plan: a graph bound to a device. All device memory is taken here, a step takes none. Also the order of one step.
+ * Level 3: includes backend, graph. */
+#ifndef PLAN_H
+#define PLAN_H
+#include "backend.h"
+#include "graph.h"
+#include <stdio.h>
+
+struct plan_options {
+    int batch;
+    enum dtype dtype;
+    bool training;   /* false: forward only; no gradients, moments, EMA */
+    bool accumulate; /* gradients of several batches are summed before an update */
+    bool ema;
+    bool decay_all; /* weight decay on biases and norms too (torch's default); else only on weights of rank > 1 */
+    float weight_decay;
+    float smoothing;
+    struct update_args
+        update;         /* kind, momentum, nesterov, betas, epsilon, clip_norm, grad_scale; the plan fills the rest */
+    struct shape image; /* stored images */
+    struct augment augment_train, augment_eval;
+};
+
+/* One allocation, by purpose. */
+enum slab_kind {
+    SLAB_PARAM,
+    SLAB_LOW,
+    SLAB_GRAD,
+    SLAB_GRAD_SUM,
+    SLAB_MOMENT1,
+    SLAB_MOMENT2,
+    SLAB_EMA,
+    SLAB_STATE,
+    SLAB_STATE_EMA,
+    SLAB_ACTIVATION,
+    SLAB_SAVED,
+    SLAB_SCRATCH,
+    SLAB_BATCH,
+    SLAB_COUNT
+};
+struct slab {
+    void *memory;
+    size_t bytes;
+};
+extern const char *const slab_names[SLAB_COUNT];
+
+struct plan {
+    const struct graph *graph;
+    const struct backend *backend;
+    struct device *device;
+    struct plan_options options;
+    struct arena arena;
+    struct slab slabs[SLAB_COUNT];
+    struct op_call *calls;            /* one per node */
+    struct plan_value *values;        /* one per graph value: where it lies */
+    int64_t param_count, state_count; /* elements of the flat arrays, padding included */
+    struct update_args update;
+    struct gather_args gather; /* pixels, labels, order: set by plan_place_data */
+    struct loss_args loss;
+    struct step_control *control;   /* device memory, inside SLAB_BATCH */
+    struct loss_sums *sums;         /* device memory */
+    struct plan_sum *gradient_sums; /* in backward order */
+};
+
+int plan_build(struct plan *plan, const struct graph *graph, const struct backend *backend, struct device *device,
+               const struct plan_options *options);
+void plan_free(struct plan *plan); /* accepts a zeroed struct */
+
+/* Prints slabs with bytes and, verbose, every value's place. */
+void plan_print(const struct plan *plan, FILE *stream, bool verbose);
+size_t plan_bytes(const struct plan *plan);
+
+/* Which images the next batches come from: device memory; order is the position -> sample table. */
+void plan_set_data(struct plan *plan, const uint8_t *pixels, const int32_t *labels, const int32_t *order);
+
+/* Queues one training batch: gather, forward, loss, backward[, sum]. With last: norm, update, commit, record into
+ * *record (memory the device can write and the host reads after wait). No allocation, no waiting. */
+int plan_train_batch(struct plan *plan, const struct step_control *control, bool first, bool last,
+                     struct step_record *record);
+/* Queues one evaluation batch: gather, forward, unsmoothed loss added to sums. */
+int plan_eval_batch(struct plan *plan, const struct step_control *control);
+int plan_clear_sums(struct plan *plan);
+int plan_read_sums(struct plan *plan, struct loss_sums *sums); /* waits */
+
+/* A weight in host memory, canonical layout, from or to one of PARAM, GRAD, MOMENT1, MOMENT2, EMA (params), STATE,
+ * STATE_EMA (states). Both wait. Writing PARAM also renews the low-precision copy. */
+int plan_read_weight(struct plan *plan, enum slab_kind slab, int value, float *canonical);
+int plan_write_weight(struct plan *plan, enum slab_kind slab, int value, const float *canonical);
+/* Draws all weights from the seed (init rules of the values); zeroes moments; EMA starts as a copy. */
+int plan_init_weights(struct plan *plan, uint64_t seed);
+/* Exchanges parameters and states with their EMA. Twice is nothing. */
+int plan_swap_ema(struct plan *plan);
+
+/* After a refused step: runs that batch again, node by node, and names the first tensor that is not finite
+ * ("output of layer2.0.bn1 (forward)", "gradient of conv1.weight (backward)"). Weights and states stay as they are. */
+int plan_find_nonfinite(struct plan *plan, const struct step_control *control, char *text, size_t bytes);
+#endif

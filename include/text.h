@@ -1,0 +1,35 @@
+/* text: number parsing that accepts the whole word or nothing, and "did you mean".
+ * Level 0. */
+#ifndef TEXT_H
+#define TEXT_H
+#include "base.h"
+
+/* Parse the whole of text ("C" locale, no trailing junk, finite). false: not such a number, or out of the type's range.
+ */
+bool text_to_int64(const char *text, int64_t *value);
+bool text_to_double(const char *text, double *value);
+bool text_to_bool(const char *text, bool *value); /* true/false, yes/no, on/off, 1/0 */
+
+/* Removes white space at both ends, in place; returns the first kept character. */
+char *text_trim(char *text);
+
+/* Damerau-Levenshtein distance (optimal string alignment), capped at limit + 1. */
+int text_distance(const char *a, const char *b, int limit);
+
+/* Up to three of the candidates nearest to word (prefix, or distance at most 2), best first. Returns how many. */
+enum { TEXT_SUGGESTIONS = 3 };
+int text_suggest(const char *word, const char *const *candidates, int count,
+                 const char *found[static TEXT_SUGGESTIONS]);
+
+/* Copies with truncation; always terminated. false: it did not fit. */
+bool text_copy(char *to, size_t to_bytes, const char *from);
+
+/* A JSON string literal of text, quotes included, control characters escaped, invalid UTF-8 replaced. Writes to a
+ * growing buffer: call with (NULL, 0) for the length; always terminated when bytes > 0. Returns the full length. */
+size_t text_json(char *to, size_t bytes, const char *text);
+
+/* 1234567 as "1.23 M", 1536 bytes as "1.5 KiB", 3725 s as "1:02:05". text holds at least 24 characters. */
+void text_count(char text[static 24], double count);
+void text_bytes(char text[static 24], double bytes);
+void text_duration(char text[static 24], double seconds);
+#endif
