@@ -1,0 +1,92 @@
+/* options: a command's line taken apart by its table of options (getopt_long), its help, its exit status. Knows no
+ * command. */
+#include "cli.h"
+#include "log.h"
+#include "text.h"
+
+#include <assert.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { MAX_OPTIONS = 24, HELP_VALUE = 1000 };
+
+static void print_usage(const struct cli_usage *usage)
+{
+    const char *line = usage->synopsis, *lead = "usage: ";
+    while (*line) {
+        int length = (int)strcspn(line, "\n");
+        printf("%sevenkeel %.*s\n", lead, length, line);
+        line += length + (line[length] == '\n');
+        lead = "       ";
+    }
+    printf("\n%s\n\n", usage->about);
+    for (int i = 0; i < usage->option_count; i++) {
+        const struct cli_option *option = &usage->options[i];
+        char left[64];
+        snprintf(left, sizeof left, "--%s%s%s", option->name, option->argument ? " " : "",
+                 option->argument ? option->argument : "");
+        printf("  %-22s %s\n", left, option->help);
+    }
+    printf("  %-22s %s\n", "--help", "print this");
+}
+
+static int unknown_option(const struct cli_usage *usage, const char *word)
+{
+    const char *names[MAX_OPTIONS], *near[TEXT_SUGGESTIONS];
+    for (int i = 0; i < usage->option_count; i++)
+        names[i] = usage->options[i].name;
+    const char *bare = word + strspn(word, "-");
+    if (text_suggest(bare, names, usage->option_count, near) > 0)
+        return FAIL(ERR_USAGE, "unknown option '%s'; did you mean '--%s'?", word, near[0]);
+    return FAIL(ERR_USAGE, "unknown option '%s'; --help lists the options", word);
+}
+
+int cli_parse(const struct cli_usage *usage, int *argc, char **argv)
+{
+    struct option options[MAX_OPTIONS + 2] = {{0}};
+    assert(usage->option_count <= MAX_OPTIONS);
+    for (int i = 0; i < usage->option_count; i++)
+        options[i] = (struct option){usage->options[i].name, usage->options[i].argument != NULL, NULL, i};
+    options[usage->option_count] = (struct option){"help", no_argument, NULL, HELP_VALUE};
+
+    optind = 0; /* 0, not 1: glibc also forgets what it kept from an earlier scan */
+    opterr = 0;
+    int found;
+    while ((found = getopt_long(*argc, argv, ":h", options, NULL)) != -1) {
+        const char *word = optind > 0 && optind <= *argc ? argv[optind - 1] : "";
+        if (found == HELP_VALUE || found == 'h') {
+            print_usage(usage);
+            return CLI_HELPED;
+        }
+        if (found == ':')
+            return FAIL(ERR_USAGE, "option '%s' needs a value; --help shows which", word);
+        if (found == '?')
+            return unknown_option(usage, word);
+        const struct cli_option *option = &usage->options[found];
+        if (option->argument)
+            *option->text = optarg;
+        else
+            *option->flag = true;
+    }
+    int words = 1;
+    for (int i = optind; i < *argc; i++)
+        argv[words++] = argv[i];
+    *argc = words;
+    return CLI_GO;
+}
+
+int cli_exit(int status)
+{
+    if (status < 0)
+        log_error("%s", fail_text());
+    return status < 0 ? status_exit_code(status) : 0;
+}
+
+int cli_integer(const char *option, const char *text, int64_t low, int64_t high, int64_t *value)
+{
+    if (!text_to_int64(text, value) || *value < low || *value > high)
+        return FAIL(ERR_USAGE, "--%s %s: expected a whole number from %lld to %lld", option, text, (long long)low,
+                    (long long)high);
+    return OK;
+}
