@@ -1,38 +1,9 @@
 /* checkpoint: weights and state on disk, complete or absent.
- * Level 4: includes plan. */
+ * Level 4: includes plan, tensors. */
 #ifndef CHECKPOINT_H
 #define CHECKPOINT_H
 #include "plan.h"
-
-/* ---- safetensors files ---- */
-struct tensor {
-    const char *name;
-    enum dtype dtype; /* DT_F32; 64-bit integers are marked by is_int64 */
-    bool is_int64;
-    int rank;
-    int64_t dims[4];
-    const void *data; /* inside the file's buffer, unaligned */
-    size_t bytes;
-};
-struct tensor_file {
-    struct arena arena;
-    void *buffer;
-    size_t bytes;
-    struct tensor *tensors; /* in order of data */
-    int count;
-    const char **meta_keys, **meta_values;
-    int meta_count;
-};
-/* Validates all of the format (header length, JSON, no duplicate names, contiguous offsets, sizes). Errors name the
- * file. */
-int tensors_read(struct tensor_file *file, const char *path);
-void tensors_free(struct tensor_file *file);
-const struct tensor *tensors_find(const struct tensor_file *file, const char *name);
-/* Header padded so that data starts at a multiple of 64; metadata pairs NULL-terminated: key, value, key, value, NULL.
- */
-int tensors_write(const char *path, const struct tensor *tensors, int count, const char *const *metadata);
-
-/* ---- checkpoints ---- */
+#include "tensors.h"
 
 /* All that a resumed run needs besides weights; written as state.json. */
 struct train_state;
