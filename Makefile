@@ -1,59 +1,188 @@
-# evenkeel: build, test, bench, quickstart, install. `make help` lists the targets.
-# Overridable: CC CFLAGS CPPFLAGS LDFLAGS BUILD PREFIX DESTDIR CPU_ARCH SAN V.
+# evenkeel: build, test, lint, bench, fuzz, install. `make help` lists the targets.
+#
+# Overridable: CC CFLAGS CPPFLAGS LDFLAGS WERROR BUILD PREFIX DESTDIR CPU_ARCH SAN JOBS V=1 (show commands).
+# A part is a file: host/*/*.c, kernels/cpu/*.c, tests/test_*.c, bench/*.c and fuzz/fuzz_*.c are found by name, and other
+# files in tests/ are linked into every test.
 
+ifeq ($(origin CC),default)
+CC := gcc
+endif
 BUILD    ?= build
 PREFIX   ?= /usr/local
 CPU_ARCH ?= native
 SAN      ?=
+WERROR   ?= -Werror
+JOBS     ?= $(shell nproc 2>/dev/null || echo 2)
 Q        := $(if $(V),,@)
+SETUP    ?= tools/setup.sh
 
 PACKAGES := inih libpng zlib jansson
 # Contraction is off so that gcc, clang and nvcc round alike.
 BASE     := -std=c11 -D_GNU_SOURCE -Iinclude -MMD -MP -ffp-contract=off -fno-math-errno -fopenmp -pthread
 WARN     := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wconversion \
-            -Wno-sign-conversion -Wpointer-arith -Wwrite-strings -Wundef -Werror
+            -Wno-sign-conversion -Wpointer-arith -Wwrite-strings -Wundef $(WERROR)
 OPTIMISE := $(if $(SAN),-O1 -fno-omit-frame-pointer -fno-sanitize-recover=all,-O3) -g
 SANITISE := $(if $(SAN),-fsanitize=$(SAN))
-VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || cat VERSION 2>/dev/null || echo unknown)
-# Looked up when first compiling, not while reading this file: `make setup` may install them first.
-PKG_CFLAGS = $(shell pkg-config --cflags $(PACKAGES))
-PKG_LIBS   = $(shell pkg-config --libs $(PACKAGES))
-ALL_CFLAGS  = $(BASE) $(WARN) $(OPTIMISE) $(SANITISE) $(PKG_CFLAGS) $(CPPFLAGS) $(CFLAGS)
-ALL_LDFLAGS = $(SANITISE) -fopenmp -pthread $(LDFLAGS)
+# Asked for at the first compile, not while this file is read: `make quickstart` may install the packages first.
+PKG_CFLAGS  = $(eval PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES)))$(PKG_CFLAGS)
+PKG_LIBS    = $(eval PKG_LIBS := $(shell pkg-config --libs $(PACKAGES)))$(PKG_LIBS)
+# LOCAL is what one folder or file adds; the user's own flags come last.
+LOCAL       =
+ALL_CFLAGS  = $(BASE) $(WARN) $(OPTIMISE) $(SANITISE) $(PKG_CFLAGS) $(LOCAL) $(CPPFLAGS) $(CFLAGS)
+ALL_LDFLAGS = $(SANITISE) -fopenmp -pthread $(CFLAGS) $(LDFLAGS)
 ALL_LIBS    = $(PKG_LIBS) -ldnnl -lm
 
-HOST    := $(filter-out host/cli/main.c,$(wildcard host/*/*.c))
-KERNELS := $(wildcard kernels/cpu/*.c)
+MAIN         := host/cli/main.c
+HOST         := $(filter-out $(MAIN),$(wildcard host/*/*.c))
+KERNELS      := $(wildcard kernels/cpu/*.c)
+TEST_SUPPORT := $(filter-out tests/test_%,$(wildcard tests/*.c))
+TEST_SOURCES := $(wildcard tests/test_*.c)
+BENCHES      := $(wildcard bench/*.c)
+FUZZERS      := $(wildcard fuzz/fuzz_*.c)
+SOURCES      := $(MAIN) $(HOST) $(KERNELS) $(TEST_SUPPORT) $(TEST_SOURCES) $(BENCHES) $(wildcard fuzz/*.c)
+object        = $(patsubst %.c,$(BUILD)/%.o,$(1))
+program       = $(patsubst %.c,$(BUILD)/%,$(1))
+
 LIBRARY := $(BUILD)/libevenkeel.a
-OBJECTS := $(HOST:%.c=$(BUILD)/%.o) $(KERNELS:%.c=$(BUILD)/%.o)
 PROGRAM := $(BUILD)/evenkeel
-TEST_SUPPORT := $(filter-out tests/test_%.c,$(wildcard tests/*.c))
-TESTS   := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/test_*.c))
+TESTS   := $(call program,$(TEST_SOURCES))
+REPLAYS := $(patsubst fuzz/fuzz_%.c,$(BUILD)/fuzz/replay_%,$(FUZZERS))
 
-.PHONY: all tests clean
-all: $(PROGRAM)
+.PHONY: all tests benches fuzzers replays
+all: $(PROGRAM) ## build the program (the default)
+tests: $(PROGRAM) $(TESTS) $(REPLAYS)
+benches: $(call program,$(BENCHES))
+fuzzers: $(call program,$(FUZZERS))
 
-$(PROGRAM): $(BUILD)/host/cli/main.o $(LIBRARY)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LIBS)
+# ---- compiling ----
 
-$(LIBRARY): $(OBJECTS)
+# Holds the compiler and its flags; changes only when they do, and then everything is compiled again.
+$(BUILD)/flags: always
+	@mkdir -p $(@D)
+	@echo '$(CC) $(ALL_CFLAGS) $(CPU_ARCH) $(ALL_LDFLAGS)' >$@.new; cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+# Likewise the version, which only the files that speak of it are compiled again for.
+$(BUILD)/version: always
+	@mkdir -p $(@D)
+	@tools/version.sh >$@.new; cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+# What the kernels will need of the CPU they run on, beyond what the compiler takes for granted anyway.
+$(BUILD)/cpu_features: $(BUILD)/flags
+	@macros() { echo | $(CC) $$1 -dM -E -x c - | sed -n 's/^#define \(__[A-Z0-9_]*__\) 1$$/\1/p'; }; \
+	    macros >$@.any; macros '$(ARCH)' | grep -vxFf $@.any | sort | tr '\n' ' ' >$@
+
+ARCH := $(if $(CPU_ARCH),-march=$(CPU_ARCH))
+VERSIONED := $(call object,$(shell grep -ls EVENKEEL_VERSION $(SOURCES)))
+$(VERSIONED): $(BUILD)/version
+$(VERSIONED): private LOCAL += -DEVENKEEL_VERSION='"$(shell cat $(BUILD)/version)"'
+$(BUILD)/host/base/cpu.o: $(BUILD)/cpu_features
+$(BUILD)/host/base/cpu.o: private LOCAL += -DCPU_FEATURES='"$(shell cat $(BUILD)/cpu_features)"'
+# Only the kernels are compiled for the machine's own instructions; the host runs anywhere and can say so.
+$(call object,$(KERNELS)): private LOCAL += -I. $(ARCH)
+$(call object,$(filter tests/% bench/% fuzz/%,$(SOURCES))): private LOCAL += -I. -Itests
+
+$(BUILD)/%.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(if $(V),,@echo '  CC    $<')
+	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+# ---- linking ----
+
+define link
+$(if $(V),,@echo '  LINK  $@')
+$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(1) $(ALL_LIBS)
+endef
+
+$(LIBRARY): $(call object,$(HOST) $(KERNELS))
 	$(Q)rm -f $@ && ar rcs $@ $^
+$(PROGRAM): $(call object,$(MAIN)) $(LIBRARY)
+	$(link)
+$(TESTS): $(BUILD)/tests/%: $(BUILD)/tests/%.o $(call object,$(TEST_SUPPORT)) $(LIBRARY)
+	$(call link,-lcmocka)
+$(call program,$(BENCHES)): $(BUILD)/bench/%: $(BUILD)/bench/%.o $(LIBRARY)
+	$(link)
+$(call program,$(FUZZERS)): $(BUILD)/fuzz/%: $(BUILD)/fuzz/%.o $(LIBRARY)
+	$(call link,-fsanitize=fuzzer)
+$(REPLAYS): $(BUILD)/fuzz/replay_%: $(BUILD)/fuzz/fuzz_%.o $(BUILD)/fuzz/replay.o $(LIBRARY)
+	$(link)
 
-# Only the kernels are built for the machine's own instruction set.
-$(BUILD)/kernels/%.o: kernels/%.c
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) -march=$(CPU_ARCH) -c -o $@ $<
+# ---- what people type ----
 
-$(BUILD)/%.o: %.c
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) -DEVENKEEL_VERSION='"$(VERSION)"' -c -o $@ $<
+# Targets below may install packages first, so they build in a second make. It takes as many jobs as there are CPUs
+# unless -j was given.
+MAKE_ALL = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS))
+CLANG    = $(if $(findstring clang,$(CC)),clang)
 
-tests: $(TESTS) $(PROGRAM)
-$(BUILD)/tests/test_%: $(BUILD)/tests/test_%.o $(TEST_SUPPORT:%.c=$(BUILD)/%.o) $(LIBRARY)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LIBS) -lcmocka
+.PHONY: help setup quickstart test sanitize lint format bench fuzz compile_commands.json
+help: ## list the targets
+	@sed -n 's/^\([a-z_.]*\):[^#]*## /\1 /p' $(firstword $(MAKEFILE_LIST)) | \
+	    while read -r target text; do printf '  make %-24s%s\n' "$$target" "$$text"; done
+	@sed -n 's/^# Overridable: /  variables: /p' $(firstword $(MAKEFILE_LIST))
 
-clean:
-	rm -rf $(BUILD)
+setup: ## install the Debian packages that building, testing and lint need
+	@$(SETUP) build test lint
 
--include $(OBJECTS:.o=.d) $(TESTS:=.d) $(TEST_SUPPORT:%.c=$(BUILD)/%.d) $(BUILD)/host/cli/main.d
+quickstart: ## from nothing to a trained classifier: packages, build, images, training
+	@$(SETUP) build $(CLANG)
+	@$(MAKE_ALL) all
+	@EVENKEEL=$(PROGRAM) tools/quickstart.sh
+
+TEST_TIMEOUT ?= 300
+test: ## build and run all tests (SAN=address,undefined BUILD=build/asan: with sanitizers)
+	@$(SETUP) build test $(CLANG)
+	@$(MAKE_ALL) tests
+	@BUILD=$(BUILD) CC=$(CC) SAN=$(SAN) TEST_TIMEOUT=$(TEST_TIMEOUT) \
+	    prove -j2 --failures --comments --exec tests/tap.sh $(TESTS) $(wildcard tests/test_*.sh)
+
+sanitize: ## all tests under the address and undefined-behaviour sanitizers
+	@$(MAKE) --no-print-directory test SAN=address,undefined BUILD=$(BUILD)/asan
+
+lint: ## include rules, formatting, static analysis, a clang build
+	@$(SETUP) build test lint
+	@BUILD=$(BUILD) MAKE='$(MAKE_ALL)' tools/lint.sh
+
+format: ## format all C files in place
+	clang-format-14 -i $(shell git ls-files '*.[ch]')
+
+bench: ## build and run what is in bench/ (BENCH=bench/name.c for one)
+	@$(SETUP) build $(CLANG)
+	@$(MAKE_ALL) benches
+	@set -e; for b in $(call program,$(or $(BENCH),$(BENCHES))); do echo "== $$b"; $$b; done
+
+FUZZ_SECONDS ?= 60
+fuzz: ## run every fuzzer for FUZZ_SECONDS (clang)
+	@$(SETUP) build lint
+	@$(MAKE_ALL) fuzzers CC=clang SAN=address,undefined,fuzzer-no-link BUILD=$(BUILD)/fuzzers
+	@BUILD=$(BUILD)/fuzzers FUZZ_SECONDS=$(FUZZ_SECONDS) tools/fuzz.sh
+
+compile_commands.json: ## what editors and clang tools read
+	@{ echo '['; $(foreach s,$(SOURCES),printf '%s{"directory": "%s", "file": "%s", "command": "%s"}' \
+	    '$(if $(filter-out $(firstword $(SOURCES)),$s),$(comma))' '$(CURDIR)' '$s' '$(call command_of,$s)';) echo ']'; } >$@
+comma := ,
+command_of = $(CC) $(BASE) $(WARN) $(OPTIMISE) $(PKG_CFLAGS) $(if $(filter host/%,$1),-DEVENKEEL_VERSION=\\\"0\\\" \
+    -DCPU_FEATURES=\\\"\\\",-I. -Itests) -c $1
+
+# ---- installing ----
+
+BIN        = $(DESTDIR)$(PREFIX)/bin
+MAN1       = $(DESTDIR)$(PREFIX)/share/man/man1
+COMPLETION = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+SHARE      = $(DESTDIR)$(PREFIX)/share/evenkeel
+
+.PHONY: install uninstall clean always
+install: $(PROGRAM) ## install below PREFIX (DESTDIR is put before it)
+	install -d $(BIN) $(MAN1) $(COMPLETION) $(SHARE)/configs
+	install -m 755 $(PROGRAM) $(BIN)/evenkeel
+	install -m 644 docs/evenkeel.1 $(MAN1)/evenkeel.1
+	install -m 644 completions/evenkeel $(COMPLETION)/evenkeel
+	install -m 644 $(wildcard configs/*.ini) $(SHARE)/configs
+	install -m 644 LICENSE $(SHARE)/LICENSE
+
+uninstall: ## remove what install put there
+	rm -f $(BIN)/evenkeel $(MAN1)/evenkeel.1 $(COMPLETION)/evenkeel
+	rm -rf $(SHARE)
+
+clean: ## remove what was built
+	rm -rf $(BUILD) compile_commands.json
+
+-include $(patsubst %.c,$(BUILD)/%.d,$(SOURCES))
 .SECONDARY:
+.DELETE_ON_ERROR:

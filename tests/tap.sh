@@ -1,0 +1,20 @@
+#!/bin/sh
+# Runs one test for prove: a cmocka executable, or a shell script that prints TAP itself. Gives it an empty $TMPDIR that is
+# removed afterwards, and ends it when it takes longer than TEST_TIMEOUT seconds.
+# cmocka 1.1.5 prints a skipped test as "not ok N # SKIP name", which readers of TAP count as a failure.
+CMOCKA_MESSAGE_OUTPUT=TAP
+# Several tests share the CPUs: a thread that waits must not burn one.
+OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
+TMPDIR=$(mktemp -d "${TMPDIR:-/tmp}/evenkeel-test.XXXXXX") || exit 1
+export CMOCKA_MESSAGE_OUTPUT OMP_WAIT_POLICY TMPDIR
+trap 'rm -rf "$TMPDIR"' EXIT
+
+case $1 in *.sh) set -- sh "$@" ;; esac
+mkdir "$TMPDIR/work"
+{
+    TMPDIR="$TMPDIR/work" timeout -k 5 "${TEST_TIMEOUT:-300}" "$@"
+    code=$?
+    [ $code != 124 ] || echo "# $*: ended after ${TEST_TIMEOUT:-300} s (TEST_TIMEOUT)"
+    echo $code >"$TMPDIR/code"
+} | sed 's/^not ok \([0-9]*\) # SKIP\(.*\)/ok \1 # SKIP\2/'
+exit "$(cat "$TMPDIR/code")"
