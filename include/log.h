@@ -13,7 +13,8 @@ void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));  /
 void log_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));  /* "warning: …" */
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2))); /* "error: …" */
 
-/* One line that overwrites itself on a terminal; elsewhere nothing is written. Any other log call clears it first. */
+/* One line that overwrites itself on a terminal, at most ten times a second and cut to its width; elsewhere nothing is
+ * written. Any other log call clears it first. */
 void log_progress(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_progress_end(void);
 bool log_is_terminal(void);

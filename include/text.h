@@ -28,7 +28,7 @@ bool text_copy(char *to, size_t to_bytes, const char *from);
  * growing buffer: call with (NULL, 0) for the length; always terminated when bytes > 0. Returns the full length. */
 size_t text_json(char *to, size_t bytes, const char *text);
 
-/* 1234567 as "1.23 M", 1536 bytes as "1.5 KiB", 3725 s as "1:02:05". text holds at least 24 characters. */
+/* 1234567 as "1.23 M", 1536 bytes as "1.50 KiB", 3725 s as "1:02:05", 3.21 s as "3.2 s"; "-" for what is no number. */
 void text_count(char text[static 24], double count);
 void text_bytes(char text[static 24], double bytes);
 void text_duration(char text[static 24], double seconds);

@@ -1,0 +1,192 @@
+/* log: what the person sees, on stderr. See include/log.h.
+ * Knows colours and the terminal, nothing of training. */
+#include "log.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* guards all that follows */
+static enum { COLOR_UNKNOWN, COLOR_ON, COLOR_OFF } color;
+static bool quiet, progress_shown;
+static double progress_time;
+
+static bool variable_set(const char *name)
+{
+    const char *value = getenv(name);
+    return value && *value;
+}
+
+static bool variable_forces(const char *name)
+{
+    return variable_set(name) && strcmp(getenv(name), "0") != 0;
+}
+
+static bool terminal_dumb(void)
+{
+    const char *term = getenv("TERM");
+    return term && strcmp(term, "dumb") == 0;
+}
+
+/* The order of https://no-color.org and https://bixense.com/clicolors. */
+static bool color_wanted(void)
+{
+    if (variable_set("NO_COLOR"))
+        return false;
+    if (variable_forces("CLICOLOR_FORCE") || variable_forces("FORCE_COLOR"))
+        return true;
+    return !terminal_dumb() && isatty(STDERR_FILENO);
+}
+
+bool log_set_color(const char *mode)
+{
+    bool always = strcmp(mode, "always") == 0, automatic = strcmp(mode, "auto") == 0;
+    if (!always && !automatic && strcmp(mode, "never") != 0)
+        return false;
+    bool on = always || (automatic && color_wanted());
+    pthread_mutex_lock(&mutex);
+    color = on ? COLOR_ON : COLOR_OFF;
+    pthread_mutex_unlock(&mutex);
+    return true;
+}
+
+void log_set_quiet(bool on)
+{
+    pthread_mutex_lock(&mutex);
+    quiet = on;
+    pthread_mutex_unlock(&mutex);
+}
+
+bool log_is_terminal(void)
+{
+    return isatty(STDERR_FILENO) && !terminal_dumb();
+}
+
+int log_width(void)
+{
+    struct winsize size;
+    return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
+/* The caller holds the mutex. */
+static const char *style_text(enum log_style style)
+{
+    static const char *const sequences[] = {
+        [LOG_PLAIN] = "\033[0m",  [LOG_BOLD] = "\033[1m",    [LOG_DIM] = "\033[2m",   [LOG_RED] = "\033[31m",
+        [LOG_GREEN] = "\033[32m", [LOG_YELLOW] = "\033[33m", [LOG_CYAN] = "\033[36m",
+    };
+    if (color == COLOR_UNKNOWN)
+        color = color_wanted() ? COLOR_ON : COLOR_OFF;
+    return color == COLOR_ON ? sequences[style] : "";
+}
+
+const char *log_style(enum log_style style)
+{
+    pthread_mutex_lock(&mutex);
+    const char *text = style_text(style);
+    pthread_mutex_unlock(&mutex);
+    return text;
+}
+
+/* One write for the whole line, so that lines of several processes do not mix. The caller holds the mutex. What cannot
+ * be written to stderr has nowhere to be reported. */
+static void put(const char *before, const char *format, va_list args, const char *after)
+{
+    char line[4096];
+    size_t room = sizeof line - strlen(after) - 8;
+    int head = snprintf(line, room, "%s%s", progress_shown ? "\r\033[K" : "", before);
+    size_t used = (size_t)head;
+    int body = vsnprintf(line + used, room - used, format, args);
+    if (body > 0)
+        used = (size_t)body < room - used ? used + (size_t)body : room - 1;
+    used += (size_t)snprintf(line + used, sizeof line - used, "%s", after);
+    progress_shown = false;
+    fwrite(line, 1, used, stderr);
+    fflush(stderr);
+}
+
+void log_info(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    pthread_mutex_lock(&mutex);
+    if (!quiet)
+        put("", format, args, "\n");
+    pthread_mutex_unlock(&mutex);
+    va_end(args);
+}
+
+static void put_marked(enum log_style style, const char *word, const char *format, va_list args)
+{
+    char before[64];
+    pthread_mutex_lock(&mutex);
+    snprintf(before, sizeof before, "%s%s%s: %s", style_text(LOG_BOLD), style_text(style), word, style_text(LOG_PLAIN));
+    put(before, format, args, "\n");
+    pthread_mutex_unlock(&mutex);
+}
+
+void log_warn(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    put_marked(LOG_YELLOW, "warning", format, args);
+    va_end(args);
+}
+
+void log_error(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    put_marked(LOG_RED, "error", format, args);
+    va_end(args);
+}
+
+/* Cuts text to so many columns, counting a UTF-8 sequence as one column and an escape sequence as none. */
+static void cut_columns(char *text, int columns)
+{
+    int used = 0;
+    for (char *at = text; *at; at++) {
+        if (*at == '\033') {
+            at += strcspn(at, "m");
+            if (!*at)
+                return;
+        } else if (((unsigned char)*at & 0xC0) != 0x80 && ++used > columns) {
+            *at = 0;
+            return;
+        }
+    }
+}
+
+void log_progress(const char *format, ...)
+{
+    enum { PER_SECOND = 10 };
+    char text[1024];
+    va_list args;
+    va_start(args, format);
+    pthread_mutex_lock(&mutex);
+    double now = clock_seconds();
+    bool due = !progress_shown || now - progress_time >= 1.0 / PER_SECOND;
+    if (!quiet && due && log_is_terminal()) {
+        vsnprintf(text, sizeof text, format, args);
+        cut_columns(text, log_width() - 1);
+        fprintf(stderr, "\r\033[K%s%s", text, style_text(LOG_PLAIN));
+        fflush(stderr);
+        progress_shown = true;
+        progress_time = now;
+    }
+    pthread_mutex_unlock(&mutex);
+    va_end(args);
+}
+
+void log_progress_end(void)
+{
+    pthread_mutex_lock(&mutex);
+    if (progress_shown)
+        fputs("\r\033[K", stderr);
+    progress_shown = false;
+    fflush(stderr);
+    pthread_mutex_unlock(&mutex);
+}
