@@ -73,8 +73,8 @@ ARCH := $(if $(CPU_ARCH),-march=$(CPU_ARCH))
 VERSIONED := $(call object,$(shell grep -ls EVENKEEL_VERSION $(SOURCES)))
 $(VERSIONED): $(BUILD)/version
 $(VERSIONED): private LOCAL += -DEVENKEEL_VERSION='"$(shell cat $(BUILD)/version)"'
-$(BUILD)/host/base/cpu.o: $(BUILD)/cpu_features
-$(BUILD)/host/base/cpu.o: private LOCAL += -DCPU_FEATURES='"$(shell cat $(BUILD)/cpu_features)"'
+$(BUILD)/host/base/machine.o: $(BUILD)/cpu_features
+$(BUILD)/host/base/machine.o: private LOCAL += -DCPU_FEATURES='"$(shell cat $(BUILD)/cpu_features)"'
 # Only the kernels are compiled for the machine's own instructions; the host runs anywhere and can say so.
 $(call object,$(KERNELS)): private LOCAL += -I. $(ARCH)
 $(call object,$(filter tests/% bench/% fuzz/%,$(SOURCES))): private LOCAL += -I. -Itests

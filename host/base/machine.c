@@ -1,6 +1,6 @@
-/* cpu: compares what the kernels were compiled for with what this CPU has. Compiled for any CPU itself.
- * Must not know what a kernel does. See include/cpu.h. */
-#include "cpu.h"
+/* machine: compares what the kernels were compiled for with what this CPU has. Compiled for any CPU itself.
+ * Must not know what a kernel does. See include/machine.h. */
+#include "machine.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -20,7 +20,7 @@ static bool has_word(const char *features, const char *word)
     return false;
 }
 
-int cpu_check_features(const char *features)
+int machine_check_features(const char *features)
 {
 #if defined(__x86_64__) || defined(__i386__)
 /* The compiler accepts a literal only. */
@@ -73,7 +73,7 @@ int cpu_check_features(const char *features)
     return OK;
 }
 
-int cpu_check(void)
+int machine_check(void)
 {
-    return cpu_check_features(CPU_FEATURES);
+    return machine_check_features(CPU_FEATURES);
 }
