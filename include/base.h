@@ -7,6 +7,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Elements that an array parameter has at least; C++ cannot say it, and the CUDA compiler reads this header. */
+#ifdef __cplusplus
+#define AT_LEAST(count)
+#else
+#define AT_LEAST(count) static count
+#endif
+
 /* A function that can fail for reasons outside the program returns OK or one of these and leaves one line of
  * text (fail_text). Mistakes of the program itself are assert()s, which stay on in every build. */
 enum status {
@@ -63,7 +70,7 @@ void memory_give(void *memory);
 double clock_seconds(void);
 
 /* Now as RFC 3339 in UTC, "2026-01-31T23:59:59.123Z". */
-void clock_timestamp(char text[static 32]);
+void clock_timestamp(char text[AT_LEAST(32)]);
 
 /* CPUs this process may run on (affinity mask, so cgroup- and Slurm-aware), at least 1. */
 int cpu_count(void);

@@ -1,6 +1,6 @@
 /* config: every knob of a run, from one schema table. The same table feeds parsing, help, defaults, suggestions,
  * completion and the resolved copy.
- * Level 2: includes base, op (optimizer and interpolation kinds come from backend's and augment's enums by value). */
+ * Level 3: includes backend (for optimizer and interpolation kinds). */
 #ifndef CONFIG_H
 #define CONFIG_H
 #include "backend.h"

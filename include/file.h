@@ -1,5 +1,5 @@
 /* file: whole files, files that are complete or absent, folders.
- * Level 0. Every failure names the path and the system's reason. */
+ * Level 1. Every failure names the path and the system's reason. */
 #ifndef FILE_H
 #define FILE_H
 #include "base.h"

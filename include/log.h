@@ -1,5 +1,5 @@
 /* log: what the person sees. Everything goes to stderr; stdout is for results.
- * Level 0. Knows colours and the terminal, nothing of training. */
+ * Level 1. Knows colours and the terminal, nothing of training. */
 #ifndef LOG_H
 #define LOG_H
 #include "base.h"

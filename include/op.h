@@ -17,7 +17,7 @@ struct shape {
 int64_t shape_count(struct shape shape);
 bool shape_equal(struct shape a, struct shape b);
 /* "128x64x64x3"; returns text. */
-char *shape_text(char text[static 48], struct shape shape);
+char *shape_text(char text[AT_LEAST(48)], struct shape shape);
 
 enum op_kind {
     OP_CONV2D,  /* in: x. weights: weight[, bias]. Cross-correlation, zero padding, groups */
@@ -88,7 +88,7 @@ struct op_info {
     int (*infer)(const union op_params *params, const struct shape *in, int in_count, struct shape *out);
     /* Fills weights, returns how many. */
     int (*weights)(const union op_params *params, const struct shape *in,
-                   struct op_weight weights[static OP_MAX_WEIGHTS]);
+                   struct op_weight weights[AT_LEAST(OP_MAX_WEIGHTS)]);
     /* OP_NEEDS_* of this node. */
     unsigned (*needs)(const union op_params *params);
     /* Forward floating-point operations (a multiply-add is two); backward of conv and linear is twice that. */

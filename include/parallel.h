@@ -1,5 +1,5 @@
 /* parallel: host work spread over threads (decoding images), not kernels.
- * Level 0. */
+ * Level 1. */
 #ifndef PARALLEL_H
 #define PARALLEL_H
 #include "base.h"

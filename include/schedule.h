@@ -1,5 +1,5 @@
 /* schedule: learning rate, reduce-on-plateau, early stopping, as pure arithmetic on doubles.
- * Level 3: includes config. */
+ * Level 4: includes config. */
 #ifndef SCHEDULE_H
 #define SCHEDULE_H
 #include "config.h"

@@ -1,5 +1,5 @@
 /* text: number parsing that accepts the whole word or nothing, and "did you mean".
- * Level 0. */
+ * Level 1. */
 #ifndef TEXT_H
 #define TEXT_H
 #include "base.h"
