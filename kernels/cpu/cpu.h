@@ -1,0 +1,70 @@
+/* cpu: what the files of the CPU backend share: the device, oneDNN's errors, and the fixed division of long arrays that
+ * makes every sum independent of the number of threads. Private to kernels/cpu/. */
+#ifndef CPU_H
+#define CPU_H
+#include "backend.h"
+#include <dnnl.h>
+
+/* A long array is always cut into the same chunks; each chunk's sums are added up in order afterwards. */
+enum { CHUNK_COUNT = 512, CHUNK_LEAST = 4096, CHUNK_STEP = 64 };
+
+struct chunk_sums {
+    double sum[2];
+    int64_t nonfinite;
+};
+
+struct device {
+    int threads;
+    dnnl_engine_t engine;
+    dnnl_stream_t stream;
+    struct chunk_sums chunk[CHUNK_COUNT]; /* of the reduction in progress */
+};
+
+/* Elements per chunk: a multiple of CHUNK_STEP, a function of count alone. */
+static inline int64_t chunk_length(int64_t count)
+{
+    int64_t length = (count + CHUNK_COUNT - 1) / CHUNK_COUNT;
+    if (length < CHUNK_LEAST)
+        length = CHUNK_LEAST;
+    return (length + CHUNK_STEP - 1) / CHUNK_STEP * CHUNK_STEP;
+}
+
+static inline int chunk_count(int64_t count)
+{
+    return (int)((count + chunk_length(count) - 1) / chunk_length(count));
+}
+
+/* The first element of a chunk; that of the chunk after the last is count. */
+static inline int64_t chunk_begin(int64_t count, int chunk)
+{
+    int64_t begin = chunk * chunk_length(count);
+    return begin < count ? begin : count;
+}
+
+/* The sum of the chunks in order. */
+struct chunk_sums chunk_total(const struct device *device, int chunks);
+
+const char *dnnl_status_text(dnnl_status_t status);
+#define DNNL_TRY(call)                                                                                                 \
+    do {                                                                                                               \
+        dnnl_status_t dnnl_try_ = (call);                                                                              \
+        if (dnnl_try_ != dnnl_success)                                                                                 \
+            return FAIL(dnnl_try_ == dnnl_out_of_memory ? ERR_MEMORY : ERR_DEVICE,                                     \
+                        "oneDNN: %s failed: %s; report this with the output of `evenkeel devices`", #call,             \
+                        dnnl_status_text(dnnl_try_));                                                                  \
+    } while (0)
+
+extern const struct op_impl cpu_conv2d, cpu_linear, cpu_norm, cpu_relu, cpu_pool, cpu_add, cpu_dropout;
+
+int cpu_gather(struct device *device, const struct gather_args *args);
+int cpu_loss(struct device *device, const struct loss_args *args);
+int cpu_grad_norm(struct device *device, const struct update_args *args);
+int cpu_update(struct device *device, const struct update_args *args);
+int cpu_accumulate(struct device *device, void *to, const void *from, int64_t count, enum dtype dtype, bool first);
+int cpu_lower(struct device *device, void *low, enum dtype dtype, const float *param, int64_t count);
+int cpu_blend(struct device *device, float *to, const float *from, int64_t count, const struct step_control *control);
+int cpu_swap(struct device *device, float *a, float *b, int64_t count);
+int cpu_record(struct device *device, struct step_record *record, const struct loss_sums *sums,
+               const struct update_args *args);
+int cpu_count_nonfinite(struct device *device, const void *memory, enum dtype dtype, int64_t count, int64_t *found);
+#endif

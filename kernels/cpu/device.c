@@ -1,0 +1,206 @@
+/* device: opens and describes the CPU as a device, hands out its memory, and lists what the backend can do. Knows
+ * nothing of what operations compute. */
+#include "cpu.h"
+#include <ctype.h>
+#include <omp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ALIGNMENT = 256, MODEL_BYTES = 96 };
+
+const char *dnnl_status_text(dnnl_status_t status)
+{
+    static const char *const texts[] = {
+        [dnnl_success] = "success",
+        [dnnl_out_of_memory] = "out of memory",
+        [dnnl_invalid_arguments] = "invalid arguments",
+        [dnnl_unimplemented] = "not implemented",
+        [dnnl_iterator_ends] = "no more implementations",
+        [dnnl_runtime_error] = "runtime error",
+        [dnnl_not_required] = "not required",
+    };
+    return (unsigned)status < COUNT_OF(texts) && texts[status] ? texts[status] : "unknown status";
+}
+
+struct chunk_sums chunk_total(const struct device *device, int chunks)
+{
+    struct chunk_sums total = {0};
+    for (int i = 0; i < chunks; i++) {
+        total.sum[0] += device->chunk[i].sum[0];
+        total.sum[1] += device->chunk[i].sum[1];
+        total.nonfinite += device->chunk[i].nonfinite;
+    }
+    return total;
+}
+
+static void device_close(struct device *device)
+{
+    if (!device)
+        return;
+    if (device->stream)
+        dnnl_stream_destroy(device->stream);
+    if (device->engine)
+        dnnl_engine_destroy(device->engine);
+    free(device);
+}
+
+static int device_start(struct device *device)
+{
+    DNNL_TRY(dnnl_engine_create(&device->engine, dnnl_cpu, 0));
+    DNNL_TRY(dnnl_stream_create(&device->stream, device->engine, dnnl_stream_in_order));
+    return OK;
+}
+
+static int device_open(struct device **device, int index, int threads)
+{
+    *device = NULL;
+    if (index != 0)
+        return FAIL(ERR_DEVICE, "cpu:%d: there is one CPU device; use cpu", index);
+    struct device *opened = calloc(1, sizeof *opened);
+    if (!opened)
+        return FAIL(ERR_MEMORY, "cpu: out of memory for the device; close other programs");
+    opened->threads = threads > 0 ? threads : cpu_count();
+    /* For oneDNN, which asks OpenMP; the loops here name their threads. */
+    omp_set_num_threads(opened->threads);
+    int status = device_start(opened);
+    if (status < 0) {
+        device_close(opened);
+        return status;
+    }
+    *device = opened;
+    return OK;
+}
+
+/* The processor's name from /proc/cpuinfo, "CPU" if it has none. */
+static void cpu_model_name(char name[static MODEL_BYTES])
+{
+    snprintf(name, MODEL_BYTES, "CPU");
+    FILE *file = fopen("/proc/cpuinfo", "re");
+    if (!file)
+        return;
+    char line[512];
+    while (fgets(line, sizeof line, file)) {
+        char *colon = strchr(line, ':');
+        if (strncmp(line, "model name", 10) != 0 || !colon)
+            continue;
+        char *text = colon + 1;
+        while (isspace((unsigned char)*text))
+            text++;
+        text[strcspn(text, "\n")] = '\0';
+        snprintf(name, MODEL_BYTES, "%.*s", MODEL_BYTES - 1, text);
+        break;
+    }
+    fclose(file);
+}
+
+/* Best first. oneDNN's sets contain one another, and it honours the limit a user may have set (DNNL_MAX_CPU_ISA). */
+static const struct instruction_set {
+    const char *name;
+    unsigned mask;
+} instruction_sets[] = {
+    {"AMX bf16", dnnl_cpu_isa_avx512_core_amx},
+    {"AVX-512 bf16", dnnl_cpu_isa_avx512_core_bf16},
+    {"AVX-512", dnnl_cpu_isa_avx512_core},
+    {"AVX2", dnnl_cpu_isa_avx2},
+    {"SSE4.1", dnnl_cpu_isa_sse41},
+};
+
+static bool cpu_has(unsigned mask)
+{
+    return ((unsigned)dnnl_get_effective_cpu_isa() & mask) == mask;
+}
+
+static void device_describe(const struct device *device, char *text, size_t bytes)
+{
+    char name[MODEL_BYTES];
+    cpu_model_name(name);
+    const char *set = "no SIMD";
+    for (int i = COUNT_OF(instruction_sets) - 1; i >= 0; i--)
+        if (cpu_has(instruction_sets[i].mask))
+            set = instruction_sets[i].name;
+    const dnnl_version_t *version = dnnl_version();
+    snprintf(text, bytes, "%s, %d thread%s, %s, oneDNN %d.%d.%d", name, device->threads,
+             device->threads == 1 ? "" : "s", set, version->major, version->minor, version->patch);
+}
+
+/* oneDNN computes bf16 from AVX-512 on; without the bf16 instructions it emulates them, slower than fp32. */
+static bool device_supports(const struct device *device, enum dtype dtype, bool *in_hardware)
+{
+    (void)device;
+    *in_hardware = dtype == DT_F32 || (dtype == DT_BF16 && cpu_has(dnnl_cpu_isa_avx512_core_bf16));
+    return dtype == DT_F32 || (dtype == DT_BF16 && cpu_has(dnnl_cpu_isa_avx512_core));
+}
+
+static int device_alloc(struct device *device, size_t bytes, void **memory)
+{
+    (void)device;
+    size_t whole = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    *memory = whole >= bytes ? aligned_alloc(ALIGNMENT, whole ? whole : ALIGNMENT) : NULL;
+    if (!*memory)
+        return FAIL(ERR_MEMORY, "cpu: cannot take %zu MiB of memory; use a smaller train.batch_size", bytes >> 20);
+    memset(*memory, 0, whole ? whole : ALIGNMENT);
+    return OK;
+}
+
+static void device_release(struct device *device, void *memory)
+{
+    (void)device;
+    free(memory);
+}
+
+static int device_place(struct device *device, const void *host, size_t bytes, const void **memory)
+{
+    (void)device, (void)bytes;
+    *memory = host;
+    return OK;
+}
+
+static void device_unplace(struct device *device, const void *memory)
+{
+    (void)device, (void)memory;
+}
+
+static int device_copy(struct device *device, void *to, const void *from, size_t bytes)
+{
+    (void)device;
+    if (bytes > 0)
+        memcpy(to, from, bytes);
+    return OK;
+}
+
+static int device_zero(struct device *device, void *memory, size_t bytes)
+{
+    (void)device;
+    if (bytes > 0)
+        memset(memory, 0, bytes);
+    return OK;
+}
+
+/* Every call here is done when it returns; oneDNN's stream on a CPU is too, but only waiting promises it. */
+static int device_wait(struct device *device)
+{
+    DNNL_TRY(dnnl_stream_wait(device->stream));
+    return OK;
+}
+
+const struct backend backend_cpu = {
+    .name = "cpu",
+    .open = device_open,
+    .close = device_close,
+    .describe = device_describe,
+    .supports = device_supports,
+    .alloc = device_alloc,
+    .release = device_release,
+    .place = device_place,
+    .unplace = device_unplace,
+    .upload = device_copy,
+    .download = device_copy,
+    .zero = device_zero,
+    .wait = device_wait,
+    .accumulate = cpu_accumulate,
+    .lower = cpu_lower,
+    .blend = cpu_blend,
+    .swap = cpu_swap,
+    .count_nonfinite = cpu_count_nonfinite,
+};

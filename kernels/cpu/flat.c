@@ -1,0 +1,80 @@
+/* flat: element-wise work on flat arrays that is not part of the update: accumulate, lower, blend, swap, and the search
+ * for non-finite values. Knows nothing of what the arrays mean. */
+#include "cpu.h"
+#include "kernels/common/bf16.h"
+#include "kernels/common/optimizer.h"
+#include <assert.h>
+#include <string.h>
+
+int cpu_accumulate(struct device *device, void *to, const void *from, int64_t count, enum dtype dtype, bool first)
+{
+    assert(dtype == DT_F32 || dtype == DT_BF16);
+    if (first) {
+        memcpy(to, from, (size_t)count * (dtype == DT_F32 ? sizeof(float) : sizeof(uint16_t)));
+    } else if (dtype == DT_F32) {
+        float *sum = to;
+        const float *part = from;
+#pragma omp parallel for simd schedule(static) num_threads(device->threads)
+        for (int64_t i = 0; i < count; i++)
+            sum[i] += part[i];
+    } else {
+        uint16_t *sum = to;
+        const uint16_t *part = from;
+#pragma omp parallel for simd schedule(static) num_threads(device->threads)
+        for (int64_t i = 0; i < count; i++)
+            sum[i] = bf16_from_float(bf16_to_float(sum[i]) + bf16_to_float(part[i]));
+    }
+    return OK;
+}
+
+int cpu_lower(struct device *device, void *low, enum dtype dtype, const float *param, int64_t count)
+{
+    assert(dtype == DT_BF16);
+    uint16_t *to = low;
+#pragma omp parallel for simd schedule(static) num_threads(device->threads)
+    for (int64_t i = 0; i < count; i++)
+        to[i] = bf16_from_float(param[i]);
+    return OK;
+}
+
+int cpu_blend(struct device *device, float *to, const float *from, int64_t count, const struct step_control *control)
+{
+    if (control->bad)
+        return OK;
+    float weight = ema_weight(control->ema_decay);
+#pragma omp parallel for simd schedule(static) num_threads(device->threads)
+    for (int64_t i = 0; i < count; i++)
+        to[i] = ema_element(to[i], from[i], weight);
+    return OK;
+}
+
+int cpu_swap(struct device *device, float *a, float *b, int64_t count)
+{
+#pragma omp parallel for simd schedule(static) num_threads(device->threads)
+    for (int64_t i = 0; i < count; i++) {
+        float kept = a[i];
+        a[i] = b[i];
+        b[i] = kept;
+    }
+    return OK;
+}
+
+/* A floating-point value is not finite when all bits of its exponent are set. */
+int cpu_count_nonfinite(struct device *device, const void *memory, enum dtype dtype, int64_t count, int64_t *found)
+{
+    int64_t bad = 0;
+    if (dtype == DT_F32) {
+        const float *values = memory;
+#pragma omp parallel for simd schedule(static) num_threads(device->threads) reduction(+ : bad)
+        for (int64_t i = 0; i < count; i++)
+            bad += !float_finite(values[i]);
+    } else if (dtype == DT_BF16 || dtype == DT_F16) {
+        const uint16_t *values = memory;
+        const unsigned exponent = dtype == DT_BF16 ? 0x7F80 : 0x7C00;
+#pragma omp parallel for simd schedule(static) num_threads(device->threads) reduction(+ : bad)
+        for (int64_t i = 0; i < count; i++)
+            bad += (values[i] & exponent) == exponent;
+    }
+    *found = bad;
+    return OK;
+}
