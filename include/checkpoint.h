@@ -5,11 +5,8 @@
 #include "plan.h"
 #include "tensors.h"
 
-/* All that a resumed run needs besides weights; written as state.json. */
-struct train_state;
-
 /* folder/{model.safetensors, optim.safetensors, state.json}: written under a temporary name, synced, renamed.
- * state_json is one JSON object text; checksums (CRC-32) and sizes of the other files are added by checkpoint_save and
+ * state_json is one JSON object text (state.h); checksums (CRC-32) and sizes of the other files are added by checkpoint_save and
  * verified by checkpoint_load. */
 int checkpoint_save(const char *folder, struct plan *plan, int64_t batches_tracked, const char *const *metadata,
                     const char *state_json);

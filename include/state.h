@@ -1,0 +1,43 @@
+/* state: all that a resumed run needs besides weights and moments, as one struct and as JSON text.
+ * Level 4: includes schedule. Random numbers and data order are functions of (seed, epoch, step), so no generator state
+ * is here. */
+#ifndef STATE_H
+#define STATE_H
+#include "schedule.h"
+
+/* Sums over the steps of the epoch under way; refused steps are counted apart. */
+struct epoch_sums {
+    double loss; /* sum over samples, as trained on */
+    int64_t samples, correct, steps, bad_steps;
+    double seconds; /* spent in this epoch so far */
+};
+
+struct train_state {
+    uint64_t config_hash;    /* of the settings a resumed run may not change; the trainer's */
+    int64_t epoch;           /* the one under way, from 0 */
+    int64_t step_in_epoch;   /* the next step of it */
+    int64_t step;            /* steps taken, refused ones included */
+    int64_t update;          /* updates done: Adam's t */
+    int64_t batches_tracked; /* batch norm's num_batches_tracked */
+    int64_t samples;         /* trained on since the beginning */
+    double seconds;          /* since the beginning, interruptions left out */
+    struct epoch_sums sums;
+    int64_t bad_steps;  /* refused since the beginning */
+    int bad_in_row;     /* refused just now, one after the other */
+    bool stopped_early; /* early stopping ended the run */
+    struct plateau plateau;
+    struct early_stop early_stop;
+    int64_t best_epoch; /* of the checkpoint `best`; -1: none yet */
+    double best_metric, best_loss, best_accuracy;
+    int64_t steps_bytes, results_bytes, log_bytes; /* lengths of the run's logs at this point */
+};
+
+/* All counters 0, no best; plateau and early stopping are begun by their own functions. */
+void state_begin(struct train_state *state);
+
+/* One JSON object, doubles with 17 digits and non-finite ones as text, 64-bit integers in full. In the arena. */
+char *state_write(const struct train_state *state, struct arena *arena);
+
+/* Exactly what state_write wrote: a missing, unknown or ill-typed member is ERR_DATA and named; name is the file's. */
+int state_read(struct train_state *state, const char *name, const char *json);
+#endif
