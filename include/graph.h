@@ -61,4 +61,5 @@ extern const char *const model_names[];
 
 int64_t graph_param_count(const struct graph *graph);
 double graph_flops(const struct graph *graph); /* forward, one image */
+double graph_node_flops(const struct graph *graph, const struct node *node);
 #endif
