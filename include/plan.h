@@ -32,8 +32,7 @@ enum slab_kind {
     SLAB_EMA,
     SLAB_STATE,
     SLAB_STATE_EMA,
-    SLAB_ACTIVATION,
-    SLAB_SAVED,
+    SLAB_ACTIVATION, /* the network's input, activations, their gradients, what operations save; shared by liveness */
     SLAB_SCRATCH,
     SLAB_BATCH,
     SLAB_COUNT
@@ -44,6 +43,23 @@ struct slab {
 };
 extern const char *const slab_names[SLAB_COUNT];
 
+/* Where a graph value lies. */
+struct plan_value {
+    int node, weight;     /* weights: the node that owns it and its number there */
+    int64_t first, count; /* weights: elements of the flat arrays (parameters or states), in the backend's own layout */
+    bool low;             /* weights: operations read the low-precision copy */
+    size_t offset, bytes; /* activations: in SLAB_ACTIVATION */
+    bool wants_grad;      /* something that is trained lies before it */
+    size_t grad_offset;   /* activations that want a gradient */
+};
+
+/* A value read by several nodes: the first in backward order writes the gradient, each further one writes here and is
+ * added. */
+struct plan_sum {
+    int node, slot, value;
+    size_t offset;
+};
+
 struct plan {
     const struct graph *graph;
     const struct backend *backend;
@@ -51,15 +67,17 @@ struct plan {
     struct plan_options options;
     struct arena arena;
     struct slab slabs[SLAB_COUNT];
-    struct op_call *calls;            /* one per node */
-    struct plan_value *values;        /* one per graph value: where it lies */
+    void **states;                  /* per node: what the operation prepared */
+    struct op_call *calls;          /* per node */
+    struct plan_value *values;      /* per graph value */
+    struct plan_sum *gradient_sums; /* in backward order */
+    int gradient_sum_count;
     int64_t param_count, state_count; /* elements of the flat arrays, padding included */
     struct update_args update;
-    struct gather_args gather; /* pixels, labels, order: set by plan_place_data */
+    struct gather_args gather; /* pixels, labels, order: by plan_set_data */
     struct loss_args loss;
-    struct step_control *control;   /* device memory, inside SLAB_BATCH */
-    struct loss_sums *sums;         /* device memory */
-    struct plan_sum *gradient_sums; /* in backward order */
+    struct step_control *control; /* device memory, in SLAB_BATCH like all below */
+    struct loss_sums *sums;
 };
 
 int plan_build(struct plan *plan, const struct graph *graph, const struct backend *backend, struct device *device,
@@ -77,10 +95,13 @@ void plan_set_data(struct plan *plan, const uint8_t *pixels, const int32_t *labe
  * *record (memory the device can write and the host reads after wait). No allocation, no waiting. */
 int plan_train_batch(struct plan *plan, const struct step_control *control, bool first, bool last,
                      struct step_record *record);
-/* Queues one evaluation batch: gather, forward, unsmoothed loss added to sums. */
+/* Queues one evaluation batch: gather, forward, unsmoothed loss added to sums. Weights stay as they are. */
 int plan_eval_batch(struct plan *plan, const struct step_control *control);
 int plan_clear_sums(struct plan *plan);
 int plan_read_sums(struct plan *plan, struct loss_sums *sums); /* waits */
+
+/* What the last batch was taken for, row by row; each may be NULL. probabilities: [batch][classes]. Waits. */
+int plan_read_batch(struct plan *plan, int32_t *samples, int32_t *predictions, float *losses, float *probabilities);
 
 /* A weight in host memory, canonical layout, from or to one of PARAM, GRAD, MOMENT1, MOMENT2, EMA (params), STATE,
  * STATE_EMA (states). Both wait. Writing PARAM also renews the low-precision copy. */

@@ -1,0 +1,55 @@
+/* backend: the list of compiled-in backends. The only file of the host that knows which there are. */
+#include "backend.h"
+
+#include "text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#ifdef WITH_CUDA
+extern const struct backend backend_cuda;
+#endif
+
+const struct backend *const backend_list[] = {
+#ifdef WITH_CUDA
+    &backend_cuda,
+#endif
+    &backend_cpu,
+    NULL,
+};
+
+/* "cuda:1" -> name "cuda", index 1. */
+static int split_name(const char *text, char name[static 32], int *index)
+{
+    const char *colon = strchr(text, ':');
+    const size_t length = colon ? (size_t)(colon - text) : strlen(text);
+    int64_t number = 0;
+    if (length >= 32 || (colon && (!text_to_int64(colon + 1, &number) || number < 0 || number > 1023)))
+        return FAIL(ERR_CONFIG, "train.device = %s is not a device; expected auto, cpu, cuda or cuda:N", text);
+    memcpy(name, text, length);
+    name[length] = '\0';
+    *index = (int)number;
+    return OK;
+}
+
+int backend_open(const char *device_name, int threads, const struct backend **backend, struct device **device)
+{
+    char name[32];
+    int index = 0;
+    TRY(split_name(device_name, name, &index));
+    const bool any = strcmp(name, "auto") == 0;
+    int status = ERR_DEVICE;
+    for (int i = 0; backend_list[i]; i++) {
+        if (!any && strcmp(backend_list[i]->name, name) != 0)
+            continue;
+        *backend = backend_list[i];
+        status = backend_list[i]->open(device, index, threads);
+        if (status == OK || !any)
+            return status;
+    }
+    if (any)
+        return status;
+    return FAIL(ERR_DEVICE,
+                "train.device = %s: this program was built without it; `evenkeel devices` lists what there is",
+                device_name);
+}

@@ -1,0 +1,480 @@
+/* plan: binds a graph to a device: prepares every operation, lays out the slabs, takes the memory. Owns all device
+ * memory of a run; must not know config, data files or training policy. The order of a step is in step.c, weights in
+ * weights.c. */
+#include "plan.h"
+
+#include "liveness.h"
+#include "text.h"
+
+#include <assert.h>
+#include <string.h>
+
+const char *const slab_names[SLAB_COUNT] = {
+    [SLAB_PARAM] = "parameters",       [SLAB_LOW] = "low-precision copy",   [SLAB_GRAD] = "gradients",
+    [SLAB_GRAD_SUM] = "gradient sum",  [SLAB_MOMENT1] = "moment 1",         [SLAB_MOMENT2] = "moment 2",
+    [SLAB_EMA] = "EMA of parameters",  [SLAB_STATE] = "running statistics", [SLAB_STATE_EMA] = "EMA of statistics",
+    [SLAB_ACTIVATION] = "activations", [SLAB_SCRATCH] = "scratch",          [SLAB_BATCH] = "batch",
+};
+
+enum {
+    PARAM_ALIGNMENT = 64, /* elements: 256 bytes of fp32, 128 of bf16 */
+    BATCH_ALIGNMENT = 256,
+};
+
+static int64_t round_up(int64_t value, int64_t unit)
+{
+    return (value + unit - 1) / unit * unit;
+}
+
+static struct shape with_batch(struct shape shape, int batch)
+{
+    shape.n = batch;
+    return shape;
+}
+
+/* ---- which gradients are wanted ---- */
+
+static void mark_wanted_gradients(struct plan *plan)
+{
+    const struct graph *graph = plan->graph;
+    for (int i = 0; i < graph->node_count && plan->options.training; i++) {
+        const struct node *node = &graph->nodes[i];
+        bool wanted = false;
+        for (int k = 0; k < node->weight_count; k++)
+            wanted |= graph->values[node->weight[k]].role == VALUE_PARAM;
+        for (int k = 0; k < node->in_count; k++)
+            wanted |= plan->values[node->in[k]].wants_grad;
+        plan->values[node->out].wants_grad = wanted;
+    }
+}
+
+/* ---- operations ---- */
+
+static int prepare_node(struct plan *plan, int number, size_t *saved_bytes, size_t *scratch_bytes)
+{
+    const struct graph *graph = plan->graph;
+    const struct node *node = &graph->nodes[number];
+    const struct op_impl *impl = plan->backend->ops[node->op];
+    if (!impl)
+        return FAIL(ERR_UNSUPPORTED, "%s: the %s backend has no %s", node->name, plan->backend->name,
+                    op_table[node->op].name);
+    const int batch = plan->options.batch;
+    struct op_desc desc = {
+        .params = &node->params,
+        .in_count = node->in_count,
+        .out = with_batch(graph->values[node->out].shape, batch),
+        .dtype = plan->options.dtype,
+        .training = plan->options.training,
+    };
+    for (int k = 0; k < node->in_count; k++) {
+        desc.in[k] = with_batch(graph->values[node->in[k]].shape, batch);
+        desc.in_grad[k] = plan->values[node->in[k]].wants_grad;
+    }
+    struct op_needs needs = {0};
+    int status = impl->prepare(plan->device, &desc, &plan->states[number], &needs);
+    if (status < 0)
+        return FAIL(status, "%s: %s", node->name, fail_text());
+    *saved_bytes = needs.saved_bytes;
+    if (needs.scratch_bytes > *scratch_bytes)
+        *scratch_bytes = needs.scratch_bytes;
+    for (int k = 0; k < node->weight_count; k++) {
+        struct plan_value *value = &plan->values[node->weight[k]];
+        int64_t *total = graph->values[node->weight[k]].role == VALUE_PARAM ? &plan->param_count : &plan->state_count;
+        assert(needs.weight[k].count >= shape_count(graph->values[node->weight[k]].shape));
+        *value = (struct plan_value){.node = number,
+                                     .weight = k,
+                                     .first = *total,
+                                     .count = needs.weight[k].count,
+                                     .low = needs.weight[k].dtype != DT_F32};
+        *total += round_up(value->count, PARAM_ALIGNMENT);
+    }
+    return OK;
+}
+
+/* ---- activations: lifetimes, then places ---- */
+
+/* Moments: node i runs forward at i, the loss at node_count, node i backward at 2 * node_count - i. */
+static int backward_moment(const struct plan *plan, int node)
+{
+    return 2 * plan->graph->node_count - node;
+}
+
+struct layout {
+    struct live_buffer *buffers;
+    size_t **results; /* where each buffer's offset goes */
+    int count;
+};
+
+static struct live_buffer *layout_add(struct layout *layout, size_t bytes, int from, int to, size_t *result)
+{
+    layout->results[layout->count] = result;
+    layout->buffers[layout->count] = (struct live_buffer){.bytes = bytes, .from = from, .to = to};
+    return &layout->buffers[layout->count++];
+}
+
+static void extend(struct live_buffer *buffer, int moment)
+{
+    if (moment > buffer->to)
+        buffer->to = moment;
+    if (moment < buffer->from)
+        buffer->from = moment;
+}
+
+/* Values and what operations save: from the forward moment to the last reader, which may be a backward pass. */
+static void lay_out_values(struct plan *plan, struct layout *layout, const size_t *saved_bytes, size_t *saved_offsets)
+{
+    const struct graph *graph = plan->graph;
+    struct live_buffer **of_value = arena_push(&plan->arena, (size_t)graph->value_count * sizeof *of_value);
+    struct plan_value *input = &plan->values[graph->input];
+    of_value[graph->input] = layout_add(layout, input->bytes, 0, 0, &input->offset);
+    for (int i = 0; i < graph->node_count; i++) {
+        const struct node *node = &graph->nodes[i];
+        const unsigned needs = plan->options.training ? op_table[node->op].needs(&node->params) : 0;
+        struct plan_value *out = &plan->values[node->out];
+        of_value[node->out] = layout_add(layout, out->bytes, i, i, &out->offset);
+        if (needs & OP_NEEDS_OUT)
+            extend(of_value[node->out], backward_moment(plan, i));
+        for (int k = 0; k < node->in_count; k++)
+            extend(of_value[node->in[k]], needs & OP_NEEDS_IN ? backward_moment(plan, i) : i);
+        if (saved_bytes[i])
+            layout_add(layout, saved_bytes[i], i, plan->options.training ? backward_moment(plan, i) : i,
+                       &saved_offsets[i]);
+    }
+    extend(of_value[graph->logits], graph->node_count);
+}
+
+/* Gradients: from the first writer in backward order to the backward pass of the node that made the value. */
+static void lay_out_gradients(struct plan *plan, struct layout *layout)
+{
+    const struct graph *graph = plan->graph;
+    struct live_buffer **of_value = arena_push(&plan->arena, (size_t)graph->value_count * sizeof *of_value);
+    struct plan_value *logits = &plan->values[graph->logits];
+    of_value[graph->logits] =
+        layout_add(layout, logits->bytes, graph->node_count, graph->node_count, &logits->grad_offset);
+    plan->gradient_sums = arena_push(&plan->arena, (size_t)graph->node_count * OP_MAX_IN * sizeof *plan->gradient_sums);
+    for (int i = graph->node_count - 1; i >= 0; i--) {
+        const struct node *node = &graph->nodes[i];
+        const int now = backward_moment(plan, i);
+        if (!plan->values[node->out].wants_grad)
+            continue;
+        assert(of_value[node->out]);
+        extend(of_value[node->out], now);
+        for (int k = 0; k < node->in_count; k++) {
+            struct plan_value *in = &plan->values[node->in[k]];
+            if (!in->wants_grad)
+                continue;
+            if (!of_value[node->in[k]]) {
+                of_value[node->in[k]] = layout_add(layout, in->bytes, now, now, &in->grad_offset);
+                continue;
+            }
+            struct plan_sum *sum = &plan->gradient_sums[plan->gradient_sum_count++];
+            *sum = (struct plan_sum){.node = i, .slot = k, .value = node->in[k]};
+            extend(of_value[node->in[k]], now);
+            layout_add(layout, in->bytes, now, now, &sum->offset);
+        }
+    }
+}
+
+static size_t lay_out(struct plan *plan, const size_t *saved_bytes, size_t *saved_offsets)
+{
+    const struct graph *graph = plan->graph;
+    /* Per node at most: its value, what it saves, a gradient or sum per input; and the input and the logits' gradient.
+     */
+    const size_t room = (size_t)graph->node_count * (2 + OP_MAX_IN) + 2;
+    struct layout layout = {
+        .buffers = arena_push(&plan->arena, room * sizeof *layout.buffers),
+        .results = arena_push(&plan->arena, room * sizeof *layout.results),
+    };
+    for (int v = 0; v < graph->value_count; v++) {
+        const enum value_role role = graph->values[v].role;
+        if (role == VALUE_INPUT || role == VALUE_ACTIVATION)
+            plan->values[v].bytes =
+                (size_t)(shape_count(graph->values[v].shape) * plan->options.batch) * dtype_bytes(plan->options.dtype);
+    }
+    lay_out_values(plan, &layout, saved_bytes, saved_offsets);
+    if (plan->options.training)
+        lay_out_gradients(plan, &layout);
+    assert((size_t)layout.count <= room);
+    const size_t bytes = liveness_place(layout.buffers, layout.count);
+    for (int i = 0; i < layout.count; i++)
+        *layout.results[i] = layout.buffers[i].offset;
+    return bytes;
+}
+
+/* ---- slabs ---- */
+
+/* What lies in SLAB_BATCH, by offset. */
+struct batch_layout {
+    size_t control, sums, labels, samples, losses, predictions, probabilities, norms, nonfinite, segments, bytes;
+};
+
+static size_t carve(size_t *used, size_t bytes)
+{
+    const size_t offset = *used;
+    *used += (size_t)round_up((int64_t)bytes, BATCH_ALIGNMENT);
+    return offset;
+}
+
+static struct batch_layout lay_out_batch(const struct plan *plan)
+{
+    const size_t rows = (size_t)plan->options.batch, classes = (size_t)plan->graph->class_count;
+    struct batch_layout layout = {0};
+    layout.control = carve(&layout.bytes, sizeof(struct step_control));
+    layout.sums = carve(&layout.bytes, sizeof(struct loss_sums));
+    layout.labels = carve(&layout.bytes, rows * sizeof(int32_t));
+    layout.samples = carve(&layout.bytes, rows * sizeof(int32_t));
+    layout.losses = carve(&layout.bytes, rows * sizeof(float));
+    layout.predictions = carve(&layout.bytes, rows * sizeof(int32_t));
+    layout.probabilities = carve(&layout.bytes, rows * classes * sizeof(float));
+    layout.norms = carve(&layout.bytes, 3 * sizeof(float));
+    layout.nonfinite = carve(&layout.bytes, sizeof(int32_t));
+    layout.segments = carve(&layout.bytes, (size_t)plan->graph->value_count * sizeof(struct decay_segment));
+    return layout;
+}
+
+static void size_slabs(struct plan *plan, size_t activation_bytes, size_t scratch_bytes, size_t batch_bytes)
+{
+    const struct plan_options *options = &plan->options;
+    const size_t params = (size_t)plan->param_count * sizeof(float), states = (size_t)plan->state_count * sizeof(float);
+    const bool two_moments = options->update.kind != OPTIMIZER_SGD;
+    const bool one_moment = two_moments || options->update.momentum != 0.0f;
+    const size_t bytes[SLAB_COUNT] = {
+        [SLAB_PARAM] = params,
+        [SLAB_LOW] = options->dtype == DT_F32 ? 0 : (size_t)plan->param_count * dtype_bytes(options->dtype),
+        [SLAB_GRAD] = options->training ? params : 0,
+        [SLAB_GRAD_SUM] = options->training && options->accumulate ? params : 0,
+        [SLAB_MOMENT1] = options->training && one_moment ? params : 0,
+        [SLAB_MOMENT2] = options->training && two_moments ? params : 0,
+        [SLAB_EMA] = options->training && options->ema ? params : 0,
+        [SLAB_STATE] = states,
+        [SLAB_STATE_EMA] = options->training && options->ema ? states : 0,
+        [SLAB_ACTIVATION] = activation_bytes,
+        [SLAB_SCRATCH] = scratch_bytes,
+        [SLAB_BATCH] = batch_bytes,
+    };
+    for (int i = 0; i < SLAB_COUNT; i++)
+        plan->slabs[i].bytes = bytes[i];
+}
+
+static int take_slabs(struct plan *plan)
+{
+    for (int i = 0; i < SLAB_COUNT; i++) {
+        if (plan->slabs[i].bytes == 0)
+            continue;
+        int status = plan->backend->alloc(plan->device, plan->slabs[i].bytes, &plan->slabs[i].memory);
+        if (status < 0) {
+            char whole[24], part[24];
+            text_bytes(whole, (double)plan_bytes(plan));
+            text_bytes(part, (double)plan->slabs[i].bytes);
+            return FAIL(
+                status,
+                "the plan needs %s, %s of it for %s, and the device does not have it; lower train.batch_size (%d) or "
+                "the image size",
+                whole, part, slab_names[i], plan->options.batch);
+        }
+    }
+    return OK;
+}
+
+static void *slab_at(const struct plan *plan, enum slab_kind slab, size_t offset)
+{
+    char *memory = plan->slabs[slab].memory;
+    return memory ? memory + offset : NULL;
+}
+
+/* ---- calls ---- */
+
+static void bind_node(struct plan *plan, int number, size_t saved_bytes, size_t saved_offset)
+{
+    const struct graph *graph = plan->graph;
+    const struct node *node = &graph->nodes[number];
+    struct op_call *call = &plan->calls[number];
+    *call = (struct op_call){
+        .state = plan->states[number],
+        .scratch = plan->slabs[SLAB_SCRATCH].memory,
+        .saved = saved_bytes ? slab_at(plan, SLAB_ACTIVATION, saved_offset) : NULL,
+        .out = slab_at(plan, SLAB_ACTIVATION, plan->values[node->out].offset),
+        .control = plan->control,
+        .node = number,
+    };
+    if (plan->values[node->out].wants_grad)
+        call->out_grad = slab_at(plan, SLAB_ACTIVATION, plan->values[node->out].grad_offset);
+    for (int k = 0; k < node->in_count; k++) {
+        const struct plan_value *in = &plan->values[node->in[k]];
+        call->in[k] = slab_at(plan, SLAB_ACTIVATION, in->offset);
+        if (in->wants_grad)
+            call->in_grad[k] = slab_at(plan, SLAB_ACTIVATION, in->grad_offset);
+    }
+    for (int k = 0; k < node->weight_count; k++) {
+        const struct plan_value *value = &plan->values[node->weight[k]];
+        const bool param = graph->values[node->weight[k]].role == VALUE_PARAM;
+        const size_t first = (size_t)value->first;
+        if (value->low)
+            call->weight[k] = slab_at(plan, SLAB_LOW, first * dtype_bytes(plan->options.dtype));
+        else
+            call->weight[k] = slab_at(plan, param ? SLAB_PARAM : SLAB_STATE, first * sizeof(float));
+        if (param)
+            call->weight_grad[k] = slab_at(plan, SLAB_GRAD, first * sizeof(float));
+    }
+}
+
+static void bind_calls(struct plan *plan, const size_t *saved_bytes, const size_t *saved_offsets)
+{
+    for (int i = 0; i < plan->graph->node_count; i++)
+        bind_node(plan, i, saved_bytes[i], saved_offsets[i]);
+    for (int i = 0; i < plan->gradient_sum_count; i++) {
+        const struct plan_sum *sum = &plan->gradient_sums[i];
+        plan->calls[sum->node].in_grad[sum->slot] = slab_at(plan, SLAB_ACTIVATION, sum->offset);
+    }
+}
+
+/* Weight decay of each parameter's stretch; neighbours with the same decay become one. */
+static int bind_segments(struct plan *plan, struct decay_segment *on_device)
+{
+    const struct graph *graph = plan->graph;
+    struct decay_segment *segments = arena_push(&plan->arena, (size_t)graph->value_count * sizeof *segments);
+    int count = 0;
+    for (int v = 0; v < graph->value_count; v++) {
+        if (graph->values[v].role != VALUE_PARAM)
+            continue;
+        const float decay = plan->options.decay_all || graph->values[v].rank > 1 ? plan->options.weight_decay : 0.0f;
+        const int64_t end = plan->values[v].first + round_up(plan->values[v].count, PARAM_ALIGNMENT);
+        if (count > 0 && segments[count - 1].weight_decay == decay)
+            segments[count - 1].end = end;
+        else
+            segments[count++] = (struct decay_segment){.end = end, .weight_decay = decay};
+    }
+    plan->update.segments = on_device;
+    plan->update.segment_count = count;
+    return plan->backend->upload(plan->device, on_device, segments, (size_t)count * sizeof *segments);
+}
+
+static int bind_batch(struct plan *plan, const struct batch_layout *layout)
+{
+    const struct plan_options *options = &plan->options;
+    const struct graph *graph = plan->graph;
+    plan->control = slab_at(plan, SLAB_BATCH, layout->control);
+    plan->sums = slab_at(plan, SLAB_BATCH, layout->sums);
+    plan->gather = (struct gather_args){
+        .image = options->image,
+        .dtype = options->dtype,
+        .batch = options->batch,
+        .out = slab_at(plan, SLAB_ACTIVATION, plan->values[graph->input].offset),
+        .out_labels = slab_at(plan, SLAB_BATCH, layout->labels),
+        .out_samples = slab_at(plan, SLAB_BATCH, layout->samples),
+        .control = plan->control,
+    };
+    plan->loss = (struct loss_args){
+        .logits = slab_at(plan, SLAB_ACTIVATION, plan->values[graph->logits].offset),
+        .dtype = options->dtype,
+        .batch = options->batch,
+        .classes = graph->class_count,
+        .labels = plan->gather.out_labels,
+        .grad_scale = 1.0f,
+        .losses = slab_at(plan, SLAB_BATCH, layout->losses),
+        .predictions = slab_at(plan, SLAB_BATCH, layout->predictions),
+        .probabilities = slab_at(plan, SLAB_BATCH, layout->probabilities),
+        .sums = plan->sums,
+        .control = plan->control,
+    };
+    if (!options->training)
+        return OK;
+    plan->update = options->update;
+    plan->update.count = plan->param_count;
+    plan->update.param = plan->slabs[SLAB_PARAM].memory;
+    plan->update.grad = plan->slabs[options->accumulate ? SLAB_GRAD_SUM : SLAB_GRAD].memory;
+    plan->update.moment1 = plan->slabs[SLAB_MOMENT1].memory;
+    plan->update.moment2 = plan->slabs[SLAB_MOMENT2].memory;
+    plan->update.ema = plan->slabs[SLAB_EMA].memory;
+    plan->update.low = plan->slabs[SLAB_LOW].memory;
+    plan->update.low_dtype = options->dtype;
+    plan->update.control = plan->control;
+    plan->update.norms = slab_at(plan, SLAB_BATCH, layout->norms);
+    plan->update.nonfinite = slab_at(plan, SLAB_BATCH, layout->nonfinite);
+    return bind_segments(plan, slab_at(plan, SLAB_BATCH, layout->segments));
+}
+
+static int build(struct plan *plan)
+{
+    const struct graph *graph = plan->graph;
+    const size_t nodes = (size_t)graph->node_count;
+    plan->states = arena_push(&plan->arena, nodes * sizeof *plan->states);
+    plan->calls = arena_push(&plan->arena, nodes * sizeof *plan->calls);
+    plan->values = arena_push(&plan->arena, (size_t)graph->value_count * sizeof *plan->values);
+    size_t *saved_bytes = arena_push(&plan->arena, nodes * sizeof *saved_bytes);
+    size_t *saved_offsets = arena_push(&plan->arena, nodes * sizeof *saved_offsets);
+    size_t scratch_bytes = 0;
+
+    mark_wanted_gradients(plan);
+    for (int i = 0; i < graph->node_count; i++)
+        TRY(prepare_node(plan, i, &saved_bytes[i], &scratch_bytes));
+    const size_t activation_bytes = lay_out(plan, saved_bytes, saved_offsets);
+    const struct batch_layout batch = lay_out_batch(plan);
+    size_slabs(plan, activation_bytes, scratch_bytes, batch.bytes);
+    TRY(take_slabs(plan));
+    TRY(bind_batch(plan, &batch));
+    bind_calls(plan, saved_bytes, saved_offsets);
+    return OK;
+}
+
+int plan_build(struct plan *plan, const struct graph *graph, const struct backend *backend, struct device *device,
+               const struct plan_options *options)
+{
+    *plan = (struct plan){.graph = graph, .backend = backend, .device = device, .options = *options};
+    int status = build(plan);
+    if (status < 0)
+        plan_free(plan);
+    return status;
+}
+
+void plan_free(struct plan *plan)
+{
+    for (int i = 0; plan->states && i < plan->graph->node_count; i++) {
+        const struct op_impl *impl = plan->backend->ops[plan->graph->nodes[i].op];
+        if (impl)
+            impl->release(plan->states[i]);
+    }
+    for (int i = 0; i < SLAB_COUNT; i++)
+        if (plan->slabs[i].memory)
+            plan->backend->release(plan->device, plan->slabs[i].memory);
+    arena_free(&plan->arena);
+    *plan = (struct plan){0};
+}
+
+/* ---- measuring and printing ---- */
+
+size_t plan_bytes(const struct plan *plan)
+{
+    size_t bytes = 0;
+    for (int i = 0; i < SLAB_COUNT; i++)
+        bytes += plan->slabs[i].bytes;
+    return bytes;
+}
+
+void plan_print(const struct plan *plan, FILE *stream, bool verbose)
+{
+    char bytes[24], shape[48];
+    for (int i = 0; i < SLAB_COUNT; i++) {
+        if (plan->slabs[i].bytes == 0)
+            continue;
+        text_bytes(bytes, (double)plan->slabs[i].bytes);
+        fprintf(stream, "  %-20s %10s\n", slab_names[i], bytes);
+    }
+    text_bytes(bytes, (double)plan_bytes(plan));
+    fprintf(stream, "  %-20s %10s  (batch %d, %s)\n", "in all", bytes, plan->options.batch,
+            dtype_name(plan->options.dtype));
+    if (!verbose)
+        return;
+    fprintf(stream, "\n  %-32s %-18s %12s %12s %12s\n", "activation", "shape", "bytes", "at", "gradient at");
+    for (int v = 0; v < plan->graph->value_count; v++) {
+        const struct value *value = &plan->graph->values[v];
+        if (value->role != VALUE_INPUT && value->role != VALUE_ACTIVATION)
+            continue;
+        fprintf(stream, "  %-32s %-18s %12zu %12zu", value->name,
+                shape_text(shape, with_batch(value->shape, plan->options.batch)), plan->values[v].bytes,
+                plan->values[v].offset);
+        if (plan->values[v].wants_grad)
+            fprintf(stream, " %12zu", plan->values[v].grad_offset);
+        fprintf(stream, "\n");
+    }
+}

@@ -1,0 +1,240 @@
+/* step: the order of one training or evaluation step, as calls queued on the device. Owns that order; never waits,
+ * never allocates, and must not know why a step is taken. */
+#include "plan.h"
+
+#include <assert.h>
+
+/* The device writes the members from `bad` on; they are cleared only where a step begins. */
+static int send_control(struct plan *plan, const struct step_control *control, bool clear)
+{
+    struct step_control sent = *control;
+    sent.bad = 0;
+    sent.clip_scale = 1.0f;
+    const size_t bytes = clear ? sizeof sent : offsetof(struct step_control, bad);
+    return plan->backend->upload(plan->device, plan->control, &sent, bytes);
+}
+
+static int forward(struct plan *plan, bool training)
+{
+    for (int i = 0; i < plan->graph->node_count; i++) {
+        plan->calls[i].training = training;
+        TRY(plan->backend->ops[plan->graph->nodes[i].op]->forward(plan->device, &plan->calls[i]));
+    }
+    return OK;
+}
+
+/* One node's backward pass, then the additions of gradients that meet there. *sum walks gradient_sums. */
+static int backward_node(struct plan *plan, int node, int *sum)
+{
+    if (!plan->values[plan->graph->nodes[node].out].wants_grad)
+        return OK;
+    TRY(plan->backend->ops[plan->graph->nodes[node].op]->backward(plan->device, &plan->calls[node]));
+    for (; *sum < plan->gradient_sum_count && plan->gradient_sums[*sum].node == node; ++*sum) {
+        const struct plan_sum *meeting = &plan->gradient_sums[*sum];
+        const struct plan_value *value = &plan->values[meeting->value];
+        char *activations = plan->slabs[SLAB_ACTIVATION].memory;
+        const int64_t count = (int64_t)(value->bytes / dtype_bytes(plan->options.dtype));
+        TRY(plan->backend->accumulate(plan->device, activations + value->grad_offset, activations + meeting->offset,
+                                      count, plan->options.dtype, false));
+    }
+    return OK;
+}
+
+static int backward(struct plan *plan)
+{
+    int sum = 0;
+    for (int i = plan->graph->node_count - 1; i >= 0; i--)
+        TRY(backward_node(plan, i, &sum));
+    return OK;
+}
+
+/* Running statistics follow only a batch that was good. */
+static int commit(struct plan *plan)
+{
+    for (int i = 0; i < plan->graph->node_count; i++) {
+        const struct op_impl *impl = plan->backend->ops[plan->graph->nodes[i].op];
+        if (impl->commit)
+            TRY(impl->commit(plan->device, &plan->calls[i]));
+    }
+    return OK;
+}
+
+static int gather_batch(struct plan *plan, bool training)
+{
+    const struct backend *backend = plan->backend;
+    plan->gather.augment = training ? plan->options.augment_train : plan->options.augment_eval;
+    TRY(backend->gather(plan->device, &plan->gather));
+    plan->loss.smoothing = training ? plan->options.smoothing : 0.0f;
+    plan->loss.logits_grad = NULL;
+    if (training) {
+        char *activations = plan->slabs[SLAB_ACTIVATION].memory;
+        plan->loss.logits_grad = activations + plan->values[plan->graph->logits].grad_offset;
+    }
+    return OK;
+}
+
+int plan_train_batch(struct plan *plan, const struct step_control *control, bool first, bool last,
+                     struct step_record *record)
+{
+    const struct backend *backend = plan->backend;
+    struct device *device = plan->device;
+    assert(plan->options.training && plan->gather.pixels && (plan->options.accumulate || (first && last)));
+    TRY(send_control(plan, control, first));
+    if (first)
+        TRY(plan_clear_sums(plan));
+    TRY(gather_batch(plan, true));
+    TRY(forward(plan, true));
+    TRY(backend->loss(device, &plan->loss));
+    TRY(backward(plan));
+    if (plan->options.accumulate)
+        TRY(backend->accumulate(device, plan->slabs[SLAB_GRAD_SUM].memory, plan->slabs[SLAB_GRAD].memory,
+                                plan->param_count, DT_F32, first));
+    if (!last)
+        return commit(plan);
+    TRY(backend->grad_norm(device, &plan->update));
+    TRY(commit(plan));
+    TRY(backend->update(device, &plan->update));
+    if (plan->options.ema && plan->state_count > 0)
+        TRY(backend->blend(device, plan->slabs[SLAB_STATE_EMA].memory, plan->slabs[SLAB_STATE].memory,
+                           plan->state_count, plan->control));
+    return backend->record(device, record, plan->sums, &plan->update);
+}
+
+int plan_eval_batch(struct plan *plan, const struct step_control *control)
+{
+    assert(plan->gather.pixels);
+    TRY(send_control(plan, control, true));
+    TRY(gather_batch(plan, false));
+    TRY(forward(plan, false));
+    return plan->backend->loss(plan->device, &plan->loss);
+}
+
+void plan_set_data(struct plan *plan, const uint8_t *pixels, const int32_t *labels, const int32_t *order)
+{
+    plan->gather.pixels = pixels;
+    plan->gather.labels = labels;
+    plan->gather.order = order;
+}
+
+int plan_clear_sums(struct plan *plan)
+{
+    return plan->backend->zero(plan->device, plan->sums, sizeof *plan->sums);
+}
+
+int plan_read_sums(struct plan *plan, struct loss_sums *sums)
+{
+    TRY(plan->backend->download(plan->device, sums, plan->sums, sizeof *sums));
+    return plan->backend->wait(plan->device);
+}
+
+int plan_read_batch(struct plan *plan, int32_t *samples, int32_t *predictions, float *losses, float *probabilities)
+{
+    const size_t rows = (size_t)plan->options.batch;
+    const struct {
+        void *to;
+        const void *from;
+        size_t bytes;
+    } columns[] = {
+        {samples, plan->gather.out_samples, rows * sizeof *samples},
+        {predictions, plan->loss.predictions, rows * sizeof *predictions},
+        {losses, plan->loss.losses, rows * sizeof *losses},
+        {probabilities, plan->loss.probabilities, rows * (size_t)plan->graph->class_count * sizeof *probabilities},
+    };
+    for (int i = 0; i < COUNT_OF(columns); i++)
+        if (columns[i].to)
+            TRY(plan->backend->download(plan->device, columns[i].to, columns[i].from, columns[i].bytes));
+    return plan->backend->wait(plan->device);
+}
+
+/* ---- after a refused step ---- */
+
+struct suspect {
+    const void *memory;
+    enum dtype dtype;
+    int64_t count;
+};
+
+/* Writes text and returns 1 if the tensor has non-finite values, 0 if not. */
+static int examine(struct plan *plan, struct suspect suspect, char *text, size_t bytes, const char *format,
+                   const char *name, const char *pass)
+{
+    int64_t found = 0;
+    TRY(plan->backend->count_nonfinite(plan->device, suspect.memory, suspect.dtype, suspect.count, &found));
+    if (found == 0)
+        return 0;
+    snprintf(text, bytes, format, name, pass, (long long)found, (long long)suspect.count);
+    return 1;
+}
+
+static struct suspect activation(const struct plan *plan, int value, const void *memory)
+{
+    return (struct suspect){memory, plan->options.dtype,
+                            (int64_t)(plan->values[value].bytes / dtype_bytes(plan->options.dtype))};
+}
+
+static int examine_forward(struct plan *plan, char *text, size_t bytes)
+{
+    const struct graph *graph = plan->graph;
+    int found;
+    TRY(found = examine(plan, activation(plan, graph->input, plan->gather.out), text, bytes,
+                        "the %s (%s; %lld of %lld values)", "network's input", "after augmentation"));
+    for (int i = 0; i < graph->node_count && !found; i++) {
+        const struct node *node = &graph->nodes[i];
+        for (int k = 0; k < node->weight_count && !found; k++) {
+            const struct plan_value *value = &plan->values[node->weight[k]];
+            const struct suspect weight = {plan->calls[i].weight[k], value->low ? plan->options.dtype : DT_F32,
+                                           value->count};
+            TRY(found = examine(plan, weight, text, bytes, "the weights %s (%s; %lld of %lld values)",
+                                graph->values[node->weight[k]].name, "before this step"));
+        }
+        if (found)
+            break;
+        plan->calls[i].training = true;
+        TRY(plan->backend->ops[node->op]->forward(plan->device, &plan->calls[i]));
+        TRY(found = examine(plan, activation(plan, node->out, plan->calls[i].out), text, bytes,
+                            "the output of %s (%s; %lld of %lld values)", node->name, "forward"));
+    }
+    return found;
+}
+
+static int examine_backward(struct plan *plan, char *text, size_t bytes)
+{
+    const struct graph *graph = plan->graph;
+    int sum = 0, found;
+    TRY(found = examine(plan, (struct suspect){plan->loss.losses, DT_F32, plan->options.batch}, text, bytes,
+                        "the %s (%s; %lld of %lld values)", "loss", "forward"));
+    for (int i = graph->node_count - 1; i >= 0 && !found; i--) {
+        const struct node *node = &graph->nodes[i];
+        const struct plan_value *out = &plan->values[node->out];
+        if (!out->wants_grad)
+            continue;
+        TRY(found = examine(plan, activation(plan, node->out, plan->calls[i].out_grad), text, bytes,
+                            "the gradient of the output of %s (%s; %lld of %lld values)", node->name, "backward"));
+        TRY(backward_node(plan, i, &sum));
+        for (int k = 0; k < node->weight_count && !found; k++) {
+            if (!plan->calls[i].weight_grad[k])
+                continue;
+            const struct suspect gradient = {plan->calls[i].weight_grad[k], DT_F32,
+                                             plan->values[node->weight[k]].count};
+            TRY(found = examine(plan, gradient, text, bytes, "the gradient of %s (%s; %lld of %lld values)",
+                                graph->values[node->weight[k]].name, "backward"));
+        }
+    }
+    return found;
+}
+
+int plan_find_nonfinite(struct plan *plan, const struct step_control *control, char *text, size_t bytes)
+{
+    TRY(send_control(plan, control, true));
+    TRY(gather_batch(plan, true));
+    int found;
+    TRY(found = examine_forward(plan, text, bytes));
+    if (!found) {
+        TRY(plan->backend->loss(plan->device, &plan->loss));
+        TRY(found = examine_backward(plan, text, bytes));
+    }
+    if (!found)
+        snprintf(text, bytes,
+                 "nothing in this batch alone; the sum over accumulated batches or the gradient's norm overflowed");
+    return OK;
+}
