@@ -33,10 +33,15 @@ void dataset_close(struct dataset *dataset);
 /* One image file, as the data set would hold it (predict). pixels: [image.h][image.w][image.c]; given back with
  * memory_give. A picture of another size is resized as for resize = the short side of image. */
 int image_load(const char *path, struct shape image, int resize, uint8_t **pixels);
-/* Decodes a PNG file as PIL's convert("RGB") does. */
+/* Decodes a PNG file to RGB as PIL's convert("RGB") does; given back with memory_give. A file that is no PNG, is
+ * truncated or damaged is ERR_DATA with libpng's reason. */
 int png_read(const char *path, uint8_t **pixels, int *height, int *width);
-/* Writes RGB (channels 3) or grey (1). */
+/* The same from memory; name is for the error. */
+int png_decode(const char *name, const void *bytes, size_t count, uint8_t **pixels, int *height, int *width);
+/* Writes RGB (channels 3) or grey (1); the file appears only when complete. */
 int png_write(const char *path, const uint8_t *pixels, int height, int width, int channels);
+/* The same to memory; given back with memory_give. */
+int png_encode(const uint8_t *pixels, int height, int width, int channels, uint8_t **bytes, size_t *count);
 /* PIL's antialiased bilinear resize, bit-exact; given back with memory_give. */
 int image_resize(const uint8_t *pixels, int height, int width, int channels, int new_height, int new_width,
                  uint8_t **resized);
