@@ -18,7 +18,7 @@ SETUP    ?= tools/setup.sh
 
 PACKAGES := inih libpng zlib jansson
 # Contraction is off so that gcc, clang and nvcc round alike.
-BASE     := -std=c11 -D_GNU_SOURCE -Iinclude -I. -MMD -MP -ffp-contract=off -fno-math-errno -fopenmp -pthread
+BASE     := -std=c11 -D_GNU_SOURCE -Iinclude -MMD -MP -ffp-contract=off -fno-math-errno -fopenmp -pthread
 WARN     := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wconversion \
             -Wno-sign-conversion -Wpointer-arith -Wwrite-strings -Wundef $(WERROR)
 OPTIMISE := $(if $(SAN),-O1 -fno-omit-frame-pointer -fno-sanitize-recover=all,-O3) -g

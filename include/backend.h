@@ -148,11 +148,11 @@ struct decay_segment {
 /* One pass over the flat arrays: unscale, clip, decay, moments, low-precision copy, EMA. */
 struct update_args {
     enum optimizer_kind kind;
-    float momentum; /* SGD; the first update sets the buffer to the gradient (torch) */
+    double momentum; /* SGD; the first update sets the buffer to the gradient (torch) */
     bool nesterov;
-    float beta1, beta2, epsilon;
-    float clip_norm;  /* 0: none. scale = min(1, clip_norm / (norm + 1e-6)), always multiplied (torch) */
-    float grad_scale; /* multiplied first: 1 / accumulated batches */
+    double beta1, beta2, epsilon; /* double: 1 - beta is taken of them */
+    float clip_norm;              /* 0: none. scale = min(1, clip_norm / (norm + 1e-6)), always multiplied (torch) */
+    float grad_scale;             /* multiplied first: 1 / accumulated batches */
     int64_t count;
     float *param, *grad;
     float *moment1, *moment2; /* NULL where the kind has none */

@@ -31,24 +31,27 @@ struct random_block {
     uint32_t word[4];
 };
 
+/* Philox4x32 with ten rounds: a bijection of the counter for every key. */
+HOST_DEVICE struct random_block random_rounds(struct random_block counter, uint32_t key0, uint32_t key1)
+{
+    for (int round = 0; round < 10; round++) {
+        uint64_t p0 = (uint64_t)0xD2511F53u * counter.word[0], p1 = (uint64_t)0xCD9E8D57u * counter.word[2];
+        counter.word[0] = (uint32_t)(p1 >> 32) ^ counter.word[1] ^ key0;
+        counter.word[1] = (uint32_t)p1;
+        counter.word[2] = (uint32_t)(p0 >> 32) ^ counter.word[3] ^ key1;
+        counter.word[3] = (uint32_t)p0;
+        key0 += 0x9E3779B9u;
+        key1 += 0xBB67AE85u;
+    }
+    return counter;
+}
+
 /* Four independent uniform words. draw distinguishes several blocks wanted for one (stream, epoch, index). */
 HOST_DEVICE struct random_block random_words(uint64_t seed, uint32_t stream, uint32_t epoch, uint64_t index,
                                              uint32_t draw)
 {
-    uint32_t c0 = (uint32_t)index, c1 = (uint32_t)(index >> 32) ^ (draw << 8), c2 = epoch, c3 = stream;
-    uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
-    for (int round = 0; round < 10; round++) {
-        uint64_t p0 = (uint64_t)0xD2511F53u * c0, p1 = (uint64_t)0xCD9E8D57u * c2;
-        uint32_t n0 = (uint32_t)(p1 >> 32) ^ c1 ^ k0, n2 = (uint32_t)(p0 >> 32) ^ c3 ^ k1;
-        c1 = (uint32_t)p1;
-        c3 = (uint32_t)p0;
-        c0 = n0;
-        c2 = n2;
-        k0 += 0x9E3779B9u;
-        k1 += 0xBB67AE85u;
-    }
-    struct random_block block = {{c0, c1, c2, c3}};
-    return block;
+    struct random_block counter = {{(uint32_t)index, (uint32_t)(index >> 32) ^ (draw << 8), epoch, stream}};
+    return random_rounds(counter, (uint32_t)seed, (uint32_t)(seed >> 32));
 }
 
 /* [0, 1) with 24 bits: exact in float. */

@@ -3,11 +3,11 @@
  * arrays. Formulas: Sutskever et al. 2013 (momentum), Kingma and Ba 2015 (Adam), Loshchilov and Hutter 2019 (AdamW). */
 #ifndef COMMON_OPTIMIZER_H
 #define COMMON_OPTIMIZER_H
+#include "backend.h"
 #include "random.h"
 #include <math.h>
-#include <stdbool.h>
 
-/* What is the same for every element of a step. The caller zeroes it, then fills it by sgd_begin or adam_begin. */
+/* What is the same for every element of a step. */
 struct optimizer_step {
     float grad_scale, clip_scale; /* multiplied to the gradient in this order */
     double lr;
@@ -17,26 +17,23 @@ struct optimizer_step {
     float rate, correction2;                             /* lr / (1 - beta1^t), sqrt(1 - beta2^t) */
 };
 
-/* update counts from 1. The first update sets the buffer to the gradient. */
-HOST_DEVICE void sgd_begin(struct optimizer_step *step, double lr, int64_t update, double momentum, bool nesterov)
+HOST_DEVICE struct optimizer_step optimizer_begin(const struct update_args *args, const struct step_control *control)
 {
-    step->lr = lr;
-    step->first = update == 1;
-    step->momentum = (float)momentum;
-    step->nesterov = nesterov;
-}
-
-HOST_DEVICE void adam_begin(struct optimizer_step *step, double lr, int64_t update, double beta1, double beta2,
-                            double epsilon)
-{
-    step->lr = lr;
-    step->beta1 = (float)beta1;
-    step->beta1_rest = (float)(1.0 - beta1);
-    step->beta2 = (float)beta2;
-    step->beta2_rest = (float)(1.0 - beta2);
-    step->epsilon = (float)epsilon;
-    step->rate = (float)(lr / (1.0 - pow(beta1, (double)update)));
-    step->correction2 = (float)sqrt(1.0 - pow(beta2, (double)update));
+    struct optimizer_step step;
+    step.grad_scale = args->grad_scale;
+    step.clip_scale = control->clip_scale;
+    step.lr = (double)control->lr;
+    step.momentum = (float)args->momentum;
+    step.first = control->update == 1;
+    step.nesterov = args->nesterov;
+    step.beta1 = (float)args->beta1;
+    step.beta1_rest = (float)(1.0 - args->beta1);
+    step.beta2 = (float)args->beta2;
+    step.beta2_rest = (float)(1.0 - args->beta2);
+    step.epsilon = (float)args->epsilon;
+    step.rate = (float)(step.lr / (1.0 - pow(args->beta1, (double)control->update)));
+    step.correction2 = (float)sqrt(1.0 - pow(args->beta2, (double)control->update));
+    return step;
 }
 
 /* torch divides by multiplying with the reciprocal, and multiplies even when nothing is to be clipped. */
