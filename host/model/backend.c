@@ -1,6 +1,7 @@
 /* backend: the list of compiled-in backends. The only file of the host that knows which there are. */
 #include "backend.h"
 
+#include "machine.h"
 #include "text.h"
 
 #include <stdio.h>
@@ -43,6 +44,8 @@ int backend_open(const char *device_name, int threads, const struct backend **ba
         if (!any && strcmp(backend_list[i]->name, name) != 0)
             continue;
         *backend = backend_list[i];
+        if (*backend == &backend_cpu)
+            TRY(machine_check());
         status = backend_list[i]->open(device, index, threads);
         if (status == OK || !any)
             return status;
