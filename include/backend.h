@@ -22,8 +22,8 @@ struct step_control {
     int32_t valid;  /* rows of the batch that count; the rest (evaluation's last batch) have label -1 */
     int32_t micro;  /* index within an accumulated batch; keys dropout together with step */
     float lr;
-    float ema_decay; /* of this step; 0: copy */
-    int64_t update;  /* updates done so far + 1: Adam's bias correction (refused steps do not count) */
+    double ema_decay; /* of this step; 0: copy. double: 1 - decay is taken of it */
+    int64_t update;   /* updates done so far + 1: Adam's bias correction (refused steps do not count) */
     /* written by the device */
     int32_t bad;      /* non-zero: loss or gradient is not finite; commit and update return at once */
     float clip_scale; /* factor that clipping applies to the gradient */

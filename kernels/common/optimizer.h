@@ -92,9 +92,9 @@ HOST_DEVICE float adamw_element(const struct optimizer_step *step, float keep, f
 }
 
 /* The weight of the new value; exactly 1 for a decay of 0. */
-HOST_DEVICE float ema_weight(float decay)
+HOST_DEVICE float ema_weight(double decay)
 {
-    return (float)(1.0 - (double)decay);
+    return (float)(1.0 - decay);
 }
 
 /* torch.lerp: two forms, so that both ends are exact. */
