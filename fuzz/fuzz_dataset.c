@@ -18,8 +18,9 @@ static void write_part(const char *name, const uint8_t *data, size_t bytes)
     assert(path_join(path, folder, name) == OK);
     FILE *stream = fopen(path, "wb");
     assert(stream);
-    assert(fwrite(data, 1, bytes, stream) == bytes);
-    assert(fclose(stream) == 0);
+    const size_t written = fwrite(data, 1, bytes, stream);
+    const int closed = fclose(stream);
+    assert(written == bytes && closed == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)

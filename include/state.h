@@ -1,5 +1,5 @@
 /* state: all that a resumed run needs besides weights and moments, as one struct and as JSON text.
- * Level 4: includes schedule. Random numbers and data order are functions of (seed, epoch, step), so no generator state
+ * Level 5: includes schedule. Random numbers and data order are functions of (seed, epoch, step), so no generator state
  * is here. */
 #ifndef STATE_H
 #define STATE_H

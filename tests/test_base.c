@@ -1,4 +1,4 @@
-/* test_base: text, file, log and parallel helpers, and the failure text. */
+/* test_base: file, log and parallel helpers, and the failure text. */
 #include "base.h"
 #include "file.h"
 #include "log.h"
@@ -51,168 +51,6 @@ static void assert_content(const char *path, const char *expected)
     assert_int_equal(bytes, strlen(expected));
     assert_string_equal((char *)data, expected);
     memory_give(data);
-}
-
-/* ---- text ---- */
-
-static void test_integers(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *text;
-        bool good;
-        int64_t value;
-    } cases[] = {
-        {"0", true, 0},
-        {"-17", true, -17},
-        {"+5", true, 5},
-        {"9223372036854775807", true, INT64_MAX},
-        {"9223372036854775808", false, 0},
-        {"-9223372036854775808", true, INT64_MIN},
-        {"", false, 0},
-        {" 1", false, 0},
-        {"1 ", false, 0},
-        {"6x4", false, 0},
-        {"1.0", false, 0},
-        {"0x10", false, 0},
-        {"-", false, 0},
-        {"+-1", false, 0},
-        {"1e3", false, 0},
-    };
-    for (int i = 0; i < COUNT_OF(cases); i++) {
-        int64_t value = 0;
-        if (text_to_int64(cases[i].text, &value) != cases[i].good || value != cases[i].value)
-            fail_msg("'%s' gave %lld", cases[i].text, (long long)value);
-    }
-}
-
-static void test_doubles(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *text;
-        bool good;
-        double value;
-    } cases[] = {
-        {"0.001", true, 0.001},
-        {"1e-3", true, 1e-3},
-        {"-.5", true, -.5},
-        {"5.", true, 5},
-        {"4.9e-324", true, 4.9e-324},
-        {"1e-400", false, 0},
-        {"1e400", false, 0},
-        {"nan", false, 0},
-        {"inf", false, 0},
-        {"-Infinity", false, 0},
-        {"0x1p3", false, 0},
-        {"0,001", false, 0},
-        {"1.0f", false, 0},
-        {" 1", false, 0},
-        {"", false, 0},
-        {"e", false, 0},
-        {"1e", false, 0},
-        {"--1", false, 0},
-    };
-    for (int i = 0; i < COUNT_OF(cases); i++) {
-        double value = 0;
-        if (text_to_double(cases[i].text, &value) != cases[i].good || value != cases[i].value)
-            fail_msg("'%s' gave %g", cases[i].text, value);
-    }
-}
-
-static void test_bools(void **state)
-{
-    (void)state;
-    bool value = false;
-    assert_true(text_to_bool("true", &value) && value);
-    assert_true(text_to_bool("Off", &value) && !value);
-    assert_true(text_to_bool("1", &value) && value);
-    assert_false(text_to_bool("2", &value));
-    assert_false(text_to_bool("", &value));
-}
-
-static void test_trim_and_copy(void **state)
-{
-    (void)state;
-    char text[] = " \t a b \r\n", blank[] = "  ", small[4];
-    assert_string_equal(text_trim(text), "a b");
-    assert_string_equal(text_trim(blank), "");
-    assert_true(text_copy(small, sizeof small, "abc"));
-    assert_false(text_copy(small, sizeof small, "abcd"));
-    assert_string_equal(small, "abc");
-}
-
-static void test_distance(void **state)
-{
-    (void)state;
-    assert_int_equal(text_distance("", "", 2), 0);
-    assert_int_equal(text_distance("momentum", "momentum", 2), 0);
-    assert_int_equal(text_distance("momentun", "momentum", 2), 1);
-    assert_int_equal(text_distance("mometnum", "momentum", 2), 1); /* a swap is one change */
-    assert_int_equal(text_distance("ca", "abc", 3), 3);            /* optimal string alignment, not the unrestricted */
-    assert_int_equal(text_distance("kitten", "sitting", 5), 3);
-    assert_int_equal(text_distance("kitten", "sitting", 2), 3); /* capped at limit + 1 */
-    assert_int_equal(text_distance("LR", "lr", 2), 0);
-}
-
-static void test_suggest(void **state)
-{
-    (void)state;
-    static const char *const words[] = {"lr",         "momentum",   "weight_decay", "min_lr",
-                                        "batch_size", "batch_norm", "batch"};
-    const char *found[TEXT_SUGGESTIONS];
-    assert_int_equal(text_suggest("momentun", words, COUNT_OF(words), found), 1);
-    assert_string_equal(found[0], "momentum");
-    assert_int_equal(text_suggest("batch", words, COUNT_OF(words), found), 3);
-    assert_string_equal(found[0], "batch");
-    assert_string_equal(found[1], "batch_size");
-    assert_int_equal(text_suggest("zzzzzz", words, COUNT_OF(words), found), 0);
-    assert_int_equal(text_suggest("", words, COUNT_OF(words), found), 0);
-    assert_int_equal(text_suggest("xy", words, COUNT_OF(words), found), 0); /* two changes of two letters: no */
-}
-
-static void test_json(void **state)
-{
-    (void)state;
-    char text[64];
-    assert_int_equal(text_json(text, sizeof text, "a\"b\\c\n\x01\t"), 19);
-    assert_string_equal(text, "\"a\\\"b\\\\c\\n\\u0001\\t\"");
-    text_json(text, sizeof text, "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80");
-    assert_string_equal(text, "\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\"");
-    text_json(text, sizeof text, "\xff\xc3(\xed\xa0\x80\xe2\x82");
-    assert_string_equal(text, "\"\\ufffd\\ufffd(\\ufffd\\ufffd\\ufffd\\ufffd\\ufffd\"");
-    assert_int_equal(text_json(NULL, 0, "abc"), 5);
-    assert_int_equal(text_json(text, 4, "abc"), 5);
-    assert_string_equal(text, "\"ab");
-}
-
-static void test_sizes(void **state)
-{
-    (void)state;
-    char text[24];
-    static const struct {
-        void (*print)(char *, double);
-        double number;
-        const char *expected;
-    } cases[] = {
-        {text_count, 999, "999"},
-        {text_count, 1234567, "1.23 M"},
-        {text_count, 999999, "1.00 M"},
-        {text_count, 0, "0"},
-        {text_bytes, 1536, "1.50 KiB"},
-        {text_bytes, 12, "12 B"},
-        {text_bytes, 1023.9 * 1024, "1.00 MiB"},
-        {text_duration, 3725, "1:02:05"},
-        {text_duration, 59.7, "1:00"},
-        {text_duration, 3.21, "3.2 s"},
-        {text_duration, 42, "42 s"},
-        {text_duration, 3599.6, "1:00:00"},
-        {text_duration, -1, "-"},
-    };
-    for (int i = 0; i < COUNT_OF(cases); i++) {
-        cases[i].print(text, cases[i].number);
-        assert_string_equal(text, cases[i].expected);
-    }
 }
 
 /* ---- file ---- */
@@ -611,18 +449,11 @@ static void test_arena(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_integers),    cmocka_unit_test(test_doubles),
-        cmocka_unit_test(test_bools),       cmocka_unit_test(test_trim_and_copy),
-        cmocka_unit_test(test_distance),    cmocka_unit_test(test_suggest),
-        cmocka_unit_test(test_json),        cmocka_unit_test(test_sizes),
-        cmocka_unit_test(test_paths),       cmocka_unit_test(test_read_failures),
-        cmocka_unit_test(test_new_file),    cmocka_unit_test(test_full_disk),
-        cmocka_unit_test(test_device_full), cmocka_unit_test(test_read_only_folder),
-        cmocka_unit_test(test_append),      cmocka_unit_test(test_append_killed),
-        cmocka_unit_test(test_folders),     cmocka_unit_test(test_log_plain),
-        cmocka_unit_test(test_log_color),   cmocka_unit_test(test_log_terminal),
-        cmocka_unit_test(test_parallel),    cmocka_unit_test(test_failure_text),
-        cmocka_unit_test(test_arena),
+        cmocka_unit_test(test_paths),     cmocka_unit_test(test_read_failures), cmocka_unit_test(test_new_file),
+        cmocka_unit_test(test_full_disk), cmocka_unit_test(test_device_full),   cmocka_unit_test(test_read_only_folder),
+        cmocka_unit_test(test_append),    cmocka_unit_test(test_append_killed), cmocka_unit_test(test_folders),
+        cmocka_unit_test(test_log_plain), cmocka_unit_test(test_log_color),     cmocka_unit_test(test_log_terminal),
+        cmocka_unit_test(test_parallel),  cmocka_unit_test(test_failure_text),  cmocka_unit_test(test_arena),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

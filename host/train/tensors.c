@@ -243,13 +243,20 @@ static double half_value(uint16_t bits)
     return value;
 }
 
+static float brain_value(uint16_t bits)
+{
+    uint32_t wide = (uint32_t)bits << 16;
+    float value;
+    memcpy(&value, &wide, sizeof value);
+    return value;
+}
+
 static double element(const struct tensor *tensor, int64_t i)
 {
     union {
         float f32;
         double f64;
         uint16_t bits16;
-        uint32_t bits32;
         int64_t i64;
         int32_t i32;
         uint8_t u8;
@@ -260,7 +267,7 @@ static double element(const struct tensor *tensor, int64_t i)
     case TENSOR_F32: return value.f32;
     case TENSOR_F64: return value.f64;
     case TENSOR_F16: return half_value(value.bits16);
-    case TENSOR_BF16: value.bits32 = (uint32_t)value.bits16 << 16; return value.f32;
+    case TENSOR_BF16: return brain_value(value.bits16);
     case TENSOR_I64: return (double)value.i64;
     case TENSOR_I32: return value.i32;
     default: return value.u8;
