@@ -1,0 +1,345 @@
+/* test_loss: softmax cross-entropy of the CPU backend against PyTorch's recorded answers and a plain loop in double;
+ * its sums, the flag it sets, and the record of a step. */
+#include "backend.h"
+#include "kernels/common/bf16.h"
+#include "random.h"
+#include "vectors.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdlib.h>
+#include <string.h>
+/* cmocka wants the standard headers first */
+#include <cmocka.h>
+
+static const struct backend *const cpu = &backend_cpu;
+enum { MOST = 1 << 16 };
+
+/* One batch and room for everything that loss writes. */
+struct batch {
+    struct device *device;
+    struct step_control control;
+    struct loss_sums sums;
+    struct loss_args args;
+    float logits[MOST], grad[MOST], probabilities[MOST], targets[MOST], losses[1024];
+    uint16_t low_logits[MOST], low_grad[MOST];
+    int32_t labels[1024], predictions[1024];
+};
+static struct batch batch;
+
+static void batch_open(int rows, int classes, int threads)
+{
+    assert_true(rows <= 1024 && rows * classes <= MOST);
+    memset(&batch, 0, sizeof batch);
+    assert_int_equal(cpu->open(&batch.device, 0, threads), OK);
+    batch.control.valid = rows;
+    batch.args = (struct loss_args){.logits = batch.logits,
+                                    .logits_grad = batch.grad,
+                                    .dtype = DT_F32,
+                                    .batch = rows,
+                                    .classes = classes,
+                                    .labels = batch.labels,
+                                    .grad_scale = 1.0f,
+                                    .losses = batch.losses,
+                                    .predictions = batch.predictions,
+                                    .probabilities = batch.probabilities,
+                                    .sums = &batch.sums,
+                                    .control = &batch.control};
+    vectors_det(batch.logits, "loss.logits", (int64_t)rows * classes, -4, 4);
+    for (int row = 0; row < rows; row++)
+        batch.labels[row] = row * 7 % classes;
+}
+
+static void batch_close(void)
+{
+    cpu->close(batch.device);
+}
+
+static void batch_run(void)
+{
+    assert_int_equal(cpu->loss(batch.device, &batch.args), OK);
+}
+
+/* ---- PyTorch's answers ---- */
+
+static void recorded_check(struct vectors *vectors, const json_t *one)
+{
+    int64_t values, rows;
+    float *logits = vectors_floats(vectors, one, "logits", &values);
+    double *target = vectors_doubles(vectors, one, "target", &rows);
+    bool soft = rows == values, sum = vectors_has(one, "params/reduction");
+    bool none = sum && vectors_is(one, "params/reduction", "none");
+    int classes = (int)vectors_integer(one, "logits/shape/1"), count = (int)(values / classes), counted = 0;
+    batch_open(count, classes, 1);
+    memcpy(batch.logits, logits, (size_t)values * 4);
+    for (int row = 0; row < count; row++) {
+        batch.labels[row] = soft ? 0 : target[row] < 0 ? -1 : (int)target[row];
+        counted += batch.labels[row] >= 0;
+    }
+    if (soft) {
+        memcpy(batch.targets, vectors_floats(vectors, one, "target", NULL), (size_t)values * 4);
+        batch.args.targets = batch.targets;
+    }
+    if (vectors_has(one, "params/label_smoothing"))
+        batch.args.smoothing = (float)vectors_number(one, "params/label_smoothing");
+    batch.control.valid = counted;
+    /* Sums are wanted where torch sums. */
+    batch.args.grad_scale = sum ? (float)counted : 1.0f;
+    batch_run();
+    const char *name = vectors_text(one, "name");
+    float mean = (float)(batch.sums.loss / (sum ? 1 : counted));
+    if (none)
+        vectors_check(name, batch.losses, vectors_floats(vectors, one, "loss_f32", NULL), count, 1e-6, 1e-6);
+    else if (counted > 0)
+        vectors_check(name, &mean, vectors_floats(vectors, one, "loss_f32", NULL), 1, 1e-6, 1e-6);
+    /* 1e-6: what float32 leaves of a softmax; semantics of the recording. */
+    vectors_check(name, batch.grad, vectors_floats(vectors, one, "grad_f32", NULL), values, 1e-6, 1e-5);
+    assert_int_equal(batch.control.bad, 0);
+    batch_close();
+}
+
+static void test_recorded(void **state)
+{
+    (void)state;
+    struct vectors vectors;
+    vectors_open(&vectors, "loss");
+    const json_t *cases = vectors_member(vectors.json, "cases");
+    int checked = 0;
+    for (size_t i = 0; i < json_array_size(cases); i++) {
+        const json_t *one = json_array_get(cases, i);
+        /* Class weights are not offered. */
+        if (!json_is_null(vectors_member(one, "weight")))
+            continue;
+        recorded_check(&vectors, one);
+        checked++;
+    }
+    assert_int_equal(checked, 12);
+    vectors_close(&vectors);
+}
+
+static void test_top_k(void **state)
+{
+    (void)state;
+    struct vectors vectors;
+    vectors_open(&vectors, "topk");
+    batch_open(6, 7, 1);
+    memcpy(batch.logits, vectors_floats(&vectors, vectors.json, "logits", NULL), 42 * 4);
+    double *target = vectors_doubles(&vectors, vectors.json, "target", NULL);
+    double *best = vectors_doubles(&vectors, vectors.json, "top5", NULL);
+    for (int row = 0; row < 6; row++)
+        batch.labels[row] = (int)target[row];
+    batch_run();
+    for (int row = 0; row < 6; row++)
+        assert_int_equal(batch.predictions[row], (int)best[row * 5]);
+    assert_int_equal(batch.sums.correct, lround(vectors_number(vectors.json, "acc1") * 6 / 100));
+    assert_int_equal(batch.sums.correct5, lround(vectors_number(vectors.json, "acc5") * 6 / 100));
+    batch_close();
+    vectors_close(&vectors);
+}
+
+/* ---- a plain loop in double ---- */
+
+static double row_reference(const float *logits, int classes, int label, double smoothing, double *grad,
+                            double *probability)
+{
+    double peak = -INFINITY, sum = 0, loss = 0;
+    for (int c = 0; c < classes; c++)
+        peak = fmax(peak, logits[c]);
+    for (int c = 0; c < classes; c++)
+        sum += exp(logits[c] - peak);
+    for (int c = 0; c < classes; c++) {
+        double target = (c == label) * (1 - smoothing) + smoothing / classes;
+        probability[c] = exp(logits[c] - peak) / sum;
+        grad[c] = probability[c] - target;
+        loss -= target * (logits[c] - peak - log(sum));
+    }
+    return loss;
+}
+
+static void sizes_check(int rows, int classes, float smoothing)
+{
+    double grad[1025], probability[1025], total = 0, squares = 0, most = 0;
+    batch_open(rows, classes, 2);
+    batch.args.smoothing = smoothing;
+    batch.args.grad_scale = 3.0f;
+    batch.labels[rows - 1] = rows > 1 ? -1 : 0;
+    int counted = rows > 1 ? rows - 1 : 1, correct = 0;
+    batch.control.valid = counted;
+    batch_run();
+    for (int row = 0; row < counted; row++) {
+        int label = batch.labels[row], first = row * classes;
+        double loss = row_reference(batch.logits + first, classes, label, smoothing, grad, probability);
+        assert_true(fabs(batch.losses[row] - loss) <= 1e-6 * (1 + loss));
+        for (int c = 0; c < classes; c++) {
+            assert_true(fabs(batch.grad[first + c] - grad[c] * 3 / counted) <= 1e-6 * 3 / counted);
+            assert_true(fabs(batch.probabilities[first + c] - probability[c]) <= 1e-6);
+            assert_true(batch.logits[first + c] <= batch.logits[first + batch.predictions[row]]);
+        }
+        total += loss, squares += loss * loss, most = fmax(most, loss), correct += batch.predictions[row] == label;
+    }
+    for (int c = 0; rows > 1 && c < classes; c++)
+        assert_true(batch.grad[(rows - 1) * classes + c] == 0.0f);
+    assert_true(rows == 1 || batch.losses[rows - 1] == 0.0f);
+    assert_true(fabs(batch.sums.loss - total) <= 1e-6 * (1 + total));
+    assert_true(fabs(batch.sums.loss_squares - squares) <= 2e-6 * (1 + squares));
+    assert_true(fabs(batch.sums.loss_max - most) <= 1e-6 * (1 + most));
+    assert_int_equal(batch.sums.samples, counted);
+    assert_int_equal(batch.sums.correct, correct);
+    assert_int_equal(batch.sums.nonfinite, 0);
+    batch_close();
+}
+
+static void test_sizes(void **state)
+{
+    (void)state;
+    static const int classes[] = {1, 2, 3, 5, 10, 15, 16, 17, 100, 1000};
+    static const int rows[] = {1, 2, 15, 64};
+    for (int c = 0; c < COUNT_OF(classes); c++)
+        for (int r = 0; r < COUNT_OF(rows); r++) {
+            sizes_check(rows[r], classes[c], 0.0f);
+            sizes_check(rows[r], classes[c], 0.1f);
+        }
+}
+
+static void test_bf16(void **state)
+{
+    (void)state;
+    enum { ROWS = 33, CLASSES = 10 };
+    batch_open(ROWS, CLASSES, 2);
+    for (int i = 0; i < ROWS * CLASSES; i++) {
+        batch.low_logits[i] = bf16_from_float(batch.logits[i]);
+        batch.logits[i] = bf16_to_float(batch.low_logits[i]);
+    }
+    batch_run();
+    struct loss_sums full = batch.sums;
+    batch.sums = (struct loss_sums){0};
+    batch.args.logits = batch.low_logits;
+    batch.args.logits_grad = batch.low_grad;
+    batch.args.dtype = DT_BF16;
+    batch_run();
+    assert_memory_equal(&full, &batch.sums, sizeof full);
+    for (int i = 0; i < ROWS * CLASSES; i++)
+        assert_int_equal(batch.low_grad[i], bf16_from_float(batch.grad[i]));
+    batch_close();
+}
+
+/* ---- ties, threads, non-finite values ---- */
+
+static void test_ties(void **state)
+{
+    (void)state;
+    batch_open(8, 8, 1);
+    for (int i = 0; i < 64; i++)
+        batch.logits[i] = 0.5f;
+    for (int row = 0; row < 8; row++)
+        batch.labels[row] = row;
+    batch_run();
+    for (int row = 0; row < 8; row++)
+        assert_int_equal(batch.predictions[row], 0);
+    assert_int_equal(batch.sums.correct, 1);
+    assert_int_equal(batch.sums.correct5, 5);
+    batch_close();
+}
+
+static void test_threads_do_not_matter(void **state)
+{
+    (void)state;
+    static float grad[500 * 100];
+    struct loss_sums one;
+    for (int threads = 1; threads <= 5; threads += 2) {
+        batch_open(500, 100, threads);
+        batch_run();
+        if (threads == 1) {
+            one = batch.sums;
+            memcpy(grad, batch.grad, sizeof grad);
+        }
+        assert_memory_equal(&one, &batch.sums, sizeof one);
+        assert_memory_equal(grad, batch.grad, sizeof grad);
+        batch_close();
+    }
+}
+
+static void test_nonfinite(void **state)
+{
+    (void)state;
+    static const float poison[] = {NAN, INFINITY, -INFINITY};
+    for (int p = 0; p < COUNT_OF(poison); p++) {
+        batch_open(9, 5, 2);
+        batch.labels[3] = 2;
+        batch.logits[3 * 5 + 2] = poison[p];
+        batch_run();
+        assert_int_equal(batch.control.bad, 1);
+        assert_int_equal(batch.sums.nonfinite, 1);
+        assert_false(isfinite(batch.losses[3]));
+        assert_false(isfinite(batch.sums.loss));
+        assert_false(isfinite(batch.sums.loss_max));
+        assert_int_equal(batch.sums.samples, 9);
+        if (poison[p] != -INFINITY)
+            assert_int_equal(batch.predictions[3], 2);
+        /* The flag is never cleared. */
+        batch.logits[3 * 5 + 2] = 0.0f;
+        batch_run();
+        assert_int_equal(batch.control.bad, 1);
+        batch_close();
+    }
+    /* A row that does not count may hold anything; so may a class without target hold -infinity. */
+    batch_open(2, 4, 1);
+    batch.labels[1] = -1;
+    batch.control.valid = 1;
+    batch.logits[4] = NAN;
+    batch.labels[0] = 1;
+    batch.logits[0] = -INFINITY;
+    batch_run();
+    assert_int_equal(batch.control.bad, 0);
+    assert_true(isfinite(batch.losses[0]) && batch.losses[1] == 0.0f && batch.grad[5] == 0.0f);
+    batch_close();
+}
+
+/* ---- the record ---- */
+
+static void test_record(void **state)
+{
+    (void)state;
+    batch_open(50, 10, 1);
+    batch_run();
+    float norms[3] = {1.5f, 0.25f, 8.0f};
+    int32_t nonfinite = 0;
+    struct update_args update = {.control = &batch.control, .norms = norms, .nonfinite = &nonfinite};
+    struct step_record record;
+    batch.control.step = 41, batch.control.epoch = 3, batch.control.lr = 0.125f;
+    assert_int_equal(cpu->record(batch.device, &record, &batch.sums, &update), OK);
+    double mean = 0, variance = 0;
+    for (int row = 0; row < 50; row++)
+        mean += batch.losses[row] / 50.0;
+    for (int row = 0; row < 50; row++)
+        variance += (batch.losses[row] - mean) * (batch.losses[row] - mean) / 49.0;
+    assert_true(fabs(record.loss - mean) <= 1e-6 * mean && fabs(record.loss_variance - variance) <= 1e-6 * variance);
+    assert_true(record.step == 41 && record.epoch == 3 && record.lr == 0.125f && record.samples == 50);
+    assert_true(record.grad_norm == 1.5f && record.update_norm == 0.25f && record.weight_norm == 8.0f);
+    assert_true(record.bad == 0 && record.nonfinite == 0 && record.loss_max == batch.sums.loss_max);
+    assert_int_equal(record.correct, batch.sums.correct);
+
+    /* A refused update has no norms, one sample has no variance, none has no loss. */
+    batch.control.bad = 1, nonfinite = 7, norms[0] = NAN;
+    batch.sums.nonfinite = 2;
+    assert_int_equal(cpu->record(batch.device, &record, &batch.sums, &update), OK);
+    assert_true(isnan(record.grad_norm) && isnan(record.update_norm) && isnan(record.weight_norm));
+    assert_true(record.nonfinite == 9 && record.bad == 1);
+    batch.sums = (struct loss_sums){.samples = 1, .loss = 2.0, .loss_squares = 4.0, .loss_max = 2.0f};
+    assert_int_equal(cpu->record(batch.device, &record, &batch.sums, &update), OK);
+    assert_true(record.loss == 2.0f && isnan(record.loss_variance));
+    batch.sums = (struct loss_sums){0};
+    assert_int_equal(cpu->record(batch.device, &record, &batch.sums, &update), OK);
+    assert_true(isnan(record.loss) && isnan(record.loss_max));
+    batch_close();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_recorded),  cmocka_unit_test(test_top_k),  cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_bf16),      cmocka_unit_test(test_ties),   cmocka_unit_test(test_threads_do_not_matter),
+        cmocka_unit_test(test_nonfinite), cmocka_unit_test(test_record),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
