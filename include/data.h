@@ -70,21 +70,29 @@ void subset_statistics(const struct subset *subset, double mean[static 4], doubl
 int dataset_match(const struct dataset *train, const struct dataset *val);
 
 /* ---- generated images: aerial tiles ---- */
-struct tiles_options {
-    int per_class, size; /* size: 64 */
-    double illumination; /* strength of uneven lighting over the set, 0 none .. 1 */
-    double noise;        /* sensor noise, standard deviation in 0..1 */
-    double label_noise;  /* share of tiles put into a wrong class folder */
-    double imbalance;    /* 0 even .. <1: the last class has (1 - imbalance) of the first's tiles */
-    double outliers;     /* share of tiles replaced by something that is no tile */
-    uint64_t seed;
-    const char *part; /* "train", "val": keys the draw, so the parts differ */
-};
-enum { TILES_CLASSES = 10 };
+enum { TILES_CLASSES = 10, TILES_SIZE_MIN = 16, TILES_SIZE_MAX = 256 };
 extern const char *const tiles_class_names[TILES_CLASSES];
-/* Draws one tile: rgb [size][size][3]. */
-void tiles_draw(uint8_t *rgb, int size, int class, uint64_t seed, uint64_t index);
-/* Writes folder/<class>/<nnnn>.png and folder.spoiled.csv (file, class, fault). The folder must be absent, empty, or an
- * earlier result of the same options (then it is kept). */
+enum tiles_part { TILES_TRAIN, TILES_VAL }; /* keys the draw, so that the parts differ */
+
+/* Draws one unspoiled tile: rgb [size][size][3]. */
+void tiles_draw(uint8_t *rgb, int size, int class, enum tiles_part part, uint64_t seed, uint32_t index);
+
+struct tiles_options {
+    int per_class, size;
+    double illumination; /* strength of uneven lighting, 0 none .. 1; a tile's own is uniform in 0..this */
+    double noise;        /* sensor noise, standard deviation in 0..1 */
+    double label_noise;  /* chance of a tile to land in a wrong class folder */
+    double imbalance;    /* 0 even .. <1: the last class has (1 - imbalance) of the first's tiles, linear between */
+    double outliers;     /* chance of a tile to be replaced by something that is no tile */
+    uint64_t seed;
+    enum tiles_part part;
+};
+/* Writes folder/<class>/<nnnnn>.png, numbered through all classes, then
+ * <folder>.spoiled.csv: one row per tile and fault, columns file (below folder), class (the true one), fault
+ * (illumination, noise, label, outlier) and detail (strength of the illumination, deviation of the noise, class filed
+ * under, kind of outlier). The folder must be absent, empty, or an earlier result of the same
+ * options, which is kept; it appears complete or not at all. */
 int tiles_write(const char *folder, const struct tiles_options *options);
+/* A PNG of columns tiles of each class, a row per class, spoiled as the options say (labels excepted). */
+int tiles_write_sheet(const char *file, int columns, const struct tiles_options *options);
 #endif
