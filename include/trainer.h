@@ -8,32 +8,103 @@
 #include "run.h"
 #include "schedule.h"
 
-/* Everything a run holds open, in the order it was opened. session_close closes in reverse and accepts a zeroed or
- * half-built struct. */
+#include <signal.h>
+
+/* ---- a session: config, data and network bound to a device ---- */
+
+/* What a trained model expects and answers. Kept in the metadata of every model.safetensors, so that a model can be
+ * used without the data and the config it was trained with. */
+struct model_card {
+    struct shape image; /* stored images, {1, h, w, c} */
+    int class_count;
+    const char **class_names;
+    double mean[4], std[4]; /* per channel, of values in 0..1 */
+};
+
+/* A data set, and where the device reads it. */
+struct source {
+    struct dataset data;
+    const void *pixels, *labels; /* placed */
+};
+/* A choice of samples of a source. */
+struct part {
+    struct subset subset;
+    const struct source *source;
+    int32_t *order; /* device memory [subset.count]: position -> sample */
+};
+
+/* Everything held open, in the order it was opened. Parts point into the session: it must not be moved. */
 struct session {
-    struct config config;
+    const struct config *config; /* the caller's */
+    struct arena arena;
     const struct backend *backend;
     struct device *device;
-    struct dataset train_data, val_data; /* val_data unused when the split is from train_data */
-    struct subset train, val;
+    struct source train_source, val_source; /* val_source is empty when the split is from train_source */
+    struct part train, val;
+    struct model_card card;
+    const char *const *metadata; /* of checkpoints: key, value, …, NULL */
+    enum dtype dtype;
     struct graph graph;
     struct plan plan;
-    enum dtype dtype;
-    double mean[4], std[4];
 };
-/* training false: for evaluation only. mean/std known (from a checkpoint): given, else NULL. */
-int session_open(struct session *session, bool training, bool with_train_data);
+
+/* Device, data, normalisation, network with drawn weights, plan: ready for the first step. On failure what was opened
+ * stays for session_close, which accepts a zeroed or half-built struct. */
+int session_open(struct session *session, const struct config *config);
+/* For evaluation only: network and weights of a checkpoint folder, no data. batch: rows of the plan. */
+int session_open_model(struct session *session, const struct config *config, const char *checkpoint, int batch);
+/* Adds data to such a session as session->val: path, or NULL for the run's own validation set. */
+int session_open_val(struct session *session, const char *path);
 void session_close(struct session *session);
 
+/* Fills session->metadata from its card. */
+void card_make_metadata(struct session *session);
+/* Reads the card of a checkpoint folder; names and numbers live in the arena. */
+int card_read(struct model_card *card, struct arena *arena, const char *checkpoint);
+
+/* ---- evaluation ---- */
+
 struct evaluation {
-    double loss, accuracy, accuracy5; /* shares 0..1; loss is unsmoothed cross-entropy, sample-weighted */
+    double loss, accuracy, accuracy5; /* shares 0..1; loss is unsmoothed cross-entropy, the mean over samples */
     int64_t samples, nonfinite;
 };
+struct class_score {
+    int64_t samples, correct;
+};
+enum { EVALUATE_DONE, EVALUATE_STOPPED };
+/* Every sample of the part once, with the plan's weights. classes: [class_count], added to, or NULL. stop: looked at
+ * between batches, may be NULL; EVALUATE_STOPPED leaves *evaluation untouched. */
+int evaluate_part(struct session *session, const struct part *part, struct class_score *classes,
+                  const volatile sig_atomic_t *stop, struct evaluation *evaluation);
+/* Class probabilities of images as a data set would hold them. pixels: [count][h][w][c]; probabilities:
+ * [count][class_count]. */
+int evaluate_images(struct session *session, const uint8_t *pixels, int count, float *probabilities);
 
-/* Trains. resume: a run directory, or NULL for a new run. run_path gets the run directory. Returns OK, ERR_TRAINING, or
- * another failure; *stopped_by gets the signal that ended the run early, or 0. */
-int train_run(struct config *config, const char *resume, int argc, char **argv, char run_path[static PATH_BYTES],
-              int *stopped_by);
+/* ---- training ---- */
 
-int evaluate_subset(struct session *session, const struct subset *subset, struct evaluation *evaluation);
+struct train_request {
+    const char *file;   /* config file of a new run, or NULL */
+    const char *resume; /* run directory to go on with, or NULL */
+    const char *const *overrides;
+    int override_count;
+    int argc; /* the command line, for env.json */
+    char **argv;
+};
+struct train_result {
+    char path[PATH_BYTES]; /* run directory; "" before there is one */
+    int stopped_by;        /* signal that ended the run early, or 0 */
+    int64_t epoch;         /* epochs done */
+    int64_t best_epoch;    /* from 1; 0: none */
+    struct evaluation best;
+};
+/* Trains until the epochs, max_steps or early stopping end it, a signal stops it (state saved), or it fails.
+ * ERR_TRAINING: diverged; the run directory says FAILED and why. */
+int train_run(const struct train_request *request, struct train_result *result);
+
+/* Loads the resolved config of a run directory. ERR_NO_INPUT: not a run. */
+int train_load_config(struct config *config, const char *run, const char *const *overrides, int override_count);
+/* Checkpoint folder of a run: which is "best", "last", or NULL for best where early_stop.restore_best says so and it
+ * exists. */
+int train_find_checkpoint(const struct config *config, const char *run, const char *which,
+                          char path[static PATH_BYTES]);
 #endif

@@ -1,0 +1,119 @@
+/* eval: the command that measures a run's weights on a data set. Knows the command line and the layout of the result.
+ */
+#include "cli.h"
+#include "text.h"
+#include "trainer.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static double share(struct class_score score)
+{
+    return score.samples > 0 ? (double)score.correct / (double)score.samples : NAN;
+}
+
+static void print_table(const struct session *session, const char *checkpoint, const struct evaluation *result,
+                        const struct class_score *scores)
+{
+    const struct model_card *card = &session->card;
+    int columns = 5;
+    for (int i = 0; i < card->class_count; i++)
+        if ((int)strlen(card->class_names[i]) > columns)
+            columns = (int)strlen(card->class_names[i]);
+    printf("%-*s  %8s  %8s  %10s\n", columns, "class", "images", "correct", "accuracy");
+    for (int i = 0; i < card->class_count; i++) {
+        printf("%-*s  %8lld  %8lld  ", columns, card->class_names[i], (long long)scores[i].samples,
+               (long long)scores[i].correct);
+        if (scores[i].samples)
+            printf("%8.2f %%\n", 100.0 * share(scores[i]));
+        else
+            printf("%10s\n", "-");
+    }
+    printf("\nweights   %s\ndata      %s, %lld images\nloss      %.6f\ntop-1     %.2f %%\ntop-5     %.2f %%\n",
+           checkpoint, session->val.subset.data->source, (long long)result->samples, result->loss,
+           100.0 * result->accuracy, 100.0 * result->accuracy5);
+    if (result->nonfinite)
+        printf("warning   the loss of %lld images is not finite\n", (long long)result->nonfinite);
+}
+
+/* JSON has no NaN: null says that there is no number. */
+static json_t *number(double value)
+{
+    return isfinite(value) ? json_real(value) : json_null();
+}
+
+static int print_json(const struct session *session, const char *checkpoint, const struct evaluation *result,
+                      const struct class_score *scores)
+{
+    json_t *classes = json_array();
+    for (int i = 0; i < session->card.class_count; i++)
+        json_array_append_new(classes, json_pack("{s:s, s:I, s:I, s:o}", "name", session->card.class_names[i], "images",
+                                                 (json_int_t)scores[i].samples, "correct",
+                                                 (json_int_t)scores[i].correct, "accuracy", number(share(scores[i]))));
+    json_t *all = json_pack("{s:s, s:s, s:I, s:o, s:o, s:o, s:I, s:o}", "weights", checkpoint, "data",
+                            session->val.subset.data->source, "images", (json_int_t)result->samples, "loss",
+                            number(result->loss), "top1", number(result->accuracy), "top5", number(result->accuracy5),
+                            "nonfinite", (json_int_t)result->nonfinite, "classes", classes);
+    int failed = all ? json_dumpf(all, stdout, JSON_INDENT(2)) : -1;
+    json_decref(all);
+    printf("\n");
+    return failed ? FAIL(ERR_IO, "stdout: the result could not be written (class names must be UTF-8)") : OK;
+}
+
+static int eval(const char *run, const char *data, const char *weights, bool json)
+{
+    struct config config = {0};
+    struct session session = {0};
+    struct evaluation result;
+    char checkpoint[PATH_BYTES];
+    struct class_score *scores = NULL;
+    int status = train_load_config(&config, run, NULL, 0);
+    if (status == OK)
+        status = train_find_checkpoint(&config, run, weights, checkpoint);
+    if (status == OK)
+        status = session_open_model(&session, &config, checkpoint, config.train.batch_size);
+    if (status == OK)
+        status = session_open_val(&session, data);
+    if (status == OK)
+        status = memory_take((void **)&scores, (size_t)session.card.class_count * sizeof *scores, "scores");
+    if (status == OK)
+        status = evaluate_part(&session, &session.val, scores, NULL, &result);
+    if (status == OK && json)
+        status = print_json(&session, checkpoint, &result, scores);
+    else if (status == OK)
+        print_table(&session, checkpoint, &result, scores);
+    memory_give(scores);
+    session_close(&session);
+    config_free(&config);
+    return status;
+}
+
+int command_eval(int argc, char **argv)
+{
+    const char *data = NULL, *weights = NULL;
+    bool json = false;
+    const struct cli_option options[] = {
+        {"data", "DIR", NULL, &data, "a data set of the same classes; default: the run's validation images"},
+        {"weights", "best|last", NULL, &weights, "which checkpoint; default: best where early_stop.restore_best is on"},
+        {"json", NULL, &json, NULL, "print one JSON object"},
+    };
+    const struct cli_usage usage = {
+        .synopsis = "eval RUN [--data DIR] [--weights best|last] [--json]",
+        .about = "Measures loss, top-1, top-5 and the accuracy of each class with the weights of a run. Size,\n"
+                 "classes and normalisation come from the checkpoint; the training images are not needed unless\n"
+                 "the validation images were split from them.",
+        .options = options,
+        .option_count = COUNT_OF(options),
+    };
+    int next = cli_parse(&usage, &argc, argv);
+    if (next != CLI_GO)
+        return cli_exit(next);
+    if (argc != 2)
+        return cli_exit(FAIL(ERR_USAGE, "eval needs one run directory; `evenkeel train` prints it"));
+    if (weights && strcmp(weights, "best") != 0 && strcmp(weights, "last") != 0)
+        return cli_exit(FAIL(ERR_USAGE, "--weights %s: expected best or last", weights));
+    return cli_exit(eval(argv[1], data, weights, json));
+}

@@ -1,0 +1,151 @@
+/* predict: the command that names the most likely classes of image files. Knows the command line and the layout of
+ * the result. */
+#include "cli.h"
+#include "log.h"
+#include "text.h"
+#include "trainer.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+enum { PREDICT_BATCH = 32 };
+
+struct prediction {
+    struct session session;
+    int top;
+    bool json;
+    uint8_t *pixels;      /* [PREDICT_BATCH][h][w][c] */
+    float *probabilities; /* [PREDICT_BATCH][class_count] */
+    int *best;            /* [class_count] */
+    const char *names[PREDICT_BATCH];
+    int bad_files;
+};
+
+/* Class numbers by falling probability; of equal ones the lower number first. */
+static void rank(struct prediction *prediction, const float *probabilities)
+{
+    int *best = prediction->best, classes = prediction->session.card.class_count;
+    for (int i = 0; i < classes; i++) {
+        int at = i;
+        for (; at > 0 && probabilities[best[at - 1]] < probabilities[i]; at--)
+            best[at] = best[at - 1];
+        best[at] = i;
+    }
+}
+
+static void print_row(struct prediction *prediction, const char *file, const float *probabilities)
+{
+    rank(prediction, probabilities);
+    const char **names = prediction->session.card.class_names;
+    if (!prediction->json) {
+        printf("%s", file);
+        for (int i = 0; i < prediction->top; i++)
+            printf("\t%s\t%.4f", names[prediction->best[i]], (double)probabilities[prediction->best[i]]);
+        printf("\n");
+        return;
+    }
+    json_t *classes = json_array();
+    for (int i = 0; i < prediction->top; i++)
+        json_array_append_new(classes, json_pack("{s:s, s:f}", "class", names[prediction->best[i]], "probability",
+                                                 (double)probabilities[prediction->best[i]]));
+    json_t *row = json_pack("{s:s, s:o}", "file", file, "classes", classes);
+    if (row && json_dumpf(row, stdout, 0) == 0)
+        printf("\n");
+    else
+        log_error("%s: name or class is not UTF-8, so it cannot be written as JSON", file);
+    json_decref(row);
+}
+
+static int predict_batch(struct prediction *prediction, int count)
+{
+    if (count == 0)
+        return OK;
+    TRY(evaluate_images(&prediction->session, prediction->pixels, count, prediction->probabilities));
+    size_t classes = (size_t)prediction->session.card.class_count;
+    for (int i = 0; i < count; i++)
+        print_row(prediction, prediction->names[i], prediction->probabilities + (size_t)i * classes);
+    return OK;
+}
+
+static int predict_files(struct prediction *prediction, char **files, int count)
+{
+    struct session *session = &prediction->session;
+    size_t image_bytes = (size_t)shape_count(session->card.image), classes = (size_t)session->card.class_count;
+    TRY(memory_take((void **)&prediction->pixels, PREDICT_BATCH * image_bytes, "images"));
+    TRY(memory_take((void **)&prediction->probabilities, PREDICT_BATCH * classes * sizeof(float), "probabilities"));
+    TRY(memory_take((void **)&prediction->best, classes * sizeof(int), "ranks"));
+    if (prediction->top > session->card.class_count)
+        prediction->top = session->card.class_count;
+    int filled = 0;
+    for (int i = 0; i < count; i++) {
+        uint8_t *pixels = NULL;
+        if (image_load(files[i], session->card.image, session->config->data.resize, &pixels) < 0) {
+            log_error("%s", fail_text());
+            prediction->bad_files++;
+            continue;
+        }
+        memcpy(prediction->pixels + (size_t)filled * image_bytes, pixels, image_bytes);
+        memory_give(pixels);
+        prediction->names[filled++] = files[i];
+        if (filled == PREDICT_BATCH) {
+            TRY(predict_batch(prediction, filled));
+            filled = 0;
+        }
+    }
+    return predict_batch(prediction, filled);
+}
+
+static int predict(struct prediction *prediction, const char *weights, char **words, int count)
+{
+    struct config config = {0};
+    char checkpoint[PATH_BYTES];
+    int status = train_load_config(&config, words[0], NULL, 0);
+    if (status == OK)
+        status = train_find_checkpoint(&config, words[0], weights, checkpoint);
+    if (status == OK)
+        status = session_open_model(&prediction->session, &config, checkpoint, PREDICT_BATCH);
+    if (status == OK)
+        status = predict_files(prediction, words + 1, count - 1);
+    memory_give(prediction->pixels);
+    memory_give(prediction->probabilities);
+    memory_give(prediction->best);
+    session_close(&prediction->session);
+    config_free(&config);
+    return status;
+}
+
+int command_predict(int argc, char **argv)
+{
+    const char *top_text = "3", *weights = NULL;
+    struct prediction prediction = {0};
+    const struct cli_option options[] = {
+        {"top", "K", NULL, &top_text, "how many classes to name; default 3"},
+        {"weights", "best|last", NULL, &weights, "which checkpoint; default: best where early_stop.restore_best is on"},
+        {"json", NULL, &prediction.json, NULL, "print one JSON object per file, one per line"},
+    };
+    const struct cli_usage usage = {
+        .synopsis = "predict RUN FILE… [--top K] [--weights best|last] [--json]",
+        .about = "Names the most likely classes of image files: file, class, probability, class, probability …,\n"
+                 "separated by tabs. A file that cannot be read is reported, the others are done, exit status 65.",
+        .options = options,
+        .option_count = COUNT_OF(options),
+    };
+    int next = cli_parse(&usage, &argc, argv);
+    if (next != CLI_GO)
+        return cli_exit(next);
+    if (argc < 3)
+        return cli_exit(FAIL(ERR_USAGE, "predict needs a run directory and image files"));
+    if (weights && strcmp(weights, "best") != 0 && strcmp(weights, "last") != 0)
+        return cli_exit(FAIL(ERR_USAGE, "--weights %s: expected best or last", weights));
+    int64_t top;
+    int status = cli_integer("top", top_text, 1, 1000000, &top);
+    prediction.top = (int)top;
+    if (status == OK)
+        status = predict(&prediction, weights, argv + 1, argc - 1);
+    if (status < 0)
+        return cli_exit(status);
+    return prediction.bad_files ? EX_DATAERR : EX_OK;
+}

@@ -1,0 +1,53 @@
+/* train: the command that trains or goes on with a run. Knows the command line, not the training. */
+#include "cli.h"
+#include "trainer.h"
+
+#include <stdio.h>
+#include <sysexits.h>
+
+static int train(const struct train_request *request)
+{
+    struct train_result result;
+    int status = train_run(request, &result);
+    if (status < 0)
+        return cli_exit(status);
+    printf("%s\n", result.path);
+    if (result.stopped_by == 0)
+        return EX_OK;
+    return result.stopped_by == SIGINT ? 128 + SIGINT : EX_TEMPFAIL;
+}
+
+int command_train(int argc, char **argv)
+{
+    struct train_request request = {.argc = argc, .argv = argv};
+    const struct cli_option options[] = {
+        {"resume", "RUN", NULL, &request.resume, "go on with the run in this folder from where it was saved"},
+    };
+    const struct cli_usage usage = {
+        .synopsis = "train CONFIG [key=value…]\ntrain --resume RUN [key=value…]",
+        .about = "Trains the network a config file describes. Values after the file go before what it says:\n"
+                 "  evenkeel train configs/quickstart.ini lr=0.01 epochs=5\n"
+                 "The run lands in a new folder; its path is the one line on stdout. SIGTERM, SIGUSR1, SIGUSR2 and\n"
+                 "SIGXCPU save the state and end with exit status 75, Ctrl-C with 130; --resume goes on from there.",
+        .options = options,
+        .option_count = COUNT_OF(options),
+    };
+    /* The words as typed: cli_parse sorts them. */
+    char *typed[256];
+    request.argv = typed;
+    request.argc = argc < COUNT_OF(typed) ? argc : COUNT_OF(typed);
+    for (int i = 0; i < request.argc; i++)
+        typed[i] = argv[i];
+    int next = cli_parse(&usage, &argc, argv);
+    if (next != CLI_GO)
+        return cli_exit(next);
+    int first = 1;
+    if (!request.resume) {
+        if (argc < 2)
+            return cli_exit(FAIL(ERR_USAGE, "train needs a config file, for example configs/quickstart.ini"));
+        request.file = argv[first++];
+    }
+    request.overrides = (const char *const *)argv + first;
+    request.override_count = argc - first;
+    return train(&request);
+}

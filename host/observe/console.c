@@ -1,0 +1,285 @@
+/* console: a run as a person sees it: what it is made of, how it goes, how it ended. Knows numbers and their layout,
+ * nothing of how they come about. */
+#include "console.h"
+#include "log.h"
+#include "text.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifndef EVENKEEL_VERSION
+#define EVENKEEL_VERSION "unknown"
+#endif
+
+enum { LABEL_COLUMNS = 10 };
+
+/* "data       …": the label dim, what follows plain. */
+static void line(const char *label, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void line(const char *label, const char *format, ...)
+{
+    char text[1024];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    log_info("%s%-*s%s %s", log_style(LOG_DIM), LABEL_COLUMNS, label, log_style(LOG_PLAIN), text);
+}
+
+/* ---- header ---- */
+
+static void class_line(const struct model_card *card)
+{
+    char text[256];
+    size_t used = 0;
+    int i = 0;
+    for (; i < card->class_count; i++) {
+        size_t length = strlen(card->class_names[i]);
+        if (used + length + 8 > 100)
+            break;
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s%s", i ? ", " : "", card->class_names[i]);
+    }
+    line("classes", "%d: %s%s", card->class_count, text, i < card->class_count ? ", …" : "");
+}
+
+static void data_lines(const struct session *session, int64_t steps_per_epoch)
+{
+    const struct config *config = session->config;
+    const struct dataset *train = session->train.subset.data;
+    bool split = session->val.source == session->train.source;
+    char shape[48];
+    snprintf(shape, sizeof shape, "%d x %d pixels, %s", train->image.h, train->image.w,
+             train->image.c == 1 ? "grey" : "colour");
+    if (split)
+        line("data", "%s: %lld images to train on, %lld (%.3g %%) to validate; %s", train->source,
+             (long long)session->train.subset.count, (long long)session->val.subset.count,
+             100.0 * config->data.val_fraction, shape);
+    else
+        line("data", "%s: %lld images to train on, %s: %lld to validate; %s", train->source,
+             (long long)session->train.subset.count, session->val.subset.data->source,
+             (long long)session->val.subset.count, shape);
+    class_line(&session->card);
+    int64_t step_images = (int64_t)config->train.batch_size * config->train.accumulate;
+    int64_t waiting = session->train.subset.count - steps_per_epoch * step_images;
+    if (waiting > 0)
+        line("", "%lld of the training images wait for the next epoch in each (they fill no batch)",
+             (long long)waiting);
+}
+
+static void normalize_line(const struct session *session)
+{
+    static const char *const how[] = {
+        [NORMALIZE_AUTO] = "measured on the training images", [NORMALIZE_GIVEN] = "given", [NORMALIZE_NONE] = "none"};
+    char text[200];
+    size_t used = 0;
+    for (int part = 0; part < 2; part++) {
+        const double *numbers = part ? session->card.std : session->card.mean;
+        used += (size_t)snprintf(text + used, sizeof text - used, part ? ", std" : "mean");
+        for (int c = 0; c < session->card.image.c; c++)
+            used += (size_t)snprintf(text + used, sizeof text - used, " %.3f", numbers[c]);
+    }
+    line("normalize", "%s (%s)", text, how[session->config->augment.normalize]);
+}
+
+static void model_line(const struct session *session)
+{
+    char parameters[24], operations[24];
+    text_count(parameters, (double)graph_param_count(&session->graph));
+    text_count(operations, graph_flops(&session->graph));
+    line("model", "%s, %s parameters, %s operations per image", session->graph.model, parameters, operations);
+}
+
+/* The largest purposes by name, the rest in the sum. */
+static void memory_line(const struct plan *plan)
+{
+    char all[24], text[256] = "";
+    size_t used = 0;
+    text_bytes(all, (double)plan_bytes(plan));
+    for (int i = 0; i < SLAB_COUNT; i++) {
+        if (plan->slabs[i].bytes * 20 < plan_bytes(plan))
+            continue;
+        char bytes[24];
+        text_bytes(bytes, (double)plan->slabs[i].bytes);
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s%s %s", used ? ", " : "", slab_names[i], bytes);
+        if (used >= sizeof text)
+            break;
+    }
+    line("memory", "%s, taken at once: %s", all, text);
+}
+
+void console_header(const struct session *session, const char *run, int64_t steps_per_epoch)
+{
+    const struct config *config = session->config;
+    char device[256], optimizer[32] = "", schedule[32] = "";
+    session->backend->describe(session->device, device, sizeof device);
+    config_get(config, "optim.name", optimizer, sizeof optimizer);
+    config_get(config, "schedule.name", schedule, sizeof schedule);
+    log_info("%sevenkeel %s%s", log_style(LOG_BOLD), EVENKEEL_VERSION, log_style(LOG_PLAIN));
+    line("run", "%s", run);
+    line("device", "%s, training in %s", device, dtype_name(session->dtype));
+    data_lines(session, steps_per_epoch);
+    normalize_line(session);
+    model_line(session);
+    memory_line(&session->plan);
+    char accumulate[48] = "";
+    if (config->train.accumulate > 1)
+        snprintf(accumulate, sizeof accumulate, " x %d accumulated", config->train.accumulate);
+    line("training", "%d epochs of %lld steps, batch %d%s, %s, lr %g, schedule %s", config->train.epochs,
+         (long long)steps_per_epoch, config->train.batch_size, accumulate, optimizer, config->optim.lr, schedule);
+}
+
+/* ---- progress ---- */
+
+void console_begin(struct console *console, const struct config *config, int64_t steps_per_epoch)
+{
+    *console = (struct console){
+        .epochs = config->train.epochs,
+        .steps_per_epoch = steps_per_epoch,
+        .images_per_step = config->train.batch_size * config->train.accumulate,
+        .every_seconds = config->stats.console_seconds,
+        .shown = clock_seconds(),
+    };
+}
+
+void console_epoch_begin(struct console *console, int64_t step_in_epoch)
+{
+    console->began = clock_seconds();
+    console->began_step = step_in_epoch;
+    console->refused = 0;
+}
+
+void console_step(struct console *console, const struct step_record *record)
+{
+    if (record->bad) {
+        console->refused++;
+        return;
+    }
+    int64_t slot = console->steps++ % CONSOLE_WINDOW;
+    console->loss[slot] = (double)record->loss;
+    console->variance[slot] = (double)record->loss_variance / record->samples;
+}
+
+bool console_due(const struct console *console)
+{
+    double wait = log_is_terminal() ? 0.1 : (double)console->every_seconds;
+    return clock_seconds() - console->shown >= wait;
+}
+
+double console_rate(const struct console *console, int64_t step_in_epoch)
+{
+    double seconds = clock_seconds() - console->began - console->evaluation_took;
+    if (console->evaluation_began < console->began)
+        seconds = clock_seconds() - console->began;
+    int64_t steps = step_in_epoch - console->began_step;
+    return steps > 0 && seconds > 0.0 ? (double)(steps * console->images_per_step) / seconds : NAN;
+}
+
+/* Mean loss of the window and the standard error that batches of this size leave in it. */
+static void smooth(const struct console *console, double *mean, double *error)
+{
+    int count = console->steps < CONSOLE_WINDOW ? (int)console->steps : CONSOLE_WINDOW;
+    double loss = 0.0, variance = 0.0;
+    for (int i = 0; i < count; i++) {
+        loss += console->loss[i];
+        variance += console->variance[i];
+    }
+    *mean = count ? loss / count : NAN;
+    *error = count ? sqrt(variance) / count : NAN;
+}
+
+static double seconds_left(const struct console *console, int64_t epoch, int64_t step_in_epoch, double rate)
+{
+    double steps = (double)((console->epochs - epoch) * console->steps_per_epoch - step_in_epoch);
+    return steps * console->images_per_step / rate + (double)(console->epochs - epoch) * console->evaluation_took;
+}
+
+void console_show(struct console *console, int64_t epoch, int64_t step_in_epoch, double lr)
+{
+    double rate = console_rate(console, step_in_epoch), loss, error;
+    char left[24], images[24], text[256], refused[40] = "";
+    smooth(console, &loss, &error);
+    text_duration(left, seconds_left(console, epoch, step_in_epoch, rate));
+    text_count(images, rate);
+    if (console->refused)
+        snprintf(refused, sizeof refused, "  %lld refused", (long long)console->refused);
+    snprintf(text, sizeof text, "epoch %lld/%lld  step %*lld/%lld  loss %.4f ± %.4f  lr %.3g  %s images/s  %s left%s",
+             (long long)epoch + 1, (long long)console->epochs,
+             snprintf(NULL, 0, "%lld", (long long)console->steps_per_epoch), (long long)step_in_epoch,
+             (long long)console->steps_per_epoch, loss, error, lr, images, left, refused);
+    if (log_is_terminal())
+        log_progress("%s", text);
+    else
+        log_info("%s", text);
+    console->shown = clock_seconds();
+}
+
+void console_evaluation(struct console *console, bool begins, int64_t epoch)
+{
+    if (begins) {
+        console->evaluation_began = clock_seconds();
+        log_progress("epoch %lld/%lld  evaluating", (long long)epoch + 1, (long long)console->epochs);
+    } else {
+        console->evaluation_took = clock_seconds() - console->evaluation_began;
+    }
+}
+
+void console_epoch(struct console *console, const struct epoch_record *record)
+{
+    if (!console->table_begun)
+        log_info("\n%s%9s  %10s  %9s  %10s  %9s  %9s  %9s  %9s%s", log_style(LOG_DIM), "epoch", "train loss",
+                 "train acc", "val loss", "val acc", "lr", "images/s", "time", log_style(LOG_PLAIN));
+    console->table_begun = true;
+    char epoch[48], rate[24], seconds[24], refused[48] = "";
+    snprintf(epoch, sizeof epoch, "%lld/%lld", (long long)record->epoch, (long long)console->epochs);
+    text_count(rate, record->images_per_second);
+    text_duration(seconds, record->seconds);
+    if (record->bad_steps)
+        snprintf(refused, sizeof refused, "  %lld step%s refused", (long long)record->bad_steps,
+                 record->bad_steps == 1 ? "" : "s");
+    log_info("%9s  %10.4f  %7.2f %%  %10.4f  %7.2f %%  %9.3g  %9s  %9s%s%s%s%s%s", epoch, record->train_loss,
+             100.0 * record->train_accuracy, record->val_loss, 100.0 * record->val_accuracy, record->lr, rate, seconds,
+             record->best ? log_style(LOG_GREEN) : "", record->best ? "  best" : "",
+             record->best ? log_style(LOG_PLAIN) : "", record->plateau_cut ? "  lr lowered" : "", refused);
+    console->shown = clock_seconds();
+}
+
+/* ---- the end ---- */
+
+static void next_lines(const struct config *config, const struct train_state *state, const char *run,
+                       enum console_end end)
+{
+    if (end == END_SIGNAL) {
+        line("next", "evenkeel train --resume %s", run);
+        return;
+    }
+    if (state->best_epoch >= 0) {
+        line("next", "evenkeel eval %s", run);
+        line("", "evenkeel predict %s IMAGE.png", run);
+    }
+    if (end == END_EPOCHS)
+        line("", "evenkeel train --resume %s train.epochs=%d", run, 2 * config->train.epochs);
+    else if (end == END_MAX_STEPS)
+        line("", "evenkeel train --resume %s train.max_steps=0", run);
+}
+
+void console_result(const struct config *config, const struct train_state *state, const char *run, enum console_end end)
+{
+    static const char *const why[] = {
+        [END_EPOCHS] = "all epochs done",
+        [END_EARLY] = "stopped early: no improvement for early_stop.patience epochs",
+        [END_MAX_STEPS] = "stopped at train.max_steps",
+        [END_SIGNAL] = "stopped by a signal, everything is saved",
+    };
+    char seconds[24];
+    text_duration(seconds, state->seconds);
+    log_info("%s", "");
+    line("ended", "%s after %lld steps, %s", why[end], (long long)state->step, seconds);
+    if (state->bad_steps)
+        line("refused", "%lld of %lld steps, see log.jsonl", (long long)state->bad_steps, (long long)state->step);
+    if (state->best_epoch >= 0)
+        line("best", "%sepoch %lld: validation loss %.4f, accuracy %.2f %%%s", log_style(LOG_BOLD),
+             (long long)state->best_epoch + 1, state->best_loss, 100.0 * state->best_accuracy, log_style(LOG_PLAIN));
+    line("run", "%s", run);
+    next_lines(config, state, run, end);
+}

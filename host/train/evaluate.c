@@ -1,0 +1,114 @@
+/* evaluate: every sample of a part once through the network, its loss and hits; class probabilities of loose images.
+ * Knows no training. */
+#include "trainer.h"
+
+#include <string.h>
+
+/* The batch starting at position first of count. */
+static struct step_control control_at(const struct session *session, int64_t first, int64_t count)
+{
+    int64_t left = count - first, batch = session->plan.options.batch;
+    return (struct step_control){
+        .seed = (uint64_t)session->config->train.seed, .first = first, .valid = (int32_t)(left < batch ? left : batch)};
+}
+
+/* Predictions of the batch just queued, counted by true class. */
+static int count_classes(struct session *session, const struct dataset *data, int valid, int32_t *samples,
+                         struct class_score *classes)
+{
+    int32_t *predicted = samples + session->plan.options.batch;
+    TRY(plan_read_batch(&session->plan, samples, predicted, NULL, NULL));
+    for (int i = 0; i < valid; i++) {
+        int32_t label = data->labels[samples[i]];
+        classes[label].samples++;
+        classes[label].correct += predicted[i] == label;
+    }
+    return OK;
+}
+
+int evaluate_part(struct session *session, const struct part *part, struct class_score *classes,
+                  const volatile sig_atomic_t *stop, struct evaluation *evaluation)
+{
+    struct plan *plan = &session->plan;
+    int64_t count = part->subset.count;
+    struct arena arena = {0};
+    int32_t *rows = arena_push(&arena, 2 * (size_t)plan->options.batch * sizeof *rows);
+    plan_set_data(plan, part->source->pixels, part->source->labels, part->order);
+    int status = plan_clear_sums(plan);
+    for (int64_t first = 0; first < count && status == OK; first += plan->options.batch) {
+        if (stop && *stop) {
+            status = EVALUATE_STOPPED;
+            break;
+        }
+        struct step_control control = control_at(session, first, count);
+        status = plan_eval_batch(plan, &control);
+        if (status == OK && classes)
+            status = count_classes(session, &part->source->data, control.valid, rows, classes);
+    }
+    arena_free(&arena);
+    if (status != OK)
+        return status;
+    struct loss_sums sums;
+    TRY(plan_read_sums(plan, &sums));
+    double samples = (double)sums.samples;
+    *evaluation = (struct evaluation){
+        .loss = sums.loss / samples,
+        .accuracy = (double)sums.correct / samples,
+        .accuracy5 = (double)sums.correct5 / samples,
+        .samples = sums.samples,
+        .nonfinite = sums.nonfinite,
+    };
+    return EVALUATE_DONE;
+}
+
+/* What evaluate_images places for the device. */
+struct loose {
+    const void *pixels, *labels, *order;
+};
+
+static int place_loose(struct session *session, const uint8_t *pixels, const int32_t *numbers, int count,
+                       struct loose *loose)
+{
+    const struct backend *backend = session->backend;
+    size_t bytes = (size_t)count * sizeof *numbers;
+    TRY(backend->place(session->device, pixels, (size_t)count * (size_t)shape_count(session->card.image),
+                       &loose->pixels));
+    TRY(backend->place(session->device, numbers, bytes, &loose->order));
+    return backend->place(session->device, numbers + count, bytes, &loose->labels);
+}
+
+static int run_loose(struct session *session, const struct loose *loose, int count, float *rows, float *probabilities)
+{
+    struct plan *plan = &session->plan;
+    size_t classes = (size_t)session->card.class_count;
+    plan_set_data(plan, loose->pixels, loose->labels, loose->order);
+    TRY(plan_clear_sums(plan));
+    for (int first = 0; first < count; first += plan->options.batch) {
+        struct step_control control = control_at(session, first, count);
+        TRY(plan_eval_batch(plan, &control));
+        TRY(plan_read_batch(plan, NULL, NULL, NULL, rows));
+        memcpy(probabilities + (size_t)first * classes, rows, (size_t)control.valid * classes * sizeof *rows);
+    }
+    return OK;
+}
+
+int evaluate_images(struct session *session, const uint8_t *pixels, int count, float *probabilities)
+{
+    struct arena arena = {0};
+    /* The order, then labels, all 0: the loss they lead to is not looked at. */
+    int32_t *numbers = arena_push(&arena, 2 * (size_t)count * sizeof *numbers);
+    float *rows =
+        arena_push(&arena, (size_t)session->plan.options.batch * (size_t)session->card.class_count * sizeof *rows);
+    for (int i = 0; i < count; i++)
+        numbers[i] = i;
+    struct loose loose = {0};
+    int status = place_loose(session, pixels, numbers, count, &loose);
+    if (status == OK)
+        status = run_loose(session, &loose, count, rows, probabilities);
+    const void *placed[] = {loose.labels, loose.order, loose.pixels};
+    for (int i = 0; i < COUNT_OF(placed); i++)
+        if (placed[i])
+            session->backend->unplace(session->device, placed[i]);
+    arena_free(&arena);
+    return status;
+}

@@ -1,0 +1,238 @@
+/* keep: the state of a run on disk: saving, taking it up again, what may change in between. Knows no steps. */
+#include "log.h"
+#include "text.h"
+#include "train.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- what may change when a run goes on ---- */
+
+enum change { CHANGE_NEVER, CHANGE_FREE, CHANGE_WARN, CHANGE_GROW };
+
+/* Keys by name, or sections by "section."; all others change the run and are fixed. */
+static const struct {
+    const char *key;
+    enum change change;
+} changes[] = {
+    {"run.", CHANGE_FREE},
+    {"stats.", CHANGE_FREE},
+    {"data.threads", CHANGE_FREE},
+    {"train.bad_steps", CHANGE_FREE},
+    {"train.max_steps", CHANGE_FREE},
+    {"train.epochs", CHANGE_GROW},
+    {"train.threads", CHANGE_WARN},
+    {"train.device", CHANGE_WARN},
+    {"data.train", CHANGE_WARN},
+    {"data.val", CHANGE_WARN},
+};
+
+static enum change change_of(const char *key)
+{
+    for (int i = 0; i < COUNT_OF(changes); i++) {
+        size_t length = strlen(changes[i].key);
+        bool section = changes[i].key[length - 1] == '.';
+        if (section ? strncmp(key, changes[i].key, length) == 0 : strcmp(key, changes[i].key) == 0)
+            return changes[i].change;
+    }
+    return CHANGE_NEVER;
+}
+
+/* All "section.key", one per line; given back with free. NULL: out of memory. */
+static char *all_keys(void)
+{
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *stream = open_memstream(&text, &bytes);
+    if (!stream)
+        return NULL;
+    config_print_keys(stream);
+    fclose(stream);
+    return text;
+}
+
+/* Splits off the next line. The listing also holds "section.key=value" lines, which are left out. */
+static char *next_key(char **rest)
+{
+    char *line;
+    while ((line = strsep(rest, "\n")))
+        if (*line && !strchr(line, '='))
+            return line;
+    return NULL;
+}
+
+static uint64_t hash_text(uint64_t hash, const char *text)
+{
+    for (; *text; text++)
+        hash = (hash ^ (unsigned char)*text) * 0x100000001B3u; /* FNV-1a */
+    return (hash ^ '\n') * 0x100000001B3u;
+}
+
+uint64_t keep_hash(const struct config *config)
+{
+    char *keys = all_keys(), *rest = keys, *key, value[2 * CONFIG_TEXT];
+    uint64_t hash = 0xCBF29CE484222325u;
+    while ((key = next_key(&rest)))
+        if (change_of(key) == CHANGE_NEVER && config_get(config, key, value, sizeof value))
+            hash = hash_text(hash_text(hash, key), value);
+    free(keys);
+    return hash;
+}
+
+static bool shrinks(const char *old, const char *new)
+{
+    int64_t before, after;
+    return text_to_int64(old, &before) && text_to_int64(new, &after) && after < before;
+}
+
+int keep_compare(const struct config *old, const struct config *new)
+{
+    char refused[512] = "", before[2 * CONFIG_TEXT], after[2 * CONFIG_TEXT];
+    char *keys = all_keys(), *rest = keys, *key;
+    while ((key = next_key(&rest))) {
+        if (!config_get(old, key, before, sizeof before) || !config_get(new, key, after, sizeof after) ||
+            strcmp(before, after) == 0)
+            continue;
+        enum change change = change_of(key);
+        if (change == CHANGE_WARN)
+            log_warn("%s changes from %s to %s: the run goes on, but it is no longer bound to equal an uninterrupted "
+                     "one",
+                     key, before, after);
+        if (change == CHANGE_NEVER || (change == CHANGE_GROW && shrinks(before, after))) {
+            size_t used = strlen(refused);
+            snprintf(refused + used, sizeof refused - used, "%s%s (%s)", used ? ", " : "", key, before);
+        }
+    }
+    free(keys);
+    if (new->train.epochs > old->train.epochs &&new->schedule.name == SCHEDULE_COSINE)
+        log_warn("train.epochs grows from %d to %d, so the cosine schedule is stretched from here on",
+                 old->train.epochs, new->train.epochs);
+    if (!refused[0])
+        return OK;
+    return FAIL(ERR_CONFIG,
+                "a run that is resumed keeps its settings, and these would change it: %s; start a new run "
+                "for other values",
+                refused);
+}
+
+/* ---- save and resume ---- */
+
+static int checkpoint_path(char path[static PATH_BYTES], const char *run, const char *which)
+{
+    char folder[PATH_BYTES];
+    TRY(path_join(folder, run, "checkpoints"));
+    return path_join(path, folder, which);
+}
+
+int keep_save(struct trainer *trainer, const char *which)
+{
+    struct train_state *state = &trainer->state;
+    struct run *run = &trainer->run;
+    char folder[PATH_BYTES];
+    TRY(records_read(trainer));
+    trainer_account_time(trainer);
+    struct append_file *logs[] = {&run->steps, &run->results, &run->log};
+    int64_t *lengths[] = {&state->steps_bytes, &state->results_bytes, &state->log_bytes};
+    for (int i = 0; i < COUNT_OF(logs); i++) {
+        TRY(append_sync(logs[i]));
+        *lengths[i] = append_length(logs[i]);
+    }
+    TRY(checkpoint_path(folder, run->path, which));
+    struct arena arena = {0};
+    int status = checkpoint_save(folder, &trainer->session.plan, state->batches_tracked, trainer->session.metadata,
+                                 state_write(state, &arena));
+    arena_free(&arena);
+    TRY(status);
+    if (strcmp(which, "last") == 0) {
+        trainer->saved_step = state->step;
+        trainer->saved_epoch = state->epoch;
+    }
+    return OK;
+}
+
+/* The checkpoint was made with these data? */
+static int check_classes(const struct session *session, const char *folder, struct arena *arena)
+{
+    struct model_card card;
+    TRY(card_read(&card, arena, folder));
+    struct dataset of_model = {
+        .source = folder, .image = card.image, .class_count = card.class_count, .class_names = card.class_names};
+    return dataset_match(&of_model, &session->train_source.data);
+}
+
+static int load_state(struct trainer *trainer, const char *folder, struct arena *arena)
+{
+    char *json = NULL, path[PATH_BYTES];
+    uint64_t hash = trainer->state.config_hash;
+    TRY(check_classes(&trainer->session, folder, arena));
+    TRY(checkpoint_load(folder, &trainer->session.plan, true, arena, &json, &trainer->state.batches_tracked));
+    TRY(path_join(path, folder, "state.json"));
+    TRY(state_read(&trainer->state, path, json));
+    if (trainer->state.config_hash != hash)
+        return FAIL(ERR_CONFIG,
+                    "%s: saved under other settings than config.resolved.ini holds now; undo the change "
+                    "or start a new run",
+                    path);
+    if (trainer->state.step_in_epoch > trainer->steps_per_epoch)
+        return FAIL(ERR_DATA,
+                    "%s: saved at step %lld of an epoch, but the data make only %lld steps; have images been "
+                    "removed?",
+                    path, (long long)trainer->state.step_in_epoch, (long long)trainer->steps_per_epoch);
+    return OK;
+}
+
+static int write_config(const struct trainer *trainer)
+{
+    char path[PATH_BYTES];
+    struct new_file file;
+    TRY(path_join(path, trainer->run.path, "config.resolved.ini"));
+    TRY(new_file_open(&file, path));
+    int status = config_write(&trainer->config, file.stream);
+    if (status < 0) {
+        new_file_abandon(&file);
+        return status;
+    }
+    return new_file_commit(&file);
+}
+
+int keep_resume(struct trainer *trainer, const char *run)
+{
+    char folder[PATH_BYTES];
+    struct train_state *state = &trainer->state;
+    TRY(checkpoint_path(folder, run, "last"));
+    if (folder_exists(folder)) {
+        struct arena arena = {0};
+        int status = load_state(trainer, folder, &arena);
+        arena_free(&arena);
+        TRY(status);
+    } else {
+        log_warn("%s: nothing was saved yet; the run starts from the beginning", run);
+    }
+    TRY(run_reopen(&trainer->run, run, state->steps_bytes, state->results_bytes, state->log_bytes));
+    TRY(run_unmark(&trainer->run));
+    return write_config(trainer);
+}
+
+/* ---- a run directory from outside ---- */
+
+int train_load_config(struct config *config, const char *run, const char *const *overrides, int override_count)
+{
+    char path[PATH_BYTES];
+    TRY(path_join(path, run, "config.resolved.ini"));
+    if (!file_exists(path))
+        return FAIL(ERR_NO_INPUT, "%s: no run directory: it has no config.resolved.ini", run);
+    return config_load(config, path, overrides, override_count, stderr);
+}
+
+int train_find_checkpoint(const struct config *config, const char *run, const char *which, char path[static PATH_BYTES])
+{
+    if (!which) {
+        TRY(checkpoint_path(path, run, "best"));
+        which = config->early_stop.restore_best && folder_exists(path) ? "best" : "last";
+    }
+    TRY(checkpoint_path(path, run, which));
+    if (!folder_exists(path))
+        return FAIL(ERR_NO_INPUT, "%s: has no checkpoint '%s'; it appears at the end of an epoch", run, which);
+    return OK;
+}

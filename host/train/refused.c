@@ -1,0 +1,123 @@
+/* refused: after a step whose loss or gradient was not finite: which tensor first, which samples, what to try. Knows
+ * no schedule and no files but the log. */
+#include "log.h"
+#include "text.h"
+#include "train.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SHOWN_SAMPLES = 4 };
+
+struct suspects {
+    int32_t *samples;
+    int count;
+    bool by_loss; /* their own losses are not finite; else they are all of the step */
+};
+
+/* The samples whose loss is not finite, where the device still holds the step's last batch, else all of the step. */
+static int find_samples(struct trainer *trainer, const struct step_record *record, int64_t step_in_epoch,
+                        struct arena *arena, struct suspects *suspects)
+{
+    struct plan *plan = &trainer->session.plan;
+    int batch = plan->options.batch, in_step = batch * trainer->config.train.accumulate;
+    suspects->samples = arena_push(arena, (size_t)in_step * sizeof *suspects->samples);
+    if (record->step == trainer->state.step - 1) {
+        int32_t *samples = arena_push(arena, (size_t)batch * sizeof *samples);
+        float *losses = arena_push(arena, (size_t)batch * sizeof *losses);
+        TRY(plan_read_batch(plan, samples, NULL, losses, NULL));
+        for (int i = 0; i < batch; i++)
+            if (!isfinite(losses[i]))
+                suspects->samples[suspects->count++] = samples[i];
+        suspects->by_loss = suspects->count > 0;
+    }
+    if (!suspects->by_loss) {
+        memcpy(suspects->samples, trainer->order + step_in_epoch * in_step,
+               (size_t)in_step * sizeof *suspects->samples);
+        suspects->count = in_step;
+    }
+    return OK;
+}
+
+/* With accumulation the first batch at fault counts. */
+static int find_tensor(struct trainer *trainer, int64_t step_in_epoch, char *where, size_t bytes)
+{
+    snprintf(where, bytes, "unknown");
+    for (int micro = 0; micro < trainer->config.train.accumulate; micro++) {
+        struct step_control control = step_control_at(trainer, step_in_epoch, micro);
+        TRY(plan_find_nonfinite(&trainer->session.plan, &control, where, bytes));
+        if (strncmp(where, "nothing", strlen("nothing")) != 0)
+            break;
+    }
+    return OK;
+}
+
+static char *list_samples(struct arena *arena, const struct suspects *suspects, const char **files, int limit)
+{
+    char *text = NULL, *kept;
+    size_t bytes = 0, name_bytes = 0;
+    FILE *stream = open_memstream(&text, &bytes);
+    if (!stream)
+        return arena_text(arena, "");
+    for (int i = 0; i < suspects->count && i < limit; i++) {
+        const char *name = files ? files[suspects->samples[i]] : NULL;
+        name_bytes = name ? text_json(NULL, 0, name) + 1 : 1;
+        char *quoted = arena_push(arena, name_bytes);
+        if (name)
+            text_json(quoted, name_bytes, name);
+        fprintf(stream, "%s%s", i ? "," : "", name ? quoted : "");
+        if (!name)
+            fprintf(stream, "%d", suspects->samples[i]);
+    }
+    fclose(stream);
+    kept = arena_text(arena, text);
+    free(text);
+    return kept;
+}
+
+static int report(struct trainer *trainer, const struct step_record *record, struct arena *arena)
+{
+    char where[512];
+    struct suspects suspects = {0};
+    int64_t step_in_epoch = record->step - (trainer->state.step - trainer->state.step_in_epoch);
+    TRY(find_samples(trainer, record, step_in_epoch, arena, &suspects));
+    TRY(find_tensor(trainer, step_in_epoch, where, sizeof where));
+    const char **files = trainer->session.train_source.data.files;
+    char *numbers = list_samples(arena, &suspects, NULL, suspects.count);
+    char *names = files ? list_samples(arena, &suspects, files, suspects.count) : NULL;
+    char quoted[1200];
+    text_json(quoted, sizeof quoted, where);
+    TRY(run_log_event(&trainer->run, "refused",
+                      "\"step\":%lld,\"epoch\":%lld,\"nonfinite\":%d,\"first_tensor\":%s,\"by_loss\":%s,"
+                      "\"samples\":[%s],\"files\":[%s]",
+                      (long long)record->step, (long long)record->epoch + 1, record->nonfinite, quoted,
+                      suspects.by_loss ? "true" : "false", numbers, names ? names : ""));
+    if (trainer->state.bad_in_row > 1)
+        return OK;
+    char *shown = list_samples(arena, &suspects, files, SHOWN_SAMPLES);
+    log_warn("step %lld (epoch %lld): the update was refused: not finite: %s; sample%s %s%s%s", (long long)record->step,
+             (long long)record->epoch + 1, where, suspects.count == 1 ? "" : "s", shown,
+             suspects.count > SHOWN_SAMPLES ? ", …" : "",
+             suspects.by_loss ? "" : " (the whole batch; no loss of a single image stands out)");
+    return OK;
+}
+
+int refused_report(struct trainer *trainer, const struct step_record *record)
+{
+    struct arena arena = {0};
+    int status = report(trainer, record, &arena);
+    arena_free(&arena);
+    TRY(status);
+    const struct config *config = &trainer->config;
+    if (trainer->state.bad_in_row < config->train.bad_steps)
+        return OK;
+    snprintf(trainer->failure, sizeof trainer->failure,
+             "training diverged: %d steps in a row, the last of them step %lld, had a loss or gradient that is not "
+             "finite, so their updates were refused; lower optim.lr (it is %g), give it a warm-up "
+             "(schedule.warmup_epochs) or a limit (optim.clip_norm = 1), and check augment.normalize and the images "
+             "named in log.jsonl",
+             trainer->state.bad_in_row, (long long)record->step, config->optim.lr);
+    return OK;
+}

@@ -1,0 +1,289 @@
+/* session: opens, in order, what a run needs: device, data, normalisation, network, plan; closes in reverse. Knows no
+ * steps, epochs or files of a run. */
+#include "text.h"
+#include "trainer.h"
+
+#include <math.h>
+#include <string.h>
+
+static int choose_dtype(struct session *session)
+{
+    static const enum dtype wanted[] = {
+        [PRECISION_FP32] = DT_F32, [PRECISION_BF16] = DT_BF16, [PRECISION_FP16] = DT_F16};
+    enum precision_kind precision = session->config->train.precision;
+    bool in_hardware = false;
+    if (precision == PRECISION_AUTO) {
+        bool can = session->backend->supports(session->device, DT_BF16, &in_hardware);
+        session->dtype = can && in_hardware ? DT_BF16 : DT_F32;
+        return OK;
+    }
+    session->dtype = wanted[precision];
+    if (!session->backend->supports(session->device, session->dtype, &in_hardware))
+        return FAIL(ERR_UNSUPPORTED, "train.precision = %s: the %s backend cannot compute in it here; use auto or fp32",
+                    dtype_name(session->dtype), session->backend->name);
+    return OK;
+}
+
+static int open_device(struct session *session)
+{
+    const struct config *config = session->config;
+    TRY(backend_open(config->train.device, config->train.threads, &session->backend, &session->device));
+    return choose_dtype(session);
+}
+
+static int source_open(struct source *source, const struct config *config, const char *path, bool train_part)
+{
+    struct dataset_options options = {
+        .resize = config->data.resize, .threads = config->data.threads, .train_part = train_part};
+    return dataset_open(&source->data, path, &options);
+}
+
+static int source_place(struct session *session, struct source *source)
+{
+    const struct dataset *data = &source->data;
+    size_t pixel_bytes = (size_t)(data->count * shape_count(data->image));
+    TRY(session->backend->place(session->device, data->pixels, pixel_bytes, &source->pixels));
+    return session->backend->place(session->device, data->labels, (size_t)data->count * sizeof(int32_t),
+                                   &source->labels);
+}
+
+static int part_place(struct session *session, struct part *part)
+{
+    size_t bytes = (size_t)part->subset.count * sizeof(int32_t);
+    TRY(session->backend->alloc(session->device, bytes, (void **)&part->order));
+    return session->backend->upload(session->device, part->order, part->subset.samples, bytes);
+}
+
+static int check_same_shape(const struct dataset *a, const struct dataset *b)
+{
+    if (shape_equal(a->image, b->image))
+        return OK;
+    char of_a[48], of_b[48];
+    return FAIL(ERR_DATA, "%s: images are %s, but those of %s are %s; set data.resize", b->source,
+                shape_text(of_b, b->image), a->source, shape_text(of_a, a->image));
+}
+
+/* Training and validation set, from two folders or by a split of one. */
+static int open_data(struct session *session)
+{
+    const struct config *config = session->config;
+    struct source *train = &session->train_source, *val = &session->val_source;
+    TRY(source_open(train, config, config->data.train, true));
+    if (config->data.val[0]) {
+        TRY(source_open(val, config, config->data.val, false));
+        TRY(dataset_match(&train->data, &val->data));
+        TRY(check_same_shape(&train->data, &val->data));
+        TRY(subset_all(&session->train.subset, &train->data));
+        TRY(subset_all(&session->val.subset, &val->data));
+        session->val.source = val;
+    } else {
+        TRY(subset_split(&session->train.subset, &session->val.subset, &train->data, config->data.val_fraction,
+                         (uint64_t)config->train.seed));
+        session->val.source = train;
+    }
+    session->train.source = train;
+    if (session->val.subset.count == 0)
+        return FAIL(ERR_DATA,
+                    "%s: no image is left for validation; name a folder in data.val or raise "
+                    "data.val_fraction",
+                    config->data.train);
+    int64_t step_images = (int64_t)config->train.batch_size * config->train.accumulate;
+    if (session->train.subset.count < step_images)
+        return FAIL(ERR_CONFIG,
+                    "a step takes %lld images (train.batch_size %d x train.accumulate %d), but the training set has "
+                    "only %lld; lower train.batch_size",
+                    (long long)step_images, config->train.batch_size, config->train.accumulate,
+                    (long long)session->train.subset.count);
+    return OK;
+}
+
+static int place_data(struct session *session)
+{
+    TRY(source_place(session, &session->train_source));
+    if (session->val.source == &session->val_source)
+        TRY(source_place(session, &session->val_source));
+    TRY(part_place(session, &session->train));
+    return part_place(session, &session->val);
+}
+
+/* One number for all channels, or one for each. */
+static int take_given(double to[static 4], const double *given, int count, int channels, const char *key)
+{
+    if (count != 1 && count != channels)
+        return FAIL(ERR_CONFIG, "augment.%s has %d numbers, but the images have %d channel%s", key, count, channels,
+                    channels == 1 ? "" : "s");
+    for (int c = 0; c < channels; c++)
+        to[c] = given[count == 1 ? 0 : c];
+    return OK;
+}
+
+static int fill_card(struct session *session)
+{
+    const struct config *config = session->config;
+    const struct dataset *data = &session->train_source.data;
+    struct model_card *card = &session->card;
+    card->image = data->image;
+    card->image.n = 1;
+    card->class_count = data->class_count;
+    card->class_names = data->class_names;
+    int channels = data->image.c;
+    for (int c = 0; c < 4; c++) {
+        card->mean[c] = 0.0;
+        card->std[c] = 1.0;
+    }
+    if (config->augment.normalize == NORMALIZE_GIVEN) {
+        TRY(take_given(card->mean, config->augment.mean, config->augment.mean_count, channels, "mean"));
+        TRY(take_given(card->std, config->augment.std, config->augment.std_count, channels, "std"));
+    } else if (config->augment.normalize == NORMALIZE_AUTO) {
+        subset_statistics(&session->train.subset, card->mean, card->std);
+    }
+    for (int c = 0; c < channels; c++)
+        if (!(card->std[c] > 0.0))
+            return FAIL(ERR_DATA,
+                        "%s: channel %d is the same in every pixel, so it cannot be divided by its standard "
+                        "deviation; set augment.normalize = none",
+                        data->source, c);
+    return OK;
+}
+
+static struct augment make_augment(const struct session *session, bool random)
+{
+    const struct config *config = session->config;
+    const struct model_card *card = &session->card;
+    int crop = config->augment.crop;
+    struct augment augment = {
+        .random = random,
+        .out_h = crop ? crop : card->image.h,
+        .out_w = crop ? crop : card->image.w,
+        .interpolation = config->augment.interpolation,
+    };
+    if (random) {
+        augment.pad = config->augment.crop_padding;
+        augment.flip_share = (float)config->augment.hflip;
+        augment.rotate_degrees = (float)config->augment.rotate;
+        augment.brightness = (float)config->augment.brightness;
+        augment.contrast = (float)config->augment.contrast;
+    }
+    for (int c = 0; c < 4; c++) {
+        augment.mean[c] = (float)card->mean[c];
+        augment.std[c] = (float)card->std[c];
+    }
+    return augment;
+}
+
+static int build_model(struct session *session, int batch, bool training)
+{
+    const struct config *config = session->config;
+    const struct model_card *card = &session->card;
+    struct plan_options options = {
+        .batch = batch,
+        .dtype = session->dtype,
+        .training = training,
+        .accumulate = config->train.accumulate > 1,
+        .ema = config->optim.ema_decay > 0.0,
+        .decay_all = config->optim.decay == DECAY_ALL,
+        .weight_decay = (float)config->optim.weight_decay,
+        .smoothing = (float)config->train.label_smoothing,
+        .update = {.kind = config->optim.name,
+                   .momentum = (float)config->optim.momentum,
+                   .nesterov = config->optim.nesterov,
+                   .beta1 = (float)config->optim.beta1,
+                   .beta2 = (float)config->optim.beta2,
+                   .epsilon = (float)config->optim.eps,
+                   .clip_norm = (float)config->optim.clip_norm,
+                   .grad_scale = 1.0f / (float)config->train.accumulate},
+        .image = card->image,
+        .augment_train = make_augment(session, true),
+        .augment_eval = make_augment(session, false),
+    };
+    int pad = options.augment_train.pad;
+    if (options.augment_train.out_h > card->image.h + 2 * pad || options.augment_train.out_w > card->image.w + 2 * pad)
+        return FAIL(ERR_CONFIG, "augment.crop = %d is larger than the images (%d x %d pixels, %d of padding each side)",
+                    config->augment.crop, card->image.h, card->image.w, pad);
+    struct shape input = {1, options.augment_eval.out_h, options.augment_eval.out_w, card->image.c};
+    TRY(model_build(&session->graph, config, input, card->class_count));
+    return plan_build(&session->plan, &session->graph, session->backend, session->device, &options);
+}
+
+int session_open(struct session *session, const struct config *config)
+{
+    *session = (struct session){.config = config};
+    TRY(open_device(session));
+    TRY(open_data(session));
+    TRY(fill_card(session));
+    TRY(build_model(session, config->train.batch_size, true));
+    card_make_metadata(session);
+    TRY(plan_init_weights(&session->plan, (uint64_t)config->train.seed));
+    return place_data(session);
+}
+
+int session_open_model(struct session *session, const struct config *config, const char *checkpoint, int batch)
+{
+    *session = (struct session){.config = config};
+    TRY(card_read(&session->card, &session->arena, checkpoint));
+    TRY(open_device(session));
+    TRY(build_model(session, batch, false));
+    return checkpoint_load(checkpoint, &session->plan, false, &session->arena, NULL, NULL);
+}
+
+/* The model's classes and shape must be those of the data it is tried on. */
+static int check_card(const struct session *session, const struct dataset *data)
+{
+    const struct model_card *card = &session->card;
+    struct dataset of_model = {.source = "the model",
+                               .image = card->image,
+                               .class_count = card->class_count,
+                               .class_names = card->class_names};
+    TRY(dataset_match(&of_model, data));
+    return check_same_shape(&of_model, data);
+}
+
+int session_open_val(struct session *session, const char *path)
+{
+    const struct config *config = session->config;
+    const char *from = path ? path : config->data.val[0] ? config->data.val : NULL;
+    struct source *source = &session->val_source;
+    TRY(source_open(source, config, from ? from : config->data.train, from == NULL));
+    TRY(check_card(session, &source->data));
+    if (from) {
+        TRY(subset_all(&session->val.subset, &source->data));
+    } else {
+        struct subset rest = {0};
+        TRY(subset_split(&rest, &session->val.subset, &source->data, config->data.val_fraction,
+                         (uint64_t)config->train.seed));
+        subset_free(&rest);
+    }
+    session->val.source = source;
+    TRY(source_place(session, source));
+    return part_place(session, &session->val);
+}
+
+static void source_close(struct session *session, struct source *source)
+{
+    if (source->pixels)
+        session->backend->unplace(session->device, source->pixels);
+    if (source->labels)
+        session->backend->unplace(session->device, source->labels);
+    dataset_close(&source->data);
+}
+
+static void part_close(struct session *session, struct part *part)
+{
+    if (part->order)
+        session->backend->release(session->device, part->order);
+    subset_free(&part->subset);
+}
+
+void session_close(struct session *session)
+{
+    plan_free(&session->plan);
+    graph_free(&session->graph);
+    part_close(session, &session->val);
+    part_close(session, &session->train);
+    source_close(session, &session->val_source);
+    source_close(session, &session->train_source);
+    if (session->backend)
+        session->backend->close(session->device);
+    arena_free(&session->arena);
+    *session = (struct session){0};
+}

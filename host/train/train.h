@@ -1,0 +1,58 @@
+/* train: what the parts of the trainer share. Private to host/train. */
+#ifndef TRAIN_H
+#define TRAIN_H
+#include "console.h"
+#include "state.h"
+#include "trainer.h"
+
+/* Steps whose records the device may keep before the host must read them. */
+enum { RECORD_RING = 512 };
+
+struct trainer {
+    struct config config;
+    struct session session;
+    struct run run;
+    struct train_state state;
+    struct plateau_rule plateau_rule;
+    struct early_stop_rule early_stop_rule;
+    struct console console;
+    int64_t steps_per_epoch;
+    int64_t saved_step; /* state.step of the newest `last`; -1: none by this process */
+    int64_t saved_epoch;
+    double clock; /* up to here time is in state.seconds */
+    int32_t *order;
+    struct step_record *records, *device_records; /* [RECORD_RING] by step; the device's is device memory */
+    int64_t records_read;                         /* steps before this have been taken into the state */
+    char failure[1024];                           /* why training failed; "": it goes on */
+};
+
+/* ---- records.c: from the ring into state, logs and console ---- */
+/* Whether the host should read now rather than let the device run on. */
+bool records_due(const struct trainer *trainer);
+/* Waits for the queued steps, takes each into the state. trainer->failure is set when too many in a row were refused.
+ */
+int records_read(struct trainer *trainer);
+
+/* ---- refused.c ---- */
+/* Names the tensor and the samples at fault of a refused step, in log.jsonl and on the console. */
+int refused_report(struct trainer *trainer, const struct step_record *record);
+
+/* ---- step.c ---- */
+struct step_control step_control_at(const struct trainer *trainer, int64_t step_in_epoch, int micro);
+
+/* ---- keep.c: the state on disk ---- */
+int keep_save(struct trainer *trainer, const char *which);
+/* Takes up the run directory's newest state, or starts from the beginning where there is none yet. */
+int keep_resume(struct trainer *trainer, const char *run);
+uint64_t keep_hash(const struct config *config);
+/* What of the new settings may not change in a run under way: ERR_CONFIG names the keys. */
+int keep_compare(const struct config *old, const struct config *new);
+
+/* ---- signals.c ---- */
+/* The signal that asked for an end, or 0. */
+extern volatile sig_atomic_t signal_caught;
+void signals_begin(void); /* a second SIGINT ends the process at once */
+void signals_end(void);
+
+void trainer_account_time(struct trainer *trainer);
+#endif

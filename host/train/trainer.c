@@ -1,0 +1,394 @@
+/* trainer: one run from config to verdict: epochs of steps, evaluation, schedule, early stopping. Knows the order of
+ * things; how a state is kept, a record taken or a line printed is in the files beside it. */
+#include "log.h"
+#include "text.h"
+#include "train.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+void trainer_account_time(struct trainer *trainer)
+{
+    double now = clock_seconds();
+    trainer->state.seconds += now - trainer->clock;
+    trainer->state.sums.seconds += now - trainer->clock;
+    trainer->clock = now;
+}
+
+/* ---- steps ---- */
+
+static double rate_at(const struct trainer *trainer, int64_t step_in_epoch)
+{
+    const struct train_state *state = &trainer->state;
+    return schedule_lr(&trainer->config, state->plateau.lr, state->epoch, step_in_epoch, trainer->steps_per_epoch);
+}
+
+/* timm's warm-up of the average: short at first, so that the drawn weights are forgotten. */
+static double ema_decay_at(const struct config *config, int64_t updates)
+{
+    double decay = config->optim.ema_decay;
+    if (!config->optim.ema_warmup)
+        return decay;
+    return fmin(decay, 1.0 - pow(1.0 + (double)updates, -2.0 / 3.0));
+}
+
+struct step_control step_control_at(const struct trainer *trainer, int64_t step_in_epoch, int micro)
+{
+    const struct config *config = &trainer->config;
+    const struct train_state *state = &trainer->state;
+    int64_t step = state->step - state->step_in_epoch + step_in_epoch;
+    /* Steps not read yet are taken to be good; see records_due. */
+    int64_t updates = state->update + (step - trainer->records_read);
+    return (struct step_control){
+        .seed = (uint64_t)config->train.seed,
+        .step = step,
+        .first = (step_in_epoch * config->train.accumulate + micro) * config->train.batch_size,
+        .epoch = (uint32_t)state->epoch,
+        .valid = config->train.batch_size,
+        .micro = micro,
+        .lr = (float)rate_at(trainer, step_in_epoch),
+        .ema_decay = (float)ema_decay_at(config, updates),
+        .update = updates + 1,
+    };
+}
+
+static int train_step(struct trainer *trainer)
+{
+    struct train_state *state = &trainer->state;
+    int batches = trainer->config.train.accumulate;
+    struct step_record *record = trainer->device_records + state->step % RECORD_RING;
+    for (int micro = 0; micro < batches; micro++) {
+        struct step_control control = step_control_at(trainer, state->step_in_epoch, micro);
+        TRY(plan_train_batch(&trainer->session.plan, &control, micro == 0, micro == batches - 1, record));
+    }
+    state->step++;
+    state->step_in_epoch++;
+    return OK;
+}
+
+static void select_training_data(struct trainer *trainer)
+{
+    const struct part *part = &trainer->session.train;
+    plan_set_data(&trainer->session.plan, part->source->pixels, part->source->labels, part->order);
+}
+
+static int begin_epoch(struct trainer *trainer)
+{
+    const struct config *config = &trainer->config;
+    const struct part *part = &trainer->session.train;
+    subset_order(&part->subset, (uint64_t)config->train.seed, (uint32_t)trainer->state.epoch, config->data.shuffle,
+                 trainer->order);
+    TRY(trainer->session.backend->upload(trainer->session.device, part->order, trainer->order,
+                                         (size_t)part->subset.count * sizeof *trainer->order));
+    select_training_data(trainer);
+    console_epoch_begin(&trainer->console, trainer->state.step_in_epoch);
+    return OK;
+}
+
+static bool at_max_steps(const struct trainer *trainer)
+{
+    int64_t limit = trainer->config.train.max_steps;
+    return limit > 0 && trainer->state.step >= limit;
+}
+
+/* Until the epoch's last step, a signal, max_steps or a failure. All records have been read then. */
+static int train_steps(struct trainer *trainer)
+{
+    struct train_state *state = &trainer->state;
+    int64_t every = trainer->config.run.checkpoint_steps;
+    while (state->step_in_epoch < trainer->steps_per_epoch && !signal_caught && !at_max_steps(trainer)) {
+        TRY(train_step(trainer));
+        if (records_due(trainer))
+            TRY(records_read(trainer));
+        if (trainer->failure[0])
+            break;
+        if (console_due(&trainer->console))
+            console_show(&trainer->console, state->epoch, state->step_in_epoch, rate_at(trainer, state->step_in_epoch));
+        if (every > 0 && state->step % every == 0 && state->step_in_epoch < trainer->steps_per_epoch)
+            TRY(keep_save(trainer, "last"));
+    }
+    return records_read(trainer);
+}
+
+/* ---- the end of an epoch ---- */
+
+static int evaluate(struct trainer *trainer, struct evaluation *evaluation)
+{
+    struct session *session = &trainer->session;
+    console_evaluation(&trainer->console, true, trainer->state.epoch);
+    if (session->plan.options.ema)
+        TRY(plan_swap_ema(&session->plan));
+    int status = evaluate_part(session, &session->val, NULL, &signal_caught, evaluation);
+    if (session->plan.options.ema && status >= 0)
+        TRY(plan_swap_ema(&session->plan));
+    select_training_data(trainer);
+    console_evaluation(&trainer->console, false, trainer->state.epoch);
+    return status;
+}
+
+static double train_loss(const struct train_state *state)
+{
+    return state->sums.samples > 0 ? state->sums.loss / (double)state->sums.samples : NAN;
+}
+
+static double monitored(const struct trainer *trainer, enum monitor_kind kind, const struct evaluation *evaluation)
+{
+    switch (kind) {
+    case MONITOR_VAL_LOSS: return evaluation->loss;
+    case MONITOR_VAL_ACCURACY: return evaluation->accuracy;
+    case MONITOR_TRAIN_LOSS: return train_loss(&trainer->state);
+    }
+    return NAN;
+}
+
+/* Schedule and early stopping hear of the epoch; fills what is said about it. */
+static void judge(struct trainer *trainer, const struct evaluation *evaluation, struct epoch_record *record)
+{
+    const struct config *config = &trainer->config;
+    struct train_state *state = &trainer->state;
+    double samples = (double)state->sums.samples;
+    *record = (struct epoch_record){
+        .epoch = state->epoch + 1,
+        .seconds = state->seconds,
+        .train_loss = train_loss(state),
+        .train_accuracy = samples > 0.0 ? (double)state->sums.correct / samples : NAN,
+        .val_loss = evaluation->loss,
+        .val_accuracy = evaluation->accuracy,
+        .val_accuracy5 = evaluation->accuracy5,
+        .lr = rate_at(trainer, state->step_in_epoch > 0 ? state->step_in_epoch - 1 : 0),
+        .images_per_second = console_rate(&trainer->console, state->step_in_epoch),
+        .bad_steps = state->sums.bad_steps,
+    };
+    if (config->schedule.name == SCHEDULE_PLATEAU)
+        record->plateau_cut = plateau_step(&state->plateau, &trainer->plateau_rule,
+                                           monitored(trainer, config->schedule.monitor, evaluation));
+    double metric = monitored(trainer, config->early_stop.monitor, evaluation);
+    record->best = early_stop_step(&state->early_stop, &trainer->early_stop_rule, state->epoch, metric);
+    if (record->best) {
+        state->best_epoch = state->epoch;
+        state->best_metric = metric;
+        state->best_loss = evaluation->loss;
+        state->best_accuracy = evaluation->accuracy;
+    }
+    state->stopped_early = early_stop_due(&state->early_stop, &trainer->early_stop_rule);
+}
+
+static int log_epoch(struct trainer *trainer, const struct evaluation *evaluation, const struct epoch_record *record)
+{
+    TRY(run_log_epoch(&trainer->run, record));
+    console_epoch(&trainer->console, record);
+    if (evaluation->nonfinite > 0)
+        log_warn("the network's loss is not finite for %lld of %lld validation images",
+                 (long long)evaluation->nonfinite, (long long)evaluation->samples);
+    if (record->plateau_cut)
+        TRY(run_log_event(&trainer->run, "plateau", "\"epoch\":%lld,\"lr\":%.17g", (long long)record->epoch,
+                          trainer->state.plateau.lr));
+    return OK;
+}
+
+/* EVALUATE_STOPPED: a signal came first; a resumed run evaluates then. */
+static int end_epoch(struct trainer *trainer, bool keep)
+{
+    struct train_state *state = &trainer->state;
+    const struct config *config = &trainer->config;
+    struct evaluation evaluation;
+    int status = evaluate(trainer, &evaluation);
+    if (status != EVALUATE_DONE)
+        return status;
+    trainer_account_time(trainer);
+    struct epoch_record record;
+    judge(trainer, &evaluation, &record);
+    TRY(log_epoch(trainer, &evaluation, &record));
+    state->epoch++;
+    state->step_in_epoch = 0;
+    state->sums = (struct epoch_sums){0};
+    if (record.best)
+        TRY(keep_save(trainer, "best"));
+    bool last = state->epoch >= config->train.epochs || state->stopped_early;
+    int every = config->run.checkpoint_epochs;
+    if (keep && (last || every <= 1 || state->epoch % every == 0))
+        TRY(keep_save(trainer, "last"));
+    return EVALUATE_DONE;
+}
+
+/* ---- the run ---- */
+
+static bool is_over(const struct trainer *trainer)
+{
+    const struct train_state *state = &trainer->state;
+    return state->epoch >= trainer->config.train.epochs || state->stopped_early || at_max_steps(trainer);
+}
+
+static int save_if_new(struct trainer *trainer)
+{
+    bool saved = trainer->saved_step == trainer->state.step && trainer->saved_epoch == trainer->state.epoch;
+    return saved ? OK : keep_save(trainer, "last");
+}
+
+/* max_steps ends a run inside an epoch: the state is kept as it is there, so that a larger max_steps goes on as if
+ * nothing had been; the evaluation that follows is for the person only. */
+static int end_at_max_steps(struct trainer *trainer)
+{
+    TRY(save_if_new(trainer));
+    return trainer->state.step_in_epoch > 0 ? end_epoch(trainer, false) : OK;
+}
+
+static int train_epochs(struct trainer *trainer)
+{
+    struct train_state *state = &trainer->state;
+    while (!is_over(trainer) && !signal_caught) {
+        TRY(begin_epoch(trainer));
+        TRY(train_steps(trainer));
+        if (trainer->failure[0])
+            return FAIL(ERR_TRAINING, "%s", trainer->failure);
+        if (state->step_in_epoch == trainer->steps_per_epoch && !signal_caught)
+            TRY(end_epoch(trainer, true));
+    }
+    if (signal_caught && !is_over(trainer))
+        return save_if_new(trainer);
+    return at_max_steps(trainer) && state->epoch < trainer->config.train.epochs ? end_at_max_steps(trainer) : OK;
+}
+
+static int finish(struct trainer *trainer, struct train_result *result)
+{
+    const struct train_state *state = &trainer->state;
+    enum console_end end = END_EPOCHS;
+    if (state->stopped_early)
+        end = END_EARLY;
+    else if (signal_caught && !is_over(trainer))
+        end = END_SIGNAL;
+    else if (state->epoch < trainer->config.train.epochs)
+        end = END_MAX_STEPS;
+    *result = (struct train_result){
+        .stopped_by = end == END_SIGNAL ? signal_caught : 0,
+        .epoch = state->epoch,
+        .best_epoch = state->best_epoch + 1,
+        .best = {.loss = state->best_loss, .accuracy = state->best_accuracy},
+    };
+    text_copy(result->path, sizeof result->path, trainer->run.path);
+    if (end == END_SIGNAL)
+        TRY(run_log_event(&trainer->run, "stopped", "\"signal\":%d,\"step\":%lld", (int)signal_caught,
+                          (long long)state->step));
+    else {
+        char text[256];
+        snprintf(text, sizeof text, "epochs %lld, steps %lld, best epoch %lld, val_loss %.6g, val_accuracy %.6g\n",
+                 (long long)state->epoch, (long long)state->step, (long long)result->best_epoch, state->best_loss,
+                 state->best_accuracy);
+        TRY(run_log_event(&trainer->run, "done", "\"epochs\":%lld,\"steps\":%lld,\"best_epoch\":%lld,\"early\":%s",
+                          (long long)state->epoch, (long long)state->step, (long long)result->best_epoch,
+                          state->stopped_early ? "true" : "false"));
+        TRY(run_mark(&trainer->run, "DONE", text));
+    }
+    console_result(&trainer->config, state, trainer->run.path, end);
+    return OK;
+}
+
+static void begin_state(struct trainer *trainer)
+{
+    const struct config *config = &trainer->config;
+    struct train_state *state = &trainer->state;
+    plateau_rule_from(&trainer->plateau_rule, config);
+    early_stop_rule_from(&trainer->early_stop_rule, config);
+    state_begin(state);
+    state->config_hash = keep_hash(config);
+    plateau_begin(&state->plateau, &trainer->plateau_rule, config->optim.lr);
+    early_stop_begin(&state->early_stop, &trainer->early_stop_rule);
+    trainer->saved_step = -1;
+    trainer->steps_per_epoch =
+        trainer->session.train.subset.count / ((int64_t)config->train.batch_size * config->train.accumulate);
+}
+
+static int take_memory(struct trainer *trainer)
+{
+    struct session *session = &trainer->session;
+    size_t ring_bytes = RECORD_RING * sizeof *trainer->records;
+    TRY(memory_take((void **)&trainer->order, (size_t)session->train.subset.count * sizeof *trainer->order,
+                    "the order of an epoch"));
+    TRY(memory_take((void **)&trainer->records, ring_bytes, "step records"));
+    return session->backend->alloc(session->device, ring_bytes, (void **)&trainer->device_records);
+}
+
+static int load_config(struct trainer *trainer, const struct train_request *request)
+{
+    if (!request->resume)
+        return config_load(&trainer->config, request->file, request->overrides, request->override_count, stderr);
+    struct config old = {0};
+    int status = train_load_config(&old, request->resume, NULL, 0);
+    if (status == OK)
+        status = train_load_config(&trainer->config, request->resume, request->overrides, request->override_count);
+    if (status == OK)
+        status = keep_compare(&old, &trainer->config);
+    config_free(&old);
+    return status;
+}
+
+static int open_run(struct trainer *trainer, const struct train_request *request)
+{
+    char device[256];
+    if (request->resume)
+        TRY(keep_resume(trainer, request->resume));
+    else
+        TRY(run_create(&trainer->run, &trainer->config));
+    trainer->session.backend->describe(trainer->session.device, device, sizeof device);
+    TRY(run_write_env(&trainer->run, device, request->argc, request->argv));
+    trainer->records_read = trainer->state.step;
+    console_header(&trainer->session, trainer->run.path, trainer->steps_per_epoch);
+    console_begin(&trainer->console, &trainer->config, trainer->steps_per_epoch);
+    if (trainer->state.step > 0)
+        log_info("resumed    at epoch %lld, step %lld of %lld", (long long)trainer->state.epoch + 1,
+                 (long long)trainer->state.step_in_epoch, (long long)trainer->steps_per_epoch);
+    return run_log_event(&trainer->run, request->resume ? "resumed" : "started", "\"step\":%lld",
+                         (long long)trainer->state.step);
+}
+
+static int run(struct trainer *trainer, const struct train_request *request, struct train_result *result)
+{
+    TRY(load_config(trainer, request));
+    TRY(session_open(&trainer->session, &trainer->config));
+    begin_state(trainer);
+    TRY(take_memory(trainer));
+    TRY(open_run(trainer, request));
+    trainer->clock = clock_seconds();
+    TRY(train_epochs(trainer));
+    trainer_account_time(trainer);
+    return finish(trainer, result);
+}
+
+/* Says FAILED and why in the run directory, as far as that can still be written. */
+static void mark_failed(struct trainer *trainer)
+{
+    char text[1024], quoted[2048];
+    text_copy(text, sizeof text, fail_text());
+    text_json(quoted, sizeof quoted, text);
+    if (run_log_event(&trainer->run, "failed", "\"reason\":%s", quoted) < 0 ||
+        run_mark(&trainer->run, "FAILED", text) < 0)
+        log_warn("%s", fail_text());
+    log_info("run        %s", trainer->run.path);
+    FAIL(ERR_TRAINING, "%s", text);
+}
+
+static void close_trainer(struct trainer *trainer)
+{
+    run_close(&trainer->run);
+    if (trainer->device_records)
+        trainer->session.backend->release(trainer->session.device, trainer->device_records);
+    memory_give(trainer->records);
+    memory_give(trainer->order);
+    session_close(&trainer->session);
+    config_free(&trainer->config);
+}
+
+int train_run(const struct train_request *request, struct train_result *result)
+{
+    struct trainer trainer = {0};
+    *result = (struct train_result){0};
+    signals_begin();
+    int status = run(&trainer, request, result);
+    log_progress_end();
+    if (status < 0 && trainer.run.path[0])
+        mark_failed(&trainer);
+    close_trainer(&trainer);
+    signals_end();
+    return status;
+}
