@@ -114,8 +114,9 @@ static int read_card(struct model_card *card, struct arena *arena, const struct 
 
 int card_read(struct model_card *card, struct arena *arena, const char *checkpoint)
 {
-    char path[PATH_BYTES];
-    TRY(path_join(path, checkpoint, "model.safetensors"));
+    char folder[PATH_BYTES], path[PATH_BYTES];
+    TRY(checkpoint_find(folder, checkpoint));
+    TRY(path_join(path, folder, "model.safetensors"));
     struct tensor_file file = {0};
     *card = (struct model_card){0};
     int status = tensors_read(&file, path);

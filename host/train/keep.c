@@ -198,10 +198,10 @@ static int write_config(const struct trainer *trainer)
 
 int keep_resume(struct trainer *trainer, const char *run)
 {
-    char folder[PATH_BYTES];
+    char folder[PATH_BYTES], found[PATH_BYTES];
     struct train_state *state = &trainer->state;
     TRY(checkpoint_path(folder, run, "last"));
-    if (folder_exists(folder)) {
+    if (checkpoint_find(found, folder) == OK) {
         struct arena arena = {0};
         int status = load_state(trainer, folder, &arena);
         arena_free(&arena);
@@ -227,12 +227,13 @@ int train_load_config(struct config *config, const char *run, const char *const 
 
 int train_find_checkpoint(const struct config *config, const char *run, const char *which, char path[static PATH_BYTES])
 {
+    char found[PATH_BYTES];
     if (!which) {
         TRY(checkpoint_path(path, run, "best"));
-        which = config->early_stop.restore_best && folder_exists(path) ? "best" : "last";
+        which = config->early_stop.restore_best && checkpoint_find(found, path) == OK ? "best" : "last";
     }
     TRY(checkpoint_path(path, run, which));
-    if (!folder_exists(path))
+    if (checkpoint_find(found, path) < 0)
         return FAIL(ERR_NO_INPUT, "%s: has no checkpoint '%s'; it appears at the end of an epoch", run, which);
     return OK;
 }

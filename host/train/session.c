@@ -180,7 +180,7 @@ static int build_model(struct session *session, int batch, bool training)
         .dtype = session->dtype,
         .training = training,
         .accumulate = config->train.accumulate > 1,
-        .ema = config->optim.ema_decay > 0.0,
+        .ema = training && config->optim.ema_decay > 0.0,
         .decay_all = config->optim.decay == DECAY_ALL,
         .weight_decay = (float)config->optim.weight_decay,
         .smoothing = (float)config->train.label_smoothing,
