@@ -88,7 +88,9 @@ static bool shrinks(const char *old, const char *new)
 
 int keep_compare(const struct config *old, const struct config *new)
 {
-    char refused[512] = "", before[2 * CONFIG_TEXT], after[2 * CONFIG_TEXT];
+    char before[2 * CONFIG_TEXT], after[2 * CONFIG_TEXT];
+    struct arena arena = {0};
+    const char *refused = "";
     char *keys = all_keys(), *rest = keys, *key;
     while ((key = next_key(&rest))) {
         if (!config_get(old, key, before, sizeof before) || !config_get(new, key, after, sizeof after) ||
@@ -99,21 +101,21 @@ int keep_compare(const struct config *old, const struct config *new)
             log_warn("%s changes from %s to %s: the run goes on, but it is no longer bound to equal an uninterrupted "
                      "one",
                      key, before, after);
-        if (change == CHANGE_NEVER || (change == CHANGE_GROW && shrinks(before, after))) {
-            size_t used = strlen(refused);
-            snprintf(refused + used, sizeof refused - used, "%s%s (%s)", used ? ", " : "", key, before);
-        }
+        if (change == CHANGE_NEVER || (change == CHANGE_GROW && shrinks(before, after)))
+            refused = arena_format(&arena, "%s%s%s (%s)", refused, *refused ? ", " : "", key, before);
     }
     free(keys);
     if (new->train.epochs > old->train.epochs &&new->schedule.name == SCHEDULE_COSINE)
         log_warn("train.epochs grows from %d to %d, so the cosine schedule is stretched from here on",
                  old->train.epochs, new->train.epochs);
-    if (!refused[0])
-        return OK;
-    return FAIL(ERR_CONFIG,
-                "a run that is resumed keeps its settings, and these would change it: %s; start a new run "
-                "for other values",
-                refused);
+    int status = OK;
+    if (*refused)
+        status = FAIL(ERR_CONFIG,
+                      "a run that is resumed keeps its settings, and these would change it: %s; start a new run for "
+                      "other values",
+                      refused);
+    arena_free(&arena);
+    return status;
 }
 
 /* ---- save and resume ---- */
