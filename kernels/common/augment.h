@@ -82,13 +82,13 @@ HOST_DEVICE struct augment_draw augment_draw(const struct augment *augment, int 
  * area is [i, i + 1): in units of 2^-32, because integers round alike everywhere. */
 struct augment_map {
     int64_t x0, xx, xy, y0, yx, yy;
+    bool linear; /* interpolated: never without rotation, whose places are centres of pixels */
 };
 
 /* PIL rounds to 16 binary places before it samples the nearest pixel; linear is free of that. */
-HOST_DEVICE int64_t augment_fixed(double value, enum interpolation interpolation)
+HOST_DEVICE int64_t augment_fixed(double value, bool linear)
 {
-    return interpolation == INTERPOLATE_NEAREST ? (int64_t)floor(value * 65536.0 + 0.5) * 65536
-                                                : (int64_t)floor(value * 4294967296.0 + 0.5);
+    return linear ? (int64_t)floor(value * 4294967296.0 + 0.5) : (int64_t)floor(value * 65536.0 + 0.5) * 65536;
 }
 
 /* PIL rounds the sine and cosine to 15 places, which makes right angles exact. */
@@ -97,8 +97,7 @@ HOST_DEVICE double augment_round15(double value)
     return floor(value * 1e15 + 0.5) / 1e15;
 }
 
-HOST_DEVICE struct augment_map augment_map(const struct augment_draw *draw, int h, int w,
-                                           enum interpolation interpolation)
+HOST_DEVICE struct augment_map augment_map(const struct augment *augment, const struct augment_draw *draw, int h, int w)
 {
     double radians = -draw->degrees * (3.14159265358979323846 / 180.0);
     double cosine = augment_round15(cos(radians)), sine = augment_round15(sin(radians));
@@ -107,12 +106,13 @@ HOST_DEVICE struct augment_map augment_map(const struct augment_draw *draw, int 
     double from_x = cosine * -centre_x + sine * -centre_y + centre_x;
     double from_y = -sine * -centre_x + cosine * -centre_y + centre_y;
     struct augment_map map;
-    map.xx = augment_fixed(cosine, interpolation);
-    map.xy = augment_fixed(sine, interpolation);
-    map.yx = augment_fixed(-sine, interpolation);
+    map.linear = augment->interpolation == INTERPOLATE_BILINEAR && draw->degrees != 0.0;
+    map.xx = augment_fixed(cosine, map.linear);
+    map.xy = augment_fixed(sine, map.linear);
+    map.yx = augment_fixed(-sine, map.linear);
     map.yy = map.xx;
-    map.x0 = augment_fixed(from_x + 0.5 * cosine + 0.5 * sine, interpolation);
-    map.y0 = augment_fixed(from_y - 0.5 * sine + 0.5 * cosine, interpolation);
+    map.x0 = augment_fixed(from_x + 0.5 * cosine + 0.5 * sine, map.linear);
+    map.y0 = augment_fixed(from_y - 0.5 * sine + 0.5 * cosine, map.linear);
     map.x0 += map.xx * draw->left + map.xy * draw->top;
     map.y0 += map.yx * draw->left + map.yy * draw->top;
     if (draw->flip) {

@@ -22,7 +22,7 @@ struct sample {
     const uint8_t *pixels;
     struct augment_draw draw;
     struct augment_map map;
-    bool rotated, linear;
+    bool rotated;
     float grey; /* mean luminance, if contrast changes */
 };
 
@@ -111,7 +111,7 @@ static void fetch_linear(const struct sample *sample, const struct strip *strip,
 /* The strip's values after brightness, 0..1. */
 static void fetch_units(const struct sample *sample, const struct strip *strip, float *values, const int c)
 {
-    if (sample->linear) {
+    if (sample->map.linear) {
         fetch_linear(sample, strip, values, c);
     } else {
         uint8_t bytes[STRIP * CHANNELS];
@@ -192,7 +192,7 @@ static inline __attribute__((always_inline)) void sample_write(const struct samp
         for (int x = 0; x < augment->out_w; x += STRIP) {
             struct strip strip = strip_place(sample, y, x);
             int64_t to = out + ((int64_t)y * augment->out_w + x) * c;
-            if (sample->linear) {
+            if (sample->map.linear) {
                 fetch_units(sample, &strip, values, c);
                 write_units(sample, to, values, strip.count, c);
             } else {
@@ -208,14 +208,13 @@ static void sample_gather(const struct gather_args *args, const struct table *pl
     struct sample sample = {.args = args, .pixels = args->pixels + (size_t)number * h * w * c};
     sample.draw = augment_draw(&args->augment, h, w, args->control->seed, args->control->epoch, (uint64_t)number);
     sample.rotated = sample.draw.degrees != 0.0;
-    sample.linear = sample.rotated && args->augment.interpolation == INTERPOLATE_BILINEAR;
     if (sample.rotated)
-        sample.map = augment_map(&sample.draw, h, w, args->augment.interpolation);
+        sample.map = augment_map(&args->augment, &sample.draw, h, w);
     if (sample.draw.contrast != 1.0f)
         sample.grey = sample_grey(&sample);
     struct table own;
     const struct table *table = plain;
-    if (!sample.linear && (sample.draw.brightness != 1.0f || sample.draw.contrast != 1.0f)) {
+    if (!sample.map.linear && (sample.draw.brightness != 1.0f || sample.draw.contrast != 1.0f)) {
         table_fill(&own, args, &sample.draw, sample.grey);
         table = &own;
     }

@@ -1,0 +1,242 @@
+/* test_gather: the batch that the CPU backend gathers equals the shared arithmetic pixel by pixel, bit for bit,
+ * whatever the batch size, the number of threads and the place in the order. */
+#include "kernels/common/bf16.h"
+#include "random.h"
+#include "render.h"
+#include "vectors.h"
+
+#include <setjmp.h>
+#include <stdlib.h>
+#include <string.h>
+/* cmocka wants the standard headers first */
+#include <cmocka.h>
+
+static const struct backend *const cpu = &backend_cpu;
+enum { IMAGES = 40, BATCH_MOST = 64 };
+
+/* A data set of IMAGES images and room for one batch. */
+struct world {
+    struct device *device;
+    struct step_control control;
+    struct gather_args args;
+    uint8_t *pixels;
+    int32_t labels[IMAGES], order[IMAGES], out_labels[BATCH_MOST], out_samples[BATCH_MOST];
+    void *out;
+    size_t out_bytes; /* of one row */
+};
+
+static const struct augment none = {.mean = {0.5f, 0.4f, 0.3f, 0.2f}, .std = {0.25f, 0.3f, 0.35f, 0.4f}};
+
+static void world_open(struct world *world, struct shape image, struct augment augment, int batch, int threads)
+{
+    memset(world, 0, sizeof *world);
+    assert_int_equal(cpu->open(&world->device, 0, threads), OK);
+    size_t bytes = (size_t)image.h * image.w * image.c;
+    world->pixels = malloc(bytes * IMAGES);
+    for (size_t i = 0; i < bytes * IMAGES; i += 4) {
+        struct random_block block = random_words(1, RANDOM_TILE, 0, i, 0);
+        for (size_t k = 0; k < 4 && i + k < bytes * IMAGES; k++)
+            world->pixels[i + k] = (uint8_t)block.word[k];
+    }
+    for (int i = 0; i < IMAGES; i++) {
+        world->labels[i] = i % 7;
+        world->order[i] = (i * 17 + 3) % IMAGES;
+    }
+    world->out_bytes = (size_t)augment.out_h * augment.out_w * image.c * sizeof(float);
+    world->out = malloc(world->out_bytes * (size_t)batch);
+    memset(world->out, 0xFF, world->out_bytes * (size_t)batch);
+    world->control = (struct step_control){.seed = 7, .epoch = 2, .valid = batch};
+    world->args = (struct gather_args){.pixels = world->pixels,
+                                       .labels = world->labels,
+                                       .order = world->order,
+                                       .image = image,
+                                       .augment = augment,
+                                       .dtype = DT_F32,
+                                       .batch = batch,
+                                       .out = world->out,
+                                       .out_labels = world->out_labels,
+                                       .out_samples = world->out_samples,
+                                       .control = &world->control};
+}
+
+static void world_close(struct world *world)
+{
+    cpu->close(world->device);
+    free(world->pixels);
+    free(world->out);
+}
+
+static void world_gather(struct world *world)
+{
+    assert_int_equal(cpu->gather(world->device, &world->args), OK);
+}
+
+static struct augment augment_full(int out_h, int out_w)
+{
+    struct augment augment = none;
+    augment.random = true;
+    augment.out_h = out_h, augment.out_w = out_w;
+    augment.pad = 3;
+    augment.flip_share = 0.5f;
+    augment.rotate_degrees = 20.0f;
+    augment.brightness = 0.3f;
+    augment.contrast = 0.3f;
+    return augment;
+}
+
+/* ---- against the plain loop ---- */
+
+static void rows_check(const struct world *world, const char *what)
+{
+    const struct gather_args *args = &world->args;
+    struct shape image = args->image;
+    int64_t values = (int64_t)(world->out_bytes / sizeof(float));
+    float *want = malloc(world->out_bytes);
+    for (int row = 0; row < args->batch; row++) {
+        int32_t sample = world->order[world->control.first + row];
+        assert_int_equal(world->out_samples[row], sample);
+        assert_int_equal(world->out_labels[row], world->labels[sample]);
+        struct augment_draw draw =
+            augment_draw(&args->augment, image.h, image.w, world->control.seed, world->control.epoch, (uint64_t)sample);
+        render_sample(want, world->pixels + (size_t)sample * image.h * image.w * image.c, image, &args->augment, &draw);
+        for (int64_t i = 0; i < values; i++) {
+            bool equal = args->dtype == DT_F32 ? ((float *)world->out)[row * values + i] == want[i]
+                                               : ((uint16_t *)world->out)[row * values + i] == bf16_from_float(want[i]);
+            if (!equal)
+                fail_msg("%s: row %d, value %d is not %g", what, row, (int)i, (double)want[i]);
+        }
+    }
+    free(want);
+}
+
+/* Every kind alone and all together, both interpolations, both types, odd sizes, one to four channels, rows longer than
+ * what is processed at a time. */
+static void test_equals_plain_loop(void **state)
+{
+    (void)state;
+    static const struct {
+        struct shape image;
+        int out_h, out_w;
+    } sizes[] = {
+        {{1, 16, 16, 3}, 16, 16}, {{1, 17, 15, 3}, 17, 15}, {{1, 28, 28, 1}, 28, 28}, {{1, 1, 1, 3}, 1, 1},
+        {{1, 9, 31, 4}, 13, 17},  {{1, 12, 13, 2}, 5, 7},   {{1, 3, 300, 3}, 4, 297}, {{1, 2, 600, 1}, 2, 513},
+        {{1, 32, 33, 3}, 40, 45}, {{1, 64, 64, 3}, 64, 64},
+    };
+    for (int s = 0; s < COUNT_OF(sizes); s++)
+        for (int kind = 0; kind < 64; kind++) {
+            struct augment augment = augment_full(sizes[s].out_h, sizes[s].out_w);
+            if (!(kind & 1))
+                augment.flip_share = 0;
+            if (!(kind & 2))
+                augment.rotate_degrees = 0;
+            if (!(kind & 4))
+                augment.brightness = 0;
+            if (!(kind & 8))
+                augment.contrast = 0;
+            augment.interpolation = kind & 16 ? INTERPOLATE_BILINEAR : INTERPOLATE_NEAREST;
+            struct world world;
+            char what[80];
+            world_open(&world, sizes[s].image, augment, 6, 2);
+            world.args.dtype = kind & 32 ? DT_BF16 : DT_F32;
+            world.control.first = s;
+            world_gather(&world);
+            snprintf(what, sizeof what, "%dx%dx%d kind %d", sizes[s].image.h, sizes[s].image.w, sizes[s].image.c, kind);
+            rows_check(&world, what);
+            world_close(&world);
+        }
+}
+
+static void test_evaluation(void **state)
+{
+    (void)state;
+    struct world world;
+    struct augment augment = augment_full(10, 11);
+    augment.random = false;
+    world_open(&world, (struct shape){1, 13, 16, 3}, augment, 5, 2);
+    world_gather(&world);
+    rows_check(&world, "evaluation");
+    /* 3 and 5 left over: 2 (1.5 to even) and 2 (2.5 to even) before the crop. */
+    float *out = world.out;
+    for (int y = 0; y < 10; y++)
+        for (int x = 0; x < 11; x++) {
+            float byte = world.pixels[((world.order[0] * 13 + y + 2) * 16 + x + 2) * 3];
+            assert_true(out[(y * 11 + x) * 3] == (byte / 255.0f - 0.5f) / 0.25f);
+        }
+    world_close(&world);
+}
+
+/* ---- independence ---- */
+
+static void test_batch_and_threads_do_not_matter(void **state)
+{
+    (void)state;
+    struct world whole, part;
+    struct shape image = {1, 24, 24, 3};
+    world_open(&whole, image, augment_full(24, 24), IMAGES, 1);
+    world_gather(&whole);
+    static const int batches[] = {1, 2, 8, 40};
+    for (int b = 0; b < COUNT_OF(batches); b++)
+        for (int threads = 1; threads <= 5; threads += 2) {
+            world_open(&part, image, augment_full(24, 24), batches[b], threads);
+            for (int first = 0; first < IMAGES; first += batches[b]) {
+                part.control.first = first;
+                world_gather(&part);
+                assert_memory_equal(part.out, (char *)whole.out + (size_t)first * whole.out_bytes,
+                                    part.out_bytes * (size_t)batches[b]);
+                assert_memory_equal(part.out_samples, whole.out_samples + first, (size_t)batches[b] * 4);
+            }
+            world_close(&part);
+        }
+    /* Another order moves the samples but does not change them. */
+    world_open(&part, image, augment_full(24, 24), IMAGES, 2);
+    for (int i = 0; i < IMAGES; i++)
+        part.order[i] = i;
+    world_gather(&part);
+    for (int row = 0; row < IMAGES; row++)
+        assert_memory_equal((char *)whole.out + (size_t)row * whole.out_bytes,
+                            (char *)part.out + (size_t)whole.order[row] * part.out_bytes, part.out_bytes);
+    /* Another epoch does. */
+    part.control.epoch = 3;
+    world_gather(&part);
+    int same = 0;
+    for (int row = 0; row < IMAGES; row++)
+        same += memcmp((char *)whole.out + (size_t)row * whole.out_bytes,
+                       (char *)part.out + (size_t)whole.order[row] * part.out_bytes, part.out_bytes) == 0;
+    assert_int_equal(same, 0);
+    world_close(&part);
+    world_close(&whole);
+}
+
+/* ---- rows that do not count ---- */
+
+static void test_rows_beyond_valid(void **state)
+{
+    (void)state;
+    for (int dtype = DT_F32; dtype <= DT_BF16; dtype++) {
+        struct world world;
+        world_open(&world, (struct shape){1, 8, 8, 3}, augment_full(8, 8), 5, 2);
+        world.args.dtype = (enum dtype)dtype;
+        world.control.first = IMAGES - 3;
+        world.control.valid = 3;
+        world_gather(&world);
+        size_t row_bytes = world.out_bytes / (dtype == DT_F32 ? 1 : 2);
+        for (size_t i = 3 * row_bytes; i < 5 * row_bytes; i++)
+            assert_int_equal(((uint8_t *)world.out)[i], 0);
+        for (int row = 0; row < 5; row++) {
+            assert_int_equal(world.out_samples[row], row < 3 ? world.order[IMAGES - 3 + row] : -1);
+            assert_int_equal(world.out_labels[row], row < 3 ? world.labels[world.out_samples[row]] : -1);
+        }
+        world_close(&world);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_equals_plain_loop),
+        cmocka_unit_test(test_evaluation),
+        cmocka_unit_test(test_batch_and_threads_do_not_matter),
+        cmocka_unit_test(test_rows_beyond_valid),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
