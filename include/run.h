@@ -1,38 +1,58 @@
 /* run: the run directory and what is written in it.
- * Level 5: includes config, backend. Knows files and columns, nothing of training. */
+ * Level 5: includes config, backend. Knows files and columns, nothing of training.
+ *
+ * - config.resolved.ini: every key; loads to the same run
+ * - env.json: program, compiler, machine, device and command line of the last start
+ * - steps.csv: a row per step; nothing in it depends on the clock
+ * - results.csv: a row per epoch, as ultralytics has it; `time` and `images_per_second` are the clock's
+ * - log.jsonl: a JSON object per event
+ * - checkpoints/
+ * - DONE or FAILED: how the run ended; neither while it goes on or was interrupted
+ *
+ * In the files epochs count from 1, steps from 0. A statistic that was not computed is an empty cell or null; one that
+ * came out as no number is "nan", "inf". */
 #ifndef RUN_H
 #define RUN_H
 #include "config.h"
 #include "file.h"
 
 struct run {
-    char path[PATH_BYTES];
+    char path[PATH_BYTES]; /* "": not open */
     struct append_file steps, results, log;
+    int lock; /* descriptor of the folder, locked: only one process writes in a run */
 };
 
-/* Makes <run.dir>/<name>, or <name>-2, -3 … when taken; writes config.resolved.ini and env.json. */
+/* Makes <run.dir>/<name>, or <name>-2, -3 … when taken (also by another process at this moment), with
+ * config.resolved.ini, the heads of the logs and checkpoints/. On failure nothing is left. */
 int run_create(struct run *run, const struct config *config);
-/* Opens an existing run to continue: the logs are cut to the given lengths (from the checkpoint). ERR_NO_INPUT: not a
- * run. */
+/* Opens an existing run to continue: the logs are cut to the given lengths (from the checkpoint; 0: a new beginning).
+ * ERR_NO_INPUT: not a run. ERR_CREATE: another process is writing in it. */
 int run_reopen(struct run *run, const char *path, int64_t steps_bytes, int64_t results_bytes, int64_t log_bytes);
-void run_close(struct run *run);
+void run_close(struct run *run); /* accepts a zeroed struct */
+/* Before a checkpoint: what was logged is on disk; lengths for run_reopen. */
+int run_sync(struct run *run, int64_t *steps_bytes, int64_t *results_bytes, int64_t *log_bytes);
 
-/* env.json: program version, compiler, machine, device line, command line, time. extra: members to add, as JSON text
- * without braces, may be "". */
-int run_write_env(const struct run *run, const char *device, int argc, char **argv);
+/* At every start: env.json (version, compiler, machine, device line, command line, time), and the same as event
+ * "start".
+ */
+int run_write_env(struct run *run, const char *device, int argc, char **argv);
 
 int run_log_step(struct run *run, const struct step_record *record);
 struct epoch_record {
-    int64_t epoch;  /* from 1 in the file */
+    int64_t epoch;  /* from 1 */
     double seconds; /* since the run began, resumed parts added */
+    /* NaN: not computed */
     double train_loss, train_accuracy, val_loss, val_accuracy, val_accuracy5;
     double lr, images_per_second;
     bool best, plateau_cut; /* lr was lowered after this epoch */
     int64_t bad_steps;
 };
+/* A row of results.csv, and the same as event "epoch". */
 int run_log_epoch(struct run *run, const struct epoch_record *record);
-/* One line of log.jsonl: {"ts":…,"event":event, <members>}; members is JSON text without braces. */
+/* One line of log.jsonl: {"ts":…,"event":event, <members>}; members is JSON text without braces, may be "". */
 int run_log_event(struct run *run, const char *event, const char *members, ...) __attribute__((format(printf, 3, 4)));
+/* A number for such members: 9 digits; NaN is null, infinities are text. Returns text. */
+char *run_json_number(char text[static 32], double value);
 
 /* DONE or FAILED with its text; the other is removed. Neither is there while a run is going or interrupted. */
 int run_mark(struct run *run, const char *mark, const char *text);

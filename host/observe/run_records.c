@@ -1,0 +1,157 @@
+/* run_records: columns of steps.csv and results.csv, events of log.jsonl. See include/run.h.
+ * Owns how numbers are written; each record is one write. Must not know the folder. */
+#include "run_records.h"
+#include "text.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char steps_head[] = "step,epoch,samples,loss,loss_variance,loss_max,correct,grad_norm,update_norm,weight_"
+                                 "norm,lr,nonfinite,bad\n";
+/* The first seven are ultralytics'. */
+static const char results_head[] = "epoch,time,train/loss,metrics/accuracy_top1,metrics/accuracy_top5,val/loss,lr/pg0,"
+                                   "train/accuracy,best,plateau_cut,bad_steps,images_per_second\n";
+
+static int append(struct append_file *file, const struct run *run, const char *record, size_t bytes)
+{
+    int status = append_write(file, record, bytes);
+    if (status >= 0)
+        return status;
+    char reason[1200];
+    snprintf(reason, sizeof reason, "%s", fail_text());
+    return FAIL(status, "%s; make room, then go on from the last checkpoint: evenkeel train --resume %s", reason,
+                run->path);
+}
+
+int run_records_write_heads(struct run *run)
+{
+    if (append_length(&run->steps) == 0)
+        TRY(append(&run->steps, run, steps_head, sizeof steps_head - 1));
+    if (append_length(&run->results) == 0)
+        TRY(append(&run->results, run, results_head, sizeof results_head - 1));
+    return OK;
+}
+
+/* A row being put together. */
+struct row {
+    char text[1024];
+    size_t used;
+};
+
+static void put_text(struct row *row, const char *text)
+{
+    int length = snprintf(row->text + row->used, sizeof row->text - row->used, "%s%s", row->used ? "," : "", text);
+    row->used += (size_t)length;
+}
+
+static void put_integer(struct row *row, int64_t value)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%" PRId64, value);
+    put_text(row, text);
+}
+
+/* missing stands for NaN. */
+static void put_number(struct row *row, double value, int digits, const char *missing)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%.*g", digits, value);
+    put_text(row, isnan(value) ? missing : text);
+}
+
+static int append_row(struct append_file *file, const struct run *run, struct row *row)
+{
+    row->text[row->used++] = '\n';
+    return append(file, run, row->text, row->used);
+}
+
+enum { FLOAT_DIGITS = 9, CLOCK_DIGITS = 6 };
+
+int run_log_step(struct run *run, const struct step_record *record)
+{
+    /* Of a refused step a NaN is what was found, else it means not computed. */
+    const char *missing = record->bad ? "nan" : "";
+    struct row row = {0};
+    put_integer(&row, record->step);
+    put_integer(&row, (int64_t)record->epoch + 1);
+    put_integer(&row, record->samples);
+    put_number(&row, record->loss, FLOAT_DIGITS, missing);
+    put_number(&row, record->loss_variance, FLOAT_DIGITS, missing);
+    put_number(&row, record->loss_max, FLOAT_DIGITS, missing);
+    put_integer(&row, record->correct);
+    put_number(&row, record->grad_norm, FLOAT_DIGITS, missing);
+    put_number(&row, record->update_norm, FLOAT_DIGITS, "");
+    put_number(&row, record->weight_norm, FLOAT_DIGITS, missing);
+    put_number(&row, record->lr, FLOAT_DIGITS, missing);
+    put_integer(&row, record->nonfinite);
+    put_integer(&row, record->bad != 0);
+    return append_row(&run->steps, run, &row);
+}
+
+static int log_epoch_event(struct run *run, const struct epoch_record *record)
+{
+    char number[8][32];
+    return run_log_event(
+        run, "epoch",
+        "\"epoch\":%" PRId64 ",\"seconds\":%s,\"train_loss\":%s,\"train_accuracy\":%s,\"val_loss\":%s,"
+        "\"val_accuracy\":%s,\"val_accuracy5\":%s,\"lr\":%s,\"images_per_second\":%s,\"best\":%s,"
+        "\"plateau_cut\":%s,\"bad_steps\":%" PRId64,
+        record->epoch + 1, run_json_number(number[0], record->seconds), run_json_number(number[1], record->train_loss),
+        run_json_number(number[2], record->train_accuracy), run_json_number(number[3], record->val_loss),
+        run_json_number(number[4], record->val_accuracy), run_json_number(number[5], record->val_accuracy5),
+        run_json_number(number[6], record->lr), run_json_number(number[7], record->images_per_second),
+        record->best ? "true" : "false", record->plateau_cut ? "true" : "false", record->bad_steps);
+}
+
+int run_log_epoch(struct run *run, const struct epoch_record *record)
+{
+    struct row row = {0};
+    put_integer(&row, record->epoch);
+    put_number(&row, record->seconds, CLOCK_DIGITS, "");
+    put_number(&row, record->train_loss, FLOAT_DIGITS, "");
+    put_number(&row, record->val_accuracy, FLOAT_DIGITS, "");
+    put_number(&row, record->val_accuracy5, FLOAT_DIGITS, "");
+    put_number(&row, record->val_loss, FLOAT_DIGITS, "");
+    put_number(&row, record->lr, FLOAT_DIGITS, "");
+    put_number(&row, record->train_accuracy, FLOAT_DIGITS, "");
+    put_integer(&row, record->best);
+    put_integer(&row, record->plateau_cut);
+    put_integer(&row, record->bad_steps);
+    put_number(&row, record->images_per_second, CLOCK_DIGITS, "");
+    TRY(append_row(&run->results, run, &row));
+    return log_epoch_event(run, record);
+}
+
+char *run_json_number(char text[static 32], double value)
+{
+    if (isnan(value))
+        strcpy(text, "null");
+    else if (isinf(value))
+        strcpy(text, value > 0 ? "\"Infinity\"" : "\"-Infinity\"");
+    else
+        snprintf(text, 32, "%.9g", value);
+    return text;
+}
+
+int run_log_event(struct run *run, const char *event, const char *members, ...)
+{
+    struct arena arena = {0};
+    char now[32], name[64];
+    va_list args, again;
+    clock_timestamp(now);
+    text_json(name, sizeof name, event);
+    va_start(args, members);
+    va_copy(again, args);
+    size_t bytes = (size_t)vsnprintf(NULL, 0, members, args) + 1;
+    va_end(args);
+    char *filled = arena_push(&arena, bytes);
+    vsnprintf(filled, bytes, members, again);
+    va_end(again);
+    const char *line =
+        arena_format(&arena, "{\"ts\":\"%s\",\"event\":%s%s%s}\n", now, name, filled[0] ? "," : "", filled);
+    int status = append(&run->log, run, line, strlen(line));
+    arena_free(&arena);
+    return status;
+}
