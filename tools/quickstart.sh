@@ -5,12 +5,8 @@ set -eu
 cd "$(dirname "$0")/.."
 evenkeel=${EVENKEEL:-build/evenkeel}
 
-if [ ! -e data/tiles/train ]; then
-    echo "== drawing images: $evenkeel synth data/tiles"
-    rm -rf data/tiles.part
-    "$evenkeel" synth data/tiles.part
-    mv data/tiles.part data/tiles
-fi
+echo "== drawing images: $evenkeel synth data/tiles"
+"$evenkeel" synth data/tiles >/dev/null
 echo "== training: $evenkeel train configs/quickstart.ini"
 run=$("$evenkeel" train configs/quickstart.ini)
 cat <<EOT
