@@ -5,8 +5,11 @@
 CMOCKA_MESSAGE_OUTPUT=TAP
 # Several tests share the CPUs: a thread that waits must not burn one.
 OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
+# Where the sanitizers are built in: tests of full memory expect NULL from malloc, as without them.
+ASAN_OPTIONS=${ASAN_OPTIONS:-allocator_may_return_null=1}
+UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 TMPDIR=$(mktemp -d "${TMPDIR:-/tmp}/evenkeel-test.XXXXXX") || exit 1
-export CMOCKA_MESSAGE_OUTPUT OMP_WAIT_POLICY TMPDIR
+export CMOCKA_MESSAGE_OUTPUT OMP_WAIT_POLICY ASAN_OPTIONS UBSAN_OPTIONS TMPDIR
 trap 'rm -rf "$TMPDIR"' EXIT
 
 case $1 in *.sh) set -- sh "$@" ;; esac
