@@ -1,0 +1,179 @@
+/* check: keys that are right alone and wrong together. One row per contradiction; a rule is left out where one of its
+ * keys was refused already. Must not know how keys are read. */
+#include "schema.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static bool loss_maximized(enum monitor_kind monitor, enum monitor_mode mode)
+{
+    return monitor == MONITOR_VAL_ACCURACY ? mode == MODE_MIN : mode == MODE_MAX;
+}
+
+static bool no_validation(const struct config *config, enum monitor_kind monitor)
+{
+    return monitor != MONITOR_TRAIN_LOSS && !*config->data.val && config->data.val_fraction == 0;
+}
+
+static bool nesterov_alone(const struct config *config)
+{
+    return config->optim.nesterov && (config->optim.name != OPTIMIZER_SGD || config->optim.momentum == 0);
+}
+
+static bool ema_warmup_alone(const struct config *config)
+{
+    return config->optim.ema_warmup && config->optim.ema_decay == 0;
+}
+
+static bool plateau_blind(const struct config *config)
+{
+    return config->schedule.name == SCHEDULE_PLATEAU && no_validation(config, config->schedule.monitor);
+}
+
+static bool plateau_upside_down(const struct config *config)
+{
+    return loss_maximized(config->schedule.monitor, config->schedule.mode);
+}
+
+static bool stopping_blind(const struct config *config)
+{
+    return config->early_stop.patience > 0 && no_validation(config, config->early_stop.monitor);
+}
+
+static bool stopping_upside_down(const struct config *config)
+{
+    return loss_maximized(config->early_stop.monitor, config->early_stop.mode);
+}
+
+static bool floor_above_rate(const struct config *config)
+{
+    return config->schedule.min_lr > config->optim.lr;
+}
+
+static bool crop_too_large(const struct config *config)
+{
+    return config->data.resize > 0 && config->augment.crop > config->data.resize + 2 * config->augment.crop_padding;
+}
+
+static bool counts_differ(const struct config *config)
+{
+    return config->augment.mean_count != config->augment.std_count;
+}
+
+static bool numbers_missing(const struct config *config)
+{
+    return config->augment.normalize == NORMALIZE_GIVEN && config->augment.mean_count == 0 &&
+           config->augment.std_count == 0;
+}
+
+static bool numbers_unused(const struct config *config)
+{
+    return config->augment.normalize != NORMALIZE_GIVEN && config->augment.mean_count > 0 &&
+           config->augment.mean_count == config->augment.std_count;
+}
+
+static bool layers_missing(const struct config *config)
+{
+    return config->model.name == MODEL_CUSTOM && config->layer_count == 0;
+}
+
+static const struct rule {
+    bool (*broken)(const struct config *config);
+    const char *keys[4]; /* the first that was set is named */
+    const char *message;
+} rules[] = {
+    {nesterov_alone, {"optim.nesterov", "optim.name", "optim.momentum"}, "needs sgd with momentum above 0"},
+    {ema_warmup_alone,
+     {"optim.ema_warmup", "optim.ema_decay"},
+     "there is no running mean; set optim.ema_decay above 0"},
+    {plateau_blind,
+     {"schedule.monitor", "schedule.name", "data.val_fraction", "data.val"},
+     "the schedule watches validation, and there is none; set data.val or data.val_fraction, or monitor train_loss"},
+    {stopping_blind,
+     {"early_stop.patience", "early_stop.monitor", "data.val_fraction", "data.val"},
+     "early stopping watches validation, and there is none; set data.val or data.val_fraction, or monitor train_loss"},
+    {plateau_upside_down, {"schedule.mode", "schedule.monitor"}, "a loss improves downwards and an accuracy upwards"},
+    {stopping_upside_down,
+     {"early_stop.mode", "early_stop.monitor"},
+     "a loss improves downwards and an accuracy upwards"},
+    {floor_above_rate, {"schedule.min_lr", "optim.lr"}, "the lowest rate is above the rate to begin with"},
+    {crop_too_large,
+     {"augment.crop", "data.resize", "augment.crop_padding"},
+     "the crop is larger than the resized image with its padding"},
+    {counts_differ, {"augment.mean", "augment.std"}, "mean and std need the same number of values, one per channel"},
+    {numbers_missing, {"augment.normalize", "augment.mean"}, "given needs augment.mean and augment.std"},
+    {numbers_unused, {"augment.normalize", "augment.mean", "augment.std"}, "mean and std are used only with given"},
+    {layers_missing, {"model.name"}, "custom needs [[layer]] sections in the file"},
+};
+
+/* " (optim.nesterov = true, optim.name = "adam")" */
+static void print_values(const struct loader *loader, const struct rule *rule, char *text, size_t bytes)
+{
+    size_t used = 0;
+    for (int i = 0; i < COUNT_OF(rule->keys) && rule->keys[i] && used < bytes; i++) {
+        char value[128];
+        config_get(loader->config, rule->keys[i], value, sizeof value);
+        used += (size_t)snprintf(text + used, bytes - used, "%s%s = %s", i ? ", " : " (", rule->keys[i], value);
+    }
+    if (used < bytes)
+        snprintf(text + used, bytes - used, ")");
+}
+
+static void check_rule(struct loader *loader, const struct rule *rule)
+{
+    int named = -1, origin = ORIGIN_DEFAULT;
+    for (int i = 0; i < COUNT_OF(rule->keys) && rule->keys[i]; i++) {
+        int key = schema_find_full(rule->keys[i]);
+        if (loader->bad[key])
+            return;
+        if (named < 0 && loader->origin[key] != ORIGIN_DEFAULT) {
+            named = i;
+            origin = loader->origin[key];
+        }
+    }
+    if (!rule->broken(loader->config))
+        return;
+    char values[512];
+    print_values(loader, rule, values, sizeof values);
+    loader_mistake(loader, origin, "%s: %s%s", rule->keys[named < 0 ? 0 : named], rule->message, values);
+}
+
+/* What was left out takes the value that goes with the rest. */
+static void fill_in(struct loader *loader)
+{
+    struct config *config = loader->config;
+    if (loader->origin[schema_find_full("augment.normalize")] == ORIGIN_DEFAULT && config->augment.mean_count > 0)
+        config->augment.normalize = NORMALIZE_GIVEN;
+    /* PyTorch's AdamW decays by default, its Adam does not. */
+    if (loader->origin[schema_find_full("optim.weight_decay")] == ORIGIN_DEFAULT &&
+        config->optim.name == OPTIMIZER_ADAMW)
+        config->optim.weight_decay = 0.01;
+}
+
+static void check_layers(struct loader *loader)
+{
+    const struct config *config = loader->config;
+    int key = schema_find_full("model.name");
+    if (config->layer_count > 0 && config->model.name != MODEL_CUSTOM && !loader->bad[key])
+        loader_mistake(loader, loader->origin[key] == ORIGIN_DEFAULT ? config->layers[0].line : loader->origin[key],
+                       "model.name: the [[layer]] sections are used only with model.name = \"custom\"");
+}
+
+static void check_name(struct loader *loader)
+{
+    int key = schema_find_full("run.name");
+    const char *name = loader->config->run.name;
+    if (loader->origin[key] != ORIGIN_DEFAULT && (strchr(name, '/') || *name == '.'))
+        loader_mistake(
+            loader, loader->origin[key],
+            "run.name: '%s' cannot name a folder in run.dir; expected a name without / that begins with no dot", name);
+}
+
+void check_all(struct loader *loader)
+{
+    fill_in(loader);
+    for (int i = 0; i < COUNT_OF(rules); i++)
+        check_rule(loader, &rules[i]);
+    check_layers(loader);
+    check_name(loader);
+}

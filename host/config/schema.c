@@ -1,0 +1,248 @@
+/* schema: the table of every key, and finding keys in it. The only place where a key is described: parsing, help,
+ * defaults, suggestions, completion and the resolved copy all read it. Must not know files or command lines. */
+#include "schema.h"
+
+#include "text.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#define SIZE(field)            sizeof(((struct config *)0)->field)
+#define AT(field)              .offset = offsetof(struct config, field), .bytes = SIZE(field)
+#define INT(field)             .type = KEY_INT, AT(field)
+#define INT64(field)           .type = KEY_INT64, AT(field)
+#define REAL(field)            .type = KEY_REAL, AT(field)
+#define BOOL(field)            .type = KEY_BOOL, AT(field)
+#define TEXT(field)            .type = KEY_TEXT, AT(field)
+#define ENUM(field, list)      .type = KEY_ENUM, AT(field), .words = list
+#define LIST(field)            .type = KEY_LIST, AT(field), .mark_offset = offsetof(struct config, field##_count)
+#define FROM_TO(first, last)   .low = first, .high = last
+#define ABOVE_TO(first, last)  .low = first, .high = last, .above = true
+#define FROM_BELOW(first, end) .low = first, .high = end, .below = true
+#define MANY                   1e9 /* no limit that anybody should meet, and it fits an int */
+#define BETWEEN(first, end)    .low = first, .high = end, .above = true, .below = true
+
+/* In the order of the enums they name. */
+static const char *const models[] = {"small_cnn", "mlp", "resnet18", "resnet34", "resnet50", "custom", NULL};
+static const char *const stems[] = {"auto", "cifar", "imagenet", NULL};
+static const char *const optimizers[] = {"sgd", "adam", "adamw", NULL};
+static const char *const decays[] = {"weights", "all", NULL};
+static const char *const schedules[] = {"constant", "step", "cosine", "plateau", NULL};
+static const char *const monitors[] = {"val_loss", "val_accuracy", "train_loss", NULL};
+static const char *const modes[] = {"auto", "min", "max", NULL};
+static const char *const threshold_modes[] = {"rel", "abs", NULL};
+static const char *const precisions[] = {"auto", "fp32", "bf16", "fp16", NULL};
+static const char *const interpolations[] = {"nearest", "bilinear", NULL};
+static const char *const normalizations[] = {"auto", "given", "none", NULL};
+
+const struct key schema_keys[] = {
+    {"data", "train", "", TEXT(data.train), .fallback = "\"\"",
+     .help = "training images: a folder with one folder per class, or a folder with IDX or CIFAR files"},
+    {"data", "val", "validation", TEXT(data.val), .fallback = "\"\"",
+     .help = "validation images, same form; empty: a part of data.train is set aside"},
+    {"data", "val_fraction", "", REAL(data.val_fraction), FROM_BELOW(0, 1), .fallback = "0.1",
+     .help = "share of each class of data.train set aside when data.val is empty; 0: no validation"},
+    {"data", "resize", "", INT(data.resize), FROM_TO(0, 4096), .fallback = "0",
+     .help = "images are scaled and cropped to this many pixels square when read; 0: all have one size already"},
+    {"data", "shuffle", "", BOOL(data.shuffle), .fallback = "true",
+     .help = "a new order every epoch, a function of train.seed and the epoch"},
+    {"data", "threads", "workers num_workers", INT(data.threads), FROM_TO(0, 1024), .fallback = "0",
+     .help = "threads that read and decode images; 0: as train.threads"},
+
+    {"augment", "hflip", "flip", REAL(augment.hflip), FROM_TO(0, 1), .fallback = "0",
+     .help = "probability of a horizontal flip"},
+    {"augment", "rotate", "rotation degrees", REAL(augment.rotate), FROM_TO(0, 180), .fallback = "0",
+     .help = "rotation by a random angle up to this many degrees either way"},
+    {"augment", "crop", "", INT(augment.crop), FROM_TO(0, 4096), .fallback = "0",
+     .help = "side of the random crop (centre crop in evaluation), the network's input; 0: the whole image"},
+    {"augment", "crop_padding", "padding", INT(augment.crop_padding), FROM_TO(0, 1024), .fallback = "0",
+     .help = "zero pixels put around the image before the random crop"},
+    {"augment", "brightness", "", REAL(augment.brightness), FROM_TO(0, 10), .fallback = "0",
+     .help = "brightness times a random factor in 1 - x … 1 + x"},
+    {"augment", "contrast", "", REAL(augment.contrast), FROM_TO(0, 10), .fallback = "0",
+     .help = "contrast times a random factor in 1 - x … 1 + x"},
+    {"augment", "interpolation", "", ENUM(augment.interpolation, interpolations), .fallback = "bilinear",
+     .help = "how rotated images are sampled"},
+    {"augment", "normalize", "normalise", ENUM(augment.normalize, normalizations), .fallback = "auto",
+     .help =
+         "auto: mean and std measured on the training images; given: augment.mean and .std (implied by them); none"},
+    {"augment", "mean", "", LIST(augment.mean), FROM_TO(0, 1), .fallback = "[]",
+     .help = "mean per channel of pixel values scaled to 0 … 1"},
+    {"augment", "std", "", LIST(augment.std), ABOVE_TO(0, 1), .fallback = "[]",
+     .help = "standard deviation per channel of pixel values scaled to 0 … 1"},
+
+    {"model", "name", "model arch", ENUM(model.name, models), .fallback = "small_cnn",
+     .help = "the network; custom: the [[layer]] sections"},
+    {"model", "stem", "", ENUM(model.stem, stems), .fallback = "auto",
+     .help = "first layers of a resnet: cifar keeps the size, imagenet divides it by 4; auto: cifar up to 64 pixels"},
+    {"model", "width", "", INT(model.width), FROM_TO(1, 1024), .fallback = "32",
+     .help = "filters in the first stage of small_cnn; each further stage doubles them"},
+    {"model", "hidden", "", INT(model.hidden), FROM_TO(0, 65536), .fallback = "256",
+     .help = "units in each of the two hidden layers of mlp; 0: none, a linear model"},
+    {"model", "dropout", "", REAL(model.dropout), FROM_BELOW(0, 1), .fallback = "0",
+     .help = "probability of dropping a unit before the last layer (mlp: after every hidden layer)"},
+    {"model", "batch_norm", "", BOOL(model.batch_norm), .fallback = "true", .help = "batch normalisation in small_cnn"},
+
+    {"optim", "name", "optimizer optimiser optim", ENUM(optim.name, optimizers), .fallback = "adam",
+     .help = "how gradients become updates"},
+    {"optim", "lr", "learning_rate lr0", REAL(optim.lr), ABOVE_TO(0, 1000), .fallback = "0.001",
+     .help = "learning rate before schedule and warm-up"},
+    {"optim", "momentum", "", REAL(optim.momentum), FROM_BELOW(0, 1), .fallback = "0.9", .help = "momentum of sgd"},
+    {"optim", "nesterov", "", BOOL(optim.nesterov), .fallback = "false", .help = "Nesterov's form of sgd's momentum"},
+    {"optim", "beta1", "", REAL(optim.beta1), FROM_BELOW(0, 1), .fallback = "0.9",
+     .help = "adam, adamw: decay of the gradient's running mean"},
+    {"optim", "beta2", "", REAL(optim.beta2), FROM_BELOW(0, 1), .fallback = "0.999",
+     .help = "adam, adamw: decay of the squared gradient's running mean"},
+    {"optim", "eps", "", REAL(optim.eps), ABOVE_TO(0, 1), .fallback = "1e-08",
+     .help = "adam, adamw: added to the denominator"},
+    {"optim", "weight_decay", "wd", REAL(optim.weight_decay), FROM_TO(0, 100), .fallback = "0",
+     .help = "pull of the weights towards 0; adamw, when this is left out: 0.01"},
+    {"optim", "decay", "", ENUM(optim.decay, decays), .fallback = "weights",
+     .help = "what weight_decay applies to: weights alone, or all (biases and norms too, as PyTorch does)"},
+    {"optim", "clip_norm", "clip", REAL(optim.clip_norm), FROM_TO(0, 1e6), .fallback = "0",
+     .help = "gradients with a larger global norm are scaled down to it; 0: off"},
+    {"optim", "ema_decay", "ema", REAL(optim.ema_decay), FROM_BELOW(0, 1), .fallback = "0",
+     .help = "decay of the running mean of the weights, which evaluation then uses; 0: off"},
+    {"optim", "ema_warmup", "", BOOL(optim.ema_warmup), .fallback = "false",
+     .help = "let the decay of the running mean grow from 0 over the first updates"},
+
+    {"schedule", "name", "schedule scheduler lr_schedule", ENUM(schedule.name, schedules), .fallback = "constant",
+     .help = "how the learning rate changes; plateau: lowered when the monitored value stops improving"},
+    {"schedule", "warmup_epochs", "warmup", REAL(schedule.warmup_epochs), FROM_TO(0, 1e6), .fallback = "0",
+     .help = "epochs of linear rise to optim.lr at the beginning; fractions allowed"},
+    {"schedule", "warmup_start", "", REAL(schedule.warmup_start), FROM_TO(0, 1), .fallback = "0.01",
+     .help = "share of optim.lr at which the rise begins"},
+    {"schedule", "gamma", "", REAL(schedule.gamma), ABOVE_TO(0, 1), .fallback = "0.1",
+     .help = "step: the rate is multiplied by this"},
+    {"schedule", "step_epochs", "step_size", INT(schedule.step_epochs), FROM_TO(1, MANY), .fallback = "30",
+     .help = "step: every so many epochs"},
+    {"schedule", "min_lr", "", REAL(schedule.min_lr), FROM_TO(0, 1000), .fallback = "0",
+     .help = "cosine: the rate at the end; plateau: never lowered below"},
+    {"schedule", "monitor", "", ENUM(schedule.monitor, monitors), .fallback = "val_loss",
+     .help = "plateau: the value that should improve"},
+    {"schedule", "mode", "", ENUM(schedule.mode, modes), .fallback = "auto",
+     .help = "plateau: min when smaller is better, max when larger is; auto: by the monitor"},
+    {"schedule", "factor", "", REAL(schedule.factor), BETWEEN(0, 1), .fallback = "0.1",
+     .help = "plateau: the rate is multiplied by this"},
+    {"schedule", "patience", "", INT(schedule.patience), FROM_TO(0, MANY), .fallback = "10",
+     .help = "plateau: epochs without improvement that are let pass; one more lowers the rate (PyTorch's rule)"},
+    {"schedule", "threshold", "", REAL(schedule.threshold), FROM_TO(0, 1e6), .fallback = "0.0001",
+     .help = "plateau: what an improvement must exceed"},
+    {"schedule", "threshold_mode", "", ENUM(schedule.threshold_mode, threshold_modes), .fallback = "rel",
+     .help = "plateau: rel: threshold is a share of the best value; abs: in units of the value"},
+    {"schedule", "cooldown", "", INT(schedule.cooldown), FROM_TO(0, MANY), .fallback = "0",
+     .help = "plateau: epochs after a lowering in which none is counted as bad"},
+    {"schedule", "eps", "", REAL(schedule.eps), FROM_TO(0, 1), .fallback = "1e-08",
+     .help = "plateau: a smaller change of the rate is not made"},
+
+    {"early_stop", "monitor", "", ENUM(early_stop.monitor, monitors), .fallback = "val_loss",
+     .help = "the value that should improve, and by which the best checkpoint is chosen"},
+    {"early_stop", "mode", "", ENUM(early_stop.mode, modes), .fallback = "auto",
+     .help = "min when smaller is better, max when larger is; auto: by the monitor"},
+    {"early_stop", "patience", "", INT(early_stop.patience), FROM_TO(0, MANY), .fallback = "0",
+     .help = "training stops at the patience-th epoch in a row without improvement; 0: never"},
+    {"early_stop", "min_delta", "", REAL(early_stop.min_delta), FROM_TO(0, 1e6), .fallback = "0",
+     .help = "an improvement must be larger than this"},
+    {"early_stop", "restore_best", "", BOOL(early_stop.restore_best), .fallback = "true",
+     .help = "end with the weights of the best epoch, not of the last"},
+
+    {"train", "epochs", "", INT(train.epochs), FROM_TO(1, MANY), .fallback = "30",
+     .help = "passes over the training images"},
+    {"train", "batch_size", "batch bs", INT(train.batch_size), FROM_TO(1, 1 << 20), .fallback = "32",
+     .help = "images per forward and backward pass"},
+    {"train", "accumulate", "", INT(train.accumulate), FROM_TO(1, 1 << 16), .fallback = "1",
+     .help = "passes whose gradients are averaged into one update; an update sees batch_size times this many images"},
+    {"train", "max_steps", "", INT64(train.max_steps), FROM_TO(0, 1e15), .fallback = "0",
+     .help = "stop after so many updates; 0: train.epochs decides"},
+    {"train", "seed", "", INT64(train.seed), FROM_TO(0, 9007199254740991.0), .fallback = "0",
+     .help = "of all random numbers: order, augmentation, first weights, dropout"},
+    {"train", "label_smoothing", "smoothing", REAL(train.label_smoothing), FROM_BELOW(0, 1), .fallback = "0",
+     .help = "share of the target spread evenly over all classes, in training only"},
+    {"train", "precision", "dtype", ENUM(train.precision, precisions), .fallback = "auto",
+     .help = "of activations and weight copies; auto: bf16 where the hardware has it, else fp32"},
+    {"train", "device", "", TEXT(train.device), .fallback = "\"auto\"",
+     .help = "auto, cpu, cuda or cuda:N; `evenkeel devices` lists them"},
+    {"train", "threads", "", INT(train.threads), FROM_TO(0, 1024), .fallback = "0",
+     .help = "threads of the cpu device; 0: all CPUs this process may use"},
+    {"train", "deterministic", "", BOOL(train.deterministic), .fallback = "true",
+     .help = "the same numbers at every run on the same machine, at some cost in speed on a GPU"},
+    {"train", "bad_steps", "", INT(train.bad_steps), FROM_TO(1, MANY), .fallback = "10",
+     .help = "so many steps in a row with a non-finite loss or gradient end the run"},
+
+    {"stats", "console_seconds", "", INT(stats.console_seconds), FROM_TO(1, MANY), .fallback = "30",
+     .help = "a progress line this often when stderr is no terminal"},
+    {"stats", "steps_every", "", INT(stats.steps_every), FROM_TO(1, MANY), .fallback = "1",
+     .help = "every so many steps a row goes to steps.csv"},
+
+    {"run", "dir", "", TEXT(run.dir), .fallback = "\"runs\"", .help = "the folder that holds the run directories"},
+    {"run", "name", "", TEXT(run.name), .fallback = "\"\"",
+     .help = "of the run directory; empty: the config file's name without .ini"},
+    {"run", "checkpoint_epochs", "", INT(run.checkpoint_epochs), FROM_TO(1, MANY), .fallback = "1",
+     .help = "save every so many epochs"},
+    {"run", "checkpoint_steps", "", INT64(run.checkpoint_steps), FROM_TO(0, 1e15), .fallback = "0",
+     .help = "also save every so many updates; 0: only at the end of epochs"},
+};
+const int schema_key_count = COUNT_OF(schema_keys);
+static_assert(COUNT_OF(schema_keys) <= SCHEMA_KEYS_MAX, "SCHEMA_KEYS_MAX");
+static_assert(sizeof(enum model_kind) == sizeof(int), "enums are stored as int");
+
+bool word_in(const char *list, const char *word)
+{
+    size_t length = strlen(word);
+    for (const char *at = list; at && *at && length;) {
+        size_t one = strcspn(at, " ");
+        if (one == length && memcmp(at, word, length) == 0)
+            return true;
+        at += one + (at[one] == ' ');
+    }
+    return false;
+}
+
+int schema_sections(const char *names[static SECTIONS_MAX])
+{
+    int count = 0;
+    for (int i = 0; i < schema_key_count; i++)
+        if (i == 0 || strcmp(schema_keys[i].section, schema_keys[i - 1].section) != 0)
+            names[count++] = schema_keys[i].section;
+    assert(count <= SECTIONS_MAX);
+    return count;
+}
+
+static bool key_answers_to(const struct key *key, const char *name)
+{
+    return strcmp(key->name, name) == 0 || word_in(key->aliases, name);
+}
+
+int schema_find(const char *section, const char *name)
+{
+    for (int i = 0; i < schema_key_count; i++)
+        if (strcmp(schema_keys[i].section, section) == 0 && key_answers_to(&schema_keys[i], name))
+            return i;
+    return -1;
+}
+
+int schema_find_full(const char *full)
+{
+    char section[32];
+    const char *dot = strchr(full, '.');
+    if (!dot || (size_t)(dot - full) >= sizeof section)
+        return -1;
+    memcpy(section, full, (size_t)(dot - full));
+    section[dot - full] = 0;
+    return schema_find(section, dot + 1);
+}
+
+int schema_find_bare(const char *name, int found[static SECTIONS_MAX])
+{
+    int count = 0;
+    for (int i = 0; i < schema_key_count; i++)
+        if (word_in(schema_keys[i].aliases, name)) {
+            found[0] = i; /* an alias names one key and no other */
+            return 1;
+        }
+    for (int i = 0; i < schema_key_count && count < SECTIONS_MAX; i++)
+        if (strcmp(schema_keys[i].name, name) == 0)
+            found[count++] = i;
+    return count;
+}

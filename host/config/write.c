@@ -1,0 +1,143 @@
+/* write: a config as a file, and the schema as help. Must not know how configs are read. */
+#include "schema.h"
+
+#include "text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void write_layers(const struct config *config, FILE *stream)
+{
+    char value[VALUE_BYTES];
+    for (int i = 0; i < config->layer_count; i++) {
+        fputs("\n[[layer]]\n", stream);
+        for (int j = 0; j < layer_key_count; j++) {
+            if (!layer_has(&config->layers[i], &layer_keys[j]))
+                continue;
+            value_print(&layer_keys[j], &config->layers[i], value, sizeof value);
+            fprintf(stream, "%s = %s\n", layer_keys[j].name, value);
+        }
+    }
+}
+
+/* Whether the key is the first of its section. */
+static bool begins_section(const struct key *keys, int i)
+{
+    return i == 0 || strcmp(keys[i].section, keys[i - 1].section) != 0;
+}
+
+int config_write(const struct config *config, FILE *stream)
+{
+    char value[VALUE_BYTES];
+    for (int i = 0; i < schema_key_count; i++) {
+        const struct key *key = &schema_keys[i];
+        if (begins_section(schema_keys, i))
+            fprintf(stream, "%s[%s]\n", i ? "\n" : "", key->section);
+        value_print(key, config, value, sizeof value);
+        fprintf(stream, "%s = %s\n", key->name, value);
+    }
+    write_layers(config, stream);
+    return ferror(stream) ? FAIL(ERR_IO, "writing the config failed") : OK;
+}
+
+bool config_get(const struct config *config, const char *name, char *text, size_t bytes)
+{
+    int key = schema_find_full(name);
+    if (key >= 0)
+        value_print(&schema_keys[key], config, text, bytes);
+    return key >= 0;
+}
+
+void config_print_keys(FILE *stream)
+{
+    for (int i = 0; i < schema_key_count; i++) {
+        const struct key *key = &schema_keys[i];
+        static const char *const truth[] = {"true", "false", NULL};
+        fprintf(stream, "%s.%s\n", key->section, key->name);
+        for (const char *const *word = key->type == KEY_BOOL ? truth : key->words; word && *word; word++)
+            fprintf(stream, "%s.%s=%s\n", key->section, key->name, *word);
+    }
+}
+
+/* ---- help ---- */
+
+/* "0 … 1", "> 0, < 1", "sgd, adam, adamw", or nothing. */
+static void print_range(const struct key *key, char text[static 256])
+{
+    text[0] = 0;
+    if (key->words) {
+        value_expected(key, text, 256);
+        memmove(text, text + strlen("one of "), strlen(text + strlen("one of ")) + 1);
+    } else if (key->type != KEY_BOOL && key->type != KEY_TEXT) {
+        snprintf(text, 256, "%s%g … %s%g", key->above ? "above " : "", key->low, key->below ? "below " : "", key->high);
+    }
+}
+
+/* " (also a, b)", or nothing. */
+static void print_aliases(const struct key *key, char text[static 128])
+{
+    size_t used = 0;
+    text[0] = 0;
+    for (const char *at = key->aliases; at && *at; at += strspn(at, " ")) {
+        size_t length = strcspn(at, " ");
+        used += (size_t)snprintf(text + used, 128 - used, "%s%.*s", used ? ", " : " (also ", (int)length, at);
+        at += length;
+    }
+    if (used)
+        snprintf(text + used, 128 - used, ")");
+}
+
+static void print_key(FILE *stream, const struct key *key, bool markdown)
+{
+    char range[256], name[64], aliases[128];
+    print_range(key, range);
+    print_aliases(key, aliases);
+    snprintf(name, sizeof name, "%s.%s", key->section, key->name);
+    const char *tick = strchr(key->fallback, ' ') ? "" : "`";
+    if (markdown)
+        fprintf(stream, "| `%s` | %s | %s%s%s | %s | %s%s |\n", key->name, value_type_name(key), tick, key->fallback,
+                tick, range, key->help, aliases);
+    else
+        fprintf(stream, "%-25s %-15s %-10s  %-44s %s%s\n", name, value_type_name(key), key->fallback, range, key->help,
+                aliases);
+}
+
+static void print_section(FILE *stream, const struct key *keys, int i, bool markdown)
+{
+    bool layer = strcmp(keys[i].section, "layer") == 0;
+    if (markdown)
+        fprintf(stream, "\n## %s%s%s\n\n%s| key | type | default | range | meaning |\n|---|---|---|---|---|\n",
+                layer ? "[[" : "[", keys[i].section, layer ? "]]" : "]",
+                layer ? "One section per layer of a network of one's own, with `model.name = \"custom\"`, in order. "
+                        "The last gives one number per class.\n\n"
+                      : "");
+    else if (i || layer)
+        fputs("\n", stream);
+}
+
+void config_print_defaults(FILE *stream, bool markdown)
+{
+    if (markdown)
+        fputs("# Config reference\n\n"
+              "Written by `evenkeel config --defaults --markdown`; `evenkeel config --defaults` prints the same as "
+              "text.\n\n"
+              "A config is an INI file that is also valid TOML: texts in double quotes, lists as `[a, b]` on one line, "
+              "comments after `#`.\n"
+              "Every key may be left out. Each can be given after the file as `section.key=value` "
+              "(`evenkeel train my.ini optim.lr=0.01`);\n"
+              "there a name alone is enough where only one key has it, and so are the names behind \"also\" "
+              "(`lr=0.01 bs=64`).\n"
+              "`evenkeel config FILE` prints all keys as they would be used. Paths are relative to the current "
+              "folder.\n",
+              stream);
+    for (int i = 0; i < schema_key_count; i++) {
+        if (begins_section(schema_keys, i))
+            print_section(stream, schema_keys, i, markdown);
+        print_key(stream, &schema_keys[i], markdown);
+    }
+    for (int i = 0; i < layer_key_count; i++) {
+        if (i == 0)
+            print_section(stream, layer_keys, i, markdown);
+        print_key(stream, &layer_keys[i], markdown);
+    }
+}
