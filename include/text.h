@@ -16,7 +16,8 @@ char *text_trim(char *text);
 /* Damerau-Levenshtein distance (optimal string alignment), capped at limit + 1. */
 int text_distance(const char *a, const char *b, int limit);
 
-/* Up to three of the candidates nearest to word (prefix, or distance at most 2), best first. Returns how many. */
+/* Up to three of the candidates nearest to word (one begins the other, or distance at most 2), best first. Returns how
+ * many. */
 enum { TEXT_SUGGESTIONS = 3 };
 int text_suggest(const char *word, const char *const *candidates, int count,
                  const char *found[static TEXT_SUGGESTIONS]);

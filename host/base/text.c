@@ -103,6 +103,14 @@ int text_distance(const char *a, const char *b, int limit)
     return distance > limit ? limit + 1 : distance;
 }
 
+/* Whether one of the words is the beginning of the other, "batch" of "batch_size" or "optim" of "optimizer". */
+static bool begins_other(const char *word, const char *candidate)
+{
+    size_t length = strlen(word), other = strlen(candidate);
+    return (length >= 2 && strncasecmp(word, candidate, length) == 0) ||
+           (other >= 3 && strncasecmp(word, candidate, other) == 0);
+}
+
 int text_suggest(const char *word, const char *const *candidates, int count, const char *found[static TEXT_SUGGESTIONS])
 {
     size_t length = strlen(word);
@@ -112,9 +120,7 @@ int text_suggest(const char *word, const char *const *candidates, int count, con
         return 0;
     for (int i = 0; i < count; i++) {
         int rank = text_distance(word, candidates[i], limit);
-        if (rank > limit && length >= 2 && strncasecmp(word, candidates[i], length) == 0)
-            rank = limit + 1;
-        else if (rank > limit)
+        if (rank > limit && !begins_other(word, candidates[i]))
             continue;
         int at = found_count;
         while (at > 0 && ranks[at - 1] > rank)
