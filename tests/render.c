@@ -9,8 +9,11 @@ static float value_at(const uint8_t *pixels, struct shape image, const struct au
         return 0.0f;
     if (!map->linear)
         return (float)pixels[((from_y >> 32) * image.w + (from_x >> 32)) * image.c + channel];
-    return augment_bilinear(pixels, image.w, image.c, augment_pair(from_x, image.w), augment_pair(from_y, image.h),
-                            channel);
+    struct augment_pair across = augment_pair(from_x, image.w), down = augment_pair(from_y, image.h);
+    const uint8_t *upper = pixels + down.a * image.w * image.c + channel;
+    const uint8_t *lower = pixels + down.b * image.w * image.c + channel;
+    return augment_bilinear(upper[across.a * image.c], upper[across.b * image.c], lower[across.a * image.c],
+                            lower[across.b * image.c], across.share, down.share);
 }
 
 void render_values(float *values, const uint8_t *pixels, struct shape image, const struct augment *augment,

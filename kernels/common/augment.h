@@ -159,14 +159,10 @@ HOST_DEVICE float augment_mix(float a, float b, float share)
     return a + (b - a) * share;
 }
 
-/* Bilinear value, 0..255, at a place inside the image. */
-HOST_DEVICE float augment_bilinear(const uint8_t *pixels, int w, int c, struct augment_pair x, struct augment_pair y,
-                                   int channel)
+/* Of the four pixels around a place: across within the upper and the lower row, then down. */
+HOST_DEVICE float augment_bilinear(float upper_a, float upper_b, float lower_a, float lower_b, float across, float down)
 {
-    const uint8_t *upper = pixels + (size_t)y.a * w * c + channel, *lower = pixels + (size_t)y.b * w * c + channel;
-    float top = augment_mix((float)upper[x.a * c], (float)upper[x.b * c], x.share);
-    float bottom = augment_mix((float)lower[x.a * c], (float)lower[x.b * c], x.share);
-    return augment_mix(top, bottom, y.share);
+    return augment_mix(augment_mix(upper_a, upper_b, across), augment_mix(lower_a, lower_b, across), down);
 }
 
 HOST_DEVICE float augment_clamp(float value)
