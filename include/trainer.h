@@ -29,7 +29,7 @@ struct source {
 /* A choice of samples of a source. */
 struct part {
     struct subset subset;
-    const struct source *source;
+    const struct source *source; /* NULL: there is none (no validation images) */
     int32_t *order; /* device memory [subset.count]: position -> sample */
 };
 

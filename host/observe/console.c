@@ -47,11 +47,13 @@ static void data_lines(const struct session *session, int64_t steps_per_epoch)
 {
     const struct config *config = session->config;
     const struct dataset *train = session->train.subset.data;
-    bool split = session->val.source == session->train.source;
     char shape[48];
     snprintf(shape, sizeof shape, "%d x %d pixels, %s", train->image.h, train->image.w,
              train->image.c == 1 ? "grey" : "colour");
-    if (split)
+    if (!session->val.source)
+        line("data", "%s: %lld images to train on, none to validate; %s", train->source,
+             (long long)session->train.subset.count, shape);
+    else if (session->val.source == session->train.source)
         line("data", "%s: %lld images to train on, %lld (%.3g %%) to validate; %s", train->source,
              (long long)session->train.subset.count, (long long)session->val.subset.count,
              100.0 * config->data.val_fraction, shape);
@@ -108,13 +110,23 @@ static void memory_line(const struct plan *plan)
     line("memory", "%s, taken at once: %s", all, text);
 }
 
+/* A word of the config, without its quotes. */
+static void get_word(const struct config *config, const char *key, char *word, size_t bytes)
+{
+    char text[64] = "";
+    config_get(config, key, text, sizeof text);
+    size_t quoted = text[0] == '"';
+    text[strlen(text) - quoted] = '\0';
+    text_copy(word, bytes, text + quoted);
+}
+
 void console_header(const struct session *session, const char *run, int64_t steps_per_epoch)
 {
     const struct config *config = session->config;
     char device[256], optimizer[32] = "", schedule[32] = "";
     session->backend->describe(session->device, device, sizeof device);
-    config_get(config, "optim.name", optimizer, sizeof optimizer);
-    config_get(config, "schedule.name", schedule, sizeof schedule);
+    get_word(config, "optim.name", optimizer, sizeof optimizer);
+    get_word(config, "schedule.name", schedule, sizeof schedule);
     log_info("%sevenkeel %s%s", log_style(LOG_BOLD), EVENKEEL_VERSION, log_style(LOG_PLAIN));
     line("run", "%s", run);
     line("device", "%s, training in %s", device, dtype_name(session->dtype));
@@ -231,7 +243,7 @@ void console_epoch(struct console *console, const struct epoch_record *record)
                  "train acc", "val loss", "val acc", "lr", "images/s", "time", log_style(LOG_PLAIN));
     console->table_begun = true;
     char epoch[48], rate[24], seconds[24], refused[48] = "";
-    snprintf(epoch, sizeof epoch, "%lld/%lld", (long long)record->epoch, (long long)console->epochs);
+    snprintf(epoch, sizeof epoch, "%lld/%lld", (long long)record->epoch + 1, (long long)console->epochs);
     text_count(rate, record->images_per_second);
     text_duration(seconds, record->seconds);
     if (record->bad_steps)

@@ -134,12 +134,7 @@ int keep_save(struct trainer *trainer, const char *which)
     char folder[PATH_BYTES];
     TRY(records_read(trainer));
     trainer_account_time(trainer);
-    struct append_file *logs[] = {&run->steps, &run->results, &run->log};
-    int64_t *lengths[] = {&state->steps_bytes, &state->results_bytes, &state->log_bytes};
-    for (int i = 0; i < COUNT_OF(logs); i++) {
-        TRY(append_sync(logs[i]));
-        *lengths[i] = append_length(logs[i]);
-    }
+    TRY(run_sync(run, &state->steps_bytes, &state->results_bytes, &state->log_bytes));
     TRY(checkpoint_path(folder, run->path, which));
     struct arena arena = {0};
     int status = checkpoint_save(folder, &trainer->session.plan, state->batches_tracked, trainer->session.metadata,

@@ -69,7 +69,10 @@ static int open_data(struct session *session)
     const struct config *config = session->config;
     struct source *train = &session->train_source, *val = &session->val_source;
     TRY(source_open(train, config, config->data.train, true));
-    if (config->data.val[0]) {
+    session->train.source = train;
+    if (!config->data.val[0] && config->data.val_fraction == 0.0) {
+        TRY(subset_all(&session->train.subset, &train->data));
+    } else if (config->data.val[0]) {
         TRY(source_open(val, config, config->data.val, false));
         TRY(dataset_match(&train->data, &val->data));
         TRY(check_same_shape(&train->data, &val->data));
@@ -81,8 +84,7 @@ static int open_data(struct session *session)
                          (uint64_t)config->train.seed));
         session->val.source = train;
     }
-    session->train.source = train;
-    if (session->val.subset.count == 0)
+    if (session->val.source && session->val.subset.count == 0)
         return FAIL(ERR_DATA,
                     "%s: no image is left for validation; name a folder in data.val or raise "
                     "data.val_fraction",
@@ -103,7 +105,7 @@ static int place_data(struct session *session)
     if (session->val.source == &session->val_source)
         TRY(source_place(session, &session->val_source));
     TRY(part_place(session, &session->train));
-    return part_place(session, &session->val);
+    return session->val.source ? part_place(session, &session->val) : OK;
 }
 
 /* One number for all channels, or one for each. */
@@ -243,6 +245,8 @@ int session_open_val(struct session *session, const char *path)
     const struct config *config = session->config;
     const char *from = path ? path : config->data.val[0] ? config->data.val : NULL;
     struct source *source = &session->val_source;
+    if (!from && config->data.val_fraction == 0.0)
+        return FAIL(ERR_USAGE, "the run has no validation images; name a data set with --data");
     TRY(source_open(source, config, from ? from : config->data.train, from == NULL));
     TRY(check_card(session, &source->data));
     if (from) {

@@ -116,6 +116,9 @@ static int train_steps(struct trainer *trainer)
 static int evaluate(struct trainer *trainer, struct evaluation *evaluation)
 {
     struct session *session = &trainer->session;
+    *evaluation = (struct evaluation){.loss = NAN, .accuracy = NAN, .accuracy5 = NAN};
+    if (!session->val.source)
+        return EVALUATE_DONE;
     console_evaluation(&trainer->console, true, trainer->state.epoch);
     if (session->plan.options.ema)
         TRY(plan_swap_ema(&session->plan));
@@ -132,14 +135,18 @@ static double train_loss(const struct train_state *state)
     return state->sums.samples > 0 ? state->sums.loss / (double)state->sums.samples : NAN;
 }
 
+static double train_accuracy(const struct train_state *state)
+{
+    return state->sums.samples > 0 ? (double)state->sums.correct / (double)state->sums.samples : NAN;
+}
+
+/* A run without validation images is judged by its training images. */
 static double monitored(const struct trainer *trainer, enum monitor_kind kind, const struct evaluation *evaluation)
 {
-    switch (kind) {
-    case MONITOR_VAL_LOSS: return evaluation->loss;
-    case MONITOR_VAL_ACCURACY: return evaluation->accuracy;
-    case MONITOR_TRAIN_LOSS: return train_loss(&trainer->state);
-    }
-    return NAN;
+    bool validated = trainer->session.val.source != NULL;
+    if (kind == MONITOR_VAL_ACCURACY)
+        return validated ? evaluation->accuracy : train_accuracy(&trainer->state);
+    return validated && kind == MONITOR_VAL_LOSS ? evaluation->loss : train_loss(&trainer->state);
 }
 
 /* Schedule and early stopping hear of the epoch; fills what is said about it. */
@@ -147,12 +154,11 @@ static void judge(struct trainer *trainer, const struct evaluation *evaluation, 
 {
     const struct config *config = &trainer->config;
     struct train_state *state = &trainer->state;
-    double samples = (double)state->sums.samples;
     *record = (struct epoch_record){
-        .epoch = state->epoch + 1,
+        .epoch = state->epoch,
         .seconds = state->seconds,
         .train_loss = train_loss(state),
-        .train_accuracy = samples > 0.0 ? (double)state->sums.correct / samples : NAN,
+        .train_accuracy = train_accuracy(state),
         .val_loss = evaluation->loss,
         .val_accuracy = evaluation->accuracy,
         .val_accuracy5 = evaluation->accuracy5,
@@ -182,7 +188,7 @@ static int log_epoch(struct trainer *trainer, const struct evaluation *evaluatio
         log_warn("the network's loss is not finite for %lld of %lld validation images",
                  (long long)evaluation->nonfinite, (long long)evaluation->samples);
     if (record->plateau_cut)
-        TRY(run_log_event(&trainer->run, "plateau", "\"epoch\":%lld,\"lr\":%.17g", (long long)record->epoch,
+        TRY(run_log_event(&trainer->run, "plateau", "\"epoch\":%lld,\"lr\":%.17g", (long long)record->epoch + 1,
                           trainer->state.plateau.lr));
     return OK;
 }
@@ -338,8 +344,7 @@ static int open_run(struct trainer *trainer, const struct train_request *request
     if (trainer->state.step > 0)
         log_info("resumed    at epoch %lld, step %lld of %lld", (long long)trainer->state.epoch + 1,
                  (long long)trainer->state.step_in_epoch, (long long)trainer->steps_per_epoch);
-    return run_log_event(&trainer->run, request->resume ? "resumed" : "started", "\"step\":%lld",
-                         (long long)trainer->state.step);
+    return OK;
 }
 
 static int run(struct trainer *trainer, const struct train_request *request, struct train_result *result)
