@@ -1,3 +1,103 @@
-/* main: placeholder entry until the command table lands. */
-#include "base.h"
-int main(void) { return OK; }
+/* main: the table of commands, the options before a command, help and version. Knows no command's insides. */
+#include "cli.h"
+#include "log.h"
+#include "text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#ifndef EVENKEEL_VERSION
+#define EVENKEEL_VERSION "unknown"
+#endif
+
+struct command {
+    const char *name;
+    int (*function)(int argc, char **argv);
+    const char *help;
+};
+
+static const struct command commands[] = {
+    {"synth", command_synth, "write a data set of drawn images to try things on"},
+    {"config", command_config, "check a config file; list all keys"},
+};
+
+static void print_help(FILE *stream)
+{
+    fprintf(stream, "evenkeel trains image classifiers from one config file.\n\n"
+                    "usage: evenkeel [--color auto|always|never] [--quiet] COMMAND …\n\n");
+    for (int i = 0; i < COUNT_OF(commands); i++)
+        fprintf(stream, "  %-9s %s\n", commands[i].name, commands[i].help);
+    fprintf(stream, "\n"
+                    "  evenkeel COMMAND --help   the options of a command\n"
+                    "  evenkeel --version        the version of the program\n\n"
+                    "Results go to stdout, everything else to stderr. Exit status: 0 done, 1 training failed,\n"
+                    "64 command line, 65 data, 66 file missing, 69 device, 73 cannot write, 74 input or output,\n"
+                    "75 stopped by a signal and saved, 78 config, 130 stopped by Ctrl-C and saved.\n");
+}
+
+static int unknown_command(const char *word)
+{
+    const char *names[COUNT_OF(commands)], *near[TEXT_SUGGESTIONS];
+    for (int i = 0; i < COUNT_OF(commands); i++)
+        names[i] = commands[i].name;
+    if (text_suggest(word, names, COUNT_OF(commands), near) > 0)
+        return FAIL(ERR_USAGE, "unknown command '%s'; did you mean '%s'?", word, near[0]);
+    return FAIL(ERR_USAGE, "unknown command '%s'; 'evenkeel --help' lists the commands", word);
+}
+
+/* Options before the command. Returns the first word that is none, argc if none is left, or a failure. */
+static int read_global_options(int argc, char **argv, bool *done)
+{
+    int at = 1;
+    for (; at < argc && argv[at][0] == '-'; at++) {
+        const char *word = argv[at];
+        if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
+            print_help(stdout);
+            *done = true;
+        } else if (strcmp(word, "--version") == 0) {
+            printf("evenkeel %s\n", EVENKEEL_VERSION);
+            *done = true;
+        } else if (strcmp(word, "--quiet") == 0 || strcmp(word, "-q") == 0) {
+            log_set_quiet(true);
+        } else if (strncmp(word, "--color", 7) == 0 && (word[7] == '=' || (!word[7] && at + 1 < argc))) {
+            const char *mode = word[7] ? word + 8 : argv[++at];
+            if (!log_set_color(mode))
+                return FAIL(ERR_USAGE, "--color %s: expected auto, always or never", mode);
+        } else {
+            return FAIL(ERR_USAGE, "unknown option '%s' before the command; 'evenkeel --help' shows the usage", word);
+        }
+        if (*done)
+            break;
+    }
+    return at;
+}
+
+static int dispatch(int argc, char **argv)
+{
+    bool done = false;
+    int at = read_global_options(argc, argv, &done);
+    if (at < 0 || done)
+        return cli_exit(at < 0 ? at : OK);
+    if (at == argc) {
+        print_help(stderr);
+        return status_exit_code(ERR_USAGE);
+    }
+    for (int i = 0; i < COUNT_OF(commands); i++)
+        if (strcmp(argv[at], commands[i].name) == 0)
+            return commands[i].function(argc - at, argv + at);
+    if (strcmp(argv[at], "help") == 0) {
+        print_help(stdout);
+        return 0;
+    }
+    return cli_exit(unknown_command(argv[at]));
+}
+
+int main(int argc, char **argv)
+{
+    log_set_color("auto");
+    int exit_status = dispatch(argc, argv);
+    /* A result that did not reach its file is not a success. */
+    if (fflush(stdout) != 0 || ferror(stdout))
+        return cli_exit(FAIL(ERR_IO, "stdout: the result could not be written"));
+    return exit_status;
+}
