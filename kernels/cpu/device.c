@@ -208,4 +208,14 @@ const struct backend backend_cpu = {
     .swap = cpu_swap,
     .record = cpu_record,
     .count_nonfinite = cpu_count_nonfinite,
+    .ops =
+        {
+            [OP_CONV2D] = &cpu_conv2d,
+            [OP_LINEAR] = &cpu_linear,
+            [OP_NORM] = &cpu_norm,
+            [OP_RELU] = &cpu_relu,
+            [OP_POOL] = &cpu_pool,
+            [OP_ADD] = &cpu_add,
+            [OP_DROPOUT] = &cpu_dropout,
+        },
 };

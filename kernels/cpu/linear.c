@@ -1,0 +1,47 @@
+/* linear: a fully connected layer as oneDNN's inner product. Its input stays NHWC: weights of sizes {out, c, h, w} have
+ * torch's channel-first order as their canonical layout, so flattening is a matter of weight layout. Knows its
+ * descriptions only; running and weight layouts are product.c's. */
+#include "product.h"
+
+static dnnl_status_t linear_describe(const struct product_desc *desc, enum product_pass pass,
+                                     const dnnl_memory_desc_t *weight, union product_op *op)
+{
+    dnnl_inner_product_desc_t *product = &op->inner_product;
+    switch (pass) {
+    case PRODUCT_FORWARD:
+        return dnnl_inner_product_forward_desc_init(product,
+                                                    desc->training ? dnnl_forward_training : dnnl_forward_inference,
+                                                    &desc->src, weight, &desc->bias, &desc->dst);
+    case PRODUCT_DATA: return dnnl_inner_product_backward_data_desc_init(product, &desc->src, weight, &desc->dst);
+    default: return dnnl_inner_product_backward_weights_desc_init(product, &desc->src, weight, &desc->bias, &desc->dst);
+    }
+}
+
+static int linear_prepare(struct device *device, const struct op_desc *desc, void **state, struct op_needs *needs)
+{
+    const struct shape in = desc->in[0], out = desc->out;
+    struct product_desc product = {.params = desc->params,
+                                   .dtype = desc->dtype,
+                                   .training = desc->training,
+                                   .in_grad = desc->in_grad[0],
+                                   .describe = linear_describe};
+    const dnnl_data_type_t dtype = product_dtype(desc->dtype);
+    const dnnl_dims_t src = {in.n, in.c, in.h, in.w}, dst = {out.n, out.c}, bias = {out.c};
+    const dnnl_dims_t weight = {out.c, in.c, in.h, in.w};
+    const bool flat = in.h == 1 && in.w == 1;
+    DNNL_TRY(dnnl_memory_desc_init_by_tag(&product.src, flat ? 2 : 4, src, dtype, flat ? dnnl_nc : dnnl_nhwc));
+    DNNL_TRY(dnnl_memory_desc_init_by_tag(&product.dst, 2, dst, dtype, dnnl_nc));
+    DNNL_TRY(dnnl_memory_desc_init_by_tag(&product.weight, flat ? 2 : 4, weight, dnnl_f32, flat ? dnnl_oi : dnnl_oihw));
+    if (desc->params->linear.bias)
+        DNNL_TRY(dnnl_memory_desc_init_by_tag(&product.bias, 1, bias, dnnl_f32, dnnl_a));
+    return product_prepare(device, &product, state, needs);
+}
+
+const struct op_impl cpu_linear = {
+    .prepare = linear_prepare,
+    .forward = product_forward,
+    .backward = product_backward,
+    .release = product_release,
+    .pack = product_pack,
+    .unpack = product_unpack,
+};
