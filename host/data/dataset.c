@@ -132,6 +132,7 @@ int image_load(const char *path, struct shape image, int resize, uint8_t **pixel
     uint8_t *read;
     int height, width;
     assert(image.c == 1 || image.c == 3);
+    *pixels = NULL;
     TRY(png_read(path, &read, &height, &width));
     if (image.c == 1)
         to_grey(read, (size_t)height * (size_t)width);

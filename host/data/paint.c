@@ -39,48 +39,18 @@ bool dice_chance(struct dice *dice, float share)
     return dice_unit(dice) < share;
 }
 
-struct color color_mix(struct color a, struct color b, float s)
-{
-    return (struct color){a.r + (b.r - a.r) * s, a.g + (b.g - a.g) * s, a.b + (b.b - a.b) * s};
-}
-
-struct color color_scale(struct color color, float factor)
-{
-    return (struct color){color.r * factor, color.g * factor, color.b * factor};
-}
-
 struct color color_pick(struct dice *dice, const struct color *palette, int count)
 {
     struct color first = palette[dice_below(dice, count)], second = palette[dice_below(dice, count)];
     return color_scale(color_mix(first, second, dice_range(dice, 0.0f, 0.45f)), dice_range(dice, 0.88f, 1.12f));
 }
 
-float canvas_cover(const struct canvas *canvas, float distance)
-{
-    float share = 0.5f - distance / canvas->unit;
-    return share < 0.0f ? 0.0f : share > 1.0f ? 1.0f : share;
-}
-
 void noise_make(struct noise *noise, struct dice *dice, int cells)
 {
     noise->cells = cells;
+    noise->scale = (float)cells / SCENE;
     for (int i = 0; i < (cells + 1) * (cells + 1); i++)
         noise->value[i] = dice_range(dice, -1.0f, 1.0f);
-}
-
-float noise_at(const struct noise *noise, float x, float y)
-{
-    int cells = noise->cells;
-    float u = x * (float)cells / SCENE, v = y * (float)cells / SCENE;
-    u = u < 0.0f ? 0.0f : u > (float)cells - 0.001f ? (float)cells - 0.001f : u;
-    v = v < 0.0f ? 0.0f : v > (float)cells - 0.001f ? (float)cells - 0.001f : v;
-    int i = (int)u, j = (int)v;
-    float s = u - (float)i, t = v - (float)j;
-    s = s * s * (3.0f - 2.0f * s);
-    t = t * t * (3.0f - 2.0f * t);
-    const float *row = noise->value + j * (cells + 1) + i, *next = row + cells + 1;
-    float top = row[0] + (row[1] - row[0]) * s, bottom = next[0] + (next[1] - next[0]) * s;
-    return top + (bottom - top) * t;
 }
 
 void texture_make(struct texture *texture, struct dice *dice)
@@ -90,19 +60,13 @@ void texture_make(struct texture *texture, struct dice *dice)
     noise_make(&texture->fine, dice, NOISE_CELLS);
 }
 
-float texture_at(const struct texture *texture, float x, float y)
-{
-    return 0.5f * noise_at(&texture->coarse, x, y) + 0.3f * noise_at(&texture->middle, x, y) +
-           0.35f * noise_at(&texture->fine, x, y);
-}
-
 struct color patch_color(const struct canvas *canvas, const struct patch *patch, const struct texture *texture, float x,
                          float y)
 {
     float factor = 1.0f + patch->mottle * texture_at(texture, x, y);
     if (patch->rows > 0.0f) {
         /* Rows finer than two pixels would turn into moiré. */
-        float visible = fminf(1.0f, patch->period / (2.2f * canvas->unit));
+        float visible = clamp(patch->period / (2.2f * canvas->unit), 0.0f, 1.0f);
         float across = (x * patch->along_y - y * patch->along_x) / patch->period + patch->phase;
         factor *= 1.0f + patch->rows * visible * visible * sinf(TURN * across);
     }
@@ -116,7 +80,7 @@ struct patch patch_grass(struct canvas *canvas)
     struct dice *dice = &canvas->dice;
     struct color green = color_pick(dice, lush, 3), yellow = color_pick(dice, dry, 3);
     float dryness = canvas->dryness + dice_range(dice, -0.25f, 0.25f);
-    dryness = dryness < 0.0f ? 0.0f : dryness > 1.0f ? 1.0f : dryness;
+    dryness = clamp(dryness, 0.0f, 1.0f);
     return (struct patch){.color = color_mix(green, yellow, dryness), .mottle = dice_range(dice, 0.08f, 0.25f)};
 }
 

@@ -41,7 +41,7 @@ struct spoil spoil_plan(const struct tiles_options *options, int class, uint32_t
 
 static uint8_t to_byte(float value)
 {
-    return (uint8_t)(fminf(fmaxf(value, 0.0f), 255.0f) + 0.5f);
+    return (uint8_t)(clamp(value, 0.0f, 255.0f) + 0.5f);
 }
 
 /* Too bright or too dark as a whole, falling off to one side, dark corners. */

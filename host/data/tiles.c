@@ -15,9 +15,11 @@ const char *const tiles_class_names[TILES_CLASSES] = {"beach",  "fields",  "fore
                                                       "meadow", "orchard", "river",  "road",   "water"};
 
 static const struct color waters[] = {{0.10f, 0.21f, 0.27f}, {0.14f, 0.28f, 0.29f}, {0.19f, 0.28f, 0.20f},
-                                      {0.33f, 0.34f, 0.26f}, {0.12f, 0.26f, 0.38f}, {0.07f, 0.14f, 0.18f}};
+                                      {0.33f, 0.34f, 0.26f}, {0.12f, 0.26f, 0.38f}, {0.07f, 0.14f, 0.18f},
+                                      {0.42f, 0.38f, 0.28f}, {0.24f, 0.40f, 0.38f}, {0.30f, 0.36f, 0.20f}};
 static const struct color sands[] = {{0.80f, 0.73f, 0.57f}, {0.72f, 0.65f, 0.50f}, {0.86f, 0.82f, 0.70f}};
-static const struct color asphalts[] = {{0.38f, 0.38f, 0.39f}, {0.50f, 0.49f, 0.48f}, {0.60f, 0.58f, 0.55f}};
+static const struct color asphalts[] = {
+    {0.38f, 0.38f, 0.39f}, {0.50f, 0.49f, 0.48f}, {0.60f, 0.58f, 0.55f}, {0.55f, 0.48f, 0.38f}, {0.30f, 0.31f, 0.30f}};
 static const struct color cars[] = {
     {0.85f, 0.85f, 0.86f}, {0.15f, 0.15f, 0.17f}, {0.60f, 0.15f, 0.13f}, {0.20f, 0.28f, 0.48f}, {0.55f, 0.56f, 0.58f}};
 static const struct color dark = {0.05f, 0.06f, 0.09f};
@@ -66,11 +68,11 @@ static void draw_beach(struct canvas *canvas)
 {
     struct dice *dice = &canvas->dice;
     ground_lay(canvas, 0.1f);
-    struct course coast = course_make(canvas, 7.0f, 10.0f);
+    struct course coast = course_make(canvas, 7.0f, 15.0f);
     struct surface surface;
     surface_make(&surface, canvas);
     struct color sand = PICK(dice, sands);
-    float width = dice_range(dice, 7.0f, 20.0f), along, surf = dice_range(dice, 0.5f, 2.2f);
+    float width = dice_range(dice, 6.0f, 20.0f), along, surf = dice_range(dice, 0.5f, 2.2f);
     const struct texture *texture = &surface.texture;
     for (int j = 0; j < canvas->size; j++)
         for (int i = 0; i < canvas->size; i++) {
@@ -131,8 +133,9 @@ static void draw_forest(struct canvas *canvas)
 {
     struct dice *dice = &canvas->dice;
     ground_lay(canvas, 0.0f);
-    float spacing = dice_range(dice, 4.6f, 8.0f), jitter = spacing * 0.45f, gaps = dice_range(dice, 0.0f, 0.14f);
-    struct color first = crown_color(canvas), second = crown_color(canvas);
+    float spacing = dice_range(dice, 4.6f, 8.0f), jitter = spacing * 0.45f, gaps = dice_range(dice, 0.0f, 0.1f);
+    float bright = dice_range(dice, 0.85f, 1.6f);
+    struct color first = color_scale(crown_color(canvas), bright), second = color_scale(crown_color(canvas), bright);
     struct noise stands;
     noise_make(&stands, dice, 3);
     for (int p = 0; p < canvas->size * canvas->size; p++)
@@ -223,7 +226,7 @@ static void draw_industry(struct canvas *canvas)
     struct color yard = PICK(dice, asphalts);
     struct texture texture;
     texture_make(&texture, dice);
-    float paved = dice_range(dice, 0.0f, 0.5f);
+    float paved = dice_range(dice, -0.3f, 0.5f);
     for (int j = 0; j < canvas->size; j++)
         for (int i = 0; i < canvas->size; i++) {
             float x = canvas_place(canvas, i), y = canvas_place(canvas, j);
@@ -261,7 +264,7 @@ static void draw_meadow(struct canvas *canvas)
             float x = canvas_place(canvas, i), y = canvas_place(canvas, j);
             float share = 0.5f + 0.9f * noise_at(&texture.coarse, x, y);
             struct color here = color_mix(patch_color(canvas, &grass, &texture, x, y),
-                                          patch_color(canvas, &other, &texture, x, y), fmaxf(0.0f, fminf(1.0f, share)));
+                                          patch_color(canvas, &other, &texture, x, y), clamp(share, 0.0f, 1.0f));
             float trodden = canvas_cover(canvas, fabsf(course_distance(&path, x, y, &along)) - 0.5f);
             canvas->at[j * canvas->size + i] = color_mix(here, sands[1], worn * trodden);
         }
@@ -389,8 +392,8 @@ static void develop(const struct canvas *canvas, uint8_t *rgb)
 {
     struct dice dice = canvas->dice;
     int size = canvas->size;
-    float gain = dice_range(&dice, 0.84f, 1.14f), warmth = dice_range(&dice, -0.05f, 0.05f);
-    float haze = dice_range(&dice, 0.0f, 0.13f), centre = 0.72f, side = 0.07f;
+    float gain = dice_range(&dice, 0.74f, 1.22f), warmth = dice_range(&dice, -0.09f, 0.09f);
+    float haze = dice_range(&dice, 0.0f, 0.18f), centre = 0.72f, side = 0.07f;
     const float gains[3] = {gain * (1.0f + warmth), gain, gain * (1.0f - warmth)}, veil[3] = {0.62f, 0.66f, 0.72f};
     for (int y = 0; y < size; y++)
         for (int x = 0; x < size; x++) {
@@ -403,7 +406,7 @@ static void develop(const struct canvas *canvas, uint8_t *rgb)
             float grain = dice_range(&dice, -0.012f, 0.012f);
             for (int c = 0; c < 3; c++) {
                 float lit = value[c] * gains[c] * (1.0f - haze) + veil[c] * haze + grain;
-                *rgb++ = (uint8_t)(fminf(fmaxf(lit, 0.0f), 1.0f) * 255.0f + 0.5f);
+                *rgb++ = (uint8_t)(clamp(lit, 0.0f, 1.0f) * 255.0f + 0.5f);
             }
         }
 }
@@ -416,7 +419,8 @@ void tiles_draw(uint8_t *rgb, int size, int class, enum tiles_part part, uint64_
     };
     struct color pixels[TILES_SIZE_MAX * TILES_SIZE_MAX];
     assert(size >= TILES_SIZE_MIN && size <= TILES_SIZE_MAX && class >= 0 && class < TILES_CLASSES);
-    struct canvas canvas = {.size = size, .unit = (float)SCENE / (float)size, .at = pixels};
+    struct canvas canvas = {
+        .size = size, .unit = (float)SCENE / (float)size, .sharpness = (float)size / SCENE, .at = pixels};
     canvas.dice = dice_key(RANDOM_TILE, seed, (uint32_t)part, (uint64_t) class << 32 | index);
     float sun = dice_range(&canvas.dice, 0.0f, TURN);
     canvas.sun_x = cosf(sun);

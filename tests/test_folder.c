@@ -1,0 +1,251 @@
+/* Class folders: ImageFolder's classes and order, and every file that cannot be used named with its reason. */
+#include "fixtures.h"
+#include "vectors.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const struct dataset_options plain = {.threads = 2};
+
+static int open_here(struct dataset *dataset)
+{
+    return dataset_open(dataset, fixture_path("set"), &plain);
+}
+
+/* Two classes of two pictures. */
+static void make_good(void)
+{
+    for (int i = 0; i < 4; i++)
+        fixture_png(fixture_path("set/%s/%d.png", i < 2 ? "ant" : "bee", i), 6, 5, i);
+}
+
+/* Opening fails, leaves an empty struct, and says all the texts. */
+#define CHECK_REFUSED(status, ...)                                                                                     \
+    do {                                                                                                               \
+        struct dataset refused_;                                                                                       \
+        CHECK_FAILS(open_here(&refused_), (status), __VA_ARGS__);                                                      \
+        assert_null(refused_.pixels);                                                                                  \
+        assert_null(refused_.arena.last);                                                                              \
+    } while (0)
+
+static void test_recorded_order(void **state)
+{
+    (void)state;
+    struct vectors recorded;
+    struct dataset dataset;
+    vectors_open(&recorded, "imagefolder");
+    json_t *files = vectors_member(recorded.json, "files"), *classes = vectors_member(recorded.json, "classes");
+    json_t *samples = vectors_member(recorded.json, "samples");
+    /* All hold PNG: the ending says what is an image, the content what kind. */
+    for (size_t i = 0; i < json_array_size(files); i++)
+        fixture_png(fixture_path("set/%s", json_string_value(json_array_get(files, i))), 3, 4, (int)i);
+    assert_int_equal(open_here(&dataset), OK);
+    assert_string_equal(dataset.format, "folder");
+    assert_int_equal(dataset.class_count, json_array_size(classes));
+    for (int i = 0; i < dataset.class_count; i++)
+        assert_string_equal(dataset.class_names[i], json_string_value(json_array_get(classes, (size_t)i)));
+    assert_int_equal(dataset.count, json_array_size(samples));
+    for (int64_t i = 0; i < dataset.count; i++) {
+        json_t *sample = json_array_get(samples, (size_t)i);
+        assert_string_equal(dataset.files[i], json_string_value(json_array_get(sample, 0)));
+        assert_int_equal(dataset.labels[i], json_integer_value(json_array_get(sample, 1)));
+    }
+    dataset_close(&dataset);
+    vectors_close(&recorded);
+}
+
+static void test_pixels_at_any_thread_count(void **state)
+{
+    (void)state;
+    enum { FILES = 40, BYTES = 6 * 5 * 3 };
+    for (int i = 0; i < FILES; i++)
+        fixture_png(fixture_path("set/c%d/%03d.png", i % 3, i), 6, 5, i);
+    for (int threads = 1; threads <= 5; threads++) {
+        struct dataset dataset;
+        const struct dataset_options options = {.threads = threads};
+        assert_int_equal(dataset_open(&dataset, fixture_path("set"), &options), OK);
+        assert_int_equal(dataset.count, FILES);
+        assert_int_equal(dataset.image.h, 6);
+        assert_int_equal(dataset.image.w, 5);
+        assert_int_equal(dataset.image.c, 3);
+        for (int64_t i = 0; i < FILES; i++) {
+            uint8_t want[BYTES];
+            fixture_picture(want, 6, 5, atoi(strchr(dataset.files[i], '/') + 1));
+            assert_memory_equal(dataset.pixels + i * BYTES, want, BYTES);
+        }
+        dataset_close(&dataset);
+    }
+}
+
+static void test_resize_brings_all_to_one_size(void **state)
+{
+    (void)state;
+    struct dataset dataset;
+    fixture_png(fixture_path("set/a/1.png"), 9, 5, 1);
+    fixture_png(fixture_path("set/a/2.png"), 30, 64, 2);
+    fixture_png(fixture_path("set/b/3.png"), 8, 8, 3);
+    const struct dataset_options options = {.threads = 2, .resize = 8};
+    assert_int_equal(dataset_open(&dataset, fixture_path("set"), &options), OK);
+    assert_int_equal(dataset.image.h, 8);
+    assert_int_equal(dataset.image.w, 8);
+    for (int64_t i = 0; i < 3; i++) {
+        uint8_t *want;
+        assert_int_equal(image_load(fixture_path("set/%s", dataset.files[i]), dataset.image, 8, &want), OK);
+        assert_memory_equal(dataset.pixels + i * 8 * 8 * 3, want, 8 * 8 * 3);
+        memory_give(want);
+    }
+    dataset_close(&dataset);
+    CHECK_REFUSED(ERR_DATA, "a/1.png is 5x9", "a/2.png is 64x30", "data.resize=N");
+}
+
+static void test_wrong_folders(void **state)
+{
+    (void)state;
+    CHECK_REFUSED(ERR_NO_INPUT, "set: no such folder");
+    fixture_write(fixture_path("set"), "x", 1);
+    CHECK_REFUSED(ERR_DATA, "is a file");
+    unlink(fixture_path("set"));
+    fixture_png(fixture_path("set/lonely.png"), 4, 4, 0);
+    CHECK_REFUSED(ERR_DATA, "no class folders", "<class>/<image>.png");
+    make_good();
+    assert_int_equal(folder_make(fixture_path("set/cat")), OK);
+    fixture_write(fixture_path("set/cat/notes.txt"), "x", 1);
+    CHECK_REFUSED(ERR_DATA, "class 'cat' has no image");
+}
+
+static void test_hostile_files(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes, *reason;
+        size_t count;
+    } cases[] = {
+        {"", "0 bytes", 0},
+        {"\x89PNG", "truncated", 4},
+        {"\x89PNG\r\n\x1a\n", "truncated", 8},
+        {"\xff\xd8\xff\xe0 JFIF", "holds JPEG, which is not read yet; convert it to PNG", 9},
+        {"GIF89a..", "holds GIF", 8},
+        {"<!DOCTYPE html>", "holds HTML", 15},
+        {"hello world", "is not a PNG file", 11},
+    };
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        make_good();
+        fixture_write(fixture_path("set/ant/0.png"), cases[i].bytes, cases[i].count);
+        CHECK_REFUSED(ERR_DATA, "ant/0.png", cases[i].reason);
+    }
+}
+
+static void test_truncated_and_damaged(void **state)
+{
+    (void)state;
+    make_good();
+    size_t count;
+    uint8_t *bytes = fixture_read(fixture_path("set/bee/3.png"), &count);
+    for (size_t kept = 0; kept < count; kept++) {
+        fixture_write(fixture_path("set/bee/3.png"), bytes, kept);
+        CHECK_REFUSED(ERR_DATA, "bee/3.png");
+    }
+    bytes[count - 14] ^= 0x40; /* in the checksum of the pixels */
+    fixture_write(fixture_path("set/bee/3.png"), bytes, count);
+    CHECK_REFUSED(ERR_DATA, "bee/3.png", "CRC");
+    memory_give(bytes);
+}
+
+static void test_links(void **state)
+{
+    (void)state;
+    struct dataset dataset;
+    make_good();
+    /* A linked class and a linked picture are followed. */
+    assert_int_equal(symlink("ant", fixture_path("set/crow")), 0);
+    assert_int_equal(symlink("../bee/2.png", fixture_path("set/ant/link.png")), 0);
+    assert_int_equal(open_here(&dataset), OK);
+    assert_int_equal(dataset.class_count, 3);
+    assert_int_equal(dataset.count, 8);
+    dataset_close(&dataset);
+    assert_int_equal(symlink("gone", fixture_path("set/ant/dangling.png")), 0);
+    CHECK_REFUSED(ERR_NO_INPUT, "ant/dangling.png");
+    unlink(fixture_path("set/ant/dangling.png"));
+    assert_int_equal(symlink("..", fixture_path("set/ant/up")), 0);
+    CHECK_REFUSED(ERR_DATA, "ant/up", "link to a folder that contains it");
+    unlink(fixture_path("set/ant/up"));
+    assert_int_equal(symlink(".", fixture_path("set/self")), 0);
+    CHECK_REFUSED(ERR_DATA, "set/self", "link");
+}
+
+static void test_not_a_file(void **state)
+{
+    (void)state;
+    make_good();
+    /* ImageFolder walks into a folder whatever its name; it holds no image. */
+    struct dataset dataset;
+    assert_int_equal(folder_make(fixture_path("set/ant/folder.png")), OK);
+    assert_int_equal(open_here(&dataset), OK);
+    assert_int_equal(dataset.count, 4);
+    dataset_close(&dataset);
+    uint8_t *pixels;
+    int height, width;
+    CHECK_FAILS(png_read(fixture_path("set/ant/folder.png"), &pixels, &height, &width), ERR_DATA, "folder.png");
+    assert_int_equal(mkfifo(fixture_path("set/ant/pipe.png"), 0600), 0);
+    CHECK_REFUSED(ERR_DATA, "pipe.png");
+}
+
+static void test_unreadable(void **state)
+{
+    (void)state;
+    if (geteuid() == 0)
+        skip(); /* root reads everything */
+    make_good();
+    chmod(fixture_path("set/bee/2.png"), 0);
+    CHECK_REFUSED(ERR_NO_INPUT, "bee/2.png", "denied");
+    chmod(fixture_path("set/ant"), 0);
+    CHECK_REFUSED(ERR_NO_INPUT, "ant", "denied");
+    chmod(fixture_path("set/ant"), 0700);
+}
+
+static void test_first_failure_whatever_the_threads(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 60; i++)
+        fixture_png(fixture_path("set/c/%03d.png", i), 4, 4, i);
+    for (int i = 20; i < 60; i += 3)
+        fixture_write(fixture_path("set/c/%03d.png", i), "broken", 6);
+    for (int threads = 1; threads <= 4; threads++) {
+        struct dataset dataset;
+        const struct dataset_options options = {.threads = threads};
+        CHECK_FAILS(dataset_open(&dataset, fixture_path("set"), &options), ERR_DATA, "c/020.png");
+    }
+}
+
+static void test_match(void **state)
+{
+    (void)state;
+    const char *abc[] = {"a", "b", "c"}, *acd[] = {"a", "c", "d"};
+    struct dataset train = {.source = "T", .format = "folder", .class_count = 3, .class_names = abc};
+    struct dataset val = train;
+    val.source = "V";
+    assert_int_equal(dataset_match(&train, &val), OK);
+    val.class_names = acd;
+    CHECK_FAILS(dataset_match(&train, &val), ERR_DATA, "T and V", "class 1 is 'b'", "'c'");
+    val.class_names = abc;
+    val.class_count = 2;
+    CHECK_FAILS(dataset_match(&train, &val), ERR_DATA, "V has no class 'c'");
+    CHECK_FAILS(dataset_match(&val, &train), ERR_DATA, "T has a class 'c' that V has not");
+    train.format = val.format = "idx";
+    assert_int_equal(dataset_match(&train, &val), OK);
+    CHECK_FAILS(dataset_match(&val, &train), ERR_DATA, "'c'");
+}
+
+#define CASE(test) cmocka_unit_test_setup_teardown(test, fixture_begin, fixture_end)
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(test_recorded_order), CASE(test_pixels_at_any_thread_count),
+        CASE(test_wrong_folders),  CASE(test_resize_brings_all_to_one_size),
+        CASE(test_hostile_files),  CASE(test_truncated_and_damaged),
+        CASE(test_links),          CASE(test_not_a_file),
+        CASE(test_unreadable),     CASE(test_first_failure_whatever_the_threads),
+        CASE(test_match),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
