@@ -1,25 +1,16 @@
 /* fuzz_config: any bytes as a config file are either refused with a reason, or load to a config that is written and
  * loads back as the same text. */
 #include "config.h"
+#include "fuzz.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
-
-/* Loads bytes as a file in memory, which never touches a disk. */
 static int load(struct config *config, const void *data, size_t bytes, FILE *errors)
 {
-    char path[64];
-    int file = memfd_create("config", 0);
-    if (file < 0 || write(file, data, bytes) != (ssize_t)bytes)
-        abort();
-    snprintf(path, sizeof path, "/proc/self/fd/%d", file);
-    int status = config_load(config, path, NULL, 0, errors);
-    close(file);
+    struct fuzz_file file;
+    fuzz_file_open(&file, data, bytes);
+    int status = config_load(config, file.path, NULL, 0, errors);
+    fuzz_file_close(&file);
     return status;
 }
 

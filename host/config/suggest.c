@@ -19,7 +19,7 @@ static void print_choice(const char *const *words, int count, char *text, size_t
 
 void suggest_words(const char *word, const char *const *words, int count, char *text, size_t bytes)
 {
-    const char *found[TEXT_SUGGESTIONS];
+    const char *found[TEXT_SUGGESTIONS] = {0};
     print_choice(found, text_suggest(word, words, count, found), text, bytes);
 }
 
@@ -72,7 +72,7 @@ static int add_key(int *keys, int count, int key)
 static int nearest_keys(const char *section, const char *name, int keys[static TEXT_SUGGESTIONS])
 {
     static _Thread_local struct leads leads;
-    const char *found[TEXT_SUGGESTIONS];
+    const char *found[TEXT_SUGGESTIONS] = {0};
     collect_leads(&leads, section);
     int count = 0, found_count = text_suggest(name, leads.word, leads.count, found);
     for (int i = 0; i < found_count; i++)
@@ -92,7 +92,7 @@ void schema_suggest(const char *section, const char *name, char *text, size_t by
     if (count == 0)
         count = nearest_keys(NULL, name, keys);
     char full[TEXT_SUGGESTIONS][2 * NAME_BYTES];
-    const char *words[TEXT_SUGGESTIONS];
+    const char *words[TEXT_SUGGESTIONS] = {0};
     if (count > TEXT_SUGGESTIONS)
         count = TEXT_SUGGESTIONS;
     for (int i = 0; i < count; i++) {
