@@ -97,6 +97,10 @@ int plan_train_batch(struct plan *plan, const struct step_control *control, bool
                      struct step_record *record);
 /* Queues one evaluation batch: gather, forward, unsmoothed loss added to sums. Weights stay as they are. */
 int plan_eval_batch(struct plan *plan, const struct step_control *control);
+/* Parts of a step, for those who set input and labels themselves (tests, probes): every node forward, from what lies in
+ * gather.out; every node backward, from the logits' gradient. */
+int plan_forward(struct plan *plan, bool training);
+int plan_backward(struct plan *plan);
 int plan_clear_sums(struct plan *plan);
 int plan_read_sums(struct plan *plan, struct loss_sums *sums); /* waits */
 

@@ -14,7 +14,7 @@ static int send_control(struct plan *plan, const struct step_control *control, b
     return plan->backend->upload(plan->device, plan->control, &sent, bytes);
 }
 
-static int forward(struct plan *plan, bool training)
+int plan_forward(struct plan *plan, bool training)
 {
     for (int i = 0; i < plan->graph->node_count; i++) {
         plan->calls[i].training = training;
@@ -40,7 +40,7 @@ static int backward_node(struct plan *plan, int node, int *sum)
     return OK;
 }
 
-static int backward(struct plan *plan)
+int plan_backward(struct plan *plan)
 {
     int sum = 0;
     for (int i = plan->graph->node_count - 1; i >= 0; i--)
@@ -83,9 +83,9 @@ int plan_train_batch(struct plan *plan, const struct step_control *control, bool
     if (first)
         TRY(plan_clear_sums(plan));
     TRY(gather_batch(plan, true));
-    TRY(forward(plan, true));
+    TRY(plan_forward(plan, true));
     TRY(backend->loss(device, &plan->loss));
-    TRY(backward(plan));
+    TRY(plan_backward(plan));
     if (plan->options.accumulate)
         TRY(backend->accumulate(device, plan->slabs[SLAB_GRAD_SUM].memory, plan->slabs[SLAB_GRAD].memory,
                                 plan->param_count, DT_F32, first));
@@ -105,7 +105,7 @@ int plan_eval_batch(struct plan *plan, const struct step_control *control)
     assert(plan->gather.pixels);
     TRY(send_control(plan, control, true));
     TRY(gather_batch(plan, false));
-    TRY(forward(plan, false));
+    TRY(plan_forward(plan, false));
     return plan->backend->loss(plan->device, &plan->loss);
 }
 
