@@ -1,0 +1,451 @@
+/* The plan: lifetimes never overlap in memory, nodes of all kinds train together, a step allocates nothing, a bad step
+ * changes nothing and is named, one's own networks are reported with their line. */
+#include "config.h"
+#include "plan.h"
+#include "random.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* ---- counting allocations of the whole process ---- */
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { COUNTS_ALLOCATIONS = 0 };
+static long allocation_count;
+#else
+enum { COUNTS_ALLOCATIONS = 1 };
+static volatile long allocation_count;
+void *__libc_malloc(size_t bytes);
+void *__libc_calloc(size_t count, size_t bytes);
+void *__libc_realloc(void *memory, size_t bytes);
+void *__libc_memalign(size_t alignment, size_t bytes);
+
+void *malloc(size_t bytes)
+{
+    __atomic_fetch_add(&allocation_count, 1, __ATOMIC_RELAXED);
+    return __libc_malloc(bytes);
+}
+
+void *calloc(size_t count, size_t bytes)
+{
+    __atomic_fetch_add(&allocation_count, 1, __ATOMIC_RELAXED);
+    return __libc_calloc(count, bytes);
+}
+
+void *realloc(void *memory, size_t bytes)
+{
+    __atomic_fetch_add(&allocation_count, 1, __ATOMIC_RELAXED);
+    return __libc_realloc(memory, bytes);
+}
+
+void *aligned_alloc(size_t alignment, size_t bytes)
+{
+    __atomic_fetch_add(&allocation_count, 1, __ATOMIC_RELAXED);
+    return __libc_memalign(alignment, bytes);
+}
+
+int posix_memalign(void **memory, size_t alignment, size_t bytes)
+{
+    __atomic_fetch_add(&allocation_count, 1, __ATOMIC_RELAXED);
+    *memory = __libc_memalign(alignment, bytes);
+    return *memory ? 0 : 12;
+}
+#endif
+
+/* ---- a network with every kind of node, and data for it ---- */
+
+enum { SIZE = 12, CHANNELS = 3, CLASSES = 4, ROWS = 8, IMAGES = 24 };
+
+static const struct backend *const backend = &backend_cpu;
+static struct device *device;
+static uint8_t pixels[IMAGES * SIZE * SIZE * CHANNELS];
+static int32_t labels[IMAGES], order[IMAGES];
+
+static void check(int status)
+{
+    if (status < 0)
+        fail_msg("%s (%s)", fail_text(), fail_origin());
+}
+
+static int open_all(void **state)
+{
+    (void)state;
+    for (int i = 0; i < IMAGES; i++) {
+        labels[i] = i % CLASSES;
+        order[i] = (i * 7) % IMAGES;
+        for (int p = 0; p < SIZE * SIZE * CHANNELS; p++) {
+            const uint32_t word = random_words(5, RANDOM_TILE, 0, (uint64_t)i, (uint32_t)p).word[0];
+            pixels[i * SIZE * SIZE * CHANNELS + p] = (uint8_t)(word % 128 + (uint32_t)labels[i] * 32);
+        }
+    }
+    return backend->open(&device, 0, 0);
+}
+
+static int close_all(void **state)
+{
+    (void)state;
+    backend->close(device);
+    return 0;
+}
+
+/* conv -> norm+relu -> max pool -> (conv, identity) -> add -> relu -> average pool -> norm+add -> dropout -> global ->
+ * fc. The pooled value is read three times, so gradients meet. */
+static int build_everything(struct graph *graph)
+{
+    graph_begin(graph, "everything", (struct shape){1, SIZE, SIZE, CHANNELS});
+    graph->class_count = CLASSES;
+    int x, y, z;
+    TRY(x = graph_conv2d(graph, "conv1", graph->input, 8, 3, 1, 1, true));
+    TRY(x = graph_norm(graph, "norm1", x, -1, true));
+    TRY(x = graph_max_pool(graph, "pool1", x, 2, 2, 0));
+    TRY(y = graph_conv2d(graph, "conv2", x, 8, 3, 1, 1, false));
+    const int in[] = {x, y};
+    TRY(z = graph_node(graph, "add", OP_ADD, &(union op_params){0}, in, 2));
+    TRY(z = graph_relu(graph, "relu", z));
+    TRY(z = graph_conv2d(graph, "conv3", z, 8, 1, 1, 0, true));
+    TRY(z = graph_norm(graph, "norm2", z, x, true));
+    const union op_params average = {
+        .pool = {.kind = POOL_AVERAGE, .size = 3, .stride = 2, .pad = 1, .count_padding = true}};
+    TRY(z = graph_node(graph, "average", OP_POOL, &average, &z, 1));
+    TRY(z = graph_dropout(graph, "dropout", z, 0.1f));
+    TRY(z = graph_global_pool(graph, "global", z));
+    return graph_linear(graph, "fc", z, CLASSES);
+}
+
+static struct plan_options everything_options(void)
+{
+    const struct augment augment = {
+        .out_h = SIZE, .out_w = SIZE, .mean = {0.5f, 0.5f, 0.5f}, .std = {0.25f, 0.25f, 0.25f}};
+    struct plan_options options = {
+        .batch = ROWS,
+        .dtype = DT_F32,
+        .training = true,
+        .image = {1, SIZE, SIZE, CHANNELS},
+        .augment_train = augment,
+        .augment_eval = augment,
+        .update = {.kind = OPTIMIZER_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .epsilon = 1e-8f, .grad_scale = 1.0f},
+    };
+    options.augment_train.random = true;
+    options.augment_train.flip_share = 0.5f;
+    return options;
+}
+
+static void open_plan(struct graph *graph, struct plan *plan, const struct plan_options *options)
+{
+    check(build_everything(graph));
+    check(plan_build(plan, graph, backend, device, options));
+    check(plan_init_weights(plan, 3));
+    plan_set_data(plan, pixels, labels, order);
+}
+
+static void close_plan(struct graph *graph, struct plan *plan)
+{
+    plan_free(plan);
+    graph_free(graph);
+}
+
+static struct step_control control_of(int step, float lr)
+{
+    return (struct step_control){
+        .seed = 1, .step = step, .first = step % 3 * ROWS, .valid = ROWS, .lr = lr, .update = step + 1};
+}
+
+static void train(struct plan *plan, int steps, float lr, struct step_record *last)
+{
+    for (int step = 0; step < steps; step++) {
+        const struct step_control control = control_of(step, lr);
+        check(plan_train_batch(plan, &control, true, true, last));
+    }
+    check(backend->wait(device));
+}
+
+/* ---- tests ---- */
+
+/* Each value keeps its content from its writer to its last reader only if no other buffer of that time shares its
+ * bytes: with overlapping buffers the loss would not fall, so train every kind of node together. */
+static void test_everything_learns(void **state)
+{
+    (void)state;
+    for (int low = 0; low < 2; low++) {
+        struct graph graph;
+        struct plan plan;
+        struct plan_options options = everything_options();
+        options.dtype = low ? DT_BF16 : DT_F32;
+        struct step_record first, last;
+        open_plan(&graph, &plan, &options);
+        train(&plan, 1, 0.01f, &first);
+        train(&plan, 60, 0.01f, &last);
+        assert_int_equal(last.bad, 0);
+        assert_true(first.loss > 0.9f);
+        assert_true(last.loss < 0.3f);
+        close_plan(&graph, &plan);
+    }
+}
+
+/* Finite differences through the whole network: forward, meeting gradients and backward of every kind of node. */
+static void test_gradient_of_everything(void **state)
+{
+    (void)state;
+    struct graph graph;
+    struct plan plan;
+    struct plan_options options = everything_options();
+    options.update.kind = OPTIMIZER_SGD;
+    open_plan(&graph, &plan, &options);
+    struct step_record record;
+    struct step_control control = control_of(0, 0.0f);
+    check(plan_train_batch(&plan, &control, true, true, &record));
+    for (int v = 0; v < graph.value_count; v++) {
+        if (graph.values[v].role != VALUE_PARAM)
+            continue;
+        /* One direction per weight: its own gradient, scaled to a step that changes the loss by far more than rounding.
+         */
+        float weight[1024], gradient[1024], moved[1024];
+        const int64_t count = shape_count(graph.values[v].shape);
+        assert_true(count <= COUNT_OF(weight));
+        check(plan_train_batch(&plan, &control, true, true, &record));
+        check(plan_read_weight(&plan, SLAB_PARAM, v, weight));
+        check(plan_read_weight(&plan, SLAB_GRAD, v, gradient));
+        double square = 0.0, loss[2];
+        for (int64_t i = 0; i < count; i++)
+            square += (double)gradient[i] * gradient[i];
+        if (square < 1e-8)
+            continue; /* a bias before a norm has no effect */
+        const double step = 2e-3 / sqrt(square);
+        for (int side = 0; side < 2; side++) {
+            for (int64_t i = 0; i < count; i++)
+                moved[i] = (float)(weight[i] + (side ? step : -step) * gradient[i]);
+            check(plan_write_weight(&plan, SLAB_PARAM, v, moved));
+            check(plan_train_batch(&plan, &control, true, true, &record));
+            struct loss_sums sums;
+            check(plan_read_sums(&plan, &sums));
+            loss[side] = sums.loss / ROWS;
+        }
+        check(plan_write_weight(&plan, SLAB_PARAM, v, weight));
+        const double measured = (loss[1] - loss[0]) / (2.0 * step);
+        if (fabs(measured - square) > 0.02 * square + 1e-5)
+            fail_msg("%s: finite difference %.6g, gradient %.6g", graph.values[v].name, measured, square);
+    }
+    close_plan(&graph, &plan);
+}
+
+static void test_step_allocates_nothing(void **state)
+{
+    (void)state;
+    if (!COUNTS_ALLOCATIONS)
+        skip();
+    for (int low = 0; low < 2; low++) {
+        struct graph graph;
+        struct plan plan;
+        struct plan_options options = everything_options();
+        options.dtype = low ? DT_BF16 : DT_F32;
+        options.ema = true;
+        struct step_record record;
+        open_plan(&graph, &plan, &options);
+        train(&plan, 3, 0.01f, &record);
+        const long before = allocation_count;
+        train(&plan, 5, 0.01f, &record);
+        const struct step_control control = control_of(0, 0.0f);
+        check(plan_eval_batch(&plan, &control));
+        assert_int_equal(allocation_count - before, 0);
+        void *proof = malloc(16);
+        assert_true(proof && allocation_count > before); /* the counter works */
+        free(proof);
+        close_plan(&graph, &plan);
+    }
+}
+
+/* Everything that a step may change, in one array. */
+static float *snapshot(struct plan *plan, size_t *count)
+{
+    const enum slab_kind kept[] = {SLAB_PARAM, SLAB_MOMENT1, SLAB_MOMENT2, SLAB_EMA, SLAB_STATE, SLAB_STATE_EMA};
+    size_t bytes = 0;
+    for (int i = 0; i < COUNT_OF(kept); i++)
+        bytes += plan->slabs[kept[i]].bytes;
+    char *copy = malloc(bytes), *to = copy;
+    for (int i = 0; i < COUNT_OF(kept); i++) {
+        check(backend->download(device, to, plan->slabs[kept[i]].memory, plan->slabs[kept[i]].bytes));
+        to += plan->slabs[kept[i]].bytes;
+    }
+    check(backend->wait(device));
+    *count = bytes;
+    return (float *)copy;
+}
+
+static void test_bad_step_changes_nothing_and_is_named(void **state)
+{
+    (void)state;
+    struct graph graph;
+    struct plan plan;
+    struct plan_options options = everything_options();
+    options.ema = true;
+    open_plan(&graph, &plan, &options);
+    struct step_record record;
+    train(&plan, 2, 0.01f, &record);
+    int value = -1;
+    for (int v = 0; v < graph.value_count; v++)
+        if (strcmp(graph.values[v].name, "norm2.bias") == 0)
+            value = v;
+    float bias[8];
+    check(plan_read_weight(&plan, SLAB_PARAM, value, bias));
+    bias[3] = 3e38f;
+    check(plan_write_weight(&plan, SLAB_PARAM, value, bias));
+    value--;
+    check(plan_read_weight(&plan, SLAB_PARAM, value, bias));
+    bias[3] = 3e38f;
+    check(plan_write_weight(&plan, SLAB_PARAM, value, bias));
+
+    size_t bytes, again;
+    float *before = snapshot(&plan, &bytes);
+    const struct step_control control = control_of(2, 0.01f);
+    check(plan_train_batch(&plan, &control, true, true, &record));
+    check(backend->wait(device));
+    assert_int_not_equal(record.bad, 0);
+    char text[160];
+    check(plan_find_nonfinite(&plan, &control, text, sizeof text));
+    float *after = snapshot(&plan, &again);
+    assert_int_equal(bytes, again);
+    assert_memory_equal(before, after, bytes);
+    if (!strstr(text, "norm2"))
+        fail_msg("blamed: %s", text);
+    free(before);
+    free(after);
+    close_plan(&graph, &plan);
+}
+
+static void test_accumulation_is_a_larger_batch(void **state)
+{
+    (void)state;
+    /* Without batch normalisation and dropout two halves are the whole. */
+    float weights[2][CLASSES * SIZE * SIZE * CHANNELS];
+    for (int halves = 0; halves < 2; halves++) {
+        struct graph graph;
+        struct plan plan;
+        graph_begin(&graph, "linear", (struct shape){1, SIZE, SIZE, CHANNELS});
+        graph.class_count = CLASSES;
+        check(graph_linear(&graph, "fc", graph.input, CLASSES));
+        struct plan_options options = everything_options();
+        options.batch = halves ? ROWS / 2 : ROWS;
+        options.accumulate = halves;
+        options.update.grad_scale = halves ? 0.5f : 1.0f;
+        check(plan_build(&plan, &graph, backend, device, &options));
+        check(plan_init_weights(&plan, 9));
+        plan_set_data(&plan, pixels, labels, order);
+        struct step_record record;
+        for (int part = 0; part <= halves; part++) {
+            struct step_control control = control_of(0, 0.01f);
+            control.first = part * options.batch;
+            control.valid = options.batch;
+            control.micro = part;
+            check(plan_train_batch(&plan, &control, part == 0, part == halves, &record));
+        }
+        check(backend->wait(device));
+        assert_int_equal(record.samples, ROWS);
+        check(plan_read_weight(&plan, SLAB_PARAM, graph.nodes[0].weight[0], weights[halves]));
+        close_plan(&graph, &plan);
+    }
+    for (int i = 0; i < COUNT_OF(weights[0]); i++)
+        assert_true(fabsf(weights[0][i] - weights[1][i]) <= 1e-6f);
+}
+
+static void test_swap_twice_is_nothing(void **state)
+{
+    (void)state;
+    struct graph graph;
+    struct plan plan;
+    struct plan_options options = everything_options();
+    options.ema = true;
+    open_plan(&graph, &plan, &options);
+    struct step_record record;
+    train(&plan, 4, 0.01f, &record);
+    size_t bytes;
+    float *before = snapshot(&plan, &bytes);
+    check(plan_swap_ema(&plan));
+    float *swapped = snapshot(&plan, &bytes);
+    assert_memory_not_equal(before, swapped, bytes);
+    check(plan_swap_ema(&plan));
+    float *after = snapshot(&plan, &bytes);
+    assert_memory_equal(before, after, bytes);
+    free(before);
+    free(swapped);
+    free(after);
+    close_plan(&graph, &plan);
+}
+
+/* ---- one's own networks ---- */
+
+static void expect_custom_error(const struct config_layer *layers, int count, const char *text)
+{
+    struct config config = {.model = {.name = MODEL_CUSTOM}, .layer_count = count};
+    strcpy(config.file, "net.ini");
+    config.layers = (struct config_layer *)layers;
+    struct graph graph = {0};
+    const int status = model_build(&graph, &config, (struct shape){1, SIZE, SIZE, CHANNELS}, CLASSES);
+    graph_free(&graph);
+    if (!text) {
+        check(status);
+        return;
+    }
+    assert_int_equal(status, ERR_CONFIG);
+    if (!strstr(fail_text(), text))
+        fail_msg("expected \"%s\" in: %s", text, fail_text());
+}
+
+#define LAYER(...)                                                                                                     \
+    {                                                                                                                  \
+        .filters = -1, .units = -1, .kernel = -1, .stride = -1, .pad = -1, .groups = -1, __VA_ARGS__                   \
+    }
+
+static void test_custom_networks(void **state)
+{
+    (void)state;
+    const struct config_layer good[] = {
+        LAYER(.line = 3, .type = "conv", .name = "conv1"),
+        LAYER(.line = 6, .type = "norm", .name = "norm2", .relu = true),
+        LAYER(.line = 8, .type = "conv", .name = "conv3"),
+        LAYER(.line = 11, .type = "add", .name = "add4", .from = "norm2"),
+        LAYER(.line = 14, .type = "flatten", .name = "flatten5"),
+        LAYER(.line = 16, .type = "linear", .name = "out"),
+    };
+    struct config_layer layers[COUNT_OF(good)];
+    memcpy(layers, good, sizeof layers);
+    layers[0].filters = layers[2].filters = 8;
+    expect_custom_error(layers, COUNT_OF(layers), NULL);
+    layers[2].filters = 9;
+    expect_custom_error(layers, COUNT_OF(layers), "net.ini:11: error: add4: cannot add 1x12x12x8 to 1x12x12x9");
+    layers[2].filters = 8;
+    layers[3].from[0] = 'x';
+    expect_custom_error(layers, COUNT_OF(layers), "net.ini:11: error: add4: from = \"xorm2\" names no earlier layer");
+    layers[3].from[0] = 'n';
+    layers[0].kernel = 30;
+    layers[0].pad = 1;
+    expect_custom_error(layers, COUNT_OF(layers),
+                        "net.ini:3: error: conv1: the 30x30 kernel is larger than the padded input");
+    layers[0].kernel = layers[0].pad = -1;
+    layers[5].units = 7;
+    expect_custom_error(layers, COUNT_OF(layers),
+                        "net.ini:16: error: the last layer gives 1x1x1x7, but the data has 4 classes");
+    layers[5].units = -1;
+    strcpy(layers[5].from, "norm2");
+    expect_custom_error(layers, COUNT_OF(layers),
+                        "net.ini:11: error: the output of layer add4 is read by no other layer");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_everything_learns),
+        cmocka_unit_test(test_gradient_of_everything),
+        cmocka_unit_test(test_step_allocates_nothing),
+        cmocka_unit_test(test_bad_step_changes_nothing_and_is_named),
+        cmocka_unit_test(test_accumulation_is_a_larger_batch),
+        cmocka_unit_test(test_swap_twice_is_nothing),
+        cmocka_unit_test(test_custom_networks),
+    };
+    return cmocka_run_group_tests(tests, open_all, close_all);
+}
