@@ -51,6 +51,8 @@ struct session {
 /* Device, data, normalisation, network with drawn weights, plan: ready for the first step. On failure what was opened
  * stays for session_close, which accepts a zeroed or half-built struct. */
 int session_open(struct session *session, const struct config *config);
+/* Device, network and training plan for images of this shape, without data or weights. */
+int session_open_bare(struct session *session, const struct config *config, struct shape image, int class_count);
 /* For evaluation only: network and weights of a checkpoint folder, no data. batch: rows of the plan. */
 int session_open_model(struct session *session, const struct config *config, const char *checkpoint, int batch);
 /* Adds data to such a session as session->val: path, or NULL for the run's own validation set. */

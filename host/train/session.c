@@ -219,6 +219,15 @@ int session_open(struct session *session, const struct config *config)
     return place_data(session);
 }
 
+int session_open_bare(struct session *session, const struct config *config, struct shape image, int class_count)
+{
+    *session = (struct session){.config = config, .card = {.image = image, .class_count = class_count}};
+    for (int c = 0; c < 4; c++)
+        session->card.std[c] = 1.0;
+    TRY(open_device(session));
+    return build_model(session, config->train.batch_size, true);
+}
+
 int session_open_model(struct session *session, const struct config *config, const char *checkpoint, int batch)
 {
     *session = (struct session){.config = config};
