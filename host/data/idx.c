@@ -61,12 +61,20 @@ struct idx_header {
     int height, width;
 };
 
+static int damaged(const char *path)
+{
+    return FAIL(ERR_DATA, "%s: the compressed data is damaged or cut off; fetch it again", path);
+}
+
 static int read_header(gzFile file, const char *path, enum idx_kind kind, struct idx_header *header)
 {
     uint8_t raw[16];
     unsigned bytes = 4 + 4 * (unsigned)kinds[kind].dimensions;
     struct stat info;
-    if (gzread(file, raw, bytes) != (int)bytes)
+    int read = gzread(file, raw, bytes);
+    if (read < 0)
+        return damaged(path);
+    if (read != (int)bytes)
         return FAIL(ERR_DATA, "%s: ends within the %u bytes of an IDX header; fetch it again", path, bytes);
     if (big_endian(raw) != kinds[kind].magic)
         return FAIL(ERR_DATA, "%s: is no IDX file of %s: it starts with 0x%08x, expected 0x%08x; fetch it again", path,
@@ -96,7 +104,9 @@ static int read_body(gzFile file, const char *path, const struct idx_header *hea
     for (int64_t done = 0; done < header->bytes;) {
         int64_t wanted = header->bytes - done < CHUNK ? header->bytes - done : CHUNK;
         int read = gzread(file, to + done, (unsigned)wanted);
-        if (read <= 0)
+        if (read < 0)
+            return damaged(path);
+        if (read == 0)
             return FAIL(ERR_DATA, "%s: holds %lld bytes after the header, which says %lld; fetch it again", path,
                         (long long)done, (long long)header->bytes);
         done += read;
@@ -109,7 +119,7 @@ static int read_body(gzFile file, const char *path, const struct idx_header *hea
         return FAIL(ERR_DATA, "%s: holds more than the %lld bytes its header says; fetch it again", path,
                     (long long)header->bytes);
     if (read < 0 || (reason != Z_OK && reason != Z_STREAM_END))
-        return FAIL(ERR_DATA, "%s: the compressed data is damaged or cut off; fetch it again", path);
+        return damaged(path);
     return OK;
 }
 
@@ -202,14 +212,16 @@ static int load_labels(struct dataset *dataset, const char *path, int64_t image_
 static void warn_of_gaps(const struct dataset *dataset)
 {
     bool seen[256] = {0};
-    int used = 0;
+    int used = 0, highest = 0;
     for (int64_t i = 0; i < dataset->count; i++) {
-        used += !seen[dataset->labels[i]];
-        seen[dataset->labels[i]] = true;
+        int label = dataset->labels[i];
+        used += !seen[label];
+        seen[label] = true;
+        highest = label > highest ? label : highest;
     }
-    if (used * 2 < dataset->class_count)
+    if (used * 2 < highest + 1)
         log_warn("%s: labels run from 0 to %d, but only %d different ones occur; are they right?", dataset->source,
-                 dataset->class_count - 1, used);
+                 highest, used);
 }
 
 int idx_load(struct dataset *dataset, const char *path, const struct listing *listing, bool train_part)
