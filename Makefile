@@ -124,13 +124,13 @@ setup: ## install the Debian packages that building, testing and lint need
 
 quickstart: ## from nothing to a trained classifier: packages, build, images, training
 	@$(SETUP) build $(CLANG)
-	@$(MAKE_ALL) all
+	+@$(MAKE_ALL) all
 	@EVENKEEL=$(PROGRAM) tools/quickstart.sh
 
 TEST_TIMEOUT ?= 300
 test: ## build and run all tests (SAN=address,undefined BUILD=build/asan: with sanitizers)
 	@$(SETUP) build test $(CLANG)
-	@$(MAKE_ALL) tests
+	+@$(MAKE_ALL) tests
 	@BUILD=$(BUILD) CC=$(CC) SAN=$(SAN) TEST_TIMEOUT=$(TEST_TIMEOUT) \
 	    prove -j2 --failures --comments --exec tests/tap.sh $(TESTS) $(wildcard tests/test_*.sh)
 
@@ -139,20 +139,20 @@ sanitize: ## all tests under the address and undefined-behaviour sanitizers
 
 lint: ## include rules, formatting, static analysis, a clang build
 	@$(SETUP) build test lint
-	@BUILD=$(BUILD) MAKE='$(MAKE_ALL)' tools/lint.sh
+	+@BUILD=$(BUILD) MAKE='$(MAKE_ALL)' tools/lint.sh
 
 format: ## format all C files in place
 	clang-format-14 -i $(shell git ls-files '*.[ch]')
 
 bench: ## build and run what is in bench/ (BENCH=bench/name.c for one)
 	@$(SETUP) build $(CLANG)
-	@$(MAKE_ALL) benches
+	+@$(MAKE_ALL) benches
 	@set -e; for b in $(call program,$(or $(BENCH),$(BENCHES))); do echo "== $$b"; $$b; done
 
 FUZZ_SECONDS ?= 60
 fuzz: ## run every fuzzer for FUZZ_SECONDS (clang)
 	@$(SETUP) build lint
-	@$(MAKE_ALL) fuzzers CC=clang SAN=address,undefined,fuzzer-no-link BUILD=$(BUILD)/fuzzers
+	+@$(MAKE_ALL) fuzzers CC=clang SAN=address,undefined,fuzzer-no-link BUILD=$(BUILD)/fuzzers
 	@BUILD=$(BUILD)/fuzzers FUZZ_SECONDS=$(FUZZ_SECONDS) tools/fuzz.sh
 
 compile_commands.json: ## what editors and clang tools read

@@ -27,7 +27,7 @@ machine() {
 # ends CODE NAME [WORDS]: setup ends with CODE and prints WORDS
 ends() {
     count=$((count + 1))
-    said=$(PATH=$top/bin "$setup" build 2>&1)
+    said=$(PATH=$top/bin CC=cc "$setup" build 2>&1)
     code=$?
     case $said in *"${3:-}"*) found=yes ;; *) found=no ;; esac
     if [ $code = "$1" ] && [ $found = yes ]; then echo "ok $count - $2"; else
