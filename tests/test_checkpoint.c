@@ -2,16 +2,19 @@
  * half-written checkpoint is refused by name and changes nothing. The backend here is a few lines: weights lie in host
  * memory, those of convolutions backwards and padded, so that only the canonical layout may reach a file. */
 #include "checkpoint.h"
+#include "config.h"
+#include "small_disk.h"
 #include "state.h"
+#include "vectors.h"
 
-#include <jansson.h>
 #include <math.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -88,6 +91,14 @@ static int prepare_linear(struct device *device, const struct op_desc *desc, voi
     return fake_prepare(device, desc, state, needs, OP_LINEAR);
 }
 
+static int prepare_other(struct device *device, const struct op_desc *desc, void **state, struct op_needs *needs)
+{
+    (void)device, (void)desc;
+    *needs = (struct op_needs){0};
+    *state = NULL;
+    return OK;
+}
+
 static void pack_backwards(const void *state, int weight, float *own, const float *canonical)
 {
     int64_t count = ((const int64_t *)state)[weight];
@@ -107,6 +118,7 @@ static const struct op_impl fake_conv = {
     .prepare = prepare_conv, .release = memory_give, .pack = pack_backwards, .unpack = unpack_backwards};
 static const struct op_impl fake_norm = {.prepare = prepare_norm, .release = memory_give};
 static const struct op_impl fake_linear = {.prepare = prepare_linear, .release = memory_give};
+static const struct op_impl fake_other = {.prepare = prepare_other, .release = memory_give};
 static const struct backend fake = {
     .name = "fake",
     .alloc = fake_alloc,
@@ -115,7 +127,12 @@ static const struct backend fake = {
     .download = fake_copy,
     .zero = fake_zero,
     .wait = fake_wait,
-    .ops = {[OP_CONV2D] = &fake_conv, [OP_NORM] = &fake_norm, [OP_LINEAR] = &fake_linear},
+    .ops = {[OP_CONV2D] = &fake_conv,
+            [OP_NORM] = &fake_norm,
+            [OP_LINEAR] = &fake_linear,
+            [OP_RELU] = &fake_other,
+            [OP_POOL] = &fake_other,
+            [OP_ADD] = &fake_other},
 };
 
 /* ---- a small network on it ---- */
@@ -217,7 +234,7 @@ static bool same_slab(struct network *a, enum slab_kind slab_a, struct network *
 
 /* ---- a folder to write in ---- */
 
-static char top[256], folder[sizeof top + 8];
+static char top[256], folder[sizeof top + 16];
 static const char *const metadata[] = {"format", "pt", "classes", "[\"a\",\"b\"]", NULL};
 static const char state_text[] = "{\"epoch\":3,\"lr\":0.5}";
 
@@ -546,6 +563,165 @@ static void test_failed_save_keeps_the_former(void **state)
     free_network(&network);
 }
 
+/* Saves version after version until it is killed; weights and counts tell which one a checkpoint is. */
+static void save_without_end(struct network *network, int64_t version)
+{
+    for (;; version++) {
+        fill_network(network, (float)version);
+        if (checkpoint_save(folder, &network->plan, version, metadata, state_text) < 0)
+            _exit(1);
+    }
+}
+
+static void test_killed_at_any_moment(void **state)
+{
+    (void)state;
+    enum { KILLS = 24 };
+    struct network network, loaded;
+    int64_t version = 0, found = 0;
+    build_network(&network, (struct setting){.units = 3});
+    build_network(&loaded, (struct setting){.units = 3});
+    fill_network(&network, 0.0f);
+    double from = clock_seconds();
+    must(checkpoint_save(folder, &network.plan, 0, metadata, state_text));
+    double save_seconds = clock_seconds() - from; /* mostly the disk's: kills are spread over two saves */
+    for (int i = 0; i < KILLS; i++) {
+        pid_t child = fork();
+        assert_true(child >= 0);
+        if (child == 0)
+            save_without_end(&network, version + 1);
+        usleep((useconds_t)(1e6 * save_seconds * 2.0 * (i * 7 % KILLS + 1) / KILLS));
+        int status;
+        assert_int_equal(kill(child, SIGKILL), 0);
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFSIGNALED(status));
+        must(checkpoint_load(folder, &loaded.plan, true, NULL, NULL, &found));
+        assert_true(found >= version);
+        version = found;
+        fill_network(&network, (float)version);
+        assert_true(same_slab(&network, SLAB_PARAM, &loaded, SLAB_PARAM));
+        assert_true(same_slab(&network, SLAB_MOMENT1, &loaded, SLAB_MOMENT1));
+    }
+    assert_true(version > 0); /* some were saved before the kill came */
+    free_network(&network);
+    free_network(&loaded);
+}
+
+static void test_full_disk_keeps_the_former(void **state)
+{
+    (void)state;
+    struct network network, loaded;
+    char disk[sizeof top + 8], kept[sizeof folder];
+    snprintf(disk, sizeof disk, "%s/small", top);
+    if (!small_disk_mount(disk))
+        skip();
+    memcpy(kept, folder, sizeof kept);
+    snprintf(folder, sizeof folder, "%s/last", disk);
+    build_network(&network, (struct setting){.units = 3});
+    build_network(&loaded, (struct setting){.units = 3});
+    fill_network(&network, 1.0f);
+    must(checkpoint_save(folder, &network.plan, 1, metadata, state_text));
+    small_disk_fill(disk);
+    int status = checkpoint_save(folder, &network.plan, 2, metadata, state_text);
+    assert_int_equal(status, ERR_IO);
+    if (!strstr(fail_text(), "model.safetensors") || !strstr(fail_text(), "make room"))
+        fail_msg("%s", fail_text());
+    int64_t batches = 0;
+    must(checkpoint_load(folder, &loaded.plan, true, NULL, NULL, &batches));
+    assert_true(batches == 1);
+    assert_true(same_slab(&network, SLAB_PARAM, &loaded, SLAB_PARAM));
+    char path[PATH_BYTES];
+    must(path_join(path, disk, "filler"));
+    assert_int_equal(unlink(path), 0);
+    must(checkpoint_save(folder, &network.plan, 2, metadata, state_text)); /* with room again it goes on */
+    free_network(&network);
+    free_network(&loaded);
+    memcpy(folder, kept, sizeof kept);
+    small_disk_unmount(disk);
+}
+
+/* ---- torchvision's networks ---- */
+
+static const struct {
+    const char *name;
+    enum model_kind kind;
+} resnets[] = {{"resnet18", MODEL_RESNET18}, {"resnet34", MODEL_RESNET34}, {"resnet50", MODEL_RESNET50}};
+
+static void save_resnet(enum model_kind kind, int classes)
+{
+    struct network network = {0};
+    struct config config = {.model = {.name = kind, .stem = STEM_IMAGENET}};
+    struct augment augment = {.out_h = 64, .out_w = 64, .std = {1, 1, 1}};
+    struct plan_options options = {
+        .batch = 1, .image = {1, 64, 64, 3}, .augment_train = augment, .augment_eval = augment};
+    must(model_build(&network.graph, &config, (struct shape){1, 64, 64, 3}, classes));
+    must(plan_build(&network.plan, &network.graph, &fake, NULL, &options));
+    for (int v = 0; v < network.graph.value_count; v++) {
+        const struct value *value = &network.graph.values[v];
+        enum slab_kind slab = value->role == VALUE_STATE ? SLAB_STATE : SLAB_PARAM;
+        if (!in_slab(&network, v, slab))
+            continue;
+        int64_t count = shape_count(value->shape), length = (int64_t)strlen(value->name);
+        void *memory;
+        must(memory_take(&memory, (size_t)count * sizeof(float), "test"));
+        for (int64_t i = 0; i < count; i++)
+            ((float *)memory)[i] = (float)((7 * i + length) % 1024) / 1024.0f;
+        must(plan_write_weight(&network.plan, slab, v, memory));
+        memory_give(memory);
+    }
+    must(checkpoint_save(folder, &network.plan, 1234567, metadata, state_text));
+    free_network(&network);
+}
+
+/* Names, shapes and types of the file are those of PyTorch's state_dict. */
+static void test_resnets_have_torchvisions_tensors(void **state)
+{
+    (void)state;
+    char path[PATH_BYTES];
+    for (int r = 0; r < COUNT_OF(resnets); r++) {
+        struct vectors vectors;
+        struct tensor_file file;
+        vectors_open(&vectors, resnets[r].name);
+        save_resnet(resnets[r].kind, 10);
+        must(tensors_read(&file, in_folder(path, "model.safetensors")));
+        const json_t *recorded = vectors_member(vectors.json, "state_dict");
+        assert_int_equal(file.count, json_array_size(recorded));
+        for (size_t i = 0; i < json_array_size(recorded); i++) {
+            const json_t *entry = json_array_get(recorded, i);
+            int64_t rank;
+            const double *shape = vectors_doubles(&vectors, entry, "1", &rank);
+            int64_t dims[TENSOR_RANK] = {0};
+            for (int64_t d = 0; d < rank; d++)
+                dims[d] = (int64_t)shape[d];
+            check_tensor(&file, vectors_text(entry, "0"), vectors_is(entry, "2", "int64") ? TENSOR_I64 : TENSOR_F32,
+                         (int)rank, dims);
+        }
+        tensors_free(&file);
+        vectors_close(&vectors);
+    }
+}
+
+/* The real torchvision, where it is installed: strict loading, every element in its place. */
+static void test_torchvision_loads_it(void **state)
+{
+    (void)state;
+    enum { NOT_INSTALLED = 77 };
+    char path[PATH_BYTES];
+    save_resnet(MODEL_RESNET18, 1000);
+    in_folder(path, "model.safetensors");
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        execl("/usr/bin/python3", "python3", "tests/torch_load.py", path, "resnet18", "1000", (char *)NULL);
+        _exit(NOT_INSTALLED);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == NOT_INSTALLED)
+        skip();
+    assert_int_equal(status, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -558,6 +734,10 @@ int main(void)
         cmocka_unit_test_setup(test_missing_files_are_named, empty_top),
         cmocka_unit_test_setup(test_crash_while_replacing, empty_top),
         cmocka_unit_test_setup(test_failed_save_keeps_the_former, empty_top),
+        cmocka_unit_test_setup(test_killed_at_any_moment, empty_top),
+        cmocka_unit_test_setup(test_full_disk_keeps_the_former, empty_top),
+        cmocka_unit_test_setup(test_resnets_have_torchvisions_tensors, empty_top),
+        cmocka_unit_test_setup(test_torchvision_loads_it, empty_top),
     };
     return cmocka_run_group_tests(tests, make_top, remove_top);
 }

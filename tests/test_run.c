@@ -1,17 +1,16 @@
 /* test_run: the run directory: numbered without races, logs cut exactly for a resumed run, one writer, full and
  * read-only file systems. */
 #include "run.h"
+#include "small_disk.h"
 
 #include <jansson.h>
 #include <math.h>
 #include <regex.h>
-#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -345,27 +344,13 @@ static void test_marks_replace_each_other(void **state)
     run_close(&run);
 }
 
-/* A small file system of one's own at top/small, in a mount namespace that ends with this process. */
+static char disk[sizeof top + 8];
+
 static bool mount_small(void)
 {
-    static bool unshared;
-    char path[sizeof top + 8];
-    snprintf(path, sizeof path, "%s/small", top);
-    must(folder_make(path));
-    if (!unshared && unshare(CLONE_NEWNS) != 0)
-        return false;
-    unshared = true;
-    if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 || mount("none", path, "tmpfs", 0, "size=64k") != 0)
-        return false;
-    snprintf(config.run.dir, sizeof config.run.dir, "%s/runs", path);
-    return true;
-}
-
-static void unmount_small(void)
-{
-    char path[sizeof top + 8];
-    snprintf(path, sizeof path, "%s/small", top);
-    assert_int_equal(umount2(path, MNT_DETACH), 0);
+    snprintf(disk, sizeof disk, "%s/small", top);
+    snprintf(config.run.dir, sizeof config.run.dir, "%s/runs", disk);
+    return small_disk_mount(disk);
 }
 
 static void test_full_disk(void **state)
@@ -405,7 +390,7 @@ static void test_full_disk(void **state)
     assert_false(file_exists(second));
     run_close(&run);
     arena_free(&arena);
-    unmount_small();
+    small_disk_unmount(disk);
 }
 
 static void test_read_only_folder(void **state)
@@ -414,20 +399,17 @@ static void test_read_only_folder(void **state)
     if (!mount_small())
         skip();
     struct run run;
-    char path[sizeof top + 8];
+    char existing[PATH_BYTES];
     must(run_create(&run, &config));
+    memcpy(existing, run.path, sizeof existing);
     run_close(&run);
-    snprintf(path, sizeof path, "%s/small", top);
-    assert_int_equal(mount("none", path, NULL, MS_REMOUNT | MS_RDONLY, "size=64k"), 0);
+    small_disk_make_read_only(disk);
     must_fail(run_create(&run, &config), ERR_CREATE, "trial", "Read-only file system");
     assert_non_null(strstr(fail_text(), "run.dir"));
-    snprintf(config.run.dir, sizeof config.run.dir, "%s/other", path);
+    snprintf(config.run.dir, sizeof config.run.dir, "%s/other", disk);
     must_fail(run_create(&run, &config), ERR_CREATE, "small/other", "Read-only file system");
-    snprintf(path, sizeof path, "%s/small", top);
-    char existing[PATH_BYTES];
-    must(path_join(existing, path, "runs/trial"));
     must_fail(run_reopen(&run, existing, 0, 0, 0), ERR_CREATE, "steps.csv", "Read-only file system");
-    unmount_small();
+    small_disk_unmount(disk);
 }
 
 int main(void)
