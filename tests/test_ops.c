@@ -1,6 +1,8 @@
 /* test_ops: every operation of the CPU backend against ref_ops, forward and backward, in fp32 and bf16. */
 #include "op_run.h"
 
+#include "random.h"
+#include <errno.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,6 +12,59 @@
 #include <cmocka.h>
 
 static struct device *device;
+
+/* ---- counting allocations: this program's malloc replaces the C library's, for oneDNN too ---- */
+
+#if defined(__has_feature)
+#define HAS_FEATURE(x) __has_feature(x)
+#else
+#define HAS_FEATURE(x) 0
+#endif
+#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) &&                           \
+    !HAS_FEATURE(address_sanitizer) && !HAS_FEATURE(thread_sanitizer) && !HAS_FEATURE(memory_sanitizer)
+#define COUNTS_ALLOCATIONS
+#include <stdatomic.h>
+
+static atomic_size_t allocated_bytes;
+
+void *__libc_malloc(size_t bytes);
+void *__libc_calloc(size_t count, size_t bytes);
+void *__libc_realloc(void *memory, size_t bytes);
+void *__libc_memalign(size_t alignment, size_t bytes);
+
+void *malloc(size_t bytes)
+{
+    allocated_bytes += bytes;
+    return __libc_malloc(bytes);
+}
+
+void *calloc(size_t count, size_t bytes)
+{
+    allocated_bytes += count * bytes;
+    return __libc_calloc(count, bytes);
+}
+
+void *realloc(void *memory, size_t bytes)
+{
+    allocated_bytes += bytes;
+    return __libc_realloc(memory, bytes);
+}
+
+void *aligned_alloc(size_t alignment, size_t bytes)
+{
+    allocated_bytes += bytes;
+    return __libc_memalign(alignment, bytes);
+}
+
+int posix_memalign(void **memory, size_t alignment, size_t bytes)
+{
+    allocated_bytes += bytes;
+    *memory = __libc_memalign(alignment, bytes);
+    return *memory ? 0 : ENOMEM;
+}
+#endif
+
+/* ---- against the truth ---- */
 
 /* Tolerances: of one rounding of the result, and of fp32 sums in units of the largest value. */
 struct tolerance {
@@ -67,6 +122,217 @@ static void test_bf16(void **state)
     check_cases(DT_BF16, &of_bf16);
 }
 
+static void test_evaluation(void **state)
+{
+    (void)state;
+    for (int i = 0; i < op_case_count; i++) {
+        struct op_run run;
+        op_run_open(&run, &backend_cpu, device, &op_cases[i], DT_F32, false, 100 + (uint64_t)i);
+        check_forward(&run, &of_f32);
+        op_run_close(&run);
+        /* What was prepared for training evaluates too. */
+        op_run_open(&run, &backend_cpu, device, &op_cases[i], DT_F32, true, 200 + (uint64_t)i);
+        run.call.training = run.truth.training = false;
+        check_forward(&run, &of_f32);
+        op_run_close(&run);
+    }
+}
+
+/* ---- running statistics ---- */
+
+static void test_commit(void **state)
+{
+    (void)state;
+    for (int i = 0; i < op_case_count; i++) {
+        if (op_cases[i].kind != OP_NORM)
+            continue;
+        struct op_run run;
+        op_run_open(&run, &backend_cpu, device, &op_cases[i], DT_F32, true, 300 + (uint64_t)i);
+        op_run_forward(&run);
+        double *mean = op_run_weight(&run, 2), *variance = op_run_weight(&run, 3);
+        run.control.bad = 1;
+        assert_int_equal(backend_cpu.upload(device, (void *)run.call.control, &run.control, sizeof run.control), OK);
+        op_run_commit(&run);
+        assert_memory_equal(op_run_weight(&run, 2), mean, (size_t)run.in.c * sizeof *mean);
+        assert_memory_equal(op_run_weight(&run, 3), variance, (size_t)run.in.c * sizeof *variance);
+        run.control.bad = 0;
+        assert_int_equal(backend_cpu.upload(device, (void *)run.call.control, &run.control, sizeof run.control), OK);
+        op_run_commit(&run);
+        ref_commit(&run.truth, mean, variance);
+        op_check(run.op_case->name, "running mean", op_run_weight(&run, 2), mean, run.in.c, 1e-6, 1e-6);
+        op_check(run.op_case->name, "running variance", op_run_weight(&run, 3), variance, run.in.c, 1e-6, 1e-6);
+        op_run_close(&run);
+    }
+}
+
+static void test_one_value_has_no_variance(void **state)
+{
+    (void)state;
+    const union op_params params = {.norm = {.epsilon = 1e-5f, .momentum = 0.1f}};
+    struct op_desc desc = {
+        .params = &params, .in = {{1, 1, 1, 8}}, .out = {1, 1, 1, 8}, .in_count = 1, .training = true};
+    struct op_needs needs = {0};
+    void *made = &made;
+    assert_int_equal(backend_cpu.ops[OP_NORM]->prepare(device, &desc, &made, &needs), ERR_CONFIG);
+    assert_null(made);
+    assert_non_null(strstr(fail_text(), "variance"));
+    desc.training = false;
+    assert_int_equal(backend_cpu.ops[OP_NORM]->prepare(device, &desc, &made, &needs), OK);
+    backend_cpu.ops[OP_NORM]->release(made);
+}
+
+/* ---- threads ---- */
+
+static bool is_own(const struct op_case *op_case)
+{
+    return op_case->kind != OP_CONV2D && op_case->kind != OP_LINEAR;
+}
+
+/* All results of a step one after another. */
+static double *results_of(const struct op_case *op_case, enum dtype dtype, int threads, struct op_run *run,
+                          int64_t *count)
+{
+    struct device *other;
+    assert_int_equal(backend_cpu.open(&other, 0, threads), OK);
+    op_run_open(run, &backend_cpu, other, op_case, dtype, true, 5);
+    op_run_forward(run);
+    op_run_backward(run);
+    const int64_t in = shape_count(run->in), out = shape_count(run->out);
+    double *all = arena_push(&run->arena, (size_t)(2 * in + out + 2 * run->in.c) * sizeof *all), *next = all;
+    memcpy(next, op_run_out(run), (size_t)out * sizeof *all);
+    next += out;
+    for (int i = 0; i < run->in_count; i++, next += in)
+        memcpy(next, op_run_in_grad(run, i), (size_t)in * sizeof *all);
+    for (int k = 0; k < 2 && k < run->weight_count; k++, next += run->in.c)
+        memcpy(next, op_run_weight_grad(run, k), (size_t)run->in.c * sizeof *all);
+    *count = next - all;
+    return all;
+}
+
+static void test_threads_change_nothing(void **state)
+{
+    (void)state;
+    for (int i = 0; i < op_case_count; i++)
+        for (int bf16 = 0; is_own(&op_cases[i]) && bf16 < 2; bf16++) {
+            struct op_run one, three;
+            int64_t count, same;
+            const double *alone = results_of(&op_cases[i], bf16 ? DT_BF16 : DT_F32, 1, &one, &count);
+            const double *together = results_of(&op_cases[i], bf16 ? DT_BF16 : DT_F32, 3, &three, &same);
+            assert_int_equal(count, same);
+            assert_memory_equal(alone, together, (size_t)count * sizeof *alone);
+            op_run_close(&one);
+            op_run_close(&three);
+            backend_cpu.close(one.device);
+            backend_cpu.close(three.device);
+        }
+}
+
+/* ---- allocation ---- */
+
+/* oneDNN keeps the list of a primitive's arguments in a hash map: a few hundred bytes each call. Anything of the size
+ * of data is a mistake. */
+enum { LIST_BYTES = 4096 };
+
+static void test_nothing_is_allocated(void **state)
+{
+    (void)state;
+#ifndef COUNTS_ALLOCATIONS
+    skip();
+#else
+    for (int i = 0; i < op_case_count; i++) {
+        struct op_run run;
+        op_run_open(&run, &backend_cpu, device, &op_cases[i], DT_F32, true, 1);
+        const struct op_impl *impl = backend_cpu.ops[op_cases[i].kind];
+        op_run_forward(&run);
+        op_run_backward(&run);
+        const size_t before = allocated_bytes;
+        assert_int_equal(impl->forward(device, &run.call), OK);
+        assert_int_equal(impl->backward(device, &run.call), OK);
+        if (impl->commit)
+            assert_int_equal(impl->commit(device, &run.call), OK);
+        const size_t taken = allocated_bytes - before;
+        if (taken > (is_own(&op_cases[i]) ? 0 : LIST_BYTES))
+            fail_msg("%s: a step allocated %zu bytes", op_cases[i].name, taken);
+        op_run_close(&run);
+    }
+#endif
+}
+
+/* ---- the truth itself: finite differences ---- */
+
+static double objective(const struct ref_call *call)
+{
+    double sum = 0.0;
+    ref_forward(call);
+    for (int64_t i = 0; i < shape_count(call->out_shape); i++)
+        sum += call->out[i] * call->out_grad[i];
+    return sum;
+}
+
+/* A few elements of one array, by central differences. */
+static void check_differences(const char *name, const struct ref_call *call, double *values, const double *grads,
+                              int64_t count)
+{
+    const double step = 1e-6;
+    for (int64_t i = 0; i < count; i += 1 + count / 24) {
+        const double kept = values[i];
+        values[i] = kept + step;
+        const double above = objective(call);
+        values[i] = kept - step;
+        const double below = objective(call);
+        values[i] = kept;
+        const double slope = (above - below) / (2 * step);
+        if (!(fabs(slope - grads[i]) <= 1e-6 * (1.0 + fabs(slope))))
+            fail_msg("%s: gradient %lld is %.9g, differences say %.9g", name, (long long)i, grads[i], slope);
+    }
+}
+
+static double *random_values(struct arena *arena, int64_t count, uint32_t draw)
+{
+    double *values = arena_push(arena, (size_t)count * sizeof *values);
+    for (int64_t i = 0; i < count; i++)
+        values[i] = (double)random_unit(random_words(9, RANDOM_TILE, 0, (uint64_t)i, draw).word[0]) * 2.0 - 1.0;
+    return values;
+}
+
+static void test_truth_by_differences(void **state)
+{
+    (void)state;
+    for (int i = 0; i < op_case_count; i++) {
+        const struct op_case *op_case = &op_cases[i];
+        if (shape_count(op_case->in) > 5000)
+            continue;
+        struct arena arena = {0};
+        struct op_weight weights[OP_MAX_WEIGHTS];
+        double *in[OP_MAX_IN] = {0}, *weight[OP_MAX_WEIGHTS] = {0};
+        struct ref_call call = {.kind = op_case->kind,
+                                .params = &op_case->params,
+                                .in_shape = {op_case->in, op_case->in},
+                                .out_shape = op_case_out(op_case),
+                                .training = true};
+        const int64_t in_count = shape_count(op_case->in), out_count = shape_count(call.out_shape);
+        const int weight_count = op_table[op_case->kind].weights(&op_case->params, &op_case->in, weights);
+        for (int k = 0; k < op_case_inputs(op_case); k++) {
+            call.in[k] = in[k] = random_values(&arena, in_count, (uint32_t)k);
+            call.in_grad[k] = arena_push(&arena, (size_t)in_count * sizeof(double));
+        }
+        for (int k = 0; k < weight_count; k++) {
+            call.weight[k] = weight[k] = random_values(&arena, shape_count(weights[k].shape), 4 + (uint32_t)k);
+            call.weight_grad[k] = arena_push(&arena, (size_t)shape_count(weights[k].shape) * sizeof(double));
+        }
+        call.out = arena_push(&arena, (size_t)out_count * sizeof(double));
+        call.out_grad = random_values(&arena, out_count, 3);
+        ref_forward(&call);
+        ref_backward(&call);
+        for (int k = 0; k < op_case_inputs(op_case); k++)
+            check_differences(op_case->name, &call, in[k], call.in_grad[k], in_count);
+        for (int k = 0; k < weight_count; k++)
+            if (weights[k].role == WEIGHT_PARAM)
+                check_differences(op_case->name, &call, weight[k], call.weight_grad[k], shape_count(weights[k].shape));
+        arena_free(&arena);
+    }
+}
+
 static int open_device(void **state)
 {
     (void)state;
@@ -85,6 +351,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_f32),
         cmocka_unit_test(test_bf16),
+        cmocka_unit_test(test_evaluation),
+        cmocka_unit_test(test_commit),
+        cmocka_unit_test(test_one_value_has_no_variance),
+        cmocka_unit_test(test_threads_change_nothing),
+        cmocka_unit_test(test_nothing_is_allocated),
+        cmocka_unit_test(test_truth_by_differences),
     };
     return cmocka_run_group_tests(tests, open_device, close_device);
 }

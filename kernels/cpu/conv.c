@@ -28,20 +28,23 @@ static int conv_prepare(struct device *device, const struct op_desc *desc, void 
     const union op_params *params = desc->params;
     const struct shape in = desc->in[0], out = desc->out;
     const int groups = params->conv2d.groups, kh = params->conv2d.kernel_h, kw = params->conv2d.kernel_w;
-    struct product_desc product = {.params = params,
-                                   .dtype = desc->dtype,
-                                   .training = desc->training,
-                                   .in_grad = desc->in_grad[0],
-                                   .describe = conv_describe};
+    const bool grouped = groups > 1;
+    struct product_desc product = {
+        .params = params,
+        .dtype = desc->dtype,
+        .training = desc->training,
+        .in_grad = desc->in_grad[0],
+        .describe = conv_describe,
+    };
     const dnnl_data_type_t dtype = product_dtype(desc->dtype);
     const dnnl_dims_t src = {in.n, in.c, in.h, in.w}, dst = {out.n, out.c, out.h, out.w}, bias = {out.c};
-    const dnnl_dims_t whole = {out.c, in.c, kh, kw}, grouped = {groups, out.c / groups, in.c / groups, kh, kw};
+    const dnnl_dims_t weight[] = {{out.c, in.c, kh, kw}, {groups, out.c / groups, in.c / groups, kh, kw}};
     DNNL_TRY(dnnl_memory_desc_init_by_tag(&product.src, 4, src, dtype, dnnl_nhwc));
     DNNL_TRY(dnnl_memory_desc_init_by_tag(&product.dst, 4, dst, dtype, dnnl_nhwc));
-    if (groups == 1)
-        DNNL_TRY(dnnl_memory_desc_init_by_tag(&product.weight, 4, whole, dnnl_f32, dnnl_oihw));
-    else
-        DNNL_TRY(dnnl_memory_desc_init_by_tag(&product.weight, 5, grouped, dnnl_f32, dnnl_goihw));
+    DNNL_TRY(dnnl_memory_desc_init_by_tag(&product.weight, 4 + grouped, weight[grouped], dnnl_f32,
+                                          grouped ? dnnl_goihw : dnnl_oihw));
+    for (int i = 0; i < 4 + grouped; i++)
+        product.axes[i] = (struct product_axis){.dimension = i, .count = weight[grouped][i], .step = 1};
     if (params->conv2d.bias)
         DNNL_TRY(dnnl_memory_desc_init_by_tag(&product.bias, 1, bias, dnnl_f32, dnnl_a));
     return product_prepare(device, &product, state, needs);

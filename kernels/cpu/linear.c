@@ -1,6 +1,6 @@
-/* linear: a fully connected layer as oneDNN's inner product. Its input stays NHWC: weights of sizes {out, c, h, w} have
- * torch's channel-first order as their canonical layout, so flattening is a matter of weight layout. Knows its
- * descriptions only; running and weight layouts are product.c's. */
+/* linear: a fully connected layer as oneDNN's inner product. Its input is a flat row in NHWC order and stays where
+ * it is; torch's channel-first order is a matter of the weights' layout. Knows its descriptions only; running and
+ * weight layouts are product.c's. */
 #include "product.h"
 
 static dnnl_status_t linear_describe(const struct product_desc *desc, enum product_pass pass,
@@ -20,18 +20,20 @@ static dnnl_status_t linear_describe(const struct product_desc *desc, enum produ
 static int linear_prepare(struct device *device, const struct op_desc *desc, void **state, struct op_needs *needs)
 {
     const struct shape in = desc->in[0], out = desc->out;
-    struct product_desc product = {.params = desc->params,
-                                   .dtype = desc->dtype,
-                                   .training = desc->training,
-                                   .in_grad = desc->in_grad[0],
-                                   .describe = linear_describe};
+    const int64_t row = (int64_t)in.h * in.w * in.c;
+    struct product_desc product = {
+        .params = desc->params,
+        .axes = {{0, out.c, 1}, {1, in.c, 1}, {1, in.h, (int64_t)in.w * in.c}, {1, in.w, in.c}},
+        .dtype = desc->dtype,
+        .training = desc->training,
+        .in_grad = desc->in_grad[0],
+        .describe = linear_describe,
+    };
     const dnnl_data_type_t dtype = product_dtype(desc->dtype);
-    const dnnl_dims_t src = {in.n, in.c, in.h, in.w}, dst = {out.n, out.c}, bias = {out.c};
-    const dnnl_dims_t weight = {out.c, in.c, in.h, in.w};
-    const bool flat = in.h == 1 && in.w == 1;
-    DNNL_TRY(dnnl_memory_desc_init_by_tag(&product.src, flat ? 2 : 4, src, dtype, flat ? dnnl_nc : dnnl_nhwc));
+    const dnnl_dims_t src = {in.n, row}, dst = {out.n, out.c}, weight = {out.c, row}, bias = {out.c};
+    DNNL_TRY(dnnl_memory_desc_init_by_tag(&product.src, 2, src, dtype, dnnl_nc));
     DNNL_TRY(dnnl_memory_desc_init_by_tag(&product.dst, 2, dst, dtype, dnnl_nc));
-    DNNL_TRY(dnnl_memory_desc_init_by_tag(&product.weight, flat ? 2 : 4, weight, dnnl_f32, flat ? dnnl_oi : dnnl_oihw));
+    DNNL_TRY(dnnl_memory_desc_init_by_tag(&product.weight, 2, weight, dnnl_f32, dnnl_oi));
     if (desc->params->linear.bias)
         DNNL_TRY(dnnl_memory_desc_init_by_tag(&product.bias, 1, bias, dnnl_f32, dnnl_a));
     return product_prepare(device, &product, state, needs);

@@ -26,7 +26,8 @@ struct pass {
 struct product {
     struct pass pass[PRODUCT_PASS_COUNT];
     dnnl_memory_t src, dst, bias, src_grad, dst_grad;
-    dnnl_memory_desc_t canonical, kept; /* fp32 */
+    dnnl_memory_desc_t kept;                    /* of the weights, in fp32 */
+    struct product_axis axes[PRODUCT_AXES + 1]; /* then one of dimension -1 */
     dnnl_engine_t engine;
     size_t bias_count; /* 0: none */
 };
@@ -197,7 +198,8 @@ int product_prepare(struct device *device, const struct product_desc *desc, void
     if (!product)
         return FAIL(ERR_MEMORY, "cpu: out of memory for a layer's description; close other programs");
     product->engine = device->engine;
-    product->canonical = desc->weight;
+    for (int i = 0; i <= PRODUCT_AXES; i++)
+        product->axes[i] = i < PRODUCT_AXES && desc->axes[i].count ? desc->axes[i] : (struct product_axis){-1, 0, 0};
     product->bias_count = desc->bias.ndims > 0 ? (size_t)desc->bias.dims[0] : 0;
     int status = product_build(product, desc, needs);
     if (status < 0) {
@@ -339,34 +341,38 @@ int product_backward(struct device *device, const struct op_call *call)
 
 /* ---- canonical <-> kept ---- */
 
-/* Where position p of a dimension lies, from element 0; dimensions add up. */
-static int64_t offset_along(const dnnl_memory_desc_t *desc, int dimension, int64_t p)
+/* Where a position of a dimension lies, from element 0; dimensions add up. */
+static int64_t offset_along(const dnnl_memory_desc_t *desc, int dimension, int64_t position)
 {
     const dnnl_blocking_desc_t *blocking = &desc->format_desc.blocking;
     int64_t offset = 0, stride = 1;
     for (int i = blocking->inner_nblks - 1; i >= 0; i--) {
         const int64_t block = blocking->inner_blks[i];
         if (blocking->inner_idxs[i] == dimension) {
-            offset += p % block * stride;
-            p /= block;
+            offset += position % block * stride;
+            position /= block;
         }
         stride *= block;
     }
-    return offset + p * blocking->strides[dimension];
+    return offset + position * blocking->strides[dimension];
 }
 
-/* Copies every element between two layouts of one tensor; dimension 0 outermost. */
-static void copy_layout(const dnnl_memory_desc_t *to_desc, float *to, const dnnl_memory_desc_t *from_desc,
-                        const float *from, int dimension)
+/* Copies the elements under one position of the outer axes, in canonical order; position is that reached in the axis's
+ * dimension. Returns the next canonical element. */
+static float *copy_axes(const struct product *product, const struct product_axis *axis, float *own, float *canonical,
+                        int64_t position, bool pack)
 {
-    for (int64_t p = 0; p < to_desc->dims[dimension]; p++) {
-        float *target = to + offset_along(to_desc, dimension, p);
-        const float *source = from + offset_along(from_desc, dimension, p);
-        if (dimension + 1 < to_desc->ndims)
-            copy_layout(to_desc, target, from_desc, source, dimension + 1);
+    const bool closes = axis[1].dimension != axis[0].dimension, innermost = axis[1].dimension < 0;
+    for (int64_t i = 0; i < axis->count; i++, position += axis->step) {
+        float *here = closes ? own + offset_along(&product->kept, axis->dimension, position) : own;
+        if (!innermost)
+            canonical = copy_axes(product, axis + 1, here, canonical, closes ? 0 : position, pack);
+        else if (pack)
+            *here = *canonical++;
         else
-            *target = *source;
+            *canonical++ = *here;
     }
+    return canonical;
 }
 
 void product_pack(const void *state, int weight, float *own, const float *canonical)
@@ -374,10 +380,10 @@ void product_pack(const void *state, int weight, float *own, const float *canoni
     const struct product *product = state;
     if (weight > 0) {
         memcpy(own, canonical, product->bias_count * sizeof(float));
-        return;
+    } else {
+        memset(own, 0, dnnl_memory_desc_get_size(&product->kept));
+        copy_axes(product, product->axes, own, (float *)canonical, 0, true);
     }
-    memset(own, 0, dnnl_memory_desc_get_size(&product->kept));
-    copy_layout(&product->kept, own, &product->canonical, canonical, 0);
 }
 
 void product_unpack(const void *state, int weight, float *canonical, const float *own)
@@ -386,5 +392,5 @@ void product_unpack(const void *state, int weight, float *canonical, const float
     if (weight > 0)
         memcpy(canonical, own, product->bias_count * sizeof(float));
     else
-        copy_layout(&product->canonical, canonical, &product->kept, own, 0);
+        copy_axes(product, product->axes, (float *)own, canonical, 0, false);
 }

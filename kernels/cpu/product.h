@@ -11,9 +11,18 @@ union product_op {
     dnnl_inner_product_desc_t inner_product;
 };
 
+/* A canonical dimension of the weights, outermost first, and where in the kept layout its positions count: `step`
+ * positions each of `dimension`. */
+struct product_axis {
+    int dimension;
+    int64_t count, step;
+};
+enum { PRODUCT_AXES = 5 };
+
 struct product_desc {
     const union op_params *params;
-    dnnl_memory_desc_t src, weight, bias, dst; /* weight: canonical sizes; bias with no dimensions: none */
+    dnnl_memory_desc_t src, weight, bias, dst; /* weight: its sizes alone count; bias with no dimensions: none */
+    struct product_axis axes[PRODUCT_AXES];    /* of one dimension one after another; count 0: no more */
     enum dtype dtype;
     bool training, in_grad;
     /* Fills the description of one pass whose weights (or their gradient) have this layout. */
