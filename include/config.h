@@ -31,7 +31,7 @@ struct config_layer {
 };
 
 struct config {
-    char name[128]; /* the file's base name without .ini; names the run */
+    char name[128]; /* run.name, or the file's base name without .ini, or "run" */
     char file[CONFIG_TEXT];
     struct {
         char train[CONFIG_TEXT], val[CONFIG_TEXT];
@@ -103,15 +103,18 @@ struct config {
     struct arena arena;
 };
 
-/* Defaults, then the file (NULL: none), then overrides "section.key=value" (aliases as lr=0.1 allowed).
- * ERR_CONFIG: all mistakes have been printed to errors ("file:line: error: …", overrides as "command line: error: …"),
- * fail_text is their summary. ERR_NO_INPUT: the file cannot be read. config_free accepts a zeroed struct. */
+/* Defaults, then the file (NULL: none), then overrides "section.key=value", or "key=value" where one key alone has that
+ * name or alias (lr, bs, wd, epochs …). What was left out and follows from the rest is filled in: run.name from the
+ * file, normalize = given when mean and std are there, adamw's weight decay. data.train may be empty: not every command
+ * needs it. ERR_CONFIG: all mistakes have been printed to errors ("file:line: error: section.key: what; expected …",
+ * overrides as "command line: error: …"), fail_text is their summary. ERR_NO_INPUT: the file cannot be read.
+ * config_free accepts a zeroed struct and what a failed load left. */
 int config_load(struct config *config, const char *file, const char *const *overrides, int override_count,
                 FILE *errors);
 void config_free(struct config *config);
 
-/* Writes every key, as a file that loads to the same config. Only keys that differ from the default carry no comment
- * mark… all are written plainly. */
+/* Writes every key and layer, as a file that loads to the same config (its file and layers' lines aside). Errors of the
+ * stream: ERR_IO. */
 int config_write(const struct config *config, FILE *stream);
 
 /* One line per key: name, type, default, range, help. */

@@ -401,14 +401,20 @@ static int square(void *context, int64_t i)
     return OK;
 }
 
+struct trouble {
+    int64_t slow; /* which of the failing items takes long */
+    atomic_int done;
+};
+
 static int fail_on_some(void *context, int64_t i)
 {
-    /* The lowest failing index is the slowest, so that timing alone would let a higher one win. */
-    if (i == 20)
-        usleep(20000);
+    struct trouble *trouble = context;
+    /* Long enough that another thread has come to 22 before 20 fails, either way. */
+    if (i == 20 || i == 22)
+        usleep(i == trouble->slow ? 30000 : 10000);
     if (i == 20 || i >= 22)
         return FAIL(ERR_DATA, "item %lld is bad", (long long)i);
-    atomic_fetch_add((atomic_int *)context, 1);
+    atomic_fetch_add(&trouble->done, 1);
     return OK;
 }
 
@@ -421,10 +427,13 @@ static void test_parallel(void **state)
         assert_int_equal(parallel_for(COUNT_OF(squares), threads, square, squares), OK);
         for (int64_t i = 0; i < COUNT_OF(squares); i++)
             assert_int_equal(squares[i], i * i);
-        atomic_int done = 0;
-        assert_int_equal(parallel_for(1000, threads, fail_on_some, &done), ERR_DATA);
-        assert_string_equal(fail_text(), "item 20 is bad");
-        assert_true(done >= 20); /* all below the failure were done */
+        /* The lowest wins whether it fails last or first. */
+        for (int64_t slow = 20; slow <= 22; slow += 2) {
+            struct trouble trouble = {.slow = slow};
+            assert_int_equal(parallel_for(1000, threads, fail_on_some, &trouble), ERR_DATA);
+            assert_string_equal(fail_text(), "item 20 is bad");
+            assert_true(trouble.done >= 20); /* all below the failure were done */
+        }
     }
     assert_int_equal(parallel_for(0, 4, square, NULL), OK);
 }

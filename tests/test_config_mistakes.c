@@ -57,6 +57,7 @@ static const struct mistake {
     {"[optim]\nlr = 1e999\n", 0, "x.ini:2: error: optim.lr: '1e999' is not a number; expected"},
     {"[optim]\nlr =\n", 0, "x.ini:2: error: optim.lr: has no value; expected a number above 0"},
     {"[optim]\nlr = # nothing\n", 0, "x.ini:2: error: optim.lr: has no value; expected a number above 0"},
+    {"[optim]\nlr =# nothing\n", 0, "x.ini:2: error: optim.lr: has no value; expected a number above 0"},
     {"[data]\nval =\n", 0, "x.ini:2: error: data.val: has no value; expected a text in double quotes (\"\" for none)"},
     {"[optim]\nlr = \"0.1\"\n", 0, "x.ini:2: error: optim.lr: '0.1' in quotes is a text; write it without quotes"},
     {"[optim]\nlr = [0.1]\n", 0, "x.ini:2: error: optim.lr: a list; expected a number"},

@@ -210,7 +210,7 @@ static void name_layer(struct config *config, struct config_layer *layer)
         char name[sizeof layer->name];
         snprintf(name, sizeof name, "%s%d", layer->type, number);
         if (!find_layer(config, config->layer_count, name)) {
-            memcpy(layer->name, name, sizeof name);
+            text_copy(layer->name, sizeof layer->name, name);
             return;
         }
     }

@@ -58,10 +58,11 @@ static void set_name(struct config *config)
 {
     if (!*config->run.name) {
         const char *base = *config->file ? path_base(config->file) : "run";
+        size_t length = strlen(base);
+        bool ending = length > 4 && strcmp(base + length - 4, ".ini") == 0;
         text_copy(config->run.name, sizeof config->run.name, base);
-        char *end = strrchr(config->run.name, '.');
-        if (end && end != config->run.name && strcmp(end, ".ini") == 0)
-            *end = 0;
+        if (ending && length <= sizeof config->run.name)
+            memset(config->run.name + length - 4, 0, 4);
     }
     memcpy(config->name, config->run.name, sizeof config->name);
 }
