@@ -7,6 +7,7 @@
 #include "state.h"
 #include "vectors.h"
 
+#include <fcntl.h>
 #include <math.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -430,7 +431,6 @@ static void test_another_model_is_refused(void **state)
     free_network(&saved);
 }
 
-/* Rewrites one file of the checkpoint and its checksum's place in state.json is left alone. */
 static void write_bytes(const char *path, const void *data, size_t bytes)
 {
     FILE *file = fopen(path, "wb");
@@ -439,26 +439,32 @@ static void write_bytes(const char *path, const void *data, size_t bytes)
     assert_int_equal(fclose(file), 0);
 }
 
+static void expect_damage(struct network *network, const char *name, const char *what, size_t at)
+{
+    int status = checkpoint_load(folder, &network->plan, true, NULL, NULL, NULL);
+    if (status != ERR_DATA || !strstr(fail_text(), name))
+        fail_msg("%s %s %zu: status %d, %s", name, what, at, status, status < 0 ? fail_text() : "");
+}
+
 static void flip_bytes_of(const char *name, size_t stride, struct network *network, struct network *untouched)
 {
     char path[PATH_BYTES];
     void *data;
     size_t bytes;
     must(file_read(in_folder(path, name), 1 << 20, &data, &bytes));
-    char *at = data;
+    int descriptor = open(path, O_WRONLY | O_CLOEXEC);
+    assert_true(descriptor >= 0);
     for (size_t i = 0; i < bytes; i += stride) {
-        at[i] ^= (char)(1 << (i / stride % 8));
-        write_bytes(path, data, bytes);
-        int status = checkpoint_load(folder, &network->plan, true, NULL, NULL, NULL);
-        if (status != ERR_DATA || !strstr(fail_text(), name))
-            fail_msg("%s with byte %zu changed: status %d, %s", name, i, status, status < 0 ? fail_text() : "");
-        at[i] ^= (char)(1 << (i / stride % 8));
+        char good = ((char *)data)[i], bad = (char)(good ^ (1 << (i / stride % 8)));
+        assert_int_equal(pwrite(descriptor, &bad, 1, (off_t)i), 1);
+        expect_damage(network, name, "changed at byte", i);
+        assert_int_equal(pwrite(descriptor, &good, 1, (off_t)i), 1);
     }
-    for (size_t length = 0; length < bytes; length += stride * 8 + 1) {
-        write_bytes(path, data, length);
-        assert_int_equal(checkpoint_load(folder, &network->plan, true, NULL, NULL, NULL), ERR_DATA);
-        assert_non_null(strstr(fail_text(), name));
+    for (size_t cut = 1; cut <= bytes; cut += stride * 8) {
+        assert_int_equal(ftruncate(descriptor, (off_t)(bytes - cut)), 0);
+        expect_damage(network, name, "shortened by", cut);
     }
+    close(descriptor);
     write_bytes(path, data, bytes);
     assert_true(same_slab(network, SLAB_PARAM, untouched, SLAB_PARAM));
     must(checkpoint_load(folder, &network->plan, true, NULL, NULL, NULL));
@@ -584,19 +590,20 @@ static void test_killed_at_any_moment(void **state)
     fill_network(&network, 0.0f);
     double from = clock_seconds();
     must(checkpoint_save(folder, &network.plan, 0, metadata, state_text));
-    double save_seconds = clock_seconds() - from; /* mostly the disk's: kills are spread over two saves */
+    double wait_seconds = clock_seconds() - from; /* kept near what one save takes, so that kills hit all its moments */
     for (int i = 0; i < KILLS; i++) {
         pid_t child = fork();
         assert_true(child >= 0);
         if (child == 0)
             save_without_end(&network, version + 1);
-        usleep((useconds_t)(1e6 * save_seconds * 2.0 * (i * 7 % KILLS + 1) / KILLS));
+        usleep((useconds_t)(1e6 * wait_seconds));
         int status;
         assert_int_equal(kill(child, SIGKILL), 0);
         assert_int_equal(waitpid(child, &status, 0), child);
         assert_true(WIFSIGNALED(status));
         must(checkpoint_load(folder, &loaded.plan, true, NULL, NULL, &found));
         assert_true(found >= version);
+        wait_seconds *= found > version ? 0.7 : 1.3;
         version = found;
         fill_network(&network, (float)version);
         assert_true(same_slab(&network, SLAB_PARAM, &loaded, SLAB_PARAM));
@@ -645,7 +652,7 @@ static void test_full_disk_keeps_the_former(void **state)
 static const struct {
     const char *name;
     enum model_kind kind;
-} resnets[] = {{"resnet18", MODEL_RESNET18}, {"resnet34", MODEL_RESNET34}, {"resnet50", MODEL_RESNET50}};
+} resnets[] = {{"resnet18", MODEL_RESNET18}, {"resnet50", MODEL_RESNET50}};
 
 static void save_resnet(enum model_kind kind, int classes)
 {
