@@ -45,7 +45,5 @@ int command_config(int argc, char **argv)
         config_print_keys(stdout);
     else
         status = show_config(argc - 1, argv + 1);
-    if (status == OK && (fflush(stdout) != 0 || ferror(stdout)))
-        status = FAIL(ERR_IO, "writing to stdout failed");
     return cli_exit(status);
 }

@@ -61,7 +61,7 @@ void config_print_keys(FILE *stream)
 
 /* ---- help ---- */
 
-/* "0 … 1", "> 0, < 1", "sgd, adam, adamw", or nothing. */
+/* "0 to 1", "above 0 to below 1", "sgd, adam, adamw", or nothing. */
 static void print_range(const struct key *key, char text[static 256])
 {
     text[0] = 0;
@@ -69,7 +69,8 @@ static void print_range(const struct key *key, char text[static 256])
         value_expected(key, text, 256);
         memmove(text, text + strlen("one of "), strlen(text + strlen("one of ")) + 1);
     } else if (key->type != KEY_BOOL && key->type != KEY_TEXT) {
-        snprintf(text, 256, "%s%g … %s%g", key->above ? "above " : "", key->low, key->below ? "below " : "", key->high);
+        snprintf(text, 256, "%s%.16g to %s%.16g", key->above ? "above " : "", key->low, key->below ? "below " : "",
+                 key->high);
     }
 }
 
@@ -98,7 +99,7 @@ static void print_key(FILE *stream, const struct key *key, bool markdown)
         fprintf(stream, "| `%s` | %s | %s%s%s | %s | %s%s |\n", key->name, value_type_name(key), tick, key->fallback,
                 tick, range, key->help, aliases);
     else
-        fprintf(stream, "%-25s %-15s %-10s  %-44s %s%s\n", name, value_type_name(key), key->fallback, range, key->help,
+        fprintf(stream, "%-25s %-15s %-16s %-22s %s%s\n", name, value_type_name(key), key->fallback, range, key->help,
                 aliases);
 }
 
