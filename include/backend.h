@@ -148,7 +148,7 @@ struct decay_segment {
 /* One pass over the flat arrays: unscale, clip, decay, moments, low-precision copy, EMA. */
 struct update_args {
     enum optimizer_kind kind;
-    double momentum; /* SGD; the first update sets the buffer to the gradient (torch) */
+    double momentum; /* SGD; the first update makes the buffer (0 before) the gradient (torch) */
     bool nesterov;
     double beta1, beta2, epsilon; /* double: 1 - beta is taken of them */
     float clip_norm;              /* 0: none. scale = min(1, clip_norm / (norm + 1e-6)), always multiplied (torch) */

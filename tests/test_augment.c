@@ -285,13 +285,16 @@ static void test_composition(void **state)
     (void)state;
     static uint8_t pixels[MOST];
     static float got[MOST], want[MOST];
-    static const struct shape images[] = {{1, 28, 32, 3}, {1, 33, 25, 1}, {1, 17, 64, 4}, {1, 1, 1, 3}};
+    static const struct shape images[] = {{1, 28, 32, 3}, {1, 33, 25, 1}, {1, 17, 64, 4}, {1, 20, 33, 3}, {1, 1, 1, 3}};
     for (int s = 0; s < COUNT_OF(images); s++) {
         vectors_image(pixels, images[s].h, images[s].w, images[s].c);
         for (uint64_t sample = 0; sample < 50; sample++) {
             struct augment augment = full;
             augment.rotate_degrees = sample % 2 ? 15.0f : 180.0f;
             struct augment_draw draw = augment_draw(&augment, images[s].h, images[s].w, 5, 1, sample);
+            /* Where the sides differ by an odd number, right angles meet the borders between pixels. */
+            if (sample % 5 == 0)
+                draw.degrees = 90.0 * (double)(sample / 5 % 4);
             render_values(got, pixels, images[s], &augment, &draw);
             apply_in_turn(want, pixels, images[s], &augment, &draw);
             vectors_check("composition", got, want, (int64_t)full.out_h * full.out_w * images[s].c, 0, 0);

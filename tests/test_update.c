@@ -238,6 +238,11 @@ static void test_averages(void **state)
             vectors_check(vectors_text(one, "name"), slab.args.ema, want + t * 4, 4, 1.2e-7, 0);
         }
     }
+    /* A copy is one whatever was there before. */
+    float before[] = {NAN, INFINITY, 1e38f, 0}, value[] = {1, 2, -3e38f, 4};
+    slab.control.ema_decay = 0;
+    assert_int_equal(cpu->blend(slab.device, before, value, 4, &slab.control), OK);
+    assert_memory_equal(before, value, sizeof value);
     slab_close(&slab);
     vectors_close(&vectors);
 }

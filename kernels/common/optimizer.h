@@ -12,7 +12,7 @@ struct optimizer_step {
     float grad_scale, clip_scale; /* multiplied to the gradient in this order */
     double lr;
     float momentum; /* SGD */
-    bool first, nesterov;
+    bool nesterov;
     float beta1, beta1_rest, beta2, beta2_rest, epsilon; /* rest = 1 - beta */
     float rate, correction2;                             /* lr / (1 - beta1^t), sqrt(1 - beta2^t) */
 };
@@ -24,7 +24,6 @@ HOST_DEVICE struct optimizer_step optimizer_begin(const struct update_args *args
     step.clip_scale = control->clip_scale;
     step.lr = (double)control->lr;
     step.momentum = (float)args->momentum;
-    step.first = control->update == 1;
     step.nesterov = args->nesterov;
     step.beta1 = (float)args->beta1;
     step.beta1_rest = (float)(1.0 - args->beta1);
@@ -53,11 +52,12 @@ HOST_DEVICE float sgd_element(const struct optimizer_step *step, float decay, fl
     return param - (float)step->lr * (scaled_gradient(step, grad) + decay * param);
 }
 
+/* A buffer starts at 0, so the first update makes it the gradient, as torch does. */
 HOST_DEVICE float momentum_element(const struct optimizer_step *step, float decay, float param, float grad,
                                    float *buffer)
 {
     float slope = scaled_gradient(step, grad) + decay * param;
-    float kept = step->first ? slope : *buffer * step->momentum + slope;
+    float kept = *buffer * step->momentum + slope;
     *buffer = kept;
     return param - (float)step->lr * (step->nesterov ? slope + step->momentum * kept : kept);
 }

@@ -4,25 +4,22 @@
 #include "kernels/common/bf16.h"
 #include "kernels/common/optimizer.h"
 #include <assert.h>
-#include <string.h>
 
 int cpu_accumulate(struct device *device, void *to, const void *from, int64_t count, enum dtype dtype, bool first)
 {
     assert(dtype == DT_F32 || dtype == DT_BF16);
-    if (first) {
-        memcpy(to, from, (size_t)count * (dtype == DT_F32 ? sizeof(float) : sizeof(uint16_t)));
-    } else if (dtype == DT_F32) {
+    if (dtype == DT_F32) {
         float *sum = to;
         const float *part = from;
 #pragma omp parallel for simd schedule(static) num_threads(device->threads)
         for (int64_t i = 0; i < count; i++)
-            sum[i] += part[i];
+            sum[i] = first ? part[i] : sum[i] + part[i];
     } else {
         uint16_t *sum = to;
         const uint16_t *part = from;
 #pragma omp parallel for simd schedule(static) num_threads(device->threads)
         for (int64_t i = 0; i < count; i++)
-            sum[i] = bf16_from_float(bf16_to_float(sum[i]) + bf16_to_float(part[i]));
+            sum[i] = first ? part[i] : bf16_from_float(bf16_to_float(sum[i]) + bf16_to_float(part[i]));
     }
     return OK;
 }
