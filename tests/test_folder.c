@@ -217,6 +217,16 @@ static void test_first_failure_whatever_the_threads(void **state)
     }
 }
 
+static void test_more_than_memory(void **state)
+{
+    (void)state;
+    struct dataset dataset;
+    const struct dataset_options options = {.threads = 1, .resize = 1000000};
+    make_good();
+    CHECK_FAILS(dataset_open(&dataset, fixture_path("set"), &options), ERR_MEMORY, "4 images of 1x1000000x1000000x3",
+                "11175.9 GiB", "data.resize");
+}
+
 static void test_match(void **state)
 {
     (void)state;
@@ -245,7 +255,7 @@ int main(void)
         CASE(test_hostile_files),  CASE(test_truncated_and_damaged),
         CASE(test_links),          CASE(test_not_a_file),
         CASE(test_unreadable),     CASE(test_first_failure_whatever_the_threads),
-        CASE(test_match),
+        CASE(test_match),          CASE(test_more_than_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,6 +7,21 @@
 #include <assert.h>
 #include <math.h>
 #include <string.h>
+#include <unistd.h>
+
+/* Said before the kernel's killer says it: all images are held in memory. */
+static int check_memory(const struct dataset *dataset, int64_t count)
+{
+    double needed = (double)count * (double)shape_count(dataset->image);
+    double there = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+    char image[48];
+    if (needed < there)
+        return OK;
+    return FAIL(ERR_MEMORY,
+                "%s: %lld images of %s bytes need %.1f GiB of memory, this machine has %.1f; use a smaller "
+                "data.resize or fewer images",
+                dataset->source, (long long)count, shape_text(image, dataset->image), needed / 0x1p30, there / 0x1p30);
+}
 
 int dataset_take(struct dataset *dataset, int64_t count)
 {
@@ -14,6 +29,7 @@ int dataset_take(struct dataset *dataset, int64_t count)
     if (count > INT32_MAX)
         return FAIL(ERR_DATA, "%s: holds %lld images; at most %d can be used", dataset->source, (long long)count,
                     INT32_MAX);
+    TRY(check_memory(dataset, count));
     dataset->count = count;
     TRY(memory_take(&memory, (size_t)count * (size_t)shape_count(dataset->image), dataset->source));
     dataset->pixels = memory;
