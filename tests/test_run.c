@@ -135,11 +135,11 @@ static void test_processes_do_not_share_a_folder(void **state)
         assert_int_equal(status, 0);
     }
     for (int n = 2; n <= PROCESSES * EACH; n++) {
-        char path[PATH_BYTES + 32];
+        char path[PATH_BYTES + 64];
         snprintf(path, sizeof path, "%s/trial-%d/config.resolved.ini", config.run.dir, n);
         assert_true(file_exists(path));
     }
-    char beyond[PATH_BYTES + 32];
+    char beyond[PATH_BYTES + 64];
     snprintf(beyond, sizeof beyond, "%s/trial-%d", config.run.dir, PROCESSES * EACH + 1);
     assert_false(file_exists(beyond));
 }

@@ -2,7 +2,7 @@
 """Loads a model.safetensors into torchvision's network of the same name, strictly, and checks every element.
 
 usage: torch_load.py model.safetensors NETWORK CLASSES
-The file's element i of a tensor is (7 * i + length of its name) % 1024 / 1024 (tests/test_checkpoint.c wrote it).
+The file's element i of a tensor is (7 * i + length of its name) % 1024 / 1024 (tests/test_torchvision.c wrote it).
 Exit status 77: torch or torchvision is not there.
 """
 import json
