@@ -111,6 +111,10 @@ static void test_overrides(void **state)
     assert_int_equal(config.augment.mean_count, 0);
     assert_int_equal(config.augment.normalize, NORMALIZE_NONE);
     config_free(&config);
+    load_good(&config, TRAIN "val = \"q\"\n", "val=|run.name="); /* what a shell leaves of val="" */
+    assert_string_equal(config.data.val, "");
+    assert_string_equal(config.run.name, "x");
+    config_free(&config);
 }
 
 static void test_layers(void **state)

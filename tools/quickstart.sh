@@ -11,10 +11,7 @@ echo "== training: $evenkeel train configs/quickstart.ini"
 run=$("$evenkeel" train configs/quickstart.ini)
 cat <<EOT
 
-The run is in $run. Next:
-  $evenkeel eval $run                         accuracy of its best weights, class by class
-  $evenkeel predict $run data/tiles/val/*/*1.png
-  $evenkeel train configs/quickstart.ini lr=0.3         the same with another setting
-  $evenkeel train configs/quickstart.ini data.train=DIR run.name=mine
-                                  your own images: DIR/<class>/*.png, one folder per class
+That was a training on drawn images; all it left is in $run.
+With your own: a folder PHOTOS that has one folder per class with PNG files in it.
+    $evenkeel train configs/quickstart.ini data.train=PHOTOS data.val= data.resize=64 run.name=photos
 EOT

@@ -63,5 +63,6 @@ void override_apply(struct loader *loader, const char *text)
         loader_mistake(loader, ORIGIN_COMMAND, "%s.%s: given twice; remove one of the two", schema_keys[key].section,
                        schema_keys[key].name);
     else
-        loader_set(loader, key, ORIGIN_COMMAND, equals + 1);
+        /* A shell takes the quotes off data.val="". */
+        loader_set(loader, key, ORIGIN_COMMAND, equals[1] || schema_keys[key].type != KEY_TEXT ? equals + 1 : "\"\"");
 }
