@@ -82,6 +82,44 @@ static void bench_gather(struct device *device, const struct gather_case *one)
     cpu->release(device, args.out);
 }
 
+/* ---- loss ---- */
+
+static void bench_loss(struct device *device, int rows, int classes)
+{
+    size_t bytes = (size_t)rows * classes * sizeof(float);
+    struct step_control control = {.valid = rows};
+    struct loss_sums sums = {0};
+    float *logits = take(device, bytes);
+    struct loss_args args = {.logits = logits,
+                             .logits_grad = take(device, bytes),
+                             .dtype = DT_F32,
+                             .batch = rows,
+                             .classes = classes,
+                             .labels = take(device, (size_t)rows * sizeof(int32_t)),
+                             .smoothing = 0.1f,
+                             .grad_scale = 1.0f,
+                             .losses = take(device, (size_t)rows * sizeof(float)),
+                             .predictions = take(device, (size_t)rows * sizeof(int32_t)),
+                             .sums = &sums,
+                             .control = &control};
+    for (int i = 0; i < rows * classes; i++)
+        logits[i] = (float)(i * 37 % 101) * 0.1f - 5.0f;
+    double best = 1e9;
+    for (int round = 0; round < GATHER_ROUNDS; round++) {
+        double start = clock_seconds();
+        must(cpu->loss(device, &args));
+        double taken = clock_seconds() - start;
+        best = taken < best ? taken : best;
+    }
+    printf("loss %d x %-38d %12.0f rows/s  %7.2f ns per logit\n", rows, classes, rows / best,
+           best / rows / classes * 1e9);
+    cpu->release(device, logits);
+    cpu->release(device, args.logits_grad);
+    cpu->release(device, (void *)args.labels);
+    cpu->release(device, args.losses);
+    cpu->release(device, args.predictions);
+}
+
 /* ---- update ---- */
 
 struct update_case {
@@ -177,6 +215,8 @@ int main(int argc, char **argv)
     printf("%s\n", text);
     for (int i = 0; i < COUNT_OF(gather_cases); i++)
         bench_gather(device, &gather_cases[i]);
+    bench_loss(device, BATCH, 10);
+    bench_loss(device, BATCH, 1000);
     int64_t count = 25557032; /* ResNet-50 */
     double ceiling = copy_rate(device, threads, count * 8);
     printf("copy %59.2f GB/s\n", ceiling);
