@@ -16,7 +16,7 @@ const char *const tiles_class_names[TILES_CLASSES] = {"beach",  "fields",  "fore
 
 static const struct color waters[] = {{0.10f, 0.21f, 0.27f}, {0.14f, 0.28f, 0.29f}, {0.19f, 0.28f, 0.20f},
                                       {0.33f, 0.34f, 0.26f}, {0.12f, 0.26f, 0.38f}, {0.07f, 0.14f, 0.18f},
-                                      {0.42f, 0.38f, 0.28f}, {0.24f, 0.40f, 0.38f}, {0.30f, 0.36f, 0.20f}};
+                                      {0.42f, 0.38f, 0.28f}, {0.24f, 0.40f, 0.38f}, {0.25f, 0.31f, 0.22f}};
 static const struct color sands[] = {{0.80f, 0.73f, 0.57f}, {0.72f, 0.65f, 0.50f}, {0.86f, 0.82f, 0.70f}};
 static const struct color asphalts[] = {
     {0.38f, 0.38f, 0.39f}, {0.50f, 0.49f, 0.48f}, {0.60f, 0.58f, 0.55f}, {0.55f, 0.48f, 0.38f}, {0.30f, 0.31f, 0.30f}};
@@ -41,7 +41,7 @@ static void surface_make(struct surface *surface, struct canvas *canvas)
     surface->wind_x = cosf(angle);
     surface->wind_y = sinf(angle);
     surface->period = dice_range(dice, 3.0f, 7.0f);
-    surface->ripple = dice_range(dice, 0.01f, 0.09f);
+    surface->ripple = dice_range(dice, 0.03f, 0.1f);
     texture_make(&surface->texture, dice);
 }
 
