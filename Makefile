@@ -100,6 +100,7 @@ $(PROGRAM): $(call object,$(MAIN)) $(LIBRARY)
 	$(link)
 $(TESTS): $(BUILD)/tests/%: $(BUILD)/tests/%.o $(call object,$(TEST_SUPPORT)) $(LIBRARY)
 	$(call link,-lcmocka)
+$(BUILD)/bench/bench_ops: $(BUILD)/bench/bench_ops.o $(BUILD)/tests/cases.o
 $(call program,$(BENCHES)): $(BUILD)/bench/%: $(BUILD)/bench/%.o $(LIBRARY)
 	$(link)
 $(call program,$(FUZZERS)): $(BUILD)/fuzz/%: $(BUILD)/fuzz/%.o $(LIBRARY)

@@ -1,12 +1,14 @@
-/* pool: maximum, average and global average over windows of an NHWC image. Own loops with channels as vector lanes:
+/* pool: maximum, average and global average over windows of an NHWC image. Own loops, channels in vectors:
  * oneDNN's maximum neither passes NaN on nor says which of equal values won. The backward pass gathers, for every input
  * pixel, from the windows that cover it, so it needs no zeroed buffer and no order between threads. */
 #include "lanes.h"
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
-enum { TILE = 64 }; /* channels at a time */
+/* A range of pixels, in one direction. counted: its length when padding counts. */
+struct span {
+    int begin, end, counted;
+};
 
 struct pool {
     struct shape in, out;
@@ -14,11 +16,8 @@ struct pool {
     enum pool_kind kind;
     int size_h, size_w, stride, pad; /* global: one window, the image */
     bool count_padding;
-};
-
-/* The part of a window inside the image, one direction, and its length when padding counts. */
-struct span {
-    int begin, end, counted;
+    /* Input pixels in a window, by its number; windows over an input pixel, by its position. */
+    struct span *window_h, *window_w, *over_h, *over_w, spans[];
 };
 
 static struct span window_span(const struct pool *pool, int position, int size, int limit)
@@ -33,18 +32,7 @@ static struct span window_span(const struct pool *pool, int position, int size, 
     return span;
 }
 
-static struct span window_h(const struct pool *pool, int oh)
-{
-    return window_span(pool, oh, pool->size_h, pool->in.h);
-}
-
-static struct span window_w(const struct pool *pool, int ow)
-{
-    return window_span(pool, ow, pool->size_w, pool->in.w);
-}
-
-/* The windows [begin, end) of `count` that cover an input position. */
-static struct span covering_span(const struct pool *pool, int position, int size, int count)
+static struct span over_span(const struct pool *pool, int position, int size, int count)
 {
     const int padded = position + pool->pad;
     struct span span = {.begin = padded < size ? 0 : (padded - size) / pool->stride + 1,
@@ -64,138 +52,134 @@ static float divisor(const struct pool *pool, struct span h, struct span w)
     return (float)(pool->count_padding ? h.counted * w.counted : (h.end - h.begin) * (w.end - w.begin));
 }
 
-static int tile_width(int channels, int c)
-{
-    return channels - c < TILE ? channels - c : TILE;
-}
+/* Four vectors of channels at a time where there are as many: enough to hide the latency of one. Calls
+ * function(dtype, vectors, width of the last, ..., first channel) with constant dtype and vectors. */
+enum { UNROLLED = 4 };
+#define BY_CHANNELS(dtype, channels, function, ...)                                                                    \
+    for (int c_ = 0, step_; c_ < (channels); c_ += step_) {                                                            \
+        const int left_ = (channels)-c_;                                                                               \
+        step_ = left_ >= UNROLLED * VEC ? UNROLLED * VEC : VEC;                                                        \
+        if (step_ > VEC)                                                                                               \
+            function(dtype, UNROLLED, VEC, __VA_ARGS__, c_);                                                           \
+        else if (left_ >= VEC)                                                                                         \
+            function(dtype, 1, VEC, __VA_ARGS__, c_);                                                                  \
+        else                                                                                                           \
+            function(dtype, 1, left_, __VA_ARGS__, c_);                                                                \
+    }
 
 /* ---- maximum ---- */
 
 /* torch: `value > best or value is NaN` in row-major order of the window, from -inf at its first pixel. */
-INLINE void max_pixel(enum dtype dtype, const struct pool *pool, const void *x, void *y, uint8_t *winner, int n, int oh,
-                      int ow)
+INLINE void max_channels(enum dtype dtype, int vecs, int width, const struct pool *pool, const struct op_call *call,
+                         int n, int oh, int ow, int c)
 {
-    const struct span h = window_h(pool, oh), w = window_w(pool, ow);
+    const struct span h = pool->window_h[oh], w = pool->window_w[ow];
     const int top = oh * pool->stride - pool->pad, left = ow * pool->stride - pool->pad;
-    const int64_t to = pixel(pool->out, n, oh, ow);
-    for (int c = 0; c < pool->in.c; c += TILE) {
-        const int width = tile_width(pool->in.c, c);
-        float best[TILE];
-        int32_t tap[TILE];
-        for (int j = 0; j < TILE; j++) {
-            best[j] = -INFINITY;
-            tap[j] = (h.begin - top) * pool->size_w + w.begin - left;
-        }
-        for (int ih = h.begin; ih < h.end; ih++)
-            for (int iw = w.begin; iw < w.end; iw++) {
-                const int64_t from = pixel(pool->in, n, ih, iw) + c;
-                const int32_t here = (ih - top) * pool->size_w + iw - left;
-#pragma omp simd
-                for (int j = 0; j < width; j++) {
-                    const float value = lane_load(x, from + j, dtype);
-                    const bool wins = value > best[j] || value != value;
-                    best[j] = wins ? value : best[j];
-                    tap[j] = wins ? here : tap[j];
-                }
+    const int64_t to = pixel(pool->out, n, oh, ow) + c;
+    vec best[UNROLLED];
+    vec_int taps[UNROLLED];
+    for (int k = 0; k < vecs; k++) {
+        best[k] = (vec){0} - INFINITY;
+        taps[k] = (vec_int){0} + ((h.begin - top) * pool->size_w + w.begin - left);
+    }
+    for (int ih = h.begin; ih < h.end; ih++)
+        for (int iw = w.begin; iw < w.end; iw++)
+            for (int k = 0; k < vecs; k++) {
+                vec value;
+                vec_load(&value, call->in[0], pixel(pool->in, n, ih, iw) + c + k * VEC, width, dtype);
+                const vec_int wins = (value > best[k]) | (value != value);
+                best[k] = (vec)(((vec_int)value & wins) | ((vec_int)best[k] & ~wins));
+                taps[k] = (((ih - top) * pool->size_w + iw - left) & wins) | (taps[k] & ~wins);
             }
-#pragma omp simd
-        for (int j = 0; j < width; j++)
-            lane_store(y, to + c + j, dtype, best[j]);
-        if (winner)
-            for (int j = 0; j < width; j++)
-                winner[to + c + j] = (uint8_t)tap[j];
+    for (int k = 0; k < vecs; k++) {
+        vec_store(call->out, to + k * VEC, width, dtype, &best[k]);
+        vec_byte bytes;
+        vec_to_bytes(&bytes, &taps[k]);
+        if (call->training)
+            vec_copy((uint8_t *)call->saved + to + k * VEC, &bytes, width, 1);
     }
 }
 
-INLINE void max_grad_pixel(enum dtype dtype, const struct pool *pool, const void *dy, void *dx, const uint8_t *winner,
-                           int n, int ih, int iw)
+INLINE void max_grad_channels(enum dtype dtype, int vecs, int width, const struct pool *pool,
+                              const struct op_call *call, int n, int ih, int iw, int c)
 {
-    const struct span h = covering_span(pool, ih, pool->size_h, pool->out.h),
-                      w = covering_span(pool, iw, pool->size_w, pool->out.w);
-    const int64_t to = pixel(pool->in, n, ih, iw);
-    for (int c = 0; c < pool->in.c; c += TILE) {
-        const int width = tile_width(pool->in.c, c);
-        float sum[TILE] = {0};
-        for (int oh = h.begin; oh < h.end; oh++)
-            for (int ow = w.begin; ow < w.end; ow++) {
-                const int64_t from = pixel(pool->out, n, oh, ow) + c;
-                const int32_t tap =
-                    (ih - oh * pool->stride + pool->pad) * pool->size_w + iw - ow * pool->stride + pool->pad;
-#pragma omp simd
-                for (int j = 0; j < width; j++)
-                    sum[j] += winner[from + j] == tap ? lane_load(dy, from + j, dtype) : 0.0f;
+    const struct span h = pool->over_h[ih], w = pool->over_w[iw];
+    vec sum[UNROLLED] = {{0}};
+    for (int oh = h.begin; oh < h.end; oh++)
+        for (int ow = w.begin; ow < w.end; ow++) {
+            const int64_t from = pixel(pool->out, n, oh, ow) + c;
+            const int tap_h = ih - oh * pool->stride + pool->pad, tap_w = iw - ow * pool->stride + pool->pad;
+            for (int k = 0; k < vecs; k++) {
+                vec grad;
+                vec_byte bytes = {0};
+                vec_load(&grad, call->out_grad, from + k * VEC, width, dtype);
+                vec_copy(&bytes, (const uint8_t *)call->saved + from + k * VEC, width, 1);
+                vec_int taps;
+                vec_from_bytes(&taps, &bytes);
+                sum[k] += (vec)((vec_int)grad & (taps == tap_h * pool->size_w + tap_w));
             }
-#pragma omp simd
-        for (int j = 0; j < width; j++)
-            lane_store(dx, to + c + j, dtype, sum[j]);
-    }
+        }
+    for (int k = 0; k < vecs; k++)
+        vec_store(call->in_grad[0], pixel(pool->in, n, ih, iw) + c + k * VEC, width, dtype, &sum[k]);
 }
 
 /* ---- average ---- */
 
-INLINE void average_pixel(enum dtype dtype, const struct pool *pool, const void *x, void *y, int n, int oh, int ow)
+INLINE void average_channels(enum dtype dtype, int vecs, int width, const struct pool *pool, const struct op_call *call,
+                             int n, int oh, int ow, int c)
 {
-    const struct span h = window_h(pool, oh), w = window_w(pool, ow);
+    const struct span h = pool->window_h[oh], w = pool->window_w[ow];
     const float count = divisor(pool, h, w);
-    const int64_t to = pixel(pool->out, n, oh, ow);
-    for (int c = 0; c < pool->in.c; c += TILE) {
-        const int width = tile_width(pool->in.c, c);
-        float sum[TILE] = {0};
-        for (int ih = h.begin; ih < h.end; ih++)
-            for (int iw = w.begin; iw < w.end; iw++) {
-                const int64_t from = pixel(pool->in, n, ih, iw) + c;
-#pragma omp simd
-                for (int j = 0; j < width; j++)
-                    sum[j] += lane_load(x, from + j, dtype);
+    vec sum[UNROLLED] = {{0}};
+    for (int ih = h.begin; ih < h.end; ih++)
+        for (int iw = w.begin; iw < w.end; iw++)
+            for (int k = 0; k < vecs; k++) {
+                vec value;
+                vec_load(&value, call->in[0], pixel(pool->in, n, ih, iw) + c + k * VEC, width, dtype);
+                sum[k] += value;
             }
-#pragma omp simd
-        for (int j = 0; j < width; j++)
-            lane_store(y, to + c + j, dtype, sum[j] / count);
+    for (int k = 0; k < vecs; k++) {
+        sum[k] /= count;
+        vec_store(call->out, pixel(pool->out, n, oh, ow) + c + k * VEC, width, dtype, &sum[k]);
     }
 }
 
-INLINE void average_grad_pixel(enum dtype dtype, const struct pool *pool, const void *dy, void *dx, int n, int ih,
-                               int iw)
+INLINE void average_grad_channels(enum dtype dtype, int vecs, int width, const struct pool *pool,
+                                  const struct op_call *call, int n, int ih, int iw, int c)
 {
-    const struct span h = covering_span(pool, ih, pool->size_h, pool->out.h),
-                      w = covering_span(pool, iw, pool->size_w, pool->out.w);
-    const int64_t to = pixel(pool->in, n, ih, iw);
-    for (int c = 0; c < pool->in.c; c += TILE) {
-        const int width = tile_width(pool->in.c, c);
-        float sum[TILE] = {0};
-        for (int oh = h.begin; oh < h.end; oh++)
-            for (int ow = w.begin; ow < w.end; ow++) {
-                const int64_t from = pixel(pool->out, n, oh, ow) + c;
-                const float count = divisor(pool, window_h(pool, oh), window_w(pool, ow));
-#pragma omp simd
-                for (int j = 0; j < width; j++)
-                    sum[j] += lane_load(dy, from + j, dtype) / count;
+    const struct span h = pool->over_h[ih], w = pool->over_w[iw];
+    vec sum[UNROLLED] = {{0}};
+    for (int oh = h.begin; oh < h.end; oh++)
+        for (int ow = w.begin; ow < w.end; ow++) {
+            const float share = 1.0f / divisor(pool, pool->window_h[oh], pool->window_w[ow]);
+            for (int k = 0; k < vecs; k++) {
+                vec grad;
+                vec_load(&grad, call->out_grad, pixel(pool->out, n, oh, ow) + c + k * VEC, width, dtype);
+                sum[k] += grad * share;
             }
-#pragma omp simd
-        for (int j = 0; j < width; j++)
-            lane_store(dx, to + c + j, dtype, sum[j]);
-    }
+        }
+    for (int k = 0; k < vecs; k++)
+        vec_store(call->in_grad[0], pixel(pool->in, n, ih, iw) + c + k * VEC, width, dtype, &sum[k]);
 }
 
 /* ---- rows ---- */
 
 INLINE void forward_row(enum dtype dtype, const struct pool *pool, const struct op_call *call, int n, int oh)
 {
-    uint8_t *winner = call->training ? call->saved : NULL;
     for (int ow = 0; ow < pool->out.w; ow++)
         if (pool->kind == POOL_MAX)
-            max_pixel(dtype, pool, call->in[0], call->out, winner, n, oh, ow);
+            BY_CHANNELS(dtype, pool->in.c, max_channels, pool, call, n, oh, ow)
         else
-            average_pixel(dtype, pool, call->in[0], call->out, n, oh, ow);
+            BY_CHANNELS(dtype, pool->in.c, average_channels, pool, call, n, oh, ow)
 }
 
 INLINE void backward_row(enum dtype dtype, const struct pool *pool, const struct op_call *call, int n, int ih)
 {
     for (int iw = 0; iw < pool->in.w; iw++)
         if (pool->kind == POOL_MAX)
-            max_grad_pixel(dtype, pool, call->out_grad, call->in_grad[0], call->saved, n, ih, iw);
+            BY_CHANNELS(dtype, pool->in.c, max_grad_channels, pool, call, n, ih, iw)
         else
-            average_grad_pixel(dtype, pool, call->out_grad, call->in_grad[0], n, ih, iw);
+            BY_CHANNELS(dtype, pool->in.c, average_grad_channels, pool, call, n, ih, iw)
 }
 
 static int pool_forward(struct device *device, const struct op_call *call)
@@ -220,18 +204,36 @@ static int pool_backward(struct device *device, const struct op_call *call)
     return OK;
 }
 
+static void fill_spans(struct pool *pool)
+{
+    pool->window_h = pool->spans;
+    pool->window_w = pool->window_h + pool->out.h;
+    pool->over_h = pool->window_w + pool->out.w;
+    pool->over_w = pool->over_h + pool->in.h;
+    for (int i = 0; i < pool->out.h; i++)
+        pool->window_h[i] = window_span(pool, i, pool->size_h, pool->in.h);
+    for (int i = 0; i < pool->out.w; i++)
+        pool->window_w[i] = window_span(pool, i, pool->size_w, pool->in.w);
+    for (int i = 0; i < pool->in.h; i++)
+        pool->over_h[i] = over_span(pool, i, pool->size_h, pool->out.h);
+    for (int i = 0; i < pool->in.w; i++)
+        pool->over_w[i] = over_span(pool, i, pool->size_w, pool->out.w);
+}
+
 static int pool_prepare(struct device *device, const struct op_desc *desc, void **state, struct op_needs *needs)
 {
     (void)device;
-    struct pool *pool = malloc(sizeof *pool);
+    const union op_params *params = desc->params;
+    const struct shape in = desc->in[0], out = desc->out;
+    const size_t span_count = (size_t)in.h + (size_t)in.w + (size_t)out.h + (size_t)out.w;
+    struct pool *pool = malloc(sizeof *pool + span_count * sizeof *pool->spans);
     *state = pool;
     if (!pool)
         return FAIL(ERR_MEMORY, "cpu: out of memory for a layer's description; close other programs");
-    const union op_params *params = desc->params;
-    *pool = (struct pool){.in = desc->in[0], .out = desc->out, .dtype = desc->dtype, .kind = params->pool.kind};
+    *pool = (struct pool){.in = in, .out = out, .dtype = desc->dtype, .kind = params->pool.kind};
     if (pool->kind == POOL_GLOBAL) {
-        pool->size_h = pool->in.h;
-        pool->size_w = pool->in.w;
+        pool->size_h = in.h;
+        pool->size_w = in.w;
         pool->stride = 1;
     } else {
         pool->size_h = pool->size_w = params->pool.size;
@@ -239,8 +241,9 @@ static int pool_prepare(struct device *device, const struct op_desc *desc, void 
         pool->pad = params->pool.pad;
         pool->count_padding = params->pool.count_padding;
     }
+    fill_spans(pool);
     if (pool->kind == POOL_MAX && desc->training)
-        needs->saved_bytes = (size_t)shape_count(desc->out);
+        needs->saved_bytes = (size_t)shape_count(out);
     return OK;
 }
 

@@ -1,0 +1,210 @@
+/* bench_ops: layers of real networks, one pass each: microseconds; GFLOP/s next to the best product measured; GB/s of
+ * the bytes a pass must touch next to copying as much memory. Usage: bench_ops [NAME-PART] [THREADS] */
+#include "backend.h"
+#include "cases.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The best of many short rounds: other programs disturb some. */
+enum { ROUNDS = 200, BUFFERS = 24, RESULTS = 128 };
+static const double seconds_each = 0.2;
+
+static const struct backend *const cpu = &backend_cpu;
+
+static void must(int status)
+{
+    if (status < 0) {
+        fprintf(stderr, "bench_ops: %s\n", fail_text());
+        exit(1);
+    }
+}
+
+struct layer {
+    struct device *device;
+    const struct op_impl *impl;
+    struct op_call call;
+    void *memory[BUFFERS];
+    int count;
+    double bytes[2], flops[2]; /* forward, backward */
+};
+
+struct result {
+    const char *name, *dtype;
+    bool backward;
+    double seconds, copy_seconds, bytes, flops;
+};
+
+static void *take(struct layer *layer, size_t bytes)
+{
+    must(cpu->alloc(layer->device, bytes, &layer->memory[layer->count]));
+    return layer->memory[layer->count++];
+}
+
+/* Zeros would make arithmetic and branches unlike the real ones. */
+static void *take_values(struct layer *layer, int64_t count, enum dtype dtype, unsigned seed)
+{
+    char *values = take(layer, (size_t)count * dtype_bytes(dtype));
+    for (int64_t i = 0; i < count; i++) {
+        seed = seed * 1664525u + 1013904223u;
+        const float value = (float)(seed >> 8) * 0x1p-23f - 1.0f;
+        uint32_t bits;
+        memcpy(&bits, &value, sizeof bits);
+        if (dtype == DT_F32)
+            memcpy(values + 4 * i, &bits, 4);
+        else
+            memcpy(values + 2 * i, (char *)&bits + 2, 2);
+    }
+    return values;
+}
+
+/* What the passes must move at least, in tensors of the input's and the output's size. Normalisation reads its input
+ * twice, and everything twice on the way back. */
+static void count_bytes(struct layer *layer, const struct op_case *one, double in, double out, double weights)
+{
+    const bool product = one->kind == OP_CONV2D || one->kind == OP_LINEAR;
+    const bool relu = one->params.norm.relu, add = one->params.norm.add;
+    layer->bytes[0] = in + out + weights;
+    layer->bytes[1] = out + in;
+    if (product)
+        layer->bytes[1] = 2 * in + 2 * out + 2 * weights;
+    else if (one->kind == OP_NORM) {
+        layer->bytes[0] = (3 + add) * in;
+        layer->bytes[1] = add ? (6 + relu) * in : (5 + 2 * relu) * in;
+    } else if (one->kind == OP_RELU || one->kind == OP_ADD) {
+        layer->bytes[0] = one->kind == OP_ADD ? 3 * in : 2 * in;
+        layer->bytes[1] = 3 * in;
+    }
+}
+
+static void layer_open(struct layer *layer, struct device *device, const struct op_case *one, enum dtype dtype)
+{
+    *layer = (struct layer){.device = device, .impl = cpu->ops[one->kind]};
+    const int inputs = op_case_inputs(one);
+    const struct shape out = op_case_out(one);
+    const struct op_desc desc = {.params = &one->params,
+                                 .in = {one->in, one->in},
+                                 .out = out,
+                                 .in_count = inputs,
+                                 .dtype = dtype,
+                                 .training = true,
+                                 .in_grad = {true, inputs > 1}};
+    struct op_needs needs = {0};
+    must(layer->impl->prepare(device, &desc, &layer->call.state, &needs));
+    struct op_weight weights[OP_MAX_WEIGHTS];
+    const int weight_count = op_table[one->kind].weights(&one->params, &one->in, weights);
+    double weight_bytes = 0.0;
+    for (int i = 0; i < inputs; i++) {
+        layer->call.in[i] = take_values(layer, shape_count(one->in), dtype, 1 + (unsigned)i);
+        layer->call.in_grad[i] = take_values(layer, shape_count(one->in), dtype, 3);
+    }
+    layer->call.out = take_values(layer, shape_count(out), dtype, 4);
+    layer->call.out_grad = take_values(layer, shape_count(out), dtype, 5);
+    for (int k = 0; k < weight_count; k++) {
+        layer->call.weight[k] = take_values(layer, needs.weight[k].count, needs.weight[k].dtype, 6);
+        if (weights[k].role == WEIGHT_PARAM)
+            layer->call.weight_grad[k] = take_values(layer, needs.weight[k].count, DT_F32, 7);
+        weight_bytes += (double)needs.weight[k].count * (double)dtype_bytes(needs.weight[k].dtype);
+    }
+    layer->call.scratch = take(layer, needs.scratch_bytes);
+    layer->call.saved = take(layer, needs.saved_bytes);
+    layer->call.control = take(layer, sizeof(struct step_control));
+    layer->call.training = true;
+    const double each = (double)dtype_bytes(dtype);
+    count_bytes(layer, one, each * (double)shape_count(one->in), each * (double)shape_count(out), weight_bytes);
+    layer->flops[0] = op_table[one->kind].flops(&one->params, desc.in, out);
+    layer->flops[1] = 2 * layer->flops[0];
+}
+
+static void layer_close(struct layer *layer)
+{
+    layer->impl->release(layer->call.state);
+    for (int i = 0; i < layer->count; i++)
+        cpu->release(layer->device, layer->memory[i]);
+}
+
+static double seconds_of(struct layer *layer, int (*pass)(struct device *, const struct op_call *))
+{
+    double best = 1e9;
+    const double start = clock_seconds();
+    for (int i = 0; i < ROUNDS && (i < 3 || clock_seconds() - start < seconds_each); i++) {
+        const double begin = clock_seconds();
+        must(pass(layer->device, &layer->call));
+        must(cpu->wait(layer->device));
+        const double took = clock_seconds() - begin;
+        if (took < best)
+            best = took;
+    }
+    return best;
+}
+
+/* Copying moves its bytes twice: read and written. The backend's addition copies with all threads. */
+static double copy_seconds(struct device *device, double bytes)
+{
+    struct op_case one = {.kind = OP_ADD, .in = {1, 1, 1, (int)(bytes / 2 / sizeof(float))}};
+    struct layer layer;
+    layer_open(&layer, device, &one, DT_F32);
+    layer.call.in_grad[1] = NULL;
+    const double best = seconds_of(&layer, layer.impl->backward);
+    layer_close(&layer);
+    return best;
+}
+
+static int bench_layer(struct device *device, const struct op_case *one, enum dtype dtype, struct result *results)
+{
+    struct layer layer;
+    layer_open(&layer, device, one, dtype);
+    must(layer.impl->forward(device, &layer.call));
+    for (int backward = 0; backward < 2; backward++)
+        results[backward] = (struct result){
+            .name = one->name,
+            .dtype = dtype_name(dtype),
+            .backward = backward,
+            .seconds = seconds_of(&layer, backward ? layer.impl->backward : layer.impl->forward),
+            .copy_seconds = copy_seconds(device, layer.bytes[backward]),
+            .bytes = layer.bytes[backward],
+            .flops = one->kind == OP_CONV2D || one->kind == OP_LINEAR ? layer.flops[backward] : 0.0,
+        };
+    layer_close(&layer);
+    return 2;
+}
+
+static void print_results(const struct result *results, int count)
+{
+    double best[2] = {0.0, 0.0};
+    for (int i = 0; i < count; i++) {
+        double *of_dtype = &best[strcmp(results[i].dtype, "fp32") != 0];
+        if (results[i].flops / results[i].seconds > *of_dtype)
+            *of_dtype = results[i].flops / results[i].seconds;
+    }
+    printf("%-24s %-5s %-8s %10s %8s %6s %7s %6s\n", "layer", "dtype", "pass", "us", "GFLOP/s", "%best", "GB/s",
+           "%copy");
+    for (int i = 0; i < count; i++) {
+        const struct result *one = &results[i];
+        const double rate = one->flops / one->seconds, top = best[strcmp(one->dtype, "fp32") != 0];
+        printf("%-24s %-5s %-8s %10.1f %8.1f %6.0f %7.1f %6.0f\n", one->name, one->dtype,
+               one->backward ? "backward" : "forward", one->seconds * 1e6, rate * 1e-9, top > 0 ? 100 * rate / top : 0,
+               one->bytes / one->seconds * 1e-9, 100 * one->copy_seconds / one->seconds);
+    }
+}
+
+int main(int count, char **words)
+{
+    const char *part = count > 1 ? words[1] : "";
+    struct device *device;
+    struct result results[RESULTS];
+    int found = 0;
+    must(cpu->open(&device, 0, count > 2 ? atoi(words[2]) : 0));
+    for (int i = 0; i < op_layer_count && found + 4 <= RESULTS; i++) {
+        if (!strstr(op_layers[i].name, part))
+            continue;
+        bool in_hardware;
+        found += bench_layer(device, &op_layers[i], DT_F32, &results[found]);
+        if (cpu->supports(device, DT_BF16, &in_hardware))
+            found += bench_layer(device, &op_layers[i], DT_BF16, &results[found]);
+    }
+    print_results(results, found);
+    cpu->close(device);
+    return 0;
+}
