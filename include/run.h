@@ -39,7 +39,7 @@ int run_write_env(struct run *run, const char *device, int argc, char **argv);
 
 int run_log_step(struct run *run, const struct step_record *record);
 struct epoch_record {
-    int64_t epoch;  /* from 1 */
+    int64_t epoch;  /* from 0 */
     double seconds; /* since the run began, resumed parts added */
     /* NaN: not computed */
     double train_loss, train_accuracy, val_loss, val_accuracy, val_accuracy5;

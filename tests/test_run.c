@@ -195,7 +195,7 @@ static void test_epoch_rows_and_events(void **state)
     struct run run;
     struct arena arena = {0};
     must(run_create(&run, &config));
-    struct epoch_record record = {.epoch = 1,
+    struct epoch_record record = {.epoch = 0,
                                   .seconds = 12.345678,
                                   .train_loss = 0.5,
                                   .train_accuracy = 0.75,
@@ -210,7 +210,7 @@ static void test_epoch_rows_and_events(void **state)
     must(run_log_epoch(&run, &record));
     record.val_loss = record.val_accuracy = record.val_accuracy5 = NAN;
     record.train_loss = INFINITY;
-    record.epoch = 2;
+    record.epoch = 1;
     must(run_log_epoch(&run, &record));
     assert_string_equal(content(&arena, run.path, "results.csv"),
                         "epoch,time,train/loss,metrics/accuracy_top1,metrics/accuracy_top5,val/loss,lr/pg0,train/"
@@ -222,6 +222,7 @@ static void test_epoch_rows_and_events(void **state)
     json_t *event = json_loads(line, JSON_REJECT_DUPLICATES, NULL);
     assert_true(json_real_value(json_object_get(event, "val_loss")) == 0.25);
     assert_string_equal(json_string_value(json_object_get(event, "event")), "epoch");
+    assert_int_equal(json_integer_value(json_object_get(event, "epoch")), 1);
     json_decref(event);
     event = json_loads(strtok(NULL, "\n"), JSON_REJECT_DUPLICATES, NULL);
     assert_true(json_is_null(json_object_get(event, "val_loss")));
@@ -275,7 +276,7 @@ static void log_steps(struct run *run, int64_t from, int64_t to)
         must(run_log_step(run, &record));
         must(run_log_event(run, "step", "\"step\":%d", (int)step));
         if (step % 4 == 3) {
-            struct epoch_record epoch = {.epoch = step / 4 + 1, .train_loss = 1.0 / (double)step};
+            struct epoch_record epoch = {.epoch = step / 4, .train_loss = 1.0 / (double)step};
             must(run_log_epoch(run, &epoch));
         }
     }

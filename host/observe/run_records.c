@@ -108,7 +108,7 @@ static int log_epoch_event(struct run *run, const struct epoch_record *record)
 int run_log_epoch(struct run *run, const struct epoch_record *record)
 {
     struct row row = {0};
-    put_integer(&row, record->epoch);
+    put_integer(&row, record->epoch + 1);
     put_number(&row, record->seconds, CLOCK_DIGITS, "");
     put_number(&row, record->train_loss, FLOAT_DIGITS, "");
     put_number(&row, record->val_accuracy, FLOAT_DIGITS, "");
