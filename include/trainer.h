@@ -30,7 +30,7 @@ struct source {
 struct part {
     struct subset subset;
     const struct source *source; /* NULL: there is none (no validation images) */
-    int32_t *order; /* device memory [subset.count]: position -> sample */
+    int32_t *order;              /* device memory [subset.count]: position -> sample */
 };
 
 /* Everything held open, in the order it was opened. Parts point into the session: it must not be moved. */
@@ -63,6 +63,9 @@ void session_close(struct session *session);
 void card_make_metadata(struct session *session);
 /* Reads the card of a checkpoint folder; names and numbers live in the arena. */
 int card_read(struct model_card *card, struct arena *arena, const char *checkpoint);
+/* Data to use a model on must have its classes and image shape; source names the model in errors. */
+int card_match(const struct model_card *card, const char *source, const struct dataset *data);
+int card_match_shape(struct shape image, const char *source, const struct dataset *data);
 
 /* ---- evaluation ---- */
 

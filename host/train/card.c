@@ -125,3 +125,21 @@ int card_read(struct model_card *card, struct arena *arena, const char *checkpoi
     tensors_free(&file);
     return status;
 }
+
+int card_match_shape(struct shape image, const char *source, const struct dataset *data)
+{
+    struct shape a = image, b = data->image;
+    if (a.h == b.h && a.w == b.w && a.c == b.c)
+        return OK;
+    return FAIL(ERR_DATA, "%s: images are %d x %d with %d channel%s, those of %s are %d x %d with %d; set data.resize",
+                data->source, b.h, b.w, b.c, b.c == 1 ? "" : "s", source, a.h, a.w, a.c);
+}
+
+int card_match(const struct model_card *card, const char *source, const struct dataset *data)
+{
+    /* The format of the training data is not known any more: that of the data at hand says whether classes may lack. */
+    struct dataset of_model = {
+        .source = source, .format = data->format, .class_count = card->class_count, .class_names = card->class_names};
+    TRY(dataset_match(&of_model, data));
+    return card_match_shape(card->image, source, data);
+}

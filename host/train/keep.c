@@ -153,9 +153,7 @@ static int check_classes(const struct session *session, const char *folder, stru
 {
     struct model_card card;
     TRY(card_read(&card, arena, folder));
-    struct dataset of_model = {
-        .source = folder, .image = card.image, .class_count = card.class_count, .class_names = card.class_names};
-    return dataset_match(&of_model, &session->train_source.data);
+    return card_match(&card, folder, &session->train_source.data);
 }
 
 static int load_state(struct trainer *trainer, const char *folder, struct arena *arena)

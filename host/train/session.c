@@ -54,15 +54,6 @@ static int part_place(struct session *session, struct part *part)
     return session->backend->upload(session->device, part->order, part->subset.samples, bytes);
 }
 
-static int check_same_shape(const struct dataset *a, const struct dataset *b)
-{
-    if (shape_equal(a->image, b->image))
-        return OK;
-    char of_a[48], of_b[48];
-    return FAIL(ERR_DATA, "%s: images are %s, but those of %s are %s; set data.resize", b->source,
-                shape_text(of_b, b->image), a->source, shape_text(of_a, a->image));
-}
-
 /* Training and validation set, from two folders or by a split of one. */
 static int open_data(struct session *session)
 {
@@ -75,7 +66,7 @@ static int open_data(struct session *session)
     } else if (config->data.val[0]) {
         TRY(source_open(val, config, config->data.val, false));
         TRY(dataset_match(&train->data, &val->data));
-        TRY(check_same_shape(&train->data, &val->data));
+        TRY(card_match_shape(train->data.image, train->data.source, &val->data));
         TRY(subset_all(&session->train.subset, &train->data));
         TRY(subset_all(&session->val.subset, &val->data));
         session->val.source = val;
@@ -237,18 +228,6 @@ int session_open_model(struct session *session, const struct config *config, con
     return checkpoint_load(checkpoint, &session->plan, false, &session->arena, NULL, NULL);
 }
 
-/* The model's classes and shape must be those of the data it is tried on. */
-static int check_card(const struct session *session, const struct dataset *data)
-{
-    const struct model_card *card = &session->card;
-    struct dataset of_model = {.source = "the model",
-                               .image = card->image,
-                               .class_count = card->class_count,
-                               .class_names = card->class_names};
-    TRY(dataset_match(&of_model, data));
-    return check_same_shape(&of_model, data);
-}
-
 int session_open_val(struct session *session, const char *path)
 {
     const struct config *config = session->config;
@@ -257,7 +236,7 @@ int session_open_val(struct session *session, const char *path)
     if (!from && config->data.val_fraction == 0.0)
         return FAIL(ERR_USAGE, "the run has no validation images; name a data set with --data");
     TRY(source_open(source, config, from ? from : config->data.train, from == NULL));
-    TRY(check_card(session, &source->data));
+    TRY(card_match(&session->card, "the model", &source->data));
     if (from) {
         TRY(subset_all(&session->val.subset, &source->data));
     } else {

@@ -1,0 +1,392 @@
+/* test_train: whole runs on a few drawn tiles, in this process: learning, exact resume, early stopping, plateau,
+ * accumulation, refused updates, evaluation. What a run left behind is read from its directory, as a person would. */
+#include "tensors.h"
+#include "trainer.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char folder[PATH_BYTES - 256], data[PATH_BYTES], config_file[PATH_BYTES];
+
+enum { MAX_WORDS = 24 };
+
+/* Runs `train` with overrides separated by blanks, on top of the config all tests share. */
+static int train(const char *resume, const char *words, struct train_result *result)
+{
+    char text[1024];
+    const char *overrides[MAX_WORDS];
+    int count = 0;
+    snprintf(text, sizeof text, "%s", words);
+    char *rest = text, *word;
+    while ((word = strsep(&rest, " ")))
+        if (*word)
+            overrides[count++] = word;
+    assert_true(count <= MAX_WORDS);
+    struct train_request request = {
+        .file = resume ? NULL : config_file, .resume = resume, .overrides = overrides, .override_count = count};
+    return train_run(&request, result);
+}
+
+static void train_ok(const char *resume, const char *words, struct train_result *result)
+{
+    if (train(resume, words, result) < 0)
+        fail_msg("train %s: %s", words, fail_text());
+}
+
+/* ---- what a run left ---- */
+
+static char *read_text(const char *run, const char *name)
+{
+    char path[2 * PATH_BYTES];
+    void *text;
+    size_t bytes;
+    snprintf(path, sizeof path, "%s/%s", run, name);
+    if (file_read(path, 1 << 24, &text, &bytes) < 0)
+        fail_msg("%s", fail_text());
+    return text;
+}
+
+static void assert_same_text(const char *run_a, const char *run_b, const char *name)
+{
+    char *a = read_text(run_a, name), *b = read_text(run_b, name);
+    assert_string_equal(a, b);
+    memory_give(a);
+    memory_give(b);
+}
+
+static void read_tensors(struct tensor_file *file, const char *run, const char *name)
+{
+    char path[2 * PATH_BYTES];
+    snprintf(path, sizeof path, "%s/checkpoints/%s", run, name);
+    *file = (struct tensor_file){0};
+    if (tensors_read(file, path) < 0)
+        fail_msg("%s", fail_text());
+}
+
+/* Largest difference of any number of two files of the same tensors. */
+static double largest_difference(const char *run_a, const char *run_b, const char *name)
+{
+    struct tensor_file a, b;
+    double largest = 0.0;
+    read_tensors(&a, run_a, name);
+    read_tensors(&b, run_b, name);
+    assert_int_equal(a.count, b.count);
+    for (int i = 0; i < a.count; i++) {
+        const struct tensor *other = tensors_find(&b, a.tensors[i].name);
+        assert_non_null(other);
+        assert_int_equal(a.tensors[i].bytes, other->bytes);
+        if (a.tensors[i].type != TENSOR_F32) {
+            if (memcmp(a.tensors[i].data, other->data, other->bytes) != 0)
+                largest = INFINITY;
+            continue;
+        }
+        for (size_t at = 0; at < other->bytes; at += sizeof(float)) {
+            float x, y;
+            memcpy(&x, (const char *)a.tensors[i].data + at, sizeof x);
+            memcpy(&y, (const char *)other->data + at, sizeof y);
+            double difference = fabs((double)x - (double)y);
+            if (memcmp(&x, &y, sizeof x) != 0 && !(difference > 0.0))
+                difference = 1e-45; /* zeros of different sign, NaN */
+            largest = fmax(largest, difference);
+        }
+    }
+    tensors_free(&a);
+    tensors_free(&b);
+    return largest;
+}
+
+static void assert_same_run(const char *run_a, const char *run_b)
+{
+    assert_true(largest_difference(run_a, run_b, "last/model.safetensors") == 0.0);
+    assert_true(largest_difference(run_a, run_b, "last/optim.safetensors") == 0.0);
+    assert_true(largest_difference(run_a, run_b, "best/model.safetensors") == 0.0);
+    assert_same_text(run_a, run_b, "steps.csv");
+}
+
+/* Column of a row (from 1) of results.csv. */
+static double result_at(const char *run, int row, const char *column)
+{
+    char *text = read_text(run, "results.csv"), *rest = text, *head = strsep(&rest, "\n"), *name, *cell = NULL;
+    int at = -1, count = 0;
+    for (; (name = strsep(&head, ",")); count++)
+        if (strcmp(name, column) == 0)
+            at = count;
+    assert_true(at >= 0);
+    char *line = NULL;
+    for (int i = 0; i < row; i++)
+        line = strsep(&rest, "\n");
+    if (!line || !*line)
+        fail_msg("%s/results.csv has no row %d", run, row);
+    for (int i = 0; i <= at; i++)
+        cell = strsep(&line, ",");
+    assert_non_null(cell);
+    double value = atof(cell);
+    memory_give(text);
+    return value;
+}
+
+static int result_rows(const char *run)
+{
+    char *text = read_text(run, "results.csv");
+    int rows = -1;
+    for (const char *at = text; *at; at++)
+        rows += *at == '\n';
+    memory_give(text);
+    return rows;
+}
+
+static bool has_file(const char *run, const char *name)
+{
+    char path[2 * PATH_BYTES];
+    snprintf(path, sizeof path, "%s/%s", run, name);
+    return file_exists(path);
+}
+
+/* ---- tests ---- */
+
+static void test_overfits_one_batch(void **state)
+{
+    (void)state;
+    struct train_result result;
+    train_ok(NULL, "train.batch_size=90 train.epochs=60 data.val_fraction=0.25 optim.lr=0.01 model.hidden=64", &result);
+    assert_int_equal(result.stopped_by, 0);
+    assert_true(result_at(result.path, 60, "train/accuracy") > 0.98);
+    assert_true(result_at(result.path, 60, "train/loss") < 0.2);
+    assert_true(has_file(result.path, "DONE") && !has_file(result.path, "FAILED"));
+}
+
+/* Runs words with whole, and again with first, then resumed with rest: the same run must come out. */
+static void check_resume(const char *words, const char *whole_words, const char *first_words, const char *rest_words)
+{
+    struct train_result whole, part, rest;
+    char joined[1024];
+    snprintf(joined, sizeof joined, "%s %s", words, whole_words);
+    train_ok(NULL, joined, &whole);
+    snprintf(joined, sizeof joined, "%s %s", words, first_words);
+    train_ok(NULL, joined, &part);
+    assert_string_not_equal(whole.path, part.path);
+    assert_true(largest_difference(whole.path, part.path, "last/model.safetensors") > 0.0);
+    train_ok(part.path, rest_words, &rest);
+    assert_string_equal(part.path, rest.path);
+    assert_same_run(whole.path, part.path);
+    assert_int_equal(result_rows(whole.path), result_rows(part.path));
+    for (int row = 1; row <= result_rows(whole.path); row++) {
+        assert_true(result_at(whole.path, row, "val/loss") == result_at(part.path, row, "val/loss"));
+        assert_true(result_at(whole.path, row, "train/loss") == result_at(part.path, row, "train/loss"));
+    }
+}
+
+static void test_resume_after_epoch(void **state)
+{
+    (void)state;
+    check_resume("augment.hflip=0.5 augment.rotate=10 model.dropout=0.2", "train.epochs=4", "train.epochs=2",
+                 "train.epochs=4");
+}
+
+static void test_resume_inside_epoch(void **state)
+{
+    (void)state;
+    check_resume("train.epochs=3 model.name=small_cnn model.width=4 augment.crop_padding=2 augment.crop=16 "
+                 "optim.ema_decay=0.9 optim.ema_warmup=true",
+                 "", "train.max_steps=7", "train.max_steps=0");
+}
+
+static void test_resume_inside_first_epoch_with_sgd(void **state)
+{
+    (void)state;
+    check_resume("train.epochs=3 optim.name=sgd optim.momentum=0.9 schedule.name=plateau schedule.patience=0 "
+                 "schedule.threshold=0.5 train.accumulate=2 train.batch_size=8 optim.lr=0.01",
+                 "", "train.max_steps=3", "train.max_steps=0");
+}
+
+static void test_resume_keeps_settings(void **state)
+{
+    (void)state;
+    struct train_result result;
+    train_ok(NULL, "train.epochs=1", &result);
+    char path[PATH_BYTES];
+    memcpy(path, result.path, sizeof path);
+    assert_int_equal(train(path, "optim.lr=0.5 train.epochs=3", &result), ERR_CONFIG);
+    assert_non_null(strstr(fail_text(), "optim.lr"));
+    assert_null(strstr(fail_text(), "train.epochs"));
+    assert_false(has_file(path, "FAILED"));
+    assert_int_equal(result_rows(path), 1);
+}
+
+/* Two batches of 8 make the update that one of 16 makes. */
+static void test_accumulation_equals_larger_batch(void **state)
+{
+    (void)state;
+    struct train_result one, two;
+    const char *common = "train.epochs=1 optim.name=sgd optim.lr=0.05 ";
+    char words[256];
+    snprintf(words, sizeof words, "%s train.batch_size=16", common);
+    train_ok(NULL, words, &one);
+    snprintf(words, sizeof words, "%s train.batch_size=8 train.accumulate=2", common);
+    train_ok(NULL, words, &two);
+    assert_true(largest_difference(one.path, two.path, "last/model.safetensors") < 1e-6);
+}
+
+static void test_threads_do_not_change_the_images(void **state)
+{
+    (void)state;
+    struct train_result one, two;
+    const char *common = "train.epochs=1 augment.hflip=0.5 augment.rotate=20 augment.brightness=0.4 optim.name=sgd";
+    char words[256];
+    snprintf(words, sizeof words, "%s train.threads=1 data.threads=1", common);
+    train_ok(NULL, words, &one);
+    snprintf(words, sizeof words, "%s train.threads=2 data.threads=3", common);
+    train_ok(NULL, words, &two);
+    /* Sums may round differently; another image would show in the second digit. */
+    assert_true(largest_difference(one.path, two.path, "last/model.safetensors") < 1e-5);
+    assert_true(fabs(result_at(one.path, 1, "train/loss") - result_at(two.path, 1, "train/loss")) < 1e-5);
+}
+
+static void test_early_stop_restores_best(void **state)
+{
+    (void)state;
+    struct train_result result;
+    train_ok(NULL, "train.epochs=50 optim.lr=0.02 early_stop.patience=3 early_stop.min_delta=0.01", &result);
+    assert_true(result.epoch < 50);
+    assert_int_equal(result.epoch, result.best_epoch + 3);
+    assert_int_equal(result_rows(result.path), result.epoch);
+    struct config config = {0};
+    struct session session;
+    struct evaluation evaluation;
+    char checkpoint[PATH_BYTES];
+    assert_int_equal(train_load_config(&config, result.path, NULL, 0), OK);
+    assert_int_equal(train_find_checkpoint(&config, result.path, NULL, checkpoint), OK);
+    if (session_open_model(&session, &config, checkpoint, 7) < 0 || session_open_val(&session, NULL) < 0 ||
+        evaluate_part(&session, &session.val, NULL, NULL, &evaluation) < 0)
+        fail_msg("%s", fail_text());
+    assert_true(fabs(evaluation.loss - result.best.loss) < 1e-5);
+    assert_true(fabs(evaluation.accuracy - result.best.accuracy) < 1e-9);
+    /* Every image once, though 7 does not divide their number. */
+    assert_int_equal(evaluation.samples, session.val.subset.count);
+    assert_true(evaluation.samples % 7 != 0);
+    session_close(&session);
+    config_free(&config);
+}
+
+static void test_plateau_cuts(void **state)
+{
+    (void)state;
+    struct train_result result;
+    train_ok(NULL,
+             "train.epochs=5 optim.lr=1e-4 optim.name=sgd schedule.name=plateau schedule.patience=1 "
+             "schedule.threshold=0.9 schedule.factor=0.5",
+             &result);
+    /* Epoch 1 is the first best, 2 and 3 are bad: cut after 3. */
+    static const double expected[] = {1e-4, 1e-4, 1e-4, 5e-5, 5e-5};
+    for (int row = 1; row <= COUNT_OF(expected); row++) {
+        assert_true(fabs(result_at(result.path, row, "lr/pg0") - expected[row - 1]) < 1e-10);
+        assert_int_equal((int)result_at(result.path, row, "plateau_cut"), row == 3 || row == 5);
+    }
+}
+
+static void test_divergence_is_refused_and_named(void **state)
+{
+    (void)state;
+    struct train_result result;
+    int status = train(NULL,
+                       "optim.name=sgd optim.lr=1000 optim.momentum=0.99 train.epochs=200 train.bad_steps=3 "
+                       "model.name=mlp run.name=diverging optim.weight_decay=100",
+                       &result);
+    assert_int_equal(status, ERR_TRAINING);
+    assert_int_equal(status_exit_code(status), 1);
+    assert_non_null(strstr(fail_text(), "3 steps in a row"));
+    assert_non_null(strstr(fail_text(), "optim.lr"));
+    char path[PATH_BYTES];
+    assert_int_equal(path_join(path, folder, "diverging"), OK);
+    assert_true(has_file(path, "FAILED") && !has_file(path, "DONE"));
+    char *log = read_text(path, "log.jsonl"), *steps = read_text(path, "steps.csv");
+    assert_non_null(strstr(log, "\"refused\""));
+    assert_non_null(strstr(log, "\"first_tensor\":\"the "));
+    assert_non_null(strstr(log, "\"files\":[\""));
+    /* Exactly three refused rows, the last three. */
+    int refused = 0;
+    char *rest = steps, *line, *last = NULL;
+    while ((line = strsep(&rest, "\n")) && *line) {
+        refused += line[strlen(line) - 1] == '1' && line[strlen(line) - 2] == ',';
+        last = line;
+    }
+    assert_int_equal(refused, 3);
+    assert_non_null(last);
+    assert_true(last[strlen(last) - 1] == '1');
+    memory_give(log);
+    memory_give(steps);
+}
+
+static void test_bad_requests(void **state)
+{
+    (void)state;
+    struct train_result result;
+    assert_int_equal(train(NULL, "train.batch_size=4096", &result), ERR_CONFIG);
+    assert_non_null(strstr(fail_text(), "lower train.batch_size"));
+    assert_string_equal(result.path, "");
+    assert_int_equal(train("/nonexistent", "", &result), ERR_NO_INPUT);
+    assert_int_equal(train(NULL, "augment.crop=64", &result), ERR_CONFIG);
+    assert_non_null(strstr(fail_text(), "augment.crop"));
+}
+
+static void test_without_validation(void **state)
+{
+    (void)state;
+    struct train_result result;
+    train_ok(NULL, "data.val_fraction=0 train.epochs=2", &result);
+    assert_int_equal(result.best_epoch, 2);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    const char *base = getenv("TMPDIR");
+    snprintf(folder, sizeof folder, "%s/train.XXXXXX", base ? base : "/tmp");
+    if (!mkdtemp(folder))
+        return -1;
+    snprintf(data, sizeof data, "%s/tiles", folder);
+    struct tiles_options options = {.per_class = 12, .size = 16, .seed = 3};
+    if (tiles_write(data, &options) < 0)
+        return -1;
+    snprintf(config_file, sizeof config_file, "%s/run.ini", folder);
+    FILE *file = fopen(config_file, "w");
+    if (!file)
+        return -1;
+    fprintf(file,
+            "[data]\ntrain = \"%s\"\nval_fraction = 0.25\n[model]\nname = \"mlp\"\nhidden = 16\n"
+            "[train]\nepochs = 2\nbatch_size = 16\nprecision = \"fp32\"\n[run]\ndir = \"%s\"\n",
+            data, folder);
+    return fclose(file);
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    return folder_remove(folder);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_overfits_one_batch),
+        cmocka_unit_test(test_resume_after_epoch),
+        cmocka_unit_test(test_resume_inside_epoch),
+        cmocka_unit_test(test_resume_inside_first_epoch_with_sgd),
+        cmocka_unit_test(test_resume_keeps_settings),
+        cmocka_unit_test(test_accumulation_equals_larger_batch),
+        cmocka_unit_test(test_threads_do_not_change_the_images),
+        cmocka_unit_test(test_early_stop_restores_best),
+        cmocka_unit_test(test_plateau_cuts),
+        cmocka_unit_test(test_divergence_is_refused_and_named),
+        cmocka_unit_test(test_bad_requests),
+        cmocka_unit_test(test_without_validation),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
