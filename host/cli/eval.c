@@ -57,7 +57,7 @@ static int print_json(const struct session *session, const char *checkpoint, con
                             session->val.subset.data->source, "images", (json_int_t)result->samples, "loss",
                             number(result->loss), "top1", number(result->accuracy), "top5", number(result->accuracy5),
                             "nonfinite", (json_int_t)result->nonfinite, "classes", classes);
-    int failed = all ? json_dumpf(all, stdout, JSON_INDENT(2)) : -1;
+    int failed = all ? json_dumpf(all, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : -1;
     json_decref(all);
     printf("\n");
     return failed ? FAIL(ERR_IO, "stdout: the result could not be written (class names must be UTF-8)") : OK;

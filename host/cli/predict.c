@@ -52,7 +52,7 @@ static void print_row(struct prediction *prediction, const char *file, const flo
         json_array_append_new(classes, json_pack("{s:s, s:f}", "class", names[prediction->best[i]], "probability",
                                                  (double)probabilities[prediction->best[i]]));
     json_t *row = json_pack("{s:s, s:o}", "file", file, "classes", classes);
-    if (row && json_dumpf(row, stdout, 0) == 0)
+    if (row && json_dumpf(row, stdout, JSON_REAL_PRECISION(6)) == 0)
         printf("\n");
     else
         log_error("%s: name or class is not UTF-8, so it cannot be written as JSON", file);

@@ -47,26 +47,20 @@ static void data_lines(const struct session *session, int64_t steps_per_epoch)
 {
     const struct config *config = session->config;
     const struct dataset *train = session->train.subset.data;
-    char shape[48];
-    snprintf(shape, sizeof shape, "%d x %d pixels, %s", train->image.h, train->image.w,
-             train->image.c == 1 ? "grey" : "colour");
+    line("data", "%lld training images of %d x %d pixels, %s: %s", (long long)session->train.subset.count,
+         train->image.h, train->image.w, train->image.c == 1 ? "grey" : "colour", train->source);
     if (!session->val.source)
-        line("data", "%s: %lld images to train on, none to validate; %s", train->source,
-             (long long)session->train.subset.count, shape);
+        line("", "no validation images: the run is judged by its training loss");
     else if (session->val.source == session->train.source)
-        line("data", "%s: %lld images to train on, %lld (%.3g %%) to validate; %s", train->source,
-             (long long)session->train.subset.count, (long long)session->val.subset.count,
-             100.0 * config->data.val_fraction, shape);
+        line("", "%lld validation images, %.3g %% of each class of the same folder",
+             (long long)session->val.subset.count, 100.0 * config->data.val_fraction);
     else
-        line("data", "%s: %lld images to train on, %s: %lld to validate; %s", train->source,
-             (long long)session->train.subset.count, session->val.subset.data->source,
-             (long long)session->val.subset.count, shape);
+        line("", "%lld validation images: %s", (long long)session->val.subset.count, session->val.subset.data->source);
     class_line(&session->card);
     int64_t step_images = (int64_t)config->train.batch_size * config->train.accumulate;
     int64_t waiting = session->train.subset.count - steps_per_epoch * step_images;
     if (waiting > 0)
-        line("", "%lld of the training images wait for the next epoch in each (they fill no batch)",
-             (long long)waiting);
+        line("", "%lld training images of each epoch are left out, as they fill no batch", (long long)waiting);
 }
 
 static void normalize_line(const struct session *session)
@@ -279,14 +273,14 @@ void console_result(const struct config *config, const struct train_state *state
 {
     static const char *const why[] = {
         [END_EPOCHS] = "all epochs done",
-        [END_EARLY] = "stopped early: no improvement for early_stop.patience epochs",
+        [END_EARLY] = "stopped early, early_stop.patience epochs without improvement",
         [END_MAX_STEPS] = "stopped at train.max_steps",
-        [END_SIGNAL] = "stopped by a signal, everything is saved",
+        [END_SIGNAL] = "stopped by a signal; everything is saved",
     };
     char seconds[24];
     text_duration(seconds, state->seconds);
     log_info("%s", "");
-    line("ended", "%s after %lld steps, %s", why[end], (long long)state->step, seconds);
+    line("ended", "after %lld steps, %s: %s", (long long)state->step, seconds, why[end]);
     if (state->bad_steps)
         line("refused", "%lld of %lld steps, see log.jsonl", (long long)state->bad_steps, (long long)state->step);
     if (state->best_epoch >= 0)

@@ -1,0 +1,198 @@
+#!/bin/sh
+# The program from outside: commands, exit statuses, what goes to stdout; runs that are stopped, killed, starved of disk.
+program=$(cd "$(dirname "$0")/.." && pwd)/${BUILD:-build}/evenkeel
+case ${BUILD:-build} in /*) program=$BUILD/evenkeel ;; esac
+work=$(mktemp -d "${TMPDIR:-/tmp}/cli.XXXXXX") || exit 1
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+count=0
+
+# ok NAME CONDITION…: the test passes when the condition, run as a command, does.
+ok() {
+    name=$1
+    shift
+    count=$((count + 1))
+    if "$@"; then
+        echo "ok $count - $name"
+    else
+        echo "not ok $count - $name"
+        echo "# $*: exit status was $status"
+        sed 's/^/# out: /' out | head -n 5
+        tail -n 5 err | sed 's/^/# err: /'
+    fi
+}
+skip() {
+    count=$((count + 1))
+    echo "ok $count - $1 # SKIP $2"
+}
+# call WORD…: runs the program; exit status in $status, its output in the files out and err.
+call() {
+    "$program" "$@" >out 2>err
+    status=$?
+}
+says() { grep -q -- "$1" err; }
+prints() { grep -q -- "$1" out; }
+silent() { [ ! -s "$1" ]; }
+lines() { [ "$(wc -l <"$1")" -eq "$2" ]; }
+exited() { [ "$status" -eq "$1" ]; }
+all() { # all 'command' 'command' …
+    for condition in "$@"; do
+        eval "$condition" || return 1
+    done
+}
+same_run() {
+    cmp -s "$1/checkpoints/last/model.safetensors" "$2/checkpoints/last/model.safetensors" &&
+        cmp -s "$1/checkpoints/last/optim.safetensors" "$2/checkpoints/last/optim.safetensors" &&
+        cmp -s "$1/checkpoints/best/model.safetensors" "$2/checkpoints/best/model.safetensors" &&
+        cmp -s "$1/steps.csv" "$2/steps.csv" &&
+        [ "$(wc -l <"$1/results.csv")" -eq "$(wc -l <"$2/results.csv")" ]
+}
+
+# ---- help and mistakes on the command line ----
+call --help
+ok "--help goes to stdout" all 'exited 0' 'prints "train"' 'silent err'
+call --version
+ok "--version is one line" all 'exited 0' 'prints "^evenkeel "' 'lines out 1'
+for command in train eval predict synth config model devices; do
+    call $command --help
+    ok "$command --help" all 'exited 0' 'prints "usage: evenkeel"' 'silent err'
+done
+call
+ok "no command: usage on stderr" all 'exited 64' 'silent out' 'says "usage"'
+call trian
+ok "unknown command: suggestion" all 'exited 64' 'silent out' "says \"did you mean 'train'\""
+call train --resumee
+ok "unknown option: suggestion" all 'exited 64' 'silent out' 'says "resume"'
+call eval
+ok "eval without a run" all 'exited 64' 'silent out'
+call predict run image --top zero
+ok "predict --top zero" all 'exited 64' 'says "whole number"'
+call train nowhere.ini
+ok "config file missing" all 'exited 66' 'silent out' 'says "nowhere.ini"'
+call eval nowhere
+ok "run missing" all 'exited 66' 'silent out'
+call devices
+ok "devices names the cpu" all 'exited 0' 'prints "^cpu"'
+
+# ---- a data set and a run ----
+call synth tiles --per-class 10 --val-per-class 4 --size 16
+ok "synth prints the folder" all 'exited 0' 'lines out 1' '[ -d tiles/train ]'
+cat >tiny.ini <<'END'
+[data]
+train = "tiles/train"
+val = "tiles/val"
+[model]
+name = "mlp"
+hidden = 16
+[optim]
+lr = 0.005
+[train]
+epochs = 12
+batch_size = 10
+precision = "fp32"
+[augment]
+hflip = 0.5
+END
+call train tiny.ini lrr=1
+ok "misspelt key" all 'exited 78' 'silent out' 'says "lrr"'
+call train tiny.ini batch_size=5000
+ok "batch larger than the data" all 'exited 78' 'silent out' 'says "lower train.batch_size"' '[ ! -d runs ]'
+call train tiny.ini
+whole=$(cat out)
+ok "train prints the run directory alone" all 'exited 0' 'lines out 1' '[ -f "$whole/DONE" ]'
+ok "stderr is plain where it is no terminal" all '! grep -q "$(printf "\033")" err' '! grep -q "$(printf "\r")" err'
+call --quiet train tiny.ini epochs=1 run.name=quiet
+ok "--quiet says nothing" all 'exited 0' 'silent err' 'lines out 1'
+call eval "$whole"
+ok "eval of the printed run" all 'exited 0' 'prints "^top-1"' 'prints "^road"' 'silent err'
+call eval "$whole" --json --weights last
+ok "eval --json" all 'exited 0' 'prints "\"top1\":"'
+mv tiles/train tiles/away
+call eval "$whole"
+ok "eval needs no training images" exited 0
+mv tiles/away tiles/train
+call eval "$whole" --data tiles/train
+ok "eval of another folder" all 'exited 0' 'prints "100 images"'
+call eval "$whole" --data tiles
+ok "eval of other classes" all 'exited 65' 'silent out' 'says "class"'
+image=$(find tiles/val -name '*.png' | sort | head -n 1)
+call predict "$whole" "$image" tiny.ini "$image"
+ok "predict goes on after a bad file" all 'exited 65' 'lines out 2' 'says "tiny.ini"'
+call predict "$whole" "$image" --json --top 2
+ok "predict --json" all 'exited 0' 'lines out 1' 'prints "probability"'
+cp "$whole/results.csv" before.csv
+call train --resume "$whole"
+ok "resuming a finished run changes nothing" all 'exited 0' '[ "$(cat out)" = "$whole" ]' 'cmp -s before.csv "$whole/results.csv"'
+call train --resume "$whole" lr=1
+ok "resuming under other settings" all 'exited 78' 'silent out' 'says "optim.lr"' '[ -f "$whole/DONE" ]'
+cp -r tiles/train broken
+find broken -name '*.png' | sort | head -n 1 | while read -r file; do echo junk >"$file"; done
+call train tiny.ini data.train=broken
+ok "damaged image" all 'exited 65' 'silent out' 'says "broken/"'
+call train tiny.ini optim.name=sgd lr=1000 momentum=0.99 weight_decay=100 epochs=300 bad_steps=3 run.name=diverged
+ok "divergence" all 'exited 1' 'silent out' 'says "lower optim.lr"' '[ -f runs/diverged/FAILED ]' '[ ! -f runs/diverged/DONE ]'
+call train tiny.ini run.dir=/dev/null/runs
+ok "run folder cannot be made" all 'exited 73' 'silent out' 'says "/dev/null"'
+
+# ---- stopped and killed ----
+# interrupt SIGNAL NAME: starts a run of its own name and sends the signal when its first checkpoint is there.
+interrupt() {
+    "$program" train tiny.ini epochs=12 run.name="$2" run.checkpoint_steps=3 >out 2>err &
+    child=$!
+    tries=0
+    while [ ! -d "runs/$2/checkpoints/last" ] && [ $tries -lt 500 ]; do
+        sleep 0.01
+        tries=$((tries + 1))
+    done
+    kill "-$1" $child 2>/dev/null
+    wait $child
+    status=$?
+}
+for signal in TERM USR1 USR2 XCPU; do
+    interrupt $signal "by-$signal"
+    ok "SIG$signal saves and exits 75" all 'exited 75' 'lines out 1' '[ ! -f "runs/by-$signal/DONE" ]' 'says "train --resume"'
+done
+call train --resume runs/by-TERM
+ok "and the resumed run equals an uninterrupted one" all 'exited 0' 'same_run "$whole" runs/by-TERM'
+interrupt INT by-INT
+ok "SIGINT saves and exits 130" all 'exited 130' '[ ! -f runs/by-INT/DONE ]'
+call train --resume runs/by-INT
+ok "and the resumed run equals an uninterrupted one" all 'exited 0' 'same_run "$whole" runs/by-INT'
+
+set -- 0.05 0.11 0.08 0.2 0.14 0.31 0.17 0.09 0.26 0.13
+"$program" train tiny.ini run.name=killed run.checkpoint_steps=2 >out 2>err &
+child=$!
+kills=0
+while [ $# -gt 0 ]; do
+    sleep "$1"
+    shift
+    kill -KILL $child 2>/dev/null && kills=$((kills + 1))
+    wait $child 2>/dev/null
+    status=$?
+    [ $status -eq 0 ] && break
+    [ -f runs/killed/config.resolved.ini ] || "$program" train tiny.ini run.name=killed epochs=12 >/dev/null 2>&1
+    "$program" train --resume runs/killed >out 2>err &
+    child=$!
+done
+wait $child
+status=$?
+echo "# killed $kills times"
+ok "killed at any moment, resumed, equal to an uninterrupted run" all 'exited 0' '[ $kills -gt 1 ]' 'same_run "$whole" runs/killed'
+
+# ---- no room, no permission ----
+# In a name space of its own: a file system of 400 KiB at small.
+mkdir small
+in_small() { unshare -rm sh -c "mount -t tmpfs -o $1 none small && $2" >out 2>err; }
+if in_small size=400k true; then
+    in_small size=1200k "'$program' train tiny.ini run.dir=small hidden=64 epochs=200 stats.steps_every=1 run.name=full; s=\$?
+        '$program' eval small/full >small.txt 2>&1 || s=eval; exit \$s"
+    status=$?
+    ok "full disk: an error that names the file, and the last checkpoint still loads" all 'exited 74' 'silent out' 'says "small/full"' 'grep -q top-1 small.txt'
+    in_small ro,size=1m "'$program' train tiny.ini run.dir=small/runs"
+    status=$?
+    ok "read-only file system" all 'exited 73' 'silent out' 'says "small/runs"'
+else
+    skip "full disk" "cannot mount here"
+    skip "read-only file system" "cannot mount here"
+fi
+echo "1..$count"
