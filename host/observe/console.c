@@ -237,7 +237,7 @@ void console_epoch(struct console *console, const struct epoch_record *record)
                  "train acc", "val loss", "val acc", "lr", "images/s", "time", log_style(LOG_PLAIN));
     console->table_begun = true;
     char epoch[48], rate[24], seconds[24], refused[48] = "";
-    snprintf(epoch, sizeof epoch, "%lld/%lld", (long long)record->epoch, (long long)console->epochs);
+    snprintf(epoch, sizeof epoch, "%lld/%lld", (long long)record->epoch + 1, (long long)console->epochs);
     text_count(rate, record->images_per_second);
     text_duration(seconds, record->seconds);
     if (record->bad_steps)

@@ -98,7 +98,7 @@ static int log_epoch_event(struct run *run, const struct epoch_record *record)
         "\"epoch\":%" PRId64 ",\"seconds\":%s,\"train_loss\":%s,\"train_accuracy\":%s,\"val_loss\":%s,"
         "\"val_accuracy\":%s,\"val_accuracy5\":%s,\"lr\":%s,\"images_per_second\":%s,\"best\":%s,"
         "\"plateau_cut\":%s,\"bad_steps\":%" PRId64,
-        record->epoch, run_json_number(number[0], record->seconds), run_json_number(number[1], record->train_loss),
+        record->epoch + 1, run_json_number(number[0], record->seconds), run_json_number(number[1], record->train_loss),
         run_json_number(number[2], record->train_accuracy), run_json_number(number[3], record->val_loss),
         run_json_number(number[4], record->val_accuracy), run_json_number(number[5], record->val_accuracy5),
         run_json_number(number[6], record->lr), run_json_number(number[7], record->images_per_second),

@@ -155,7 +155,7 @@ static void judge(struct trainer *trainer, const struct evaluation *evaluation, 
     const struct config *config = &trainer->config;
     struct train_state *state = &trainer->state;
     *record = (struct epoch_record){
-        .epoch = state->epoch + 1,
+        .epoch = state->epoch,
         .seconds = state->seconds,
         .train_loss = train_loss(state),
         .train_accuracy = train_accuracy(state),
@@ -188,7 +188,7 @@ static int log_epoch(struct trainer *trainer, const struct evaluation *evaluatio
         log_warn("the network's loss is not finite for %lld of %lld validation images",
                  (long long)evaluation->nonfinite, (long long)evaluation->samples);
     if (record->plateau_cut)
-        TRY(run_log_event(&trainer->run, "plateau", "\"epoch\":%lld,\"lr\":%.17g", (long long)record->epoch,
+        TRY(run_log_event(&trainer->run, "plateau", "\"epoch\":%lld,\"lr\":%.17g", (long long)record->epoch + 1,
                           trainer->state.plateau.lr));
     return OK;
 }
