@@ -143,7 +143,7 @@ lint: ## include rules, formatting, static analysis, a clang build
 	+@BUILD=$(BUILD) MAKE='$(MAKE_ALL)' tools/lint.sh
 
 format: ## format all C files in place
-	clang-format-14 -i $(shell git ls-files '*.[ch]')
+	clang-format-14 -i $(shell find host kernels include tests bench fuzz -name '*.[ch]' 2>/dev/null)
 
 bench: ## build and run what is in bench/ (BENCH=bench/name.c for one)
 	@$(SETUP) build $(CLANG)
