@@ -110,10 +110,10 @@ static void assert_same_run(const char *run_a, const char *run_b)
     assert_same_text(run_a, run_b, "steps.csv");
 }
 
-/* Column of a row (from 1) of results.csv. */
-static double result_at(const char *run, int row, const char *column)
+/* Column of a row (from 1) of a table. */
+static double cell_at(const char *run, const char *table, int row, const char *column)
 {
-    char *text = read_text(run, "results.csv"), *rest = text, *head = strsep(&rest, "\n"), *name, *cell = NULL;
+    char *text = read_text(run, table), *rest = text, *head = strsep(&rest, "\n"), *name, *cell = NULL;
     int at = -1, count = 0;
     for (; (name = strsep(&head, ",")); count++)
         if (strcmp(name, column) == 0)
@@ -123,13 +123,18 @@ static double result_at(const char *run, int row, const char *column)
     for (int i = 0; i < row; i++)
         line = strsep(&rest, "\n");
     if (!line || !*line)
-        fail_msg("%s/results.csv has no row %d", run, row);
+        fail_msg("%s/%s has no row %d", run, table, row);
     for (int i = 0; i <= at; i++)
         cell = strsep(&line, ",");
     assert_non_null(cell);
     double value = atof(cell);
     memory_give(text);
     return value;
+}
+
+static double result_at(const char *run, int row, const char *column)
+{
+    return cell_at(run, "results.csv", row, column);
 }
 
 static int result_rows(const char *run)
@@ -193,9 +198,10 @@ static void test_resume_after_epoch(void **state)
 static void test_resume_inside_epoch(void **state)
 {
     (void)state;
-    check_resume("train.epochs=3 model.name=small_cnn model.width=4 augment.crop_padding=2 augment.crop=16 "
-                 "optim.ema_decay=0.9 optim.ema_warmup=true",
-                 "", "train.max_steps=7", "train.max_steps=0");
+    check_resume(
+        "train.epochs=3 train.precision=auto model.name=small_cnn model.width=4 augment.crop_padding=2 augment.crop=16 "
+        "optim.ema_decay=0.9 optim.ema_warmup=true",
+        "", "train.max_steps=7", "train.max_steps=0");
 }
 
 static void test_resume_inside_first_epoch_with_sgd(void **state)
@@ -249,6 +255,59 @@ static void test_threads_do_not_change_the_images(void **state)
     assert_true(fabs(result_at(one.path, 1, "train/loss") - result_at(two.path, 1, "train/loss")) < 1e-5);
 }
 
+/* With weights that hardly move, an epoch's losses are those of its order alone. */
+static void test_each_epoch_has_its_order(void **state)
+{
+    (void)state;
+    struct train_result shuffled, fixed;
+    enum { STEPS = 5 }; /* of 90 images in batches of 16 */
+    train_ok(NULL, "optim.name=sgd optim.lr=1e-12", &shuffled);
+    train_ok(NULL, "optim.name=sgd optim.lr=1e-12 data.shuffle=false", &fixed);
+    bool differs = false;
+    for (int step = 1; step <= STEPS; step++) {
+        differs |= fabs(cell_at(shuffled.path, "steps.csv", step, "loss") -
+                        cell_at(shuffled.path, "steps.csv", step + STEPS, "loss")) > 1e-4;
+        assert_true(fabs(cell_at(fixed.path, "steps.csv", step, "loss") -
+                         cell_at(fixed.path, "steps.csv", step + STEPS, "loss")) < 1e-6);
+    }
+    assert_true(differs);
+    assert_int_equal((int)cell_at(fixed.path, "steps.csv", STEPS, "epoch"), 1);
+    assert_int_equal((int)cell_at(fixed.path, "steps.csv", STEPS + 1, "epoch"), 2);
+}
+
+/* Adam's first step is the rate in every weight; no later one is longer, unless its bias correction stands still. */
+static void test_updates_are_counted(void **state)
+{
+    (void)state;
+    struct train_result result;
+    train_ok(NULL, "train.epochs=3", &result);
+    double first = cell_at(result.path, "steps.csv", 1, "update_norm");
+    assert_true(first > 0.0);
+    for (int row = 2; row <= 15; row++)
+        assert_true(cell_at(result.path, "steps.csv", row, "update_norm") < first);
+}
+
+/* The checkpoint chosen for use measures what the run said of its best epoch. */
+static void assert_best_is_found(const struct train_result *result)
+{
+    struct config config = {0};
+    struct session session;
+    struct evaluation evaluation;
+    char checkpoint[PATH_BYTES];
+    assert_int_equal(train_load_config(&config, result->path, NULL, 0), OK);
+    assert_int_equal(train_find_checkpoint(&config, result->path, NULL, checkpoint), OK);
+    if (session_open_model(&session, &config, checkpoint, 7) < 0 || session_open_val(&session, NULL) < 0 ||
+        evaluate_part(&session, &session.val, NULL, NULL, &evaluation) < 0)
+        fail_msg("%s", fail_text());
+    assert_true(fabs(evaluation.loss - result->best.loss) < 1e-5);
+    assert_true(fabs(evaluation.accuracy - result->best.accuracy) < 1e-9);
+    /* Every image once, though 7 does not divide their number. */
+    assert_int_equal(evaluation.samples, session.val.subset.count);
+    assert_true(evaluation.samples % 7 != 0);
+    session_close(&session);
+    config_free(&config);
+}
+
 static void test_early_stop_restores_best(void **state)
 {
     (void)state;
@@ -257,22 +316,22 @@ static void test_early_stop_restores_best(void **state)
     assert_true(result.epoch < 50);
     assert_int_equal(result.epoch, result.best_epoch + 3);
     assert_int_equal(result_rows(result.path), result.epoch);
-    struct config config = {0};
-    struct session session;
-    struct evaluation evaluation;
-    char checkpoint[PATH_BYTES];
-    assert_int_equal(train_load_config(&config, result.path, NULL, 0), OK);
-    assert_int_equal(train_find_checkpoint(&config, result.path, NULL, checkpoint), OK);
-    if (session_open_model(&session, &config, checkpoint, 7) < 0 || session_open_val(&session, NULL) < 0 ||
-        evaluate_part(&session, &session.val, NULL, NULL, &evaluation) < 0)
-        fail_msg("%s", fail_text());
-    assert_true(fabs(evaluation.loss - result.best.loss) < 1e-5);
-    assert_true(fabs(evaluation.accuracy - result.best.accuracy) < 1e-9);
-    /* Every image once, though 7 does not divide their number. */
-    assert_int_equal(evaluation.samples, session.val.subset.count);
-    assert_true(evaluation.samples % 7 != 0);
-    session_close(&session);
-    config_free(&config);
+    assert_best_is_found(&result);
+}
+
+/* Averaged weights are measured and kept, but training does not feel them. */
+static void test_average_is_measured_only(void **state)
+{
+    (void)state;
+    struct train_result plain, averaged;
+    const char *common = "train.epochs=3 model.name=small_cnn model.width=4 ";
+    char words[256];
+    snprintf(words, sizeof words, "%s optim.ema_decay=0.95", common);
+    train_ok(NULL, common, &plain);
+    train_ok(NULL, words, &averaged);
+    assert_same_text(plain.path, averaged.path, "steps.csv");
+    assert_true(result_at(plain.path, 3, "val/loss") != result_at(averaged.path, 3, "val/loss"));
+    assert_best_is_found(&averaged);
 }
 
 static void test_plateau_cuts(void **state)
@@ -382,7 +441,10 @@ int main(void)
         cmocka_unit_test(test_resume_keeps_settings),
         cmocka_unit_test(test_accumulation_equals_larger_batch),
         cmocka_unit_test(test_threads_do_not_change_the_images),
+        cmocka_unit_test(test_each_epoch_has_its_order),
+        cmocka_unit_test(test_updates_are_counted),
         cmocka_unit_test(test_early_stop_restores_best),
+        cmocka_unit_test(test_average_is_measured_only),
         cmocka_unit_test(test_plateau_cuts),
         cmocka_unit_test(test_divergence_is_refused_and_named),
         cmocka_unit_test(test_bad_requests),

@@ -8,6 +8,7 @@ volatile sig_atomic_t signal_caught;
 
 static const int handled[] = {SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGXCPU};
 static struct sigaction before[COUNT_OF(handled)];
+static bool begun;
 
 static void note(int number)
 {
@@ -23,10 +24,12 @@ void signals_begin(void)
     sigemptyset(&action.sa_mask);
     for (int i = 0; i < COUNT_OF(handled); i++)
         sigaction(handled[i], &action, &before[i]);
+    begun = true;
 }
 
 void signals_end(void)
 {
-    for (int i = 0; i < COUNT_OF(handled); i++)
+    for (int i = 0; i < COUNT_OF(handled) && begun; i++)
         sigaction(handled[i], &before[i], NULL);
+    begun = false;
 }

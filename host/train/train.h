@@ -52,7 +52,7 @@ int keep_compare(const struct config *old, const struct config *new);
 /* The signal that asked for an end, or 0. */
 extern volatile sig_atomic_t signal_caught;
 void signals_begin(void); /* a second SIGINT ends the process at once */
-void signals_end(void);
+void signals_end(void);   /* also where they were never begun */
 
 void trainer_account_time(struct trainer *trainer);
 #endif

@@ -67,12 +67,6 @@ static int train_step(struct trainer *trainer)
     return OK;
 }
 
-static void select_training_data(struct trainer *trainer)
-{
-    const struct part *part = &trainer->session.train;
-    plan_set_data(&trainer->session.plan, part->source->pixels, part->source->labels, part->order);
-}
-
 static int begin_epoch(struct trainer *trainer)
 {
     const struct config *config = &trainer->config;
@@ -81,7 +75,7 @@ static int begin_epoch(struct trainer *trainer)
                  trainer->order);
     TRY(trainer->session.backend->upload(trainer->session.device, part->order, trainer->order,
                                          (size_t)part->subset.count * sizeof *trainer->order));
-    select_training_data(trainer);
+    plan_set_data(&trainer->session.plan, part->source->pixels, part->source->labels, part->order);
     console_epoch_begin(&trainer->console, trainer->state.step_in_epoch);
     return OK;
 }
@@ -125,7 +119,6 @@ static int evaluate(struct trainer *trainer, struct evaluation *evaluation)
     int status = evaluate_part(session, &session->val, NULL, &signal_caught, evaluation);
     if (session->plan.options.ema && status >= 0)
         TRY(plan_swap_ema(&session->plan));
-    select_training_data(trainer);
     console_evaluation(&trainer->console, false, trainer->state.epoch);
     return status;
 }
@@ -353,6 +346,8 @@ static int run(struct trainer *trainer, const struct train_request *request, str
     TRY(session_open(&trainer->session, &trainer->config));
     begin_state(trainer);
     TRY(take_memory(trainer));
+    /* Before there is a run nothing needs saving: until here a signal simply ends the process. */
+    signals_begin();
     TRY(open_run(trainer, request));
     trainer->clock = clock_seconds();
     TRY(train_epochs(trainer));
@@ -388,7 +383,6 @@ int train_run(const struct train_request *request, struct train_result *result)
 {
     struct trainer trainer = {0};
     *result = (struct train_result){0};
-    signals_begin();
     int status = run(&trainer, request, result);
     log_progress_end();
     if (status < 0 && trainer.run.path[0])
