@@ -1,0 +1,46 @@
+#!/bin/sh
+# evenkeel synth: what it prints where, its exit statuses, and that a second call keeps what is there.
+program=${BUILD:-build}/evenkeel
+folder=$(mktemp -d "${TMPDIR:-/tmp}/evenkeel-synth-XXXXXX") || exit 1
+trap 'rm -rf "$folder"' EXIT
+count=0
+
+# check NAME COMMAND...: ok when the command succeeds
+check() {
+    name=$1
+    shift
+    count=$((count + 1))
+    if "$@"; then echo "ok $count - $name"; else echo "not ok $count - $name"; fi
+}
+# refuses STATUS TEXT ARGUMENT...: synth ends with the status, says the text on stderr, nothing on stdout
+refuses() {
+    status=$1 text=$2
+    shift 2
+    "$program" synth "$@" >"$folder/out" 2>"$folder/err"
+    [ $? -eq "$status" ] && [ ! -s "$folder/out" ] && grep -qF -- "$text" "$folder/err"
+}
+# draws ARGUMENT...: stdout is the folder alone
+draws() { [ "$("$program" synth "$folder/tiles" "$@" 2>"$folder/err")" = "$folder/tiles" ]; }
+files() { [ "$(find "$1" -name '*.png' | wc -l)" -eq "$2" ]; }
+
+check "draws, and prints the folder alone" draws --per-class 10 --size 16 --label-noise 0.3 --outliers 0.2
+check "as many training tiles as asked for" files "$folder/tiles/train" 100
+check "a fifth as many validation tiles" files "$folder/tiles/val" 20
+check "spoiled training tiles are on record" grep -q ',label,' "$folder/tiles/train.spoiled.csv"
+check "validation tiles have true labels and no outliers" \
+    [ "$(cat "$folder/tiles/val.spoiled.csv")" = "file,class,fault,detail" ]
+rm "$folder/tiles/train/beach/00000.png" "$folder"/tiles/train/*/00001.png
+check "the same options keep what is there" draws --per-class 10 --size 16 --label-noise 0.3 --outliers 0.2
+check "and write nothing" files "$folder/tiles/train" 98
+check "other options are refused" refuses 73 "holds tiles of other options" "$folder/tiles" --per-class 10 --size 17
+check "a contact sheet alone" "$program" synth --contact-sheet "$folder/sheet.png" --columns 2 --size 16 --seed 5
+check "is written" [ -s "$folder/sheet.png" ]
+check "no folder" refuses 64 "needs the folder"
+check "two folders" refuses 64 "takes one folder" a b
+check "a size out of range" refuses 64 "--size 8: expected a whole number from 16 to 256" a --size 8
+check "a decimal comma" refuses 64 "--noise 0,1: expected a number from 0 to 1" a --noise 0,1
+check "an impossible share" refuses 64 "--label-noise 1.5" a --label-noise 1.5
+check "not a number" refuses 64 "--outliers nan" a --outliers nan
+check "an unknown option" refuses 64 "nois" a --noize 1
+check "a place that cannot be written" refuses 73 "/proc/nowhere" /proc/nowhere
+echo "1..$count"
