@@ -11,7 +11,8 @@ BUILD    ?= build
 PREFIX   ?= /usr/local
 CPU_ARCH ?= native
 SAN      ?=
-WERROR   ?= -Werror
+# With sanitizers gcc warns of what cannot happen, by its own manual.
+WERROR   ?= $(if $(SAN),,-Werror)
 JOBS     ?= $(shell nproc 2>/dev/null || echo 2)
 Q        := $(if $(V),,@)
 SETUP    ?= tools/setup.sh
