@@ -123,4 +123,9 @@ void config_print_defaults(FILE *stream, bool markdown);
 void config_print_keys(FILE *stream);
 /* Value of "section.key" as it would be written. false: no such key. */
 bool config_get(const struct config *config, const char *key, char *text, size_t bytes);
+
+/* Says one sentence for each setting that is allowed and still cannot do what it was probably set for (early stopping
+ * that ends a run before its plateau schedule acts, …). Returns how many. */
+int config_advise(const struct config *config,
+                  void (*say)(const char *format, ...) __attribute__((format(printf, 1, 2))));
 #endif

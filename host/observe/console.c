@@ -133,6 +133,7 @@ void console_header(const struct session *session, const char *run, int64_t step
         snprintf(accumulate, sizeof accumulate, " x %d accumulated", config->train.accumulate);
     line("training", "%d epochs of %lld steps, batch %d%s, %s, lr %g, schedule %s", config->train.epochs,
          (long long)steps_per_epoch, config->train.batch_size, accumulate, optimizer, config->optim.lr, schedule);
+    config_advise(config, log_warn);
 }
 
 /* ---- progress ---- */

@@ -33,8 +33,9 @@ static int open_device(struct session *session)
 
 static int source_open(struct source *source, const struct config *config, const char *path, bool train_part)
 {
-    struct dataset_options options = {
-        .resize = config->data.resize, .threads = config->data.threads, .train_part = train_part};
+    struct dataset_options options = {.resize = config->data.resize,
+                                      .threads = config->data.threads ? config->data.threads : config->train.threads,
+                                      .train_part = train_part};
     return dataset_open(&source->data, path, &options);
 }
 
@@ -178,11 +179,11 @@ static int build_model(struct session *session, int batch, bool training)
         .weight_decay = (float)config->optim.weight_decay,
         .smoothing = (float)config->train.label_smoothing,
         .update = {.kind = config->optim.name,
-                   .momentum = (float)config->optim.momentum,
+                   .momentum = config->optim.momentum,
                    .nesterov = config->optim.nesterov,
-                   .beta1 = (float)config->optim.beta1,
-                   .beta2 = (float)config->optim.beta2,
-                   .epsilon = (float)config->optim.eps,
+                   .beta1 = config->optim.beta1,
+                   .beta2 = config->optim.beta2,
+                   .epsilon = config->optim.eps,
                    .clip_norm = (float)config->optim.clip_norm,
                    .grad_scale = 1.0f / (float)config->train.accumulate},
         .image = card->image,

@@ -48,7 +48,7 @@ struct step_control step_control_at(const struct trainer *trainer, int64_t step_
         .valid = config->train.batch_size,
         .micro = micro,
         .lr = (float)rate_at(trainer, step_in_epoch),
-        .ema_decay = (float)ema_decay_at(config, updates),
+        .ema_decay = ema_decay_at(config, updates),
         .update = updates + 1,
     };
 }
