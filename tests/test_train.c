@@ -20,7 +20,7 @@ enum { MAX_WORDS = 24 };
 /* Runs `train` with overrides separated by blanks, on top of the config all tests share. */
 static int train(const char *resume, const char *words, struct train_result *result)
 {
-    char text[1024];
+    char text[2 * PATH_BYTES];
     const char *overrides[MAX_WORDS];
     int count = 0;
     snprintf(text, sizeof text, "%s", words);
@@ -224,6 +224,26 @@ static void test_resume_keeps_settings(void **state)
     assert_null(strstr(fail_text(), "train.epochs"));
     assert_false(has_file(path, "FAILED"));
     assert_int_equal(result_rows(path), 1);
+}
+
+static void test_resume_notices_missing_images(void **state)
+{
+    (void)state;
+    struct train_result result;
+    char copy[PATH_BYTES], word[PATH_BYTES + 32], image[2 * PATH_BYTES];
+    snprintf(copy, sizeof copy, "%s/copy", folder);
+    struct tiles_options options = {.per_class = 12, .size = 16, .seed = 3};
+    assert_int_equal(tiles_write(copy, &options), OK);
+    train_ok(NULL, "train.epochs=1", &result);
+    char path[PATH_BYTES];
+    memcpy(path, result.path, sizeof path);
+    snprintf(word, sizeof word, "train.epochs=2 data.train=%s", copy);
+    train_ok(path, word, &result);
+    snprintf(image, sizeof image, "%s/%s/00000.png", copy, tiles_class_names[0]);
+    for (int number = 0; unlink(image) != 0 && number < 200; number++)
+        snprintf(image, sizeof image, "%s/%s/%05d.png", copy, tiles_class_names[0], number);
+    assert_int_equal(train(path, "train.epochs=3", &result), ERR_CONFIG);
+    assert_non_null(strstr(fail_text(), "number of images"));
 }
 
 /* Two batches of 8 make the update that one of 16 makes. */
@@ -439,6 +459,7 @@ int main(void)
         cmocka_unit_test(test_resume_inside_epoch),
         cmocka_unit_test(test_resume_inside_first_epoch_with_sgd),
         cmocka_unit_test(test_resume_keeps_settings),
+        cmocka_unit_test(test_resume_notices_missing_images),
         cmocka_unit_test(test_accumulation_equals_larger_batch),
         cmocka_unit_test(test_threads_do_not_change_the_images),
         cmocka_unit_test(test_each_epoch_has_its_order),

@@ -3,6 +3,7 @@
 #include "trainer.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <sysexits.h>
 
 static int train(const struct train_request *request)
@@ -45,6 +46,8 @@ int command_train(int argc, char **argv)
     if (!request.resume) {
         if (argc < 2)
             return cli_exit(FAIL(ERR_USAGE, "train needs a config file, for example configs/quickstart.ini"));
+        if (strchr(argv[1], '=') && !file_exists(argv[1]))
+            return cli_exit(FAIL(ERR_USAGE, "train needs a config file before '%s'", argv[1]));
         request.file = argv[first++];
     }
     request.overrides = (const char *const *)argv + first;

@@ -69,15 +69,25 @@ static uint64_t hash_text(uint64_t hash, const char *text)
     return (hash ^ '\n') * 0x100000001B3u;
 }
 
-uint64_t keep_hash(const struct config *config)
+/* The number of images decides which of them make a step; where they lie does not matter. */
+static uint64_t hash_counts(uint64_t hash, const struct session *session)
 {
+    char text[96], shape[48];
+    snprintf(text, sizeof text, "%lld %lld %s", (long long)session->train.subset.count,
+             (long long)session->val.subset.count, shape_text(shape, session->card.image));
+    return hash_text(hash, text);
+}
+
+uint64_t keep_hash(const struct session *session)
+{
+    const struct config *config = session->config;
     char *keys = all_keys(), *rest = keys, *key, value[2 * CONFIG_TEXT];
     uint64_t hash = 0xCBF29CE484222325u;
     while ((key = next_key(&rest)))
         if (change_of(key) == CHANGE_NEVER && config_get(config, key, value, sizeof value))
             hash = hash_text(hash_text(hash, key), value);
     free(keys);
-    return hash;
+    return hash_counts(hash, session);
 }
 
 static bool shrinks(const char *old, const char *new)
@@ -165,15 +175,11 @@ static int load_state(struct trainer *trainer, const char *folder, struct arena 
     TRY(path_join(path, folder, "state.json"));
     TRY(state_read(&trainer->state, path, json));
     if (trainer->state.config_hash != hash)
-        return FAIL(ERR_CONFIG,
-                    "%s: saved under other settings than config.resolved.ini holds now; undo the change "
-                    "or start a new run",
-                    path);
-    if (trainer->state.step_in_epoch > trainer->steps_per_epoch)
-        return FAIL(ERR_DATA,
-                    "%s: saved at step %lld of an epoch, but the data make only %lld steps; have images been "
-                    "removed?",
-                    path, (long long)trainer->state.step_in_epoch, (long long)trainer->steps_per_epoch);
+        return FAIL(
+            ERR_CONFIG,
+            "%s: saved under other settings than config.resolved.ini holds now, or with another number of images; "
+            "undo the change or start a new run",
+            path);
     return OK;
 }
 

@@ -1,6 +1,6 @@
 /* session: opens, in order, what a run needs: device, data, normalisation, network, plan; closes in reverse. Knows no
  * steps, epochs or files of a run. */
-#include "text.h"
+#include "log.h"
 #include "trainer.h"
 
 #include <math.h>
@@ -55,6 +55,20 @@ static int part_place(struct session *session, struct part *part)
     return session->backend->upload(session->device, part->order, part->subset.samples, bytes);
 }
 
+/* A folder that holds the parts of a data set looks like one that holds classes. */
+static void warn_of_parts(const struct dataset *data)
+{
+    static const char *const parts[] = {"test", "train", "training", "val", "valid", "validation"};
+    int found = 0;
+    for (int i = 0; i < data->class_count; i++)
+        for (int k = 0; k < COUNT_OF(parts); k++)
+            found += strcmp(data->class_names[i], parts[k]) == 0;
+    if (found >= 2 && found == data->class_count)
+        log_warn("%s: its classes are called '%s' and '%s', which are usually the parts of a data set; if so, set "
+                 "data.train=%s/train and data.val likewise",
+                 data->source, data->class_names[0], data->class_names[1], data->source);
+}
+
 /* Training and validation set, from two folders or by a split of one. */
 static int open_data(struct session *session)
 {
@@ -62,6 +76,7 @@ static int open_data(struct session *session)
     struct source *train = &session->train_source, *val = &session->val_source;
     TRY(source_open(train, config, config->data.train, true));
     session->train.source = train;
+    warn_of_parts(&train->data);
     if (!config->data.val[0] && config->data.val_fraction == 0.0) {
         TRY(subset_all(&session->train.subset, &train->data));
     } else if (config->data.val[0]) {

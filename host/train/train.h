@@ -44,7 +44,8 @@ struct step_control step_control_at(const struct trainer *trainer, int64_t step_
 int keep_save(struct trainer *trainer, const char *which);
 /* Takes up the run directory's newest state, or starts from the beginning where there is none yet. */
 int keep_resume(struct trainer *trainer, const char *run);
-uint64_t keep_hash(const struct config *config);
+/* Of all that a resumed run must find as it was: fixed settings, numbers and shape of the images. */
+uint64_t keep_hash(const struct session *session);
 /* What of the new settings may not change in a run under way: ERR_CONFIG names the keys. */
 int keep_compare(const struct config *old, const struct config *new);
 

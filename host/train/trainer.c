@@ -290,7 +290,7 @@ static void begin_state(struct trainer *trainer)
     plateau_rule_from(&trainer->plateau_rule, config);
     early_stop_rule_from(&trainer->early_stop_rule, config);
     state_begin(state);
-    state->config_hash = keep_hash(config);
+    state->config_hash = keep_hash(&trainer->session);
     plateau_begin(&state->plateau, &trainer->plateau_rule, config->optim.lr);
     early_stop_begin(&state->early_stop, &trainer->early_stop_rule);
     trainer->saved_step = -1;
