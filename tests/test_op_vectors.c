@@ -153,7 +153,7 @@ static void check_norm(struct vectors *vectors, const char *variant, union op_pa
 {
     const struct op_case op_case = {.name = variant, .kind = OP_NORM, .in = {2, 2, 3, 3}, .params = params};
     struct op_run run;
-    char name[64], part[8];
+    char name[64], part[16];
     open_run(&run, &op_case);
     run.truth.weight[0] = recorded(vectors, &run, "bn", "weight");
     run.truth.weight[1] = recorded(vectors, &run, "bn", "bias");
