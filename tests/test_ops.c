@@ -227,6 +227,31 @@ static void test_threads_change_nothing(void **state)
         }
 }
 
+/* With one number of threads everything repeats, oneDNN's products too. */
+static void test_repeats(void **state)
+{
+    (void)state;
+    for (int i = 0; i < op_case_count; i++) {
+        struct op_run run;
+        op_run_open(&run, &backend_cpu, device, &op_cases[i], DT_F32, true, 4);
+        const double *out[2], *in_grad[2], *weight_grad[2] = {NULL, NULL};
+        for (int time = 0; time < 2; time++) {
+            op_run_forward(&run);
+            op_run_backward(&run);
+            out[time] = op_run_out(&run);
+            in_grad[time] = op_run_in_grad(&run, 0);
+            if (run.call.weight_grad[0])
+                weight_grad[time] = op_run_weight_grad(&run, 0);
+        }
+        assert_memory_equal(out[0], out[1], (size_t)shape_count(run.out) * sizeof(double));
+        assert_memory_equal(in_grad[0], in_grad[1], (size_t)shape_count(run.in) * sizeof(double));
+        if (run.call.weight_grad[0])
+            assert_memory_equal(weight_grad[0], weight_grad[1],
+                                (size_t)shape_count(run.weights[0].shape) * sizeof(double));
+        op_run_close(&run);
+    }
+}
+
 /* ---- allocation ---- */
 
 /* oneDNN keeps the list of a primitive's arguments in a hash map: a few hundred bytes each call. Anything of the size
@@ -355,6 +380,7 @@ int main(void)
         cmocka_unit_test(test_commit),
         cmocka_unit_test(test_one_value_has_no_variance),
         cmocka_unit_test(test_threads_change_nothing),
+        cmocka_unit_test(test_repeats),
         cmocka_unit_test(test_nothing_is_allocated),
         cmocka_unit_test(test_truth_by_differences),
     };
