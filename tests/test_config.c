@@ -492,8 +492,6 @@ static void test_advice(void **state)
         {"schedule.warmup_epochs=2|train.epochs=3", NULL},
         {"schedule.name=step|schedule.step_epochs=4|train.epochs=4", "before the rate's first step"},
         {"schedule.name=step|schedule.step_epochs=3|train.epochs=4", NULL},
-        {"data.train=a|data.val=a", "data.val is data.train"},
-        {"data.train=a|data.val=b", NULL},
     };
     for (int i = 0; i < COUNT_OF(cases); i++) {
         struct config config;

@@ -2,8 +2,6 @@
  * how keys are read; contradictions that stop a run are in check.c. */
 #include "config.h"
 
-#include <string.h>
-
 /* Early stopping ends at its patience-th bad epoch; the rate falls at the schedule's patience + 1-th, to be of use an
  * epoch before the end. */
 static bool stops_before_the_rate_falls(const struct config *config)
@@ -23,11 +21,6 @@ static bool rate_never_steps(const struct config *config)
     return config->schedule.name == SCHEDULE_STEP && config->schedule.step_epochs >= config->train.epochs;
 }
 
-static bool validates_on_training_images(const struct config *config)
-{
-    return config->data.train[0] && strcmp(config->data.train, config->data.val) == 0;
-}
-
 static const struct {
     bool (*applies)(const struct config *config);
     const char *text;
@@ -37,8 +30,6 @@ static const struct {
      "schedule.patience + 1 to see whether a lower rate helps"},
     {never_warm, "the warm-up lasts as long as the whole run; lower schedule.warmup_epochs"},
     {rate_never_steps, "the run ends before the rate's first step; lower schedule.step_epochs"},
-    {validates_on_training_images, "data.val is data.train: the validation figures will not show overfitting; leave "
-                                   "data.val out to set images aside"},
 };
 
 int config_advise(const struct config *config,

@@ -56,6 +56,11 @@ static void data_lines(const struct session *session, int64_t steps_per_epoch)
              (long long)session->val.subset.count, 100.0 * config->data.val_fraction);
     else
         line("", "%lld validation images: %s", (long long)session->val.subset.count, session->val.subset.data->source);
+    /* A folder of IDX or CIFAR files holds both parts under one name; a class folder is the same images twice. */
+    if (session->val.source == &session->val_source && strcmp(train->format, "folder") == 0 &&
+        strcmp(train->source, session->val.subset.data->source) == 0)
+        log_warn("data.val is data.train: the validation figures will not show overfitting; leave data.val out to have "
+                 "images set aside");
     class_line(&session->card);
     int64_t step_images = (int64_t)config->train.batch_size * config->train.accumulate;
     int64_t waiting = session->train.subset.count - steps_per_epoch * step_images;
