@@ -1,9 +1,11 @@
-/* machine: compares what the kernels were compiled for with what this CPU has. Compiled for any CPU itself.
- * Must not know what a kernel does. See include/machine.h. */
+/* machine: compares what the kernels were compiled for with what this CPU has; how threads wait. Compiled for any CPU
+ * itself. Must not know what a kernel does. See include/machine.h. */
 #include "machine.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct feature {
     const char *macro, *name;
@@ -76,4 +78,17 @@ int machine_check_features(const char *features)
 int machine_check(void)
 {
     return machine_check_features(CPU_FEATURES);
+}
+
+void machine_limit_spinning(char **argv)
+{
+    if (getenv("GOMP_SPINCOUNT") || getenv("OMP_WAIT_POLICY") || setenv("GOMP_SPINCOUNT", "10000", 0) != 0)
+        return;
+    /* By its own path, so that the process keeps its name. Where that fails the program goes on as it is. */
+    char path[4096];
+    const ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+    if (length <= 0)
+        return;
+    path[length] = '\0';
+    execv(path, argv);
 }

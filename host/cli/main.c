@@ -1,6 +1,7 @@
 /* main: the table of commands, the options before a command, help and version. Knows no command's insides. */
 #include "cli.h"
 #include "log.h"
+#include "machine.h"
 #include "text.h"
 
 #include <stdio.h>
@@ -99,6 +100,7 @@ static int dispatch(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    machine_limit_spinning(argv);
     log_set_color("auto");
     int exit_status = dispatch(argc, argv);
     /* A result that did not reach its file is not a success. */
