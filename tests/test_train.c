@@ -295,6 +295,37 @@ static void test_each_epoch_has_its_order(void **state)
     assert_int_equal((int)cell_at(fixed.path, "steps.csv", STEPS + 1, "epoch"), 2);
 }
 
+/* Running statistics are taken over after the whole backward pass: until then nothing may be written over what
+ * normalisation saved of the batch, mean and variance of each channel at least. */
+static void test_saved_statistics_outlive_the_backward_pass(void **state)
+{
+    (void)state;
+    struct config config = {0};
+    struct session session;
+    /* Sizes at which gradients fitted where statistics had been. */
+    const char *const overrides[] = {"model.name=resnet18", "augment.crop=20", "augment.crop_padding=2",
+                                     "train.batch_size=20"};
+    assert_int_equal(config_load(&config, config_file, overrides, COUNT_OF(overrides), stderr), OK);
+    if (session_open(&session, &config) < 0)
+        fail_msg("%s", fail_text());
+    const struct graph *graph = &session.graph;
+    for (int i = 0; i < graph->node_count; i++) {
+        if (graph->nodes[i].op != OP_NORM)
+            continue;
+        const char *saved = session.plan.calls[i].saved;
+        const char *end = saved + 2 * sizeof(float) * (size_t)graph->values[graph->nodes[i].out].shape.c;
+        for (int k = 0; k < i; k++)
+            for (int slot = 0; slot < graph->nodes[k].in_count; slot++) {
+                const char *grad = session.plan.calls[k].in_grad[slot];
+                if (grad && grad < end && saved < grad + session.plan.values[graph->nodes[k].in[slot]].bytes)
+                    fail_msg("the gradient that %s writes lies over what %s saved", graph->nodes[k].name,
+                             graph->nodes[i].name);
+            }
+    }
+    session_close(&session);
+    config_free(&config);
+}
+
 /* Adam's first step is the rate in every weight; no later one is longer, unless its bias correction stands still. */
 static void test_updates_are_counted(void **state)
 {
@@ -464,6 +495,7 @@ int main(void)
         cmocka_unit_test(test_threads_do_not_change_the_images),
         cmocka_unit_test(test_each_epoch_has_its_order),
         cmocka_unit_test(test_updates_are_counted),
+        cmocka_unit_test(test_saved_statistics_outlive_the_backward_pass),
         cmocka_unit_test(test_early_stop_restores_best),
         cmocka_unit_test(test_average_is_measured_only),
         cmocka_unit_test(test_plateau_cuts),

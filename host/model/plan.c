@@ -120,6 +120,15 @@ static void extend(struct live_buffer *buffer, int moment)
         buffer->from = moment;
 }
 
+/* What an operation saves is read by its backward pass, and by commit, which comes after all of them. */
+static int last_use_of_saved(const struct plan *plan, int node)
+{
+    if (!plan->options.training)
+        return node;
+    const bool committed = plan->backend->ops[plan->graph->nodes[node].op]->commit != NULL;
+    return backward_moment(plan, committed ? -1 : node);
+}
+
 /* Values and what operations save: from the forward moment to the last reader, which may be a backward pass. */
 static void lay_out_values(struct plan *plan, struct layout *layout, const size_t *saved_bytes, size_t *saved_offsets)
 {
@@ -137,8 +146,7 @@ static void lay_out_values(struct plan *plan, struct layout *layout, const size_
         for (int k = 0; k < node->in_count; k++)
             extend(of_value[node->in[k]], needs & OP_NEEDS_IN ? backward_moment(plan, i) : i);
         if (saved_bytes[i])
-            layout_add(layout, saved_bytes[i], i, plan->options.training ? backward_moment(plan, i) : i,
-                       &saved_offsets[i]);
+            layout_add(layout, saved_bytes[i], i, last_use_of_saved(plan, i), &saved_offsets[i]);
     }
     extend(of_value[graph->logits], graph->node_count);
 }
