@@ -12,7 +12,8 @@ struct plan_options {
     bool training;   /* false: forward only; no gradients, moments, EMA */
     bool accumulate; /* gradients of several batches are summed before an update */
     bool ema;
-    bool decay_all; /* weight decay on biases and norms too (torch's default); else only on weights of rank > 1 */
+    bool private_buffers; /* no two activations share memory: slower, larger, for finding what sharing broke */
+    bool decay_all;       /* weight decay on biases and norms too (torch's default); else only on weights of rank > 1 */
     float weight_decay;
     float smoothing;
     struct update_args

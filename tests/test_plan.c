@@ -346,6 +346,58 @@ static void test_bad_step_changes_nothing_and_is_named(void **state)
     close_plan(&graph, &plan);
 }
 
+/* Trains a network for three steps, takes its batch statistics over, evaluates; everything that came of it. */
+static float *train_network(const struct config *config, enum dtype dtype, bool private_buffers, size_t *bytes,
+                            size_t *activation_bytes)
+{
+    struct graph graph;
+    struct plan plan;
+    struct plan_options options = everything_options();
+    options.dtype = dtype;
+    options.ema = true;
+    options.private_buffers = private_buffers;
+    if (config)
+        check(model_build(&graph, config, (struct shape){1, SIZE, SIZE, CHANNELS}, CLASSES));
+    else
+        check(build_everything(&graph));
+    check(plan_build(&plan, &graph, backend, device, &options));
+    check(plan_init_weights(&plan, 3));
+    plan_set_data(&plan, pixels, labels, order);
+    struct step_record record;
+    train(&plan, 3, 0.01f, &record);
+    assert_int_equal(record.bad, 0);
+    *activation_bytes = plan.slabs[SLAB_ACTIVATION].bytes;
+    float *result = snapshot(&plan, bytes);
+    close_plan(&graph, &plan);
+    return result;
+}
+
+/* A buffer given away too early is overwritten by another's content; where nothing is shared nothing can be. */
+static void test_sharing_memory_changes_nothing(void **state)
+{
+    (void)state;
+    struct config configs[] = {
+        {.model = {.name = MODEL_SMALL_CNN, .width = 8, .batch_norm = true}},
+        {.model = {.name = MODEL_SMALL_CNN, .width = 8, .dropout = 0.2}},
+        {.model = {.name = MODEL_MLP, .hidden = 16}},
+        {.model = {.name = MODEL_RESNET18, .stem = STEM_CIFAR}},
+    };
+    for (int i = -1; i < COUNT_OF(configs); i++)
+        for (int low = 0; low < (i == 3 ? 1 : 2); low++) {
+            size_t bytes[2], activations[2];
+            float *results[2];
+            for (int private = 0; private < 2; private ++)
+                results[private] = train_network(i < 0 ? NULL : &configs[i], low ? DT_BF16 : DT_F32, private,
+                                                 &bytes[private], &activations[private]);
+            assert_int_equal(bytes[0], bytes[1]);
+            if (memcmp(results[0], results[1], bytes[0]) != 0)
+                fail_msg("network %d, %s: sharing memory changes the result", i, low ? "bf16" : "fp32");
+            assert_true(activations[0] < activations[1]);
+            free(results[0]);
+            free(results[1]);
+        }
+}
+
 static void test_accumulation_is_a_larger_batch(void **state)
 {
     (void)state;
@@ -471,6 +523,7 @@ int main(void)
         cmocka_unit_test(test_gradient_of_everything),
         cmocka_unit_test(test_step_allocates_nothing),
         cmocka_unit_test(test_bad_step_changes_nothing_and_is_named),
+        cmocka_unit_test(test_sharing_memory_changes_nothing),
         cmocka_unit_test(test_accumulation_is_a_larger_batch),
         cmocka_unit_test(test_swap_twice_is_nothing),
         cmocka_unit_test(test_custom_networks),

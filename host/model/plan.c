@@ -203,6 +203,10 @@ static size_t lay_out(struct plan *plan, const size_t *saved_bytes, size_t *save
     if (plan->options.training)
         lay_out_gradients(plan, &layout);
     assert((size_t)layout.count <= room);
+    for (int i = 0; i < layout.count && plan->options.private_buffers; i++) {
+        extend(&layout.buffers[i], 0);
+        extend(&layout.buffers[i], backward_moment(plan, -1));
+    }
     const size_t bytes = liveness_place(layout.buffers, layout.count);
     for (int i = 0; i < layout.count; i++)
         *layout.results[i] = layout.buffers[i].offset;
