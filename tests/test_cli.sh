@@ -148,10 +148,17 @@ interrupt() {
     wait $child
     status=$?
 }
-for signal in TERM USR1 USR2 XCPU; do
+for signal in TERM HUP USR1 USR2 XCPU; do
     interrupt $signal "by-$signal"
     ok "SIG$signal saves and exits 75" all 'exited 75' 'lines out 1' '[ ! -f "runs/by-$signal/DONE" ]' 'says "train --resume"'
 done
+(
+    trap '' HUP
+    interrupt HUP by-nohup
+    exit $status
+)
+status=$?
+ok "SIGHUP under nohup does nothing" all 'exited 0' '[ -f runs/by-nohup/DONE ]'
 call train --resume runs/by-TERM
 ok "and the resumed run equals an uninterrupted one" all 'exited 0' 'same_run "$whole" runs/by-TERM'
 interrupt INT by-INT
