@@ -1,0 +1,91 @@
+/* cuda: what the files of the CUDA backend share: the device, the libraries' errors, and the names of what device.c
+ * lists. Private to kernels/cuda/. Read by the C compiler and by nvcc, and without any vendor header: handles are the
+ * pointers that the vendor's names stand for (cudaStream_t is struct CUstream_st *), so that an emulated build needs no
+ * toolkit.
+ *
+ * Rules of all files here: work is queued on device->stream and nowhere else; nothing waits and nothing is allocated
+ * inside a step; sums have a fixed order (no floating-point atomics), so a step repeats bit for bit. */
+#ifndef CUDA_H
+#define CUDA_H
+#include "backend.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct CUstream_st;
+struct CUevent_st;
+struct cublasLtContext;
+struct cudnnContext;
+
+enum {
+    CUDA_NAME_BYTES = 96,
+    CUDA_REDUCTION_BYTES = 4 << 20, /* of device->reduction */
+    CUDA_STAGING_BYTES = 64 << 10,  /* of device->staging: uploads smaller than a quarter of it do not wait */
+};
+
+struct device {
+    int index, sm_count;
+    int capability; /* 90: sm_90 */
+    char name[CUDA_NAME_BYTES];
+    size_t memory_bytes;
+    struct CUstream_st *stream;    /* the one queue; cudaStream_t */
+    void *reduction;               /* device memory: first stages of reductions, lost between calls */
+    size_t reduction_bytes;        /* at least CUDA_REDUCTION_BYTES */
+    struct cublasLtContext *blas;  /* cublasLtHandle_t */
+    struct cudnnContext *dnn;      /* cudnnHandle_t, bound to stream */
+    char *staging;                 /* pinned host memory: small uploads leave from here */
+    size_t staging_used;           /* from the start of the current half */
+    int staging_half;              /* 0 or 1 */
+    struct CUevent_st *drained[2]; /* cudaEvent_t: that half's uploads are done */
+};
+
+/* One line each: the call, its place, the library's own words. Return the status to pass up. */
+int cuda_failed(int error, const char *call, const char *file, int line);
+int cudnn_failed(int status, const char *call, const char *file, int line);
+int cublas_failed(int status, const char *call, const char *file, int line);
+
+#define CUDA_CHECKED_(call, failed)                                                                                    \
+    do {                                                                                                               \
+        int cuda_try_ = (int)(call);                                                                                   \
+        if (cuda_try_ != 0)                                                                                            \
+            return failed(cuda_try_, #call, __FILE__, __LINE__);                                                       \
+    } while (0)
+/* The runtime's calls and gpu::launch. */
+#define CUDA_TRY(call)   CUDA_CHECKED_(call, cuda_failed)
+#define CUDNN_TRY(call)  CUDA_CHECKED_(call, cudnn_failed)
+#define CUBLAS_TRY(call) CUDA_CHECKED_(call, cublas_failed)
+
+/* libraries.c: cuBLAS and cuDNN of a device whose stream is open. close accepts a half-opened device. */
+int cuda_libraries_open(struct device *device);
+void cuda_libraries_close(struct device *device);
+/* "cuBLAS 13.2.0, cuDNN 9.19.0" */
+void cuda_libraries_describe(char *text, size_t bytes);
+
+/* bias.cu: what the libraries leave over of convolutions and linear layers. NHWC; count rows of channels. */
+/* to[row][channel] += bias[channel] */
+int cuda_bias_add(struct device *device, void *to, enum dtype dtype, const float *bias, int64_t rows, int channels);
+/* bias_grad[channel] = sum over rows of grad[row][channel] */
+int cuda_bias_grad(struct device *device, float *bias_grad, const void *grad, enum dtype dtype, int64_t rows,
+                   int channels);
+/* to[i] = from[i] */
+int cuda_widen(struct device *device, float *to, const void *from, enum dtype dtype, int64_t count);
+
+extern const struct op_impl cuda_conv2d, cuda_linear, cuda_norm, cuda_relu, cuda_pool, cuda_add, cuda_dropout;
+
+int cuda_gather(struct device *device, const struct gather_args *args);
+int cuda_loss(struct device *device, const struct loss_args *args);
+int cuda_grad_norm(struct device *device, const struct update_args *args);
+int cuda_update(struct device *device, const struct update_args *args);
+int cuda_accumulate(struct device *device, void *to, const void *from, int64_t count, enum dtype dtype, bool first);
+int cuda_lower(struct device *device, void *low, enum dtype dtype, const float *param, int64_t count);
+int cuda_blend(struct device *device, float *to, const float *from, int64_t count, const struct step_control *control);
+int cuda_swap(struct device *device, float *a, float *b, int64_t count);
+int cuda_record(struct device *device, struct step_record *record, const struct loss_sums *sums,
+                const struct update_args *args);
+int cuda_count_nonfinite(struct device *device, const void *memory, enum dtype dtype, int64_t count, int64_t *found);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
