@@ -212,6 +212,21 @@ static void test_resume_inside_first_epoch_with_sgd(void **state)
                  "", "train.max_steps=3", "train.max_steps=0");
 }
 
+/* What max_steps cuts off inside an epoch is measured, but it is no epoch: the best epoch stays what it was. */
+static void test_max_steps_inside_an_epoch(void **state)
+{
+    (void)state;
+    struct train_result one, cut;
+    train_ok(NULL, "train.epochs=1", &one);
+    train_ok(NULL, "train.epochs=2 train.max_steps=8", &cut);
+    assert_int_equal(result_rows(cut.path), 2);
+    assert_true(result_at(cut.path, 2, "val/loss") < result_at(cut.path, 1, "val/loss"));
+    assert_int_equal(cut.epoch, 1);
+    assert_int_equal(cut.best_epoch, 1);
+    assert_true(cut.best.loss == one.best.loss);
+    assert_true(largest_difference(one.path, cut.path, "best/model.safetensors") == 0.0);
+}
+
 static void test_resume_keeps_settings(void **state)
 {
     (void)state;
@@ -489,6 +504,7 @@ int main(void)
         cmocka_unit_test(test_resume_after_epoch),
         cmocka_unit_test(test_resume_inside_epoch),
         cmocka_unit_test(test_resume_inside_first_epoch_with_sgd),
+        cmocka_unit_test(test_max_steps_inside_an_epoch),
         cmocka_unit_test(test_resume_keeps_settings),
         cmocka_unit_test(test_resume_notices_missing_images),
         cmocka_unit_test(test_accumulation_equals_larger_batch),

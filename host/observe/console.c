@@ -265,7 +265,7 @@ static void next_lines(const struct config *config, const struct train_state *st
         line("next", "evenkeel train --resume %s", run);
         return;
     }
-    if (state->best_epoch >= 0) {
+    if (state->best_epoch >= 0 || end == END_MAX_STEPS) {
         line("next", "evenkeel eval %s", run);
         line("", "evenkeel predict %s IMAGE.png", run);
     }

@@ -187,7 +187,7 @@ static int log_epoch(struct trainer *trainer, const struct evaluation *evaluatio
 }
 
 /* EVALUATE_STOPPED: a signal came first; a resumed run evaluates then. */
-static int end_epoch(struct trainer *trainer, bool keep)
+static int end_epoch(struct trainer *trainer)
 {
     struct train_state *state = &trainer->state;
     const struct config *config = &trainer->config;
@@ -206,7 +206,7 @@ static int end_epoch(struct trainer *trainer, bool keep)
         TRY(keep_save(trainer, "best"));
     bool last = state->epoch >= config->train.epochs || state->stopped_early;
     int every = config->run.checkpoint_epochs;
-    if (keep && (last || every <= 1 || state->epoch % every == 0))
+    if (last || every <= 1 || state->epoch % every == 0)
         TRY(keep_save(trainer, "last"));
     return EVALUATE_DONE;
 }
@@ -226,11 +226,24 @@ static int save_if_new(struct trainer *trainer)
 }
 
 /* max_steps ends a run inside an epoch: the state is kept as it is there, so that a larger max_steps goes on as if
- * nothing had been; the evaluation that follows is for the person only. */
+ * nothing had been; the evaluation that follows is for the person only, and can be no best epoch. */
 static int end_at_max_steps(struct trainer *trainer)
 {
     TRY(save_if_new(trainer));
-    return trainer->state.step_in_epoch > 0 ? end_epoch(trainer, false) : OK;
+    if (trainer->state.step_in_epoch == 0)
+        return OK;
+    struct train_state kept = trainer->state;
+    struct evaluation evaluation;
+    struct epoch_record record;
+    int status = evaluate(trainer, &evaluation);
+    if (status != EVALUATE_DONE)
+        return status;
+    trainer_account_time(trainer);
+    judge(trainer, &evaluation, &record);
+    record.best = record.plateau_cut = false;
+    kept.seconds = trainer->state.seconds;
+    trainer->state = kept;
+    return log_epoch(trainer, &evaluation, &record);
 }
 
 static int train_epochs(struct trainer *trainer)
@@ -242,7 +255,7 @@ static int train_epochs(struct trainer *trainer)
         if (trainer->failure[0])
             return FAIL(ERR_TRAINING, "%s", trainer->failure);
         if (state->step_in_epoch == trainer->steps_per_epoch && !signal_caught)
-            TRY(end_epoch(trainer, true));
+            TRY(end_epoch(trainer));
     }
     if (signal_caught && !is_over(trainer))
         return save_if_new(trainer);
