@@ -21,7 +21,8 @@ struct cudnnContext;
 enum {
     CUDA_NAME_BYTES = 96,
     CUDA_REDUCTION_BYTES = 4 << 20, /* of device->reduction */
-    CUDA_STAGING_BYTES = 64 << 10,  /* of device->staging: uploads smaller than a quarter of it do not wait */
+    CUDA_TICKETS = 64,
+    CUDA_STAGING_BYTES = 64 << 10, /* of device->staging: uploads smaller than a quarter of it do not wait */
 };
 
 struct device {
@@ -32,6 +33,8 @@ struct device {
     struct CUstream_st *stream;    /* the one queue; cudaStream_t */
     void *reduction;               /* device memory: first stages of reductions, lost between calls */
     size_t reduction_bytes;        /* at least CUDA_REDUCTION_BYTES */
+    unsigned *tickets;             /* device memory: CUDA_TICKETS counters, by which the last block of a kernel knows
+                                      that it is; zero between kernels: who uses one leaves it so */
     struct cublasLtContext *blas;  /* cublasLtHandle_t */
     struct cudnnContext *dnn;      /* cudnnHandle_t, bound to stream */
     char *staging;                 /* pinned host memory: small uploads leave from here */
