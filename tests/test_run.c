@@ -104,6 +104,17 @@ static void test_bad_names_are_refused(void **state)
     must_fail(run_create(&run, &config), ERR_CONFIG, "run.name", "..");
 }
 
+/* A folder in which nobody, root included, can make another. */
+static void test_failure_leaves_no_run(void **state)
+{
+    (void)state;
+    struct run run;
+    snprintf(config.run.dir, sizeof config.run.dir, "/proc");
+    must_fail(run_create(&run, &config), ERR_CREATE, "/proc/trial", "run.dir");
+    assert_string_equal(run.path, "");
+    run_close(&run);
+}
+
 /* Processes started at one moment: each gets a folder of its own and numbers 1..n are all used. */
 static void test_processes_do_not_share_a_folder(void **state)
 {
@@ -418,6 +429,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_names_are_numbered, empty_top),
         cmocka_unit_test_setup(test_bad_names_are_refused, empty_top),
+        cmocka_unit_test_setup(test_failure_leaves_no_run, empty_top),
         cmocka_unit_test_setup(test_processes_do_not_share_a_folder, empty_top),
         cmocka_unit_test_setup(test_step_rows, empty_top),
         cmocka_unit_test_setup(test_epoch_rows_and_events, empty_top),

@@ -115,13 +115,13 @@ int run_create(struct run *run, const struct config *config)
 {
     begin(run);
     const char *name = config->run.name[0] ? config->run.name : config->name;
+    char path[PATH_BYTES];
     TRY(check_name(name));
     TRY(explain(folder_make(config->run.dir), "run.dir", "set run.dir to a folder that can be written"));
-    TRY(make_numbered(run->path, config->run.dir, name));
+    TRY(make_numbered(path, config->run.dir, name));
+    memcpy(run->path, path, sizeof path);
     int status = explain(fill_new(run, config), "a new run cannot be set up", make_room);
     if (status < 0) {
-        char path[PATH_BYTES];
-        memcpy(path, run->path, sizeof path);
         run_close(run);
         char reason[1500];
         snprintf(reason, sizeof reason, "%s", fail_text());
