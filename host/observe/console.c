@@ -31,7 +31,7 @@ static void line(const char *label, const char *format, ...)
 
 static void class_line(const struct model_card *card)
 {
-    char text[256];
+    char text[256] = "";
     size_t used = 0;
     int i = 0;
     for (; i < card->class_count; i++) {
@@ -40,7 +40,7 @@ static void class_line(const struct model_card *card)
             break;
         used += (size_t)snprintf(text + used, sizeof text - used, "%s%s", i ? ", " : "", card->class_names[i]);
     }
-    line("classes", "%d: %s%s", card->class_count, text, i < card->class_count ? ", …" : "");
+    line("classes", "%d%s%s%s", card->class_count, used ? ": " : "", text, used && i < card->class_count ? ", …" : "");
 }
 
 static void data_lines(const struct session *session, int64_t steps_per_epoch)
@@ -236,21 +236,29 @@ void console_evaluation(struct console *console, bool begins, int64_t epoch)
     }
 }
 
+/* A number of the table; "-" for what was not computed. Returns text. */
+static const char *cell(char text[static 24], double value, int digits, const char *unit)
+{
+    snprintf(text, 24, isnan(value) ? "-" : "%.*f%s", digits, value, unit);
+    return text;
+}
+
 void console_epoch(struct console *console, const struct epoch_record *record)
 {
     if (!console->table_begun)
         log_info("\n%s%9s  %10s  %9s  %10s  %9s  %9s  %9s  %9s%s", log_style(LOG_DIM), "epoch", "train loss",
                  "train acc", "val loss", "val acc", "lr", "images/s", "time", log_style(LOG_PLAIN));
     console->table_begun = true;
-    char epoch[48], rate[24], seconds[24], refused[48] = "";
+    char epoch[48], rate[24], seconds[24], refused[48] = "", cells[4][24];
     snprintf(epoch, sizeof epoch, "%lld/%lld", (long long)record->epoch + 1, (long long)console->epochs);
     text_count(rate, record->images_per_second);
     text_duration(seconds, record->seconds);
     if (record->bad_steps)
         snprintf(refused, sizeof refused, "  %lld step%s refused", (long long)record->bad_steps,
                  record->bad_steps == 1 ? "" : "s");
-    log_info("%9s  %10.4f  %7.2f %%  %10.4f  %7.2f %%  %9.3g  %9s  %9s%s%s%s%s%s", epoch, record->train_loss,
-             100.0 * record->train_accuracy, record->val_loss, 100.0 * record->val_accuracy, record->lr, rate, seconds,
+    log_info("%9s  %10s  %9s  %10s  %9s  %9.3g  %9s  %9s%s%s%s%s%s", epoch, cell(cells[0], record->train_loss, 4, ""),
+             cell(cells[1], 100.0 * record->train_accuracy, 2, " %"), cell(cells[2], record->val_loss, 4, ""),
+             cell(cells[3], 100.0 * record->val_accuracy, 2, " %"), record->lr, rate, seconds,
              record->best ? log_style(LOG_GREEN) : "", record->best ? "  best" : "",
              record->best ? log_style(LOG_PLAIN) : "", record->plateau_cut ? "  lr lowered" : "", refused);
     console->shown = clock_seconds();
@@ -258,17 +266,14 @@ void console_epoch(struct console *console, const struct epoch_record *record)
 
 /* ---- the end ---- */
 
-static void next_lines(const struct config *config, const struct train_state *state, const char *run,
-                       enum console_end end)
+static void next_lines(const struct config *config, const char *run, enum console_end end)
 {
     if (end == END_SIGNAL) {
         line("next", "evenkeel train --resume %s", run);
         return;
     }
-    if (state->best_epoch >= 0 || end == END_MAX_STEPS) {
-        line("next", "evenkeel eval %s", run);
-        line("", "evenkeel predict %s IMAGE.png", run);
-    }
+    line("next", "evenkeel eval %s", run);
+    line("", "evenkeel predict %s IMAGE.png", run);
     if (end == END_EPOCHS)
         line("", "evenkeel train --resume %s train.epochs=%d", run, 2 * config->train.epochs);
     else if (end == END_MAX_STEPS)
@@ -289,9 +294,12 @@ void console_result(const struct config *config, const struct train_state *state
     line("ended", "after %lld steps, %s: %s", (long long)state->step, seconds, why[end]);
     if (state->bad_steps)
         line("refused", "%lld of %lld steps, see log.jsonl", (long long)state->bad_steps, (long long)state->step);
-    if (state->best_epoch >= 0)
+    if (state->best_epoch >= 0 && isnan(state->best_loss))
+        line("best", "%sepoch %lld%s, by its training images", log_style(LOG_BOLD), (long long)state->best_epoch + 1,
+             log_style(LOG_PLAIN));
+    else if (state->best_epoch >= 0)
         line("best", "%sepoch %lld: validation loss %.4f, accuracy %.2f %%%s", log_style(LOG_BOLD),
              (long long)state->best_epoch + 1, state->best_loss, 100.0 * state->best_accuracy, log_style(LOG_PLAIN));
     line("run", "%s", run);
-    next_lines(config, state, run, end);
+    next_lines(config, run, end);
 }
