@@ -143,6 +143,8 @@ int keep_save(struct trainer *trainer, const char *which)
     struct run *run = &trainer->run;
     char folder[PATH_BYTES];
     TRY(records_read(trainer));
+    if (trainer->failure[0])
+        return FAIL(ERR_TRAINING, "%s", trainer->failure);
     trainer_account_time(trainer);
     TRY(run_sync(run, &state->steps_bytes, &state->results_bytes, &state->log_bytes));
     TRY(checkpoint_path(folder, run->path, which));

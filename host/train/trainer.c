@@ -142,12 +142,11 @@ static double monitored(const struct trainer *trainer, enum monitor_kind kind, c
     return validated && kind == MONITOR_VAL_LOSS ? evaluation->loss : train_loss(&trainer->state);
 }
 
-/* Schedule and early stopping hear of the epoch; fills what is said about it. */
-static void judge(struct trainer *trainer, const struct evaluation *evaluation, struct epoch_record *record)
+/* What is said about the epoch, before it is judged. */
+static struct epoch_record describe(const struct trainer *trainer, const struct evaluation *evaluation)
 {
-    const struct config *config = &trainer->config;
-    struct train_state *state = &trainer->state;
-    *record = (struct epoch_record){
+    const struct train_state *state = &trainer->state;
+    return (struct epoch_record){
         .epoch = state->epoch,
         .seconds = state->seconds,
         .train_loss = train_loss(state),
@@ -159,6 +158,13 @@ static void judge(struct trainer *trainer, const struct evaluation *evaluation, 
         .images_per_second = console_rate(&trainer->console, state->step_in_epoch),
         .bad_steps = state->sums.bad_steps,
     };
+}
+
+/* Schedule and early stopping hear of the epoch. */
+static void judge(struct trainer *trainer, const struct evaluation *evaluation, struct epoch_record *record)
+{
+    const struct config *config = &trainer->config;
+    struct train_state *state = &trainer->state;
     if (config->schedule.name == SCHEDULE_PLATEAU)
         record->plateau_cut = plateau_step(&state->plateau, &trainer->plateau_rule,
                                            monitored(trainer, config->schedule.monitor, evaluation));
@@ -196,7 +202,7 @@ static int end_epoch(struct trainer *trainer)
     if (status != EVALUATE_DONE)
         return status;
     trainer_account_time(trainer);
-    struct epoch_record record;
+    struct epoch_record record = describe(trainer, &evaluation);
     judge(trainer, &evaluation, &record);
     TRY(log_epoch(trainer, &evaluation, &record));
     state->epoch++;
@@ -226,23 +232,18 @@ static int save_if_new(struct trainer *trainer)
 }
 
 /* max_steps ends a run inside an epoch: the state is kept as it is there, so that a larger max_steps goes on as if
- * nothing had been; the evaluation that follows is for the person only, and can be no best epoch. */
+ * nothing had been. The evaluation that follows is for the person only: neither the schedule nor `best` hears of it. */
 static int end_at_max_steps(struct trainer *trainer)
 {
+    struct evaluation evaluation;
     TRY(save_if_new(trainer));
     if (trainer->state.step_in_epoch == 0)
         return OK;
-    struct train_state kept = trainer->state;
-    struct evaluation evaluation;
-    struct epoch_record record;
     int status = evaluate(trainer, &evaluation);
     if (status != EVALUATE_DONE)
         return status;
     trainer_account_time(trainer);
-    judge(trainer, &evaluation, &record);
-    record.best = record.plateau_cut = false;
-    kept.seconds = trainer->state.seconds;
-    trainer->state = kept;
+    const struct epoch_record record = describe(trainer, &evaluation);
     return log_epoch(trainer, &evaluation, &record);
 }
 
