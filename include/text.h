@@ -25,6 +25,8 @@ int text_suggest(const char *word, const char *const *candidates, int count,
 /* Copies with truncation; always terminated. false: it did not fit. */
 bool text_copy(char *to, size_t to_bytes, const char *from);
 
+bool text_is_utf8(const char *text);
+
 /* A JSON string literal of text, quotes included, control characters escaped, invalid UTF-8 replaced. Writes to a
  * growing buffer: call with (NULL, 0) for the length; always terminated when bytes > 0. Returns the full length. */
 size_t text_json(char *to, size_t bytes, const char *text);

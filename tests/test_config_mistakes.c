@@ -143,6 +143,8 @@ static const struct mistake {
     {CUSTOM "type = relu\n[[layer]]\ntype = add\n", 0, "x.ini:5: error: layer.from: missing; type add needs it"},
     {CUSTOM "type = relu\nname = a\n[layer]\ntype = relu\nname = a\n", 0,
      "x.ini:6: error: layer.name: 'a' is the name of the layer in line 3 too"},
+    {"[model]\nname = \"custom\"\n[[layer]]\ntype = linear\nname = \"caf\xe9\"\n", 0,
+     "x.ini:3: error: layer.name: is not UTF-8; save the file as UTF-8"},
     {CUSTOM "type = relu\nname = trunk\n[[layer]]\ntype = add\nfrom = trunck\n", 0,
      "x.ini:6: error: layer.from: 'trunck' is no earlier layer; did you mean trunk?"},
     {CUSTOM "type = dropout\nrate = 1\n", 0, "x.ini:5: error: layer.rate: '1' is out of range"},

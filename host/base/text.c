@@ -169,6 +169,14 @@ static size_t utf8_length(const unsigned char *text)
     return length;
 }
 
+bool text_is_utf8(const char *text)
+{
+    size_t length = 1;
+    for (; *text && length; text += length)
+        length = utf8_length((const unsigned char *)text);
+    return length > 0;
+}
+
 /* One JSON character or escape for the head of text; *used: bytes of text it stands for. */
 static size_t json_piece(char piece[static 8], const unsigned char *text, size_t *used)
 {

@@ -226,6 +226,8 @@ void layers_end(struct loader *loader)
         if (*layer->name && same)
             loader_mistake(loader, layer->line, "layer.name: '%s' is the name of the layer in line %d too", layer->name,
                            same->line);
+        if (!text_is_utf8(layer->name))
+            loader_mistake(loader, layer->line, "layer.name: is not UTF-8; save the file as UTF-8");
     }
     for (int i = 0; i < config->layer_count; i++)
         if (!*config->layers[i].name)

@@ -135,11 +135,36 @@ int card_match_shape(struct shape image, const char *source, const struct datase
                 data->source, b.h, b.w, b.c, b.c == 1 ? "" : "s", source, a.h, a.w, a.c);
 }
 
-int card_match(const struct model_card *card, const char *source, const struct dataset *data)
+/* A name as a card can keep it: bytes that are not UTF-8 are replaced (text_json). */
+static const char *name_in_card(struct arena *arena, const char *name)
+{
+    size_t bytes = text_json(NULL, 0, name) + 1;
+    char *quoted = arena_push(arena, bytes);
+    text_json(quoted, bytes, name);
+    json_t *value = json_loads(quoted, JSON_DECODE_ANY, NULL);
+    const char *kept = arena_text(arena, json_string_value(value));
+    json_decref(value);
+    return kept;
+}
+
+static int match_classes(const struct model_card *card, const char *source, const struct dataset *data,
+                         struct arena *arena)
 {
     /* The format of the training data is not known any more: that of the data at hand says whether classes may lack. */
-    struct dataset of_model = {
+    const struct dataset of_model = {
         .source = source, .format = data->format, .class_count = card->class_count, .class_names = card->class_names};
-    TRY(dataset_match(&of_model, data));
+    struct dataset named = *data;
+    named.class_names = arena_push(arena, (size_t)data->class_count * sizeof *named.class_names);
+    for (int i = 0; i < data->class_count; i++)
+        named.class_names[i] = name_in_card(arena, data->class_names[i]);
+    return dataset_match(&of_model, &named);
+}
+
+int card_match(const struct model_card *card, const char *source, const struct dataset *data)
+{
+    struct arena arena = {0};
+    int status = match_classes(card, source, data, &arena);
+    arena_free(&arena);
+    TRY(status);
     return card_match_shape(card->image, source, data);
 }

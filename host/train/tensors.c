@@ -299,14 +299,21 @@ static int compare_writing(const void *a, const void *b)
     return strcmp((*x)->name, (*y)->name);
 }
 
+/* Names are UTF-8: a JSON object takes no other, and a tensor must not be left out. */
+static void put_member(json_t *object, const char *name, json_t *value)
+{
+    int status = json_object_set_new(object, name, value);
+    assert(status == 0);
+}
+
 static json_t *build_header(const struct tensor *const *order, int count, const char *const *metadata)
 {
     json_t *root = json_object();
     if (metadata && metadata[0]) {
         json_t *pairs = json_object();
         for (int i = 0; metadata[i]; i += 2)
-            json_object_set_new(pairs, metadata[i], json_string(metadata[i + 1]));
-        json_object_set_new(root, "__metadata__", pairs);
+            put_member(pairs, metadata[i], json_string(metadata[i + 1]));
+        put_member(root, "__metadata__", pairs);
     }
     size_t at = 0;
     for (int i = 0; i < count; i++) {
@@ -316,7 +323,7 @@ static json_t *build_header(const struct tensor *const *order, int count, const 
             json_array_append_new(shape, json_integer(tensor->dims[d]));
         json_t *entry = json_pack("{s:s, s:o, s:[I,I]}", "dtype", tensor_type_names[tensor->type], "shape", shape,
                                   "data_offsets", (json_int_t)at, (json_int_t)(at + tensor->bytes));
-        json_object_set_new(root, tensor->name, entry);
+        put_member(root, tensor->name, entry);
         at += tensor->bytes;
     }
     return root;
@@ -343,7 +350,7 @@ int tensors_write(const char *path, const struct tensor *tensors, int count, con
     json_t *root = build_header(order, count, metadata);
     char *header = json_dumps(root, JSON_COMPACT);
     json_decref(root);
-    assert(header); /* names and metadata are UTF-8 */
+    assert(header);
     size_t used = strlen(header);
     size_t padded = (LENGTH_BYTES + used + DATA_ALIGNMENT - 1) / DATA_ALIGNMENT * DATA_ALIGNMENT - LENGTH_BYTES;
     char spaces[DATA_ALIGNMENT];
