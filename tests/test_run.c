@@ -418,6 +418,7 @@ static void test_read_only_folder(void **state)
     small_disk_make_read_only(disk);
     must_fail(run_create(&run, &config), ERR_CREATE, "trial", "Read-only file system");
     assert_non_null(strstr(fail_text(), "run.dir"));
+    assert_string_equal(run.path, ""); /* nobody may write into a run that is not there */
     snprintf(config.run.dir, sizeof config.run.dir, "%s/other", disk);
     must_fail(run_create(&run, &config), ERR_CREATE, "small/other", "Read-only file system");
     must_fail(run_reopen(&run, existing, 0, 0, 0), ERR_CREATE, "steps.csv", "Read-only file system");

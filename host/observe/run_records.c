@@ -28,9 +28,9 @@ static int append(struct append_file *file, const struct run *run, const char *r
 int run_records_write_heads(struct run *run)
 {
     if (append_length(&run->steps) == 0)
-        TRY(append(&run->steps, run, steps_head, sizeof steps_head - 1));
+        TRY(append_write(&run->steps, steps_head, sizeof steps_head - 1));
     if (append_length(&run->results) == 0)
-        TRY(append(&run->results, run, results_head, sizeof results_head - 1));
+        TRY(append_write(&run->results, results_head, sizeof results_head - 1));
     return OK;
 }
 
