@@ -66,6 +66,9 @@ void subset_order(const struct subset *subset, uint64_t seed, uint32_t epoch, bo
  */
 void subset_statistics(const struct subset *subset, double mean[static 4], double std[static 4]);
 
+/* Class folders of which some of the training set's are absent are numbered as the training set is, and a warning names
+ * one that is absent. A data set with a class of its own is left as it is, for dataset_match to refuse. */
+void dataset_adopt_classes(struct dataset *dataset, const struct dataset *train);
 /* Class names of two data sets must agree; the error names the first difference. */
 int dataset_match(const struct dataset *train, const struct dataset *val);
 

@@ -63,6 +63,8 @@ void session_close(struct session *session);
 void card_make_metadata(struct session *session);
 /* Reads the card of a checkpoint folder; names and numbers live in the arena. */
 int card_read(struct model_card *card, struct arena *arena, const char *checkpoint);
+/* dataset_adopt_classes for data to use a model on. */
+void card_adopt_classes(const struct model_card *card, struct dataset *data);
 /* Data to use a model on must have its classes and image shape; source names the model in errors. */
 int card_match(const struct model_card *card, const char *source, const struct dataset *data);
 int card_match_shape(struct shape image, const char *source, const struct dataset *data);

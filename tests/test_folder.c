@@ -246,6 +246,33 @@ static void test_match(void **state)
     CHECK_FAILS(dataset_match(&val, &train), ERR_DATA, "'c'");
 }
 
+static void test_absent_class(void **state)
+{
+    (void)state;
+    const char *trained[] = {"ant", "bee", "cat"}, *other[] = {"ant", "bat", "bee"};
+    struct dataset train = {.source = "T", .format = "folder", .class_count = 3, .class_names = trained};
+    struct dataset dataset;
+    const struct dataset_options options = {.threads = 1};
+    make_good();
+    for (int more = 0; more < 2; more++) {
+        assert_int_equal(dataset_open(&dataset, fixture_path("set"), &options), OK);
+        assert_int_equal(dataset.class_count, 2);
+        int32_t last = dataset.labels[dataset.count - 1];
+        train.class_names = more ? other : trained;
+        dataset_adopt_classes(&dataset, &train);
+        assert_int_equal(dataset_match(&train, &dataset), OK);
+        assert_string_equal(dataset.class_names[dataset.labels[dataset.count - 1]], "bee");
+        assert_int_equal(dataset.labels[dataset.count - 1], last + more);
+        dataset_close(&dataset);
+    }
+    trained[1] = "cow";
+    train.class_names = trained;
+    assert_int_equal(dataset_open(&dataset, fixture_path("set"), &options), OK);
+    dataset_adopt_classes(&dataset, &train);
+    CHECK_FAILS(dataset_match(&train, &dataset), ERR_DATA, "'bee'");
+    dataset_close(&dataset);
+}
+
 #define CASE(test) cmocka_unit_test_setup_teardown(test, fixture_begin, fixture_end)
 int main(void)
 {
@@ -256,6 +283,7 @@ int main(void)
         CASE(test_links),          CASE(test_not_a_file),
         CASE(test_unreadable),     CASE(test_first_failure_whatever_the_threads),
         CASE(test_match),          CASE(test_more_than_memory),
+        CASE(test_absent_class),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -135,6 +135,19 @@ int card_match_shape(struct shape image, const char *source, const struct datase
                 data->source, b.h, b.w, b.c, b.c == 1 ? "" : "s", source, a.h, a.w, a.c);
 }
 
+/* The format of the training data is not known any more: that of the data at hand says whether classes may lack. */
+static struct dataset classes_of(const struct model_card *card, const char *source, const struct dataset *data)
+{
+    return (struct dataset){
+        .source = source, .format = data->format, .class_count = card->class_count, .class_names = card->class_names};
+}
+
+void card_adopt_classes(const struct model_card *card, struct dataset *data)
+{
+    const struct dataset of_model = classes_of(card, "the model", data);
+    dataset_adopt_classes(data, &of_model);
+}
+
 /* A name as a card can keep it: bytes that are not UTF-8 are replaced (text_json). */
 static const char *name_in_card(struct arena *arena, const char *name)
 {
@@ -150,9 +163,7 @@ static const char *name_in_card(struct arena *arena, const char *name)
 static int match_classes(const struct model_card *card, const char *source, const struct dataset *data,
                          struct arena *arena)
 {
-    /* The format of the training data is not known any more: that of the data at hand says whether classes may lack. */
-    const struct dataset of_model = {
-        .source = source, .format = data->format, .class_count = card->class_count, .class_names = card->class_names};
+    const struct dataset of_model = classes_of(card, source, data);
     struct dataset named = *data;
     named.class_names = arena_push(arena, (size_t)data->class_count * sizeof *named.class_names);
     for (int i = 0; i < data->class_count; i++)

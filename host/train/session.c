@@ -77,10 +77,15 @@ static int open_data(struct session *session)
     TRY(source_open(train, config, config->data.train, true));
     session->train.source = train;
     warn_of_parts(&train->data);
+    if (train->data.class_count < 2)
+        return FAIL(ERR_DATA,
+                    "%s: has one class only, '%s'; there must be two or more to tell apart, a folder for each",
+                    train->data.source, train->data.class_names[0]);
     if (!config->data.val[0] && config->data.val_fraction == 0.0) {
         TRY(subset_all(&session->train.subset, &train->data));
     } else if (config->data.val[0]) {
         TRY(source_open(val, config, config->data.val, false));
+        dataset_adopt_classes(&val->data, &train->data);
         TRY(dataset_match(&train->data, &val->data));
         TRY(card_match_shape(train->data.image, train->data.source, &val->data));
         TRY(subset_all(&session->train.subset, &train->data));
@@ -252,6 +257,7 @@ int session_open_val(struct session *session, const char *path)
     if (!from && config->data.val_fraction == 0.0)
         return FAIL(ERR_USAGE, "the run has no validation images; name a data set with --data");
     TRY(source_open(source, config, from ? from : config->data.train, from == NULL));
+    card_adopt_classes(&session->card, &source->data);
     TRY(card_match(&session->card, "the model", &source->data));
     if (from) {
         TRY(subset_all(&session->val.subset, &source->data));
