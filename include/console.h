@@ -38,6 +38,6 @@ void console_epoch(struct console *console, const struct epoch_record *record);
 
 enum console_end { END_EPOCHS, END_EARLY, END_MAX_STEPS, END_SIGNAL };
 /* The best result, why the run ended, where it lies and what to do next. */
-void console_result(const struct config *config, const struct train_state *state, const char *run,
+void console_result(const struct config *config, int class_count, const struct train_state *state, const char *run,
                     enum console_end end);
 #endif

@@ -31,6 +31,12 @@ bool text_is_utf8(const char *text);
  * growing buffer: call with (NULL, 0) for the length; always terminated when bytes > 0. Returns the full length. */
 size_t text_json(char *to, size_t bytes, const char *text);
 
+/* Text as one word for a POSIX shell: as it is, or in single quotes where that is needed. Cut off to fit. */
+void text_shell(char *to, size_t bytes, const char *text);
+
+/* Columns that UTF-8 text takes on a terminal; a byte that is none counts as one. Needs a UTF-8 LC_CTYPE. */
+int text_columns(const char *text);
+
 /* 1234567 as "1.23 M", 1536 bytes as "1.50 KiB", 3725 s as "1:02:05", 3.21 s as "3.2 s"; "-" for what is no number. */
 void text_count(char text[static 24], double count);
 void text_bytes(char text[static 24], double bytes);

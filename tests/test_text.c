@@ -1,6 +1,7 @@
 /* test_text: parsing of numbers, suggestions, JSON text, sizes for people. */
 #include "text.h"
 
+#include <locale.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -170,12 +171,46 @@ static void test_sizes(void **state)
     }
 }
 
+static void test_shell(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *expected;
+    } cases[] = {
+        {"runs/photos-2", "runs/photos-2"},
+        {"my runs/a", "'my runs/a'"},
+        {"it's", "'it'\\''s'"},
+        {"", "''"},
+        {"$(x)", "'$(x)'"},
+        {"é", "'é'"},
+    };
+    char text[32];
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        text_shell(text, sizeof text, cases[i].text);
+        assert_string_equal(text, cases[i].expected);
+    }
+}
+
+static void test_columns(void **state)
+{
+    (void)state;
+    if (!setlocale(LC_CTYPE, "C.UTF-8"))
+        skip();
+    assert_int_equal(text_columns("abc"), 3);
+    assert_int_equal(text_columns("Wäldchen"), 8);
+    assert_int_equal(text_columns("森林"), 4);
+    assert_int_equal(text_columns("e\xcc\x81"), 1);
+    assert_int_equal(text_columns("a\xff\xe6z"), 4);
+    assert_int_equal(text_columns(""), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_integers),      cmocka_unit_test(test_doubles),  cmocka_unit_test(test_bools),
         cmocka_unit_test(test_trim_and_copy), cmocka_unit_test(test_distance), cmocka_unit_test(test_suggest),
-        cmocka_unit_test(test_json),          cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_json),          cmocka_unit_test(test_sizes),    cmocka_unit_test(test_shell),
+        cmocka_unit_test(test_columns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <wchar.h>
 
 bool text_to_int64(const char *text, int64_t *value)
 {
@@ -225,6 +226,41 @@ size_t text_json(char *to, size_t bytes, const char *text)
     }
     sink_put(&sink, "\"", 1);
     return sink.length;
+}
+
+void text_shell(char *to, size_t bytes, const char *text)
+{
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_@%+=:,./-";
+    struct sink sink = {.to = to, .bytes = bytes};
+    assert(bytes > 0);
+    *to = 0;
+    bool quote = !*text || text[strspn(text, plain)];
+    if (quote)
+        sink_put(&sink, "'", 1);
+    for (; *text; text++)
+        sink_put(&sink, *text == '\'' ? "'\\''" : text, *text == '\'' ? 4 : 1);
+    if (quote)
+        sink_put(&sink, "'", 1);
+}
+
+int text_columns(const char *text)
+{
+    mbstate_t state = {0};
+    int columns = 0;
+    for (size_t left = strlen(text); left > 0;) {
+        wchar_t character;
+        size_t used = mbrtowc(&character, text, left, &state);
+        bool valid = used > 0 && used <= left;
+        int width = valid ? wcwidth(character) : 1;
+        columns += width > 0 ? width : 0;
+        if (!valid) {
+            used = 1;
+            state = (mbstate_t){0};
+        }
+        text += used;
+        left -= used;
+    }
+    return columns;
 }
 
 /* number with three digits and the unit that keeps it below base. */

@@ -21,11 +21,12 @@ static void print_table(const struct session *session, const char *checkpoint, c
     const struct model_card *card = &session->card;
     int columns = 5;
     for (int i = 0; i < card->class_count; i++)
-        if ((int)strlen(card->class_names[i]) > columns)
-            columns = (int)strlen(card->class_names[i]);
+        if (text_columns(card->class_names[i]) > columns)
+            columns = text_columns(card->class_names[i]);
     printf("%-*s  %8s  %8s  %10s\n", columns, "class", "images", "correct", "accuracy");
     for (int i = 0; i < card->class_count; i++) {
-        printf("%-*s  %8lld  %8lld  ", columns, card->class_names[i], (long long)scores[i].samples,
+        const char *name = card->class_names[i];
+        printf("%s%*s  %8lld  %8lld  ", name, columns - text_columns(name), "", (long long)scores[i].samples,
                (long long)scores[i].correct);
         if (scores[i].samples)
             printf("%8.2f %%\n", 100.0 * share(scores[i]));

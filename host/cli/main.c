@@ -4,6 +4,7 @@
 #include "machine.h"
 #include "text.h"
 
+#include <locale.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -102,6 +103,7 @@ int main(int argc, char **argv)
 {
     machine_limit_spinning(argv);
     log_set_color("auto");
+    setlocale(LC_CTYPE, "C.UTF-8"); /* for the width of names on a terminal; numbers keep their points */
     int exit_status = dispatch(argc, argv);
     /* A result that did not reach its file is not a success. */
     if (fflush(stdout) != 0 || ferror(stdout))

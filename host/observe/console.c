@@ -4,6 +4,7 @@
 #include "log.h"
 #include "text.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,16 +32,16 @@ static void line(const char *label, const char *format, ...)
 
 static void class_line(const struct model_card *card)
 {
-    char text[256] = "";
-    size_t used = 0;
-    int i = 0;
-    for (; i < card->class_count; i++) {
-        size_t length = strlen(card->class_names[i]);
-        if (used + length + 8 > 100)
+    char text[512] = "";
+    int room = (log_is_terminal() ? log_width() : 110) - LABEL_COLUMNS - (int)strlen(" 1000: , …"), i = 0;
+    for (size_t used = 0; i < card->class_count; i++) {
+        const char *name = card->class_names[i];
+        room -= text_columns(name) + 2;
+        if (room < 0 || used + strlen(name) + 3 > sizeof text)
             break;
-        used += (size_t)snprintf(text + used, sizeof text - used, "%s%s", i ? ", " : "", card->class_names[i]);
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s%s", i ? ", " : ": ", name);
     }
-    line("classes", "%d%s%s%s", card->class_count, used ? ": " : "", text, used && i < card->class_count ? ", …" : "");
+    line("classes", "%d%s%s", card->class_count, text, i == 0 ? "" : i < card->class_count ? ", …" : "");
 }
 
 static void data_lines(const struct session *session, int64_t steps_per_epoch)
@@ -52,8 +53,8 @@ static void data_lines(const struct session *session, int64_t steps_per_epoch)
     if (!session->val.source)
         line("", "no validation images: the run is judged by its training loss");
     else if (session->val.source == session->train.source)
-        line("", "%lld validation images, %.3g %% of each class of the same folder",
-             (long long)session->val.subset.count, 100.0 * config->data.val_fraction);
+        line("", "%lld validation images: %.2g %% of the same folder, from every class",
+             (long long)session->val.subset.count, 100.0 * (double)session->val.subset.count / (double)train->count);
     else
         line("", "%lld validation images: %s", (long long)session->val.subset.count, session->val.subset.data->source);
     /* A folder of IDX or CIFAR files holds both parts under one name; a class folder is the same images twice. */
@@ -91,22 +92,31 @@ static void model_line(const struct session *session)
     line("model", "%s, %s parameters, %s operations per image", session->graph.model, parameters, operations);
 }
 
-/* The largest purposes by name, the rest in the sum. */
+/* What the network takes: the largest purposes by name, the rest in the sum. */
 static void memory_line(const struct plan *plan)
 {
     char all[24], text[256] = "";
     size_t used = 0;
+    static const struct {
+        const char *name;
+        int first, last; /* of enum slab_kind */
+    } parts[] = {
+        {"activations", SLAB_ACTIVATION, SLAB_ACTIVATION},
+        {"weights and optimizer", SLAB_PARAM, SLAB_STATE_EMA},
+        {"scratch", SLAB_SCRATCH, SLAB_BATCH},
+    };
     text_bytes(all, (double)plan_bytes(plan));
-    for (int i = 0; i < SLAB_COUNT; i++) {
-        if (plan->slabs[i].bytes * 20 < plan_bytes(plan))
+    for (int i = 0; i < COUNT_OF(parts); i++) {
+        size_t sum = 0;
+        for (int slab = parts[i].first; slab <= parts[i].last; slab++)
+            sum += plan->slabs[slab].bytes;
+        if (sum * 20 < plan_bytes(plan))
             continue;
         char bytes[24];
-        text_bytes(bytes, (double)plan->slabs[i].bytes);
-        used += (size_t)snprintf(text + used, sizeof text - used, "%s%s %s", used ? ", " : "", slab_names[i], bytes);
-        if (used >= sizeof text)
-            break;
+        text_bytes(bytes, (double)sum);
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s%s %s", used ? ", " : "", parts[i].name, bytes);
     }
-    line("memory", "%s, taken at once: %s", all, text);
+    line("memory", "%s for the network: %s", all, text);
 }
 
 /* A word of the config, without its quotes. */
@@ -136,8 +146,9 @@ void console_header(const struct session *session, const char *run, int64_t step
     char accumulate[48] = "";
     if (config->train.accumulate > 1)
         snprintf(accumulate, sizeof accumulate, " x %d accumulated", config->train.accumulate);
-    line("training", "%d epochs of %lld steps, batch %d%s, %s, lr %g, schedule %s", config->train.epochs,
-         (long long)steps_per_epoch, config->train.batch_size, accumulate, optimizer, config->optim.lr, schedule);
+    line("training", "%d epoch%s of %lld step%s, batch %d%s, %s, lr %g, schedule %s", config->train.epochs,
+         config->train.epochs == 1 ? "" : "s", (long long)steps_per_epoch, steps_per_epoch == 1 ? "" : "s",
+         config->train.batch_size, accumulate, optimizer, config->optim.lr, schedule);
     config_advise(config, log_warn);
 }
 
@@ -236,51 +247,70 @@ void console_evaluation(struct console *console, bool begins, int64_t epoch)
     }
 }
 
-/* A number of the table; "-" for what was not computed. Returns text. */
-static const char *cell(char text[static 24], double value, int digits, const char *unit)
+/* Four decimals while they say something; "-" where nothing was measured, then there is no accuracy either. */
+static void print_loss(char text[static 24], double loss, double accuracy)
 {
-    snprintf(text, 24, isnan(value) ? "-" : "%.*f%s", digits, value, unit);
-    return text;
+    if (isnan(loss)) /* printf's may have a sign */
+        text_copy(text, 24, isnan(accuracy) ? "-" : "nan");
+    else
+        snprintf(text, 24, fabs(loss) < 999.5 ? "%.4f" : "%.2e", loss);
+}
+
+static void print_percent(char text[static 24], double share)
+{
+    if (isfinite(share))
+        snprintf(text, 24, "%.2f", 100.0 * share);
+    else
+        text_copy(text, 24, "-");
 }
 
 void console_epoch(struct console *console, const struct epoch_record *record)
 {
     if (!console->table_begun)
-        log_info("\n%s%9s  %10s  %9s  %10s  %9s  %9s  %9s  %9s%s", log_style(LOG_DIM), "epoch", "train loss",
-                 "train acc", "val loss", "val acc", "lr", "images/s", "time", log_style(LOG_PLAIN));
+        log_info("\n%s%7s  %10s  %6s  %8s  %6s  %8s  %8s  %7s%s", log_style(LOG_DIM), "epoch", "train loss", "acc %",
+                 "val loss", "acc %", "lr", "images/s", "time", log_style(LOG_PLAIN));
     console->table_begun = true;
-    char epoch[48], rate[24], seconds[24], refused[48] = "", cells[4][24];
+    char epoch[48], rate[24], seconds[24], refused[48] = "", loss[2][24], percent[2][24];
     snprintf(epoch, sizeof epoch, "%lld/%lld", (long long)record->epoch + 1, (long long)console->epochs);
+    print_loss(loss[0], record->train_loss, record->train_accuracy);
+    print_loss(loss[1], record->val_loss, record->val_accuracy);
+    print_percent(percent[0], record->train_accuracy);
+    print_percent(percent[1], record->val_accuracy);
     text_count(rate, record->images_per_second);
     text_duration(seconds, record->seconds);
     if (record->bad_steps)
         snprintf(refused, sizeof refused, "  %lld step%s refused", (long long)record->bad_steps,
                  record->bad_steps == 1 ? "" : "s");
-    log_info("%9s  %10s  %9s  %10s  %9s  %9.3g  %9s  %9s%s%s%s%s%s", epoch, cell(cells[0], record->train_loss, 4, ""),
-             cell(cells[1], 100.0 * record->train_accuracy, 2, " %"), cell(cells[2], record->val_loss, 4, ""),
-             cell(cells[3], 100.0 * record->val_accuracy, 2, " %"), record->lr, rate, seconds,
-             record->best ? log_style(LOG_GREEN) : "", record->best ? "  best" : "",
+    log_info("%7s  %10s  %6s  %8s  %6s  %8.3g  %8s  %7s%s%s%s%s%s", epoch, loss[0], percent[0], loss[1], percent[1],
+             record->lr, rate, seconds, record->best ? log_style(LOG_GREEN) : "", record->best ? "  best" : "",
              record->best ? log_style(LOG_PLAIN) : "", record->plateau_cut ? "  lr lowered" : "", refused);
     console->shown = clock_seconds();
 }
 
 /* ---- the end ---- */
 
-static void next_lines(const struct config *config, const char *run, enum console_end end)
+static void next_lines(const struct config *config, const struct train_state *state, const char *run,
+                       enum console_end end)
 {
+    /* As it can be typed again: the program by the name it was called by, the folder as one word. */
+    char program[PATH_BYTES], folder[PATH_BYTES];
+    text_shell(program, sizeof program, program_invocation_name);
+    text_shell(folder, sizeof folder, run);
     if (end == END_SIGNAL) {
-        line("next", "evenkeel train --resume %s", run);
+        line("next", "%s train --resume %s", program, folder);
         return;
     }
-    line("next", "evenkeel eval %s", run);
-    line("", "evenkeel predict %s IMAGE.png", run);
+    bool validated = !isnan(state->best_accuracy) || state->best_epoch < 0;
+    line("next", "%s eval %s%s", program, folder, validated ? "" : " --data FOLDER");
+    line("", "%s predict %s IMAGE.png", program, folder);
     if (end == END_EPOCHS)
-        line("", "evenkeel train --resume %s train.epochs=%d", run, 2 * config->train.epochs);
+        line("", "%s train --resume %s train.epochs=%d", program, folder, 2 * config->train.epochs);
     else if (end == END_MAX_STEPS)
-        line("", "evenkeel train --resume %s train.max_steps=0", run);
+        line("", "%s train --resume %s train.max_steps=0", program, folder);
 }
 
-void console_result(const struct config *config, const struct train_state *state, const char *run, enum console_end end)
+void console_result(const struct config *config, int class_count, const struct train_state *state, const char *run,
+                    enum console_end end)
 {
     static const char *const why[] = {
         [END_EPOCHS] = "all epochs done",
@@ -288,18 +318,25 @@ void console_result(const struct config *config, const struct train_state *state
         [END_MAX_STEPS] = "stopped at train.max_steps",
         [END_SIGNAL] = "stopped by a signal; everything is saved",
     };
-    char seconds[24];
+    char seconds[24], loss[24], percent[24];
     text_duration(seconds, state->seconds);
+    print_loss(loss, state->best_loss, state->best_accuracy);
+    print_percent(percent, state->best_accuracy);
     log_info("%s", "");
     line("ended", "after %lld steps, %s: %s", (long long)state->step, seconds, why[end]);
     if (state->bad_steps)
         line("refused", "%lld of %lld steps, see log.jsonl", (long long)state->bad_steps, (long long)state->step);
-    if (state->best_epoch >= 0 && isnan(state->best_loss))
-        line("best", "%sepoch %lld%s, by its training images", log_style(LOG_BOLD), (long long)state->best_epoch + 1,
+    if (state->best_epoch >= 0 && isnan(state->best_accuracy))
+        line("best", "%sepoch %lld, by its training loss%s", log_style(LOG_BOLD), (long long)state->best_epoch + 1,
              log_style(LOG_PLAIN));
     else if (state->best_epoch >= 0)
-        line("best", "%sepoch %lld: validation loss %.4f, accuracy %.2f %%%s", log_style(LOG_BOLD),
-             (long long)state->best_epoch + 1, state->best_loss, 100.0 * state->best_accuracy, log_style(LOG_PLAIN));
+        line("best", "%sepoch %lld: validation loss %s, accuracy %s %%%s", log_style(LOG_BOLD),
+             (long long)state->best_epoch + 1, loss, percent, log_style(LOG_PLAIN));
+    /* Somebody who always names every class with the same probability has this loss. */
+    if (end != END_SIGNAL && state->best_loss > log((double)class_count))
+        log_warn("at its best the loss is above %.3f, that of guessing among %d classes; lower optim.lr (it is %g), or "
+                 "look at images and labels",
+                 log((double)class_count), class_count, config->optim.lr);
     line("run", "%s", run);
-    next_lines(config, run, end);
+    next_lines(config, state, run, end);
 }

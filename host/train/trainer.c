@@ -293,7 +293,7 @@ static int finish(struct trainer *trainer, struct train_result *result)
                           state->stopped_early ? "true" : "false"));
         TRY(run_mark(&trainer->run, "DONE", text));
     }
-    console_result(&trainer->config, state, trainer->run.path, end);
+    console_result(&trainer->config, trainer->session.card.class_count, state, trainer->run.path, end);
     return OK;
 }
 
@@ -348,7 +348,9 @@ static int open_run(struct trainer *trainer, const struct train_request *request
     trainer->records_read = trainer->state.step;
     console_header(&trainer->session, trainer->run.path, trainer->steps_per_epoch);
     console_begin(&trainer->console, &trainer->config, trainer->steps_per_epoch);
-    if (trainer->state.step > 0)
+    if (is_over(trainer))
+        log_info("resumed    after its end: there is nothing left to do");
+    else if (trainer->state.step > 0)
         log_info("resumed    at epoch %lld, step %lld of %lld", (long long)trainer->state.epoch + 1,
                  (long long)trainer->state.step_in_epoch, (long long)trainer->steps_per_epoch);
     return OK;
