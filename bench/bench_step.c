@@ -161,7 +161,7 @@ static double copy_rate(struct device *device, int threads, int64_t bytes)
 static void bench_update(struct device *device, const struct update_case *one, int64_t count, double ceiling)
 {
     size_t bytes = (size_t)count * sizeof(float);
-    struct step_control control = {.update = 3, .lr = 1e-3f, .ema_decay = 0.999};
+    struct step_control control = {.updates = 2, .lr = 1e-3f, .ema_decay = 0.999};
     struct decay_segment segments[] = {{count / 2, 0.01f}, {count, 0.0f}};
     float norms[3];
     int32_t nonfinite;

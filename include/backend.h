@@ -11,8 +11,8 @@
 
 struct device; /* opaque; one ordered queue of work */
 
-/* Numbers that change from step to step. In device memory; the host uploads the first part before a step, the device
- * writes the second. */
+/* Numbers that change from step to step. In device memory; the host uploads the first part before each batch, the
+ * second where a step begins; the third is the device's own. */
 struct step_control {
     /* written by the host */
     uint64_t seed;
@@ -22,11 +22,13 @@ struct step_control {
     int32_t valid;  /* rows of the batch that count; the rest (evaluation's last batch) have label -1 */
     int32_t micro;  /* index within an accumulated batch; keys dropout together with step */
     float lr;
-    double ema_decay; /* of this step; 0: copy. double: 1 - decay is taken of it */
-    int64_t update;   /* updates done so far + 1: Adam's bias correction (refused steps do not count) */
-    /* written by the device */
-    int32_t bad;      /* non-zero: loss or gradient is not finite; commit and update return at once */
+    double ema_decay;   /* 0: copy. double: 1 - decay is taken of it */
+    int32_t ema_warmup; /* non-zero: a shorter average at first (ema_weight) */
+    /* written by the device, reset where a step begins */
+    int32_t bad;      /* non-zero: loss or gradient is not finite; commit, update and blend return at once */
     float clip_scale; /* factor that clipping applies to the gradient */
+    /* kept by the device from step to step */
+    int64_t updates; /* done so far, refused steps left out: Adam's bias correction. record counts the step's own */
 };
 
 /* What a step leaves behind. Written by the device into a ring that the host reads later. float NaN: not computed. */
@@ -44,6 +46,7 @@ struct step_record {
     float lr;
     int32_t nonfinite; /* non-finite values found in losses and gradients */
     int32_t bad;       /* non-zero: the update was refused */
+    int64_t updates;   /* done so far, this one included */
 };
 
 /* Sums over evaluated samples; device memory, zeroed by the host before an evaluation. */
@@ -75,6 +78,8 @@ struct op_needs {
     } weight[OP_MAX_WEIGHTS];
 };
 
+/* What a pass writes overlaps nothing else that it reads or writes: an input's gradient is never in place of out_grad.
+ * The two inputs may be one array; what a pass does not need (op_info.needs) may be gone. */
 struct op_call {
     void *state; /* from prepare */
     void *scratch, *saved;
@@ -148,14 +153,14 @@ struct decay_segment {
 /* One pass over the flat arrays: unscale, clip, decay, moments, low-precision copy, EMA. */
 struct update_args {
     enum optimizer_kind kind;
-    double momentum; /* SGD; the first update makes the buffer (0 before) the gradient (torch) */
+    double momentum; /* SGD; the first update makes the buffer, 0 before, the gradient (torch) */
     bool nesterov;
     double beta1, beta2, epsilon; /* double: 1 - beta is taken of them */
     float clip_norm;              /* 0: none. scale = min(1, clip_norm / (norm + 1e-6)), always multiplied (torch) */
     float grad_scale;             /* multiplied first: 1 / accumulated batches */
     int64_t count;
     float *param, *grad;
-    float *moment1, *moment2; /* NULL where the kind has none */
+    float *moment1, *moment2; /* start at 0; NULL where the kind has none */
     float *ema;               /* or NULL */
     void *low;                /* low-precision copy of param, or NULL */
     enum dtype low_dtype;
@@ -168,6 +173,8 @@ struct update_args {
 
 struct backend {
     const char *name; /* "cpu", "cuda" */
+    /* The work is done when a call returns: waiting costs nothing, so records may be read after every step. */
+    bool synchronous;
     /* index: which device; threads: 0 for all (CPU). On failure *device is NULL. */
     int (*open)(struct device **device, int index, int threads);
     void (*close)(struct device *device); /* accepts NULL */
@@ -181,7 +188,7 @@ struct backend {
     /* Makes host memory readable by the device for as long as it is placed; on the CPU the same pointer. */
     int (*place)(struct device *device, const void *host, size_t bytes, const void **memory);
     void (*unplace)(struct device *device, const void *memory);
-    int (*upload)(struct device *device, void *to, const void *from, size_t bytes);
+    int (*upload)(struct device *device, void *to, const void *from, size_t bytes);   /* from has been read on return */
     int (*download)(struct device *device, void *to, const void *from, size_t bytes); /* readable after wait */
     int (*zero)(struct device *device, void *memory, size_t bytes);
     int (*wait)(struct device *device);
@@ -191,17 +198,20 @@ struct backend {
     /* to += from (first: to = from), element-wise. Sums gradients of a value with several readers, and of accumulated
      * batches. */
     int (*accumulate)(struct device *device, void *to, const void *from, int64_t count, enum dtype dtype, bool first);
-    /* norms[0] = L2 norm of grad * grad_scale, non-finite values counted; sets control->bad, clip_scale. */
+    /* norms[0] = L2 norm of grad * grad_scale, non-finite values counted; sets control->bad (never clears it) where
+     * there are any or the norm overflows, and clip_scale. */
     int (*grad_norm)(struct device *device, const struct update_args *args);
+    /* Leaves everything as it is where control->bad. */
     int (*update)(struct device *device, const struct update_args *args);
     /* low = param for count elements (after loading weights). */
     int (*lower)(struct device *device, void *low, enum dtype dtype, const float *param, int64_t count);
-    /* to = decay * to + (1 - decay) * from, decay = control->ema_decay, unless control->bad. For EMA of states. */
+    /* to = decay * to + (1 - decay) * from, 1 - decay = ema_weight(control), unless control->bad. For EMA of states. */
     int (*blend)(struct device *device, float *to, const float *from, int64_t count,
                  const struct step_control *control);
     /* Exchanges the contents of two arrays (evaluating with the EMA weights). */
     int (*swap)(struct device *device, float *a, float *b, int64_t count);
-    /* Fills *record from the step's results. sums holds this step alone. */
+    /* Ends a step: counts the update in args->control unless it was refused, then fills *record from the step's
+     * results. sums holds this step alone. */
     int (*record)(struct device *device, struct step_record *record, const struct loss_sums *sums,
                   const struct update_args *args);
     /* Counts non-finite values; waits. Only for naming what went wrong after a bad step. */

@@ -27,7 +27,8 @@ enum op_kind {
     OP_RELU,    /* gradient at 0 is 0; relu(NaN) = NaN */
     OP_POOL,    /* max (first maximum wins, NaN propagates), average, or global average */
     OP_ADD,     /* in: a, b of one shape */
-    OP_DROPOUT, /* inverted; the mask is a function of (seed, step, node, element) */
+    OP_DROPOUT, /* inverted; the mask is a function of (seed, step, micro batch, node, element). What is dropped is
+                   multiplied by 0, so that a NaN stays one, forward and backward */
     OP_COUNT
 };
 

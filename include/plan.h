@@ -112,12 +112,16 @@ int plan_read_batch(struct plan *plan, int32_t *samples, int32_t *predictions, f
  * STATE_EMA (states). Both wait. Writing PARAM also renews the low-precision copy. */
 int plan_read_weight(struct plan *plan, enum slab_kind slab, int value, float *canonical);
 int plan_write_weight(struct plan *plan, enum slab_kind slab, int value, const float *canonical);
-/* Draws all weights from the seed (init rules of the values); zeroes moments; EMA starts as a copy. */
+/* Draws all weights from the seed (init rules of the values); zeroes moments and the count of updates; EMA starts as a
+ * copy. */
 int plan_init_weights(struct plan *plan, uint64_t seed);
+/* Updates done so far, as the last record has it: when a run goes on. */
+int plan_set_updates(struct plan *plan, int64_t updates);
 /* Exchanges parameters and states with their EMA. Twice is nothing. */
 int plan_swap_ema(struct plan *plan);
 
 /* After a refused step: runs that batch again, node by node, and names the first tensor that is not finite
- * ("output of layer2.0.bn1 (forward)", "gradient of conv1.weight (backward)"). Weights and states stay as they are. */
+ * ("the output of layer2.0.bn1 (forward; 3 of 512 values)"). Returns 1 then; 0 where there is none, as when only the
+ * sum over accumulated batches overflowed, and text is left alone. Weights and states stay as they are. */
 int plan_find_nonfinite(struct plan *plan, const struct step_control *control, char *text, size_t bytes);
 #endif

@@ -340,11 +340,8 @@ static void train_tiny(const char *vectors_name, bool bottleneck, bool adamw)
     const double *losses = vectors_doubles(&vectors, vectors.json, adamw ? "adamw_loss_f64" : "sgd_loss_f64", NULL);
     for (int step = 0; step < TINY_STEPS; step++) {
         struct step_record record;
-        const struct step_control control = {.step = step,
-                                             .first = step % 2 * TINY_ROWS,
-                                             .valid = TINY_ROWS,
-                                             .lr = adamw ? 0.01f : 0.05f,
-                                             .update = step + 1};
+        const struct step_control control = {
+            .step = step, .first = step % 2 * TINY_ROWS, .valid = TINY_ROWS, .lr = adamw ? 0.01f : 0.05f};
         check(plan_train_batch(&plan, &control, true, true, &record));
         check(backend->wait(device));
         assert_int_equal(record.bad, 0);

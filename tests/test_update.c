@@ -34,7 +34,7 @@ static void *take(struct slab *slab, size_t bytes)
 
 static void slab_open(struct slab *slab, int64_t count, int threads)
 {
-    *slab = (struct slab){.control = {.update = 1, .lr = 0.01f, .ema_decay = 0.9}};
+    *slab = (struct slab){.control = {.lr = 0.01f, .ema_decay = 0.9}};
     assert_int_equal(cpu->open(&slab->device, 0, threads), OK);
     slab->segments[0] = (struct decay_segment){count / 3, 0.0f};
     slab->segments[1] = (struct decay_segment){count / 3 + count / 2, 0.1f};
@@ -129,7 +129,7 @@ static void trajectory_check(struct vectors *vectors, const json_t *one)
     for (int t = 0; t < STEPS; t++) {
         memcpy(slab.args.grad, grad_w + t * W, W * 4);
         memcpy(slab.args.grad + W, grad_b + t * B, B * 4);
-        slab.control.update = t + 1;
+        slab.control.updates = t;
         slab.control.lr = (float)(vectors_number(one, "lr0") * multiplier[t]);
         slab_step(&slab);
         /* 2e-7: what PyTorch's own float32 run differs from its float64 run over ten steps. */

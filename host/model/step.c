@@ -4,13 +4,13 @@
 
 #include <assert.h>
 
-/* The device writes the members from `bad` on; they are cleared only where a step begins. */
-static int send_control(struct plan *plan, const struct step_control *control, bool clear)
+/* begins: a step does. What the device keeps from step to step is not sent. */
+static int send_control(struct plan *plan, const struct step_control *control, bool begins)
 {
     struct step_control sent = *control;
     sent.bad = 0;
     sent.clip_scale = 1.0f;
-    const size_t bytes = clear ? sizeof sent : offsetof(struct step_control, bad);
+    const size_t bytes = begins ? offsetof(struct step_control, updates) : offsetof(struct step_control, bad);
     return plan->backend->upload(plan->device, plan->control, &sent, bytes);
 }
 
@@ -229,12 +229,8 @@ int plan_find_nonfinite(struct plan *plan, const struct step_control *control, c
     TRY(gather_batch(plan, true));
     int found;
     TRY(found = examine_forward(plan, text, bytes));
-    if (!found) {
-        TRY(plan->backend->loss(plan->device, &plan->loss));
-        TRY(found = examine_backward(plan, text, bytes));
-    }
-    if (!found)
-        snprintf(text, bytes,
-                 "nothing in this batch alone; the sum over accumulated batches or the gradient's norm overflowed");
-    return OK;
+    if (found)
+        return found;
+    TRY(plan->backend->loss(plan->device, &plan->loss));
+    return examine_backward(plan, text, bytes);
 }

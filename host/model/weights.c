@@ -129,7 +129,12 @@ int plan_init_weights(struct plan *plan, uint64_t seed)
     for (int slab = SLAB_MOMENT1; slab <= SLAB_MOMENT2 && status == OK; slab++)
         if (plan->slabs[slab].memory)
             status = plan->backend->zero(plan->device, plan->slabs[slab].memory, plan->slabs[slab].bytes);
-    return status;
+    return status < 0 ? status : plan_set_updates(plan, 0);
+}
+
+int plan_set_updates(struct plan *plan, int64_t updates)
+{
+    return plan->backend->upload(plan->device, &plan->control->updates, &updates, sizeof updates);
 }
 
 int plan_swap_ema(struct plan *plan)

@@ -3,18 +3,13 @@
 
 #include <string.h>
 
-/* A device that works while the call waits has the record at once, so reading costs nothing. Any other is read rarely:
- * when the ring fills up, when something is to be shown, at the ends of epochs. */
-static bool is_synchronous(const struct trainer *trainer)
-{
-    return trainer->session.backend == &backend_cpu;
-}
-
+/* A device that works on by itself is read rarely: when the ring fills up, when something is to be shown, at the ends
+ * of epochs. */
 bool records_due(const struct trainer *trainer)
 {
     int64_t unread = trainer->state.step - trainer->records_read;
     /* While steps are refused each is looked at, so that the count in a row is known. */
-    return is_synchronous(trainer) || unread >= RECORD_RING / 2 || trainer->state.bad_in_row > 0 ||
+    return trainer->session.backend->synchronous || unread >= RECORD_RING / 2 || trainer->state.bad_in_row > 0 ||
            console_due(&trainer->console);
 }
 
@@ -22,7 +17,6 @@ static void take_good(struct trainer *trainer, const struct step_record *record)
 {
     struct train_state *state = &trainer->state;
     state->bad_in_row = 0;
-    state->update++;
     state->batches_tracked += trainer->config.train.accumulate;
     state->samples += record->samples;
     state->sums.loss += (double)record->loss * record->samples;
@@ -41,6 +35,7 @@ static int take_refused(struct trainer *trainer, const struct step_record *recor
 
 static int take(struct trainer *trainer, const struct step_record *record)
 {
+    trainer->state.update = record->updates;
     trainer->state.sums.steps++;
     if (record->bad)
         TRY(take_refused(trainer, record));

@@ -44,12 +44,12 @@ static int find_samples(struct trainer *trainer, const struct step_record *recor
 /* With accumulation the first batch at fault counts. */
 static int find_tensor(struct trainer *trainer, int64_t step_in_epoch, char *where, size_t bytes)
 {
-    snprintf(where, bytes, "unknown");
-    for (int micro = 0; micro < trainer->config.train.accumulate; micro++) {
+    int found = 0;
+    snprintf(where, bytes,
+             "nothing in a single batch; the sum over accumulated batches or the gradient's norm overflowed");
+    for (int micro = 0; micro < trainer->config.train.accumulate && !found; micro++) {
         struct step_control control = step_control_at(trainer, step_in_epoch, micro);
-        TRY(plan_find_nonfinite(&trainer->session.plan, &control, where, bytes));
-        if (strncmp(where, "nothing", strlen("nothing")) != 0)
-            break;
+        TRY(found = plan_find_nonfinite(&trainer->session.plan, &control, where, bytes));
     }
     return OK;
 }

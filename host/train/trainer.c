@@ -24,32 +24,20 @@ static double rate_at(const struct trainer *trainer, int64_t step_in_epoch)
     return schedule_lr(&trainer->config, state->plateau.lr, state->epoch, step_in_epoch, trainer->steps_per_epoch);
 }
 
-/* timm's warm-up of the average: short at first, so that the drawn weights are forgotten. */
-static double ema_decay_at(const struct config *config, int64_t updates)
-{
-    double decay = config->optim.ema_decay;
-    if (!config->optim.ema_warmup)
-        return decay;
-    return fmin(decay, 1.0 - pow(1.0 + (double)updates, -2.0 / 3.0));
-}
-
 struct step_control step_control_at(const struct trainer *trainer, int64_t step_in_epoch, int micro)
 {
     const struct config *config = &trainer->config;
     const struct train_state *state = &trainer->state;
-    int64_t step = state->step - state->step_in_epoch + step_in_epoch;
-    /* Steps not read yet are taken to be good; see records_due. */
-    int64_t updates = state->update + (step - trainer->records_read);
     return (struct step_control){
         .seed = (uint64_t)config->train.seed,
-        .step = step,
+        .step = state->step - state->step_in_epoch + step_in_epoch,
         .first = (step_in_epoch * config->train.accumulate + micro) * config->train.batch_size,
         .epoch = (uint32_t)state->epoch,
         .valid = config->train.batch_size,
         .micro = micro,
         .lr = (float)rate_at(trainer, step_in_epoch),
-        .ema_decay = ema_decay_at(config, updates),
-        .update = updates + 1,
+        .ema_decay = config->optim.ema_decay,
+        .ema_warmup = config->optim.ema_warmup,
     };
 }
 

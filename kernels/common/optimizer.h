@@ -30,8 +30,9 @@ HOST_DEVICE struct optimizer_step optimizer_begin(const struct update_args *args
     step.beta2 = (float)args->beta2;
     step.beta2_rest = (float)(1.0 - args->beta2);
     step.epsilon = (float)args->epsilon;
-    step.rate = (float)(step.lr / (1.0 - pow(args->beta1, (double)control->update)));
-    step.correction2 = (float)sqrt(1.0 - pow(args->beta2, (double)control->update));
+    double update = (double)(control->updates + 1);
+    step.rate = (float)(step.lr / (1.0 - pow(args->beta1, update)));
+    step.correction2 = (float)sqrt(1.0 - pow(args->beta2, update));
     return step;
 }
 
@@ -91,9 +92,13 @@ HOST_DEVICE float adamw_element(const struct optimizer_step *step, float keep, f
     return moments_element(step, param * keep, scaled_gradient(step, grad), moment1, moment2);
 }
 
-/* The weight of the new value; exactly 1 for a decay of 0. */
-HOST_DEVICE float ema_weight(double decay)
+/* The weight of the new value; exactly 1 for a decay of 0. timm's warm-up: short at first, so that the drawn weights
+ * are forgotten. */
+HOST_DEVICE float ema_weight(const struct step_control *control)
 {
+    double decay = control->ema_decay;
+    if (control->ema_warmup)
+        decay = fmin(decay, 1.0 - pow(1.0 + (double)control->updates, -2.0 / 3.0));
     return (float)(1.0 - decay);
 }
 

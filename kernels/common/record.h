@@ -6,8 +6,9 @@
 #include "random.h"
 #include <math.h>
 
-/* norms and nonfinite are those of update_args. What could not be computed is NaN, never 0. */
-HOST_DEVICE struct step_record record_make(const struct step_control *control, const struct loss_sums *sums,
+/* Counts the update in control. norms and nonfinite are those of update_args. What could not be computed is NaN, never
+ * 0. */
+HOST_DEVICE struct step_record record_make(struct step_control *control, const struct loss_sums *sums,
                                            const float *norms, int32_t nonfinite)
 {
     double count = (double)sums->samples;
@@ -27,6 +28,8 @@ HOST_DEVICE struct step_record record_make(const struct step_control *control, c
     record.lr = control->lr;
     record.nonfinite = sums->nonfinite + nonfinite;
     record.bad = control->bad;
+    control->updates += control->bad == 0;
+    record.updates = control->updates;
     return record;
 }
 #endif

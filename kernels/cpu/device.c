@@ -191,6 +191,7 @@ static int device_wait(struct device *device)
 
 const struct backend backend_cpu = {
     .name = "cpu",
+    .synchronous = true,
     .open = device_open,
     .close = device_close,
     .describe = device_describe,

@@ -38,7 +38,7 @@ int cpu_blend(struct device *device, float *to, const float *from, int64_t count
 {
     if (control->bad)
         return OK;
-    float weight = ema_weight(control->ema_decay);
+    float weight = ema_weight(control);
 #pragma omp parallel for simd schedule(static) num_threads(device->threads)
     for (int64_t i = 0; i < count; i++)
         to[i] = ema_element(to[i], from[i], weight);

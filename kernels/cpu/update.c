@@ -128,7 +128,7 @@ static struct chunk_sums chunk_update(const struct update_args *args, const stru
     struct chunk_sums sums = {0};
     float before[BLOCK];
     int segment = 0;
-    float weight = ema_weight(args->control->ema_decay);
+    float weight = ema_weight(args->control);
     while (begin < end) {
         while (args->segments[segment].end <= begin)
             segment++;
