@@ -93,7 +93,8 @@ size_t plan_bytes(const struct plan *plan);
 void plan_set_data(struct plan *plan, const uint8_t *pixels, const int32_t *labels, const int32_t *order);
 
 /* Queues one training batch: gather, forward, loss, backward[, sum]. With last: norm, update, commit, record into
- * *record (memory the device can write and the host reads after wait). No allocation, no waiting. */
+ * *record (memory the device can write and the host reads after wait). No allocation, no waiting. Running statistics
+ * follow every good batch: of a step that is refused for a later batch, those before it have been taken over. */
 int plan_train_batch(struct plan *plan, const struct step_control *control, bool first, bool last,
                      struct step_record *record);
 /* Queues one evaluation batch: gather, forward, unsmoothed loss added to sums. Weights stay as they are. */
@@ -122,6 +123,7 @@ int plan_swap_ema(struct plan *plan);
 
 /* After a refused step: runs that batch again, node by node, and names the first tensor that is not finite
  * ("the output of layer2.0.bn1 (forward; 3 of 512 values)"). Returns 1 then; 0 where there is none, as when only the
- * sum over accumulated batches overflowed, and text is left alone. Weights and states stay as they are. */
+ * sum over accumulated batches overflowed, and text is left alone. Weights and states stay as they are; plan_read_batch
+ * then tells of that batch. */
 int plan_find_nonfinite(struct plan *plan, const struct step_control *control, char *text, size_t bytes);
 #endif

@@ -1,5 +1,5 @@
 /* test_step: what a device keeps from one step to the next by itself: the count of updates, which refused steps leave
- * alone, whether or not the host reads records in between. */
+ * alone, whether or not the host reads records in between; and what is found out after a refused step. */
 #include "plan.h"
 
 #include <math.h>
@@ -125,6 +125,28 @@ static void test_count_is_kept_and_set(void **state)
     world_close(&world);
 }
 
+/* Whatever came after the bad step, the batch at fault is there to be looked at. */
+static void test_batch_at_fault_is_read(void **state)
+{
+    (void)state;
+    struct world world;
+    struct step_record record;
+    const struct step_control control = {.valid = ROWS};
+    int32_t samples[ROWS];
+    float losses[ROWS];
+    char text[160];
+    world_open(&world);
+    step(&world, false, &record);
+    world.plan.options.augment_train.std[0] = 0.0f;
+    assert_int_equal(plan_find_nonfinite(&world.plan, &control, text, sizeof text), 1);
+    assert_non_null(strstr(text, "network's input"));
+    check(plan_read_batch(&world.plan, samples, NULL, losses, NULL));
+    assert_memory_equal(samples, order, sizeof samples);
+    for (int i = 0; i < ROWS; i++)
+        assert_false(isfinite(losses[i]));
+    world_close(&world);
+}
+
 static int open_device(void **state)
 {
     (void)state;
@@ -145,6 +167,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_refused_steps_do_not_count),
         cmocka_unit_test(test_count_is_kept_and_set),
+        cmocka_unit_test(test_batch_at_fault_is_read),
     };
     return cmocka_run_group_tests(tests, open_device, close_device);
 }

@@ -230,7 +230,7 @@ int plan_find_nonfinite(struct plan *plan, const struct step_control *control, c
     int found;
     TRY(found = examine_forward(plan, text, bytes));
     if (found)
-        return found;
+        TRY(plan_forward(plan, true)); /* the rest of it, for the losses */
     TRY(plan->backend->loss(plan->device, &plan->loss));
-    return examine_backward(plan, text, bytes);
+    return found ? found : examine_backward(plan, text, bytes);
 }

@@ -14,34 +14,10 @@ enum { SHOWN_SAMPLES = 4 };
 struct suspects {
     int32_t *samples;
     int count;
-    bool by_loss; /* their own losses are not finite; else they are all of the step */
+    bool by_loss; /* their own losses are not finite; else they are all of a batch, or of the step */
 };
 
-/* The samples whose loss is not finite, where the device still holds the step's last batch, else all of the step. */
-static int find_samples(struct trainer *trainer, const struct step_record *record, int64_t step_in_epoch,
-                        struct arena *arena, struct suspects *suspects)
-{
-    struct plan *plan = &trainer->session.plan;
-    int batch = plan->options.batch, in_step = batch * trainer->config.train.accumulate;
-    suspects->samples = arena_push(arena, (size_t)in_step * sizeof *suspects->samples);
-    if (record->step == trainer->state.step - 1) {
-        int32_t *samples = arena_push(arena, (size_t)batch * sizeof *samples);
-        float *losses = arena_push(arena, (size_t)batch * sizeof *losses);
-        TRY(plan_read_batch(plan, samples, NULL, losses, NULL));
-        for (int i = 0; i < batch; i++)
-            if (!isfinite(losses[i]))
-                suspects->samples[suspects->count++] = samples[i];
-        suspects->by_loss = suspects->count > 0;
-    }
-    if (!suspects->by_loss) {
-        memcpy(suspects->samples, trainer->order + step_in_epoch * in_step,
-               (size_t)in_step * sizeof *suspects->samples);
-        suspects->count = in_step;
-    }
-    return OK;
-}
-
-/* With accumulation the first batch at fault counts. */
+/* The first tensor at fault. With accumulation the first batch at fault counts. Returns 1; 0: no single batch is. */
 static int find_tensor(struct trainer *trainer, int64_t step_in_epoch, char *where, size_t bytes)
 {
     int found = 0;
@@ -51,6 +27,32 @@ static int find_tensor(struct trainer *trainer, int64_t step_in_epoch, char *whe
         struct step_control control = step_control_at(trainer, step_in_epoch, micro);
         TRY(found = plan_find_nonfinite(&trainer->session.plan, &control, where, bytes));
     }
+    return found;
+}
+
+static void suspect_step(const struct trainer *trainer, int64_t step_in_epoch, struct arena *arena,
+                         struct suspects *suspects)
+{
+    suspects->count = trainer->config.train.batch_size * trainer->config.train.accumulate;
+    suspects->samples = arena_push(arena, (size_t)suspects->count * sizeof *suspects->samples);
+    memcpy(suspects->samples, trainer->order + step_in_epoch * suspects->count,
+           (size_t)suspects->count * sizeof *suspects->samples);
+}
+
+/* The samples of the batch at fault, which find_tensor ran last, whose loss is not finite, else all of it. */
+static int suspect_batch(struct trainer *trainer, struct arena *arena, struct suspects *suspects)
+{
+    struct plan *plan = &trainer->session.plan;
+    int batch = plan->options.batch, bad = 0;
+    suspects->samples = arena_push(arena, (size_t)batch * sizeof *suspects->samples);
+    float *losses = arena_push(arena, (size_t)batch * sizeof *losses);
+    TRY(plan_read_batch(plan, suspects->samples, NULL, losses, NULL));
+    for (int i = 0; i < batch; i++)
+        bad += !isfinite(losses[i]);
+    suspects->by_loss = bad > 0;
+    for (int i = 0; i < batch; i++)
+        if (!bad || !isfinite(losses[i]))
+            suspects->samples[suspects->count++] = suspects->samples[i];
     return OK;
 }
 
@@ -82,8 +84,12 @@ static int report(struct trainer *trainer, const struct step_record *record, str
     char where[512];
     struct suspects suspects = {0};
     int64_t step_in_epoch = record->step - (trainer->state.step - trainer->state.step_in_epoch);
-    TRY(find_samples(trainer, record, step_in_epoch, arena, &suspects));
-    TRY(find_tensor(trainer, step_in_epoch, where, sizeof where));
+    int found = find_tensor(trainer, step_in_epoch, where, sizeof where);
+    TRY(found);
+    if (found)
+        TRY(suspect_batch(trainer, arena, &suspects));
+    else
+        suspect_step(trainer, step_in_epoch, arena, &suspects);
     const char **files = trainer->session.train_source.data.files;
     char *numbers = list_samples(arena, &suspects, NULL, suspects.count);
     char *names = files ? list_samples(arena, &suspects, files, suspects.count) : NULL;
