@@ -1,7 +1,8 @@
 # evenkeel: build, test, lint, bench, fuzz, install. `make help` lists the targets.
 #
 # Overridable: CC CFLAGS CPPFLAGS LDFLAGS WERROR BUILD PREFIX DESTDIR CPU_ARCH SAN JOBS V=1 (show commands).
-# A part is a file: host/*/*.c, kernels/cpu/*.c, tests/test_*.c, bench/*.c and fuzz/fuzz_*.c are found by name, and other
+# With CUDA=1: CUDA_HOME CUDNN_HOME CUDA_ARCH="sm_90 sm_120" NVCCFLAGS.
+# A part is a file: host/*/*.c, kernels/*/*.c, kernels/cuda/*.cu, tests/test_*.c, bench/*.c and fuzz/fuzz_*.c are found by name, and other
 # files in tests/ are linked into every test.
 
 ifeq ($(origin CC),default)
@@ -34,7 +35,28 @@ PKG_LIBS    = $(eval PKG_LIBS := $(shell pkg-config --libs $(PACKAGES)))$(PKG_LI
 LOCAL       =
 ALL_CFLAGS  = $(BASE) $(WARN) $(OPTIMISE) $(SANITISE) $(PKG_CFLAGS) $(LOCAL) $(CPPFLAGS) $(CFLAGS)
 ALL_LDFLAGS = $(SANITISE) -fopenmp -pthread $(CFLAGS) $(LDFLAGS)
-ALL_LIBS    = $(PKG_LIBS) -ldnnl -lm
+ALL_LIBS    = $(PKG_LIBS) -ldnnl -lm $(CUDA_LIBS)
+
+# The CUDA backend: 1 builds it or says what is missing, auto builds it where everything is there, 0 leaves it out. Under
+# sanitizers it is left out: the vendor's libraries do not run with them (kernels do, in the emulator).
+CUDA ?= 0
+ifneq ($(if $(SAN),0,$(CUDA)),0)
+include $(shell mkdir -p $(BUILD) && CUDA_HOME='$(CUDA_HOME)' CUDNN_HOME='$(CUDNN_HOME)' tools/find_cuda.sh \
+    >$(BUILD)/cuda.mk; echo $(BUILD)/cuda.mk)
+ifdef CUDA_MISSING
+$(if $(filter auto,$(CUDA)),,$(error CUDA=$(CUDA): not found: $(CUDA_MISSING)))
+else
+WITH_CUDA := -DWITH_CUDA
+CUDA_KERNELS := $(wildcard kernels/cuda/*.c)
+CUDA_SOURCES := $(wildcard kernels/cuda/*.cu)
+endif
+endif
+# Machine code for each, and of the last the text that newer devices compile for themselves.
+CUDA_CODE = $(foreach a,$(CUDA_ARCH:sm_%=%),-gencode \
+    arch=compute_$a,code=$(if $(filter sm_$a,$(lastword $(CUDA_ARCH))),[sm_$a$(comma)compute_$a],sm_$a))
+# Contraction is off here as for the C compiler.
+ALL_NVCCFLAGS = -std=c++17 -O3 -fmad=false -Iinclude -I. $(CUDA_CODE) -Xcompiler -Wall,-Wextra \
+    $(if $(WERROR),-Werror all-warnings) $(NVCCFLAGS)
 
 MAIN         := host/cli/main.c
 HOST         := $(filter-out $(MAIN),$(wildcard host/*/*.c))
@@ -43,7 +65,7 @@ TEST_SUPPORT := $(filter-out tests/test_%,$(wildcard tests/*.c))
 TEST_SOURCES := $(wildcard tests/test_*.c)
 BENCHES      := $(wildcard bench/*.c)
 FUZZERS      := $(wildcard fuzz/fuzz_*.c)
-SOURCES      := $(MAIN) $(HOST) $(KERNELS) $(TEST_SUPPORT) $(TEST_SOURCES) $(BENCHES) $(wildcard fuzz/*.c)
+SOURCES      := $(MAIN) $(HOST) $(KERNELS) $(CUDA_KERNELS) $(TEST_SUPPORT) $(TEST_SOURCES) $(BENCHES) $(wildcard fuzz/*.c)
 object        = $(patsubst %.c,$(BUILD)/%.o,$(1))
 program       = $(patsubst %.c,$(BUILD)/%,$(1))
 
@@ -63,7 +85,7 @@ fuzzers: $(call program,$(FUZZERS))
 # Holds the compiler and its flags; changes only when they do, and then everything is compiled again.
 $(BUILD)/flags: always
 	@mkdir -p $(@D)
-	@echo '$(CC) $(ALL_CFLAGS) $(CPU_ARCH) $(ALL_LDFLAGS)' >$@.new; cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+	@echo '$(CC) $(ALL_CFLAGS) $(CPU_ARCH) $(ALL_LDFLAGS) $(WITH_CUDA)' >$@.new; cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 # Likewise the version, which only the files that speak of it are compiled again for.
 $(BUILD)/version: always
 	@mkdir -p $(@D)
@@ -81,12 +103,23 @@ $(BUILD)/host/base/machine.o: $(BUILD)/cpu_features
 $(BUILD)/host/base/machine.o: private LOCAL += -DCPU_FEATURES='"$(shell cat $(BUILD)/cpu_features)"'
 # Only the kernels are compiled for the machine's own instructions; the host runs anywhere and can say so.
 $(call object,$(KERNELS)): private LOCAL += -I. $(ARCH)
+$(call object,$(CUDA_KERNELS)): private LOCAL += -I. $(CUDA_CFLAGS)
+$(call object,host/model/backend.c tests/test_cuda_plans.c): private LOCAL += $(WITH_CUDA)
 $(call object,$(filter tests/% bench/% fuzz/%,$(SOURCES))): private LOCAL += -I. -Itests
 
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(if $(V),,@echo '  CC    $<')
 	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+# Likewise for the CUDA compiler.
+$(BUILD)/nvccflags: always
+	@mkdir -p $(@D)
+	@echo '$(CUDA_NVCC) $(ALL_NVCCFLAGS)' >$@.new; cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+$(BUILD)/%.cu.o: %.cu $(BUILD)/nvccflags
+	@mkdir -p $(@D)
+	$(if $(V),,@echo '  NVCC  $<')
+	$(Q)$(CUDA_NVCC) $(ALL_NVCCFLAGS) -MMD -MP -c -o $@ $<
 
 # ---- linking ----
 
@@ -95,7 +128,7 @@ $(if $(V),,@echo '  LINK  $@')
 $(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(1) $(ALL_LIBS)
 endef
 
-$(LIBRARY): $(call object,$(HOST) $(KERNELS))
+$(LIBRARY): $(call object,$(HOST) $(KERNELS) $(CUDA_KERNELS)) $(CUDA_SOURCES:%=$(BUILD)/%.o)
 	$(Q)rm -f $@ && ar rcs $@ $^
 $(PROGRAM): $(call object,$(MAIN)) $(LIBRARY)
 	$(link)
@@ -187,6 +220,6 @@ uninstall: ## remove what install put there
 clean: ## remove what was built
 	rm -rf $(BUILD) compile_commands.json
 
--include $(patsubst %.c,$(BUILD)/%.d,$(SOURCES))
+-include $(patsubst %.c,$(BUILD)/%.d,$(SOURCES)) $(CUDA_SOURCES:%=$(BUILD)/%.d)
 .SECONDARY:
 .DELETE_ON_ERROR:

@@ -37,6 +37,7 @@ struct device {
                                       that it is; zero between kernels: who uses one leaves it so */
     struct cublasLtContext *blas;  /* cublasLtHandle_t */
     struct cudnnContext *dnn;      /* cudnnHandle_t, bound to stream */
+    void *properties;              /* cudnnBackendDescriptor_t: of a device that is only described, see libraries.c */
     char *staging;                 /* pinned host memory: small uploads leave from here */
     size_t staging_used;           /* from the start of the current half */
     int staging_half;              /* 0 or 1 */
@@ -64,6 +65,14 @@ int cuda_libraries_open(struct device *device);
 void cuda_libraries_close(struct device *device);
 /* "cuBLAS 13.2.0, cuDNN 9.19.0" */
 void cuda_libraries_describe(char *text, size_t bytes);
+/* A device that is not there, for planning alone: json is cuDNN's description of it (CUDNN_ATTR_DEVICEPROP_JSON_
+ * REPRESENTATION). Operations can be prepared on it and nothing else. */
+int cuda_described_open(struct device **device, const char *name, const char *json);
+void cuda_described_close(struct device *device); /* accepts NULL */
+
+/* layout.c: canonical weights [outer][channels][spatial] <-> the order of the device, [outer][spatial][channels]. */
+void cuda_channels_last(float *own, const float *canonical, struct shape weight);
+void cuda_channels_first(float *canonical, const float *own, struct shape weight);
 
 /* bias.cu: what the libraries leave over of convolutions and linear layers. NHWC; count rows of channels. */
 /* to[row][channel] += bias[channel] */
