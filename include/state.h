@@ -8,8 +8,7 @@
 /* Sums over the steps of the epoch under way; refused steps are counted apart. */
 struct epoch_sums {
     double loss; /* sum over samples, as trained on */
-    int64_t samples, correct, steps, bad_steps;
-    double seconds; /* spent in this epoch so far */
+    int64_t samples, correct, bad_steps;
 };
 
 struct train_state {
@@ -19,7 +18,6 @@ struct train_state {
     int64_t step;            /* steps taken, refused ones included */
     int64_t update;          /* updates done: Adam's t */
     int64_t batches_tracked; /* batch norm's num_batches_tracked */
-    int64_t samples;         /* trained on since the beginning */
     double seconds;          /* since the beginning, interruptions left out */
     struct epoch_sums sums;
     int64_t bad_steps;  /* refused since the beginning */
@@ -28,7 +26,7 @@ struct train_state {
     struct plateau plateau;
     struct early_stop early_stop;
     int64_t best_epoch; /* of the checkpoint `best`; -1: none yet */
-    double best_metric, best_loss, best_accuracy;
+    double best_loss, best_accuracy;
     int64_t steps_bytes, results_bytes, log_bytes; /* lengths of the run's logs at this point */
 };
 

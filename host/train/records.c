@@ -18,7 +18,6 @@ static void take_good(struct trainer *trainer, const struct step_record *record)
     struct train_state *state = &trainer->state;
     state->bad_in_row = 0;
     state->batches_tracked += trainer->config.train.accumulate;
-    state->samples += record->samples;
     state->sums.loss += (double)record->loss * record->samples;
     state->sums.samples += record->samples;
     state->sums.correct += record->correct;
@@ -36,7 +35,6 @@ static int take_refused(struct trainer *trainer, const struct step_record *recor
 static int take(struct trainer *trainer, const struct step_record *record)
 {
     trainer->state.update = record->updates;
-    trainer->state.sums.steps++;
     if (record->bad)
         TRY(take_refused(trainer, record));
     else

@@ -30,14 +30,11 @@ static const struct member members[] = {
     MEMBER("step", MEMBER_I64, step),
     MEMBER("update", MEMBER_I64, update),
     MEMBER("batches_tracked", MEMBER_I64, batches_tracked),
-    MEMBER("samples", MEMBER_I64, samples),
     MEMBER("seconds", MEMBER_F64, seconds),
     MEMBER("epoch_loss", MEMBER_F64, sums.loss),
     MEMBER("epoch_samples", MEMBER_I64, sums.samples),
     MEMBER("epoch_correct", MEMBER_I64, sums.correct),
-    MEMBER("epoch_steps", MEMBER_I64, sums.steps),
     MEMBER("epoch_bad_steps", MEMBER_I64, sums.bad_steps),
-    MEMBER("epoch_seconds", MEMBER_F64, sums.seconds),
     MEMBER("bad_steps", MEMBER_I64, bad_steps),
     MEMBER("bad_in_row", MEMBER_INT, bad_in_row),
     MEMBER("stopped_early", MEMBER_BOOL, stopped_early),
@@ -49,7 +46,6 @@ static const struct member members[] = {
     MEMBER("early_stop_best_epoch", MEMBER_I64, early_stop.best_epoch),
     MEMBER("early_stop_wait", MEMBER_INT, early_stop.wait),
     MEMBER("best_epoch", MEMBER_I64, best_epoch),
-    MEMBER("best_metric", MEMBER_F64, best_metric),
     MEMBER("best_loss", MEMBER_F64, best_loss),
     MEMBER("best_accuracy", MEMBER_F64, best_accuracy),
     MEMBER("steps_bytes", MEMBER_I64, steps_bytes),
@@ -64,7 +60,7 @@ static const struct {
 
 void state_begin(struct train_state *state)
 {
-    *state = (struct train_state){.best_epoch = -1, .best_metric = NAN, .best_loss = NAN, .best_accuracy = NAN};
+    *state = (struct train_state){.best_epoch = -1, .best_loss = NAN, .best_accuracy = NAN};
 }
 
 static json_t *double_to_json(double value)

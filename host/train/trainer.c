@@ -12,7 +12,6 @@ void trainer_account_time(struct trainer *trainer)
 {
     double now = clock_seconds();
     trainer->state.seconds += now - trainer->clock;
-    trainer->state.sums.seconds += now - trainer->clock;
     trainer->clock = now;
 }
 
@@ -160,7 +159,6 @@ static void judge(struct trainer *trainer, const struct evaluation *evaluation, 
     record->best = early_stop_step(&state->early_stop, &trainer->early_stop_rule, state->epoch, metric);
     if (record->best) {
         state->best_epoch = state->epoch;
-        state->best_metric = metric;
         state->best_loss = evaluation->loss;
         state->best_accuracy = evaluation->accuracy;
     }
