@@ -9,6 +9,10 @@
 #include "augment.h"
 #include "op.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct device; /* opaque; one ordered queue of work */
 
 /* Numbers that change from step to step. In device memory; the host uploads the first part before each batch, the
@@ -225,4 +229,8 @@ extern const struct backend *const backend_list[];
 extern const struct backend backend_cpu;
 /* "auto", "cpu", "cuda", "cuda:1" -> a backend and an opened device. Closing is the caller's. */
 int backend_open(const char *name, int threads, const struct backend **backend, struct device **device);
+
+#ifdef __cplusplus
+}
+#endif
 #endif

@@ -7,6 +7,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Elements that an array parameter has at least; C++ cannot say it, and the CUDA compiler reads this header. */
 #ifdef __cplusplus
 #define AT_LEAST(count)
@@ -76,4 +80,8 @@ void clock_timestamp(char text[AT_LEAST(32)]);
 int cpu_count(void);
 
 #define COUNT_OF(array) ((int)(sizeof(array) / sizeof((array)[0])))
+
+#ifdef __cplusplus
+}
+#endif
 #endif

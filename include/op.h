@@ -5,6 +5,10 @@
 #define OP_H
 #include "base.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum dtype { DT_F32, DT_BF16, DT_F16, DT_I32, DT_U8, DT_COUNT };
 size_t dtype_bytes(enum dtype dtype);
 const char *dtype_name(enum dtype dtype); /* "fp32", "bf16", "fp16", "int32", "uint8" */
@@ -96,4 +100,8 @@ struct op_info {
     double (*flops)(const union op_params *params, const struct shape *in, struct shape out);
 };
 extern const struct op_info op_table[OP_COUNT];
+
+#ifdef __cplusplus
+}
+#endif
 #endif
