@@ -1,6 +1,7 @@
-/* test_gather: the batch that the CPU backend gathers equals the shared arithmetic pixel by pixel, bit for bit,
- * whatever the batch size, the number of threads and the place in the order. */
-#include "kernels/common/bf16.h"
+/* test_gather: the batch that a backend gathers equals the shared arithmetic pixel by pixel, bit for bit, whatever the
+ * batch size, the number of threads and the place in the order. */
+#include "kernels/common/fp16.h"
+#include "mirror.h"
 #include "random.h"
 #include "render.h"
 #include "vectors.h"
@@ -11,14 +12,13 @@
 /* cmocka wants the standard headers first */
 #include <cmocka.h>
 
-static const struct backend *const cpu = &backend_cpu;
 enum { IMAGES = 40, BATCH_MOST = 64 };
 
 /* A data set of IMAGES images and room for one batch. */
 struct world {
-    struct device *device;
+    struct mirror mirror;
     struct step_control control;
-    struct gather_args args;
+    struct gather_args args; /* places in host memory */
     uint8_t *pixels;
     int32_t labels[IMAGES], order[IMAGES], out_labels[BATCH_MOST], out_samples[BATCH_MOST];
     void *out;
@@ -30,7 +30,7 @@ static const struct augment none = {.mean = {0.5f, 0.4f, 0.3f, 0.2f}, .std = {0.
 static void world_open(struct world *world, struct shape image, struct augment augment, int batch, int threads)
 {
     memset(world, 0, sizeof *world);
-    assert_int_equal(cpu->open(&world->device, 0, threads), OK);
+    mirror_open(&world->mirror, threads);
     size_t bytes = (size_t)image.h * image.w * image.c;
     world->pixels = malloc(bytes * IMAGES);
     for (size_t i = 0; i < bytes * IMAGES; i += 4) {
@@ -57,18 +57,38 @@ static void world_open(struct world *world, struct shape image, struct augment a
                                        .out_labels = world->out_labels,
                                        .out_samples = world->out_samples,
                                        .control = &world->control};
+    mirror_add(&world->mirror, world->pixels, bytes * IMAGES);
+    mirror_add(&world->mirror, world->labels, sizeof world->labels);
+    mirror_add(&world->mirror, world->order, sizeof world->order);
+    mirror_add(&world->mirror, world->out, world->out_bytes * (size_t)batch);
+    mirror_add(&world->mirror, world->out_labels, sizeof world->out_labels);
+    mirror_add(&world->mirror, world->out_samples, sizeof world->out_samples);
+    mirror_add(&world->mirror, &world->control, sizeof world->control);
 }
 
 static void world_close(struct world *world)
 {
-    cpu->close(world->device);
+    mirror_close(&world->mirror);
     free(world->pixels);
     free(world->out);
 }
 
+static int gather_work(struct mirror *mirror, const void *what)
+{
+    struct gather_args args = *(const struct gather_args *)what;
+    args.pixels = mirror_at(mirror, args.pixels);
+    args.labels = mirror_at(mirror, args.labels);
+    args.order = mirror_at(mirror, args.order);
+    args.out = mirror_at(mirror, args.out);
+    args.out_labels = mirror_at(mirror, args.out_labels);
+    args.out_samples = mirror_at(mirror, args.out_samples);
+    args.control = mirror_at(mirror, args.control);
+    return mirror->backend->gather(mirror->device, &args);
+}
+
 static void world_gather(struct world *world)
 {
-    assert_int_equal(cpu->gather(world->device, &world->args), OK);
+    mirror_run(&world->mirror, gather_work, &world->args);
 }
 
 static struct augment augment_full(int out_h, int out_w)
@@ -86,6 +106,15 @@ static struct augment augment_full(int out_h, int out_w)
 
 /* ---- against the plain loop ---- */
 
+/* Of the batch: the value at a place is want, rounded. */
+static bool value_is(const struct world *world, int64_t place, float want)
+{
+    if (world->args.dtype == DT_F32)
+        return ((float *)world->out)[place] == want;
+    return ((uint16_t *)world->out)[place] ==
+           (world->args.dtype == DT_BF16 ? bf16_from_float(want) : fp16_from_float(want));
+}
+
 static void rows_check(const struct world *world, const char *what)
 {
     const struct gather_args *args = &world->args;
@@ -100,50 +129,58 @@ static void rows_check(const struct world *world, const char *what)
             augment_draw(&args->augment, image.h, image.w, world->control.seed, world->control.epoch, (uint64_t)sample);
         render_sample(want, world->pixels + (size_t)sample * image.h * image.w * image.c, image, &args->augment, &draw);
         for (int64_t i = 0; i < values; i++) {
-            bool equal = args->dtype == DT_F32 ? ((float *)world->out)[row * values + i] == want[i]
-                                               : ((uint16_t *)world->out)[row * values + i] == bf16_from_float(want[i]);
-            if (!equal)
+            if (!value_is(world, row * values + i, want[i]))
                 fail_msg("%s: row %d, value %d is not %g", what, row, (int)i, (double)want[i]);
         }
     }
     free(want);
 }
 
-/* Every kind alone and all together, both interpolations, both types, odd sizes, one to four channels, rows longer than
+static const struct {
+    struct shape image;
+    int out_h, out_w;
+} sizes[] = {
+    {{1, 16, 16, 3}, 16, 16}, {{1, 17, 15, 3}, 17, 15}, {{1, 28, 28, 1}, 28, 28}, {{1, 1, 1, 3}, 1, 1},
+    {{1, 9, 31, 4}, 13, 17},  {{1, 12, 13, 2}, 5, 7},   {{1, 3, 300, 3}, 4, 297}, {{1, 2, 600, 1}, 2, 513},
+    {{1, 32, 33, 3}, 40, 45}, {{1, 64, 64, 3}, 64, 64},
+};
+
+/* Bits of kind: flip, rotate, brightness, contrast, linear interpolation. */
+static void kind_check(int size, int kind, enum dtype dtype)
+{
+    struct augment augment = augment_full(sizes[size].out_h, sizes[size].out_w);
+    if (!(kind & 1))
+        augment.flip_share = 0;
+    if (!(kind & 2))
+        augment.rotate_degrees = 0;
+    if (!(kind & 4))
+        augment.brightness = 0;
+    if (!(kind & 8))
+        augment.contrast = 0;
+    augment.interpolation = kind & 16 ? INTERPOLATE_BILINEAR : INTERPOLATE_NEAREST;
+    struct world world;
+    char what[80];
+    world_open(&world, sizes[size].image, augment, 6, 2);
+    if (mirror_supports(&world.mirror, dtype)) {
+        world.args.dtype = dtype;
+        world.control.first = size;
+        world_gather(&world);
+        snprintf(what, sizeof what, "%dx%dx%d kind %d, %s", sizes[size].image.h, sizes[size].image.w,
+                 sizes[size].image.c, kind, dtype_name(dtype));
+        rows_check(&world, what);
+    }
+    world_close(&world);
+}
+
+/* Every kind alone and all together, both interpolations, all types, odd sizes, one to four channels, rows longer than
  * what is processed at a time. */
 static void test_equals_plain_loop(void **state)
 {
     (void)state;
-    static const struct {
-        struct shape image;
-        int out_h, out_w;
-    } sizes[] = {
-        {{1, 16, 16, 3}, 16, 16}, {{1, 17, 15, 3}, 17, 15}, {{1, 28, 28, 1}, 28, 28}, {{1, 1, 1, 3}, 1, 1},
-        {{1, 9, 31, 4}, 13, 17},  {{1, 12, 13, 2}, 5, 7},   {{1, 3, 300, 3}, 4, 297}, {{1, 2, 600, 1}, 2, 513},
-        {{1, 32, 33, 3}, 40, 45}, {{1, 64, 64, 3}, 64, 64},
-    };
-    for (int s = 0; s < COUNT_OF(sizes); s++)
-        for (int kind = 0; kind < 64; kind++) {
-            struct augment augment = augment_full(sizes[s].out_h, sizes[s].out_w);
-            if (!(kind & 1))
-                augment.flip_share = 0;
-            if (!(kind & 2))
-                augment.rotate_degrees = 0;
-            if (!(kind & 4))
-                augment.brightness = 0;
-            if (!(kind & 8))
-                augment.contrast = 0;
-            augment.interpolation = kind & 16 ? INTERPOLATE_BILINEAR : INTERPOLATE_NEAREST;
-            struct world world;
-            char what[80];
-            world_open(&world, sizes[s].image, augment, 6, 2);
-            world.args.dtype = kind & 32 ? DT_BF16 : DT_F32;
-            world.control.first = s;
-            world_gather(&world);
-            snprintf(what, sizeof what, "%dx%dx%d kind %d", sizes[s].image.h, sizes[s].image.w, sizes[s].image.c, kind);
-            rows_check(&world, what);
-            world_close(&world);
-        }
+    for (int size = 0; size < COUNT_OF(sizes); size++)
+        for (int kind = 0; kind < 32; kind++)
+            for (int dtype = DT_F32; dtype <= DT_F16; dtype++)
+                kind_check(size, kind, (enum dtype)dtype);
 }
 
 static void test_evaluation(void **state)

@@ -1,8 +1,7 @@
-/* test_loss: softmax cross-entropy of the CPU backend against PyTorch's recorded answers and a plain loop in double;
- * its sums, the flag it sets, and the record of a step. */
-#include "backend.h"
-#include "kernels/common/bf16.h"
-#include "random.h"
+/* test_loss: a backend's softmax cross-entropy against PyTorch's recorded answers and a plain loop in double; its sums,
+ * the flag it sets, and the record of a step. */
+#include "kernels/common/fp16.h"
+#include "mirror.h"
 #include "vectors.h"
 
 #include <math.h>
@@ -12,15 +11,17 @@
 /* cmocka wants the standard headers first */
 #include <cmocka.h>
 
-static const struct backend *const cpu = &backend_cpu;
 enum { MOST = 1 << 16 };
 
 /* One batch and room for everything that loss writes. */
 struct batch {
-    struct device *device;
+    struct mirror mirror;
     struct step_control control;
     struct loss_sums sums;
-    struct loss_args args;
+    struct loss_args args; /* places in host memory */
+    struct step_record record;
+    float norms[3]; /* of the update */
+    int32_t nonfinite;
     float logits[MOST], grad[MOST], probabilities[MOST], targets[MOST], losses[1024];
     uint16_t low_logits[MOST], low_grad[MOST];
     int32_t labels[1024], predictions[1024];
@@ -31,7 +32,22 @@ static void batch_open(int rows, int classes, int threads)
 {
     assert_true(rows <= 1024 && rows * classes <= MOST);
     memset(&batch, 0, sizeof batch);
-    assert_int_equal(cpu->open(&batch.device, 0, threads), OK);
+    mirror_open(&batch.mirror, threads);
+    mirror_add(&batch.mirror, &batch.control, sizeof batch.control);
+    mirror_add(&batch.mirror, &batch.sums, sizeof batch.sums);
+    mirror_add(&batch.mirror, &batch.record, sizeof batch.record);
+    mirror_add(&batch.mirror, batch.norms, sizeof batch.norms);
+    mirror_add(&batch.mirror, &batch.nonfinite, sizeof batch.nonfinite);
+    const size_t values = (size_t)rows * (size_t)classes;
+    mirror_add(&batch.mirror, batch.logits, values * sizeof(float));
+    mirror_add(&batch.mirror, batch.grad, values * sizeof(float));
+    mirror_add(&batch.mirror, batch.probabilities, values * sizeof(float));
+    mirror_add(&batch.mirror, batch.targets, values * sizeof(float));
+    mirror_add(&batch.mirror, batch.low_logits, values * sizeof(uint16_t));
+    mirror_add(&batch.mirror, batch.low_grad, values * sizeof(uint16_t));
+    mirror_add(&batch.mirror, batch.losses, (size_t)rows * sizeof(float));
+    mirror_add(&batch.mirror, batch.labels, (size_t)rows * sizeof(int32_t));
+    mirror_add(&batch.mirror, batch.predictions, (size_t)rows * sizeof(int32_t));
     batch.control.valid = rows;
     batch.args = (struct loss_args){.logits = batch.logits,
                                     .logits_grad = batch.grad,
@@ -52,12 +68,42 @@ static void batch_open(int rows, int classes, int threads)
 
 static void batch_close(void)
 {
-    cpu->close(batch.device);
+    mirror_close(&batch.mirror);
+}
+
+static int loss_work(struct mirror *mirror, const void *what)
+{
+    struct loss_args args = *(const struct loss_args *)what;
+    args.logits = mirror_at(mirror, args.logits);
+    args.logits_grad = mirror_at(mirror, args.logits_grad);
+    args.labels = mirror_at(mirror, args.labels);
+    args.targets = mirror_at(mirror, args.targets);
+    args.losses = mirror_at(mirror, args.losses);
+    args.predictions = mirror_at(mirror, args.predictions);
+    args.probabilities = mirror_at(mirror, args.probabilities);
+    args.sums = mirror_at(mirror, args.sums);
+    args.control = mirror_at(mirror, args.control);
+    return mirror->backend->loss(mirror->device, &args);
 }
 
 static void batch_run(void)
 {
-    assert_int_equal(cpu->loss(batch.device, &batch.args), OK);
+    mirror_run(&batch.mirror, loss_work, &batch.args);
+}
+
+static int record_work(struct mirror *mirror, const void *what)
+{
+    (void)what;
+    const struct update_args update = {.control = mirror_at(mirror, &batch.control),
+                                       .norms = mirror_at(mirror, batch.norms),
+                                       .nonfinite = mirror_at(mirror, &batch.nonfinite)};
+    return mirror->backend->record(mirror->device, mirror_at(mirror, &batch.record), mirror_at(mirror, &batch.sums),
+                                   &update);
+}
+
+static void record_run(void)
+{
+    mirror_run(&batch.mirror, record_work, NULL);
 }
 
 /* ---- PyTorch's answers ---- */
@@ -201,26 +247,35 @@ static void test_sizes(void **state)
         }
 }
 
-static void test_bf16(void **state)
+/* In low precision the same as in fp32 on the rounded logits, but for the gradient's rounding. */
+static void low_check(enum dtype dtype, float (*widen)(uint16_t), uint16_t (*narrow)(float))
 {
-    (void)state;
     enum { ROWS = 33, CLASSES = 10 };
     batch_open(ROWS, CLASSES, 2);
-    for (int i = 0; i < ROWS * CLASSES; i++) {
-        batch.low_logits[i] = bf16_from_float(batch.logits[i]);
-        batch.logits[i] = bf16_to_float(batch.low_logits[i]);
+    if (mirror_supports(&batch.mirror, dtype)) {
+        for (int i = 0; i < ROWS * CLASSES; i++) {
+            batch.low_logits[i] = narrow(batch.logits[i]);
+            batch.logits[i] = widen(batch.low_logits[i]);
+        }
+        batch_run();
+        struct loss_sums full = batch.sums;
+        batch.sums = (struct loss_sums){0};
+        batch.args.logits = batch.low_logits;
+        batch.args.logits_grad = batch.low_grad;
+        batch.args.dtype = dtype;
+        batch_run();
+        assert_memory_equal(&full, &batch.sums, sizeof full);
+        for (int i = 0; i < ROWS * CLASSES; i++)
+            assert_int_equal(batch.low_grad[i], narrow(batch.grad[i]));
     }
-    batch_run();
-    struct loss_sums full = batch.sums;
-    batch.sums = (struct loss_sums){0};
-    batch.args.logits = batch.low_logits;
-    batch.args.logits_grad = batch.low_grad;
-    batch.args.dtype = DT_BF16;
-    batch_run();
-    assert_memory_equal(&full, &batch.sums, sizeof full);
-    for (int i = 0; i < ROWS * CLASSES; i++)
-        assert_int_equal(batch.low_grad[i], bf16_from_float(batch.grad[i]));
     batch_close();
+}
+
+static void test_low_precision(void **state)
+{
+    (void)state;
+    low_check(DT_BF16, bf16_to_float, bf16_from_float);
+    low_check(DT_F16, fp16_to_float, fp16_from_float);
 }
 
 /* ---- ties, threads, non-finite values ---- */
@@ -302,12 +357,11 @@ static void test_record(void **state)
     (void)state;
     batch_open(50, 10, 1);
     batch_run();
-    float norms[3] = {1.5f, 0.25f, 8.0f};
-    int32_t nonfinite = 0;
-    struct update_args update = {.control = &batch.control, .norms = norms, .nonfinite = &nonfinite};
-    struct step_record record;
-    batch.control.step = 41, batch.control.epoch = 3, batch.control.lr = 0.125f;
-    assert_int_equal(cpu->record(batch.device, &record, &batch.sums, &update), OK);
+    memcpy(batch.norms, (float[]){1.5f, 0.25f, 8.0f}, sizeof batch.norms);
+    batch.control.step = 41, batch.control.epoch = 3, batch.control.lr = 0.125f, batch.control.updates = 7;
+    record_run();
+    struct step_record record = batch.record;
+    assert_true(record.updates == 8 && batch.control.updates == 8);
     double mean = 0, variance = 0;
     for (int row = 0; row < 50; row++)
         mean += batch.losses[row] / 50.0;
@@ -320,25 +374,27 @@ static void test_record(void **state)
     assert_int_equal(record.correct, batch.sums.correct);
 
     /* A refused update has no norms, one sample has no variance, none has no loss. */
-    batch.control.bad = 1, nonfinite = 7, norms[0] = NAN;
+    batch.control.bad = 1, batch.nonfinite = 7, batch.norms[0] = NAN;
     batch.sums.nonfinite = 2;
-    assert_int_equal(cpu->record(batch.device, &record, &batch.sums, &update), OK);
+    record_run();
+    record = batch.record;
     assert_true(isnan(record.grad_norm) && isnan(record.update_norm) && isnan(record.weight_norm));
-    assert_true(record.nonfinite == 9 && record.bad == 1);
+    assert_true(record.nonfinite == 9 && record.bad == 1 && record.updates == 8);
     batch.sums = (struct loss_sums){.samples = 1, .loss = 2.0, .loss_squares = 4.0, .loss_max = 2.0f};
-    assert_int_equal(cpu->record(batch.device, &record, &batch.sums, &update), OK);
-    assert_true(record.loss == 2.0f && isnan(record.loss_variance));
+    record_run();
+    assert_true(batch.record.loss == 2.0f && isnan(batch.record.loss_variance));
     batch.sums = (struct loss_sums){0};
-    assert_int_equal(cpu->record(batch.device, &record, &batch.sums, &update), OK);
-    assert_true(isnan(record.loss) && isnan(record.loss_max));
+    record_run();
+    assert_true(isnan(batch.record.loss) && isnan(batch.record.loss_max));
     batch_close();
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_recorded),  cmocka_unit_test(test_top_k),  cmocka_unit_test(test_sizes),
-        cmocka_unit_test(test_bf16),      cmocka_unit_test(test_ties),   cmocka_unit_test(test_threads_do_not_matter),
+        cmocka_unit_test(test_recorded),  cmocka_unit_test(test_top_k),
+        cmocka_unit_test(test_sizes),     cmocka_unit_test(test_low_precision),
+        cmocka_unit_test(test_ties),      cmocka_unit_test(test_threads_do_not_matter),
         cmocka_unit_test(test_nonfinite), cmocka_unit_test(test_record),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,8 +1,8 @@
-/* test_update: gradient norm, clipping, SGD, Adam, AdamW, averages and the element-wise helpers of the CPU backend,
- * against PyTorch's recorded trajectories and against plain loops in double. */
-#include "backend.h"
-#include "kernels/common/bf16.h"
-#include "random.h"
+/* test_update: a backend's gradient norm, clipping, SGD, Adam and AdamW, against PyTorch's recorded
+ * trajectories, against plain loops in double, and bit for bit against the shared arithmetic. */
+#include "kernels/common/fp16.h"
+#include "kernels/common/optimizer.h"
+#include "mirror.h"
 #include "vectors.h"
 
 #include <math.h>
@@ -12,30 +12,35 @@
 /* cmocka wants the standard headers first */
 #include <cmocka.h>
 
-static const struct backend *const cpu = &backend_cpu;
 static const int64_t sizes[] = {1, 15, 16, 17, 63, 1023, 1025, 4095, 4096, 4097, 100003, 2200001};
+enum { EMULATED_MOST = 100003 };
 
 /* The flat arrays of one model, and everything that update reads and writes. */
 struct slab {
-    struct device *device;
+    struct mirror mirror;
     struct step_control control;
     struct decay_segment segments[3];
-    struct update_args args;
+    struct update_args args; /* places in host memory */
     float norms[3];
     int32_t nonfinite;
 };
 
 static void *take(struct slab *slab, size_t bytes)
 {
-    void *memory;
-    assert_int_equal(cpu->alloc(slab->device, bytes, &memory), OK);
+    void *memory = calloc(1, bytes);
+    assert_non_null(memory);
+    mirror_add(&slab->mirror, memory, bytes);
     return memory;
 }
 
 static void slab_open(struct slab *slab, int64_t count, int threads)
 {
     *slab = (struct slab){.control = {.lr = 0.01f, .ema_decay = 0.9}};
-    assert_int_equal(cpu->open(&slab->device, 0, threads), OK);
+    mirror_open(&slab->mirror, threads);
+    mirror_add(&slab->mirror, &slab->control, sizeof slab->control);
+    mirror_add(&slab->mirror, slab->segments, sizeof slab->segments);
+    mirror_add(&slab->mirror, slab->norms, sizeof slab->norms);
+    mirror_add(&slab->mirror, &slab->nonfinite, sizeof slab->nonfinite);
     slab->segments[0] = (struct decay_segment){count / 3, 0.0f};
     slab->segments[1] = (struct decay_segment){count / 3 + count / 2, 0.1f};
     slab->segments[2] = (struct decay_segment){count, 0.01f};
@@ -64,19 +69,53 @@ static void slab_open(struct slab *slab, int64_t count, int threads)
 
 static void slab_close(struct slab *slab)
 {
-    cpu->release(slab->device, slab->args.param);
-    cpu->release(slab->device, slab->args.grad);
-    cpu->release(slab->device, slab->args.moment1);
-    cpu->release(slab->device, slab->args.moment2);
-    cpu->release(slab->device, slab->args.ema);
-    cpu->release(slab->device, slab->args.low);
-    cpu->close(slab->device);
+    mirror_close(&slab->mirror);
+    free(slab->args.param);
+    free(slab->args.grad);
+    free(slab->args.moment1);
+    free(slab->args.moment2);
+    free(slab->args.ema);
+    free(slab->args.low);
+}
+
+static struct update_args on_device(const struct mirror *mirror, const struct update_args *host)
+{
+    struct update_args args = *host;
+    args.param = mirror_at(mirror, args.param);
+    args.grad = mirror_at(mirror, args.grad);
+    args.moment1 = mirror_at(mirror, args.moment1);
+    args.moment2 = mirror_at(mirror, args.moment2);
+    args.ema = mirror_at(mirror, args.ema);
+    args.low = mirror_at(mirror, args.low);
+    args.segments = mirror_at(mirror, args.segments);
+    args.control = mirror_at(mirror, args.control);
+    args.norms = mirror_at(mirror, args.norms);
+    args.nonfinite = mirror_at(mirror, args.nonfinite);
+    return args;
+}
+
+static int step_work(struct mirror *mirror, const void *what)
+{
+    const struct update_args args = on_device(mirror, what);
+    TRY(mirror->backend->grad_norm(mirror->device, &args));
+    return mirror->backend->update(mirror->device, &args);
 }
 
 static void slab_step(struct slab *slab)
 {
-    assert_int_equal(cpu->grad_norm(slab->device, &slab->args), OK);
-    assert_int_equal(cpu->update(slab->device, &slab->args), OK);
+    mirror_run(&slab->mirror, step_work, &slab->args);
+}
+
+static int blend_work(struct mirror *mirror, const void *what)
+{
+    const struct update_args args = on_device(mirror, what);
+    return mirror->backend->blend(mirror->device, args.ema, args.param, args.count, args.control);
+}
+
+/* The average takes in the parameters. */
+static void slab_blend(struct slab *slab)
+{
+    mirror_run(&slab->mirror, blend_work, &slab->args);
 }
 
 /* ---- PyTorch's answers ---- */
@@ -217,36 +256,6 @@ static void test_clipping(void **state)
     vectors_close(&vectors);
 }
 
-static void test_averages(void **state)
-{
-    (void)state;
-    struct vectors vectors;
-    vectors_open(&vectors, "ema");
-    const json_t *cases = vectors_member(vectors.json, "cases");
-    assert_int_equal(json_array_size(cases), 4);
-    struct slab slab;
-    slab_open(&slab, 4, 1);
-    for (size_t i = 0; i < json_array_size(cases); i++) {
-        const json_t *one = json_array_get(cases, i);
-        float *model = vectors_floats(&vectors, one, "model", NULL), *want = vectors_floats(&vectors, one, "ema", NULL);
-        double *decay = vectors_doubles(&vectors, one, "decay", NULL);
-        memcpy(slab.args.ema, vectors_floats(&vectors, one, "init", NULL), 16);
-        for (int t = 0; t < 8; t++) {
-            slab.control.ema_decay = decay[t];
-            assert_int_equal(cpu->blend(slab.device, slab.args.ema, model + t * 4, 4, &slab.control), OK);
-            /* One rounding of values below 1: torch's vector loop fuses the multiply-add. */
-            vectors_check(vectors_text(one, "name"), slab.args.ema, want + t * 4, 4, 1.2e-7, 0);
-        }
-    }
-    /* A copy is one whatever was there before. */
-    float before[] = {NAN, INFINITY, 1e38f, 0}, value[] = {1, 2, -3e38f, 4};
-    slab.control.ema_decay = 0;
-    assert_int_equal(cpu->blend(slab.device, before, value, 4, &slab.control), OK);
-    assert_memory_equal(before, value, sizeof value);
-    slab_close(&slab);
-    vectors_close(&vectors);
-}
-
 /* ---- plain loops in double ---- */
 
 static double decay_of(const struct slab *slab, int64_t i)
@@ -265,6 +274,10 @@ static void test_update_sizes(void **state)
         int64_t count = sizes[s];
         struct slab slab;
         slab_open(&slab, count, 2);
+        if (mirror_is_emulated(&slab.mirror) && count > EMULATED_MOST) {
+            slab_close(&slab);
+            break;
+        }
         slab.args.clip_norm = 3.0f;
         slab.args.grad_scale = 0.25f;
         struct update_args *args = &slab.args;
@@ -295,6 +308,79 @@ static void test_update_sizes(void **state)
     }
 }
 
+/* What the shared arithmetic makes of element i, from what a slab held before. */
+static float element_want(const struct slab *slab, const struct optimizer_step *step, int64_t i, float *moment1,
+                          float *moment2)
+{
+    const struct update_args *args = &slab->args;
+    float decay = (float)decay_of(slab, i), param = args->param[i], grad = args->grad[i];
+    *moment1 = args->moment1[i];
+    *moment2 = args->moment2[i];
+    if (args->kind == OPTIMIZER_SGD)
+        return momentum_element(step, decay, param, grad, moment1);
+    if (args->kind == OPTIMIZER_ADAM)
+        return adam_element(step, decay, param, grad, moment1, moment2);
+    return adamw_element(step, adamw_keep(step, decay), param, grad, moment1, moment2);
+}
+
+/* Bit for bit, but for a GPU's own pow and square root in the numbers that a whole step shares. */
+static bool near(const struct slab *slab, float got, float want)
+{
+    bool exact = mirror_is_cpu(&slab->mirror) || mirror_is_emulated(&slab->mirror);
+    return exact ? float_bits(got) == float_bits(want) : fabsf(got - want) <= 1e-6f * fabsf(want) + 1e-9f;
+}
+
+/* A later step of one kind: moments that are something already, clipping, a scale, an average that warms up. */
+static void shared_check(enum optimizer_kind kind, int64_t count, enum dtype low_dtype)
+{
+    struct slab slab, start;
+    slab_open(&slab, count, 2);
+    slab.args.kind = kind;
+    slab.args.momentum = 0.9;
+    slab.args.nesterov = count % 2 == 1;
+    slab.args.clip_norm = 0.5f;
+    slab.args.grad_scale = 0.5f;
+    slab.args.low_dtype = low_dtype;
+    slab.control.updates = 17;
+    slab.control.ema_warmup = 1;
+    vectors_det(slab.args.moment1, "update.moment1", count, -1, 1);
+    vectors_det(slab.args.moment2, "update.moment2", count, 0, 1);
+    start = slab;
+    float **arrays[] = {&start.args.param, &start.args.grad, &start.args.moment1, &start.args.moment2, &start.args.ema};
+    for (int k = 0; k < COUNT_OF(arrays); k++)
+        *arrays[k] = memcpy(malloc((size_t)count * 4), *arrays[k], (size_t)count * 4);
+    slab_step(&slab);
+    start.control.clip_scale = slab.control.clip_scale;
+    const struct optimizer_step step = optimizer_begin(&start.args, &slab.control);
+    const float rest = ema_weight(&slab.control);
+    for (int64_t i = 0; i < count; i++) {
+        float moment1, moment2, want = element_want(&start, &step, i, &moment1, &moment2);
+        const struct update_args *got = &slab.args;
+        uint16_t low = ((const uint16_t *)got->low)[i];
+        if (!near(&slab, got->param[i], want) || !near(&slab, got->moment1[i], moment1) ||
+            !near(&slab, got->moment2[i], moment2) ||
+            !near(&slab, got->ema[i], ema_element(start.args.ema[i], got->param[i], rest)) ||
+            low != (low_dtype == DT_BF16 ? bf16_from_float(got->param[i]) : fp16_from_float(got->param[i])))
+            fail_msg("kind %d, size %d, element %d: %.9g, expected %.9g", (int)kind, (int)count, (int)i,
+                     (double)got->param[i], (double)want);
+    }
+    for (int k = 0; k < COUNT_OF(arrays); k++)
+        free(*arrays[k]);
+    slab_close(&slab);
+}
+
+static void test_shared_arithmetic(void **state)
+{
+    (void)state;
+    struct mirror device;
+    mirror_open(&device, 1);
+    const bool half = mirror_supports(&device, DT_F16);
+    mirror_close(&device);
+    for (int kind = OPTIMIZER_SGD; kind <= OPTIMIZER_ADAMW; kind++)
+        for (int s = 0; s < COUNT_OF(sizes) && sizes[s] <= 4097; s++)
+            shared_check((enum optimizer_kind)kind, sizes[s], half && s % 2 == 1 ? DT_F16 : DT_BF16);
+}
+
 static void test_threads_do_not_matter(void **state)
 {
     (void)state;
@@ -302,6 +388,10 @@ static void test_threads_do_not_matter(void **state)
     for (int s = 0; s < COUNT_OF(counts); s++) {
         struct slab one, other;
         slab_open(&one, counts[s], 1);
+        if (!mirror_is_cpu(&one.mirror)) {
+            slab_close(&one);
+            skip();
+        }
         slab_step(&one);
         for (int threads = 2; threads <= 5; threads += 3) {
             slab_open(&other, counts[s], threads);
@@ -339,7 +429,7 @@ static void test_bad_step_touches_nothing(void **state)
             assert_memory_equal(slab.args.moment2, clean.args.moment2, COUNT * 4);
             assert_memory_equal(slab.args.ema, clean.args.ema, COUNT * 4);
             assert_memory_equal(slab.args.low, clean.args.low, COUNT * 2);
-            assert_int_equal(cpu->blend(slab.device, slab.args.ema, slab.args.param, COUNT, &slab.control), OK);
+            slab_blend(&slab);
             assert_memory_equal(slab.args.ema, clean.args.ema, COUNT * 4);
             slab_close(&slab);
             slab_close(&clean);
@@ -370,127 +460,16 @@ static void test_bad_stays_and_overflow_is_bad(void **state)
     slab_close(&slab);
 }
 
-/* ---- small ones ---- */
-
-static void test_bf16(void **state)
-{
-    (void)state;
-    static const struct {
-        uint32_t bits;
-        uint16_t want;
-    } cases[] = {
-        {0x3F800000, 0x3F80}, {0x3F808000, 0x3F80}, {0x3F808001, 0x3F81}, {0x3F818000, 0x3F82}, {0x3F817FFF, 0x3F81},
-        {0x7F7FFFFF, 0x7F80}, {0x7F800000, 0x7F80}, {0xFF800000, 0xFF80}, {0x00000001, 0x0000}, {0x80000000, 0x8000},
-        {0x7F800001, 0x7FC0}, {0xFFFFFFFF, 0xFFFF}, {0x7FFFFFFF, 0x7FFF},
-    };
-    for (int i = 0; i < COUNT_OF(cases); i++)
-        assert_int_equal(bf16_from_float(float_from_bits(cases[i].bits)), cases[i].want);
-    for (uint32_t half = 0; half < 65536; half++) {
-        float value = bf16_to_float((uint16_t)half);
-        if (value == value)
-            assert_int_equal(bf16_from_float(value), half);
-        else
-            assert_true(bf16_to_float(bf16_from_float(value)) != bf16_to_float(bf16_from_float(value)));
-    }
-}
-
-static void test_accumulate_lower_swap(void **state)
-{
-    (void)state;
-    enum { MOST = 4097 };
-    static float a[MOST], b[MOST], sum[MOST], kept[MOST];
-    static uint16_t low_a[MOST], low_b[MOST], low_sum[MOST];
-    struct slab slab;
-    slab_open(&slab, 1, 2);
-    vectors_det(a, "a", MOST, -1, 1);
-    vectors_det(b, "b", MOST, -1, 1);
-    for (int s = 0; s < COUNT_OF(sizes) && sizes[s] <= MOST; s++) {
-        int64_t count = sizes[s];
-        assert_int_equal(cpu->accumulate(slab.device, sum, a, count, DT_F32, true), OK);
-        assert_memory_equal(sum, a, (size_t)count * 4);
-        assert_int_equal(cpu->accumulate(slab.device, sum, b, count, DT_F32, false), OK);
-        assert_int_equal(cpu->lower(slab.device, low_a, DT_BF16, a, count), OK);
-        assert_int_equal(cpu->lower(slab.device, low_b, DT_BF16, b, count), OK);
-        assert_int_equal(cpu->accumulate(slab.device, low_sum, low_a, count, DT_BF16, true), OK);
-        assert_int_equal(cpu->accumulate(slab.device, low_sum, low_b, count, DT_BF16, false), OK);
-        for (int64_t i = 0; i < count; i++) {
-            assert_true(sum[i] == a[i] + b[i]);
-            assert_int_equal(low_a[i], bf16_from_float(a[i]));
-            assert_int_equal(low_sum[i], bf16_from_float(bf16_to_float(low_a[i]) + bf16_to_float(low_b[i])));
-        }
-        memcpy(kept, sum, sizeof sum);
-        assert_int_equal(cpu->swap(slab.device, sum, b, count), OK);
-        assert_memory_equal(b, kept, (size_t)count * 4);
-        assert_int_equal(cpu->swap(slab.device, sum, b, count), OK);
-        assert_memory_equal(sum, kept, (size_t)count * 4);
-        if (count < MOST)
-            assert_true(low_a[count] == 0);
-    }
-    slab_close(&slab);
-}
-
-static void test_count_nonfinite(void **state)
-{
-    (void)state;
-    static float full[4097];
-    static uint16_t half[4097];
-    struct slab slab;
-    int64_t found;
-    slab_open(&slab, 1, 2);
-    full[0] = NAN, full[16] = INFINITY, full[4096] = -INFINITY, full[7] = 3e38f;
-    half[3] = 0x7F80, half[4095] = 0xFFC1, half[9] = 0x7F7F, half[11] = 0x7C00;
-    assert_int_equal(cpu->count_nonfinite(slab.device, full, DT_F32, 4097, &found), OK);
-    assert_int_equal(found, 3);
-    assert_int_equal(cpu->count_nonfinite(slab.device, half, DT_BF16, 4097, &found), OK);
-    assert_int_equal(found, 2);
-    assert_int_equal(cpu->count_nonfinite(slab.device, half, DT_F16, 12, &found), OK);
-    assert_int_equal(found, 3);
-    slab_close(&slab);
-}
-
-static void test_device(void **state)
-{
-    (void)state;
-    struct device *device;
-    char text[160];
-    bool hardware;
-    assert_int_equal(cpu->open(&device, 1, 0), ERR_DEVICE);
-    assert_null(device);
-    assert_int_equal(cpu->open(&device, 0, 3), OK);
-    cpu->describe(device, text, sizeof text);
-    assert_non_null(strstr(text, ", 3 threads, "));
-    assert_non_null(strstr(text, "oneDNN "));
-    assert_true(cpu->supports(device, DT_F32, &hardware) && hardware);
-    assert_false(cpu->supports(device, DT_F16, &hardware) || hardware);
-    void *memory;
-    assert_int_equal(cpu->alloc(device, 0, &memory), OK);
-    cpu->release(device, memory);
-    assert_int_equal(cpu->alloc(device, 1000, &memory), OK);
-    assert_int_equal((uintptr_t)memory % 256, 0);
-    for (int i = 0; i < 1000; i++)
-        assert_int_equal(((char *)memory)[i], 0);
-    cpu->release(device, memory);
-    assert_int_equal(cpu->alloc(device, SIZE_MAX / 2, &memory), ERR_MEMORY);
-    assert_int_equal(cpu->alloc(device, SIZE_MAX, &memory), ERR_MEMORY);
-    cpu->release(device, NULL);
-    cpu->close(device);
-    cpu->close(NULL);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_trajectories),
         cmocka_unit_test(test_clipping),
-        cmocka_unit_test(test_averages),
         cmocka_unit_test(test_update_sizes),
+        cmocka_unit_test(test_shared_arithmetic),
         cmocka_unit_test(test_threads_do_not_matter),
         cmocka_unit_test(test_bad_step_touches_nothing),
         cmocka_unit_test(test_bad_stays_and_overflow_is_bad),
-        cmocka_unit_test(test_bf16),
-        cmocka_unit_test(test_accumulate_lower_swap),
-        cmocka_unit_test(test_count_nonfinite),
-        cmocka_unit_test(test_device),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

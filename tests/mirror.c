@@ -1,0 +1,134 @@
+/* mirror: see mirror.h. */
+#include "mirror.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+/* cmocka wants the standard headers first */
+#include <cmocka.h>
+
+enum { FENCE = 256, FENCE_BYTE = 0xA5 };
+
+/* In programs with the emulator alone: chooses the schedule of a round; the backend that is emulated. */
+extern void emu_reset_round(int round) __attribute__((weak));
+extern const struct backend backend_cuda __attribute__((weak));
+
+bool mirror_is_cpu(const struct mirror *mirror)
+{
+    return mirror->backend == &backend_cpu;
+}
+
+bool mirror_is_emulated(const struct mirror *mirror)
+{
+    return emu_reset_round && !mirror_is_cpu(mirror);
+}
+
+bool mirror_supports(const struct mirror *mirror, enum dtype dtype)
+{
+    bool in_hardware;
+    return mirror->backend->supports(mirror->device, dtype, &in_hardware);
+}
+
+/* MIRROR_ROUNDS: more schedules, or fewer where each takes long. */
+static int round_count(const struct mirror *mirror)
+{
+    const char *text = getenv("MIRROR_ROUNDS");
+    if (mirror_is_emulated(mirror))
+        return text ? atoi(text) : 4;
+    return mirror_is_cpu(mirror) ? 1 : 2;
+}
+
+void mirror_open(struct mirror *mirror, int threads)
+{
+    const char *name = getenv("TEST_DEVICE");
+    int status;
+    *mirror = (struct mirror){0};
+    if (emu_reset_round && !name) {
+        mirror->backend = &backend_cuda;
+        status = backend_cuda.open(&mirror->device, 0, threads);
+    } else {
+        status = backend_open(name ? name : "cpu", threads, &mirror->backend, &mirror->device);
+    }
+    if (status != OK)
+        fail_msg("%s", fail_text());
+}
+
+void mirror_close(struct mirror *mirror)
+{
+    for (int i = 0; i < mirror->count; i++) {
+        mirror->backend->release(mirror->device, mirror->parts[i].device);
+        free(mirror->parts[i].first);
+    }
+    mirror->backend->close(mirror->device);
+    *mirror = (struct mirror){0};
+}
+
+void mirror_add(struct mirror *mirror, const void *host, size_t bytes)
+{
+    assert_in_range(mirror->count, 0, MIRROR_PARTS - 1);
+    struct mirror_part *part = &mirror->parts[mirror->count++];
+    *part = (struct mirror_part){.host = (void *)host, .bytes = bytes, .first = malloc(bytes)};
+    assert_non_null(part->first);
+    assert_int_equal(mirror->backend->alloc(mirror->device, bytes + FENCE, &part->device), OK);
+}
+
+void *mirror_at(const struct mirror *mirror, const void *host)
+{
+    const char *place = host;
+    for (int i = 0; place && i < mirror->count; i++) {
+        const struct mirror_part *part = &mirror->parts[i];
+        if (place >= (char *)part->host && place < (char *)part->host + part->bytes)
+            return (char *)part->device + (place - (char *)part->host);
+    }
+    assert_null(host); /* an array that was not added */
+    return NULL;
+}
+
+static void upload(struct mirror *mirror)
+{
+    char fence[FENCE];
+    memset(fence, FENCE_BYTE, sizeof fence);
+    for (int i = 0; i < mirror->count; i++) {
+        const struct mirror_part *part = &mirror->parts[i];
+        assert_int_equal(mirror->backend->upload(mirror->device, part->device, part->host, part->bytes), OK);
+        assert_int_equal(mirror->backend->upload(mirror->device, (char *)part->device + part->bytes, fence, FENCE), OK);
+    }
+    assert_int_equal(mirror->backend->wait(mirror->device), OK);
+}
+
+/* What the part holds on the device now: bytes, which the caller frees. */
+static char *download(struct mirror *mirror, int number)
+{
+    const struct mirror_part *part = &mirror->parts[number];
+    char *bytes = malloc(part->bytes + FENCE);
+    assert_non_null(bytes);
+    assert_int_equal(mirror->backend->download(mirror->device, bytes, part->device, part->bytes + FENCE), OK);
+    assert_int_equal(mirror->backend->wait(mirror->device), OK);
+    for (int i = 0; i < FENCE; i++)
+        if ((unsigned char)bytes[part->bytes + (size_t)i] != FENCE_BYTE)
+            fail_msg("array %d: %d bytes past its end are not what they were", number, i);
+    return bytes;
+}
+
+void mirror_run(struct mirror *mirror, int (*work)(struct mirror *mirror, const void *what), const void *what)
+{
+    for (int round = 0; round < round_count(mirror); round++) {
+        if (mirror_is_emulated(mirror))
+            emu_reset_round(round);
+        upload(mirror);
+        if (work(mirror, what) != OK || mirror->backend->wait(mirror->device) != OK)
+            fail_msg("round %d: %s", round, fail_text());
+        for (int i = 0; i < mirror->count; i++) {
+            struct mirror_part *part = &mirror->parts[i];
+            char *bytes = download(mirror, i);
+            if (round == 0)
+                memcpy(part->first, bytes, part->bytes);
+            else if (memcmp(part->first, bytes, part->bytes) != 0)
+                fail_msg("array %d is not in round %d what it was in round 0", i, round);
+            free(bytes);
+        }
+    }
+    for (int i = 0; i < mirror->count; i++)
+        memcpy(mirror->parts[i].host, mirror->parts[i].first, mirror->parts[i].bytes);
+}

@@ -1,0 +1,37 @@
+/* mirror: a test's arrays, and their copies in the memory of the device under test, so that one test serves every
+ * backend. TEST_DEVICE names the device; unset it is the CPU, or the emulated GPU in programs with the emulator. But on
+ * the CPU all work is done several times from the same start, on an emulated GPU in as many schedules, and must leave
+ * the same bits each time. Knows nothing of what is computed. */
+#ifndef TESTS_MIRROR_H
+#define TESTS_MIRROR_H
+#include "backend.h"
+
+enum { MIRROR_PARTS = 24 };
+
+struct mirror {
+    const struct backend *backend;
+    struct device *device;
+    struct mirror_part {
+        void *host, *device; /* device: a fence of known bytes follows */
+        char *first;         /* what the first round left */
+        size_t bytes;
+    } parts[MIRROR_PARTS];
+    int count;
+};
+
+/* threads: of the CPU. Every failure fails the test. */
+void mirror_open(struct mirror *mirror, int threads);
+void mirror_close(struct mirror *mirror);
+/* An array that work reads or writes; the caller's until mirror_close. */
+void mirror_add(struct mirror *mirror, const void *host, size_t bytes);
+/* Where a place of an added array lies on the device; NULL for NULL. */
+void *mirror_at(const struct mirror *mirror, const void *host);
+/* Uploads all arrays, queues work, which must return OK, waits, checks the fences and brings all arrays back; all this
+ * in every round. */
+void mirror_run(struct mirror *mirror, int (*work)(struct mirror *mirror, const void *what), const void *what);
+
+/* Whether the device computes in dtype; whether it is the CPU; whether it is emulated, and so slow. */
+bool mirror_supports(const struct mirror *mirror, enum dtype dtype);
+bool mirror_is_cpu(const struct mirror *mirror);
+bool mirror_is_emulated(const struct mirror *mirror);
+#endif
