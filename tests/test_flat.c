@@ -1,5 +1,5 @@
-/* test_flat: the element-wise helpers of a backend: accumulate, lower, swap, the search for non-finite values, which
- * have one right answer; rounding to low precision; opening and describing the CPU. */
+/* test_flat: the element-wise helpers of a backend: accumulate, lower, swap, blend, the search for non-finite values,
+ * which have one right answer; rounding to low precision; opening and describing the CPU. */
 #include "kernels/common/fp16.h"
 #include "mirror.h"
 #include "vectors.h"
@@ -44,6 +44,7 @@ static struct arrays {
     struct mirror mirror;
     float a[MOST], b[MOST], sum[MOST];
     uint16_t low_a[MOST], low_b[MOST], low_sum[MOST];
+    struct step_control control;
     int64_t count, found;
     enum dtype dtype; /* of the low-precision ones */
 } arrays;
@@ -58,6 +59,7 @@ static void arrays_open(void)
     mirror_add(&arrays.mirror, arrays.low_a, sizeof arrays.low_a);
     mirror_add(&arrays.mirror, arrays.low_b, sizeof arrays.low_b);
     mirror_add(&arrays.mirror, arrays.low_sum, sizeof arrays.low_sum);
+    mirror_add(&arrays.mirror, &arrays.control, sizeof arrays.control);
 }
 
 static int lower_and_sum(struct mirror *mirror, const void *what)
@@ -130,6 +132,47 @@ static void test_swap(void **state)
     mirror_close(&arrays.mirror);
 }
 
+static int blend(struct mirror *mirror, const void *what)
+{
+    (void)what;
+    return mirror->backend->blend(mirror->device, mirror_at(mirror, arrays.sum), mirror_at(mirror, arrays.a),
+                                  arrays.count, mirror_at(mirror, &arrays.control));
+}
+
+/* PyTorch's exponential moving averages. */
+static void test_averages(void **state)
+{
+    (void)state;
+    struct vectors vectors;
+    vectors_open(&vectors, "ema");
+    const json_t *cases = vectors_member(vectors.json, "cases");
+    assert_int_equal(json_array_size(cases), 4);
+    arrays_open();
+    arrays.count = 4;
+    for (size_t i = 0; i < json_array_size(cases); i++) {
+        const json_t *one = json_array_get(cases, i);
+        float *model = vectors_floats(&vectors, one, "model", NULL), *want = vectors_floats(&vectors, one, "ema", NULL);
+        double *decay = vectors_doubles(&vectors, one, "decay", NULL);
+        memcpy(arrays.sum, vectors_floats(&vectors, one, "init", NULL), 16);
+        for (int t = 0; t < 8; t++) {
+            arrays.control.ema_decay = decay[t];
+            memcpy(arrays.a, model + t * 4, 16);
+            mirror_run(&arrays.mirror, blend, NULL);
+            /* One rounding of values below 1: torch's vector loop fuses the multiply-add. */
+            vectors_check(vectors_text(one, "name"), arrays.sum, want + t * 4, 4, 1.2e-7, 0);
+        }
+    }
+    /* A copy is one whatever was there before. */
+    static const float before[] = {NAN, INFINITY, 1e38f, 0}, value[] = {1, 2, -3e38f, 4};
+    memcpy(arrays.sum, before, sizeof before);
+    memcpy(arrays.a, value, sizeof value);
+    arrays.control.ema_decay = 0;
+    mirror_run(&arrays.mirror, blend, NULL);
+    assert_memory_equal(arrays.sum, value, sizeof value);
+    mirror_close(&arrays.mirror);
+    vectors_close(&vectors);
+}
+
 struct search {
     const void *memory;
     enum dtype dtype;
@@ -198,9 +241,8 @@ static void test_device(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bf16),   cmocka_unit_test(test_accumulate_lower),
-        cmocka_unit_test(test_swap),   cmocka_unit_test(test_count_nonfinite),
-        cmocka_unit_test(test_device),
+        cmocka_unit_test(test_bf16),     cmocka_unit_test(test_accumulate_lower), cmocka_unit_test(test_swap),
+        cmocka_unit_test(test_averages), cmocka_unit_test(test_count_nonfinite),  cmocka_unit_test(test_device),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

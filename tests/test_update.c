@@ -1,5 +1,5 @@
-/* test_update: a backend's gradient norm, clipping, SGD, Adam and AdamW, against PyTorch's recorded
- * trajectories, against plain loops in double, and bit for bit against the shared arithmetic. */
+/* test_update: a backend's gradient norm, clipping, SGD, Adam and AdamW, against PyTorch's recorded trajectories,
+ * against plain loops in double, and bit for bit against the shared arithmetic. */
 #include "kernels/common/fp16.h"
 #include "kernels/common/optimizer.h"
 #include "mirror.h"
