@@ -141,8 +141,8 @@ int command_model(int argc, char **argv)
     };
     const struct cli_usage usage = {
         .synopsis = "model CONFIG [key=value…]",
-        .about = "Prints the network: layers, shapes, parameters, operations per image, and the memory that training "
-                 "it takes.",
+        .about = "Prints the network: layers, shapes, parameters, operations per image, and the memory\n"
+                 "that training it takes.",
         .options = options,
         .option_count = COUNT_OF(options),
     };

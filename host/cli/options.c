@@ -39,7 +39,8 @@ static int unknown_option(const struct cli_usage *usage, const char *word)
     const char *bare = word + strspn(word, "-");
     if (text_suggest(bare, names, usage->option_count, near) > 0)
         return FAIL(ERR_USAGE, "unknown option '%s'; did you mean '--%s'?", word, near[0]);
-    return FAIL(ERR_USAGE, "unknown option '%s'; --help lists the options", word);
+    return FAIL(ERR_USAGE, "unknown option '%s'; --help lists the options%s", word,
+                strstr(usage->synopsis, "key=value") ? ", settings are written as key=value" : "");
 }
 
 int cli_parse(const struct cli_usage *usage, int *argc, char **argv)

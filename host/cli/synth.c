@@ -10,11 +10,12 @@
 #include <string.h>
 
 static const char about[] =
-    "Draws ten classes of aerial pictures as PNG files, DIR/train/<class>/*.png and DIR/val/<class>/*.png, and prints\n"
-    "DIR. The same options give the same pixels; a folder that already holds them is kept.\n"
-    "Spoiled tiles of both parts are listed in DIR/train.spoiled.csv and DIR/val.spoiled.csv.\n"
-    "Validation tiles get the uneven lighting and the noise of the training tiles (the same camera), but no wrong\n"
-    "labels, no outliers and even classes: what is measured on them can be trusted.";
+    "Draws ten classes of aerial pictures (tiles) as PNG files, DIR/train/<class>/*.png and\n"
+    "DIR/val/<class>/*.png, and prints DIR. The same options give the same pixels; a folder that\n"
+    "already holds them is kept. Spoiled tiles are listed in DIR/train.spoiled.csv and\n"
+    "DIR/val.spoiled.csv. Validation tiles get the uneven lighting and the noise of the training\n"
+    "tiles (the same camera), but no wrong labels, no outliers and even classes: what is measured\n"
+    "on them can be trusted.";
 
 struct words {
     const char *per_class, *val_per_class, *size, *illumination, *noise, *label_noise, *imbalance, *outliers, *seed,

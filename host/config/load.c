@@ -77,6 +77,9 @@ int config_load(struct config *config, const char *file, const char *const *over
         size_t bytes;
         if (!text_copy(config->file, sizeof config->file, file))
             return FAIL(ERR_NO_INPUT, "%.60s…: the path is longer than %zu bytes", file, sizeof config->file - 1);
+        if (folder_exists(file))
+            return FAIL(ERR_DATA, "%s: is a folder; expected a config file, in which data.train names the images",
+                        file);
         TRY(file_read(file, FILE_LIMIT, &text, &bytes));
         file_parse(&loader, text, bytes);
         memory_give(text);

@@ -72,7 +72,7 @@ static void data_lines(const struct session *session, int64_t steps_per_epoch)
 static void normalize_line(const struct session *session)
 {
     static const char *const how[] = {
-        [NORMALIZE_AUTO] = "measured on the training images", [NORMALIZE_GIVEN] = "given", [NORMALIZE_NONE] = "none"};
+        [NORMALIZE_AUTO] = "measured", [NORMALIZE_GIVEN] = "given", [NORMALIZE_NONE] = "none"};
     char text[200];
     size_t used = 0;
     for (int part = 0; part < 2; part++) {

@@ -224,7 +224,9 @@ int train_load_config(struct config *config, const char *run, const char *const 
     char path[PATH_BYTES];
     TRY(path_join(path, run, "config.resolved.ini"));
     if (!file_exists(path))
-        return FAIL(ERR_NO_INPUT, "%s: no run directory: it has no config.resolved.ini", run);
+        return FAIL(
+            ERR_NO_INPUT,
+            "%s: no run directory: it has no config.resolved.ini; give the folder that `evenkeel train` printed", run);
     return config_load(config, path, overrides, override_count, stderr);
 }
 

@@ -256,6 +256,11 @@ int session_open_val(struct session *session, const char *path)
     struct source *source = &session->val_source;
     if (!from && config->data.val_fraction == 0.0)
         return FAIL(ERR_USAGE, "the run has no validation images; name a data set with --data");
+    if (!path && !folder_exists(from ? from : config->data.train))
+        return FAIL(ERR_NO_INPUT,
+                    "%s: no such folder, where the run had its validation images; start this in the folder "
+                    "where the run was made, or name the images with --data",
+                    from ? from : config->data.train);
     TRY(source_open(source, config, from ? from : config->data.train, from == NULL));
     card_adopt_classes(&session->card, &source->data);
     TRY(card_match(&session->card, "the model", &source->data));
