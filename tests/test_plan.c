@@ -501,6 +501,12 @@ static void test_custom_networks(void **state)
     layers[0].pad = 1;
     expect_custom_error(layers, COUNT_OF(layers),
                         "net.ini:3: error: conv1: the 30x30 kernel is larger than the padded input");
+    layers[0].kernel = 255;
+    layers[0].pad = 254;
+    layers[0].filters = 1 << 20;
+    expect_custom_error(layers, COUNT_OF(layers),
+                        "net.ini:3: error: conv1: 1048576 filters of 255x255x3 are more than");
+    layers[0].filters = 8;
     layers[0].kernel = layers[0].pad = -1;
     layers[5].units = 7;
     expect_custom_error(layers, COUNT_OF(layers),

@@ -54,6 +54,9 @@ static int conv2d_infer(const union op_params *params, const struct shape *in, i
     if (in->c % groups || filters % groups)
         return FAIL(ERR_CONFIG, "groups = %d must divide both the %d input channels and the %d filters", groups, in->c,
                     filters);
+    if ((double)kh * kw * (in->c / groups) * filters > 2147483647.0)
+        return FAIL(ERR_CONFIG, "%d filters of %dx%dx%d are more than 2^31 weights; use smaller or fewer ones", filters,
+                    kh, kw, in->c / groups);
     *out = (struct shape){in->n, (padded_h - kh) / stride + 1, (padded_w - kw) / stride + 1, filters};
     return OK;
 }
