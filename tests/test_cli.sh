@@ -133,6 +133,16 @@ call train tiny.ini optim.name=sgd lr=1000 momentum=0.99 weight_decay=100 epochs
 ok "divergence" all 'exited 1' 'silent out' 'says "lower optim.lr"' '[ -f runs/diverged/FAILED ]' '[ ! -f runs/diverged/DONE ]'
 call train tiny.ini run.dir=/dev/null/runs
 ok "run folder cannot be made" all 'exited 73' 'silent out' 'says "/dev/null"'
+call train tiny.ini run.dir=/proc
+ok "run cannot be made in its folder" all 'exited 73' 'silent out' 'says "run.dir=FOLDER"'
+sed 's/"mlp"/"custom"/; /^hidden/d' tiny.ini >layers.ini
+printf '[[layer]]\ntype = "conv"\nfilters = 4\nstride = 2\n[[layer]]\ntype = "global_pool"\n[[layer]]\ntype = "linear"\n' >>layers.ini
+call train layers.ini epochs=1 run.name=layers
+call train --resume runs/layers epochs=2
+ok "own layers are resumed" all 'exited 0' 'says "2/2"'
+sed -i 's/stride = 2/stride = 1/' runs/layers/config.resolved.ini
+call train --resume runs/layers epochs=3
+ok "not with other layers" all 'exited 78' 'silent out' 'says "other settings"'
 
 # ---- stopped and killed ----
 # interrupt SIGNAL NAME: starts a run of its own name and sends the signal when its first checkpoint is there.

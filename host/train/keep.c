@@ -78,6 +78,22 @@ static uint64_t hash_counts(uint64_t hash, const struct session *session)
     return hash_text(hash, text);
 }
 
+/* Layers have no keys: as they are written. */
+static uint64_t hash_layers(uint64_t hash, const struct config *config)
+{
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *stream = open_memstream(&text, &bytes);
+    if (!stream)
+        return hash;
+    config_write(config, stream);
+    fclose(stream);
+    const char *layers = strstr(text, "[[layer]]");
+    hash = hash_text(hash, layers ? layers : "");
+    free(text);
+    return hash;
+}
+
 uint64_t keep_hash(const struct session *session)
 {
     const struct config *config = session->config;
@@ -87,7 +103,7 @@ uint64_t keep_hash(const struct session *session)
         if (change_of(key) == CHANGE_NEVER && config_get(config, key, value, sizeof value))
             hash = hash_text(hash_text(hash, key), value);
     free(keys);
-    return hash_counts(hash, session);
+    return hash_counts(hash_layers(hash, config), session);
 }
 
 static bool shrinks(const char *old, const char *new)
