@@ -30,6 +30,8 @@ bool text_is_utf8(const char *text);
 /* A JSON string literal of text, quotes included, control characters escaped, invalid UTF-8 replaced. Writes to a
  * growing buffer: call with (NULL, 0) for the length; always terminated when bytes > 0. Returns the full length. */
 size_t text_json(char *to, size_t bytes, const char *text);
+/* The same, whole, in the arena. */
+char *text_quote(struct arena *arena, const char *text);
 
 /* Text as one word for a POSIX shell: as it is, or in single quotes where that is needed. Cut off to fit. */
 void text_shell(char *to, size_t bytes, const char *text);

@@ -136,6 +136,9 @@ static void test_json(void **state)
     text_json(text, sizeof text, "\xff\xc3(\xed\xa0\x80\xe2\x82");
     assert_string_equal(text, "\"\\ufffd\\ufffd(\\ufffd\\ufffd\\ufffd\\ufffd\\ufffd\"");
     assert_int_equal(text_json(NULL, 0, "abc"), 5);
+    struct arena arena = {0};
+    assert_string_equal(text_quote(&arena, "a\"\xff"), "\"a\\\"\\ufffd\"");
+    arena_free(&arena);
     assert_true(text_is_utf8("") && text_is_utf8("a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"));
     assert_false(text_is_utf8("caf\xe9") || text_is_utf8("\xe2\x82") || text_is_utf8("\xffx"));
     assert_int_equal(text_json(text, 4, "abc"), 5);

@@ -228,6 +228,14 @@ size_t text_json(char *to, size_t bytes, const char *text)
     return sink.length;
 }
 
+char *text_quote(struct arena *arena, const char *text)
+{
+    size_t bytes = text_json(NULL, 0, text) + 1;
+    char *to = arena_push(arena, bytes);
+    text_json(to, bytes, text);
+    return to;
+}
+
 void text_shell(char *to, size_t bytes, const char *text)
 {
     static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_@%+=:,./-";

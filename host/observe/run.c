@@ -177,19 +177,11 @@ int run_sync(struct run *run, int64_t *steps_bytes, int64_t *results_bytes, int6
 
 /* ---- where and with what ---- */
 
-static char *quoted(struct arena *arena, const char *text)
-{
-    size_t bytes = text_json(NULL, 0, text) + 1;
-    char *to = arena_push(arena, bytes);
-    text_json(to, bytes, text);
-    return to;
-}
-
 static char *quoted_list(struct arena *arena, int count, char **texts)
 {
     char *list = arena_text(arena, "");
     for (int i = 0; i < count; i++)
-        list = arena_format(arena, "%s%s%s", list, i ? "," : "", quoted(arena, texts[i]));
+        list = arena_format(arena, "%s%s%s", list, i ? "," : "", text_quote(arena, texts[i]));
     return list;
 }
 
@@ -203,14 +195,14 @@ int run_write_env(struct run *run, const char *device, int argc, char **argv)
         folder[0] = 0;
     clock_timestamp(now);
     TRY(path_join(path, run->path, env_name));
-    const char *members =
-        arena_format(&arena,
-                     "\"version\":%s,\"compiler\":%s,\"device\":%s,\"host\":%s,\"system\":%s,\"cpus\":%d,\"folder\":%s,"
-                     "\"command\":[%s]",
-                     quoted(&arena, EVENKEEL_VERSION), quoted(&arena, __VERSION__), quoted(&arena, device),
-                     quoted(&arena, system.nodename),
-                     quoted(&arena, arena_format(&arena, "%s %s %s", system.sysname, system.release, system.machine)),
-                     cpu_count(), quoted(&arena, folder), quoted_list(&arena, argc, argv));
+    const char *members = arena_format(
+        &arena,
+        "\"version\":%s,\"compiler\":%s,\"device\":%s,\"host\":%s,\"system\":%s,\"cpus\":%d,\"folder\":%s,"
+        "\"command\":[%s]",
+        text_quote(&arena, EVENKEEL_VERSION), text_quote(&arena, __VERSION__), text_quote(&arena, device),
+        text_quote(&arena, system.nodename),
+        text_quote(&arena, arena_format(&arena, "%s %s %s", system.sysname, system.release, system.machine)),
+        cpu_count(), text_quote(&arena, folder), quoted_list(&arena, argc, argv));
     const char *text = arena_format(&arena, "{\"started\":\"%s\",%s}\n", now, members);
     int status = explain(file_write(path, text, strlen(text)), "the run's surroundings", make_room);
     if (status >= 0)

@@ -151,10 +151,7 @@ void card_adopt_classes(const struct model_card *card, struct dataset *data)
 /* A name as a card can keep it: bytes that are not UTF-8 are replaced (text_json). */
 static const char *name_in_card(struct arena *arena, const char *name)
 {
-    size_t bytes = text_json(NULL, 0, name) + 1;
-    char *quoted = arena_push(arena, bytes);
-    text_json(quoted, bytes, name);
-    json_t *value = json_loads(quoted, JSON_DECODE_ANY, NULL);
+    json_t *value = json_loads(text_quote(arena, name), JSON_DECODE_ANY, NULL);
     const char *kept = arena_text(arena, json_string_value(value));
     json_decref(value);
     return kept;

@@ -56,25 +56,22 @@ static int suspect_batch(struct trainer *trainer, struct arena *arena, struct su
     return OK;
 }
 
+/* The first few, by file or by number. */
 static char *list_samples(struct arena *arena, const struct suspects *suspects, const char **files, int limit)
 {
-    char *text = NULL, *kept;
-    size_t bytes = 0, name_bytes = 0;
+    char *text = NULL;
+    size_t bytes = 0;
     FILE *stream = open_memstream(&text, &bytes);
     if (!stream)
         return arena_text(arena, "");
     for (int i = 0; i < suspects->count && i < limit; i++) {
-        const char *name = files ? files[suspects->samples[i]] : NULL;
-        name_bytes = name ? text_json(NULL, 0, name) + 1 : 1;
-        char *quoted = arena_push(arena, name_bytes);
-        if (name)
-            text_json(quoted, name_bytes, name);
-        fprintf(stream, "%s%s", i ? "," : "", name ? quoted : "");
-        if (!name)
-            fprintf(stream, "%d", suspects->samples[i]);
+        if (files)
+            fprintf(stream, "%s%s", i ? "," : "", text_quote(arena, files[suspects->samples[i]]));
+        else
+            fprintf(stream, "%s%d", i ? "," : "", suspects->samples[i]);
     }
     fclose(stream);
-    kept = arena_text(arena, text);
+    char *kept = arena_text(arena, text);
     free(text);
     return kept;
 }
@@ -93,13 +90,11 @@ static int report(struct trainer *trainer, const struct step_record *record, str
     const char **files = trainer->session.train_source.data.files;
     char *numbers = list_samples(arena, &suspects, NULL, suspects.count);
     char *names = files ? list_samples(arena, &suspects, files, suspects.count) : NULL;
-    char quoted[1200];
-    text_json(quoted, sizeof quoted, where);
     TRY(run_log_event(&trainer->run, "refused",
                       "\"step\":%lld,\"epoch\":%lld,\"nonfinite\":%d,\"first_tensor\":%s,\"by_loss\":%s,"
                       "\"samples\":[%s],\"files\":[%s]",
-                      (long long)record->step, (long long)record->epoch + 1, record->nonfinite, quoted,
-                      suspects.by_loss ? "true" : "false", numbers, names ? names : ""));
+                      (long long)record->step, (long long)record->epoch + 1, record->nonfinite,
+                      text_quote(arena, where), suspects.by_loss ? "true" : "false", numbers, names ? names : ""));
     if (trainer->state.bad_in_row > 1)
         return OK;
     char *shown = list_samples(arena, &suspects, files, SHOWN_SAMPLES);

@@ -360,14 +360,14 @@ static int run(struct trainer *trainer, const struct train_request *request, str
 /* Says FAILED and why in the run directory, as far as that can still be written. */
 static void mark_failed(struct trainer *trainer)
 {
-    char text[1024], quoted[2048];
-    text_copy(text, sizeof text, fail_text());
-    text_json(quoted, sizeof quoted, text);
-    if (run_log_event(&trainer->run, "failed", "\"reason\":%s", quoted) < 0 ||
+    struct arena arena = {0};
+    const char *text = arena_text(&arena, fail_text());
+    if (run_log_event(&trainer->run, "failed", "\"reason\":%s", text_quote(&arena, text)) < 0 ||
         run_mark(&trainer->run, "FAILED", text) < 0)
         log_warn("%s", fail_text());
     log_info("run        %s", trainer->run.path);
     FAIL(ERR_TRAINING, "%s", text);
+    arena_free(&arena);
 }
 
 static void close_trainer(struct trainer *trainer)
