@@ -142,6 +142,8 @@ $(call program,$(FUZZERS)): $(BUILD)/fuzz/%: $(BUILD)/fuzz/%.o $(LIBRARY)
 $(REPLAYS): $(BUILD)/fuzz/replay_%: $(BUILD)/fuzz/fuzz_%.o $(BUILD)/fuzz/replay.o $(LIBRARY)
 	$(link)
 
+include tests/emu/rules.mk
+
 # ---- what people type ----
 
 # Targets below may install packages first, so they build in a second make. It takes as many jobs as there are CPUs
@@ -167,7 +169,7 @@ test: ## build and run all tests (SAN=address,undefined BUILD=build/asan: with s
 	@$(SETUP) build test $(CLANG)
 	+@$(MAKE_ALL) tests
 	@BUILD=$(BUILD) CC=$(CC) SAN=$(SAN) TEST_TIMEOUT=$(TEST_TIMEOUT) \
-	    prove -j2 --failures --comments --exec tests/tap.sh $(TESTS) $(wildcard tests/test_*.sh)
+	    prove -j2 --failures --comments --exec tests/tap.sh $(TESTS) $(EMU_PROGRAMS) $(wildcard tests/test_*.sh)
 
 sanitize: ## all tests under the address and undefined-behaviour sanitizers
 	@$(MAKE) --no-print-directory test SAN=address,undefined BUILD=$(BUILD)/asan
@@ -177,7 +179,7 @@ lint: ## include rules, formatting, static analysis, a clang build
 	+@BUILD=$(BUILD) MAKE='$(MAKE_ALL)' tools/lint.sh
 
 format: ## format all C files in place
-	clang-format-14 -i $(shell find host kernels include tests bench fuzz -name '*.[ch]' 2>/dev/null)
+	clang-format-14 -i $(shell find host kernels include tests bench fuzz -name '*.[ch]' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh' 2>/dev/null)
 
 bench: ## build and run what is in bench/ (BENCH=bench/name.c for one)
 	@$(SETUP) build $(CLANG)

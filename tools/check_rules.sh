@@ -5,7 +5,7 @@
 set -u
 cd "${1:-$(dirname "$0")/..}" || exit 66
 
-c_files() { find host kernels include tests bench fuzz -name '*.[ch]' -o -name '*.cu' -o -name '*.cuh' 2>/dev/null | sort; }
+c_files() { find host kernels include tests bench fuzz -name '*.[ch]' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh' 2>/dev/null | sort; }
 
 # Knows every include/*.h with its level first, then judges every #include line by the folder it stands in.
 includes() {
@@ -37,7 +37,7 @@ includes() {
         system_header && folder == "kernels/cuda" && target ~ /^(dnnl|oneapi)/ { breach("<" target "> is of the other backend") }
         system_header { next }
 
-        target ~ /\.(c|cu)$/ { breach("a source file is never included: " target); next }
+        target ~ /\.(c|cpp|cu)$/ { breach("a source file is never included: " target); next }
         target ~ /\// && target !~ /^kernels\/common\/[^\/]*\.h$/ { breach("no folder in an include: " target); next }
         target ~ /^kernels\/common\// {
             if (folder ~ /^(host|include)/) breach(folder "/ knows nothing of kernels/: " target)
@@ -52,6 +52,7 @@ includes() {
         ((folder "/" target) in there) { next }
         folder == "bench" && (("tests/" target) in there) { next }
         folder == "kernels/cuda" && target == "cuda_emu.h" { next }
+        folder == "tests/emu" && (("tests/" target) in there || ("kernels/cuda/" target) in there) { next }
         !(("include/" target) in there) { breach("neither in include/ nor of its own folder: " target); next }
         folder ~ /^kernels\// && !one_of(target, shared) { breach(folder "/ may include " shared " of include/, not " target) }
         END { exit found }

@@ -12,6 +12,7 @@ for folder in host kernels include tests bench fuzz; do
     [ ! -d "$folder" ] || folders+=("$folder")
 done
 mapfile -t c_files < <(find "${folders[@]}" -name '*.[ch]' | sort)
+mapfile -t cpp_files < <(find "${folders[@]}" -name '*.cpp' -o -name '*.cu' -o -name '*.cuh' | sort)
 mapfile -t scripts < <(ls tools/*.sh tests/*.sh completions/* .ci/run 2>/dev/null)
 mapfile -t common < <(find kernels/common -name '*.h' 2>/dev/null | sort)
 both=(base.h op.h augment.h random.h backend.h) # what the CUDA compiler, which is a C++ compiler, reads too
@@ -38,7 +39,7 @@ check_headers() {
     return "$bad"
 }
 
-check_format() { clang-format-14 --dry-run -Werror "${c_files[@]}"; }
+check_format() { clang-format-14 --dry-run -Werror "${c_files[@]}" "${cpp_files[@]}"; }
 
 check_cppcheck() {
     mkdir -p "$BUILD/cppcheck"

@@ -3,6 +3,7 @@
 #ifndef LAUNCH_CUH
 #define LAUNCH_CUH
 #include "kernels/common/bf16.h"
+#include "op.h"
 
 #ifdef EMU
 #include "cuda_emu.h"
@@ -98,6 +99,12 @@ template <> __device__ inline fp16 from_float<fp16>(float value)
 #else
     return {__half_as_ushort(__float2half_rn(value))};
 #endif
+}
+
+/* Calls with(T()), T being the type of a floating-point dtype, and returns what it returns. */
+template <class F> inline int for_dtype(enum dtype dtype, F with)
+{
+    return dtype == DT_F32 ? with(float()) : dtype == DT_BF16 ? with(bf16()) : with(fp16());
 }
 } // namespace gpu
 #endif

@@ -33,6 +33,10 @@ void emu_reset_round(int round);
 /* What the last kernel did wrong; "" if nothing. */
 const char *emu_message(void);
 
+/* Queues work that reads and writes device memory as a kernel does; for what stands in for a library. */
+struct CUstream_st;
+int emu_enqueue(struct CUstream_st *stream, void (*work)(void *), void *argument, void (*destroy)(void *));
+
 /* Calls that waited for the device, and kernels run, since the last reset. */
 int64_t emu_waits(void);
 int64_t emu_launches(void);
