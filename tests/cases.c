@@ -50,6 +50,7 @@ const struct op_case op_cases[] = {
     {"conv 5x5", OP_CONV2D, {1, 10, 10, 3}, CONV(6, 5, 5, 1, 0, 0, 1, true)},
     {"conv 1x1", OP_CONV2D, {2, 5, 7, 64}, CONV(17, 1, 1, 1, 0, 0, 1, false)},
     {"conv 1x1 stride 2", OP_CONV2D, {2, 7, 7, 16}, CONV(32, 1, 1, 2, 0, 0, 1, false)},
+    {"conv 1x1 stride 2 few channels", OP_CONV2D, {6, 4, 4, 4}, CONV(8, 1, 1, 2, 0, 0, 1, false)},
     {"conv 1x1 one pixel", OP_CONV2D, {1, 1, 1, 5}, CONV(1, 1, 1, 1, 0, 0, 1, true)},
     {"conv 2x3", OP_CONV2D, {2, 6, 7, 5}, CONV(9, 2, 3, 1, 0, 1, 1, true)},
     {"conv 1x5", OP_CONV2D, {1, 6, 9, 16}, CONV(16, 1, 5, 1, 0, 2, 1, false)},

@@ -52,6 +52,43 @@ static dnnl_memory_desc_t with_dtype(const dnnl_memory_desc_t *desc, dnnl_data_t
     return changed;
 }
 
+static const char *implementation_of(const_dnnl_primitive_desc_t desc)
+{
+    const char *name = "";
+    return dnnl_primitive_desc_query(desc, dnnl_query_impl_info_str, 0, &name) == dnnl_success ? name : "";
+}
+
+/* oneDNN 2.6's strided 1x1 convolution for AVX2 returns a wrong gradient of the weights now and then where their layout
+ * is padded, that is, where channels are no multiple of 8. */
+static bool is_unreliable(const_dnnl_primitive_desc_t desc)
+{
+    const dnnl_memory_desc_t *weight = dnnl_primitive_desc_query_md(desc, dnnl_query_diff_weights_md, 0);
+    return strcmp(implementation_of(desc), "jit_1x1:avx2") == 0 && weight && weight->ndims > 0 &&
+           memcmp(weight->dims, weight->padded_dims, (size_t)weight->ndims * sizeof weight->dims[0]) != 0;
+}
+
+/* The first implementation that can be relied on; oneDNN lists the fastest first. */
+static dnnl_status_t best_implementation(const struct product *product, const union product_op *op,
+                                         const_dnnl_primitive_attr_t attr, enum product_pass pass,
+                                         dnnl_primitive_desc_t *made)
+{
+    dnnl_primitive_desc_iterator_t iterator;
+    dnnl_status_t status = dnnl_primitive_desc_iterator_create(
+        &iterator, op, attr, product->engine, pass == PRODUCT_FORWARD ? NULL : product->pass[PRODUCT_FORWARD].desc);
+    if (status != dnnl_success)
+        return status;
+    do {
+        *made = dnnl_primitive_desc_iterator_fetch(iterator);
+        if (*made && !is_unreliable(*made))
+            break;
+        dnnl_primitive_desc_destroy(*made);
+        *made = NULL;
+        status = dnnl_primitive_desc_iterator_next(iterator);
+    } while (status == dnnl_success);
+    dnnl_primitive_desc_iterator_destroy(iterator);
+    return status == dnnl_iterator_ends ? dnnl_unimplemented : status;
+}
+
 /* Creates the best primitive descriptor of a pass for weights of this layout, or any. */
 static int pass_describe(const struct product *product, const struct product_desc *desc, enum product_pass pass,
                          const dnnl_memory_desc_t *weight, dnnl_primitive_desc_t *made)
@@ -62,8 +99,7 @@ static int pass_describe(const struct product *product, const struct product_des
     DNNL_TRY(dnnl_primitive_attr_create(&attr));
     dnnl_status_t status = dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user);
     if (status == dnnl_success)
-        status = dnnl_primitive_desc_create(made, &op, attr, product->engine,
-                                            pass == PRODUCT_FORWARD ? NULL : product->pass[PRODUCT_FORWARD].desc);
+        status = best_implementation(product, &op, attr, pass, made);
     dnnl_primitive_attr_destroy(attr);
     if (status == dnnl_unimplemented)
         return FAIL(ERR_UNSUPPORTED, "oneDNN has no %s implementation of this layer; use train.precision = \"fp32\"",
@@ -80,9 +116,7 @@ static const dnnl_memory_desc_t *pass_weight(const struct product *product, enum
 
 static bool is_reference(const_dnnl_primitive_desc_t desc)
 {
-    const char *name = "";
-    return dnnl_primitive_desc_query(desc, dnnl_query_impl_info_str, 0, &name) != dnnl_success ||
-           strncmp(name, "ref", 3) == 0;
+    return strncmp(implementation_of(desc), "ref", 3) == 0;
 }
 
 static int choose_layouts(struct product *product, const struct product_desc *desc)
