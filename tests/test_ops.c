@@ -264,7 +264,12 @@ static void test_nothing_is_allocated(void **state)
 #ifndef COUNTS_ALLOCATIONS
     skip();
 #else
+    /* On older CPUs oneDNN's matrix products take memory of their own for the time of a call. */
+    bool recent;
+    backend_cpu.supports(device, DT_BF16, &recent);
     for (int i = 0; i < op_case_count; i++) {
+        if (!recent && !is_own(&op_cases[i]))
+            continue;
         struct op_run run;
         op_run_open(&run, &backend_cpu, device, &op_cases[i], DT_F32, true, 1);
         const struct op_impl *impl = backend_cpu.ops[op_cases[i].kind];
