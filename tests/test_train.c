@@ -212,6 +212,25 @@ static void test_resume_inside_first_epoch_with_sgd(void **state)
                  "", "train.max_steps=3", "train.max_steps=0");
 }
 
+/* Everything that keeps a state of its own at once, in both precisions (auto is bf16 where the hardware has it). */
+static void test_resume_with_everything(void **state)
+{
+    (void)state;
+    static const char *const kinds[] = {"train.precision=fp32 optim.name=adamw",
+                                        "train.precision=auto optim.name=adamw",
+                                        "train.precision=auto optim.name=sgd optim.nesterov=true"};
+    for (int i = 0; i < COUNT_OF(kinds); i++) {
+        char words[1024];
+        snprintf(words, sizeof words,
+                 "%s train.epochs=4 train.accumulate=2 train.batch_size=8 train.label_smoothing=0.1 "
+                 "model.name=small_cnn model.width=4 model.dropout=0.3 optim.ema_decay=0.9 optim.clip_norm=1 "
+                 "schedule.name=plateau schedule.patience=0 schedule.threshold=0.5 schedule.warmup_epochs=0.5 "
+                 "augment.hflip=0.5 augment.rotate=10 augment.contrast=0.2",
+                 kinds[i]);
+        check_resume(words, "", "train.max_steps=13", "train.max_steps=0");
+    }
+}
+
 /* What max_steps cuts off inside an epoch is measured, but it is no epoch: the best epoch stays what it was. */
 static void test_max_steps_inside_an_epoch(void **state)
 {
@@ -259,6 +278,41 @@ static void test_resume_notices_missing_images(void **state)
         snprintf(image, sizeof image, "%s/%s/%05d.png", copy, tiles_class_names[0], number);
     assert_int_equal(train(path, "train.epochs=3", &result), ERR_CONFIG);
     assert_non_null(strstr(fail_text(), "number of images"));
+}
+
+/* One update with weight decay and one without: which tensors tell them apart? */
+static void test_weight_decay_groups(void **state)
+{
+    (void)state;
+    static const char *const kinds[] = {"optim.weight_decay=0", "optim.weight_decay=0.5 optim.decay=weights",
+                                        "optim.weight_decay=0.5 optim.decay=all"};
+    struct tensor_file files[COUNT_OF(kinds)];
+    for (int i = 0; i < COUNT_OF(kinds); i++) {
+        struct train_result result;
+        char words[256];
+        snprintf(words, sizeof words, "%s train.max_steps=1 optim.name=sgd model.name=small_cnn model.width=4",
+                 kinds[i]);
+        train_ok(NULL, words, &result);
+        read_tensors(&files[i], result.path, "last/model.safetensors");
+    }
+    int weights = 0, others = 0;
+    for (int i = 0; i < files[0].count; i++) {
+        const struct tensor *plain = &files[0].tensors[i], *some = tensors_find(&files[1], plain->name),
+                            *all = tensors_find(&files[2], plain->name);
+        bool weight = plain->rank > 1;
+        weights += weight;
+        if (strstr(plain->name, "running_") || plain->type != TENSOR_F32)
+            continue;
+        assert_int_equal(memcmp(plain->data, some->data, plain->bytes) != 0, weight);
+        /* A bias before a norm, or a norm's, begins at 0, which nothing pulls. */
+        if (weight || strstr(plain->name, "weight")) {
+            assert_memory_not_equal(plain->data, all->data, plain->bytes);
+            others += !weight;
+        }
+    }
+    assert_true(weights > 0 && others > 0);
+    for (int i = 0; i < COUNT_OF(kinds); i++)
+        tensors_free(&files[i]);
 }
 
 /* Two batches of 8 make the update that one of 16 makes. */
@@ -504,9 +558,11 @@ int main(void)
         cmocka_unit_test(test_resume_after_epoch),
         cmocka_unit_test(test_resume_inside_epoch),
         cmocka_unit_test(test_resume_inside_first_epoch_with_sgd),
+        cmocka_unit_test(test_resume_with_everything),
         cmocka_unit_test(test_max_steps_inside_an_epoch),
         cmocka_unit_test(test_resume_keeps_settings),
         cmocka_unit_test(test_resume_notices_missing_images),
+        cmocka_unit_test(test_weight_decay_groups),
         cmocka_unit_test(test_accumulation_equals_larger_batch),
         cmocka_unit_test(test_threads_do_not_change_the_images),
         cmocka_unit_test(test_each_epoch_has_its_order),
