@@ -2,6 +2,7 @@
 #include "op_run.h"
 
 #include "kernels/common/bf16.h"
+#include "kernels/common/fp16.h"
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -65,9 +66,19 @@ static void spoil(struct op_run *run, void *memory, size_t bytes)
 
 /* ---- values ---- */
 
+static double half_to_double(uint16_t half, enum dtype dtype)
+{
+    return (double)(dtype == DT_BF16 ? bf16_to_float(half) : fp16_to_float(half));
+}
+
+static uint16_t half_from_double(double value, enum dtype dtype)
+{
+    return dtype == DT_BF16 ? bf16_from_float((float)value) : fp16_from_float((float)value);
+}
+
 static double rounded(double value, enum dtype dtype)
 {
-    return dtype == DT_BF16 ? (double)bf16_to_float(bf16_from_float((float)value)) : (double)(float)value;
+    return dtype == DT_F32 ? (double)(float)value : half_to_double(half_from_double(value, dtype), dtype);
 }
 
 /* Multiples of 1/64 in [-1, 1), so that maxima tie now and then, plus an offset per channel. */
@@ -88,10 +99,10 @@ static void upload(struct op_run *run, void *memory, const double *values, int64
     char *raw = malloc((size_t)count * dtype_bytes(dtype) + 1);
     assert_non_null(raw);
     for (int64_t i = 0; i < count; i++)
-        if (dtype == DT_BF16)
-            ((uint16_t *)raw)[i] = bf16_from_float((float)values[i]);
-        else
+        if (dtype == DT_F32)
             ((float *)raw)[i] = (float)values[i];
+        else
+            ((uint16_t *)raw)[i] = half_from_double(values[i], dtype);
     MUST(run->backend->upload(run->device, memory, raw, (size_t)count * dtype_bytes(dtype)));
     MUST(run->backend->wait(run->device));
     free(raw);
@@ -105,7 +116,7 @@ static double *download(struct op_run *run, const void *memory, int64_t count, e
     MUST(run->backend->download(run->device, raw, memory, (size_t)count * dtype_bytes(dtype)));
     MUST(run->backend->wait(run->device));
     for (int64_t i = 0; i < count; i++)
-        values[i] = dtype == DT_BF16 ? (double)bf16_to_float(((uint16_t *)raw)[i]) : (double)((float *)raw)[i];
+        values[i] = dtype == DT_F32 ? (double)((float *)raw)[i] : half_to_double(((uint16_t *)raw)[i], dtype);
     free(raw);
     return values;
 }

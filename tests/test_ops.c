@@ -1,4 +1,6 @@
-/* test_ops: every operation of the CPU backend against ref_ops, forward and backward, in fp32 and bf16. */
+/* test_ops: every operation of a backend against ref_ops, forward and backward, in all its precisions. TEST_DEVICE
+ * names the device (mirror.h). */
+#include "mirror.h"
 #include "op_run.h"
 
 #include "random.h"
@@ -11,7 +13,8 @@
 /* cmocka.h wants the four above. */
 #include <cmocka.h>
 
-static struct device *device;
+static struct mirror mirror; /* of the digest alone: operations have their own buffers */
+static uint64_t digest;
 
 /* ---- counting allocations: this program's malloc replaces the C library's, for oneDNN too ---- */
 
@@ -67,78 +70,145 @@ int posix_memalign(void **memory, size_t alignment, size_t bytes)
 /* ---- against the truth ---- */
 
 /* Tolerances: of one rounding of the result, and of fp32 sums in units of the largest value. */
-struct tolerance {
+static const struct tolerance {
     double relative, scaled;
+} tolerances[DT_COUNT] = {
+    [DT_F32] = {1e-6, 1e-6},
+    [DT_BF16] = {1.0 / 256.0, 2e-6},
+    [DT_F16] = {1.0 / 2048.0, 2e-6},
 };
-static const struct tolerance of_f32 = {1e-6, 1e-6}, of_bf16 = {1.0 / 256.0, 2e-6};
 
-static void check_forward(struct op_run *run, const struct tolerance *tolerance)
+/* FNV-1a, eight bytes at a time: says whether all results are the same in every schedule. */
+static void digest_values(const double *values, int64_t count)
 {
-    op_run_forward(run);
-    ref_forward(&run->truth);
-    op_check(run->op_case->name, "out", op_run_out(run), run->truth.out, shape_count(run->out), tolerance->relative,
-             tolerance->scaled);
+    for (int64_t i = 0; i < count; i++) {
+        uint64_t bits;
+        memcpy(&bits, &values[i], sizeof bits);
+        digest = (digest ^ bits) * 0x100000001B3u;
+    }
 }
 
-static void check_backward(struct op_run *run, const struct tolerance *tolerance)
+static void open_run(struct op_run *run, const struct op_case *op_case, enum dtype dtype, bool training, uint64_t seed)
 {
+    op_run_open(run, mirror.backend, mirror.device, op_case, dtype, training, seed);
+}
+
+static void check_forward(struct op_run *run)
+{
+    const struct tolerance *tolerance = &tolerances[run->dtype];
+    const int64_t count = shape_count(run->out);
+    op_run_forward(run);
+    ref_forward(&run->truth);
+    const double *out = op_run_out(run);
+    op_check(run->op_case->name, "out", out, run->truth.out, count, tolerance->relative, tolerance->scaled);
+    digest_values(out, count);
+}
+
+static void check_backward(struct op_run *run)
+{
+    const struct tolerance *tolerance = &tolerances[run->dtype];
     op_run_backward(run);
     /* The mask of a rectifier is the device's own, whose rounding may differ from ours at 0. */
     run->truth.out = op_run_out(run);
     ref_backward(&run->truth);
-    for (int i = 0; i < run->in_count; i++)
-        op_check(run->op_case->name, i ? "gradient of the addend" : "gradient of the input", op_run_in_grad(run, i),
+    for (int i = 0; i < run->in_count; i++) {
+        const double *grad = op_run_in_grad(run, i);
+        op_check(run->op_case->name, i ? "gradient of the addend" : "gradient of the input", grad,
                  run->truth.in_grad[i], shape_count(run->in), tolerance->relative, tolerance->scaled);
+        digest_values(grad, shape_count(run->in));
+    }
     for (int k = 0; k < run->weight_count; k++)
-        if (run->call.weight_grad[k])
-            op_check(run->op_case->name, k ? "gradient of the bias" : "gradient of the weight",
-                     op_run_weight_grad(run, k), run->truth.weight_grad[k], shape_count(run->weights[k].shape),
-                     of_f32.relative, 2e-6);
+        if (run->call.weight_grad[k]) {
+            const int64_t count = shape_count(run->weights[k].shape);
+            const double *grad = op_run_weight_grad(run, k);
+            op_check(run->op_case->name, k ? "gradient of the bias" : "gradient of the weight", grad,
+                     run->truth.weight_grad[k], count, tolerances[DT_F32].relative, 2e-6);
+            digest_values(grad, count);
+        }
 }
 
-static void check_cases(enum dtype dtype, const struct tolerance *tolerance)
+static bool offered(const struct op_case *op_case)
 {
-    for (int i = 0; i < op_case_count; i++) {
+    return mirror.backend->ops[op_case->kind];
+}
+
+static void train_case(int i, enum dtype dtype)
+{
+    struct op_run run;
+    open_run(&run, &op_cases[i], dtype, true, 1 + (uint64_t)i);
+    check_forward(&run);
+    check_backward(&run);
+    op_run_close(&run);
+}
+
+/* What was prepared for training evaluates too. */
+static void evaluate_case(int i, enum dtype dtype)
+{
+    for (int training = 0; training < 2; training++) {
         struct op_run run;
-        op_run_open(&run, &backend_cpu, device, &op_cases[i], dtype, true, 1 + (uint64_t)i);
-        check_forward(&run, tolerance);
-        check_backward(&run, tolerance);
+        open_run(&run, &op_cases[i], dtype, training, (training ? 200 : 100) + (uint64_t)i);
+        run.call.training = run.truth.training = false;
+        check_forward(&run);
         op_run_close(&run);
     }
+}
+
+struct pass {
+    void (*check)(int i, enum dtype dtype);
+    enum dtype dtype;
+};
+
+static int pass_work(struct mirror *of, const void *what)
+{
+    const struct pass *pass = what;
+    digest = 0xCBF29CE484222325u;
+    for (int i = 0; i < op_case_count; i++)
+        if (offered(&op_cases[i]))
+            pass->check(i, pass->dtype);
+    return of->backend->upload(of->device, mirror_at(of, &digest), &digest, sizeof digest);
+}
+
+static void check_cases(void (*check)(int i, enum dtype dtype), enum dtype dtype)
+{
+    const struct pass pass = {check, dtype};
+    if (!mirror_supports(&mirror, dtype))
+        skip();
+    mirror_run(&mirror, pass_work, &pass);
 }
 
 static void test_f32(void **state)
 {
     (void)state;
-    check_cases(DT_F32, &of_f32);
+    check_cases(train_case, DT_F32);
 }
 
 static void test_bf16(void **state)
 {
     (void)state;
-    bool in_hardware;
-    if (!backend_cpu.supports(device, DT_BF16, &in_hardware))
-        skip();
-    check_cases(DT_BF16, &of_bf16);
+    check_cases(train_case, DT_BF16);
+}
+
+static void test_f16(void **state)
+{
+    (void)state;
+    check_cases(train_case, DT_F16);
 }
 
 static void test_evaluation(void **state)
 {
     (void)state;
-    for (int i = 0; i < op_case_count; i++) {
-        struct op_run run;
-        op_run_open(&run, &backend_cpu, device, &op_cases[i], DT_F32, false, 100 + (uint64_t)i);
-        check_forward(&run, &of_f32);
-        op_run_close(&run);
-        /* What was prepared for training evaluates too. */
-        op_run_open(&run, &backend_cpu, device, &op_cases[i], DT_F32, true, 200 + (uint64_t)i);
-        run.call.training = run.truth.training = false;
-        check_forward(&run, &of_f32);
-        op_run_close(&run);
-    }
+    check_cases(evaluate_case, DT_F32);
 }
 
-/* ---- running statistics ---- */
+/* ---- normalisation ---- */
+
+static void commit(struct op_run *run, int32_t bad)
+{
+    run->control.bad = bad;
+    assert_int_equal(run->backend->upload(run->device, (void *)run->call.control, &run->control, sizeof run->control),
+                     OK);
+    op_run_commit(run);
+}
 
 static void test_commit(void **state)
 {
@@ -147,17 +217,13 @@ static void test_commit(void **state)
         if (op_cases[i].kind != OP_NORM)
             continue;
         struct op_run run;
-        op_run_open(&run, &backend_cpu, device, &op_cases[i], DT_F32, true, 300 + (uint64_t)i);
+        open_run(&run, &op_cases[i], DT_F32, true, 300 + (uint64_t)i);
         op_run_forward(&run);
         double *mean = op_run_weight(&run, 2), *variance = op_run_weight(&run, 3);
-        run.control.bad = 1;
-        assert_int_equal(backend_cpu.upload(device, (void *)run.call.control, &run.control, sizeof run.control), OK);
-        op_run_commit(&run);
+        commit(&run, 1);
         assert_memory_equal(op_run_weight(&run, 2), mean, (size_t)run.in.c * sizeof *mean);
         assert_memory_equal(op_run_weight(&run, 3), variance, (size_t)run.in.c * sizeof *variance);
-        run.control.bad = 0;
-        assert_int_equal(backend_cpu.upload(device, (void *)run.call.control, &run.control, sizeof run.control), OK);
-        op_run_commit(&run);
+        commit(&run, 0);
         ref_commit(&run.truth, mean, variance);
         op_check(run.op_case->name, "running mean", op_run_weight(&run, 2), mean, run.in.c, 1e-6, 1e-6);
         op_check(run.op_case->name, "running variance", op_run_weight(&run, 3), variance, run.in.c, 1e-6, 1e-6);
@@ -165,20 +231,47 @@ static void test_commit(void **state)
     }
 }
 
+/* A mean of thousands of deviations: sums of squares would leave no digit of the variance. What is left to err is the
+ * rounding of means, by 4096 / 2^25. */
+static void test_far_from_zero(void **state)
+{
+    (void)state;
+    for (int i = 0; i < op_case_count; i++) {
+        if (op_cases[i].kind != OP_NORM || op_cases[i].params.norm.add)
+            continue;
+        struct op_run run;
+        open_run(&run, &op_cases[i], DT_F32, true, 400 + (uint64_t)i);
+        double *x = arena_push(&run.arena, (size_t)shape_count(run.in) * sizeof *x);
+        for (int64_t k = 0; k < shape_count(run.in); k++)
+            x[k] = run.truth.in[0][k] + 4096.0;
+        run.truth.in[0] = x;
+        op_run_upload(&run);
+        op_run_forward(&run);
+        ref_forward(&run.truth);
+        op_check(run.op_case->name, "out", op_run_out(&run), run.truth.out, shape_count(run.out), 1e-3, 1e-3);
+        double *mean = op_run_weight(&run, 2), *variance = op_run_weight(&run, 3);
+        commit(&run, 0);
+        ref_commit(&run.truth, mean, variance);
+        op_check(run.op_case->name, "running variance", op_run_weight(&run, 3), variance, run.in.c, 1e-4, 0.0);
+        op_run_close(&run);
+    }
+}
+
 static void test_one_value_has_no_variance(void **state)
 {
     (void)state;
+    const struct op_impl *norm = mirror.backend->ops[OP_NORM];
     const union op_params params = {.norm = {.epsilon = 1e-5f, .momentum = 0.1f}};
     struct op_desc desc = {
         .params = &params, .in = {{1, 1, 1, 8}}, .out = {1, 1, 1, 8}, .in_count = 1, .training = true};
     struct op_needs needs = {0};
     void *made = &made;
-    assert_int_equal(backend_cpu.ops[OP_NORM]->prepare(device, &desc, &made, &needs), ERR_CONFIG);
+    assert_int_equal(norm->prepare(mirror.device, &desc, &made, &needs), ERR_CONFIG);
     assert_null(made);
     assert_non_null(strstr(fail_text(), "variance"));
     desc.training = false;
-    assert_int_equal(backend_cpu.ops[OP_NORM]->prepare(device, &desc, &made, &needs), OK);
-    backend_cpu.ops[OP_NORM]->release(made);
+    assert_int_equal(norm->prepare(mirror.device, &desc, &made, &needs), OK);
+    norm->release(made);
 }
 
 /* ---- threads ---- */
@@ -212,6 +305,8 @@ static double *results_of(const struct op_case *op_case, enum dtype dtype, int t
 static void test_threads_change_nothing(void **state)
 {
     (void)state;
+    if (!mirror_is_cpu(&mirror))
+        skip();
     for (int i = 0; i < op_case_count; i++)
         for (int bf16 = 0; is_own(&op_cases[i]) && bf16 < 2; bf16++) {
             struct op_run one, three;
@@ -231,9 +326,13 @@ static void test_threads_change_nothing(void **state)
 static void test_repeats(void **state)
 {
     (void)state;
+    if (mirror_is_emulated(&mirror))
+        skip();
     for (int i = 0; i < op_case_count; i++) {
         struct op_run run;
-        op_run_open(&run, &backend_cpu, device, &op_cases[i], DT_F32, true, 4);
+        if (!offered(&op_cases[i]))
+            continue;
+        open_run(&run, &op_cases[i], DT_F32, true, 4);
         const double *out[2], *in_grad[2], *weight_grad[2] = {NULL, NULL};
         for (int time = 0; time < 2; time++) {
             op_run_forward(&run);
@@ -264,22 +363,23 @@ static void test_nothing_is_allocated(void **state)
 #ifndef COUNTS_ALLOCATIONS
     skip();
 #else
+    if (!mirror_is_cpu(&mirror))
+        skip();
     /* On older CPUs oneDNN's matrix products take memory of their own for the time of a call. */
-    bool recent;
-    backend_cpu.supports(device, DT_BF16, &recent);
+    const bool recent = mirror_supports(&mirror, DT_BF16);
     for (int i = 0; i < op_case_count; i++) {
         if (!recent && !is_own(&op_cases[i]))
             continue;
         struct op_run run;
-        op_run_open(&run, &backend_cpu, device, &op_cases[i], DT_F32, true, 1);
-        const struct op_impl *impl = backend_cpu.ops[op_cases[i].kind];
+        open_run(&run, &op_cases[i], DT_F32, true, 1);
+        const struct op_impl *impl = mirror.backend->ops[op_cases[i].kind];
         op_run_forward(&run);
         op_run_backward(&run);
         const size_t before = allocated_bytes;
-        assert_int_equal(impl->forward(device, &run.call), OK);
-        assert_int_equal(impl->backward(device, &run.call), OK);
+        assert_int_equal(impl->forward(mirror.device, &run.call), OK);
+        assert_int_equal(impl->backward(mirror.device, &run.call), OK);
         if (impl->commit)
-            assert_int_equal(impl->commit(device, &run.call), OK);
+            assert_int_equal(impl->commit(mirror.device, &run.call), OK);
         const size_t taken = allocated_bytes - before;
         if (taken > (is_own(&op_cases[i]) ? 0 : LIST_BYTES))
             fail_msg("%s: a step allocated %zu bytes", op_cases[i].name, taken);
@@ -328,6 +428,8 @@ static double *random_values(struct arena *arena, int64_t count, uint32_t draw)
 static void test_truth_by_differences(void **state)
 {
     (void)state;
+    if (!mirror_is_cpu(&mirror))
+        skip();
     for (int i = 0; i < op_case_count; i++) {
         const struct op_case *op_case = &op_cases[i];
         if (shape_count(op_case->in) > 5000)
@@ -366,13 +468,15 @@ static void test_truth_by_differences(void **state)
 static int open_device(void **state)
 {
     (void)state;
-    return backend_cpu.open(&device, 0, 0);
+    mirror_open(&mirror, 0);
+    mirror_add(&mirror, &digest, sizeof digest);
+    return 0;
 }
 
 static int close_device(void **state)
 {
     (void)state;
-    backend_cpu.close(device);
+    mirror_close(&mirror);
     return 0;
 }
 
@@ -381,8 +485,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_f32),
         cmocka_unit_test(test_bf16),
+        cmocka_unit_test(test_f16),
         cmocka_unit_test(test_evaluation),
         cmocka_unit_test(test_commit),
+        cmocka_unit_test(test_far_from_zero),
         cmocka_unit_test(test_one_value_has_no_variance),
         cmocka_unit_test(test_threads_change_nothing),
         cmocka_unit_test(test_repeats),
