@@ -4,6 +4,10 @@
 #define CUDA_DNN_H
 #include "cuda.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum dnn_pass { DNN_FORWARD, DNN_DATA, DNN_WEIGHTS, DNN_PASS_COUNT };
 
 struct dnn_conv {
@@ -37,4 +41,8 @@ int dnn_fastest(struct device *device, const struct dnn_conv *conv, struct dnn_p
 /* Text to free, or NULL when there is none for this key. */
 char *dnn_cache_read(const char *key);
 void dnn_cache_write(const char *key, const char *json);
+
+#ifdef __cplusplus
+}
+#endif
 #endif

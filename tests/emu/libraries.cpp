@@ -1,0 +1,229 @@
+/* libraries: stands in for cuBLAS and cuDNN where the CUDA backend runs in the emulator: the same calls as dnn.c,
+ * blas.c and libraries.c, answered by the plainest kernels, one warp for all results and sums in double. Workspaces are
+ * asked for and spoilt, so that a caller who leaves no room is found out. Owns no rule of how an operation uses them.
+ */
+#include "blas.h"
+#include "dnn.h"
+#include "launch.cuh"
+#include <cstdio>
+
+namespace
+{
+enum { WORKSPACE_BYTES = 1000, THREADS = 32 };
+
+__global__ void spoil_kernel(unsigned char *workspace, int bytes)
+{
+    for (int i = int(threadIdx.x); i < bytes; i += THREADS)
+        workspace[i] = 0xFF;
+}
+
+/* Where element (n, h, w, c) lies; -1 outside. */
+__device__ int64_t place(shape s, int n, int h, int w, int c)
+{
+    return h < 0 || h >= s.h || w < 0 || w >= s.w ? -1 : ((int64_t(n) * s.h + h) * s.w + w) * s.c + c;
+}
+
+/* What output channel k, position (n, oh, ow) takes of kernel element (r, s, c) of its group: the place in x. */
+__device__ int64_t source(const dnn_conv &conv, int n, int oh, int ow, int k, int r, int s, int c)
+{
+    const int inside = conv.in.c / conv.groups, group = k / (conv.out.c / conv.groups);
+    return place(conv.in, n, oh * conv.stride - conv.pad_h + r, ow * conv.stride - conv.pad_w + s, group * inside + c);
+}
+
+template <class T> __device__ void forward_at(int64_t i, const dnn_conv &conv, const T *x, const T *w, T *y)
+{
+    const int k = int(i % conv.out.c), ow = int(i / conv.out.c % conv.out.w),
+              oh = int(i / conv.out.c / conv.out.w % conv.out.h), n = int(i / conv.out.c / conv.out.w / conv.out.h);
+    const shape weight = {conv.out.c, conv.kernel_h, conv.kernel_w, conv.in.c / conv.groups};
+    double sum = 0;
+    for (int r = 0; r < weight.h; r++)
+        for (int s = 0; s < weight.w; s++)
+            for (int c = 0; c < weight.c; c++) {
+                const int64_t from = source(conv, n, oh, ow, k, r, s, c);
+                if (from >= 0)
+                    sum += double(gpu::to_float(x[from])) * gpu::to_float(w[place(weight, k, r, s, c)]);
+            }
+    y[i] = gpu::from_float<T>(float(sum));
+}
+
+template <class T> __device__ void data_at(int64_t i, const dnn_conv &conv, T *x, const T *w, const T *y)
+{
+    const int inside = conv.in.c / conv.groups, per_group = conv.out.c / conv.groups;
+    const int channel = int(i % conv.in.c), group = channel / inside, iw = int(i / conv.in.c % conv.in.w),
+              ih = int(i / conv.in.c / conv.in.w % conv.in.h), n = int(i / conv.in.c / conv.in.w / conv.in.h);
+    const shape weight = {conv.out.c, conv.kernel_h, conv.kernel_w, inside};
+    double sum = 0;
+    for (int r = 0; r < weight.h; r++)
+        for (int s = 0; s < weight.w; s++) {
+            const int h = ih + conv.pad_h - r, v = iw + conv.pad_w - s;
+            if (h % conv.stride || v % conv.stride)
+                continue;
+            for (int k = group * per_group; k < (group + 1) * per_group; k++) {
+                const int64_t from = place(conv.out, n, h / conv.stride, v / conv.stride, k);
+                if (h >= 0 && v >= 0 && from >= 0)
+                    sum += double(gpu::to_float(y[from])) *
+                           gpu::to_float(w[place(weight, k, r, s, channel - group * inside)]);
+            }
+        }
+    x[i] = gpu::from_float<T>(float(sum));
+}
+
+template <class T> __device__ void weights_at(int64_t i, const dnn_conv &conv, const T *x, T *w, const T *y)
+{
+    const shape weight = {conv.out.c, conv.kernel_h, conv.kernel_w, conv.in.c / conv.groups};
+    const int c = int(i % weight.c), s = int(i / weight.c % weight.w), r = int(i / weight.c / weight.w % weight.h),
+              k = int(i / weight.c / weight.w / weight.h);
+    double sum = 0;
+    for (int n = 0; n < conv.out.n; n++)
+        for (int oh = 0; oh < conv.out.h; oh++)
+            for (int ow = 0; ow < conv.out.w; ow++) {
+                const int64_t from = source(conv, n, oh, ow, k, r, s, c);
+                if (from >= 0)
+                    sum += double(gpu::to_float(x[from])) * gpu::to_float(y[place(conv.out, n, oh, ow, k)]);
+            }
+    w[i] = gpu::from_float<T>(float(sum));
+}
+
+/* out = a b + bias; matrices of columns. */
+template <class T, class U>
+__device__ void product_at(int64_t i, const blas_matrix &a, const T *a_at, const blas_matrix &b, const T *b_at,
+                           const blas_matrix &out, U *out_at, const float *bias)
+{
+    const int64_t row = i % out.rows, column = i / out.rows, depth = a.transposed ? a.rows : a.columns;
+    double sum = 0;
+    for (int64_t k = 0; k < depth; k++) {
+        const T left = a_at[a.transposed ? row * a.rows + k : k * a.rows + row];
+        const T right = b_at[b.transposed ? k * b.rows + column : column * b.rows + k];
+        sum += double(gpu::to_float(left)) * gpu::to_float(right);
+    }
+    out_at[i] = gpu::from_float<U>(float(bias ? sum + bias[row] : sum));
+}
+
+struct conv_plan {
+    dnn_conv conv;
+    dnn_pass pass;
+};
+
+template <class T> __global__ void conv_kernel(conv_plan plan, int64_t count, T *x, T *w, T *y)
+{
+    for (int64_t i = threadIdx.x; i < count; i += THREADS)
+        if (plan.pass == DNN_FORWARD)
+            forward_at<T>(i, plan.conv, x, w, y);
+        else if (plan.pass == DNN_DATA)
+            data_at<T>(i, plan.conv, x, w, y);
+        else
+            weights_at<T>(i, plan.conv, x, w, y);
+}
+
+struct product_plan {
+    blas_matrix a, b, out;
+    bool bias;
+};
+
+template <class T, class U>
+__global__ void product_kernel(product_plan plan, const T *a, const T *b, U *out, const float *bias)
+{
+    for (int64_t i = threadIdx.x; i < plan.out.rows * plan.out.columns; i += THREADS)
+        product_at<T, U>(i, plan.a, a, plan.b, b, plan.out, out, bias);
+}
+
+int spoil(device *device, void *workspace)
+{
+    CUDA_TRY(
+        gpu::launch(spoil_kernel, 1, THREADS, 0, device->stream, (unsigned char *)workspace, int(WORKSPACE_BYTES)));
+    return OK;
+}
+
+template <class T> int conv_run(device *device, const conv_plan *plan, const void *x, const void *w, const void *y)
+{
+    const dnn_conv &conv = plan->conv;
+    const int64_t counts[DNN_PASS_COUNT] = {shape_count(conv.out), shape_count(conv.in),
+                                            int64_t(conv.out.c) * conv.kernel_h * conv.kernel_w *
+                                                (conv.in.c / conv.groups)};
+    CUDA_TRY(
+        gpu::launch(conv_kernel<T>, 1, THREADS, 0, device->stream, *plan, counts[plan->pass], (T *)x, (T *)w, (T *)y));
+    return OK;
+}
+
+template <class T, class U>
+int product_run(device *device, const product_plan *plan, const void *a, const void *b, void *out, const float *bias)
+{
+    CUDA_TRY(gpu::launch(product_kernel<T, U>, 1, THREADS, 0, device->stream, *plan, (const T *)a, (const T *)b,
+                         (U *)out, bias));
+    return OK;
+}
+} // namespace
+
+int cuda_libraries_open(device *device)
+{
+    (void)device;
+    return OK;
+}
+
+void cuda_libraries_close(device *device)
+{
+    (void)device;
+}
+
+void cuda_libraries_describe(char *text, size_t bytes)
+{
+    snprintf(text, bytes, "stand-ins for cuBLAS and cuDNN");
+}
+
+int dnn_plan_build(device *device, const dnn_conv *conv, dnn_pass pass, dnn_plan *plan)
+{
+    (void)device;
+    plan->plan = new conv_plan{*conv, pass};
+    plan->workspace_bytes = WORKSPACE_BYTES;
+    return OK;
+}
+
+void dnn_plan_free(dnn_plan *plan)
+{
+    delete static_cast<conv_plan *>(plan->plan);
+    *plan = dnn_plan();
+}
+
+int dnn_plan_run(device *device, dnn_plan *plan, const void *x, const void *w, const void *y, void *workspace)
+{
+    const conv_plan *described = static_cast<const conv_plan *>(plan->plan);
+    TRY(spoil(device, workspace));
+    switch (described->conv.dtype) {
+    case DT_BF16: return conv_run<gpu::bf16>(device, described, x, w, y);
+    case DT_F16: return conv_run<gpu::fp16>(device, described, x, w, y);
+    default: return conv_run<float>(device, described, x, w, y);
+    }
+}
+
+int blas_product_build(device *device, blas_product *product, blas_matrix a, blas_matrix b, blas_matrix out, bool bias)
+{
+    (void)device;
+    product->desc = new product_plan{a, b, out, bias};
+    product->workspace_bytes = WORKSPACE_BYTES;
+    return OK;
+}
+
+void blas_product_free(blas_product *product)
+{
+    delete static_cast<product_plan *>(product->desc);
+    *product = blas_product();
+}
+
+int blas_product_run(device *device, const blas_product *product, const void *a, const void *b, void *out,
+                     const float *bias, void *workspace)
+{
+    const product_plan *plan = static_cast<const product_plan *>(product->desc);
+    if (plan->bias != (bias != nullptr))
+        return FAIL(ERR_DEVICE, "a product runs with a bias exactly when it was built with one");
+    TRY(spoil(device, workspace));
+    const bool widens = plan->out.dtype == DT_F32;
+    switch (plan->a.dtype) {
+    case DT_BF16:
+        return widens ? product_run<gpu::bf16, float>(device, plan, a, b, out, bias)
+                      : product_run<gpu::bf16, gpu::bf16>(device, plan, a, b, out, bias);
+    case DT_F16:
+        return widens ? product_run<gpu::fp16, float>(device, plan, a, b, out, bias)
+                      : product_run<gpu::fp16, gpu::fp16>(device, plan, a, b, out, bias);
+    default: return product_run<float, float>(device, plan, a, b, out, bias);
+    }
+}
