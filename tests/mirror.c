@@ -24,19 +24,31 @@ bool mirror_is_emulated(const struct mirror *mirror)
     return emu_reset_round && !mirror_is_cpu(mirror);
 }
 
+/* In programs with a sanitizer alone. */
+extern void __asan_init(void) __attribute__((weak));
+extern void __tsan_init(void) __attribute__((weak));
+
+bool mirror_detects_races(const struct mirror *mirror)
+{
+    return __tsan_init && mirror_is_emulated(mirror);
+}
+
 bool mirror_supports(const struct mirror *mirror, enum dtype dtype)
 {
     bool in_hardware;
     return mirror->backend->supports(mirror->device, dtype, &in_hardware);
 }
 
-/* MIRROR_ROUNDS: more schedules, or fewer where each takes long. */
-static int round_count(const struct mirror *mirror)
+enum { ROUNDS = 4, ROUNDS_ADDRESSES = 2, ROUNDS_RACES = 1, ROUNDS_GPU = 2 };
+
+/* Rounds from first to the one before last; MIRROR_ROUNDS: that many. Where there is time for few, the random ones. */
+static void choose_rounds(const struct mirror *mirror, int *first, int *last)
 {
     const char *text = getenv("MIRROR_ROUNDS");
-    if (mirror_is_emulated(mirror))
-        return text ? atoi(text) : 4;
-    return mirror_is_cpu(mirror) ? 1 : 2;
+    *first = 0;
+    *last = text ? atoi(text) : mirror_is_emulated(mirror) ? ROUNDS : mirror_is_cpu(mirror) ? 1 : ROUNDS_GPU;
+    if (mirror_is_emulated(mirror) && !text)
+        *first = ROUNDS - (mirror_detects_races(mirror) ? ROUNDS_RACES : __asan_init ? ROUNDS_ADDRESSES : ROUNDS);
 }
 
 void mirror_open(struct mirror *mirror, int threads)
@@ -113,7 +125,9 @@ static char *download(struct mirror *mirror, int number)
 
 void mirror_run(struct mirror *mirror, int (*work)(struct mirror *mirror, const void *what), const void *what)
 {
-    for (int round = 0; round < round_count(mirror); round++) {
+    int first, last;
+    choose_rounds(mirror, &first, &last);
+    for (int round = first; round < last; round++) {
         if (mirror_is_emulated(mirror))
             emu_reset_round(round);
         upload(mirror);
@@ -122,10 +136,10 @@ void mirror_run(struct mirror *mirror, int (*work)(struct mirror *mirror, const 
         for (int i = 0; i < mirror->count; i++) {
             struct mirror_part *part = &mirror->parts[i];
             char *bytes = download(mirror, i);
-            if (round == 0)
+            if (round == first)
                 memcpy(part->first, bytes, part->bytes);
             else if (memcmp(part->first, bytes, part->bytes) != 0)
-                fail_msg("array %d is not in round %d what it was in round 0", i, round);
+                fail_msg("array %d is not in round %d what it was in round %d", i, round, first);
             free(bytes);
         }
     }

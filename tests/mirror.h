@@ -30,8 +30,8 @@ void *mirror_at(const struct mirror *mirror, const void *host);
  * in every round. */
 void mirror_run(struct mirror *mirror, int (*work)(struct mirror *mirror, const void *what), const void *what);
 
-/* Whether the device computes in dtype; whether it is the CPU; whether it is emulated, and so slow. */
-bool mirror_supports(const struct mirror *mirror, enum dtype dtype);
+bool mirror_supports(const struct mirror *mirror, enum dtype dtype); /* computes in it */
 bool mirror_is_cpu(const struct mirror *mirror);
-bool mirror_is_emulated(const struct mirror *mirror);
+bool mirror_is_emulated(const struct mirror *mirror);   /* and so 10 times slower than a CPU */
+bool mirror_detects_races(const struct mirror *mirror); /* emulated, and 1000 times slower */
 #endif

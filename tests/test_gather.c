@@ -12,7 +12,7 @@
 /* cmocka wants the standard headers first */
 #include <cmocka.h>
 
-enum { IMAGES = 40, BATCH_MOST = 64 };
+enum { IMAGES = 40, BATCH_MOST = 64, ROWS = 5 };
 
 /* A data set of IMAGES images and room for one batch. */
 struct world {
@@ -160,7 +160,7 @@ static void kind_check(int size, int kind, enum dtype dtype)
     augment.interpolation = kind & 16 ? INTERPOLATE_BILINEAR : INTERPOLATE_NEAREST;
     struct world world;
     char what[80];
-    world_open(&world, sizes[size].image, augment, 6, 2);
+    world_open(&world, sizes[size].image, augment, ROWS, 2);
     if (mirror_supports(&world.mirror, dtype)) {
         world.args.dtype = dtype;
         world.control.first = size;
@@ -172,15 +172,26 @@ static void kind_check(int size, int kind, enum dtype dtype)
     world_close(&world);
 }
 
+/* On an emulated device each kind has one type; under the race detector two sizes have the kinds that differ most. */
+static bool takes_too_long(const struct mirror *mirror, int size, int kind, enum dtype dtype)
+{
+    bool chosen = size % 5 == 0 && (kind == 0 || kind == 8 || kind % 16 == 15);
+    return (mirror_is_emulated(mirror) && (size + kind) % 3 != (int)dtype) || (mirror_detects_races(mirror) && !chosen);
+}
+
 /* Every kind alone and all together, both interpolations, all types, odd sizes, one to four channels, rows longer than
  * what is processed at a time. */
 static void test_equals_plain_loop(void **state)
 {
     (void)state;
+    struct mirror mirror;
+    mirror_open(&mirror, 1);
     for (int size = 0; size < COUNT_OF(sizes); size++)
         for (int kind = 0; kind < 32; kind++)
             for (int dtype = DT_F32; dtype <= DT_F16; dtype++)
-                kind_check(size, kind, (enum dtype)dtype);
+                if (!takes_too_long(&mirror, size, kind, (enum dtype)dtype))
+                    kind_check(size, kind, (enum dtype)dtype);
+    mirror_close(&mirror);
 }
 
 static void test_evaluation(void **state)
@@ -210,10 +221,15 @@ static void test_batch_and_threads_do_not_matter(void **state)
     struct world whole, part;
     struct shape image = {1, 24, 24, 3};
     world_open(&whole, image, augment_full(24, 24), IMAGES, 1);
+    if (mirror_detects_races(&whole.mirror)) {
+        world_close(&whole);
+        skip();
+    }
     world_gather(&whole);
     static const int batches[] = {1, 2, 8, 40};
+    int most = mirror_is_cpu(&whole.mirror) ? 5 : 1;
     for (int b = 0; b < COUNT_OF(batches); b++)
-        for (int threads = 1; threads <= 5; threads += 2) {
+        for (int threads = 1; threads <= most; threads += 2) {
             world_open(&part, image, augment_full(24, 24), batches[b], threads);
             for (int first = 0; first < IMAGES; first += batches[b]) {
                 part.control.first = first;

@@ -206,6 +206,10 @@ static void sizes_check(int rows, int classes, float smoothing)
 {
     double grad[1025], probability[1025], total = 0, squares = 0, most = 0;
     batch_open(rows, classes, 2);
+    if (mirror_detects_races(&batch.mirror) && rows * classes > 1000) {
+        batch_close();
+        return;
+    }
     batch.args.smoothing = smoothing;
     batch.args.grad_scale = 3.0f;
     batch.labels[rows - 1] = rows > 1 ? -1 : 0;

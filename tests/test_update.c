@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 static const int64_t sizes[] = {1, 15, 16, 17, 63, 1023, 1025, 4095, 4096, 4097, 100003, 2200001};
-enum { EMULATED_MOST = 100003 };
+enum { EMULATED_MOST = 100003, RACES_MOST = 4097 };
 
 /* The flat arrays of one model, and everything that update reads and writes. */
 struct slab {
@@ -274,7 +274,8 @@ static void test_update_sizes(void **state)
         int64_t count = sizes[s];
         struct slab slab;
         slab_open(&slab, count, 2);
-        if (mirror_is_emulated(&slab.mirror) && count > EMULATED_MOST) {
+        if ((mirror_is_emulated(&slab.mirror) && count > EMULATED_MOST) ||
+            (mirror_detects_races(&slab.mirror) && count > RACES_MOST)) {
             slab_close(&slab);
             break;
         }

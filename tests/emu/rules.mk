@@ -14,7 +14,7 @@ EMU_CXX_tsan  := clang++
 EMU_OPTIONS_plain := -O2
 EMU_OPTIONS_asan  := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -DEMU_ASAN
 EMU_OPTIONS_tsan  := -O1 -fsanitize=thread -DEMU_TSAN
-EMU_BASE := -DEMU -D_GNU_SOURCE -g -MMD -MP -ffp-contract=off -fno-math-errno -pthread -Wall -Wextra -Wshadow -Wundef \
+EMU_BASE := -DEMU -D_GNU_SOURCE -g -MMD -MP -ffp-contract=off -fno-math-errno -pthread -Wall -Wextra -Wundef \
             $(WERROR) -Itests/emu -Ikernels/cuda -Iinclude -I. -Itests
 
 # cuDNN and cuBLAS are answered by stand-ins in tests/emu.
@@ -23,7 +23,10 @@ EMU_SOURCES := $(wildcard tests/emu/*.c tests/emu/*.cpp)
 EMU_TESTS   := $(filter tests/emu/test_%,$(EMU_SOURCES))
 EMU_SELF    := $(filter-out $(EMU_TESTS),$(EMU_SOURCES))
 emu_object   = $(addsuffix .o,$(addprefix $(BUILD)/emu/$(1)/,$(basename $(2))))
-EMU_PROGRAMS := $(foreach v,$(EMU_VARIANTS),$(patsubst tests/emu/%,$(BUILD)/emu/$v/%,$(basename $(EMU_TESTS))))
+# Tests that serve any device (tests/mirror.h).
+EMU_SHARED := $(addprefix tests/test_,flat.c gather.c loss.c update.c)
+EMU_PROGRAMS := $(foreach v,$(EMU_VARIANTS),$(patsubst tests/emu/%,$(BUILD)/emu/$v/%,$(basename $(EMU_TESTS))) \
+                  $(patsubst tests/%,$(BUILD)/emu/$v/shared/%,$(basename $(EMU_SHARED))))
 
 # $(1): variant
 define emu_rules
@@ -44,10 +47,17 @@ $(call emu_object,$(1),$(EMU_SELF)): private LOCAL += -O2 -fno-sanitize=all
 $(call emu_object,$(1),kernels/cuda/device.c): private LOCAL += -include tests/emu/weak.h
 $(BUILD)/emu/$(1)/test_%: $(BUILD)/emu/$(1)/tests/emu/test_%.o $(call emu_object,$(1),$(EMU_SELF) $(EMU_KERNELS)) \
     $(call object,$(TEST_SUPPORT)) $(LIBRARY)
-	$(if $(V),,@echo '  LINK  $$@')
-	$(Q)$$(EMU_CXX_$(1)) $$(EMU_OPTIONS_$(1)) -pthread -o $$@ $$(filter %.o %.a,$$^) -lcmocka $$(ALL_LIBS) -lgomp
+	$$(call emu_link,$(1))
+$(BUILD)/emu/$(1)/shared/test_%: $(BUILD)/emu/$(1)/tests/test_%.o $(call emu_object,$(1),$(EMU_SELF) $(EMU_KERNELS)) \
+    $(call object,$(TEST_SUPPORT)) $(LIBRARY)
+	$$(call emu_link,$(1))
+endef
+define emu_link
+$(if $(V),,@echo '  LINK  $@')
+@mkdir -p $(@D)
+$(Q)$(EMU_CXX_$(1)) $(EMU_OPTIONS_$(1)) -pthread -o $@ $(filter %.o %.a,$^) -lcmocka $(ALL_LIBS) -lgomp
 endef
 $(foreach v,$(EMU_VARIANTS),$(eval $(call emu_rules,$v)))
 
 tests: $(EMU_PROGRAMS)
--include $(patsubst %.o,%.d,$(foreach v,$(EMU_VARIANTS),$(call emu_object,$v,$(EMU_SOURCES) $(EMU_KERNELS))))
+-include $(patsubst %.o,%.d,$(foreach v,$(EMU_VARIANTS),$(call emu_object,$v,$(EMU_SOURCES) $(EMU_SHARED) $(EMU_KERNELS))))
