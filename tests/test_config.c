@@ -466,45 +466,6 @@ static void mutate(const char *path)
     memory_give(data);
 }
 
-static int advice_count;
-static char advice_text[512];
-static void __attribute__((format(printf, 1, 2))) hear(const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    vsnprintf(advice_text, sizeof advice_text, format, args);
-    va_end(args);
-    advice_count++;
-}
-
-static void test_advice(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *overrides, *says; /* NULL: nothing */
-    } cases[] = {
-        {NULL, NULL},
-        {"schedule.name=plateau|early_stop.patience=11", "ends this run before the plateau"},
-        {"schedule.name=plateau|early_stop.patience=12", NULL},
-        {"schedule.name=plateau|early_stop.patience=5|early_stop.monitor=val_accuracy", NULL},
-        {"schedule.name=cosine|early_stop.patience=5", NULL},
-        {"schedule.warmup_epochs=3|train.epochs=3", "the warm-up lasts"},
-        {"schedule.warmup_epochs=2|train.epochs=3", NULL},
-        {"schedule.name=step|schedule.step_epochs=4|train.epochs=4", "before the rate's first step"},
-        {"schedule.name=step|schedule.step_epochs=3|train.epochs=4", NULL},
-    };
-    for (int i = 0; i < COUNT_OF(cases); i++) {
-        struct config config;
-        load_good(&config, "", cases[i].overrides);
-        advice_count = 0;
-        assert_int_equal(config_advise(&config, hear), cases[i].says ? 1 : 0);
-        assert_int_equal(advice_count, cases[i].says ? 1 : 0);
-        if (cases[i].says && !strstr(advice_text, cases[i].says))
-            fail_msg("%s: %s", cases[i].overrides, advice_text);
-        config_free(&config);
-    }
-}
-
 static void test_mutations(void **state)
 {
     (void)state;
@@ -520,7 +481,7 @@ int main(void)
         cmocka_unit_test(test_shipped_configs), cmocka_unit_test(test_odd_texts),
         cmocka_unit_test(test_random_configs),  cmocka_unit_test(test_toml),
         cmocka_unit_test(test_reference_page),  cmocka_unit_test(test_command),
-        cmocka_unit_test(test_advice),          cmocka_unit_test(test_mutations),
+        cmocka_unit_test(test_mutations),
     };
     return cmocka_run_group_tests(tests, config_folder_make, config_folder_remove);
 }

@@ -1,0 +1,58 @@
+/* test_advice: what is said of settings that cannot do what they were set for, and of no others. */
+#include "config_text.h"
+#include "text.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+/* cmocka wants the standard headers first */
+#include <cmocka.h>
+
+static int advice_count;
+static char advice_text[512];
+static void __attribute__((format(printf, 1, 2))) hear(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(advice_text, sizeof advice_text, format, args);
+    va_end(args);
+    advice_count++;
+}
+
+static void test_advice(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *overrides, *says; /* NULL: nothing */
+    } cases[] = {
+        {NULL, NULL},
+        {"schedule.name=plateau|early_stop.patience=11", "ends this run before the plateau"},
+        {"schedule.name=plateau|early_stop.patience=12", NULL},
+        {"schedule.name=plateau|early_stop.patience=5|early_stop.monitor=val_accuracy", NULL},
+        {"schedule.name=cosine|early_stop.patience=5", NULL},
+        {"schedule.warmup_epochs=3|train.epochs=3", "the warm-up lasts"},
+        {"schedule.warmup_epochs=2|train.epochs=3", NULL},
+        {"schedule.name=step|schedule.step_epochs=4|train.epochs=4", "before the rate's first step"},
+        {"schedule.name=step|schedule.step_epochs=3|train.epochs=4", NULL},
+    };
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        struct config config;
+        char *said;
+        assert_int_equal(config_text_load(&config, "", 0, cases[i].overrides, &said), OK);
+        free(said);
+        advice_count = 0;
+        assert_int_equal(config_advise(&config, hear), cases[i].says ? 1 : 0);
+        assert_int_equal(advice_count, cases[i].says ? 1 : 0);
+        if (cases[i].says && !strstr(advice_text, cases[i].says))
+            fail_msg("%s: %s", cases[i].overrides, advice_text);
+        config_free(&config);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_advice)};
+    return cmocka_run_group_tests(tests, config_folder_make, config_folder_remove);
+}
