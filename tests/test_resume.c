@@ -1,0 +1,139 @@
+/* test_resume: a run that stopped and went on equals one that never stopped, bit for bit; what a resumed run refuses.
+ */
+#include "tensors.h"
+#include "tiny_run.h"
+#include "trainer.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static void check_resume(const char *words, const char *whole_words, const char *first_words, const char *rest_words)
+{
+    struct train_result whole, part, rest;
+    char joined[1024];
+    snprintf(joined, sizeof joined, "%s %s", words, whole_words);
+    tiny_train_ok(NULL, joined, &whole);
+    snprintf(joined, sizeof joined, "%s %s", words, first_words);
+    tiny_train_ok(NULL, joined, &part);
+    assert_string_not_equal(whole.path, part.path);
+    assert_true(tiny_largest_difference(whole.path, part.path, "last/model.safetensors") > 0.0);
+    tiny_train_ok(part.path, rest_words, &rest);
+    assert_string_equal(part.path, rest.path);
+    tiny_assert_same_run(whole.path, part.path);
+    assert_int_equal(tiny_result_rows(whole.path), tiny_result_rows(part.path));
+    for (int row = 1; row <= tiny_result_rows(whole.path); row++) {
+        assert_true(tiny_result_at(whole.path, row, "val/loss") == tiny_result_at(part.path, row, "val/loss"));
+        assert_true(tiny_result_at(whole.path, row, "train/loss") == tiny_result_at(part.path, row, "train/loss"));
+    }
+}
+
+static void test_resume_after_epoch(void **state)
+{
+    (void)state;
+    check_resume("augment.hflip=0.5 augment.rotate=10 model.dropout=0.2", "train.epochs=4", "train.epochs=2",
+                 "train.epochs=4");
+}
+
+static void test_resume_inside_epoch(void **state)
+{
+    (void)state;
+    check_resume(
+        "train.epochs=3 train.precision=auto model.name=small_cnn model.width=4 augment.crop_padding=2 augment.crop=16 "
+        "optim.ema_decay=0.9 optim.ema_warmup=true",
+        "", "train.max_steps=7", "train.max_steps=0");
+}
+
+static void test_resume_inside_first_epoch_with_sgd(void **state)
+{
+    (void)state;
+    check_resume("train.epochs=3 optim.name=sgd optim.momentum=0.9 schedule.name=plateau schedule.patience=0 "
+                 "schedule.threshold=0.5 train.accumulate=2 train.batch_size=8 optim.lr=0.01",
+                 "", "train.max_steps=3", "train.max_steps=0");
+}
+
+static void test_resume_with_everything(void **state)
+{
+    (void)state;
+    static const char *const kinds[] = {"train.precision=fp32 optim.name=adamw",
+                                        "train.precision=auto optim.name=adamw",
+                                        "train.precision=auto optim.name=sgd optim.nesterov=true"};
+    for (int i = 0; i < COUNT_OF(kinds); i++) {
+        char words[1024];
+        snprintf(words, sizeof words,
+                 "%s train.epochs=4 train.accumulate=2 train.batch_size=8 train.label_smoothing=0.1 "
+                 "model.name=small_cnn model.width=4 model.dropout=0.3 optim.ema_decay=0.9 optim.clip_norm=1 "
+                 "schedule.name=plateau schedule.patience=0 schedule.threshold=0.5 schedule.warmup_epochs=0.5 "
+                 "augment.hflip=0.5 augment.rotate=10 augment.contrast=0.2",
+                 kinds[i]);
+        check_resume(words, "", "train.max_steps=13", "train.max_steps=0");
+    }
+}
+
+static void test_max_steps_inside_an_epoch(void **state)
+{
+    (void)state;
+    struct train_result one, cut;
+    tiny_train_ok(NULL, "train.epochs=1", &one);
+    tiny_train_ok(NULL, "train.epochs=2 train.max_steps=8", &cut);
+    assert_int_equal(tiny_result_rows(cut.path), 2);
+    assert_true(tiny_result_at(cut.path, 2, "val/loss") < tiny_result_at(cut.path, 1, "val/loss"));
+    assert_int_equal(cut.epoch, 1);
+    assert_int_equal(cut.best_epoch, 1);
+    assert_true(cut.best.loss == one.best.loss);
+    assert_true(tiny_largest_difference(one.path, cut.path, "best/model.safetensors") == 0.0);
+}
+
+static void test_resume_keeps_settings(void **state)
+{
+    (void)state;
+    struct train_result result;
+    tiny_train_ok(NULL, "train.epochs=1", &result);
+    char path[PATH_BYTES];
+    memcpy(path, result.path, sizeof path);
+    assert_int_equal(tiny_train(path, "optim.lr=0.5 train.epochs=3", &result), ERR_CONFIG);
+    assert_non_null(strstr(fail_text(), "optim.lr"));
+    assert_null(strstr(fail_text(), "train.epochs"));
+    assert_false(tiny_has_file(path, "FAILED"));
+    assert_int_equal(tiny_result_rows(path), 1);
+}
+
+static void test_resume_notices_missing_images(void **state)
+{
+    (void)state;
+    struct train_result result;
+    char copy[PATH_BYTES], word[PATH_BYTES + 32], image[2 * PATH_BYTES];
+    snprintf(copy, sizeof copy, "%s/copy", tiny_folder);
+    struct tiles_options options = {.per_class = 12, .size = 16, .seed = 3};
+    assert_int_equal(tiles_write(copy, &options), OK);
+    tiny_train_ok(NULL, "train.epochs=1", &result);
+    char path[PATH_BYTES];
+    memcpy(path, result.path, sizeof path);
+    snprintf(word, sizeof word, "train.epochs=2 data.train=%s", copy);
+    tiny_train_ok(path, word, &result);
+    snprintf(image, sizeof image, "%s/%s/00000.png", copy, tiles_class_names[0]);
+    for (int number = 0; unlink(image) != 0 && number < 200; number++)
+        snprintf(image, sizeof image, "%s/%s/%05d.png", copy, tiles_class_names[0], number);
+    assert_int_equal(tiny_train(path, "train.epochs=3", &result), ERR_CONFIG);
+    assert_non_null(strstr(fail_text(), "number of images"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_resume_after_epoch),
+        cmocka_unit_test(test_resume_inside_epoch),
+        cmocka_unit_test(test_resume_inside_first_epoch_with_sgd),
+        cmocka_unit_test(test_resume_with_everything),
+        cmocka_unit_test(test_max_steps_inside_an_epoch),
+        cmocka_unit_test(test_resume_keeps_settings),
+        cmocka_unit_test(test_resume_notices_missing_images),
+    };
+    return cmocka_run_group_tests(tests, tiny_set_up, tiny_tear_down);
+}
