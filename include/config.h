@@ -88,7 +88,6 @@ struct config {
         double label_smoothing;
         enum precision_kind precision;
         char device[32];
-        bool deterministic;
     } train;
     struct {
         int console_seconds; /* a plain line at least this often when stderr is no terminal */

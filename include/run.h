@@ -22,6 +22,8 @@ struct run {
     int lock; /* descriptor of the folder, locked: only one process writes in a run */
 };
 
+/* Whether a run could be made there, before the images are read; makes nothing. ERR_CREATE if not. */
+int run_check_dir(const struct config *config);
 /* Makes <run.dir>/<name>, or <name>-2, -3 … when taken (also by another process at this moment), with
  * config.resolved.ini, the heads of the logs and checkpoints/. On failure nothing is left. */
 int run_create(struct run *run, const struct config *config);

@@ -131,8 +131,8 @@ call train tiny.ini data.train=broken
 ok "damaged image" all 'exited 65' 'silent out' 'says "broken/"'
 call train tiny.ini optim.name=sgd lr=1000 momentum=0.99 weight_decay=100 epochs=300 bad_steps=3 run.name=diverged
 ok "divergence" all 'exited 1' 'silent out' 'says "lower optim.lr"' '[ -f runs/diverged/FAILED ]' '[ ! -f runs/diverged/DONE ]'
-call train tiny.ini run.dir=/dev/null/runs
-ok "run folder cannot be made" all 'exited 73' 'silent out' 'says "/dev/null"'
+call train tiny.ini run.dir=/dev/null/runs data.train=broken
+ok "run folder cannot be made, found out before the images are read" all 'exited 73' 'silent out' 'says "/dev/null"'
 call train tiny.ini run.dir=/proc
 ok "run cannot be made in its folder" all 'exited 73' 'silent out' 'says "run.dir=FOLDER"'
 sed 's/"mlp"/"custom"/; /^hidden/d' tiny.ini >layers.ini

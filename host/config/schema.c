@@ -165,8 +165,6 @@ const struct key schema_keys[] = {
      .help = "auto, cpu, cuda or cuda:N; `evenkeel devices` lists them"},
     {"train", "threads", "threads", INT(train.threads), FROM_TO(0, 1024), .fallback = "0",
      .help = "threads of the cpu device; 0: all CPUs this process may use"},
-    {"train", "deterministic", "", BOOL(train.deterministic), .fallback = "true",
-     .help = "the same numbers at every run on the same machine, at some cost in speed on a GPU"},
     {"train", "bad_steps", "", INT(train.bad_steps), FROM_TO(1, MANY), .fallback = "10",
      .help = "so many steps in a row with a non-finite loss or gradient end the run"},
 

@@ -111,6 +111,26 @@ static void begin(struct run *run)
         (struct run){.steps = {.descriptor = -1}, .results = {.descriptor = -1}, .log = {.descriptor = -1}, .lock = -1};
 }
 
+int run_check_dir(const struct config *config)
+{
+    char path[PATH_BYTES];
+    if (!text_copy(path, sizeof path, config->run.dir))
+        return FAIL(ERR_CREATE, "%.64s…: the path is too long; use a shorter run.dir", config->run.dir);
+    /* What is not there yet is made in its nearest folder that is. */
+    while (!file_exists(path)) {
+        char *slash = strrchr(path, '/');
+        if (slash && slash > path)
+            *slash = '\0';
+        else
+            text_copy(path, sizeof path, slash ? "/" : ".");
+    }
+    if (!folder_exists(path))
+        return FAIL(ERR_CREATE, "run.dir: %s is no folder; set run.dir to a folder that can be written", path);
+    if (access(path, W_OK | X_OK) != 0)
+        return FAIL(ERR_CREATE, "run.dir: %s: %s; set run.dir to a folder that can be written", path, strerror(errno));
+    return OK;
+}
+
 int run_create(struct run *run, const struct config *config)
 {
     begin(run);

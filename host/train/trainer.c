@@ -345,6 +345,8 @@ static int open_run(struct trainer *trainer, const struct train_request *request
 static int run(struct trainer *trainer, const struct train_request *request, struct train_result *result)
 {
     TRY(load_config(trainer, request));
+    if (!request->resume)
+        TRY(run_check_dir(&trainer->config));
     TRY(session_open(&trainer->session, &trainer->config));
     begin_state(trainer);
     TRY(take_memory(trainer));
