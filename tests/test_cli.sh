@@ -187,8 +187,12 @@ while [ $# -gt 0 ]; do
     wait $child 2>/dev/null
     status=$?
     [ $status -eq 0 ] && break
-    [ -f runs/killed/config.resolved.ini ] || "$program" train tiny.ini run.name=killed epochs=12 >/dev/null 2>&1
-    "$program" train --resume runs/killed >out 2>err &
+    if [ -f runs/killed/config.resolved.ini ]; then
+        "$program" train --resume runs/killed >out 2>err &
+    else # killed before there was anything to go on with
+        rm -rf runs/killed
+        "$program" train tiny.ini run.name=killed run.checkpoint_steps=2 >out 2>err &
+    fi
     child=$!
 done
 wait $child

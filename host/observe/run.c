@@ -125,9 +125,11 @@ int run_check_dir(const struct config *config)
             text_copy(path, sizeof path, slash ? "/" : ".");
     }
     if (!folder_exists(path))
-        return FAIL(ERR_CREATE, "run.dir: %s is no folder; set run.dir to a folder that can be written", path);
+        return FAIL(ERR_CREATE, "run.dir = %s: %s is no folder; set run.dir to a folder that can be written",
+                    config->run.dir, path);
     if (access(path, W_OK | X_OK) != 0)
-        return FAIL(ERR_CREATE, "run.dir: %s: %s; set run.dir to a folder that can be written", path, strerror(errno));
+        return FAIL(ERR_CREATE, "run.dir = %s: %s: %s; set run.dir to a folder that can be written", config->run.dir,
+                    path, strerror(errno));
     return OK;
 }
 
