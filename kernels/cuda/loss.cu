@@ -106,8 +106,9 @@ __device__ void sums_add(const loss_args &args, loss_part total)
         args.control->bad = 1;
 }
 
+/* At least 4 blocks of an SM's registers: left alone, the compiler aims at more and spills. */
 template <class T>
-__global__ void __launch_bounds__(WARPS * 32)
+__global__ void __launch_bounds__(WARPS * 32, 4)
     loss_kernel(const __grid_constant__ loss_args args, loss_part *parts, unsigned *ticket)
 {
     SHARED(loss_part, of_warp, [WARPS]);
