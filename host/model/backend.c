@@ -1,6 +1,7 @@
 /* backend: the list of compiled-in backends. The only file of the host that knows which there are. */
 #include "backend.h"
 
+#include "log.h"
 #include "machine.h"
 #include "text.h"
 
@@ -49,6 +50,9 @@ int backend_open(const char *device_name, int threads, const struct backend **ba
         status = backend_list[i]->open(device, index, threads);
         if (status == OK || !any)
             return status;
+        /* The reason; the remedy is for who asked for this device. */
+        if (backend_list[i + 1])
+            log_info("%.*s; using %s", (int)strcspn(fail_text(), ";"), fail_text(), backend_list[i + 1]->name);
     }
     if (any)
         return status;
