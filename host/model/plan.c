@@ -278,11 +278,8 @@ static int take_slabs(struct plan *plan)
             char whole[24], part[24];
             text_bytes(whole, (double)plan_bytes(plan));
             text_bytes(part, (double)plan->slabs[i].bytes);
-            return FAIL(
-                status,
-                "the plan needs %s, %s of it for %s, and the device does not have it; lower train.batch_size (%d) or "
-                "the image size",
-                whole, part, slab_names[i], plan->options.batch);
+            return FAIL(status, "the plan needs %s, %s of it for %s; lower train.batch_size (%d) or the image size: %s",
+                        whole, part, slab_names[i], plan->options.batch, fail_text());
         }
     }
     return OK;
