@@ -127,9 +127,12 @@ static void check_backward(struct op_run *run)
         }
 }
 
+enum { FEW_VALUES = 1000 }; /* in the time that the race detector takes */
+
 static bool offered(const struct op_case *op_case)
 {
-    return mirror.backend->ops[op_case->kind];
+    return mirror.backend->ops[op_case->kind] &&
+           !(mirror_detects_races(&mirror) && shape_count(op_case->in) > FEW_VALUES);
 }
 
 static void train_case(int i, enum dtype dtype)
@@ -171,7 +174,8 @@ static int pass_work(struct mirror *of, const void *what)
 static void check_cases(void (*check)(int i, enum dtype dtype), enum dtype dtype)
 {
     const struct pass pass = {check, dtype};
-    if (!mirror_supports(&mirror, dtype))
+    /* With the race detector bf16 alone speaks for all: only the width of loads is another. */
+    if (!mirror_supports(&mirror, dtype) || (mirror_detects_races(&mirror) && dtype != DT_BF16))
         skip();
     mirror_run(&mirror, pass_work, &pass);
 }
@@ -214,7 +218,7 @@ static void test_commit(void **state)
 {
     (void)state;
     for (int i = 0; i < op_case_count; i++) {
-        if (op_cases[i].kind != OP_NORM)
+        if (op_cases[i].kind != OP_NORM || !offered(&op_cases[i]))
             continue;
         struct op_run run;
         open_run(&run, &op_cases[i], DT_F32, true, 300 + (uint64_t)i);
@@ -237,7 +241,7 @@ static void test_far_from_zero(void **state)
 {
     (void)state;
     for (int i = 0; i < op_case_count; i++) {
-        if (op_cases[i].kind != OP_NORM || op_cases[i].params.norm.add)
+        if (!offered(&op_cases[i]) || op_cases[i].kind != OP_NORM || op_cases[i].params.norm.add)
             continue;
         struct op_run run;
         open_run(&run, &op_cases[i], DT_F32, true, 400 + (uint64_t)i);
@@ -253,6 +257,34 @@ static void test_far_from_zero(void **state)
         commit(&run, 0);
         ref_commit(&run.truth, mean, variance);
         op_check(run.op_case->name, "running variance", op_run_weight(&run, 3), variance, run.in.c, 1e-4, 0.0);
+        op_run_close(&run);
+    }
+}
+
+/* A rectifier does not hide it, forward or backward. */
+static void test_nan_stays(void **state)
+{
+    (void)state;
+    for (int i = 0; i < op_case_count; i++) {
+        if (!offered(&op_cases[i]) || op_cases[i].kind != OP_NORM)
+            continue;
+        struct op_run run;
+        open_run(&run, &op_cases[i], DT_F32, true, 500 + (uint64_t)i);
+        const int64_t count = shape_count(run.in);
+        double *x = arena_push(&run.arena, (size_t)count * sizeof *x);
+        memcpy(x, run.truth.in[0], (size_t)count * sizeof *x);
+        x[count - 1] = (double)NAN;
+        run.truth.in[0] = x;
+        op_run_upload(&run);
+        op_run_forward(&run);
+        op_run_backward(&run);
+        const double *out = op_run_out(&run), *grad = op_run_in_grad(&run, 0);
+        for (int64_t k = 0; k < count; k++) {
+            const bool spoilt = k % run.in.c == run.in.c - 1;
+            if (isnan(out[k]) != spoilt || isnan(grad[k]) != spoilt)
+                fail_msg("%s: element %lld of %lld is %g, its gradient %g", run.op_case->name, (long long)k,
+                         (long long)count, out[k], grad[k]);
+        }
         op_run_close(&run);
     }
 }
@@ -388,83 +420,6 @@ static void test_nothing_is_allocated(void **state)
 #endif
 }
 
-/* ---- the truth itself: finite differences ---- */
-
-static double objective(const struct ref_call *call)
-{
-    double sum = 0.0;
-    ref_forward(call);
-    for (int64_t i = 0; i < shape_count(call->out_shape); i++)
-        sum += call->out[i] * call->out_grad[i];
-    return sum;
-}
-
-/* A few elements of one array, by central differences. */
-static void check_differences(const char *name, const struct ref_call *call, double *values, const double *grads,
-                              int64_t count)
-{
-    const double step = 1e-6;
-    for (int64_t i = 0; i < count; i += 1 + count / 24) {
-        const double kept = values[i];
-        values[i] = kept + step;
-        const double above = objective(call);
-        values[i] = kept - step;
-        const double below = objective(call);
-        values[i] = kept;
-        const double slope = (above - below) / (2 * step);
-        if (!(fabs(slope - grads[i]) <= 1e-6 * (1.0 + fabs(slope))))
-            fail_msg("%s: gradient %lld is %.9g, differences say %.9g", name, (long long)i, grads[i], slope);
-    }
-}
-
-static double *random_values(struct arena *arena, int64_t count, uint32_t draw)
-{
-    double *values = arena_push(arena, (size_t)count * sizeof *values);
-    for (int64_t i = 0; i < count; i++)
-        values[i] = (double)random_unit(random_words(9, RANDOM_TILE, 0, (uint64_t)i, draw).word[0]) * 2.0 - 1.0;
-    return values;
-}
-
-static void test_truth_by_differences(void **state)
-{
-    (void)state;
-    if (!mirror_is_cpu(&mirror))
-        skip();
-    for (int i = 0; i < op_case_count; i++) {
-        const struct op_case *op_case = &op_cases[i];
-        if (shape_count(op_case->in) > 5000)
-            continue;
-        struct arena arena = {0};
-        struct op_weight weights[OP_MAX_WEIGHTS];
-        double *in[OP_MAX_IN] = {0}, *weight[OP_MAX_WEIGHTS] = {0};
-        struct ref_call call = {.kind = op_case->kind,
-                                .params = &op_case->params,
-                                .in_shape = {op_case->in, op_case->in},
-                                .out_shape = op_case_out(op_case),
-                                .training = true};
-        const int64_t in_count = shape_count(op_case->in), out_count = shape_count(call.out_shape);
-        const int weight_count = op_table[op_case->kind].weights(&op_case->params, &op_case->in, weights);
-        for (int k = 0; k < op_case_inputs(op_case); k++) {
-            call.in[k] = in[k] = random_values(&arena, in_count, (uint32_t)k);
-            call.in_grad[k] = arena_push(&arena, (size_t)in_count * sizeof(double));
-        }
-        for (int k = 0; k < weight_count; k++) {
-            call.weight[k] = weight[k] = random_values(&arena, shape_count(weights[k].shape), 4 + (uint32_t)k);
-            call.weight_grad[k] = arena_push(&arena, (size_t)shape_count(weights[k].shape) * sizeof(double));
-        }
-        call.out = arena_push(&arena, (size_t)out_count * sizeof(double));
-        call.out_grad = random_values(&arena, out_count, 3);
-        ref_forward(&call);
-        ref_backward(&call);
-        for (int k = 0; k < op_case_inputs(op_case); k++)
-            check_differences(op_case->name, &call, in[k], call.in_grad[k], in_count);
-        for (int k = 0; k < weight_count; k++)
-            if (weights[k].role == WEIGHT_PARAM)
-                check_differences(op_case->name, &call, weight[k], call.weight_grad[k], shape_count(weights[k].shape));
-        arena_free(&arena);
-    }
-}
-
 static int open_device(void **state)
 {
     (void)state;
@@ -489,11 +444,11 @@ int main(void)
         cmocka_unit_test(test_evaluation),
         cmocka_unit_test(test_commit),
         cmocka_unit_test(test_far_from_zero),
+        cmocka_unit_test(test_nan_stays),
         cmocka_unit_test(test_one_value_has_no_variance),
         cmocka_unit_test(test_threads_change_nothing),
         cmocka_unit_test(test_repeats),
         cmocka_unit_test(test_nothing_is_allocated),
-        cmocka_unit_test(test_truth_by_differences),
     };
     return cmocka_run_group_tests(tests, open_device, close_device);
 }
