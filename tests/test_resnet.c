@@ -125,9 +125,12 @@ static double l2_norm(const float *x, int64_t count)
 }
 
 /* A ReLU whose input is within rounding of 0 may open here and close there, and with it a whole path: PyTorch's own
- * float32 norms differ from these float64 ones by up to 3.3e-3, oneDNN's for AVX2 7.3e-3. */
+ * float32 norms differ from these float64 ones by up to 3.3e-3. */
 static void check_gradient_norms(struct plan *plan, const struct vectors *vectors)
 {
+    /* Without AVX-512 (where the backend does not offer bf16) oneDNN sums in another order: up to 7.2e-3 seen there. */
+    bool in_hardware;
+    const double relative = backend->supports(device, DT_BF16, &in_hardware) ? 5e-3 : 1e-2;
     const json_t *norms = vectors_member(vectors->json, "grad_l2_f64");
     for (int v = 0; v < plan->graph->value_count; v++) {
         const struct value *value = &plan->graph->values[v];
@@ -138,7 +141,7 @@ static void check_gradient_norms(struct plan *plan, const struct vectors *vector
         check(memory_take(&gradient, (size_t)count * sizeof(float), "gradient"));
         check(plan_read_weight(plan, SLAB_GRAD, v, gradient));
         const double got = l2_norm(gradient, count), want = json_number_value(json_object_get(norms, value->name));
-        if (!(fabs(got - want) <= 1e-2 * want + 1e-5))
+        if (!(fabs(got - want) <= relative * want + 1e-5))
             fail_msg("%s: gradient norm %.9g, recorded %.9g", value->name, got, want);
         memory_give(gradient);
     }
