@@ -36,6 +36,16 @@ static void test_advice(void **state)
         {"schedule.warmup_epochs=2|train.epochs=3", NULL},
         {"schedule.name=step|schedule.step_epochs=4|train.epochs=4", "before the rate's first step"},
         {"schedule.name=step|schedule.step_epochs=3|train.epochs=4", NULL},
+        {"optim.momentum=0.5", "optim.momentum = 0.5 has no effect with optim.name = adam; it is for sgd"},
+        {"optim.momentum=0.9", NULL}, /* what it is anyway */
+        {"optim.momentum=0.5|optim.name=sgd", NULL},
+        {"optim.beta2=0.99|optim.name=sgd", "optim.beta2 = 0.99 has no effect"},
+        {"optim.beta2=0.99|optim.name=adamw", NULL},
+        {"schedule.gamma=0.5|schedule.name=plateau", "it is for step"},
+        {"schedule.mode=min", "has no effect with schedule.name = constant"},
+        {"schedule.min_lr=1e-6|schedule.name=cosine", NULL},
+        {"model.hidden=8", "it is for mlp"},
+        {"model.hidden=8|model.name=mlp", NULL},
     };
     for (int i = 0; i < COUNT_OF(cases); i++) {
         struct config config;

@@ -1,6 +1,10 @@
-/* advice: settings that are allowed and still cannot do what they were probably set for. One row each. Must not know
- * how keys are read; contradictions that stop a run are in check.c. */
-#include "config.h"
+/* advice: settings that are allowed and still cannot do what they were probably set for. One row each, and the
+ * keys that nothing reads by the schema. Must not know how keys are read; contradictions that stop a run are in
+ * check.c. */
+#include "schema.h"
+
+#include <stdio.h>
+#include <string.h>
 
 /* Early stopping ends at its patience-th bad epoch; the rate falls at the schedule's patience + 1-th, to be of use an
  * epoch before the end. */
@@ -32,6 +36,32 @@ static const struct {
     {rate_never_steps, "the run ends before the rate's first step; lower schedule.step_epochs"},
 };
 
+/* What config_get prints of a key, without the quotes of a word. */
+static const char *value_of(const struct config *config, const char *key, char text[static 128])
+{
+    config_get(config, key, text, 128);
+    size_t length = strlen(text);
+    if (length < 2 || *text != '"')
+        return text;
+    text[length - 1] = 0;
+    return text + 1;
+}
+
+/* A key that was changed although the choice it goes with was not made ("momentum = 0.5" with Adam): 1 when so. */
+static int advise_unused(const struct config *config, const struct key *key,
+                         void (*say)(const char *format, ...) __attribute__((format(printf, 1, 2))))
+{
+    if (!key->only_key)
+        return 0;
+    char full[64], value_text[128], other_text[128];
+    snprintf(full, sizeof full, "%s.%s", key->section, key->name);
+    const char *value = value_of(config, full, value_text), *other = value_of(config, key->only_key, other_text);
+    if (strcmp(value, key->fallback) == 0 || word_in(key->only_words, other))
+        return 0;
+    say("%s = %s has no effect with %s = %s; it is for %s", full, value, key->only_key, other, key->only_words);
+    return 1;
+}
+
 int config_advise(const struct config *config,
                   void (*say)(const char *format, ...) __attribute__((format(printf, 1, 2))))
 {
@@ -41,5 +71,7 @@ int config_advise(const struct config *config,
             say("%s", advice[i].text);
             count++;
         }
+    for (int i = 0; i < schema_key_count; i++)
+        count += advise_unused(config, &schema_keys[i], say);
     return count;
 }

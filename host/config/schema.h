@@ -15,7 +15,9 @@ struct key {
     size_t mark_offset;       /* KEY_LIST: its count (int); a layer's KEY_BOOL: whether it was given (bool); else 0 */
     const char *const *words; /* KEY_ENUM, or the only texts allowed; ends with NULL */
     double low, high;
-    bool above, below;  /* the end itself is not allowed */
+    bool above, below; /* the end itself is not allowed */
+    const char *only_key,
+        *only_words;    /* the key has no effect unless that other key is one of these words; NULL: always has */
     const char *types;  /* layer keys: layer types that take it, separated by spaces; NULL: all */
     const char *needed; /* layer keys: layer types that must have it */
     const char *fallback;
