@@ -25,6 +25,7 @@ struct step_control {
     uint32_t epoch; /* keys augmentation */
     int32_t valid;  /* rows of the batch that count; the rest (evaluation's last batch) have label -1 */
     int32_t micro;  /* index within an accumulated batch; keys dropout together with step */
+    int32_t slot;   /* of the feed, where the batch's images lie; where they are not resident */
     float lr;
     double ema_decay;   /* 0: copy. double: 1 - decay is taken of it */
     int32_t ema_warmup; /* non-zero: a shorter average at first (ema_weight) */
@@ -114,9 +115,12 @@ struct op_impl {
 
 /* ---- the rest of a step ---- */
 
-/* pixels: uint8 [count][h][w][c]; labels: int32 [count]; order: int32, sample number per position. */
+/* labels: int32 [count]; order: int32, sample number per position.
+ * pixels, resident: uint8 [count][h][w][c], by sample number. Fed: the feed's slots, each [batch][h][w][c]; those of
+ * the batch's rows lie in control->slot. Everything else, as what augmentation is keyed by, is the same for both. */
 struct gather_args {
     const uint8_t *pixels;
+    bool fed;
     const int32_t *labels, *order;
     struct shape image; /* n unused */
     struct augment augment;
@@ -175,6 +179,16 @@ struct update_args {
     int32_t *nonfinite; /* device: by grad_norm */
 };
 
+/* A ring of slots through which images reach the device that are not all held there: the host fills a slot, sends it,
+ * queues the batch that reads it, and may fill it again once feed_wait has returned. */
+struct feed {
+    int slots;
+    size_t slot_bytes;
+    uint8_t *host;         /* [slots][slot_bytes]: written by the host, by any thread */
+    const uint8_t *device; /* the same, for gather_args.pixels; the CPU's is host */
+    void *own;             /* the backend's */
+};
+
 struct backend {
     const char *name; /* "cpu", "cuda" */
     /* The work is done when a call returns: waiting costs nothing, so records may be read after every step. */
@@ -192,6 +206,16 @@ struct backend {
     /* Makes host memory readable by the device for as long as it is placed; on the CPU the same pointer. */
     int (*place)(struct device *device, const void *host, size_t bytes, const void **memory);
     void (*unplace)(struct device *device, const void *memory);
+    /* Takes the memory of slots x slot_bytes; fills *feed. feed_close accepts a zeroed one. */
+    int (*feed_open)(struct device *device, struct feed *feed, int slots, size_t slot_bytes);
+    void (*feed_close)(struct device *device, struct feed *feed);
+    /* Queues what makes a slot's content readable for what is queued after it. Does not wait. */
+    int (*feed_send)(struct device *device, struct feed *feed, int slot);
+    /* Called once the batch that reads the slot is queued: from here on feed_wait knows what to wait for. */
+    int (*feed_taken)(struct device *device, struct feed *feed, int slot);
+    /* Waits until the host may write the slot again: its last send is done with host memory, and the batch queued
+     * before the last feed_taken has read it. Never waits for more. */
+    int (*feed_wait)(struct device *device, struct feed *feed, int slot);
     int (*upload)(struct device *device, void *to, const void *from, size_t bytes);   /* from has been read on return */
     int (*download)(struct device *device, void *to, const void *from, size_t bytes); /* readable after wait */
     int (*zero)(struct device *device, void *memory, size_t bytes);

@@ -75,7 +75,7 @@ struct plan {
     int gradient_sum_count;
     int64_t param_count, state_count; /* elements of the flat arrays, padding included */
     struct update_args update;
-    struct gather_args gather; /* pixels, labels, order: by plan_set_data */
+    struct gather_args gather; /* pixels, labels, order, fed: by plan_set_data, plan_set_feed */
     struct loss_args loss;
     struct step_control *control; /* device memory, in SLAB_BATCH like all below */
     struct loss_sums *sums;
@@ -91,6 +91,8 @@ size_t plan_bytes(const struct plan *plan);
 
 /* Which images the next batches come from: device memory; order is the position -> sample table. */
 void plan_set_data(struct plan *plan, const uint8_t *pixels, const int32_t *labels, const int32_t *order);
+/* The same with images that come through a feed, whose slots hold a batch each: control->slot says which. */
+void plan_set_feed(struct plan *plan, const struct feed *feed, const int32_t *labels, const int32_t *order);
 
 /* Queues one training batch: gather, forward, loss, backward[, sum]. With last: norm, update, commit, record into
  * *record (memory the device can write and the host reads after wait). No allocation, no waiting. Running statistics

@@ -194,6 +194,38 @@ static void test_equals_plain_loop(void **state)
     mirror_close(&mirror);
 }
 
+/* Images that come through a ring's slot are augmented as the sample they are, wherever they lie. */
+static void test_fed(void **state)
+{
+    (void)state;
+    enum { SIDE = 12, VALID = ROWS - 1, SLOT = 2 };
+    struct world world;
+    world_open(&world, (struct shape){1, SIDE, SIDE, 3}, augment_full(SIDE, SIDE), ROWS, 2);
+    const size_t bytes = SIDE * SIDE * 3, rows = world.out_bytes * ROWS;
+    uint8_t *stored = malloc(bytes * IMAGES);
+    float *resident = malloc(rows);
+    world.control.valid = VALID;
+    world.control.first = 3;
+    world_gather(&world);
+    memcpy(resident, world.out, rows);
+    memcpy(stored, world.pixels, bytes * IMAGES);
+    assert_true((SLOT + 1) * ROWS <= IMAGES);
+    memset(world.pixels, 0xAA, bytes * IMAGES);
+    for (int row = 0; row < VALID; row++)
+        memcpy(world.pixels + (SLOT * ROWS + (size_t)row) * bytes, stored + (size_t)world.order[3 + row] * bytes,
+               bytes);
+    memset(world.out, 0xFF, rows);
+    world.args.fed = true;
+    world.control.slot = SLOT;
+    world_gather(&world);
+    assert_memory_equal(world.out, resident, rows);
+    for (int row = 0; row < VALID; row++)
+        assert_int_equal(world.out_samples[row], world.order[3 + row]);
+    free(resident);
+    free(stored);
+    world_close(&world);
+}
+
 static void test_evaluation(void **state)
 {
     (void)state;
@@ -286,9 +318,8 @@ static void test_rows_beyond_valid(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_equals_plain_loop),
-        cmocka_unit_test(test_evaluation),
-        cmocka_unit_test(test_batch_and_threads_do_not_matter),
+        cmocka_unit_test(test_equals_plain_loop), cmocka_unit_test(test_fed),
+        cmocka_unit_test(test_evaluation),        cmocka_unit_test(test_batch_and_threads_do_not_matter),
         cmocka_unit_test(test_rows_beyond_valid),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

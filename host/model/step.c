@@ -112,8 +112,16 @@ int plan_eval_batch(struct plan *plan, const struct step_control *control)
 void plan_set_data(struct plan *plan, const uint8_t *pixels, const int32_t *labels, const int32_t *order)
 {
     plan->gather.pixels = pixels;
+    plan->gather.fed = false;
     plan->gather.labels = labels;
     plan->gather.order = order;
+}
+
+void plan_set_feed(struct plan *plan, const struct feed *feed, const int32_t *labels, const int32_t *order)
+{
+    assert(feed->slot_bytes == (size_t)plan->options.batch * (size_t)shape_count(plan->options.image));
+    plan_set_data(plan, feed->device, labels, order);
+    plan->gather.fed = true;
 }
 
 int plan_clear_sums(struct plan *plan)

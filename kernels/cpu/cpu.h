@@ -56,6 +56,9 @@ const char *dnnl_status_text(dnnl_status_t status);
 
 extern const struct op_impl cpu_conv2d, cpu_linear, cpu_norm, cpu_relu, cpu_pool, cpu_add, cpu_dropout;
 
+int cpu_feed_open(struct device *device, struct feed *feed, int slots, size_t slot_bytes);
+void cpu_feed_close(struct device *device, struct feed *feed);
+int cpu_feed_ready(struct device *device, struct feed *feed, int slot);
 int cpu_gather(struct device *device, const struct gather_args *args);
 int cpu_loss(struct device *device, const struct loss_args *args);
 int cpu_grad_norm(struct device *device, const struct update_args *args);

@@ -248,7 +248,8 @@ static void sample_gather(const struct gather_args *args, const struct scales *s
                           int row, int32_t number)
 {
     const int h = args->image.h, w = args->image.w, c = args->image.c;
-    struct sample sample = {.args = args, .scales = scales, .pixels = args->pixels + (size_t)number * h * w * c};
+    const int64_t place = args->fed ? (int64_t)args->control->slot * args->batch + row : number;
+    struct sample sample = {.args = args, .scales = scales, .pixels = args->pixels + (size_t)place * h * w * c};
     sample.draw = augment_draw(&args->augment, h, w, args->control->seed, args->control->epoch, (uint64_t)number);
     sample.rotated = sample.draw.degrees != 0.0;
     if (sample.rotated)

@@ -85,6 +85,11 @@ int cuda_widen(struct device *device, float *to, const void *from, enum dtype dt
 
 extern const struct op_impl cuda_conv2d, cuda_linear, cuda_norm, cuda_relu, cuda_pool, cuda_add, cuda_dropout;
 
+int cuda_feed_open(struct device *device, struct feed *feed, int slots, size_t slot_bytes);
+void cuda_feed_close(struct device *device, struct feed *feed);
+int cuda_feed_send(struct device *device, struct feed *feed, int slot);
+int cuda_feed_taken(struct device *device, struct feed *feed, int slot);
+int cuda_feed_wait(struct device *device, struct feed *feed, int slot);
 int cuda_gather(struct device *device, const struct gather_args *args);
 int cuda_loss(struct device *device, const struct loss_args *args);
 int cuda_grad_norm(struct device *device, const struct update_args *args);

@@ -23,11 +23,12 @@ struct picture {
     int rotated;
 };
 
-__device__ void picture_open(const gather_args &args, int32_t number, picture *sample)
+__device__ void picture_open(const gather_args &args, int row, int32_t number, picture *sample)
 {
     const step_control *control = args.control;
     const int h = args.image.h, w = args.image.w;
-    sample->pixels = args.pixels + (int64_t)number * h * w * args.image.c;
+    const int64_t place = args.fed ? (int64_t)control->slot * args.batch + row : number;
+    sample->pixels = args.pixels + place * h * w * args.image.c;
     sample->draw = augment_draw(&args.augment, h, w, control->seed, control->epoch, (uint64_t)number);
     sample->map = augment_map(&args.augment, &sample->draw, h, w);
     sample->rotated = sample->draw.degrees != 0.0;
@@ -207,7 +208,7 @@ __global__ void __launch_bounds__(gpu::THREADS) gather_kernel(const __grid_const
         return;
     }
     if (threadIdx.x == 0)
-        picture_open(args, number, &sample);
+        picture_open(args, row, number, &sample);
     __syncthreads();
     colour colour = {sample.draw.contrast, 0.0f};
     if (colour.contrast != 1.0f)
