@@ -51,6 +51,9 @@ struct session {
 /* Device, data, normalisation, network with drawn weights, plan: ready for the first step. On failure what was opened
  * stays for session_close, which accepts a zeroed or half-built struct. */
 int session_open(struct session *session, const struct config *config);
+/* Network with drawn weights and plan anew, for another config on the same device and data: what it says of data and
+ * device is not looked at. */
+int session_rebind(struct session *session, const struct config *config);
 /* Device, network and training plan for images of this shape, without data or weights. */
 int session_open_bare(struct session *session, const struct config *config, struct shape image, int class_count);
 /* For evaluation only: network and weights of a checkpoint folder, no data. batch: rows of the plan. */

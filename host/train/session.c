@@ -231,6 +231,17 @@ int session_open(struct session *session, const struct config *config)
     return place_data(session);
 }
 
+int session_rebind(struct session *session, const struct config *config)
+{
+    plan_free(&session->plan);
+    graph_free(&session->graph);
+    session->config = config;
+    TRY(choose_dtype(session));
+    TRY(fill_card(session));
+    TRY(build_model(session, config->train.batch_size, true));
+    return plan_init_weights(&session->plan, (uint64_t)config->train.seed);
+}
+
 int session_open_bare(struct session *session, const struct config *config, struct shape image, int class_count)
 {
     *session = (struct session){.config = config, .card = {.image = image, .class_count = class_count}};

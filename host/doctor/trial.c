@@ -1,0 +1,267 @@
+/* trial: a short training from a branch with the run's config changed, judged on the probe. Knows neither causes nor
+ * verdicts. */
+#include "random.h"
+#include "trial_parts.h"
+
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+/* Readings of the probe, in the last part of a trial. */
+enum { READINGS = 4, READ_EVERY = 2 };
+
+/* ---- the probe ---- */
+
+int probe_open(struct probe *probe, struct session *session, int64_t count)
+{
+    const struct subset *subset = &session->train.subset;
+    const struct backend *backend = session->backend;
+    *probe = (struct probe){.count = count < subset->count ? count : subset->count};
+    void *memory;
+    size_t bytes = (size_t)subset->count * sizeof(int32_t);
+    TRY(memory_take(&memory, bytes, "the probe's images"));
+    probe->samples = memory;
+    /* An epoch of its own: none that training reaches. */
+    subset_order(subset, (uint64_t)session->config->train.seed, UINT32_MAX, true, probe->samples);
+    TRY(memory_take(&memory, (size_t)probe->count * sizeof *probe->losses, "the probe's losses"));
+    probe->losses = memory;
+    bytes = (size_t)probe->count * sizeof(int32_t);
+    TRY(backend->alloc(session->device, bytes, (void **)&probe->order));
+    return backend->upload(session->device, probe->order, probe->samples, bytes);
+}
+
+void probe_close(struct probe *probe, struct session *session)
+{
+    if (probe->order)
+        session->backend->release(session->device, probe->order);
+    memory_give(probe->samples);
+    memory_give(probe->losses);
+    *probe = (struct probe){0};
+}
+
+int probe_read(struct probe *probe, struct session *session)
+{
+    struct plan *plan = &session->plan;
+    const struct source *source = session->train.source;
+    int64_t batch = plan->options.batch;
+    struct arena arena = {0};
+    float *rows = arena_push(&arena, (size_t)batch * sizeof *rows);
+    plan_set_data(plan, source->pixels, source->labels, probe->order);
+    int status = plan_clear_sums(plan);
+    for (int64_t first = 0; first < probe->count && status == OK; first += batch) {
+        int64_t left = probe->count - first, valid = left < batch ? left : batch;
+        struct step_control control = {.first = first, .valid = (int32_t)valid};
+        status = plan_eval_batch(plan, &control);
+        if (status == OK)
+            status = plan_read_batch(plan, NULL, NULL, rows, NULL);
+        memcpy(probe->losses + first, rows, (size_t)valid * sizeof *rows);
+    }
+    arena_free(&arena);
+    return status;
+}
+
+/* ---- what is drawn, and in which order ---- */
+
+/* The stream of training images from the branch on: the run's own, with what is left out taken away. */
+struct stream {
+    const struct trial *trial;
+    struct session *session;
+    const struct config *config;
+    int32_t *host, *device; /* [subset.count] */
+    int64_t count, position;
+    uint32_t epoch;
+};
+
+static int stream_fill(struct stream *stream)
+{
+    const struct trial *trial = stream->trial;
+    const struct subset *subset = &stream->session->train.subset;
+    stream->count = 0;
+    if (trial->samples) {
+        stream->count = trial->sample_count;
+        memcpy(stream->host, trial->samples, (size_t)stream->count * sizeof *stream->host);
+    } else {
+        subset_order(subset, (uint64_t)stream->config->train.seed, stream->epoch, stream->config->data.shuffle,
+                     stream->host);
+        for (int64_t i = 0; i < subset->count; i++)
+            if (!trial->left_out || !trial->left_out[stream->host[i]])
+                stream->host[stream->count++] = stream->host[i];
+    }
+    return stream->session->backend->upload(stream->session->device, stream->device, stream->host,
+                                            (size_t)stream->count * sizeof *stream->host);
+}
+
+static int stream_open(struct stream *stream, const struct branch *branch, const struct trial *trial,
+                       const struct config *config)
+{
+    struct session *session = branch->session;
+    size_t bytes = (size_t)session->train.subset.count * sizeof *stream->host;
+    *stream = (struct stream){.trial = trial, .session = session, .config = config};
+    assert(!trial->samples || trial->sample_count <= session->train.subset.count);
+    if (!trial->fresh) {
+        stream->epoch = (uint32_t)branch->state.epoch;
+        stream->position = branch->state.step_in_epoch * branch_step_images(branch->config);
+    }
+    void *host;
+    TRY(memory_take(&host, bytes, "the order of a trial"));
+    stream->host = host;
+    TRY(session->backend->alloc(session->device, bytes, (void **)&stream->device));
+    return stream_fill(stream);
+}
+
+static void stream_close(struct stream *stream)
+{
+    if (stream->device)
+        stream->session->backend->release(stream->session->device, stream->device);
+    memory_give(stream->host);
+}
+
+/* Makes room for images more; an epoch's rest that is too short for them is left, as a run leaves it. */
+static int stream_next(struct stream *stream, int64_t images)
+{
+    if (stream->position + images <= stream->count)
+        return OK;
+    stream->position = 0;
+    stream->epoch++;
+    TRY(stream_fill(stream));
+    if (images > stream->count)
+        return FAIL(ERR_CONFIG, "trial %s: an update takes %lld images, and there are only %lld to draw from",
+                    stream->trial->name, (long long)images, (long long)stream->count);
+    return OK;
+}
+
+/* ---- steps ---- */
+
+struct course {
+    const struct branch *branch;
+    const struct config *config;
+    struct stream stream;
+    struct step_record *records; /* device memory, one an update */
+    float rate;
+};
+
+static int take_update(struct course *course, int update)
+{
+    struct session *session = course->branch->session;
+    const struct config *config = course->config;
+    int batches = config->train.accumulate, batch = config->train.batch_size;
+    struct stream *stream = &course->stream;
+    TRY(stream_next(stream, (int64_t)batches * batch));
+    plan_set_data(&session->plan, session->train.source->pixels, session->train.source->labels, stream->device);
+    for (int micro = 0; micro < batches; micro++) {
+        struct step_control control = {
+            .seed = (uint64_t)config->train.seed,
+            .step = course->branch->state.step + update,
+            .first = stream->position,
+            .epoch = stream->epoch,
+            .valid = batch,
+            .micro = micro,
+            .lr = course->rate,
+        };
+        TRY(plan_train_batch(&session->plan, &control, micro == 0, micro == batches - 1, course->records + update));
+        stream->position += batch;
+    }
+    return OK;
+}
+
+/* Adds a reading of the probe to the averages. */
+static int read_probe(struct course *course, struct probe *probe, float share, float *losses)
+{
+    TRY(probe_read(probe, course->branch->session));
+    for (int64_t i = 0; i < probe->count; i++)
+        losses[i] += share * probe->losses[i];
+    return OK;
+}
+
+static int take_updates(struct course *course, const struct trial *trial, struct probe *probe, float *losses)
+{
+    int readings = trial->updates < READINGS ? 1 : READINGS;
+    for (int update = 0; update < trial->updates; update++) {
+        TRY(take_update(course, update));
+        int left = trial->updates - 1 - update;
+        if (left % READ_EVERY == 0 && left / READ_EVERY < readings)
+            TRY(read_probe(course, probe, 1.0f / (float)readings, losses));
+    }
+    return course->branch->session->backend->wait(course->branch->session->device);
+}
+
+static int judge(struct course *course, const struct trial *trial, int64_t probe_count, struct trial_result *result)
+{
+    const struct backend *backend = course->branch->session->backend;
+    struct arena arena = {0};
+    size_t bytes = (size_t)trial->updates * sizeof(struct step_record);
+    struct step_record *records = arena_push(&arena, bytes);
+    int status = backend->download(course->branch->session->device, records, course->records, bytes);
+    if (status == OK)
+        status = backend->wait(course->branch->session->device);
+    int64_t samples = 0, correct = 0;
+    double loss = 0.0;
+    for (int i = 0; i < trial->updates && status == OK; i++) {
+        result->refused += records[i].bad != 0;
+        if (i < trial->updates - (trial->updates + 3) / 4)
+            continue;
+        samples += records[i].samples;
+        correct += records[i].correct;
+        loss += (double)records[i].loss * records[i].samples;
+    }
+    arena_free(&arena);
+    result->train_loss = loss / (double)samples;
+    result->train_accuracy = (double)correct / (double)samples;
+    double sum = 0.0;
+    for (int64_t i = 0; i < probe_count; i++)
+        sum += (double)result->losses[i];
+    result->loss = sum / (double)probe_count;
+    return status;
+}
+
+static int run_course(struct course *course, const struct trial *trial, struct probe *probe,
+                      struct trial_result *result)
+{
+    const struct branch *branch = course->branch;
+    struct session *session = branch->session;
+    double begun = clock_seconds();
+    TRY(session_rebind(session, course->config));
+    if (!trial->fresh)
+        TRY(branch_put(branch, &session->plan, course->config->optim.name));
+    course->rate = (float)((trial->fresh ? 1.0 : branch->rate / branch->config->optim.lr) * course->config->optim.lr);
+    TRY(stream_open(&course->stream, branch, trial, course->config));
+    TRY(session->backend->alloc(session->device, (size_t)trial->updates * sizeof *course->records,
+                                (void **)&course->records));
+    memset(result->losses, 0, (size_t)probe->count * sizeof *result->losses);
+    TRY(take_updates(course, trial, probe, result->losses));
+    TRY(judge(course, trial, probe->count, result));
+    result->updates = trial->updates;
+    result->images = (double)(trial->updates * branch_step_images(course->config));
+    result->seconds = clock_seconds() - begun;
+    return OK;
+}
+
+int trial_run(const struct branch *branch, const char *run, const struct trial *trial, struct probe *probe,
+              struct trial_result *result)
+{
+    *result = (struct trial_result){.losses = result->losses};
+    struct config config;
+    int status = train_load_config(&config, run, trial->overrides, trial->override_count);
+    if (status == OK) {
+        struct course course = {.branch = branch, .config = &config};
+        status = run_course(&course, trial, probe, result);
+        if (course.records)
+            branch->session->backend->release(branch->session->device, course.records);
+        stream_close(&course.stream);
+        branch->session->config = branch->config; /* the trial's ends here */
+    }
+    config_free(&config);
+    return status;
+}
+
+void trial_gain(const struct trial_result *a, const struct trial_result *b, int64_t count, double *gain, double *error)
+{
+    double mean = 0.0, squares = 0.0;
+    for (int64_t i = 0; i < count; i++) {
+        double delta = (double)a->losses[i] - (double)b->losses[i], step = delta - mean;
+        mean += step / (double)(i + 1);
+        squares += step * (delta - mean);
+    }
+    *gain = mean;
+    *error = count > 1 ? sqrt(squares / (double)(count - 1) / (double)count) : NAN;
+}

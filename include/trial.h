@@ -1,0 +1,70 @@
+/* trial: controlled experiments from a run's own state: a training state kept in host memory, and short trainings from
+ * it in which one thing is changed. What is changed is written as overrides of the run's config, so that what a trial
+ * has proven is at once the repair to make. Level 7: includes trainer. */
+#ifndef TRIAL_H
+#define TRIAL_H
+#include "state.h"
+#include "trainer.h"
+
+/* A training state: weights, moments and running statistics in the canonical layout, by value number of the graph. */
+struct branch {
+    struct session *session;     /* the caller's; its data serve every trial */
+    const struct config *config; /* of the run; the caller's */
+    struct train_state state;
+    enum optimizer_kind optimizer; /* that the moments are of */
+    double rate;                   /* learning rate of the step that comes next */
+    int value_count;
+    float **weight, **moment1, **moment2; /* [value_count], NULL where there are none */
+    void *memory;
+};
+
+/* The session's state as it is. The session is that of the run, at state; rate as trained with next.
+ * branch_free accepts a zeroed struct. */
+int branch_take(struct branch *branch, struct session *session, const struct train_state *state, double rate);
+/* The state of a run's checkpoint ("last", "best"). The session was opened with the run's config; it holds that state
+ * afterwards. ERR_NO_INPUT, ERR_DATA: as checkpoint_load. */
+int branch_load(struct branch *branch, struct session *session, const char *run, const char *which);
+void branch_free(struct branch *branch);
+
+/* Images on which trials are judged: the same for each, forward only, without augmentation. */
+struct probe {
+    int64_t count;
+    int32_t *samples; /* [count] of the training set */
+    int32_t *order;   /* the same in device memory */
+    float *losses;    /* [count]: where probe_read puts them */
+};
+/* count distinct training images (all, where there are fewer), a function of (seed, training set). */
+int probe_open(struct probe *probe, struct session *session, int64_t count);
+void probe_close(struct probe *probe, struct session *session); /* accepts a zeroed struct */
+/* Unsmoothed losses of the probe's images with the weights as they are, into probe->losses. Waits. */
+int probe_read(struct probe *probe, struct session *session);
+
+struct trial {
+    const char *name;             /* for people: "rate / 4" */
+    const char *const *overrides; /* what differs from the run, as on a command line */
+    int override_count;
+    int updates;            /* how many; refused ones count */
+    const bool *left_out;   /* [images of the data set] samples not to draw; NULL: none */
+    const int32_t *samples; /* draw from these alone, in this order; NULL: as the run would go on */
+    int64_t sample_count;
+    bool fresh; /* start from drawn weights rather than from the branch */
+};
+
+/* Readings of the probe in the last part of a trial are averaged, image by image. */
+struct trial_result {
+    int updates, refused;
+    float *losses;                     /* [probe->count], the caller's */
+    double loss;                       /* their mean; NaN or infinite: diverged */
+    double train_loss, train_accuracy; /* over the updates of the last quarter */
+    double images;                     /* that went through a training step: the cost */
+    double seconds;
+};
+
+/* The run's config with the trial's overrides, trained from the branch (with another optimizer: moments start anew; the
+ * rate keeps its ratio to optim.lr). run: the run directory. Afterwards the session's plan is the trial's. */
+int trial_run(const struct branch *branch, const char *run, const struct trial *trial, struct probe *probe,
+              struct trial_result *result);
+
+/* By how much b's losses are lower than a's, image by image: mean and its standard error over the images. */
+void trial_gain(const struct trial_result *a, const struct trial_result *b, int64_t count, double *gain, double *error);
+#endif

@@ -1,0 +1,202 @@
+/* test_trial: trials from a run's own state: an unchanged trial is the run's own continuation, bit for bit; a changed
+ * one differs by what was changed and by nothing else. */
+#include "tensors.h"
+#include "tiny_run.h"
+#include "trial.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { PROBE = 24, UPDATES = 6 };
+static const char words[] =
+    "train.epochs=3 model.name=small_cnn model.width=4 augment.crop_padding=2 augment.hflip=0.5 "
+    "augment.rotate=10 model.dropout=0.2 optim.weight_decay=0.01 optim.lr=0.004 "
+    "schedule.name=plateau";
+
+static struct train_result begun; /* stopped after 7 updates */
+static struct config config;
+static struct session session;
+static struct branch branch;
+static struct probe probe;
+static float losses[2][PROBE];
+
+static int set_up(void **state)
+{
+    if (tiny_set_up(state) != 0)
+        return -1;
+    char joined[512];
+    snprintf(joined, sizeof joined, "%s train.max_steps=7", words);
+    tiny_train_ok(NULL, joined, &begun);
+    if (train_load_config(&config, begun.path, NULL, 0) < 0 || session_open(&session, &config) < 0 ||
+        branch_load(&branch, &session, begun.path, "last") < 0 || probe_open(&probe, &session, PROBE) < 0) {
+        fprintf(stderr, "%s\n", fail_text());
+        return -1;
+    }
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    probe_close(&probe, &session);
+    branch_free(&branch);
+    session_close(&session);
+    config_free(&config);
+    return tiny_tear_down(state);
+}
+
+static struct trial_result run_trial(int slot, struct trial trial)
+{
+    struct trial_result result = {.losses = losses[slot]};
+    if (!trial.updates)
+        trial.updates = UPDATES;
+    if (trial_run(&branch, begun.path, &trial, &probe, &result) < 0)
+        fail_msg("%s: %s", trial.name, fail_text());
+    assert_ptr_equal(session.config, &config);
+    return result;
+}
+
+/* Largest difference between the session's weights and a run's last checkpoint. */
+static double distance(const char *run)
+{
+    struct tensor_file file;
+    double largest = 0.0;
+    int compared = 0;
+    tiny_read_tensors(&file, run, "last/model.safetensors");
+    for (int v = 0; v < session.graph.value_count; v++) {
+        const struct value *value = &session.graph.values[v];
+        if (value->role != VALUE_PARAM && value->role != VALUE_STATE)
+            continue;
+        const struct tensor *tensor = tensors_find(&file, value->name);
+        assert_non_null(tensor);
+        int64_t count = shape_count(value->shape);
+        float *own = malloc((size_t)count * sizeof *own);
+        assert_int_equal(plan_read_weight(&session.plan, value->role == VALUE_PARAM ? SLAB_PARAM : SLAB_STATE, v, own),
+                         OK);
+        for (int64_t i = 0; i < count; i++)
+            largest = fmax(largest, fabs((double)own[i] - (double)((const float *)tensor->data)[i]));
+        free(own);
+        compared++;
+    }
+    assert_true(compared > 4);
+    tensors_free(&file);
+    return largest;
+}
+
+static void test_unchanged_trial_is_the_run(void **state)
+{
+    (void)state;
+    struct train_result whole;
+    char joined[512];
+    snprintf(joined, sizeof joined, "%s train.max_steps=%d", words, 7 + UPDATES);
+    tiny_train_ok(NULL, joined, &whole);
+    struct trial_result first = run_trial(0, (struct trial){.name = "unchanged"});
+    assert_true(distance(whole.path) == 0.0);
+    assert_true(distance(begun.path) > 0.0);
+    assert_int_equal(first.refused, 0);
+    assert_true(first.images == UPDATES * 16.0);
+    /* and again after another trial: nothing is left behind */
+    const char *const sgd[] = {"optim.name=sgd", "optim.lr=0.1", "train.accumulate=2"};
+    struct trial_result other =
+        run_trial(1, (struct trial){.name = "sgd", .overrides = sgd, .override_count = COUNT_OF(sgd)});
+    assert_true(other.loss != first.loss);
+    assert_true(other.images == 2 * UPDATES * 16.0);
+    struct trial_result again = run_trial(1, (struct trial){.name = "unchanged"});
+    assert_true(distance(whole.path) == 0.0);
+    assert_true(again.loss == first.loss);
+    assert_memory_equal(losses[0], losses[1], sizeof losses[0]);
+}
+
+static void test_rate_is_a_ratio(void **state)
+{
+    (void)state;
+    const char *const tiny_rate[] = {"optim.lr=4e-30"};
+    struct trial_result still =
+        run_trial(0, (struct trial){.name = "still", .overrides = tiny_rate, .override_count = 1, .updates = 1});
+    /* Nothing but the running statistics moved. */
+    const char *const same[] = {"optim.lr=0.004"};
+    struct trial_result moved =
+        run_trial(1, (struct trial){.name = "same", .overrides = same, .override_count = 1, .updates = 1});
+    double gain, error;
+    trial_gain(&still, &moved, PROBE, &gain, &error);
+    assert_true(gain != 0.0 && error > 0.0);
+    assert_true(fabs(gain - (still.loss - moved.loss)) < 1e-6);
+}
+
+static void test_gain_by_hand(void **state)
+{
+    (void)state;
+    struct trial_result a = {.losses = (float[]){1, 2, 3, 4}}, b = {.losses = (float[]){1, 1, 1, 1}};
+    double gain, error;
+    trial_gain(&a, &b, 4, &gain, &error);
+    assert_true(fabs(gain - 1.5) < 1e-12);
+    assert_true(fabs(error - sqrt(5.0 / 3.0 / 4.0)) < 1e-12);
+}
+
+/* A memorisation trial: a fresh network on a handful of images learns them by heart. */
+static void test_given_samples_alone(void **state)
+{
+    (void)state;
+    int32_t few[16];
+    for (int i = 0; i < 16; i++)
+        few[i] = session.train.subset.samples[5 * i];
+    const char *const alone[] = {"optim.lr=0.01", "augment.hflip=0", "augment.rotate=0", "augment.crop_padding=0",
+                                 "model.dropout=0"};
+    struct trial_result learnt = run_trial(0, (struct trial){.name = "by heart",
+                                                             .overrides = alone,
+                                                             .override_count = COUNT_OF(alone),
+                                                             .updates = 80,
+                                                             .samples = few,
+                                                             .sample_count = 16,
+                                                             .fresh = true});
+    assert_true(learnt.train_accuracy == 1.0);
+    assert_true(learnt.train_loss < 0.2);
+}
+
+static void test_left_out_are_not_drawn(void **state)
+{
+    (void)state;
+    /* All but 16 left out is the same as drawing from those 16 in the order that is left. */
+    const struct subset *subset = &session.train.subset;
+    int32_t *order = malloc((size_t)subset->count * sizeof *order);
+    bool *out = calloc((size_t)session.train_source.data.count, sizeof *out);
+    subset_order(subset, (uint64_t)config.train.seed, 0, true, order);
+    for (int64_t i = 16; i < subset->count; i++)
+        out[order[i]] = true;
+    const char *const plain[] = {"augment.hflip=0", "augment.rotate=0", "augment.crop_padding=0", "model.dropout=0"};
+    struct trial trial = {.name = "left out",
+                          .overrides = plain,
+                          .override_count = COUNT_OF(plain),
+                          .left_out = out,
+                          .fresh = true,
+                          .updates = 1};
+    struct trial_result rest = run_trial(0, trial);
+    trial.left_out = NULL;
+    trial.samples = order;
+    trial.sample_count = 16;
+    struct trial_result given = run_trial(1, trial);
+    assert_true(rest.loss == given.loss);
+    trial.sample_count = 8; /* fewer than an update takes */
+    struct trial_result result = {.losses = losses[1]};
+    assert_int_equal(trial_run(&branch, begun.path, &trial, &probe, &result), ERR_CONFIG);
+    assert_non_null(strstr(fail_text(), "only 8 to draw from"));
+    free(order);
+    free(out);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_unchanged_trial_is_the_run),
+        cmocka_unit_test(test_rate_is_a_ratio),
+        cmocka_unit_test(test_gain_by_hand),
+        cmocka_unit_test(test_given_samples_alone),
+        cmocka_unit_test(test_left_out_are_not_drawn),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
