@@ -73,6 +73,11 @@ call eval nowhere
 ok "run missing" all 'exited 66' 'silent out'
 call devices
 ok "devices names the cpu" all 'exited 0' 'prints "^cpu"'
+if prints "^cuda"; then
+    ok "needs no library of CUDA's to start" all '! ldd "$program" | grep -E "libcu(da|dart|dnn|blas)"'
+else
+    skip "needs no library of CUDA's to start" 'built without CUDA'
+fi
 
 # ---- a data set and a run ----
 call synth tiles --per-class 10 --val-per-class 4 --size 16

@@ -9,6 +9,11 @@
 
 #ifdef WITH_CUDA
 /* Of kernels/cuda/cuda.h, which is private. */
+struct cuda_symbol {
+    const char *name;
+    void **at;
+};
+int cuda_library_load(const char *file, const char *product, const struct cuda_symbol *symbols);
 int cuda_described_open(struct device **device, const char *name, const char *json);
 void cuda_described_close(struct device *device);
 extern const struct op_impl cuda_conv2d;
@@ -187,9 +192,22 @@ static void test_needs_no_cache(void **state)
     assert_int_equal(prepare(&params, (struct shape){4, 8, 8, 8}, (struct shape){4, 8, 8, 16}, DT_F32), OK);
 }
 
+static void test_says_what_it_cannot_load(void **state)
+{
+    (void)state;
+    void *found[2] = {NULL, NULL};
+    const struct cuda_symbol symbols[] = {{"malloc", &found[0]}, {"cudnnFlyToTheMoon", &found[1]}, {0}};
+    CHECK_FAILS(cuda_library_load("libnowhere.so.9", "cuDNN 9.8", symbols), ERR_DEVICE, "libnowhere.so.9",
+                "install cuDNN 9.8", "train.device = \"cpu\"");
+    assert_null(found[0]);
+    CHECK_FAILS(cuda_library_load("libc.so.6", "cuDNN 9.8", symbols), ERR_DEVICE, "libc.so.6 has no cudnnFlyToTheMoon");
+    assert_non_null(found[0]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_says_what_it_cannot_load),
         cmocka_unit_test(test_small_cnn),
         cmocka_unit_test(test_resnet18_on_small_images),
         cmocka_unit_test(test_resnet50),

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Finds what the CUDA backend is built with: nvcc, cuBLAS and cuDNN, of a toolkit, of Debian or RPM packages or of pip.
-#   tools/find_cuda.sh        prints make variables; without any of the three only CUDA_MISSING, which names it
+# Finds what the CUDA backend is built with: nvcc, the headers of cuBLAS and cuDNN, the CUDA runtime; of a toolkit, of Debian or RPM packages or of pip.
+#   tools/find_cuda.sh        prints make variables; where one is missing only CUDA_MISSING, which names it
 # CUDA_HOME: the toolkit's folder; CUDNN_HOME: cuDNN's, where it is elsewhere; CUDA_ARCH: only checked for words that nvcc
 # does not know. Asked for in this order: the variables, nvcc in PATH, /usr/local/cuda, site-packages.
 set -u
@@ -50,16 +50,12 @@ for header in cuda_runtime_api.h cublasLt.h cudnn.h; do
     folder=$(first "$header" "${headers[@]}") || missing "$header"
     case " $flags /usr/include " in *" $folder "*) ;; *) flags="$flags -isystem $folder" ;; esac
 done
-# By full name where there is no link without a version, as pip installs them.
-for library in cudart cublasLt cudnn; do
-    folder=$(first "lib$library.so*" "${libraries[@]}") || missing "lib$library.so"
+# The runtime is linked in. cuBLAS and cuDNN are loaded when a GPU is opened: where they lie now, they are looked for then.
+folder=$(first libcudart_static.a "${libraries[@]}") || missing libcudart_static.a
+links=" -L$folder -lcudart_static"
+for library in cublasLt cudnn; do
+    folder=$(first "lib$library.so*" "${libraries[@]}") || continue
     case " $folders " in *" $folder "*) ;; *) folders="$folders $folder" ;; esac
-    if [ -e "$folder/lib$library.so" ]; then
-        links="$links -l$library"
-    else
-        names=("$folder/lib$library".so.*)
-        links="$links -l:$(basename "${names[0]}")"
-    fi
 done
 
 archs=''
@@ -71,6 +67,6 @@ done
 echo "CUDA_NVCC := $nvcc"
 echo "CUDA_CFLAGS :=$flags"
 printf 'CUDA_LIBS :='
-for folder in $folders; do printf ' -L%s -Wl,-rpath,%s' "$folder" "$folder"; done
-echo "$links -lstdc++"
+for folder in $folders; do printf ' -Wl,-rpath,%s' "$folder"; done
+echo "$links -lstdc++ -ldl -lrt"
 echo "CUDA_ARCH ?=$archs"

@@ -60,11 +60,19 @@ int cublas_failed(int status, const char *call, const char *file, int line);
 #define CUDNN_TRY(call)  CUDA_CHECKED_(call, cudnn_failed)
 #define CUBLAS_TRY(call) CUDA_CHECKED_(call, cublas_failed)
 
-/* libraries.c: cuBLAS and cuDNN of a device whose stream is open. close accepts a half-opened device. */
+/* libraries.c: cuBLAS and cuDNN of a device whose stream is open, loaded where they are not yet. close accepts a
+ * half-opened device. */
 int cuda_libraries_open(struct device *device);
 void cuda_libraries_close(struct device *device);
 /* "cuBLAS 13.2.0, cuDNN 9.19.0" */
 void cuda_libraries_describe(char *text, size_t bytes);
+/* Fills *at of each symbol, the list ending with a name of NULL, from a library that stays loaded. ERR_DEVICE, telling
+ * to install the product, where there is no such library or symbol. */
+struct cuda_symbol {
+    const char *name;
+    void **at;
+};
+int cuda_library_load(const char *file, const char *product, const struct cuda_symbol *symbols);
 /* A device that is not there, for planning alone: json is cuDNN's description of it (CUDNN_ATTR_DEVICEPROP_JSON_
  * REPRESENTATION). Operations can be prepared on it and nothing else. */
 int cuda_described_open(struct device **device, const char *name, const char *json);

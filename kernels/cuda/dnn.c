@@ -4,8 +4,8 @@
  * Tensors are stated in n,c,h,w order with strides that make them channels-last. Plans that round fp32 (TF32) or that
  * do not repeat bit for bit are left out: a run is a function of its config. */
 #include "dnn.h"
+#include "vendor.h"
 #include <cuda_runtime_api.h>
-#include <cudnn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,12 +30,12 @@ static const char *const pass_names[DNN_PASS_COUNT] = {"forward", "backward by d
 static int describe(struct dnn_plan *plan, cudnnBackendDescriptorType_t type, const struct attribute *attributes,
                     cudnnBackendDescriptor_t *made)
 {
-    CUDNN_TRY(cudnnBackendCreateDescriptor(type, made));
+    CUDNN_TRY(vendor.cudnnBackendCreateDescriptor(type, made));
     plan->parts[plan->part_count++] = *made;
     for (; attributes->value; attributes++)
-        CUDNN_TRY(
-            cudnnBackendSetAttribute(*made, attributes->name, attributes->type, attributes->count, attributes->value));
-    CUDNN_TRY(cudnnBackendFinalize(*made));
+        CUDNN_TRY(vendor.cudnnBackendSetAttribute(*made, attributes->name, attributes->type, attributes->count,
+                                                  attributes->value));
+    CUDNN_TRY(vendor.cudnnBackendFinalize(*made));
     return OK;
 }
 
@@ -136,17 +136,17 @@ static bool engine_fits(cudnnBackendDescriptor_t config, enum dtype dtype, bool 
     cudnnBackendNumericalNote_t numerical[CUDNN_NUMERICAL_NOTE_TYPE_COUNT];
     cudnnBackendBehaviorNote_t behaviour[CUDNN_BEHAVIOR_NOTE_TYPE_COUNT];
     int64_t count = 0, numerical_count = 0, behaviour_count = 0;
-    if (cudnnBackendCreateDescriptor(CUDNN_BACKEND_ENGINE_DESCRIPTOR, &engine) != CUDNN_STATUS_SUCCESS)
+    if (vendor.cudnnBackendCreateDescriptor(CUDNN_BACKEND_ENGINE_DESCRIPTOR, &engine) != CUDNN_STATUS_SUCCESS)
         return false;
-    bool fits =
-        cudnnBackendGetAttribute(config, CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &count,
-                                 &engine) == CUDNN_STATUS_SUCCESS &&
-        cudnnBackendGetAttribute(engine, CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE,
-                                 CUDNN_NUMERICAL_NOTE_TYPE_COUNT, &numerical_count,
-                                 numerical) == CUDNN_STATUS_SUCCESS &&
-        cudnnBackendGetAttribute(engine, CUDNN_ATTR_ENGINE_BEHAVIOR_NOTE, CUDNN_TYPE_BEHAVIOR_NOTE,
-                                 CUDNN_BEHAVIOR_NOTE_TYPE_COUNT, &behaviour_count, behaviour) == CUDNN_STATUS_SUCCESS;
-    cudnnBackendDestroyDescriptor(engine);
+    bool fits = vendor.cudnnBackendGetAttribute(config, CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1,
+                                                &count, &engine) == CUDNN_STATUS_SUCCESS &&
+                vendor.cudnnBackendGetAttribute(engine, CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE,
+                                                CUDNN_NUMERICAL_NOTE_TYPE_COUNT, &numerical_count,
+                                                numerical) == CUDNN_STATUS_SUCCESS &&
+                vendor.cudnnBackendGetAttribute(engine, CUDNN_ATTR_ENGINE_BEHAVIOR_NOTE, CUDNN_TYPE_BEHAVIOR_NOTE,
+                                                CUDNN_BEHAVIOR_NOTE_TYPE_COUNT, &behaviour_count,
+                                                behaviour) == CUDNN_STATUS_SUCCESS;
+    vendor.cudnnBackendDestroyDescriptor(engine);
     for (int64_t i = 0; i < numerical_count && fits; i++)
         fits = numerical[i] != CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC &&
                numerical[i] != CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION &&
@@ -164,22 +164,24 @@ static bool finish_plan(struct device *device, cudnnBackendAttributeName_t from,
                         int64_t count, const void *value, struct dnn_plan *plan)
 {
     int64_t got = 0, workspace = 0;
-    if (cudnnBackendCreateDescriptor(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR, &plan->plan) != CUDNN_STATUS_SUCCESS)
+    if (vendor.cudnnBackendCreateDescriptor(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR, &plan->plan) !=
+        CUDNN_STATUS_SUCCESS)
         return false;
-    bool good = cudnnBackendSetAttribute(plan->plan, from, type, count, value) == CUDNN_STATUS_SUCCESS;
+    bool good = vendor.cudnnBackendSetAttribute(plan->plan, from, type, count, value) == CUDNN_STATUS_SUCCESS;
     if (good && device->dnn)
-        good = cudnnBackendSetAttribute(plan->plan, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, 1,
-                                        &device->dnn) == CUDNN_STATUS_SUCCESS;
+        good = vendor.cudnnBackendSetAttribute(plan->plan, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, 1,
+                                               &device->dnn) == CUDNN_STATUS_SUCCESS;
     else if (good && from == CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION)
-        good = cudnnBackendSetAttribute(plan->plan, CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP, CUDNN_TYPE_BACKEND_DESCRIPTOR,
-                                        1, &device->properties) == CUDNN_STATUS_SUCCESS;
-    good = good && cudnnBackendFinalize(plan->plan) == CUDNN_STATUS_SUCCESS &&
-           cudnnBackendGetAttribute(plan->plan, CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, CUDNN_TYPE_INT64, 1, &got,
-                                    &workspace) == CUDNN_STATUS_SUCCESS &&
+        good = vendor.cudnnBackendSetAttribute(plan->plan, CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP,
+                                               CUDNN_TYPE_BACKEND_DESCRIPTOR, 1,
+                                               &device->properties) == CUDNN_STATUS_SUCCESS;
+    good = good && vendor.cudnnBackendFinalize(plan->plan) == CUDNN_STATUS_SUCCESS &&
+           vendor.cudnnBackendGetAttribute(plan->plan, CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, CUDNN_TYPE_INT64, 1,
+                                           &got, &workspace) == CUDNN_STATUS_SUCCESS &&
            workspace <= DNN_WORKSPACE_MOST;
     plan->workspace_bytes = (size_t)workspace;
     if (!good) {
-        cudnnBackendDestroyDescriptor(plan->plan);
+        vendor.cudnnBackendDestroyDescriptor(plan->plan);
         plan->plan = NULL;
     }
     return good;
@@ -199,24 +201,25 @@ static void search_mode(struct search *search, cudnnBackendHeurMode_t mode)
 {
     cudnnBackendDescriptor_t heuristic, configs[CONFIGS_MOST];
     int64_t offered = 0, made = 0, got = 0;
-    if (cudnnBackendCreateDescriptor(CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR, &heuristic) != CUDNN_STATUS_SUCCESS)
+    if (vendor.cudnnBackendCreateDescriptor(CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR, &heuristic) != CUDNN_STATUS_SUCCESS)
         return;
-    cudnnBackendSetAttribute(heuristic, CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1,
-                             &search->graph);
-    cudnnBackendSetAttribute(heuristic, CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, 1, &mode);
+    vendor.cudnnBackendSetAttribute(heuristic, CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1,
+                                    &search->graph);
+    vendor.cudnnBackendSetAttribute(heuristic, CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, 1, &mode);
     if (search->device->properties)
-        cudnnBackendSetAttribute(heuristic, CUDNN_ATTR_ENGINEHEUR_DEVICEPROP, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1,
-                                 &search->device->properties);
-    if (cudnnBackendFinalize(heuristic) == CUDNN_STATUS_SUCCESS)
-        cudnnBackendGetAttribute(heuristic, CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_TYPE_BACKEND_DESCRIPTOR, 0, &offered,
-                                 NULL);
+        vendor.cudnnBackendSetAttribute(heuristic, CUDNN_ATTR_ENGINEHEUR_DEVICEPROP, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1,
+                                        &search->device->properties);
+    if (vendor.cudnnBackendFinalize(heuristic) == CUDNN_STATUS_SUCCESS)
+        vendor.cudnnBackendGetAttribute(heuristic, CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_TYPE_BACKEND_DESCRIPTOR, 0,
+                                        &offered, NULL);
     while (made < offered && made < CONFIGS_MOST &&
-           cudnnBackendCreateDescriptor(CUDNN_BACKEND_ENGINECFG_DESCRIPTOR, &configs[made]) == CUDNN_STATUS_SUCCESS)
+           vendor.cudnnBackendCreateDescriptor(CUDNN_BACKEND_ENGINECFG_DESCRIPTOR, &configs[made]) ==
+               CUDNN_STATUS_SUCCESS)
         made++;
     /* Fewer may come than were offered: what the device cannot run is dropped here. */
     if (made > 0)
-        cudnnBackendGetAttribute(heuristic, CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_TYPE_BACKEND_DESCRIPTOR, made, &got,
-                                 configs);
+        vendor.cudnnBackendGetAttribute(heuristic, CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_TYPE_BACKEND_DESCRIPTOR, made,
+                                        &got, configs);
     for (int64_t i = 0; i < made; i++) {
         struct dnn_plan *plan = &search->found[search->count];
         if (i < got && search->count < search->most &&
@@ -226,10 +229,10 @@ static void search_mode(struct search *search, cudnnBackendHeurMode_t mode)
             plan->parts[plan->part_count++] = configs[i];
             search->count++;
         } else {
-            cudnnBackendDestroyDescriptor(configs[i]);
+            vendor.cudnnBackendDestroyDescriptor(configs[i]);
         }
     }
-    cudnnBackendDestroyDescriptor(heuristic);
+    vendor.cudnnBackendDestroyDescriptor(heuristic);
 }
 
 static void search_plans(struct search *search)
@@ -253,7 +256,7 @@ static void make_key(const struct device *device, const struct dnn_conv *conv, e
              "%s %s in %s out %s kernel %dx%d stride %d pad %dx%d groups %d; %s%s, driver %d, cuDNN %zu",
              pass_names[pass], dtype_name(conv->dtype), shape_text(in, conv->in), shape_text(out, conv->out),
              conv->kernel_h, conv->kernel_w, conv->stride, conv->pad_h, conv->pad_w, conv->groups, device->name,
-             device->dnn ? "" : " (described)", driver, cudnnGetVersion());
+             device->dnn ? "" : " (described)", driver, vendor.cudnnGetVersion());
 }
 
 static bool take_remembered(struct device *device, const char *key, struct dnn_plan *plan)
@@ -268,12 +271,12 @@ static bool take_remembered(struct device *device, const char *key, struct dnn_p
 static void remember(const char *key, const struct dnn_plan *plan)
 {
     int64_t bytes = 0;
-    if (cudnnBackendGetAttribute(plan->plan, CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION, CUDNN_TYPE_CHAR, 0, &bytes,
-                                 NULL) != CUDNN_STATUS_SUCCESS)
+    if (vendor.cudnnBackendGetAttribute(plan->plan, CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION, CUDNN_TYPE_CHAR, 0,
+                                        &bytes, NULL) != CUDNN_STATUS_SUCCESS)
         return;
     char *json = calloc(1, (size_t)bytes + 1);
-    if (json && cudnnBackendGetAttribute(plan->plan, CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION, CUDNN_TYPE_CHAR,
-                                         bytes, &bytes, json) == CUDNN_STATUS_SUCCESS)
+    if (json && vendor.cudnnBackendGetAttribute(plan->plan, CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION,
+                                                CUDNN_TYPE_CHAR, bytes, &bytes, json) == CUDNN_STATUS_SUCCESS)
         dnn_cache_write(key, json);
     free(json);
 }
@@ -316,11 +319,11 @@ int dnn_plan_build(struct device *device, const struct dnn_conv *conv, enum dnn_
 void dnn_plan_free(struct dnn_plan *plan)
 {
     if (plan->pack)
-        cudnnBackendDestroyDescriptor(plan->pack);
+        vendor.cudnnBackendDestroyDescriptor(plan->pack);
     if (plan->plan)
-        cudnnBackendDestroyDescriptor(plan->plan);
+        vendor.cudnnBackendDestroyDescriptor(plan->plan);
     while (plan->part_count > 0)
-        cudnnBackendDestroyDescriptor(plan->parts[--plan->part_count]);
+        vendor.cudnnBackendDestroyDescriptor(plan->parts[--plan->part_count]);
     *plan = (struct dnn_plan){0};
 }
 
@@ -330,15 +333,16 @@ static int bind(struct dnn_plan *plan, const void *const bound[4])
 {
     static const int64_t ids[] = {1, 2, 3};
     if (plan->pack)
-        CUDNN_TRY(cudnnBackendDestroyDescriptor(plan->pack));
+        CUDNN_TRY(vendor.cudnnBackendDestroyDescriptor(plan->pack));
     plan->pack = NULL;
-    CUDNN_TRY(cudnnBackendCreateDescriptor(CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR, &plan->pack));
-    CUDNN_TRY(cudnnBackendSetAttribute(plan->pack, CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, CUDNN_TYPE_INT64, 3, ids));
+    CUDNN_TRY(vendor.cudnnBackendCreateDescriptor(CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR, &plan->pack));
     CUDNN_TRY(
-        cudnnBackendSetAttribute(plan->pack, CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, CUDNN_TYPE_VOID_PTR, 3, bound));
-    CUDNN_TRY(
-        cudnnBackendSetAttribute(plan->pack, CUDNN_ATTR_VARIANT_PACK_WORKSPACE, CUDNN_TYPE_VOID_PTR, 1, &bound[3]));
-    CUDNN_TRY(cudnnBackendFinalize(plan->pack));
+        vendor.cudnnBackendSetAttribute(plan->pack, CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, CUDNN_TYPE_INT64, 3, ids));
+    CUDNN_TRY(vendor.cudnnBackendSetAttribute(plan->pack, CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, CUDNN_TYPE_VOID_PTR, 3,
+                                              bound));
+    CUDNN_TRY(vendor.cudnnBackendSetAttribute(plan->pack, CUDNN_ATTR_VARIANT_PACK_WORKSPACE, CUDNN_TYPE_VOID_PTR, 1,
+                                              &bound[3]));
+    CUDNN_TRY(vendor.cudnnBackendFinalize(plan->pack));
     memcpy(plan->bound, bound, sizeof plan->bound);
     return OK;
 }
@@ -349,6 +353,6 @@ int dnn_plan_run(struct device *device, struct dnn_plan *plan, const void *x, co
     const void *const bound[] = {x, w, y, workspace};
     if (!plan->pack || memcmp(plan->bound, bound, sizeof bound) != 0)
         TRY(bind(plan, bound));
-    CUDNN_TRY(cudnnBackendExecute(device->dnn, plan->plan, plan->pack));
+    CUDNN_TRY(vendor.cudnnBackendExecute(device->dnn, plan->plan, plan->pack));
     return OK;
 }
