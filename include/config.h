@@ -10,6 +10,7 @@ enum { CONFIG_TEXT = 1024, CONFIG_LAYERS = 256 };
 
 enum model_kind { MODEL_SMALL_CNN, MODEL_MLP, MODEL_RESNET18, MODEL_RESNET34, MODEL_RESNET50, MODEL_CUSTOM };
 enum stem_kind { STEM_AUTO, STEM_CIFAR, STEM_IMAGENET }; /* auto: cifar for inputs up to 64 pixels */
+enum on_error { ON_ERROR_STOP, ON_ERROR_SKIP };
 enum schedule_kind { SCHEDULE_CONSTANT, SCHEDULE_STEP, SCHEDULE_COSINE, SCHEDULE_PLATEAU };
 enum monitor_kind { MONITOR_VAL_LOSS, MONITOR_VAL_ACCURACY, MONITOR_TRAIN_LOSS };
 enum precision_kind { PRECISION_AUTO, PRECISION_FP32, PRECISION_BF16, PRECISION_FP16 };
@@ -38,6 +39,8 @@ struct config {
         double val_fraction; /* of train, when val is empty */
         int resize;
         bool shuffle;
+        int memory; /* MiB; 0: half of what is free */
+        enum on_error on_error;
         int threads;
     } data;
     struct {

@@ -1,21 +1,46 @@
-/* data: labelled images in memory.
+/* data: labelled images, in memory or read again whenever they are wanted.
  * Level 2: includes op, config types by name only. */
 #ifndef DATA_H
 #define DATA_H
 #include "op.h"
 
+/* Sums over the bytes of one image, by channel: exact, so that any order of adding gives the same. */
+struct image_sums {
+    uint64_t sum[4], squares[4];
+};
+
+struct dataset;
+/* How the encoded images (PNG, JPEG) of a data set are read again. Private to host/data. */
+struct encoded {
+    /* Bytes of a sample's file, given back with memory_give. NULL: the data set holds no encoded images. */
+    int (*fetch)(const struct dataset *dataset, int64_t sample, void **bytes, size_t *count);
+    const char *root; /* files are below it */
+    const void *own;  /* the format's */
+    int resize;
+    const char *measured; /* resize 0: the file that says how large all are */
+};
+
 /* All images of one folder or file set, equal in shape. */
 struct dataset {
     struct arena arena;
     const char *source; /* path */
-    const char *format; /* "folder", "idx", "cifar10", "cifar100" */
+    const char *format; /* "folder", "list", "tar", "idx", "cifar10", "cifar100", "pack" */
     struct shape image; /* {1, h, w, c}, c 1 or 3 */
     int64_t count;
     int class_count;
     const char **class_names; /* [class_count]; IDX: "0", "1", … */
-    uint8_t *pixels;          /* [count][h][w][c] */
+    const uint8_t *pixels;    /* [count][h][w][c]; NULL: not held in memory, dataset_image reads them */
     int32_t *labels;          /* [count] */
     const char **files;       /* [count] path relative to source, or NULL */
+    /* [count] or NULL: to be taken of pixels */
+    const struct image_sums *sums;
+    /* What data.on_error = skip left out: "path: reason" each. */
+    const char **skipped;
+    int64_t skipped_count;
+    struct encoded encoded;
+    void *owned;   /* pixels where they were taken with memory_take */
+    void *mapping; /* where they are mapped */
+    size_t mapping_bytes;
 };
 
 struct dataset_options {
@@ -23,21 +48,31 @@ struct dataset_options {
                   */
     int threads; /* decoding, 0: all */
     bool train_part; /* IDX, CIFAR: which of the two parts of a folder that holds both */
+    bool skip;       /* leave out what cannot be used rather than refuse the data set */
+    int64_t memory;  /* bytes that pixels may take; encoded images that need more are not held. 0: any number */
 };
 
 /* Opens a class folder (torchvision ImageFolder's order), or a folder with IDX (.gz or not) or CIFAR binary files:
- * found out from content. Every error names the file. dataset_close accepts a zeroed struct. */
+ * found out from content. Every image is decoded once, so that all that cannot be used is named now: the first few on
+ * stderr, the rest counted. dataset_close accepts a zeroed struct. */
 int dataset_open(struct dataset *dataset, const char *path, const struct dataset_options *options);
 void dataset_close(struct dataset *dataset);
+/* The pixels of one sample, [h][w][c], wherever they are; from any thread. The error names the file. */
+int dataset_image(const struct dataset *dataset, int64_t sample, uint8_t *pixels);
+void image_sums_take(struct image_sums *sums, const uint8_t *pixels, struct shape image);
 
 /* One image file, as the data set would hold it (predict). pixels: [image.h][image.w][image.c]; given back with
  * memory_give. A picture of another size is resized as for resize = the short side of image. */
 int image_load(const char *path, struct shape image, int resize, uint8_t **pixels);
-/* Decodes a PNG file to RGB as PIL's convert("RGB") does; given back with memory_give. A file that is no PNG, is
- * truncated or damaged is ERR_DATA with libpng's reason. */
-int png_read(const char *path, uint8_t **pixels, int *height, int *width);
+/* Decodes an image file to RGB as PIL's convert("RGB") does, whatever kind it is by content; given back with
+ * memory_give. EXIF orientation is left alone, as torchvision's ImageFolder does. A file of no known kind, truncated or
+ * damaged, is ERR_DATA with the decoder's reason. */
+int image_read(const char *path, uint8_t **pixels, int *height, int *width);
 /* The same from memory; name is for the error. */
+int image_decode(const char *name, const void *bytes, size_t count, uint8_t **pixels, int *height, int *width);
+/* Of one kind. jpeg_decode is ERR_UNSUPPORTED where libjpeg was not there when this was built. */
 int png_decode(const char *name, const void *bytes, size_t count, uint8_t **pixels, int *height, int *width);
+int jpeg_decode(const char *name, const void *bytes, size_t count, uint8_t **pixels, int *height, int *width);
 /* Writes RGB (channels 3) or grey (1); the file appears only when complete. */
 int png_write(const char *path, const uint8_t *pixels, int height, int width, int channels);
 /* The same to memory; given back with memory_give. */

@@ -1,4 +1,5 @@
-/* machine: whether this CPU has the instructions that the kernels were compiled for, and how threads wait on it.
+/* machine: whether this CPU has the instructions that the kernels were compiled for, how threads wait on it, and what
+ * memory is left.
  * Level 1: includes base. */
 #ifndef MACHINE_H
 #define MACHINE_H
@@ -11,6 +12,10 @@ int machine_check(void);
 /* The same for a given list: compiler macros as "__AVX2__ __FMA__ ", as the build found them. Names it does not know
  * are left out of account. */
 int machine_check_features(const char *features);
+
+/* Bytes that this process may still take: what the machine has available, or what is left of its control group's or its
+ * own limit. */
+int64_t machine_memory(void);
 
 /* To be called first in main. Threads that wait for each other spin for some ten microseconds and then sleep, instead
  * of spinning for milliseconds on a CPU that another process has taken. GNU OpenMP reads the setting (GOMP_SPINCOUNT)

@@ -6,6 +6,7 @@
  * - steps.csv: a row per step; nothing in it depends on the clock
  * - results.csv: a row per epoch, as ultralytics has it; `time` and `images_per_second` are the clock's
  * - log.jsonl: a JSON object per event
+ * - skipped.txt: "path: reason" of each image left out of the data; only where there are any
  * - checkpoints/
  * - DONE or FAILED: how the run ended; neither while it goes on or was interrupted
  *
@@ -39,6 +40,10 @@ int run_sync(struct run *run, int64_t *steps_bytes, int64_t *results_bytes, int6
  */
 int run_write_env(struct run *run, const char *device, int argc, char **argv);
 
+/* skipped.txt: what was left out of training and validation images, one a line. None: the file is removed. */
+int run_write_skipped(struct run *run, const char *const *lines, int64_t count, const char *const *more,
+                      int64_t more_count);
+
 int run_log_step(struct run *run, const struct step_record *record);
 struct epoch_record {
     int64_t epoch;  /* from 0 */
@@ -48,6 +53,8 @@ struct epoch_record {
     double lr, images_per_second;
     bool best, plateau_cut; /* lr was lowered after this epoch */
     int64_t bad_steps;
+    double data_wait; /* seconds that training waited for images */
+    int64_t skipped;  /* images left out of the data (data.on_error = skip) */
 };
 /* A row of results.csv, and the same as event "epoch". */
 int run_log_epoch(struct run *run, const struct epoch_record *record);

@@ -5,6 +5,7 @@
 #include "checkpoint.h"
 #include "config.h"
 #include "data.h"
+#include "loader.h"
 #include "run.h"
 #include "schedule.h"
 
@@ -24,7 +25,8 @@ struct model_card {
 /* A data set, and where the device reads it. */
 struct source {
     struct dataset data;
-    const void *pixels, *labels; /* placed */
+    const void *pixels, *labels; /* placed; pixels NULL where streamed */
+    bool streamed;               /* the device does not hold the images: they come batch by batch */
 };
 /* A choice of samples of a source. */
 struct part {
@@ -46,6 +48,8 @@ struct session {
     enum dtype dtype;
     struct graph graph;
     struct plan plan;
+    struct loader *loader;           /* NULL: no source is streamed */
+    const struct source *batches_of; /* of the last batches_begin */
 };
 
 /* Device, data, normalisation, network with drawn weights, plan: ready for the first step. On failure what was opened
@@ -71,6 +75,22 @@ void card_adopt_classes(const struct model_card *card, struct dataset *data);
 /* Data to use a model on must have its classes and image shape; source names the model in errors. */
 int card_match(const struct model_card *card, const char *source, const struct dataset *data);
 int card_match_shape(struct shape image, const char *source, const struct dataset *data);
+
+/* ---- batches: wherever the images lie ---- */
+
+/* From here on the plan's batches are the positions [first, end) of an order of the source's samples,
+ * plan.options.batch at a time: order in device memory, host_order the same in host memory, which must stay. */
+int batches_begin(struct session *session, const struct source *source, const int32_t *order, const int32_t *host_order,
+                  int64_t first, int64_t end);
+/* Before each plan_train_batch and plan_eval_batch, in order: control says where the batch's images lie. Waits for
+ * images that are not there yet; the error names one that cannot be read any more. */
+int batch_next(struct session *session, struct step_control *control);
+/* After it. */
+int batch_queued(struct session *session, const struct step_control *control);
+/* Like batch_next, for a batch that was run before: host memory [count]. The order goes on as if nothing had been. */
+int batch_again(struct session *session, const int32_t *samples, int count, struct step_control *control);
+/* Seconds spent waiting for images so far. */
+double batches_waited(const struct session *session);
 
 /* ---- evaluation ---- */
 

@@ -133,7 +133,7 @@ static void test_kinds(void **state)
         uint8_t *pixels;
         int height, width;
         write_kind(fixture_path("kind.png"), &kinds[k]);
-        if (png_read(fixture_path("kind.png"), &pixels, &height, &width) != OK)
+        if (image_read(fixture_path("kind.png"), &pixels, &height, &width) != OK)
             fail_msg("%s: %s", kinds[k].name, fail_text());
         assert_int_equal(height, SIDE);
         assert_int_equal(width, SIDE);
@@ -154,7 +154,7 @@ static void test_written_and_read(void **state)
     int height, width;
     fixture_picture(rgb, 7, 3, 5);
     assert_int_equal(png_write(fixture_path("a.png"), rgb, 7, 3, 3), OK);
-    assert_int_equal(png_read(fixture_path("a.png"), &got, &height, &width), OK);
+    assert_int_equal(image_read(fixture_path("a.png"), &got, &height, &width), OK);
     assert_int_equal(height, 7);
     assert_int_equal(width, 3);
     assert_memory_equal(got, rgb, sizeof rgb);
@@ -162,7 +162,7 @@ static void test_written_and_read(void **state)
     for (int i = 0; i < 7 * 3; i++)
         grey[i] = (uint8_t)(i * 12);
     assert_int_equal(png_write(fixture_path("a.png"), grey, 7, 3, 1), OK);
-    assert_int_equal(png_read(fixture_path("a.png"), &got, &height, &width), OK);
+    assert_int_equal(image_read(fixture_path("a.png"), &got, &height, &width), OK);
     for (int i = 0; i < 7 * 3 * 3; i++)
         assert_int_equal(got[i], grey[i / 3]);
     memory_give(got);

@@ -217,7 +217,9 @@ static void test_epoch_rows_and_events(void **state)
                                   .images_per_second = 1234.5,
                                   .best = true,
                                   .plateau_cut = false,
-                                  .bad_steps = 2};
+                                  .bad_steps = 2,
+                                  .data_wait = 1.5,
+                                  .skipped = 3};
     must(run_log_epoch(&run, &record));
     record.val_loss = record.val_accuracy = record.val_accuracy5 = NAN;
     record.train_loss = INFINITY;
@@ -225,9 +227,9 @@ static void test_epoch_rows_and_events(void **state)
     must(run_log_epoch(&run, &record));
     assert_string_equal(content(&arena, run.path, "results.csv"),
                         "epoch,time,train/loss,metrics/accuracy_top1,metrics/accuracy_top5,val/loss,lr/pg0,train/"
-                        "accuracy,best,plateau_cut,bad_steps,images_per_second\n"
-                        "1,12.3457,0.5,0.875,1,0.25,0.1,0.75,1,0,2,1234.5\n"
-                        "2,12.3457,inf,,,,0.1,0.75,1,0,2,1234.5\n");
+                        "accuracy,best,plateau_cut,bad_steps,images_per_second,data_wait,skipped\n"
+                        "1,12.3457,0.5,0.875,1,0.25,0.1,0.75,1,0,2,1234.5,1.5,3\n"
+                        "2,12.3457,inf,,,,0.1,0.75,1,0,2,1234.5,1.5,3\n");
 
     char *line = strtok(content(&arena, run.path, "log.jsonl"), "\n");
     json_t *event = json_loads(line, JSON_REJECT_DUPLICATES, NULL);

@@ -273,7 +273,7 @@ static void test_sheet(void **state)
     uint8_t *pixels, rgb[16 * 16 * 3];
     int height, width;
     assert_int_equal(tiles_write_sheet(fixture_path("sheet.png"), 3, &clean), OK);
-    assert_int_equal(png_read(fixture_path("sheet.png"), &pixels, &height, &width), OK);
+    assert_int_equal(image_read(fixture_path("sheet.png"), &pixels, &height, &width), OK);
     assert_int_equal(height, 10 * 19 + 3);
     assert_int_equal(width, 3 * 19 + 3);
     tiles_draw(rgb, 16, 4, TILES_TRAIN, 9, 2); /* fifth row, third column */

@@ -4,7 +4,7 @@
 # As root or with a sudo that asks no password it installs. Otherwise it prints the command and ends with 69.
 set -u
 
-packages_build='gcc libc6-dev pkg-config libinih-dev libpng-dev zlib1g-dev libjansson-dev libdnnl-dev'
+packages_build='gcc libc6-dev pkg-config libinih-dev libpng-dev zlib1g-dev libjansson-dev libdnnl-dev libjpeg62-turbo-dev libarchive-dev'
 packages_test='libcmocka-dev perl g++'
 packages_clang='clang libomp-dev'
 packages_lint="clang-format-14 cppcheck shellcheck $packages_clang"

@@ -1,10 +1,11 @@
-/* machine: compares what the kernels were compiled for with what this CPU has; how threads wait. Compiled for any CPU
- * itself. Must not know what a kernel does. See include/machine.h. */
+/* machine: compares what the kernels were compiled for with what this CPU has; how threads wait; how much memory
+ * there is. Compiled for any CPU itself. Must not know what a kernel does. See include/machine.h. */
 #include "machine.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 struct feature {
@@ -78,6 +79,56 @@ int machine_check_features(const char *features)
 int machine_check(void)
 {
     return machine_check_features(CPU_FEATURES);
+}
+
+/* ---- memory ---- */
+
+/* A number in a file, the first after word, times scale; INT64_MAX where there is none ("max"). */
+static int64_t number_in(const char *path, const char *word, int64_t scale)
+{
+    char text[4096];
+    FILE *file = fopen(path, "r");
+    if (!file)
+        return INT64_MAX;
+    size_t used = fread(text, 1, sizeof text - 1, file);
+    fclose(file);
+    text[used] = 0;
+    const char *at = strstr(text, word);
+    if (!at)
+        return INT64_MAX;
+    char *end;
+    at += strlen(word);
+    const int64_t value = strtoll(at, &end, 10);
+    return end == at || value < 0 || value > INT64_MAX / scale ? INT64_MAX : value * scale;
+}
+
+/* What a limit leaves. */
+static int64_t left_of(const char *limit, const char *used)
+{
+    const int64_t most = number_in(limit, "", 1), taken = number_in(used, "", 1);
+    if (most == INT64_MAX || taken == INT64_MAX)
+        return INT64_MAX;
+    return most > taken ? most - taken : 0;
+}
+
+int64_t machine_memory(void)
+{
+    struct rlimit limit;
+    int64_t own = INT64_MAX;
+    if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
+        const int64_t taken = number_in("/proc/self/statm", "", sysconf(_SC_PAGESIZE));
+        own = (int64_t)limit.rlim_cur > taken ? (int64_t)limit.rlim_cur - taken : 0;
+    }
+    const int64_t known[] = {
+        number_in("/proc/meminfo", "MemAvailable:", 1024),
+        left_of("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+        left_of("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+        own,
+    };
+    int64_t least = known[0];
+    for (int i = 1; i < COUNT_OF(known); i++)
+        least = known[i] < least ? known[i] : least;
+    return least == INT64_MAX ? (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE) : least;
 }
 
 void machine_limit_spinning(char **argv)

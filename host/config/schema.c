@@ -27,6 +27,7 @@
 
 /* In the order of the enums they name. */
 static const char *const models[] = {"small_cnn", "mlp", "resnet18", "resnet34", "resnet50", "custom", NULL};
+static const char *const on_errors[] = {"stop", "skip", NULL};
 static const char *const stems[] = {"auto", "cifar", "imagenet", NULL};
 static const char *const optimizers[] = {"sgd", "adam", "adamw", NULL};
 static const char *const decays[] = {"weights", "all", NULL};
@@ -49,6 +50,12 @@ const struct key schema_keys[] = {
      .help = "images are scaled and cropped to this many pixels square when read; 0: all have one size already"},
     {"data", "shuffle", "", BOOL(data.shuffle), .fallback = "true",
      .help = "a new order every epoch, a function of train.seed and the epoch"},
+    {"data", "memory", "", INT(data.memory), FROM_TO(0, MANY), .fallback = "0",
+     .help =
+         "MiB of images held in memory; a larger data set is read again every epoch, decoded ahead of the training; "
+         "0: half of what is free"},
+    {"data", "on_error", "", ENUM(data.on_error, on_errors), .fallback = "stop",
+     .help = "images that cannot be used: stop before training and name them, or skip them and list them in the run"},
     {"data", "threads", "workers num_workers", INT(data.threads), FROM_TO(0, 1024), .fallback = "0",
      .help = "threads that read and decode images; 0: as train.threads"},
 

@@ -62,12 +62,12 @@ static bool is_cifar(const char *folder, const char *name)
     return found;
 }
 
-int cifar_recognise(const char *path, const struct listing *listing, bool *found)
+bool cifar_recognise(const char *path, const struct listing *listing)
 {
-    *found = false;
-    for (int i = 0; i < listing->count && !*found; i++)
-        *found = is_cifar(path, listing->names[i]);
-    return OK;
+    for (int i = 0; listing && i < listing->count; i++)
+        if (is_cifar(path, listing->names[i]))
+            return true;
+    return false;
 }
 
 /* Record number of the first label out of range, or -1. */
@@ -112,13 +112,13 @@ struct batch {
 };
 
 static void copy_records(struct dataset *dataset, const struct batch *batch, const struct cifar_kind *kind,
-                         int64_t *next)
+                         uint8_t *pixels, int64_t *next)
 {
     for (size_t at = 0; at < batch->count; at += record_bytes(kind)) {
         const uint8_t *from = batch->bytes + at;
         dataset->labels[*next] = from[kind->label_bytes - 1];
         from += kind->label_bytes;
-        uint8_t *to = dataset->pixels + (size_t)*next * PICTURE;
+        uint8_t *to = pixels + (size_t)*next * PICTURE;
         for (int p = 0; p < PLANE; p++)
             for (int c = 0; c < 3; c++)
                 *to++ = from[c * PLANE + p];
@@ -173,20 +173,23 @@ static int load_batches(struct dataset *dataset, const char *path, struct batch 
     TRY(read_batches(batches, count, &kind, &records));
     dataset->format = kind->format;
     dataset->image = (struct shape){1, SIDE, SIDE, 3};
-    TRY(dataset_take(dataset, records));
+    uint8_t *pixels;
+    TRY(dataset_take(dataset, records, &pixels));
     for (int b = 0; b < count; b++)
-        copy_records(dataset, &batches[b], kind, &next);
+        copy_records(dataset, &batches[b], kind, pixels, &next);
     return load_names(dataset, path, kind);
 }
 
-int cifar_load(struct dataset *dataset, const char *path, const struct listing *listing, bool train_part)
+int cifar_load(struct dataset *dataset, const char *path, const struct listing *listing,
+               const struct dataset_options *options, struct problems *problems)
 {
+    (void)problems;
     struct batch *batches = arena_push(&dataset->arena, (size_t)listing->count * sizeof *batches);
     bool has[2] = {false, false};
     for (int i = 0; i < listing->count; i++)
         if (is_cifar(path, listing->names[i]))
             has[strstr(listing->names[i], "test") != NULL] = true;
-    bool test = has[0] && has[1] ? !train_part : has[1];
+    bool test = has[0] && has[1] ? !options->train_part : has[1];
     int count = 0;
     for (int i = 0; i < listing->count; i++) {
         const char *name = listing->names[i];

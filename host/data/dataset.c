@@ -1,13 +1,12 @@
-/* dataset: opens whatever a folder holds, finds out which format it is, brings all images to one size; single images
- * for prediction; whether two data sets have the same classes. Knows the formats only through formats.h. */
+/* dataset: opens whatever a path names, finds out which format it is, brings all images to one size. Knows the formats
+ * only through their table. */
 #include "file.h"
 #include "formats.h"
-#include "log.h"
 #include "parallel.h"
 
 #include <assert.h>
-#include <math.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 /* Said before the kernel's killer says it: all images are held in memory. */
@@ -24,7 +23,7 @@ static int check_memory(const struct dataset *dataset, int64_t count)
                 dataset->source, (long long)count, shape_text(image, dataset->image), needed / 0x1p30, there / 0x1p30);
 }
 
-int dataset_take(struct dataset *dataset, int64_t count)
+int dataset_take(struct dataset *dataset, int64_t count, uint8_t **pixels)
 {
     void *memory;
     if (count > INT32_MAX)
@@ -33,7 +32,10 @@ int dataset_take(struct dataset *dataset, int64_t count)
     TRY(check_memory(dataset, count));
     dataset->count = count;
     TRY(memory_take(&memory, (size_t)count * (size_t)shape_count(dataset->image), dataset->source));
-    dataset->pixels = memory;
+    dataset->owned = memory;
+    dataset->pixels = *pixels = memory;
+    if (dataset->labels)
+        return OK;
     TRY(memory_take(&memory, (size_t)count * sizeof *dataset->labels, dataset->source));
     dataset->labels = memory;
     return OK;
@@ -77,32 +79,59 @@ static int fit_all(struct dataset *dataset, const struct dataset_options *option
         memory_give(memory);
         return status;
     }
-    memory_give(dataset->pixels);
-    dataset->pixels = memory;
+    memory_give(dataset->owned);
+    dataset->pixels = dataset->owned = memory;
     dataset->image = image;
+    return OK;
+}
+
+/* In the order they are asked; the last takes any folder. */
+static const struct format formats[] = {
+    {idx_recognise, idx_load},
+    {cifar_recognise, cifar_load},
+    {folder_recognise, folder_load},
+};
+
+static int load(struct dataset *dataset, const char *path, const struct listing *listing,
+                const struct dataset_options *options, struct problems *problems)
+{
+    for (int i = 0; i < COUNT_OF(formats); i++)
+        if (formats[i].recognise(path, listing))
+            return formats[i].load(dataset, path, listing, options, problems);
+    return FAIL(ERR_DATA, "%s: is a file; expected a folder with class folders, IDX or CIFAR files", path);
+}
+
+/* A class that lost all its images would be in no figure. */
+static int check_classes(const struct dataset *dataset)
+{
+    if (dataset->count == 0)
+        return FAIL(ERR_DATA, "%s: no image is left after leaving out %lld", dataset->source,
+                    (long long)dataset->skipped_count);
+    for (int class = 0; class < dataset->class_count && dataset->skipped_count; class ++) {
+        int64_t i = 0;
+        while (i < dataset->count && dataset->labels[i] != class)
+            i++;
+        if (i == dataset->count)
+            return FAIL(ERR_DATA,
+                        "%s: no image of class '%s' is left after leaving out %lld; mend them or remove the class",
+                        dataset->source, dataset->class_names[class], (long long)dataset->skipped_count);
+    }
     return OK;
 }
 
 static int open_any(struct dataset *dataset, const char *path, const struct dataset_options *options)
 {
     struct listing listing;
+    struct problems problems = {.arena = &dataset->arena};
     if (!file_exists(path))
-        return FAIL(ERR_NO_INPUT, "%s: no such folder; data.train and data.val name a folder of images", path);
-    if (!folder_exists(path))
-        return FAIL(ERR_DATA, "%s: is a file; expected a folder with class folders, IDX or CIFAR files", path);
-    TRY(listing_read(&listing, &dataset->arena, path));
-    bool found;
-    TRY(idx_recognise(path, &listing, &found));
-    if (found) {
-        TRY(idx_load(dataset, path, &listing, options->train_part));
-        return fit_all(dataset, options);
-    }
-    TRY(cifar_recognise(path, &listing, &found));
-    if (found) {
-        TRY(cifar_load(dataset, path, &listing, options->train_part));
-        return fit_all(dataset, options);
-    }
-    return folder_load(dataset, path, options);
+        return FAIL(ERR_NO_INPUT, "%s: no such file or folder; data.train and data.val name a folder of images", path);
+    bool folder = folder_exists(path);
+    if (folder)
+        TRY(listing_read(&listing, &dataset->arena, path));
+    TRY(load(dataset, path, folder ? &listing : NULL, options, &problems));
+    TRY(dataset->encoded.fetch ? encoded_load(dataset, options, &problems) : fit_all(dataset, options));
+    TRY(problems_settle(&problems, dataset, options->skip));
+    return check_classes(dataset);
 }
 
 int dataset_open(struct dataset *dataset, const char *path, const struct dataset_options *options)
@@ -115,107 +144,22 @@ int dataset_open(struct dataset *dataset, const char *path, const struct dataset
     return status;
 }
 
+int dataset_image(const struct dataset *dataset, int64_t sample, uint8_t *pixels)
+{
+    const size_t bytes = (size_t)shape_count(dataset->image);
+    assert(sample >= 0 && sample < dataset->count);
+    if (!dataset->pixels)
+        return encoded_image(dataset, sample, pixels);
+    memcpy(pixels, dataset->pixels + (size_t)sample * bytes, bytes);
+    return OK;
+}
+
 void dataset_close(struct dataset *dataset)
 {
-    memory_give(dataset->pixels);
+    memory_give(dataset->owned);
     memory_give(dataset->labels);
+    if (dataset->mapping)
+        munmap(dataset->mapping, dataset->mapping_bytes);
     arena_free(&dataset->arena);
     *dataset = (struct dataset){0};
-}
-
-/* As PIL's convert("L"), in place: [count] RGB to [count] grey. */
-static void to_grey(uint8_t *pixels, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        const uint8_t *rgb = pixels + 3 * i;
-        pixels[i] = (uint8_t)((19595u * rgb[0] + 38470u * rgb[1] + 7471u * rgb[2] + 0x8000u) >> 16);
-    }
-}
-
-/* The short side after resizing so that the image covers the wanted one. */
-static int covering_size(int height, int width, struct shape image, int resize)
-{
-    if (resize > 0 && resize >= image.h && resize >= image.w)
-        return resize;
-    double scale = fmax((double)image.h / height, (double)image.w / width);
-    int size = (int)ceil(scale * (height < width ? height : width));
-    int64_t other = (int64_t)size * (height < width ? width : height) / (height < width ? height : width);
-    int wanted = height < width ? image.w : image.h;
-    return other < wanted ? size + 1 : size;
-}
-
-int image_load(const char *path, struct shape image, int resize, uint8_t **pixels)
-{
-    uint8_t *read;
-    int height, width;
-    assert(image.c == 1 || image.c == 3);
-    *pixels = NULL;
-    TRY(png_read(path, &read, &height, &width));
-    if (image.c == 1)
-        to_grey(read, (size_t)height * (size_t)width);
-    *pixels = read;
-    if (height == image.h && width == image.w)
-        return OK;
-    void *fitted = NULL;
-    int status = memory_take(&fitted, (size_t)image.h * (size_t)image.w * (size_t)image.c, path);
-    if (status == OK)
-        status = image_fit(read, height, width, image.c, covering_size(height, width, image, resize), image.h, image.w,
-                           fitted);
-    memory_give(read);
-    *pixels = status == OK ? fitted : NULL;
-    if (status != OK)
-        memory_give(fitted);
-    return status;
-}
-
-/* Numbers in place of names cannot shift when a class is absent. */
-static bool has_numbered_classes(const struct dataset *dataset)
-{
-    return strcmp(dataset->format, "folder") != 0;
-}
-
-static int find_class(const struct dataset *dataset, const char *name)
-{
-    for (int i = 0; i < dataset->class_count; i++)
-        if (strcmp(dataset->class_names[i], name) == 0)
-            return i;
-    return -1;
-}
-
-void dataset_adopt_classes(struct dataset *dataset, const struct dataset *train)
-{
-    if (has_numbered_classes(dataset) || dataset->class_count >= train->class_count)
-        return;
-    int *number = arena_push(&dataset->arena, (size_t)dataset->class_count * sizeof *number);
-    for (int i = 0; i < dataset->class_count; i++)
-        if ((number[i] = find_class(train, dataset->class_names[i])) < 0)
-            return;
-    int absent = 0;
-    while (find_class(dataset, train->class_names[absent]) >= 0)
-        absent++;
-    log_warn("%s has no images of class '%s'%s, which are in no figure measured on it", dataset->source,
-             train->class_names[absent], train->class_count - dataset->class_count > 1 ? " and others" : "");
-    for (int64_t i = 0; i < dataset->count; i++)
-        dataset->labels[i] = number[dataset->labels[i]];
-    dataset->class_count = train->class_count;
-    dataset->class_names = arena_push(&dataset->arena, (size_t)train->class_count * sizeof *dataset->class_names);
-    for (int i = 0; i < train->class_count; i++)
-        dataset->class_names[i] = arena_text(&dataset->arena, train->class_names[i]);
-}
-
-int dataset_match(const struct dataset *train, const struct dataset *val)
-{
-    bool shorter_is_fine = has_numbered_classes(train) && has_numbered_classes(val);
-    int common = train->class_count < val->class_count ? train->class_count : val->class_count;
-    for (int i = 0; i < common; i++)
-        if (strcmp(train->class_names[i], val->class_names[i]) != 0)
-            return FAIL(ERR_DATA, "%s and %s have different classes: class %d is '%s' in the first, '%s' in the second",
-                        train->source, val->source, i, train->class_names[i], val->class_names[i]);
-    if (val->class_count > common)
-        return FAIL(ERR_DATA, "%s has a class '%s' that %s has not; move its folder away", val->source,
-                    val->class_names[common], train->source);
-    if (train->class_count > common && !shorter_is_fine)
-        return FAIL(ERR_DATA, "%s has no class '%s', which %s has; add its folder", val->source,
-                    train->class_names[common], train->source);
-    return OK;
 }

@@ -1,10 +1,9 @@
 /* folder: class folders of image files, in torchvision ImageFolder's order and by its rules: a class is a folder in the
  * root (hidden ones too), names sorted by byte value; in a class all folders below it, sorted by path, then by file
  * name; files in the root itself are ignored. What ImageFolder passes over in silence (a folder that cannot be read, a
- * link that leads back to a folder above it) is an error here. Knows nothing of how a PNG is decoded. */
+ * link that leads back to a folder above it) is an error here. Knows nothing of how images are decoded. */
 #include "file.h"
 #include "formats.h"
-#include "parallel.h"
 
 #include <assert.h>
 #include <dirent.h>
@@ -14,7 +13,7 @@
 #include <strings.h>
 #include <sys/stat.h>
 
-/* The endings that ImageFolder takes for images. Whether a file is a PNG is found out from its content. */
+/* The endings that ImageFolder takes for images. What kind it is is found out from its content. */
 static const char *const endings[] = {".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp"};
 
 struct image_file {
@@ -26,6 +25,7 @@ struct image_file {
 struct walk {
     struct arena *arena; /* of the data set */
     const char *root;
+    struct problems *problems;
     struct image_file *files;
     int64_t count, room;
     int label;
@@ -79,7 +79,7 @@ bool name_ends_with(const char *name, const char *ending)
     return length >= wanted && strcasecmp(name + length - wanted, ending) == 0;
 }
 
-static bool is_image_name(const char *name)
+bool is_image_name(const char *name)
 {
     for (int i = 0; i < COUNT_OF(endings); i++)
         if (name_ends_with(name, endings[i]))
@@ -99,36 +99,43 @@ static void walk_add(struct walk *walk, const char *folder, const char *name)
     walk->files[walk->count++] = (struct image_file){folder, name, walk->label};
 }
 
-static int walk_folder(struct walk *walk, const char *folder, const struct above *above);
+static void walk_folder(struct walk *walk, const char *folder, const struct above *above);
 
-/* One entry of a folder: a folder is walked, an image is kept, anything else ignored. */
-static int walk_entry(struct walk *walk, const char *folder, const char *name, const struct above *above)
+/* One entry of a folder: a folder is walked, an image is kept, anything else ignored. What is wrong with it is a
+ * problem; only running out of path is a failure. */
+static void walk_entry(struct walk *walk, const char *folder, const char *name, const struct above *above)
 {
     char path[PATH_BYTES], below[PATH_BYTES];
-    TRY(path_join(below, folder, name));
-    TRY(path_join(path, walk->root, below));
     struct stat info;
+    if (path_join(below, folder, name) < 0 || path_join(path, walk->root, below) < 0) {
+        problems_add_failure(walk->problems, ERR_DATA);
+        return;
+    }
     if (stat(path, &info) == 0 && S_ISDIR(info.st_mode)) {
         for (const struct above *a = above; a; a = a->next)
-            if (a->device == info.st_dev && a->inode == info.st_ino)
-                return FAIL(ERR_DATA, "%s: is a link to a folder that contains it; remove the link", path);
+            if (a->device == info.st_dev && a->inode == info.st_ino) {
+                FAIL(ERR_DATA, "%s: is a link to a folder that contains it; remove the link", path);
+                problems_add_failure(walk->problems, ERR_DATA);
+                return;
+            }
         const struct above here = {above, info.st_dev, info.st_ino};
-        return walk_folder(walk, arena_text(walk->arena, below), &here);
-    }
-    if (is_image_name(name))
+        walk_folder(walk, arena_text(walk->arena, below), &here);
+    } else if (is_image_name(name)) {
         walk_add(walk, folder, name);
-    return OK;
+    }
 }
 
-static int walk_folder(struct walk *walk, const char *folder, const struct above *above)
+static void walk_folder(struct walk *walk, const char *folder, const struct above *above)
 {
     char path[PATH_BYTES];
-    TRY(path_join(path, walk->root, folder));
-    struct listing listing;
-    TRY(listing_read(&listing, walk->arena, path));
+    struct listing listing = {0};
+    int status = path_join(path, walk->root, folder);
+    if (status == OK)
+        status = listing_read(&listing, walk->arena, path);
+    if (status != OK)
+        problems_add_failure(walk->problems, status);
     for (int i = 0; i < listing.count; i++)
-        TRY(walk_entry(walk, folder, listing.names[i], above));
-    return OK;
+        walk_entry(walk, folder, listing.names[i], above);
 }
 
 static int compare_files(const void *a, const void *b)
@@ -141,109 +148,80 @@ static int compare_files(const void *a, const void *b)
 }
 
 /* Folders in the root are the classes. */
-static int find_classes(struct dataset *dataset, const char *path, struct above *root)
+static int find_classes(struct dataset *dataset, const char *path, const struct listing *listing)
 {
-    struct stat info;
-    if (stat(path, &info) != 0)
-        return FAIL(ERR_NO_INPUT, "%s: %s; data.train and data.val name folders", path, strerror(errno));
-    *root = (struct above){NULL, info.st_dev, info.st_ino};
-    struct listing listing;
-    TRY(listing_read(&listing, &dataset->arena, path));
-    dataset->class_names = arena_push(&dataset->arena, (size_t)listing.count * sizeof *dataset->class_names);
-    dataset->class_count = 0;
-    for (int i = 0; i < listing.count; i++) {
+    dataset->class_names = arena_push(&dataset->arena, (size_t)listing->count * sizeof *dataset->class_names);
+    for (int i = 0; i < listing->count; i++) {
         char below[PATH_BYTES];
-        TRY(path_join(below, path, listing.names[i]));
+        TRY(path_join(below, path, listing->names[i]));
         if (folder_exists(below))
-            dataset->class_names[dataset->class_count++] = listing.names[i];
+            dataset->class_names[dataset->class_count++] = listing->names[i];
     }
     if (dataset->class_count == 0)
-        return FAIL(ERR_DATA, "%s: holds no class folders (and no IDX or CIFAR files); expected %s/<class>/<image>.png",
+        return FAIL(ERR_DATA,
+                    "%s: holds no class folders (and no list.txt, tar, IDX or CIFAR files); expected "
+                    "%s/<class>/<image>.png",
                     path, path);
     return OK;
 }
 
-/* Every image of every class, sorted. */
-static int find_files(struct dataset *dataset, const char *path, struct walk *walk)
+/* Every image of one class. */
+static int walk_class(struct walk *walk, const char *name, const struct above *root)
 {
-    struct above root;
-    TRY(find_classes(dataset, path, &root));
-    *walk = (struct walk){.arena = &dataset->arena, .root = path};
-    for (int class = 0; class < dataset->class_count; class ++) {
-        int64_t before = walk->count;
-        walk->label = class;
-        const char *name = dataset->class_names[class];
-        char below[PATH_BYTES];
-        struct stat info;
-        TRY(path_join(below, path, name));
-        if (stat(below, &info) != 0)
-            return FAIL(ERR_NO_INPUT, "%s: %s", below, strerror(errno));
-        if (info.st_dev == root.device && info.st_ino == root.inode)
-            return FAIL(ERR_DATA, "%s: is a link to a folder that contains it; remove the link", below);
-        const struct above here = {&root, info.st_dev, info.st_ino};
-        TRY(walk_folder(walk, name, &here));
-        if (walk->count == before)
-            return FAIL(ERR_DATA, "%s: class '%s' has no image; add PNG files to it or remove the folder", below, name);
-    }
+    const int64_t images = walk->count, before = walk->problems->count;
+    char path[PATH_BYTES];
+    struct stat info;
+    TRY(path_join(path, walk->root, name));
+    if (stat(path, &info) != 0)
+        return FAIL(ERR_NO_INPUT, "%s: %s", path, strerror(errno));
+    if (info.st_dev == root->device && info.st_ino == root->inode)
+        return FAIL(ERR_DATA, "%s: is a link to a folder that contains it; remove the link", path);
+    const struct above here = {root, info.st_dev, info.st_ino};
+    walk_folder(walk, name, &here);
+    if (walk->count == images && walk->problems->count == before)
+        return FAIL(ERR_DATA, "%s: class '%s' has no image; add PNG or JPEG files to it or remove the folder", path,
+                    name);
+    return OK;
+}
+
+/* Every image of every class, sorted. */
+static int find_files(struct dataset *dataset, const char *path, const struct listing *listing,
+                      struct problems *problems, struct walk *walk)
+{
+    struct stat info;
+    TRY(find_classes(dataset, path, listing));
+    if (stat(path, &info) != 0)
+        return FAIL(ERR_NO_INPUT, "%s: %s", path, strerror(errno));
+    const struct above root = {NULL, info.st_dev, info.st_ino};
+    *walk = (struct walk){.arena = &dataset->arena, .root = path, .problems = problems};
+    for (walk->label = 0; walk->label < dataset->class_count; walk->label++)
+        TRY(walk_class(walk, dataset->class_names[walk->label], &root));
     qsort(walk->files, (size_t)walk->count, sizeof *walk->files, compare_files);
     return OK;
 }
 
-struct decoding {
-    struct dataset *dataset;
-    int resize, first_height, first_width;
-};
-
-static int decode_one(void *context, int64_t i)
+bool folder_recognise(const char *path, const struct listing *listing)
 {
-    const struct decoding *decoding = context;
-    const struct dataset *dataset = decoding->dataset;
-    char path[PATH_BYTES];
-    TRY(path_join(path, dataset->source, dataset->files[i]));
-    uint8_t *pixels;
-    int height, width, status = OK;
-    TRY(png_read(path, &pixels, &height, &width));
-    struct shape image = dataset->image;
-    uint8_t *to = dataset->pixels + (size_t)i * (size_t)shape_count(image);
-    if (decoding->resize)
-        status = image_fit(pixels, height, width, 3, decoding->resize, image.h, image.w, to);
-    else if (height == image.h && width == image.w)
-        memcpy(to, pixels, (size_t)shape_count(image));
-    else
-        status = FAIL(ERR_DATA,
-                      "%s: images differ in size: %s is %dx%d but %s is %dx%d (width x height); set data.resize=N to "
-                      "bring all to NxN",
-                      dataset->source, dataset->files[0], image.w, image.h, dataset->files[i], width, height);
-    memory_give(pixels);
-    return status;
+    (void)path;
+    return listing != NULL;
 }
 
-static int decode_all(struct dataset *dataset, const struct dataset_options *options)
+int folder_load(struct dataset *dataset, const char *path, const struct listing *listing,
+                const struct dataset_options *options, struct problems *problems)
 {
-    struct decoding decoding = {.dataset = dataset, .resize = options->resize};
-    dataset->image = (struct shape){1, options->resize, options->resize, 3};
-    if (!options->resize) {
-        char path[PATH_BYTES];
-        uint8_t *pixels;
-        TRY(path_join(path, dataset->source, dataset->files[0]));
-        TRY(png_read(path, &pixels, &dataset->image.h, &dataset->image.w));
-        memory_give(pixels);
-    }
-    TRY(dataset_take(dataset, dataset->count));
-    return parallel_for(dataset->count, options->threads, decode_one, &decoding);
-}
-
-int folder_load(struct dataset *dataset, const char *path, const struct dataset_options *options)
-{
+    (void)options;
     struct walk walk;
+    void *labels;
     dataset->format = "folder";
-    TRY(find_files(dataset, path, &walk));
+    dataset->encoded = (struct encoded){.fetch = encoded_fetch_file, .root = dataset->source};
+    TRY(find_files(dataset, path, listing, problems, &walk));
     dataset->count = walk.count;
+    TRY(memory_take(&labels, (size_t)walk.count * sizeof *dataset->labels, path));
+    dataset->labels = labels;
     dataset->files = arena_push(&dataset->arena, (size_t)walk.count * sizeof *dataset->files);
-    for (int64_t i = 0; i < walk.count; i++)
+    for (int64_t i = 0; i < walk.count; i++) {
         dataset->files[i] = arena_format(&dataset->arena, "%s/%s", walk.files[i].folder, walk.files[i].name);
-    TRY(decode_all(dataset, options));
-    for (int64_t i = 0; i < walk.count; i++)
         dataset->labels[i] = walk.files[i].label;
+    }
     return OK;
 }

@@ -12,18 +12,50 @@ struct listing {
 };
 int listing_read(struct listing *listing, struct arena *arena, const char *folder);
 bool name_ends_with(const char *name, const char *ending); /* ASCII letter case ignored */
+bool is_image_name(const char *name);                      /* as torchvision's ImageFolder takes them */
 
-/* Readers fill everything in *dataset but source; what they took is freed by dataset_close, after failure too. */
-int folder_load(struct dataset *dataset, const char *path, const struct dataset_options *options);
+/* What cannot be used, found one after the other, told together. Texts live in the arena. */
+struct problems {
+    struct arena *arena;
+    const char **texts;
+    int64_t count, room;
+    int status; /* of the first */
+};
+void problems_add(struct problems *problems, int status, const char *text);
+/* fail_text() with the status of the call that left it. */
+void problems_add_failure(struct problems *problems, int status);
+/* OK where there are none, or where they may be skipped: then dataset->skipped names them. Else the first few go to
+ * stderr, and the failure counts them. */
+int problems_settle(const struct problems *problems, struct dataset *dataset, bool skip);
 
-/* Whether some file of the folder is of the format, by content or by a name that says so. */
-int idx_recognise(const char *path, const struct listing *listing, bool *found);
-int idx_load(struct dataset *dataset, const char *path, const struct listing *listing, bool train_part);
-int cifar_recognise(const char *path, const struct listing *listing, bool *found);
-int cifar_load(struct dataset *dataset, const char *path, const struct listing *listing, bool train_part);
+/* One row of the table of formats. Loaders fill everything in *dataset but source; what they took is freed by
+ * dataset_close, after failure too. A loader of encoded images leaves pixels and image to dataset.c. */
+struct format {
+    /* Whether path is of this format, by content or by a name that says so. listing: of a folder, else NULL. */
+    bool (*recognise)(const char *path, const struct listing *listing);
+    int (*load)(struct dataset *dataset, const char *path, const struct listing *listing,
+                const struct dataset_options *options, struct problems *problems);
+};
+bool idx_recognise(const char *path, const struct listing *listing);
+int idx_load(struct dataset *dataset, const char *path, const struct listing *listing,
+             const struct dataset_options *options, struct problems *problems);
+bool cifar_recognise(const char *path, const struct listing *listing);
+int cifar_load(struct dataset *dataset, const char *path, const struct listing *listing,
+               const struct dataset_options *options, struct problems *problems);
+bool folder_recognise(const char *path, const struct listing *listing);
+int folder_load(struct dataset *dataset, const char *path, const struct listing *listing,
+                const struct dataset_options *options, struct problems *problems);
 
-/* Takes dataset->pixels and labels for count images of dataset->image. */
-int dataset_take(struct dataset *dataset, int64_t count);
+/* Encoded images (encoded, files, labels, count are there): finds their size, decodes each, keeps the pixels where they
+ * fit options->memory, adds to problems what cannot be decoded and leaves it out. */
+int encoded_load(struct dataset *dataset, const struct dataset_options *options, struct problems *problems);
+/* One of them, as the data set has it. */
+int encoded_image(const struct dataset *dataset, int64_t sample, uint8_t *pixels);
+/* fetch of data sets whose files lie as they are. */
+int encoded_fetch_file(const struct dataset *dataset, int64_t sample, void **bytes, size_t *count);
+
+/* Takes dataset->pixels for count images of dataset->image, and labels unless they are there. */
+int dataset_take(struct dataset *dataset, int64_t count, uint8_t **pixels);
 /* Class names "0", "1", …; sets class_count. */
 void dataset_number_classes(struct dataset *dataset, int count);
 

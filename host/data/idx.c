@@ -47,12 +47,12 @@ static enum idx_kind kind_of(const char *folder, const char *name)
     return IDX_NONE;
 }
 
-int idx_recognise(const char *path, const struct listing *listing, bool *found)
+bool idx_recognise(const char *path, const struct listing *listing)
 {
-    *found = false;
-    for (int i = 0; i < listing->count && !*found; i++)
-        *found = kind_of(path, listing->names[i]) != IDX_NONE;
-    return OK;
+    for (int i = 0; listing && i < listing->count; i++)
+        if (kind_of(path, listing->names[i]) != IDX_NONE)
+            return true;
+    return false;
 }
 
 /* What a file's header says. */
@@ -224,14 +224,17 @@ static void warn_of_gaps(const struct dataset *dataset)
                  highest, used);
 }
 
-int idx_load(struct dataset *dataset, const char *path, const struct listing *listing, bool train_part)
+int idx_load(struct dataset *dataset, const char *path, const struct listing *listing,
+             const struct dataset_options *options, struct problems *problems)
 {
+    (void)problems;
+    uint8_t *pixels;
     struct idx_files files;
     TRY(find_files(&files, path, listing));
     bool has[2];
     for (int test = 0; test < 2; test++)
         has[test] = files.name[test][IDX_IMAGES] || files.name[test][IDX_LABELS];
-    const char *const *name = files.name[has[0] && has[1] ? !train_part : has[1]];
+    const char *const *name = files.name[has[0] && has[1] ? !options->train_part : has[1]];
     for (int kind = 0; kind < IDX_KINDS; kind++)
         if (!name[kind])
             return FAIL(ERR_DATA, "%s: holds %s but not the IDX file of %s that belongs to it", path, name[1 - kind],
@@ -241,7 +244,8 @@ int idx_load(struct dataset *dataset, const char *path, const struct listing *li
     TRY(path_join(labels_path, path, name[IDX_LABELS]));
     struct idx_header header;
     dataset->format = "idx";
-    TRY(idx_read(images_path, IDX_IMAGES, &header, &dataset->pixels));
+    TRY(idx_read(images_path, IDX_IMAGES, &header, &pixels));
+    dataset->pixels = dataset->owned = pixels;
     dataset->image = (struct shape){1, header.height, header.width, 1};
     dataset->count = header.count;
     TRY(load_labels(dataset, labels_path, header.count, images_path));

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SIDE_MAX = 65500, SIGNATURE_BYTES = 8 };
+enum { SIDE_MAX = 65500 };
 /* As PIL's limit against decompression bombs. */
 static const int64_t PIXELS_MAX = 178956970;
 
@@ -109,48 +109,9 @@ static bool decode_rows(struct codec *codec, png_structp png, png_infop info)
     return true;
 }
 
-/* What a file that is no PNG looks like, for the message; NULL: unknown. */
-static const char *other_kind(const uint8_t *bytes, size_t count)
-{
-    static const struct {
-        const char *kind, *start;
-        int length;
-    } table[] = {
-        {"JPEG", "\xFF\xD8\xFF", 3},
-        {"GIF", "GIF8", 4},
-        {"BMP", "BM", 2},
-        {"TIFF", "II*", 4},
-        {"TIFF", "MM\0*", 4},
-        {"WebP", "RIFF", 4},
-        {"PGM", "P2", 2},
-        {"PGM", "P5", 2},
-        {"PPM", "P3", 2},
-        {"PPM", "P6", 2},
-        {"HTML", "<", 1},
-    };
-    for (int i = 0; i < COUNT_OF(table); i++)
-        if (count >= (size_t)table[i].length && memcmp(bytes, table[i].start, (size_t)table[i].length) == 0)
-            return table[i].kind;
-    return NULL;
-}
-
-static int check_signature(const char *name, const uint8_t *bytes, size_t count)
-{
-    if (count == 0)
-        return FAIL(ERR_DATA, "%s: the file is empty (0 bytes); replace or remove it", name);
-    size_t known = count < SIGNATURE_BYTES ? count : SIGNATURE_BYTES;
-    if (png_sig_cmp(bytes, 0, known) == 0)
-        return OK;
-    const char *kind = other_kind(bytes, count);
-    if (kind)
-        return FAIL(ERR_DATA, "%s: holds %s, which is not read yet; convert it to PNG", name, kind);
-    return FAIL(ERR_DATA, "%s: is not a PNG file; convert it to PNG or remove it", name);
-}
-
 int png_decode(const char *name, const void *bytes, size_t count, uint8_t **pixels, int *height, int *width)
 {
     *pixels = NULL;
-    TRY(check_signature(name, bytes, count));
     struct codec codec = {.bytes = bytes, .left = count};
     png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &codec, codec_error, codec_warning);
     png_infop info = png ? png_create_info_struct(png) : NULL;
@@ -166,17 +127,6 @@ int png_decode(const char *name, const void *bytes, size_t count, uint8_t **pixe
     *height = codec.height;
     *width = codec.width;
     return OK;
-}
-
-int png_read(const char *path, uint8_t **pixels, int *height, int *width)
-{
-    void *bytes;
-    size_t count;
-    *pixels = NULL;
-    TRY(file_read(path, IMAGE_BYTES_MAX, &bytes, &count));
-    int status = png_decode(path, bytes, count, pixels, height, width);
-    memory_give(bytes);
-    return status;
 }
 
 static bool encode_rows(struct codec *codec, png_structp png, png_infop info, const uint8_t *pixels, int channels)

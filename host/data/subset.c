@@ -113,15 +113,15 @@ void subset_statistics(const struct subset *subset, double mean[static 4], doubl
     const struct shape image = subset->data->image;
     uint64_t sum[4] = {0}, squares[4] = {0};
     size_t pixels = (size_t)image.h * (size_t)image.w, bytes = (size_t)shape_count(image);
-    assert(image.c >= 1 && image.c <= 4);
     for (int64_t s = 0; s < subset->count; s++) {
-        const uint8_t *from = subset->data->pixels + (size_t)subset->samples[s] * bytes;
-        for (size_t p = 0; p < pixels; p++)
-            for (int c = 0; c < image.c; c++) {
-                uint32_t value = *from++;
-                sum[c] += value;
-                squares[c] += value * value;
-            }
+        struct image_sums own;
+        const struct image_sums *sums = subset->data->sums ? subset->data->sums + subset->samples[s] : &own;
+        if (!subset->data->sums)
+            image_sums_take(&own, subset->data->pixels + (size_t)subset->samples[s] * bytes, image);
+        for (int c = 0; c < image.c; c++) {
+            sum[c] += sums->sum[c];
+            squares[c] += sums->squares[c];
+        }
     }
     for (int c = 0; c < 4; c++) {
         double count = (double)subset->count * (double)pixels;

@@ -46,12 +46,17 @@ int probe_read(struct probe *probe, struct session *session)
     int64_t batch = plan->options.batch;
     struct arena arena = {0};
     float *rows = arena_push(&arena, (size_t)batch * sizeof *rows);
-    plan_set_data(plan, source->pixels, source->labels, probe->order);
-    int status = plan_clear_sums(plan);
+    int status = batches_begin(session, source, probe->order, probe->samples, 0, probe->count);
+    if (status == OK)
+        status = plan_clear_sums(plan);
     for (int64_t first = 0; first < probe->count && status == OK; first += batch) {
         int64_t left = probe->count - first, valid = left < batch ? left : batch;
         struct step_control control = {.first = first, .valid = (int32_t)valid};
-        status = plan_eval_batch(plan, &control);
+        status = batch_next(session, &control);
+        if (status == OK)
+            status = plan_eval_batch(plan, &control);
+        if (status == OK)
+            status = batch_queued(session, &control);
         if (status == OK)
             status = plan_read_batch(plan, NULL, NULL, rows, NULL);
         memcpy(probe->losses + first, rows, (size_t)valid * sizeof *rows);
@@ -147,7 +152,8 @@ static int take_update(struct course *course, int update)
     int batches = config->train.accumulate, batch = config->train.batch_size;
     struct stream *stream = &course->stream;
     TRY(stream_next(stream, (int64_t)batches * batch));
-    plan_set_data(&session->plan, session->train.source->pixels, session->train.source->labels, stream->device);
+    TRY(batches_begin(session, session->train.source, stream->device, stream->host, stream->position,
+                      stream->position + (int64_t)batches * batch));
     for (int micro = 0; micro < batches; micro++) {
         struct step_control control = {
             .seed = (uint64_t)config->train.seed,
@@ -158,7 +164,9 @@ static int take_update(struct course *course, int update)
             .micro = micro,
             .lr = course->rate,
         };
+        TRY(batch_next(session, &control));
         TRY(plan_train_batch(&session->plan, &control, micro == 0, micro == batches - 1, course->records + update));
+        TRY(batch_queued(session, &control));
         stream->position += batch;
     }
     return OK;

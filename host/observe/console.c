@@ -15,6 +15,7 @@
 #endif
 
 enum { LABEL_COLUMNS = 10 };
+#define WAIT_SHOWN 0.1 /* seconds of an epoch */
 
 /* "data       …": the label dim, what follows plain. */
 static void line(const char *label, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -62,6 +63,15 @@ static void data_lines(const struct session *session, int64_t steps_per_epoch)
         strcmp(train->source, session->val.subset.data->source) == 0)
         log_warn("data.val is data.train: the validation figures will not show overfitting; leave data.val out to have "
                  "images set aside");
+    if (session->loader) {
+        char ring[24];
+        text_bytes(ring, (double)loader_bytes(session->loader));
+        line("", "%s images are read while training, through %s of memory",
+             session->train.source->streamed && session->val.source && session->val.source->streamed ? "the"
+             : session->train.source->streamed                                                       ? "training"
+                                                                                                     : "validation",
+             ring);
+    }
     class_line(&session->card);
     int64_t step_images = (int64_t)config->train.batch_size * config->train.accumulate;
     int64_t waiting = session->train.subset.count - steps_per_epoch * step_images;
@@ -270,7 +280,7 @@ void console_epoch(struct console *console, const struct epoch_record *record)
         log_info("\n%s%7s  %10s  %6s  %8s  %6s  %8s  %8s  %7s%s", log_style(LOG_DIM), "epoch", "train loss", "acc %",
                  "val loss", "acc %", "lr", "images/s", "time", log_style(LOG_PLAIN));
     console->table_begun = true;
-    char epoch[48], rate[24], seconds[24], refused[48] = "", loss[2][24], percent[2][24];
+    char epoch[48], rate[24], seconds[24], refused[48] = "", waited[48] = "", loss[2][24], percent[2][24];
     snprintf(epoch, sizeof epoch, "%lld/%lld", (long long)record->epoch + 1, (long long)console->epochs);
     print_loss(loss[0], record->train_loss, record->train_accuracy);
     print_loss(loss[1], record->val_loss, record->val_accuracy);
@@ -281,9 +291,11 @@ void console_epoch(struct console *console, const struct epoch_record *record)
     if (record->bad_steps)
         snprintf(refused, sizeof refused, "  %lld step%s refused", (long long)record->bad_steps,
                  record->bad_steps == 1 ? "" : "s");
-    log_info("%7s  %10s  %6s  %8s  %6s  %8.3g  %8s  %7s%s%s%s%s%s", epoch, loss[0], percent[0], loss[1], percent[1],
+    if (record->data_wait >= WAIT_SHOWN)
+        snprintf(waited, sizeof waited, "  %.1f s spent waiting for images", record->data_wait);
+    log_info("%7s  %10s  %6s  %8s  %6s  %8.3g  %8s  %7s%s%s%s%s%s%s", epoch, loss[0], percent[0], loss[1], percent[1],
              record->lr, rate, seconds, record->best ? log_style(LOG_GREEN) : "", record->best ? "  best" : "",
-             record->best ? log_style(LOG_PLAIN) : "", record->plateau_cut ? "  lr lowered" : "", refused);
+             record->best ? log_style(LOG_PLAIN) : "", record->plateau_cut ? "  lr lowered" : "", refused, waited);
     console->shown = clock_seconds();
 }
 

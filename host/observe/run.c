@@ -15,7 +15,7 @@
 #include "text.h"
 
 enum { LAST_NUMBER = 99999 };
-static const char config_name[] = "config.resolved.ini", env_name[] = "env.json";
+static const char config_name[] = "config.resolved.ini", env_name[] = "env.json", skipped_name[] = "skipped.txt";
 static const char *const marks[] = {"DONE", "FAILED"};
 
 /* Adds the remedy to a failure below. */
@@ -231,6 +231,22 @@ int run_write_env(struct run *run, const char *device, int argc, char **argv)
         status = run_log_event(run, "environment", "%s", members);
     arena_free(&arena);
     return status;
+}
+
+int run_write_skipped(struct run *run, const char *const *lines, int64_t count, const char *const *more,
+                      int64_t more_count)
+{
+    char path[PATH_BYTES];
+    struct new_file file = {0};
+    TRY(path_join(path, run->path, skipped_name));
+    if (count + more_count == 0)
+        return unlink(path) == 0 || errno == ENOENT ? OK : FAIL(ERR_IO, "%s: %s", path, strerror(errno));
+    TRY(new_file_open(&file, path));
+    for (int64_t i = 0; i < count; i++)
+        fprintf(file.stream, "%s\n", lines[i]);
+    for (int64_t i = 0; i < more_count; i++)
+        fprintf(file.stream, "%s\n", more[i]);
+    return explain(new_file_commit(&file), "the list of skipped images", make_room);
 }
 
 /* ---- how it ended ---- */

@@ -33,15 +33,20 @@ int evaluate_part(struct session *session, const struct part *part, struct class
     int64_t count = part->subset.count;
     struct arena arena = {0};
     int32_t *rows = arena_push(&arena, 2 * (size_t)plan->options.batch * sizeof *rows);
-    plan_set_data(plan, part->source->pixels, part->source->labels, part->order);
-    int status = plan_clear_sums(plan);
+    int status = batches_begin(session, part->source, part->order, part->subset.samples, 0, count);
+    if (status == OK)
+        status = plan_clear_sums(plan);
     for (int64_t first = 0; first < count && status == OK; first += plan->options.batch) {
         if (stop && *stop) {
             status = EVALUATE_STOPPED;
             break;
         }
         struct step_control control = control_at(session, first, count);
-        status = plan_eval_batch(plan, &control);
+        status = batch_next(session, &control);
+        if (status == OK)
+            status = plan_eval_batch(plan, &control);
+        if (status == OK)
+            status = batch_queued(session, &control);
         if (status == OK && classes)
             status = count_classes(session, &part->source->data, control.valid, rows, classes);
     }

@@ -1,7 +1,6 @@
 /* session: opens, in order, what a run needs: device, data, normalisation, network, plan; closes in reverse. Knows no
  * steps, epochs or files of a run. */
-#include "log.h"
-#include "trainer.h"
+#include "train.h"
 
 #include <math.h>
 #include <string.h>
@@ -29,95 +28,6 @@ static int open_device(struct session *session)
     const struct config *config = session->config;
     TRY(backend_open(config->train.device, config->train.threads, &session->backend, &session->device));
     return choose_dtype(session);
-}
-
-static int source_open(struct source *source, const struct config *config, const char *path, bool train_part)
-{
-    struct dataset_options options = {.resize = config->data.resize,
-                                      .threads = config->data.threads ? config->data.threads : config->train.threads,
-                                      .train_part = train_part};
-    return dataset_open(&source->data, path, &options);
-}
-
-static int source_place(struct session *session, struct source *source)
-{
-    const struct dataset *data = &source->data;
-    size_t pixel_bytes = (size_t)(data->count * shape_count(data->image));
-    TRY(session->backend->place(session->device, data->pixels, pixel_bytes, &source->pixels));
-    return session->backend->place(session->device, data->labels, (size_t)data->count * sizeof(int32_t),
-                                   &source->labels);
-}
-
-static int part_place(struct session *session, struct part *part)
-{
-    size_t bytes = (size_t)part->subset.count * sizeof(int32_t);
-    TRY(session->backend->alloc(session->device, bytes, (void **)&part->order));
-    return session->backend->upload(session->device, part->order, part->subset.samples, bytes);
-}
-
-/* A folder that holds the parts of a data set looks like one that holds classes. */
-static void warn_of_parts(const struct dataset *data)
-{
-    static const char *const parts[] = {"test", "train", "training", "val", "valid", "validation"};
-    int found = 0;
-    for (int i = 0; i < data->class_count; i++)
-        for (int k = 0; k < COUNT_OF(parts); k++)
-            found += strcmp(data->class_names[i], parts[k]) == 0;
-    if (found >= 2 && found == data->class_count)
-        log_warn("%s: its classes are called '%s' and '%s', which are usually the parts of a data set; if so, set "
-                 "data.train=%s/train and data.val likewise",
-                 data->source, data->class_names[0], data->class_names[1], data->source);
-}
-
-/* Training and validation set, from two folders or by a split of one. */
-static int open_data(struct session *session)
-{
-    const struct config *config = session->config;
-    struct source *train = &session->train_source, *val = &session->val_source;
-    TRY(source_open(train, config, config->data.train, true));
-    session->train.source = train;
-    warn_of_parts(&train->data);
-    if (train->data.class_count < 2)
-        return FAIL(ERR_DATA,
-                    "%s: has one class only, '%s'; there must be two or more to tell apart, a folder for each",
-                    train->data.source, train->data.class_names[0]);
-    if (!config->data.val[0] && config->data.val_fraction == 0.0) {
-        TRY(subset_all(&session->train.subset, &train->data));
-    } else if (config->data.val[0]) {
-        TRY(source_open(val, config, config->data.val, false));
-        dataset_adopt_classes(&val->data, &train->data);
-        TRY(dataset_match(&train->data, &val->data));
-        TRY(card_match_shape(train->data.image, train->data.source, &val->data));
-        TRY(subset_all(&session->train.subset, &train->data));
-        TRY(subset_all(&session->val.subset, &val->data));
-        session->val.source = val;
-    } else {
-        TRY(subset_split(&session->train.subset, &session->val.subset, &train->data, config->data.val_fraction,
-                         (uint64_t)config->train.seed));
-        session->val.source = train;
-    }
-    if (session->val.source && session->val.subset.count == 0)
-        return FAIL(ERR_DATA,
-                    "%s: no image is left for validation; name a folder in data.val or raise "
-                    "data.val_fraction",
-                    config->data.train);
-    int64_t step_images = (int64_t)config->train.batch_size * config->train.accumulate;
-    if (session->train.subset.count < step_images)
-        return FAIL(ERR_CONFIG,
-                    "a step takes %lld images (train.batch_size %d x train.accumulate %d), but the training set has "
-                    "only %lld; lower train.batch_size",
-                    (long long)step_images, config->train.batch_size, config->train.accumulate,
-                    (long long)session->train.subset.count);
-    return OK;
-}
-
-static int place_data(struct session *session)
-{
-    TRY(source_place(session, &session->train_source));
-    if (session->val.source == &session->val_source)
-        TRY(source_place(session, &session->val_source));
-    TRY(part_place(session, &session->train));
-    return session->val.source ? part_place(session, &session->val) : OK;
 }
 
 /* One number for all channels, or one for each. */
@@ -223,12 +133,12 @@ int session_open(struct session *session, const struct config *config)
 {
     *session = (struct session){.config = config};
     TRY(open_device(session));
-    TRY(open_data(session));
+    TRY(parts_open(session));
     TRY(fill_card(session));
     TRY(build_model(session, config->train.batch_size, true));
     card_make_metadata(session);
     TRY(plan_init_weights(&session->plan, (uint64_t)config->train.seed));
-    return place_data(session);
+    return parts_place(session);
 }
 
 int session_rebind(struct session *session, const struct config *config)
@@ -260,58 +170,11 @@ int session_open_model(struct session *session, const struct config *config, con
     return checkpoint_load(checkpoint, &session->plan, false, &session->arena, NULL, NULL);
 }
 
-int session_open_val(struct session *session, const char *path)
-{
-    const struct config *config = session->config;
-    const char *from = path ? path : config->data.val[0] ? config->data.val : NULL;
-    struct source *source = &session->val_source;
-    if (!from && config->data.val_fraction == 0.0)
-        return FAIL(ERR_USAGE, "the run has no validation images; name a data set with --data");
-    if (!path && !folder_exists(from ? from : config->data.train))
-        return FAIL(ERR_NO_INPUT,
-                    "%s: no such folder, where the run had its validation images; start this in the folder "
-                    "where the run was made, or name the images with --data",
-                    from ? from : config->data.train);
-    TRY(source_open(source, config, from ? from : config->data.train, from == NULL));
-    card_adopt_classes(&session->card, &source->data);
-    TRY(card_match(&session->card, "the model", &source->data));
-    if (from) {
-        TRY(subset_all(&session->val.subset, &source->data));
-    } else {
-        struct subset rest = {0};
-        TRY(subset_split(&rest, &session->val.subset, &source->data, config->data.val_fraction,
-                         (uint64_t)config->train.seed));
-        subset_free(&rest);
-    }
-    session->val.source = source;
-    TRY(source_place(session, source));
-    return part_place(session, &session->val);
-}
-
-static void source_close(struct session *session, struct source *source)
-{
-    if (source->pixels)
-        session->backend->unplace(session->device, source->pixels);
-    if (source->labels)
-        session->backend->unplace(session->device, source->labels);
-    dataset_close(&source->data);
-}
-
-static void part_close(struct session *session, struct part *part)
-{
-    if (part->order)
-        session->backend->release(session->device, part->order);
-    subset_free(&part->subset);
-}
-
 void session_close(struct session *session)
 {
     plan_free(&session->plan);
     graph_free(&session->graph);
-    part_close(session, &session->val);
-    part_close(session, &session->train);
-    source_close(session, &session->val_source);
-    source_close(session, &session->train_source);
+    parts_close(session);
     if (session->backend)
         session->backend->close(session->device);
     arena_free(&session->arena);

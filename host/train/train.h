@@ -21,6 +21,7 @@ struct trainer {
     int64_t saved_epoch;
     double clock; /* up to here time is in state.seconds */
     int32_t *order;
+    double waited; /* for images, before this epoch */
     struct step_record *records, *device_records; /* [RECORD_RING] by step; the device's is device memory */
     int64_t records_read;                         /* steps before this have been taken into the state */
     char failure[1024];                           /* why training failed; "": it goes on */
@@ -48,6 +49,11 @@ int keep_resume(struct trainer *trainer, const char *run);
 uint64_t keep_hash(const struct session *session);
 /* What of the new settings may not change in a run under way: ERR_CONFIG names the keys. */
 int keep_compare(const struct config *old, const struct config *new);
+
+/* ---- parts.c: the images of a session ---- */
+int parts_open(struct session *session);
+int parts_place(struct session *session); /* needs the plan */
+void parts_close(struct session *session);
 
 /* ---- signals.c ---- */
 /* The signal that asked for an end, or 0. */

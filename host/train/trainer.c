@@ -47,7 +47,9 @@ static int train_step(struct trainer *trainer)
     struct step_record *record = trainer->device_records + state->step % RECORD_RING;
     for (int micro = 0; micro < batches; micro++) {
         struct step_control control = step_control_at(trainer, state->step_in_epoch, micro);
+        TRY(batch_next(&trainer->session, &control));
         TRY(plan_train_batch(&trainer->session.plan, &control, micro == 0, micro == batches - 1, record));
+        TRY(batch_queued(&trainer->session, &control));
     }
     state->step++;
     state->step_in_epoch++;
@@ -62,7 +64,10 @@ static int begin_epoch(struct trainer *trainer)
                  trainer->order);
     TRY(trainer->session.backend->upload(trainer->session.device, part->order, trainer->order,
                                          (size_t)part->subset.count * sizeof *trainer->order));
-    plan_set_data(&trainer->session.plan, part->source->pixels, part->source->labels, part->order);
+    int64_t step_images = (int64_t)config->train.batch_size * config->train.accumulate;
+    trainer->waited = batches_waited(&trainer->session);
+    TRY(batches_begin(&trainer->session, part->source, part->order, trainer->order,
+                      trainer->state.step_in_epoch * step_images, trainer->steps_per_epoch * step_images));
     console_epoch_begin(&trainer->console, trainer->state.step_in_epoch);
     return OK;
 }
@@ -144,6 +149,8 @@ static struct epoch_record describe(const struct trainer *trainer, const struct 
         .lr = rate_at(trainer, state->step_in_epoch > 0 ? state->step_in_epoch - 1 : 0),
         .images_per_second = console_rate(&trainer->console, state->step_in_epoch),
         .bad_steps = state->sums.bad_steps,
+        .data_wait = batches_waited(&trainer->session) - trainer->waited,
+        .skipped = trainer->session.train_source.data.skipped_count + trainer->session.val_source.data.skipped_count,
     };
 }
 
@@ -331,6 +338,8 @@ static int open_run(struct trainer *trainer, const struct train_request *request
         TRY(run_create(&trainer->run, &trainer->config));
     trainer->session.backend->describe(trainer->session.device, device, sizeof device);
     TRY(run_write_env(&trainer->run, device, request->argc, request->argv));
+    const struct dataset *train = &trainer->session.train_source.data, *val = &trainer->session.val_source.data;
+    TRY(run_write_skipped(&trainer->run, train->skipped, train->skipped_count, val->skipped, val->skipped_count));
     trainer->records_read = trainer->state.step;
     console_header(&trainer->session, trainer->run.path, trainer->steps_per_epoch);
     console_begin(&trainer->console, &trainer->config, trainer->steps_per_epoch);

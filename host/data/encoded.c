@@ -1,0 +1,161 @@
+/* encoded: data sets of PNG and JPEG files, wherever those lie: their size, decoding all of them once at the beginning,
+ * and one at a time later where the pixels are not held. Knows neither folders nor archives. */
+#include "file.h"
+#include "formats.h"
+#include "parallel.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static int sample_name(char name[static PATH_BYTES], const struct dataset *dataset, int64_t sample)
+{
+    return path_join(name, dataset->encoded.root, dataset->files[sample]);
+}
+
+int encoded_fetch_file(const struct dataset *dataset, int64_t sample, void **bytes, size_t *count)
+{
+    char name[PATH_BYTES];
+    TRY(sample_name(name, dataset, sample));
+    return file_read(name, IMAGE_BYTES_MAX, bytes, count);
+}
+
+/* A sample as its file has it: RGB, given back with memory_give. */
+static int decode(const struct dataset *dataset, int64_t sample, uint8_t **pixels, int *height, int *width)
+{
+    char name[PATH_BYTES];
+    void *bytes;
+    size_t count;
+    *pixels = NULL;
+    TRY(sample_name(name, dataset, sample));
+    TRY(dataset->encoded.fetch(dataset, sample, &bytes, &count));
+    int status = image_decode(name, bytes, count, pixels, height, width);
+    memory_give(bytes);
+    return status;
+}
+
+int encoded_image(const struct dataset *dataset, int64_t sample, uint8_t *pixels)
+{
+    const struct shape image = dataset->image;
+    uint8_t *decoded;
+    int height, width, status = OK;
+    TRY(decode(dataset, sample, &decoded, &height, &width));
+    if (dataset->encoded.resize)
+        status = image_fit(decoded, height, width, 3, dataset->encoded.resize, image.h, image.w, pixels);
+    else if (height == image.h && width == image.w)
+        memcpy(pixels, decoded, (size_t)shape_count(image));
+    else
+        status =
+            FAIL(ERR_CONFIG,
+                 "%s: images differ in size: %s is %dx%d but %s is %dx%d (width x height); set data.resize=N to "
+                 "bring all to NxN",
+                 dataset->source, dataset->encoded.measured, image.w, image.h, dataset->files[sample], width, height);
+    memory_give(decoded);
+    return status;
+}
+
+/* ---- all of them, once ---- */
+
+struct decoding {
+    const struct dataset *dataset;
+    uint8_t *pixels; /* NULL: they are not kept */
+    struct image_sums *sums;
+    char **reasons; /* [count] why a sample cannot be used; NULL: it can */
+    int *statuses;
+};
+
+static int decode_one(void *context, int64_t i)
+{
+    const struct decoding *decoding = context;
+    const struct dataset *dataset = decoding->dataset;
+    const size_t bytes = (size_t)shape_count(dataset->image);
+    uint8_t *own = decoding->pixels ? NULL : malloc(bytes);
+    uint8_t *pixels = decoding->pixels ? decoding->pixels + (size_t)i * bytes : own;
+    if (!pixels)
+        return FAIL(ERR_MEMORY, "%s: out of memory for decoding", dataset->source);
+    int status = encoded_image(dataset, i, pixels);
+    if (status == OK)
+        image_sums_take(&decoding->sums[i], pixels, dataset->image);
+    free(own);
+    /* Of another size: the setting is wrong, not the file. */
+    if (status == OK || status == ERR_CONFIG || status == ERR_MEMORY)
+        return status;
+    decoding->statuses[i] = status;
+    decoding->reasons[i] = strdup(fail_text());
+    return decoding->reasons[i] ? OK : FAIL(ERR_MEMORY, "%s: out of memory for a list of problems", dataset->source);
+}
+
+/* The size of the first image that can be decoded. */
+static int find_size(struct dataset *dataset, int resize)
+{
+    int status = OK;
+    if (resize) {
+        dataset->image = (struct shape){1, resize, resize, 3};
+        return OK;
+    }
+    for (int64_t i = 0; i < dataset->count; i++) {
+        uint8_t *pixels;
+        status = decode(dataset, i, &pixels, &dataset->image.h, &dataset->image.w);
+        memory_give(pixels);
+        dataset->encoded.measured = dataset->files[i];
+        if (status == OK)
+            break;
+    }
+    dataset->image.n = 1;
+    dataset->image.c = 3;
+    /* None: any size will do, each is named as a problem. */
+    if (status != OK)
+        dataset->image.h = dataset->image.w = 1;
+    return OK;
+}
+
+/* Closes the gaps that unusable samples leave. */
+static void leave_out(struct dataset *dataset, struct decoding *decoding, struct problems *problems)
+{
+    const size_t bytes = (size_t)shape_count(dataset->image);
+    int64_t kept = 0;
+    for (int64_t i = 0; i < dataset->count; i++) {
+        if (decoding->reasons[i]) {
+            problems_add(problems, decoding->statuses[i], decoding->reasons[i]);
+            continue;
+        }
+        dataset->labels[kept] = dataset->labels[i];
+        dataset->files[kept] = dataset->files[i];
+        decoding->sums[kept] = decoding->sums[i];
+        if (decoding->pixels && kept != i)
+            memmove(decoding->pixels + (size_t)kept * bytes, decoding->pixels + (size_t)i * bytes, bytes);
+        kept++;
+    }
+    dataset->count = kept;
+}
+
+static int decode_all(struct dataset *dataset, const struct dataset_options *options, struct decoding *decoding,
+                      struct problems *problems)
+{
+    TRY(parallel_for(dataset->count, options->threads, decode_one, decoding));
+    leave_out(dataset, decoding, problems);
+    dataset->sums = decoding->sums;
+    dataset->pixels = decoding->pixels;
+    return OK;
+}
+
+int encoded_load(struct dataset *dataset, const struct dataset_options *options, struct problems *problems)
+{
+    const int64_t count = dataset->count;
+    dataset->encoded.resize = options->resize;
+    TRY(find_size(dataset, options->resize));
+    struct decoding decoding = {.dataset = dataset};
+    const double needed = (double)count * (double)shape_count(dataset->image);
+    if (options->memory == 0 || needed <= (double)options->memory)
+        TRY(dataset_take(dataset, count, &decoding.pixels));
+    decoding.sums = arena_push(&dataset->arena, (size_t)count * sizeof *decoding.sums);
+    decoding.reasons = calloc((size_t)count + 1, sizeof *decoding.reasons);
+    decoding.statuses = calloc((size_t)count + 1, sizeof *decoding.statuses);
+    int status = decoding.reasons && decoding.statuses
+                     ? decode_all(dataset, options, &decoding, problems)
+                     : FAIL(ERR_MEMORY, "%s: out of memory for a list of problems", dataset->source);
+    for (int64_t i = 0; decoding.reasons && i < count; i++)
+        free(decoding.reasons[i]);
+    free(decoding.reasons);
+    free(decoding.statuses);
+    return status;
+}

@@ -1,0 +1,230 @@
+/* parts: the images of a session: opening them, how much of them is held in memory, and batches of them for whoever
+ * runs the plan, wherever they lie. Knows no network. */
+#include "log.h"
+#include "machine.h"
+#include "train.h"
+
+#include <string.h>
+
+/* ---- opening ---- */
+
+/* Bytes that the pixels of both data sets may take together. */
+static int64_t budget(const struct config *config)
+{
+    return config->data.memory > 0 ? (int64_t)config->data.memory << 20 : machine_memory() / 2;
+}
+
+static int source_open(struct session *session, struct source *source, const char *path, bool train_part)
+{
+    const struct config *config = session->config;
+    const struct dataset *other = &session->train_source.data;
+    const int64_t held = other->pixels ? other->count * shape_count(other->image) : 0, room = budget(config) - held;
+    struct dataset_options options = {.resize = config->data.resize,
+                                      .threads = config->data.threads ? config->data.threads : config->train.threads,
+                                      .train_part = train_part,
+                                      .skip = config->data.on_error == ON_ERROR_SKIP,
+                                      .memory = room > 1 ? room : 1};
+    return dataset_open(&source->data, path, &options);
+}
+
+static int source_place(struct session *session, struct source *source)
+{
+    const struct dataset *data = &source->data;
+    size_t pixel_bytes = (size_t)(data->count * shape_count(data->image));
+    if (data->pixels) {
+        const int status = session->backend->place(session->device, data->pixels, pixel_bytes, &source->pixels);
+        /* Where the device has no room for them they are sent batch by batch. */
+        if (status != OK && status != ERR_MEMORY)
+            return status;
+    }
+    source->streamed = !source->pixels;
+    return session->backend->place(session->device, data->labels, (size_t)data->count * sizeof(int32_t),
+                                   &source->labels);
+}
+
+static int part_place(struct session *session, struct part *part)
+{
+    size_t bytes = (size_t)part->subset.count * sizeof(int32_t);
+    TRY(session->backend->alloc(session->device, bytes, (void **)&part->order));
+    return session->backend->upload(session->device, part->order, part->subset.samples, bytes);
+}
+
+/* A folder that holds the parts of a data set looks like one that holds classes. */
+static void warn_of_parts(const struct dataset *data)
+{
+    static const char *const parts[] = {"test", "train", "training", "val", "valid", "validation"};
+    int found = 0;
+    for (int i = 0; i < data->class_count; i++)
+        for (int k = 0; k < COUNT_OF(parts); k++)
+            found += strcmp(data->class_names[i], parts[k]) == 0;
+    if (found >= 2 && found == data->class_count)
+        log_warn("%s: its classes are called '%s' and '%s', which are usually the parts of a data set; if so, set "
+                 "data.train=%s/train and data.val likewise",
+                 data->source, data->class_names[0], data->class_names[1], data->source);
+}
+
+/* Training and validation set, from two folders or by a split of one. */
+int parts_open(struct session *session)
+{
+    const struct config *config = session->config;
+    struct source *train = &session->train_source, *val = &session->val_source;
+    TRY(source_open(session, train, config->data.train, true));
+    session->train.source = train;
+    warn_of_parts(&train->data);
+    if (train->data.class_count < 2)
+        return FAIL(ERR_DATA,
+                    "%s: has one class only, '%s'; there must be two or more to tell apart, a folder for each",
+                    train->data.source, train->data.class_names[0]);
+    if (!config->data.val[0] && config->data.val_fraction == 0.0) {
+        TRY(subset_all(&session->train.subset, &train->data));
+    } else if (config->data.val[0]) {
+        TRY(source_open(session, val, config->data.val, false));
+        dataset_adopt_classes(&val->data, &train->data);
+        TRY(dataset_match(&train->data, &val->data));
+        TRY(card_match_shape(train->data.image, train->data.source, &val->data));
+        TRY(subset_all(&session->train.subset, &train->data));
+        TRY(subset_all(&session->val.subset, &val->data));
+        session->val.source = val;
+    } else {
+        TRY(subset_split(&session->train.subset, &session->val.subset, &train->data, config->data.val_fraction,
+                         (uint64_t)config->train.seed));
+        session->val.source = train;
+    }
+    if (session->val.source && session->val.subset.count == 0)
+        return FAIL(ERR_DATA,
+                    "%s: no image is left for validation; name a folder in data.val or raise "
+                    "data.val_fraction",
+                    config->data.train);
+    int64_t step_images = (int64_t)config->train.batch_size * config->train.accumulate;
+    if (session->train.subset.count < step_images)
+        return FAIL(ERR_CONFIG,
+                    "a step takes %lld images (train.batch_size %d x train.accumulate %d), but the training set has "
+                    "only %lld; lower train.batch_size",
+                    (long long)step_images, config->train.batch_size, config->train.accumulate,
+                    (long long)session->train.subset.count);
+    return OK;
+}
+
+/* Threads and a ring for batches of the plan's size, where images are not all on the device. */
+static int open_loader(struct session *session)
+{
+    const struct config *config = session->config;
+    if (!session->train_source.streamed && !session->val_source.streamed)
+        return OK;
+    loader_close(session->loader);
+    const struct loader_options options = {
+        .backend = session->backend,
+        .device = session->device,
+        .image = session->card.image,
+        .batch = session->plan.options.batch,
+        .threads = config->data.threads ? config->data.threads : config->train.threads,
+    };
+    return loader_open(&session->loader, &options);
+}
+
+int parts_place(struct session *session)
+{
+    TRY(source_place(session, &session->train_source));
+    if (session->val.source == &session->val_source)
+        TRY(source_place(session, &session->val_source));
+    TRY(part_place(session, &session->train));
+    if (session->val.source)
+        TRY(part_place(session, &session->val));
+    return open_loader(session);
+}
+
+int session_open_val(struct session *session, const char *path)
+{
+    const struct config *config = session->config;
+    const char *from = path ? path : config->data.val[0] ? config->data.val : NULL;
+    struct source *source = &session->val_source;
+    if (!from && config->data.val_fraction == 0.0)
+        return FAIL(ERR_USAGE, "the run has no validation images; name a data set with --data");
+    if (!path && !folder_exists(from ? from : config->data.train))
+        return FAIL(ERR_NO_INPUT,
+                    "%s: no such folder, where the run had its validation images; start this in the folder "
+                    "where the run was made, or name the images with --data",
+                    from ? from : config->data.train);
+    TRY(source_open(session, source, from ? from : config->data.train, from == NULL));
+    card_adopt_classes(&session->card, &source->data);
+    TRY(card_match(&session->card, "the model", &source->data));
+    if (from) {
+        TRY(subset_all(&session->val.subset, &source->data));
+    } else {
+        struct subset rest = {0};
+        TRY(subset_split(&rest, &session->val.subset, &source->data, config->data.val_fraction,
+                         (uint64_t)config->train.seed));
+        subset_free(&rest);
+    }
+    session->val.source = source;
+    TRY(source_place(session, source));
+    TRY(part_place(session, &session->val));
+    return open_loader(session);
+}
+
+/* ---- batches ---- */
+
+int batches_begin(struct session *session, const struct source *source, const int32_t *order, const int32_t *host_order,
+                  int64_t first, int64_t end)
+{
+    struct plan *plan = &session->plan;
+    session->batches_of = source;
+    if (!source->streamed) {
+        plan_set_data(plan, source->pixels, source->labels, order);
+        return OK;
+    }
+    const size_t batch_bytes = (size_t)plan->options.batch * (size_t)shape_count(plan->options.image);
+    if (loader_feed(session->loader)->slot_bytes != batch_bytes)
+        TRY(open_loader(session));
+    plan_set_feed(plan, loader_feed(session->loader), source->labels, order);
+    return loader_begin(session->loader, &source->data, host_order, first, end);
+}
+
+int batch_next(struct session *session, struct step_control *control)
+{
+    return session->batches_of->streamed ? loader_next(session->loader, &control->slot) : OK;
+}
+
+int batch_again(struct session *session, const int32_t *samples, int count, struct step_control *control)
+{
+    const struct source *source = session->batches_of;
+    return source->streamed ? loader_again(session->loader, &source->data, samples, count, &control->slot) : OK;
+}
+
+int batch_queued(struct session *session, const struct step_control *control)
+{
+    return session->batches_of->streamed ? loader_taken(session->loader, control->slot) : OK;
+}
+
+double batches_waited(const struct session *session)
+{
+    return session->loader ? loader_waited(session->loader) : 0.0;
+}
+
+/* ---- closing ---- */
+
+static void source_close(struct session *session, struct source *source)
+{
+    if (source->pixels)
+        session->backend->unplace(session->device, source->pixels);
+    if (source->labels)
+        session->backend->unplace(session->device, source->labels);
+    dataset_close(&source->data);
+}
+
+static void part_close(struct session *session, struct part *part)
+{
+    if (part->order)
+        session->backend->release(session->device, part->order);
+    subset_free(&part->subset);
+}
+
+void parts_close(struct session *session)
+{
+    loader_close(session->loader);
+    session->loader = NULL;
+    part_close(session, &session->val);
+    part_close(session, &session->train);
+    source_close(session, &session->val_source);
+    source_close(session, &session->train_source);
+}

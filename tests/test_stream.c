@@ -1,0 +1,164 @@
+/* Training on images that are not held in memory: the same run bit for bit, bounded memory, a file that is lost while
+ * the run goes on, waiting that is reported. */
+#include "loader.h"
+#include "tiny_run.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+/* 120 tiles of 64x64 are 1.4 MiB: more than the one that may be held. */
+#define STREAMED " data.resize=64 data.memory=1 augment.hflip=0.5"
+#define HELD     " data.resize=64 data.memory=64 augment.hflip=0.5"
+
+static void test_same_run(void **state)
+{
+    (void)state;
+    static const char *const kinds[] = {"", " train.accumulate=2 train.batch_size=8", " optim.ema_decay=0.9",
+                                        " data.shuffle=false augment.rotate=15"};
+    for (int k = 0; k < COUNT_OF(kinds); k++) {
+        char words[256];
+        struct train_result held, streamed;
+        snprintf(words, sizeof words, HELD "%s", kinds[k]);
+        tiny_train_ok(NULL, words, &held);
+        for (int threads = 1; threads <= 7; threads += 3) {
+            snprintf(words, sizeof words, STREAMED "%s data.threads=%d", kinds[k], threads);
+            tiny_train_ok(NULL, words, &streamed);
+            tiny_assert_same_run(held.path, streamed.path);
+            assert_true(held.best.loss == streamed.best.loss && held.best.accuracy == streamed.best.accuracy);
+        }
+    }
+}
+
+static void test_resume_in_an_epoch(void **state)
+{
+    (void)state;
+    struct train_result whole, part;
+    tiny_train_ok(NULL, HELD, &whole);
+    tiny_train_ok(NULL, STREAMED " train.max_steps=3", &part);
+    char path[PATH_BYTES];
+    strcpy(path, part.path);
+    tiny_train_ok(path, "train.max_steps=0 data.memory=64", &part);
+    tiny_assert_same_run(whole.path, path);
+}
+
+/* ---- the loader by itself ---- */
+
+enum { SIDE = 16, BATCH = 4 };
+
+static const struct backend *backend = &backend_cpu;
+
+/* Opens the tiles so that they are not held. */
+static void open_data(struct dataset *data)
+{
+    const struct dataset_options options = {.threads = 2, .memory = 1};
+    assert_int_equal(dataset_open(data, tiny_data, &options), OK);
+    assert_null(data->pixels);
+}
+
+/* Every batch of an order twice as long as the data, from a position on, with its last batch short. */
+static void test_order_and_bounds(void **state)
+{
+    (void)state;
+    struct device *device;
+    struct dataset data;
+    enum { MOST = 512 };
+    int32_t order[MOST];
+    uint8_t want[SIDE * SIDE * 3];
+    open_data(&data);
+    assert_int_equal(backend->open(&device, 0, 1), OK);
+    const int64_t end = 2 * data.count - 2, first = 3;
+    assert_true(end < MOST && (end - first) % BATCH != 0);
+    for (int64_t i = 0; i < end; i++)
+        order[i] = (int32_t)((i * 7) % data.count);
+    for (int threads = 1; threads <= 9; threads += 4) {
+        struct loader *loader;
+        const struct loader_options options = {
+            .backend = backend, .device = device, .image = data.image, .batch = BATCH, .threads = threads};
+        assert_int_equal(loader_open(&loader, &options), OK);
+        const struct feed *feed = loader_feed(loader);
+        assert_int_equal(feed->slot_bytes, BATCH * SIDE * SIDE * 3);
+        /* Dropped half way, then whole. */
+        for (int turn = 0; turn < 2; turn++) {
+            assert_int_equal(loader_begin(loader, &data, order, first, end), OK);
+            for (int64_t at = first; at < (turn ? end : end / 2); at += BATCH) {
+                int32_t slot;
+                assert_int_equal(loader_next(loader, &slot), OK);
+                for (int64_t row = 0; row < BATCH && at + row < end; row++) {
+                    assert_int_equal(dataset_image(&data, order[at + row], want), OK);
+                    assert_memory_equal(feed->host + (slot * BATCH + row) * SIDE * SIDE * 3, want, sizeof want);
+                }
+                assert_int_equal(loader_taken(loader, slot), OK);
+                int32_t again;
+                assert_int_equal(loader_again(loader, &data, order, 2, &again), OK);
+                assert_true(again != slot);
+            }
+        }
+        assert_true(loader_bytes(loader) == (size_t)feed->slots * feed->slot_bytes && feed->slots < 64);
+        loader_close(loader);
+    }
+    backend->close(device);
+    dataset_close(&data);
+}
+
+/* The first in order is named, whatever the threads; batches before it are given. */
+static void test_lost_file(void **state)
+{
+    (void)state;
+    struct device *device;
+    struct dataset data;
+    char path[2][PATH_BYTES], aside[2][PATH_BYTES];
+    int32_t order[64];
+    open_data(&data);
+    assert_int_equal(backend->open(&device, 0, 1), OK);
+    for (int i = 0; i < 64; i++)
+        order[i] = i;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(path_join(path[i], tiny_data, data.files[i ? 9 : 30]), OK);
+        snprintf(aside[i], PATH_BYTES, "%.1000s.aside", path[i]);
+        assert_int_equal(rename(path[i], aside[i]), 0);
+    }
+    for (int threads = 1; threads <= 8; threads++) {
+        struct loader *loader;
+        const struct loader_options options = {
+            .backend = backend, .device = device, .image = data.image, .batch = BATCH, .threads = threads};
+        assert_int_equal(loader_open(&loader, &options), OK);
+        assert_int_equal(loader_begin(loader, &data, order, 0, 64), OK);
+        int32_t slot;
+        for (int batch = 0; batch < 9 / BATCH; batch++)
+            assert_int_equal(loader_next(loader, &slot), OK);
+        assert_int_equal(loader_next(loader, &slot), ERR_NO_INPUT);
+        assert_non_null(strstr(fail_text(), path[1]));
+        loader_close(loader);
+    }
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(rename(aside[i], path[i]), 0);
+    backend->close(device);
+    dataset_close(&data);
+}
+
+/* The wait is counted where there is one and only there. */
+static void test_waiting_is_counted(void **state)
+{
+    (void)state;
+    struct train_result result;
+    tiny_train_ok(NULL, HELD, &result);
+    assert_true(tiny_result_at(result.path, 1, "data_wait") == 0.0);
+    tiny_train_ok(NULL, STREAMED, &result);
+    assert_true(tiny_result_at(result.path, 1, "data_wait") > 0.0);
+    assert_true(tiny_result_at(result.path, 1, "data_wait") <= tiny_result_at(result.path, 1, "time"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_order_and_bounds),   cmocka_unit_test(test_lost_file),
+        cmocka_unit_test(test_same_run),           cmocka_unit_test(test_resume_in_an_epoch),
+        cmocka_unit_test(test_waiting_is_counted),
+    };
+    return cmocka_run_group_tests(tests, tiny_set_up, tiny_tear_down);
+}
