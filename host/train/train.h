@@ -21,7 +21,7 @@ struct trainer {
     int64_t saved_epoch;
     double clock; /* up to here time is in state.seconds */
     int32_t *order;
-    double waited; /* for images, before this epoch */
+    double waited;                                /* for images, before this epoch */
     struct step_record *records, *device_records; /* [RECORD_RING] by step; the device's is device memory */
     int64_t records_read;                         /* steps before this have been taken into the state */
     char failure[1024];                           /* why training failed; "": it goes on */
