@@ -1,7 +1,7 @@
 # evenkeel: build, test, lint, bench, fuzz, install. `make help` lists the targets.
 #
-# Overridable: CC CFLAGS CPPFLAGS LDFLAGS WERROR BUILD PREFIX DESTDIR CPU_ARCH SAN JOBS V=1 (show commands).
-# With CUDA=1: CUDA_HOME CUDNN_HOME CUDA_ARCH="sm_90 sm_120" NVCCFLAGS.
+# Overridable: CC CFLAGS CPPFLAGS LDFLAGS WERROR BUILD PREFIX DESTDIR CPU_ARCH SAN SHARED JOBS V=1 (show commands).
+# The GPU: CUDA=0|1|auto CUDA_HOME CUDNN_HOME CUDA_ARCH="sm_90 sm_120" NVCCFLAGS.
 # A part is a file: host/*/*.c, kernels/*/*.c, kernels/cuda/*.cu, tests/test_*.c, bench/*.c and fuzz/fuzz_*.c are found by name, and other
 # files in tests/ are linked into every test.
 
@@ -22,8 +22,10 @@ SETUP    ?= tools/setup.sh
 CLANG    := $(if $(findstring clang,$(CC)),clang)
 
 PACKAGES := inih libpng zlib jansson
+# 1: the programs share one libevenkeel.so, as in a bundle, where 40 copies of the GPU's code would be too many.
+SHARED   ?=
 # Contraction is off so that gcc, clang and nvcc round alike.
-BASE     := -std=c11 -D_GNU_SOURCE -Iinclude -MMD -MP -ffp-contract=off -fno-math-errno -fopenmp -pthread
+BASE     := -std=c11 -D_GNU_SOURCE -Iinclude -MMD -MP -ffp-contract=off -fno-math-errno -fopenmp -pthread $(if $(SHARED),-fPIC -ffunction-sections)
 WARN     := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wconversion \
             -Wno-sign-conversion -Wpointer-arith -Wwrite-strings -Wundef $(if $(CLANG),-Wno-pass-failed) $(WERROR)
 OPTIMISE := $(if $(SAN),-O1 -fno-omit-frame-pointer -fno-sanitize-recover=all,-O3) -g
@@ -36,7 +38,8 @@ PKG_LIBS    = $(eval PKG_LIBS := $(shell pkg-config --libs $(PACKAGES) $(OPTIONA
 # LOCAL is what one folder or file adds; the user's own flags come last.
 LOCAL       =
 ALL_CFLAGS  = $(BASE) $(WARN) $(OPTIMISE) $(SANITISE) $(PKG_CFLAGS) $(LOCAL) $(CPPFLAGS) $(CFLAGS)
-ALL_LDFLAGS = $(SANITISE) -fopenmp -pthread $(CFLAGS) $(LDFLAGS)
+# A bundle's libraries lie beside its programs; the older kind of path serves the libraries' own needs too.
+ALL_LDFLAGS = $(SANITISE) -fopenmp -pthread -Wl,--disable-new-dtags,-rpath,\$$ORIGIN/lib:\$$ORIGIN/../lib $(if $(SHARED),-Wl$(comma)--gc-sections) $(CFLAGS) $(LDFLAGS)
 ALL_LIBS    = $(PKG_LIBS) -ldnnl -lm $(CUDA_LIBS)
 
 # The CUDA backend: 1 builds it or says what is missing, auto builds it where everything is there, 0 leaves it out. Under
@@ -57,7 +60,7 @@ endif
 CUDA_CODE = $(foreach a,$(CUDA_ARCH:sm_%=%),-gencode \
     arch=compute_$a,code=$(if $(filter sm_$a,$(lastword $(CUDA_ARCH))),[sm_$a$(comma)compute_$a],sm_$a))
 # Contraction is off here as for the C compiler.
-ALL_NVCCFLAGS = -std=c++17 -O3 -fmad=false -Iinclude -I. $(CUDA_CODE) -Xcompiler -Wall,-Wextra \
+ALL_NVCCFLAGS = -std=c++17 -O3 -fmad=false -Iinclude -I. $(CUDA_CODE) $(CUDA_SMALL) -Xcompiler -Wall,-Wextra$(if $(SHARED),$(comma)-fPIC) \
     $(if $(WERROR),-Werror all-warnings) $(NVCCFLAGS)
 
 MAIN         := host/cli/main.c
@@ -71,7 +74,7 @@ SOURCES      := $(MAIN) $(HOST) $(KERNELS) $(CUDA_KERNELS) $(TEST_SUPPORT) $(TES
 object        = $(patsubst %.c,$(BUILD)/%.o,$(1))
 program       = $(patsubst %.c,$(BUILD)/%,$(1))
 
-LIBRARY := $(BUILD)/libevenkeel.a
+LIBRARY := $(BUILD)/$(if $(SHARED),lib/libevenkeel.so,libevenkeel.a)
 PROGRAM := $(BUILD)/evenkeel
 TESTS   := $(call program,$(TEST_SOURCES))
 REPLAYS := $(patsubst fuzz/fuzz_%.c,$(BUILD)/fuzz/replay_%,$(FUZZERS))
@@ -127,11 +130,14 @@ $(BUILD)/%.cu.o: %.cu $(BUILD)/nvccflags
 
 define link
 $(if $(V),,@echo '  LINK  $@')
-$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(1) $(ALL_LIBS)
+$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o %.a %.so,$^) $(1) $(ALL_LIBS)
 endef
 
+archive.a  = rm -f $@ && ar rcs $@ $^
+archive.so = $(CC) $(ALL_LDFLAGS) -shared -Wl,-soname,$(@F) -o $@ $^ $(ALL_LIBS)
 $(LIBRARY): $(call object,$(HOST) $(KERNELS) $(CUDA_KERNELS)) $(CUDA_SOURCES:%=$(BUILD)/%.o)
-	$(Q)rm -f $@ && ar rcs $@ $^
+	@mkdir -p $(@D)
+	$(Q)$(archive$(suffix $@))
 $(PROGRAM): $(call object,$(MAIN)) $(LIBRARY)
 	$(link)
 $(TESTS): $(BUILD)/tests/%: $(BUILD)/tests/%.o $(call object,$(TEST_SUPPORT)) $(LIBRARY)
@@ -152,7 +158,7 @@ include tests/emu/rules.mk
 # unless -j was given.
 MAKE_ALL = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS))
 
-.PHONY: help setup quickstart test sanitize lint format bench fuzz compile_commands.json
+.PHONY: help setup quickstart test sanitize lint format bench bundle bundled fuzz compile_commands.json
 help: ## list the targets
 	@sed -n 's/^\([a-z_.]*\):[^#]*## /\1 /p' $(firstword $(MAKEFILE_LIST)) | \
 	    while read -r target text; do printf '  make %-24s%s\n' "$$target" "$$text"; done
@@ -187,6 +193,14 @@ bench: ## build and run what is in bench/ (BENCH=bench/name.c for one)
 	@$(SETUP) build $(CLANG)
 	+@$(MAKE_ALL) benches
 	@set -e; for b in $(call program,$(or $(BENCH),$(BENCHES))); do echo "== $$b"; $$b; done
+
+# It goes to other machines, so it asks for no more of their CPUs than AVX2.
+BUNDLE_ARCH ?= x86-64-v3
+bundle: ## pack program, tests, benches and libraries into one folder that runs elsewhere: build/evenkeel-bundle.tar.zst
+	@$(SETUP) build test $(CLANG)
+	+@$(MAKE_ALL) BUILD=$(BUILD)/bundle SHARED=1 CPU_ARCH=$(BUNDLE_ARCH) bundled
+	@BUILD=$(BUILD)/bundle tools/bundle.sh $(BUILD)/evenkeel-bundle
+bundled: $(PROGRAM) $(TESTS) benches
 
 FUZZ_SECONDS ?= 60
 fuzz: ## run every fuzzer for FUZZ_SECONDS (clang)

@@ -70,3 +70,6 @@ printf 'CUDA_LIBS :='
 for folder in $folders; do printf ' -Wl,-rpath,%s' "$folder"; done
 echo "$links -lstdc++ -ldl -lrt"
 echo "CUDA_ARCH ?=$archs"
+# A fifth of the size, for half as much time again; older ones do not know it.
+# shellcheck disable=SC2016 # make's
+case $("$nvcc" --help 2>/dev/null) in *--compress-mode*) echo 'CUDA_SMALL := $(if $(SHARED),--compress-mode=size)' ;; esac

@@ -5,7 +5,7 @@
 set -u
 
 packages_build='gcc libc6-dev pkg-config libinih-dev libpng-dev zlib1g-dev libjansson-dev libdnnl-dev libjpeg62-turbo-dev libarchive-dev'
-packages_test='libcmocka-dev perl g++'
+packages_test='libcmocka-dev perl g++ zstd'
 packages_clang='clang libomp-dev'
 packages_lint="clang-format-14 cppcheck shellcheck $packages_clang"
 libraries='inih libpng zlib jansson' # what pkg-config calls those of packages_build
