@@ -56,7 +56,7 @@ struct config {
         enum stem_kind stem;
         int width;
         int hidden;
-        double dropout;
+        double dropout, init_scale;
         bool batch_norm;
     } model;
     struct config_layer *layers;

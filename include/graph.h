@@ -36,6 +36,7 @@ struct graph {
     int node_count, value_count, node_room, value_room;
     int input, logits; /* value numbers */
     int class_count;
+    float init_scale; /* factor on weights drawn at random; 1 */
 };
 
 /* Starts a graph with one input value. graph_free accepts a zeroed struct. */

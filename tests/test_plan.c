@@ -380,10 +380,10 @@ static void test_sharing_memory_changes_nothing(void **state)
     bool in_hardware;
     const int kinds = backend->supports(device, DT_BF16, &in_hardware) ? 2 : 1;
     struct config configs[] = {
-        {.model = {.name = MODEL_SMALL_CNN, .width = 8, .batch_norm = true}},
-        {.model = {.name = MODEL_SMALL_CNN, .width = 8, .dropout = 0.2}},
-        {.model = {.name = MODEL_MLP, .hidden = 16}},
-        {.model = {.name = MODEL_RESNET18, .stem = STEM_CIFAR}},
+        {.model = {.name = MODEL_SMALL_CNN, .init_scale = 1, .width = 8, .batch_norm = true}},
+        {.model = {.name = MODEL_SMALL_CNN, .init_scale = 1, .width = 8, .dropout = 0.2}},
+        {.model = {.name = MODEL_MLP, .init_scale = 1, .hidden = 16}},
+        {.model = {.name = MODEL_RESNET18, .init_scale = 1, .stem = STEM_CIFAR}},
     };
     for (int i = -1; i < COUNT_OF(configs); i++)
         for (int low = 0; low < (i == 3 ? 1 : kinds); low++) {

@@ -189,6 +189,30 @@ static void test_left_out_are_not_drawn(void **state)
     free(out);
 }
 
+/* init_scale is a factor on what is drawn at random, and on nothing else. */
+static void test_first_weights_scaled(void **state)
+{
+    (void)state;
+    float drawn[2][512];
+    const char *const scales[] = {"model.init_scale=1", "model.init_scale=3"};
+    for (int v = 0; v < session.graph.value_count; v++) {
+        if (session.graph.values[v].role != VALUE_PARAM || shape_count(session.graph.values[v].shape) > 512)
+            continue;
+        int64_t count = shape_count(session.graph.values[v].shape);
+        for (int i = 0; i < 2; i++) {
+            struct config scaled;
+            assert_int_equal(train_load_config(&scaled, begun.path, &scales[i], 1), OK);
+            assert_int_equal(session_rebind(&session, &scaled), OK);
+            assert_int_equal(plan_read_weight(&session.plan, SLAB_PARAM, v, drawn[i]), OK);
+            session.config = &config;
+            config_free(&scaled);
+        }
+        bool random = session.graph.values[v].init != INIT_ZERO && session.graph.values[v].init != INIT_ONE;
+        for (int64_t k = 0; k < count; k++)
+            assert_true(fabsf(drawn[1][k] - (random ? 3.0f : 1.0f) * drawn[0][k]) <= 1e-6f * fabsf(drawn[1][k]));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -197,6 +221,7 @@ int main(void)
         cmocka_unit_test(test_gain_by_hand),
         cmocka_unit_test(test_given_samples_alone),
         cmocka_unit_test(test_left_out_are_not_drawn),
+        cmocka_unit_test(test_first_weights_scaled),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

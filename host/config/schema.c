@@ -94,6 +94,8 @@ const struct key schema_keys[] = {
      .help = "probability of dropping a unit before the last layer (mlp: after every hidden layer)"},
     {"model", "batch_norm", "", BOOL(model.batch_norm), ONLY_WITH("model.name", "small_cnn"), .fallback = "true",
      .help = "batch normalisation in small_cnn"},
+    {"model", "init_scale", "", REAL(model.init_scale), FROM_TO(0, 1000), .fallback = "1",
+     .help = "factor on the randomly drawn first weights; PyTorch's and torchvision's rules are 1"},
 
     {"optim", "name", "optimizer optimiser optim", ENUM(optim.name, optimizers), .fallback = "adam",
      .help = "how gradients become updates"},

@@ -25,7 +25,7 @@ static int value_add(struct graph *graph, const struct value *value)
 
 void graph_begin(struct graph *graph, const char *model, struct shape image)
 {
-    *graph = (struct graph){0};
+    *graph = (struct graph){.init_scale = 1.0f};
     graph->model = arena_text(&graph->arena, model);
     image.n = 1;
     graph->input = graph->logits =

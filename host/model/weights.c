@@ -87,7 +87,7 @@ static void draw_normal(float *to, int64_t count, uint64_t seed, uint32_t key, d
     }
 }
 
-static void draw_weight(const struct value *value, uint64_t seed, float *to)
+static void draw_weight(const struct value *value, float scale, uint64_t seed, float *to)
 {
     const int64_t count = shape_count(value->shape);
     const uint32_t key = hash_name(value->name);
@@ -97,10 +97,10 @@ static void draw_weight(const struct value *value, uint64_t seed, float *to)
         for (int64_t i = 0; i < count; i++)
             to[i] = value->init == INIT_ONE ? 1.0f : 0.0f;
         break;
-    case INIT_UNIFORM_FAN_IN: draw_uniform(to, count, seed, key, 1.0 / sqrt((double)value->fan_in)); break;
+    case INIT_UNIFORM_FAN_IN: draw_uniform(to, count, seed, key, scale / sqrt((double)value->fan_in)); break;
     case INIT_HE_FAN_OUT: {
         const double fan_out = (double)value->shape.n * value->shape.h * value->shape.w;
-        draw_normal(to, count, seed, key, sqrt(2.0 / fan_out));
+        draw_normal(to, count, seed, key, scale * sqrt(2.0 / fan_out));
         break;
     }
     }
@@ -120,7 +120,7 @@ int plan_init_weights(struct plan *plan, uint64_t seed)
         const bool param = graph->values[v].role == VALUE_PARAM;
         if (!param && graph->values[v].role != VALUE_STATE)
             continue;
-        draw_weight(&graph->values[v], seed, drawn);
+        draw_weight(&graph->values[v], graph->init_scale, seed, drawn);
         status = plan_write_weight(plan, param ? SLAB_PARAM : SLAB_STATE, v, drawn);
         if (status == OK && plan->options.ema)
             status = plan_write_weight(plan, param ? SLAB_EMA : SLAB_STATE_EMA, v, drawn);

@@ -143,6 +143,7 @@ int model_build(struct graph *graph, const struct config *config, struct shape i
     assert((unsigned)config->model.name < (unsigned)COUNT_OF(zoo) && class_count >= 1);
     graph_begin(graph, zoo[config->model.name].name, image);
     graph->class_count = class_count;
+    graph->init_scale = (float)config->model.init_scale;
     int status = zoo[config->model.name].build(graph, config, class_count);
     if (status < 0) {
         graph_free(graph);
