@@ -1,0 +1,27 @@
+/* table: the numbers of a CSV file with a head line, by column: steps.csv, results.csv and the like, also of a run that
+ * is still writing them.
+ * Level 1: includes base. */
+#ifndef TABLE_H
+#define TABLE_H
+#include "base.h"
+
+struct table {
+    struct arena arena;
+    int column_count;
+    const char **names; /* [column_count] */
+    int64_t row_count;
+    double **columns; /* [column_count][row_count]; an empty cell is NaN */
+};
+
+/* Reads the whole file. A last line without its end is still being written and left out. ERR_NO_INPUT: no such file.
+ * ERR_DATA names the line: another number of cells than the head has, or a cell that is no number. table_free accepts a
+ * zeroed struct. */
+int table_read(struct table *table, const char *path);
+/* The same of text in memory; name is for errors. */
+int table_parse(struct table *table, const char *name, const char *text, size_t bytes);
+void table_free(struct table *table);
+/* NULL: no column of that name. */
+const double *table_column(const struct table *table, const char *name);
+/* The column, or row_count times NaN where there is none: written by an older version. Never NULL. */
+const double *table_column_or_nan(struct table *table, const char *name);
+#endif

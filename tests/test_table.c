@@ -1,0 +1,74 @@
+/* test_table: tables of numbers as a run leaves them: whole, torn, damaged. */
+#include "fixtures.h"
+#include "table.h"
+
+#include <math.h>
+
+static int parse(struct table *table, const char *text)
+{
+    return table_parse(table, "steps.csv", text, strlen(text));
+}
+
+static void test_reads_columns(void **state)
+{
+    (void)state;
+    struct table table;
+    assert_int_equal(parse(&table, "step,loss,lr\n0,2.5,1e-3\n1,,0.5\n2,nan,inf\n"), OK);
+    assert_int_equal(table.column_count, 3);
+    assert_int_equal(table.row_count, 3);
+    const double *loss = table_column(&table, "loss"), *lr = table_column(&table, "lr");
+    assert_true(loss[0] == 2.5 && isnan(loss[1]) && isnan(loss[2]));
+    assert_true(lr[0] == 1e-3 && lr[1] == 0.5 && isinf(lr[2]));
+    assert_null(table_column(&table, "los"));
+    const double *none = table_column_or_nan(&table, "cosine");
+    assert_true(isnan(none[0]) && isnan(none[2]));
+    assert_ptr_equal(table_column_or_nan(&table, "lr"), lr);
+    table_free(&table);
+}
+
+static void test_torn_last_line_is_left_out(void **state)
+{
+    (void)state;
+    const char *whole = "a,b\n1,2\n3,45\n";
+    for (size_t cut = 4; cut <= strlen(whole); cut++) {
+        struct table table;
+        assert_int_equal(table_parse(&table, "t", whole, cut), OK);
+        assert_int_equal(table.row_count, cut < 8 ? 0 : cut < strlen(whole) ? 1 : 2);
+        table_free(&table);
+    }
+}
+
+static void test_what_is_no_table(void **state)
+{
+    (void)state;
+    struct table table;
+    CHECK_FAILS(parse(&table, ""), ERR_DATA, "steps.csv", "no head line");
+    CHECK_FAILS(parse(&table, "a,b"), ERR_DATA, "no head line");
+    CHECK_FAILS(parse(&table, "a,b\n1,2\n1\n"), ERR_DATA, "steps.csv:3:", "1 cells", "head has 2");
+    CHECK_FAILS(parse(&table, "a,b\n1,2\n1,2x\n"), ERR_DATA, "steps.csv:3:", "b is '2x'");
+    CHECK_FAILS(parse(&table, "a\n 1\n"), ERR_DATA, "steps.csv:2:", "no number");
+    CHECK_FAILS(table_parse(&table, "t", "a\0b\n1\n", 6), ERR_DATA, "no head line");
+    CHECK_FAILS(table_read(&table, fixture_path("absent.csv")), ERR_NO_INPUT, "absent.csv");
+}
+
+static void test_from_a_file(void **state)
+{
+    (void)state;
+    struct table table;
+    const char *path = fixture_path("t.csv"), text[] = "a,b\n1,2\n";
+    fixture_write(path, text, sizeof text - 1);
+    assert_int_equal(table_read(&table, path), OK);
+    assert_true(table_column(&table, "b")[0] == 2.0);
+    table_free(&table);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_reads_columns),
+        cmocka_unit_test(test_torn_last_line_is_left_out),
+        cmocka_unit_test(test_what_is_no_table),
+        cmocka_unit_test_setup_teardown(test_from_a_file, fixture_begin, fixture_end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
