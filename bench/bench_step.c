@@ -52,11 +52,9 @@ static void bench_gather(struct device *device, const struct gather_case *one)
     static int32_t labels[IMAGES], order[IMAGES], out_labels[BATCH], out_samples[BATCH];
     size_t image = (size_t)SIDE * SIDE * 3;
     uint8_t *pixels = take(device, image * IMAGES);
-    struct step_control control = {.seed = 1, .valid = BATCH};
-    struct gather_args args = {.pixels = pixels,
-                               .labels = labels,
-                               .order = order,
-                               .image = {1, SIDE, SIDE, 3},
+    struct step_control control = {
+        .source = {.pixels = pixels, .labels = labels, .order = order}, .seed = 1, .valid = BATCH};
+    struct gather_args args = {.image = {1, SIDE, SIDE, 3},
                                .augment = one->augment,
                                .dtype = one->dtype,
                                .batch = BATCH,

@@ -3,7 +3,8 @@
  *
  * Pointers called "device memory" come from alloc or place and are never read by the host. Calls are queued in order on
  * the device's one queue and may return before the work is done; wait() is the only call that waits, and it is never
- * called inside a training step. All functions return a status unless void. */
+ * called inside a training step. Memory is in the device's hands until the work queued on it is done. All functions
+ * return a status unless void. */
 #ifndef BACKEND_H
 #define BACKEND_H
 #include "augment.h"
@@ -13,12 +14,24 @@
 extern "C" {
 #endif
 
-struct device; /* opaque; one ordered queue of work */
+struct device;    /* opaque; one ordered queue of work */
+struct recording; /* opaque; calls that are queued again and again, see repeat */
+
+/* Where a batch's images come from: device memory. pixels, resident: uint8 [count][h][w][c], by sample number. Fed: the
+ * feed's slots, each [batch][h][w][c]; those of the batch's rows lie in control->slot. Everything else, as what
+ * augmentation is keyed by, is the same for both. */
+struct image_source {
+    const uint8_t *pixels;
+    const int32_t *labels; /* by sample number */
+    const int32_t *order;  /* position -> sample number */
+    int32_t fed;           /* non-zero: by a feed */
+};
 
 /* Numbers that change from step to step. In device memory; the host uploads the first part before each batch, the
  * second where a step begins; the third is the device's own. */
 struct step_control {
     /* written by the host */
+    struct image_source source; /* by the plan */
     uint64_t seed;
     int64_t step;   /* optimizer step, from 0; keys dropout */
     int64_t first;  /* position in the order of the batch's first sample */
@@ -36,7 +49,8 @@ struct step_control {
     int64_t updates; /* done so far, refused steps left out: Adam's bias correction. record counts the step's own */
 };
 
-/* What a step leaves behind. Written by the device into a ring that the host reads later. float NaN: not computed. */
+/* What a step leaves behind. Written by the device into a ring that the host reads later, while the device goes on.
+ * float NaN: not computed. */
 struct step_record {
     int64_t step;
     int32_t epoch;
@@ -52,6 +66,7 @@ struct step_record {
     int32_t nonfinite; /* non-finite values found in losses and gradients */
     int32_t bad;       /* non-zero: the update was refused */
     int64_t updates;   /* done so far, this one included */
+    int64_t sequence;  /* step + 1, written after all the rest: until then this is not that step's record */
 };
 
 /* Sums over evaluated samples; device memory, zeroed by the host before an evaluation. */
@@ -115,13 +130,8 @@ struct op_impl {
 
 /* ---- the rest of a step ---- */
 
-/* labels: int32 [count]; order: int32, sample number per position.
- * pixels, resident: uint8 [count][h][w][c], by sample number. Fed: the feed's slots, each [batch][h][w][c]; those of
- * the batch's rows lie in control->slot. Everything else, as what augmentation is keyed by, is the same for both. */
+/* Which images: control->source, first, valid. */
 struct gather_args {
-    const uint8_t *pixels;
-    bool fed;
-    const int32_t *labels, *order;
     struct shape image; /* n unused */
     struct augment augment;
     enum dtype dtype;
@@ -185,14 +195,15 @@ struct feed {
     int slots;
     size_t slot_bytes;
     uint8_t *host;         /* [slots][slot_bytes]: written by the host, by any thread */
-    const uint8_t *device; /* the same, for gather_args.pixels; the CPU's is host */
+    const uint8_t *device; /* the same, for image_source; the CPU's is host */
     void *own;             /* the backend's */
 };
 
+enum { BACKEND_LEAD = 32 }; /* steps that the host may be ahead of the device */
+
 struct backend {
     const char *name; /* "cpu", "cuda" */
-    /* The work is done when a call returns: waiting costs nothing, so records may be read after every step. */
-    bool synchronous;
+    bool synchronous; /* the work is done when a call returns */
     /* index: which device; threads: 0 for all (CPU). On failure *device is NULL. */
     int (*open)(struct device **device, int index, int threads);
     void (*close)(struct device *device); /* accepts NULL */
@@ -216,10 +227,25 @@ struct backend {
     /* Waits until the host may write the slot again: its last send is done with host memory, and the batch queued
      * before the last feed_taken has read it. Never waits for more. */
     int (*feed_wait)(struct device *device, struct feed *feed, int slot);
+    /* Zeroed host memory that the device can read and write as well, each while the other does: records. */
+    int (*share)(struct device *device, size_t bytes, void **memory);
+    void (*unshare)(struct device *device, void *memory);                             /* accepts NULL */
     int (*upload)(struct device *device, void *to, const void *from, size_t bytes);   /* from has been read on return */
     int (*download)(struct device *device, void *to, const void *from, size_t bytes); /* readable after wait */
     int (*zero)(struct device *device, void *memory, size_t bytes);
     int (*wait)(struct device *device);
+    /* How often the host has waited until the queue was empty, so that the device stood still: 0 within a step. */
+    int64_t (*waits)(const struct device *device);
+    /* Called where a step ends: holds the host back until all but the last BACKEND_LEAD steps are done. The device
+     * never runs dry of work by that, and records older than these can be read. */
+    int (*pace)(struct device *device);
+
+    /* Work that is queued again and again, with the same arguments each time: calls queue(context), which makes the
+     * calls, or, once they have been recorded, queues them all at once without it. What must differ from time to time
+     * is in memory. *recording is NULL at first and the caller's until forget. Within queue, no call that waits,
+     * uploads or allocates. */
+    int (*repeat)(struct device *device, struct recording **recording, int (*queue)(void *context), void *context);
+    void (*forget)(struct device *device, struct recording *recording); /* accepts NULL */
 
     int (*gather)(struct device *device, const struct gather_args *args);
     int (*loss)(struct device *device, const struct loss_args *args);
@@ -238,9 +264,9 @@ struct backend {
                  const struct step_control *control);
     /* Exchanges the contents of two arrays (evaluating with the EMA weights). */
     int (*swap)(struct device *device, float *a, float *b, int64_t count);
-    /* Ends a step: counts the update in args->control unless it was refused, then fills *record from the step's
-     * results. sums holds this step alone. */
-    int (*record)(struct device *device, struct step_record *record, const struct loss_sums *sums,
+    /* Ends a step: counts the update in args->control unless it was refused, then fills the step's record, in ring
+     * [slots] of shared memory at step % slots. sums holds this step alone. */
+    int (*record)(struct device *device, struct step_record *ring, int slots, const struct loss_sums *sums,
                   const struct update_args *args);
     /* Counts non-finite values; waits. Only for naming what went wrong after a bad step. */
     int (*count_nonfinite)(struct device *device, const void *memory, enum dtype dtype, int64_t count, int64_t *found);

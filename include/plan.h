@@ -61,6 +61,12 @@ struct plan_sum {
     size_t offset;
 };
 
+/* Steps whose records are kept: those under way, and as many that nobody has read yet. */
+enum { PLAN_RECORDS = 8 * BACKEND_LEAD };
+
+/* What the queued work of a batch depends on besides memory: each is recorded for itself. */
+enum batch_kind { BATCH_EVAL, BATCH_MIDDLE, BATCH_FIRST, BATCH_LAST, BATCH_WHOLE, BATCH_KINDS };
+
 struct plan {
     const struct graph *graph;
     const struct backend *backend;
@@ -75,10 +81,13 @@ struct plan {
     int gradient_sum_count;
     int64_t param_count, state_count; /* elements of the flat arrays, padding included */
     struct update_args update;
-    struct gather_args gather; /* pixels, labels, order, fed: by plan_set_data, plan_set_feed */
+    struct gather_args gather;
+    struct image_source source; /* by plan_set_data, plan_set_feed */
     struct loss_args loss;
     struct step_control *control; /* device memory, in SLAB_BATCH like all below */
     struct loss_sums *sums;
+    struct step_record *records; /* shared memory [PLAN_RECORDS], by step; NULL without training */
+    struct recording *recordings[BATCH_KINDS];
 };
 
 int plan_build(struct plan *plan, const struct graph *graph, const struct backend *backend, struct device *device,
@@ -94,11 +103,13 @@ void plan_set_data(struct plan *plan, const uint8_t *pixels, const int32_t *labe
 /* The same with images that come through a feed, whose slots hold a batch each: control->slot says which. */
 void plan_set_feed(struct plan *plan, const struct feed *feed, const int32_t *labels, const int32_t *order);
 
-/* Queues one training batch: gather, forward, loss, backward[, sum]. With last: norm, update, commit, record into
- * *record (memory the device can write and the host reads after wait). No allocation, no waiting. Running statistics
- * follow every good batch: of a step that is refused for a later batch, those before it have been taken over. */
-int plan_train_batch(struct plan *plan, const struct step_control *control, bool first, bool last,
-                     struct step_record *record);
+/* Queues one training batch: gather, forward, loss, backward[, sum]. With last: norm, update, commit, record. No
+ * waiting but for steps long past (backend.pace), no allocation after each kind of batch has been there a few times.
+ * Running statistics follow every good batch: of a step that is refused for a later batch, those before it have been
+ * taken over. */
+int plan_train_batch(struct plan *plan, const struct step_control *control, bool first, bool last);
+/* The record of one of the last PLAN_RECORDS steps, if it is there yet; after backend.wait it is. Does not wait. */
+bool plan_record(const struct plan *plan, int64_t step, struct step_record *record);
 /* Queues one evaluation batch: gather, forward, unsmoothed loss added to sums. Weights stay as they are. */
 int plan_eval_batch(struct plan *plan, const struct step_control *control);
 /* Parts of a step, for those who set input and labels themselves (tests, probes): every node forward, from what lies in

@@ -17,8 +17,8 @@ enum { IMAGES = 40, BATCH_MOST = 64, ROWS = 5 };
 /* A data set of IMAGES images and room for one batch. */
 struct world {
     struct mirror mirror;
-    struct step_control control;
-    struct gather_args args; /* places in host memory */
+    struct step_control control, sent; /* sent: with places on the device */
+    struct gather_args args;           /* places in host memory */
     uint8_t *pixels;
     int32_t labels[IMAGES], order[IMAGES], out_labels[BATCH_MOST], out_samples[BATCH_MOST];
     void *out;
@@ -45,25 +45,26 @@ static void world_open(struct world *world, struct shape image, struct augment a
     world->out_bytes = (size_t)augment.out_h * augment.out_w * image.c * sizeof(float);
     world->out = malloc(world->out_bytes * (size_t)batch);
     memset(world->out, 0xFF, world->out_bytes * (size_t)batch);
-    world->control = (struct step_control){.seed = 7, .epoch = 2, .valid = batch};
-    world->args = (struct gather_args){.pixels = world->pixels,
-                                       .labels = world->labels,
-                                       .order = world->order,
-                                       .image = image,
+    world->control =
+        (struct step_control){.source = {.pixels = world->pixels, .labels = world->labels, .order = world->order},
+                              .seed = 7,
+                              .epoch = 2,
+                              .valid = batch};
+    world->args = (struct gather_args){.image = image,
                                        .augment = augment,
                                        .dtype = DT_F32,
                                        .batch = batch,
                                        .out = world->out,
                                        .out_labels = world->out_labels,
                                        .out_samples = world->out_samples,
-                                       .control = &world->control};
+                                       .control = &world->sent};
     mirror_add(&world->mirror, world->pixels, bytes * IMAGES);
     mirror_add(&world->mirror, world->labels, sizeof world->labels);
     mirror_add(&world->mirror, world->order, sizeof world->order);
     mirror_add(&world->mirror, world->out, world->out_bytes * (size_t)batch);
     mirror_add(&world->mirror, world->out_labels, sizeof world->out_labels);
     mirror_add(&world->mirror, world->out_samples, sizeof world->out_samples);
-    mirror_add(&world->mirror, &world->control, sizeof world->control);
+    mirror_add(&world->mirror, &world->sent, sizeof world->sent);
 }
 
 static void world_close(struct world *world)
@@ -75,20 +76,23 @@ static void world_close(struct world *world)
 
 static int gather_work(struct mirror *mirror, const void *what)
 {
-    struct gather_args args = *(const struct gather_args *)what;
-    args.pixels = mirror_at(mirror, args.pixels);
-    args.labels = mirror_at(mirror, args.labels);
-    args.order = mirror_at(mirror, args.order);
+    const struct world *world = what;
+    struct gather_args args = world->args;
+    struct step_control sent = world->control;
+    sent.source.pixels = mirror_at(mirror, sent.source.pixels);
+    sent.source.labels = mirror_at(mirror, sent.source.labels);
+    sent.source.order = mirror_at(mirror, sent.source.order);
     args.out = mirror_at(mirror, args.out);
     args.out_labels = mirror_at(mirror, args.out_labels);
     args.out_samples = mirror_at(mirror, args.out_samples);
     args.control = mirror_at(mirror, args.control);
+    TRY(mirror->backend->upload(mirror->device, (void *)args.control, &sent, sizeof sent));
     return mirror->backend->gather(mirror->device, &args);
 }
 
 static void world_gather(struct world *world)
 {
-    mirror_run(&world->mirror, gather_work, &world->args);
+    mirror_run(&world->mirror, gather_work, world);
 }
 
 static struct augment augment_full(int out_h, int out_w)
@@ -215,7 +219,7 @@ static void test_fed(void **state)
         memcpy(world.pixels + (SLOT * ROWS + (size_t)row) * bytes, stored + (size_t)world.order[3 + row] * bytes,
                bytes);
     memset(world.out, 0xFF, rows);
-    world.args.fed = true;
+    world.control.source.fed = 1;
     world.control.slot = SLOT;
     world_gather(&world);
     assert_memory_equal(world.out, resident, rows);

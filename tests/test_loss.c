@@ -97,7 +97,7 @@ static int record_work(struct mirror *mirror, const void *what)
     const struct update_args update = {.control = mirror_at(mirror, &batch.control),
                                        .norms = mirror_at(mirror, batch.norms),
                                        .nonfinite = mirror_at(mirror, &batch.nonfinite)};
-    return mirror->backend->record(mirror->device, mirror_at(mirror, &batch.record), mirror_at(mirror, &batch.sums),
+    return mirror->backend->record(mirror->device, mirror_at(mirror, &batch.record), 1, mirror_at(mirror, &batch.sums),
                                    &update);
 }
 
@@ -372,7 +372,8 @@ static void test_record(void **state)
     for (int row = 0; row < 50; row++)
         variance += (batch.losses[row] - mean) * (batch.losses[row] - mean) / 49.0;
     assert_true(fabs(record.loss - mean) <= 1e-6 * mean && fabs(record.loss_variance - variance) <= 1e-6 * variance);
-    assert_true(record.step == 41 && record.epoch == 3 && record.lr == 0.125f && record.samples == 50);
+    assert_true(record.step == 41 && record.sequence == 42 && record.epoch == 3 && record.lr == 0.125f &&
+                record.samples == 50);
     assert_true(record.grad_norm == 1.5f && record.update_norm == 0.25f && record.weight_norm == 8.0f);
     assert_true(record.bad == 0 && record.nonfinite == 0 && record.loss_max == batch.sums.loss_max);
     assert_int_equal(record.correct, batch.sums.correct);

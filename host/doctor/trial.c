@@ -141,7 +141,8 @@ struct course {
     const struct branch *branch;
     const struct config *config;
     struct stream stream;
-    struct step_record *records; /* device memory, one an update */
+    struct step_record *records; /* one an update */
+    int taken;                   /* of them, so far */
     float rate;
 };
 
@@ -165,11 +166,20 @@ static int take_update(struct course *course, int update)
             .lr = course->rate,
         };
         TRY(batch_next(session, &control));
-        TRY(plan_train_batch(&session->plan, &control, micro == 0, micro == batches - 1, course->records + update));
+        TRY(plan_train_batch(&session->plan, &control, micro == 0, micro == batches - 1));
         TRY(batch_queued(session, &control));
         stream->position += batch;
     }
     return OK;
+}
+
+/* The records that are there. */
+static void take_records(struct course *course, int updates)
+{
+    const struct plan *plan = &course->branch->session->plan;
+    while (course->taken < updates &&
+           plan_record(plan, course->branch->state.step + course->taken, &course->records[course->taken]))
+        course->taken++;
 }
 
 /* Adds a reading of the probe to the averages. */
@@ -186,25 +196,24 @@ static int take_updates(struct course *course, const struct trial *trial, struct
     int readings = trial->updates < READINGS ? 1 : READINGS;
     for (int update = 0; update < trial->updates; update++) {
         TRY(take_update(course, update));
+        take_records(course, update + 1);
         int left = trial->updates - 1 - update;
         if (left % READ_EVERY == 0 && left / READ_EVERY < readings)
             TRY(read_probe(course, probe, 1.0f / (float)readings, losses));
     }
-    return course->branch->session->backend->wait(course->branch->session->device);
+    TRY(course->branch->session->backend->wait(course->branch->session->device));
+    take_records(course, trial->updates);
+    assert(course->taken == trial->updates);
+    return OK;
 }
 
-static int judge(struct course *course, const struct trial *trial, int64_t probe_count, struct trial_result *result)
+static void judge(const struct course *course, const struct trial *trial, int64_t probe_count,
+                  struct trial_result *result)
 {
-    const struct backend *backend = course->branch->session->backend;
-    struct arena arena = {0};
-    size_t bytes = (size_t)trial->updates * sizeof(struct step_record);
-    struct step_record *records = arena_push(&arena, bytes);
-    int status = backend->download(course->branch->session->device, records, course->records, bytes);
-    if (status == OK)
-        status = backend->wait(course->branch->session->device);
+    const struct step_record *records = course->records;
     int64_t samples = 0, correct = 0;
     double loss = 0.0;
-    for (int i = 0; i < trial->updates && status == OK; i++) {
+    for (int i = 0; i < trial->updates; i++) {
         result->refused += records[i].bad != 0;
         if (i < trial->updates - (trial->updates + 3) / 4)
             continue;
@@ -212,14 +221,12 @@ static int judge(struct course *course, const struct trial *trial, int64_t probe
         correct += records[i].correct;
         loss += (double)records[i].loss * records[i].samples;
     }
-    arena_free(&arena);
     result->train_loss = loss / (double)samples;
     result->train_accuracy = (double)correct / (double)samples;
     double sum = 0.0;
     for (int64_t i = 0; i < probe_count; i++)
         sum += (double)result->losses[i];
     result->loss = sum / (double)probe_count;
-    return status;
 }
 
 static int run_course(struct course *course, const struct trial *trial, struct probe *probe,
@@ -233,11 +240,12 @@ static int run_course(struct course *course, const struct trial *trial, struct p
         TRY(branch_put(branch, &session->plan, course->config->optim.name));
     course->rate = (float)((trial->fresh ? 1.0 : branch->rate / branch->config->optim.lr) * course->config->optim.lr);
     TRY(stream_open(&course->stream, branch, trial, course->config));
-    TRY(session->backend->alloc(session->device, (size_t)trial->updates * sizeof *course->records,
-                                (void **)&course->records));
+    void *records;
+    TRY(memory_take(&records, (size_t)trial->updates * sizeof *course->records, "the records of a trial"));
+    course->records = records;
     memset(result->losses, 0, (size_t)probe->count * sizeof *result->losses);
     TRY(take_updates(course, trial, probe, result->losses));
-    TRY(judge(course, trial, probe->count, result));
+    judge(course, trial, probe->count, result);
     result->updates = trial->updates;
     result->images = (double)(trial->updates * branch_step_images(course->config));
     result->seconds = clock_seconds() - begun;
@@ -253,8 +261,7 @@ int trial_run(const struct branch *branch, const char *run, const struct trial *
     if (status == OK) {
         struct course course = {.branch = branch, .config = &config};
         status = run_course(&course, trial, probe, result);
-        if (course.records)
-            branch->session->backend->release(branch->session->device, course.records);
+        memory_give(course.records);
         stream_close(&course.stream);
         branch->session->config = branch->config; /* the trial's ends here */
     }

@@ -1,6 +1,6 @@
 /* plan: binds a graph to a device: prepares every operation, lays out the slabs, takes the memory. Owns all device
  * memory of a run; must not know config, data files or training policy. The order of a step is in step.c, weights in
- * weights.c. */
+ * weights.c, what is printed in plan_print.c. */
 #include "plan.h"
 
 #include "liveness.h"
@@ -8,13 +8,6 @@
 
 #include <assert.h>
 #include <string.h>
-
-const char *const slab_names[SLAB_COUNT] = {
-    [SLAB_PARAM] = "parameters",       [SLAB_LOW] = "low-precision copy",   [SLAB_GRAD] = "gradients",
-    [SLAB_GRAD_SUM] = "gradient sum",  [SLAB_MOMENT1] = "moment 1",         [SLAB_MOMENT2] = "moment 2",
-    [SLAB_EMA] = "EMA of parameters",  [SLAB_STATE] = "running statistics", [SLAB_STATE_EMA] = "EMA of statistics",
-    [SLAB_ACTIVATION] = "activations", [SLAB_SCRATCH] = "scratch",          [SLAB_BATCH] = "batch",
-};
 
 enum {
     PARAM_ALIGNMENT = 64, /* elements: 256 bytes of fp32, 128 of bf16 */
@@ -403,6 +396,14 @@ static int bind_batch(struct plan *plan, const struct batch_layout *layout)
     return bind_segments(plan, slab_at(plan, SLAB_BATCH, layout->segments));
 }
 
+static int take_records(struct plan *plan)
+{
+    void *memory = NULL;
+    TRY(plan->backend->share(plan->device, PLAN_RECORDS * sizeof *plan->records, &memory));
+    plan->records = memory;
+    return OK;
+}
+
 static int build(struct plan *plan)
 {
     const struct graph *graph = plan->graph;
@@ -421,6 +422,8 @@ static int build(struct plan *plan)
     const struct batch_layout batch = lay_out_batch(plan);
     size_slabs(plan, activation_bytes, scratch_bytes, batch.bytes);
     TRY(take_slabs(plan));
+    if (plan->options.training)
+        TRY(take_records(plan));
     TRY(bind_batch(plan, &batch));
     bind_calls(plan, saved_bytes, saved_offsets);
     return OK;
@@ -438,6 +441,11 @@ int plan_build(struct plan *plan, const struct graph *graph, const struct backen
 
 void plan_free(struct plan *plan)
 {
+    for (int i = 0; i < BATCH_KINDS; i++)
+        if (plan->recordings[i])
+            plan->backend->forget(plan->device, plan->recordings[i]);
+    if (plan->records)
+        plan->backend->unshare(plan->device, plan->records);
     for (int i = 0; plan->states && i < plan->graph->node_count; i++) {
         const struct op_impl *impl = plan->backend->ops[plan->graph->nodes[i].op];
         if (impl)
@@ -448,42 +456,4 @@ void plan_free(struct plan *plan)
             plan->backend->release(plan->device, plan->slabs[i].memory);
     arena_free(&plan->arena);
     *plan = (struct plan){0};
-}
-
-/* ---- measuring and printing ---- */
-
-size_t plan_bytes(const struct plan *plan)
-{
-    size_t bytes = 0;
-    for (int i = 0; i < SLAB_COUNT; i++)
-        bytes += plan->slabs[i].bytes;
-    return bytes;
-}
-
-void plan_print(const struct plan *plan, FILE *stream, bool verbose)
-{
-    char bytes[24], shape[48];
-    for (int i = 0; i < SLAB_COUNT; i++) {
-        if (plan->slabs[i].bytes == 0)
-            continue;
-        text_bytes(bytes, (double)plan->slabs[i].bytes);
-        fprintf(stream, "  %-20s %10s\n", slab_names[i], bytes);
-    }
-    text_bytes(bytes, (double)plan_bytes(plan));
-    fprintf(stream, "  %-20s %10s  (batch %d, %s)\n", "in all", bytes, plan->options.batch,
-            dtype_name(plan->options.dtype));
-    if (!verbose)
-        return;
-    fprintf(stream, "\n  %-32s %-18s %12s %12s %12s\n", "activation", "shape", "bytes", "at", "gradient at");
-    for (int v = 0; v < plan->graph->value_count; v++) {
-        const struct value *value = &plan->graph->values[v];
-        if (value->role != VALUE_INPUT && value->role != VALUE_ACTIVATION)
-            continue;
-        fprintf(stream, "  %-32s %-18s %12zu %12zu", value->name,
-                shape_text(shape, with_batch(value->shape, plan->options.batch)), plan->values[v].bytes,
-                plan->values[v].offset);
-        if (plan->values[v].wants_grad)
-            fprintf(stream, " %12zu", plan->values[v].grad_offset);
-        fprintf(stream, "\n");
-    }
 }

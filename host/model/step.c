@@ -8,6 +8,7 @@
 static int send_control(struct plan *plan, const struct step_control *control, bool begins)
 {
     struct step_control sent = *control;
+    sent.source = plan->source;
     sent.bad = 0;
     sent.clip_scale = 1.0f;
     const size_t bytes = begins ? offsetof(struct step_control, updates) : offsetof(struct step_control, bad);
@@ -73,13 +74,19 @@ static int gather_batch(struct plan *plan, bool training)
     return OK;
 }
 
-int plan_train_batch(struct plan *plan, const struct step_control *control, bool first, bool last,
-                     struct step_record *record)
+/* A batch to be queued: what a recording was made of. */
+struct batch {
+    struct plan *plan;
+    bool first, last;
+};
+
+static int queue_training(void *context)
 {
+    const struct batch *batch = context;
+    struct plan *plan = batch->plan;
+    const bool first = batch->first, last = batch->last;
     const struct backend *backend = plan->backend;
     struct device *device = plan->device;
-    assert(plan->options.training && plan->gather.pixels && (plan->options.accumulate || (first && last)));
-    TRY(send_control(plan, control, first));
     if (first)
         TRY(plan_clear_sums(plan));
     TRY(gather_batch(plan, true));
@@ -97,31 +104,57 @@ int plan_train_batch(struct plan *plan, const struct step_control *control, bool
     if (plan->options.ema && plan->state_count > 0)
         TRY(backend->blend(device, plan->slabs[SLAB_STATE_EMA].memory, plan->slabs[SLAB_STATE].memory,
                            plan->state_count, plan->control));
-    return backend->record(device, record, plan->sums, &plan->update);
+    return backend->record(device, plan->records, PLAN_RECORDS, plan->sums, &plan->update);
 }
 
-int plan_eval_batch(struct plan *plan, const struct step_control *control)
+static int queue_evaluation(void *context)
 {
-    assert(plan->gather.pixels);
-    TRY(send_control(plan, control, true));
+    struct plan *plan = ((const struct batch *)context)->plan;
     TRY(gather_batch(plan, false));
     TRY(plan_forward(plan, false));
     return plan->backend->loss(plan->device, &plan->loss);
 }
 
+int plan_train_batch(struct plan *plan, const struct step_control *control, bool first, bool last)
+{
+    const enum batch_kind kind = first ? last ? BATCH_WHOLE : BATCH_FIRST : last ? BATCH_LAST : BATCH_MIDDLE;
+    struct batch batch = {plan, first, last};
+    assert(plan->options.training && plan->source.pixels && (plan->options.accumulate || kind == BATCH_WHOLE));
+    TRY(send_control(plan, control, first));
+    if (last) /* what lies there may be a record of a step of this number */
+        __atomic_store_n(&plan->records[control->step % PLAN_RECORDS].sequence, 0, __ATOMIC_RELAXED);
+    TRY(plan->backend->repeat(plan->device, &plan->recordings[kind], queue_training, &batch));
+    return last ? plan->backend->pace(plan->device) : OK;
+}
+
+bool plan_record(const struct plan *plan, int64_t step, struct step_record *record)
+{
+    const struct step_record *slot = &plan->records[step % PLAN_RECORDS];
+    if (__atomic_load_n(&slot->sequence, __ATOMIC_ACQUIRE) != step + 1)
+        return false;
+    *record = *slot;
+    return true;
+}
+
+int plan_eval_batch(struct plan *plan, const struct step_control *control)
+{
+    struct batch batch = {plan, true, true};
+    assert(plan->source.pixels);
+    TRY(send_control(plan, control, true));
+    TRY(plan->backend->repeat(plan->device, &plan->recordings[BATCH_EVAL], queue_evaluation, &batch));
+    return plan->backend->pace(plan->device);
+}
+
 void plan_set_data(struct plan *plan, const uint8_t *pixels, const int32_t *labels, const int32_t *order)
 {
-    plan->gather.pixels = pixels;
-    plan->gather.fed = false;
-    plan->gather.labels = labels;
-    plan->gather.order = order;
+    plan->source = (struct image_source){.pixels = pixels, .labels = labels, .order = order};
 }
 
 void plan_set_feed(struct plan *plan, const struct feed *feed, const int32_t *labels, const int32_t *order)
 {
     assert(feed->slot_bytes == (size_t)plan->options.batch * (size_t)shape_count(plan->options.image));
     plan_set_data(plan, feed->device, labels, order);
-    plan->gather.fed = true;
+    plan->source.fed = 1;
 }
 
 int plan_clear_sums(struct plan *plan)

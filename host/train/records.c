@@ -3,16 +3,6 @@
 
 #include <string.h>
 
-/* A device that works on by itself is read rarely: when the ring fills up, when something is to be shown, at the ends
- * of epochs. */
-bool records_due(const struct trainer *trainer)
-{
-    int64_t unread = trainer->state.step - trainer->records_read;
-    /* While steps are refused each is looked at, so that the count in a row is known. */
-    return trainer->session.backend->synchronous || unread >= RECORD_RING / 2 || trainer->state.bad_in_row > 0 ||
-           console_due(&trainer->console);
-}
-
 static void take_good(struct trainer *trainer, const struct step_record *record)
 {
     struct train_state *state = &trainer->state;
@@ -46,27 +36,29 @@ static int take(struct trainer *trainer, const struct step_record *record)
     return OK;
 }
 
-/* Steps [from, to) lie in one piece of the ring. */
-static int fetch(struct trainer *trainer, int64_t from, int64_t to)
+static int take_present(struct trainer *trainer)
 {
-    int64_t slot = from % RECORD_RING;
-    return trainer->session.backend->download(trainer->session.device, trainer->records + slot,
-                                              trainer->device_records + slot,
-                                              (size_t)(to - from) * sizeof *trainer->records);
+    struct step_record record;
+    /* What a device did after the step that ended the run is not part of the run. */
+    while (trainer->records_read < trainer->state.step && !trainer->failure[0] &&
+           plan_record(&trainer->session.plan, trainer->records_read, &record)) {
+        TRY(take(trainer, &record));
+        trainer->records_read++;
+    }
+    return OK;
+}
+
+int records_take(struct trainer *trainer)
+{
+    TRY(take_present(trainer));
+    /* While steps are refused each is looked at, so that the count in a row is known. */
+    return trainer->state.bad_in_row > 0 ? records_read(trainer) : OK;
 }
 
 int records_read(struct trainer *trainer)
 {
-    int64_t from = trainer->records_read, to = trainer->state.step;
-    if (from == to)
+    if (trainer->records_read == trainer->state.step)
         return OK;
-    int64_t turn = (from / RECORD_RING + 1) * RECORD_RING;
-    TRY(fetch(trainer, from, to < turn ? to : turn));
-    if (to > turn)
-        TRY(fetch(trainer, turn, to));
     TRY(trainer->session.backend->wait(trainer->session.device));
-    /* What a device did after the step that ended the run is not part of the run. */
-    for (; trainer->records_read < to && !trainer->failure[0]; trainer->records_read++)
-        TRY(take(trainer, &trainer->records[trainer->records_read % RECORD_RING]));
-    return OK;
+    return take_present(trainer);
 }

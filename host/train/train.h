@@ -5,9 +5,6 @@
 #include "state.h"
 #include "trainer.h"
 
-/* Steps whose records the device may keep before the host must read them. */
-enum { RECORD_RING = 512 };
-
 struct trainer {
     struct config config;
     struct session session;
@@ -21,17 +18,16 @@ struct trainer {
     int64_t saved_epoch;
     double clock; /* up to here time is in state.seconds */
     int32_t *order;
-    double waited;                                /* for images, before this epoch */
-    struct step_record *records, *device_records; /* [RECORD_RING] by step; the device's is device memory */
-    int64_t records_read;                         /* steps before this have been taken into the state */
-    char failure[1024];                           /* why training failed; "": it goes on */
+    double waited;        /* for images, before this epoch */
+    int64_t records_read; /* steps before this have been taken into the state */
+    char failure[1024];   /* why training failed; "": it goes on */
 };
 
-/* ---- records.c: from the ring into state, logs and console ---- */
-/* Whether the host should read now rather than let the device run on. */
-bool records_due(const struct trainer *trainer);
-/* Waits for the queued steps, takes each into the state. trainer->failure is set when too many in a row were refused.
- */
+/* ---- records.c: from the plan's ring into state, logs and console. trainer->failure is set when too many steps in a
+ * row were refused ---- */
+/* Takes the records that are there; the device goes on meanwhile. */
+int records_take(struct trainer *trainer);
+/* Waits for the queued steps and takes all. */
 int records_read(struct trainer *trainer);
 
 /* ---- refused.c ---- */

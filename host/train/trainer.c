@@ -44,11 +44,10 @@ static int train_step(struct trainer *trainer)
 {
     struct train_state *state = &trainer->state;
     int batches = trainer->config.train.accumulate;
-    struct step_record *record = trainer->device_records + state->step % RECORD_RING;
     for (int micro = 0; micro < batches; micro++) {
         struct step_control control = step_control_at(trainer, state->step_in_epoch, micro);
         TRY(batch_next(&trainer->session, &control));
-        TRY(plan_train_batch(&trainer->session.plan, &control, micro == 0, micro == batches - 1, record));
+        TRY(plan_train_batch(&trainer->session.plan, &control, micro == 0, micro == batches - 1));
         TRY(batch_queued(&trainer->session, &control));
     }
     state->step++;
@@ -85,8 +84,7 @@ static int train_steps(struct trainer *trainer)
     int64_t every = trainer->config.run.checkpoint_steps;
     while (state->step_in_epoch < trainer->steps_per_epoch && !signal_caught && !at_max_steps(trainer)) {
         TRY(train_step(trainer));
-        if (records_due(trainer))
-            TRY(records_read(trainer));
+        TRY(records_take(trainer));
         if (trainer->failure[0])
             break;
         if (console_due(&trainer->console))
@@ -307,12 +305,8 @@ static void begin_state(struct trainer *trainer)
 
 static int take_memory(struct trainer *trainer)
 {
-    struct session *session = &trainer->session;
-    size_t ring_bytes = RECORD_RING * sizeof *trainer->records;
-    TRY(memory_take((void **)&trainer->order, (size_t)session->train.subset.count * sizeof *trainer->order,
-                    "the order of an epoch"));
-    TRY(memory_take((void **)&trainer->records, ring_bytes, "step records"));
-    return session->backend->alloc(session->device, ring_bytes, (void **)&trainer->device_records);
+    return memory_take((void **)&trainer->order, (size_t)trainer->session.train.subset.count * sizeof *trainer->order,
+                       "the order of an epoch");
 }
 
 static int load_config(struct trainer *trainer, const struct train_request *request)
@@ -384,9 +378,6 @@ static void mark_failed(struct trainer *trainer)
 static void close_trainer(struct trainer *trainer)
 {
     run_close(&trainer->run);
-    if (trainer->device_records)
-        trainer->session.backend->release(trainer->session.device, trainer->device_records);
-    memory_give(trainer->records);
     memory_give(trainer->order);
     session_close(&trainer->session);
     config_free(&trainer->config);

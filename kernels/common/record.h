@@ -6,8 +6,8 @@
 #include "random.h"
 #include <math.h>
 
-/* Counts the update in control. norms and nonfinite are those of update_args. What could not be computed is NaN, never
- * 0. */
+/* Counts the update in control. The sequence number is left to whoever writes the record where it is read. norms and
+ * nonfinite are those of update_args. What could not be computed is NaN, never 0. */
 HOST_DEVICE struct step_record record_make(struct step_control *control, const struct loss_sums *sums,
                                            const float *norms, int32_t nonfinite)
 {
@@ -30,6 +30,7 @@ HOST_DEVICE struct step_record record_make(struct step_control *control, const s
     record.bad = control->bad;
     control->updates += control->bad == 0;
     record.updates = control->updates;
+    record.sequence = 0;
     return record;
 }
 #endif

@@ -67,7 +67,7 @@ int cpu_accumulate(struct device *device, void *to, const void *from, int64_t co
 int cpu_lower(struct device *device, void *low, enum dtype dtype, const float *param, int64_t count);
 int cpu_blend(struct device *device, float *to, const float *from, int64_t count, const struct step_control *control);
 int cpu_swap(struct device *device, float *a, float *b, int64_t count);
-int cpu_record(struct device *device, struct step_record *record, const struct loss_sums *sums,
+int cpu_record(struct device *device, struct step_record *ring, int slots, const struct loss_sums *sums,
                const struct update_args *args);
 int cpu_count_nonfinite(struct device *device, const void *memory, enum dtype dtype, int64_t count, int64_t *found);
 #endif

@@ -189,6 +189,31 @@ static int device_wait(struct device *device)
     return OK;
 }
 
+/* Nothing is ever queued: there is nothing to wait for, and recording would gain nothing. */
+static int64_t device_waits(const struct device *device)
+{
+    (void)device;
+    return 0;
+}
+
+static int device_pace(struct device *device)
+{
+    (void)device;
+    return OK;
+}
+
+static int device_repeat(struct device *device, struct recording **recording, int (*queue)(void *context),
+                         void *context)
+{
+    (void)device, (void)recording;
+    return queue(context);
+}
+
+static void device_forget(struct device *device, struct recording *recording)
+{
+    (void)device, (void)recording;
+}
+
 const struct backend backend_cpu = {
     .name = "cpu",
     .synchronous = true,
@@ -205,10 +230,16 @@ const struct backend backend_cpu = {
     .feed_send = cpu_feed_ready,
     .feed_taken = cpu_feed_ready,
     .feed_wait = cpu_feed_ready,
+    .share = device_alloc,
+    .unshare = device_release,
     .upload = device_copy,
     .download = device_copy,
     .zero = device_zero,
     .wait = device_wait,
+    .waits = device_waits,
+    .pace = device_pace,
+    .repeat = device_repeat,
+    .forget = device_forget,
     .gather = cpu_gather,
     .loss = cpu_loss,
     .accumulate = cpu_accumulate,

@@ -248,8 +248,9 @@ static void sample_gather(const struct gather_args *args, const struct scales *s
                           int row, int32_t number)
 {
     const int h = args->image.h, w = args->image.w, c = args->image.c;
-    const int64_t place = args->fed ? (int64_t)args->control->slot * args->batch + row : number;
-    struct sample sample = {.args = args, .scales = scales, .pixels = args->pixels + (size_t)place * h * w * c};
+    const struct image_source *source = &args->control->source;
+    const int64_t place = source->fed ? (int64_t)args->control->slot * args->batch + row : number;
+    struct sample sample = {.args = args, .scales = scales, .pixels = source->pixels + (size_t)place * h * w * c};
     sample.draw = augment_draw(&args->augment, h, w, args->control->seed, args->control->epoch, (uint64_t)number);
     sample.rotated = sample.draw.degrees != 0.0;
     if (sample.rotated)
@@ -286,9 +287,9 @@ int cpu_gather(struct device *device, const struct gather_args *args)
 #pragma omp parallel for schedule(static) num_threads(device->threads)
     for (int row = 0; row < args->batch; row++) {
         bool counts = row < control->valid;
-        int32_t number = counts ? args->order[control->first + row] : -1;
+        int32_t number = counts ? control->source.order[control->first + row] : -1;
         args->out_samples[row] = number;
-        args->out_labels[row] = counts ? args->labels[number] : -1;
+        args->out_labels[row] = counts ? control->source.labels[number] : -1;
         if (counts)
             sample_gather(args, &scales, &plain, row, number);
         else

@@ -101,10 +101,12 @@ int cpu_loss(struct device *device, const struct loss_args *args)
     return OK;
 }
 
-int cpu_record(struct device *device, struct step_record *record, const struct loss_sums *sums,
+int cpu_record(struct device *device, struct step_record *ring, int slots, const struct loss_sums *sums,
                const struct update_args *args)
 {
     (void)device;
-    *record = record_make(args->control, sums, args->norms, *args->nonfinite);
+    struct step_record *slot = ring + args->control->step % slots;
+    *slot = record_make(args->control, sums, args->norms, *args->nonfinite);
+    slot->sequence = slot->step + 1;
     return OK;
 }

@@ -42,6 +42,10 @@ struct device {
     size_t staging_used;           /* from the start of the current half */
     int staging_half;              /* 0 or 1 */
     struct CUevent_st *drained[2]; /* cudaEvent_t: that half's uploads are done */
+    int64_t waits;                 /* of the host until the stream was empty */
+    struct CUevent_st *paces[BACKEND_LEAD]; /* cudaEvent_t: a step is done; by step */
+    int64_t steps;                          /* paced so far */
+    bool eager;                             /* repeat records nothing */
 };
 
 /* One line each: the call, its place, the library's own words. Return the status to pass up. */
@@ -59,6 +63,16 @@ int cublas_failed(int status, const char *call, const char *file, int line);
 #define CUDA_TRY(call)   CUDA_CHECKED_(call, cuda_failed)
 #define CUDNN_TRY(call)  CUDA_CHECKED_(call, cudnn_failed)
 #define CUBLAS_TRY(call) CUDA_CHECKED_(call, cublas_failed)
+
+/* device.c: counted in device->waits. */
+int cuda_wait(struct device *device);
+
+/* graph.c: the calls of a step as one CUDA graph, and how far the host may run ahead. */
+int cuda_graph_open(struct device *device);
+void cuda_graph_close(struct device *device); /* accepts a half-opened device */
+int cuda_pace(struct device *device);
+int cuda_repeat(struct device *device, struct recording **recording, int (*queue)(void *context), void *context);
+void cuda_forget(struct device *device, struct recording *recording);
 
 /* libraries.c: cuBLAS and cuDNN of a device whose stream is open, loaded where they are not yet. close accepts a
  * half-opened device. */
@@ -106,7 +120,7 @@ int cuda_accumulate(struct device *device, void *to, const void *from, int64_t c
 int cuda_lower(struct device *device, void *low, enum dtype dtype, const float *param, int64_t count);
 int cuda_blend(struct device *device, float *to, const float *from, int64_t count, const struct step_control *control);
 int cuda_swap(struct device *device, float *a, float *b, int64_t count);
-int cuda_record(struct device *device, struct step_record *record, const struct loss_sums *sums,
+int cuda_record(struct device *device, struct step_record *ring, int slots, const struct loss_sums *sums,
                 const struct update_args *args);
 int cuda_count_nonfinite(struct device *device, const void *memory, enum dtype dtype, int64_t count, int64_t *found);
 

@@ -31,6 +31,7 @@ static void device_close(struct device *device)
     if (device->stream)
         cudaStreamSynchronize(device->stream);
     cuda_libraries_close(device);
+    cuda_graph_close(device);
     for (int half = 0; half < 2; half++)
         if (device->drained[half])
             cudaEventDestroy(device->drained[half]);
@@ -95,6 +96,7 @@ static int device_start(struct device *device)
     CUDA_TRY(cudaMallocHost((void **)&device->staging, CUDA_STAGING_BYTES));
     for (int half = 0; half < 2; half++)
         CUDA_TRY(cudaEventCreateWithFlags(&device->drained[half], cudaEventDisableTiming));
+    TRY(cuda_graph_open(device));
     return cuda_libraries_open(device);
 }
 
@@ -161,8 +163,9 @@ static void device_release(struct device *device, void *memory)
     cudaFree(memory);
 }
 
-static int device_wait(struct device *device)
+int cuda_wait(struct device *device)
 {
+    device->waits++;
     CUDA_TRY(cudaStreamSynchronize(device->stream));
     return OK;
 }
@@ -175,7 +178,7 @@ static int device_upload(struct device *device, void *to, const void *from, size
         return OK;
     if (bytes > STAGED_MOST) {
         CUDA_TRY(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, device->stream));
-        return device_wait(device);
+        return cuda_wait(device);
     }
     if (device->staging_used + bytes > HALF) {
         CUDA_TRY(cudaEventRecord(device->drained[device->staging_half], device->stream));
@@ -228,6 +231,27 @@ static void device_unplace(struct device *device, const void *memory)
     cudaFree((void *)memory);
 }
 
+/* Mapped into the device's addresses, which are the host's. */
+static int device_share(struct device *device, size_t bytes, void **memory)
+{
+    (void)device;
+    *memory = NULL;
+    CUDA_TRY(cudaHostAlloc(memory, bytes, cudaHostAllocMapped | cudaHostAllocPortable));
+    memset(*memory, 0, bytes);
+    return OK;
+}
+
+static void device_unshare(struct device *device, void *memory)
+{
+    (void)device;
+    cudaFreeHost(memory);
+}
+
+static int64_t device_waits(const struct device *device)
+{
+    return device->waits;
+}
+
 const struct backend backend_cuda = {
     .name = "cuda",
     .open = device_open,
@@ -243,10 +267,16 @@ const struct backend backend_cuda = {
     .feed_send = cuda_feed_send,
     .feed_taken = cuda_feed_taken,
     .feed_wait = cuda_feed_wait,
+    .share = device_share,
+    .unshare = device_unshare,
     .upload = device_upload,
     .download = device_download,
     .zero = device_zero,
-    .wait = device_wait,
+    .wait = cuda_wait,
+    .waits = device_waits,
+    .pace = cuda_pace,
+    .repeat = cuda_repeat,
+    .forget = cuda_forget,
     .gather = cuda_gather,
     .loss = cuda_loss,
     .accumulate = cuda_accumulate,

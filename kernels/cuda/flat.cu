@@ -152,6 +152,5 @@ int cuda_count_nonfinite(struct device *device, const void *memory, enum dtype d
         return OK;
     }));
     CUDA_TRY(cudaMemcpyAsync(found, total, sizeof *found, cudaMemcpyDeviceToHost, device->stream));
-    CUDA_TRY(cudaStreamSynchronize(device->stream));
-    return OK;
+    return cuda_wait(device);
 }

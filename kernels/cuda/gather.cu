@@ -27,8 +27,8 @@ __device__ void picture_open(const gather_args &args, int row, int32_t number, p
 {
     const step_control *control = args.control;
     const int h = args.image.h, w = args.image.w;
-    const int64_t place = args.fed ? (int64_t)control->slot * args.batch + row : number;
-    sample->pixels = args.pixels + place * h * w * args.image.c;
+    const int64_t place = control->source.fed ? (int64_t)control->slot * args.batch + row : number;
+    sample->pixels = control->source.pixels + place * h * w * args.image.c;
     sample->draw = augment_draw(&args.augment, h, w, control->seed, control->epoch, (uint64_t)number);
     sample->map = augment_map(&args.augment, &sample->draw, h, w);
     sample->rotated = sample->draw.degrees != 0.0;
@@ -197,11 +197,11 @@ __global__ void __launch_bounds__(gpu::THREADS) gather_kernel(const __grid_const
     SHARED(picture, sample);
     const int row = (int)blockIdx.x, count = args.augment.out_h * args.augment.out_w * C;
     const bool counts = row < args.control->valid;
-    const int32_t number = counts ? args.order[args.control->first + row] : -1;
+    const int32_t number = counts ? args.control->source.order[args.control->first + row] : -1;
     T *out = (T *)args.out + (int64_t)row * count;
     if (threadIdx.x == 0 && blockIdx.y == 0) {
         args.out_samples[row] = number;
-        args.out_labels[row] = counts ? args.labels[number] : -1;
+        args.out_labels[row] = counts ? args.control->source.labels[number] : -1;
     }
     if (!counts) {
         row_clear(out, count);

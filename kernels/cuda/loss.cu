@@ -129,10 +129,14 @@ __global__ void __launch_bounds__(WARPS * 32, 4)
         sums_add(args, total);
 }
 
-__global__ void record_kernel(step_record *record, const loss_sums *sums, step_control *control, const float *norms,
-                              const int32_t *nonfinite)
+/* The host may be reading: the number that says which step's record this is comes last. */
+__global__ void record_kernel(step_record *ring, int slots, const loss_sums *sums, step_control *control,
+                              const float *norms, const int32_t *nonfinite)
 {
-    *record = record_make(control, sums, norms, *nonfinite);
+    step_record *slot = ring + control->step % slots;
+    *slot = record_make(control, sums, norms, *nonfinite);
+    __threadfence_system();
+    *(volatile int64_t *)&slot->sequence = control->step + 1;
 }
 } // namespace
 
@@ -149,10 +153,10 @@ int cuda_loss(struct device *device, const struct loss_args *args)
     return OK;
 }
 
-int cuda_record(struct device *device, struct step_record *record, const struct loss_sums *sums,
+int cuda_record(struct device *device, struct step_record *ring, int slots, const struct loss_sums *sums,
                 const struct update_args *args)
 {
-    CUDA_TRY(
-        gpu::launch(record_kernel, 1, 1, 0, device->stream, record, sums, args->control, args->norms, args->nonfinite));
+    CUDA_TRY(gpu::launch(record_kernel, 1, 1, 0, device->stream, ring, slots, sums, args->control, args->norms,
+                         args->nonfinite));
     return OK;
 }

@@ -169,6 +169,11 @@ inline void __threadfence()
 {
     emu::fence();
 }
+inline void __threadfence_system()
+{
+    __threadfence();
+}
+
 inline void __threadfence_block()
 {
     emu::fence();

@@ -40,6 +40,8 @@ int emu_enqueue(struct CUstream_st *stream, void (*work)(void *), void *argument
 /* Calls that waited for the device, and kernels run, since the last reset. */
 int64_t emu_waits(void);
 int64_t emu_launches(void);
+/* What the host has queued since then: a graph counts as one. */
+int64_t emu_queued(void);
 
 #ifdef __cplusplus
 }

@@ -29,7 +29,8 @@ std::recursive_mutex &lock = *new std::recursive_mutex;
 static std::vector<cudaStream_t> &streams = *new std::vector<cudaStream_t>;
 static cudaStream_t capturing;
 static cudaError_t last_error;
-static int64_t waits, launches;
+static int64_t waits, launches, queued_count;
+static bool launching; /* a graph, whose operations are queued */
 
 /* ---- errors ---- */
 
@@ -106,6 +107,7 @@ void drain(cudaStream_t stream)
 cudaError_t enqueue(cudaStream_t stream, operation queued)
 {
     locked hold(lock);
+    queued_count += !launching;
     if (!stream) {
         /* The legacy stream comes after everything. */
         const cudaError_t refused = refuse_in_capture("the default stream is used");
@@ -168,7 +170,7 @@ void emu_reset(enum emu_order order, uint64_t seed, bool async)
     emu_config.order = order;
     emu_config.seed = seed;
     emu_config.async = async;
-    waits = launches = 0;
+    waits = launches = queued_count = 0;
     random_seed(seed);
 }
 
@@ -190,6 +192,11 @@ int64_t emu_waits(void)
 int64_t emu_launches(void)
 {
     return launches;
+}
+
+int64_t emu_queued(void)
+{
+    return queued_count;
 }
 
 int emu_enqueue(cudaStream_t stream, void (*work)(void *), void *argument, void (*destroy)(void *))
@@ -434,8 +441,11 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream)
 {
     locked hold(lock);
     cudaError_t error = report(cudaSuccess);
+    queued_count++;
+    launching = true;
     for (const operation &recorded : exec->operations)
         error = enqueue(stream, recorded);
+    launching = false;
     return error;
 }
 

@@ -1,0 +1,41 @@
+/* steps: a small network with every kind of operation, trained for some steps on a backend by a recipe, and what came
+ * of it. For tests that compare backends, schedules and ways of queueing. Judges nothing. */
+#ifndef EMU_STEPS_H
+#define EMU_STEPS_H
+#include "plan.h"
+
+enum { STEPS_ROWS = 6, STEPS_SAMPLES = 20, STEPS_MOST = 80 };
+
+struct recipe {
+    enum dtype dtype;
+    enum optimizer_kind kind;
+    int accumulate, steps;
+};
+
+struct outcome {
+    struct step_record records[STEPS_MOST];
+    struct loss_sums sums; /* of an evaluation afterwards */
+    float *weights;        /* parameters, then states; canonical */
+    int64_t count;
+    int64_t waits; /* of the host, within the steps, as the backend counts them */
+    int late;      /* steps whose record was not there yet when the next was queued */
+};
+
+/* One network on a device with its data: open, queue steps, close. Failures fail the test. */
+struct bench {
+    const struct backend *backend;
+    struct device *device;
+    const struct recipe *recipe;
+    struct graph graph;
+    struct plan plan;
+    const void *pixels, *labels, *order;
+};
+void bench_open(struct bench *bench, const struct backend *backend, const struct recipe *recipe);
+void bench_step(struct bench *bench, int step);
+void bench_evaluate(struct bench *bench, struct loss_sums *sums); /* waits */
+void bench_weights(struct bench *bench, struct outcome *outcome);
+void bench_close(struct bench *bench);
+
+/* All of it. Free outcome->weights with memory_give. */
+void steps_run(const struct backend *backend, const struct recipe *recipe, struct outcome *outcome);
+#endif
