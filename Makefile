@@ -31,7 +31,8 @@ WARN     := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prot
 OPTIMISE := $(if $(SAN),-O1 -fno-omit-frame-pointer -fno-sanitize-recover=all,-O3) -g
 SANITISE := $(if $(SAN),-fsanitize=$(SAN))
 # Asked for at the first compile, not while this file is read: `make quickstart` may install the packages first.
-OPTIONAL    = $(eval OPTIONAL := $(shell for p in libjpeg libarchive; do ! pkg-config --exists $$p || echo $$p; done))$(OPTIONAL)
+# A bundle does without libarchive, which brings 36 MB of tables with it.
+OPTIONAL    = $(eval OPTIONAL := $(shell for p in libjpeg $(if $(SHARED),,libarchive); do ! pkg-config --exists $$p || echo $$p; done))$(OPTIONAL)
 PKG_CFLAGS  = $(eval PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) $(OPTIONAL)) \
     $(if $(filter libjpeg,$(OPTIONAL)),-DWITH_JPEG) $(if $(filter libarchive,$(OPTIONAL)),-DWITH_TAR))$(PKG_CFLAGS)
 PKG_LIBS    = $(eval PKG_LIBS := $(shell pkg-config --libs $(PACKAGES) $(OPTIONAL)))$(PKG_LIBS)
@@ -199,7 +200,7 @@ BUNDLE_ARCH ?= x86-64-v3
 bundle: ## pack program, tests, benches and libraries into one folder that runs elsewhere: build/evenkeel-bundle.tar.zst
 	@$(SETUP) build test $(CLANG)
 	+@$(MAKE_ALL) BUILD=$(BUILD)/bundle SHARED=1 CPU_ARCH=$(BUNDLE_ARCH) bundled
-	@BUILD=$(BUILD)/bundle tools/bundle.sh $(BUILD)/evenkeel-bundle
+	@BUILD=$(BUILD)/bundle LIMIT_MB=50 tools/bundle.sh $(BUILD)/evenkeel-bundle
 bundled: $(PROGRAM) $(TESTS) benches
 
 FUZZ_SECONDS ?= 60

@@ -3,11 +3,12 @@
 # installed, and the folder into a .tar.zst beside it. What every machine has (glibc) or every machine with a GPU (the
 # driver and CUDA's own libraries) is left out.
 #   tools/bundle.sh FOLDER [PROGRAM...]     programs of BUILD, "evenkeel" or "tests/test_ops"; without any, all
-# The folder is laid out as the source tree and BUILD in one, so that scripts and tests find their files in it.
+# LIMIT_MB: how large the folder may become. It is laid out as the source tree and BUILD in one, so that scripts and
+# tests find their files in it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 BUILD=${BUILD:-build}
-LIMIT_MB=50
+LIMIT_MB=${LIMIT_MB:-1000} # of the folder
 
 fail() { echo "bundle: $1" >&2 && exit "${2:-1}"; }
 [ $# -ge 1 ] || { sed -n '5,5s/^# *//p' "$0" >&2 && exit 64; }
