@@ -110,7 +110,7 @@ $(BUILD)/host/base/machine.o: private LOCAL += -DCPU_FEATURES='"$(shell cat $(BU
 # Only the kernels are compiled for the machine's own instructions; the host runs anywhere and can say so.
 $(call object,$(KERNELS)): private LOCAL += -I. $(ARCH)
 $(call object,$(CUDA_KERNELS)): private LOCAL += -I. $(CUDA_CFLAGS)
-$(call object,host/model/backend.c tests/test_cuda_plans.c): private LOCAL += $(WITH_CUDA)
+$(call object,host/model/backend.c tests/described.c $(wildcard tests/test_cuda_*.c)): private LOCAL += $(WITH_CUDA)
 $(call object,$(filter tests/% bench/% fuzz/%,$(SOURCES))): private LOCAL += -I. -Itests
 
 $(BUILD)/%.o: %.c $(BUILD)/flags

@@ -86,6 +86,8 @@ struct op_desc {
     enum dtype dtype;        /* of activations */
     bool training;           /* false: forward only, ever */
     bool in_grad[OP_MAX_IN]; /* a gradient of this input will be asked for */
+    bool deterministic;      /* results repeat bit for bit, also where another way is faster */
+    bool tf32;               /* operands in fp32 may be rounded to TF32 in products and convolutions */
 };
 
 /* What prepare found out an operation needs. */

@@ -90,6 +90,7 @@ struct config {
         int64_t seed;
         double label_smoothing;
         enum precision_kind precision;
+        bool tf32;
         char device[32];
     } train;
     struct {

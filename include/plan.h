@@ -9,8 +9,9 @@
 struct plan_options {
     int batch;
     enum dtype dtype;
-    bool training;   /* false: forward only; no gradients, moments, EMA */
-    bool accumulate; /* gradients of several batches are summed before an update */
+    bool training;            /* false: forward only; no gradients, moments, EMA */
+    bool deterministic, tf32; /* as in op_desc */
+    bool accumulate;          /* gradients of several batches are summed before an update */
     bool ema;
     bool private_buffers; /* no two activations share memory: slower, larger, for finding what sharing broke */
     bool decay_all;       /* weight decay on biases and norms too (torch's default); else only on weights of rank > 1 */

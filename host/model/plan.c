@@ -58,6 +58,8 @@ static int prepare_node(struct plan *plan, int number, size_t *saved_bytes, size
         .out = with_batch(graph->values[node->out].shape, batch),
         .dtype = plan->options.dtype,
         .training = plan->options.training,
+        .deterministic = plan->options.deterministic,
+        .tf32 = plan->options.tf32,
     };
     for (int k = 0; k < node->in_count; k++) {
         desc.in[k] = with_batch(graph->values[node->in[k]].shape, batch);

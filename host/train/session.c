@@ -103,6 +103,8 @@ static int build_model(struct session *session, int batch, bool training)
         .batch = batch,
         .dtype = session->dtype,
         .training = training,
+        .deterministic = true,
+        .tf32 = config->train.tf32,
         .accumulate = config->train.accumulate > 1,
         .ema = training && config->optim.ema_decay > 0.0,
         .decay_all = config->optim.decay == DECAY_ALL,

@@ -1,5 +1,5 @@
-/* dnn: a convolution pass as a cuDNN execution plan: description, choice, the file of earlier choices, running. Private
- * to kernels/cuda/; vendor-free (cudnnBackendDescriptor_t is void *). */
+/* dnn: a piece of work around one convolution as a cuDNN execution plan: description, candidates, choice by time, the
+ * file of earlier choices, running. Private to kernels/cuda/; vendor-free (cudnnBackendDescriptor_t is void *). */
 #ifndef CUDA_DNN_H
 #define CUDA_DNN_H
 #include "cuda.h"
@@ -8,39 +8,81 @@
 extern "C" {
 #endif
 
-enum dnn_pass { DNN_FORWARD, DNN_DATA, DNN_WEIGHTS, DNN_PASS_COUNT };
+/* What a plan computes. Sums are fp32 throughout. */
+enum dnn_pass {
+    DNN_FORWARD, /* Y = X * W */
+    DNN_DATA,    /* X = gradient of the input, Y being the output's */
+    DNN_WEIGHTS, /* W = gradient of the weights, in dnn_conv.weights_dtype */
+    DNN_PASS_COUNT,
+};
+
+/* The arrays of a plan: inputs and results alike. NHWC, weights KRSC. */
+enum dnn_array { DNN_X, DNN_W, DNN_Y, DNN_ARRAY_COUNT };
+#define DNN_ID(array) ((array) + 1) /* in the graph */
 
 struct dnn_conv {
     struct shape in, out;
-    enum dtype dtype; /* of activations, weights and all gradients; sums are fp32 */
+    enum dtype dtype;         /* of activations, weights and gradients of both */
+    enum dtype weights_dtype; /* of DNN_WEIGHTS' result: dtype or DT_F32 */
     int kernel_h, kernel_w, stride, pad_h, pad_w, groups;
+    bool deterministic; /* only plans whose results repeat bit for bit */
+    bool tf32;          /* fp32 operands may be rounded to TF32 */
 };
 
-enum { DNN_PARTS = 8, DNN_WORKSPACE_MOST = 256 << 20 };
+enum { DNN_PARTS = 24, DNN_WORKSPACE_MOST = 256 << 20 };
+
+struct dnn_use {
+    enum dnn_array array;
+    enum dtype dtype;
+    size_t bytes;
+};
 
 struct dnn_plan {
     void *plan;             /* NULL: none */
     void *parts[DNN_PARTS]; /* what it was made of, which it may refer to */
     int part_count;
-    void *pack;           /* the pointers of the last run, which are the same in every step */
-    const void *bound[4]; /* x, w, y, workspace */
+    struct dnn_use uses[DNN_ARRAY_COUNT];
+    int use_count;
+    float ms;   /* of one run when it was chosen; NAN: never timed */
+    void *pack; /* the pointers of the last run, which are the same in every step */
+    const void *bound[DNN_ARRAY_COUNT], *bound_workspace;
     size_t workspace_bytes;
 };
 
-/* On failure *plan can still be freed. */
+/* On failure *plan can still be freed. ERR_UNSUPPORTED: cuDNN has no such plan. */
 int dnn_plan_build(struct device *device, const struct dnn_conv *conv, enum dnn_pass pass, struct dnn_plan *plan);
 void dnn_plan_free(struct dnn_plan *plan); /* accepts a zeroed struct */
-/* x, w, y: input or its gradient, weights or their gradient, output or its gradient, by pass. */
-int dnn_plan_run(struct device *device, struct dnn_plan *plan, const void *x, const void *w, const void *y,
-                 void *workspace);
+/* arrays: by enum dnn_array; those that the pass does not use are not looked at. */
+int dnn_plan_run(struct device *device, struct dnn_plan *plan, const void *const *arrays, void *workspace);
 
-/* dnn_time.c: the plan that runs fastest; all run once before they are timed. *best is -1 when none runs. */
-int dnn_fastest(struct device *device, const struct dnn_conv *conv, struct dnn_plan *plans, int count, int *best);
+/* ---- between the files of dnn ---- */
 
-/* dnn_cache.c: plans chosen earlier. What cannot be read or written is only slower next time, never an error. */
-/* Text to free, or NULL when there is none for this key. */
-char *dnn_cache_read(const char *key);
-void dnn_cache_write(const char *key, const char *json);
+/* dnn_describe.c: a finished operation graph, which is one of plan's parts; fills plan->uses. */
+int dnn_describe(struct dnn_plan *plan, const struct dnn_conv *conv, enum dnn_pass pass, void **graph);
+
+/* dnn_search.c: adds to found, which has room for most, what cuDNN offers for a graph and conv allows. What differs
+ * only in how it was found is there once. A candidate can be freed, and refers to the graph. Returns how many there
+ * are. */
+int dnn_search(struct device *device, const struct dnn_conv *conv, void *graph, struct dnn_plan *found, int most);
+/* From cuDNN's JSON. false: cuDNN cannot, or it wants too much workspace. */
+bool dnn_revive(struct device *device, const char *json, struct dnn_plan *plan);
+/* As JSON, to free. NULL: cuDNN cannot. */
+char *dnn_json(const struct dnn_plan *plan);
+
+/* dnn_time.c: the plan that runs fastest, and its ms; all run once before they are timed. *best is -1 when none runs.
+ */
+int dnn_fastest(struct device *device, struct dnn_plan *plans, int count, int *best);
+
+/* dnn_cache.c: plans chosen earlier. What cannot be read or written is only slower next time, never an error; what is
+ * there and damaged is named in a warning. */
+struct dnn_kept {
+    char *json; /* to free; NULL: nothing is kept for this key */
+    float ms;
+};
+struct dnn_kept dnn_cache_read(const char *key);
+void dnn_cache_write(const char *key, const char *json, float ms);
+/* Says that what was read for this key is of no use. */
+void dnn_cache_refuse(const char *key, const char *reason);
 
 #ifdef __cplusplus
 }

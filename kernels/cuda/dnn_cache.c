@@ -1,27 +1,20 @@
-/* dnn_cache: the plans chosen earlier, one file each in $XDG_CACHE_HOME/evenkeel/cudnn (or ~/.cache/...). A file's
- * first line is its key, the rest is cuDNN's JSON. Knows nothing of what a key says. A cache may vanish at any time:
- * whatever goes wrong here means only that a plan is chosen again. */
+/* dnn_cache: the plans chosen earlier, one file each in $XDG_CACHE_HOME/evenkeel/cudnn (or ~/.cache/...). Knows nothing
+ * of what a key or a plan says. A cache may vanish at any time: whatever goes wrong here means only that a plan is
+ * chosen again. Files are whole or absent, so processes that run at once do not disturb each other: the last choice
+ * stays.
+ *
+ * A file: "evenkeel plan 1 <sum of the rest>", the key, the milliseconds of a run, and cuDNN's JSON, a line each. */
 #include "dnn.h"
-#include <errno.h>
-#include <stdio.h>
+#include "file.h"
+#include "log.h"
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-enum { PATH_BYTES = 1024, FILE_MOST = 16 << 20 };
+enum { FILE_MOST = 16 << 20, HEAD_BYTES = 48 };
 
-/* Appends to a path and makes that folder. */
-static bool enter(char path[static PATH_BYTES], const char *folder)
-{
-    const size_t length = strlen(path);
-    if (snprintf(path + length, PATH_BYTES - length, "%s", folder) >= (int)(PATH_BYTES - length))
-        return false;
-    return mkdir(path, 0755) == 0 || errno == EEXIST;
-}
-
-/* 64-bit FNV-1a; the key itself is compared when the file is read. */
-static uint64_t hash(const char *text)
+/* 64-bit FNV-1a. */
+static uint64_t sum_of(const char *text)
 {
     uint64_t value = 0xCBF29CE484222325u;
     for (; *text; text++)
@@ -29,69 +22,88 @@ static uint64_t hash(const char *text)
     return value;
 }
 
-static bool cache_path(const char *key, char path[static PATH_BYTES])
+/* By the XDG base directory specification: a relative $XDG_CACHE_HOME is none. */
+static int cache_folder(char folder[static PATH_BYTES])
 {
     const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-    path[0] = '\0';
-    if (cache && cache[0] == '/') {
-        if (!enter(path, cache))
-            return false;
-    } else if (!home || home[0] != '/' || !enter(path, home) || !enter(path, "/.cache")) {
-        return false;
-    }
-    char name[32];
-    snprintf(name, sizeof name, "/%016llx.json", (unsigned long long)hash(key));
-    if (!enter(path, "/evenkeel") || !enter(path, "/cudnn") || strlen(path) + sizeof name + 16 > PATH_BYTES)
-        return false;
-    strcat(path, name);
-    return true;
+    if (cache && cache[0] == '/')
+        return path_join(folder, cache, "evenkeel/cudnn");
+    if (home && home[0] == '/')
+        return path_join(folder, home, ".cache/evenkeel/cudnn");
+    return ERR_CREATE;
 }
 
-/* The whole file as text to free, or NULL. */
-static char *read_text(const char *path)
+static int cache_path(const char *key, char path[static PATH_BYTES])
 {
-    struct stat about;
-    FILE *file = fopen(path, "re");
-    if (!file)
-        return NULL;
-    char *text = NULL;
-    if (fstat(fileno(file), &about) == 0 && about.st_size < FILE_MOST)
-        text = calloc(1, (size_t)about.st_size + 1);
-    if (text && fread(text, 1, (size_t)about.st_size, file) != (size_t)about.st_size) {
-        free(text);
-        text = NULL;
-    }
-    fclose(file);
-    return text;
+    char folder[PATH_BYTES], name[32];
+    TRY(cache_folder(folder));
+    snprintf(name, sizeof name, "%016llx.plan", (unsigned long long)sum_of(key));
+    return path_join(path, folder, name);
 }
 
-char *dnn_cache_read(const char *key)
+void dnn_cache_refuse(const char *key, const char *reason)
 {
     char path[PATH_BYTES];
-    char *text = cache_path(key, path) ? read_text(path) : NULL;
-    if (!text)
-        return NULL;
-    const size_t length = strlen(key);
-    if (strncmp(text, key, length) == 0 && text[length] == '\n') {
-        memmove(text, text + length + 1, strlen(text + length + 1) + 1);
-        return text;
-    }
-    free(text);
-    return NULL;
+    if (cache_path(key, path) == OK)
+        log_warn("%s: %s; choosing again", path, reason);
 }
 
-/* Under a name of this process's own, then renamed: a reader sees a whole file or none. */
-void dnn_cache_write(const char *key, const char *json)
+/* The text after this line, which becomes text of its own; NULL: there is no end to it. */
+static char *next_line(char *line)
 {
-    char path[PATH_BYTES], temporary[PATH_BYTES + 32];
-    if (!cache_path(key, path))
-        return;
-    snprintf(temporary, sizeof temporary, "%s.%ld", path, (long)getpid());
-    FILE *file = fopen(temporary, "we");
-    if (!file)
-        return;
-    bool written = fprintf(file, "%s\n%s", key, json) > 0;
-    written = fclose(file) == 0 && written;
-    if (!written || rename(temporary, path) != 0)
-        unlink(temporary);
+    char *end = strchr(line, '\n');
+    if (!end)
+        return NULL;
+    *end = '\0';
+    return end + 1;
+}
+
+/* Why text is no use for this key, or NULL. */
+static const char *take_apart(char *text, const char *key, char **json, float *ms)
+{
+    char wanted[HEAD_BYTES], *rest = next_line(text);
+    if (!rest)
+        return "damaged";
+    snprintf(wanted, sizeof wanted, "evenkeel plan 1 %016llx", (unsigned long long)sum_of(rest));
+    if (strcmp(text, wanted) != 0)
+        return strncmp(text, "evenkeel plan 1 ", 16) == 0 ? "damaged" : "not a plan of this program";
+    char *time = next_line(rest);
+    *json = time ? next_line(time) : NULL;
+    if (!*json)
+        return "damaged";
+    *ms = strtof(time, NULL);
+    return strcmp(rest, key) == 0 ? NULL : "kept for another layer or device";
+}
+
+struct dnn_kept dnn_cache_read(const char *key)
+{
+    char path[PATH_BYTES];
+    void *text;
+    size_t bytes;
+    struct dnn_kept kept = {NULL, NAN};
+    char *json;
+    if (cache_path(key, path) < 0 || !file_exists(path) || file_read(path, FILE_MOST, &text, &bytes) < 0)
+        return kept;
+    const char *reason = take_apart(text, key, &json, &kept.ms);
+    if (reason)
+        dnn_cache_refuse(key, reason);
+    else
+        kept.json = strdup(json);
+    memory_give(text);
+    return kept;
+}
+
+void dnn_cache_write(const char *key, const char *json, float ms)
+{
+    char folder[PATH_BYTES], path[PATH_BYTES];
+    const size_t room = HEAD_BYTES + strlen(key) + strlen(json) + 64;
+    char *text = malloc(room);
+    if (text && cache_folder(folder) == OK && folder_make(folder) == OK && cache_path(key, path) == OK) {
+        char *rest = text + HEAD_BYTES;
+        snprintf(rest, room - HEAD_BYTES, "%s\n%.9g\n%s", key, (double)ms, json);
+        const int head = snprintf(text, HEAD_BYTES, "evenkeel plan 1 %016llx\n", (unsigned long long)sum_of(rest));
+        memmove(text + head, rest, strlen(rest) + 1);
+        file_write(path, text, strlen(text));
+    }
+    free(text);
 }

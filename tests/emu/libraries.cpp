@@ -68,7 +68,7 @@ template <class T> __device__ void data_at(int64_t i, const dnn_conv &conv, T *x
     x[i] = gpu::from_float<T>(float(sum));
 }
 
-template <class T> __device__ void weights_at(int64_t i, const dnn_conv &conv, const T *x, T *w, const T *y)
+template <class T, class U> __device__ void weights_at(int64_t i, const dnn_conv &conv, const T *x, U *w, const T *y)
 {
     const shape weight = {conv.out.c, conv.kernel_h, conv.kernel_w, conv.in.c / conv.groups};
     const int c = int(i % weight.c), s = int(i / weight.c % weight.w), r = int(i / weight.c / weight.w % weight.h),
@@ -81,7 +81,7 @@ template <class T> __device__ void weights_at(int64_t i, const dnn_conv &conv, c
                 if (from >= 0)
                     sum += double(gpu::to_float(x[from])) * gpu::to_float(y[place(conv.out, n, oh, ow, k)]);
             }
-    w[i] = gpu::from_float<T>(float(sum));
+    w[i] = gpu::from_float<U>(float(sum));
 }
 
 /* out = a b + bias; matrices of columns. */
@@ -104,15 +104,17 @@ struct conv_plan {
     dnn_pass pass;
 };
 
-template <class T> __global__ void conv_kernel(conv_plan plan, int64_t count, T *x, T *w, T *y)
+template <class T> __global__ void conv_kernel(conv_plan plan, int64_t count, T *x, void *w, T *y)
 {
     for (int64_t i = threadIdx.x; i < count; i += THREADS)
         if (plan.pass == DNN_FORWARD)
-            forward_at<T>(i, plan.conv, x, w, y);
+            forward_at<T>(i, plan.conv, x, (const T *)w, y);
         else if (plan.pass == DNN_DATA)
-            data_at<T>(i, plan.conv, x, w, y);
+            data_at<T>(i, plan.conv, x, (const T *)w, y);
+        else if (plan.conv.weights_dtype == DT_F32)
+            weights_at<T>(i, plan.conv, x, (float *)w, y);
         else
-            weights_at<T>(i, plan.conv, x, w, y);
+            weights_at<T>(i, plan.conv, x, (T *)w, y);
 }
 
 struct product_plan {
@@ -140,8 +142,8 @@ template <class T> int conv_run(device *device, const conv_plan *plan, const voi
     const int64_t counts[DNN_PASS_COUNT] = {shape_count(conv.out), shape_count(conv.in),
                                             int64_t(conv.out.c) * conv.kernel_h * conv.kernel_w *
                                                 (conv.in.c / conv.groups)};
-    CUDA_TRY(
-        gpu::launch(conv_kernel<T>, 1, THREADS, 0, device->stream, *plan, counts[plan->pass], (T *)x, (T *)w, (T *)y));
+    CUDA_TRY(gpu::launch(conv_kernel<T>, 1, THREADS, 0, device->stream, *plan, counts[plan->pass], (T *)x, (void *)w,
+                         (T *)y));
     return OK;
 }
 
@@ -174,7 +176,11 @@ int dnn_plan_build(device *device, const dnn_conv *conv, dnn_pass pass, dnn_plan
 {
     (void)device;
     plan->plan = new conv_plan{*conv, pass};
+    plan->uses[0] = {DNN_W, pass == DNN_WEIGHTS ? conv->weights_dtype : conv->dtype, 0};
+    plan->use_count = 1;
     plan->workspace_bytes = WORKSPACE_BYTES;
+    /* Gradients in fp32 are slower than in 16 bits for some layers: both ways are gone. */
+    plan->ms = pass == DNN_WEIGHTS && conv->weights_dtype != conv->dtype && conv->out.c % 3 == 0 ? 2.0f : 1.0f;
     return OK;
 }
 
@@ -184,9 +190,10 @@ void dnn_plan_free(dnn_plan *plan)
     *plan = dnn_plan();
 }
 
-int dnn_plan_run(device *device, dnn_plan *plan, const void *x, const void *w, const void *y, void *workspace)
+int dnn_plan_run(device *device, dnn_plan *plan, const void *const *arrays, void *workspace)
 {
     const conv_plan *described = static_cast<const conv_plan *>(plan->plan);
+    const void *x = arrays[DNN_X], *w = arrays[DNN_W], *y = arrays[DNN_Y];
     TRY(spoil(device, workspace));
     switch (described->conv.dtype) {
     case DT_BF16: return conv_run<gpu::bf16>(device, described, x, w, y);
