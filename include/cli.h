@@ -7,6 +7,7 @@
 /* Each gets the words from its own name on (argv[0] is "train") and returns the process's exit status: 0, 1, one of
  * sysexits.h, 130 after SIGINT. A failure has been printed by then. */
 int command_train(int argc, char **argv);
+int command_sweep(int argc, char **argv);
 int command_eval(int argc, char **argv);
 int command_predict(int argc, char **argv);
 int command_synth(int argc, char **argv);

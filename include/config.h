@@ -6,7 +6,7 @@
 #include "backend.h"
 #include <stdio.h>
 
-enum { CONFIG_TEXT = 1024, CONFIG_LAYERS = 256 };
+enum { CONFIG_TEXT = 1024, CONFIG_LAYERS = 256, CONFIG_KEY = 96 };
 
 enum model_kind { MODEL_SMALL_CNN, MODEL_MLP, MODEL_RESNET18, MODEL_RESNET34, MODEL_RESNET50, MODEL_CUSTOM };
 enum stem_kind { STEM_AUTO, STEM_CIFAR, STEM_IMAGENET }; /* auto: cifar for inputs up to 64 pixels */
@@ -126,6 +126,8 @@ void config_print_defaults(FILE *stream, bool markdown);
 void config_print_keys(FILE *stream);
 /* Value of "section.key" as it would be written. false: no such key. */
 bool config_get(const struct config *config, const char *key, char *text, size_t bytes);
+/* "section.key" of what an override may call "lr". false: no key, or one of several. */
+bool config_find_key(const char *name, char key[static CONFIG_KEY]);
 
 /* Says one sentence for each setting that is allowed and still cannot do what it was probably set for (early stopping
  * that ends a run before its plateau schedule acts, …). Returns how many. */

@@ -66,4 +66,13 @@ char *run_json_number(char text[static 32], double value);
 /* DONE or FAILED with its text; the other is removed. Neither is there while a run is going or interrupted. */
 int run_mark(struct run *run, const char *mark, const char *text);
 int run_unmark(struct run *run);
+
+/* How a run ended, for others than the trainer. */
+enum run_end_kind { RUN_NONE, RUN_OPEN, RUN_DONE, RUN_FAILED }; /* no run there; going on or interrupted */
+struct run_end {
+    enum run_end_kind kind;
+    char text[1024]; /* first line of DONE or FAILED */
+    int exit_status; /* RUN_FAILED: what the process ended with; 1 is training's own failure */
+};
+void run_read_end(const char *path, struct run_end *end);
 #endif

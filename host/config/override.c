@@ -46,6 +46,19 @@ static int find_override(struct loader *loader, const char *name)
     return key;
 }
 
+bool config_find_key(const char *name, char key[static CONFIG_KEY])
+{
+    int found[SECTIONS_MAX];
+    if (strchr(name, '.'))
+        found[0] = schema_find_full(name);
+    else if (schema_find_bare(name, found) != 1)
+        return false;
+    if (found[0] < 0)
+        return false;
+    snprintf(key, CONFIG_KEY, "%s.%s", schema_keys[found[0]].section, schema_keys[found[0]].name);
+    return true;
+}
+
 void override_apply(struct loader *loader, const char *text)
 {
     const char *equals = strchr(text, '=');

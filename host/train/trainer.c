@@ -363,11 +363,12 @@ static int run(struct trainer *trainer, const struct train_request *request, str
 }
 
 /* Says FAILED and why in the run directory, as far as that can still be written. */
-static void mark_failed(struct trainer *trainer)
+static void mark_failed(struct trainer *trainer, int status)
 {
     struct arena arena = {0};
     const char *text = arena_text(&arena, fail_text());
-    if (run_log_event(&trainer->run, "failed", "\"reason\":%s", text_quote(&arena, text)) < 0 ||
+    if (run_log_event(&trainer->run, "failed", "\"reason\":%s,\"exit_status\":%d", text_quote(&arena, text),
+                      status_exit_code(status)) < 0 ||
         run_mark(&trainer->run, "FAILED", text) < 0)
         log_warn("%s", fail_text());
     log_info("run        %s", trainer->run.path);
@@ -390,7 +391,7 @@ int train_run(const struct train_request *request, struct train_result *result)
     int status = run(&trainer, request, result);
     log_progress_end();
     if (status < 0 && trainer.run.path[0])
-        mark_failed(&trainer);
+        mark_failed(&trainer, status);
     close_trainer(&trainer);
     signals_end();
     return status;

@@ -1,0 +1,252 @@
+/* measure: a run's steps.csv and results.csv into the figures of a sweep's table. Formulas: docs/sweep.md.
+ * Knows one run; must not know seeds. */
+#include "measure.h"
+#include "table.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const double near_guess = 0.98;
+enum {
+    WINDOW = 100, /* steps over which a trend is a straight line */
+    SHORTEST = 8, /* steps that say something of a spread */
+    BEFORE = 50,  /* steps that a spike is compared with */
+    SMOOTH_IMAGES = 1000
+};
+
+/* What the formulas need of the steps that were not refused. */
+struct series {
+    int64_t count;
+    const double *step, *samples, *loss, *variance;
+};
+
+static int compare(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double sort_median(double *values, int64_t count)
+{
+    if (count == 0)
+        return NAN;
+    qsort(values, (size_t)count, sizeof *values, compare);
+    return (values[(count - 1) / 2] + values[count / 2]) / 2.0;
+}
+
+/* ---- the loss about its trend ---- */
+
+/* Variance about the least-squares line, with count - 2 in the denominator. */
+static double detrended_variance(const double *y, int64_t count)
+{
+    double centre = (double)(count - 1) / 2.0, mean = 0.0, xy = 0.0, xx = 0.0, sum = 0.0;
+    for (int64_t i = 0; i < count; i++)
+        mean += y[i] / (double)count;
+    for (int64_t i = 0; i < count; i++) {
+        xy += ((double)i - centre) * (y[i] - mean);
+        xx += ((double)i - centre) * ((double)i - centre);
+    }
+    for (int64_t i = 0; i < count; i++) {
+        double rest = y[i] - mean - xy / xx * ((double)i - centre);
+        sum += rest * rest;
+    }
+    return sum / (double)(count - 2);
+}
+
+/* Over whole windows of the run's second half, the last one ending with the run. */
+static void measure_fluctuation(const struct series *series, struct measures *measures)
+{
+    int64_t window = series->count / 4 < WINDOW ? series->count / 4 : WINDOW, from = series->count / 2, windows = 0;
+    double variance = 0.0, sampling = 0.0;
+    measures->fluctuation = measures->sampling = NAN;
+    if (window < SHORTEST)
+        return;
+    for (int64_t end = series->count; end - window >= from; end -= window) {
+        variance += detrended_variance(series->loss + end - window, window);
+        for (int64_t i = end - window; i < end; i++)
+            sampling += series->variance[i] / series->samples[i] / (double)window;
+        windows++;
+    }
+    measures->fluctuation = sqrt(variance / (double)windows);
+    measures->sampling = sampling / (double)windows;
+}
+
+/* A loss that stands out from the steps before it: above their median by 8 times what their median absolute deviation
+ * would be of a normal distribution's standard deviation. */
+static int64_t count_spikes(const struct series *series)
+{
+    int64_t spikes = 0;
+    double window[BEFORE];
+    for (int64_t i = BEFORE; i < series->count; i++) {
+        memcpy(window, series->loss + i - BEFORE, sizeof window);
+        double median = sort_median(window, BEFORE);
+        for (int k = 0; k < BEFORE; k++)
+            window[k] = fabs(window[k] - median);
+        spikes += series->loss[i] > median + 8.0 * 1.4826 * sort_median(window, BEFORE);
+    }
+    return spikes;
+}
+
+/* ---- progress ---- */
+
+/* Steps over whose losses a mean is taken: about SMOOTH_IMAGES images, at most a twentieth of the run. */
+static int64_t smooth_steps(const struct series *series)
+{
+    int64_t steps = series->count > 0 ? (int64_t)ceil(SMOOTH_IMAGES / series->samples[0]) : 1;
+    int64_t most = series->count / 20;
+    return steps < most ? steps : most > 1 ? most : 1;
+}
+
+static double mean_loss(const struct series *series, int64_t from, int64_t to)
+{
+    double sum = 0.0;
+    for (int64_t i = from; i < to; i++)
+        sum += series->loss[i];
+    return to > from ? sum / (double)(to - from) : NAN;
+}
+
+/* The last value of a column; NaN where there is none. */
+static double last_of(const struct table *table, const char *name)
+{
+    const double *column = table_column(table, name);
+    return column && table->row_count > 0 ? column[table->row_count - 1] : NAN;
+}
+
+/* The clock at a step, between those of the ends of epochs. steps and time are columns' rows; the clock starts at 0. */
+static double seconds_at(double step, const double *step_of_row, const double *time, int64_t rows)
+{
+    double step0 = 0.0, time0 = 0.0;
+    for (int64_t i = 0; i < rows; i++) {
+        if (step <= step_of_row[i])
+            return time0 + (time[i] - time0) * (step - step0) / (step_of_row[i] - step0);
+        step0 = step_of_row[i];
+        time0 = time[i];
+    }
+    return NAN;
+}
+
+static void measure_target(const struct series *series, double target, struct measures *measures)
+{
+    int64_t width = smooth_steps(series);
+    measures->last_loss = mean_loss(series, series->count > width ? series->count - width : 0, series->count);
+    measures->target_steps = NAN;
+    for (int64_t end = width; end <= series->count && isnan(measures->target_steps); end++)
+        if (mean_loss(series, end - width, end) <= target)
+            measures->target_steps = series->step[end - 1] + 1.0;
+}
+
+static void measure_clock(const struct table *results, const struct table *steps, struct measures *measures)
+{
+    const double *time = table_column(results, "time"), *rate = table_column(results, "images_per_second");
+    const double *epoch_of_row = table_column(results, "epoch"), *epoch = table_column(steps, "epoch");
+    const double *step = table_column(steps, "step");
+    struct arena arena = {0};
+    measures->seconds = last_of(results, "time");
+    if (rate) {
+        double *rates = arena_push(&arena, (size_t)(results->row_count + 1) * sizeof *rates);
+        memcpy(rates, rate, (size_t)results->row_count * sizeof *rates);
+        measures->images_per_second = sort_median(rates, results->row_count);
+    }
+    if (time && epoch_of_row && epoch && step) {
+        double *last = arena_push(&arena, (size_t)(results->row_count + 1) * sizeof *last);
+        for (int64_t row = 0, i = 0; row < results->row_count; row++) {
+            for (; i < steps->row_count && epoch[i] <= epoch_of_row[row]; i++)
+                last[row] = step[i] + 1.0;
+            if (last[row] == 0.0 && row > 0)
+                last[row] = last[row - 1];
+        }
+        measures->target_seconds = seconds_at(measures->target_steps, last, time, results->row_count);
+    }
+    arena_free(&arena);
+}
+
+/* ---- the run ---- */
+
+static void measure_steps(const struct table *steps, double target, struct measures *measures)
+{
+    struct arena arena = {0};
+    const char *const names[] = {"step", "samples", "loss", "loss_variance"};
+    const double *columns[COUNT_OF(names)], *bad = table_column(steps, "bad");
+    double *good[COUNT_OF(names)];
+    struct series series = {0};
+    for (int k = 0; k < COUNT_OF(names); k++) {
+        columns[k] = table_column(steps, names[k]);
+        good[k] = arena_push(&arena, (size_t)(steps->row_count + 1) * sizeof **good);
+        if (!columns[k])
+            goto missing;
+    }
+    for (int64_t i = 0; i < steps->row_count; i++)
+        if (!(bad && bad[i] != 0.0)) {
+            for (int k = 0; k < COUNT_OF(names); k++)
+                good[k][series.count] = columns[k][i];
+            series.count++;
+        }
+    series.step = good[0];
+    series.samples = good[1];
+    series.loss = good[2];
+    series.variance = good[3];
+    measure_fluctuation(&series, measures);
+    measures->spikes = count_spikes(&series);
+    measure_target(&series, target, measures);
+    measures->steps = (int64_t)last_of(steps, "step") + 1;
+missing:
+    arena_free(&arena);
+}
+
+/* The loss of somebody who names every class with the same probability; NaN where the run kept no model. */
+static double guess_loss(const char *run)
+{
+    char checkpoints[PATH_BYTES], last[PATH_BYTES];
+    struct arena arena = {0};
+    struct model_card card;
+    double loss = NAN;
+    if (path_join(checkpoints, run, "checkpoints") == OK && path_join(last, checkpoints, "last") == OK &&
+        folder_exists(last) && card_read(&card, &arena, last) == OK)
+        loss = log(card.class_count);
+    arena_free(&arena);
+    return loss;
+}
+
+static int read_part(struct table *table, const char *run, const char *name)
+{
+    char path[PATH_BYTES];
+    *table = (struct table){0};
+    TRY(path_join(path, run, name));
+    return file_exists(path) ? table_read(table, path) : OK;
+}
+
+int measure_run(const char *path, double target, struct measures *measures)
+{
+    struct table steps, results = {0};
+    struct run_end end;
+    *measures = (struct measures){.seconds = NAN,
+                                  .fluctuation = NAN,
+                                  .sampling = NAN,
+                                  .noise_scale = NAN,
+                                  .last_loss = NAN,
+                                  .images_per_second = NAN,
+                                  .target_steps = NAN,
+                                  .target_seconds = NAN,
+                                  .failed_step = -1};
+    int status = read_part(&steps, path, "steps.csv");
+    if (status == OK)
+        status = read_part(&results, path, "results.csv");
+    if (status == OK) {
+        if (steps.row_count > 0)
+            measure_steps(&steps, target, measures);
+        if (results.row_count > 0)
+            measure_clock(&results, &steps, measures);
+        measures->val_loss = last_of(&results, "val/loss");
+        measures->val_accuracy = last_of(&results, "metrics/accuracy_top1");
+        run_read_end(path, &end);
+        bool failed = end.kind == RUN_FAILED && end.exit_status == status_exit_code(ERR_TRAINING);
+        measures->diverged = failed || (end.kind == RUN_DONE && measures->last_loss > near_guess * guess_loss(path));
+        if (failed)
+            measures->failed_step = steps.row_count > 0 ? (int64_t)last_of(&steps, "step") : 0;
+    }
+    table_free(&steps);
+    table_free(&results);
+    return status;
+}

@@ -1,0 +1,23 @@
+/* measure: one run in figures, from its files; formulas in docs/sweep.md.
+ * Level 7: includes trainer. */
+#ifndef MEASURE_H
+#define MEASURE_H
+#include "trainer.h"
+
+/* NaN: cannot be told. */
+struct measures {
+    int64_t steps, spikes;
+    double seconds;
+    double fluctuation;            /* standard deviation of the loss of a step about its trend */
+    double sampling;               /* variance of a step's loss that its batch being a sample leaves, mean(s^2 / n) */
+    double noise_scale;            /* images */
+    double first_loss, last_loss;  /* training loss, smoothed */
+    double val_loss, val_accuracy; /* after the last epoch */
+    double images_per_second;      /* median over epochs */
+    double target_steps, target_seconds; /* when the smoothed loss first came down to the target */
+    bool diverged;                       /* failed, or ended no better than guessing */
+    int64_t failed_step;                 /* -1: it did not fail */
+};
+/* A run directory. target: NaN for none. What is missing in the files is missing in the figures. */
+int measure_run(const char *path, double target, struct measures *measures);
+#endif

@@ -1,0 +1,134 @@
+#!/bin/sh
+# `evenkeel sweep` from outside: whole sweeps; stopped, killed at random moments, two at once; failed runs.
+program=$(cd "$(dirname "$0")/.." && pwd)/${BUILD:-build}/evenkeel
+case ${BUILD:-build} in /*) program=$BUILD/evenkeel ;; esac
+work=$(mktemp -d "${TMPDIR:-/tmp}/sweep.XXXXXX") || exit 1
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+count=0
+
+# ok NAME CONDITION…: passes when every condition, a command line, does.
+ok() {
+    name=$1
+    shift
+    count=$((count + 1))
+    for condition in "$@"; do
+        eval "$condition" && continue
+        echo "not ok $count - $name"
+        echo "# failed: $condition; exit status was $status"
+        tail -n 8 err | sed 's/^/# err: /'
+        return
+    done
+    echo "ok $count - $name"
+}
+call() {
+    "$program" "$@" >out 2>err
+    status=$?
+}
+exited() { [ "$status" -eq "$1" ]; }
+says() { grep -q -- "$1" err; }
+runs() { find "$1" -name "$2" | wc -l; }
+# same SWEEP SWEEP: the same runs, with the same weights and steps.
+same() {
+    cmp -s "$1/sweep.plan" "$2/sweep.plan" || return 1
+    for run in "$1"/*/; do
+        other=$2/$(basename "$run")
+        cmp -s "$run/steps.csv" "$other/steps.csv" || return 1
+        cmp -s "$run/checkpoints/last/model.safetensors" "$other/checkpoints/last/model.safetensors" || return 1
+    done
+}
+
+"$program" synth tiles --per-class 12 --val-per-class 4 --size 16 >/dev/null 2>&1
+cat >tiny.ini <<'END_OF_CONFIG'
+[data]
+train = "tiles/train"
+val = "tiles/val"
+[model]
+name = "mlp"
+hidden = 16
+[train]
+epochs = 4
+batch_size = 10
+precision = "fp32"
+[run]
+checkpoint_steps = 25
+END_OF_CONFIG
+words='sweep tiny.ini batch_size=5,20 --seeds 2'
+
+call $words --out whole
+ok "a sweep does all runs and prints its folder" 'exited 0' '[ "$(head -n 1 out)" = whole ]' '[ "$(runs whole DONE)" = 4 ]' 'says "4/4 "'
+call $words --out whole
+ok "done once, nothing is done again" 'exited 0' '! says "4/4 "' '[ "$(find whole -name DONE -newer err | wc -l)" = 0 ]'
+call $words --out pairs --jobs 2
+ok "two at a time: the same runs" 'exited 0' 'same whole pairs'
+call sweep tiny.ini batch_size=5,10 --out whole
+ok "another sweep's folder is refused" 'exited 73' 'says "--out"' '[ "$(runs whole DONE)" = 4 ]'
+call sweep whole batch_size=5
+ok "a plan is not changed by words" 'exited 64'
+
+# ---- stopped ----
+long='epochs=400 stats.console_seconds=1000'
+"$program" $words $long --out stopped --jobs 2 >out 2>err &
+parent=$!
+until ls stopped/*/checkpoints/last >/dev/null 2>&1; do sleep 0.05; done
+kill -TERM $parent
+wait $parent
+status=$?
+ok "SIGTERM: the runs save, 75, how to go on" 'exited 75' 'says "to go on: .* sweep stopped"' '[ "$(runs stopped FAILED)" = 0 ]' \
+    'grep -q "\"event\":\"stopped\"" stopped/1-*/log.jsonl'
+"$program" $words $long --out stopped >out 2>err &
+parent=$!
+sleep 0.5
+kill -INT $parent
+wait $parent
+status=$?
+ok "SIGINT: 130" 'exited 130' 'says "to go on"'
+
+# ---- killed ----
+kills=0
+"$program" $words epochs=16 --out kept >out 2>err || true
+while :; do
+    "$program" $words epochs=16 --out killed --jobs 2 >out 2>err &
+    parent=$!
+    sleep "0.$(od -An -N1 -tu1 /dev/urandom | awk '{ printf "%03d", 30 + $1 }')"
+    kill -9 $parent 2>/dev/null || break
+    wait $parent 2>/dev/null
+    kills=$((kills + 1))
+    [ $kills -lt 12 ] || break
+done
+wait $parent 2>/dev/null
+# The runs of a killed parent save and end by themselves; until then they hold their locks.
+for try in 1 2 3 4 5 6 7 8 9 10; do
+    call $words epochs=16 --out killed
+    says 'another process' || break
+    sleep 0.3
+done
+echo "# killed $kills times"
+ok "the parent killed at any moment: equal to a sweep that was let be" 'exited 0' '[ $kills -gt 1 ]' '[ "$(runs killed DONE)" = 4 ]' 'same kept killed'
+
+# ---- two at once ----
+"$program" $words epochs=16 --out both >out1 2>err1 &
+one=$!
+"$program" $words epochs=16 --out both >out2 2>err &
+two=$!
+wait $one
+first=$?
+wait $two
+status=$?
+call sweep both
+ok "two sweeps at once share the runs" 'exited 0' '[ $first = 0 ]' 'same kept both'
+
+# ---- failed runs ----
+call sweep tiny.ini lr=0.01,1000 optim.name=sgd bad_steps=2 --out failed
+ok "a run that diverges is a result" 'exited 0' 'says "diverged at step [0-9]"' '[ "$(runs failed FAILED)" = 1 ]' '[ "$(runs failed DONE)" = 1 ]'
+call sweep failed
+ok "and stays one" 'exited 0' '[ "$(runs failed FAILED)" = 1 ]' '! says "to go on"'
+mv tiles away
+call sweep tiny.ini batch_size=5,20 --out missing
+ok "no images: an error that says so, and no runs" 'exited 66' 'says "tiles/train"' '[ "$(runs missing config.resolved.ini)" = 0 ]'
+mv away tiles
+call sweep missing
+ok "and it goes on when they are back" 'exited 0' '[ "$(runs missing DONE)" = 2 ]'
+call sweep tiny.ini batch_size=5,5000 --out large
+ok "a batch larger than the data: an error, after which nothing runs on" 'exited 78' 'says "lower train.batch_size"' 'says "to go on"'
+echo "1..$count"
