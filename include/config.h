@@ -39,6 +39,7 @@ struct config {
         double val_fraction; /* of train, when val is empty */
         int resize;
         bool shuffle;
+        char cache[CONFIG_TEXT];
         int memory; /* MiB; 0: half of what is free */
         enum on_error on_error;
         int threads;

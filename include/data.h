@@ -9,13 +9,15 @@ struct image_sums {
     uint64_t sum[4], squares[4];
 };
 
-struct dataset;
+/* Where a file lies within an archive. */
+struct place {
+    const char *archive; /* path */
+    int64_t offset, bytes;
+};
 /* How the encoded images (PNG, JPEG) of a data set are read again. Private to host/data. */
 struct encoded {
-    /* Bytes of a sample's file, given back with memory_give. NULL: the data set holds no encoded images. */
-    int (*fetch)(const struct dataset *dataset, int64_t sample, void **bytes, size_t *count);
-    const char *root; /* files are below it */
-    const void *own;  /* the format's */
+    const char *root;     /* files are below it, or "" where they are whole paths. NULL: no encoded images */
+    struct place *places; /* [count]; NULL: files lie as they are */
     int resize;
     const char *measured; /* resize 0: the file that says how large all are */
 };
@@ -33,13 +35,15 @@ struct dataset {
     int32_t *labels;          /* [count] */
     const char **files;       /* [count] path relative to source, or NULL */
     /* [count] or NULL: to be taken of pixels */
-    const struct image_sums *sums;
+    struct image_sums *sums;
     /* What data.on_error = skip left out: "path: reason" each. */
     const char **skipped;
     int64_t skipped_count;
     struct encoded encoded;
-    void *owned;   /* pixels where they were taken with memory_take */
-    void *mapping; /* where they are mapped */
+    const struct pack *pack; /* of a packed data set; private to host/data */
+    const char *packed_in;   /* its path */
+    void *owned;             /* pixels where they were taken with memory_take */
+    void *mapping;           /* where they are mapped */
     size_t mapping_bytes;
 };
 
@@ -49,7 +53,9 @@ struct dataset_options {
     int threads; /* decoding, 0: all */
     bool train_part; /* IDX, CIFAR: which of the two parts of a folder that holds both */
     bool skip;       /* leave out what cannot be used rather than refuse the data set */
-    int64_t memory;  /* bytes that pixels may take; encoded images that need more are not held. 0: any number */
+    /* NULL, "off": none. "auto": packed copies beside their sources. Else a folder with train.pack and val.pack */
+    const char *cache;
+    int64_t memory; /* bytes that pixels may take; encoded images that need more are not held. 0: any number */
 };
 
 /* Opens a class folder (torchvision ImageFolder's order), or a folder with IDX (.gz or not) or CIFAR binary files:
@@ -60,6 +66,20 @@ void dataset_close(struct dataset *dataset);
 /* The pixels of one sample, [h][w][c], wherever they are; from any thread. The error names the file. */
 int dataset_image(const struct dataset *dataset, int64_t sample, uint8_t *pixels);
 void image_sums_take(struct image_sums *sums, const uint8_t *pixels, struct shape image);
+
+/* ---- packed data sets: one file, mapped, ready to be used ---- */
+
+/* Where the packed copy of a source lies: beside it as SOURCE.train.pack or .val.pack, or in the folder options->cache.
+ */
+int cache_path(char *path, const char *source, const struct dataset_options *options); /* path: PATH_BYTES */
+/* A number that changes with the names, sizes and times of a source's files and with what else decides the images. */
+int source_fingerprint(const char *source, const struct dataset_options *options, uint64_t *fingerprint);
+/* Writes a data set as a packed file, which appears complete or not at all. threads: decoding, 0: all. */
+int pack_write(const struct dataset *dataset, const char *path, uint64_t fingerprint, int threads);
+/* Whether a file calls itself a packed data set, of whatever version or state. */
+bool pack_is_one(const char *path);
+/* What source_fingerprint said when a packed file was made. ERR_DATA: it is none, or damaged. */
+int pack_fingerprint(const char *path, uint64_t *fingerprint);
 
 /* One image file, as the data set would hold it (predict). pixels: [image.h][image.w][image.c]; given back with
  * memory_give. A picture of another size is resized as for resize = the short side of image. */

@@ -53,7 +53,7 @@ call --help
 ok "--help goes to stdout" all 'exited 0' 'prints "train"' 'silent err'
 call --version
 ok "--version is one line" all 'exited 0' 'prints "^evenkeel "' 'lines out 1'
-for command in train sweep eval predict synth config model devices; do
+for command in train sweep eval predict synth pack config model devices; do
     call $command --help
     ok "$command --help" all 'exited 0' 'prints "usage: evenkeel"' 'silent err'
 done
@@ -205,6 +205,27 @@ wait $child
 status=$?
 echo "# killed $kills times"
 ok "killed at any moment, resumed, equal to an uninterrupted run" all 'exited 0' '[ $kills -gt 1 ]' 'same_run "$whole" runs/killed'
+
+# ---- packed images, images that are no good ----
+call pack tiny.ini packs
+ok "pack prints a file for each part" all 'exited 0' 'lines out 2' '[ -f packs/train.pack ]' '[ -f packs/val.pack ]'
+call pack tiny.ini packs
+ok "pack leaves what is up to date" all 'exited 0' 'says "up to date"'
+call train tiny.ini data.cache=packs run.name=packed
+ok "a run from packed images equals one from files" all 'exited 0' 'same_run "$whole" runs/packed'
+echo "somebody's own" >packs/train.pack
+call train tiny.ini data.cache=packs run.name=packed2
+ok "a foreign file is refused by name" all 'exited 65' 'says "packs/train.pack"' '[ ! -d runs/packed2 ]'
+call pack tiny.ini packs
+ok "and not replaced" all 'exited 73' 'says "packs/train.pack"' 'grep -q own packs/train.pack'
+cp -r tiles spoilt
+class=$(ls spoilt/train | head -n 1)
+for name in a b c; do echo no picture >"spoilt/train/$class/$name.png"; done
+call train tiny.ini data.train=spoilt/train run.name=spoilt
+ok "files that are no good: all named before there is a run" all 'exited 65' 'says "/a.png"' 'says "/c.png"' '[ ! -d runs/spoilt ]'
+call train tiny.ini data.train=spoilt/train run.name=spoilt data.on_error=skip
+ok "skip: the same run without them, listed and counted" all 'exited 0' 'same_run "$whole" runs/spoilt' \
+    'lines runs/spoilt/skipped.txt 3' 'grep -q "^spoilt/train/.*a.png" runs/spoilt/skipped.txt' 'tail -n 1 runs/spoilt/results.csv | grep -q ",3$"'
 
 # ---- no room, no permission ----
 # In a name space of its own: a file system of 400 KiB at small.

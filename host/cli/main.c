@@ -24,6 +24,7 @@ static const struct command commands[] = {
     {"eval", command_eval, "measure a trained run on its validation images, or on others"},
     {"predict", command_predict, "name the classes of image files"},
     {"synth", command_synth, "write a data set of drawn images to try things on"},
+    {"pack", command_pack, "write a config's images as one file to train from"},
     {"config", command_config, "check a config file; list all keys"},
     {"model", command_model, "show a config's network, its size and the memory it takes"},
     {"devices", command_devices, "list the devices that this program can train on"},

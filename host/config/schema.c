@@ -54,6 +54,9 @@ const struct key schema_keys[] = {
      .help =
          "MiB of images held in memory; a larger data set is read again every epoch, decoded ahead of the training; "
          "0: half of what is free"},
+    {"data", "cache", "", TEXT(data.cache), .fallback = "\"auto\"",
+     .help = "packed copies made by `evenkeel pack`; auto: used where they lie beside the images and are up to date; "
+             "off; or the folder they are in"},
     {"data", "on_error", "", ENUM(data.on_error, on_errors), .fallback = "stop",
      .help = "images that cannot be used: stop before training and name them, or skip them and list them in the run"},
     {"data", "threads", "workers num_workers", INT(data.threads), FROM_TO(0, 1024), .fallback = "0",

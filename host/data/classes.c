@@ -2,13 +2,19 @@
  */
 #include "data.h"
 #include "log.h"
+#include "text.h"
 
 #include <string.h>
 
-/* Numbers in place of names cannot shift when a class is absent. */
+/* Numbers in place of names cannot shift when the last classes are absent. */
 static bool has_numbered_classes(const struct dataset *dataset)
 {
-    return strcmp(dataset->format, "folder") != 0;
+    for (int i = 0; i < dataset->class_count; i++) {
+        int64_t number;
+        if (!text_to_int64(dataset->class_names[i], &number) || number != i)
+            return false;
+    }
+    return true;
 }
 
 static int find_class(const struct dataset *dataset, const char *name)
@@ -49,10 +55,10 @@ int dataset_match(const struct dataset *train, const struct dataset *val)
             return FAIL(ERR_DATA, "%s and %s have different classes: class %d is '%s' in the first, '%s' in the second",
                         train->source, val->source, i, train->class_names[i], val->class_names[i]);
     if (val->class_count > common)
-        return FAIL(ERR_DATA, "%s has a class '%s' that %s has not; move its folder away", val->source,
-                    val->class_names[common], train->source);
+        return FAIL(ERR_DATA, "%s has a class '%s' that %s has not; take it out", val->source, val->class_names[common],
+                    train->source);
     if (train->class_count > common && !shorter_is_fine)
-        return FAIL(ERR_DATA, "%s has no class '%s', which %s has; add its folder", val->source,
-                    train->class_names[common], train->source);
+        return FAIL(ERR_DATA, "%s has no class '%s', which %s has; add it", val->source, train->class_names[common],
+                    train->source);
     return OK;
 }

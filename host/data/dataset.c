@@ -1,7 +1,6 @@
 /* dataset: opens whatever a path names, finds out which format it is, brings all images to one size. Knows the formats
  * only through their table. */
-#include "file.h"
-#include "formats.h"
+#include "pack.h"
 #include "parallel.h"
 
 #include <assert.h>
@@ -87,9 +86,8 @@ static int fit_all(struct dataset *dataset, const struct dataset_options *option
 
 /* In the order they are asked; the last takes any folder. */
 static const struct format formats[] = {
-    {idx_recognise, idx_load},
-    {cifar_recognise, cifar_load},
-    {folder_recognise, folder_load},
+    {pack_recognise, pack_load}, {idx_recognise, idx_load},   {cifar_recognise, cifar_load},
+    {tar_recognise, tar_load},   {list_recognise, list_load}, {folder_recognise, folder_load},
 };
 
 static int load(struct dataset *dataset, const char *path, const struct listing *listing,
@@ -98,7 +96,12 @@ static int load(struct dataset *dataset, const char *path, const struct listing 
     for (int i = 0; i < COUNT_OF(formats); i++)
         if (formats[i].recognise(path, listing))
             return formats[i].load(dataset, path, listing, options, problems);
-    return FAIL(ERR_DATA, "%s: is a file; expected a folder with class folders, IDX or CIFAR files", path);
+    if (!file_exists(path))
+        return FAIL(ERR_NO_INPUT, "%s: no such file or folder; data.train and data.val name the images", path);
+    return FAIL(ERR_DATA,
+                "%s: is a file of no known kind; expected a folder of class folders, IDX or CIFAR files, a list of "
+                "paths and labels (.txt, .csv, .tsv) or tar shards",
+                path);
 }
 
 /* A class that lost all its images would be in no figure. */
@@ -123,13 +126,14 @@ static int open_any(struct dataset *dataset, const char *path, const struct data
 {
     struct listing listing;
     struct problems problems = {.arena = &dataset->arena};
-    if (!file_exists(path))
-        return FAIL(ERR_NO_INPUT, "%s: no such file or folder; data.train and data.val name a folder of images", path);
     bool folder = folder_exists(path);
     if (folder)
         TRY(listing_read(&listing, &dataset->arena, path));
     TRY(load(dataset, path, folder ? &listing : NULL, options, &problems));
-    TRY(dataset->encoded.fetch ? encoded_load(dataset, options, &problems) : fit_all(dataset, options));
+    if (dataset->encoded.root)
+        TRY(encoded_load(dataset, options, &problems));
+    else if (!dataset->pack)
+        TRY(fit_all(dataset, options));
     TRY(problems_settle(&problems, dataset, options->skip));
     return check_classes(dataset);
 }
@@ -137,8 +141,12 @@ static int open_any(struct dataset *dataset, const char *path, const struct data
 int dataset_open(struct dataset *dataset, const char *path, const struct dataset_options *options)
 {
     *dataset = (struct dataset){0};
+    char packed[PATH_BYTES];
+    bool found;
+    int status = cache_find(packed, path, options, &found);
     dataset->source = arena_text(&dataset->arena, path);
-    int status = open_any(dataset, path, options);
+    if (status == OK)
+        status = open_any(dataset, found ? packed : path, options);
     if (status != OK)
         dataset_close(dataset);
     return status;
@@ -149,7 +157,7 @@ int dataset_image(const struct dataset *dataset, int64_t sample, uint8_t *pixels
     const size_t bytes = (size_t)shape_count(dataset->image);
     assert(sample >= 0 && sample < dataset->count);
     if (!dataset->pixels)
-        return encoded_image(dataset, sample, pixels);
+        return dataset->pack ? pack_image(dataset, sample, pixels) : encoded_image(dataset, sample, pixels);
     memcpy(pixels, dataset->pixels + (size_t)sample * bytes, bytes);
     return OK;
 }

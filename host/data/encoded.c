@@ -1,22 +1,54 @@
 /* encoded: data sets of PNG and JPEG files, wherever those lie: their size, decoding all of them once at the beginning,
- * and one at a time later where the pixels are not held. Knows neither folders nor archives. */
+ * and one at a time later where the pixels are not held. Knows not how they were found. */
 #include "file.h"
 #include "formats.h"
 #include "parallel.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static int sample_name(char name[static PATH_BYTES], const struct dataset *dataset, int64_t sample)
 {
-    return path_join(name, dataset->encoded.root, dataset->files[sample]);
+    const char *file = dataset->files[sample];
+    return path_join(name, file[0] == '/' ? "" : dataset->encoded.root, file);
 }
 
-int encoded_fetch_file(const struct dataset *dataset, int64_t sample, void **bytes, size_t *count)
+/* A stretch of a file; cut off meanwhile, it is an error. */
+static int read_place(const char *name, const struct place *place, void **bytes)
 {
-    char name[PATH_BYTES];
-    TRY(sample_name(name, dataset, sample));
-    return file_read(name, IMAGE_BYTES_MAX, bytes, count);
+    int status = memory_take(bytes, (size_t)place->bytes, name);
+    const int descriptor = open(place->archive, O_RDONLY | O_CLOEXEC);
+    int64_t done = 0;
+    while (status == OK && descriptor >= 0 && done < place->bytes) {
+        const ssize_t got =
+            pread(descriptor, (char *)*bytes + done, (size_t)(place->bytes - done), place->offset + done);
+        if (got <= 0 && !(got < 0 && errno == EINTR))
+            break;
+        done += got > 0 ? got : 0;
+    }
+    if (status == OK && done < place->bytes)
+        status = FAIL(ERR_IO, "%s: cannot be read from %s: %s", name, place->archive,
+                      descriptor < 0 ? strerror(errno) : "the file ends too early");
+    if (descriptor >= 0)
+        close(descriptor);
+    if (status != OK) {
+        memory_give(*bytes);
+        *bytes = NULL;
+    }
+    return status;
+}
+
+/* The encoded bytes, given back with memory_give. */
+static int fetch(const struct dataset *dataset, int64_t sample, const char *name, void **bytes, size_t *count)
+{
+    const struct place *place = dataset->encoded.places ? &dataset->encoded.places[sample] : NULL;
+    if (!place)
+        return file_read(name, IMAGE_BYTES_MAX, bytes, count);
+    *count = (size_t)place->bytes;
+    return read_place(name, place, bytes);
 }
 
 /* A sample as its file has it: RGB, given back with memory_give. */
@@ -27,7 +59,7 @@ static int decode(const struct dataset *dataset, int64_t sample, uint8_t **pixel
     size_t count;
     *pixels = NULL;
     TRY(sample_name(name, dataset, sample));
-    TRY(dataset->encoded.fetch(dataset, sample, &bytes, &count));
+    TRY(fetch(dataset, sample, name, &bytes, &count));
     int status = image_decode(name, bytes, count, pixels, height, width);
     memory_give(bytes);
     return status;
@@ -58,8 +90,7 @@ int encoded_image(const struct dataset *dataset, int64_t sample, uint8_t *pixels
 struct decoding {
     const struct dataset *dataset;
     uint8_t *pixels; /* NULL: they are not kept */
-    struct image_sums *sums;
-    char **reasons; /* [count] why a sample cannot be used; NULL: it can */
+    char **reasons;  /* [count] why a sample cannot be used; NULL: it can */
     int *statuses;
 };
 
@@ -74,7 +105,7 @@ static int decode_one(void *context, int64_t i)
         return FAIL(ERR_MEMORY, "%s: out of memory for decoding", dataset->source);
     int status = encoded_image(dataset, i, pixels);
     if (status == OK)
-        image_sums_take(&decoding->sums[i], pixels, dataset->image);
+        image_sums_take(&dataset->sums[i], pixels, dataset->image);
     free(own);
     /* Of another size: the setting is wrong, not the file. */
     if (status == OK || status == ERR_CONFIG || status == ERR_MEMORY)
@@ -108,21 +139,22 @@ static int find_size(struct dataset *dataset, int resize)
     return OK;
 }
 
-/* Closes the gaps that unusable samples leave. */
-static void leave_out(struct dataset *dataset, struct decoding *decoding, struct problems *problems)
+void encoded_keep(struct dataset *dataset, const bool *keep)
 {
     const size_t bytes = (size_t)shape_count(dataset->image);
+    uint8_t *pixels = dataset->owned;
     int64_t kept = 0;
     for (int64_t i = 0; i < dataset->count; i++) {
-        if (decoding->reasons[i]) {
-            problems_add(problems, decoding->statuses[i], decoding->reasons[i]);
+        if (!keep[i])
             continue;
-        }
         dataset->labels[kept] = dataset->labels[i];
         dataset->files[kept] = dataset->files[i];
-        decoding->sums[kept] = decoding->sums[i];
-        if (decoding->pixels && kept != i)
-            memmove(decoding->pixels + (size_t)kept * bytes, decoding->pixels + (size_t)i * bytes, bytes);
+        if (dataset->encoded.places)
+            dataset->encoded.places[kept] = dataset->encoded.places[i];
+        if (dataset->sums)
+            dataset->sums[kept] = dataset->sums[i];
+        if (pixels && kept != i)
+            memmove(pixels + (size_t)kept * bytes, pixels + (size_t)i * bytes, bytes);
         kept++;
     }
     dataset->count = kept;
@@ -132,9 +164,13 @@ static int decode_all(struct dataset *dataset, const struct dataset_options *opt
                       struct problems *problems)
 {
     TRY(parallel_for(dataset->count, options->threads, decode_one, decoding));
-    leave_out(dataset, decoding, problems);
-    dataset->sums = decoding->sums;
-    dataset->pixels = decoding->pixels;
+    bool *keep = arena_push(&dataset->arena, (size_t)dataset->count * sizeof *keep);
+    for (int64_t i = 0; i < dataset->count; i++) {
+        keep[i] = !decoding->reasons[i];
+        if (!keep[i])
+            problems_add(problems, decoding->statuses[i], decoding->reasons[i]);
+    }
+    encoded_keep(dataset, keep);
     return OK;
 }
 
@@ -147,7 +183,7 @@ int encoded_load(struct dataset *dataset, const struct dataset_options *options,
     const double needed = (double)count * (double)shape_count(dataset->image);
     if (options->memory == 0 || needed <= (double)options->memory)
         TRY(dataset_take(dataset, count, &decoding.pixels));
-    decoding.sums = arena_push(&dataset->arena, (size_t)count * sizeof *decoding.sums);
+    dataset->sums = arena_push(&dataset->arena, (size_t)count * sizeof *dataset->sums);
     decoding.reasons = calloc((size_t)count + 1, sizeof *decoding.reasons);
     decoding.statuses = calloc((size_t)count + 1, sizeof *decoding.statuses);
     int status = decoding.reasons && decoding.statuses

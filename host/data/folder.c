@@ -213,7 +213,7 @@ int folder_load(struct dataset *dataset, const char *path, const struct listing 
     struct walk walk;
     void *labels;
     dataset->format = "folder";
-    dataset->encoded = (struct encoded){.fetch = encoded_fetch_file, .root = dataset->source};
+    dataset->encoded = (struct encoded){.root = dataset->source};
     TRY(find_files(dataset, path, listing, problems, &walk));
     dataset->count = walk.count;
     TRY(memory_take(&labels, (size_t)walk.count * sizeof *dataset->labels, path));

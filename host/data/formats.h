@@ -2,6 +2,7 @@
 #ifndef FORMATS_H
 #define FORMATS_H
 #include "data.h"
+#include "file.h"
 
 enum { IMAGE_BYTES_MAX = 1 << 30 }; /* of an image file */
 
@@ -42,6 +43,15 @@ int idx_load(struct dataset *dataset, const char *path, const struct listing *li
 bool cifar_recognise(const char *path, const struct listing *listing);
 int cifar_load(struct dataset *dataset, const char *path, const struct listing *listing,
                const struct dataset_options *options, struct problems *problems);
+bool tar_recognise(const char *path, const struct listing *listing);
+int tar_load(struct dataset *dataset, const char *path, const struct listing *listing,
+             const struct dataset_options *options, struct problems *problems);
+bool list_recognise(const char *path, const struct listing *listing);
+int list_load(struct dataset *dataset, const char *path, const struct listing *listing,
+              const struct dataset_options *options, struct problems *problems);
+bool pack_recognise(const char *path, const struct listing *listing);
+int pack_load(struct dataset *dataset, const char *path, const struct listing *listing,
+              const struct dataset_options *options, struct problems *problems);
 bool folder_recognise(const char *path, const struct listing *listing);
 int folder_load(struct dataset *dataset, const char *path, const struct listing *listing,
                 const struct dataset_options *options, struct problems *problems);
@@ -51,8 +61,21 @@ int folder_load(struct dataset *dataset, const char *path, const struct listing 
 int encoded_load(struct dataset *dataset, const struct dataset_options *options, struct problems *problems);
 /* One of them, as the data set has it. */
 int encoded_image(const struct dataset *dataset, int64_t sample, uint8_t *pixels);
-/* fetch of data sets whose files lie as they are. */
-int encoded_fetch_file(const struct dataset *dataset, int64_t sample, void **bytes, size_t *count);
+/* Closes the gaps of samples that are left out: keep [count], count as before. */
+void encoded_keep(struct dataset *dataset, const bool *keep);
+/* Numbers the classes of samples by their labels as they are written: text [count]. Where all are numbers, these are
+ * the class numbers; else names, sorted by byte value. A file classes.txt in folder, a name a line, says instead which
+ * class has which number, for numbers and names. Takes dataset->labels. What cannot be a label is a problem that names
+ * where [count], and is left out. */
+int labels_assign(struct dataset *dataset, const char *const *text, const char *const *where, const char *folder,
+                  struct problems *problems);
+
+/* The shards that a path with ranges {000..009} means, in order; another path is itself. */
+int shards_find(struct arena *arena, const char *path, const char ***paths, int *count);
+
+/* The packed copy to use in place of a source, by options->cache: found only if it was made from the source as it is
+ * now. One that is there and cannot be trusted is an error or a warning that names it. */
+int cache_find(char path[static PATH_BYTES], const char *source, const struct dataset_options *options, bool *found);
 
 /* Takes dataset->pixels for count images of dataset->image, and labels unless they are there. */
 int dataset_take(struct dataset *dataset, int64_t count, uint8_t **pixels);

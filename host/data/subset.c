@@ -114,13 +114,14 @@ void subset_statistics(const struct subset *subset, double mean[static 4], doubl
     uint64_t sum[4] = {0}, squares[4] = {0};
     size_t pixels = (size_t)image.h * (size_t)image.w, bytes = (size_t)shape_count(image);
     for (int64_t s = 0; s < subset->count; s++) {
-        struct image_sums own;
-        const struct image_sums *sums = subset->data->sums ? subset->data->sums + subset->samples[s] : &own;
-        if (!subset->data->sums)
-            image_sums_take(&own, subset->data->pixels + (size_t)subset->samples[s] * bytes, image);
+        struct image_sums sums;
+        if (subset->data->sums)
+            sums = subset->data->sums[subset->samples[s]];
+        else
+            image_sums_take(&sums, subset->data->pixels + (size_t)subset->samples[s] * bytes, image);
         for (int c = 0; c < image.c; c++) {
-            sum[c] += sums->sum[c];
-            squares[c] += sums->squares[c];
+            sum[c] += sums.sum[c];
+            squares[c] += sums.squares[c];
         }
     }
     for (int c = 0; c < 4; c++) {

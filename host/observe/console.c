@@ -59,7 +59,7 @@ static void data_lines(const struct session *session, int64_t steps_per_epoch)
     else
         line("", "%lld validation images: %s", (long long)session->val.subset.count, session->val.subset.data->source);
     /* A folder of IDX or CIFAR files holds both parts under one name; a class folder is the same images twice. */
-    if (session->val.source == &session->val_source && strcmp(train->format, "folder") == 0 &&
+    if (session->val.source == &session->val_source && train->encoded.root &&
         strcmp(train->source, session->val.subset.data->source) == 0)
         log_warn("data.val is data.train: the validation figures will not show overfitting; leave data.val out to have "
                  "images set aside");

@@ -135,7 +135,6 @@ int card_match_shape(struct shape image, const char *source, const struct datase
                 data->source, b.h, b.w, b.c, b.c == 1 ? "" : "s", source, a.h, a.w, a.c);
 }
 
-/* The format of the training data is not known any more: that of the data at hand says whether classes may lack. */
 static struct dataset classes_of(const struct model_card *card, const char *source, const struct dataset *data)
 {
     return (struct dataset){

@@ -16,10 +16,18 @@ static const struct {
     const char *key;
     enum change change;
 } changes[] = {
-    {"run.", CHANGE_FREE},         {"stats.", CHANGE_FREE},          {"data.threads", CHANGE_FREE},
-    {"data.memory", CHANGE_FREE},  {"train.bad_steps", CHANGE_FREE}, {"train.max_steps", CHANGE_FREE},
-    {"train.epochs", CHANGE_GROW}, {"train.threads", CHANGE_WARN},   {"train.device", CHANGE_WARN},
-    {"data.train", CHANGE_WARN},   {"data.val", CHANGE_WARN},
+    {"run.", CHANGE_FREE},
+    {"stats.", CHANGE_FREE},
+    {"data.threads", CHANGE_FREE},
+    {"data.memory", CHANGE_FREE},
+    {"data.cache", CHANGE_FREE},
+    {"train.bad_steps", CHANGE_FREE},
+    {"train.max_steps", CHANGE_FREE},
+    {"train.epochs", CHANGE_GROW},
+    {"train.threads", CHANGE_WARN},
+    {"train.device", CHANGE_WARN},
+    {"data.train", CHANGE_WARN},
+    {"data.val", CHANGE_WARN},
 };
 
 static enum change change_of(const char *key)

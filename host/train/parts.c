@@ -23,6 +23,7 @@ static int source_open(struct session *session, struct source *source, const cha
                                       .threads = config->data.threads ? config->data.threads : config->train.threads,
                                       .train_part = train_part,
                                       .skip = config->data.on_error == ON_ERROR_SKIP,
+                                      .cache = config->data.cache,
                                       .memory = room > 1 ? room : 1};
     return dataset_open(&source->data, path, &options);
 }
