@@ -47,10 +47,10 @@ static int conv_prepare(struct device *device, const struct op_desc *desc, void 
         product.axes[i] = (struct product_axis){.dimension = i, .count = weight[grouped][i], .step = 1};
     if (params->conv2d.bias)
         DNNL_TRY(dnnl_memory_desc_init_by_tag(&product.bias, 1, bias, dnnl_f32, dnnl_a));
-    return product_prepare(device, &product, state, needs);
+    return product_prepare(device, &cpu_onednn_conv2d, &product, state, needs);
 }
 
-const struct op_impl cpu_conv2d = {
+const struct op_impl cpu_onednn_conv2d = {
     .prepare = conv_prepare,
     .forward = product_forward,
     .backward = product_backward,

@@ -36,10 +36,10 @@ static int linear_prepare(struct device *device, const struct op_desc *desc, voi
     DNNL_TRY(dnnl_memory_desc_init_by_tag(&product.weight, 2, weight, dnnl_f32, dnnl_oi));
     if (desc->params->linear.bias)
         DNNL_TRY(dnnl_memory_desc_init_by_tag(&product.bias, 1, bias, dnnl_f32, dnnl_a));
-    return product_prepare(device, &product, state, needs);
+    return product_prepare(device, &cpu_onednn_linear, &product, state, needs);
 }
 
-const struct op_impl cpu_linear = {
+const struct op_impl cpu_onednn_linear = {
     .prepare = linear_prepare,
     .forward = product_forward,
     .backward = product_backward,

@@ -24,6 +24,7 @@ struct pass {
 };
 
 struct product {
+    struct layer layer;
     struct pass pass[PRODUCT_PASS_COUNT];
     dnnl_memory_t src, dst, bias, src_grad, dst_grad;
     dnnl_memory_desc_t kept;                    /* of the weights, in fp32 */
@@ -226,11 +227,13 @@ static int product_build(struct product *product, const struct product_desc *des
     return OK;
 }
 
-int product_prepare(struct device *device, const struct product_desc *desc, void **state, struct op_needs *needs)
+int product_prepare(struct device *device, const struct op_impl *impl, const struct product_desc *desc, void **state,
+                    struct op_needs *needs)
 {
     struct product *product = calloc(1, sizeof *product);
     if (!product)
         return FAIL(ERR_MEMORY, "cpu: out of memory for a layer's description; close other programs");
+    product->layer.impl = impl;
     product->engine = device->engine;
     for (int i = 0; i <= PRODUCT_AXES; i++)
         product->axes[i] = i < PRODUCT_AXES && desc->axes[i].count ? desc->axes[i] : (struct product_axis){-1, 0, 0};

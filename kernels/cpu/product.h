@@ -2,7 +2,8 @@
  * the layout of its weights. Private to kernels/cpu/. */
 #ifndef CPU_PRODUCT_H
 #define CPU_PRODUCT_H
-#include "cpu.h"
+#include "layer.h"
+#include <dnnl.h>
 
 enum product_pass { PRODUCT_FORWARD, PRODUCT_DATA, PRODUCT_WEIGHTS, PRODUCT_PASS_COUNT };
 
@@ -30,7 +31,9 @@ struct product_desc {
                               union product_op *op);
 };
 
-int product_prepare(struct device *device, const struct product_desc *desc, void **state, struct op_needs *needs);
+/* impl: what the state will say it belongs to (layer.h). */
+int product_prepare(struct device *device, const struct op_impl *impl, const struct product_desc *desc, void **state,
+                    struct op_needs *needs);
 int product_forward(struct device *device, const struct op_call *call);
 int product_backward(struct device *device, const struct op_call *call);
 void product_release(void *state);

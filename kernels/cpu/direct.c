@@ -1,0 +1,398 @@
+/* direct: the forward pass and the pass by data of convolution and linear layers, both a product of packed pixels and
+ * right factors. The gradient of the weights is in direct_grad.c, layouts of weights in direct_weights.c. */
+#include "direct.h"
+#include "lanes.h"
+#include <omp.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    UNIT_POSITIONS = 512, /* grid positions that are packed at a time, about */
+    TOGETHER = 16,        /* units that share a visit to the weights, at most */
+    TOGETHER_BYTES = 768 << 10,
+    LINE = 64
+};
+
+/* ---- running a pass ---- */
+
+struct pass_run {
+    const struct tile_kernel *kernel;
+    const struct direct_pass *pass;
+    const void *source;
+    const char *right;
+    const float *bias; /* or NULL */
+    void *out;
+    char *scratch; /* of all threads */
+    int together;  /* units of a task */
+    int parts;     /* tasks that share units, each with some of the blocks of columns */
+};
+
+/* Two vectors of sums to width <= 32 results. */
+static inline void store_results(void *to, const float *sums, const float *bias, int width, enum dtype dtype)
+{
+    vec value[2];
+    for (int i = 0; i < 2; i++) {
+        vec add;
+        vec_load(&value[i], sums, i * VEC, VEC, DT_F32);
+        vec_load(&add, bias, i * VEC, VEC, DT_F32);
+        value[i] += add;
+    }
+    for (int i = 0; i < 2 && i * VEC < width; i++)
+        vec_store(to, i * VEC, width - i * VEC < VEC ? width - i * VEC : VEC, dtype, &value[i]);
+}
+
+/* The results of `count` grid positions from `first` on, 32 columns of each. */
+static void store_block(const struct pass_run *run, const struct unit *unit, int grid_row, int first, int count,
+                        int block, const float *bias, const float *sums)
+{
+    const struct direct_pass *pass = run->pass;
+    const struct window *window = &pass->window;
+    const struct shape out = pass->out;
+    const int width = out.c - block * BLOCK < BLOCK ? out.c - block * BLOCK : BLOCK;
+    const size_t each = dtype_bytes(run->kernel->dtype), pixel_bytes = (size_t)out.c * each;
+    char *const to = (char *)run->out + (size_t)block * BLOCK * each;
+    if (window->kind == PACK_NOTHING) {
+        int64_t pixel = (int64_t)grid_row * window->grid_w + first;
+        for (int r = 0; r < count; r++, pixel++)
+            store_results(to + (size_t)pixel * pixel_bytes, sums + r * BLOCK, bias, width, run->kernel->dtype);
+        return;
+    }
+    const int64_t image_pixels = (int64_t)out.h * out.w;
+    const int64_t row = (int64_t)unit->first_image * image_pixels +
+                        (int64_t)(pass->out_top + grid_row * pass->out_step) * out.w + pass->out_left;
+    int image = first % window->side, column = first / window->side;
+    for (int r = 0; r < count; r++) {
+        const int64_t pixel = row + image * image_pixels + (int64_t)column * pass->out_step;
+        if (image < unit->images)
+            store_results(to + (size_t)pixel * pixel_bytes, sums + r * BLOCK, bias, width, run->kernel->dtype);
+        if (++image == window->side) {
+            image = 0;
+            column++;
+        }
+    }
+}
+
+/* One block of columns of one grid row. */
+static void run_row(const struct pass_run *run, const struct unit *unit, int row, int block, const float *bias)
+{
+    const struct direct_pass *pass = run->pass;
+    const struct window *window = &pass->window;
+    float sums[BLOCK * BLOCK] __attribute__((aligned(LINE)));
+    const int grid_row = unit->first_row + row, positions = window_row_positions(window, grid_row);
+    const int columns = block_tiles(pass->column_tiles, block);
+    int first_tap, end_tap;
+    window_taps(window, grid_row, &first_tap, &end_tap);
+    const int first_step = first_tap * window->tap_steps;
+    struct tile_product product = {
+        .offset = pass->offset + first_step,
+        .row_bytes = unit->entry_bytes,
+        .deep_bytes = window->number_bytes,
+        .right = run->right + block_first(pass->steps, block) + (int64_t)first_step * columns * TILE_BYTES,
+        .steps = end_tap * window->tap_steps - first_step,
+        .columns = columns,
+        .sums = sums,
+    };
+    const char *left = unit->entries + row * window_row_step(window) * unit->entry_bytes;
+    for (int first = 0; first < positions; first += BLOCK) {
+        const int count = positions - first < BLOCK ? positions - first : BLOCK;
+        product.left = left + first * unit->entry_bytes;
+        product.rows = ceil_div(count, TILE);
+        run->kernel->multiply(&product);
+        store_block(run, unit, grid_row, first, count, block, bias, sums);
+    }
+}
+
+/* Units that a thread has packed at one time. */
+static int most_together(const struct direct_pass *pass)
+{
+    const size_t fitting = TOGETHER_BYTES / pass->unit_bytes;
+    return fitting < 1 ? 1 : fitting > TOGETHER ? TOGETHER : (int)fitting;
+}
+
+static void run_task(const struct pass_run *run, int task)
+{
+    const struct direct_pass *pass = run->pass;
+    const int first = task / run->parts * run->together, blocks = ceil_div(pass->column_tiles, 2);
+    const int part = task % run->parts, left = pass->window.unit_count - first;
+    const int count = left < run->together ? left : run->together;
+    char *memory = run->scratch + (size_t)(omp_get_thread_num() * most_together(pass)) * pass->unit_bytes;
+    struct unit units[TOGETHER];
+    for (int u = 0; u < count; u++, memory += pass->unit_bytes)
+        window_pack(&pass->window, run->source, first + u, 0, pass->window.image.c, true, memory, &units[u]);
+    for (int block = part * blocks / run->parts; block < (part + 1) * blocks / run->parts; block++) {
+        float bias[BLOCK] = {0};
+        for (int i = 0; run->bias && i < BLOCK && block * BLOCK + i < pass->out.c; i++)
+            bias[i] = run->bias[block * BLOCK + i];
+        for (int u = 0; u < count; u++)
+            for (int row = 0; row < units[u].rows; row++)
+                run_row(run, &units[u], row, block, bias);
+    }
+}
+
+/* Results do not depend on the division into tasks, so it may depend on the number of threads. */
+static void run_pass(struct device *device, struct pass_run *run)
+{
+    const struct direct_pass *pass = run->pass;
+    const int units = pass->window.unit_count, blocks = ceil_div(pass->column_tiles, 2);
+    const int fair = ceil_div(units, 2 * device->threads), most = most_together(pass);
+    run->together = most < fair ? most : fair;
+    const int shares = ceil_div(units, run->together);
+    run->parts = shares >= device->threads ? 1 : ceil_div(device->threads, shares);
+    run->parts = run->parts > blocks ? blocks : run->parts;
+#pragma omp parallel num_threads(device->threads)
+    {
+        run->kernel->begin();
+#pragma omp for schedule(dynamic) nowait
+        for (int task = 0; task < shares * run->parts; task++)
+            run_task(run, task);
+        run->kernel->end();
+    }
+}
+
+static int direct_forward(struct device *device, const struct op_call *call)
+{
+    const struct direct *direct = call->state;
+    struct pass_run run = {
+        .kernel = direct->kernel,
+        .pass = &direct->forward,
+        .source = call->in[0],
+        .right = call->weight[0],
+        .bias = direct->bias ? call->weight[1] : NULL,
+        .out = call->out,
+        .scratch = call->scratch,
+    };
+    run_pass(device, &run);
+    return OK;
+}
+
+static size_t right_bytes(const struct direct *direct)
+{
+    size_t bytes = 0;
+    for (int i = 0; i < direct->data_count; i++)
+        bytes += direct->data[i].right_bytes;
+    return bytes;
+}
+
+static void backward_data(struct device *device, const struct direct *direct, const struct op_call *call)
+{
+    if (direct->data_gaps)
+        memset(call->in_grad[0], 0, (size_t)shape_count(direct->in) * dtype_bytes(direct->kernel->dtype));
+    for (int i = 0; i < direct->data_count; i++) {
+        const struct direct_pass *pass = &direct->data[i];
+        char *right = (char *)call->scratch + pass->right_first;
+        direct_transpose(device, direct, pass, call->weight[0], right);
+        struct pass_run run = {
+            .kernel = direct->kernel,
+            .pass = pass,
+            .source = call->out_grad,
+            .right = right,
+            .out = call->in_grad[0],
+            .scratch = (char *)call->scratch + right_bytes(direct),
+        };
+        run_pass(device, &run);
+    }
+}
+
+static int direct_backward(struct device *device, const struct op_call *call)
+{
+    const struct direct *direct = call->state;
+    direct_grad_run(device, direct, call);
+    if (call->in_grad[0])
+        backward_data(device, direct, call);
+    return OK;
+}
+
+/* ---- preparing ---- */
+
+static int pass_init(struct direct_pass *pass, const struct tile_kernel *kernel, struct shape source, struct shape grid,
+                     int step, struct tap *taps, int tap_count, enum pack_kind kind)
+{
+    struct window *window = &pass->window;
+    window_init(window, kernel, source, grid, step, taps, tap_count, kind, BLOCK, UNIT_POSITIONS);
+    pass->column_tiles = ceil_div(pass->out.c, TILE);
+    const int used_taps = window->kind == PACK_PIXELS ? tap_count : 1;
+    pass->steps = used_taps * window->tap_steps;
+    pass->offset = malloc((size_t)pass->steps * sizeof *pass->offset);
+    if (!pass->offset)
+        return FAIL(ERR_MEMORY, "cpu: out of memory for a layer's description; close other programs");
+    const ptrdiff_t entry_bytes = (ptrdiff_t)window->tap_steps * STEP_BYTES;
+    for (int s = 0; s < pass->steps; s++)
+        pass->offset[s] = (int32_t)(window_tap_entry(window, s / window->tap_steps) * entry_bytes +
+                                    s % window->tap_steps * STEP_BYTES);
+    pass->unit_bytes = (size_t)window_unit_entries(window) * (size_t)entry_bytes;
+    pass->right_bytes = (size_t)pass->column_tiles * (size_t)pass->steps * TILE_BYTES;
+    return OK;
+}
+
+static struct tap *new_taps(int count)
+{
+    return malloc((size_t)count * sizeof(struct tap));
+}
+
+/* The kernel's taps in row-major order, as the forward pass reads them. */
+static struct tap *forward_taps(const union op_params *params)
+{
+    const int height = params->conv2d.kernel_h, width = params->conv2d.kernel_w;
+    struct tap *taps = new_taps(height * width);
+    for (int t = 0; taps && t < height * width; t++)
+        taps[t] = (struct tap){t / width - params->conv2d.pad_h, t % width - params->conv2d.pad_w, t};
+    return taps;
+}
+
+/* Input pixels with remainders (top, left) of stride read output pixels: those whose windows cover them. */
+static int data_init(struct direct *direct, const union op_params *params, int top, int left)
+{
+    const int stride = params->conv2d.stride, width = params->conv2d.kernel_w;
+    const struct shape in = direct->in;
+    const struct shape grid = {in.n, ceil_div(in.h - top, stride), ceil_div(in.w - left, stride), in.c};
+    struct tap *taps = new_taps(params->conv2d.kernel_h * width);
+    if (!taps)
+        return FAIL(ERR_MEMORY, "cpu: out of memory for a layer's description; close other programs");
+    int count = 0;
+    for (int h = 0; h < params->conv2d.kernel_h; h++)
+        for (int w = 0; w < width; w++) {
+            const int row = top + params->conv2d.pad_h - h, column = left + params->conv2d.pad_w - w;
+            if (row % stride == 0 && column % stride == 0)
+                taps[count++] = (struct tap){row / stride, column / stride, h * width + w};
+        }
+    if (count == 0 || grid.h < 1 || grid.w < 1) {
+        free(taps);
+        direct->data_gaps = true;
+        return OK;
+    }
+    struct direct_pass *pass = &direct->data[direct->data_count];
+    *pass = (struct direct_pass){
+        .out = in, .out_top = top, .out_left = left, .out_step = stride, .right_first = right_bytes(direct)};
+    direct->data_count++;
+    return pass_init(pass, direct->kernel, direct->out, grid, 1, taps, count, stride == 1 ? PACK_NOTHING : PACK_PIXELS);
+}
+
+static int direct_build(struct device *device, struct direct *direct, const union op_params *params,
+                        const struct op_desc *desc, struct op_needs *needs)
+{
+    struct tap *taps = forward_taps(params);
+    const int tap_count = params->conv2d.kernel_h * params->conv2d.kernel_w, stride = params->conv2d.stride;
+    if (!taps)
+        return FAIL(ERR_MEMORY, "cpu: out of memory for a layer's description; close other programs");
+    const bool few = direct->in.c < direct->kernel->depth && tap_count > 1;
+    direct->forward = (struct direct_pass){.out = direct->out, .out_step = 1};
+    TRY(pass_init(&direct->forward, direct->kernel, direct->in, direct->out, stride, taps, tap_count,
+                  few ? PACK_WINDOWS : PACK_NOTHING));
+    if (!direct->tap_stride)
+        direct->tap_stride = few ? direct->in.c : direct->forward.window.channels;
+    const size_t threads = (size_t)device->threads;
+    needs->scratch_bytes = threads * (size_t)most_together(&direct->forward) * direct->forward.unit_bytes;
+    if (!desc->training)
+        return OK;
+    struct tap *again = forward_taps(params);
+    if (!again)
+        return FAIL(ERR_MEMORY, "cpu: out of memory for a layer's description; close other programs");
+    TRY(direct_grad_init(direct, stride, again, tap_count));
+    for (int i = 0; desc->in_grad[0] && i < stride * stride; i++)
+        TRY(data_init(direct, params, i / stride, i % stride));
+    size_t largest = direct_grad_scratch(&direct->grad, device->threads);
+    for (int i = 0; i < direct->data_count; i++) {
+        const struct direct_pass *pass = &direct->data[i];
+        const size_t bytes = right_bytes(direct) + threads * (size_t)most_together(pass) * pass->unit_bytes;
+        largest = bytes > largest ? bytes : largest;
+    }
+    if (largest > needs->scratch_bytes)
+        needs->scratch_bytes = largest;
+    return OK;
+}
+
+static void direct_release(void *state)
+{
+    struct direct *direct = state;
+    if (!direct)
+        return;
+    window_release(&direct->forward.window);
+    free(direct->forward.offset);
+    for (int i = 0; i < direct->data_count; i++) {
+        window_release(&direct->data[i].window);
+        free(direct->data[i].offset);
+    }
+    direct_grad_release(&direct->grad);
+    free(direct);
+}
+
+static int prepare(struct device *device, const struct op_desc *desc, const struct direct *model,
+                   const union op_params *params, void **state, struct op_needs *needs)
+{
+    struct direct *direct = malloc(sizeof *direct);
+    *state = NULL;
+    if (!direct)
+        return FAIL(ERR_MEMORY, "cpu: out of memory for a layer's description; close other programs");
+    *direct = *model;
+    direct->kernel = tile_kernel_of(desc->dtype);
+    direct->training = desc->training;
+    const int status = direct_build(device, direct, params, desc, needs);
+    if (status < 0) {
+        direct_release(direct);
+        return status;
+    }
+    needs->weight[0].count = direct_weight_count(direct);
+    needs->weight[0].dtype = desc->dtype;
+    if (direct->bias) {
+        needs->weight[1].count = direct->out.c;
+        needs->weight[1].dtype = DT_F32;
+    }
+    *state = direct;
+    return OK;
+}
+
+static int conv_prepare(struct device *device, const struct op_desc *desc, void **state, struct op_needs *needs)
+{
+    const union op_params *params = desc->params;
+    const struct direct model = {
+        .layer.impl = &cpu_direct_conv2d,
+        .in = desc->in[0],
+        .out = desc->out,
+        .pack_taps = params->conv2d.kernel_h * params->conv2d.kernel_w,
+        .pack_channels = desc->in[0].c,
+        .bias = params->conv2d.bias,
+    };
+    return prepare(device, desc, &model, params, state, needs);
+}
+
+/* A linear layer is a 1x1 convolution of pixels that hold the whole row. */
+static int linear_prepare(struct device *device, const struct op_desc *desc, void **state, struct op_needs *needs)
+{
+    const struct shape in = desc->in[0];
+    const union op_params one = {.conv2d = {.filters = desc->out.c, .kernel_h = 1, .kernel_w = 1, .stride = 1}};
+    const struct direct model = {
+        .layer.impl = &cpu_direct_linear,
+        .in = {in.n, 1, 1, in.h * in.w * in.c},
+        .out = desc->out,
+        .pack_taps = in.h * in.w,
+        .pack_channels = in.c,
+        .tap_stride = in.c,
+        .bias = desc->params->linear.bias,
+    };
+    return prepare(device, desc, &model, &one, state, needs);
+}
+
+bool direct_covers(enum op_kind kind, const struct op_desc *desc)
+{
+    if (!tile_kernel_of(desc->dtype))
+        return false;
+    return kind == OP_LINEAR || (desc->params->conv2d.groups == 1 && desc->params->conv2d.stride <= STEP_MOST);
+}
+
+const struct op_impl cpu_direct_conv2d = {
+    .prepare = conv_prepare,
+    .forward = direct_forward,
+    .backward = direct_backward,
+    .release = direct_release,
+    .pack = direct_pack,
+    .unpack = direct_unpack,
+};
+
+const struct op_impl cpu_direct_linear = {
+    .prepare = linear_prepare,
+    .forward = direct_forward,
+    .backward = direct_backward,
+    .release = direct_release,
+    .pack = direct_pack,
+    .unpack = direct_unpack,
+};

@@ -1,0 +1,83 @@
+/* direct: convolution and linear layers by this project's own products of tiles. Private to kernels/cpu/.
+ *
+ * One layout of the weights serves all passes: right factors of the forward pass, in blocks of 32 filters, of each
+ * block every step of 64 bytes of (tap, channel), or of (tap and channel) where channels are few, of each step one or
+ * two tiles. The forward pass reads them where they lie; the pass by data transposes each tile on its way into the
+ * panel it multiplies with; the weights' gradient is written in this order. */
+#ifndef CPU_DIRECT_H
+#define CPU_DIRECT_H
+#include "layer.h"
+#include "window.h"
+
+/* A product of a window's entries and right factors, whose results go to every out_step-th pixel of an image. */
+struct direct_pass {
+    struct window window;
+    struct shape out;
+    int out_top, out_left, out_step;
+    int column_tiles; /* of results: 16 channels each */
+    int steps;
+    int32_t *offset;                 /* bytes from a grid row's first entry, of each step; owned */
+    size_t right_bytes, right_first; /* by data only: of its own right factors in scratch */
+    size_t unit_bytes;               /* of a packed unit */
+};
+
+/* The gradient of the weights. The images are cut into slices, each summed on its own and added up in order, so that
+ * sums do not depend on the number of threads. */
+struct direct_grad {
+    struct window window, grads; /* what is read at each position, and the output's gradient there */
+    int row_steps;               /* steps of a grid row */
+    int slices, slice_units;
+    int chunks, chunk_blocks;           /* a task's share: blocks of 32 numbers of a tap */
+    int number_blocks, column_blocks;   /* of 32 numbers of a tap, of 32 filters */
+    int taps;                           /* 1 where a step holds several */
+    ptrdiff_t line_bytes;               /* bf16: of one channel's entries of a unit, turned */
+    size_t sums_bytes, bias_bytes;      /* of a slice */
+    size_t entries_bytes, turned_bytes; /* of a thread's packed unit */
+    size_t rows_bytes, right_bytes;     /* of the gradients' */
+    size_t offset_bytes;                /* of where each step of a unit begins */
+    size_t thread_bytes;
+};
+
+struct direct {
+    struct layer layer;
+    const struct tile_kernel *kernel;
+    struct shape in, out;                     /* as the products see them: a linear layer's are pixels */
+    int pack_taps, pack_channels, tap_stride; /* canonical weights are {out.c, channels, taps}; numbers between taps */
+    bool bias;
+    struct direct_pass forward;
+    struct direct_pass data[STEP_MOST * STEP_MOST]; /* one for each remainder of stride */
+    int data_count;
+    bool data_gaps; /* pixels that no tap reaches */
+    bool training;
+    struct direct_grad grad;
+};
+
+/* Whether these kernels have what the layer asks for, on this CPU. */
+bool direct_covers(enum op_kind kind, const struct op_desc *desc);
+
+/* direct_grad.c */
+int direct_grad_init(struct direct *direct, int stride, struct tap *taps, int tap_count);
+void direct_grad_release(struct direct_grad *grad);
+size_t direct_grad_scratch(const struct direct_grad *grad, int threads);
+void direct_grad_run(struct device *device, const struct direct *direct, const struct op_call *call);
+
+/* direct_weights.c: between the layouts of weights. */
+void direct_pack(const void *state, int weight, float *own, const float *canonical);
+void direct_unpack(const void *state, int weight, float *canonical, const float *own);
+/* Fills a pass's own right factors from the weights. */
+void direct_transpose(struct device *device, const struct direct *direct, const struct direct_pass *pass,
+                      const void *weights, void *right);
+
+/* Elements of the weights in their layout. */
+int64_t direct_weight_count(const struct direct *direct);
+
+/* Where the right factors of a block of 32 columns begin, in bytes, and how many tiles each of its steps has. */
+static inline int64_t block_first(int steps, int block)
+{
+    return (int64_t)block * steps * 2 * TILE_BYTES;
+}
+static inline int block_tiles(int column_tiles, int block)
+{
+    return column_tiles - 2 * block < 2 ? column_tiles - 2 * block : 2;
+}
+#endif

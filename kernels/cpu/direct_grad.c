@@ -1,0 +1,355 @@
+/* direct_grad: the gradient of the weights and bias of convolution and linear layers: for each tap the product of what
+ * is read at all grid positions and the output's gradient there. Layouts are direct.h's.
+ *
+ * Left factors are channels, steps are positions; right factors are the output's gradient. A task has some channels of
+ * one slice of the images and goes through it unit by unit, packing what it needs into its thread's memory. */
+#include "direct.h"
+#include "lanes.h"
+#include <omp.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    GRAD_POSITIONS = 512,       /* grid positions of a unit, about */
+    CHUNK_BYTES = 640 << 10,    /* of a task's sums, at most, unless it has but one block */
+    CHUNK_BLOCKS = 8,           /* at most */
+    TASKS = 16,                 /* as many at least, where there are images to slice */
+    SLICES_BYTES = 8 << 20,     /* of all slices' sums, at most */
+    BLOCK_SUMS = BLOCK * BLOCK, /* floats */
+    LINE = 64
+};
+
+struct grad_run {
+    const struct direct *direct;
+    const void *in, *out_grad;
+    float *sums;    /* [slice][number block][column block][tap][32][32]; one slice alone: in scratch, of its blocks */
+    double *biases; /* [slice][out.c] */
+    char *scratch;  /* of all threads */
+    float *weight_grad, *bias_grad;
+};
+
+static size_t align_line(size_t bytes)
+{
+    return (bytes + LINE - 1) / LINE * LINE;
+}
+
+/* A task's working memory and what is packed in it. */
+struct task {
+    const struct grad_run *run;
+    int first_block, blocks; /* of 32 numbers */
+    float *sums;
+    double *biases; /* NULL: another task's */
+    char *entries, *turned, *rows, *right;
+    int32_t *offset;
+    struct unit unit, grads;
+};
+
+/* ---- a unit ---- */
+
+/* Channels as rows, positions along them. What the last step reads beyond the last position is multiplied by 0, so it
+ * must be a number. */
+static void turn_entries(const struct task *task)
+{
+    const struct direct_grad *grad = &task->run->direct->grad;
+    const struct unit *unit = &task->unit;
+    const int64_t entries = (int64_t)unit->packed_rows * window_row_entries(&grad->window);
+    const int64_t turned = (entries + BLOCK - 1) / BLOCK * BLOCK;
+    for (int64_t first = 0; first < turned; first += BLOCK)
+        for (int c = 0; c < task->blocks * BLOCK; c += TILE)
+            task->run->direct->kernel->turn(task->turned + c * grad->line_bytes + first * 2, grad->line_bytes,
+                                            unit->entries + first * unit->entry_bytes + c * 2, unit->entry_bytes);
+    for (int c = 0; c < task->blocks * BLOCK; c++)
+        memset(task->turned + c * grad->line_bytes + turned * 2, 0, (size_t)(grad->line_bytes - turned * 2));
+}
+
+/* One grid row of the gradient becomes right factors of all columns; positions beyond are 0. */
+static void fill_right(const struct task *task, int row)
+{
+    static const char zeros[BLOCK * sizeof(float)];
+    const struct direct *direct = task->run->direct;
+    const struct direct_grad *grad = &direct->grad;
+    const int depth = direct->kernel->depth, each = STEP_BYTES / depth, together = (int)sizeof(float) / each;
+    const int steps = grad->row_steps * task->unit.rows;
+    const int positions = window_row_positions(&grad->grads, task->unit.first_row + row);
+    const ptrdiff_t apart = task->grads.entry_bytes;
+    const char *from = task->grads.entries + row * window_row_step(&grad->grads) * apart;
+    for (int block = 0; block < grad->column_blocks; block++, from += BLOCK * each) {
+        const int tiles = block_tiles(direct->forward.column_tiles, block);
+        char *to = task->right + block_first(steps, block) + (int64_t)row * grad->row_steps * tiles * TILE_BYTES;
+        for (int p = 0; p < grad->row_steps * depth; p += together)
+            direct->kernel->fill(to + (int64_t)(p / depth) * tiles * TILE_BYTES + p % depth / together * STEP_BYTES,
+                                 p < positions ? from + p * apart : zeros,
+                                 p + 1 < positions ? from + (p + 1) * apart : zeros, tiles);
+    }
+}
+
+INLINE void add_channels(enum dtype dtype, float *restrict sums, const char *from, int channels)
+{
+#pragma omp simd
+    for (int c = 0; c < channels; c++)
+        sums[c] += lane_load(from, c, dtype);
+}
+
+static void sum_bias(const struct task *task)
+{
+    const struct direct *direct = task->run->direct;
+    const struct window *grads = &direct->grad.grads;
+    float sums[BLOCK];
+    for (int first = 0; first < direct->out.c; first += BLOCK) {
+        const int channels = direct->out.c - first < BLOCK ? direct->out.c - first : BLOCK;
+        memset(sums, 0, sizeof sums);
+        for (int row = 0; row < task->unit.rows; row++) {
+            const char *from = task->grads.entries + row * window_row_step(grads) * task->grads.entry_bytes +
+                               first * grads->number_bytes;
+            const int positions = window_row_positions(grads, task->unit.first_row + row);
+            for (int p = 0; p < positions; p++, from += task->grads.entry_bytes)
+                BY_DTYPE(direct->kernel->dtype, add_channels, sums, from, channels);
+        }
+        for (int c = 0; c < channels; c++)
+            task->biases[first + c] += (double)sums[c];
+    }
+}
+
+/* The rows of the unit for which a tap is inside the image. */
+static void rows_of_tap(const struct task *task, int tap, int *first, int *end)
+{
+    const struct window *window = &task->run->direct->grad.window;
+    int from, to;
+    for (*first = 0, *end = task->unit.rows; *first < *end; ++*first) {
+        window_taps(window, task->unit.first_row + *first, &from, &to);
+        if (from <= tap && tap < to)
+            break;
+    }
+    for (; *first < *end; --*end) {
+        window_taps(window, task->unit.first_row + *end - 1, &from, &to);
+        if (from <= tap && tap < to)
+            break;
+    }
+}
+
+static void multiply_unit(const struct task *task)
+{
+    const struct direct *direct = task->run->direct;
+    const struct direct_grad *grad = &direct->grad;
+    const struct tile_kernel *kernel = direct->kernel;
+    const bool turned = kernel->turn != NULL;
+    const int each = STEP_BYTES / kernel->depth, steps = grad->row_steps * task->unit.rows;
+    const ptrdiff_t position_bytes = turned ? each : task->unit.entry_bytes;
+    const ptrdiff_t number_bytes = turned ? grad->line_bytes : each;
+    const char *left = turned ? task->turned : task->unit.entries;
+    for (int s = 0; s < steps; s++)
+        task->offset[s] =
+            (int32_t)((s / grad->row_steps * window_row_step(&grad->window) + s % grad->row_steps * kernel->depth) *
+                      position_bytes);
+    struct tile_product product = {.row_bytes = number_bytes, .deep_bytes = position_bytes, .add = true};
+    for (int n = 0; n < task->blocks; n++, left += BLOCK * number_bytes) {
+        const int numbers_left = grad->window.channels - (task->first_block + n) * BLOCK;
+        product.rows = numbers_left <= TILE ? 1 : 2;
+        for (int block = 0; block < grad->column_blocks; block++)
+            for (int tap = 0; tap < grad->taps; tap++) {
+                int first, end;
+                rows_of_tap(task, tap, &first, &end);
+                product.columns = block_tiles(direct->forward.column_tiles, block);
+                product.left = left + window_tap_entry(&grad->window, tap) * position_bytes;
+                product.offset = task->offset + first * grad->row_steps;
+                product.steps = (end - first) * grad->row_steps;
+                product.right = task->right + block_first(steps, block) +
+                                (int64_t)first * grad->row_steps * product.columns * TILE_BYTES;
+                product.sums =
+                    task->sums + (((int64_t)n * grad->column_blocks + block) * grad->taps + tap) * BLOCK_SUMS;
+                kernel->multiply(&product);
+            }
+    }
+}
+
+static void add_unit(struct task *task, int number)
+{
+    const struct grad_run *run = task->run;
+    const struct direct_grad *grad = &run->direct->grad;
+    const bool windows = grad->window.kind == PACK_WINDOWS;
+    const int first = windows ? 0 : task->first_block * BLOCK, left = run->direct->in.c - first;
+    const int channels = windows || left < task->blocks * BLOCK ? left : task->blocks * BLOCK;
+    /* Turning reads whole steps, so beyond a row. */
+    window_pack(&grad->window, run->in, number, first, channels, grad->window.kind == PACK_NOTHING, task->entries,
+                &task->unit);
+    window_pack(&grad->grads, run->out_grad, number, 0, run->direct->out.c, true, task->rows, &task->grads);
+    if (run->direct->kernel->turn)
+        turn_entries(task);
+    for (int row = 0; row < task->unit.rows; row++)
+        fill_right(task, row);
+    if (task->biases)
+        sum_bias(task);
+    multiply_unit(task);
+}
+
+/* ---- all of it ---- */
+
+/* A block's sums, those of all slices added in order, to their place among the weights. */
+static void finish_block(const struct grad_run *run, const float *sums, int slices, int n, int block, int tap)
+{
+    const struct direct *direct = run->direct;
+    const struct direct_grad *grad = &direct->grad;
+    const struct direct_pass *forward = &direct->forward;
+    const int depth = direct->kernel->depth, each = STEP_BYTES / depth;
+    const int tiles = block_tiles(forward->column_tiles, block);
+    float total[BLOCK_SUMS];
+    if (slices > 1) {
+        memcpy(total, sums, sizeof total);
+        for (int s = 1; s < slices; s++) {
+            const float *more = sums + (size_t)s * (grad->sums_bytes / sizeof *sums);
+            for (int i = 0; i < BLOCK_SUMS; i++)
+                total[i] += more[i];
+        }
+        sums = total;
+    }
+    for (int row = 0; row < BLOCK && n * BLOCK + row < grad->window.channels; row += depth) {
+        const int step = tap * forward->window.tap_steps + (n * BLOCK + row) / depth;
+        float *to =
+            run->weight_grad + block_first(forward->steps, block) / each + (int64_t)step * tiles * TILE_BYTES / each;
+        for (int tile = 0; tile < tiles; tile++)
+            direct->kernel->lay(to + tile * TILE_BYTES / each, sums + row * BLOCK + tile * TILE);
+    }
+}
+
+static void run_task(const struct grad_run *run, int number)
+{
+    const struct direct_grad *grad = &run->direct->grad;
+    const int slice = number / grad->chunks, first = number % grad->chunks * grad->chunk_blocks;
+    const int left = grad->number_blocks - first;
+    const int64_t block_sums = (int64_t)grad->column_blocks * grad->taps * BLOCK_SUMS;
+    char *memory = run->scratch + (size_t)omp_get_thread_num() * grad->thread_bytes;
+    struct task task = {
+        .run = run, .first_block = first, .blocks = left < grad->chunk_blocks ? left : grad->chunk_blocks};
+    task.entries = memory;
+    task.turned = task.entries + grad->entries_bytes;
+    task.rows = task.turned + grad->turned_bytes;
+    task.right = task.rows + grad->rows_bytes;
+    task.offset = (int32_t *)(task.right + grad->right_bytes);
+    task.sums = grad->slices > 1 ? run->sums + slice * (int64_t)(grad->sums_bytes / sizeof(float)) + first * block_sums
+                                 : (float *)(task.right + grad->right_bytes + grad->offset_bytes);
+    memset(task.sums, 0, (size_t)(task.blocks * block_sums) * sizeof(float));
+    if (run->bias_grad && first == 0) {
+        task.biases = run->biases + (int64_t)slice * run->direct->out.c;
+        memset(task.biases, 0, (size_t)run->direct->out.c * sizeof *task.biases);
+    }
+    const int begin = slice * grad->slice_units, units = grad->window.unit_count;
+    for (int u = begin; u < begin + grad->slice_units && u < units; u++)
+        add_unit(&task, u);
+    if (grad->slices > 1)
+        return;
+    for (int64_t i = 0; i < task.blocks * block_sums / BLOCK_SUMS; i++) {
+        const int n = (int)(i / grad->taps / grad->column_blocks);
+        finish_block(run, task.sums + i * BLOCK_SUMS, 1, first + n, (int)(i / grad->taps % grad->column_blocks),
+                     (int)(i % grad->taps));
+    }
+}
+
+void direct_grad_run(struct device *device, const struct direct *direct, const struct op_call *call)
+{
+    const struct direct_grad *grad = &direct->grad;
+    struct grad_run run = {.direct = direct,
+                           .in = call->in[0],
+                           .out_grad = call->out_grad,
+                           .sums = call->scratch,
+                           .weight_grad = call->weight_grad[0],
+                           .bias_grad = direct->bias ? call->weight_grad[1] : NULL};
+    run.biases = (double *)((char *)call->scratch + (grad->slices > 1 ? (size_t)grad->slices * grad->sums_bytes : 0));
+    run.scratch = (char *)run.biases + align_line((size_t)grad->slices * grad->bias_bytes);
+    const int blocks = grad->number_blocks * grad->column_blocks * grad->taps;
+#pragma omp parallel num_threads(device->threads)
+    {
+        direct->kernel->begin();
+#pragma omp for schedule(dynamic)
+        for (int task = 0; task < grad->slices * grad->chunks; task++)
+            run_task(&run, task);
+        direct->kernel->end();
+        if (grad->slices > 1) {
+#pragma omp for schedule(static)
+            for (int i = 0; i < blocks; i++)
+                finish_block(&run, run.sums + (int64_t)i * BLOCK_SUMS, grad->slices,
+                             i / grad->taps / grad->column_blocks, i / grad->taps % grad->column_blocks,
+                             i % grad->taps);
+        }
+    }
+    for (int c = 0; run.bias_grad && c < direct->out.c; c++) {
+        double sum = 0.0;
+        for (int s = 0; s < grad->slices; s++)
+            sum += run.biases[(int64_t)s * direct->out.c + c];
+        run.bias_grad[c] = (float)sum;
+    }
+}
+
+/* ---- preparing ---- */
+
+/* Who does what; a function of shapes alone. */
+static void divide(struct direct_grad *grad)
+{
+    const int units = grad->window.unit_count;
+    const size_t block_bytes = (size_t)grad->column_blocks * (size_t)grad->taps * BLOCK_SUMS * sizeof(float);
+    const int fitting = (int)(CHUNK_BYTES / block_bytes);
+    grad->chunk_blocks = fitting < 1 ? 1 : fitting > CHUNK_BLOCKS ? CHUNK_BLOCKS : fitting;
+    if (grad->window.kind == PACK_WINDOWS || grad->chunk_blocks > grad->number_blocks)
+        grad->chunk_blocks = grad->number_blocks;
+    grad->chunks = ceil_div(grad->number_blocks, grad->chunk_blocks);
+    grad->sums_bytes = (size_t)grad->number_blocks * block_bytes;
+    const int wanted = ceil_div(TASKS, grad->chunks), affordable = (int)(SLICES_BYTES / grad->sums_bytes);
+    grad->slices = wanted < affordable ? wanted : affordable;
+    grad->slices = grad->slices < 1 ? 1 : grad->slices > units ? units : grad->slices;
+    grad->slice_units = ceil_div(units, grad->slices);
+    grad->slices = ceil_div(units, grad->slice_units);
+}
+
+int direct_grad_init(struct direct *direct, int stride, struct tap *taps, int tap_count)
+{
+    struct direct_grad *grad = &direct->grad;
+    const struct tile_kernel *kernel = direct->kernel;
+    const int depth = kernel->depth;
+    struct tap *one = calloc(1, sizeof *one);
+    if (!one) {
+        free(taps);
+        return FAIL(ERR_MEMORY, "cpu: out of memory for a layer's description; close other programs");
+    }
+    const struct shape in = direct->in, out = direct->out;
+    /* Both or neither as they lie, so that their units are the same. */
+    const enum pack_kind kind = direct->forward.window.kind == PACK_WINDOWS ? PACK_WINDOWS
+                                : in.c % depth == 0 && out.c % depth == 0   ? PACK_NOTHING
+                                                                            : PACK_PIXELS;
+    window_init(&grad->window, kernel, in, out, stride, taps, tap_count, kind, BLOCK, GRAD_POSITIONS);
+    window_init(&grad->grads, kernel, out, out, 1, one, 1,
+                grad->window.kind == PACK_NOTHING ? PACK_NOTHING : PACK_PIXELS, BLOCK, GRAD_POSITIONS);
+    grad->taps = grad->window.kind == PACK_PIXELS ? tap_count : 1;
+    grad->number_blocks = ceil_div(grad->window.channels, BLOCK);
+    grad->column_blocks = ceil_div(direct->forward.column_tiles, 2);
+    grad->row_steps = ceil_div((int64_t)grad->window.grid_w * grad->window.side, depth);
+    divide(grad);
+    const int chunk_steps = ceil_div((int64_t)grad->chunk_blocks * BLOCK, depth);
+    const size_t entry_bytes =
+        (size_t)(grad->window.tap_steps < chunk_steps ? grad->window.tap_steps : chunk_steps) * STEP_BYTES;
+    const int64_t entries = window_unit_entries(&grad->window);
+    /* An odd number of cache lines: rows one below the other would else share few sets. */
+    const int64_t lines = (entries + BLOCK) / BLOCK + 1;
+    grad->line_bytes = (lines | 1) * BLOCK * 2;
+    const size_t steps = (size_t)grad->row_steps * (size_t)grad->window.band;
+    grad->entries_bytes = align_line((size_t)(entries + BLOCK) * entry_bytes);
+    grad->turned_bytes = kernel->turn ? (size_t)grad->chunk_blocks * BLOCK * (size_t)grad->line_bytes : 0;
+    grad->rows_bytes = (size_t)window_unit_entries(&grad->grads) * (size_t)grad->grads.tap_steps * STEP_BYTES;
+    grad->right_bytes = steps * (size_t)direct->forward.column_tiles * TILE_BYTES;
+    grad->offset_bytes = align_line(steps * sizeof(int32_t));
+    const size_t own_sums = grad->sums_bytes / (size_t)grad->number_blocks * (size_t)grad->chunk_blocks;
+    grad->bias_bytes = (size_t)out.c * sizeof(double);
+    grad->thread_bytes = grad->entries_bytes + grad->turned_bytes + grad->rows_bytes + grad->right_bytes +
+                         grad->offset_bytes + (grad->slices > 1 ? 0 : own_sums);
+    return OK;
+}
+
+void direct_grad_release(struct direct_grad *grad)
+{
+    window_release(&grad->window);
+    window_release(&grad->grads);
+}
+
+size_t direct_grad_scratch(const struct direct_grad *grad, int threads)
+{
+    return (grad->slices > 1 ? (size_t)grad->slices * grad->sums_bytes : 0) +
+           align_line((size_t)grad->slices * grad->bias_bytes) + (size_t)threads * grad->thread_bytes;
+}

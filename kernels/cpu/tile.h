@@ -1,0 +1,62 @@
+/* tile: the innermost product of convolutions and linear layers, and the order of numbers in memory that it reads.
+ * Private to kernels/cpu/; knows nothing of images.
+ *
+ * Left factors are rows of numbers; a step takes 64 bytes of each. Right factors are tiles of 1 KiB: 64 bytes deep, 16
+ * columns wide. In fp32 a tile is [16 deep][16 columns], in bf16 [16][16 columns][2 deep], as the instructions want it.
+ * Sums are fp32, added in the order of the steps. */
+#ifndef CPU_TILE_H
+#define CPU_TILE_H
+#include "cpu.h"
+
+enum { TILE = 16, BLOCK = 2 * TILE, TILE_BYTES = 1024, STEP_BYTES = 64 };
+
+/* sums[row][column] (+)= the steps' left factors times their right ones. Number `deep` of a step's row is at
+ * left + offset[step] + row * row_bytes + deep * deep_bytes. */
+struct tile_product {
+    const char *left;
+    const int32_t *offset; /* bytes */
+    ptrdiff_t row_bytes;
+    ptrdiff_t deep_bytes; /* bf16: 2; fp32: 4, or row_bytes is 4 */
+    const char *right;    /* [steps][columns] tiles */
+    int steps;
+    int rows, columns; /* in tiles, 1 or 2 */
+    float *sums;       /* [BLOCK][BLOCK]; rows and columns beyond are left alone */
+    bool add;
+};
+
+struct tile_kernel {
+    enum dtype dtype;
+    int depth;           /* numbers of a step: 64 bytes */
+    void (*begin)(void); /* what a thread must do before and after its products */
+    void (*end)(void);
+    void (*multiply)(const struct tile_product *product);
+    /* 16 rows of a right factor, 16 columns wide, to those of its transpose: half a bf16 tile, a whole fp32 one. */
+    void (*transpose)(void *to, const void *from);
+    /* 32 rows of 16 numbers, from_bytes apart, to 16 rows of 32, to_bytes apart: left factors whose steps lie across.
+     * NULL: multiply takes them as they are. */
+    void (*turn)(char *to, ptrdiff_t to_bytes, const char *from, ptrdiff_t from_bytes);
+    /* 64 bytes of one or two tiles, TILE_BYTES apart, from 16 or 32 columns of one row (fp32: second is not read) or of
+     * two rows. */
+    void (*fill)(char *to, const void *first, const void *second, int tiles);
+    /* `depth` rows of sums, 16 columns wide and BLOCK apart, to a tile of weights, whose elements are fp32 here. */
+    void (*lay)(float *to, const float *sums);
+};
+
+/* The kernel that this program and CPU have for a dtype; NULL: none. */
+const struct tile_kernel *tile_kernel_of(enum dtype dtype);
+
+/* Of one instruction set each; NULL: not compiled in, or not there. */
+const struct tile_kernel *tile_amx(void);
+const struct tile_kernel *tile_avx512(void);
+
+static inline int ceil_div(int64_t value, int64_t unit)
+{
+    return (int)((value + unit - 1) / unit);
+}
+
+/* Where number `deep` of column `column` lies in a tile, in elements. */
+static inline int tile_index(const struct tile_kernel *kernel, int deep, int column)
+{
+    return kernel->dtype == DT_F32 ? deep * TILE + column : deep / 2 * (2 * TILE) + 2 * column + deep % 2;
+}
+#endif

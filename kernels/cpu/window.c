@@ -1,0 +1,292 @@
+/* window: see window.h. */
+#include "window.h"
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What a product may read beyond the last entry of a unit. */
+enum { SLACK = BLOCK, PIECE = 256 };
+
+/* ---- geometry ---- */
+
+/* As few images as waste least of their last row_unit; more than one image only while rows are short. */
+static int best_side(int grid_w, int images, int row_unit)
+{
+    int best = 1;
+    double least = 2.0;
+    for (int side = 1; side <= images && (side == 1 || side * grid_w <= 8 * row_unit); side++) {
+        const double share = (double)ceil_div((int64_t)side * grid_w, row_unit) * row_unit / (side * grid_w);
+        if (share < least - 0.02) {
+            least = share;
+            best = side;
+        }
+    }
+    return best;
+}
+
+static void find_phases(struct window *window)
+{
+    int right = 0;
+    for (int i = 0; i < STEP_MOST; i++)
+        window->phase[i] = -1;
+    for (int t = 0; t < window->tap_count; t++) {
+        if (-window->taps[t].w > window->lead)
+            window->lead = -window->taps[t].w;
+        if (window->taps[t].w > right)
+            right = window->taps[t].w;
+    }
+    for (int t = 0; t < window->tap_count; t++) {
+        int *phase = &window->phase[(window->taps[t].w + window->lead) % window->step];
+        if (*phase < 0)
+            *phase = window->phases++;
+    }
+    window->phase_pixels =
+        ceil_div(window->lead + (int64_t)(window->grid_w - 1) * window->step + right + 1, window->step);
+}
+
+/* A single tap at 0 that visits every pixel of whole entries needs no packing. */
+static bool lies_ready(const struct window *window)
+{
+    return window->tap_count == 1 && window->taps[0].h == 0 && window->taps[0].w == 0 && window->step == 1 &&
+           window->grid_h == window->image.h && window->grid_w == window->image.w &&
+           window->image.c % window->depth == 0;
+}
+
+void window_init(struct window *window, const struct tile_kernel *kernel, struct shape image, struct shape grid,
+                 int step, struct tap *taps, int tap_count, enum pack_kind kind, int row_unit, int positions)
+{
+    assert(step <= STEP_MOST);
+    *window = (struct window){.kind = kind,
+                              .image = image,
+                              .pixels = (int64_t)image.n * image.h * image.w,
+                              .grid_h = grid.h,
+                              .grid_w = grid.w,
+                              .step = step,
+                              .taps = taps,
+                              .tap_count = tap_count,
+                              .number_bytes = (int)dtype_bytes(kernel->dtype),
+                              .depth = kernel->depth,
+                              .side = 1,
+                              .tap_top = taps[0].h};
+    int bottom = taps[0].h;
+    for (int t = 0; t < tap_count; t++) {
+        window->tap_top = taps[t].h < window->tap_top ? taps[t].h : window->tap_top;
+        bottom = taps[t].h > bottom ? taps[t].h : bottom;
+    }
+    window->tap_rows = bottom - window->tap_top + 1;
+    if (kind == PACK_NOTHING && !lies_ready(window))
+        window->kind = PACK_PIXELS;
+    if (window->kind == PACK_NOTHING) {
+        window->grid_w = PIECE;
+        window->grid_h = ceil_div(window->pixels, PIECE);
+        window->image = (struct shape){1, window->grid_h, window->grid_w, image.c};
+    } else {
+        window->side = best_side(grid.w, image.n, row_unit);
+    }
+    find_phases(window);
+    const int numbers = window->kind == PACK_WINDOWS ? image.c * tap_count : image.c;
+    window->tap_steps = ceil_div(numbers, window->depth);
+    window->channels = window->tap_steps * window->depth;
+    window->band = ceil_div(positions, window->grid_w * window->side);
+    if (window->band > window->grid_h)
+        window->band = window->grid_h;
+    window->band_count = ceil_div(window->grid_h, window->band);
+    window->unit_count = window->band_count * ceil_div(window->image.n, window->side);
+}
+
+void window_release(struct window *window)
+{
+    free(window->taps);
+}
+
+int window_row_entries(const struct window *window)
+{
+    return window->side * (window->kind == PACK_PIXELS ? window->phases * window->phase_pixels : window->grid_w);
+}
+
+static int packed_rows(const struct window *window, int grid_rows)
+{
+    return window->kind == PACK_PIXELS ? (grid_rows - 1) * window->step + window->tap_rows : grid_rows;
+}
+
+int64_t window_unit_entries(const struct window *window)
+{
+    return (int64_t)packed_rows(window, window->band) * window_row_entries(window) + SLACK;
+}
+
+int window_row_positions(const struct window *window, int grid_row)
+{
+    const int64_t left = window->pixels - (int64_t)grid_row * window->grid_w;
+    return window->kind == PACK_NOTHING && left < window->grid_w ? (int)left : window->grid_w * window->side;
+}
+
+void window_taps(const struct window *window, int grid_row, int *first, int *end)
+{
+    *first = 0;
+    *end = window->kind == PACK_PIXELS ? window->tap_count : 1;
+    if (window->kind != PACK_PIXELS)
+        return;
+    const int row = grid_row * window->step, rows = window->image.h;
+    while (*first < *end && (row + window->taps[*first].h < 0 || row + window->taps[*first].h >= rows))
+        ++*first;
+    while (*first < *end && (row + window->taps[*end - 1].h < 0 || row + window->taps[*end - 1].h >= rows))
+        --*end;
+    if (*first == *end)
+        *first = *end = 0;
+}
+
+ptrdiff_t window_tap_entry(const struct window *window, int tap)
+{
+    if (window->kind != PACK_PIXELS)
+        return 0;
+    const struct tap at = window->taps[tap];
+    const int x = at.w + window->lead;
+    const ptrdiff_t pixel = (ptrdiff_t)window->phase[x % window->step] * window->phase_pixels + x / window->step;
+    return (ptrdiff_t)(at.h - window->tap_top) * window_row_entries(window) + pixel * window->side;
+}
+
+ptrdiff_t window_row_step(const struct window *window)
+{
+    return (ptrdiff_t)window_row_entries(window) * (window->kind == PACK_PIXELS ? window->step : 1);
+}
+
+/* ---- packing ---- */
+
+struct packing {
+    const struct window *window;
+    const char *source; /* its first channel */
+    ptrdiff_t pixel_bytes;
+    size_t used_bytes, entry_bytes; /* of an entry: from the source, and in all */
+};
+
+static inline void copy_entry(char *to, const char *from, size_t used, size_t all)
+{
+    if (used == all) {
+        for (size_t i = 0; i < all; i += STEP_BYTES)
+            memcpy(to + i, from + i, STEP_BYTES);
+    } else {
+        memcpy(to, from, used);
+        memset(to + used, 0, all - used);
+    }
+}
+
+static const char *row_of(const struct packing *packing, int image, int row)
+{
+    const struct shape shape = packing->window->image;
+    return packing->source + ((int64_t)image * shape.h + row) * shape.w * packing->pixel_bytes;
+}
+
+/* A source row of one image, its pixels `side` entries apart. */
+static void pack_row(const struct packing *packing, const char *row, char *to)
+{
+    const struct window *window = packing->window;
+    const size_t each = packing->entry_bytes, apart = each * (size_t)window->side;
+    for (int p = 0; p < window->step; p++) {
+        if (window->phase[p] < 0)
+            continue;
+        char *entry = to + (size_t)window->phase[p] * (size_t)window->phase_pixels * apart;
+        for (int q = 0; q < window->phase_pixels; q++, entry += apart) {
+            const int column = q * window->step + p - window->lead;
+            if (row && column >= 0 && column < window->image.w)
+                copy_entry(entry, row + column * packing->pixel_bytes, packing->used_bytes, each);
+            else
+                memset(entry, 0, each);
+        }
+    }
+}
+
+static void pack_pixels(const struct packing *packing, const struct unit *unit, char *to)
+{
+    const struct window *window = packing->window;
+    const size_t row_bytes = (size_t)window_row_entries(window) * packing->entry_bytes;
+    for (int r = 0; r < unit->packed_rows; r++, to += row_bytes) {
+        const int row = unit->first_row * window->step + window->tap_top + r;
+        const bool read = r % window->step < window->tap_rows && row >= 0 && row < window->image.h;
+        for (int i = 0; i < window->side; i++)
+            pack_row(packing, read && i < unit->images ? row_of(packing, unit->first_image + i, row) : NULL,
+                     to + (size_t)i * packing->entry_bytes);
+    }
+    memset(to, 0, SLACK * packing->entry_bytes);
+}
+
+/* A single grid position's entry: of each tap row, the pixels inside the image follow one another in the source too. */
+static void pack_window(const struct packing *packing, int image, int top, int left, char *to)
+{
+    const struct window *window = packing->window;
+    const int taps_wide = window->tap_count / window->tap_rows, limit = window->image.w;
+    const int begin = left < 0 ? -left : 0, end = left + taps_wide > limit ? limit - left : taps_wide;
+    const size_t tap_bytes = (size_t)packing->pixel_bytes;
+    memset(to, 0, packing->entry_bytes);
+    if (end <= begin)
+        return;
+    for (int r = 0; r < window->tap_rows; r++, to += (size_t)taps_wide * tap_bytes)
+        if (top + r >= 0 && top + r < window->image.h)
+            memcpy(to + (size_t)begin * tap_bytes,
+                   row_of(packing, image, top + r) + (ptrdiff_t)(left + begin) * packing->pixel_bytes,
+                   (size_t)(end - begin) * tap_bytes);
+}
+
+static void pack_windows(const struct packing *packing, const struct unit *unit, char *to)
+{
+    const struct window *window = packing->window;
+    for (int r = 0; r < unit->packed_rows; r++)
+        for (int w = 0; w < window->grid_w; w++)
+            for (int i = 0; i < window->side; i++, to += packing->entry_bytes)
+                if (i < unit->images)
+                    pack_window(packing, unit->first_image + i,
+                                (unit->first_row + r) * window->step + window->taps[0].h,
+                                w * window->step + window->taps[0].w, to);
+                else
+                    memset(to, 0, packing->entry_bytes);
+    memset(to, 0, SLACK * packing->entry_bytes);
+}
+
+static void pack_pieces(const struct packing *packing, const struct unit *unit, char *to)
+{
+    const struct window *window = packing->window;
+    const int64_t first = (int64_t)unit->first_row * window->grid_w, wanted = (int64_t)unit->rows * window->grid_w;
+    const int64_t left = window->pixels - first, there = left < wanted ? left : wanted;
+    const char *from = packing->source + first * packing->pixel_bytes;
+    for (int64_t i = 0; i < there; i++, to += packing->entry_bytes, from += packing->pixel_bytes)
+        copy_entry(to, from, packing->used_bytes, packing->entry_bytes);
+    memset(to, 0, (size_t)(wanted - there + SLACK) * packing->entry_bytes);
+}
+
+void window_pack(const struct window *window, const void *source, int number, int first_channel, int channels,
+                 bool in_place, void *memory, struct unit *unit)
+{
+    const int group = number / window->band_count, left = window->image.n - group * window->side;
+    *unit = (struct unit){.first_image = group * window->side,
+                          .images = left < window->side ? left : window->side,
+                          .first_row = number % window->band_count * window->band,
+                          .entries = memory};
+    const int rows_left = window->grid_h - unit->first_row;
+    unit->rows = rows_left < window->band ? rows_left : window->band;
+    unit->packed_rows = packed_rows(window, unit->rows);
+    const bool windows = window->kind == PACK_WINDOWS;
+    const int numbers = windows ? window->tap_count * channels : channels, each = window->number_bytes;
+    const struct packing packing = {
+        .window = window,
+        .source = (const char *)source + (ptrdiff_t)first_channel * each,
+        .pixel_bytes = (ptrdiff_t)window->image.c * each,
+        .used_bytes = (size_t)numbers * (size_t)each,
+        .entry_bytes = (size_t)ceil_div(numbers, window->depth) * STEP_BYTES,
+    };
+    unit->entry_bytes = (ptrdiff_t)packing.entry_bytes;
+    const int64_t end = (int64_t)(unit->first_row + unit->rows) * window->grid_w;
+    const bool rows_ready = window->kind == PACK_PIXELS && window->side == 1 && lies_ready(window);
+    if (in_place && rows_ready) {
+        unit->entries = packing.source + ((int64_t)unit->first_image * window->image.h + unit->first_row) *
+                                             window->image.w * packing.pixel_bytes;
+        unit->entry_bytes = packing.pixel_bytes;
+    } else if (window->kind == PACK_NOTHING && in_place && end <= window->pixels) {
+        unit->entries = packing.source + (int64_t)unit->first_row * window->grid_w * packing.pixel_bytes;
+        unit->entry_bytes = packing.pixel_bytes;
+    } else if (window->kind == PACK_NOTHING) {
+        pack_pieces(&packing, unit, memory);
+    } else if (windows) {
+        pack_windows(&packing, unit, memory);
+    } else {
+        pack_pixels(&packing, unit, memory);
+    }
+}
