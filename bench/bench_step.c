@@ -161,7 +161,7 @@ static void bench_update(struct device *device, const struct update_case *one, i
     size_t bytes = (size_t)count * sizeof(float);
     struct step_control control = {.updates = 2, .lr = 1e-3f, .ema_decay = 0.999};
     struct decay_segment segments[] = {{count / 2, 0.01f}, {count, 0.0f}};
-    float norms[3];
+    struct step_norms norms;
     int32_t nonfinite;
     struct update_args args = {.kind = one->kind,
                                .momentum = one->momentum,
@@ -181,8 +181,9 @@ static void bench_update(struct device *device, const struct update_case *one, i
                                .segments = segments,
                                .segment_count = 2,
                                .control = &control,
-                               .norms = norms,
-                               .nonfinite = &nonfinite};
+                               .norms = &norms,
+                               .nonfinite = &nonfinite,
+                               .sketches = take(device, (size_t)sketch_count(count) * SKETCHES * sizeof(float))};
     double update = 1e9, norm = 1e9;
     for (int64_t i = 0; i < count; i++)
         args.grad[i] = (float)(i % 1001 - 500) * 1e-3f;
@@ -198,7 +199,7 @@ static void bench_update(struct device *device, const struct update_case *one, i
     double rate = (double)count * one->bytes / update * 1e-9;
     printf("update %-30s %9.2f ms  %6.2f GB/s  %3.0f %% of a copy   norm %6.2f GB/s\n", one->name, update * 1e3, rate,
            100 * rate / ceiling, (double)bytes / norm * 1e-9);
-    float *arrays[] = {args.param, args.grad, args.moment1, args.moment2, args.ema, args.low};
+    float *arrays[] = {args.param, args.grad, args.moment1, args.moment2, args.ema, args.low, args.sketches};
     for (int i = 0; i < COUNT_OF(arrays); i++)
         cpu->release(device, arrays[i]);
 }

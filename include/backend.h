@@ -1,5 +1,5 @@
 /* backend: the seam between the host and a device. A backend is one const table; each operation is one const table.
- * Level 2: includes op, augment. Vendor-free.
+ * Level 2: includes op, augment, random. Vendor-free.
  *
  * Pointers called "device memory" come from alloc or place and are never read by the host. Calls are queued in order on
  * the device's one queue and may return before the work is done; wait() is the only call that waits, and it is never
@@ -9,6 +9,7 @@
 #define BACKEND_H
 #include "augment.h"
 #include "op.h"
+#include "random.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -50,24 +51,39 @@ struct step_control {
 };
 
 /* What a step leaves behind. Written by the device into a ring that the host reads later, while the device goes on.
- * float NaN: not computed. */
+ * float NaN: not computed. Formulas and units: docs/statistics.md. */
 struct step_record {
     int64_t step;
+    int64_t updates; /* done so far, this one included */
     int32_t epoch;
-    int32_t samples;     /* that counted */
-    float loss;          /* mean over the batch, as trained on (smoothed) */
-    float loss_variance; /* of the per-sample losses within the batch, n-1 in the denominator */
-    float loss_max;
+    int32_t samples;   /* that counted */
     int32_t correct;   /* top-1 */
-    float grad_norm;   /* global L2 norm before clipping */
-    float update_norm; /* global L2 norm of the change of the parameters */
-    float weight_norm; /* global L2 norm of the parameters after the update */
-    float lr;
     int32_t nonfinite; /* non-finite values found in losses and gradients */
     int32_t bad;       /* non-zero: the update was refused */
-    int64_t updates;   /* done so far, this one included */
-    int64_t sequence;  /* step + 1, written after all the rest: until then this is not that step's record */
+    float lr;
+    float loss;                            /* mean over the batch, as trained on (smoothed) */
+    float loss_variance;                   /* of the per-sample losses within the batch, n-1 in the denominator */
+    float loss_median, loss_p90, loss_max; /* of the per-sample losses */
+    float grad_norm;                       /* global L2 norm before clipping */
+    float update_norm;                     /* global L2 norm of the change of the parameters */
+    float weight_norm;                     /* global L2 norm of the parameters after the update */
+    float grad_dot_update; /* inner product of the gradient, before clipping, and the change: below 0 downhill */
+    float grad_cosine;     /* between this gradient and that of the last good step; a sketch's estimate */
+    float grad_dot_last;   /* inner product of this gradient and the last good step's change; a sketch's estimate */
+    float noise_grad;      /* estimate of |G|^2, the squared norm of the gradient without sampling noise */
+    float noise_trace;     /* estimate of tr(Sigma), the sum of the variances of a sample's gradient */
+    int32_t noise_parts;   /* parts of the batch whose gradients these two came of; 0: not measured */
+    int64_t sequence;      /* step + 1, written after all the rest: until then this is not that step's record */
 };
+
+/* A step's norms and inner products, in device memory: as in step_record. */
+struct step_norms {
+    float grad, grad_cosine, grad_dot_last; /* by grad_norm */
+    float update, weight, grad_dot_update;  /* by update */
+};
+
+/* Bins of a histogram of losses: kernels/common/quantile.h. */
+enum { LOSS_OCTAVES = 24, LOSS_BINS_OCTAVE = 16, LOSS_BINS = LOSS_OCTAVES * LOSS_BINS_OCTAVE };
 
 /* Sums over evaluated samples; device memory, zeroed by the host before an evaluation. */
 struct loss_sums {
@@ -75,7 +91,16 @@ struct loss_sums {
     float loss_max;
     int32_t nonfinite;
     int64_t samples, correct, correct5;
+    int32_t histogram[LOSS_BINS]; /* of the finite losses */
 };
+
+/* Sketches of flat arrays: kernels/common/sketch.h. In order: two gradients by turns, the last update. */
+enum { SKETCH_STRETCH = 128, SKETCH_LANES = 16, SKETCHES = 3 };
+/* Floats of the sketch of an array. */
+HOST_DEVICE int64_t sketch_count(int64_t count)
+{
+    return (count + SKETCH_STRETCH - 1) / SKETCH_STRETCH * SKETCH_LANES;
+}
 
 /* ---- operations ---- */
 
@@ -187,8 +212,9 @@ struct update_args {
     const struct decay_segment *segments; /* device memory */
     int segment_count;
     struct step_control *control;
-    float *norms;       /* device, 3 floats: gradient (by grad_norm), update, weight */
-    int32_t *nonfinite; /* device: by grad_norm */
+    struct step_norms *norms; /* device */
+    int32_t *nonfinite;       /* device: by grad_norm */
+    float *sketches;          /* device: [SKETCHES][sketch_count(count)], or NULL: cosine and dot_last are NaN */
 };
 
 /* A ring of slots through which images reach the device that are not all held there: the host fills a slot, sends it,
@@ -254,8 +280,8 @@ struct backend {
     /* to += from (first: to = from), element-wise. Sums gradients of a value with several readers, and of accumulated
      * batches. */
     int (*accumulate)(struct device *device, void *to, const void *from, int64_t count, enum dtype dtype, bool first);
-    /* norms[0] = L2 norm of grad * grad_scale, non-finite values counted; sets control->bad (never clears it) where
-     * there are any or the norm overflows, and clip_scale. */
+    /* norms->grad = L2 norm of grad * grad_scale, cosine and dot_last; non-finite values counted; sets control->bad
+     * (never clears it) where there are any or the norm overflows, and clip_scale. */
     int (*grad_norm)(struct device *device, const struct update_args *args);
     /* Leaves everything as it is where control->bad. */
     int (*update)(struct device *device, const struct update_args *args);

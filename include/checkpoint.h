@@ -5,6 +5,7 @@
  *   model.safetensors  parameters and running statistics under torchvision's names, as they are being trained
  *   ema.safetensors    the same names, averaged weights; only with an EMA. This is what validation measured.
  *   optim.safetensors  <parameter>.momentum_buffer (SGD) or .exp_avg and .exp_avg_sq (Adam)
+ *   stats.safetensors  what statistics carry from step to step (host/train/stats_file.c); may be absent
  *   state.json         {"format", "state": {…}, "files": {<name>: {"bytes", "crc32"}}, "crc32" of all before} */
 #ifndef CHECKPOINT_H
 #define CHECKPOINT_H

@@ -37,6 +37,7 @@ enum slab_kind {
     SLAB_ACTIVATION, /* the network's input, activations, their gradients, what operations save; shared by liveness */
     SLAB_SCRATCH,
     SLAB_BATCH,
+    SLAB_SKETCH, /* of gradients and updates: update_args.sketches */
     SLAB_COUNT
 };
 struct slab {
@@ -127,6 +128,9 @@ int plan_read_batch(struct plan *plan, int32_t *samples, int32_t *predictions, f
  * STATE_EMA (states). Both wait. Writing PARAM also renews the low-precision copy. */
 int plan_read_weight(struct plan *plan, enum slab_kind slab, int value, float *canonical);
 int plan_write_weight(struct plan *plan, enum slab_kind slab, int value, const float *canonical);
+/* A whole slab in host memory, as it lies on the device: what only the same backend can read again. Both wait. */
+int plan_read_slab(struct plan *plan, enum slab_kind slab, void *to);
+int plan_write_slab(struct plan *plan, enum slab_kind slab, const void *from);
 /* Draws all weights from the seed (init rules of the values); zeroes moments and the count of updates; EMA starts as a
  * copy. */
 int plan_init_weights(struct plan *plan, uint64_t seed);

@@ -16,6 +16,7 @@
 #define RUN_H
 #include "config.h"
 #include "file.h"
+#include "fluctuation.h"
 
 struct run {
     char path[PATH_BYTES]; /* "": not open */
@@ -44,7 +45,8 @@ int run_write_env(struct run *run, const char *device, int argc, char **argv);
 int run_write_skipped(struct run *run, const char *const *lines, int64_t count, const char *const *more,
                       int64_t more_count);
 
-int run_log_step(struct run *run, const struct step_record *record);
+/* A row of steps.csv. */
+int run_log_step(struct run *run, const struct step_record *record, const struct loss_view *view);
 struct epoch_record {
     int64_t epoch;  /* from 0 */
     double seconds; /* since the run began, resumed parts added */

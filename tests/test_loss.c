@@ -20,7 +20,7 @@ struct batch {
     struct loss_sums sums;
     struct loss_args args; /* places in host memory */
     struct step_record record;
-    float norms[3]; /* of the update */
+    struct step_norms norms;
     int32_t nonfinite;
     float logits[MOST], grad[MOST], probabilities[MOST], targets[MOST], losses[1024];
     uint16_t low_logits[MOST], low_grad[MOST];
@@ -36,7 +36,7 @@ static void batch_open(int rows, int classes, int threads)
     mirror_add(&batch.mirror, &batch.control, sizeof batch.control);
     mirror_add(&batch.mirror, &batch.sums, sizeof batch.sums);
     mirror_add(&batch.mirror, &batch.record, sizeof batch.record);
-    mirror_add(&batch.mirror, batch.norms, sizeof batch.norms);
+    mirror_add(&batch.mirror, &batch.norms, sizeof batch.norms);
     mirror_add(&batch.mirror, &batch.nonfinite, sizeof batch.nonfinite);
     const size_t values = (size_t)rows * (size_t)classes;
     mirror_add(&batch.mirror, batch.logits, values * sizeof(float));
@@ -95,7 +95,7 @@ static int record_work(struct mirror *mirror, const void *what)
 {
     (void)what;
     const struct update_args update = {.control = mirror_at(mirror, &batch.control),
-                                       .norms = mirror_at(mirror, batch.norms),
+                                       .norms = mirror_at(mirror, &batch.norms),
                                        .nonfinite = mirror_at(mirror, &batch.nonfinite)};
     return mirror->backend->record(mirror->device, mirror_at(mirror, &batch.record), 1, mirror_at(mirror, &batch.sums),
                                    &update);
@@ -361,7 +361,8 @@ static void test_record(void **state)
     (void)state;
     batch_open(50, 10, 1);
     batch_run();
-    memcpy(batch.norms, (float[]){1.5f, 0.25f, 8.0f}, sizeof batch.norms);
+    batch.norms = (struct step_norms){
+        .grad = 1.5f, .update = 0.25f, .weight = 8, .grad_dot_update = -3, .grad_cosine = 0.5f, .grad_dot_last = -2};
     batch.control.step = 41, batch.control.epoch = 3, batch.control.lr = 0.125f, batch.control.updates = 7;
     record_run();
     struct step_record record = batch.record;
@@ -375,22 +376,76 @@ static void test_record(void **state)
     assert_true(record.step == 41 && record.sequence == 42 && record.epoch == 3 && record.lr == 0.125f &&
                 record.samples == 50);
     assert_true(record.grad_norm == 1.5f && record.update_norm == 0.25f && record.weight_norm == 8.0f);
+    assert_true(record.grad_dot_update == -3.0f && record.grad_cosine == 0.5f && record.grad_dot_last == -2.0f);
+    assert_true(isnan(record.noise_grad) && isnan(record.noise_trace));
     assert_true(record.bad == 0 && record.nonfinite == 0 && record.loss_max == batch.sums.loss_max);
     assert_int_equal(record.correct, batch.sums.correct);
 
     /* A refused update has no norms, one sample has no variance, none has no loss. */
-    batch.control.bad = 1, batch.nonfinite = 7, batch.norms[0] = NAN;
+    batch.control.bad = 1, batch.nonfinite = 7, batch.norms.grad = NAN;
     batch.sums.nonfinite = 2;
     record_run();
     record = batch.record;
     assert_true(isnan(record.grad_norm) && isnan(record.update_norm) && isnan(record.weight_norm));
+    assert_true(isnan(record.grad_dot_update) && isnan(record.grad_cosine) && isnan(record.grad_dot_last));
     assert_true(record.nonfinite == 9 && record.bad == 1 && record.updates == 8);
     batch.sums = (struct loss_sums){.samples = 1, .loss = 2.0, .loss_squares = 4.0, .loss_max = 2.0f};
     record_run();
     assert_true(batch.record.loss == 2.0f && isnan(batch.record.loss_variance));
     batch.sums = (struct loss_sums){0};
     record_run();
-    assert_true(isnan(batch.record.loss) && isnan(batch.record.loss_max));
+    assert_true(isnan(batch.record.loss) && isnan(batch.record.loss_max) && isnan(batch.record.loss_median));
+    batch_close();
+}
+
+static int compare_floats(const void *a, const void *b)
+{
+    float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+/* Quantiles against the sorted losses: within a bin, 1/16 of the value, of what interpolation between ranks gives. */
+static void quantile_check(int rows, float spread, bool accumulated)
+{
+    static float sorted[2048];
+    int count = 0;
+    batch_open(rows, 10, 2);
+    for (int part = 0; part <= accumulated; part++) {
+        vectors_det(batch.logits, part ? "more" : "loss.logits", (int64_t)rows * 10, -spread, spread);
+        batch_run();
+        for (int row = 0; row < rows; row++)
+            sorted[count++] = batch.losses[row];
+    }
+    record_run();
+    qsort(sorted, (size_t)count, sizeof *sorted, compare_floats);
+    for (int q = 0; q < 2; q++) {
+        double rank = (q ? 0.9 : 0.5) * (count - 1), got = q ? batch.record.loss_p90 : batch.record.loss_median;
+        int below = (int)rank, above = below + 1 < count ? below + 1 : below;
+        if (!(got >= sorted[below] / 1.0625 && got <= sorted[above] * 1.0625 && got <= sorted[count - 1]))
+            fail_msg("%d rows, quantile %d: %g, between %g and %g", count, q, got, (double)sorted[below],
+                     (double)sorted[above]);
+    }
+    batch_close();
+}
+
+static void test_quantiles(void **state)
+{
+    (void)state;
+    static const int rows[] = {1, 2, 3, 8, 63, 500};
+    static const float spreads[] = {1e-4f, 0.5f, 4.0f, 40.0f};
+    for (int r = 0; r < COUNT_OF(rows); r++)
+        for (int s = 0; s < COUNT_OF(spreads); s++)
+            quantile_check(rows[r], spreads[s], r % 2 == 1);
+    /* Beyond the bins: what is tiny is between 0 and the first edge, what is huge below the largest; rows that do not
+     * count do not. */
+    batch_open(3, 2, 1);
+    float logits[] = {300, 0, 0, 300, 0, 300};
+    memcpy(batch.logits, logits, sizeof logits);
+    batch.labels[0] = 0, batch.labels[1] = 0, batch.labels[2] = -1;
+    batch_run();
+    record_run();
+    assert_true(batch.record.loss_median >= 0.0f && batch.record.loss_median < 2e-5f);
+    assert_true(batch.record.loss_p90 <= 300.0f);
     batch_close();
 }
 
@@ -401,6 +456,7 @@ int main(void)
         cmocka_unit_test(test_sizes),     cmocka_unit_test(test_low_precision),
         cmocka_unit_test(test_ties),      cmocka_unit_test(test_threads_do_not_matter),
         cmocka_unit_test(test_nonfinite), cmocka_unit_test(test_record),
+        cmocka_unit_test(test_quantiles),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -155,6 +155,8 @@ static void test_processes_do_not_share_a_folder(void **state)
     assert_false(file_exists(beyond));
 }
 
+static const struct loss_view view = {2.25, 0.03125, NAN};
+
 static struct step_record example_step(int64_t step)
 {
     return (struct step_record){.step = step,
@@ -162,11 +164,18 @@ static struct step_record example_step(int64_t step)
                                 .samples = 32,
                                 .loss = 2.3f - 0.1f * (float)step,
                                 .loss_variance = 0.25f,
+                                .loss_median = 2.0f,
+                                .loss_p90 = 3.0f,
                                 .loss_max = 4.0f,
                                 .correct = 7,
                                 .grad_norm = 1e-9f,
                                 .update_norm = 0.5f,
-                                .weight_norm = 30.0f,
+                                .weight_norm = 32.0f,
+                                .grad_dot_update = -1.5f,
+                                .grad_cosine = 0.75f,
+                                .grad_dot_last = NAN,
+                                .noise_grad = 3.0f,
+                                .noise_trace = 96.0f,
                                 .lr = 0.1f};
 }
 
@@ -177,25 +186,33 @@ static void test_step_rows(void **state)
     struct arena arena = {0};
     must(run_create(&run, &config));
     struct step_record record = example_step(0);
-    must(run_log_step(&run, &record));
+    must(run_log_step(&run, &record, &view));
     record = (struct step_record){.step = INT64_MAX,
                                   .epoch = 6,
                                   .samples = 1,
                                   .loss = INFINITY,
                                   .loss_variance = NAN,
                                   .loss_max = -INFINITY,
+                                  .loss_median = NAN,
                                   .grad_norm = NAN,
-                                  .update_norm = NAN};
-    must(run_log_step(&run, &record));
+                                  .update_norm = NAN,
+                                  .grad_dot_update = NAN,
+                                  .grad_cosine = NAN,
+                                  .grad_dot_last = NAN,
+                                  .noise_grad = NAN,
+                                  .noise_trace = NAN};
+    must(run_log_step(&run, &record, &view));
     record.bad = 1;
     record.nonfinite = 3;
-    must(run_log_step(&run, &record));
+    must(run_log_step(&run, &record, &view));
     assert_string_equal(
         content(&arena, run.path, "steps.csv"),
-        "step,epoch,samples,loss,loss_variance,loss_max,correct,grad_norm,update_norm,weight_norm,lr,nonfinite,bad\n"
-        "0,1,32,2.29999995,0.25,4,7,9.99999972e-10,0.5,30,0.100000001,0,0\n"
-        "9223372036854775807,7,1,inf,,-inf,0,,,0,0,0,0\n"
-        "9223372036854775807,7,1,inf,nan,-inf,0,nan,,0,0,3,1\n");
+        "step,epoch,samples,loss,loss_variance,loss_max,correct,grad_norm,update_norm,weight_norm,lr,nonfinite,bad,"
+        "loss_median,loss_p90,update_ratio,grad_dot_update,grad_cosine,grad_dot_last,noise_grad,noise_trace,"
+        "loss_smooth,loss_smooth_error,spike_z\n"
+        "0,1,32,2.29999995,0.25,4,7,9.99999972e-10,0.5,32,0.100000001,0,0,2,3,0.015625,-1.5,0.75,,3,96,2.25,0.03125,\n"
+        "9223372036854775807,7,1,inf,,-inf,0,,,0,0,0,0,,0,,,,,,,2.25,0.03125,\n"
+        "9223372036854775807,7,1,inf,nan,-inf,0,nan,,0,0,3,1,nan,0,,,,,,,2.25,0.03125,\n");
     arena_free(&arena);
     run_close(&run);
 }
@@ -286,7 +303,7 @@ static void log_steps(struct run *run, int64_t from, int64_t to)
 {
     for (int64_t step = from; step < to; step++) {
         struct step_record record = example_step(step);
-        must(run_log_step(run, &record));
+        must(run_log_step(run, &record, &view));
         must(run_log_event(run, "step", "\"step\":%d", (int)step));
         if (step % 4 == 3) {
             struct epoch_record epoch = {.epoch = step / 4, .train_loss = 1.0 / (double)step};
@@ -379,7 +396,7 @@ static void test_full_disk(void **state)
     int status = OK;
     int64_t rows = 0, steps, results, log;
     while (status >= 0 && rows < 10000) {
-        status = run_log_step(&run, &record);
+        status = run_log_step(&run, &record, &view);
         rows += status >= 0;
     }
     must_fail(status, ERR_IO, "steps.csv", "No space left on device");

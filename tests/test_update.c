@@ -2,6 +2,7 @@
  * against plain loops in double, and bit for bit against the shared arithmetic. */
 #include "kernels/common/fp16.h"
 #include "kernels/common/optimizer.h"
+#include "kernels/common/sketch.h"
 #include "mirror.h"
 #include "vectors.h"
 
@@ -21,7 +22,7 @@ struct slab {
     struct step_control control;
     struct decay_segment segments[3];
     struct update_args args; /* places in host memory */
-    float norms[3];
+    struct step_norms norms;
     int32_t nonfinite;
 };
 
@@ -39,7 +40,7 @@ static void slab_open(struct slab *slab, int64_t count, int threads)
     mirror_open(&slab->mirror, threads);
     mirror_add(&slab->mirror, &slab->control, sizeof slab->control);
     mirror_add(&slab->mirror, slab->segments, sizeof slab->segments);
-    mirror_add(&slab->mirror, slab->norms, sizeof slab->norms);
+    mirror_add(&slab->mirror, &slab->norms, sizeof slab->norms);
     mirror_add(&slab->mirror, &slab->nonfinite, sizeof slab->nonfinite);
     slab->segments[0] = (struct decay_segment){count / 3, 0.0f};
     slab->segments[1] = (struct decay_segment){count / 3 + count / 2, 0.1f};
@@ -60,8 +61,9 @@ static void slab_open(struct slab *slab, int64_t count, int threads)
                                       .segments = slab->segments,
                                       .segment_count = 3,
                                       .control = &slab->control,
-                                      .norms = slab->norms,
-                                      .nonfinite = &slab->nonfinite};
+                                      .norms = &slab->norms,
+                                      .nonfinite = &slab->nonfinite,
+                                      .sketches = take(slab, (size_t)sketch_count(count) * SKETCHES * 4)};
     vectors_det(slab->args.param, "update.param", count, -1, 1);
     vectors_det(slab->args.grad, "update.grad", count, -2, 2);
     vectors_det(slab->args.ema, "update.ema", count, -1, 1);
@@ -76,6 +78,7 @@ static void slab_close(struct slab *slab)
     free(slab->args.moment2);
     free(slab->args.ema);
     free(slab->args.low);
+    free(slab->args.sketches);
 }
 
 static struct update_args on_device(const struct mirror *mirror, const struct update_args *host)
@@ -91,6 +94,7 @@ static struct update_args on_device(const struct mirror *mirror, const struct up
     args.control = mirror_at(mirror, args.control);
     args.norms = mirror_at(mirror, args.norms);
     args.nonfinite = mirror_at(mirror, args.nonfinite);
+    args.sketches = mirror_at(mirror, args.sketches);
     return args;
 }
 
@@ -229,7 +233,7 @@ static void clip_check(struct vectors *vectors, const json_t *one)
             slab.args.param[i] = -slab.args.param[i];
         assert_int_equal(slab.control.bad, 0);
         vectors_check(vectors_text(one, "name"), slab.args.param, want, count, 0, 6e-8);
-        assert_true(fabs((double)slab.norms[0] - norm) <= 1e-7 * norm);
+        assert_true(fabs((double)slab.norms.grad - norm) <= 1e-7 * norm);
     } else {
         assert_int_equal(slab.control.bad, 1);
         assert_true(slab.args.param[0] == 0.0f && slab.args.param[1] == 0.0f);
@@ -300,9 +304,9 @@ static void test_update_sizes(void **state)
             moved += ((double)args->param[i] - param[i]) * ((double)args->param[i] - param[i]);
             weight += (double)args->param[i] * args->param[i];
         }
-        assert_true(fabs(slab.norms[0] - norm) <= 1e-7 * norm);
-        assert_true(fabs(slab.norms[1] - sqrt(moved)) <= 1e-7 * sqrt(moved));
-        assert_true(fabs(slab.norms[2] - sqrt(weight)) <= 1e-7 * sqrt(weight));
+        assert_true(fabs(slab.norms.grad - norm) <= 1e-7 * norm);
+        assert_true(fabs(slab.norms.update - sqrt(moved)) <= 1e-7 * sqrt(moved));
+        assert_true(fabs(slab.norms.weight - sqrt(weight)) <= 1e-7 * sqrt(weight));
         free(param);
         free(ema);
         slab_close(&slab);
@@ -397,12 +401,106 @@ static void test_threads_do_not_matter(void **state)
         for (int threads = 2; threads <= 5; threads += 3) {
             slab_open(&other, counts[s], threads);
             slab_step(&other);
-            assert_memory_equal(one.norms, other.norms, sizeof one.norms);
+            assert_memory_equal(&one.norms, &other.norms, sizeof one.norms);
             assert_memory_equal(one.args.param, other.args.param, (size_t)counts[s] * 4);
             slab_close(&other);
         }
         slab_close(&one);
     }
+}
+
+/* ---- sketches ---- */
+
+/* The sketch of values, from its definition. */
+static double *naive_sketch(const float *values, int64_t count)
+{
+    double *sketch = calloc((size_t)sketch_count(count), sizeof *sketch);
+    for (int64_t i = 0; i < count; i++)
+        sketch[sketch_bucket(i)] += (double)sketch_signed(i, values[i]);
+    return sketch;
+}
+
+static double product(const double *a, const double *b, int64_t count)
+{
+    double sum = 0.0;
+    for (int64_t i = 0; i < count; i++)
+        sum += a[i] * b[i];
+    return sum;
+}
+
+/* Two good steps with a refused one between them: what the second says of the first, against the definition and, within
+ * what a sketch can, against the arrays themselves. */
+static void sketch_check(int64_t count, enum optimizer_kind kind)
+{
+    struct slab slab;
+    slab_open(&slab, count, 3);
+    if (mirror_detects_races(&slab.mirror) && count > RACES_MOST) {
+        slab_close(&slab);
+        return;
+    }
+    slab.args.kind = kind;
+    slab.args.grad_scale = 0.5f;
+    float *param = malloc((size_t)count * 4), *first = malloc((size_t)count * 4), *moved = malloc((size_t)count * 4);
+    memcpy(param, slab.args.param, (size_t)count * 4);
+    memcpy(first, slab.args.grad, (size_t)count * 4);
+    slab_step(&slab);
+    assert_true(isnan(slab.norms.grad_cosine) && isnan(slab.norms.grad_dot_last));
+    double slope = 0.0, dot = 0.0, square = 0.0, past = 0.0, movement = 0.0, change = 0.0;
+    for (int64_t i = 0; i < count; i++) {
+        moved[i] = slab.args.param[i] - param[i];
+        slope += 0.5 * (double)first[i] * (double)moved[i];
+        change += (double)moved[i] * (double)moved[i];
+    }
+    assert_true(fabs(slab.norms.grad_dot_update - slope) <= 1e-5 * (fabs(slope) + slab.norms.grad * sqrt(change)));
+    slab.control.updates++;
+    slab.args.grad[0] = NAN;
+    slab_step(&slab);
+    assert_int_equal(slab.control.bad, 1);
+    slab.control.bad = 0;
+    vectors_det(slab.args.grad, "second", count, -2, 2);
+    for (int64_t i = 0; i < count; i++) {
+        slab.args.grad[i] += first[i];
+        dot += (double)first[i] * (double)slab.args.grad[i];
+        square += (double)slab.args.grad[i] * (double)slab.args.grad[i];
+        past += (double)first[i] * (double)first[i];
+        movement += 0.5 * (double)slab.args.grad[i] * (double)moved[i];
+    }
+    double *a = naive_sketch(first, count), *b = naive_sketch(slab.args.grad, count), *c = naive_sketch(moved, count);
+    const int64_t buckets = sketch_count(count);
+    slab_step(&slab);
+    const double cosine = product(a, b, buckets) / sqrt(product(a, a, buckets) * product(b, b, buckets));
+    const double size = sqrt(square * change);
+    if (fabs(slab.norms.grad_cosine - cosine) > 1e-5 ||
+        fabs(slab.norms.grad_dot_last - 0.5 * product(b, c, buckets)) > 1e-5 * size)
+        fail_msg("size %d: cosine %.9g and product %.9g, expected %.9g and %.9g", (int)count,
+                 (double)slab.norms.grad_cosine, (double)slab.norms.grad_dot_last, cosine,
+                 0.5 * product(b, c, buckets));
+    const double room = count <= SKETCH_LANES ? 1e-5 : 5.0 / sqrt((double)buckets);
+    assert_true(fabs(cosine - dot / sqrt(square * past)) <= room);
+    assert_true(fabs(slab.norms.grad_dot_last - movement) <= room * size);
+    free(a);
+    free(b);
+    free(c);
+    free(param);
+    free(first);
+    free(moved);
+    slab_close(&slab);
+}
+
+static void test_sketches(void **state)
+{
+    (void)state;
+    for (int s = 0; s < COUNT_OF(sizes) && sizes[s] <= 100003; s++)
+        sketch_check(sizes[s], s % 2 ? OPTIMIZER_SGD : OPTIMIZER_ADAMW);
+    struct slab slab;
+    slab_open(&slab, 100, 1);
+    float *sketches = slab.args.sketches;
+    slab.args.sketches = NULL;
+    slab.control.updates = 3;
+    slab_step(&slab);
+    assert_true(isfinite(slab.norms.update) && isnan(slab.norms.grad_cosine) && isnan(slab.norms.grad_dot_last));
+    slab.args.sketches = sketches;
+    slab_close(&slab);
 }
 
 /* ---- what must refuse ---- */
@@ -424,7 +522,7 @@ static void test_bad_step_touches_nothing(void **state)
             slab_step(&slab);
             assert_int_equal(slab.control.bad, 1);
             assert_int_equal(slab.nonfinite, 2);
-            assert_false(isfinite(slab.norms[0]));
+            assert_false(isfinite(slab.norms.grad));
             assert_memory_equal(slab.args.param, clean.args.param, COUNT * 4);
             assert_memory_equal(slab.args.moment1, clean.args.moment1, COUNT * 4);
             assert_memory_equal(slab.args.moment2, clean.args.moment2, COUNT * 4);
@@ -452,7 +550,7 @@ static void test_bad_stays_and_overflow_is_bad(void **state)
         slab.args.grad[i] = 1e30f;
     slab_step(&slab);
     assert_int_equal(slab.control.bad, 0);
-    assert_true(fabs((double)slab.norms[0] - 1e31) < 1e25);
+    assert_true(fabs((double)slab.norms.grad - 1e31) < 1e25);
     for (int i = 0; i < 100; i++)
         slab.args.grad[i] = 2e38f;
     slab_step(&slab);
@@ -469,6 +567,7 @@ int main(void)
         cmocka_unit_test(test_update_sizes),
         cmocka_unit_test(test_shared_arithmetic),
         cmocka_unit_test(test_threads_do_not_matter),
+        cmocka_unit_test(test_sketches),
         cmocka_unit_test(test_bad_step_touches_nothing),
         cmocka_unit_test(test_bad_stays_and_overflow_is_bad),
     };

@@ -233,7 +233,7 @@ static struct batch_layout lay_out_batch(const struct plan *plan)
     layout.losses = carve(&layout.bytes, rows * sizeof(float));
     layout.predictions = carve(&layout.bytes, rows * sizeof(int32_t));
     layout.probabilities = carve(&layout.bytes, rows * classes * sizeof(float));
-    layout.norms = carve(&layout.bytes, 3 * sizeof(float));
+    layout.norms = carve(&layout.bytes, sizeof(struct step_norms));
     layout.nonfinite = carve(&layout.bytes, sizeof(int32_t));
     layout.segments = carve(&layout.bytes, (size_t)plan->graph->value_count * sizeof(struct decay_segment));
     return layout;
@@ -258,6 +258,7 @@ static void size_slabs(struct plan *plan, size_t activation_bytes, size_t scratc
         [SLAB_ACTIVATION] = activation_bytes,
         [SLAB_SCRATCH] = scratch_bytes,
         [SLAB_BATCH] = batch_bytes,
+        [SLAB_SKETCH] = options->training ? (size_t)sketch_count(plan->param_count) * SKETCHES * sizeof(float) : 0,
     };
     for (int i = 0; i < SLAB_COUNT; i++)
         plan->slabs[i].bytes = bytes[i];
@@ -394,6 +395,7 @@ static int bind_batch(struct plan *plan, const struct batch_layout *layout)
     plan->update.low_dtype = options->dtype;
     plan->update.control = plan->control;
     plan->update.norms = slab_at(plan, SLAB_BATCH, layout->norms);
+    plan->update.sketches = plan->slabs[SLAB_SKETCH].memory;
     plan->update.nonfinite = slab_at(plan, SLAB_BATCH, layout->nonfinite);
     return bind_segments(plan, slab_at(plan, SLAB_BATCH, layout->segments));
 }

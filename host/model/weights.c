@@ -60,6 +60,20 @@ int plan_write_weight(struct plan *plan, enum slab_kind slab, int value, const f
     return status;
 }
 
+int plan_read_slab(struct plan *plan, enum slab_kind slab, void *to)
+{
+    const struct slab *from = &plan->slabs[slab];
+    TRY(plan->backend->download(plan->device, to, from->memory, from->bytes));
+    return plan->backend->wait(plan->device);
+}
+
+int plan_write_slab(struct plan *plan, enum slab_kind slab, const void *from)
+{
+    const struct slab *to = &plan->slabs[slab];
+    TRY(plan->backend->upload(plan->device, to->memory, from, to->bytes));
+    return plan->backend->wait(plan->device);
+}
+
 /* FNV-1a: keys the draw by name, so that adding a layer leaves the others' first values as they were. */
 static uint32_t hash_name(const char *name)
 {

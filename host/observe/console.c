@@ -113,7 +113,7 @@ static void memory_line(const struct plan *plan)
     } parts[] = {
         {"activations", SLAB_ACTIVATION, SLAB_ACTIVATION},
         {"weights and optimizer", SLAB_PARAM, SLAB_STATE_EMA},
-        {"scratch", SLAB_SCRATCH, SLAB_BATCH},
+        {"scratch", SLAB_SCRATCH, SLAB_SKETCH},
     };
     text_bytes(all, (double)plan_bytes(plan));
     for (int i = 0; i < COUNT_OF(parts); i++) {

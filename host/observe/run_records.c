@@ -8,8 +8,10 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char steps_head[] = "step,epoch,samples,loss,loss_variance,loss_max,correct,grad_norm,update_norm,weight_"
-                                 "norm,lr,nonfinite,bad\n";
+static const char steps_head[] =
+    "step,epoch,samples,loss,loss_variance,loss_max,correct,grad_norm,update_norm,weight_norm,lr,nonfinite,bad,"
+    "loss_median,loss_p90,update_ratio,grad_dot_update,grad_cosine,grad_dot_last,noise_grad,noise_trace,loss_smooth,"
+    "loss_smooth_error,spike_z\n";
 /* The first seven are ultralytics'. */
 static const char results_head[] = "epoch,time,train/loss,metrics/accuracy_top1,metrics/accuracy_top5,val/loss,lr/pg0,"
                                    "train/accuracy,best,plateau_cut,bad_steps,images_per_second,data_wait,skipped\n";
@@ -69,7 +71,7 @@ static int append_row(struct append_file *file, const struct run *run, struct ro
 
 enum { FLOAT_DIGITS = 9, CLOCK_DIGITS = 6 };
 
-int run_log_step(struct run *run, const struct step_record *record)
+int run_log_step(struct run *run, const struct step_record *record, const struct loss_view *view)
 {
     /* Of a refused step a NaN is what was found, else it means not computed. */
     const char *missing = record->bad ? "nan" : "";
@@ -87,6 +89,17 @@ int run_log_step(struct run *run, const struct step_record *record)
     put_number(&row, record->lr, FLOAT_DIGITS, missing);
     put_integer(&row, record->nonfinite);
     put_integer(&row, record->bad != 0);
+    put_number(&row, record->loss_median, FLOAT_DIGITS, missing);
+    put_number(&row, record->loss_p90, FLOAT_DIGITS, missing);
+    put_number(&row, (double)record->update_norm / (double)record->weight_norm, FLOAT_DIGITS, "");
+    put_number(&row, record->grad_dot_update, FLOAT_DIGITS, "");
+    put_number(&row, record->grad_cosine, FLOAT_DIGITS, "");
+    put_number(&row, record->grad_dot_last, FLOAT_DIGITS, "");
+    put_number(&row, record->noise_grad, FLOAT_DIGITS, "");
+    put_number(&row, record->noise_trace, FLOAT_DIGITS, "");
+    put_number(&row, view->smooth, FLOAT_DIGITS, "");
+    put_number(&row, view->smooth_error, FLOAT_DIGITS, "");
+    put_number(&row, view->spike_z, FLOAT_DIGITS, "");
     return append_row(&run->steps, run, &row);
 }
 

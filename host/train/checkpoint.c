@@ -1,6 +1,7 @@
 /* checkpoint: a folder of weight files and a sealed state.json, complete or absent. See include/checkpoint.h.
  * Owns the folder's life and the checksums; must not know what the state says. */
 #include "checkpoint.h"
+#include "stats_file.h"
 #include "weight_file.h"
 
 #include <assert.h>
@@ -58,21 +59,30 @@ static int write_state(const char *path, json_t *root)
     return status;
 }
 
+static void note_sum(json_t *sums, int kind, const struct file_sum *sum)
+{
+    char crc[16];
+    snprintf(crc, sizeof crc, "%08" PRIx32, sum->crc);
+    json_object_set_new(sums, weight_file_names[kind],
+                        json_pack("{s:I, s:s}", "bytes", (json_int_t)sum->bytes, "crc32", crc));
+}
+
 static int write_files(const char *folder, struct plan *plan, int64_t batches_tracked, const char *const *metadata,
                        json_t *sums)
 {
-    char path[PATH_BYTES], crc[16];
+    char path[PATH_BYTES];
+    struct file_sum sum;
     for (int kind = 0; kind < WEIGHT_FILES; kind++) {
         if (!weight_file_expected(plan, (enum weight_file)kind))
             continue;
-        struct file_sum sum;
         TRY(path_join(path, folder, weight_file_names[kind]));
         TRY(weight_file_write((enum weight_file)kind, path, plan, batches_tracked,
                               kind == WEIGHT_OPTIM ? NULL : metadata, &sum));
-        snprintf(crc, sizeof crc, "%08" PRIx32, sum.crc);
-        json_object_set_new(sums, weight_file_names[kind],
-                            json_pack("{s:I, s:s}", "bytes", (json_int_t)sum.bytes, "crc32", crc));
+        note_sum(sums, kind, &sum);
     }
+    TRY(path_join(path, folder, weight_file_names[STATS_FILE]));
+    TRY(stats_file_write(path, plan, &sum));
+    note_sum(sums, STATS_FILE, &sum);
     return OK;
 }
 
@@ -150,9 +160,9 @@ int checkpoint_find(char path[static PATH_BYTES], const char *folder)
 /* Files of a checkpoint being read. */
 struct reading {
     json_t *state; /* root of state.json */
-    struct tensor_file files[WEIGHT_FILES];
-    bool present[WEIGHT_FILES];
-    char paths[WEIGHT_FILES][PATH_BYTES];
+    struct tensor_file files[CHECKPOINT_FILES];
+    bool present[CHECKPOINT_FILES];
+    char paths[CHECKPOINT_FILES][PATH_BYTES];
 };
 
 static int parse_state(struct reading *reading, const char *path, char *text, size_t bytes)
@@ -235,7 +245,7 @@ static int read_all(struct reading *reading, const char *folder, const struct pl
 {
     TRY(read_state(reading, folder));
     const json_t *files = json_object_get(reading->state, "files");
-    for (int kind = 0; kind < WEIGHT_FILES; kind++)
+    for (int kind = 0; kind < CHECKPOINT_FILES; kind++)
         reading->present[kind] = json_object_get(files, weight_file_names[kind]) != NULL;
     if (!with_optimizer) {
         int kind = reading->present[WEIGHT_EMA] ? WEIGHT_EMA : WEIGHT_MODEL;
@@ -249,7 +259,7 @@ static int read_all(struct reading *reading, const char *folder, const struct pl
         TRY(read_weights(reading, folder, kind));
         TRY(weight_file_check((enum weight_file)kind, plan, &reading->files[kind], reading->paths[kind]));
     }
-    return OK;
+    return reading->present[STATS_FILE] ? read_weights(reading, folder, STATS_FILE) : OK;
 }
 
 static int hand_over(const struct reading *reading, struct plan *plan, bool with_optimizer, int64_t *batches_tracked)
@@ -261,7 +271,7 @@ static int hand_over(const struct reading *reading, struct plan *plan, bool with
     for (int kind = 0; kind < WEIGHT_FILES; kind++)
         if (weight_file_expected(plan, (enum weight_file)kind))
             TRY(weight_file_load((enum weight_file)kind, plan, &reading->files[kind], batches_tracked));
-    return OK;
+    return stats_file_load(plan, reading->present[STATS_FILE] ? &reading->files[STATS_FILE] : NULL);
 }
 
 int checkpoint_load(const char *folder, struct plan *plan, bool with_optimizer, struct arena *arena, char **state_json,
@@ -281,7 +291,7 @@ int checkpoint_load(const char *folder, struct plan *plan, bool with_optimizer, 
         *state_json = arena_text(arena, text);
         free(text);
     }
-    for (int kind = 0; kind < WEIGHT_FILES; kind++)
+    for (int kind = 0; kind < CHECKPOINT_FILES; kind++)
         tensors_free(&reading->files[kind]);
     json_decref(reading->state);
     memory_give(memory);

@@ -1,6 +1,7 @@
 /* records: step records from the device's ring into state, logs and console, in order of steps. Knows no weights. */
 #include "train.h"
 
+#include <math.h>
 #include <string.h>
 
 static void take_good(struct trainer *trainer, const struct step_record *record)
@@ -31,8 +32,9 @@ static int take(struct trainer *trainer, const struct step_record *record)
         take_good(trainer, record);
     console_step(&trainer->console, record);
     int every = trainer->config.stats.steps_every;
+    const struct loss_view view = {NAN, NAN, NAN};
     if (record->bad || every <= 1 || record->step % every == 0)
-        return run_log_step(&trainer->run, record);
+        return run_log_step(&trainer->run, record, &view);
     return OK;
 }
 

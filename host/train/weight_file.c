@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-const char *const weight_file_names[WEIGHT_FILES] = {"model.safetensors", "ema.safetensors", "optim.safetensors"};
+const char *const weight_file_names[CHECKPOINT_FILES] = {"model.safetensors", "ema.safetensors", "optim.safetensors",
+                                                         "stats.safetensors"};
 
 /* One tensor of a file. */
 struct entry {

@@ -6,7 +6,9 @@
 #include "tensors.h"
 
 enum weight_file { WEIGHT_MODEL, WEIGHT_EMA, WEIGHT_OPTIM, WEIGHT_FILES };
-extern const char *const weight_file_names[WEIGHT_FILES];
+/* Also of stats_file.h, the one after them. */
+enum { STATS_FILE = WEIGHT_FILES, CHECKPOINT_FILES };
+extern const char *const weight_file_names[CHECKPOINT_FILES];
 
 /* Whether a checkpoint of this plan has the file. */
 bool weight_file_expected(const struct plan *plan, enum weight_file kind);

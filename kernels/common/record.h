@@ -2,33 +2,43 @@
  * compiler and by nvcc. */
 #ifndef COMMON_RECORD_H
 #define COMMON_RECORD_H
-#include "backend.h"
-#include "random.h"
+#include "kernels/common/quantile.h"
 #include <math.h>
+#include <stdbool.h>
 
 /* Counts the update in control. The sequence number is left to whoever writes the record where it is read. norms and
- * nonfinite are those of update_args. What could not be computed is NaN, never 0. */
+ * nonfinite are those of update_args; octaves: loss_octave of each of the sums' histogram. What could not be computed
+ * is NaN, never 0. */
 HOST_DEVICE struct step_record record_make(struct step_control *control, const struct loss_sums *sums,
-                                           const float *norms, int32_t nonfinite)
+                                           const int32_t *octaves, const struct step_norms *norms, int32_t nonfinite)
 {
     double count = (double)sums->samples;
+    bool none = sums->samples == 0, refused = control->bad != 0;
     struct step_record record;
     record.step = control->step;
     record.epoch = (int32_t)control->epoch;
     record.samples = (int32_t)sums->samples;
-    record.loss = sums->samples > 0 ? (float)(sums->loss / count) : NAN;
+    record.correct = (int32_t)sums->correct;
+    record.nonfinite = sums->nonfinite + nonfinite;
+    record.bad = control->bad;
+    record.lr = control->lr;
+    record.loss = none ? NAN : (float)(sums->loss / count);
     double spread = sums->loss_squares - sums->loss * sums->loss / count;
     /* Rounding may leave less than nothing when all losses are equal; a NaN must stay one. */
     record.loss_variance = sums->samples > 1 ? (float)((spread < 0.0 ? 0.0 : spread) / (count - 1.0)) : NAN;
-    record.loss_max = sums->samples > 0 ? sums->loss_max : NAN;
-    record.correct = (int32_t)sums->correct;
-    record.grad_norm = norms[0];
-    record.update_norm = control->bad ? NAN : norms[1];
-    record.weight_norm = control->bad ? NAN : norms[2];
-    record.lr = control->lr;
-    record.nonfinite = sums->nonfinite + nonfinite;
-    record.bad = control->bad;
-    control->updates += control->bad == 0;
+    record.loss_max = none ? NAN : sums->loss_max;
+    record.loss_median = loss_quantile(sums->histogram, octaves, 0.5f, record.loss_max);
+    record.loss_p90 = loss_quantile(sums->histogram, octaves, 0.9f, record.loss_max);
+    record.grad_norm = norms->grad;
+    record.update_norm = refused ? NAN : norms->update;
+    record.weight_norm = refused ? NAN : norms->weight;
+    record.grad_dot_update = refused ? NAN : norms->grad_dot_update;
+    record.grad_cosine = refused ? NAN : norms->grad_cosine;
+    record.grad_dot_last = refused ? NAN : norms->grad_dot_last;
+    record.noise_grad = NAN;
+    record.noise_trace = NAN;
+    record.noise_parts = 0;
+    control->updates += !refused;
     record.updates = control->updates;
     record.sequence = 0;
     return record;

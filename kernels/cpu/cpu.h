@@ -6,10 +6,10 @@
 #include <dnnl.h>
 
 /* A long array is always cut into the same chunks; each chunk's sums are added up in order afterwards. */
-enum { CHUNK_COUNT = 512, CHUNK_LEAST = 4096, CHUNK_STEP = 64 };
+enum { CHUNK_COUNT = 512, CHUNK_LEAST = 4096, CHUNK_STEP = SKETCH_STRETCH };
 
 struct chunk_sums {
-    double sum[2];
+    double sum[5];
     int64_t nonfinite;
 };
 

@@ -28,8 +28,8 @@ struct chunk_sums chunk_total(const struct device *device, int chunks)
 {
     struct chunk_sums total = {0};
     for (int i = 0; i < chunks; i++) {
-        total.sum[0] += device->chunk[i].sum[0];
-        total.sum[1] += device->chunk[i].sum[1];
+        for (int k = 0; k < COUNT_OF(total.sum); k++)
+            total.sum[k] += device->chunk[i].sum[k];
         total.nonfinite += device->chunk[i].nonfinite;
     }
     return total;

@@ -91,6 +91,8 @@ int cpu_loss(struct device *device, const struct loss_args *args)
         /* A NaN replaces the maximum and stays. */
         if (args->losses[row] > sums->loss_max || loss != loss)
             sums->loss_max = args->losses[row];
+        if (args->labels[row] >= 0 && float_finite(args->losses[row]))
+            sums->histogram[loss_bin(args->losses[row])]++;
     }
     sums->samples += samples;
     sums->correct += correct;
@@ -105,8 +107,11 @@ int cpu_record(struct device *device, struct step_record *ring, int slots, const
                const struct update_args *args)
 {
     (void)device;
+    int32_t octaves[LOSS_OCTAVES];
+    for (int i = 0; i < LOSS_OCTAVES; i++)
+        octaves[i] = loss_octave(sums->histogram, i);
     struct step_record *slot = ring + args->control->step % slots;
-    *slot = record_make(args->control, sums, args->norms, *args->nonfinite);
+    *slot = record_make(args->control, sums, octaves, args->norms, *args->nonfinite);
     slot->sequence = slot->step + 1;
     return OK;
 }

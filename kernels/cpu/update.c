@@ -1,34 +1,91 @@
-/* update: the gradient's norm, and the optimizer's one pass over the flat arrays. The arithmetic of an element is in
- * kernels/common/optimizer.h. */
+/* update: the gradient's norm and sketch, and the optimizer's one pass over the flat arrays. The arithmetic of an
+ * element is in kernels/common/optimizer.h and sketch.h. */
 #include "cpu.h"
 #include "kernels/common/bf16.h"
 #include "kernels/common/optimizer.h"
+#include "kernels/common/sketch.h"
 #include <assert.h>
 #include <math.h>
+#include <string.h>
 
 /* A block of every array stays in the first-level cache between the loops over it, so that memory is passed once. All
- * arrays start at the same place of a page: larger blocks evict one another. */
-enum { BLOCK = 256 };
+ * arrays start at the same place of a page: larger blocks evict one another. Blocks lie in one stretch of a sketch. */
+enum { BLOCK = SKETCH_STRETCH };
+
+/* Adds elements, which lie in one stretch, to its buckets. */
+static inline void sketch_add(float *restrict bucket, int64_t begin, const float *restrict values, int count)
+{
+    int i = 0;
+    for (; begin % SKETCH_LANES == 0 && i + SKETCH_LANES <= count; i += SKETCH_LANES) {
+#pragma omp simd
+        for (int lane = 0; lane < SKETCH_LANES; lane++)
+            bucket[lane] += sketch_signed(begin + i + lane, values[i + lane]);
+    }
+    for (; i < count; i++)
+        bucket[(begin + i) % SKETCH_LANES] += sketch_signed(begin + i, values[i]);
+}
+
+/* ---- the gradient's norm ---- */
+
+static void block_grad(const struct update_args *args, int64_t begin, int count, struct chunk_sums *sums)
+{
+    const float *restrict grad = args->grad + begin;
+    double squares = 0.0;
+    int nonfinite = 0;
+#pragma omp simd reduction(+ : squares, nonfinite)
+    for (int i = 0; i < count; i++) {
+        squares += (double)grad[i] * (double)grad[i];
+        nonfinite += !float_finite(grad[i]);
+    }
+    sums->sum[0] += squares;
+    sums->nonfinite += nonfinite;
+}
+
+static void block_sketch(const struct update_args *args, int64_t begin, int count, struct sketch_sums *sums)
+{
+    const int64_t first = sketch_bucket(begin);
+    const float *restrict last = sketch_last(args) + first, *restrict moved = sketch_moved(args) + first;
+    float bucket[SKETCH_LANES] = {0};
+    double self = 0.0, before = 0.0, both = 0.0, slope = 0.0;
+    sketch_add(bucket, begin, args->grad + begin, count);
+    memcpy(sketch_now(args) + first, bucket, sizeof bucket);
+#pragma omp simd reduction(+ : self, before, both, slope)
+    for (int lane = 0; lane < SKETCH_LANES; lane++) {
+        const struct sketch_sums one = sketch_sums_at(bucket[lane], last[lane], moved[lane]);
+        self += one.self;
+        before += one.last;
+        both += one.both;
+        slope += one.moved;
+    }
+    *sums = sketch_sums_merge(*sums, (struct sketch_sums){self, before, both, slope});
+}
+
+static struct chunk_sums chunk_grad(const struct update_args *args, int64_t begin, int64_t end)
+{
+    struct chunk_sums sums = {0};
+    struct sketch_sums sketch = {0};
+    for (int64_t at = begin; at < end; at += BLOCK) {
+        int count = (int)(end - at < BLOCK ? end - at : BLOCK);
+        block_grad(args, at, count, &sums);
+        if (args->sketches)
+            block_sketch(args, at, count, &sketch);
+    }
+    memcpy(sums.sum + 1, &sketch, sizeof sketch);
+    return sums;
+}
 
 int cpu_grad_norm(struct device *device, const struct update_args *args)
 {
     int chunks = chunk_count(args->count);
 #pragma omp parallel for schedule(static) num_threads(device->threads)
-    for (int chunk = 0; chunk < chunks; chunk++) {
-        int64_t end = chunk_begin(args->count, chunk + 1);
-        const float *grad = args->grad;
-        double squares = 0.0;
-        int64_t nonfinite = 0;
-#pragma omp simd reduction(+ : squares, nonfinite)
-        for (int64_t i = chunk_begin(args->count, chunk); i < end; i++) {
-            squares += (double)grad[i] * (double)grad[i];
-            nonfinite += !float_finite(grad[i]);
-        }
-        device->chunk[chunk] = (struct chunk_sums){{squares, 0.0}, nonfinite};
-    }
+    for (int chunk = 0; chunk < chunks; chunk++)
+        device->chunk[chunk] = chunk_grad(args, chunk_begin(args->count, chunk), chunk_begin(args->count, chunk + 1));
     struct chunk_sums total = chunk_total(device, chunks);
+    struct sketch_sums sketch;
+    memcpy(&sketch, total.sum + 1, sizeof sketch);
     float norm = (float)(sqrt(total.sum[0]) * (double)args->grad_scale);
-    args->norms[0] = norm;
+    args->norms->grad = norm;
+    sketch_finish(args->norms, sketch, args->control, args->sketches ? args->grad_scale : NAN);
     *args->nonfinite = total.nonfinite > INT32_MAX ? INT32_MAX : (int32_t)total.nonfinite;
     args->control->clip_scale = clip_factor(norm, args->clip_norm);
     /* Finite gradients whose norm overflows would be clipped to nothing without a word. */
@@ -36,6 +93,8 @@ int cpu_grad_norm(struct device *device, const struct update_args *args)
         args->control->bad = 1;
     return OK;
 }
+
+/* ---- the update ---- */
 
 /* Where a block lies, and what of it is the same for all its elements. */
 struct block {
@@ -91,18 +150,30 @@ static void (*const block_kinds[])(const struct update_args *args, const struct 
     [OPTIMIZER_ADAMW] = block_adamw,
 };
 
-/* The change's and the new values' squares, added to sums. */
-static void block_norms(const float *param, const float *before, int count, struct chunk_sums *sums)
+/* The change's and the new values' squares and the change's product with the gradient, added to sums; the change's
+ * sketch. before: of the parameters, lost. */
+static void block_norms(const struct update_args *args, const struct block *block, float *restrict before,
+                        struct chunk_sums *sums)
 {
-    double change = 0.0, weight = 0.0;
-#pragma omp simd reduction(+ : change, weight)
-    for (int i = 0; i < count; i++) {
+    const float *restrict param = args->param + block->begin, *restrict grad = args->grad + block->begin;
+    double change = 0.0, weight = 0.0, slope = 0.0;
+#pragma omp simd reduction(+ : change, weight, slope)
+    for (int i = 0; i < block->count; i++) {
         double moved = (double)param[i] - (double)before[i];
         change += moved * moved;
         weight += (double)param[i] * (double)param[i];
+        slope += moved * (double)grad[i];
+        before[i] = (float)moved;
     }
     sums->sum[0] += change;
     sums->sum[1] += weight;
+    sums->sum[2] += slope;
+    if (!args->sketches)
+        return;
+    float *bucket = sketch_moved(args) + block->begin / SKETCH_STRETCH * SKETCH_LANES;
+    if (block->begin % SKETCH_STRETCH == 0)
+        memset(bucket, 0, SKETCH_LANES * sizeof *bucket);
+    sketch_add(bucket, block->begin, before, block->count);
 }
 
 static void block_copies(const struct update_args *args, const struct block *block, float weight)
@@ -133,15 +204,16 @@ static struct chunk_sums chunk_update(const struct update_args *args, const stru
         while (args->segments[segment].end <= begin)
             segment++;
         assert(segment < args->segment_count);
-        int64_t stop = args->segments[segment].end < end ? args->segments[segment].end : end;
-        struct block block = {step, begin, (int)(stop - begin < BLOCK ? stop - begin : BLOCK),
-                              args->segments[segment].weight_decay};
+        int64_t stop = (begin / BLOCK + 1) * BLOCK;
+        stop = stop < end ? stop : end;
+        stop = args->segments[segment].end < stop ? args->segments[segment].end : stop;
+        struct block block = {step, begin, (int)(stop - begin), args->segments[segment].weight_decay};
         const float *restrict param = args->param + begin;
 #pragma omp simd
         for (int i = 0; i < block.count; i++)
             before[i] = param[i];
         block_kinds[args->kind](args, &block);
-        block_norms(param, before, block.count, &sums);
+        block_norms(args, &block, before, &sums);
         block_copies(args, &block, weight);
         begin += block.count;
     }
@@ -160,7 +232,6 @@ int cpu_update(struct device *device, const struct update_args *args)
         device->chunk[chunk] =
             chunk_update(args, &step, chunk_begin(args->count, chunk), chunk_begin(args->count, chunk + 1));
     struct chunk_sums total = chunk_total(device, chunks);
-    args->norms[1] = (float)sqrt(total.sum[0]);
-    args->norms[2] = (float)sqrt(total.sum[1]);
+    update_finish(args->norms, total.sum[0], total.sum[1], total.sum[2] * (double)args->grad_scale);
     return OK;
 }

@@ -78,11 +78,13 @@ template <class T> __device__ loss_part row_loss(const loss_args &args, int row)
                 gpu::from_float<T>(counts ? loss_gradient(&target, c, mass, logit, peak.logit) * scale : 0.0f);
     }
     const float loss = counts ? loss_value(mass) : 0.0f;
+    const bool finite = float_finite(loss);
     if (lane == 0) {
         args.losses[row] = loss;
         args.predictions[row] = peak.index;
+        if (counts && finite)
+            atomicAdd(&args.sums->histogram[loss_bin(loss)], 1);
     }
-    const bool finite = float_finite(loss);
     return {(double)loss,
             (double)loss * (double)loss,
             loss,
@@ -129,12 +131,18 @@ __global__ void __launch_bounds__(WARPS * 32, 4)
         sums_add(args, total);
 }
 
-/* The host may be reading: the number that says which step's record this is comes last. */
+/* One warp. The host may be reading: the number that says which step's record this is comes last. */
 __global__ void record_kernel(step_record *ring, int slots, const loss_sums *sums, step_control *control,
-                              const float *norms, const int32_t *nonfinite)
+                              const step_norms *norms, const int32_t *nonfinite)
 {
+    SHARED(int32_t, octaves, [LOSS_OCTAVES]);
+    if (threadIdx.x < LOSS_OCTAVES)
+        octaves[threadIdx.x] = loss_octave(sums->histogram, (int)threadIdx.x);
+    __syncthreads();
+    if (threadIdx.x != 0)
+        return;
     step_record *slot = ring + control->step % slots;
-    *slot = record_make(control, sums, norms, *nonfinite);
+    *slot = record_make(control, sums, octaves, norms, *nonfinite);
     __threadfence_system();
     *(volatile int64_t *)&slot->sequence = control->step + 1;
 }
@@ -142,6 +150,7 @@ __global__ void record_kernel(step_record *ring, int slots, const loss_sums *sum
 
 int cuda_loss(struct device *device, const struct loss_args *args)
 {
+    static_assert(LOSS_OCTAVES <= 32, "an octave for each lane");
     static_assert(MOST_BLOCKS * sizeof(loss_part) <= CUDA_REDUCTION_BYTES, "one part for each block");
     assert(args->dtype == DT_F32 || args->dtype == DT_BF16 || args->dtype == DT_F16);
     assert(args->batch > 0 && args->classes > 0);
@@ -156,7 +165,7 @@ int cuda_loss(struct device *device, const struct loss_args *args)
 int cuda_record(struct device *device, struct step_record *ring, int slots, const struct loss_sums *sums,
                 const struct update_args *args)
 {
-    CUDA_TRY(gpu::launch(record_kernel, 1, 1, 0, device->stream, ring, slots, sums, args->control, args->norms,
+    CUDA_TRY(gpu::launch(record_kernel, 1, 32, 0, device->stream, ring, slots, sums, args->control, args->norms,
                          args->nonfinite));
     return OK;
 }

@@ -1,10 +1,12 @@
-/* update: the gradient's norm, and the optimizer's one pass over the flat arrays, each one launch. The arithmetic of an
- * element is in kernels/common/optimizer.h.
+/* update: the gradient's norm and sketch, and the optimizer's one pass over the flat arrays, each one launch. The
+ * arithmetic of an element is in kernels/common/optimizer.h and sketch.h.
  *
- * Bytes per element: the norm reads 4; the update reads param, grad and writes param (12), reads and writes each moment
- * (8) and the average (8), writes the low-precision copy (2): AdamW with bf16 and an average moves 38. */
+ * Bytes per element: the norm reads 4, sketches 1.5 and another 0.5 in the update; the update reads param, grad and
+ * writes param (12), reads and writes each moment (8) and the average (8), writes the low-precision copy (2): AdamW
+ * with bf16 and an average moves 38. */
 #include "cuda.h"
 #include "kernels/common/optimizer.h"
+#include "kernels/common/sketch.h"
 #include "last.cuh"
 #include <assert.h>
 
@@ -12,22 +14,66 @@ namespace
 {
 enum { WARPS = gpu::THREADS / 32, WIDTH = gpu::PACK<float> };
 
+/* ---- stretches of a sketch, one to a warp ---- */
+
+static_assert(32 * WIDTH == SKETCH_STRETCH, "a warp's packs are a stretch");
+
+/* Calls at(first, i, mine) with all lanes of a warp for each stretch in turn: its first element, this lane's first
+ * element, and how many of it are this lane's, 0 to WIDTH. */
+template <class F> __device__ void for_stretches(int64_t count, F at)
+{
+    const int lane = (int)threadIdx.x % 32;
+    const int64_t stretches = (count + SKETCH_STRETCH - 1) / SKETCH_STRETCH;
+    for (int64_t s = gpu::grid_thread() / 32; s < stretches; s += gpu::grid_threads() / 32) {
+        const int64_t i = s * SKETCH_STRETCH + lane * WIDTH, left = count - i;
+        at(s, i, left >= WIDTH ? WIDTH : left > 0 ? (int)left : 0);
+    }
+}
+
+/* The buckets of a stretch from every lane's elements, signed, 0 where there are none. Lane (bits b4 b3 b2 b1 b0) gets
+ * bucket 4 * (b1 b0) + 2 * b4 + b3: each step halves what a lane holds and adds the other half of its partner. */
+__device__ float bucket_sum(const float (&value)[WIDTH])
+{
+    const bool b4 = threadIdx.x & 16, b3 = threadIdx.x & 8;
+    float pair[2];
+    for (int k = 0; k < 2; k++) {
+        float given = b4 ? value[k] : value[2 + k], kept = b4 ? value[2 + k] : value[k];
+        pair[k] = kept + gpu::shuffle_xor(given, 16);
+    }
+    float sum = (b3 ? pair[1] : pair[0]) + gpu::shuffle_xor(b3 ? pair[0] : pair[1], 8);
+    return sum + gpu::shuffle_xor(sum, 4);
+}
+
+__device__ int64_t bucket_place(int64_t stretch)
+{
+    const int lane = (int)threadIdx.x % 32;
+    return stretch * SKETCH_LANES + 4 * (lane & 3) + (lane >> 4) * 2 + (lane >> 3 & 1);
+}
+
+/* Two lanes hold each bucket: this one speaks for it. */
+__device__ bool bucket_mine()
+{
+    return (threadIdx.x & 4) == 0;
+}
+
 /* ---- the gradient's norm ---- */
 
 struct grad_part {
     double squares;
+    sketch_sums sketch;
     int64_t nonfinite;
 };
 
 __device__ grad_part grad_part_merge(grad_part a, grad_part b)
 {
-    return {a.squares + b.squares, a.nonfinite + b.nonfinite};
+    return {a.squares + b.squares, sketch_sums_merge(a.sketch, b.sketch), a.nonfinite + b.nonfinite};
 }
 
-__device__ void grad_norm_finish(const update_args &args, grad_part total)
+__device__ void grad_norm_finish(const update_args &args, const grad_part &total)
 {
     float norm = (float)(sqrt(total.squares) * (double)args.grad_scale);
-    args.norms[0] = norm;
+    args.norms->grad = norm;
+    sketch_finish(args.norms, total.sketch, args.control, args.sketches ? args.grad_scale : NAN);
     *args.nonfinite = total.nonfinite > INT32_MAX ? INT32_MAX : (int32_t)total.nonfinite;
     args.control->clip_scale = clip_factor(norm, args.clip_norm);
     /* Finite gradients whose norm overflows would be clipped to nothing without a word. */
@@ -38,17 +84,31 @@ __device__ void grad_norm_finish(const update_args &args, grad_part total)
 __global__ void __launch_bounds__(gpu::THREADS)
     grad_norm_kernel(const __grid_constant__ update_args args, grad_part *parts, unsigned *ticket)
 {
-    grad_part mine = {0.0, 0};
-    gpu::for_packs<WIDTH>(args.count, true, [&](int64_t i, auto width) {
-        constexpr int N = decltype(width)::value;
-        float grad[N];
-        gpu::load<N>(grad, args.grad + i);
-        for (int k = 0; k < N; k++) {
+    const grad_part none = {0.0, {0.0, 0.0, 0.0, 0.0}, 0};
+    grad_part mine = none;
+    float *now = args.sketches ? sketch_now(&args) : nullptr;
+    const float *last = now ? sketch_last(&args) : nullptr, *moved = now ? sketch_moved(&args) : nullptr;
+    for_stretches(args.count, [&](int64_t stretch, int64_t i, int count) {
+        float grad[WIDTH] = {0.0f};
+        if (count == WIDTH)
+            gpu::load<WIDTH>(grad, args.grad + i);
+        else
+            for (int k = 0; k < count; k++)
+                grad[k] = args.grad[i + k];
+        for (int k = 0; k < WIDTH; k++) {
             mine.squares += (double)grad[k] * (double)grad[k];
             mine.nonfinite += !float_finite(grad[k]);
+            grad[k] = sketch_signed(i + k, grad[k]);
+        }
+        if (!now)
+            return;
+        const float bucket = bucket_sum(grad);
+        const int64_t place = bucket_place(stretch);
+        if (bucket_mine()) {
+            now[place] = bucket;
+            mine.sketch = sketch_sums_merge(mine.sketch, sketch_sums_at(bucket, last[place], moved[place]));
         }
     });
-    const grad_part none = {0.0, 0};
     mine = gpu::block_reduce<WARPS>(mine, none, grad_part_merge);
     if (!gpu::leave_part(parts, mine, ticket))
         return;
@@ -59,14 +119,14 @@ __global__ void __launch_bounds__(gpu::THREADS)
 
 /* ---- the update ---- */
 
-/* Squares of what the parameters moved by and of what they are. */
+/* Squares of what the parameters moved by and of what they are; movement times gradient. */
 struct norm_part {
-    double moved, weight;
+    double moved, weight, slope;
 };
 
 __device__ norm_part norm_part_merge(norm_part a, norm_part b)
 {
-    return {a.moved + b.moved, a.weight + b.weight};
+    return {a.moved + b.moved, a.weight + b.weight, a.slope + b.slope};
 }
 
 /* The weight decay of elements visited in rising order. */
@@ -123,10 +183,10 @@ __device__ float element(const optimizer_step &step, const decay_cursor &cursor,
         return adamw_element(&step, cursor.keep, param, grad, moment1, moment2);
 }
 
-/* N elements from i on. */
+/* N elements from i on. change: by how much each moved. */
 template <int RULE, int N>
-__device__ void stretch(const update_args &args, const optimizer_step &step, decay_cursor *cursor, float ema_rest,
-                        int64_t i, norm_part *sums)
+__device__ void elements(const update_args &args, const optimizer_step &step, decay_cursor *cursor, float ema_rest,
+                         int64_t i, norm_part *sums, float *change)
 {
     constexpr bool FIRST = RULE != RULE_SGD, SECOND = RULE == RULE_ADAM || RULE == RULE_ADAMW;
     float param[N], grad[N], moment1[N], moment2[N], ema[N];
@@ -146,6 +206,8 @@ __device__ void stretch(const update_args &args, const optimizer_step &step, dec
         double moved = (double)param[k] - (double)before;
         sums->moved += moved * moved;
         sums->weight += (double)param[k] * (double)param[k];
+        sums->slope += moved * (double)grad[k];
+        change[k] = (float)moved;
     }
     gpu::store<N>(args.param + i, param);
     if constexpr (FIRST)
@@ -181,19 +243,30 @@ __global__ void __launch_bounds__(gpu::THREADS)
     const optimizer_step step = shared_step;
     const float ema_rest = shared_ema_rest;
     decay_cursor cursor = cursor_open(args, step, (int64_t)blockIdx.x * gpu::THREADS * WIDTH);
-    norm_part mine = {0.0, 0.0};
-    gpu::for_packs<WIDTH>(args.count, true, [&](int64_t i, auto width) {
-        stretch<RULE, decltype(width)::value>(args, step, &cursor, ema_rest, i, &mine);
+    const norm_part none = {0.0, 0.0, 0.0};
+    norm_part mine = none;
+    float *sketch = args.sketches ? sketch_moved(&args) : nullptr;
+    for_stretches(args.count, [&](int64_t stretch, int64_t i, int count) {
+        float change[WIDTH] = {0.0f};
+        if (count == WIDTH)
+            elements<RULE, WIDTH>(args, step, &cursor, ema_rest, i, &mine, change);
+        else
+            for (int k = 0; k < count; k++)
+                elements<RULE, 1>(args, step, &cursor, ema_rest, i + k, &mine, change + k);
+        if (!sketch)
+            return;
+        for (int k = 0; k < WIDTH; k++)
+            change[k] = sketch_signed(i + k, change[k]);
+        const float bucket = bucket_sum(change);
+        if (bucket_mine())
+            sketch[bucket_place(stretch)] = bucket;
     });
-    const norm_part none = {0.0, 0.0};
     mine = gpu::block_reduce<WARPS>(mine, none, norm_part_merge);
     if (!gpu::leave_part(parts, mine, ticket))
         return;
     norm_part total = gpu::parts_reduce<WARPS>(parts, (int)gridDim.x, none, norm_part_merge);
-    if (threadIdx.x == 0) {
-        args.norms[1] = (float)sqrt(total.moved);
-        args.norms[2] = (float)sqrt(total.weight);
-    }
+    if (threadIdx.x == 0)
+        update_finish(args.norms, total.moved, total.weight, total.slope * (double)args.grad_scale);
 }
 
 /* The flat arrays begin where allocations do. */

@@ -1,0 +1,81 @@
+/* sketch: a flat array in an eighth of its size, such that inner products of two arrays can be told from their
+ * sketches: each bucket is the sum of eight elements with signs drawn by their index (Charikar, Chen, Farach-Colton,
+ * "Finding frequent items in data streams", 2002). The inner product of two sketches is unbiased over the draw; its
+ * standard deviation is about |a| |b| / sqrt(buckets that matter). Compiled by the C compiler and by nvcc.
+ *
+ * Of each stretch of 128 elements, those 16 apart share a bucket: neighbours, which are alike, do not, and up to 16
+ * elements alone are kept exactly. */
+#ifndef COMMON_SKETCH_H
+#define COMMON_SKETCH_H
+#include "backend.h"
+#include "kernels/common/bf16.h"
+#include <math.h>
+
+HOST_DEVICE int64_t sketch_bucket(int64_t element)
+{
+    return element / SKETCH_STRETCH * SKETCH_LANES + element % SKETCH_LANES;
+}
+
+/* value or -value, by a multiplicative hash of the element's number. */
+HOST_DEVICE float sketch_signed(int64_t element, float value)
+{
+    uint32_t hash = (uint32_t)element * 0x9E3779B1u;
+    hash = (hash ^ (hash >> 15)) * 0x85EBCA77u;
+    return float_from_bits(float_bits(value) ^ ((hash ^ (hash << 13)) & 0x80000000u));
+}
+
+/* Inner products over the buckets. */
+struct sketch_sums {
+    double self, last, both, moved; /* g.g, l.l, g.l, g.u: this gradient, the last one, the last update */
+};
+
+HOST_DEVICE struct sketch_sums sketch_sums_at(float gradient, float last, float moved)
+{
+    struct sketch_sums sums = {(double)gradient * (double)gradient, (double)last * (double)last,
+                               (double)gradient * (double)last, (double)gradient * (double)moved};
+    return sums;
+}
+
+HOST_DEVICE struct sketch_sums sketch_sums_merge(struct sketch_sums a, struct sketch_sums b)
+{
+    a.self += b.self;
+    a.last += b.last;
+    a.both += b.both;
+    a.moved += b.moved;
+    return a;
+}
+
+/* NaN where there was no gradient before. scale: of the gradient, as in grad_norm. */
+HOST_DEVICE void sketch_finish(struct step_norms *norms, struct sketch_sums sums, const struct step_control *control,
+                               float scale)
+{
+    bool known = control->updates > 0;
+    norms->grad_cosine = known ? (float)(sums.both / sqrt(sums.self * sums.last)) : NAN;
+    norms->grad_dot_last = known ? (float)(sums.moved * (double)scale) : NAN;
+}
+
+/* From sums over the elements: squares of the change and of the new values, change times gradient. */
+HOST_DEVICE void update_finish(struct step_norms *norms, double moved, double weight, double slope)
+{
+    norms->update = (float)sqrt(moved);
+    norms->weight = (float)sqrt(weight);
+    norms->grad_dot_update = (float)slope;
+}
+
+/* Where the gradient of the step under way goes, and where that of the last good one lies. A refused step's place is
+ * written again by the next one. */
+HOST_DEVICE float *sketch_now(const struct update_args *args)
+{
+    return args->sketches + (args->control->updates & 1) * sketch_count(args->count);
+}
+
+HOST_DEVICE const float *sketch_last(const struct update_args *args)
+{
+    return args->sketches + ((args->control->updates & 1) ^ 1) * sketch_count(args->count);
+}
+
+HOST_DEVICE float *sketch_moved(const struct update_args *args)
+{
+    return args->sketches + 2 * sketch_count(args->count);
+}
+#endif
