@@ -2,8 +2,7 @@
  * against plain loops in double, and bit for bit against the shared arithmetic. */
 #include "kernels/common/fp16.h"
 #include "kernels/common/optimizer.h"
-#include "kernels/common/sketch.h"
-#include "mirror.h"
+#include "slab.h"
 #include "vectors.h"
 
 #include <math.h>
@@ -14,113 +13,6 @@
 #include <cmocka.h>
 
 static const int64_t sizes[] = {1, 15, 16, 17, 63, 1023, 1025, 4095, 4096, 4097, 100003, 2200001};
-enum { EMULATED_MOST = 100003, RACES_MOST = 4097 };
-
-/* The flat arrays of one model, and everything that update reads and writes. */
-struct slab {
-    struct mirror mirror;
-    struct step_control control;
-    struct decay_segment segments[3];
-    struct update_args args; /* places in host memory */
-    struct step_norms norms;
-    int32_t nonfinite;
-};
-
-static void *take(struct slab *slab, size_t bytes)
-{
-    void *memory = calloc(1, bytes);
-    assert_non_null(memory);
-    mirror_add(&slab->mirror, memory, bytes);
-    return memory;
-}
-
-static void slab_open(struct slab *slab, int64_t count, int threads)
-{
-    *slab = (struct slab){.control = {.lr = 0.01f, .ema_decay = 0.9}};
-    mirror_open(&slab->mirror, threads);
-    mirror_add(&slab->mirror, &slab->control, sizeof slab->control);
-    mirror_add(&slab->mirror, slab->segments, sizeof slab->segments);
-    mirror_add(&slab->mirror, &slab->norms, sizeof slab->norms);
-    mirror_add(&slab->mirror, &slab->nonfinite, sizeof slab->nonfinite);
-    slab->segments[0] = (struct decay_segment){count / 3, 0.0f};
-    slab->segments[1] = (struct decay_segment){count / 3 + count / 2, 0.1f};
-    slab->segments[2] = (struct decay_segment){count, 0.01f};
-    slab->args = (struct update_args){.kind = OPTIMIZER_ADAMW,
-                                      .beta1 = 0.9,
-                                      .beta2 = 0.999,
-                                      .epsilon = 1e-8,
-                                      .grad_scale = 1.0f,
-                                      .count = count,
-                                      .param = take(slab, (size_t)count * 4),
-                                      .grad = take(slab, (size_t)count * 4),
-                                      .moment1 = take(slab, (size_t)count * 4),
-                                      .moment2 = take(slab, (size_t)count * 4),
-                                      .ema = take(slab, (size_t)count * 4),
-                                      .low = take(slab, (size_t)count * 2),
-                                      .low_dtype = DT_BF16,
-                                      .segments = slab->segments,
-                                      .segment_count = 3,
-                                      .control = &slab->control,
-                                      .norms = &slab->norms,
-                                      .nonfinite = &slab->nonfinite,
-                                      .sketches = take(slab, (size_t)sketch_count(count) * SKETCHES * 4)};
-    vectors_det(slab->args.param, "update.param", count, -1, 1);
-    vectors_det(slab->args.grad, "update.grad", count, -2, 2);
-    vectors_det(slab->args.ema, "update.ema", count, -1, 1);
-}
-
-static void slab_close(struct slab *slab)
-{
-    mirror_close(&slab->mirror);
-    free(slab->args.param);
-    free(slab->args.grad);
-    free(slab->args.moment1);
-    free(slab->args.moment2);
-    free(slab->args.ema);
-    free(slab->args.low);
-    free(slab->args.sketches);
-}
-
-static struct update_args on_device(const struct mirror *mirror, const struct update_args *host)
-{
-    struct update_args args = *host;
-    args.param = mirror_at(mirror, args.param);
-    args.grad = mirror_at(mirror, args.grad);
-    args.moment1 = mirror_at(mirror, args.moment1);
-    args.moment2 = mirror_at(mirror, args.moment2);
-    args.ema = mirror_at(mirror, args.ema);
-    args.low = mirror_at(mirror, args.low);
-    args.segments = mirror_at(mirror, args.segments);
-    args.control = mirror_at(mirror, args.control);
-    args.norms = mirror_at(mirror, args.norms);
-    args.nonfinite = mirror_at(mirror, args.nonfinite);
-    args.sketches = mirror_at(mirror, args.sketches);
-    return args;
-}
-
-static int step_work(struct mirror *mirror, const void *what)
-{
-    const struct update_args args = on_device(mirror, what);
-    TRY(mirror->backend->grad_norm(mirror->device, &args));
-    return mirror->backend->update(mirror->device, &args);
-}
-
-static void slab_step(struct slab *slab)
-{
-    mirror_run(&slab->mirror, step_work, &slab->args);
-}
-
-static int blend_work(struct mirror *mirror, const void *what)
-{
-    const struct update_args args = on_device(mirror, what);
-    return mirror->backend->blend(mirror->device, args.ema, args.param, args.count, args.control);
-}
-
-/* The average takes in the parameters. */
-static void slab_blend(struct slab *slab)
-{
-    mirror_run(&slab->mirror, blend_work, &slab->args);
-}
 
 /* ---- PyTorch's answers ---- */
 
@@ -409,100 +301,6 @@ static void test_threads_do_not_matter(void **state)
     }
 }
 
-/* ---- sketches ---- */
-
-/* The sketch of values, from its definition. */
-static double *naive_sketch(const float *values, int64_t count)
-{
-    double *sketch = calloc((size_t)sketch_count(count), sizeof *sketch);
-    for (int64_t i = 0; i < count; i++)
-        sketch[sketch_bucket(i)] += (double)sketch_signed(i, values[i]);
-    return sketch;
-}
-
-static double product(const double *a, const double *b, int64_t count)
-{
-    double sum = 0.0;
-    for (int64_t i = 0; i < count; i++)
-        sum += a[i] * b[i];
-    return sum;
-}
-
-/* Two good steps with a refused one between them: what the second says of the first, against the definition and, within
- * what a sketch can, against the arrays themselves. */
-static void sketch_check(int64_t count, enum optimizer_kind kind)
-{
-    struct slab slab;
-    slab_open(&slab, count, 3);
-    if (mirror_detects_races(&slab.mirror) && count > RACES_MOST) {
-        slab_close(&slab);
-        return;
-    }
-    slab.args.kind = kind;
-    slab.args.grad_scale = 0.5f;
-    float *param = malloc((size_t)count * 4), *first = malloc((size_t)count * 4), *moved = malloc((size_t)count * 4);
-    memcpy(param, slab.args.param, (size_t)count * 4);
-    memcpy(first, slab.args.grad, (size_t)count * 4);
-    slab_step(&slab);
-    assert_true(isnan(slab.norms.grad_cosine) && isnan(slab.norms.grad_dot_last));
-    double slope = 0.0, dot = 0.0, square = 0.0, past = 0.0, movement = 0.0, change = 0.0;
-    for (int64_t i = 0; i < count; i++) {
-        moved[i] = slab.args.param[i] - param[i];
-        slope += 0.5 * (double)first[i] * (double)moved[i];
-        change += (double)moved[i] * (double)moved[i];
-    }
-    assert_true(fabs(slab.norms.grad_dot_update - slope) <= 1e-5 * (fabs(slope) + slab.norms.grad * sqrt(change)));
-    slab.control.updates++;
-    slab.args.grad[0] = NAN;
-    slab_step(&slab);
-    assert_int_equal(slab.control.bad, 1);
-    slab.control.bad = 0;
-    vectors_det(slab.args.grad, "second", count, -2, 2);
-    for (int64_t i = 0; i < count; i++) {
-        slab.args.grad[i] += first[i];
-        dot += (double)first[i] * (double)slab.args.grad[i];
-        square += (double)slab.args.grad[i] * (double)slab.args.grad[i];
-        past += (double)first[i] * (double)first[i];
-        movement += 0.5 * (double)slab.args.grad[i] * (double)moved[i];
-    }
-    double *a = naive_sketch(first, count), *b = naive_sketch(slab.args.grad, count), *c = naive_sketch(moved, count);
-    const int64_t buckets = sketch_count(count);
-    slab_step(&slab);
-    const double cosine = product(a, b, buckets) / sqrt(product(a, a, buckets) * product(b, b, buckets));
-    const double size = sqrt(square * change);
-    if (fabs(slab.norms.grad_cosine - cosine) > 1e-5 ||
-        fabs(slab.norms.grad_dot_last - 0.5 * product(b, c, buckets)) > 1e-5 * size)
-        fail_msg("size %d: cosine %.9g and product %.9g, expected %.9g and %.9g", (int)count,
-                 (double)slab.norms.grad_cosine, (double)slab.norms.grad_dot_last, cosine,
-                 0.5 * product(b, c, buckets));
-    const double room = count <= SKETCH_LANES ? 1e-5 : 5.0 / sqrt((double)buckets);
-    assert_true(fabs(cosine - dot / sqrt(square * past)) <= room);
-    assert_true(fabs(slab.norms.grad_dot_last - movement) <= room * size);
-    free(a);
-    free(b);
-    free(c);
-    free(param);
-    free(first);
-    free(moved);
-    slab_close(&slab);
-}
-
-static void test_sketches(void **state)
-{
-    (void)state;
-    for (int s = 0; s < COUNT_OF(sizes) && sizes[s] <= 100003; s++)
-        sketch_check(sizes[s], s % 2 ? OPTIMIZER_SGD : OPTIMIZER_ADAMW);
-    struct slab slab;
-    slab_open(&slab, 100, 1);
-    float *sketches = slab.args.sketches;
-    slab.args.sketches = NULL;
-    slab.control.updates = 3;
-    slab_step(&slab);
-    assert_true(isfinite(slab.norms.update) && isnan(slab.norms.grad_cosine) && isnan(slab.norms.grad_dot_last));
-    slab.args.sketches = sketches;
-    slab_close(&slab);
-}
-
 /* ---- what must refuse ---- */
 
 static void test_bad_step_touches_nothing(void **state)
@@ -567,7 +365,6 @@ int main(void)
         cmocka_unit_test(test_update_sizes),
         cmocka_unit_test(test_shared_arithmetic),
         cmocka_unit_test(test_threads_do_not_matter),
-        cmocka_unit_test(test_sketches),
         cmocka_unit_test(test_bad_step_touches_nothing),
         cmocka_unit_test(test_bad_stays_and_overflow_is_bad),
     };
