@@ -10,8 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Of kernels/cuda/dnn.h, which is private. */
-void dnn_cache_write(const char *key, const char *json, float ms);
+/* Of kernels/cuda/tune.h, which is private. */
+void tune_cache_write(const char *key, const char *choice, float ms);
 
 enum { PLANS = 3, NAME_BYTES = 64 };
 
@@ -26,7 +26,7 @@ static int plan(void)
 /* The path of a file of the cache that is now in use. */
 static const char *at(const char *cache, const char *name)
 {
-    return fixture_path("%s/evenkeel/cudnn/%s", cache, name);
+    return fixture_path("%s/evenkeel/plans/%s", cache, name);
 }
 
 static int by_name(const void *a, const void *b)
@@ -157,7 +157,7 @@ static void test_refuses_what_is_foreign(void **state)
     /* Whole, for this layer, and no plan. */
     char *key = strchr((char *)good, '\n') + 1;
     *strchr(key, '\n') = '\0';
-    dnn_cache_write(key, "{\"not\": \"a plan\"}", 1.0f);
+    tune_cache_write(key, "{\"not\": \"a plan\"}", 1.0f);
     check_said(names[0], "cuDNN does not take this plan");
     check_said("", NULL);
     free(other);

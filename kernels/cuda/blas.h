@@ -1,4 +1,5 @@
-/* blas: a product of two matrices, planned once and run every step. Private to kernels/cuda/; vendor-free. */
+/* blas: a product of matrices by cuBLASLt: description, choice of an algorithm by time, running. Private to
+ * kernels/cuda/; vendor-free. */
 #ifndef CUDA_BLAS_H
 #define CUDA_BLAS_H
 #include "cuda.h"
@@ -14,6 +15,20 @@ struct blas_matrix {
     bool transposed; /* used so; not for the result */
 };
 
+/* What is done with out = a b besides; bias is fp32. */
+enum blas_epilogue {
+    BLAS_PLAIN,
+    BLAS_BIAS,      /* out += bias[row] */
+    BLAS_BIAS_GRAD, /* bias[column of out] = sum over the products' depth of b */
+};
+
+struct blas_problem {
+    struct blas_matrix a, b, out;
+    enum blas_epilogue epilogue;
+    bool deterministic; /* only algorithms whose results repeat bit for bit */
+    bool tf32;          /* fp32 operands may be rounded to TF32 */
+};
+
 struct blas_product {
     void *desc;            /* cublasLtMatmulDesc_t */
     void *a, *b, *out;     /* cublasLtMatrixLayout_t */
@@ -21,13 +36,13 @@ struct blas_product {
     size_t workspace_bytes;
 };
 
-/* out = a b, with bias + bias[row], fp32. On failure *product can still be freed. */
-int blas_product_build(struct device *device, struct blas_product *product, struct blas_matrix a, struct blas_matrix b,
-                       struct blas_matrix out, bool bias);
+/* ERR_UNSUPPORTED: cuBLAS has no algorithm for this problem, or not with this epilogue. On failure *product can still
+ * be freed. */
+int blas_product_build(struct device *device, struct blas_product *product, const struct blas_problem *problem);
 void blas_product_free(struct blas_product *product); /* accepts a zeroed struct */
-/* bias: as it was built, else NULL. */
+/* bias: read or written by the epilogue; NULL where it is plain. */
 int blas_product_run(struct device *device, const struct blas_product *product, const void *a, const void *b, void *out,
-                     const float *bias, void *workspace);
+                     float *bias, void *workspace);
 
 #ifdef __cplusplus
 }

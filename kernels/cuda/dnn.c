@@ -1,6 +1,7 @@
 /* dnn: takes one of the plans that cuDNN has for a piece of work, and runs it. What is chosen once, by time, is kept
  * for the next start. Knows neither how work is described nor how plans are found, timed and kept. */
 #include "dnn.h"
+#include "tune.h"
 #include "vendor.h"
 #include <cuda_runtime_api.h>
 #include <math.h>
@@ -39,15 +40,15 @@ static const char NO_PLAN[] = "none";
 /* Whether it is known what there is for this key; plan->plan is NULL where that is nothing. */
 static bool take_kept(struct device *device, const char *key, struct dnn_plan *plan)
 {
-    struct dnn_kept kept = dnn_cache_read(key);
-    if (!kept.json)
+    struct tune_kept kept = tune_cache_read(key);
+    if (!kept.choice)
         return false;
-    const bool none = strcmp(kept.json, NO_PLAN) == 0, taken = none || dnn_revive(device, kept.json, plan);
+    const bool none = strcmp(kept.choice, NO_PLAN) == 0, taken = none || dnn_revive(device, kept.choice, plan);
     if (taken)
         plan->ms = kept.ms;
     else
-        dnn_cache_refuse(key, "cuDNN does not take this plan");
-    free(kept.json);
+        tune_cache_refuse(key, "cuDNN does not take this plan");
+    free(kept.choice);
     return taken;
 }
 
@@ -55,7 +56,7 @@ static void keep(const char *key, const struct dnn_plan *plan)
 {
     char *json = plan->plan ? dnn_json(plan) : NULL;
     if (json || !plan->plan)
-        dnn_cache_write(key, json ? json : NO_PLAN, plan->ms);
+        tune_cache_write(key, json ? json : NO_PLAN, plan->ms);
     free(json);
 }
 
@@ -75,6 +76,33 @@ static void take_candidate(struct dnn_plan *plan, struct dnn_plan *found, int co
         dnn_plan_free(&found[i]);
 }
 
+static int run_candidate(struct device *device, void *candidate, const struct tune *tune)
+{
+    return dnn_plan_run(device, candidate, (const void *const *)tune->array, tune->workspace);
+}
+
+/* The fastest of several; *best is -1 when none runs. */
+static int time_candidates(struct device *device, struct dnn_plan *found, int count, int *best)
+{
+    struct tune_array arrays[DNN_ARRAY_COUNT] = {0};
+    struct tune tune;
+    size_t workspace = 0;
+    for (int i = 0; i < found->use_count; i++)
+        arrays[found->uses[i].array] = (struct tune_array){found->uses[i].dtype, found->uses[i].bytes};
+    for (int i = 0; i < count; i++)
+        if (found[i].workspace_bytes > workspace)
+            workspace = found[i].workspace_bytes;
+    const int status = tune_open(device, &tune, arrays, DNN_ARRAY_COUNT, workspace);
+    *best = -1;
+    for (int i = 0; i < count && status == OK; i++) {
+        found[i].ms = tune_time(device, &tune, run_candidate, &found[i]);
+        if (isfinite(found[i].ms) && (*best < 0 || found[i].ms < found[*best].ms))
+            *best = i;
+    }
+    tune_close(&tune);
+    return status;
+}
+
 /* plan has what the graph is made of. */
 static int choose(struct device *device, const struct dnn_conv *conv, void *graph, struct dnn_plan *plan)
 {
@@ -89,7 +117,7 @@ static int choose(struct device *device, const struct dnn_conv *conv, void *grap
     }
     int chosen = count > 0 ? 0 : -1, status = OK;
     if (timed && count > 0)
-        status = dnn_fastest(device, found, count, &chosen);
+        status = time_candidates(device, found, count, &chosen);
     take_candidate(plan, found, count, status < 0 ? -1 : chosen);
     free(found);
     return status;

@@ -1,5 +1,5 @@
-/* dnn: a piece of work around one convolution as a cuDNN execution plan: description, candidates, choice by time, the
- * file of earlier choices, running. Private to kernels/cuda/; vendor-free (cudnnBackendDescriptor_t is void *). */
+/* dnn: a piece of work around one convolution as a cuDNN execution plan: description, candidates, choice, running.
+ * Private to kernels/cuda/; vendor-free (cudnnBackendDescriptor_t is void *). */
 #ifndef CUDA_DNN_H
 #define CUDA_DNN_H
 #include "cuda.h"
@@ -68,21 +68,6 @@ int dnn_search(struct device *device, const struct dnn_conv *conv, void *graph, 
 bool dnn_revive(struct device *device, const char *json, struct dnn_plan *plan);
 /* As JSON, to free. NULL: cuDNN cannot. */
 char *dnn_json(const struct dnn_plan *plan);
-
-/* dnn_time.c: the plan that runs fastest, and its ms; all run once before they are timed. *best is -1 when none runs.
- */
-int dnn_fastest(struct device *device, struct dnn_plan *plans, int count, int *best);
-
-/* dnn_cache.c: plans chosen earlier. What cannot be read or written is only slower next time, never an error; what is
- * there and damaged is named in a warning. */
-struct dnn_kept {
-    char *json; /* to free; NULL: nothing is kept for this key */
-    float ms;
-};
-struct dnn_kept dnn_cache_read(const char *key);
-void dnn_cache_write(const char *key, const char *json, float ms);
-/* Says that what was read for this key is of no use. */
-void dnn_cache_refuse(const char *key, const char *reason);
 
 #ifdef __cplusplus
 }

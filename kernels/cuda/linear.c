@@ -1,7 +1,7 @@
 /* linear: a fully connected layer as three products of cuBLASLt. Its input is a flat row in NHWC order and stays where
- * it is; torch's channel-first order is a matter of the weights' layout, {out,h,w,in}. The bias is fp32: in fp32 it is
- * added in the product's epilogue, in bf16 and fp16, where the epilogue would want it rounded, by a kernel of our own.
- * Knows what goes into and comes out of a pass; products are blas.c's.
+ * it is; torch's channel-first order is a matter of the weights' layout, {out,h,w,in}. The bias is fp32; it is added,
+ * and its gradient summed, in the products' epilogues where cuBLAS does so in fp32, else by kernels of our own. Knows
+ * what goes into and comes out of a pass; products are blas.c's.
  *
  * Products count in columns, so every matrix here is the transpose of the row-major one: x is [row][n], w [row][out],
  * y [out][n]. */
@@ -14,7 +14,8 @@ enum linear_pass { LINEAR_FORWARD, LINEAR_DATA, LINEAR_WEIGHTS, LINEAR_PASS_COUN
 
 struct linear {
     struct blas_product pass[LINEAR_PASS_COUNT];
-    struct shape weight; /* {out,h,w,in} */
+    bool in_epilogue[LINEAR_PASS_COUNT]; /* the bias, or its gradient */
+    struct shape weight;                 /* {out,h,w,in} */
     int batch;
     enum dtype dtype;
     bool bias;
@@ -28,6 +29,20 @@ static void linear_release(void *state)
     free(linear);
 }
 
+/* With the bias in the epilogue where cuBLAS can. */
+static int build_pass(struct device *device, struct linear *linear, enum linear_pass pass, struct blas_problem problem)
+{
+    if (linear->bias && problem.epilogue != BLAS_PLAIN) {
+        const int status = blas_product_build(device, &linear->pass[pass], &problem);
+        linear->in_epilogue[pass] = status == OK;
+        if (status != ERR_UNSUPPORTED)
+            return status;
+        blas_product_free(&linear->pass[pass]);
+    }
+    problem.epilogue = BLAS_PLAIN;
+    return blas_product_build(device, &linear->pass[pass], &problem);
+}
+
 static int linear_build(struct device *device, const struct op_desc *desc, struct linear *linear,
                         struct op_needs *needs)
 {
@@ -39,14 +54,16 @@ static int linear_build(struct device *device, const struct op_desc *desc, struc
     linear->dtype = dtype;
     linear->bias = desc->params->linear.bias;
     const struct blas_matrix x = {dtype, row, batch, false}, w = {dtype, row, out, false},
-                             y = {dtype, out, batch, false};
-    TRY(blas_product_build(device, &linear->pass[LINEAR_FORWARD], (struct blas_matrix){dtype, row, out, true}, x, y,
-                           linear->bias && dtype == DT_F32));
+                             w_turned = {dtype, row, out, true}, y = {dtype, out, batch, false},
+                             y_turned = {dtype, out, batch, true}, dw = {DT_F32, row, out, false};
+    const bool deterministic = desc->deterministic, tf32 = desc->tf32;
+    TRY(build_pass(device, linear, LINEAR_FORWARD,
+                   (struct blas_problem){w_turned, x, y, BLAS_BIAS, deterministic, tf32}));
     if (desc->training)
-        TRY(blas_product_build(device, &linear->pass[LINEAR_WEIGHTS], x, (struct blas_matrix){dtype, out, batch, true},
-                               (struct blas_matrix){DT_F32, row, out, false}, false));
+        TRY(build_pass(device, linear, LINEAR_WEIGHTS,
+                       (struct blas_problem){x, y_turned, dw, BLAS_BIAS_GRAD, deterministic, tf32}));
     if (desc->training && desc->in_grad[0])
-        TRY(blas_product_build(device, &linear->pass[LINEAR_DATA], w, y, x, false));
+        TRY(build_pass(device, linear, LINEAR_DATA, (struct blas_problem){w, y, x, BLAS_PLAIN, deterministic, tf32}));
     for (int pass = 0; pass < LINEAR_PASS_COUNT; pass++)
         if (linear->pass[pass].workspace_bytes > needs->scratch_bytes)
             needs->scratch_bytes = linear->pass[pass].workspace_bytes;
@@ -77,10 +94,10 @@ static int linear_prepare(struct device *device, const struct op_desc *desc, voi
 static int linear_forward(struct device *device, const struct op_call *call)
 {
     const struct linear *linear = call->state;
-    const bool epilogue = linear->bias && linear->dtype == DT_F32;
+    const bool in_epilogue = linear->in_epilogue[LINEAR_FORWARD];
     TRY(blas_product_run(device, &linear->pass[LINEAR_FORWARD], call->weight[0], call->in[0], call->out,
-                         epilogue ? call->weight[1] : NULL, call->scratch));
-    if (!linear->bias || epilogue)
+                         in_epilogue ? call->weight[1] : NULL, call->scratch));
+    if (!linear->bias || in_epilogue)
         return OK;
     return cuda_bias_add(device, call->out, linear->dtype, call->weight[1], linear->batch, linear->weight.n);
 }
@@ -88,9 +105,10 @@ static int linear_forward(struct device *device, const struct op_call *call)
 static int linear_backward(struct device *device, const struct op_call *call)
 {
     const struct linear *linear = call->state;
-    TRY(blas_product_run(device, &linear->pass[LINEAR_WEIGHTS], call->in[0], call->out_grad, call->weight_grad[0], NULL,
-                         call->scratch));
-    if (linear->bias)
+    const bool in_epilogue = linear->in_epilogue[LINEAR_WEIGHTS];
+    TRY(blas_product_run(device, &linear->pass[LINEAR_WEIGHTS], call->in[0], call->out_grad, call->weight_grad[0],
+                         in_epilogue ? call->weight_grad[1] : NULL, call->scratch));
+    if (linear->bias && !in_epilogue)
         TRY(cuda_bias_grad(device, call->weight_grad[1], call->out_grad, linear->dtype, linear->batch,
                            linear->weight.n));
     if (!call->in_grad[0])

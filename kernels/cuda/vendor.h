@@ -26,6 +26,7 @@
     X(cublasLtGetStatusString)                                                                                         \
     X(cublasLtGetVersion)                                                                                              \
     X(cublasLtMatmul)                                                                                                  \
+    X(cublasLtMatmulAlgoCheck)                                                                                         \
     X(cublasLtMatmulAlgoGetHeuristic)                                                                                  \
     X(cublasLtMatmulDescCreate)                                                                                        \
     X(cublasLtMatmulDescDestroy)                                                                                       \

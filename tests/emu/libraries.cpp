@@ -117,16 +117,18 @@ template <class T> __global__ void conv_kernel(conv_plan plan, int64_t count, T 
             weights_at<T>(i, plan.conv, x, (T *)w, y);
 }
 
-struct product_plan {
-    blas_matrix a, b, out;
-    bool bias;
-};
-
 template <class T, class U>
-__global__ void product_kernel(product_plan plan, const T *a, const T *b, U *out, const float *bias)
+__global__ void product_kernel(blas_problem plan, const T *a, const T *b, U *out, float *bias)
 {
     for (int64_t i = threadIdx.x; i < plan.out.rows * plan.out.columns; i += THREADS)
-        product_at<T, U>(i, plan.a, a, plan.b, b, plan.out, out, bias);
+        product_at<T, U>(i, plan.a, a, plan.b, b, plan.out, out, plan.epilogue == BLAS_BIAS ? bias : nullptr);
+    for (int64_t i = threadIdx.x; plan.epilogue == BLAS_BIAS_GRAD && i < plan.out.columns; i += THREADS) {
+        const int64_t depth = plan.b.transposed ? plan.b.columns : plan.b.rows;
+        double sum = 0;
+        for (int64_t k = 0; k < depth; k++)
+            sum += double(gpu::to_float(b[plan.b.transposed ? k * plan.b.rows + i : i * plan.b.rows + k]));
+        bias[i] = float(sum);
+    }
 }
 
 int spoil(device *device, void *workspace)
@@ -148,7 +150,7 @@ template <class T> int conv_run(device *device, const conv_plan *plan, const voi
 }
 
 template <class T, class U>
-int product_run(device *device, const product_plan *plan, const void *a, const void *b, void *out, const float *bias)
+int product_run(device *device, const blas_problem *plan, const void *a, const void *b, void *out, float *bias)
 {
     CUDA_TRY(gpu::launch(product_kernel<T, U>, 1, THREADS, 0, device->stream, *plan, (const T *)a, (const T *)b,
                          (U *)out, bias));
@@ -202,26 +204,29 @@ int dnn_plan_run(device *device, dnn_plan *plan, const void *const *arrays, void
     }
 }
 
-int blas_product_build(device *device, blas_product *product, blas_matrix a, blas_matrix b, blas_matrix out, bool bias)
+/* As cuBLAS, whose epilogues take a bias of the result's dtype alone. */
+int blas_product_build(device *device, blas_product *product, const blas_problem *problem)
 {
     (void)device;
-    product->desc = new product_plan{a, b, out, bias};
+    if (problem->epilogue != BLAS_PLAIN && problem->out.dtype != DT_F32)
+        return FAIL(ERR_UNSUPPORTED, "no algorithm");
+    product->desc = new blas_problem(*problem);
     product->workspace_bytes = WORKSPACE_BYTES;
     return OK;
 }
 
 void blas_product_free(blas_product *product)
 {
-    delete static_cast<product_plan *>(product->desc);
+    delete static_cast<blas_problem *>(product->desc);
     *product = blas_product();
 }
 
-int blas_product_run(device *device, const blas_product *product, const void *a, const void *b, void *out,
-                     const float *bias, void *workspace)
+int blas_product_run(device *device, const blas_product *product, const void *a, const void *b, void *out, float *bias,
+                     void *workspace)
 {
-    const product_plan *plan = static_cast<const product_plan *>(product->desc);
-    if (plan->bias != (bias != nullptr))
-        return FAIL(ERR_DEVICE, "a product runs with a bias exactly when it was built with one");
+    const blas_problem *plan = static_cast<const blas_problem *>(product->desc);
+    if ((plan->epilogue != BLAS_PLAIN) != (bias != nullptr))
+        return FAIL(ERR_DEVICE, "a product runs with a bias exactly when its epilogue has one");
     TRY(spoil(device, workspace));
     const bool widens = plan->out.dtype == DT_F32;
     switch (plan->a.dtype) {

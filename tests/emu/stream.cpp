@@ -9,6 +9,7 @@
 
 struct CUevent_st {
     uint64_t recorded, done;
+    uint64_t time;         /* operations that had run */
     cudaStream_t captured; /* last recorded in this stream's capture */
 };
 struct CUgraph_st {
@@ -30,6 +31,7 @@ static std::vector<cudaStream_t> &streams = *new std::vector<cudaStream_t>;
 static cudaStream_t capturing;
 static cudaError_t last_error;
 static int64_t waits, launches, queued_count;
+static uint64_t ran_count;
 static bool launching; /* a graph, whose operations are queued */
 
 /* ---- errors ---- */
@@ -94,6 +96,7 @@ static bool step()
     cudaStream_t chosen = runnable[random ? random_below(uint32_t(runnable.size())) : 0];
     operation next = std::move(chosen->queue[0]);
     chosen->queue.pop_front();
+    ran_count++;
     run(next);
     return true;
 }
@@ -341,7 +344,11 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream)
     if (event->captured)
         return report(cudaSuccess);
     const uint64_t ticket = ++event->recorded;
-    return enqueue(stream, {[=] { event->done = ticket; }, true, nullptr, 0});
+    return enqueue(stream, {[=] {
+                                event->done = ticket;
+                                event->time = ran_count;
+                            },
+                            true, nullptr, 0});
 }
 
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned)
@@ -378,11 +385,11 @@ cudaError_t cudaEventQuery(cudaEvent_t event)
     return event->done < event->recorded ? cudaErrorNotReady : report(cudaSuccess);
 }
 
-/* There is no clock: every record of an event takes a millisecond. */
+/* There is no clock: every operation takes a millisecond. */
 cudaError_t cudaEventElapsedTime(float *milliseconds, cudaEvent_t from, cudaEvent_t to)
 {
     locked hold(lock);
-    *milliseconds = float(to->done - from->done) + 1.0f;
+    *milliseconds = float(to->time - from->time);
     return to->done < to->recorded || from->done < from->recorded ? cudaErrorNotReady : report(cudaSuccess);
 }
 

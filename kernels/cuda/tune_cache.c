@@ -1,12 +1,12 @@
-/* dnn_cache: the plans chosen earlier, one file each in $XDG_CACHE_HOME/evenkeel/cudnn (or ~/.cache/...). Knows nothing
- * of what a key or a plan says. A cache may vanish at any time: whatever goes wrong here means only that a plan is
- * chosen again. Files are whole or absent, so processes that run at once do not disturb each other: the last choice
+/* tune_cache: the plans chosen earlier, one file each in $XDG_CACHE_HOME/evenkeel/plans (or ~/.cache/...). Knows
+ * nothing of what a key or a plan says. A cache may vanish at any time: whatever goes wrong here means only that a plan
+ * is chosen again. Files are whole or absent, so processes that run at once do not disturb each other: the last choice
  * stays.
  *
- * A file: "evenkeel plan 1 <sum of the rest>", the key, the milliseconds of a run, and cuDNN's JSON, a line each. */
-#include "dnn.h"
+ * A file: "evenkeel plan 1 <sum of the rest>", the key, the milliseconds of a run, and the choice, a line each. */
 #include "file.h"
 #include "log.h"
+#include "tune.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,9 +27,9 @@ static int cache_folder(char folder[static PATH_BYTES])
 {
     const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
     if (cache && cache[0] == '/')
-        return path_join(folder, cache, "evenkeel/cudnn");
+        return path_join(folder, cache, "evenkeel/plans");
     if (home && home[0] == '/')
-        return path_join(folder, home, ".cache/evenkeel/cudnn");
+        return path_join(folder, home, ".cache/evenkeel/plans");
     return ERR_CREATE;
 }
 
@@ -41,7 +41,7 @@ static int cache_path(const char *key, char path[static PATH_BYTES])
     return path_join(path, folder, name);
 }
 
-void dnn_cache_refuse(const char *key, const char *reason)
+void tune_cache_refuse(const char *key, const char *reason)
 {
     char path[PATH_BYTES];
     if (cache_path(key, path) == OK)
@@ -59,7 +59,7 @@ static char *next_line(char *line)
 }
 
 /* Why text is no use for this key, or NULL. */
-static const char *take_apart(char *text, const char *key, char **json, float *ms)
+static const char *take_apart(char *text, const char *key, char **choice, float *ms)
 {
     char wanted[HEAD_BYTES], *rest = next_line(text);
     if (!rest)
@@ -68,39 +68,39 @@ static const char *take_apart(char *text, const char *key, char **json, float *m
     if (strcmp(text, wanted) != 0)
         return strncmp(text, "evenkeel plan 1 ", 16) == 0 ? "damaged" : "not a plan of this program";
     char *time = next_line(rest);
-    *json = time ? next_line(time) : NULL;
-    if (!*json)
+    *choice = time ? next_line(time) : NULL;
+    if (!*choice)
         return "damaged";
     *ms = strtof(time, NULL);
     return strcmp(rest, key) == 0 ? NULL : "kept for another layer or device";
 }
 
-struct dnn_kept dnn_cache_read(const char *key)
+struct tune_kept tune_cache_read(const char *key)
 {
     char path[PATH_BYTES];
     void *text;
     size_t bytes;
-    struct dnn_kept kept = {NULL, NAN};
-    char *json;
+    struct tune_kept kept = {NULL, NAN};
+    char *choice;
     if (cache_path(key, path) < 0 || !file_exists(path) || file_read(path, FILE_MOST, &text, &bytes) < 0)
         return kept;
-    const char *reason = take_apart(text, key, &json, &kept.ms);
+    const char *reason = take_apart(text, key, &choice, &kept.ms);
     if (reason)
-        dnn_cache_refuse(key, reason);
+        tune_cache_refuse(key, reason);
     else
-        kept.json = strdup(json);
+        kept.choice = strdup(choice);
     memory_give(text);
     return kept;
 }
 
-void dnn_cache_write(const char *key, const char *json, float ms)
+void tune_cache_write(const char *key, const char *choice, float ms)
 {
     char folder[PATH_BYTES], path[PATH_BYTES];
-    const size_t room = HEAD_BYTES + strlen(key) + strlen(json) + 64;
+    const size_t room = HEAD_BYTES + strlen(key) + strlen(choice) + 64;
     char *text = malloc(room);
     if (text && cache_folder(folder) == OK && folder_make(folder) == OK && cache_path(key, path) == OK) {
         char *rest = text + HEAD_BYTES;
-        snprintf(rest, room - HEAD_BYTES, "%s\n%.9g\n%s", key, (double)ms, json);
+        snprintf(rest, room - HEAD_BYTES, "%s\n%.9g\n%s", key, (double)ms, choice);
         const int head = snprintf(text, HEAD_BYTES, "evenkeel plan 1 %016llx\n", (unsigned long long)sum_of(rest));
         memmove(text + head, rest, strlen(rest) + 1);
         file_write(path, text, strlen(text));

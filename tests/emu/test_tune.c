@@ -1,0 +1,107 @@
+/* test_tune: choosing by time, in the emulator, whose clock counts calls: the fastest wins, what fails or is hopeless
+ * is left early, and candidates run on numbers. */
+#include "emu.h"
+#include "tune.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+extern const struct backend backend_cuda;
+
+enum { ODD = 300001, SMALL = 10 };
+
+static struct device *device;
+static struct tune tune;
+
+static int begin(void **state)
+{
+    (void)state;
+    emu_reset_round(0);
+    const struct tune_array arrays[] = {{DT_F32, ODD * 4}, {DT_BF16, 0}, {DT_F16, ODD * 2}, {DT_BF16, SMALL * 2}};
+    return backend_cuda.open(&device, 0, 0) < 0 || tune_open(device, &tune, arrays, COUNT_OF(arrays), 64) < 0 ? -1 : 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    tune_close(&tune);
+    backend_cuda.close(device);
+    return 0;
+}
+
+/* Takes so many calls; fails in a run that is not its first. */
+struct work {
+    int calls, fails_in, runs;
+};
+
+static int run(struct device *on, void *candidate, const struct tune *with)
+{
+    struct work *work = candidate;
+    if (work->fails_in == ++work->runs)
+        return FAIL(ERR_DEVICE, "planted");
+    for (int i = 0; i < work->calls; i++)
+        TRY(backend_cuda.zero(on, with->workspace, 64));
+    return OK;
+}
+
+static void test_measures(void **state)
+{
+    (void)state;
+    struct work slow = {8, 0, 0}, fast = {3, 0, 0}, between = {4, 0, 0}, hopeless = {9, 0, 0};
+    const float slow_ms = tune_time(device, &tune, run, &slow), fast_ms = tune_time(device, &tune, run, &fast),
+                between_ms = tune_time(device, &tune, run, &between);
+    assert_true(fast_ms < between_ms && between_ms < slow_ms);
+    assert_true(tune.least == fast_ms);
+    assert_int_equal(slow.runs, 1 + 5 * 3);
+    assert_int_equal(between.runs, slow.runs);
+    assert_true(isinf(tune_time(device, &tune, run, &hopeless)));
+    assert_int_equal(hopeless.runs, 1 + 3);
+    assert_true(tune.least == fast_ms);
+}
+
+static void test_leaves_what_fails(void **state)
+{
+    (void)state;
+    struct work at_once = {1, 1, 0}, later = {1, 6, 0};
+    const float least = tune.least;
+    assert_true(isinf(tune_time(device, &tune, run, &at_once)));
+    assert_true(isinf(tune_time(device, &tune, run, &later)));
+    assert_int_equal(at_once.runs, 1);
+    assert_int_equal(later.runs, 6);
+    assert_true(tune.least == least);
+}
+
+static void test_runs_on_numbers(void **state)
+{
+    (void)state;
+    static float floats[ODD];
+    static uint16_t halves[ODD];
+    double sum = 0, squares = 0;
+    assert_null(tune.array[1]);
+    assert_int_equal(backend_cuda.download(device, floats, tune.array[0], sizeof floats), OK);
+    assert_int_equal(backend_cuda.download(device, halves, tune.array[2], sizeof halves), OK);
+    assert_int_equal(backend_cuda.wait(device), OK);
+    for (int i = 0; i < ODD; i++) {
+        assert_true(floats[i] >= -1.0f && floats[i] < 1.0f);
+        assert_true((halves[i] & 0x7FFF) <= 0x3C00); /* at most 1 */
+        sum += (double)floats[i];
+        squares += (double)floats[i] * (double)floats[i];
+    }
+    assert_true(fabs(sum / ODD) < 0.01 && fabs(squares / ODD - 1.0 / 3.0) < 0.01);
+    assert_true(halves[0] != halves[ODD - 1]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_measures),
+        cmocka_unit_test(test_leaves_what_fails),
+        cmocka_unit_test(test_runs_on_numbers),
+    };
+    return cmocka_run_group_tests(tests, begin, end);
+}
