@@ -2,18 +2,15 @@
  * Level 7: includes trainer. */
 #ifndef CONSOLE_H
 #define CONSOLE_H
+#include "stability.h"
 #include "state.h"
 #include "trainer.h"
-
-enum { CONSOLE_WINDOW = 50 };
 
 /* The moving part: the progress line on a terminal, a plain line every so many seconds elsewhere. */
 struct console {
     int64_t epochs, steps_per_epoch;
     int images_per_step, every_seconds;
-    /* The last steps that were not refused: loss, and variance of that mean (s^2 / n). */
-    double loss[CONSOLE_WINDOW], variance[CONSOLE_WINDOW];
-    int64_t steps;          /* fed in; the window holds the last ones */
+    struct loss_view view;  /* of the last step */
     int64_t refused;        /* since the epoch began */
     double began;           /* clock when this epoch, or this process's part of it, began */
     int64_t began_step;     /* step in epoch then */
@@ -27,7 +24,7 @@ struct console {
 void console_header(const struct session *session, const char *run, int64_t steps_per_epoch);
 void console_begin(struct console *console, const struct config *config, int64_t steps_per_epoch);
 void console_epoch_begin(struct console *console, int64_t step_in_epoch);
-void console_step(struct console *console, const struct step_record *record);
+void console_step(struct console *console, const struct step_record *record, const struct loss_view *view);
 /* Whether it is time to show something: the caller then reads the records that are there and calls console_show. */
 bool console_due(const struct console *console);
 void console_show(struct console *console, int64_t epoch, int64_t step_in_epoch, double lr);
@@ -37,7 +34,7 @@ double console_rate(const struct console *console, int64_t step_in_epoch);
 void console_epoch(struct console *console, const struct epoch_record *record);
 
 enum console_end { END_EPOCHS, END_EARLY, END_MAX_STEPS, END_SIGNAL };
-/* The best result, why the run ended, where it lies and what to do next. */
-void console_result(const struct config *config, int class_count, const struct train_state *state, const char *run,
-                    enum console_end end);
+/* The best result, what the loss did, why the run ended, where it lies and what to do next. */
+void console_result(const struct config *config, int class_count, const struct train_state *state,
+                    const struct stability *stability, const char *run, enum console_end end);
 #endif

@@ -1,13 +1,71 @@
-/* fluctuation: what a series of batch losses says about its own fluctuation. Pure functions over arrays: from a running
- * trainer and from steps.csv alike. Formulas, units and limits: docs/statistics.md.
+/* fluctuation: what a series of batch losses says about its own fluctuation. Pure functions over arrays: of a running
+ * trainer and of steps.csv alike. Formulas, units and limits: docs/statistics.md.
  * Level 1. */
 #ifndef FLUCTUATION_H
 #define FLUCTUATION_H
 #include "base.h"
 
-/* What is said of one step's loss beside it; NaN: not known yet. */
-struct loss_view {
-    double smooth, smooth_error; /* mean of the last losses, this one included, and its standard error */
-    double spike_z;              /* how far above the last losses' median, in robust standard deviations */
+/* ---- step by step ---- */
+
+enum { LOSS_WINDOW = 64, LOSS_WINDOW_LEAST = 16 };
+/* A loss so many robust standard deviations above the median of those before it is a spike. It is the batch's own where
+ * it lies within LOSS_SPIKE_OWN of the standard errors that the batch's own spread gives its mean. */
+#define LOSS_SPIKE_Z   6.0
+#define LOSS_SPIKE_OWN 3.0
+
+/* The last good losses. Plain numbers, part of a run's state. */
+struct loss_window {
+    int64_t count;                   /* taken in so far; the arrays hold the last ones, at count % LOSS_WINDOW */
+    double loss[LOSS_WINDOW];        /* mean of a batch */
+    double error[LOSS_WINDOW];       /* squared standard error of that mean, s^2 / n */
+    double epoch[LOSS_WINDOW];       /* in which it was drawn */
+    int64_t spikes, spikes_of_batch; /* so far; the second: of them, the batch's own */
 };
+
+/* What is said of one step's loss beside it; NaN: not known. */
+struct loss_view {
+    double smooth, smooth_error; /* mean of the window, this loss included, and its standard error */
+    double spike_z;              /* how far above the losses before it, in robust standard deviations */
+};
+
+/* Takes in a step's loss; one that is not finite changes nothing but *view. variance: of the losses within the batch,
+ * NaN for one sample. epoch_samples: images of an epoch, for sampling without replacement; 0: not known. */
+void loss_window_add(struct loss_window *window, double loss, double variance, int64_t samples, int64_t epoch,
+                     int64_t epoch_samples, struct loss_view *view);
+
+/* ---- a stretch of steps ---- */
+
+/* Arrays of one length, in order of steps, as columns of steps.csv. Rows whose loss or variance is not finite are left
+ * out. */
+struct loss_series {
+    int64_t count;
+    const double *step, *epoch, *samples, *loss, *variance;
+};
+
+/* low to high: 95 %. All NaN: could not be computed. */
+struct estimate {
+    double value, low, high;
+};
+
+struct fluctuation {
+    int64_t steps;                           /* that counted */
+    double samples;                          /* of a batch, on average */
+    struct estimate loss;                    /* mean over the stretch */
+    double deviation;                        /* standard deviation of the batch losses about their mean */
+    double sampling_deviation;               /* what batches of this size alone would give them */
+    struct estimate sampling, motion, trend; /* shares of the variance; the values add up to 1 */
+    struct estimate phi;                     /* share of sampling in the step-to-step jitter; may exceed 1 */
+    double variance_ratio;                   /* detrended variance / sampling variance */
+    struct estimate autocorrelation;         /* of the detrended losses, from one step to the next */
+    struct estimate epoch_autocorrelation;   /* from one epoch to the next; NaN unless there are two */
+    struct estimate slope;                   /* change of the loss a step */
+};
+
+/* Rows [first, end) of the series. epoch_steps: steps of a whole epoch, 0: not known. Fewer than 16 usable rows: all
+ * NaN but steps. */
+void fluctuation_of(const struct loss_series *series, int64_t first, int64_t end, int64_t epoch_steps,
+                    struct fluctuation *fluctuation);
+
+/* Steps of the longest epoch that is followed by another one in the series; 0: there is none. */
+int64_t fluctuation_epoch_steps(const struct loss_series *series);
 #endif

@@ -6,6 +6,7 @@
  * - steps.csv: a row per step; nothing in it depends on the clock
  * - results.csv: a row per epoch, as ultralytics has it; `time` and `images_per_second` are the clock's
  * - log.jsonl: a JSON object per event
+ * - stability.json: at the end, what the fluctuation of the loss was (stability.h)
  * - skipped.txt: "path: reason" of each image left out of the data; only where there are any
  * - checkpoints/
  * - DONE or FAILED: how the run ended; neither while it goes on or was interrupted
@@ -64,6 +65,9 @@ int run_log_epoch(struct run *run, const struct epoch_record *record);
 int run_log_event(struct run *run, const char *event, const char *members, ...) __attribute__((format(printf, 3, 4)));
 /* A number for such members: 9 digits; NaN is null, infinities are text. Returns text. */
 char *run_json_number(char text[static 32], double value);
+
+/* stability.json, and the same as event "stability". json: one object (stability.h). */
+int run_write_stability(struct run *run, const char *json);
 
 /* DONE or FAILED with its text; the other is removed. Neither is there while a run is going or interrupted. */
 int run_mark(struct run *run, const char *mark, const char *text);

@@ -1,8 +1,9 @@
 /* state: all that a resumed run needs besides weights and moments, as one struct and as JSON text.
- * Level 5: includes schedule. Random numbers and data order are functions of (seed, epoch, step), so no generator state
- * is here. */
+ * Level 5: includes fluctuation, schedule. Random numbers and data order are functions of (seed, epoch, step), so no
+ * generator state is here. */
 #ifndef STATE_H
 #define STATE_H
+#include "fluctuation.h"
 #include "schedule.h"
 
 /* Sums over the steps of the epoch under way; refused steps are counted apart. */
@@ -27,6 +28,7 @@ struct train_state {
     struct early_stop early_stop;
     int64_t best_epoch; /* of the checkpoint `best`; -1: none yet */
     double best_loss, best_accuracy;
+    struct loss_window window;                     /* the last losses: smoothing and spikes go on where they were */
     int64_t steps_bytes, results_bytes, log_bytes; /* lengths of the run's logs at this point */
 };
 

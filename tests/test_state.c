@@ -13,7 +13,7 @@
 /* Every member different from 0 and from every other; awkward values where rounding or sign could be lost. */
 static struct train_state example(void)
 {
-    return (struct train_state){
+    struct train_state state = {
         .config_hash = 0xfedcba9876543210u,
         .epoch = 3,
         .step_in_epoch = 17,
@@ -33,7 +33,14 @@ static struct train_state example(void)
         .steps_bytes = 18,
         .results_bytes = 19,
         .log_bytes = 20,
+        .window = {.count = 21, .spikes = 22, .spikes_of_batch = 23},
     };
+    for (int i = 0; i < LOSS_WINDOW; i++) {
+        state.window.loss[i] = 24.0 + i / 7.0;
+        state.window.error[i] = i % 5 ? i * 1e-300 : NAN;
+        state.window.epoch[i] = -i;
+    }
+    return state;
 }
 
 static void test_round_trip_is_exact(void **unused)
@@ -49,7 +56,7 @@ static void test_round_trip_is_exact(void **unused)
     SAME(seconds), SAME(sums), SAME(bad_steps), SAME(bad_in_row), SAME(stopped_early), SAME(plateau.lr);
     SAME(plateau.best), SAME(plateau.bad_epochs), SAME(plateau.cooldown_left), SAME(early_stop.best);
     SAME(early_stop.best_epoch), SAME(early_stop.wait), SAME(best_epoch), SAME(best_loss);
-    SAME(best_accuracy), SAME(steps_bytes), SAME(results_bytes), SAME(log_bytes);
+    SAME(best_accuracy), SAME(steps_bytes), SAME(results_bytes), SAME(log_bytes), SAME(window);
 #undef SAME
     arena_free(&arena);
 }
@@ -88,9 +95,12 @@ static void test_damage_is_named(void **unused)
         {"\"stopped_early\":true", "\"stopped_early\":1", "\"stopped_early\" is not true or false"},
         {"\"plateau_best\":\"Infinity\"", "\"plateau_best\":\"inf\"", "\"plateau_best\" is not a number"},
         {"fedcba98", "fedcbaxx", "\"config_hash\" is not 16 hexadecimal digits"},
-        {"\"format\":1", "\"format\":2", "another version"},
-        {"\"format\":1", "\"format\":1,\"speed\":2", "unknown member \"speed\""},
-        {"\"format\":1", "\"format\":1,\"format\":1", "not JSON"},
+        {"\"format\":2", "\"format\":3", "another version"},
+        {"\"format\":2", "\"format\":2,\"speed\":2", "unknown member \"speed\""},
+        {"\"format\":2", "\"format\":2,\"format\":2", "not JSON"},
+        {"\"window_loss\":[", "\"window_loss\":[1.0,", "\"window_loss\" is not a list"},
+        {"\"window_loss\":[", "\"window_loss\":7,\"more\":[", "\"window_loss\" is not a list"},
+        {"\"window_count\":21", "\"window_count\":-21", "below 0"},
         {"}", "", "not JSON"},
     };
     struct arena arena = {0};

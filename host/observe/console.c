@@ -172,6 +172,7 @@ void console_begin(struct console *console, const struct config *config, int64_t
         .images_per_step = config->train.batch_size * config->train.accumulate,
         .every_seconds = config->stats.console_seconds,
         .shown = clock_seconds(),
+        .view = {NAN, NAN, NAN},
     };
 }
 
@@ -182,15 +183,10 @@ void console_epoch_begin(struct console *console, int64_t step_in_epoch)
     console->refused = 0;
 }
 
-void console_step(struct console *console, const struct step_record *record)
+void console_step(struct console *console, const struct step_record *record, const struct loss_view *view)
 {
-    if (record->bad) {
-        console->refused++;
-        return;
-    }
-    int64_t slot = console->steps++ % CONSOLE_WINDOW;
-    console->loss[slot] = (double)record->loss;
-    console->variance[slot] = (double)record->loss_variance / record->samples;
+    console->refused += record->bad != 0;
+    console->view = *view;
 }
 
 bool console_due(const struct console *console)
@@ -208,19 +204,6 @@ double console_rate(const struct console *console, int64_t step_in_epoch)
     return steps > 0 && seconds > 0.0 ? (double)(steps * console->images_per_step) / seconds : NAN;
 }
 
-/* Mean loss of the window and the standard error that batches of this size leave in it. */
-static void smooth(const struct console *console, double *mean, double *error)
-{
-    int count = console->steps < CONSOLE_WINDOW ? (int)console->steps : CONSOLE_WINDOW;
-    double loss = 0.0, variance = 0.0;
-    for (int i = 0; i < count; i++) {
-        loss += console->loss[i];
-        variance += console->variance[i];
-    }
-    *mean = count ? loss / count : NAN;
-    *error = count ? sqrt(variance) / count : NAN;
-}
-
 static double seconds_left(const struct console *console, int64_t epoch, int64_t step_in_epoch, double rate)
 {
     double steps = (double)((console->epochs - epoch) * console->steps_per_epoch - step_in_epoch);
@@ -229,9 +212,8 @@ static double seconds_left(const struct console *console, int64_t epoch, int64_t
 
 void console_show(struct console *console, int64_t epoch, int64_t step_in_epoch, double lr)
 {
-    double rate = console_rate(console, step_in_epoch), loss, error;
+    double rate = console_rate(console, step_in_epoch);
     char left[24], images[24], text[256], refused[40] = "";
-    smooth(console, &loss, &error);
     text_duration(left, seconds_left(console, epoch, step_in_epoch, rate));
     text_count(images, rate);
     if (console->refused)
@@ -239,7 +221,8 @@ void console_show(struct console *console, int64_t epoch, int64_t step_in_epoch,
     snprintf(text, sizeof text, "epoch %lld/%lld  step %*lld/%lld  loss %.4f ± %.4f  lr %.3g  %s images/s  %s left%s",
              (long long)epoch + 1, (long long)console->epochs,
              snprintf(NULL, 0, "%lld", (long long)console->steps_per_epoch), (long long)step_in_epoch,
-             (long long)console->steps_per_epoch, loss, error, lr, images, left, refused);
+             (long long)console->steps_per_epoch, console->view.smooth, console->view.smooth_error, lr, images, left,
+             refused);
     if (log_is_terminal())
         log_progress("%s", text);
     else
@@ -301,6 +284,14 @@ void console_epoch(struct console *console, const struct epoch_record *record)
 
 /* ---- the end ---- */
 
+static void stability_lines(const struct stability *stability)
+{
+    char texts[STABILITY_TEXTS][STABILITY_TEXT];
+    const int count = stability_say(stability, texts);
+    for (int i = 0; i < count; i++)
+        line(i == 0 ? "loss" : "", "%s", texts[i]);
+}
+
 static void next_lines(const struct config *config, const struct train_state *state, const char *run,
                        enum console_end end)
 {
@@ -321,8 +312,8 @@ static void next_lines(const struct config *config, const struct train_state *st
         line("", "%s train --resume %s train.max_steps=0", program, folder);
 }
 
-void console_result(const struct config *config, int class_count, const struct train_state *state, const char *run,
-                    enum console_end end)
+void console_result(const struct config *config, int class_count, const struct train_state *state,
+                    const struct stability *stability, const char *run, enum console_end end)
 {
     static const char *const why[] = {
         [END_EPOCHS] = "all epochs done",
@@ -344,6 +335,7 @@ void console_result(const struct config *config, int class_count, const struct t
     else if (state->best_epoch >= 0)
         line("best", "%sepoch %lld: validation loss %s, accuracy %s %%%s", log_style(LOG_BOLD),
              (long long)state->best_epoch + 1, loss, percent, log_style(LOG_PLAIN));
+    stability_lines(stability);
     /* Somebody who always names every class with the same probability has this loss. */
     if (end != END_SIGNAL && state->best_loss > log((double)class_count))
         log_warn("at its best the loss is above %.3f, that of guessing among %d classes; lower optim.lr (it is %g), or "

@@ -251,6 +251,18 @@ int run_write_skipped(struct run *run, const char *const *lines, int64_t count, 
 
 /* ---- how it ended ---- */
 
+int run_write_stability(struct run *run, const char *json)
+{
+    char path[PATH_BYTES];
+    struct arena arena = {0};
+    TRY(path_join(path, run->path, "stability.json"));
+    const char *text = arena_format(&arena, "%s\n", json);
+    int status = explain(file_write(path, text, strlen(text)), "the run's stability", make_room);
+    arena_free(&arena);
+    TRY(status);
+    return run_log_event(run, "stability", "\"stability\":%s", json);
+}
+
 static int remove_mark(const struct run *run, const char *mark)
 {
     char path[PATH_BYTES];

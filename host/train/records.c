@@ -30,9 +30,11 @@ static int take(struct trainer *trainer, const struct step_record *record)
         TRY(take_refused(trainer, record));
     else
         take_good(trainer, record);
-    console_step(&trainer->console, record);
+    struct loss_view view;
+    loss_window_add(&trainer->state.window, record->bad ? NAN : (double)record->loss, (double)record->loss_variance,
+                    record->samples, record->epoch, trainer->session.train.subset.count, &view);
+    console_step(&trainer->console, record, &view);
     int every = trainer->config.stats.steps_every;
-    const struct loss_view view = {NAN, NAN, NAN};
     if (record->bad || every <= 1 || record->step % every == 0)
         return run_log_step(&trainer->run, record, &view);
     return OK;

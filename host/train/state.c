@@ -9,10 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STATE_FORMAT = 1 };
-enum member_type { MEMBER_I64, MEMBER_INT, MEMBER_F64, MEMBER_BOOL, MEMBER_HEX, MEMBER_TYPES };
-static const char *const type_names[MEMBER_TYPES] = {"an integer", "a 32-bit integer", "a number", "true or false",
-                                                     "16 hexadecimal digits"};
+enum { STATE_FORMAT = 2 };
+enum member_type { MEMBER_I64, MEMBER_INT, MEMBER_F64, MEMBER_BOOL, MEMBER_HEX, MEMBER_WINDOW, MEMBER_TYPES };
+static const char *const type_names[MEMBER_TYPES] = {
+    "an integer",    "a 32-bit integer",      "a number",
+    "true or false", "16 hexadecimal digits", "a list of as many numbers as the window"};
 
 struct member {
     const char *name;
@@ -48,6 +49,12 @@ static const struct member members[] = {
     MEMBER("best_epoch", MEMBER_I64, best_epoch),
     MEMBER("best_loss", MEMBER_F64, best_loss),
     MEMBER("best_accuracy", MEMBER_F64, best_accuracy),
+    MEMBER("window_count", MEMBER_I64, window.count),
+    MEMBER("window_loss", MEMBER_WINDOW, window.loss),
+    MEMBER("window_error", MEMBER_WINDOW, window.error),
+    MEMBER("window_epoch", MEMBER_WINDOW, window.epoch),
+    MEMBER("spikes", MEMBER_I64, window.spikes),
+    MEMBER("spikes_of_batch", MEMBER_I64, window.spikes_of_batch),
     MEMBER("steps_bytes", MEMBER_I64, steps_bytes),
     MEMBER("results_bytes", MEMBER_I64, results_bytes),
     MEMBER("log_bytes", MEMBER_I64, log_bytes),
@@ -71,6 +78,14 @@ static json_t *double_to_json(double value)
     return json_real(value);
 }
 
+static json_t *window_to_json(const double *values)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < LOSS_WINDOW; i++)
+        json_array_append_new(list, double_to_json(values[i]));
+    return list;
+}
+
 static json_t *member_to_json(const struct member *member, const void *at)
 {
     char hex[17];
@@ -79,6 +94,7 @@ static json_t *member_to_json(const struct member *member, const void *at)
     case MEMBER_INT: return json_integer(*(const int *)at);
     case MEMBER_F64: return double_to_json(*(const double *)at);
     case MEMBER_BOOL: return json_boolean(*(const bool *)at);
+    case MEMBER_WINDOW: return window_to_json(at);
     default: snprintf(hex, sizeof hex, "%016" PRIx64, *(const uint64_t *)at); return json_string(hex);
     }
 }
@@ -109,6 +125,14 @@ static bool double_from_json(const json_t *value, double *to)
     return json_is_real(value);
 }
 
+static bool window_from_json(const json_t *list, double *to)
+{
+    bool fits = json_array_size(list) == LOSS_WINDOW; /* 0 of what is no list */
+    for (int i = 0; fits && i < LOSS_WINDOW; i++)
+        fits = double_from_json(json_array_get(list, (size_t)i), &to[i]);
+    return fits;
+}
+
 static bool hex_from_json(const json_t *value, uint64_t *to)
 {
     const char *text = json_string_value(value);
@@ -131,6 +155,7 @@ static bool member_from_json(const struct member *member, const json_t *value, v
         return json_is_integer(value);
     case MEMBER_F64: return double_from_json(value, at);
     case MEMBER_BOOL: *(bool *)at = json_is_true(value); return json_is_boolean(value);
+    case MEMBER_WINDOW: return window_from_json(value, at);
     default: return hex_from_json(value, at);
     }
 }
@@ -175,6 +200,8 @@ int state_read(struct train_state *state, const char *name, const char *json)
         return FAIL(ERR_DATA, "%s: not JSON: %s (byte %d); use another checkpoint", name, error.text, error.position);
     int status = read_members(&read, name, root);
     json_decref(root);
+    if (status >= 0 && read.window.count < 0)
+        status = FAIL(ERR_DATA, "%s: \"window_count\" is below 0; use another checkpoint", name);
     if (status >= 0)
         *state = read;
     return status;

@@ -254,6 +254,22 @@ static int train_epochs(struct trainer *trainer)
     return at_max_steps(trainer) && state->epoch < trainer->config.train.epochs ? end_at_max_steps(trainer) : OK;
 }
 
+/* What the loss did, from what stands in steps.csv, so that the parts before an interruption count. */
+static int sum_up(struct trainer *trainer, struct stability *stability)
+{
+    char path[PATH_BYTES];
+    struct table steps = {0};
+    struct arena arena = {0};
+    TRY(path_join(path, trainer->run.path, "steps.csv"));
+    if (table_read(&steps, path) < 0) /* begun by another version, or edited: no reason to fail at the end */
+        log_warn("%s; what the loss did is not summed up", fail_text());
+    stability_of(&steps, stability);
+    int status = run_write_stability(&trainer->run, stability_json(stability, &arena));
+    table_free(&steps);
+    arena_free(&arena);
+    return status;
+}
+
 static int finish(struct trainer *trainer, struct train_result *result)
 {
     const struct train_state *state = &trainer->state;
@@ -271,6 +287,8 @@ static int finish(struct trainer *trainer, struct train_result *result)
         .best = {.loss = state->best_loss, .accuracy = state->best_accuracy},
     };
     text_copy(result->path, sizeof result->path, trainer->run.path);
+    struct stability stability;
+    TRY(sum_up(trainer, &stability));
     if (end == END_SIGNAL)
         TRY(run_log_event(&trainer->run, "stopped", "\"signal\":%d,\"step\":%lld", (int)signal_caught,
                           (long long)state->step));
@@ -284,7 +302,7 @@ static int finish(struct trainer *trainer, struct train_result *result)
                           state->stopped_early ? "true" : "false"));
         TRY(run_mark(&trainer->run, "DONE", text));
     }
-    console_result(&trainer->config, trainer->session.card.class_count, state, trainer->run.path, end);
+    console_result(&trainer->config, trainer->session.card.class_count, state, &stability, trainer->run.path, end);
     return OK;
 }
 

@@ -1,0 +1,235 @@
+/* stability: a run's fluctuation window by window, and in words. See include/stability.h. Must not know where the table
+ * comes from. */
+#include "stability.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- figures ---- */
+
+static int compare(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Of the numbers among values, which are put in order. */
+static double median(double *values, int64_t count)
+{
+    int64_t known = 0;
+    for (int64_t i = 0; i < count; i++)
+        if (!isnan(values[i]))
+            values[known++] = values[i];
+    if (known == 0)
+        return NAN;
+    qsort(values, (size_t)known, sizeof *values, compare);
+    return known % 2 ? values[known / 2] : 0.5 * (values[known / 2 - 1] + values[known / 2]);
+}
+
+/* Windows are counted from the end, so that the last one is whole; what is left over at the beginning is let go. */
+static void look_at_windows(const struct loss_series *series, struct stability *stability)
+{
+    enum { FIGURES = 5 };
+    const int64_t count = series->count;
+    struct arena arena = {0};
+    double *figures[FIGURES];
+    stability->windows = count / STABILITY_STEPS > 1 ? count / STABILITY_STEPS : 1;
+    for (int i = 0; i < FIGURES; i++)
+        figures[i] = arena_push(&arena, (size_t)stability->windows * sizeof(double));
+    for (int64_t w = 0; w < stability->windows; w++) {
+        const int64_t end = count - w * STABILITY_STEPS;
+        const int64_t first = end > STABILITY_STEPS ? end - STABILITY_STEPS : 0;
+        struct fluctuation here;
+        fluctuation_of(series, first, end, stability->epoch_steps, &here);
+        if (w == 0) {
+            stability->last = here;
+            stability->first_step = (int64_t)series->step[first];
+            stability->last_step = (int64_t)series->step[end - 1];
+        }
+        const double values[FIGURES] = {here.phi.value, here.variance_ratio, here.sampling.value, here.motion.value,
+                                        here.trend.value};
+        for (int i = 0; i < FIGURES; i++)
+            figures[i][w] = values[i];
+    }
+    stability->phi = median(figures[0], stability->windows);
+    stability->variance_ratio = median(figures[1], stability->windows);
+    stability->sampling = median(figures[2], stability->windows);
+    stability->motion = median(figures[3], stability->windows);
+    stability->trend = median(figures[4], stability->windows);
+    arena_free(&arena);
+}
+
+static void count_spikes(const struct loss_series *series, struct stability *stability)
+{
+    struct loss_window window = {0};
+    struct loss_view view;
+    for (int64_t i = 0; i < series->count; i++)
+        loss_window_add(&window, series->loss[i], series->variance[i], (int64_t)series->samples[i],
+                        (int64_t)series->epoch[i], 0, &view);
+    stability->spikes = window.spikes;
+    stability->spikes_of_batch = window.spikes_of_batch;
+}
+
+void stability_of(const struct table *steps, struct stability *stability)
+{
+    const char *const names[] = {"step", "epoch", "samples", "loss", "loss_variance"};
+    const double *columns[COUNT_OF(names)], *bad = table_column(steps, "bad");
+    bool complete = steps->row_count > 0;
+    *stability = (struct stability){.steps = steps->row_count};
+    for (int i = 0; i < COUNT_OF(names); i++)
+        complete = (columns[i] = table_column(steps, names[i])) && complete;
+    if (!complete) {
+        const struct loss_series none = {0};
+        fluctuation_of(&none, 0, 0, 0, &stability->last);
+        stability->phi = stability->variance_ratio = NAN;
+        stability->sampling = stability->motion = stability->trend = NAN;
+        return;
+    }
+    const struct loss_series series = {steps->row_count, columns[0], columns[1], columns[2], columns[3], columns[4]};
+    for (int64_t i = 0; bad && i < steps->row_count; i++)
+        stability->refused += bad[i] != 0.0;
+    stability->epoch_steps = fluctuation_epoch_steps(&series);
+    look_at_windows(&series, stability);
+    count_spikes(&series, stability);
+}
+
+/* ---- words ---- */
+
+static void say_scatter(const struct stability *stability, char text[STABILITY_TEXT])
+{
+    const struct fluctuation *last = &stability->last;
+    snprintf(
+        text, STABILITY_TEXT,
+        "Over the last %lld steps the loss was %.4g ± %.2g, and single batches lay %.2g around it: %.0f %% of that "
+        "(%.0f to %.0f) is chance in drawing %.0f images, %.0f %% (%.0f to %.0f) the weights moving, %.0f %% (%.0f "
+        "to %.0f) a trend.",
+        (long long)last->steps, last->loss.value, (last->loss.high - last->loss.low) / 2.0, last->deviation,
+        100.0 * last->sampling.value, 100.0 * last->sampling.low, 100.0 * last->sampling.high, last->samples,
+        100.0 * last->motion.value, 100.0 * last->motion.low, 100.0 * last->motion.high, 100.0 * last->trend.value,
+        100.0 * last->trend.low, 100.0 * last->trend.high);
+}
+
+static void say_trend(const struct stability *stability, char text[STABILITY_TEXT])
+{
+    const struct estimate *slope = &stability->last.slope;
+    const double error = (slope->high - slope->low) / 2.0;
+    const double steps = (double)(stability->last_step - stability->first_step);
+    if (slope->high < 0.0 || slope->low > 0.0)
+        snprintf(text, STABILITY_TEXT, "Over them it %s by %.2g ± %.2g every 100 steps.",
+                 slope->value < 0.0 ? "fell" : "rose", fabs(100.0 * slope->value), 100.0 * error);
+    else
+        snprintf(text, STABILITY_TEXT,
+                 "Whether it fell or rose over them cannot be told: changes up to %.2g would drown in that scatter.",
+                 error * steps);
+}
+
+static void say_advice(const struct stability *stability, char text[STABILITY_TEXT])
+{
+    const struct fluctuation *last = &stability->last;
+    const double significant = 2.0 / sqrt((double)last->steps), correlation = last->autocorrelation.value;
+    if (last->phi.value < 0.5 && correlation < -significant)
+        snprintf(text, STABILITY_TEXT,
+                 "From step to step the loss swings to and fro by more than chance gives (autocorrelation %.2f): the "
+                 "steps are too long for these batches; lower optim.lr or take larger batches.",
+                 correlation);
+    else if (last->variance_ratio > 2.0 && last->epoch_autocorrelation.low > 0.0)
+        snprintf(
+            text, STABILITY_TEXT,
+            "The loss goes up and down in the same places of every epoch (autocorrelation %.2f over an epoch): the "
+            "order of the images shows; see data.shuffle.",
+            last->epoch_autocorrelation.value);
+    else if (last->variance_ratio > 2.0 && last->motion.value > 0.5 && correlation > significant)
+        snprintf(text, STABILITY_TEXT,
+                 "It wanders over many steps by %.1f times what chance gives (autocorrelation %.2f): the weights are "
+                 "being thrown about or batches in a row are alike; lower optim.lr or momentum, and see data.shuffle.",
+                 last->variance_ratio, correlation);
+    else if (last->phi.value > 0.7)
+        snprintf(
+            text, STABILITY_TEXT,
+            "The jitter from step to step is about what chance gives (%.0f %% of it): batches of four times the size "
+            "would have half of it. That explains the jitter, not whether the learning rate is right: one too high "
+            "or too low can look the same.",
+            100.0 * fmin(1.0, last->phi.value));
+    else
+        snprintf(
+            text, STABILITY_TEXT,
+            "Chance explains %.0f %% of the jitter from step to step; these figures alone do not say what moves the "
+            "rest, nor whether the learning rate is right.",
+            100.0 * last->phi.value);
+}
+
+int stability_say(const struct stability *stability, char texts[STABILITY_TEXTS][STABILITY_TEXT])
+{
+    if (isnan(stability->last.sampling.value))
+        return 0;
+    say_scatter(stability, texts[0]);
+    say_trend(stability, texts[1]);
+    say_advice(stability, texts[2]);
+    return STABILITY_TEXTS;
+}
+
+/* ---- JSON ---- */
+
+static json_t *number(double value)
+{
+    return isfinite(value) ? json_real(value) : json_null();
+}
+
+static json_t *interval(const struct estimate *estimate)
+{
+    return json_pack("{s:o, s:o, s:o}", "value", number(estimate->value), "low", number(estimate->low), "high",
+                     number(estimate->high));
+}
+
+static json_t *window(const struct stability *stability)
+{
+    const struct fluctuation *last = &stability->last;
+    json_t *object = json_object();
+    const struct {
+        const char *name;
+        const struct estimate *estimate;
+    } intervals[] = {
+        {"loss", &last->loss},
+        {"sampling", &last->sampling},
+        {"motion", &last->motion},
+        {"trend", &last->trend},
+        {"phi", &last->phi},
+        {"autocorrelation", &last->autocorrelation},
+        {"epoch_autocorrelation", &last->epoch_autocorrelation},
+        {"slope", &last->slope},
+    };
+    json_object_set_new(object, "steps", json_integer(last->steps));
+    json_object_set_new(object, "first_step", json_integer(stability->first_step));
+    json_object_set_new(object, "last_step", json_integer(stability->last_step));
+    json_object_set_new(object, "samples", number(last->samples));
+    json_object_set_new(object, "deviation", number(last->deviation));
+    json_object_set_new(object, "sampling_deviation", number(last->sampling_deviation));
+    json_object_set_new(object, "variance_ratio", number(last->variance_ratio));
+    for (int i = 0; i < COUNT_OF(intervals); i++)
+        json_object_set_new(object, intervals[i].name, interval(intervals[i].estimate));
+    return object;
+}
+
+char *stability_json(const struct stability *stability, struct arena *arena)
+{
+    char texts[STABILITY_TEXTS][STABILITY_TEXT];
+    json_t *said = json_array();
+    const int count = stability_say(stability, texts);
+    for (int i = 0; i < count; i++)
+        json_array_append_new(said, json_string(texts[i]));
+    json_t *root = json_pack(
+        "{s:I, s:I, s:I, s:I, s:I, s:I, s:{s:o, s:o, s:o, s:o, s:o}, s:o, s:o}", "steps", (json_int_t)stability->steps,
+        "refused", (json_int_t)stability->refused, "epoch_steps", (json_int_t)stability->epoch_steps, "windows",
+        (json_int_t)stability->windows, "spikes", (json_int_t)stability->spikes, "spikes_of_batch",
+        (json_int_t)stability->spikes_of_batch, "median", "phi", number(stability->phi), "variance_ratio",
+        number(stability->variance_ratio), "sampling", number(stability->sampling), "motion", number(stability->motion),
+        "trend", number(stability->trend), "last", window(stability), "text", said);
+    char *dumped = json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(9));
+    char *text = arena_text(arena, dumped);
+    free(dumped);
+    json_decref(root);
+    return text;
+}

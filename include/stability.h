@@ -1,0 +1,30 @@
+/* stability: what a whole run's steps.csv says about the fluctuation of its loss, in figures and in three sentences.
+ * Level 2: includes fluctuation, table. */
+#ifndef STABILITY_H
+#define STABILITY_H
+#include "fluctuation.h"
+#include "table.h"
+
+enum { STABILITY_STEPS = 200, STABILITY_TEXTS = 3, STABILITY_TEXT = 400 };
+
+struct stability {
+    int64_t steps, refused;          /* rows, and those whose update was refused */
+    int64_t epoch_steps;             /* of a whole epoch; 0: not known */
+    int64_t windows;                 /* of STABILITY_STEPS rows, counted from the end; at least 1 where steps > 0 */
+    int64_t first_step, last_step;   /* of the last window */
+    struct fluctuation last;         /* the last window */
+    double phi, variance_ratio;      /* medians over the windows */
+    double sampling, motion, trend;  /* medians of the shares */
+    int64_t spikes, spikes_of_batch; /* losses over LOSS_SPIKE_Z; the second: of them, the batch's own */
+};
+
+/* Of a table with the columns of steps.csv. Missing columns or rows leave NaN. */
+void stability_of(const struct table *steps, struct stability *stability);
+
+/* Three plain sentences: how much of the scatter is what, what the loss does, what may be done. They say nothing of
+ * whether the learning rate is right where the figures cannot. Returns how many: 0 where there are too few steps. */
+int stability_say(const struct stability *stability, char texts[STABILITY_TEXTS][STABILITY_TEXT]);
+
+/* Figures and sentences as one JSON object; NaN is null. In the arena. */
+char *stability_json(const struct stability *stability, struct arena *arena);
+#endif

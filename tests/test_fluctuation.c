@@ -1,0 +1,330 @@
+/* test_fluctuation: series whose parts are known are split into them, within the intervals that are given; smoothing,
+ * spikes and what is missing. */
+#include "fluctuation.h"
+#include "random.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+/* cmocka wants the standard headers first */
+#include <cmocka.h>
+
+enum { STEPS = 200, MOST_STEPS = 4096 };
+
+/* Uniform in (0, 1), a function of its number. */
+struct draws {
+    uint64_t seed, next;
+};
+
+static double uniform(struct draws *draws)
+{
+    const struct random_block block = random_words(draws->seed, RANDOM_SPOIL, 0, draws->next++, 0);
+    return ((double)block.word[0] + 0.5) / 4294967296.0;
+}
+
+static double normal(struct draws *draws)
+{
+    const double radius = sqrt(-2.0 * log(uniform(draws)));
+    return radius * cos(6.283185307179586 * uniform(draws));
+}
+
+struct series {
+    double step[MOST_STEPS], epoch[MOST_STEPS], samples[MOST_STEPS], loss[MOST_STEPS], variance[MOST_STEPS];
+    double path[MOST_STEPS]; /* of the loss without sampling noise */
+    struct loss_series rows;
+};
+static struct series series;
+
+static void series_begin(int64_t count)
+{
+    assert_true(count <= MOST_STEPS);
+    series.rows = (struct loss_series){count, series.step, series.epoch, series.samples, series.loss, series.variance};
+}
+
+/* A batch of losses about path whose deviation is spread; exponential, so skewed and heavy-tailed as losses are. */
+static void draw_batch(struct draws *draws, int64_t step, int batch, double spread)
+{
+    double sum = 0.0, squares = 0.0;
+    for (int i = 0; i < batch; i++) {
+        const double loss = spread * (-log(uniform(draws)) - 1.0);
+        sum += loss;
+        squares += loss * loss;
+    }
+    series.step[step] = (double)step;
+    series.samples[step] = batch;
+    series.loss[step] = series.path[step] + sum / batch;
+    series.variance[step] = (squares - sum * sum / batch) / (batch - 1);
+}
+
+/* ---- known shares ---- */
+
+struct recipe {
+    int batch;
+    double spread;           /* of the losses within a batch */
+    double motion, memory;   /* deviation of a wandering path, and how much of it stays from step to step */
+    double slope;            /* of the path, a step */
+    double least, widest[3]; /* coverage that the intervals must have, mean width that they may have */
+};
+
+struct truth {
+    double share[3], sampling_variance;
+};
+
+/* The path's own split about its line, beside what sampling adds on average. */
+static struct truth split_path(const struct recipe *recipe)
+{
+    const double n = STEPS, center = (n - 1.0) / 2.0, spread = n * (n * n - 1.0) / 12.0;
+    double mean = 0.0, line = 0.0, total = 0.0;
+    for (int i = 0; i < STEPS; i++)
+        mean += series.path[i] / n;
+    for (int i = 0; i < STEPS; i++) {
+        line += (i - center) * (series.path[i] - mean) / spread;
+        total += (series.path[i] - mean) * (series.path[i] - mean) / n;
+    }
+    const double sampling = recipe->spread * recipe->spread / recipe->batch * (1.0 - 1.0 / n);
+    const double trend = line * line * spread / n, motion = fmax(0.0, total - trend), sum = sampling + trend + motion;
+    return (struct truth){{sampling / sum, motion / sum, trend / sum}, sampling};
+}
+
+static void draw_series(const struct recipe *recipe, struct draws *draws)
+{
+    double wander = normal(draws) * recipe->motion;
+    series_begin(STEPS);
+    for (int i = 0; i < STEPS; i++) {
+        series.epoch[i] = 0.0;
+        series.path[i] = 3.0 + recipe->slope * i + wander;
+        wander = recipe->memory * wander + sqrt(1.0 - recipe->memory * recipe->memory) * recipe->motion * normal(draws);
+        draw_batch(draws, i, recipe->batch, recipe->spread);
+    }
+}
+
+static void check_recipe(const struct recipe *recipe)
+{
+    enum { SERIES = 250 };
+    int inside[3] = {0};
+    double width[3] = {0}, bias[3] = {0};
+    for (int s = 0; s < SERIES; s++) {
+        struct draws draws = {(uint64_t)s, 0};
+        struct fluctuation got;
+        draw_series(recipe, &draws);
+        const struct truth truth = split_path(recipe);
+        fluctuation_of(&series.rows, 0, STEPS, 0, &got);
+        const struct estimate shares[3] = {got.sampling, got.motion, got.trend};
+        assert_true(fabs(shares[0].value + shares[1].value + shares[2].value - 1.0) < 1e-12);
+        for (int k = 0; k < 3; k++) {
+            assert_true(shares[k].low >= 0.0 && shares[k].high <= 1.0 && shares[k].low <= shares[k].value &&
+                        shares[k].value <= shares[k].high);
+            inside[k] += shares[k].low <= truth.share[k] + 1e-9 && truth.share[k] <= shares[k].high + 1e-9;
+            width[k] += (shares[k].high - shares[k].low) / SERIES;
+            bias[k] += (shares[k].value - truth.share[k]) / SERIES;
+        }
+    }
+    for (int k = 0; k < 3; k++)
+        if (inside[k] < recipe->least * SERIES || width[k] > recipe->widest[k] || fabs(bias[k]) > 0.06)
+            fail_msg("batch %d, motion %g, slope %g: share %d: %d of %d inside, mean width %.3f, bias %.3f",
+                     recipe->batch, recipe->motion, recipe->slope, k, inside[k], SERIES, width[k], bias[k]);
+}
+
+static void test_known_shares(void **state)
+{
+    (void)state;
+    static const struct recipe recipes[] = {
+        {8, 1.0, 0.0, 0.0, 0.0, 0.90, {0.3, 0.3, 0.06}}, /* sampling alone */
+        {64, 1.0, 0.0, 0.0, 0.0, 0.90, {0.25, 0.25, 0.06}},
+        {64, 1.0, 0.125, 0.0, 0.0, 0.90, {0.25, 0.25, 0.06}},  /* half of it motion, at random */
+        {64, 1.0, 0.125, 0.95, 0.0, 0.90, {0.35, 0.35, 0.2}},  /* slow motion */
+        {32, 1.0, 0.4, 0.9, 0.0, 0.90, {0.2, 0.25, 0.25}},     /* mostly motion */
+        {64, 1.0, 0.0, 0.0, -0.002, 0.90, {0.25, 0.25, 0.25}}, /* a falling loss */
+        {64, 1.0, 0.1, 0.5, -0.002, 0.90, {0.25, 0.25, 0.25}}, /* all three */
+    };
+    for (int i = 0; i < COUNT_OF(recipes); i++)
+        check_recipe(&recipes[i]);
+}
+
+/* ---- frozen weights, epochs without replacement ---- */
+
+/* A data set of fixed losses, drawn batch by batch in a new order each epoch. */
+static void draw_epochs(int images, int batch, int64_t steps)
+{
+    static double losses[1024];
+    static int order[1024];
+    struct draws draws = {77, 0};
+    assert_true(images <= 1024);
+    for (int i = 0; i < images; i++) {
+        losses[i] = -log(uniform(&draws));
+        order[i] = i;
+    }
+    series_begin(steps);
+    const int per_epoch = images / batch;
+    for (int64_t step = 0; step < steps; step++) {
+        if (step % per_epoch == 0)
+            for (int i = images - 1; i > 0; i--) {
+                int other = (int)(uniform(&draws) * (i + 1)), kept = order[i];
+                order[i] = order[other];
+                order[other] = kept;
+            }
+        double sum = 0.0, squares = 0.0;
+        for (int i = 0; i < batch; i++) {
+            const double loss = losses[order[step % per_epoch * batch + i]];
+            sum += loss;
+            squares += loss * loss;
+        }
+        series.step[step] = (double)step;
+        series.epoch[step] = (double)(step / per_epoch + 1);
+        series.samples[step] = batch;
+        series.loss[step] = sum / batch;
+        series.variance[step] = (squares - sum * sum / batch) / (batch - 1);
+    }
+}
+
+static void test_frozen_weights(void **state)
+{
+    (void)state;
+    static const int batches[] = {8, 64, 512};
+    for (int b = 0; b < COUNT_OF(batches); b++) {
+        struct fluctuation got;
+        draw_epochs(1024, batches[b], 4000);
+        assert_int_equal(fluctuation_epoch_steps(&series.rows), 1024 / batches[b]);
+        fluctuation_of(&series.rows, 0, 4000, 1024 / batches[b], &got);
+        /* With two batches an epoch, pairs within it are all of the data: the second mirrors the first. */
+        if (fabs(got.sampling.value - 1.0) > 0.05 || fabs(got.phi.value - 1.0) > 0.08 ||
+            fabs(got.variance_ratio - 1.0) > 0.08)
+            fail_msg("batch %d: sampling %.3f, phi %.3f, VR %.3f", batches[b], got.sampling.value, got.phi.value,
+                     got.variance_ratio);
+        assert_true(got.loss.high - got.loss.low < 0.02);
+    }
+    /* Within one epoch there is no correction to make. */
+    struct fluctuation got;
+    draw_epochs(1024, 4, 256);
+    fluctuation_of(&series.rows, 0, 256, 256, &got);
+    assert_true(got.variance_ratio > 0.7 && got.variance_ratio < 1.3);
+    assert_true(got.loss.high - got.loss.low < 1e-9); /* every image once */
+}
+
+/* ---- series in time ---- */
+
+static void test_signs_in_time(void **state)
+{
+    (void)state;
+    struct draws draws = {5, 0};
+    struct fluctuation got;
+    /* From step to step to and fro. */
+    series_begin(400);
+    for (int i = 0; i < 400; i++) {
+        series.path[i] = 2.0 + (i % 2 ? 0.5 : -0.5);
+        series.epoch[i] = 1.0;
+        draw_batch(&draws, i, 64, 0.5);
+    }
+    fluctuation_of(&series.rows, 0, 400, 0, &got);
+    assert_true(got.autocorrelation.high < -0.5 && got.phi.high < 0.1 && got.motion.low > 0.9);
+    assert_true(isnan(got.epoch_autocorrelation.value));
+    /* The same order every epoch: slow swings that come again. */
+    for (int i = 0; i < 400; i++) {
+        series.path[i] = 2.0 + sin(6.283185307179586 * i / 50.0);
+        series.epoch[i] = i / 50 + 1;
+        draw_batch(&draws, i, 64, 0.5);
+    }
+    fluctuation_of(&series.rows, 0, 400, 50, &got);
+    assert_true(got.epoch_autocorrelation.low > 0.5 && got.autocorrelation.low > 0.5 && got.variance_ratio > 10.0);
+    assert_true(got.phi.value > 0.2); /* slow motion hardly shows from step to step */
+    /* Epochs of 25 and 50 in turn are no period. */
+    assert_int_equal(fluctuation_epoch_steps(&series.rows), 50);
+}
+
+static void test_missing(void **state)
+{
+    (void)state;
+    struct fluctuation got, clean;
+    struct draws draws = {9, 0};
+    series_begin(100);
+    for (int i = 0; i < 100; i++) {
+        series.path[i] = 1.0;
+        series.epoch[i] = 1.0;
+        draw_batch(&draws, i, 16, 1.0);
+    }
+    fluctuation_of(&series.rows, 0, 15, 0, &got);
+    assert_true(got.steps == 15 && isnan(got.sampling.value) && isnan(got.phi.low) && isnan(got.deviation));
+    /* Refused rows are as if they were not there. */
+    series.loss[40] = NAN, series.variance[41] = INFINITY, series.loss[42] = -INFINITY;
+    fluctuation_of(&series.rows, 0, 100, 0, &got);
+    assert_int_equal(got.steps, 97);
+    assert_true(isfinite(got.sampling.value) && isfinite(got.phi.value) && isfinite(got.autocorrelation.value));
+    /* Batches of one image have no spread to tell sampling by. */
+    for (int i = 0; i < 100; i++)
+        series.variance[i] = NAN;
+    fluctuation_of(&series.rows, 0, 100, 0, &got);
+    assert_true(got.steps == 0 && isnan(got.motion.value));
+    /* A loss that never moves has no fluctuation to share out. */
+    for (int i = 0; i < 100; i++)
+        series.loss[i] = 0.5, series.variance[i] = 0.0;
+    fluctuation_of(&series.rows, 0, 100, 0, &clean);
+    assert_true(clean.deviation == 0.0 && isnan(clean.sampling.value) && isnan(clean.phi.value));
+    assert_int_equal(fluctuation_epoch_steps(&series.rows), 0);
+}
+
+/* ---- the window ---- */
+
+static void test_window_mean(void **state)
+{
+    (void)state;
+    struct loss_window window = {0};
+    struct loss_view view;
+    loss_window_add(&window, NAN, NAN, 8, 0, 0, &view);
+    assert_true(window.count == 0 && isnan(view.smooth) && isnan(view.smooth_error) && isnan(view.spike_z));
+    /* Ten of ten batches of an epoch leave no error; the first of the next brings its own. */
+    for (int i = 0; i < 10; i++)
+        loss_window_add(&window, i, 8.0, 8, 3, 80, &view);
+    assert_true(fabs(view.smooth - 4.5) < 1e-12 && view.smooth_error < 1e-12);
+    loss_window_add(&window, 4.5, 8.0, 8, 4, 80, &view);
+    assert_true(fabs(view.smooth_error - sqrt(0.9) / 11.0) < 1e-12);
+    /* Not known how many there are: as if drawn anew each time. */
+    loss_window_add(&window, 4.5, 8.0, 8, 4, 0, &view);
+    assert_true(fabs(view.smooth_error - sqrt(12.0) / 12.0) < 1e-12);
+    /* A refused step changes nothing and is told the same. */
+    const struct loss_view before = view;
+    const struct loss_window kept = window;
+    loss_window_add(&window, INFINITY, NAN, 8, 4, 0, &view);
+    assert_memory_equal(&window, &kept, sizeof kept);
+    assert_true(view.smooth == before.smooth && isnan(view.spike_z));
+    /* Only the last ones count. */
+    for (int i = 0; i < LOSS_WINDOW; i++)
+        loss_window_add(&window, 2.0, 1.0, 4, 5, 0, &view);
+    assert_true(fabs(view.smooth - 2.0) < 1e-12);
+    assert_true(fabs(view.smooth_error - 0.5 / sqrt(LOSS_WINDOW)) < 1e-12);
+}
+
+static void test_spikes(void **state)
+{
+    (void)state;
+    struct loss_window window = {0};
+    struct loss_view view;
+    for (int i = 0; i < LOSS_WINDOW_LEAST; i++) {
+        loss_window_add(&window, 1.0 + 0.1 * (i % 2 ? 1 : -1), 0.64, 64, 0, 0, &view);
+        assert_true(isnan(view.spike_z));
+    }
+    /* Median 1, median deviation 0.1. */
+    loss_window_add(&window, 1.0 + 0.14826, 0.64, 64, 0, 0, &view);
+    assert_true(fabs(view.spike_z - 1.0) < 1e-9 && window.spikes == 0);
+    /* All images of the batch are worse: the weights moved. */
+    loss_window_add(&window, 9.0, 0.64, 64, 0, 0, &view);
+    assert_true(view.spike_z > 50.0 && window.spikes == 1 && window.spikes_of_batch == 0);
+    /* One image of 64 has a loss of 513: the batch's own. */
+    loss_window_add(&window, 9.0, 4096.0, 64, 0, 0, &view);
+    assert_true(view.spike_z > 20.0 && window.spikes == 2 && window.spikes_of_batch == 1);
+    /* Losses that are all alike leave nothing to measure by. */
+    window = (struct loss_window){0};
+    for (int i = 0; i <= LOSS_WINDOW_LEAST; i++)
+        loss_window_add(&window, 0.5, 0.0, 64, 0, 0, &view);
+    assert_true(isnan(view.spike_z) && window.spikes == 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_known_shares),  cmocka_unit_test(test_frozen_weights),
+        cmocka_unit_test(test_signs_in_time), cmocka_unit_test(test_missing),
+        cmocka_unit_test(test_window_mean),   cmocka_unit_test(test_spikes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,153 @@
+/* test_stability: what a run's steps.csv is summed up to, in figures and words, from text as a run writes it. */
+#include "random.h"
+#include "stability.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+/* cmocka wants the standard headers first */
+#include <cmocka.h>
+
+enum { ROW_BYTES = 128 };
+
+/* A series of losses as steps.csv has it: path(step) and sampling noise of batches of 64 with deviation 1. */
+static char *draw_csv(int steps, int epoch_steps, double (*path)(int step))
+{
+    char *text = malloc((size_t)(steps + 1) * ROW_BYTES);
+    size_t used = (size_t)sprintf(text, "step,epoch,samples,loss,loss_variance,bad\n");
+    for (int i = 0; i < steps; i++) {
+        const struct random_block block = random_words(7, RANDOM_SPOIL, 0, (uint64_t)i, 0);
+        const double u = ((double)block.word[0] + 0.5) / 4294967296.0, v = (double)block.word[1] / 4294967296.0;
+        const double noise = sqrt(-2.0 * log(u)) * cos(6.283185307179586 * v) / 8.0;
+        used += (size_t)sprintf(text + used, "%d,%d,64,%.9g,1,0\n", i, i / epoch_steps + 1, path(i) + noise);
+    }
+    return text;
+}
+
+static void sum_up(const char *text, struct stability *stability)
+{
+    struct table table = {0};
+    assert_int_equal(table_parse(&table, "steps.csv", text, strlen(text)), OK);
+    stability_of(&table, stability);
+    table_free(&table);
+}
+
+static double flat(int step)
+{
+    (void)step;
+    return 2.0;
+}
+
+static double falling(int step)
+{
+    return 3.0 - 0.003 * step;
+}
+
+static double to_and_fro(int step)
+{
+    return step % 2 ? 3.0 : 2.0;
+}
+
+static double wandering(int step)
+{
+    return 2.0 + sin(step / 7.0);
+}
+
+static double by_epoch(int step)
+{
+    return 2.0 + sin(6.283185307179586 * step / 50.0);
+}
+
+static void test_words(void **state)
+{
+    (void)state;
+    static const struct {
+        double (*path)(int step);
+        int epoch_steps;
+        const char *second, *third;
+    } cases[] = {
+        {flat, 1000, "cannot be told", "not whether the learning rate is right"},
+        {falling, 1000, "it fell by 0.3", "not whether the learning rate is right"},
+        {to_and_fro, 1000, "cannot be told", "swings to and fro"},
+        {wandering, 1000, "", "wanders over many steps"},
+        {by_epoch, 50, "", "same places of every epoch"},
+    };
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        char *text = draw_csv(1000, cases[i].epoch_steps, cases[i].path), texts[STABILITY_TEXTS][STABILITY_TEXT];
+        struct stability got;
+        sum_up(text, &got);
+        assert_int_equal(got.steps, 1000);
+        assert_int_equal(got.windows, 5);
+        assert_int_equal(got.last.steps, STABILITY_STEPS);
+        assert_true(got.first_step == 800 && got.last_step == 999);
+        assert_int_equal(stability_say(&got, texts), STABILITY_TEXTS);
+        if (!strstr(texts[1], cases[i].second) || !strstr(texts[2], cases[i].third))
+            fail_msg("case %d: \"%s\" \"%s\" \"%s\"", i, texts[0], texts[1], texts[2]);
+        for (int k = 0; k < STABILITY_TEXTS; k++) {
+            assert_true(strlen(texts[k]) < STABILITY_TEXT - 1 && texts[k][strlen(texts[k]) - 1] == '.');
+            assert_null(strstr(texts[k], "nan"));
+        }
+        free(text);
+    }
+}
+
+static void test_figures(void **state)
+{
+    (void)state;
+    struct stability got;
+    struct arena arena = {0};
+    char *text = draw_csv(900, 90, flat);
+    sum_up(text, &got);
+    assert_int_equal(got.epoch_steps, 90);
+    assert_true(got.phi > 0.8 && got.phi < 1.2 && got.variance_ratio > 0.8 && got.variance_ratio < 1.25);
+    assert_true(got.sampling > 0.8 && got.spikes == 0 && got.refused == 0);
+    json_t *root = json_loads(stability_json(&got, &arena), 0, NULL);
+    assert_non_null(root);
+    assert_int_equal(json_integer_value(json_object_get(root, "steps")), 900);
+    const json_t *sampling = json_object_get(json_object_get(root, "last"), "sampling");
+    assert_true(fabs(json_real_value(json_object_get(sampling, "value")) - got.last.sampling.value) < 1e-8);
+    assert_true(fabs(json_real_value(json_object_get(json_object_get(root, "median"), "phi")) - got.phi) < 1e-8);
+    assert_int_equal(json_array_size(json_object_get(root, "text")), STABILITY_TEXTS);
+    json_decref(root);
+    arena_free(&arena);
+    free(text);
+}
+
+static void test_little_or_nothing(void **state)
+{
+    (void)state;
+    static const char *const tables[] = {
+        "step,epoch,samples,loss,loss_variance,bad\n",
+        "step,epoch,samples,loss,loss_variance,bad\n0,1,64,2,1,0\n1,1,64,nan,nan,1\n2,1,64,2,",
+        "step,loss\n0,1\n1,2\n",
+    };
+    for (int i = 0; i < COUNT_OF(tables); i++) {
+        struct stability got;
+        struct arena arena = {0};
+        char texts[STABILITY_TEXTS][STABILITY_TEXT];
+        sum_up(tables[i], &got);
+        assert_int_equal(got.steps, i == 0 ? 0 : 2);
+        assert_int_equal(got.refused, i == 1);
+        assert_int_equal(stability_say(&got, texts), 0);
+        assert_true(isnan(got.phi) && isnan(got.last.sampling.value));
+        json_t *root = json_loads(stability_json(&got, &arena), 0, NULL);
+        assert_non_null(root);
+        assert_true(json_is_null(json_object_get(json_object_get(root, "median"), "phi")));
+        json_decref(root);
+        arena_free(&arena);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_words),
+        cmocka_unit_test(test_figures),
+        cmocka_unit_test(test_little_or_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
