@@ -8,6 +8,7 @@
  * sysexits.h, 130 after SIGINT. A failure has been printed by then. */
 int command_train(int argc, char **argv);
 int command_sweep(int argc, char **argv);
+int command_find_lr(int argc, char **argv);
 int command_eval(int argc, char **argv);
 int command_predict(int argc, char **argv);
 int command_synth(int argc, char **argv);

@@ -21,6 +21,7 @@ struct command {
 static const struct command commands[] = {
     {"train", command_train, "train a network from a config file, or resume a run"},
     {"sweep", command_sweep, "train with every combination of some values, and compare"},
+    {"find-lr", command_find_lr, "look for a learning rate before training"},
     {"eval", command_eval, "measure a trained run on its validation images, or on others"},
     {"predict", command_predict, "name the classes of image files"},
     {"synth", command_synth, "write a data set of drawn images to try things on"},

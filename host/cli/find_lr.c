@@ -1,0 +1,135 @@
+/* find-lr: the command that looks for a learning rate before a run. Knows the command line and what is printed. */
+#include "find_lr.h"
+#include "cli.h"
+#include "log.h"
+#include "text.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+struct find_lr_line {
+    const char *from, *to, *steps, *restarts, *out;
+};
+
+static int read_rate(const char *option, const char *text, double *rate)
+{
+    if (!text)
+        return OK;
+    if (!text_to_double(text, rate) || !(*rate > 0.0) || *rate > 1000.0)
+        return FAIL(ERR_USAGE, "--%s %s: expected a number above 0, up to 1000", option, text);
+    return OK;
+}
+
+static int read_options(const struct find_lr_line *line, struct find_lr_options *options)
+{
+    int64_t steps = 60, restarts = 3;
+    *options = (struct find_lr_options){.from = 1e-6, .to = 100.0};
+    TRY(read_rate("from", line->from, &options->from));
+    TRY(read_rate("to", line->to, &options->to));
+    if (!(options->from < options->to))
+        return FAIL(ERR_USAGE, "--from %g --to %g: the range is empty", options->from, options->to);
+    TRY(line->steps ? cli_integer("steps", line->steps, 8, 1000000, &steps) : OK);
+    TRY(line->restarts ? cli_integer("restarts", line->restarts, 1, FIND_LR_RESTARTS, &restarts) : OK);
+    options->steps = (int)steps;
+    options->restarts = (int)restarts;
+    return OK;
+}
+
+static void print_spread(const char *label, const struct find_lr_spread *spread, const char *more)
+{
+    printf("%-10s %.2g", label, spread->middle);
+    if (spread->count > 1)
+        printf("   (%.2g to %.2g over %d restarts%s)", spread->low, spread->high, spread->count, more);
+    else if (more[0])
+        printf("   (%s)", more + 2);
+    printf("\n");
+}
+
+static void print_result(const struct find_lr *found, const struct config *config)
+{
+    if (found->best.count == 0) {
+        printf(
+            "no rate of the range made the loss fall; try more --steps, or look at the data and the network first\n");
+        return;
+    }
+    print_spread("suggested", &found->best, "");
+    print_spread("stable to", &found->stable, found->open_end ? ", at the end of the range: raise --to" : "");
+    if (found->best.count < found->restart_count)
+        printf("           found by %d of %d restarts only: in the others no rate made the loss fall\n",
+               found->best.count, found->restart_count);
+    if (config->optim.lr > found->stable.low)
+        printf("           the config's optim.lr, %g, is above what was stable%s\n", config->optim.lr,
+               config->schedule.warmup_epochs > 0.0 ? " from the first step on; its warm-up may carry it" : "");
+}
+
+static int write_files(const struct find_lr *found, const struct config *config, const char *out)
+{
+    char folder[PATH_BYTES], path[PATH_BYTES], name[2 * sizeof config->name];
+    snprintf(name, sizeof name, "%s-find-lr", config->name);
+    if (out && !text_copy(folder, sizeof folder, out))
+        return FAIL(ERR_CREATE, "--out: the path is too long");
+    TRY(out ? OK : path_join(folder, config->run.dir, name));
+    TRY(folder_make(folder));
+    TRY(path_join(path, folder, "find_lr.csv"));
+    TRY(find_lr_write_csv(found, path));
+    printf("\n%s\n", path);
+    TRY(path_join(path, folder, "find_lr.svg"));
+    TRY(find_lr_write_svg(found, "find-lr", path));
+    printf("%s\n", path);
+    return OK;
+}
+
+static int find(const struct config *config, const struct find_lr_options *options, const char *out)
+{
+    struct session session = {0};
+    struct find_lr found = {0};
+    int status = session_open(&session, config);
+    if (status == OK)
+        status = find_lr(&found, &session, options);
+    session_close(&session);
+    if (status == OK) {
+        find_lr_plot(&found, stdout, log_is_terminal() ? log_width() : 80);
+        printf("loss while the rate grows, smoothed; \u25B2 suggested, \u2503 stable to\n\n");
+        print_result(&found, config);
+        status = write_files(&found, config, out);
+    }
+    find_lr_free(&found);
+    return status;
+}
+
+int command_find_lr(int argc, char **argv)
+{
+    struct find_lr_line line = {0};
+    const struct cli_option options[] = {
+        {"from", "RATE", NULL, &line.from, "the smallest rate (1e-6)"},
+        {"to", "RATE", NULL, &line.to, "the largest (100)"},
+        {"steps", "N", NULL, &line.steps, "steps of the range test and of each trial (60)"},
+        {"restarts", "N", NULL, &line.restarts, "with so many fresh weights, one after the other (3)"},
+        {"out", "DIR", NULL, &line.out, "where find_lr.csv and .svg go (<run.dir>/<config's name>-find-lr)"},
+    };
+    const struct cli_usage usage = {
+        .synopsis = "find-lr CONFIG [key=value…] [--restarts N] [--steps N] [--from RATE] [--to RATE]",
+        .about =
+            "Looks for a learning rate: lets it grow from fresh weights until the loss leaves, then trains shortly\n"
+            "with single rates below that. Suggests the one whose loss fell most, and says up to which rate at\n"
+            "least half as much was gained, with the spread over restarts. No run is made.",
+        .options = options,
+        .option_count = COUNT_OF(options),
+    };
+    struct find_lr_options wanted;
+    int next = cli_parse(&usage, &argc, argv);
+    if (next != CLI_GO)
+        return cli_exit(next);
+    if (argc < 2)
+        return cli_exit(FAIL(ERR_USAGE, "find-lr needs a config file, such as configs/quickstart.ini"));
+    int status = read_options(&line, &wanted);
+    if (status < 0)
+        return cli_exit(status);
+    struct config config = {0};
+    status = config_load(&config, argv[1], (const char *const *)argv + 2, argc - 2, stderr);
+    if (status == OK)
+        status = find(&config, &wanted, line.out);
+    config_free(&config);
+    return cli_exit(status);
+}

@@ -1,0 +1,62 @@
+/* find_lr: which learning rates a network trains with, found by short trainings from fresh weights.
+ * Level 7: includes trainer. */
+#ifndef FIND_LR_H
+#define FIND_LR_H
+#include "trainer.h"
+
+enum { FIND_LR_RESTARTS = 64, FIND_LR_TRIALS = 64 };
+
+struct find_lr_options {
+    double from, to; /* learning rates of the range test */
+    int steps;       /* of the range test, and of each trial */
+    int restarts;    /* other weights, another order of the images: seeds train.seed, +1, … */
+};
+
+/* The range test: from fresh weights the rate grows from step to step by a constant factor, until the loss is far above
+ * the lowest it came to, a step is refused, or the range is over. */
+struct find_lr_curve {
+    int count;
+    double *rate, *loss, *variance; /* [steps]; variance of the batch's mean loss: s^2 / n; NaN where refused */
+    double *smooth;                 /* [steps]: the loss, weighted with a normal curve over log rate */
+};
+/* A trial: fresh weights, one rate throughout. */
+struct find_lr_trial {
+    double rate;
+    double
+        gain; /* by how much its last quarter's mean loss is below the untrained one; -INFINITY: a step was refused */
+};
+struct find_lr_restart {
+    struct find_lr_curve curve;
+    struct find_lr_trial trials[FIND_LR_TRIALS];
+    int trial_count;
+    double untrained; /* mean loss of the fresh weights on the images of a trial's last quarter */
+    double best;      /* the rate that gained most; NaN: none gained anything */
+    double stable;    /* the largest rate that gained at least half as much; NaN likewise */
+};
+/* Median over the restarts that found one, and the two ends. */
+struct find_lr_spread {
+    double middle, low, high;
+    int count; /* restarts that found one */
+};
+struct find_lr {
+    struct find_lr_restart *restarts;
+    int restart_count;
+    struct find_lr_spread best, stable;
+    bool open_end; /* the largest rate tried was stable for a restart: the limit lies above the range */
+    struct arena arena;
+};
+
+/* With a session opened for training, whose weights are drawn anew each time. Nothing but its device memory is written.
+ * Deterministic. find_lr_free accepts a zeroed struct. */
+int find_lr(struct find_lr *found, struct session *session, const struct find_lr_options *options);
+void find_lr_free(struct find_lr *found);
+
+/* ---- what it looks like ---- */
+
+/* Every step and trial. */
+int find_lr_write_csv(const struct find_lr *found, const char *path);
+/* The curves as a picture. */
+int find_lr_write_svg(const struct find_lr *found, const char *name, const char *path);
+/* The same in so many columns of text. */
+void find_lr_plot(const struct find_lr *found, FILE *stream, int columns);
+#endif

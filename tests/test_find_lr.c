@@ -1,0 +1,248 @@
+/* test_find_lr: the limit that find_lr measures against one that can be computed. A linear model of two classes, whose
+ * labels have nothing to do with the images, stays near weights of 0; there the Hessian of its loss is half the second
+ * moment of the (normalised) images and a constant 1 for the bias, so gradient descent on all images at once is stable
+ * below a rate of 4 / the largest eigenvalue of that moment. */
+#include "find_lr.h"
+#include "random.h"
+#include "table.h"
+#include "text.h"
+
+#include <locale.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+enum { IMAGES = 256, SIDE = 4, PIXELS = SIDE * SIDE };
+
+static char folder[PATH_BYTES - 256];
+static uint8_t pixels[IMAGES][PIXELS], labels[IMAGES];
+
+/* Normal numbers, by Box and Muller. */
+static double draw(uint32_t index)
+{
+    struct random_block block = random_words(17, RANDOM_TILE, 0, index, 0);
+    double u = ((double)block.word[0] + 0.5) / 4294967296.0, v = (double)block.word[1] / 4294967296.0;
+    return sqrt(-2.0 * log(u)) * cos(2.0 * 3.14159265358979323846 * v);
+}
+
+/* Grey images with much in common, so that one direction is far steeper than the rest. */
+static void draw_images(void)
+{
+    uint32_t index = 0;
+    for (int i = 0; i < IMAGES; i++) {
+        double common = draw(index++);
+        for (int k = 0; k < PIXELS; k++) {
+            double value = 128.0 + 35.0 * common + 20.0 * draw(index++);
+            pixels[i][k] = (uint8_t)fmin(fmax(value, 0.0), 255.0);
+        }
+        labels[i] = (uint8_t)(draw(index++) > 0.0);
+    }
+}
+
+/* An IDX file: dimensions, then bytes. */
+static void write_idx(const char *name, int dimensions, const void *data, size_t bytes)
+{
+    char path[PATH_BYTES];
+    unsigned char head[16] = {0, 0, 8, (unsigned char)dimensions, 0, 0, IMAGES >> 8, IMAGES & 0xFF};
+    head[11] = head[15] = SIDE;
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(head, 4 + 4 * (size_t)dimensions, 1, file), 1);
+    assert_int_equal(fwrite(data, bytes, 1, file), 1);
+    assert_int_equal(fclose(file), 0);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    const char *base = getenv("TMPDIR");
+    snprintf(folder, sizeof folder, "%s/find_lr.XXXXXX", base ? base : "/tmp");
+    if (!mkdtemp(folder))
+        return -1;
+    draw_images();
+    write_idx("train-images-idx3-ubyte", 3, pixels, sizeof pixels);
+    write_idx("train-labels-idx1-ubyte", 1, labels, sizeof labels);
+    char path[PATH_BYTES];
+    snprintf(path, sizeof path, "%s/linear.ini", folder);
+    FILE *file = fopen(path, "w");
+    if (!file)
+        return -1;
+    fprintf(file,
+            "[data]\ntrain = \"%s\"\nval_fraction = 0\n[model]\nname = \"custom\"\n[optim]\nname = \"sgd\"\n"
+            "momentum = 0\nweight_decay = 0\n[train]\nbatch_size = %d\nprecision = \"fp32\"\n"
+            "[run]\ndir = \"%s/runs\"\n[[layer]]\ntype = \"linear\"\n",
+            folder, IMAGES, folder);
+    return fclose(file);
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    return folder_remove(folder);
+}
+
+/* Largest eigenvalue of the mean of x x', x the normalised pixels and a 1, by power iteration. */
+static double largest_eigenvalue(void)
+{
+    static double x[IMAGES][PIXELS + 1];
+    double mean = 0.0, square = 0.0, direction[PIXELS + 1], value = 0.0;
+    for (int i = 0; i < IMAGES; i++)
+        for (int k = 0; k < PIXELS; k++) {
+            mean += pixels[i][k] / (double)(IMAGES * PIXELS);
+            square += (double)pixels[i][k] * pixels[i][k] / (IMAGES * PIXELS);
+        }
+    for (int i = 0; i < IMAGES; i++) {
+        for (int k = 0; k < PIXELS; k++)
+            x[i][k] = (pixels[i][k] - mean) / sqrt(square - mean * mean);
+        x[i][PIXELS] = 1.0;
+    }
+    for (int k = 0; k <= PIXELS; k++)
+        direction[k] = 1.0;
+    for (int turn = 0; turn < 200; turn++) {
+        double next[PIXELS + 1] = {0}, length = 0.0;
+        for (int i = 0; i < IMAGES; i++) {
+            double along = 0.0;
+            for (int k = 0; k <= PIXELS; k++)
+                along += x[i][k] * direction[k] / IMAGES;
+            for (int k = 0; k <= PIXELS; k++)
+                next[k] += along * x[i][k];
+        }
+        for (int k = 0; k <= PIXELS; k++)
+            length += next[k] * next[k];
+        value = sqrt(length);
+        for (int k = 0; k <= PIXELS; k++)
+            direction[k] = next[k] / value;
+    }
+    return value;
+}
+
+static void find(struct find_lr *found, const char *word, const struct find_lr_options *options)
+{
+    char path[PATH_BYTES];
+    struct config config;
+    struct session session;
+    snprintf(path, sizeof path, "%s/linear.ini", folder);
+    assert_int_equal(config_load(&config, path, &word, 1, stderr), OK);
+    if (session_open(&session, &config) < 0 || find_lr(found, &session, options) < 0)
+        fail_msg("%s", fail_text());
+    session_close(&session);
+    config_free(&config);
+}
+
+static void check_limit(const char *word)
+{
+    const struct find_lr_options options = {.from = 1e-4, .to = 100.0, .steps = 60, .restarts = 3};
+    struct find_lr found;
+    double limit = 4.0 / largest_eigenvalue();
+    find(&found, word, &options);
+    print_message("# %s: limit %.4f, found %.4f (%.4f to %.4f), best %.4f\n", word, limit, found.stable.middle,
+                  found.stable.low, found.stable.high, found.best.middle);
+    assert_int_equal(found.stable.count, 3);
+    assert_false(found.open_end);
+    /* Not more than the steps between rates that were tried. */
+    assert_true(found.stable.low > limit / 1.3);
+    assert_true(found.stable.high < limit * 1.3);
+    assert_true(found.best.high <= found.stable.high);
+    find_lr_free(&found);
+}
+
+static void test_known_limit(void **unused)
+{
+    (void)unused;
+    check_limit("train.precision=fp32");
+}
+
+static void test_known_limit_in_16_bits(void **unused)
+{
+    (void)unused;
+    check_limit("train.precision=bf16");
+}
+
+static void test_the_same_again_and_no_run(void **unused)
+{
+    (void)unused;
+    const struct find_lr_options options = {.from = 1e-4, .to = 10.0, .steps = 20, .restarts = 2};
+    struct find_lr a, b;
+    char runs[PATH_BYTES];
+    find(&a, "train.batch_size=16", &options);
+    find(&b, "train.batch_size=16", &options);
+    for (int r = 0; r < 2; r++) {
+        const struct find_lr_curve *curve = &a.restarts[r].curve;
+        assert_int_equal(curve->count, b.restarts[r].curve.count);
+        assert_memory_equal(curve->loss, b.restarts[r].curve.loss, (size_t)curve->count * sizeof *curve->loss);
+        assert_int_equal(a.restarts[r].trial_count, b.restarts[r].trial_count);
+        assert_true(a.restarts[r].trials[0].gain == b.restarts[r].trials[0].gain);
+    }
+    assert_true(a.restarts[0].curve.loss[0] != a.restarts[1].curve.loss[0]);
+    snprintf(runs, sizeof runs, "%s/runs", folder);
+    assert_false(file_exists(runs));
+    find_lr_free(&a);
+    find_lr_free(&b);
+}
+
+static void test_range_below_the_limit(void **unused)
+{
+    (void)unused;
+    const struct find_lr_options options = {.from = 1e-4, .to = 0.01, .steps = 20, .restarts = 1};
+    struct find_lr found;
+    find(&found, "train.precision=fp32", &options);
+    assert_true(found.open_end);
+    assert_true(found.stable.middle <= 0.01);
+    find_lr_free(&found);
+}
+
+static void test_files(void **unused)
+{
+    (void)unused;
+    const struct find_lr_options options = {.from = 1e-3, .to = 10.0, .steps = 20, .restarts = 2};
+    struct find_lr found;
+    struct table table;
+    char path[PATH_BYTES], *text = NULL;
+    size_t bytes;
+    find(&found, "train.precision=fp32", &options);
+    snprintf(path, sizeof path, "%s/find_lr.csv", folder);
+    assert_int_equal(find_lr_write_csv(&found, path), OK);
+    assert_int_equal(table_read(&table, path), OK);
+    int64_t rows = 0;
+    for (int r = 0; r < 2; r++)
+        rows += found.restarts[r].curve.count + found.restarts[r].trial_count;
+    assert_int_equal(table.row_count, rows);
+    assert_true(fabs(table_column(&table, "lr")[0] / 1e-3 - 1.0) < 1e-8);
+    assert_true(fabs(table_column(&table, "loss")[0] / found.restarts[0].curve.loss[0] - 1.0) < 1e-8);
+    table_free(&table);
+    snprintf(path, sizeof path, "%s/find_lr.svg", folder);
+    assert_int_equal(find_lr_write_svg(&found, "linear", path), OK);
+    FILE *stream = open_memstream(&text, &bytes);
+    find_lr_plot(&found, stream, 60);
+    fclose(stream);
+    char *rest = text, *line;
+    int lines = 0;
+    while ((line = strsep(&rest, "\n")))
+        if (*line) {
+            lines++;
+            assert_in_range(text_columns(line), 8, 60);
+        }
+    assert_int_equal(lines, 15);
+    free(text);
+    find_lr_free(&found);
+}
+
+int main(void)
+{
+    setlocale(LC_CTYPE, "C.UTF-8");
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_known_limit),
+        cmocka_unit_test(test_known_limit_in_16_bits),
+        cmocka_unit_test(test_the_same_again_and_no_run),
+        cmocka_unit_test(test_range_below_the_limit),
+        cmocka_unit_test(test_files),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
