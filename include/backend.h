@@ -94,6 +94,19 @@ struct loss_sums {
     int32_t histogram[LOSS_BINS]; /* of the finite losses */
 };
 
+/* What training has seen of a sample of the data set; device memory, one entry a sample. Sums are over the times seen,
+ * of the images as they were augmented and the weights as they were then. Classes beyond 65535 have no entries. */
+struct sample_stats {
+    float loss;        /* sum of -log p(label), whatever the smoothing */
+    float margin;      /* sum of the label's logit less the largest other one */
+    float probability; /* sum of p(label) */
+    uint16_t seen;
+    uint16_t correct;         /* times the label was predicted */
+    uint16_t forgotten;       /* times it was not, just after it had been */
+    uint16_t prediction;      /* the last */
+    uint16_t majority, votes; /* the class predicted most often, if one has more than half; its lead over the rest */
+};
+
 /* Sketches of flat arrays: kernels/common/sketch.h. In order: two gradients by turns, the last update. */
 enum { SKETCH_STRETCH = 128, SKETCH_LANES = 16, SKETCHES = 3 };
 /* Floats of the sketch of an array. */
@@ -180,6 +193,8 @@ struct loss_args {
     const int32_t *labels; /* [batch] */
     const float *targets;  /* [batch][classes] or NULL */
     float smoothing, grad_scale;
+    const int32_t *samples;       /* [batch] sample numbers, as gathered */
+    struct sample_stats *table;   /* by sample number: each row that counts is taken in; NULL: not wanted */
     float *losses;                /* [batch] */
     int32_t *predictions;         /* [batch], arg max, lowest index on a tie */
     float *probabilities;         /* [batch][classes] or NULL */

@@ -15,6 +15,7 @@ struct plan_options {
     bool ema;
     bool private_buffers; /* no two activations share memory: slower, larger, for finding what sharing broke */
     bool decay_all;       /* weight decay on biases and norms too (torch's default); else only on weights of rank > 1 */
+    int64_t samples;      /* of the data set, each of which is remembered in SLAB_SAMPLES; 0: none is */
     float weight_decay;
     float smoothing;
     struct update_args
@@ -37,7 +38,8 @@ enum slab_kind {
     SLAB_ACTIVATION, /* the network's input, activations, their gradients, what operations save; shared by liveness */
     SLAB_SCRATCH,
     SLAB_BATCH,
-    SLAB_SKETCH, /* of gradients and updates: update_args.sketches */
+    SLAB_SAMPLES, /* struct sample_stats by sample number */
+    SLAB_SKETCH,  /* of gradients and updates: update_args.sketches */
     SLAB_COUNT
 };
 struct slab {

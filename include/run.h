@@ -8,6 +8,7 @@
  * - log.jsonl: a JSON object per event
  * - stability.json: at the end, what the fluctuation of the loss was (stability.h)
  * - skipped.txt: "path: reason" of each image left out of the data; only where there are any
+ * - samples.csv: at the end, what was seen of each training image (samples.h)
  * - checkpoints/
  * - DONE or FAILED: how the run ended; neither while it goes on or was interrupted
  *

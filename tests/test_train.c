@@ -1,5 +1,6 @@
 /* test_train: whole runs on a few drawn tiles: learning, early stopping, plateau, accumulation, refused updates,
  * evaluation. */
+#include "samples.h"
 #include "tensors.h"
 #include "tiny_run.h"
 #include "trainer.h"
@@ -251,6 +252,40 @@ static void test_divergence_is_refused_and_named(void **state)
     memory_give(steps);
 }
 
+/* Every training image was seen once an epoch, validation images never; the checkpoint says the same. */
+static void test_samples(void **state)
+{
+    (void)state;
+    struct train_result result;
+    const struct sample_stats *table;
+    struct arena arena = {0};
+    char folder[2 * PATH_BYTES];
+    int64_t count, seen = 0, correct = 0;
+    tiny_train_ok(NULL, "train.epochs=3 train.batch_size=15", &result);
+    snprintf(folder, sizeof folder, "%s/checkpoints/last", result.path);
+    assert_int_equal(samples_read(folder, &arena, &table, &count), OK);
+    assert_int_equal(count, 120);
+    for (int64_t i = 0; i < count; i++) {
+        assert_true(table[i].seen == 0 || table[i].seen == 3);
+        seen += table[i].seen;
+        correct += table[i].correct;
+    }
+    assert_int_equal(seen, 270);
+    double accuracy = 0.0;
+    for (int row = 1; row <= 3; row++)
+        accuracy += tiny_result_at(result.path, row, "train/accuracy") / 3.0;
+    assert_true(fabs((double)correct / 270.0 - accuracy) < 1e-6);
+    char *text = tiny_read_text(result.path, "samples.csv");
+    int lines = 0;
+    for (const char *at = text; *at; at++)
+        lines += *at == '\n';
+    assert_int_equal(lines, 91);
+    assert_non_null(strstr(text, ".png\n"));
+    memory_give(text);
+    assert_int_equal(samples_read(result.path, &arena, &table, &count), ERR_NO_INPUT);
+    arena_free(&arena);
+}
+
 static void test_bad_requests(void **state)
 {
     (void)state;
@@ -285,6 +320,7 @@ int main(void)
         cmocka_unit_test(test_average_is_measured_only),
         cmocka_unit_test(test_plateau_cuts),
         cmocka_unit_test(test_divergence_is_refused_and_named),
+        cmocka_unit_test(test_samples),
         cmocka_unit_test(test_bad_requests),
         cmocka_unit_test(test_without_validation),
     };

@@ -109,7 +109,9 @@ void tiny_assert_same_run(const char *run_a, const char *run_b)
     assert_true(tiny_largest_difference(run_a, run_b, "last/model.safetensors") == 0.0);
     assert_true(tiny_largest_difference(run_a, run_b, "last/optim.safetensors") == 0.0);
     assert_true(tiny_largest_difference(run_a, run_b, "best/model.safetensors") == 0.0);
+    assert_true(tiny_largest_difference(run_a, run_b, "last/stats.safetensors") == 0.0);
     tiny_assert_same_text(run_a, run_b, "steps.csv");
+    tiny_assert_same_text(run_a, run_b, "samples.csv");
 }
 
 /* Column of a row (from 1) of a table. */

@@ -23,7 +23,7 @@ void tiny_assert_same_text(const char *run_a, const char *run_b, const char *nam
 /* Largest difference of any number of two checkpoint files of the same tensors; 0 only where they are equal bit for
  * bit. */
 double tiny_largest_difference(const char *run_a, const char *run_b, const char *name);
-/* Weights, moments, best weights and steps.csv, bit for bit. */
+/* Weights, moments, best weights, statistics, steps.csv and samples.csv, bit for bit. */
 void tiny_assert_same_run(const char *run_a, const char *run_b);
 
 /* Column of a row (from 1) of a table of the run; of results.csv. */

@@ -258,6 +258,7 @@ static void size_slabs(struct plan *plan, size_t activation_bytes, size_t scratc
         [SLAB_ACTIVATION] = activation_bytes,
         [SLAB_SCRATCH] = scratch_bytes,
         [SLAB_BATCH] = batch_bytes,
+        [SLAB_SAMPLES] = options->training ? (size_t)options->samples * sizeof(struct sample_stats) : 0,
         [SLAB_SKETCH] = options->training ? (size_t)sketch_count(plan->param_count) * SKETCHES * sizeof(float) : 0,
     };
     for (int i = 0; i < SLAB_COUNT; i++)
@@ -375,6 +376,7 @@ static int bind_batch(struct plan *plan, const struct batch_layout *layout)
         .batch = options->batch,
         .classes = graph->class_count,
         .labels = plan->gather.out_labels,
+        .samples = plan->gather.out_samples,
         .grad_scale = 1.0f,
         .losses = slab_at(plan, SLAB_BATCH, layout->losses),
         .predictions = slab_at(plan, SLAB_BATCH, layout->predictions),

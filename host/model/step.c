@@ -67,6 +67,7 @@ static int gather_batch(struct plan *plan, bool training)
     TRY(backend->gather(plan->device, &plan->gather));
     plan->loss.smoothing = training ? plan->options.smoothing : 0.0f;
     plan->loss.logits_grad = NULL;
+    plan->loss.table = training ? plan->slabs[SLAB_SAMPLES].memory : NULL;
     if (training) {
         char *activations = plan->slabs[SLAB_ACTIVATION].memory;
         plan->loss.logits_grad = activations + plan->values[plan->graph->logits].grad_offset;
@@ -268,6 +269,7 @@ int plan_find_nonfinite(struct plan *plan, const struct step_control *control, c
 {
     TRY(send_control(plan, control, true));
     TRY(gather_batch(plan, true));
+    plan->loss.table = NULL; /* the step itself has been taken in */
     int found;
     TRY(found = examine_forward(plan, text, bytes));
     if (found)

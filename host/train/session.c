@@ -103,6 +103,7 @@ static int build_model(struct session *session, int batch, bool training)
         .batch = batch,
         .dtype = session->dtype,
         .training = training,
+        .samples = card->class_count <= UINT16_MAX ? session->train_source.data.count : 0,
         .deterministic = true,
         .tf32 = config->train.tf32,
         .accumulate = config->train.accumulate > 1,

@@ -1,14 +1,14 @@
 /* stats_file: see stats_file.h. Owns the names of the tensors; must not know what the statistics mean.
  *
- * sketch.<backend>  F32 [3, n]  two gradients and the last update (kernels/common/sketch.h), in the backend's layout
- */
+ * sketch.<backend>  F32 [3, n]        two gradients and the last update (kernels/common/sketch.h), in its layout
+ * samples           U8 [samples, 24]  struct sample_stats (include/backend.h) by sample number, little endian */
 #include "stats_file.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { STATS_TENSORS = 1 };
+enum { STATS_TENSORS = 2 };
 
 /* What a plan's statistics lie in. Returns how many. */
 static int list_tensors(const struct plan *plan, struct tensor tensors[static STATS_TENSORS],
@@ -22,7 +22,14 @@ static int list_tensors(const struct plan *plan, struct tensor tensors[static ST
                                  .dims = {SKETCHES, (int64_t)(sketch->bytes / sizeof(float)) / SKETCHES},
                                  .bytes = sketch->bytes};
     slabs[0] = SLAB_SKETCH;
-    return STATS_TENSORS;
+    const struct slab *samples = &plan->slabs[SLAB_SAMPLES];
+    tensors[1] = (struct tensor){.name = "samples",
+                                 .type = TENSOR_U8,
+                                 .rank = 2,
+                                 .dims = {plan->options.samples, sizeof(struct sample_stats)},
+                                 .bytes = samples->bytes};
+    slabs[1] = SLAB_SAMPLES;
+    return samples->bytes > 0 ? STATS_TENSORS : 1;
 }
 
 int stats_file_write(const char *path, struct plan *plan, struct file_sum *sum)
@@ -59,7 +66,7 @@ int stats_file_load(struct plan *plan, const struct tensor_file *file)
             memcpy(memory, found->data, found->bytes);
         else if (tensors[i].type == TENSOR_F32)
             for (size_t k = 0; k < tensors[i].bytes / sizeof(float); k++)
-                ((float *)memory)[k] = NAN; /* unknown, so what is made of it is missing */
+                ((float *)memory)[k] = NAN; /* unknown, so what is made of it is missing; of samples nothing was seen */
         status = plan_write_slab(plan, slabs[i], memory);
         arena_free(&arena);
     }

@@ -1,6 +1,7 @@
 /* trainer: one run from config to verdict: epochs of steps, evaluation, schedule, early stopping. Knows the order of
  * things; how a state is kept, a record taken or a line printed is in the files beside it. */
 #include "log.h"
+#include "samples.h"
 #include "text.h"
 #include "train.h"
 
@@ -270,6 +271,23 @@ static int sum_up(struct trainer *trainer, struct stability *stability)
     return status;
 }
 
+/* Beside the checkpoints, which hold the same for machines. */
+static int write_samples(struct trainer *trainer)
+{
+    char path[PATH_BYTES];
+    struct plan *plan = &trainer->session.plan;
+    struct arena arena = {0};
+    if (plan->options.samples == 0 || plan->options.samples > SAMPLES_CSV_MOST)
+        return OK;
+    TRY(path_join(path, trainer->run.path, "samples.csv"));
+    struct sample_stats *table = arena_push(&arena, (size_t)plan->options.samples * sizeof *table);
+    int status = plan_read_slab(plan, SLAB_SAMPLES, table);
+    if (status >= 0)
+        status = samples_write(path, &trainer->session.train_source.data, table);
+    arena_free(&arena);
+    return status;
+}
+
 static int finish(struct trainer *trainer, struct train_result *result)
 {
     const struct train_state *state = &trainer->state;
@@ -289,6 +307,7 @@ static int finish(struct trainer *trainer, struct train_result *result)
     text_copy(result->path, sizeof result->path, trainer->run.path);
     struct stability stability;
     TRY(sum_up(trainer, &stability));
+    TRY(write_samples(trainer));
     if (end == END_SIGNAL)
         TRY(run_log_event(&trainer->run, "stopped", "\"signal\":%d,\"step\":%lld", (int)signal_caught,
                           (long long)state->step));

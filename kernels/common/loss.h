@@ -47,7 +47,14 @@ struct loss_mass {
     double weighted;  /* of target * (logit - peak) */
     double target;    /* of target: 1 but for rows of targets that do not sum to 1 */
     int above;        /* classes ranked before the label */
+    float rival;      /* largest logit of another class than the label */
 };
+
+HOST_DEVICE struct loss_mass loss_mass_empty(void)
+{
+    struct loss_mass mass = {0.0, 0.0, 0.0, 0, -INFINITY};
+    return mass;
+}
 
 HOST_DEVICE struct loss_mass loss_mass_at(const struct loss_target *target, int class_index, float logit, float peak,
                                           float label_logit)
@@ -59,6 +66,7 @@ HOST_DEVICE struct loss_mass loss_mass_at(const struct loss_target *target, int 
     mass.weighted = share != 0.0f ? (double)share * (double)shifted : 0.0;
     mass.target = (double)share;
     mass.above = logit > label_logit || (logit == label_logit && class_index < target->label);
+    mass.rival = class_index == target->label ? -INFINITY : logit;
     return mass;
 }
 
@@ -68,12 +76,19 @@ HOST_DEVICE struct loss_mass loss_mass_merge(struct loss_mass a, struct loss_mas
     a.weighted += b.weighted;
     a.target += b.target;
     a.above += b.above;
+    a.rival = b.rival > a.rival ? b.rival : a.rival;
     return a;
 }
 
 HOST_DEVICE float loss_value(struct loss_mass mass)
 {
     return (float)(mass.target * log(mass.exponents) - mass.weighted);
+}
+
+/* Of the label alone, without smoothing. */
+HOST_DEVICE float loss_plain(struct loss_mass mass, float label_logit, float peak)
+{
+    return (float)(log(mass.exponents) - (double)(label_logit - peak));
 }
 
 HOST_DEVICE float loss_probability(struct loss_mass mass, float logit, float peak)

@@ -4,6 +4,7 @@
 #include "cpu.h"
 #include "kernels/common/bf16.h"
 #include "kernels/common/record.h"
+#include "kernels/common/samples.h"
 #include <assert.h>
 
 enum { TOP_COUNT = 5 };
@@ -34,7 +35,7 @@ static struct loss_peak row_peak(const struct loss_args *args, int64_t first)
 static struct loss_mass row_mass(const struct loss_args *args, const struct loss_target *target, int64_t first,
                                  float peak)
 {
-    struct loss_mass mass = {0};
+    struct loss_mass mass = loss_mass_empty();
     float label_logit = target->label < 0 ? 0.0f : value_at(args->logits, args->dtype, first + target->label);
     for (int c = 0; c < args->classes; c++) {
         float logit = value_at(args->logits, args->dtype, first + c);
@@ -64,6 +65,11 @@ static int row_loss(const struct loss_args *args, int row)
             float slope = target.label < 0 ? 0.0f : loss_gradient(&target, c, mass, logit, peak.logit) * scale;
             value_put(args->logits_grad, args->dtype, first + c, slope);
         }
+    }
+    if (args->table && target.label >= 0) {
+        float logit = value_at(args->logits, args->dtype, first + target.label);
+        sample_take(&args->table[args->samples[row]], target.label, peak.index, loss_plain(mass, logit, peak.logit),
+                    logit - mass.rival, loss_probability(mass, logit, peak.logit));
     }
     return mass.above;
 }

@@ -6,6 +6,7 @@
 #include "cuda.h"
 #include "kernels/common/loss.h"
 #include "kernels/common/record.h"
+#include "kernels/common/samples.h"
 #include "last.cuh"
 #include <assert.h>
 
@@ -49,7 +50,7 @@ template <class T> __device__ loss_peak row_peak(const T *logits, int classes)
 
 template <class T> __device__ loss_mass row_mass(const loss_target &target, const T *logits, float peak)
 {
-    loss_mass mass = {0.0, 0.0, 0.0, 0};
+    loss_mass mass = loss_mass_empty();
     float label_logit = target.label < 0 ? 0.0f : gpu::to_float(logits[target.label]);
     for (int c = (int)threadIdx.x % 32; c < target.classes; c += 32)
         mass = loss_mass_merge(mass, loss_mass_at(&target, c, gpu::to_float(logits[c]), peak, label_logit));
@@ -84,6 +85,11 @@ template <class T> __device__ loss_part row_loss(const loss_args &args, int row)
         args.predictions[row] = peak.index;
         if (counts && finite)
             atomicAdd(&args.sums->histogram[loss_bin(loss)], 1);
+        if (counts && args.table) {
+            float logit = gpu::to_float(logits[target.label]);
+            sample_take(&args.table[args.samples[row]], target.label, peak.index, loss_plain(mass, logit, peak.logit),
+                        logit - mass.rival, loss_probability(mass, logit, peak.logit));
+        }
     }
     return {(double)loss,
             (double)loss * (double)loss,

@@ -1,0 +1,76 @@
+/* samples: see include/samples.h. Owns the columns of samples.csv; must not know how the numbers come about. */
+#include "samples.h"
+
+#include "file.h"
+#include "tensors.h"
+
+#include <stdio.h>
+#include <string.h>
+
+int samples_read(const char *checkpoint, struct arena *arena, const struct sample_stats **table, int64_t *count)
+{
+    char path[PATH_BYTES];
+    struct tensor_file file = {0};
+    TRY(path_join(path, checkpoint, "stats.safetensors"));
+    TRY(tensors_read(&file, path));
+    const struct tensor *samples = tensors_find(&file, "samples");
+    const size_t entry = sizeof **table;
+    int status = OK;
+    if (!samples)
+        status = FAIL(ERR_NO_INPUT, "%s: holds no samples; train with this version to have them kept", path);
+    else if (samples->type != TENSOR_U8 || samples->rank != 2 || samples->dims[1] != (int64_t)entry)
+        status = FAIL(ERR_DATA, "%s: its samples are laid out in another way; use the version that wrote it", path);
+    if (status >= 0) {
+        void *copy = arena_push(arena, samples->bytes + 1);
+        memcpy(copy, samples->data, samples->bytes);
+        *table = copy;
+        *count = samples->dims[0];
+    }
+    tensors_free(&file);
+    return status;
+}
+
+/* A cell of text: in quotes where it needs them. */
+static void put_text(FILE *stream, const char *text)
+{
+    if (!strpbrk(text, ",\"\r\n")) {
+        fputs(text, stream);
+        return;
+    }
+    fputc('"', stream);
+    for (; *text; text++) {
+        if (*text == '"')
+            fputc('"', stream);
+        fputc(*text, stream);
+    }
+    fputc('"', stream);
+}
+
+static void put_sample(FILE *stream, const struct dataset *data, int64_t number, const struct sample_stats *sample)
+{
+    const double seen = sample->seen;
+    const int label = data->labels[number];
+    fprintf(stream, "%lld,%d,", (long long)number, label);
+    put_text(stream, data->class_names[label]);
+    fprintf(stream, ",%d,%.9g,%.9g,%.9g,%d,%d,%d,", sample->seen, (double)sample->loss / seen,
+            (double)sample->margin / seen, (double)sample->probability / seen, sample->correct, sample->forgotten,
+            sample->prediction);
+    put_text(stream, data->class_names[sample->prediction]);
+    fprintf(stream, ",%d,%d,", sample->majority, sample->votes);
+    if (data->files)
+        put_text(stream, data->files[number]);
+    fputc('\n', stream);
+}
+
+int samples_write(const char *path, const struct dataset *data, const struct sample_stats *table)
+{
+    struct new_file file;
+    TRY(new_file_open(&file, path));
+    fputs(
+        "sample,label,class,seen,loss,margin,probability,correct,forgotten,prediction,predicted,majority,votes,file\n",
+        file.stream);
+    for (int64_t i = 0; i < data->count; i++)
+        if (table[i].seen > 0)
+            put_sample(file.stream, data, i, &table[i]);
+    return new_file_commit(&file);
+}

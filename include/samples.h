@@ -1,0 +1,19 @@
+/* samples: what a run has seen of each training image, from its checkpoint and as samples.csv.
+ * Level 5: includes data, plan. */
+#ifndef SAMPLES_H
+#define SAMPLES_H
+#include "data.h"
+#include "plan.h"
+
+/* More are not written as text: they are in the checkpoint (stats.safetensors). */
+enum { SAMPLES_CSV_MOST = 200000 };
+
+/* The table of a checkpoint folder, by sample number of the training data set; in the arena. ERR_NO_INPUT: there is no
+ * such checkpoint, or it has none. */
+int samples_read(const char *checkpoint, struct arena *arena, const struct sample_stats **table, int64_t *count);
+
+/* Writes the samples that were seen, a line each, complete or not at all:
+ * sample,label,class,seen,loss,margin,probability,correct,forgotten,prediction,predicted,majority,votes,file
+ * loss, margin and probability are means over the times seen. */
+int samples_write(const char *path, const struct dataset *data, const struct sample_stats *table);
+#endif
