@@ -28,6 +28,21 @@ struct image_source {
     int32_t fed;           /* non-zero: by a feed */
 };
 
+/* What the device keeps from step to step by itself. */
+struct step_kept {
+    int64_t updates;        /* done so far, refused steps left out: Adam's bias correction */
+    int32_t scale_exponent; /* the loss is multiplied by 2 to this power; 0 but in fp16 */
+    int32_t scale_good;     /* steps not refused since that last changed */
+};
+enum { LOSS_SCALE_START = 16 }; /* 65536 */
+
+/* Why a step's update was refused. */
+enum refusal {
+    REFUSED_NOT,
+    REFUSED_NONFINITE, /* loss or gradient is not finite */
+    REFUSED_SCALE      /* a gradient is not, and the loss scale was above its least: it has been halved */
+};
+
 /* Numbers that change from step to step. In device memory; the host uploads the first part before each batch, the
  * second where a step begins; the third is the device's own. */
 struct step_control {
@@ -44,22 +59,22 @@ struct step_control {
     double ema_decay;   /* 0: copy. double: 1 - decay is taken of it */
     int32_t ema_warmup; /* non-zero: a shorter average at first (ema_weight) */
     /* written by the device, reset where a step begins */
-    int32_t bad;      /* non-zero: loss or gradient is not finite; commit, update and blend return at once */
-    float clip_scale; /* factor that clipping applies to the gradient */
-    /* kept by the device from step to step */
-    int64_t updates; /* done so far, refused steps left out: Adam's bias correction. record counts the step's own */
+    int32_t bad;           /* non-zero: loss or gradient is not finite; commit, update and blend return at once */
+    float clip_scale;      /* factor that clipping applies to the gradient */
+    struct step_kept kept; /* record counts the step's own */
 };
 
 /* What a step leaves behind. Written by the device into a ring that the host reads later, while the device goes on.
  * float NaN: not computed. Formulas and units: docs/statistics.md. */
 struct step_record {
     int64_t step;
-    int64_t updates; /* done so far, this one included */
+    struct step_kept kept; /* this step included */
     int32_t epoch;
     int32_t samples;   /* that counted */
     int32_t correct;   /* top-1 */
     int32_t nonfinite; /* non-finite values found in losses and gradients */
-    int32_t bad;       /* non-zero: the update was refused */
+    int32_t bad;       /* enum refusal */
+    float loss_scale;  /* that the step was taken with; NaN: none */
     float lr;
     float loss;                            /* mean over the batch, as trained on (smoothed) */
     float loss_variance;                   /* of the per-sample losses within the batch, n-1 in the denominator */
@@ -183,8 +198,8 @@ struct gather_args {
 };
 
 /* Softmax cross-entropy: losses, statistics and gradient in one pass. Rows labelled -1 have loss 0 and gradient 0.
- * Gradient = (softmax - target) * grad_scale / valid; target = label smoothed by e: 1-e+e/C on the label, e/C elsewhere
- * (torch), or the row of targets smoothed likewise. */
+ * Gradient = (softmax - target) * grad_scale * loss scale / valid; target = label smoothed by e: 1-e+e/C on the label,
+ * e/C elsewhere (torch), or the row of targets smoothed likewise. */
 struct loss_args {
     const void *logits; /* [batch][classes] */
     void *logits_grad;  /* same; NULL: not wanted */
@@ -210,7 +225,7 @@ struct decay_segment {
     float weight_decay;
 };
 
-/* One pass over the flat arrays: unscale, clip, decay, moments, low-precision copy, EMA. */
+/* One pass over the flat arrays: unscale (grad_scale, loss scale), clip, decay, moments, low-precision copy, EMA. */
 struct update_args {
     enum optimizer_kind kind;
     double momentum; /* SGD; the first update makes the buffer, 0 before, the gradient (torch) */
@@ -230,6 +245,7 @@ struct update_args {
     struct step_norms *norms; /* device */
     int32_t *nonfinite;       /* device: by grad_norm */
     float *sketches;          /* device: [SKETCHES][sketch_count(count)], or NULL: cosine and dot_last are NaN */
+    bool scale_loss;          /* record adapts the loss scale */
 };
 
 /* A ring of slots through which images reach the device that are not all held there: the host fills a slot, sends it,
@@ -295,8 +311,8 @@ struct backend {
     /* to += from (first: to = from), element-wise. Sums gradients of a value with several readers, and of accumulated
      * batches. */
     int (*accumulate)(struct device *device, void *to, const void *from, int64_t count, enum dtype dtype, bool first);
-    /* norms->grad = L2 norm of grad * grad_scale, cosine and dot_last; non-finite values counted; sets control->bad
-     * (never clears it) where there are any or the norm overflows, and clip_scale. */
+    /* norms->grad = L2 norm of grad * grad_scale / loss scale, cosine and dot_last; non-finite values counted; sets
+     * control->bad (never clears it) where there are any or the norm overflows, and clip_scale. */
     int (*grad_norm)(struct device *device, const struct update_args *args);
     /* Leaves everything as it is where control->bad. */
     int (*update)(struct device *device, const struct update_args *args);

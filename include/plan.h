@@ -133,11 +133,11 @@ int plan_write_weight(struct plan *plan, enum slab_kind slab, int value, const f
 /* A whole slab in host memory, as it lies on the device: what only the same backend can read again. Both wait. */
 int plan_read_slab(struct plan *plan, enum slab_kind slab, void *to);
 int plan_write_slab(struct plan *plan, enum slab_kind slab, const void *from);
-/* Draws all weights from the seed (init rules of the values); zeroes moments and the count of updates; EMA starts as a
+/* Draws all weights from the seed (init rules of the values); zeroes moments; begins step_kept anew; EMA starts as a
  * copy. */
 int plan_init_weights(struct plan *plan, uint64_t seed);
-/* Updates done so far, as the last record has it: when a run goes on. */
-int plan_set_updates(struct plan *plan, int64_t updates);
+/* As the last record has it: when a run goes on. */
+int plan_set_kept(struct plan *plan, struct step_kept kept);
 /* Exchanges parameters and states with their EMA. Twice is nothing. */
 int plan_swap_ema(struct plan *plan);
 

@@ -1,8 +1,9 @@
 /* state: all that a resumed run needs besides weights and moments, as one struct and as JSON text.
- * Level 5: includes fluctuation, schedule. Random numbers and data order are functions of (seed, epoch, step), so no
- * generator state is here. */
+ * Level 5: includes backend, fluctuation, schedule. Random numbers and data order are functions of (seed, epoch, step),
+ * so no generator state is here. */
 #ifndef STATE_H
 #define STATE_H
+#include "backend.h"
 #include "fluctuation.h"
 #include "schedule.h"
 
@@ -17,7 +18,7 @@ struct train_state {
     int64_t epoch;           /* the one under way, from 0 */
     int64_t step_in_epoch;   /* the next step of it */
     int64_t step;            /* steps taken, refused ones included */
-    int64_t update;          /* updates done: Adam's t */
+    struct step_kept kept;   /* by the device, after the last step */
     int64_t batches_tracked; /* batch norm's num_batches_tracked */
     double seconds;          /* since the beginning, interruptions left out */
     struct epoch_sums sums;

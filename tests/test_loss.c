@@ -363,10 +363,10 @@ static void test_record(void **state)
     batch_run();
     batch.norms = (struct step_norms){
         .grad = 1.5f, .update = 0.25f, .weight = 8, .grad_dot_update = -3, .grad_cosine = 0.5f, .grad_dot_last = -2};
-    batch.control.step = 41, batch.control.epoch = 3, batch.control.lr = 0.125f, batch.control.updates = 7;
+    batch.control.step = 41, batch.control.epoch = 3, batch.control.lr = 0.125f, batch.control.kept.updates = 7;
     record_run();
     struct step_record record = batch.record;
-    assert_true(record.updates == 8 && batch.control.updates == 8);
+    assert_true(record.kept.updates == 8 && batch.control.kept.updates == 8);
     double mean = 0, variance = 0;
     for (int row = 0; row < 50; row++)
         mean += batch.losses[row] / 50.0;
@@ -388,7 +388,7 @@ static void test_record(void **state)
     record = batch.record;
     assert_true(isnan(record.grad_norm) && isnan(record.update_norm) && isnan(record.weight_norm));
     assert_true(isnan(record.grad_dot_update) && isnan(record.grad_cosine) && isnan(record.grad_dot_last));
-    assert_true(record.nonfinite == 9 && record.bad == 1 && record.updates == 8);
+    assert_true(record.nonfinite == 9 && record.bad == 1 && record.kept.updates == 8);
     batch.sums = (struct loss_sums){.samples = 1, .loss = 2.0, .loss_squares = 4.0, .loss_max = 2.0f};
     record_run();
     assert_true(batch.record.loss == 2.0f && isnan(batch.record.loss_variance));

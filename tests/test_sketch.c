@@ -54,7 +54,7 @@ static void sketch_check(int64_t count, enum optimizer_kind kind)
         change += (double)moved[i] * (double)moved[i];
     }
     assert_true(fabs(slab.norms.grad_dot_update - slope) <= 1e-5 * (fabs(slope) + slab.norms.grad * sqrt(change)));
-    slab.control.updates++;
+    slab.control.kept.updates++;
     slab.args.grad[0] = NAN;
     slab_step(&slab);
     assert_int_equal(slab.control.bad, 1);
@@ -98,7 +98,7 @@ static void test_sketches(void **state)
     slab_open(&slab, 100, 1);
     float *sketches = slab.args.sketches;
     slab.args.sketches = NULL;
-    slab.control.updates = 3;
+    slab.control.kept.updates = 3;
     slab_step(&slab);
     assert_true(isfinite(slab.norms.update) && isnan(slab.norms.grad_cosine) && isnan(slab.norms.grad_dot_last));
     slab.args.sketches = sketches;

@@ -18,7 +18,7 @@ static struct train_state example(void)
         .epoch = 3,
         .step_in_epoch = 17,
         .step = INT64_MAX,
-        .update = (INT64_C(1) << 53) + 1,
+        .kept = {.updates = (INT64_C(1) << 53) + 1, .scale_exponent = 13, .scale_good = 1999},
         .batches_tracked = INT64_MIN,
         .seconds = 0.1,
         .sums = {.loss = 1.0 / 3.0, .samples = 6, .correct = 7, .bad_steps = 9},
@@ -52,7 +52,7 @@ static void test_round_trip_is_exact(void **unused)
     assert_int_equal(state_read(&after, "state", text), OK);
     assert_string_equal(state_write(&after, &arena), text);
 #define SAME(field) assert_memory_equal(&before.field, &after.field, sizeof before.field)
-    SAME(config_hash), SAME(epoch), SAME(step_in_epoch), SAME(step), SAME(update), SAME(batches_tracked);
+    SAME(config_hash), SAME(epoch), SAME(step_in_epoch), SAME(step), SAME(kept), SAME(batches_tracked);
     SAME(seconds), SAME(sums), SAME(bad_steps), SAME(bad_in_row), SAME(stopped_early), SAME(plateau.lr);
     SAME(plateau.best), SAME(plateau.bad_epochs), SAME(plateau.cooldown_left), SAME(early_stop.best);
     SAME(early_stop.best_epoch), SAME(early_stop.wait), SAME(best_epoch), SAME(best_loss);

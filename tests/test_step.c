@@ -89,13 +89,13 @@ static void test_refused_steps_do_not_count(void **state)
     world_open(&refused);
     for (int i = 0; i < 3; i++)
         step(&plain, false, &records[i]);
-    assert_int_equal(records[2].updates, 3);
+    assert_int_equal(records[2].kept.updates, 3);
     for (int i = 0; i < 5; i++)
         step(&refused, i == 0 || i == 2, &records[i]);
     static const int64_t updates[] = {0, 1, 1, 2, 3};
     for (int i = 0; i < 5; i++) {
         assert_int_equal(records[i].bad != 0, i == 0 || i == 2);
-        assert_int_equal(records[i].updates, updates[i]);
+        assert_int_equal(records[i].kept.updates, updates[i]);
     }
     assert_same(&plain, &refused);
     world_close(&plain);
@@ -111,15 +111,15 @@ static void test_count_is_kept_and_set(void **state)
     const struct step_control control = {.valid = ROWS};
     char text[160] = "";
     world_open(&world);
-    check(plan_set_updates(&world.plan, 41));
+    check(plan_set_kept(&world.plan, (struct step_kept){.updates = 41}));
     check(plan_eval_batch(&world.plan, &control));
     assert_int_equal(plan_find_nonfinite(&world.plan, &control, text, sizeof text), 0);
     assert_string_equal(text, "");
     step(&world, false, &record);
-    assert_int_equal(record.updates, 42);
+    assert_int_equal(record.kept.updates, 42);
     check(plan_init_weights(&world.plan, 2));
     step(&world, false, &record);
-    assert_int_equal(record.updates, 1);
+    assert_int_equal(record.kept.updates, 1);
     world_close(&world);
 }
 

@@ -64,7 +64,7 @@ static void trajectory_check(struct vectors *vectors, const json_t *one)
     for (int t = 0; t < STEPS; t++) {
         memcpy(slab.args.grad, grad_w + t * W, W * 4);
         memcpy(slab.args.grad + W, grad_b + t * B, B * 4);
-        slab.control.updates = t;
+        slab.control.kept.updates = t;
         slab.control.lr = (float)(vectors_number(one, "lr0") * multiplier[t]);
         slab_step(&slab);
         /* 2e-7: what PyTorch's own float32 run differs from its float64 run over ten steps. */
@@ -238,7 +238,7 @@ static void shared_check(enum optimizer_kind kind, int64_t count, enum dtype low
     slab.args.clip_norm = 0.5f;
     slab.args.grad_scale = 0.5f;
     slab.args.low_dtype = low_dtype;
-    slab.control.updates = 17;
+    slab.control.kept.updates = 17;
     slab.control.ema_warmup = 1;
     vectors_det(slab.args.moment1, "update.moment1", count, -1, 1);
     vectors_det(slab.args.moment2, "update.moment2", count, 0, 1);

@@ -179,7 +179,8 @@ const struct key schema_keys[] = {
     {"train", "label_smoothing", "smoothing", REAL(train.label_smoothing), FROM_BELOW(0, 1), .fallback = "0",
      .help = "share of the target spread evenly over all classes, in training only"},
     {"train", "precision", "dtype", ENUM(train.precision, precisions), .fallback = "auto",
-     .help = "of activations and weight copies; auto: bf16 where the hardware has it, else fp32"},
+     .help = "of activations and weight copies; auto: bf16 where the hardware has it, else fp32; fp16 (cuda alone) "
+             "scales the loss by itself"},
     {"train", "tf32", "", BOOL(train.tf32), .fallback = "false",
      .help = "in fp32 on a GPU: convolutions and products may round what they multiply to 10 bits (TF32)"},
     {"train", "device", "", TEXT(train.device), .fallback = "\"auto\"",
@@ -187,7 +188,8 @@ const struct key schema_keys[] = {
     {"train", "threads", "threads", INT(train.threads), FROM_TO(0, 1024), .fallback = "0",
      .help = "threads of the cpu device; 0: all CPUs this process may use"},
     {"train", "bad_steps", "", INT(train.bad_steps), FROM_TO(1, MANY), .fallback = "10",
-     .help = "so many steps in a row with a non-finite loss or gradient end the run"},
+     .help = "so many steps in a row with a non-finite loss or gradient end the run; with fp16, those that only "
+             "halve the loss scale do not count"},
 
     {"stats", "console_seconds", "", INT(stats.console_seconds), FROM_TO(1, MANY), .fallback = "30",
      .help = "a progress line this often when stderr is no terminal"},

@@ -91,7 +91,7 @@ int branch_load(struct branch *branch, struct session *session, const char *run,
         status = state_read(&state, folder, json);
     arena_free(&arena);
     TRY(status);
-    TRY(plan_set_updates(&session->plan, state.update));
+    TRY(plan_set_kept(&session->plan, state.kept));
     int64_t steps_per_epoch = session->train.subset.count / branch_step_images(config);
     return branch_take(branch, session, &state,
                        schedule_lr(config, state.plateau.lr, state.epoch, state.step_in_epoch, steps_per_epoch));
@@ -107,7 +107,7 @@ int branch_put(const struct branch *branch, struct plan *plan, enum optimizer_ki
     bool same = optimizer == branch->optimizer ||
                 (optimizer != OPTIMIZER_SGD && branch->optimizer != OPTIMIZER_SGD); /* Adam's moments are AdamW's */
     TRY(move(branch, plan, same, true));
-    return same ? plan_set_updates(plan, branch->state.update) : OK;
+    return same ? plan_set_kept(plan, branch->state.kept) : OK;
 }
 
 void branch_free(struct branch *branch)

@@ -214,7 +214,7 @@ static void judge(const struct course *course, const struct trial *trial, int64_
     int64_t samples = 0, correct = 0;
     double loss = 0.0;
     for (int i = 0; i < trial->updates; i++) {
-        result->refused += records[i].bad != 0;
+        result->refused += records[i].bad == REFUSED_NONFINITE;
         if (i < trial->updates - (trial->updates + 3) / 4)
             continue;
         samples += records[i].samples;

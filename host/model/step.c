@@ -11,7 +11,7 @@ static int send_control(struct plan *plan, const struct step_control *control, b
     sent.source = plan->source;
     sent.bad = 0;
     sent.clip_scale = 1.0f;
-    const size_t bytes = begins ? offsetof(struct step_control, updates) : offsetof(struct step_control, bad);
+    const size_t bytes = begins ? offsetof(struct step_control, kept) : offsetof(struct step_control, bad);
     return plan->backend->upload(plan->device, plan->control, &sent, bytes);
 }
 

@@ -143,12 +143,14 @@ int plan_init_weights(struct plan *plan, uint64_t seed)
     for (int slab = SLAB_MOMENT1; slab <= SLAB_MOMENT2 && status == OK; slab++)
         if (plan->slabs[slab].memory)
             status = plan->backend->zero(plan->device, plan->slabs[slab].memory, plan->slabs[slab].bytes);
-    return status < 0 ? status : plan_set_updates(plan, 0);
+    return status < 0 ? status
+                      : plan_set_kept(
+                            plan, (struct step_kept){.scale_exponent = plan->update.scale_loss ? LOSS_SCALE_START : 0});
 }
 
-int plan_set_updates(struct plan *plan, int64_t updates)
+int plan_set_kept(struct plan *plan, struct step_kept kept)
 {
-    return plan->backend->upload(plan->device, &plan->control->updates, &updates, sizeof updates);
+    return plan->backend->upload(plan->device, &plan->control->kept, &kept, sizeof kept);
 }
 
 int plan_swap_ema(struct plan *plan)

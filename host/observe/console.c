@@ -185,7 +185,7 @@ void console_epoch_begin(struct console *console, int64_t step_in_epoch)
 
 void console_step(struct console *console, const struct step_record *record, const struct loss_view *view)
 {
-    console->refused += record->bad != 0;
+    console->refused += record->bad == REFUSED_NONFINITE;
     console->view = *view;
 }
 

@@ -11,7 +11,7 @@
 static const char steps_head[] =
     "step,epoch,samples,loss,loss_variance,loss_max,correct,grad_norm,update_norm,weight_norm,lr,nonfinite,bad,"
     "loss_median,loss_p90,update_ratio,grad_dot_update,grad_cosine,grad_dot_last,noise_grad,noise_trace,loss_smooth,"
-    "loss_smooth_error,spike_z\n";
+    "loss_smooth_error,spike_z,loss_scale\n";
 /* The first seven are ultralytics'. */
 static const char results_head[] = "epoch,time,train/loss,metrics/accuracy_top1,metrics/accuracy_top5,val/loss,lr/pg0,"
                                    "train/accuracy,best,plateau_cut,bad_steps,images_per_second,data_wait,skipped\n";
@@ -88,7 +88,7 @@ int run_log_step(struct run *run, const struct step_record *record, const struct
     put_number(&row, record->weight_norm, FLOAT_DIGITS, missing);
     put_number(&row, record->lr, FLOAT_DIGITS, missing);
     put_integer(&row, record->nonfinite);
-    put_integer(&row, record->bad != 0);
+    put_integer(&row, record->bad);
     put_number(&row, record->loss_median, FLOAT_DIGITS, missing);
     put_number(&row, record->loss_p90, FLOAT_DIGITS, missing);
     put_number(&row, (double)record->update_norm / (double)record->weight_norm, FLOAT_DIGITS, "");
@@ -100,6 +100,7 @@ int run_log_step(struct run *run, const struct step_record *record, const struct
     put_number(&row, view->smooth, FLOAT_DIGITS, "");
     put_number(&row, view->smooth_error, FLOAT_DIGITS, "");
     put_number(&row, view->spike_z, FLOAT_DIGITS, "");
+    put_number(&row, record->loss_scale, FLOAT_DIGITS, "");
     return append_row(&run->steps, run, &row);
 }
 

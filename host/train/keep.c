@@ -200,7 +200,7 @@ static int load_state(struct trainer *trainer, const char *folder, struct arena 
             "%s: saved under other settings than config.resolved.ini holds now, or with another number of images; "
             "undo the change or start a new run",
             path);
-    return plan_set_updates(&trainer->session.plan, trainer->state.update);
+    return plan_set_kept(&trainer->session.plan, trainer->state.kept);
 }
 
 static int write_config(const struct trainer *trainer)

@@ -23,10 +23,19 @@ static int take_refused(struct trainer *trainer, const struct step_record *recor
     return refused_report(trainer, record);
 }
 
+/* Only the loss scale was too high: expected now and then, and no sign of a fault, so not a bad step. */
+static int take_rescaled(struct trainer *trainer, const struct step_record *record)
+{
+    return run_log_event(&trainer->run, "loss_scale", "\"step\":%lld,\"from\":%.9g,\"to\":%.9g",
+                         (long long)record->step, (double)record->loss_scale, ldexp(1.0, record->kept.scale_exponent));
+}
+
 static int take(struct trainer *trainer, const struct step_record *record)
 {
-    trainer->state.update = record->updates;
-    if (record->bad)
+    trainer->state.kept = record->kept;
+    if (record->bad == REFUSED_SCALE)
+        TRY(take_rescaled(trainer, record));
+    else if (record->bad)
         TRY(take_refused(trainer, record));
     else
         take_good(trainer, record);

@@ -118,8 +118,10 @@ int refused_report(struct trainer *trainer, const struct step_record *record)
     snprintf(trainer->failure, sizeof trainer->failure,
              "training diverged: %d steps in a row, the last of them step %lld, had a loss or gradient that is not "
              "finite, so their updates were refused; lower optim.lr (it is %g), give it a warm-up "
-             "(schedule.warmup_epochs) or a limit (optim.clip_norm = 1), and check augment.normalize and the images "
+             "(schedule.warmup_epochs) or a limit (optim.clip_norm = 1)%s, and check augment.normalize and the images "
              "named in log.jsonl",
-             trainer->state.bad_in_row, (long long)record->step, config->optim.lr);
+             trainer->state.bad_in_row, (long long)record->step, config->optim.lr,
+             trainer->session.dtype == DT_F16 ? ", set train.precision = bf16, whose numbers may be as large as fp32's"
+                                              : "");
     return OK;
 }

@@ -3,8 +3,7 @@
  * arrays. Formulas: Sutskever et al. 2013 (momentum), Kingma and Ba 2015 (Adam), Loshchilov and Hutter 2019 (AdamW). */
 #ifndef COMMON_OPTIMIZER_H
 #define COMMON_OPTIMIZER_H
-#include "backend.h"
-#include "random.h"
+#include "kernels/common/loss_scale.h"
 #include <math.h>
 
 /* What is the same for every element of a step. */
@@ -20,7 +19,7 @@ struct optimizer_step {
 HOST_DEVICE struct optimizer_step optimizer_begin(const struct update_args *args, const struct step_control *control)
 {
     struct optimizer_step step;
-    step.grad_scale = args->grad_scale;
+    step.grad_scale = gradient_scale(args);
     step.clip_scale = control->clip_scale;
     step.lr = (double)control->lr;
     step.momentum = (float)args->momentum;
@@ -30,7 +29,7 @@ HOST_DEVICE struct optimizer_step optimizer_begin(const struct update_args *args
     step.beta2 = (float)args->beta2;
     step.beta2_rest = (float)(1.0 - args->beta2);
     step.epsilon = (float)args->epsilon;
-    double update = (double)(control->updates + 1);
+    double update = (double)(control->kept.updates + 1);
     step.rate = (float)(step.lr / (1.0 - pow(args->beta1, update)));
     step.correction2 = (float)sqrt(1.0 - pow(args->beta2, update));
     return step;
@@ -98,7 +97,7 @@ HOST_DEVICE float ema_weight(const struct step_control *control)
 {
     double decay = control->ema_decay;
     if (control->ema_warmup)
-        decay = fmin(decay, 1.0 - pow(1.0 + (double)control->updates, -2.0 / 3.0));
+        decay = fmin(decay, 1.0 - pow(1.0 + (double)control->kept.updates, -2.0 / 3.0));
     return (float)(1.0 - decay);
 }
 

@@ -2,25 +2,29 @@
  * compiler and by nvcc. */
 #ifndef COMMON_RECORD_H
 #define COMMON_RECORD_H
+#include "kernels/common/loss_scale.h"
 #include "kernels/common/quantile.h"
 #include <math.h>
 #include <stdbool.h>
+#include <string.h>
 
-/* Counts the update in control. The sequence number is left to whoever writes the record where it is read. norms and
- * nonfinite are those of update_args; octaves: loss_octave of each of the sums' histogram. What could not be computed
- * is NaN, never 0. */
+/* Counts the update in control and, with scale_loss, adapts the loss scale. The sequence number is left to whoever
+ * writes the record where it is read. norms and nonfinite are those of update_args; octaves: loss_octave of each of the
+ * sums' histogram. What could not be computed is NaN, never 0. */
 HOST_DEVICE struct step_record record_make(struct step_control *control, const struct loss_sums *sums,
-                                           const int32_t *octaves, const struct step_norms *norms, int32_t nonfinite)
+                                           const int32_t *octaves, const struct step_norms *norms, int32_t nonfinite,
+                                           bool scale_loss)
 {
     double count = (double)sums->samples;
     bool none = sums->samples == 0, refused = control->bad != 0;
     struct step_record record;
+    memset(&record, 0, sizeof record); /* what lies between the members too: records are compared as bytes */
     record.step = control->step;
     record.epoch = (int32_t)control->epoch;
     record.samples = (int32_t)sums->samples;
     record.correct = (int32_t)sums->correct;
     record.nonfinite = sums->nonfinite + nonfinite;
-    record.bad = control->bad;
+    record.bad = control->bad ? REFUSED_NONFINITE : REFUSED_NOT;
     record.lr = control->lr;
     record.loss = none ? NAN : (float)(sums->loss / count);
     double spread = sums->loss_squares - sums->loss * sums->loss / count;
@@ -38,9 +42,11 @@ HOST_DEVICE struct step_record record_make(struct step_control *control, const s
     record.noise_grad = NAN;
     record.noise_trace = NAN;
     record.noise_parts = 0;
-    control->updates += !refused;
-    record.updates = control->updates;
-    record.sequence = 0;
+    record.loss_scale = scale_loss ? loss_scale(control) : NAN;
+    if (scale_loss && loss_scale_step(control, sums->nonfinite == 0))
+        record.bad = REFUSED_SCALE;
+    control->kept.updates += !refused;
+    record.kept = control->kept;
     return record;
 }
 #endif

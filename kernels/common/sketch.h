@@ -49,7 +49,7 @@ HOST_DEVICE struct sketch_sums sketch_sums_merge(struct sketch_sums a, struct sk
 HOST_DEVICE void sketch_finish(struct step_norms *norms, struct sketch_sums sums, const struct step_control *control,
                                float scale)
 {
-    bool known = control->updates > 0;
+    bool known = control->kept.updates > 0;
     norms->grad_cosine = known ? (float)(sums.both / sqrt(sums.self * sums.last)) : NAN;
     norms->grad_dot_last = known ? (float)(sums.moved * (double)scale) : NAN;
 }
@@ -66,12 +66,12 @@ HOST_DEVICE void update_finish(struct step_norms *norms, double moved, double we
  * written again by the next one. */
 HOST_DEVICE float *sketch_now(const struct update_args *args)
 {
-    return args->sketches + (args->control->updates & 1) * sketch_count(args->count);
+    return args->sketches + (args->control->kept.updates & 1) * sketch_count(args->count);
 }
 
 HOST_DEVICE const float *sketch_last(const struct update_args *args)
 {
-    return args->sketches + ((args->control->updates & 1) ^ 1) * sketch_count(args->count);
+    return args->sketches + ((args->control->kept.updates & 1) ^ 1) * sketch_count(args->count);
 }
 
 HOST_DEVICE float *sketch_moved(const struct update_args *args)

@@ -53,7 +53,7 @@ static int row_loss(const struct loss_args *args, int row)
     assert(target.label >= -1 && target.label < args->classes);
     struct loss_peak peak = row_peak(args, first);
     struct loss_mass mass = row_mass(args, &target, first, peak.logit);
-    float scale = target.label < 0 ? 0.0f : args->grad_scale / (float)args->control->valid;
+    float scale = target.label < 0 ? 0.0f : args->grad_scale / (float)args->control->valid * loss_scale(args->control);
     args->predictions[row] = peak.index;
     args->losses[row] = target.label < 0 ? 0.0f : loss_value(mass);
     for (int c = 0; c < args->classes; c++) {
@@ -117,7 +117,7 @@ int cpu_record(struct device *device, struct step_record *ring, int slots, const
     for (int i = 0; i < LOSS_OCTAVES; i++)
         octaves[i] = loss_octave(sums->histogram, i);
     struct step_record *slot = ring + args->control->step % slots;
-    *slot = record_make(args->control, sums, octaves, args->norms, *args->nonfinite);
+    *slot = record_make(args->control, sums, octaves, args->norms, *args->nonfinite, args->scale_loss);
     slot->sequence = slot->step + 1;
     return OK;
 }

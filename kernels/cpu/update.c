@@ -83,9 +83,9 @@ int cpu_grad_norm(struct device *device, const struct update_args *args)
     struct chunk_sums total = chunk_total(device, chunks);
     struct sketch_sums sketch;
     memcpy(&sketch, total.sum + 1, sizeof sketch);
-    float norm = (float)(sqrt(total.sum[0]) * (double)args->grad_scale);
+    float norm = (float)(sqrt(total.sum[0]) * (double)gradient_scale(args));
     args->norms->grad = norm;
-    sketch_finish(args->norms, sketch, args->control, args->sketches ? args->grad_scale : NAN);
+    sketch_finish(args->norms, sketch, args->control, args->sketches ? gradient_scale(args) : NAN);
     *args->nonfinite = total.nonfinite > INT32_MAX ? INT32_MAX : (int32_t)total.nonfinite;
     args->control->clip_scale = clip_factor(norm, args->clip_norm);
     /* Finite gradients whose norm overflows would be clipped to nothing without a word. */
@@ -232,6 +232,6 @@ int cpu_update(struct device *device, const struct update_args *args)
         device->chunk[chunk] =
             chunk_update(args, &step, chunk_begin(args->count, chunk), chunk_begin(args->count, chunk + 1));
     struct chunk_sums total = chunk_total(device, chunks);
-    update_finish(args->norms, total.sum[0], total.sum[1], total.sum[2] * (double)args->grad_scale);
+    update_finish(args->norms, total.sum[0], total.sum[1], total.sum[2] * (double)gradient_scale(args));
     return OK;
 }

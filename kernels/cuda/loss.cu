@@ -68,7 +68,7 @@ template <class T> __device__ loss_part row_loss(const loss_args &args, int row)
     const loss_peak peak = row_peak(logits, args.classes);
     const loss_mass mass = row_mass(target, logits, peak.logit);
     const bool counts = target.label >= 0;
-    const float scale = counts ? args.grad_scale / (float)args.control->valid : 0.0f;
+    const float scale = counts ? args.grad_scale / (float)args.control->valid * loss_scale(args.control) : 0.0f;
     for (int c = lane; c < args.classes; c += 32) {
         float logit = gpu::to_float(logits[c]);
         if (args.probabilities)
@@ -139,7 +139,7 @@ __global__ void __launch_bounds__(WARPS * 32, 4)
 
 /* One warp. The host may be reading: the number that says which step's record this is comes last. */
 __global__ void record_kernel(step_record *ring, int slots, const loss_sums *sums, step_control *control,
-                              const step_norms *norms, const int32_t *nonfinite)
+                              const step_norms *norms, const int32_t *nonfinite, bool scale_loss)
 {
     SHARED(int32_t, octaves, [LOSS_OCTAVES]);
     if (threadIdx.x < LOSS_OCTAVES)
@@ -148,7 +148,7 @@ __global__ void record_kernel(step_record *ring, int slots, const loss_sums *sum
     if (threadIdx.x != 0)
         return;
     step_record *slot = ring + control->step % slots;
-    *slot = record_make(control, sums, octaves, norms, *nonfinite);
+    *slot = record_make(control, sums, octaves, norms, *nonfinite, scale_loss);
     __threadfence_system();
     *(volatile int64_t *)&slot->sequence = control->step + 1;
 }
@@ -172,6 +172,6 @@ int cuda_record(struct device *device, struct step_record *ring, int slots, cons
                 const struct update_args *args)
 {
     CUDA_TRY(gpu::launch(record_kernel, 1, 32, 0, device->stream, ring, slots, sums, args->control, args->norms,
-                         args->nonfinite));
+                         args->nonfinite, args->scale_loss));
     return OK;
 }

@@ -71,9 +71,9 @@ __device__ grad_part grad_part_merge(grad_part a, grad_part b)
 
 __device__ void grad_norm_finish(const update_args &args, const grad_part &total)
 {
-    float norm = (float)(sqrt(total.squares) * (double)args.grad_scale);
+    float norm = (float)(sqrt(total.squares) * (double)gradient_scale(&args));
     args.norms->grad = norm;
-    sketch_finish(args.norms, total.sketch, args.control, args.sketches ? args.grad_scale : NAN);
+    sketch_finish(args.norms, total.sketch, args.control, args.sketches ? gradient_scale(&args) : NAN);
     *args.nonfinite = total.nonfinite > INT32_MAX ? INT32_MAX : (int32_t)total.nonfinite;
     args.control->clip_scale = clip_factor(norm, args.clip_norm);
     /* Finite gradients whose norm overflows would be clipped to nothing without a word. */
@@ -266,7 +266,7 @@ __global__ void __launch_bounds__(gpu::THREADS)
         return;
     norm_part total = gpu::parts_reduce<WARPS>(parts, (int)gridDim.x, none, norm_part_merge);
     if (threadIdx.x == 0)
-        update_finish(args.norms, total.moved, total.weight, total.slope * (double)args.grad_scale);
+        update_finish(args.norms, total.moved, total.weight, total.slope * (double)gradient_scale(&args));
 }
 
 /* The flat arrays begin where allocations do. */

@@ -22,6 +22,8 @@ EMU_KERNELS := $(filter-out kernels/cuda/dnn% kernels/cuda/blas.c kernels/cuda/l
 EMU_SOURCES := $(wildcard tests/emu/*.c tests/emu/*.cpp)
 EMU_TESTS   := $(filter tests/emu/test_%,$(EMU_SOURCES))
 EMU_SELF    := $(filter-out $(EMU_TESTS),$(EMU_SOURCES))
+# Knows of the CUDA backend here, whatever the library was built with.
+EMU_KERNELS += host/model/backend.c
 emu_object   = $(addsuffix .o,$(addprefix $(BUILD)/emu/$(1)/,$(basename $(2))))
 # Tests that serve any device (tests/mirror.h).
 EMU_SHARED := $(addprefix tests/test_,flat.c gather.c loss.c ops.c op_vectors.c samples.c sketch.c update.c)
@@ -46,6 +48,7 @@ $(BUILD)/emu/$(1)/%.o: %.cu $(BUILD)/flags tests/emu/rules.mk
 	$(Q)$$(EMU_CXX_$(1)) -std=c++17 -x c++ $$(EMU_OPTIONS_$(1)) $$(EMU_BASE) $$(LOCAL) -c -o $$@ $$<
 # The scheduler's own accesses are none of the race detector's business.
 $(call emu_object,$(1),$(EMU_SELF)): private LOCAL += -O2 -fno-sanitize=all
+$(call emu_object,$(1),host/model/backend.c): private LOCAL += -DWITH_CUDA
 $(call emu_object,$(1),kernels/cuda/device.c): private LOCAL += -include tests/emu/weak.h
 $(BUILD)/emu/$(1)/test_%: $(BUILD)/emu/$(1)/tests/emu/test_%.o $(call emu_object,$(1),$(EMU_SELF) $(EMU_KERNELS)) \
     $(call object,$(TEST_SUPPORT)) $(LIBRARY)

@@ -85,7 +85,7 @@ static void compare(const struct outcome *cuda, const struct outcome *cpu, doubl
         const struct step_record *got = &cuda->records[i], *want = &cpu->records[i];
         assert_int_equal(got->step, i);
         assert_int_equal(got->samples, want->samples);
-        assert_int_equal(got->updates, i + 1);
+        assert_int_equal(got->kept.updates, i + 1);
         assert_int_equal(got->bad, 0);
         assert_int_equal(got->nonfinite, 0);
         near("loss", got->loss, want->loss, tolerance);

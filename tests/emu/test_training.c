@@ -1,0 +1,165 @@
+/* test_training: whole runs on the emulated GPU, from config to checkpoint: near the CPU's, resumed bit for bit, and
+ * what fp16's loss scale does in them. */
+#include "emu.h"
+#include "steps.h"
+#include "tiny_run.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+/* cmocka wants the standard headers first */
+#include <cmocka.h>
+
+extern const struct backend backend_cuda;
+
+#define NETWORK "model.name=small_cnn model.width=2 augment.hflip=0.5 augment.crop_padding=2 augment.crop=16 "
+
+static void train(const char *device, const char *resume, const char *words, struct train_result *result)
+{
+    char joined[2048];
+    emu_reset_round(3); /* asynchronous: records come late */
+    if (resume)
+        snprintf(joined, sizeof joined, "%s", words);
+    else
+        snprintf(joined, sizeof joined, "train.device=%s %s", device, words);
+    tiny_train_ok(resume, joined, result);
+}
+
+static void check_near(const char *precision, double tolerance)
+{
+    struct train_result cuda, cpu;
+    char words[1024];
+    snprintf(words, sizeof words, NETWORK "train.precision=%s", precision);
+    train("cuda", NULL, words, &cuda);
+    train("cpu", NULL, NETWORK "train.precision=fp32", &cpu);
+    for (int row = 1; row <= 2; row++) {
+        const double got = tiny_result_at(cuda.path, row, "val/loss"), want = tiny_result_at(cpu.path, row, "val/loss");
+        if (!(fabs(got - want) <= tolerance * want))
+            fail_msg("%s: validation loss %.9g, on the CPU %.9g", precision, got, want);
+    }
+}
+
+static void test_runs_are_near_the_cpus(void **state)
+{
+    (void)state;
+    check_near("fp32", 1e-5);
+    check_near("bf16", 1e-3);
+    check_near("fp16", 1e-4);
+}
+
+/* kept: of the state, as an uninterrupted run has it in the end. */
+static void check_resume(const char *words, const char *kept)
+{
+    struct train_result whole, part, rest;
+    char joined[1024];
+    train("cuda", NULL, words, &whole);
+    snprintf(joined, sizeof joined, "%s train.max_steps=4", words);
+    train("cuda", NULL, joined, &part);
+    train("cuda", part.path, "train.max_steps=0", &rest);
+    tiny_assert_same_run(whole.path, part.path);
+    char *text = tiny_read_text(part.path, "checkpoints/last/state.json");
+    assert_non_null(strstr(text, kept));
+    memory_give(text);
+}
+
+static void test_resume_is_exact(void **state)
+{
+    (void)state;
+    check_resume(NETWORK "train.precision=fp32 optim.ema_decay=0.9 train.accumulate=2 train.batch_size=8",
+                 "\"update\":10,\"scale_exponent\":0,\"scale_good\":0");
+    check_resume(NETWORK "train.precision=fp16 optim.name=sgd optim.momentum=0.9",
+                 "\"update\":10,\"scale_exponent\":16,\"scale_good\":10");
+}
+
+static void test_the_loss_scale_is_told(void **state)
+{
+    (void)state;
+    struct train_result result;
+    train("cuda", NULL, NETWORK "train.precision=fp16 optim.name=sgd optim.lr=0.01 train.max_steps=4", &result);
+    assert_true(tiny_cell_at(result.path, "steps.csv", 1, "loss_scale") == 65536.0);
+    assert_true(tiny_cell_at(result.path, "steps.csv", 1, "bad") == 0.0);
+}
+
+/* ---- step by step ---- */
+
+/* Starts far too high: the first steps are refused and halve it, until gradients are finite again. */
+static void check_overflow(int round, struct outcome *outcome)
+{
+    static const struct recipe recipe = {DT_F16, OPTIMIZER_ADAM, 1, STEPS_MOST};
+    enum { TOO_HIGH = 30 };
+    struct bench bench;
+    struct outcome before, after;
+    emu_reset_round(round);
+    bench_open(&bench, &backend_cuda, &recipe);
+    assert_int_equal(plan_set_kept(&bench.plan, (struct step_kept){.updates = 5, .scale_exponent = TOO_HIGH}), OK);
+    bench_weights(&bench, &before);
+    int step = 0, scale = TOO_HIGH;
+    for (;; step++, scale--) {
+        struct step_record record;
+        bench_step(&bench, step);
+        assert_int_equal(backend_cuda.wait(bench.device), OK);
+        assert_true(plan_record(&bench.plan, step, &record));
+        assert_true(record.loss_scale == ldexpf(1.0f, scale) && isfinite(record.loss));
+        outcome->records[step] = record;
+        if (!record.bad)
+            break;
+        assert_int_equal(record.bad, REFUSED_SCALE);
+        assert_true(record.nonfinite > 0);
+        assert_int_equal(record.kept.updates, 5);
+        assert_int_equal(record.kept.scale_exponent, scale - 1);
+        bench_weights(&bench, &after);
+        assert_memory_equal(before.weights, after.weights, (size_t)before.count * sizeof(float));
+        memory_give(after.weights);
+    }
+    assert_true(step >= 2 && step < TOO_HIGH);
+    assert_int_equal(outcome->records[step].kept.updates, 6);
+    assert_int_equal(outcome->records[step].kept.scale_good, 1);
+    outcome->late = step;
+    bench_weights(&bench, outcome);
+    memory_give(before.weights);
+    bench_close(&bench);
+}
+
+static void test_overflow_halves_the_scale(void **state)
+{
+    (void)state;
+    struct outcome first, other;
+    memset(&first, 0, sizeof first);
+    memset(&other, 0, sizeof other);
+    check_overflow(0, &first);
+    check_overflow(3, &other);
+    assert_int_equal(first.late, other.late);
+    assert_memory_equal(first.records, other.records, sizeof first.records);
+    assert_memory_equal(first.weights, other.weights, (size_t)first.count * sizeof(float));
+    memory_give(first.weights);
+    memory_give(other.weights);
+}
+
+static void test_patience_doubles_the_scale(void **state)
+{
+    (void)state;
+    static const struct recipe recipe = {DT_F16, OPTIMIZER_SGD, 1, STEPS_MOST};
+    struct bench bench;
+    struct step_record record;
+    emu_reset_round(0);
+    bench_open(&bench, &backend_cuda, &recipe);
+    assert_int_equal(plan_set_kept(&bench.plan, (struct step_kept){.scale_exponent = 3, .scale_good = 1998}), OK);
+    for (int step = 0; step < 4; step++) {
+        bench_step(&bench, step);
+        assert_true(plan_record(&bench.plan, step, &record));
+        assert_true(record.bad == 0 && record.loss_scale == (step < 2 ? 8.0f : 16.0f));
+    }
+    bench_close(&bench);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_runs_are_near_the_cpus),     cmocka_unit_test(test_resume_is_exact),
+        cmocka_unit_test(test_the_loss_scale_is_told),     cmocka_unit_test(test_overflow_halves_the_scale),
+        cmocka_unit_test(test_patience_doubles_the_scale),
+    };
+    return cmocka_run_group_tests(tests, tiny_set_up, tiny_tear_down);
+}
