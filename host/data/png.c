@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SIDE_MAX = 65500 };
+enum { SIDE_MAX = 65500, CHUNK_MAX = 1 << 23 }; /* bytes of a chunk beside the pixels: a colour profile fits */
 /* As PIL's limit against decompression bombs. */
 static const int64_t PIXELS_MAX = 178956970;
 
@@ -89,6 +89,7 @@ static bool decode_rows(struct codec *codec, png_structp png, png_infop info)
         return false;
     png_set_read_fn(png, codec, codec_read);
     png_set_user_limits(png, SIDE_MAX, SIDE_MAX);
+    png_set_chunk_malloc_max(png, CHUNK_MAX);
     png_read_info(png, info);
     codec->height = (int)png_get_image_height(png, info);
     codec->width = (int)png_get_image_width(png, info);
