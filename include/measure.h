@@ -8,14 +8,14 @@
 struct measures {
     int64_t steps, spikes;
     double seconds;
-    double fluctuation;            /* standard deviation of the loss of a step about its trend */
-    double sampling;               /* variance of a step's loss that its batch being a sample leaves, mean(s^2 / n) */
-    double noise_scale;            /* images */
-    double first_loss, last_loss;  /* training loss, smoothed */
-    double val_loss, val_accuracy; /* after the last epoch */
-    double images_per_second;      /* median over epochs */
+    double fluctuation; /* standard deviation of the loss of a step about its trend */
+    double sampling;    /* share of its square that each batch being a sample explains, 0..1; the rest is motion */
+    double noise_scale; /* images */
+    double last_loss;   /* training loss of the end, smoothed */
+    double val_loss, val_accuracy;       /* after the last epoch */
+    double images_per_second;            /* median over epochs */
     double target_steps, target_seconds; /* when the smoothed loss first came down to the target */
-    bool diverged;                       /* failed, or ended no better than guessing */
+    bool diverged;                       /* failed, or ended worse than guessing would */
     int64_t failed_step;                 /* -1: it did not fail */
 };
 /* A run directory. target: NaN for none. What is missing in the files is missing in the figures. */

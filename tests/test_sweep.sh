@@ -56,7 +56,8 @@ END_OF_CONFIG
 words='sweep tiny.ini batch_size=5,20 --seeds 2'
 
 call $words --out whole
-ok "a sweep does all runs and prints its folder" 'exited 0' '[ "$(head -n 1 out)" = whole ]' '[ "$(runs whole DONE)" = 4 ]' 'says "4/4 "'
+ok "a sweep does all runs, prints its table and folder" 'exited 0' '[ "$(tail -n 1 out)" = whole ]' 'grep -q "^ *20  *2  *0 " out' \
+    '[ "$(wc -l <whole/sweep.csv)" = 3 ]' 'grep -q "\"recommendation\"" whole/sweep.json' '[ "$(runs whole DONE)" = 4 ]' 'says "4/4 "'
 call $words --out whole
 ok "done once, nothing is done again" 'exited 0' '! says "4/4 "' '[ "$(find whole -name DONE -newer err | wc -l)" = 0 ]'
 call $words --out pairs --jobs 2
@@ -65,6 +66,13 @@ call sweep tiny.ini batch_size=5,10 --out whole
 ok "another sweep's folder is refused" 'exited 73' 'says "--out"' '[ "$(runs whole DONE)" = 4 ]'
 call sweep whole batch_size=5
 ok "a plan is not changed by words" 'exited 64'
+
+for line in 1 2 3 4; do call $words --out lines --line $line; done
+ok "line by line, each in the calling process: the same runs" 'exited 0' 'same whole lines'
+call sweep lines --line 5
+ok "a line that the plan has not" 'exited 64' 'says "from 1 to 4"'
+call sweep whole --table --target 0.001
+ok "the table alone, to another target" 'exited 0' 'grep -q never out' '! says "runs"'
 
 # ---- stopped ----
 long='epochs=400 stats.console_seconds=1000'
@@ -131,4 +139,11 @@ call sweep missing
 ok "and it goes on when they are back" 'exited 0' '[ "$(runs missing DONE)" = 2 ]'
 call sweep tiny.ini batch_size=5,5000 --out large
 ok "a batch larger than the data: an error, after which nothing runs on" 'exited 78' 'says "lower train.batch_size"' 'says "to go on"'
+
+# ---- find-lr ----
+call find-lr tiny.ini --steps 8 --restarts 1 --from 1e-4 --to 1 --out found
+ok "find-lr suggests a rate and writes its files, no run" 'exited 0' 'grep -q "^suggested" out' '[ -s found/find_lr.csv ]' \
+    '[ -s found/find_lr.svg ]' '[ ! -d runs ]'
+call find-lr tiny.ini --from 1 --to 0.1
+ok "find-lr: an empty range" 'exited 64'
 echo "1..$count"

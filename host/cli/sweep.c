@@ -1,9 +1,11 @@
 /* sweep: the command that plans many runs, does them and prints what came of them. Knows the command line and the order
  * of these three. */
-#include "sweep.h"
 #include "cli.h"
 #include "log.h"
+#include "sweep_table.h"
+#include "text.h"
 
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,7 +13,8 @@
 
 struct sweep_line {
     struct sweep_request request;
-    const char *jobs, *seeds, *base_batch;
+    const char *jobs, *seeds, *base_batch, *line, *target;
+    bool table;
 };
 
 static int read_numbers(struct sweep_line *line, int *jobs)
@@ -47,18 +50,81 @@ static int open_sweep(struct sweep *sweep, struct sweep_line *line, int argc, ch
     return sweep_write(sweep, &line->request);
 }
 
+static int read_target(const char *text, double *target)
+{
+    *target = NAN;
+    if (text && (!text_to_double(text, target) || !(*target > 0.0)))
+        return FAIL(ERR_USAGE, "--target %s: expected a loss above 0", text);
+    return OK;
+}
+
+static void print_advice(const struct sweep_table *table)
+{
+    struct sweep_choice choices[SWEEP_ADVICE];
+    int count = sweep_recommend(table, choices);
+    printf("\n");
+    for (int i = 0; i < count; i++)
+        printf("%-21s %s\n", choices[i].name, choices[i].reason);
+}
+
+/* Prints the table of what there is, and writes it beside the plan. */
+static int show_table(const struct sweep *sweep, double target)
+{
+    struct sweep_table table;
+    char path[PATH_BYTES];
+    int status = sweep_table_make(&table, sweep, target);
+    if (status == OK) {
+        sweep_table_print(&table, stdout);
+        print_advice(&table);
+        printf("\n%s\n", sweep->path);
+        status = sweep_file(sweep, "sweep.csv", path);
+    }
+    if (status == OK)
+        status = sweep_table_write_csv(&table, path);
+    if (status == OK)
+        status = sweep_file(sweep, "sweep.json", path);
+    if (status == OK)
+        status = sweep_table_write_json(&table, path);
+    sweep_table_free(&table);
+    return status;
+}
+
+/* One run of the plan in this process: a job array's task. */
+static int do_line(const struct sweep *sweep, const char *text, int *stopped_by)
+{
+    int64_t line;
+    struct sweep_outcome outcome;
+    char words[200];
+    TRY(cli_integer("line", text, 1, sweep->run_count, &line));
+    int run = (int)line - 1;
+    TRY(sweep_do(sweep, run, &outcome, stopped_by));
+    sweep_outcome_text(sweep, run, &outcome, words, sizeof words);
+    printf("%s/%s: %s\n", sweep->path, sweep->runs[run].name, words);
+    return OK;
+}
+
+static int do_sweep(const struct sweep *sweep, const struct sweep_line *line, int jobs, double target, int *stopped_by)
+{
+    if (line->line)
+        return do_line(sweep, line->line, stopped_by);
+    if (!line->table) {
+        log_info("sweep      %s: %d runs", sweep->path, sweep->run_count);
+        TRY(sweep_do_all(sweep, jobs, stopped_by));
+    }
+    return *stopped_by ? OK : show_table(sweep, target);
+}
+
 static int sweep(struct sweep_line *line, int argc, char **argv, int *stopped_by)
 {
     struct sweep sweep = {0};
+    double target;
     int jobs, status = read_numbers(line, &jobs);
     if (status == OK)
-        status = open_sweep(&sweep, line, argc, argv);
-    if (status == OK) {
-        log_info("sweep      %s: %d runs", sweep.path, sweep.run_count);
-        status = sweep_do_all(&sweep, jobs, stopped_by);
-    }
+        status = read_target(line->target, &target);
     if (status == OK)
-        printf("%s\n", sweep.path);
+        status = open_sweep(&sweep, line, argc, argv);
+    if (status == OK)
+        status = do_sweep(&sweep, line, jobs, target, stopped_by);
     sweep_free(&sweep);
     return status;
 }
@@ -71,16 +137,22 @@ int command_sweep(int argc, char **argv)
         {"jobs", "N", NULL, &line.jobs, "do N runs at a time, each with its share of the CPUs (1)"},
         {"out", "DIR", NULL, &line.request.out, "the sweep's folder (<run.dir>/<config's name>-sweep)"},
         {"lr-rule", "RULES", NULL, &line.request.lr_rules, "how optim.lr follows the batch: constant,linear,sqrt"},
+        {"target", "LOSS", NULL, &line.target, "the training loss to which steps and seconds are counted"},
+        {"table", NULL, &line.table, NULL, "do no runs, only print the table of what there is"},
+        {"line", "N", NULL, &line.line, "do the plan's run N alone, in this process (for a job array)"},
         {"base-batch", "N", NULL, &line.base_batch, "the batch size that optim.lr is for (the config's)"},
     };
     const struct cli_usage usage = {
-        .synopsis = "sweep CONFIG key=value,value… [key=value…] [--seeds N] [--jobs N]\nsweep FOLDER [--jobs N]",
+        .synopsis = "sweep CONFIG key=value,value… [key=value…] [--seeds N] [--jobs N]\nsweep FOLDER [--jobs N] "
+                    "[--target LOSS] [--table]",
         .about =
             "Does a run for every combination of the values, and for every seed:\n"
             "  evenkeel sweep configs/quickstart.ini batch_size=16,64,256 --seeds 3\n"
             "The plan is one line a run in the folder's sweep.plan; each run is an ordinary run directory beside it.\n"
             "Given the same words again, or the folder, a sweep goes on where it stopped. A run that diverges is a\n"
-            "result. Ctrl-C has all runs save and end.",
+            "result. Ctrl-C has all runs save and end. At the end the table over seeds is printed, with what it "
+            "recommends,\n"
+            "and written to sweep.csv and sweep.json.",
         .options = options,
         .option_count = COUNT_OF(options),
     };

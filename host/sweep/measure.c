@@ -1,6 +1,8 @@
 /* measure: a run's steps.csv and results.csv into the figures of a sweep's table. Formulas: docs/sweep.md.
  * Knows one run; must not know seeds. */
 #include "measure.h"
+
+#include "fluctuation.h"
 #include "table.h"
 
 #include <math.h>
@@ -8,18 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const double near_guess = 0.98;
 enum {
-    WINDOW = 100, /* steps over which a trend is a straight line */
-    SHORTEST = 8, /* steps that say something of a spread */
-    BEFORE = 50,  /* steps that a spike is compared with */
+    WINDOW = 200, /* steps of a window at most */
     SMOOTH_IMAGES = 1000
-};
-
-/* What the formulas need of the steps that were not refused. */
-struct series {
-    int64_t count;
-    const double *step, *samples, *loss, *variance;
 };
 
 static int compare(const void *a, const void *b)
@@ -38,68 +31,62 @@ static double sort_median(double *values, int64_t count)
 
 /* ---- the loss about its trend ---- */
 
-/* Variance about the least-squares line, with count - 2 in the denominator. */
-static double detrended_variance(const double *y, int64_t count)
+/* Medians over whole windows of the run's second half, the last one ending with the run. Windows are short against the
+ * run, so that its trend is a straight line in each. */
+static void measure_fluctuation(const struct loss_series *series, struct measures *measures)
 {
-    double centre = (double)(count - 1) / 2.0, mean = 0.0, xy = 0.0, xx = 0.0, sum = 0.0;
-    for (int64_t i = 0; i < count; i++)
-        mean += y[i] / (double)count;
-    for (int64_t i = 0; i < count; i++) {
-        xy += ((double)i - centre) * (y[i] - mean);
-        xx += ((double)i - centre) * ((double)i - centre);
+    int64_t window = series->count / 4 < WINDOW ? series->count / 4 : WINDOW, count = 0;
+    struct arena arena = {0};
+    double *deviation = arena_push(&arena, (size_t)(series->count + 1) * sizeof *deviation);
+    double *share = arena_push(&arena, (size_t)(series->count + 1) * sizeof *share);
+    for (int64_t end = series->count; window > 0 && end - window >= series->count / 2; end -= window) {
+        struct fluctuation part;
+        fluctuation_of(series, end - window, end, 0, &part);
+        double detrended = part.sampling.value + part.motion.value;
+        if (!(part.deviation > 0.0 && detrended > 0.0))
+            continue;
+        deviation[count] = part.deviation * sqrt(detrended);
+        share[count++] = part.sampling.value / detrended;
     }
-    for (int64_t i = 0; i < count; i++) {
-        double rest = y[i] - mean - xy / xx * ((double)i - centre);
-        sum += rest * rest;
-    }
-    return sum / (double)(count - 2);
+    measures->fluctuation = sort_median(deviation, count);
+    measures->sampling = sort_median(share, count);
+    arena_free(&arena);
 }
 
-/* Over whole windows of the run's second half, the last one ending with the run. */
-static void measure_fluctuation(const struct series *series, struct measures *measures)
+static int64_t count_spikes(const struct loss_series *series)
 {
-    int64_t window = series->count / 4 < WINDOW ? series->count / 4 : WINDOW, from = series->count / 2, windows = 0;
-    double variance = 0.0, sampling = 0.0;
-    measures->fluctuation = measures->sampling = NAN;
-    if (window < SHORTEST)
-        return;
-    for (int64_t end = series->count; end - window >= from; end -= window) {
-        variance += detrended_variance(series->loss + end - window, window);
-        for (int64_t i = end - window; i < end; i++)
-            sampling += series->variance[i] / series->samples[i] / (double)window;
-        windows++;
-    }
-    measures->fluctuation = sqrt(variance / (double)windows);
-    measures->sampling = sampling / (double)windows;
+    struct loss_window window = {0};
+    struct loss_view view;
+    for (int64_t i = 0; i < series->count; i++)
+        loss_window_add(&window, series->loss[i], series->variance[i], (int64_t)series->samples[i],
+                        (int64_t)series->epoch[i], 0, &view);
+    return window.spikes;
 }
 
-/* A loss that stands out from the steps before it: above their median by 8 times what their median absolute deviation
- * would be of a normal distribution's standard deviation. */
-static int64_t count_spikes(const struct series *series)
+/* Ratio of sums over the run's second half: each step's estimates are noisy, and their ratio has no mean. */
+static double measure_noise_scale(const struct table *steps)
 {
-    int64_t spikes = 0;
-    double window[BEFORE];
-    for (int64_t i = BEFORE; i < series->count; i++) {
-        memcpy(window, series->loss + i - BEFORE, sizeof window);
-        double median = sort_median(window, BEFORE);
-        for (int k = 0; k < BEFORE; k++)
-            window[k] = fabs(window[k] - median);
-        spikes += series->loss[i] > median + 8.0 * 1.4826 * sort_median(window, BEFORE);
-    }
-    return spikes;
+    const double *grad = table_column(steps, "noise_grad"), *trace = table_column(steps, "noise_trace");
+    double grads = 0.0, traces = 0.0;
+    for (int64_t i = steps->row_count / 2; grad && trace && i < steps->row_count; i++)
+        if (isfinite(grad[i]) && isfinite(trace[i])) {
+            grads += grad[i];
+            traces += trace[i];
+        }
+    return grads > 0.0 ? traces / grads : NAN;
 }
 
 /* ---- progress ---- */
 
 /* Steps over whose losses a mean is taken: about SMOOTH_IMAGES images, at most a twentieth of the run. */
-static int64_t smooth_steps(const struct series *series)
+static int64_t smooth_steps(const struct loss_series *series)
 {
     int64_t steps = series->count > 0 ? (int64_t)ceil(SMOOTH_IMAGES / series->samples[0]) : 1;
     int64_t most = series->count / 20;
     return steps < most ? steps : most > 1 ? most : 1;
 }
 
-static double mean_loss(const struct series *series, int64_t from, int64_t to)
+static double mean_loss(const struct loss_series *series, int64_t from, int64_t to)
 {
     double sum = 0.0;
     for (int64_t i = from; i < to; i++)
@@ -127,7 +114,7 @@ static double seconds_at(double step, const double *step_of_row, const double *t
     return NAN;
 }
 
-static void measure_target(const struct series *series, double target, struct measures *measures)
+static void measure_target(const struct loss_series *series, double target, struct measures *measures)
 {
     int64_t width = smooth_steps(series);
     measures->last_loss = mean_loss(series, series->count > width ? series->count - width : 0, series->count);
@@ -167,10 +154,10 @@ static void measure_clock(const struct table *results, const struct table *steps
 static void measure_steps(const struct table *steps, double target, struct measures *measures)
 {
     struct arena arena = {0};
-    const char *const names[] = {"step", "samples", "loss", "loss_variance"};
+    const char *const names[] = {"step", "epoch", "samples", "loss", "loss_variance"};
     const double *columns[COUNT_OF(names)], *bad = table_column(steps, "bad");
     double *good[COUNT_OF(names)];
-    struct series series = {0};
+    struct loss_series series = {0};
     for (int k = 0; k < COUNT_OF(names); k++) {
         columns[k] = table_column(steps, names[k]);
         good[k] = arena_push(&arena, (size_t)(steps->row_count + 1) * sizeof **good);
@@ -184,11 +171,13 @@ static void measure_steps(const struct table *steps, double target, struct measu
             series.count++;
         }
     series.step = good[0];
-    series.samples = good[1];
-    series.loss = good[2];
-    series.variance = good[3];
+    series.epoch = good[1];
+    series.samples = good[2];
+    series.loss = good[3];
+    series.variance = good[4];
     measure_fluctuation(&series, measures);
     measures->spikes = count_spikes(&series);
+    measures->noise_scale = measure_noise_scale(steps);
     measure_target(&series, target, measures);
     measures->steps = (int64_t)last_of(steps, "step") + 1;
 missing:
@@ -242,7 +231,7 @@ int measure_run(const char *path, double target, struct measures *measures)
         measures->val_accuracy = last_of(&results, "metrics/accuracy_top1");
         run_read_end(path, &end);
         bool failed = end.kind == RUN_FAILED && end.exit_status == status_exit_code(ERR_TRAINING);
-        measures->diverged = failed || (end.kind == RUN_DONE && measures->last_loss > near_guess * guess_loss(path));
+        measures->diverged = failed || (end.kind == RUN_DONE && measures->last_loss > guess_loss(path));
         if (failed)
             measures->failed_step = steps.row_count > 0 ? (int64_t)last_of(&steps, "step") : 0;
     }

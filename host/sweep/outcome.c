@@ -95,5 +95,5 @@ void sweep_outcome_text(const struct sweep *sweep, int run, const struct sweep_o
         snprintf(text, bytes, "training loss %.4g", measures.last_loss);
     else if (outcome->state == SWEEP_DONE)
         snprintf(text, bytes, "val loss %.4g, accuracy %.2f %%%s", measures.val_loss, 100.0 * measures.val_accuracy,
-                 measures.diverged ? ", no better than guessing" : "");
+                 measures.diverged ? ", worse than guessing" : "");
 }

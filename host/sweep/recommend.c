@@ -1,0 +1,246 @@
+/* recommend: which point of a sweep to take, and why; or why that cannot be said. See include/sweep_table.h.
+ * Reads the table only. Rules: docs/sweep.md. */
+#include "sweep_table.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* A batch size costs twice the images when it is as large as the noise scale (McCandlish et al. 2018, eq. 2.11): there
+ * the returns have halved. */
+static const double diminished = 2.0;
+enum { LEAST_SIZES = 3 };
+
+/* What sets a row apart, in few words. */
+static const char *name_of(const struct sweep_row *row, char *text, size_t bytes)
+{
+    sweep_run_label(row->run, text, bytes);
+    char *seed = strstr(text, " seed=");
+    if (seed)
+        *seed = '\0';
+    return text;
+}
+
+static bool is_swept(const struct sweep_table *table, const char *key)
+{
+    const char *first = sweep_value(table->rows[0].run, key);
+    for (int i = 1; i < table->sweep->point_count && first; i++)
+        if (strcmp(sweep_value(table->rows[i].run, key), first) != 0)
+            return true;
+    return false;
+}
+
+/* Rows in order of their batch, for each batch the one that ended with the lowest validation loss (among equals the
+ * first): a batch size is judged with the learning rate that served it best. */
+struct sizes {
+    int rows[SWEEP_RUNS], count;
+};
+
+static void insert(struct sizes *sizes, const struct sweep_table *table, int row)
+{
+    int at = 0;
+    while (at < sizes->count && table->rows[sizes->rows[at]].images < table->rows[row].images)
+        at++;
+    if (at < sizes->count && table->rows[sizes->rows[at]].images == table->rows[row].images) {
+        if (table->rows[row].val_loss.median < table->rows[sizes->rows[at]].val_loss.median)
+            sizes->rows[at] = row;
+        return;
+    }
+    memmove(sizes->rows + at + 1, sizes->rows + at, (size_t)(sizes->count - at) * sizeof *sizes->rows);
+    sizes->rows[at] = row;
+    sizes->count++;
+}
+
+static void find_sizes(struct sizes *sizes, const struct sweep_table *table)
+{
+    sizes->count = 0;
+    for (int i = 0; i < table->sweep->point_count; i++)
+        if (table->rows[i].done > 0 && !isnan(table->rows[i].val_loss.median))
+            insert(sizes, table, i);
+}
+
+static int least_of(const struct sweep_table *table, const struct sizes *sizes,
+                    double (*figure)(const struct sweep_row *))
+{
+    int least = -1;
+    for (int i = 0; i < sizes->count; i++) {
+        double value = figure(&table->rows[sizes->rows[i]]);
+        if (isfinite(value) && (least < 0 || value < figure(&table->rows[sizes->rows[least]])))
+            least = i;
+    }
+    return least;
+}
+
+static double val_loss(const struct sweep_row *row)
+{
+    return row->val_loss.median;
+}
+
+static double target_images(const struct sweep_row *row)
+{
+    return row->target_steps * row->images;
+}
+
+static double target_seconds(const struct sweep_row *row)
+{
+    return row->target_seconds;
+}
+
+/* ---- the smallest batch that fluctuation does not hold back ---- */
+
+static void choose_smallest(const struct sweep_table *table, const struct sizes *sizes, struct sweep_choice *choice)
+{
+    char name[200], best_name[200];
+    *choice = (struct sweep_choice){.name = "smallest steady batch", .row = -1};
+    int best = least_of(table, sizes, val_loss);
+    if (best < 0 || sizes->count < LEAST_SIZES) {
+        snprintf(choice->reason, SWEEP_SENTENCE, "cannot be said: fewer than %d batch sizes were trained to the end",
+                 LEAST_SIZES);
+        return;
+    }
+    const struct sweep_row *top = &table->rows[sizes->rows[best]];
+    if (top->done < 2) {
+        snprintf(choice->reason, SWEEP_SENTENCE,
+                 "cannot be said: with one seed a difference cannot be told from chance; sweep with --seeds 3");
+        return;
+    }
+    int at = 0;
+    while (at < best && table->rows[sizes->rows[at]].val_loss.low > top->val_loss.high)
+        at++;
+    const struct sweep_row *row = &table->rows[sizes->rows[at]];
+    choice->row = sizes->rows[at];
+    name_of(row, name, sizeof name);
+    name_of(top, best_name, sizeof best_name);
+    int used = at == best
+                   ? snprintf(choice->reason, SWEEP_SENTENCE, "%s ended best, at a validation loss of %.3g", name,
+                              row->val_loss.median)
+                   : snprintf(choice->reason, SWEEP_SENTENCE,
+                              "%s ended at a validation loss of %.3g, within the seeds' spread of the best (%.3g, "
+                              "%s), so the larger fluctuation cost nothing",
+                              name, row->val_loss.median, top->val_loss.median, best_name);
+    if (at > 0)
+        snprintf(choice->reason + used, SWEEP_SENTENCE - (size_t)used,
+                 "; below it %g images a step ended at %.3g, worse with every seed",
+                 table->rows[sizes->rows[at - 1]].images, table->rows[sizes->rows[at - 1]].val_loss.median);
+    else
+        snprintf(choice->reason + used, SWEEP_SENTENCE - (size_t)used,
+                 "; it is the smallest that was tried, smaller ones may do too");
+}
+
+/* ---- the largest batch before returns diminish ---- */
+
+/* Median noise scale of the points: they measure one thing. */
+static double noise_scale(const struct sweep_table *table)
+{
+    double sum = 0.0;
+    int count = 0;
+    for (int i = 0; i < table->sweep->point_count; i++)
+        if (table->rows[i].noise_scale > 0.0 && isfinite(table->rows[i].noise_scale)) {
+            sum += log(table->rows[i].noise_scale);
+            count++;
+        }
+    return count ? exp(sum / count) : NAN;
+}
+
+static void add_noise_scale(const struct sweep_table *table, double images, struct sweep_choice *choice)
+{
+    double scale = noise_scale(table);
+    size_t used = strlen(choice->reason);
+    if (isnan(scale))
+        return;
+    bool agrees = images <= 2.0 * scale && images >= scale / 2.0;
+    snprintf(choice->reason + used, SWEEP_SENTENCE - used, "; the gradient noise scale, about %.2g images, %s", scale,
+             agrees           ? "says the same"
+             : images > scale ? "says less"
+                              : "says more");
+}
+
+static void choose_largest(const struct sweep_table *table, const struct sizes *sizes, struct sweep_choice *choice)
+{
+    char name[200];
+    *choice = (struct sweep_choice){.name = "largest paying batch", .row = -1};
+    int least = least_of(table, sizes, target_images), reached = 0, at = least;
+    for (int i = 0; i < sizes->count; i++)
+        reached += isfinite(target_images(&table->rows[sizes->rows[i]]));
+    if (reached < LEAST_SIZES) {
+        snprintf(choice->reason, SWEEP_SENTENCE,
+                 "cannot be said: %d batch size%s came down to the target; give a higher --target, or train longer",
+                 reached, reached == 1 ? "" : "s");
+        return;
+    }
+    double images = target_images(&table->rows[sizes->rows[least]]);
+    for (int i = least + 1; i < sizes->count; i++)
+        if (target_images(&table->rows[sizes->rows[i]]) <= diminished * images)
+            at = i;
+    const struct sweep_row *row = &table->rows[sizes->rows[at]];
+    choice->row = sizes->rows[at];
+    snprintf(choice->reason, SWEEP_SENTENCE, "%s took %.2g times the fewest images to the target%s",
+             name_of(row, name, sizeof name), target_images(row) / images,
+             at == sizes->count - 1 ? "; it is the largest that was tried, larger ones may pay too"
+                                    : "; larger ones took more than twice, or did not get there");
+    add_noise_scale(table, row->images, choice);
+}
+
+/* ---- the fastest and the most accurate ---- */
+
+static void choose_fastest(const struct sweep_table *table, struct sweep_choice *choice)
+{
+    char name[200];
+    *choice = (struct sweep_choice){.name = "fastest to the target", .row = -1};
+    for (int i = 0; i < table->sweep->point_count; i++)
+        if (isfinite(target_seconds(&table->rows[i])) &&
+            (choice->row < 0 || target_seconds(&table->rows[i]) < target_seconds(&table->rows[choice->row])))
+            choice->row = i;
+    if (choice->row < 0)
+        snprintf(choice->reason, SWEEP_SENTENCE, "cannot be said: no point came down to the target with most seeds");
+    else
+        snprintf(choice->reason, SWEEP_SENTENCE, "%s came down to a training loss of %.3g in %.3g s",
+                 name_of(&table->rows[choice->row], name, sizeof name), table->target,
+                 target_seconds(&table->rows[choice->row]));
+}
+
+static void choose_accurate(const struct sweep_table *table, struct sweep_choice *choice)
+{
+    char name[200];
+    int rivals = 0;
+    *choice = (struct sweep_choice){.name = "most accurate", .row = -1};
+    for (int i = 0; i < table->sweep->point_count; i++)
+        if (!isnan(table->rows[i].val_accuracy.median) &&
+            (choice->row < 0 || table->rows[i].val_accuracy.median > table->rows[choice->row].val_accuracy.median))
+            choice->row = i;
+    if (choice->row < 0) {
+        snprintf(choice->reason, SWEEP_SENTENCE,
+                 "cannot be said: no run with validation images was trained to the end");
+        return;
+    }
+    const struct sweep_row *top = &table->rows[choice->row];
+    for (int i = 0; i < table->sweep->point_count; i++)
+        rivals += i != choice->row && table->rows[i].val_accuracy.high >= top->val_accuracy.low;
+    int used = snprintf(choice->reason, SWEEP_SENTENCE, "%s, %.2f %%", name_of(top, name, sizeof name),
+                        100.0 * top->val_accuracy.median);
+    if (top->done < 2)
+        snprintf(choice->reason + used, SWEEP_SENTENCE - (size_t)used, "; with one seed that may be chance");
+    else if (rivals > 0)
+        snprintf(choice->reason + used, SWEEP_SENTENCE - (size_t)used,
+                 "; %d other%s lie%s within the seeds' spread, so these seeds do not tell them apart", rivals,
+                 rivals == 1 ? "" : "s", rivals == 1 ? "s" : "");
+    else
+        snprintf(choice->reason + used, SWEEP_SENTENCE - (size_t)used,
+                 "; better than every other point with every seed");
+}
+
+int sweep_recommend(const struct sweep_table *table, struct sweep_choice choices[SWEEP_ADVICE])
+{
+    int count = 0;
+    if (is_swept(table, "train.batch_size") || is_swept(table, "train.accumulate")) {
+        struct arena arena = {0};
+        struct sizes *sizes = arena_push(&arena, sizeof *sizes);
+        find_sizes(sizes, table);
+        choose_smallest(table, sizes, &choices[count++]);
+        choose_largest(table, sizes, &choices[count++]);
+        arena_free(&arena);
+    }
+    choose_fastest(table, &choices[count++]);
+    choose_accurate(table, &choices[count++]);
+    return count;
+}

@@ -1,0 +1,164 @@
+/* table: runs into rows over their seeds. See include/sweep_table.h. Computes; what it looks like is in table_write.c.
+ */
+#include "sweep_table.h"
+#include "text.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int compare(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Of the values that are numbers, infinite ones included; they are put in order. */
+static struct sweep_range range_of(double *values, int count)
+{
+    int known = 0;
+    for (int i = 0; i < count; i++)
+        if (!isnan(values[i]))
+            values[known++] = values[i];
+    if (known == 0)
+        return (struct sweep_range){NAN, NAN, NAN};
+    qsort(values, (size_t)known, sizeof *values, compare);
+    double a = values[(known - 1) / 2], b = values[known / 2];
+    return (struct sweep_range){a == b ? a : (a + b) / 2.0, values[0], values[known - 1]};
+}
+
+/* One run as the table takes it. */
+struct entry {
+    struct sweep_outcome outcome;
+    struct measures measures;
+};
+
+struct builder {
+    struct sweep_table *table;
+    struct entry *entries; /* [run_count] */
+    double *values;        /* [run_count], room for range_of */
+};
+
+static bool is_counted(const struct entry *entry)
+{
+    return entry->outcome.state == SWEEP_DONE && !entry->measures.diverged;
+}
+
+/* A figure of the runs of a point that count. */
+static struct sweep_range figure(const struct builder *builder, int point, double (*take)(const struct measures *))
+{
+    const struct sweep *sweep = builder->table->sweep;
+    int count = 0;
+    for (int i = 0; i < sweep->run_count; i++)
+        if (sweep->runs[i].point == point && is_counted(&builder->entries[i]))
+            builder->values[count++] = take(&builder->entries[i].measures);
+    return range_of(builder->values, count);
+}
+
+#define TAKE(name, expression)                                                                                         \
+    static double take_##name(const struct measures *m)                                                                \
+    {                                                                                                                  \
+        return expression;                                                                                             \
+    }
+TAKE(fluctuation, m->fluctuation)
+TAKE(sampling, m->sampling)
+TAKE(spikes, (double)m->spikes)
+TAKE(noise_scale, m->noise_scale)
+TAKE(images_per_second, m->images_per_second)
+TAKE(target_steps, isnan(m->target_steps) ? INFINITY : m->target_steps)
+TAKE(target_seconds, isnan(m->target_seconds) ? INFINITY : m->target_seconds)
+TAKE(val_loss, m->val_loss)
+TAKE(val_accuracy, m->val_accuracy)
+TAKE(last_loss, m->last_loss)
+
+static void count_runs(const struct builder *builder, int point, struct sweep_row *row)
+{
+    const struct sweep *sweep = builder->table->sweep;
+    for (int i = 0; i < sweep->run_count; i++) {
+        const struct entry *entry = &builder->entries[i];
+        if (sweep->runs[i].point != point)
+            continue;
+        if (!row->run)
+            row->run = &sweep->runs[i];
+        row->runs++;
+        row->done += is_counted(entry);
+        row->diverged +=
+            entry->outcome.state == SWEEP_DIVERGED || (entry->outcome.state == SWEEP_DONE && entry->measures.diverged);
+        row->no_memory += entry->outcome.state == SWEEP_NO_MEMORY;
+        row->reached += is_counted(entry) && !isnan(entry->measures.target_steps);
+    }
+    row->unfinished = row->runs - row->done - row->diverged - row->no_memory;
+}
+
+static int fill_row(const struct builder *builder, int point)
+{
+    const struct sweep_table *table = builder->table;
+    struct sweep_row *row = &table->rows[point];
+    struct config config;
+    count_runs(builder, point, row);
+    TRY(sweep_load_config(table->sweep, row->run, &config, stderr));
+    row->images = (double)config.train.batch_size * config.train.accumulate;
+    config_free(&config);
+    row->fluctuation = figure(builder, point, take_fluctuation);
+    row->sampling = figure(builder, point, take_sampling).median;
+    row->motion = 1.0 - row->sampling;
+    row->spikes = figure(builder, point, take_spikes).median;
+    row->noise_scale = figure(builder, point, take_noise_scale).median;
+    row->images_per_second = figure(builder, point, take_images_per_second).median;
+    row->target_steps = figure(builder, point, take_target_steps).median;
+    row->target_seconds = figure(builder, point, take_target_seconds).median;
+    row->val_loss = figure(builder, point, take_val_loss);
+    row->val_accuracy = figure(builder, point, take_val_accuracy);
+    return OK;
+}
+
+static int read_runs(const struct builder *builder)
+{
+    const struct sweep *sweep = builder->table->sweep;
+    for (int i = 0; i < sweep->run_count; i++) {
+        char path[PATH_BYTES];
+        TRY(sweep_outcome(sweep, i, &builder->entries[i].outcome));
+        TRY(sweep_file(sweep, sweep->runs[i].name, path));
+        TRY(measure_run(path, builder->table->target, &builder->entries[i].measures));
+    }
+    return OK;
+}
+
+/* Where the runs of the median point ended: half of the points come down to it. */
+static double choose_target(const struct builder *builder)
+{
+    const struct sweep *sweep = builder->table->sweep;
+    double *ends = arena_push(&builder->table->arena, (size_t)sweep->point_count * sizeof *ends);
+    for (int point = 0; point < sweep->point_count; point++)
+        ends[point] = figure(builder, point, take_last_loss).median;
+    return range_of(ends, sweep->point_count).median;
+}
+
+static int make(struct builder *builder)
+{
+    struct sweep_table *table = builder->table;
+    TRY(read_runs(builder));
+    if (!table->target_given) {
+        table->target = choose_target(builder);
+        TRY(read_runs(builder));
+    }
+    for (int point = 0; point < table->sweep->point_count; point++)
+        TRY(fill_row(builder, point));
+    return OK;
+}
+
+int sweep_table_make(struct sweep_table *table, const struct sweep *sweep, double target)
+{
+    *table = (struct sweep_table){.sweep = sweep, .target = target, .target_given = !isnan(target)};
+    struct builder builder = {.table = table};
+    table->rows = arena_push(&table->arena, (size_t)sweep->point_count * sizeof *table->rows);
+    builder.entries = arena_push(&table->arena, (size_t)sweep->run_count * sizeof *builder.entries);
+    builder.values = arena_push(&table->arena, (size_t)sweep->run_count * sizeof *builder.values);
+    return make(&builder);
+}
+
+void sweep_table_free(struct sweep_table *table)
+{
+    arena_free(&table->arena);
+    *table = (struct sweep_table){0};
+}

@@ -1,0 +1,52 @@
+/* sweep_table: what came of a sweep, a row for each point (runs that differ in their seed only), and what that
+ * recommends.
+ * Level 9: includes sweep. */
+#ifndef SWEEP_TABLE_H
+#define SWEEP_TABLE_H
+#include "sweep.h"
+
+/* Over the seeds of a point that were trained to the end without diverging; NaN: there are none, or it is not known. */
+struct sweep_range {
+    double median, low, high;
+};
+struct sweep_row {
+    const struct sweep_run *run;                     /* the point's first: its settings */
+    int runs, done, diverged, no_memory, unfinished; /* done: the diverged ones left out; runs is the sum of the rest */
+    double images;                                   /* that a step takes */
+    struct sweep_range fluctuation;                  /* standard deviation of a step's loss about its trend */
+    double sampling, motion;                         /* shares of its square, 0..1, medians */
+    double spikes, noise_scale, images_per_second;   /* medians */
+    int reached;                                     /* seeds that came down to the target loss */
+    double target_steps, target_seconds; /* medians; infinite where less than half of the seeds reached it */
+    struct sweep_range val_loss, val_accuracy;
+};
+struct sweep_table {
+    const struct sweep *sweep;
+    double target; /* training loss, smoothed; NaN: no run was trained to the end */
+    bool target_given;
+    struct sweep_row *rows; /* [sweep->point_count] */
+    struct arena arena;
+};
+/* Reads every run. target: NaN to take the median over the points of where their runs ended. */
+int sweep_table_make(struct sweep_table *table, const struct sweep *sweep, double target);
+void sweep_table_free(struct sweep_table *table); /* accepts a zeroed struct */
+
+void sweep_table_print(const struct sweep_table *table, FILE *stream);
+int sweep_table_write_csv(const struct sweep_table *table, const char *path);
+/* The same and the recommendation as one JSON object. */
+int sweep_table_write_json(const struct sweep_table *table, const char *path);
+
+/* ---- what to take ---- */
+
+enum { SWEEP_ADVICE = 4, SWEEP_SENTENCE = 400 };
+/* A row of the table, or -1, and one sentence that says why, or why not. */
+struct sweep_choice {
+    const char *name; /* "smallest steady" */
+    int row;
+    char reason[SWEEP_SENTENCE];
+};
+/* The smallest batch beyond which fluctuation no longer limits progress, the largest before returns diminish, the
+ * fastest to the target, the most accurate. Returns how many; the first two only where batch sizes were swept. Says so
+ * where the data do not support a choice. */
+int sweep_recommend(const struct sweep_table *table, struct sweep_choice choices[SWEEP_ADVICE]);
+#endif

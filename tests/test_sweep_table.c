@@ -1,0 +1,358 @@
+/* test_sweep_table: the table over seeds and what it recommends, on run directories that are written here, with answers
+ * that are known. */
+#include "random.h"
+#include "sweep_table.h"
+#include "table.h"
+#include "tiny_run.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* Normal numbers, by Box and Muller. */
+static double draw(uint64_t index)
+{
+    struct random_block block = random_words(23, RANDOM_TILE, 0, index, 0);
+    double u = ((double)block.word[0] + 0.5) / 4294967296.0, v = (double)block.word[1] / 4294967296.0;
+    return sqrt(-2.0 * log(u)) * cos(2.0 * 3.14159265358979323846 * v);
+}
+
+/* A run as it might have been. */
+struct made {
+    int batch, steps, epochs;               /* steps in all */
+    double from, to;                        /* the loss's trend, a straight line */
+    double spread;                          /* deviation of the losses within a batch */
+    double motion;                          /* deviation of what parameters add to a step's loss, on top of sampling */
+    double val_loss, val_accuracy, seconds; /* of an epoch */
+    double noise_trace, noise_grad;
+    int failed_at; /* step; 0: it was trained to the end */
+};
+
+static FILE *open_in(const char *folder, const char *name)
+{
+    char path[2 * PATH_BYTES];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    return file;
+}
+
+static void write_steps(const char *folder, const struct made *made, int run)
+{
+    FILE *file = open_in(folder, "steps.csv");
+    int end = made->failed_at ? made->failed_at + 1 : made->steps;
+    fprintf(file, "step,epoch,samples,loss,loss_variance,bad,noise_grad,noise_trace\n");
+    for (int i = 0; i < end; i++) {
+        uint64_t at = 2 * ((uint64_t)run << 32 | (uint64_t)i);
+        double trend = made->from + (made->to - made->from) * i / made->steps;
+        double loss = trend + draw(at) * made->spread / sqrt(made->batch) + draw(at + 1) * made->motion;
+        bool bad = made->failed_at && i >= made->failed_at;
+        fprintf(file, "%d,%d,%d,%.9g,%.9g,%d,%.9g,%.9g\n", i, 1 + i * made->epochs / made->steps, made->batch,
+                bad ? NAN : loss, made->spread * made->spread, bad, made->noise_grad, made->noise_trace);
+    }
+    assert_int_equal(fclose(file), 0);
+}
+
+static void write_run(const struct sweep *sweep, int run, const struct made *made)
+{
+    char folder[PATH_BYTES];
+    assert_int_equal(sweep_file(sweep, sweep->runs[run].name, folder), OK);
+    assert_int_equal(folder_make(folder), OK);
+    fclose(open_in(folder, "config.resolved.ini"));
+    write_steps(folder, made, run);
+    FILE *file = open_in(folder, "results.csv");
+    fprintf(file, "epoch,time,val/loss,metrics/accuracy_top1,images_per_second\n");
+    for (int i = 0; i < made->epochs && !made->failed_at; i++)
+        fprintf(file, "%d,%g,%g,%g,%g\n", i + 1, made->seconds * (i + 1), made->val_loss + made->epochs - 1 - i,
+                made->val_accuracy, made->batch * made->steps / made->epochs / made->seconds);
+    assert_int_equal(fclose(file), 0);
+    file = open_in(folder, "log.jsonl");
+    fprintf(file, "{\"event\":\"start\"}\n{\"event\":\"%s\",\"exit_status\":1}\n", made->failed_at ? "failed" : "done");
+    assert_int_equal(fclose(file), 0);
+    file = open_in(folder, made->failed_at ? "FAILED" : "DONE");
+    fprintf(file, "so it was\n");
+    assert_int_equal(fclose(file), 0);
+}
+
+static void make_sweep(struct sweep *sweep, const char *name, const char *word, int seeds)
+{
+    char folder[PATH_BYTES];
+    assert_int_equal(path_join(folder, tiny_folder, name), OK);
+    struct sweep_request request = {
+        .file = tiny_config, .words = &word, .word_count = 1, .seeds = seeds, .out = folder};
+    assert_int_equal(sweep_make(sweep, &request), OK);
+    assert_int_equal(sweep_write(sweep, &request), OK);
+}
+
+static void make_table(struct sweep_table *table, const struct sweep *sweep, double target)
+{
+    if (sweep_table_make(table, sweep, target) < 0)
+        fail_msg("%s", fail_text());
+}
+
+#define ASSERT_NEAR(value, wanted, share)                                                                              \
+    if (!(fabs((value) / (wanted)-1.0) < (share)))                                                                     \
+    fail_msg("%s is %g, expected %g", #value, (double)(value), (double)(wanted))
+
+/* ---- one run ---- */
+
+static void test_fluctuation_and_its_shares(void **unused)
+{
+    (void)unused;
+    struct sweep sweep;
+    struct sweep_table table;
+    make_sweep(&sweep, "shares", "bs=4,16,64", 1);
+    const struct made all_sampling = {.batch = 4,
+                                      .steps = 4000,
+                                      .epochs = 4,
+                                      .from = 2,
+                                      .to = 1,
+                                      .spread = 0.8,
+                                      .seconds = 1,
+                                      .noise_trace = 30,
+                                      .noise_grad = 0.25};
+    struct made mixed = all_sampling, short_run = all_sampling;
+    mixed.batch = 16;
+    mixed.motion = 0.2 * sqrt(3.0); /* sampling leaves 0.2: a quarter of the variance, 0.4 in all */
+    short_run.batch = 64;
+    short_run.steps = 40;
+    write_run(&sweep, 0, &all_sampling);
+    write_run(&sweep, 1, &mixed);
+    write_run(&sweep, 2, &short_run);
+    make_table(&table, &sweep, 1.5);
+    ASSERT_NEAR(table.rows[0].fluctuation.median, 0.4, 0.05);
+    ASSERT_NEAR(table.rows[0].sampling, 1.0, 0.06);
+    ASSERT_NEAR(table.rows[1].fluctuation.median, 0.4, 0.05);
+    ASSERT_NEAR(table.rows[1].sampling, 0.25, 0.1);
+    ASSERT_NEAR(table.rows[1].motion, 0.75, 0.1);
+    ASSERT_NEAR(table.rows[0].noise_scale, 120.0, 1e-6);
+    assert_true(table.rows[0].images == 4.0 && table.rows[2].images == 64.0);
+    /* Too few steps for a spread: missing, not 0. */
+    assert_true(isnan(table.rows[2].fluctuation.median) && isnan(table.rows[2].sampling));
+    sweep_table_free(&table);
+    sweep_free(&sweep);
+}
+
+static void test_steps_and_seconds_to_the_target(void **unused)
+{
+    (void)unused;
+    struct sweep sweep;
+    struct sweep_table table;
+    make_sweep(&sweep, "target", "bs=10,20", 1);
+    /* Without any noise the loss of step i is 2 - i / 1000; its mean over the last 100 steps (1000 images) is 1.5 with
+     * steps 450.5 .. 549.5 about 500. An epoch of 250 steps takes 10 s. */
+    const struct made fast = {.batch = 10, .steps = 2000, .epochs = 8, .from = 2, .to = 0, .seconds = 10};
+    const struct made never = {.batch = 20, .steps = 2000, .epochs = 8, .from = 3, .to = 1.6, .seconds = 10};
+    write_run(&sweep, 0, &fast);
+    write_run(&sweep, 1, &never);
+    make_table(&table, &sweep, 1.5);
+    assert_in_range(table.rows[0].target_steps, 549, 552);
+    ASSERT_NEAR(table.rows[0].target_seconds, table.rows[0].target_steps / 250.0 * 10.0, 1e-6);
+    assert_int_equal(table.rows[0].reached, 1);
+    assert_int_equal(table.rows[1].reached, 0);
+    assert_true(isinf(table.rows[1].target_steps) && isinf(table.rows[1].target_seconds));
+    ASSERT_NEAR(table.rows[0].images_per_second, 250.0, 1e-6);
+    sweep_table_free(&table);
+    /* Left to itself it is where the median point ended: between 0.05 and 1.635 here. */
+    make_table(&table, &sweep, NAN);
+    ASSERT_NEAR(table.target, (0.05 + 1.6 + 0.035 / 2.0) / 2.0, 0.01);
+    sweep_table_free(&table);
+    sweep_free(&sweep);
+}
+
+/* ---- over seeds ---- */
+
+static void test_ends_of_runs_are_counted(void **unused)
+{
+    (void)unused;
+    struct sweep sweep;
+    struct sweep_table table;
+    make_sweep(&sweep, "ends", "bs=8,16", 5);
+    for (int seed = 0; seed < 5; seed++) {
+        struct made made = {.batch = 8,
+                            .steps = 400,
+                            .epochs = 2,
+                            .from = 2,
+                            .to = 1,
+                            .seconds = 1,
+                            .val_loss = 1 + seed,
+                            .val_accuracy = 0.5 + 0.1 * seed};
+        if (seed == 3)
+            made.failed_at = 312;
+        if (seed != 4) /* not begun */
+            write_run(&sweep, 2 * seed, &made);
+    }
+    make_table(&table, &sweep, 1.2);
+    const struct sweep_row *row = &table.rows[0];
+    assert_int_equal(row->runs, 5);
+    assert_int_equal(row->done, 3);
+    assert_int_equal(row->diverged, 1);
+    assert_int_equal(row->unfinished, 1);
+    /* The failed one is no part of the medians. */
+    assert_true(row->val_loss.median == 2.0 && row->val_loss.low == 1.0 && row->val_loss.high == 3.0);
+    ASSERT_NEAR(row->val_accuracy.median, 0.6, 1e-9);
+    assert_int_equal(table.rows[1].unfinished, 5);
+    assert_true(isnan(table.rows[1].val_loss.median));
+    struct sweep_outcome outcome;
+    char text[200];
+    assert_int_equal(sweep_outcome(&sweep, 6, &outcome), OK);
+    assert_int_equal(outcome.state, SWEEP_DIVERGED);
+    sweep_outcome_text(&sweep, 6, &outcome, text, sizeof text);
+    assert_string_equal(text, "diverged at step 312");
+    sweep_table_free(&table);
+    sweep_free(&sweep);
+}
+
+static void test_a_failure_that_is_no_result(void **unused)
+{
+    (void)unused;
+    struct sweep sweep;
+    struct sweep_outcome outcome;
+    make_sweep(&sweep, "disk", "bs=8,16", 1);
+    const struct made made = {.batch = 8, .steps = 10, .epochs = 1, .failed_at = 5};
+    write_run(&sweep, 0, &made);
+    char folder[PATH_BYTES];
+    assert_int_equal(sweep_file(&sweep, sweep.runs[0].name, folder), OK);
+    static const struct {
+        int exit_status;
+        enum sweep_state state;
+    } cases[] = {{1, SWEEP_DIVERGED}, {71, SWEEP_NO_MEMORY}, {74, SWEEP_BEGUN}, {69, SWEEP_BEGUN}};
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        FILE *file = open_in(folder, "log.jsonl");
+        fprintf(file, "{\"event\":\"failed\",\"exit_status\":%d}\n", cases[i].exit_status);
+        assert_int_equal(fclose(file), 0);
+        assert_int_equal(sweep_outcome(&sweep, 0, &outcome), OK);
+        assert_int_equal(outcome.state, cases[i].state);
+    }
+    sweep_free(&sweep);
+}
+
+/* ---- written ---- */
+
+static void test_written_as_csv(void **unused)
+{
+    (void)unused;
+    struct sweep sweep;
+    struct sweep_table table;
+    struct table read;
+    char path[PATH_BYTES];
+    make_sweep(&sweep, "csv", "bs=8,16", 1);
+    const struct made made = {.batch = 8, .steps = 400, .epochs = 2, .from = 2, .to = 1, .seconds = 1, .val_loss = 0.5};
+    write_run(&sweep, 0, &made);
+    make_table(&table, &sweep, 1.2);
+    assert_int_equal(sweep_file(&sweep, "sweep.csv", path), OK);
+    assert_int_equal(sweep_table_write_csv(&table, path), OK);
+    assert_int_equal(table_read(&read, path), OK);
+    assert_int_equal(read.row_count, 2);
+    assert_true(table_column(&read, "train.batch_size")[1] == 16.0);
+    assert_true(table_column(&read, "val_loss")[0] == 0.5 && isnan(table_column(&read, "val_loss")[1]));
+    assert_true(table_column(&read, "unfinished")[1] == 1.0);
+    table_free(&read);
+    assert_int_equal(sweep_file(&sweep, "sweep.json", path), OK);
+    assert_int_equal(sweep_table_write_json(&table, path), OK);
+    sweep_table_free(&table);
+    sweep_free(&sweep);
+}
+
+/* ---- what is recommended ---- */
+
+/* Runs of batch sizes 8 … 512 that behave as the theory of the noise scale has it: steps to the target are
+ * S (1 + scale / batch). */
+static void make_theory(struct sweep *sweep, const char *name, double scale, int seeds, const double *val_losses)
+{
+    make_sweep(sweep, name, "bs=8,32,128,512", seeds);
+    static const int batches[] = {8, 32, 128, 512};
+    for (int i = 0; i < sweep->run_count; i++) {
+        int point = sweep->runs[i].point, seed = i / COUNT_OF(batches);
+        double steps = 200.0 * (1.0 + scale / batches[point]);
+        const struct made made = {.batch = batches[point],
+                                  .steps = (int)(2.0 * steps),
+                                  .epochs = 4,
+                                  .from = 2.0,
+                                  .to = 1.0,
+                                  .seconds = steps * (1.0 + batches[point] / 64.0),
+                                  .val_loss = val_losses[point] + 0.01 * seed,
+                                  .val_accuracy = 0.9 - 0.1 * val_losses[point],
+                                  .noise_grad = 1.0,
+                                  .noise_trace = scale};
+        write_run(sweep, i, &made);
+    }
+}
+
+static const struct sweep_choice *recommend(const struct sweep_table *table, const char *name)
+{
+    static struct sweep_choice choices[SWEEP_ADVICE];
+    int count = sweep_recommend(table, choices);
+    for (int i = 0; i < count; i++)
+        if (strcmp(choices[i].name, name) == 0)
+            return &choices[i];
+    fail_msg("no choice '%s'", name);
+    return NULL;
+}
+
+static void assert_choice(const struct sweep_table *table, const char *name, int row, const char *says)
+{
+    const struct sweep_choice *choice = recommend(table, name);
+    if (choice->row != row || !strstr(choice->reason, says))
+        fail_msg("%s: row %d, '%s'; expected row %d and '%s'", name, choice->row, choice->reason, row, says);
+}
+
+static void test_recommendations(void **unused)
+{
+    (void)unused;
+    struct sweep sweep;
+    struct sweep_table table;
+    make_theory(&sweep, "theory", 100.0, 3, (const double[]){0.8, 0.51, 0.50, 0.55});
+    make_table(&table, &sweep, 1.5);
+    /* 32 overlaps the best (128) over seeds, 8 does not. Images to the target: 8 + 100, 132, 228, 612: up to 32. */
+    assert_choice(&table, "smallest steady batch", 1, "within the seeds' spread");
+    assert_choice(&table, "largest paying batch", 1, "times the fewest images");
+    assert_choice(&table, "fastest to the target", 2, "came down to a training loss");
+    assert_choice(&table, "most accurate", 2, "better than every other");
+    sweep_table_free(&table);
+    sweep_free(&sweep);
+}
+
+static void test_what_the_data_do_not_support(void **unused)
+{
+    (void)unused;
+    struct sweep sweep;
+    struct sweep_table table;
+    make_theory(&sweep, "one_seed", 100.0, 1, (const double[]){0.8, 0.51, 0.50, 0.55});
+    make_table(&table, &sweep, 1.5);
+    assert_choice(&table, "smallest steady batch", -1, "one seed");
+    assert_choice(&table, "most accurate", 2, "may be chance");
+    sweep_table_free(&table);
+    make_table(&table, &sweep, 0.1);
+    assert_choice(&table, "largest paying batch", -1, "cannot be said");
+    assert_choice(&table, "fastest to the target", -1, "cannot be said");
+    sweep_table_free(&table);
+    sweep_free(&sweep);
+    /* A large noise scale: every batch pays, and it is said that larger ones may. */
+    make_theory(&sweep, "large_scale", 10000.0, 2, (const double[]){0.5, 0.5, 0.5, 0.5});
+    make_table(&table, &sweep, 1.5);
+    assert_choice(&table, "largest paying batch", 3, "larger ones may pay too");
+    assert_choice(&table, "largest paying batch", 3, "says more");
+    assert_choice(&table, "smallest steady batch", 0, "smallest that was tried");
+    sweep_table_free(&table);
+    sweep_free(&sweep);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_fluctuation_and_its_shares),
+        cmocka_unit_test(test_steps_and_seconds_to_the_target),
+        cmocka_unit_test(test_ends_of_runs_are_counted),
+        cmocka_unit_test(test_a_failure_that_is_no_result),
+        cmocka_unit_test(test_written_as_csv),
+        cmocka_unit_test(test_recommendations),
+        cmocka_unit_test(test_what_the_data_do_not_support),
+    };
+    return cmocka_run_group_tests(tests, tiny_set_up, tiny_tear_down);
+}
