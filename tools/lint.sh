@@ -49,10 +49,12 @@ check_cppcheck() {
 }
 
 check_shell() { shellcheck --severity=warning "${scripts[@]}"; }
+# Where there is no nvcc this says so and passes.
+check_nvcc() { ! NVCC_ARCH=all sh tests/test_nvcc.sh | grep -A 9 -e '^not ok' -e SKIP | grep -v '^ok' | tee /dev/stderr | grep -q '^not ok'; }
 check_clang() { $MAKE CC=clang BUILD="$BUILD/clang" tests benches; }
 
 status=0
-for check in rules headers format cppcheck shell clang; do
+for check in rules headers format cppcheck shell nvcc clang; do
     from=$(date +%s)
     "check_$check"
     code=$?
