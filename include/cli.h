@@ -11,6 +11,7 @@ int command_sweep(int argc, char **argv);
 int command_find_lr(int argc, char **argv);
 int command_eval(int argc, char **argv);
 int command_predict(int argc, char **argv);
+int command_doctor(int argc, char **argv);
 int command_synth(int argc, char **argv);
 int command_pack(int argc, char **argv);
 int command_config(int argc, char **argv);

@@ -24,6 +24,7 @@ static const struct command commands[] = {
     {"find-lr", command_find_lr, "look for a learning rate before training"},
     {"eval", command_eval, "measure a trained run on its validation images, or on others"},
     {"predict", command_predict, "name the classes of image files"},
+    {"doctor", command_doctor, "say why a run's loss fluctuates or does not decrease"},
     {"synth", command_synth, "write a data set of drawn images to try things on"},
     {"pack", command_pack, "write a config's images as one file to train from"},
     {"config", command_config, "check a config file; list all keys"},

@@ -30,6 +30,10 @@ int records_take(struct trainer *trainer);
 /* Waits for the queued steps and takes all. */
 int records_read(struct trainer *trainer);
 
+/* ---- facts.c ---- */
+/* Event "data": numbers of training and validation images, training images of each class. */
+int facts_log(struct trainer *trainer);
+
 /* ---- refused.c ---- */
 /* Names the tensor and the samples at fault of a refused step, in log.jsonl and on the console. */
 int refused_report(struct trainer *trainer, const struct step_record *record);

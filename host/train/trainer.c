@@ -371,6 +371,7 @@ static int open_run(struct trainer *trainer, const struct train_request *request
     TRY(run_write_env(&trainer->run, device, request->argc, request->argv));
     const struct dataset *train = &trainer->session.train_source.data, *val = &trainer->session.val_source.data;
     TRY(run_write_skipped(&trainer->run, train->skipped, train->skipped_count, val->skipped, val->skipped_count));
+    TRY(facts_log(trainer));
     trainer->records_read = trainer->state.step;
     console_header(&trainer->session, trainer->run.path, trainer->steps_per_epoch);
     console_begin(&trainer->console, &trainer->config, trainer->steps_per_epoch);

@@ -1,0 +1,132 @@
+"""Data sets with a fault planted into them, as IDX files: a subset of a source data set, spoiled on request.
+
+Sources are a folder with Fashion-MNIST's four files, or a folder of class folders already packed to IDX. Everything is a
+function of the arguments. Standard library only.
+"""
+import gzip
+import os
+import random
+import struct
+
+TRAIN = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte")
+TEST = ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+
+
+def read_idx(path):
+    """(dimensions, bytes) of an IDX file of bytes, gzipped or not."""
+    opener = gzip.open if path.endswith(".gz") else open
+    with opener(path, "rb") as file:
+        zero, kind, rank = struct.unpack(">HBB", file.read(4))
+        if zero or kind != 8:
+            raise SystemExit(f"{path}: not an IDX file of bytes")
+        dims = struct.unpack(f">{rank}I", file.read(4 * rank))
+        return dims, file.read()
+
+
+def write_idx(path, dims, data):
+    with open(path, "wb") as file:
+        file.write(struct.pack(">HBB", 0, 8, len(dims)) + struct.pack(f">{len(dims)}I", *dims) + bytes(data))
+
+
+def find(folder, name):
+    for candidate in (name, name + ".gz"):
+        if os.path.exists(os.path.join(folder, candidate)):
+            return os.path.join(folder, candidate)
+    raise SystemExit(f"{folder}: has no {name}")
+
+
+def read_part(folder, names):
+    dims, pixels = read_idx(find(folder, names[0]))
+    _, labels = read_idx(find(folder, names[1]))
+    size = 1
+    for side in dims[1:]:
+        size *= side
+    images = [pixels[i * size:(i + 1) * size] for i in range(dims[0])]
+    return dims[1:], images, list(labels)
+
+
+def write_part(folder, names, shape, images, labels):
+    os.makedirs(folder, exist_ok=True)
+    write_idx(os.path.join(folder, names[0]), (len(images),) + tuple(shape), b"".join(images))
+    write_idx(os.path.join(folder, names[1]), (len(labels),), labels)
+
+
+def clamp(value):
+    return 0 if value < 0 else 255 if value > 255 else int(value + 0.5)
+
+
+# ---- faults: each changes (images, labels) in place; x is the severity ----
+
+
+def plant_labels(images, labels, x, draw):
+    """Symmetric label noise: a share x of the labels becomes another class."""
+    classes = max(labels) + 1
+    for i in range(len(labels)):
+        if draw.random() < x:
+            labels[i] = (labels[i] + 1 + draw.randrange(classes - 1)) % classes
+
+
+def plant_pairs(images, labels, x, draw):
+    """Asymmetric label noise: a share x of each class is filed under the next one."""
+    classes = max(labels) + 1
+    for i in range(len(labels)):
+        if draw.random() < x:
+            labels[i] = (labels[i] + 1) % classes
+
+
+def plant_illumination(images, labels, x, draw):
+    """Contrast and brightness of each image: log contrast normal with deviation x, offset normal with 40 x grey levels."""
+    for i, image in enumerate(images):
+        gain, offset = 2.718281828 ** draw.gauss(0, x), draw.gauss(0, 40 * x)
+        table = bytes(clamp(value * gain + offset) for value in range(256))
+        images[i] = image.translate(table)
+
+
+def plant_outliers(images, labels, x, draw):
+    """A share x of the images becomes uniform noise."""
+    for i, image in enumerate(images):
+        if draw.random() < x:
+            images[i] = draw.randbytes(len(image))
+
+
+def plant_imbalance(images, labels, x, draw):
+    """The last half of the classes keeps one image in x."""
+    classes = max(labels) + 1
+    keep = [i for i, label in enumerate(labels) if label < classes // 2 or draw.random() < 1 / x]
+    images[:], labels[:] = [images[i] for i in keep], [labels[i] for i in keep]
+
+
+def plant_sorted(images, labels, x, draw):
+    """Sorted by class; with x < 1, blocks of that share of the data are sorted."""
+    block = max(1, int(len(labels) * x))
+    order = []
+    for start in range(0, len(labels), block):
+        part = list(range(start, min(start + block, len(labels))))
+        order += sorted(part, key=lambda i: labels[i])
+    images[:], labels[:] = [images[i] for i in order], [labels[i] for i in order]
+
+
+def plant_few(images, labels, x, draw):
+    """Only the first x images."""
+    del images[int(x):], labels[int(x):]
+
+
+FAULTS = {name[len("plant_"):]: function for name, function in globals().items() if name.startswith("plant_")}
+
+
+def plant(source, folder, train, test, seed, fault=None, severity=0.0):
+    """Writes a data set of train and test images drawn from the source, the training part spoiled. Kept when there."""
+    if os.path.exists(os.path.join(folder, "done")):
+        return folder
+    draw = random.Random(f"{seed}/{fault}/{severity}")
+    pick = random.Random(seed)
+    for names, count in ((TRAIN, train), (TEST, test)):
+        shape, images, labels = read_part(source, names)
+        chosen = pick.sample(range(len(labels)), min(count, len(labels)))
+        images, labels = [images[i] for i in chosen], [labels[i] for i in chosen]
+        if fault and names is TRAIN:
+            FAULTS[fault](images, labels, severity, draw)
+        write_part(folder, names, shape, images, labels)
+    with open(os.path.join(folder, "done"), "w") as file:
+        file.write(f"{source} {train} {test} {seed} {fault} {severity}\n")
+    return folder

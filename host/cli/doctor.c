@@ -1,0 +1,169 @@
+/* doctor: the command that says why a run's loss moves as it does. Knows the command line and the layout of the answer.
+ */
+#include "cli.h"
+#include "diagnosis.h"
+#include "text.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static void print_symptoms(const struct diagnosis *diagnosis)
+{
+    for (int i = 0; i < diagnosis->count; i++) {
+        const struct symptom *symptom = &diagnosis->found[i];
+        const char *head = symptom->cause == diagnosis->cause ? "evidence" : i == 0 ? "overruled" : "also";
+        printf("%-10s step %lld, %s: %s\n", head, (long long)symptom->step, cause_table[symptom->cause].name,
+               symptom->evidence);
+    }
+}
+
+static void print_trials(const struct experiment *experiment, const struct arm *proof)
+{
+    if (!experiment->arms[0].done) {
+        printf("trials     none: the budget of %.0f updates is too small for two of %d; --budget allows more\n",
+               experiment->updates_allowed, experiment->updates);
+        return;
+    }
+    printf("trials     %d updates of new weights each, on the same images; %.0f updates and %.1f s in all\n",
+           experiment->updates, experiment->updates_spent, experiment->seconds);
+    for (int i = 0; i < experiment->arm_count; i++) {
+        const struct arm *arm = &experiment->arms[i];
+        if (!arm->done)
+            printf("           %-24s not tried: the budget is spent; --budget allows more\n", arm->name);
+        else if (i == 0)
+            printf("           %-24s loss %.4f\n", arm->name, arm->result.loss);
+        else
+            printf("           %-24s loss %.4f, lower by %.4f +- %.4f%s\n", arm->name, arm->result.loss, arm->gain,
+                   arm->error,
+                   arm == proof ? "  <- proves it"
+                   : arm->helps ? "  helps"
+                                : "");
+    }
+    if (experiment->memory_done)
+        printf("           %-24s %.1f %% of %d images\n", "learnt by heart", 100.0 * experiment->memory.train_accuracy,
+               experiment->memory_images);
+}
+
+static int print_text(const struct diagnosis *diagnosis, const char *run)
+{
+    const struct cause_info *cause = &cause_table[diagnosis->cause];
+    char repair[REPAIR_MAX][64];
+    struct config config;
+    TRY(train_load_config(&config, run, NULL, 0));
+    int count = diagnosis_repair(diagnosis, &config, repair);
+    config_free(&config);
+    printf("run        %s, %lld steps\nverdict    %s%s%s%s\n", run, (long long)diagnosis->steps, cause->title,
+           *cause->group ? " (" : "", cause->group, *cause->group ? ")" : "");
+    print_symptoms(diagnosis);
+    if (diagnosis->probed)
+        print_trials(&diagnosis->experiment, diagnosis->proof);
+    printf("action     %s\n", cause->action);
+    for (int i = 0; i < count; i++)
+        printf("%-10s %s\n", i ? "" : "change", repair[i]);
+    return OK;
+}
+
+/* JSON has no NaN: null says that there is no number. */
+static json_t *number(double value)
+{
+    return isfinite(value) ? json_real(value) : json_null();
+}
+
+static int print_json(const struct diagnosis *diagnosis, const char *run)
+{
+    json_t *found = json_array();
+    for (int i = 0; i < diagnosis->count; i++) {
+        const struct symptom *symptom = &diagnosis->found[i];
+        json_array_append_new(found, json_pack("{s:s, s:s, s:I, s:f, s:s}", "cause", cause_table[symptom->cause].name,
+                                               "rule", symptom->rule, "step", (json_int_t)symptom->step, "strength",
+                                               symptom->strength, "evidence", symptom->evidence));
+    }
+    json_t *trials = json_array();
+    const struct experiment *experiment = &diagnosis->experiment;
+    for (int i = 0; diagnosis->probed && i < experiment->arm_count; i++) {
+        const struct arm *arm = &experiment->arms[i];
+        if (arm->done)
+            json_array_append_new(trials, json_pack("{s:s, s:s, s:o, s:o, s:o, s:o}", "name", arm->name, "cause",
+                                                    cause_table[arm->cause].name, "loss", number(arm->result.loss),
+                                                    "train_accuracy", number(arm->result.train_accuracy), "gain",
+                                                    number(arm->gain), "error", number(arm->error)));
+    }
+    if (diagnosis->probed && experiment->memory_done)
+        json_array_append_new(trials, json_pack("{s:s, s:o, s:o}", "name", "by heart", "loss",
+                                                number(experiment->memory.train_loss), "train_accuracy",
+                                                number(experiment->memory.train_accuracy)));
+    const struct cause_info *cause = &cause_table[diagnosis->cause];
+    json_t *all = json_pack("{s:s, s:I, s:s, s:s, s:s, s:s, s:o, s:o}", "run", run, "steps",
+                            (json_int_t)diagnosis->steps, "cause", cause->name, "group", cause->group, "verdict",
+                            cause->title, "action", cause->action, "found", found, "trials", trials);
+    int failed = all ? json_dumpf(all, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : -1;
+    json_decref(all);
+    printf("\n");
+    return failed ? FAIL(ERR_IO, "stdout: the verdict could not be written (the run's path must be UTF-8)") : OK;
+}
+
+/* "5%" or "0.05". */
+static int read_share(const char *text, double *share)
+{
+    char number[32];
+    size_t length = strlen(text);
+    bool percent = length > 0 && text[length - 1] == '%';
+    snprintf(number, sizeof number, "%.*s", (int)(length - percent), text);
+    if (!text_to_double(number, share) || !(*share > 0.0) || *share > (percent ? 1e5 : 1e3))
+        return FAIL(ERR_USAGE, "--budget %s: expected a share of the run's updates above 0, as 5%% or 0.05", text);
+    *share /= percent ? 100.0 : 1.0;
+    return OK;
+}
+
+struct request {
+    const char *run, *apply;
+    bool json;
+    double budget; /* 0: no experiments */
+};
+
+static int examine(const struct request *request, struct diagnosis *diagnosis)
+{
+    TRY(diagnose_run(diagnosis, request->run));
+    if (request->budget > 0.0)
+        TRY(diagnose_probe(diagnosis, request->run, request->budget));
+    TRY(request->json ? print_json(diagnosis, request->run) : print_text(diagnosis, request->run));
+    if (request->apply && diagnosis->cause != CAUSE_HEALTHY)
+        TRY(diagnosis_apply(diagnosis, request->run, request->apply));
+    return diagnosis->cause != CAUSE_HEALTHY;
+}
+
+int command_doctor(int argc, char **argv)
+{
+    bool probe = false;
+    const char *share = NULL;
+    struct request request = {0};
+    const struct cli_option options[] = {
+        {"probe", NULL, &probe, NULL, "experiment: train anew for a little with one thing changed at a time"},
+        {"budget", "SHARE", NULL, &share, "updates to spend on experiments, as a share of the run's; default 5%"},
+        {"apply", "FILE", NULL, &request.apply, "write the run's config with the repair made"},
+        {"json", NULL, &request.json, NULL, "print one JSON object"},
+    };
+    const struct cli_usage usage = {
+        .synopsis = "doctor RUN [--probe] [--budget SHARE] [--apply FILE] [--json]",
+        .about =
+            "Says why a run's loss fluctuates or does not decrease: the cause, the figures that show it, and\n"
+            "what to change. Also of a run that is still going on. Exit status 0: healthy; 1: something was found.",
+        .options = options,
+        .option_count = COUNT_OF(options),
+    };
+    int next = cli_parse(&usage, &argc, argv);
+    if (next != CLI_GO)
+        return cli_exit(next);
+    if (argc != 2)
+        return cli_exit(FAIL(ERR_USAGE, "doctor needs one run directory; `evenkeel train` prints it"));
+    request.run = argv[1];
+    request.budget = probe || share ? 0.05 : 0.0;
+    if (share && read_share(share, &request.budget) < 0)
+        return cli_exit(ERR_USAGE);
+    struct diagnosis diagnosis = {0};
+    int status = examine(&request, &diagnosis);
+    diagnosis_free(&diagnosis);
+    return status < 0 ? cli_exit(status) : status;
+}

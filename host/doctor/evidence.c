@@ -1,0 +1,114 @@
+/* evidence: see evidence.h. Owns which column is what; must not judge. */
+#include "evidence.h"
+
+#include "file.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Of the newest data event: numbers of images, entropy of the labels. */
+static void take_data(const json_t *event, struct evidence *evidence)
+{
+    const json_t *classes = json_object_get(event, "class_images");
+    double images = 0.0, entropy = 0.0;
+    for (size_t i = 0; i < json_array_size(classes); i++)
+        images += json_number_value(json_array_get(classes, i));
+    for (size_t i = 0; i < json_array_size(classes); i++) {
+        double share = json_number_value(json_array_get(classes, i)) / images;
+        entropy -= share > 0.0 ? share * log(share) : 0.0;
+    }
+    evidence->classes = (int)json_array_size(classes);
+    evidence->prior_entropy = entropy;
+    evidence->train_images = json_integer_value(json_object_get(event, "train"));
+    evidence->val_images = json_integer_value(json_object_get(event, "val"));
+}
+
+static int read_log(const char *run, struct evidence *evidence)
+{
+    char path[PATH_BYTES];
+    void *data;
+    size_t bytes;
+    TRY(path_join(path, run, "log.jsonl"));
+    TRY(file_read(path, (size_t)1 << 32, &data, &bytes));
+    for (char *line = data, *end; (end = strchr(line, '\n')); line = end + 1) {
+        *end = 0;
+        if (!strstr(line, "\"event\":\"data\""))
+            continue;
+        json_t *event = json_loads(line, 0, NULL);
+        if (json_is_array(json_object_get(event, "class_images")))
+            take_data(event, evidence);
+        json_decref(event);
+    }
+    memory_give(data);
+    if (evidence->classes < 2 || !(evidence->prior_entropy > 0.0))
+        return FAIL(ERR_DATA,
+                    "%s: does not say what data the run has; it was made by an older version: resume it, or train anew",
+                    path);
+    return OK;
+}
+
+static void take_steps(struct table *table, struct evidence *evidence)
+{
+    const struct {
+        const char *name;
+        const double **column;
+    } columns[] = {
+        {"loss", &evidence->loss},
+        {"loss_variance", &evidence->variance},
+        {"samples", &evidence->samples},
+        {"correct", &evidence->correct},
+        {"grad_norm", &evidence->grad_norm},
+        {"update_norm", &evidence->update_norm},
+        {"bad", &evidence->bad},
+        {"weight_norm", &evidence->weight_norm},
+        {"lr", &evidence->rate},
+    };
+    for (int i = 0; i < COUNT_OF(columns); i++)
+        *columns[i].column = table_column_or_nan(table, columns[i].name);
+    evidence->steps = table->row_count;
+}
+
+static void take_results(struct table *table, struct evidence *evidence)
+{
+    evidence->train_loss = table_column_or_nan(table, "train/loss");
+    evidence->train_accuracy = table_column_or_nan(table, "train/accuracy");
+    evidence->val_loss = table_column_or_nan(table, "val/loss");
+    evidence->val_accuracy = table_column_or_nan(table, "metrics/accuracy_top1");
+    evidence->epochs = table->row_count;
+}
+
+static void take_plan(const struct config *config, struct evidence *evidence)
+{
+    int64_t step_images = (int64_t)config->train.batch_size * config->train.accumulate;
+    evidence->steps_per_epoch = evidence->train_images / step_images;
+    evidence->planned_steps = evidence->steps_per_epoch * config->train.epochs;
+    if (config->train.max_steps > 0 && config->train.max_steps < evidence->planned_steps)
+        evidence->planned_steps = config->train.max_steps;
+}
+
+static int read_table(struct table *table, const char *run, const char *name)
+{
+    char path[PATH_BYTES];
+    TRY(path_join(path, run, name));
+    return table_read(table, path);
+}
+
+int evidence_open(struct evidence_files *files, const char *run, const struct config *config)
+{
+    *files = (struct evidence_files){.evidence = {.config = config, .noise_scale = NAN}};
+    TRY(read_table(&files->steps, run, "steps.csv"));
+    TRY(read_table(&files->results, run, "results.csv"));
+    TRY(read_log(run, &files->evidence));
+    take_steps(&files->steps, &files->evidence);
+    take_results(&files->results, &files->evidence);
+    take_plan(config, &files->evidence);
+    return OK;
+}
+
+void evidence_close(struct evidence_files *files)
+{
+    table_free(&files->steps);
+    table_free(&files->results);
+}

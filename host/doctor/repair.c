@@ -1,0 +1,136 @@
+/* repair: the settings that mend a cause, and the repaired config. Must not judge. */
+#include "diagnosis.h"
+
+#include "file.h"
+#include "text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct draft {
+    char (*text)[64];
+    int count;
+};
+
+static void set(struct draft *draft, const char *key, double value)
+{
+    snprintf(draft->text[draft->count++], 64, "%s=%.9g", key, value);
+}
+
+static void word(struct draft *draft, const char *text)
+{
+    snprintf(draft->text[draft->count++], 64, "%s", text);
+}
+
+static void draft_usual(struct draft *draft, enum cause cause, const struct config *config)
+{
+    double lr = config->optim.lr;
+    switch (cause) {
+    case CAUSE_INPUT_SCALE:
+        word(draft, "augment.normalize=auto");
+        word(draft, "augment.mean=[]");
+        word(draft, "augment.std=[]");
+        break;
+    case CAUSE_ILLUMINATION:
+        set(draft, "augment.brightness", 0.3);
+        set(draft, "augment.contrast", 0.3);
+        break;
+    case CAUSE_LABELS: set(draft, "train.label_smoothing", 0.1); break;
+    case CAUSE_ORDER: word(draft, "data.shuffle=true"); break;
+    case CAUSE_OVERFITTING:
+        set(draft, "augment.hflip", 0.5);
+        set(draft, "augment.rotate", 10);
+        set(draft, "augment.crop_padding", 4);
+        break;
+    case CAUSE_RATE_HIGH: set(draft, "optim.lr", lr / 10); break;
+    case CAUSE_RATE_LOW: set(draft, "optim.lr", lr * 10); break;
+    case CAUSE_BATCH_SMALL: set(draft, "train.batch_size", 4.0 * config->train.batch_size); break;
+    case CAUSE_CAPACITY:
+        if (config->model.name == MODEL_SMALL_CNN)
+            set(draft, "model.width", 4.0 * config->model.width < 32 ? 32 : 2.0 * config->model.width);
+        else if (config->model.name == MODEL_MLP)
+            set(draft, "model.hidden", 4.0 * config->model.hidden < 256 ? 256 : 2.0 * config->model.hidden);
+        break;
+    case CAUSE_INITIALISATION: set(draft, "model.init_scale", 1); break;
+    case CAUSE_NO_SIGNAL:
+        if (config->model.name == MODEL_SMALL_CNN && !config->model.batch_norm)
+            word(draft, "model.batch_norm=true");
+        else
+            set(draft, "optim.lr", lr / 10);
+        break;
+    case CAUSE_WEIGHT_DECAY: set(draft, "optim.weight_decay", config->optim.weight_decay / 100); break;
+    case CAUSE_ADAM:
+        word(draft, "optim.eps=1e-8");
+        word(draft, "optim.beta1=0.9");
+        word(draft, "optim.beta2=0.999");
+        break;
+    case CAUSE_PLAIN_SGD: set(draft, "optim.momentum", 0.9); break;
+    case CAUSE_SCHEDULE:
+        word(draft, "schedule.name=cosine");
+        word(draft, "schedule.warmup_epochs=0");
+        break;
+    case CAUSE_HEALTHY:
+    case CAUSE_OUTLIERS:
+    case CAUSE_IMBALANCE:
+    case CAUSE_LEAKAGE:
+    case CAUSE_COUNT: break;
+    }
+}
+
+int diagnosis_repair(const struct diagnosis *diagnosis, const struct config *config, char repair[static REPAIR_MAX][64])
+{
+    struct draft draft = {repair, 0};
+    if (!diagnosis->proof)
+        draft_usual(&draft, diagnosis->cause, config);
+    else
+        for (int i = 0; i < diagnosis->proof->override_count; i++)
+            word(&draft, diagnosis->proof->text[i]);
+    return draft.count;
+}
+
+static int write_repaired(const struct diagnosis *diagnosis, const char *run, const struct config *config,
+                          const char *repair, FILE *stream)
+{
+    const struct cause_info *cause = &cause_table[diagnosis->cause];
+    fprintf(stream, "# %s, repaired: %s.\n", run, cause->title);
+    for (int i = 0; i < diagnosis->count; i++)
+        fprintf(stream, "# %s step %lld: %s\n", i ? "then" : "evidence:", (long long)diagnosis->found[i].step,
+                diagnosis->found[i].evidence);
+    if (diagnosis->proof)
+        fprintf(stream, "# proof: %s lowered the loss by %.3g (standard error %.2g) after %d updates\n",
+                diagnosis->proof->name, diagnosis->proof->gain, diagnosis->proof->error,
+                diagnosis->experiment.updates / diagnosis->proof->pace);
+    fprintf(stream, "# changed: %s\n\n", repair);
+    return config_write(config, stream);
+}
+
+int diagnosis_apply(const struct diagnosis *diagnosis, const char *run, const char *file)
+{
+    struct config old = {0}, config = {0};
+    struct new_file out;
+    struct arena arena = {0};
+    char repair[REPAIR_MAX][64];
+    const char *overrides[REPAIR_MAX + 1], *list = "";
+    TRY(train_load_config(&old, run, NULL, 0));
+    int count = diagnosis_repair(diagnosis, &old, repair);
+    int status = count > 0 ? OK
+                           : FAIL(ERR_CONFIG, "%s: %s, which no setting mends: %s", run,
+                                  cause_table[diagnosis->cause].title, cause_table[diagnosis->cause].action);
+    for (int i = 0; i < count; i++) {
+        overrides[i] = repair[i];
+        list = arena_format(&arena, "%s%s%s", list, i ? ", " : "", repair[i]);
+    }
+    overrides[count] = arena_format(&arena, "run.name=%.100s-repaired", old.name);
+    if (status == OK)
+        status = train_load_config(&config, run, overrides, count + 1);
+    if (status == OK)
+        status = new_file_open(&out, file);
+    if (status == OK) {
+        status = write_repaired(diagnosis, run, &config, list, out.stream);
+        status = status < 0 ? (new_file_abandon(&out), status) : new_file_commit(&out);
+    }
+    arena_free(&arena);
+    config_free(&old);
+    config_free(&config);
+    return status;
+}

@@ -1,0 +1,111 @@
+/* rules: the table of rules and how they are asked: every one, its first occurrence, in the order of time. What a rule
+ * looks at is in rules_start.c, rules_course.c and rules_epochs.c. */
+#include "rules.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Of rules that show at one step the earlier in the table is the cause, the later its consequence. */
+const struct rule doctor_rules[] = {
+    {"first_loss", CAUSE_INITIALISATION, 1, rule_first_loss},
+    {"equal_outputs", CAUSE_INITIALISATION, 1, rule_equal_outputs},
+    {"large_steps", CAUSE_RATE_HIGH, 10, rule_large_steps},
+    {"worse_than_guessing", CAUSE_RATE_HIGH, 5, rule_worse_than_guessing},
+    {"decay", CAUSE_WEIGHT_DECAY, 60, rule_decay},
+    {"small_steps", CAUSE_RATE_LOW, 100, rule_small_steps},
+    {"stuck", CAUSE_NO_SIGNAL, 200, rule_stuck},
+    {"noise_scale", CAUSE_BATCH_SMALL, 200, rule_noise_scale},
+    {"early_drop", CAUSE_SCHEDULE, 100, rule_early_drop},
+    {"setback", CAUSE_RATE_HIGH, 60, rule_setback},
+    {"overfitting", CAUSE_OVERFITTING, 1, rule_overfitting},
+    {"better_on_validation", CAUSE_LABELS, 1, rule_better_on_validation},
+};
+const int doctor_rule_count = COUNT_OF(doctor_rules);
+
+double column_mean(const double *column, int64_t from, int64_t to)
+{
+    double sum = 0.0;
+    int64_t known = 0;
+    for (int64_t i = from; i < to; i++)
+        if (!isnan(column[i])) {
+            sum += column[i];
+            known++;
+        }
+    return known ? sum / (double)known : NAN;
+}
+
+static int compare_doubles(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+double column_median(const double *column, int64_t from, int64_t to)
+{
+    double window[256];
+    int known = 0;
+    /* A longer stretch is looked at through every so many-th value. */
+    int64_t stride = (to - from + COUNT_OF(window) - 1) / COUNT_OF(window);
+    for (int64_t i = from; i<to; i += stride> 1 ? stride : 1)
+        if (!isnan(column[i]))
+            window[known++] = column[i];
+    if (!known)
+        return NAN;
+    qsort(window, (size_t)known, sizeof *window, compare_doubles);
+    return known % 2 ? window[known / 2] : 0.5 * (window[known / 2 - 1] + window[known / 2]);
+}
+
+double loss_noise(const struct evidence *evidence, int64_t step)
+{
+    return sqrt(evidence->variance[step] / evidence->samples[step]);
+}
+
+double step_size(const struct evidence *evidence, int64_t step)
+{
+    return evidence->update_norm[step] / evidence->weight_norm[step];
+}
+
+bool show(struct symptom *symptom, int64_t step, double strength, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(symptom->evidence, sizeof symptom->evidence, format, args);
+    va_end(args);
+    symptom->step = step;
+    symptom->strength = strength;
+    return true;
+}
+
+/* Adds in order of time; a cause that is there already stays as it showed first. */
+static int insert(struct symptom *found, int count, const struct symptom *symptom)
+{
+    int place = count;
+    for (int i = 0; i < count; i++)
+        if (found[i].cause == symptom->cause) {
+            if (found[i].step <= symptom->step)
+                return count;
+            memmove(found + i, found + i + 1, (size_t)(--count - i) * sizeof *found);
+            place = count;
+            break;
+        }
+    while (place > 0 && found[place - 1].step > symptom->step)
+        place--;
+    memmove(found + place + 1, found + place, (size_t)(count - place) * sizeof *found);
+    found[place] = *symptom;
+    return count + 1;
+}
+
+int doctor_examine(const struct evidence *evidence, struct symptom found[static CAUSE_COUNT])
+{
+    int count = 0;
+    for (int i = 0; i < doctor_rule_count; i++) {
+        const struct rule *rule = &doctor_rules[i];
+        struct symptom symptom = {.cause = rule->cause, .rule = rule->name};
+        if (evidence->steps >= rule->steps && rule->check(evidence, &symptom))
+            count = insert(found, count, &symptom);
+    }
+    return count;
+}

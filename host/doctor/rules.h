@@ -1,0 +1,35 @@
+/* rules: what the files of rules share. Private to host/doctor. */
+#ifndef RULES_H
+#define RULES_H
+#include "doctor.h"
+
+/* Means of [from, to) of a column, what is not known left out; NaN where nothing is known. */
+double column_mean(const double *column, int64_t from, int64_t to);
+double column_median(const double *column, int64_t from, int64_t to);
+/* Standard error of the batch's mean loss at a step: sampling noise alone. */
+double loss_noise(const struct evidence *evidence, int64_t step);
+/* Length of an update relative to the weights'. */
+double step_size(const struct evidence *evidence, int64_t step);
+
+/* Fills a symptom; true, for a rule to return. */
+bool show(struct symptom *symptom, int64_t step, double strength, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* ---- rules_start.c: the first steps ---- */
+bool rule_first_loss(const struct evidence *evidence, struct symptom *symptom);
+bool rule_equal_outputs(const struct evidence *evidence, struct symptom *symptom);
+bool rule_large_steps(const struct evidence *evidence, struct symptom *symptom);
+bool rule_worse_than_guessing(const struct evidence *evidence, struct symptom *symptom);
+
+/* ---- rules_course.c: how it goes on ---- */
+bool rule_decay(const struct evidence *evidence, struct symptom *symptom);
+bool rule_stuck(const struct evidence *evidence, struct symptom *symptom);
+bool rule_small_steps(const struct evidence *evidence, struct symptom *symptom);
+bool rule_noise_scale(const struct evidence *evidence, struct symptom *symptom);
+bool rule_early_drop(const struct evidence *evidence, struct symptom *symptom);
+bool rule_setback(const struct evidence *evidence, struct symptom *symptom);
+
+/* ---- rules_epochs.c: training against validation ---- */
+bool rule_overfitting(const struct evidence *evidence, struct symptom *symptom);
+bool rule_better_on_validation(const struct evidence *evidence, struct symptom *symptom);
+#endif

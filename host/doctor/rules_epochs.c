@@ -1,0 +1,89 @@
+/* rules_epochs: training against validation, at the end of epochs. Training is measured over the last steps before, so
+ * that it speaks of the same weights. */
+#include "rules.h"
+
+#include <math.h>
+
+/* The last quarter of an epoch, 100 steps at most: long enough to measure, short enough to speak of the same weights.
+ */
+enum { RECENT = 100 };
+
+struct moment {
+    int64_t step; /* the epoch's last */
+    double train_loss, train_accuracy, val_loss, val_accuracy;
+    double images; /* that train_accuracy is of */
+};
+
+static bool moment_at(const struct evidence *evidence, int64_t epoch, struct moment *moment)
+{
+    int64_t end = (epoch + 1) * evidence->steps_per_epoch;
+    end = end < evidence->steps ? end : evidence->steps;
+    int64_t recent = evidence->steps_per_epoch / 4 < RECENT ? evidence->steps_per_epoch / 4 : RECENT;
+    int64_t from = end > recent ? end - recent : 0;
+    double images = 0.0, correct = 0.0;
+    for (int64_t t = from; t < end; t++)
+        if (evidence->bad[t] == 0.0) {
+            images += evidence->samples[t];
+            correct += evidence->correct[t];
+        }
+    *moment = (struct moment){.step = end - 1,
+                              .train_loss = column_mean(evidence->loss, from, end),
+                              .train_accuracy = correct / images,
+                              .val_loss = evidence->val_loss[epoch],
+                              .val_accuracy = evidence->val_accuracy[epoch],
+                              .images = images};
+    return images > 0.0 && !isnan(moment->val_loss) && evidence->val_images > 0;
+}
+
+/* Whether training sees harder images or a noisier network than validation does: then its figures are not alike. */
+static bool handicapped(const struct config *config)
+{
+    return config->augment.hflip > 0.0 || config->augment.rotate > 0.0 || config->augment.brightness > 0.0 ||
+           config->augment.contrast > 0.0 || config->augment.crop > 0 || config->augment.crop_padding > 0 ||
+           config->model.dropout > 0.0 || config->train.label_smoothing > 0.0;
+}
+
+/* Nearly every training image right, validation far behind and no longer getting better: its loss is above its best by
+ * more than 3.5 of its standard errors, twice. */
+bool rule_overfitting(const struct evidence *evidence, struct symptom *symptom)
+{
+    double best = INFINITY;
+    int risen = 0;
+    for (int64_t epoch = 0; epoch < evidence->epochs; epoch++) {
+        struct moment now;
+        if (!moment_at(evidence, epoch, &now))
+            continue;
+        /* The loss of a validation image varies about as much as its mean. */
+        double error = now.val_loss / sqrt((double)evidence->val_images);
+        risen = now.val_loss > best + 3.5 * error ? risen + 1 : 0;
+        best = fmin(best, now.val_loss);
+        if (risen >= 2 && now.train_accuracy > now.val_accuracy + 0.1 && now.val_loss > 3.0 * now.train_loss)
+            return show(symptom, now.step, now.val_loss / (3.0 * now.train_loss),
+                        "training: loss %.3g, accuracy %.1f %%; validation: loss %.3g after %.3g at its best, accuracy "
+                        "%.1f %%",
+                        now.train_loss, 100.0 * now.train_accuracy, now.val_loss, best, 100.0 * now.val_accuracy);
+    }
+    return false;
+}
+
+/* Clean validation images are predicted better than training images that the network has been taught: the labels it was
+ * taught contradict what they look like. */
+bool rule_better_on_validation(const struct evidence *evidence, struct symptom *symptom)
+{
+    if (handicapped(evidence->config))
+        return false;
+    for (int64_t epoch = 1; epoch < evidence->epochs; epoch++) {
+        struct moment now;
+        if (!moment_at(evidence, epoch, &now))
+            continue;
+        double a = now.train_accuracy, v = now.val_accuracy;
+        double error = sqrt(a * (1.0 - a) / now.images + v * (1.0 - v) / (double)evidence->val_images);
+        double z = (v - a) / error;
+        if (z > 3.5 && v > a + 0.03 && now.train_loss > now.val_loss + 0.05)
+            return show(symptom, now.step, z / 3.5,
+                        "validation is predicted better (%.1f %%) than the images trained on (%.1f %%, %.1f standard "
+                        "errors), as happens when part of the training labels is wrong",
+                        100.0 * v, 100.0 * a, z);
+    }
+    return false;
+}

@@ -1,0 +1,82 @@
+/* rules_start: what the first steps tell: weights badly drawn, steps far too large. */
+#include "rules.h"
+
+#include <math.h>
+
+/* Logits of variance v add about v/2 to the loss of guessing (log-normal mean). Twice the loss of guessing on top of it
+ * is a variance of 4 ln K: the network is sure of itself before it has seen anything. */
+bool rule_first_loss(const struct evidence *evidence, struct symptom *symptom)
+{
+    const double factor = 3.0;
+    double first = evidence->loss[0], guess = evidence->prior_entropy;
+    return (first > factor * guess || isinf(first)) &&
+           show(symptom, 0, first / (factor * guess),
+                "the first loss was %.3g, where guessing by the class shares has %.3g", first, guess);
+}
+
+/* The network says the same of every image: losses that differ by less than 0.01 before the first update. */
+bool rule_equal_outputs(const struct evidence *evidence, struct symptom *symptom)
+{
+    const double threshold = 1e-4;
+    double variance = evidence->variance[0];
+    return variance < threshold && show(symptom, 0, threshold / fmax(variance, 1e-12),
+                                        "at the first step the losses of the images of a batch differed by %.2g only: "
+                                        "the network answers the same to every image",
+                                        sqrt(variance));
+}
+
+/* What turns a step that is too large into another cause than the rate. */
+static enum cause blame(const struct evidence *evidence)
+{
+    const struct config *config = evidence->config;
+    bool adam = config->optim.name != OPTIMIZER_SGD;
+    if (adam && (config->optim.beta2 < 0.9 || config->optim.eps < 1e-10))
+        return CAUSE_ADAM;
+    return evidence->samples[0] <= 8.0 ? CAUSE_BATCH_SMALL : CAUSE_RATE_HIGH;
+}
+
+/* A step of a sixth of the weights' own length leaves the range in which the gradient says anything. */
+bool rule_large_steps(const struct evidence *evidence, struct symptom *symptom)
+{
+    const double threshold = 0.15;
+    const int enough = 3, early = 50;
+    int count = 0;
+    int64_t first = -1;
+    double largest = 0.0;
+    for (int64_t t = 0; t < evidence->steps && t < early; t++)
+        if (step_size(evidence, t) > threshold) {
+            first = first < 0 ? t : first;
+            largest = fmax(largest, step_size(evidence, t));
+            count++;
+        }
+    if (count < enough)
+        return false;
+    symptom->cause = blame(evidence);
+    return show(symptom, first, largest / threshold,
+                "%d of the first %d updates changed the weights by more than %.0f %% of their length, one by %.0f %%",
+                count, early, 100.0 * threshold, 100.0 * largest);
+}
+
+/* Training made the network worse than one that knows only how frequent the classes are, beyond what the batch's own
+ * noise explains (8 standard errors, and a quarter of the guess for the heavy tail of wrong answers). */
+bool rule_worse_than_guessing(const struct evidence *evidence, struct symptom *symptom)
+{
+    enum { RUN = 3 };
+    double guess = evidence->prior_entropy, start = fmax(guess, evidence->loss[0]);
+    for (int64_t t = 1; t + RUN <= evidence->steps; t++) {
+        double loss = column_mean(evidence->loss, t, t + RUN);
+        bool refused = evidence->bad[t] != 0.0;
+        double noise = loss_noise(evidence, t) / sqrt(RUN);
+        double limit = start + 0.25 * guess + (isnan(noise) ? 0.0 : fmin(8.0 * noise, guess));
+        if (!refused && !(loss > limit))
+            continue;
+        symptom->cause = blame(evidence);
+        if (refused)
+            return show(symptom, t, 10.0, "the loss or its gradient was not a number at step %lld", (long long)t);
+        return show(symptom, t, loss / limit,
+                    "at step %lld the loss was %.3g, worse than guessing by the class shares (%.3g) by more than the "
+                    "batch's noise (standard error %.2g)",
+                    (long long)t, loss, guess, noise);
+    }
+    return false;
+}

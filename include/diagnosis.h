@@ -1,0 +1,31 @@
+/* diagnosis: the verdict on a run: what the rules found, in order of time, and what experiments made of it.
+ * Level 9: includes experiment. */
+#ifndef DIAGNOSIS_H
+#define DIAGNOSIS_H
+#include "experiment.h"
+
+struct diagnosis {
+    enum cause cause, first_guess; /* with and without experiments */
+    int64_t steps;
+    struct symptom
+        found[CAUSE_COUNT]; /* in the order in which they showed: the first is the cause, the others follow */
+    int count;
+    bool probed;
+    struct experiment experiment;
+    const struct arm *proof; /* the trial that mends it, or NULL */
+};
+
+/* Judges a run directory by what it recorded. ERR_NO_INPUT, ERR_DATA: not a run, or one that cannot be judged. */
+int diagnose_run(struct diagnosis *diagnosis, const char *run);
+/* Goes on with experiments from the run's last checkpoint; budget is a share of the updates the run has done. */
+int diagnose_probe(struct diagnosis *diagnosis, const char *run, double budget);
+/* The settings that mend what was found, as a command line has them: those of the trial that proved it, or what is
+ * usual for the cause. 0: no setting does (labels, images). */
+enum { REPAIR_MAX = ARM_OVERRIDES };
+int diagnosis_repair(const struct diagnosis *diagnosis, const struct config *config,
+                     char repair[static REPAIR_MAX][64]);
+/* Writes the run's config with the repair made, verdict and evidence as comments on top. ERR_CONFIG: no setting mends
+ * it. */
+int diagnosis_apply(const struct diagnosis *diagnosis, const char *run, const char *file);
+void diagnosis_free(struct diagnosis *diagnosis); /* accepts a zeroed struct */
+#endif

@@ -1,0 +1,78 @@
+/* doctor: why a run's loss fluctuates or does not decrease: the causes there are, and rules over what a run recorded.
+ * Level 6: includes config. Rules are pure functions of the evidence; who collects it, and who experiments, is
+ * elsewhere. */
+#ifndef DOCTOR_H
+#define DOCTOR_H
+#include "config.h"
+
+/* In groups: data, hyperparameters, architecture, optimizer. */
+enum cause {
+    CAUSE_HEALTHY,
+    CAUSE_INPUT_SCALE,
+    CAUSE_ILLUMINATION,
+    CAUSE_OUTLIERS,
+    CAUSE_LABELS,
+    CAUSE_IMBALANCE,
+    CAUSE_ORDER,
+    CAUSE_LEAKAGE,
+    CAUSE_OVERFITTING,
+    CAUSE_RATE_HIGH,
+    CAUSE_RATE_LOW,
+    CAUSE_BATCH_SMALL,
+    CAUSE_CAPACITY,
+    CAUSE_INITIALISATION,
+    CAUSE_NO_SIGNAL,
+    CAUSE_WEIGHT_DECAY,
+    CAUSE_ADAM,
+    CAUSE_PLAIN_SGD,
+    CAUSE_SCHEDULE,
+    CAUSE_COUNT
+};
+struct cause_info {
+    const char *name;   /* for machines: "rate_high" */
+    const char *group;  /* "data", "hyperparameters", "architecture", "optimizer"; healthy: "" */
+    const char *title;  /* what is said: "the learning rate is too high" */
+    const char *action; /* one thing to do */
+};
+extern const struct cause_info cause_table[CAUSE_COUNT];
+
+/* All that is known of a run when a rule is asked. Arrays are by step or epoch, from the beginning. NaN: not known. */
+struct evidence {
+    const struct config *config;
+    int classes;
+    double prior_entropy; /* of the training labels, nats: the loss of knowing their shares and nothing else */
+    int64_t train_images, val_images, steps_per_epoch;
+    int64_t planned_steps; /* of the whole run */
+    double noise_scale;    /* gradient noise scale, in images: the batch at which noise and gradient are alike */
+    int64_t steps;
+    const double *loss, *variance;   /* variance of the per-sample losses in the batch */
+    const double *samples, *correct; /* images of the step; hits among them */
+    const double *grad_norm, *update_norm, *weight_norm, *rate;
+    const double *bad;                                                   /* non-zero: the update was refused */
+    int64_t epochs;                                                      /* finished */
+    const double *train_loss, *train_accuracy, *val_loss, *val_accuracy; /* accuracies are shares */
+};
+
+enum { EVIDENCE_BYTES = 320 };
+/* What a rule found. */
+struct symptom {
+    enum cause cause;
+    const char *rule;
+    int64_t step;                  /* where it shows first */
+    double strength;               /* measured over threshold: above 1 */
+    char evidence[EVIDENCE_BYTES]; /* the figures, as a sentence */
+};
+
+struct rule {
+    const char *name;
+    enum cause cause; /* where the check names no other */
+    int64_t steps;    /* needs so many */
+    bool (*check)(const struct evidence *evidence, struct symptom *symptom);
+};
+extern const struct rule doctor_rules[];
+extern const int doctor_rule_count;
+
+/* Asks the rules; found gets a symptom for each cause that shows, the first one of a cause only, in the order in which
+ * they show. Returns how many. */
+int doctor_examine(const struct evidence *evidence, struct symptom found[static CAUSE_COUNT]);
+#endif

@@ -1,0 +1,122 @@
+/* test_diagnosis: whole runs with a fault planted, judged from what they left, proven by experiment, mended. */
+#include "diagnosis.h"
+#include "tiny_run.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* 120 steps. */
+#define BASE "train.epochs=24 model.name=mlp model.hidden=64 early_stop.restore_best=false "
+
+static void diagnose(struct diagnosis *diagnosis, const char *run, double budget)
+{
+    if (diagnose_run(diagnosis, run) < 0 || (budget > 0.0 && diagnose_probe(diagnosis, run, budget) < 0))
+        fail_msg("%s: %s", run, fail_text());
+}
+
+static void expect(const struct diagnosis *diagnosis, enum cause cause, const char *words)
+{
+    if (diagnosis->cause != cause)
+        fail_msg("%s: found %s (%s), not %s", words, cause_table[diagnosis->cause].name,
+                 diagnosis->count ? diagnosis->found[0].evidence : "no symptom", cause_table[cause].name);
+}
+
+static void test_planted_faults(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *words;
+        enum cause cause;
+        const char *proof; /* of the trial that mends it */
+    } cases[] = {
+        {"optim.lr=0.003", CAUSE_HEALTHY, NULL},
+        {"optim.weight_decay=1", CAUSE_WEIGHT_DECAY, "no weight decay"},
+        {"model.init_scale=0", CAUSE_INITIALISATION, "usual first weights"},
+        {"optim.lr=0.3", CAUSE_RATE_HIGH, "rate / 64"},
+        {"optim.lr=0.00001", CAUSE_RATE_LOW, "rate x 4"},
+        {"optim.eps=1", CAUSE_ADAM, "adam's defaults"},
+        {"augment.mean=0 augment.std=0.001", CAUSE_INPUT_SCALE, "measured normalisation"},
+    };
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        struct train_result result;
+        struct diagnosis diagnosis = {0};
+        char words[512];
+        snprintf(words, sizeof words, BASE "%s", cases[i].words);
+        tiny_train_ok(NULL, words, &result);
+        diagnose(&diagnosis, result.path, 6.0);
+        expect(&diagnosis, cases[i].cause, cases[i].words);
+        assert_true(diagnosis.probed);
+        assert_true(diagnosis.experiment.updates_spent <= 6.0 * (double)diagnosis.steps);
+        if (cases[i].proof) {
+            if (!diagnosis.proof)
+                fail_msg("%s: found, but no trial proves it", cases[i].words);
+            assert_string_equal(diagnosis.proof->name, cases[i].proof);
+        } else {
+            assert_null(diagnosis.proof);
+        }
+        diagnosis_free(&diagnosis);
+    }
+}
+
+/* What a repair writes is a config that trains, better than the run it came from. */
+static void test_repair_mends(void **state)
+{
+    (void)state;
+    struct train_result broken, mended;
+    struct diagnosis diagnosis = {0};
+    char file[PATH_BYTES];
+    tiny_train_ok(NULL, BASE "optim.weight_decay=1", &broken);
+    diagnose(&diagnosis, broken.path, 6.0);
+    assert_int_equal(path_join(file, tiny_folder, "mended.ini"), OK);
+    if (diagnosis_apply(&diagnosis, broken.path, file) < 0)
+        fail_msg("%s", fail_text());
+    diagnosis_free(&diagnosis);
+    struct train_request request = {.file = file};
+    assert_int_equal(train_run(&request, &mended), OK);
+    assert_non_null(strstr(mended.path, "-repaired"));
+    assert_true(tiny_result_at(mended.path, 24, "train/loss") < 0.7 * tiny_result_at(broken.path, 24, "train/loss"));
+    char *text = tiny_read_text(tiny_folder, "mended.ini");
+    assert_non_null(strstr(text, "# evidence: step 10: the pull of optim.weight_decay"));
+    assert_non_null(strstr(text, "# proof: no weight decay lowered the loss"));
+    memory_give(text);
+}
+
+static void test_budget_is_kept(void **state)
+{
+    (void)state;
+    struct train_result result;
+    struct diagnosis diagnosis = {0};
+    tiny_train_ok(NULL, BASE, &result);
+    for (double budget = 0.05; budget < 10.0; budget *= 2.0) {
+        diagnose(&diagnosis, result.path, budget);
+        const struct experiment *experiment = &diagnosis.experiment;
+        assert_true(experiment->updates_spent <= budget * 120.0);
+        assert_true(experiment->arms[0].done == experiment->arms[1].done); /* one alone says nothing */
+        diagnosis_free(&diagnosis);
+    }
+}
+
+static void test_what_cannot_be_judged(void **state)
+{
+    (void)state;
+    struct diagnosis diagnosis = {0};
+    assert_int_equal(diagnose_run(&diagnosis, tiny_data), ERR_NO_INPUT);
+    assert_non_null(strstr(fail_text(), "no run directory"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_planted_faults),
+        cmocka_unit_test(test_repair_mends),
+        cmocka_unit_test(test_budget_is_kept),
+        cmocka_unit_test(test_what_cannot_be_judged),
+    };
+    return cmocka_run_group_tests(tests, tiny_set_up, tiny_tear_down);
+}

@@ -1,0 +1,320 @@
+/* test_doctor: the doctor's rules on series with a known fault, each beside its healthy neighbour, and the order of
+ * what they find. */
+#include "doctor.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { STEPS = 600, EPOCHS = 6 };
+static const double guess = 2.302585;
+
+static struct {
+    struct config config;
+    struct evidence evidence;
+    double loss[STEPS], variance[STEPS], samples[STEPS], correct[STEPS], grad[STEPS], update[STEPS], weight[STEPS];
+    double rate[STEPS], bad[STEPS];
+    double train_loss[EPOCHS], train_accuracy[EPOCHS], val_loss[EPOCHS], val_accuracy[EPOCHS];
+} run;
+
+/* Uniform in -1..1, deviation 1/sqrt(3). */
+static double jitter(int step)
+{
+    return 2.0 * (((unsigned)step * 2654435761u >> 8) % 65536) / 65535.0 - 1.0;
+}
+
+/* A run as it should be: the loss falls from guessing to a quarter of it, with the noise of batches of 64. */
+static void healthy(void)
+{
+    memset(&run, 0, sizeof run);
+    run.config.optim.name = OPTIMIZER_ADAM;
+    run.config.optim.lr = 0.001;
+    run.config.optim.beta2 = 0.999;
+    run.config.optim.eps = 1e-8;
+    run.config.optim.momentum = 0.9;
+    for (int t = 0; t < STEPS; t++) {
+        run.variance[t] = 0.5;
+        run.samples[t] = 64;
+        double level = guess * (0.25 + 0.75 * exp(-t / 60.0));
+        run.loss[t] = level + sqrt(3.0 * 0.5 / 64) * jitter(t);
+        run.correct[t] = 64 * (0.85 - 0.75 * exp(-t / 60.0));
+        run.grad[t] = 1.0;
+        run.weight[t] = 20.0;
+        run.update[t] = 0.2;
+        run.rate[t] = 0.001;
+    }
+    for (int e = 0; e < EPOCHS; e++) {
+        run.train_loss[e] = run.loss[100 * e + 99];
+        run.train_accuracy[e] = run.correct[100 * e + 99] / 64;
+        run.val_loss[e] = guess * (0.27 + 0.75 * exp(-(e + 1) * 100 / 60.0));
+        run.val_accuracy[e] = 0.84 - 0.75 * exp(-(e + 1) * 100 / 60.0);
+    }
+    run.evidence = (struct evidence){
+        .config = &run.config,
+        .classes = 10,
+        .prior_entropy = guess,
+        .train_images = 6400,
+        .val_images = 2000,
+        .steps_per_epoch = 100,
+        .planned_steps = STEPS,
+        .noise_scale = NAN,
+        .steps = STEPS,
+        .loss = run.loss,
+        .variance = run.variance,
+        .samples = run.samples,
+        .correct = run.correct,
+        .grad_norm = run.grad,
+        .update_norm = run.update,
+        .weight_norm = run.weight,
+        .rate = run.rate,
+        .bad = run.bad,
+        .epochs = EPOCHS,
+        .train_loss = run.train_loss,
+        .train_accuracy = run.train_accuracy,
+        .val_loss = run.val_loss,
+        .val_accuracy = run.val_accuracy,
+    };
+}
+
+static struct symptom found[CAUSE_COUNT];
+
+static int examine(void)
+{
+    return doctor_examine(&run.evidence, found);
+}
+
+#define EXPECT(wanted, rule_name)                                                                                      \
+    do {                                                                                                               \
+        assert_true(examine() >= 1);                                                                                   \
+        assert_string_equal(cause_table[found[0].cause].name, cause_table[wanted].name);                               \
+        assert_string_equal(found[0].rule, rule_name);                                                                 \
+        assert_true(found[0].strength > 1.0 && strlen(found[0].evidence) > 20);                                        \
+    } while (0)
+#define EXPECT_NOTHING() assert_int_equal(examine(), 0)
+
+static void test_healthy(void **state)
+{
+    (void)state;
+    healthy();
+    EXPECT_NOTHING();
+    for (run.evidence.steps = 0; run.evidence.steps < STEPS; run.evidence.steps += 7) { /* at any moment */
+        run.evidence.epochs = run.evidence.steps / 100;
+        EXPECT_NOTHING();
+    }
+    /* Not known is not a fault. */
+    healthy();
+    for (int t = 0; t < STEPS; t++)
+        run.variance[t] = run.update[t] = run.weight[t] = run.grad[t] = run.correct[t] = NAN;
+    EXPECT_NOTHING();
+}
+
+static void test_first_steps(void **state)
+{
+    (void)state;
+    healthy();
+    run.loss[0] = 2.9 * guess;
+    EXPECT_NOTHING();
+    run.loss[0] = 3.1 * guess;
+    EXPECT(CAUSE_INITIALISATION, "first_loss");
+    healthy();
+    run.variance[0] = 1e-6;
+    EXPECT(CAUSE_INITIALISATION, "equal_outputs");
+    healthy();
+    run.update[3] = run.update[4] = 10.0;
+    EXPECT_NOTHING();
+    run.update[9] = 10.0;
+    EXPECT(CAUSE_RATE_HIGH, "large_steps");
+    assert_int_equal(found[0].step, 3);
+    run.config.optim.beta2 = 0.5;
+    EXPECT(CAUSE_ADAM, "large_steps");
+}
+
+static void test_worse_than_guessing(void **state)
+{
+    (void)state;
+    healthy();
+    run.loss[5] = 3.0; /* one batch alone */
+    EXPECT_NOTHING();
+    for (int t = 5; t < 9; t++)
+        run.loss[t] = 9.0;
+    EXPECT(CAUSE_RATE_HIGH, "worse_than_guessing");
+    for (int t = 0; t < STEPS; t++)
+        run.samples[t] = 4;
+    EXPECT(CAUSE_BATCH_SMALL, "worse_than_guessing");
+    healthy();
+    run.bad[17] = 1.0;
+    run.loss[17] = NAN;
+    EXPECT(CAUSE_RATE_HIGH, "worse_than_guessing");
+    assert_int_equal(found[0].step, 17);
+}
+
+static void test_decay(void **state)
+{
+    (void)state;
+    healthy();
+    run.config.optim.weight_decay = 0.002; /* 0.04 of the gradient */
+    EXPECT_NOTHING();
+    run.config.optim.weight_decay = 0.01;
+    EXPECT(CAUSE_WEIGHT_DECAY, "decay");
+    run.config.optim.name = OPTIMIZER_ADAMW; /* 0.001 of the update */
+    EXPECT_NOTHING();
+    run.config.optim.weight_decay = 5.0;
+    EXPECT(CAUSE_WEIGHT_DECAY, "decay");
+}
+
+static void slow(void)
+{
+    healthy();
+    for (int t = 0; t < STEPS; t++) {
+        run.update[t] = 0.01; /* 600 of them: 0.3 of the weights */
+        run.loss[t] = guess * (1.0 - 0.4 * t / STEPS) + 0.1 * jitter(t);
+    }
+}
+
+static void test_small_steps(void **state)
+{
+    (void)state;
+    slow();
+    EXPECT(CAUSE_RATE_LOW, "small_steps");
+    assert_int_equal(found[0].step, 99);
+    run.evidence.planned_steps = 100 * STEPS; /* there is time enough */
+    EXPECT_NOTHING();
+    slow();
+    run.config.optim.eps = 0.1;
+    EXPECT(CAUSE_ADAM, "small_steps");
+    slow();
+    run.config.optim.name = OPTIMIZER_SGD;
+    EXPECT(CAUSE_RATE_LOW, "small_steps");
+    run.config.optim.momentum = 0.0;
+    EXPECT(CAUSE_PLAIN_SGD, "small_steps");
+    slow();
+    for (int t = 0; t < STEPS; t++)
+        run.rate[t] = 1e-5;
+    EXPECT(CAUSE_SCHEDULE, "small_steps");
+}
+
+static void test_early_drop(void **state)
+{
+    (void)state;
+    healthy();
+    for (int t = 120; t < STEPS; t++)
+        run.rate[t] = 5e-5;
+    EXPECT(CAUSE_SCHEDULE, "early_drop");
+    assert_int_equal(found[0].step, 120);
+    healthy();
+    for (int t = 400; t < STEPS; t++) /* past the middle of the run */
+        run.rate[t] = 5e-5;
+    EXPECT_NOTHING();
+}
+
+static void test_stuck(void **state)
+{
+    (void)state;
+    healthy();
+    for (int t = 0; t < STEPS; t++)
+        run.loss[t] = guess + 0.01 * jitter(t);
+    EXPECT(CAUSE_NO_SIGNAL, "stuck");
+    assert_int_equal(found[0].step, 199);
+}
+
+static void test_setback(void **state)
+{
+    (void)state;
+    healthy();
+    for (int t = 300; t < 330; t++)
+        run.loss[t] = 2.0;
+    EXPECT_NOTHING(); /* it came back */
+    for (int t = 300; t < 400; t++)
+        run.loss[t] = 2.0;
+    EXPECT(CAUSE_RATE_HIGH, "setback");
+    assert_int_equal(found[0].step, 300);
+}
+
+static void test_noise_scale(void **state)
+{
+    (void)state;
+    healthy();
+    for (int t = 0; t < STEPS; t++)
+        run.samples[t] = 8;
+    EXPECT_NOTHING();
+    run.evidence.noise_scale = 30;
+    EXPECT_NOTHING();
+    run.evidence.noise_scale = 100;
+    EXPECT(CAUSE_BATCH_SMALL, "noise_scale");
+}
+
+static void test_against_validation(void **state)
+{
+    (void)state;
+    healthy();
+    for (int e = 0; e < EPOCHS; e++)
+        run.val_accuracy[e] += 0.1, run.val_loss[e] *= 0.6;
+    EXPECT(CAUSE_LABELS, "better_on_validation");
+    run.config.augment.hflip = 0.5; /* training is harder: nothing can be said */
+    EXPECT_NOTHING();
+    healthy();
+    for (int t = 0; t < STEPS; t++) {
+        run.loss[t] *= exp(-t / 100.0);
+        run.correct[t] = 64 * (1.0 - exp(-t / 60.0));
+    }
+    for (int e = 2; e < EPOCHS; e++)
+        run.val_loss[e] = 1.0 + 0.2 * e;
+    EXPECT(CAUSE_OVERFITTING, "overfitting");
+    for (int e = 2; e < EPOCHS; e++)
+        run.val_loss[e] = 0.6; /* no longer better, but not worse */
+    EXPECT_NOTHING();
+}
+
+static void test_first_in_time_is_the_cause(void **state)
+{
+    (void)state;
+    healthy();
+    run.loss[0] = 4.0 * guess;
+    for (int t = 1; t < STEPS; t++) {
+        run.loss[t] = guess + 0.01 * jitter(t);
+        run.update[t] = t < 50 ? 10.0 : 0.2;
+    }
+    assert_int_equal(examine(), 3);
+    assert_int_equal(found[0].cause, CAUSE_INITIALISATION);
+    assert_int_equal(found[1].cause, CAUSE_RATE_HIGH);
+    assert_int_equal(found[2].cause, CAUSE_NO_SIGNAL);
+    assert_true(found[0].step <= found[1].step && found[1].step <= found[2].step);
+    /* A cause is there once, where it showed first. */
+    run.variance[0] = 0.0;
+    assert_int_equal(examine(), 3);
+    assert_string_equal(found[0].rule, "first_loss");
+}
+
+static void test_table(void **state)
+{
+    (void)state;
+    for (int i = 0; i < CAUSE_COUNT; i++) {
+        assert_non_null(cause_table[i].name);
+        assert_true(strlen(cause_table[i].title) > 10 && strlen(cause_table[i].action) > 10);
+        for (int k = 0; k < i; k++)
+            assert_string_not_equal(cause_table[i].name, cause_table[k].name);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_healthy),
+        cmocka_unit_test(test_first_steps),
+        cmocka_unit_test(test_worse_than_guessing),
+        cmocka_unit_test(test_decay),
+        cmocka_unit_test(test_small_steps),
+        cmocka_unit_test(test_early_drop),
+        cmocka_unit_test(test_stuck),
+        cmocka_unit_test(test_setback),
+        cmocka_unit_test(test_noise_scale),
+        cmocka_unit_test(test_against_validation),
+        cmocka_unit_test(test_first_in_time_is_the_cause),
+        cmocka_unit_test(test_table),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
