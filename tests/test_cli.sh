@@ -53,7 +53,7 @@ call --help
 ok "--help goes to stdout" all 'exited 0' 'prints "train"' 'silent err'
 call --version
 ok "--version is one line" all 'exited 0' 'prints "^evenkeel "' 'lines out 1'
-for command in train sweep find-lr eval predict synth pack config model devices; do
+for command in train sweep find-lr doctor eval predict synth pack config model devices; do
     call $command --help
     ok "$command --help" all 'exited 0' 'prints "usage: evenkeel"' 'silent err'
 done
@@ -111,6 +111,14 @@ ok "--quiet says nothing" all 'exited 0' 'silent err' 'lines out 1'
 call eval "$whole"
 sed -i "/^cuda: .*; using cpu\$/d" err # said by a program with CUDA where there is no GPU
 ok "eval of the printed run" all 'exited 0' 'prints "^top-1"' 'prints "^road"' 'silent err'
+call doctor "$whole"
+ok "doctor of the printed run" all 'prints "^verdict"' 'prints "^action"' 'silent err'
+call doctor "$whole" --json --probe
+ok "doctor --json" all 'prints "\"cause\":"' 'prints "\"trials\":"'
+call doctor "$whole" --budget nothing
+ok "doctor with a budget that is none" all 'exited 64' 'says "as 5% or 0.05"'
+call doctor nowhere
+ok "doctor of no run" exited 66
 call eval "$whole" --json --weights last
 ok "eval --json" all 'exited 0' 'prints "\"top1\":"'
 mv tiles/train tiles/away

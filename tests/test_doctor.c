@@ -120,6 +120,10 @@ static void test_first_steps(void **state)
     EXPECT_NOTHING();
     run.loss[0] = 3.1 * guess;
     EXPECT(CAUSE_INITIALISATION, "first_loss");
+    run.config.model.init_scale = 1.0;
+    EXPECT(CAUSE_INITIALISATION, "first_loss");
+    run.config.augment.normalize = NORMALIZE_GIVEN;
+    EXPECT(CAUSE_INPUT_SCALE, "first_loss");
     healthy();
     run.variance[0] = 1e-6;
     EXPECT(CAUSE_INITIALISATION, "equal_outputs");

@@ -70,6 +70,22 @@ static void take_steps(struct table *table, struct evidence *evidence)
     evidence->steps = table->row_count;
 }
 
+/* tr(Sigma) / |G|^2 of the last steps that estimated both, each averaged for itself (McCandlish et al. 2018). */
+static double noise_scale(struct table *table)
+{
+    enum { WINDOW = 300 };
+    const double *grad = table_column_or_nan(table, "noise_grad"), *trace = table_column_or_nan(table, "noise_trace");
+    double grads = 0.0, traces = 0.0;
+    int64_t known = 0;
+    for (int64_t t = table->row_count - 1; t >= 0 && known < WINDOW; t--)
+        if (isfinite(grad[t]) && isfinite(trace[t])) {
+            grads += grad[t];
+            traces += trace[t];
+            known++;
+        }
+    return known >= 30 && grads > 0.0 ? traces / grads : NAN;
+}
+
 static void take_results(struct table *table, struct evidence *evidence)
 {
     evidence->train_loss = table_column_or_nan(table, "train/loss");
@@ -97,11 +113,12 @@ static int read_table(struct table *table, const char *run, const char *name)
 
 int evidence_open(struct evidence_files *files, const char *run, const struct config *config)
 {
-    *files = (struct evidence_files){.evidence = {.config = config, .noise_scale = NAN}};
+    *files = (struct evidence_files){.evidence = {.config = config}};
     TRY(read_table(&files->steps, run, "steps.csv"));
     TRY(read_table(&files->results, run, "results.csv"));
     TRY(read_log(run, &files->evidence));
     take_steps(&files->steps, &files->evidence);
+    files->evidence.noise_scale = noise_scale(&files->steps);
     take_results(&files->results, &files->evidence);
     take_plan(config, &files->evidence);
     return OK;

@@ -9,6 +9,9 @@ bool rule_first_loss(const struct evidence *evidence, struct symptom *symptom)
 {
     const double factor = 3.0;
     double first = evidence->loss[0], guess = evidence->prior_entropy;
+    const struct config *config = evidence->config;
+    if (config->model.init_scale == 1.0 && config->augment.normalize != NORMALIZE_AUTO)
+        symptom->cause = CAUSE_INPUT_SCALE; /* the weights are as they should be, the images need not be */
     return (first > factor * guess || isinf(first)) &&
            show(symptom, 0, first / (factor * guess),
                 "the first loss was %.3g, where guessing by the class shares has %.3g", first, guess);
