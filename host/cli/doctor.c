@@ -50,7 +50,7 @@ static int print_text(const struct diagnosis *diagnosis, const char *run)
 {
     const struct cause_info *cause = &cause_table[diagnosis->cause];
     char repair[REPAIR_MAX][64];
-    struct config config;
+    struct config config = {0};
     TRY(train_load_config(&config, run, NULL, 0));
     int count = diagnosis_repair(diagnosis, &config, repair);
     config_free(&config);

@@ -5,7 +5,7 @@
 
 int diagnose_run(struct diagnosis *diagnosis, const char *run)
 {
-    struct config config;
+    struct config config = {0};
     struct evidence_files files = {0};
     *diagnosis = (struct diagnosis){0};
     int status = train_load_config(&config, run, NULL, 0);
@@ -57,7 +57,7 @@ static int probe(struct diagnosis *diagnosis, const char *run, const struct conf
 
 int diagnose_probe(struct diagnosis *diagnosis, const char *run, double budget)
 {
-    struct config config;
+    struct config config = {0};
     struct session session = {0};
     int status = train_load_config(&config, run, NULL, 0);
     if (status == OK)

@@ -256,7 +256,7 @@ int trial_run(const struct branch *branch, const char *run, const struct trial *
               struct trial_result *result)
 {
     *result = (struct trial_result){.losses = result->losses};
-    struct config config;
+    struct config config = {0};
     int status = train_load_config(&config, run, trial->overrides, trial->override_count);
     if (status == OK) {
         struct course course = {.branch = branch, .config = &config};
