@@ -43,8 +43,9 @@ ALL_CFLAGS  = $(BASE) $(WARN) $(OPTIMISE) $(SANITISE) $(PKG_CFLAGS) $(LOCAL) $(C
 ALL_LDFLAGS = $(SANITISE) -fopenmp -pthread -Wl,--disable-new-dtags,-rpath,\$$ORIGIN/lib:\$$ORIGIN/../lib $(if $(SHARED),-Wl$(comma)--gc-sections) $(CFLAGS) $(LDFLAGS)
 ALL_LIBS    = $(PKG_LIBS) -ldnnl -lm $(CUDA_LIBS)
 
-# The CUDA backend: 1 builds it or says what is missing, auto builds it where everything is there, 0 leaves it out. Under
+# The CUDA backend: auto builds it where everything is there, 1 or says what is missing, 0 leaves it out. Under
 # sanitizers it is left out: the vendor's libraries do not run with them (kernels do, in the emulator).
+CUDA_ASKED := $(filter-out undefined,$(origin CUDA) $(origin CUDA_ARCH))
 CUDA ?= 0
 ifneq ($(if $(SAN),0,$(CUDA)),0)
 include $(shell mkdir -p $(BUILD) && CUDA_HOME='$(CUDA_HOME)' CUDNN_HOME='$(CUDNN_HOME)' tools/find_cuda.sh \
@@ -60,8 +61,8 @@ endif
 # Machine code for each, and of the last the text that newer devices compile for themselves.
 CUDA_CODE = $(foreach a,$(CUDA_ARCH:sm_%=%),-gencode \
     arch=compute_$a,code=$(if $(filter sm_$a,$(lastword $(CUDA_ARCH))),[sm_$a$(comma)compute_$a],sm_$a))
-# Contraction is off here as for the C compiler.
-ALL_NVCCFLAGS = -std=c++17 -O3 -fmad=false -Iinclude -I. $(CUDA_CODE) $(CUDA_SMALL) -Xcompiler -Wall,-Wextra$(if $(SHARED),$(comma)-fPIC) \
+# Many CPUs compile for all of them at once. Contraction is off here as for the C compiler.
+ALL_NVCCFLAGS = -std=c++17 -O3 $(if $(filter-out 1 2 3 4 5 6 7,$(JOBS)),--threads 0) -fmad=false -Iinclude -I. $(CUDA_CODE) $(CUDA_SMALL) -Xcompiler -Wall,-Wextra$(if $(SHARED),$(comma)-fPIC) \
     $(if $(WERROR),-Werror all-warnings) $(NVCCFLAGS)
 
 MAIN         := host/cli/main.c
@@ -89,13 +90,15 @@ fuzzers: $(call program,$(FUZZERS))
 # ---- compiling ----
 
 # Holds the compiler and its flags; changes only when they do, and then everything is compiled again.
+stamp = mkdir -p $(@D) && $(1) >$@.new && { cmp -s $@.new $@ && rm $@.new || mv $@.new $@; }
 $(BUILD)/flags: always
-	@mkdir -p $(@D)
-	@echo '$(CC) $(ALL_CFLAGS) $(CPU_ARCH) $(ALL_LDFLAGS) $(WITH_CUDA)' >$@.new; cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+	@$(call stamp,echo '$(CC) $(ALL_CFLAGS) $(CPU_ARCH) $(ALL_LDFLAGS)')
 # Likewise the version, which only the files that speak of it are compiled again for.
 $(BUILD)/version: always
-	@mkdir -p $(@D)
-	@tools/version.sh >$@.new; cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+	@$(call stamp,tools/version.sh)
+# And which backends there are.
+$(BUILD)/backends: always
+	@$(call stamp,echo '$(WITH_CUDA)')
 # What the kernels will need of the CPU they run on, beyond what the compiler takes for granted anyway.
 $(BUILD)/cpu_features: $(BUILD)/flags
 	@macros() { echo | $(CC) $$1 -dM -E -x c - | sed -n 's/^#define \(__[A-Z0-9_]*__\) 1$$/\1/p'; }; \
@@ -110,7 +113,9 @@ $(BUILD)/host/base/machine.o: private LOCAL += -DCPU_FEATURES='"$(shell cat $(BU
 # Only the kernels are compiled for the machine's own instructions; the host runs anywhere and can say so.
 $(call object,$(KERNELS)): private LOCAL += -I. $(ARCH)
 $(call object,$(CUDA_KERNELS)): private LOCAL += -I. $(CUDA_CFLAGS)
-$(call object,host/model/backend.c tests/described.c $(wildcard tests/test_cuda_*.c)): private LOCAL += $(WITH_CUDA)
+CUDA_KNOWING := $(call object,host/model/backend.c tests/described.c $(wildcard tests/test_cuda_*.c))
+$(CUDA_KNOWING): $(BUILD)/backends
+$(CUDA_KNOWING): private LOCAL += $(WITH_CUDA)
 $(call object,$(filter tests/% bench/% fuzz/%,$(SOURCES))): private LOCAL += -I. -Itests
 
 $(BUILD)/%.o: %.c $(BUILD)/flags
@@ -120,12 +125,11 @@ $(BUILD)/%.o: %.c $(BUILD)/flags
 
 # Likewise for the CUDA compiler.
 $(BUILD)/nvccflags: always
-	@mkdir -p $(@D)
-	@echo '$(CUDA_NVCC) $(ALL_NVCCFLAGS)' >$@.new; cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+	@$(call stamp,echo '$(CUDA_NVCC) $(ALL_NVCCFLAGS)')
 $(BUILD)/%.cu.o: %.cu $(BUILD)/nvccflags
 	@mkdir -p $(@D)
 	$(if $(V),,@echo '  NVCC  $<')
-	$(Q)$(CUDA_NVCC) $(ALL_NVCCFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(filter ccache,$(CC)) $(CUDA_NVCC) $(ALL_NVCCFLAGS) -MMD -MP -c -o $@ $<
 
 # ---- linking ----
 
@@ -141,6 +145,7 @@ $(LIBRARY): $(call object,$(HOST) $(KERNELS) $(CUDA_KERNELS)) $(CUDA_SOURCES:%=$
 	$(Q)$(archive$(suffix $@))
 $(PROGRAM): $(call object,$(MAIN)) $(LIBRARY)
 	$(link)
+	$(if $(CUDA_MISSING),@echo '  (without the CUDA backend; not found: $(CUDA_MISSING))')
 $(TESTS): $(BUILD)/tests/%: $(BUILD)/tests/%.o $(call object,$(TEST_SUPPORT)) $(LIBRARY)
 	$(call link,-lcmocka)
 $(BUILD)/bench/bench_ops: $(BUILD)/bench/bench_ops.o $(BUILD)/tests/cases.o
@@ -168,9 +173,10 @@ help: ## list the targets
 setup: ## install the Debian packages that building, testing and lint need
 	@$(SETUP) build test lint
 
+# Unless asked for otherwise it builds for the GPU that is here and no other, which is soon done.
 quickstart: ## from nothing to a trained classifier: packages, build, images, training
 	@$(SETUP) build $(CLANG)
-	+@$(MAKE_ALL) all
+	+@$(MAKE_ALL) $(if $(CUDA_ASKED),,$(if $(CUDA_HERE),CUDA_ARCH=$(CUDA_HERE),CUDA=0)) all
 	@EVENKEEL=$(PROGRAM) tools/quickstart.sh
 
 TEST_TIMEOUT ?= 300

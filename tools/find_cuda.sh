@@ -58,6 +58,9 @@ for library in cublasLt cudnn; do
     case " $folders " in *" $folder "*) ;; *) folders="$folders $folder" ;; esac
 done
 
+version=$(awk '/^#define CUDNN_MAJOR/ { print $3 }' "$(first cudnn_version.h "${headers[@]}")/cudnn_version.h" 2>/dev/null)
+[ "${version:-0}" -ge 9 ] || missing "cuDNN 9 (found: ${version:-another})"
+
 archs=''
 for arch in 80 89 90 100 120; do
     case $known in *compute_$arch*) archs="$archs sm_$arch" ;; esac
@@ -70,6 +73,9 @@ printf 'CUDA_LIBS :='
 for folder in $folders; do printf ' -Wl,-rpath,%s' "$folder"; done
 echo "$links -lstdc++ -ldl -lrt"
 echo "CUDA_ARCH ?=$archs"
+# Of the first GPU of this machine.
+here=sm_$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | sed -n '1s/[^0-9]//gp')
+case "$known " in *"compute_${here#sm_}"[[:space:]]*) [ "${here#sm_}" -lt 80 ] || echo "CUDA_HERE := $here" ;; esac
 # A fifth of the size, for half as much time again; older ones do not know it.
 # shellcheck disable=SC2016 # make's
 case $("$nvcc" --help 2>/dev/null) in *--compress-mode*) echo 'CUDA_SMALL := $(if $(SHARED),--compress-mode=size)' ;; esac
