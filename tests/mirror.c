@@ -30,7 +30,7 @@ extern void __tsan_init(void) __attribute__((weak));
 
 bool mirror_detects_races(const struct mirror *mirror)
 {
-    return __tsan_init && mirror_is_emulated(mirror);
+    return (__tsan_init && mirror_is_emulated(mirror)) || getenv("TEST_RACES");
 }
 
 bool mirror_supports(const struct mirror *mirror, enum dtype dtype)
@@ -46,7 +46,10 @@ static void choose_rounds(const struct mirror *mirror, int *first, int *last)
 {
     const char *text = getenv("MIRROR_ROUNDS");
     *first = 0;
-    *last = text ? atoi(text) : mirror_is_emulated(mirror) ? ROUNDS : mirror_is_cpu(mirror) ? 1 : ROUNDS_GPU;
+    *last = text                                                    ? atoi(text)
+            : mirror_is_emulated(mirror)                            ? ROUNDS
+            : mirror_is_cpu(mirror) || mirror_detects_races(mirror) ? 1
+                                                                    : ROUNDS_GPU;
     if (mirror_is_emulated(mirror) && !text)
         *first = ROUNDS - (mirror_detects_races(mirror) ? ROUNDS_RACES : __asan_init ? ROUNDS_ADDRESSES : ROUNDS);
 }

@@ -33,5 +33,5 @@ void mirror_run(struct mirror *mirror, int (*work)(struct mirror *mirror, const 
 bool mirror_supports(const struct mirror *mirror, enum dtype dtype); /* computes in it */
 bool mirror_is_cpu(const struct mirror *mirror);
 bool mirror_is_emulated(const struct mirror *mirror);   /* and so 10 times slower than a CPU */
-bool mirror_detects_races(const struct mirror *mirror); /* emulated, and 1000 times slower */
+bool mirror_detects_races(const struct mirror *mirror); /* and so 1000 times slower; TEST_RACES: from outside */
 #endif

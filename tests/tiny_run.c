@@ -173,10 +173,12 @@ int tiny_set_up(void **state)
     FILE *file = fopen(tiny_config, "w");
     if (!file)
         return -1;
+    const char *device = getenv("TEST_DEVICE");
     fprintf(file,
             "[data]\ntrain = \"%s\"\nval_fraction = 0.25\n[model]\nname = \"mlp\"\nhidden = 16\n"
-            "[train]\nepochs = 2\nbatch_size = 16\nprecision = \"fp32\"\n[run]\ndir = \"%s\"\n",
-            tiny_data, tiny_folder);
+            "[train]\nepochs = 2\nbatch_size = 16\nprecision = \"fp32\"\ndevice = \"%s\"\n"
+            "[run]\ndir = \"%s\"\n",
+            tiny_data, device ? device : "cpu", tiny_folder);
     return fclose(file);
 }
 

@@ -1,5 +1,5 @@
 /* tiny_run: whole runs in this process on a few drawn tiles, and what they left behind, read from their directories as
- * a person would. Every mistake fails the running test. */
+ * a person would. TEST_DEVICE names the device, the CPU where it is unset. Every mistake fails the running test. */
 #ifndef TINY_RUN_H
 #define TINY_RUN_H
 #include "file.h"
