@@ -164,9 +164,9 @@ include tests/emu/rules.mk
 # unless -j was given.
 MAKE_ALL = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS))
 
-.PHONY: help setup quickstart test sanitize lint format bench bundle bundled fuzz compile_commands.json
+.PHONY: help setup quickstart test sanitize lint format bench bundle bundled gpu-check gpu-bench fuzz compile_commands.json
 help: ## list the targets
-	@sed -n 's/^\([a-z_.]*\):[^#]*## /\1 /p' $(firstword $(MAKEFILE_LIST)) | \
+	@sed -n 's/^\([a-z_.-]*\):[^#]*## /\1 /p' $(firstword $(MAKEFILE_LIST)) | \
 	    while read -r target text; do printf '  make %-24s%s\n' "$$target" "$$text"; done
 	@sed -n 's/^# Overridable: /  variables: /p' $(firstword $(MAKEFILE_LIST))
 
@@ -208,6 +208,15 @@ bundle: ## pack program, tests, benches and libraries into one folder that runs 
 	+@$(MAKE_ALL) BUILD=$(BUILD)/bundle SHARED=1 CPU_ARCH=$(BUNDLE_ARCH) bundled
 	@BUILD=$(BUILD)/bundle LIMIT_MB=50 tools/bundle.sh $(BUILD)/evenkeel-bundle
 bundled: $(PROGRAM) $(TESTS) benches
+
+gpu-check: ## everything to be run on a GPU, results in bench/results/ (PART="ops race train fashion bench torch", DEVICE, RESULTS)
+	@$(SETUP) build test $(CLANG)
+	+@$(MAKE_ALL) bundled
+	@BUILD=$(BUILD) tools/gpu_check.sh
+gpu-bench: ## speed alone: kernels beside the device's ceilings, whole steps, PyTorch's steps
+	@$(SETUP) build test $(CLANG)
+	+@$(MAKE_ALL) bundled
+	@BUILD=$(BUILD) PART='bench torch' tools/gpu_check.sh
 
 FUZZ_SECONDS ?= 60
 fuzz: ## run every fuzzer for FUZZ_SECONDS (clang)

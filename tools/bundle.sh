@@ -43,9 +43,10 @@ while read -r name path; do
 done < <(awk '$2 == "=>" && $3 ~ /^\// { print $1, $3 }' <<<"$needed" | sort -u)
 
 # What they read. Only what git knows of: neither objects nor somebody's own files.
-mapfile -t data < <({ git ls-files -- configs tests/vectors docs README.md LICENSE VERSION 2>/dev/null ||
-    find configs tests/vectors docs README.md LICENSE VERSION -type f; } | grep -Ev '\.(png|jpg)$')
+read=(configs tests/vectors tests/tap.sh tools/gpu_check.sh bench/torch_step.py docs README.md LICENSE VERSION)
+mapfile -t data < <({ git ls-files -- "${read[@]}" 2>/dev/null || find "${read[@]}" -type f; } | grep -Ev '\.(png|jpg)$')
 cp --parents "${data[@]}" "$folder"
+ln -s tools/gpu_check.sh "$folder/gpu-check"
 tools/version.sh >"$folder/VERSION.built"
 
 # What it still asks of the machine.
@@ -60,6 +61,7 @@ For a GPU: NVIDIA's driver, and CUDA's libraries with cuDNN 9 where the program 
     ./evenkeel devices                                  what it can train on here
     ./evenkeel synth data/tiles                         draws a data set
     ./evenkeel train configs/quickstart.ini             trains on it
+    ./gpu-check                                         checks and measures the GPU's code, in parts (docs/gpu.md)
 EOT
 
 kilobytes=$(du -sk "$folder" | cut -f1)

@@ -1,0 +1,63 @@
+#!/bin/sh
+# tools/gpu_check.sh with the CPU as the device: what its parts leave behind, and what it makes of tests that fail, hang or
+# crash. Needs no GPU and says nothing of one.
+# shellcheck disable=SC2016 # Perl's
+build=${BUILD:-build}
+top=$(mktemp -d "${TMPDIR:-/tmp}/evenkeel-gpu-check-XXXXXX") || exit 1
+trap 'rm -rf "$top"' EXIT
+count=0
+
+# check NAME COMMAND...: ok when the command succeeds
+check() {
+    name=$1
+    shift
+    count=$((count + 1))
+    if "$@"; then echo "ok $count - $name"; else
+        echo "not ok $count - $name"
+        sed 's/^/# /' "$top/said"
+    fi
+}
+# ends STATUS [WORDS]: how the last call of run ended and what it said
+ends() { [ "$code" -eq "$1" ] && grep -qF -- "${2:-}" "$top/said"; }
+# run BUILD NAME=VALUE...
+run() {
+    of=$1
+    shift
+    env -u EVENKEEL_DATA BUILD="$of" RESULTS="$top/results" DEVICE=cpu "$@" tools/gpu_check.sh >"$top/said" 2>&1
+    code=$?
+}
+# has FILE PERL: it is JSON, and the Perl expression is true of it as $j
+has() { perl -MJSON::PP -0777 -ne "\$j = decode_json(\$_); exit !($2)" "$top/results/$1"; }
+
+run "$build" PART='ops race train fashion' TESTS='test_flat test_loss'
+check "parts end well" ends 0
+for part in ops race train; do
+    check "$part has a row for each test" has $part.json \
+        "\$j->{part} eq '$part' && \$j->{failed} == 0 && \$j->{passed} > 9 && @{\$j->{results}} == \$j->{passed} + \$j->{skipped}"
+    check "$part has a table" grep -q '^ok  *test_loss: test_ties ' "$top/results/$part.txt"
+done
+check "what is not there is skipped, not passed" has fashion.json '$j->{skipped} == 1 && $j->{passed} == 0'
+run "$build" PART=nothing
+check "an unknown part" ends 64 "there is no part 'nothing'"
+run "$build" DEVICE=cuda:63 PART=ops TESTS=test_flat
+check "a device that is not there" ends 69
+run "$top/nowhere"
+check "nothing built" ends 66 "is not built"
+
+# Stand-ins: what tests may do.
+mkdir -p "$top/build/tests"
+ln -s "$PWD/$build/evenkeel" "$top/build/evenkeel"
+stand_in() { printf '#!/bin/sh\n%s\n' "$2" >"$top/build/tests/$1" && chmod +x "$top/build/tests/$1"; }
+stand_in wrong 'echo "1..2"; echo "ok 1 - sum"; echo "not ok 2 - \"product\""; echo "# it is 3"; exit 1'
+stand_in crash 'echo "1..1"; kill -SEGV $$'
+stand_in hang 'echo "1..1"; sleep 60'
+run "$top/build" PART=ops TESTS=wrong
+check "a test that fails" ends 1 "it is 3"
+check "is on record with its reason" has ops.json '$j->{failed} == 1 && $j->{passed} == 1 &&
+    $j->{results}[1]{name} eq "wrong: \"product\"" && $j->{results}[1]{outcome} eq "failed" && $j->{results}[1]{text} =~ /it is 3/'
+run "$top/build" PART=ops TESTS=crash
+check "a test that crashes" ends 1 "ended with 139"
+run "$top/build" PART=ops TESTS='hang wrong' LIMIT=7
+check "a test that hangs" ends 1 "ended with 124"
+check "and the one after it has no time left" has ops.json '$j->{failed} == 2 && $j->{results}[1]{text} =~ /not run/'
+echo "1..$count"

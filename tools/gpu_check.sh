@@ -1,0 +1,228 @@
+#!/bin/bash
+# Everything to be run where there is a GPU, in parts that each end within LIMIT seconds and leave RESULTS/PART.json and
+# RESULTS/PART.txt. From the source tree `make gpu-check` and `make gpu-bench` build first; in a bundle this is ./gpu-check.
+#   PART="ops train" tools/gpu_check.sh        without PART: all
+#   ops      every operation, forward and backward, against the double reference; gather, loss, update; recorded vectors
+#   race     small cases under compute-sanitizer: memcheck, racecheck, synccheck
+#   train    50 fp32 steps against the CPU's, a batch by heart in each precision, resuming bit for bit, whole runs
+#   fashion  Fashion-MNIST from EVENKEEL_DATA, and its accuracy on the test images
+#   bench    each kernel beside the device's copy bandwidth and best product; whole steps in images/s
+#   torch    the same networks in PyTorch (PYTHON), if it is there
+# DEVICE: cuda, cuda:1, or cpu, which proves the script alone. BUILD: where the programs are.
+# TESTS, FASHION, BENCH_TRAIN, BENCH_OPS, BENCH_TORCH: other test programs, config keys, options. Ends with 1 where something failed, 69 where there is no such device.
+# shellcheck disable=SC2317 # parts are called by name
+set -uo pipefail
+cd "$(dirname "$(readlink -f "$0")")/.." || exit 66
+if [ -z "${BUILD:-}" ]; then if [ -x evenkeel ]; then BUILD=.; else BUILD=build; fi; fi
+DEVICE=${DEVICE:-cuda}
+LIMIT=${LIMIT:-480}
+PYTHON=${PYTHON:-python3}
+RESULTS=${RESULTS:-bench/results/$DEVICE}
+
+fail() { echo "gpu-check: $1" >&2 && exit "$2"; }
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/evenkeel-gpu-check.XXXXXX") || exit 73
+trap 'rm -rf "$work"' EXIT
+mkdir -p "$RESULTS" || fail "$RESULTS cannot be made; name a folder that can be written with RESULTS=" 73
+[ -x "$BUILD/evenkeel" ] || fail "$BUILD/evenkeel is not built; \`make gpu-check\` builds it" 66
+
+# ---- the device ----
+
+# The line of `evenkeel devices` for the device, "cuda   NVIDIA …".
+describe() { "$BUILD/evenkeel" devices 2>/dev/null | grep "^${DEVICE%%:*} " || echo "${DEVICE%%:*} is not built in"; }
+# cuBLAS and cuDNN as pip installs them, with PyTorch for one, are where no loader looks.
+pip_libraries() {
+    "$PYTHON" -c 'import site, sys
+for folder in sys.path + site.getsitepackages(): print(folder)' 2>/dev/null | sort -u | while read -r folder; do
+        find "$folder/nvidia" -name 'libcudnn.so.*' -o -name 'libcublasLt.so.*' 2>/dev/null
+    done | xargs -r -n 1 dirname | sort -u | tr '\n' ':'
+}
+device_text=$(describe)
+case $device_text in *"cannot load"*)
+    LD_LIBRARY_PATH=$(pip_libraries)${LD_LIBRARY_PATH:-}
+    export LD_LIBRARY_PATH
+    device_text=$(describe)
+    ;;
+esac
+case $device_text in
+*"not built in"*) fail "$BUILD/evenkeel was built without CUDA; \`make CUDA=1\`, or DEVICE=cpu to try the scripts" 69 ;;
+*"not usable"*) fail "$device_text (or DEVICE=cpu to try the scripts)" 69 ;;
+esac
+read -r _ device_text <<<"$device_text"
+version=$("$BUILD/evenkeel" --version | head -n 1)
+
+# ---- results ----
+
+# A string of JSON.
+quoted() {
+    local text=$1
+    text=${text//\\/\\\\} text=${text//\"/\\\"} text=${text//$'\n'/\\n} text=${text//$'\t'/ }
+    printf '"%s"' "$text"
+}
+# Each part adds lines to these: JSON objects, and what a person reads.
+rows=$work/rows table=$work/table
+failed=0 passed=0 skipped=0 started=0
+
+begin() {
+    part=$1 failed=0 passed=0 skipped=0 started=$SECONDS
+    : >"$rows"
+    printf '%s on %s: %s\n%s, %s\n\n' "$part" "$DEVICE" "$device_text" "$version" "$(date -u +%FT%TZ)" | tee "$table"
+}
+finish() {
+    {
+        printf '{"part": "%s", "device": %s, "device_text": %s, "version": %s, "date": "%s", "machine": %s, ' "$part" \
+            "$(quoted "$DEVICE")" "$(quoted "$device_text")" "$(quoted "$version")" "$(date -u +%FT%TZ)" "$(quoted "$(uname -srm)")"
+        printf '"seconds": %d, "passed": %d, "failed": %d, "skipped": %d, "results": [\n' \
+            $((SECONDS - started)) "$passed" "$failed" "$skipped"
+        sed '$!s/$/,/' "$rows"
+        echo ']}'
+    } >"$RESULTS/$part.json"
+    say "$(printf '\n%s: %d passed, %d failed, %d skipped, in %d s; %s' "$part" "$passed" "$failed" "$skipped" \
+        $((SECONDS - started)) "$RESULTS/$part.json")"
+    cp "$table" "$RESULTS/$part.txt"
+    [ "$failed" = 0 ] || status=1
+}
+say() { printf '%s\n' "$1" | tee -a "$table"; }
+# verdict ok|failed|skipped NAME SECONDS [WORDS]
+verdict() {
+    case $1 in ok) passed=$((passed + 1)) ;; failed) failed=$((failed + 1)) ;; skipped) skipped=$((skipped + 1)) ;; esac
+    printf '{"name": %s, "outcome": "%s", "seconds": %s, "text": %s}\n' "$(quoted "$2")" "$1" "$3" "$(quoted "${4:-}")" >>"$rows"
+    say "$(printf '%-8s %-52s %6s s' "$1" "$2" "$3")"
+    [ -z "${4:-}" ] || say "    ${4//$'\n'/$'\n    '}"
+}
+left() { echo $((LIMIT - SECONDS + started)); }
+
+# ---- running ----
+
+# tap NAME COMMAND...: runs a test program, a verdict for each of its tests; what failed says why.
+tap() {
+    local name=$1 from=$SECONDS code reason outcome test
+    shift
+    if [ "$(left)" -le 5 ]; then
+        verdict failed "$name" 0 "not run: the part's $LIMIT s are over (LIMIT)"
+        return
+    fi
+    TEST_DEVICE=$DEVICE TEST_TIMEOUT=$(left) "$@" >"$work/out" 2>"$work/err"
+    code=$?
+    while IFS=$'\t' read -r outcome test reason; do
+        verdict "$outcome" "$name: $test" $((SECONDS - from)) "$reason"
+    done < <(awk '
+        /^(not )?ok [0-9]+/ {
+            if (name) print outcome "\t" name "\t" reason
+            outcome = /# SKIP/ ? "skipped" : /^not/ ? "failed" : "ok"; reason = ""
+            name = $0; sub(/^(not )?ok [0-9]+ (- |# SKIP )?/, "", name); next
+        }
+        /^# / && name && outcome == "failed" && $0 !~ /^# (not )?ok/ { reason = reason " " substr($0, 3) }
+        END { if (name) print outcome "\t" name "\t" reason }' "$work/out")
+    if [ "$code" != 0 ] && ! grep -q '^not ok' "$work/out"; then
+        verdict failed "$name" $((SECONDS - from)) "ended with $code: $(tail -n 5 "$work/out" "$work/err" | tr '\n' ' ')"
+    fi
+    sed -n 's/^# \(.*of the tolerance.*\|.*: loss [0-9].*\)/    \1/p' "$work/out" | while IFS= read -r line; do say "$line"; done
+}
+tests() {
+    for test in ${TESTS:-$*}; do tap "$test" tests/tap.sh "$BUILD/tests/$test"; done
+}
+
+part_ops() { tests test_ops test_op_vectors test_flat test_gather test_loss test_update; }
+
+part_race() {
+    local tool program
+    if [ "${DEVICE%%:*}" = cpu ]; then
+        say 'no GPU, so no compute-sanitizer: the selection alone'
+        TEST_RACES=1 tests test_flat test_loss test_update test_gather test_ops
+        return
+    fi
+    sanitizer=$(command -v compute-sanitizer || ls /usr/local/cuda/bin/compute-sanitizer 2>/dev/null)
+    if [ -z "$sanitizer" ]; then
+        verdict failed compute-sanitizer 0 'not found; it comes with the CUDA toolkit, put its bin folder into PATH'
+        return
+    fi
+    for tool in memcheck racecheck synccheck; do
+        for program in ${TESTS:-test_flat test_loss test_update test_gather test_ops}; do
+            TEST_RACES=1 tap "$tool: $program" tests/tap.sh "$sanitizer" --tool "$tool" --error-exitcode 99 \
+                --log-file "$work/sanitizer" "$BUILD/tests/$program"
+            grep -h 'ERROR SUMMARY' "$work/sanitizer" 2>/dev/null | sort | uniq -c | while IFS= read -r line; do say "    $line"; done
+        done
+    done
+}
+
+part_train() { tests test_agreement test_resume test_train; }
+
+# value FILE.csv COLUMN: of the last row
+value() { awk -F, -v name="$2" 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == name) at = i } END { print $at }' "$1"; }
+
+part_fashion() {
+    local data=${EVENKEEL_DATA:-}/fashion_mnist from=$SECONDS run=$work/fashion accuracy rate
+    if [ -z "${EVENKEEL_DATA:-}" ] || [ ! -d "$data" ]; then
+        verdict skipped fashion 0 'EVENKEEL_DATA names no folder with fashion_mnist in it'
+        return
+    fi
+    # shellcheck disable=SC2086 # a list of words
+    if ! timeout "$(left)" "$BUILD/evenkeel" train configs/fashion_mnist.ini data.train="$data" train.device="$DEVICE" \
+        run.dir="$work" run.name=fashion ${FASHION:-} >"$work/out" 2>"$work/err"; then
+        verdict failed "fashion: train" $((SECONDS - from)) "$(tail -n 5 "$work/err")"
+        return
+    fi
+    verdict ok "fashion: train" $((SECONDS - from))
+    rate=$(value "$run/results.csv" images_per_second)
+    if ! "$BUILD/evenkeel" eval "$run" --data "$data" >"$work/out" 2>"$work/err"; then
+        verdict failed "fashion: eval" $((SECONDS - from)) "$(tail -n 5 "$work/err")"
+        return
+    fi
+    accuracy=$(awk '$1 == "top-1" { print $2 }' "$work/out")
+    printf '{"name": "fashion: accuracy", "value": %s, "unit": "%%", "images_per_second": %s}\n' "${accuracy:-null}" "${rate:-null}" >>"$rows"
+    say "    top-1 $accuracy % on the test images, $rate images/s in the last epoch"
+    # What 15 epochs reach on the CPU, less a percent; a dry run is not long enough for that.
+    if [ -n "${FASHION:-}" ]; then verdict skipped "fashion: accuracy" 0 "shortened by FASHION=$FASHION"; elif
+        awk -v a="${accuracy:-0}" 'BEGIN { exit !(a >= 91.5) }'; then verdict ok "fashion: accuracy" 0; else
+        verdict failed "fashion: accuracy" 0 "$accuracy %, expected 91.5 % or more"
+    fi
+}
+
+# measure NAME COMMAND...: a bench, which writes its rows to the file BENCH_JSON names and prints its table
+measure() {
+    local name=$1 from=$SECONDS
+    shift
+    if [ "$(left)" -le 10 ]; then
+        verdict failed "$name" 0 "not run: the part's $LIMIT s are over (LIMIT)"
+        return
+    fi
+    : >"$work/json"
+    if BENCH_JSON=$work/json timeout "$(left)" "$@" >"$work/out" 2>"$work/err"; then
+        while IFS= read -r line; do say "$line"; done <"$work/out"
+        cat "$work/json" >>"$rows"
+        verdict ok "$name" $((SECONDS - from))
+    else
+        cat "$work/json" >>"$rows"
+        verdict failed "$name" $((SECONDS - from)) "ended with $?: $(tail -n 5 "$work/err")"
+    fi
+}
+
+part_bench() {
+    # shellcheck disable=SC2086 # lists of words
+    {
+        measure steps "$BUILD/bench/bench_train" --device "$DEVICE" ${BENCH_TRAIN:-}
+        measure operations "$BUILD/bench/bench_ops" --device "$DEVICE" ${BENCH_OPS:-}
+        measure 'rest of a step' "$BUILD/bench/bench_step" --device "$DEVICE"
+    }
+}
+
+part_torch() {
+    if ! "$PYTHON" -c 'import torch' 2>/dev/null; then
+        verdict skipped torch 0 "$PYTHON has no torch; name one that has with PYTHON="
+        return
+    fi
+    # shellcheck disable=SC2086
+    measure torch "$PYTHON" bench/torch_step.py --device "$DEVICE" --seconds "$(($(left) - 30))" ${BENCH_TORCH:-}
+}
+
+status=0
+for name in ${PART:-ops race train fashion bench torch}; do
+    declare -F "part_$name" >/dev/null || fail "there is no part '$name'; expected some of ops race train fashion bench torch" 64
+done
+for name in ${PART:-ops race train fashion bench torch}; do
+    begin "$name"
+    "part_$name"
+    finish
+done
+exit $status
