@@ -50,7 +50,7 @@ ln -s tools/gpu_check.sh "$folder/gpu-check"
 tools/version.sh >"$folder/VERSION.built"
 
 # What it still asks of the machine.
-glibc=$(find "$folder" -type f \( -perm -u+x -o -name '*.so*' \) -exec objdump -T {} + 2>/dev/null |
+glibc=$({ find "$folder" -type f \( -perm -u+x -o -name '*.so*' \) -exec objdump -T {} + 2>/dev/null || true; } |
     grep -o 'GLIBC_2[0-9.]*' | sort -uV | tail -n 1)
 cat >"$folder/README.bundle" <<EOT
 evenkeel $(cat "$folder/VERSION.built"), $(uname -m), packed to run where nothing is installed.
