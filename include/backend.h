@@ -43,6 +43,10 @@ enum refusal {
     REFUSED_SCALE      /* a gradient is not, and the loss scale was above its least: it has been halved */
 };
 
+/* NOISE_OF_HALF: the first half of the batch, in a pass of its own before the step; NOISE_OF_PARTS: the accumulated
+ * batches. */
+enum noise_kind { NOISE_NONE, NOISE_OF_HALF, NOISE_OF_PARTS };
+
 /* Numbers that change from step to step. In device memory; the host uploads the first part before each batch, the
  * second where a step begins; the third is the device's own. */
 struct step_control {
@@ -56,6 +60,8 @@ struct step_control {
     int32_t micro;  /* index within an accumulated batch; keys dropout together with step */
     int32_t slot;   /* of the feed, where the batch's images lie; where they are not resident */
     float lr;
+    int32_t noise;      /* enum noise_kind: what the gradient's noise is measured by in this step */
+    int32_t parts;      /* batches accumulated in the step */
     double ema_decay;   /* 0: copy. double: 1 - decay is taken of it */
     int32_t ema_warmup; /* non-zero: a shorter average at first (ema_weight) */
     /* written by the device, reset where a step begins */
@@ -95,6 +101,8 @@ struct step_record {
 struct step_norms {
     float grad, grad_cosine, grad_dot_last; /* by grad_norm */
     float update, weight, grad_dot_update;  /* by update */
+    double part_squares;                    /* by part_norm: of the parts' gradients, sum of the squared norms */
+    double part_cosine;                     /* by grad_norm: between the last part's gradient and the whole one */
 };
 
 /* Bins of a histogram of losses: kernels/common/quantile.h. */
@@ -122,8 +130,9 @@ struct sample_stats {
     uint16_t majority, votes; /* the class predicted most often, if one has more than half; its lead over the rest */
 };
 
-/* Sketches of flat arrays: kernels/common/sketch.h. In order: two gradients by turns, the last update. */
-enum { SKETCH_STRETCH = 128, SKETCH_LANES = 16, SKETCHES = 3 };
+/* Sketches of flat arrays: kernels/common/sketch.h. In order: two gradients by turns, the last update, the gradient
+ * of a part of the batch. */
+enum { SKETCH_STRETCH = 128, SKETCH_LANES = 16, SKETCHES = 4 };
 /* Floats of the sketch of an array. */
 HOST_DEVICE int64_t sketch_count(int64_t count)
 {
@@ -198,8 +207,9 @@ struct gather_args {
 };
 
 /* Softmax cross-entropy: losses, statistics and gradient in one pass. Rows labelled -1 have loss 0 and gradient 0.
- * Gradient = (softmax - target) * grad_scale * loss scale / valid; target = label smoothed by e: 1-e+e/C on the label,
- * e/C elsewhere (torch), or the row of targets smoothed likewise. */
+ * Gradient = (softmax - target) * grad_scale * loss scale / valid, or with grad_rows that of the first grad_rows rows'
+ * mean and 0 for the others; target = label smoothed by e: 1-e+e/C on the label, e/C elsewhere (torch), or the row of
+ * targets smoothed likewise. */
 struct loss_args {
     const void *logits; /* [batch][classes] */
     void *logits_grad;  /* same; NULL: not wanted */
@@ -208,6 +218,7 @@ struct loss_args {
     const int32_t *labels; /* [batch] */
     const float *targets;  /* [batch][classes] or NULL */
     float smoothing, grad_scale;
+    int grad_rows;                /* 0: all that count */
     const int32_t *samples;       /* [batch] sample numbers, as gathered */
     struct sample_stats *table;   /* by sample number: each row that counts is taken in; NULL: not wanted */
     float *losses;                /* [batch] */
@@ -314,6 +325,9 @@ struct backend {
     /* norms->grad = L2 norm of grad * grad_scale / loss scale, cosine and dot_last; non-finite values counted; sets
      * control->bad (never clears it) where there are any or the norm overflows, and clip_scale. */
     int (*grad_norm)(struct device *device, const struct update_args *args);
+    /* Where control->noise: adds the squared norm of a part's gradient to norms->part_squares (first: sets it) and
+     * leaves its sketch for grad_norm. */
+    int (*part_norm)(struct device *device, const struct update_args *args, const float *grad, bool first);
     /* Leaves everything as it is where control->bad. */
     int (*update)(struct device *device, const struct update_args *args);
     /* low = param for count elements (after loading weights). */

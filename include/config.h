@@ -97,6 +97,7 @@ struct config {
     struct {
         int console_seconds; /* a plain line at least this often when stderr is no terminal */
         int steps_every;     /* rows of steps.csv */
+        int noise_every;     /* steps between two measurements of the gradient noise scale; 0: none */
     } stats;
     struct {
         char dir[CONFIG_TEXT];    /* runs are folders in it */

@@ -66,6 +66,11 @@ struct fluctuation {
 void fluctuation_of(const struct loss_series *series, int64_t first, int64_t end, int64_t epoch_steps,
                     struct fluctuation *fluctuation);
 
+/* The gradient noise scale tr(Sigma) / |G|^2, in images: the batch size beyond which larger batches hardly make better
+ * steps. Of measurements as in steps.csv's noise_grad and noise_trace, NaN where there is none; the ratio of the means,
+ * with Fieller's interval. high is infinite where the gradient cannot be told from 0; fewer than 8: all NaN. */
+struct estimate noise_scale_of(const double *grad, const double *trace, int64_t count);
+
 /* Steps of the longest epoch that is followed by another one in the series; 0: there is none. */
 int64_t fluctuation_epoch_steps(const struct loss_series *series);
 #endif

@@ -69,7 +69,7 @@ struct plan_sum {
 enum { PLAN_RECORDS = 8 * BACKEND_LEAD };
 
 /* What the queued work of a batch depends on besides memory: each is recorded for itself. */
-enum batch_kind { BATCH_EVAL, BATCH_MIDDLE, BATCH_FIRST, BATCH_LAST, BATCH_WHOLE, BATCH_KINDS };
+enum batch_kind { BATCH_EVAL, BATCH_MIDDLE, BATCH_FIRST, BATCH_LAST, BATCH_WHOLE, BATCH_HALF, BATCH_KINDS };
 
 struct plan {
     const struct graph *graph;
@@ -88,9 +88,9 @@ struct plan {
     struct gather_args gather;
     struct image_source source; /* by plan_set_data, plan_set_feed */
     struct loss_args loss;
-    struct step_control *control; /* device memory, in SLAB_BATCH like all below */
-    struct loss_sums *sums;
-    struct step_record *records; /* shared memory [PLAN_RECORDS], by step; NULL without training */
+    struct step_control *control;       /* device memory, in SLAB_BATCH like all below */
+    struct loss_sums *sums, *half_sums; /* half_sums: of plan_half_batch, read by nobody */
+    struct step_record *records;        /* shared memory [PLAN_RECORDS], by step; NULL without training */
     struct recording *recordings[BATCH_KINDS];
 };
 
@@ -112,6 +112,10 @@ void plan_set_feed(struct plan *plan, const struct feed *feed, const int32_t *la
  * Running statistics follow every good batch: of a step that is refused for a later batch, those before it have been
  * taken over. */
 int plan_train_batch(struct plan *plan, const struct step_control *control, bool first, bool last);
+/* Before such a batch, with the same control, whose noise is NOISE_OF_HALF: forward and backward for the gradient of
+ * its first half alone, so that the step can say how noisy its gradient is. Weights, states and what is remembered of
+ * samples stay as they are. */
+int plan_half_batch(struct plan *plan, const struct step_control *control);
 /* The record of one of the last PLAN_RECORDS steps, if it is there yet; after backend.wait it is. Does not wait. */
 bool plan_record(const struct plan *plan, int64_t step, struct step_record *record);
 /* Queues one evaluation batch: gather, forward, unsmoothed loss added to sums. Weights stay as they are. */

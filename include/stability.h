@@ -5,7 +5,7 @@
 #include "fluctuation.h"
 #include "table.h"
 
-enum { STABILITY_STEPS = 200, STABILITY_TEXTS = 3, STABILITY_TEXT = 400 };
+enum { STABILITY_STEPS = 200, STABILITY_MEASUREMENTS = 100, STABILITY_TEXTS = 3, STABILITY_TEXT = 400 };
 
 struct stability {
     int64_t steps, refused;          /* rows, and those whose update was refused */
@@ -15,6 +15,7 @@ struct stability {
     struct fluctuation last;         /* the last window */
     double phi, variance_ratio;      /* medians over the windows */
     double sampling, motion, trend;  /* medians of the shares */
+    struct estimate noise_scale;     /* of the last measurements, at most STABILITY_MEASUREMENTS; in images */
     int64_t spikes, spikes_of_batch; /* losses over LOSS_SPIKE_Z; the second: of them, the batch's own */
 };
 

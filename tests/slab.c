@@ -63,7 +63,7 @@ void slab_close(struct slab *slab)
     free(slab->args.sketches);
 }
 
-static struct update_args on_device(const struct mirror *mirror, const struct update_args *host)
+struct update_args slab_on_device(const struct mirror *mirror, const struct update_args *host)
 {
     struct update_args args = *host;
     args.param = mirror_at(mirror, args.param);
@@ -82,7 +82,7 @@ static struct update_args on_device(const struct mirror *mirror, const struct up
 
 static int step_work(struct mirror *mirror, const void *what)
 {
-    const struct update_args args = on_device(mirror, what);
+    const struct update_args args = slab_on_device(mirror, what);
     TRY(mirror->backend->grad_norm(mirror->device, &args));
     return mirror->backend->update(mirror->device, &args);
 }
@@ -94,7 +94,7 @@ void slab_step(struct slab *slab)
 
 static int blend_work(struct mirror *mirror, const void *what)
 {
-    const struct update_args args = on_device(mirror, what);
+    const struct update_args args = slab_on_device(mirror, what);
     return mirror->backend->blend(mirror->device, args.ema, args.param, args.count, args.control);
 }
 

@@ -19,6 +19,8 @@ struct slab {
 /* Parameters, gradient and average drawn by name, three decays, AdamW. threads: of the CPU. */
 void slab_open(struct slab *slab, int64_t count, int threads);
 void slab_close(struct slab *slab);
+/* The same with places on the device, for work of one's own. */
+struct update_args slab_on_device(const struct mirror *mirror, const struct update_args *host);
 void slab_step(struct slab *slab);  /* the gradient's norm, then the update */
 void slab_blend(struct slab *slab); /* the average takes in the parameters */
 #endif

@@ -89,6 +89,52 @@ static void sketch_check(int64_t count, enum optimizer_kind kind)
     slab_close(&slab);
 }
 
+static int part_work(struct mirror *mirror, const void *what)
+{
+    const struct update_args args = slab_on_device(mirror, what);
+    TRY(mirror->backend->part_norm(mirror->device, &args, args.param, true));
+    TRY(mirror->backend->part_norm(mirror->device, &args, args.moment1, false));
+    return mirror->backend->grad_norm(mirror->device, &args);
+}
+
+/* Two parts of a batch, in place of whose gradients parameters and moments are read. */
+static void part_check(int64_t count)
+{
+    struct slab slab;
+    double squares = 0.0;
+    slab_open(&slab, count, 3);
+    if (mirror_detects_races(&slab.mirror) && count > RACES_MOST) {
+        slab_close(&slab);
+        return;
+    }
+    vectors_det(slab.args.moment1, "part", count, -1, 1);
+    for (int64_t i = 0; i < count; i++) {
+        slab.args.moment1[i] += slab.args.grad[i];
+        squares += (double)slab.args.param[i] * (double)slab.args.param[i] +
+                   (double)slab.args.moment1[i] * (double)slab.args.moment1[i];
+    }
+    mirror_run(&slab.mirror, part_work, &slab.args);
+    assert_true(slab.norms.part_squares == 0.0 && isnan(slab.norms.part_cosine)); /* not asked for */
+    slab.control.noise = NOISE_OF_PARTS;
+    mirror_run(&slab.mirror, part_work, &slab.args);
+    assert_true(fabs(slab.norms.part_squares - squares) <= 1e-6 * squares);
+    double *a = naive_sketch(slab.args.grad, count), *b = naive_sketch(slab.args.moment1, count);
+    const int64_t buckets = sketch_count(count);
+    const double cosine = product(a, b, buckets) / sqrt(product(a, a, buckets) * product(b, b, buckets));
+    if (fabs(slab.norms.part_cosine - cosine) > 1e-5)
+        fail_msg("size %d: cosine %.9g, expected %.9g", (int)count, slab.norms.part_cosine, cosine);
+    free(a);
+    free(b);
+    slab_close(&slab);
+}
+
+static void test_parts(void **state)
+{
+    (void)state;
+    for (int s = 0; s < COUNT_OF(sizes); s++)
+        part_check(sizes[s]);
+}
+
 static void test_sketches(void **state)
 {
     (void)state;
@@ -107,6 +153,6 @@ static void test_sketches(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_sketches)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_sketches), cmocka_unit_test(test_parts)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -195,6 +195,10 @@ const struct key schema_keys[] = {
      .help = "a progress line this often when stderr is no terminal"},
     {"stats", "steps_every", "", INT(stats.steps_every), FROM_TO(1, MANY), .fallback = "1",
      .help = "every so many steps a row goes to steps.csv"},
+    {"stats", "noise_every", "", INT(stats.noise_every), FROM_TO(0, MANY), .fallback = "128",
+     .help =
+         "the gradient's noise scale is measured every so many steps, at the price of one more forward and backward "
+         "pass each; with train.accumulate eight times as often at next to no price; 0: never"},
 
     {"run", "dir", "", TEXT(run.dir), .fallback = "\"runs\"", .help = "the folder that holds the run directories"},
     {"run", "name", "", TEXT(run.name), .fallback = "\"\"",

@@ -212,7 +212,8 @@ static size_t lay_out(struct plan *plan, const size_t *saved_bytes, size_t *save
 
 /* What lies in SLAB_BATCH, by offset. */
 struct batch_layout {
-    size_t control, sums, labels, samples, losses, predictions, probabilities, norms, nonfinite, segments, bytes;
+    size_t control, sums, half_sums, labels, samples, losses, predictions, probabilities, norms, nonfinite, segments,
+        bytes;
 };
 
 static size_t carve(size_t *used, size_t bytes)
@@ -228,6 +229,7 @@ static struct batch_layout lay_out_batch(const struct plan *plan)
     struct batch_layout layout = {0};
     layout.control = carve(&layout.bytes, sizeof(struct step_control));
     layout.sums = carve(&layout.bytes, sizeof(struct loss_sums));
+    layout.half_sums = carve(&layout.bytes, sizeof(struct loss_sums));
     layout.labels = carve(&layout.bytes, rows * sizeof(int32_t));
     layout.samples = carve(&layout.bytes, rows * sizeof(int32_t));
     layout.losses = carve(&layout.bytes, rows * sizeof(float));
@@ -361,6 +363,7 @@ static int bind_batch(struct plan *plan, const struct batch_layout *layout)
     const struct graph *graph = plan->graph;
     plan->control = slab_at(plan, SLAB_BATCH, layout->control);
     plan->sums = slab_at(plan, SLAB_BATCH, layout->sums);
+    plan->half_sums = slab_at(plan, SLAB_BATCH, layout->half_sums);
     plan->gather = (struct gather_args){
         .image = options->image,
         .dtype = options->dtype,

@@ -95,6 +95,8 @@ static int queue_training(void *context)
     TRY(backend->loss(device, &plan->loss));
     TRY(plan_backward(plan));
     if (plan->options.accumulate)
+        TRY(backend->part_norm(device, &plan->update, plan->slabs[SLAB_GRAD].memory, first));
+    if (plan->options.accumulate)
         TRY(backend->accumulate(device, plan->slabs[SLAB_GRAD_SUM].memory, plan->slabs[SLAB_GRAD].memory,
                                 plan->param_count, DT_F32, first));
     if (!last)
@@ -106,6 +108,31 @@ static int queue_training(void *context)
         TRY(backend->blend(device, plan->slabs[SLAB_STATE_EMA].memory, plan->slabs[SLAB_STATE].memory,
                            plan->state_count, plan->control));
     return backend->record(device, plan->records, PLAN_RECORDS, plan->sums, &plan->update);
+}
+
+static int queue_half(void *context)
+{
+    struct plan *plan = ((const struct batch *)context)->plan;
+    struct loss_args loss;
+    TRY(plan->backend->zero(plan->device, plan->half_sums, sizeof *plan->half_sums));
+    TRY(gather_batch(plan, true));
+    TRY(plan_forward(plan, true));
+    loss = plan->loss;
+    loss.grad_rows = plan->options.batch / 2;
+    loss.table = NULL;
+    loss.sums = plan->half_sums;
+    TRY(plan->backend->loss(plan->device, &loss));
+    TRY(plan_backward(plan));
+    return plan->backend->part_norm(plan->device, &plan->update, plan->update.grad, true);
+}
+
+int plan_half_batch(struct plan *plan, const struct step_control *control)
+{
+    struct batch batch = {plan, true, true};
+    assert(plan->options.training && !plan->options.accumulate && control->noise == NOISE_OF_HALF);
+    assert(plan->options.batch >= 2);
+    TRY(send_control(plan, control, true));
+    return plan->backend->repeat(plan->device, &plan->recordings[BATCH_HALF], queue_half, &batch);
 }
 
 static int queue_evaluation(void *context)

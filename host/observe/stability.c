@@ -62,6 +62,19 @@ static void look_at_windows(const struct loss_series *series, struct stability *
     arena_free(&arena);
 }
 
+/* Rows from the first of the last measurements on. */
+static void scale_noise(const struct table *steps, struct stability *stability)
+{
+    const double *grad = table_column(steps, "noise_grad"), *trace = table_column(steps, "noise_trace");
+    int64_t first = steps->row_count, measured = 0;
+    stability->noise_scale = (struct estimate){NAN, NAN, NAN};
+    if (!grad || !trace)
+        return;
+    while (first > 0 && measured < STABILITY_MEASUREMENTS)
+        measured += isfinite(grad[--first]);
+    stability->noise_scale = noise_scale_of(grad + first, trace + first, steps->row_count - first);
+}
+
 static void count_spikes(const struct loss_series *series, struct stability *stability)
 {
     struct loss_window window = {0};
@@ -79,6 +92,7 @@ void stability_of(const struct table *steps, struct stability *stability)
     const double *columns[COUNT_OF(names)], *bad = table_column(steps, "bad");
     bool complete = steps->row_count > 0;
     *stability = (struct stability){.steps = steps->row_count};
+    scale_noise(steps, stability);
     for (int i = 0; i < COUNT_OF(names); i++)
         complete = (columns[i] = table_column(steps, names[i])) && complete;
     if (!complete) {
@@ -220,13 +234,14 @@ char *stability_json(const struct stability *stability, struct arena *arena)
     const int count = stability_say(stability, texts);
     for (int i = 0; i < count; i++)
         json_array_append_new(said, json_string(texts[i]));
-    json_t *root = json_pack(
-        "{s:I, s:I, s:I, s:I, s:I, s:I, s:{s:o, s:o, s:o, s:o, s:o}, s:o, s:o}", "steps", (json_int_t)stability->steps,
-        "refused", (json_int_t)stability->refused, "epoch_steps", (json_int_t)stability->epoch_steps, "windows",
-        (json_int_t)stability->windows, "spikes", (json_int_t)stability->spikes, "spikes_of_batch",
-        (json_int_t)stability->spikes_of_batch, "median", "phi", number(stability->phi), "variance_ratio",
-        number(stability->variance_ratio), "sampling", number(stability->sampling), "motion", number(stability->motion),
-        "trend", number(stability->trend), "last", window(stability), "text", said);
+    json_t *root =
+        json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:{s:o, s:o, s:o, s:o, s:o}, s:o, s:o, s:o}", "steps",
+                  (json_int_t)stability->steps, "refused", (json_int_t)stability->refused, "epoch_steps",
+                  (json_int_t)stability->epoch_steps, "windows", (json_int_t)stability->windows, "spikes",
+                  (json_int_t)stability->spikes, "spikes_of_batch", (json_int_t)stability->spikes_of_batch, "median",
+                  "phi", number(stability->phi), "variance_ratio", number(stability->variance_ratio), "sampling",
+                  number(stability->sampling), "motion", number(stability->motion), "trend", number(stability->trend),
+                  "noise_scale", interval(&stability->noise_scale), "last", window(stability), "text", said);
     char *dumped = json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(9));
     char *text = arena_text(arena, dumped);
     free(dumped);

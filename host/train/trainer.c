@@ -24,18 +24,34 @@ static double rate_at(const struct trainer *trainer, int64_t step_in_epoch)
     return schedule_lr(&trainer->config, state->plateau.lr, state->epoch, step_in_epoch, trainer->steps_per_epoch);
 }
 
+/* What a step costs goes by the interval: one forward and backward pass more where the batch is halved; accumulated
+ * batches cost only one more reading of the gradients, so that they are measured more often. */
+static enum noise_kind noise_at(const struct config *config, int64_t step)
+{
+    enum { PARTS_OFTENER = 8 };
+    const int64_t every = config->stats.noise_every, oftener = every / PARTS_OFTENER;
+    if (every == 0)
+        return NOISE_NONE;
+    if (config->train.accumulate > 1)
+        return oftener <= 1 || step % oftener == 0 ? NOISE_OF_PARTS : NOISE_NONE;
+    return config->train.batch_size >= 2 && step % every == 0 ? NOISE_OF_HALF : NOISE_NONE;
+}
+
 struct step_control step_control_at(const struct trainer *trainer, int64_t step_in_epoch, int micro)
 {
     const struct config *config = &trainer->config;
     const struct train_state *state = &trainer->state;
+    const int64_t step = state->step - state->step_in_epoch + step_in_epoch;
     return (struct step_control){
         .seed = (uint64_t)config->train.seed,
-        .step = state->step - state->step_in_epoch + step_in_epoch,
+        .step = step,
         .first = (step_in_epoch * config->train.accumulate + micro) * config->train.batch_size,
         .epoch = (uint32_t)state->epoch,
         .valid = config->train.batch_size,
         .micro = micro,
         .lr = (float)rate_at(trainer, step_in_epoch),
+        .noise = (int32_t)noise_at(config, step),
+        .parts = config->train.accumulate,
         .ema_decay = config->optim.ema_decay,
         .ema_warmup = config->optim.ema_warmup,
     };
@@ -48,6 +64,8 @@ static int train_step(struct trainer *trainer)
     for (int micro = 0; micro < batches; micro++) {
         struct step_control control = step_control_at(trainer, state->step_in_epoch, micro);
         TRY(batch_next(&trainer->session, &control));
+        if (control.noise == NOISE_OF_HALF)
+            TRY(plan_half_batch(&trainer->session.plan, &control));
         TRY(plan_train_batch(&trainer->session.plan, &control, micro == 0, micro == batches - 1));
         TRY(batch_queued(&trainer->session, &control));
     }

@@ -3,6 +3,7 @@
 #ifndef COMMON_RECORD_H
 #define COMMON_RECORD_H
 #include "kernels/common/loss_scale.h"
+#include "kernels/common/noise.h"
 #include "kernels/common/quantile.h"
 #include <math.h>
 #include <stdbool.h>
@@ -39,9 +40,7 @@ HOST_DEVICE struct step_record record_make(struct step_control *control, const s
     record.grad_dot_update = refused ? NAN : norms->grad_dot_update;
     record.grad_cosine = refused ? NAN : norms->grad_cosine;
     record.grad_dot_last = refused ? NAN : norms->grad_dot_last;
-    record.noise_grad = NAN;
-    record.noise_trace = NAN;
-    record.noise_parts = 0;
+    noise_finish(&record, control, norms);
     record.loss_scale = scale_loss ? loss_scale(control) : NAN;
     if (scale_loss && loss_scale_step(control, sums->nonfinite == 0))
         record.bad = REFUSED_SCALE;

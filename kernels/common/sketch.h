@@ -9,6 +9,7 @@
 #define COMMON_SKETCH_H
 #include "backend.h"
 #include "kernels/common/bf16.h"
+#include "kernels/common/loss_scale.h"
 #include <math.h>
 
 HOST_DEVICE int64_t sketch_bucket(int64_t element)
@@ -27,12 +28,13 @@ HOST_DEVICE float sketch_signed(int64_t element, float value)
 /* Inner products over the buckets. */
 struct sketch_sums {
     double self, last, both, moved; /* g.g, l.l, g.l, g.u: this gradient, the last one, the last update */
+    double part, shared;            /* p.p, g.p: a part's gradient */
 };
 
-HOST_DEVICE struct sketch_sums sketch_sums_at(float gradient, float last, float moved)
+HOST_DEVICE struct sketch_sums sketch_sums_at(float gradient, float last, float moved, float part)
 {
-    struct sketch_sums sums = {(double)gradient * (double)gradient, (double)last * (double)last,
-                               (double)gradient * (double)last, (double)gradient * (double)moved};
+    double g = (double)gradient, l = (double)last, p = (double)part;
+    struct sketch_sums sums = {g * g, l * l, g * l, g * (double)moved, p * p, g * p};
     return sums;
 }
 
@@ -42,6 +44,8 @@ HOST_DEVICE struct sketch_sums sketch_sums_merge(struct sketch_sums a, struct sk
     a.last += b.last;
     a.both += b.both;
     a.moved += b.moved;
+    a.part += b.part;
+    a.shared += b.shared;
     return a;
 }
 
@@ -51,7 +55,16 @@ HOST_DEVICE void sketch_finish(struct step_norms *norms, struct sketch_sums sums
 {
     bool known = control->kept.updates > 0;
     norms->grad_cosine = known ? (float)(sums.both / sqrt(sums.self * sums.last)) : NAN;
+    norms->part_cosine = sums.shared / sqrt(sums.self * sums.part);
     norms->grad_dot_last = known ? (float)(sums.moved * (double)scale) : NAN;
+}
+
+/* squares: sum over the elements of a part's gradient. */
+HOST_DEVICE void part_finish(struct step_norms *norms, const struct step_control *control, double squares, bool first)
+{
+    const double unscale = (double)loss_unscale(control);
+    squares *= unscale * unscale;
+    norms->part_squares = first ? squares : norms->part_squares + squares;
 }
 
 /* From sums over the elements: squares of the change and of the new values, change times gradient. */
@@ -77,5 +90,10 @@ HOST_DEVICE const float *sketch_last(const struct update_args *args)
 HOST_DEVICE float *sketch_moved(const struct update_args *args)
 {
     return args->sketches + 2 * sketch_count(args->count);
+}
+
+HOST_DEVICE float *sketch_part(const struct update_args *args)
+{
+    return args->sketches + 3 * sketch_count(args->count);
 }
 #endif

@@ -244,6 +244,7 @@ const struct backend backend_cpu = {
     .loss = cpu_loss,
     .accumulate = cpu_accumulate,
     .grad_norm = cpu_grad_norm,
+    .part_norm = cpu_part_norm,
     .update = cpu_update,
     .lower = cpu_lower,
     .blend = cpu_blend,

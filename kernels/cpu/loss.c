@@ -53,7 +53,9 @@ static int row_loss(const struct loss_args *args, int row)
     assert(target.label >= -1 && target.label < args->classes);
     struct loss_peak peak = row_peak(args, first);
     struct loss_mass mass = row_mass(args, &target, first, peak.logit);
-    float scale = target.label < 0 ? 0.0f : args->grad_scale / (float)args->control->valid * loss_scale(args->control);
+    bool graded = target.label >= 0 && (args->grad_rows == 0 || row < args->grad_rows);
+    float rows = (float)(args->grad_rows ? args->grad_rows : args->control->valid);
+    float scale = graded ? args->grad_scale / rows * loss_scale(args->control) : 0.0f;
     args->predictions[row] = peak.index;
     args->losses[row] = target.label < 0 ? 0.0f : loss_value(mass);
     for (int c = 0; c < args->classes; c++) {
@@ -62,7 +64,7 @@ static int row_loss(const struct loss_args *args, int row)
             args->probabilities[first + c] = loss_probability(mass, logit, peak.logit);
         if (args->logits_grad) {
             /* Chosen, not multiplied: whatever an uncounted row holds, its gradient is 0. */
-            float slope = target.label < 0 ? 0.0f : loss_gradient(&target, c, mass, logit, peak.logit) * scale;
+            float slope = graded ? loss_gradient(&target, c, mass, logit, peak.logit) * scale : 0.0f;
             value_put(args->logits_grad, args->dtype, first + c, slope);
         }
     }

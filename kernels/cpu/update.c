@@ -27,9 +27,8 @@ static inline void sketch_add(float *restrict bucket, int64_t begin, const float
 
 /* ---- the gradient's norm ---- */
 
-static void block_grad(const struct update_args *args, int64_t begin, int count, struct chunk_sums *sums)
+static void block_squares(const float *restrict grad, int count, struct chunk_sums *sums)
 {
-    const float *restrict grad = args->grad + begin;
     double squares = 0.0;
     int nonfinite = 0;
 #pragma omp simd reduction(+ : squares, nonfinite)
@@ -41,23 +40,27 @@ static void block_grad(const struct update_args *args, int64_t begin, int count,
     sums->nonfinite += nonfinite;
 }
 
-static void block_sketch(const struct update_args *args, int64_t begin, int count, struct sketch_sums *sums)
+static void block_sketch(const struct update_args *args, int64_t begin, int count, bool noise, struct sketch_sums *sums)
 {
     const int64_t first = sketch_bucket(begin);
     const float *restrict last = sketch_last(args) + first, *restrict moved = sketch_moved(args) + first;
-    float bucket[SKETCH_LANES] = {0};
-    double self = 0.0, before = 0.0, both = 0.0, slope = 0.0;
+    float bucket[SKETCH_LANES] = {0}, part[SKETCH_LANES] = {0};
+    double self = 0.0, before = 0.0, both = 0.0, slope = 0.0, of_part = 0.0, shared = 0.0;
     sketch_add(bucket, begin, args->grad + begin, count);
     memcpy(sketch_now(args) + first, bucket, sizeof bucket);
-#pragma omp simd reduction(+ : self, before, both, slope)
+    if (noise)
+        memcpy(part, sketch_part(args) + first, sizeof part);
+#pragma omp simd reduction(+ : self, before, both, slope, of_part, shared)
     for (int lane = 0; lane < SKETCH_LANES; lane++) {
-        const struct sketch_sums one = sketch_sums_at(bucket[lane], last[lane], moved[lane]);
+        const struct sketch_sums one = sketch_sums_at(bucket[lane], last[lane], moved[lane], part[lane]);
         self += one.self;
         before += one.last;
         both += one.both;
         slope += one.moved;
+        of_part += one.part;
+        shared += one.shared;
     }
-    *sums = sketch_sums_merge(*sums, (struct sketch_sums){self, before, both, slope});
+    *sums = sketch_sums_merge(*sums, (struct sketch_sums){self, before, both, slope, of_part, shared});
 }
 
 static struct chunk_sums chunk_grad(const struct update_args *args, int64_t begin, int64_t end)
@@ -66,12 +69,39 @@ static struct chunk_sums chunk_grad(const struct update_args *args, int64_t begi
     struct sketch_sums sketch = {0};
     for (int64_t at = begin; at < end; at += BLOCK) {
         int count = (int)(end - at < BLOCK ? end - at : BLOCK);
-        block_grad(args, at, count, &sums);
+        block_squares(args->grad + at, count, &sums);
         if (args->sketches)
-            block_sketch(args, at, count, &sketch);
+            block_sketch(args, at, count, args->control->noise != NOISE_NONE, &sketch);
     }
     memcpy(sums.sum + 1, &sketch, sizeof sketch);
     return sums;
+}
+
+static struct chunk_sums chunk_part(const struct update_args *args, const float *grad, int64_t begin, int64_t end)
+{
+    struct chunk_sums sums = {0};
+    for (int64_t at = begin; at < end; at += BLOCK) {
+        int count = (int)(end - at < BLOCK ? end - at : BLOCK);
+        float *bucket = sketch_part(args) + sketch_bucket(at);
+        block_squares(grad + at, count, &sums);
+        memset(bucket, 0, SKETCH_LANES * sizeof *bucket);
+        sketch_add(bucket, at, grad + at, count);
+    }
+    return sums;
+}
+
+int cpu_part_norm(struct device *device, const struct update_args *args, const float *grad, bool first)
+{
+    assert(args->sketches);
+    if (args->control->noise == NOISE_NONE)
+        return OK;
+    int chunks = chunk_count(args->count);
+#pragma omp parallel for schedule(static) num_threads(device->threads)
+    for (int chunk = 0; chunk < chunks; chunk++)
+        device->chunk[chunk] =
+            chunk_part(args, grad, chunk_begin(args->count, chunk), chunk_begin(args->count, chunk + 1));
+    part_finish(args->norms, args->control, chunk_total(device, chunks).sum[0], first);
+    return OK;
 }
 
 int cpu_grad_norm(struct device *device, const struct update_args *args)

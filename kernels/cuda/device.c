@@ -281,6 +281,7 @@ const struct backend backend_cuda = {
     .loss = cuda_loss,
     .accumulate = cuda_accumulate,
     .grad_norm = cuda_grad_norm,
+    .part_norm = cuda_part_norm,
     .update = cuda_update,
     .lower = cuda_lower,
     .blend = cuda_blend,

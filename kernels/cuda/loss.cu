@@ -68,7 +68,9 @@ template <class T> __device__ loss_part row_loss(const loss_args &args, int row)
     const loss_peak peak = row_peak(logits, args.classes);
     const loss_mass mass = row_mass(target, logits, peak.logit);
     const bool counts = target.label >= 0;
-    const float scale = counts ? args.grad_scale / (float)args.control->valid * loss_scale(args.control) : 0.0f;
+    const bool graded = counts && (args.grad_rows == 0 || row < args.grad_rows);
+    const float rows = (float)(args.grad_rows ? args.grad_rows : args.control->valid);
+    const float scale = graded ? args.grad_scale / rows * loss_scale(args.control) : 0.0f;
     for (int c = lane; c < args.classes; c += 32) {
         float logit = gpu::to_float(logits[c]);
         if (args.probabilities)
@@ -76,7 +78,7 @@ template <class T> __device__ loss_part row_loss(const loss_args &args, int row)
         /* Chosen, not multiplied: whatever an uncounted row holds, its gradient is 0. */
         if (args.logits_grad)
             ((T *)args.logits_grad)[first + c] =
-                gpu::from_float<T>(counts ? loss_gradient(&target, c, mass, logit, peak.logit) * scale : 0.0f);
+                gpu::from_float<T>(graded ? loss_gradient(&target, c, mass, logit, peak.logit) * scale : 0.0f);
     }
     const float loss = counts ? loss_value(mass) : 0.0f;
     const bool finite = float_finite(loss);

@@ -30,6 +30,17 @@ template <class F> __device__ void for_stretches(int64_t count, F at)
     }
 }
 
+/* A lane's elements of a stretch; 0 where there are none. */
+__device__ void load_some(float (&values)[WIDTH], const float *from, int count)
+{
+    if (count == WIDTH) {
+        gpu::load<WIDTH>(values, from);
+        return;
+    }
+    for (int k = 0; k < WIDTH; k++)
+        values[k] = k < count ? from[k] : 0.0f;
+}
+
 /* The buckets of a stretch from every lane's elements, signed, 0 where there are none. Lane (bits b4 b3 b2 b1 b0) gets
  * bucket 4 * (b1 b0) + 2 * b4 + b3: each step halves what a lane holds and adds the other half of its partner. */
 __device__ float bucket_sum(const float (&value)[WIDTH])
@@ -84,17 +95,14 @@ __device__ void grad_norm_finish(const update_args &args, const grad_part &total
 __global__ void __launch_bounds__(gpu::THREADS)
     grad_norm_kernel(const __grid_constant__ update_args args, grad_part *parts, unsigned *ticket)
 {
-    const grad_part none = {0.0, {0.0, 0.0, 0.0, 0.0}, 0};
+    const grad_part none = {0.0, {0.0, 0.0, 0.0, 0.0, 0.0, 0.0}, 0};
     grad_part mine = none;
     float *now = args.sketches ? sketch_now(&args) : nullptr;
     const float *last = now ? sketch_last(&args) : nullptr, *moved = now ? sketch_moved(&args) : nullptr;
+    const float *part = now && args.control->noise != NOISE_NONE ? sketch_part(&args) : nullptr;
     for_stretches(args.count, [&](int64_t stretch, int64_t i, int count) {
-        float grad[WIDTH] = {0.0f};
-        if (count == WIDTH)
-            gpu::load<WIDTH>(grad, args.grad + i);
-        else
-            for (int k = 0; k < count; k++)
-                grad[k] = args.grad[i + k];
+        float grad[WIDTH];
+        load_some(grad, args.grad + i, count);
         for (int k = 0; k < WIDTH; k++) {
             mine.squares += (double)grad[k] * (double)grad[k];
             mine.nonfinite += !float_finite(grad[k]);
@@ -106,7 +114,8 @@ __global__ void __launch_bounds__(gpu::THREADS)
         const int64_t place = bucket_place(stretch);
         if (bucket_mine()) {
             now[place] = bucket;
-            mine.sketch = sketch_sums_merge(mine.sketch, sketch_sums_at(bucket, last[place], moved[place]));
+            mine.sketch = sketch_sums_merge(
+                mine.sketch, sketch_sums_at(bucket, last[place], moved[place], part ? part[place] : 0.0f));
         }
     });
     mine = gpu::block_reduce<WARPS>(mine, none, grad_part_merge);
@@ -115,6 +124,40 @@ __global__ void __launch_bounds__(gpu::THREADS)
     grad_part total = gpu::parts_reduce<WARPS>(parts, (int)gridDim.x, none, grad_part_merge);
     if (threadIdx.x == 0)
         grad_norm_finish(args, total);
+}
+
+/* ---- the gradient of a part of the batch ---- */
+
+__device__ double add(double a, double b)
+{
+    return a + b;
+}
+
+__global__ void __launch_bounds__(gpu::THREADS)
+    part_norm_kernel(const __grid_constant__ update_args args, const float *gradient, bool first, double *parts,
+                     unsigned *ticket)
+{
+    if (args.control->noise == NOISE_NONE)
+        return;
+    double mine = 0.0;
+    float *sketch = sketch_part(&args);
+    for_stretches(args.count, [&](int64_t stretch, int64_t i, int count) {
+        float grad[WIDTH];
+        load_some(grad, gradient + i, count);
+        for (int k = 0; k < WIDTH; k++) {
+            mine += (double)grad[k] * (double)grad[k];
+            grad[k] = sketch_signed(i + k, grad[k]);
+        }
+        const float bucket = bucket_sum(grad);
+        if (bucket_mine())
+            sketch[bucket_place(stretch)] = bucket;
+    });
+    mine = gpu::block_reduce<WARPS>(mine, 0.0, add);
+    if (!gpu::leave_part(parts, mine, ticket))
+        return;
+    const double total = gpu::parts_reduce<WARPS>(parts, (int)gridDim.x, 0.0, add);
+    if (threadIdx.x == 0)
+        part_finish(args.norms, args.control, total, first);
 }
 
 /* ---- the update ---- */
@@ -288,6 +331,14 @@ int cuda_grad_norm(struct device *device, const struct update_args *args)
     static_assert(gpu::MOST_BLOCKS * sizeof(grad_part) <= CUDA_REDUCTION_BYTES, "one part for each block");
     CUDA_TRY(gpu::launch(grad_norm_kernel, update_blocks(args->count), gpu::THREADS, 0, device->stream, *args,
                          (grad_part *)device->reduction, device->tickets + gpu::TICKET_GRAD_NORM));
+    return OK;
+}
+
+int cuda_part_norm(struct device *device, const struct update_args *args, const float *grad, bool first)
+{
+    assert(args->count > 0 && args->sketches && gpu::aligned16(grad));
+    CUDA_TRY(gpu::launch(part_norm_kernel, update_blocks(args->count), gpu::THREADS, 0, device->stream, *args, grad,
+                         first, (double *)device->reduction, device->tickets + gpu::TICKET_PART_NORM));
     return OK;
 }
 
