@@ -18,7 +18,7 @@ static void make_good(void)
 /* PNG with a header that says any size, its checksum right. */
 static void write_header_only(const char *path, uint32_t width, uint32_t height)
 {
-    uint8_t bytes[41] = "\x89PNG\r\n\x1a\n\0\0\0\rIHDR";
+    uint8_t bytes[58] = "\x89PNG\r\n\x1a\n\0\0\0\rIHDR";
     for (int i = 0; i < 4; i++) {
         bytes[16 + i] = (uint8_t)(width >> (24 - 8 * i));
         bytes[20 + i] = (uint8_t)(height >> (24 - 8 * i));
@@ -33,7 +33,7 @@ static void write_header_only(const char *path, uint32_t width, uint32_t height)
     }
     for (int i = 0; i < 4; i++)
         bytes[29 + i] = (uint8_t)(~crc >> (24 - 8 * i));
-    memcpy(bytes + 33, "\0\0\0\1IDAT", 8); /* the header is believed from here on */
+    memcpy(bytes + 33, "\0\0\0\1IDATx\0\0\0\0\0\0\0\0IEND\0\0\0\0", 25); /* the frame of a whole file */
     fixture_write(path, bytes, sizeof bytes);
 }
 

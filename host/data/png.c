@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SIDE_MAX = 65500, CHUNK_MAX = 1 << 23 }; /* bytes of a chunk beside the pixels: a colour profile fits */
+enum { SIDE_MAX = 65500, SIGNATURE_BYTES = 8, CHUNK_FRAME = 12 };
 /* As PIL's limit against decompression bombs. */
 static const int64_t PIXELS_MAX = 178956970;
 
@@ -89,7 +89,6 @@ static bool decode_rows(struct codec *codec, png_structp png, png_infop info)
         return false;
     png_set_read_fn(png, codec, codec_read);
     png_set_user_limits(png, SIDE_MAX, SIDE_MAX);
-    png_set_chunk_malloc_max(png, CHUNK_MAX);
     png_read_info(png, info);
     codec->height = (int)png_get_image_height(png, info);
     codec->width = (int)png_get_image_width(png, info);
@@ -110,9 +109,31 @@ static bool decode_rows(struct codec *codec, png_structp png, png_infop info)
     return true;
 }
 
+static uint32_t big_endian(const uint8_t *from)
+{
+    return (uint32_t)from[0] << 24 | (uint32_t)from[1] << 16 | (uint32_t)from[2] << 8 | from[3];
+}
+
+/* Whether every chunk ends within the file. libpng takes memory for a chunk by the length it claims, up to 2 GB. */
+static bool chunks_fit(const uint8_t *bytes, size_t count)
+{
+    for (size_t at = SIGNATURE_BYTES; at + CHUNK_FRAME <= count;) {
+        const size_t length = big_endian(bytes + at);
+        if (length > count - at - CHUNK_FRAME)
+            return false;
+        if (memcmp(bytes + at + 4, "IEND", 4) == 0)
+            return true;
+        at += CHUNK_FRAME + length;
+    }
+    return false;
+}
+
 int png_decode(const char *name, const void *bytes, size_t count, uint8_t **pixels, int *height, int *width)
 {
     *pixels = NULL;
+    if (!chunks_fit(bytes, count))
+        return FAIL(ERR_DATA, "%s: cannot be decoded: the file ends too early (truncated?); replace or remove it",
+                    name);
     struct codec codec = {.bytes = bytes, .left = count};
     png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &codec, codec_error, codec_warning);
     png_infop info = png ? png_create_info_struct(png) : NULL;
