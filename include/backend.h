@@ -149,6 +149,7 @@ struct op_desc {
     bool training;           /* false: forward only, ever */
     bool in_grad[OP_MAX_IN]; /* a gradient of this input will be asked for */
     bool deterministic;      /* results repeat bit for bit, also where another way is faster */
+    bool sizes_only;         /* for needs alone: quick, scratch as much as it may come to, never run */
     bool tf32;               /* operands in fp32 may be rounded to TF32 in products and convolutions */
 };
 
@@ -282,6 +283,8 @@ struct backend {
     /* Whether the device computes in this dtype at all, and whether it has it in hardware. */
     bool (*supports)(const struct device *device, enum dtype dtype, bool *in_hardware);
 
+    /* Bytes that can be allocated now; SIZE_MAX: not known. */
+    size_t (*available)(const struct device *device);
     int (*alloc)(struct device *device, size_t bytes, void **memory); /* zeroed, aligned to 256 bytes */
     void (*release)(struct device *device, void *memory);             /* accepts NULL */
     /* Makes host memory readable by the device for as long as it is placed; on the CPU the same pointer. */

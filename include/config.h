@@ -40,7 +40,8 @@ struct config {
         int resize;
         bool shuffle;
         char cache[CONFIG_TEXT];
-        int memory; /* MiB; 0: half of what is free */
+        int memory;          /* MiB; 0: half of what is free */
+        double device_share; /* of the device's free memory, for images */
         enum on_error on_error;
         int threads;
     } data;
@@ -91,7 +92,7 @@ struct config {
         int64_t seed;
         double label_smoothing;
         enum precision_kind precision;
-        bool tf32;
+        bool tf32, deterministic;
         char device[32];
     } train;
     struct {

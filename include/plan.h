@@ -76,6 +76,7 @@ struct plan {
     const struct backend *backend;
     struct device *device;
     struct plan_options options;
+    bool sizes_only; /* by plan_measure: nothing can be run */
     struct arena arena;
     struct slab slabs[SLAB_COUNT];
     void **states;                  /* per node: what the operation prepared */
@@ -101,6 +102,9 @@ void plan_free(struct plan *plan); /* accepts a zeroed struct */
 /* Prints slabs with bytes and, verbose, every value's place. */
 void plan_print(const struct plan *plan, FILE *stream, bool verbose);
 size_t plan_bytes(const struct plan *plan);
+/* Device memory that such a plan takes at most; takes none itself. */
+int plan_measure(const struct graph *graph, const struct backend *backend, struct device *device,
+                 const struct plan_options *options, size_t *bytes);
 
 /* Which images the next batches come from: device memory; order is the position -> sample table. */
 void plan_set_data(struct plan *plan, const uint8_t *pixels, const int32_t *labels, const int32_t *order);

@@ -54,6 +54,9 @@ const struct key schema_keys[] = {
      .help =
          "MiB of images held in memory; a larger data set is read again every epoch, decoded ahead of the training; "
          "0: half of what is free"},
+    {"data", "device_share", "", REAL(data.device_share), FROM_TO(0, 1), .fallback = "0.5",
+     .help = "on a GPU: images stay in its memory if they take at most this share of what the network leaves free; "
+             "larger sets are sent batch by batch, with the same results"},
     {"data", "cache", "", TEXT(data.cache), .fallback = "\"auto\"",
      .help = "packed copies made by `evenkeel pack`; auto: used where they lie beside the images and are up to date; "
              "off; or the folder they are in"},
@@ -183,6 +186,9 @@ const struct key schema_keys[] = {
              "scales the loss by itself"},
     {"train", "tf32", "", BOOL(train.tf32), .fallback = "false",
      .help = "in fp32 on a GPU: convolutions and products may round what they multiply to 10 bits (TF32)"},
+    {"train", "deterministic", "", BOOL(train.deterministic), .fallback = "true",
+     .help =
+         "the same run gives the same bits again; false: libraries of a GPU may also use what is faster without that"},
     {"train", "device", "", TEXT(train.device), .fallback = "\"auto\"",
      .help = "auto, cpu, cuda or cuda:N; `evenkeel devices` lists them"},
     {"train", "threads", "threads", INT(train.threads), FROM_TO(0, 1024), .fallback = "0",

@@ -4,6 +4,7 @@
 #include "plan.h"
 
 #include "liveness.h"
+#include "plan_fit.h"
 #include "text.h"
 
 #include <assert.h>
@@ -60,6 +61,7 @@ static int prepare_node(struct plan *plan, int number, size_t *saved_bytes, size
         .training = plan->options.training,
         .deterministic = plan->options.deterministic,
         .tf32 = plan->options.tf32,
+        .sizes_only = plan->sizes_only,
     };
     for (int k = 0; k < node->in_count; k++) {
         desc.in[k] = with_batch(graph->values[node->in[k]].shape, batch);
@@ -241,49 +243,6 @@ static struct batch_layout lay_out_batch(const struct plan *plan)
     return layout;
 }
 
-static void size_slabs(struct plan *plan, size_t activation_bytes, size_t scratch_bytes, size_t batch_bytes)
-{
-    const struct plan_options *options = &plan->options;
-    const size_t params = (size_t)plan->param_count * sizeof(float), states = (size_t)plan->state_count * sizeof(float);
-    const bool two_moments = options->update.kind != OPTIMIZER_SGD;
-    const bool one_moment = two_moments || options->update.momentum != 0.0f;
-    const size_t bytes[SLAB_COUNT] = {
-        [SLAB_PARAM] = params,
-        [SLAB_LOW] = options->dtype == DT_F32 ? 0 : (size_t)plan->param_count * dtype_bytes(options->dtype),
-        [SLAB_GRAD] = options->training ? params : 0,
-        [SLAB_GRAD_SUM] = options->training && options->accumulate ? params : 0,
-        [SLAB_MOMENT1] = options->training && one_moment ? params : 0,
-        [SLAB_MOMENT2] = options->training && two_moments ? params : 0,
-        [SLAB_EMA] = options->training && options->ema ? params : 0,
-        [SLAB_STATE] = states,
-        [SLAB_STATE_EMA] = options->training && options->ema ? states : 0,
-        [SLAB_ACTIVATION] = activation_bytes,
-        [SLAB_SCRATCH] = scratch_bytes,
-        [SLAB_BATCH] = batch_bytes,
-        [SLAB_SAMPLES] = options->training ? (size_t)options->samples * sizeof(struct sample_stats) : 0,
-        [SLAB_SKETCH] = options->training ? (size_t)sketch_count(plan->param_count) * SKETCHES * sizeof(float) : 0,
-    };
-    for (int i = 0; i < SLAB_COUNT; i++)
-        plan->slabs[i].bytes = bytes[i];
-}
-
-static int take_slabs(struct plan *plan)
-{
-    for (int i = 0; i < SLAB_COUNT; i++) {
-        if (plan->slabs[i].bytes == 0)
-            continue;
-        int status = plan->backend->alloc(plan->device, plan->slabs[i].bytes, &plan->slabs[i].memory);
-        if (status < 0) {
-            char whole[24], part[24];
-            text_bytes(whole, (double)plan_bytes(plan));
-            text_bytes(part, (double)plan->slabs[i].bytes);
-            return FAIL(status, "the plan needs %s, %s of it for %s; lower train.batch_size (%d) or the image size: %s",
-                        whole, part, slab_names[i], plan->options.batch, fail_text());
-        }
-    }
-    return OK;
-}
-
 static void *slab_at(const struct plan *plan, enum slab_kind slab, size_t offset)
 {
     char *memory = plan->slabs[slab].memory;
@@ -414,28 +373,60 @@ static int take_records(struct plan *plan)
     return OK;
 }
 
-static int build(struct plan *plan)
+/* What was found out about the plan's memory before any is taken. */
+struct measured {
+    size_t *saved_bytes, *saved_offsets;
+    struct batch_layout batch;
+};
+
+static int measure(struct plan *plan, struct measured *measured)
 {
     const struct graph *graph = plan->graph;
     const size_t nodes = (size_t)graph->node_count;
     plan->states = arena_push(&plan->arena, nodes * sizeof *plan->states);
     plan->calls = arena_push(&plan->arena, nodes * sizeof *plan->calls);
     plan->values = arena_push(&plan->arena, (size_t)graph->value_count * sizeof *plan->values);
-    size_t *saved_bytes = arena_push(&plan->arena, nodes * sizeof *saved_bytes);
-    size_t *saved_offsets = arena_push(&plan->arena, nodes * sizeof *saved_offsets);
+    measured->saved_bytes = arena_push(&plan->arena, nodes * sizeof *measured->saved_bytes);
+    measured->saved_offsets = arena_push(&plan->arena, nodes * sizeof *measured->saved_offsets);
     size_t scratch_bytes = 0;
-
     mark_wanted_gradients(plan);
     for (int i = 0; i < graph->node_count; i++)
-        TRY(prepare_node(plan, i, &saved_bytes[i], &scratch_bytes));
-    const size_t activation_bytes = lay_out(plan, saved_bytes, saved_offsets);
-    const struct batch_layout batch = lay_out_batch(plan);
-    size_slabs(plan, activation_bytes, scratch_bytes, batch.bytes);
-    TRY(take_slabs(plan));
+        TRY(prepare_node(plan, i, &measured->saved_bytes[i], &scratch_bytes));
+    const size_t activation_bytes = lay_out(plan, measured->saved_bytes, measured->saved_offsets);
+    measured->batch = lay_out_batch(plan);
+    plan_size_slabs(plan, activation_bytes, scratch_bytes, measured->batch.bytes);
+    return OK;
+}
+
+int plan_measure(const struct graph *graph, const struct backend *backend, struct device *device,
+                 const struct plan_options *options, size_t *bytes)
+{
+    struct plan plan = {.graph = graph, .backend = backend, .device = device, .options = *options, .sizes_only = true};
+    struct measured measured;
+    const int status = measure(&plan, &measured);
+    *bytes = plan_bytes(&plan);
+    plan_free(&plan);
+    return status;
+}
+
+static int build(struct plan *plan)
+{
+    struct measured measured;
+    size_t bytes;
+    const int status = measure(plan, &measured);
+    if (status == ERR_MEMORY && plan->backend->available(plan->device) != SIZE_MAX) {
+        /* Operations are tried out where they are prepared, which takes part of what they need. */
+        TRY(plan_measure(plan->graph, plan->backend, plan->device, &plan->options, &bytes));
+        return plan_refuse(plan, bytes);
+    }
+    TRY(status);
+    if (plan_bytes(plan) > plan->backend->available(plan->device))
+        return plan_refuse(plan, plan_bytes(plan));
+    TRY(plan_take_slabs(plan));
     if (plan->options.training)
         TRY(take_records(plan));
-    TRY(bind_batch(plan, &batch));
-    bind_calls(plan, saved_bytes, saved_offsets);
+    TRY(bind_batch(plan, &measured.batch));
+    bind_calls(plan, measured.saved_bytes, measured.saved_offsets);
     return OK;
 }
 

@@ -4,6 +4,7 @@
 #include "machine.h"
 #include "train.h"
 
+#include <math.h>
 #include <string.h>
 
 /* ---- opening ---- */
@@ -32,7 +33,9 @@ static int source_place(struct session *session, struct source *source)
 {
     const struct dataset *data = &source->data;
     size_t pixel_bytes = (size_t)(data->count * shape_count(data->image));
-    if (data->pixels) {
+    const size_t available = session->backend->available(session->device);
+    const double room = available == SIZE_MAX ? INFINITY : session->config->data.device_share * (double)available;
+    if (data->pixels && (double)pixel_bytes <= room) {
         const int status = session->backend->place(session->device, data->pixels, pixel_bytes, &source->pixels);
         /* Where the device has no room for them they are sent batch by batch. */
         if (status != OK && status != ERR_MEMORY)

@@ -104,7 +104,7 @@ static int build_model(struct session *session, int batch, bool training)
         .dtype = session->dtype,
         .training = training,
         .samples = card->class_count <= UINT16_MAX ? session->train_source.data.count : 0,
-        .deterministic = true,
+        .deterministic = config->train.deterministic,
         .tf32 = config->train.tf32,
         .accumulate = config->train.accumulate > 1,
         .ema = training && config->optim.ema_decay > 0.0,

@@ -63,7 +63,7 @@ static int range_test(struct finder *finder, struct find_lr_curve *curve)
         curve->variance[i] = record.bad ? NAN : (double)record.loss_variance / record.samples;
         log_progress("restart %d/%d  range test  rate %.2e  loss %.4g", finder->restart + 1, options->restarts,
                      curve->rate[i], curve->loss[i]);
-        over = record.bad != 0;
+        over = record.bad == REFUSED_NONFINITE;
         if (!over && curve->count >= TRAIL) {
             double mean = trailing_mean(curve);
             lowest = fmin(lowest, mean);

@@ -133,6 +133,12 @@ static bool device_supports(const struct device *device, enum dtype dtype, bool 
     return dtype == DT_F32 || (dtype == DT_BF16 && cpu_has(dnnl_cpu_isa_avx512_core));
 }
 
+static size_t device_available(const struct device *device)
+{
+    (void)device;
+    return SIZE_MAX;
+}
+
 static int device_alloc(struct device *device, size_t bytes, void **memory)
 {
     (void)device;
@@ -221,6 +227,7 @@ const struct backend backend_cpu = {
     .close = device_close,
     .describe = device_describe,
     .supports = device_supports,
+    .available = device_available,
     .alloc = device_alloc,
     .release = device_release,
     .place = device_place,

@@ -11,7 +11,6 @@
 #include <string.h>
 
 enum {
-    WORKSPACE_BYTES = 32 << 20,
     POINTER_ALIGNMENT = 16,
     ALGORITHMS_MOST = 32, /* that are timed */
     KEY_BYTES = 320,
@@ -60,7 +59,7 @@ static int describe(struct blas_product *product, const struct blas_problem *pro
 static int ask(struct device *device, const struct blas_product *product, const struct blas_problem *problem,
                cublasLtMatmulPreference_t preference, cublasLtMatmulHeuristicResult_t *found, int *count)
 {
-    const uint64_t workspace = WORKSPACE_BYTES;
+    const uint64_t workspace = BLAS_WORKSPACE_MOST;
     const uint32_t alignment = POINTER_ALIGNMENT,
                    reductions = problem->deterministic
                                     ? CUBLASLT_REDUCTION_SCHEME_NONE | CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE
@@ -143,7 +142,7 @@ static int time_candidates(struct device *device, struct blas_product *product, 
         [ARRAY_BIAS] = {DT_F32, (size_t)bias_count(problem) * sizeof(float)},
     };
     struct tune tune;
-    const int status = tune_open(device, &tune, arrays, ARRAY_COUNT, WORKSPACE_BYTES);
+    const int status = tune_open(device, &tune, arrays, ARRAY_COUNT, BLAS_WORKSPACE_MOST);
     int best = -1;
     *ms = INFINITY;
     for (int i = 0; i < count && status == OK; i++) {
@@ -199,7 +198,7 @@ static bool take_kept(struct device *device, const char *key, struct blas_produc
     free(kept.choice);
     if (vendor.cublasLtMatmulAlgoCheck(device->blas, product->desc, product->a, product->b, product->out, product->out,
                                        &algorithm, &checked) != CUBLAS_STATUS_SUCCESS ||
-        checked.workspaceSize > WORKSPACE_BYTES) {
+        checked.workspaceSize > BLAS_WORKSPACE_MOST) {
         tune_cache_refuse(key, "cuBLAS does not take this algorithm");
         return false;
     }

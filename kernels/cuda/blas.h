@@ -8,6 +8,8 @@
 extern "C" {
 #endif
 
+enum { BLAS_WORKSPACE_MOST = 32 << 20 };
+
 /* A matrix of columns of rows elements each, one column after another. */
 struct blas_matrix {
     enum dtype dtype;

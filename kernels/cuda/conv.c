@@ -78,10 +78,11 @@ static int conv_build(struct device *device, const struct op_desc *desc, struct 
     conv->out = desc->out;
     conv->dtype = desc->dtype;
     conv->bias = params->conv2d.bias;
-    TRY(dnn_plan_build(device, &described, DNN_FORWARD, &conv->plan[DNN_FORWARD]));
-    if (desc->training)
+    if (!desc->sizes_only)
+        TRY(dnn_plan_build(device, &described, DNN_FORWARD, &conv->plan[DNN_FORWARD]));
+    if (desc->training && !desc->sizes_only)
         TRY(build_weights(device, described, &conv->plan[DNN_WEIGHTS]));
-    if (desc->training && desc->in_grad[0])
+    if (desc->training && desc->in_grad[0] && !desc->sizes_only)
         TRY(dnn_plan_build(device, &described, DNN_DATA, &conv->plan[DNN_DATA]));
     const int64_t count = shape_count(conv->weight);
     if (desc->training && weights_use(&conv->plan[DNN_WEIGHTS]) != DT_F32)
@@ -89,6 +90,8 @@ static int conv_build(struct device *device, const struct op_desc *desc, struct 
             ((size_t)count * dtype_bytes(desc->dtype) + SCRATCH_ALIGNMENT - 1) / SCRATCH_ALIGNMENT * SCRATCH_ALIGNMENT;
     needs->scratch_bytes = larger(larger(conv->plan[DNN_FORWARD].workspace_bytes, conv->plan[DNN_DATA].workspace_bytes),
                                   conv->narrow_bytes + conv->plan[DNN_WEIGHTS].workspace_bytes);
+    if (desc->sizes_only)
+        needs->scratch_bytes = DNN_WORKSPACE_MOST + (size_t)count * sizeof(float);
     needs->weight[0].count = count;
     needs->weight[0].dtype = desc->dtype;
     if (conv->bias) {

@@ -11,6 +11,7 @@ enum {
     STAGED_MOST = HALF / 2,
     STAGING_ALIGNMENT = 64,
     ROUNDING = 256,
+    MEMORY_RESERVE = 48 << 20,
     LEAST_CAPABILITY = 80, /* bf16 in hardware */
 };
 
@@ -145,6 +146,15 @@ static int out_of_memory(const char *what, size_t bytes, const char *remedy)
                 free_bytes >> 20, all_bytes >> 20, remedy);
 }
 
+/* The driver hands out memory in pieces of 2 MiB, one array at least one, and takes some for itself. */
+static size_t device_available(const struct device *device)
+{
+    size_t free_bytes = 0, all_bytes = 0;
+    (void)device;
+    cudaMemGetInfo(&free_bytes, &all_bytes);
+    return free_bytes > MEMORY_RESERVE ? free_bytes - MEMORY_RESERVE : 0;
+}
+
 static int device_alloc(struct device *device, size_t bytes, void **memory)
 {
     const size_t whole = (bytes + ROUNDING - 1) / ROUNDING * ROUNDING + (bytes == 0) * ROUNDING;
@@ -258,6 +268,7 @@ const struct backend backend_cuda = {
     .close = device_close,
     .describe = device_describe,
     .supports = device_supports,
+    .available = device_available,
     .alloc = device_alloc,
     .release = device_release,
     .place = device_place,

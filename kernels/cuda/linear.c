@@ -57,16 +57,19 @@ static int linear_build(struct device *device, const struct op_desc *desc, struc
                              w_turned = {dtype, row, out, true}, y = {dtype, out, batch, false},
                              y_turned = {dtype, out, batch, true}, dw = {DT_F32, row, out, false};
     const bool deterministic = desc->deterministic, tf32 = desc->tf32;
-    TRY(build_pass(device, linear, LINEAR_FORWARD,
-                   (struct blas_problem){w_turned, x, y, BLAS_BIAS, deterministic, tf32}));
-    if (desc->training)
+    if (!desc->sizes_only)
+        TRY(build_pass(device, linear, LINEAR_FORWARD,
+                       (struct blas_problem){w_turned, x, y, BLAS_BIAS, deterministic, tf32}));
+    if (desc->training && !desc->sizes_only)
         TRY(build_pass(device, linear, LINEAR_WEIGHTS,
                        (struct blas_problem){x, y_turned, dw, BLAS_BIAS_GRAD, deterministic, tf32}));
-    if (desc->training && desc->in_grad[0])
+    if (desc->training && desc->in_grad[0] && !desc->sizes_only)
         TRY(build_pass(device, linear, LINEAR_DATA, (struct blas_problem){w, y, x, BLAS_PLAIN, deterministic, tf32}));
     for (int pass = 0; pass < LINEAR_PASS_COUNT; pass++)
         if (linear->pass[pass].workspace_bytes > needs->scratch_bytes)
             needs->scratch_bytes = linear->pass[pass].workspace_bytes;
+    if (desc->sizes_only)
+        needs->scratch_bytes = BLAS_WORKSPACE_MOST;
     needs->weight[0].count = shape_count(linear->weight);
     needs->weight[0].dtype = dtype;
     if (linear->bias) {

@@ -82,6 +82,98 @@ static void test_the_loss_scale_is_told(void **state)
     assert_true(tiny_cell_at(result.path, "steps.csv", 1, "bad") == 0.0);
 }
 
+/* ---- memory ---- */
+
+static void test_images_sent_batch_by_batch_give_the_same_bits(void **state)
+{
+    (void)state;
+    static const char *const words = NETWORK "train.precision=bf16 augment.rotate=10 train.accumulate=2 "
+                                             "train.batch_size=8 data.device_share=";
+    struct train_result resident, sent;
+    char joined[1024];
+    snprintf(joined, sizeof joined, "%s1", words);
+    train("cuda", NULL, joined, &resident);
+    snprintf(joined, sizeof joined, "%s0", words);
+    train("cuda", NULL, joined, &sent);
+    tiny_assert_same_run(resident.path, sent.path);
+    for (int row = 1; row <= 2; row++)
+        assert_true(tiny_result_at(resident.path, row, "val/loss") == tiny_result_at(sent.path, row, "val/loss"));
+}
+
+static void load(struct config *config, int batch, const char *share)
+{
+    char words_batch[64], words_share[64];
+    snprintf(words_batch, sizeof words_batch, "train.batch_size=%d", batch);
+    snprintf(words_share, sizeof words_share, "data.device_share=%s", share);
+    const char *const words[] = {words_batch,
+                                 words_share,
+                                 "train.device=cuda",
+                                 "model.name=small_cnn",
+                                 "model.width=8",
+                                 "train.precision=fp32",
+                                 "train.deterministic=false"};
+    assert_int_equal(config_load(config, tiny_config, words, COUNT_OF(words), stderr), OK);
+}
+
+static void check_share(const char *share, bool resident)
+{
+    struct session session;
+    struct config config;
+    emu_reset_round(0);
+    load(&config, 16, share);
+    assert_int_equal(session_open(&session, &config), OK);
+    assert_int_equal(!session.train_source.streamed, resident);
+    assert_false(session.plan.options.deterministic);
+    session_close(&session);
+    config_free(&config);
+}
+
+/* 120 images of 768 bytes, in some 16 GB. */
+static void test_images_stay_on_the_device_where_their_share_is_enough(void **state)
+{
+    (void)state;
+    check_share("0.5", true);
+    check_share("0.00001", true);
+    check_share("0.000001", false);
+    check_share("0", false);
+}
+
+/* What does not fit is refused with a batch that does: it really can be opened. */
+static void test_out_of_memory_names_the_largest_batch(void **state)
+{
+    (void)state;
+    const size_t before = emu_config.memory_bytes;
+    const struct shape image = {1, 64, 64, 3};
+    struct session session;
+    struct config config;
+    emu_reset_round(0);
+    emu_config.memory_bytes = (size_t)400 << 20;
+    load(&config, 4096, "0.5");
+    assert_int_equal(session_open_bare(&session, &config, image, 10), ERR_MEMORY);
+    session_close(&session);
+    config_free(&config);
+    int batch = 0;
+    const char *named = strstr(fail_text(), "the largest train.batch_size that fits is ");
+    if (!named || !strstr(fail_text(), "the plan needs ") || sscanf(strpbrk(named, "0123456789"), "%d", &batch) != 1)
+        fail_msg("%s", fail_text());
+    assert_in_range(batch, 2, 4095);
+    load(&config, batch, "0.5");
+    if (session_open_bare(&session, &config, image, 10) < 0)
+        fail_msg("%s", fail_text());
+    /* It is the largest, but for the libraries' workspaces, which are not known before they are needed. */
+    assert_true((double)plan_bytes(&session.plan) * (batch + 1) / batch + (256 << 20) > 350e6);
+    session_close(&session);
+    config_free(&config);
+
+    emu_config.memory_bytes = (size_t)60 << 20;
+    load(&config, 4096, "0.5");
+    assert_int_equal(session_open_bare(&session, &config, image, 10), ERR_MEMORY);
+    assert_non_null(strstr(fail_text(), "too little for even one image"));
+    session_close(&session);
+    config_free(&config);
+    emu_config.memory_bytes = before;
+}
+
 /* ---- step by step ---- */
 
 /* Starts far too high: the first steps are refused and halve it, until gradients are finite again. */
@@ -157,8 +249,13 @@ static void test_patience_doubles_the_scale(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_runs_are_near_the_cpus),     cmocka_unit_test(test_resume_is_exact),
-        cmocka_unit_test(test_the_loss_scale_is_told),     cmocka_unit_test(test_overflow_halves_the_scale),
+        cmocka_unit_test(test_images_sent_batch_by_batch_give_the_same_bits),
+        cmocka_unit_test(test_images_stay_on_the_device_where_their_share_is_enough),
+        cmocka_unit_test(test_out_of_memory_names_the_largest_batch),
+        cmocka_unit_test(test_runs_are_near_the_cpus),
+        cmocka_unit_test(test_resume_is_exact),
+        cmocka_unit_test(test_the_loss_scale_is_told),
+        cmocka_unit_test(test_overflow_halves_the_scale),
         cmocka_unit_test(test_patience_doubles_the_scale),
     };
     return cmocka_run_group_tests(tests, tiny_set_up, tiny_tear_down);
