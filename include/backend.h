@@ -313,6 +313,10 @@ struct backend {
      * never runs dry of work by that, and records older than these can be read. */
     int (*pace)(struct device *device);
 
+    /* Names what the host queues in between, for a profiler; may be nested. Nothing where none is attached. */
+    void (*range_begin)(const char *name);
+    void (*range_end)(void);
+
     /* Work that is queued again and again, with the same arguments each time: calls queue(context), which makes the
      * calls, or, once they have been recorded, queues them all at once without it. What must differ from time to time
      * is in memory. *recording is NULL at first and the caller's until forget. Within queue, no call that waits,

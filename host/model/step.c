@@ -19,7 +19,10 @@ int plan_forward(struct plan *plan, bool training)
 {
     for (int i = 0; i < plan->graph->node_count; i++) {
         plan->calls[i].training = training;
-        TRY(plan->backend->ops[plan->graph->nodes[i].op]->forward(plan->device, &plan->calls[i]));
+        plan->backend->range_begin(plan->graph->nodes[i].name);
+        const int status = plan->backend->ops[plan->graph->nodes[i].op]->forward(plan->device, &plan->calls[i]);
+        plan->backend->range_end();
+        TRY(status);
     }
     return OK;
 }
@@ -44,8 +47,12 @@ static int backward_node(struct plan *plan, int node, int *sum)
 int plan_backward(struct plan *plan)
 {
     int sum = 0;
-    for (int i = plan->graph->node_count - 1; i >= 0; i--)
-        TRY(backward_node(plan, i, &sum));
+    for (int i = plan->graph->node_count - 1; i >= 0; i--) {
+        plan->backend->range_begin(plan->graph->nodes[i].name);
+        const int status = backward_node(plan, i, &sum);
+        plan->backend->range_end();
+        TRY(status);
+    }
     return OK;
 }
 
@@ -78,28 +85,45 @@ static int gather_batch(struct plan *plan, bool training)
 /* A batch to be queued: what a recording was made of. */
 struct batch {
     struct plan *plan;
-    bool first, last;
+    bool training, first, last;
 };
 
-static int queue_training(void *context)
+/* The stages of a batch, each a range of its own for profilers. */
+static int stage_gather(const struct batch *batch)
 {
-    const struct batch *batch = context;
+    if (batch->first && batch->training)
+        TRY(plan_clear_sums(batch->plan));
+    return gather_batch(batch->plan, batch->training);
+}
+
+static int stage_forward(const struct batch *batch)
+{
+    return plan_forward(batch->plan, batch->training);
+}
+
+static int stage_loss(const struct batch *batch)
+{
+    return batch->plan->backend->loss(batch->plan->device, &batch->plan->loss);
+}
+
+static int stage_backward(const struct batch *batch)
+{
     struct plan *plan = batch->plan;
-    const bool first = batch->first, last = batch->last;
+    const float *grad = plan->slabs[SLAB_GRAD].memory;
+    TRY(plan_backward(plan));
+    if (!plan->options.accumulate)
+        return OK;
+    TRY(plan->backend->part_norm(plan->device, &plan->update, grad, batch->first));
+    return plan->backend->accumulate(plan->device, plan->slabs[SLAB_GRAD_SUM].memory, grad, plan->param_count, DT_F32,
+                                     batch->first);
+}
+
+static int stage_update(const struct batch *batch)
+{
+    struct plan *plan = batch->plan;
     const struct backend *backend = plan->backend;
     struct device *device = plan->device;
-    if (first)
-        TRY(plan_clear_sums(plan));
-    TRY(gather_batch(plan, true));
-    TRY(plan_forward(plan, true));
-    TRY(backend->loss(device, &plan->loss));
-    TRY(plan_backward(plan));
-    if (plan->options.accumulate)
-        TRY(backend->part_norm(device, &plan->update, plan->slabs[SLAB_GRAD].memory, first));
-    if (plan->options.accumulate)
-        TRY(backend->accumulate(device, plan->slabs[SLAB_GRAD_SUM].memory, plan->slabs[SLAB_GRAD].memory,
-                                plan->param_count, DT_F32, first));
-    if (!last)
+    if (!batch->last)
         return commit(plan);
     TRY(backend->grad_norm(device, &plan->update));
     TRY(commit(plan));
@@ -108,6 +132,31 @@ static int queue_training(void *context)
         TRY(backend->blend(device, plan->slabs[SLAB_STATE_EMA].memory, plan->slabs[SLAB_STATE].memory,
                            plan->state_count, plan->control));
     return backend->record(device, plan->records, PLAN_RECORDS, plan->sums, &plan->update);
+}
+
+static const struct stage {
+    const char *name;
+    int (*queue)(const struct batch *batch);
+    bool training; /* not part of an evaluation */
+} stages[] = {{"gather", stage_gather, false},
+              {"forward", stage_forward, false},
+              {"loss", stage_loss, false},
+              {"backward", stage_backward, true},
+              {"update", stage_update, true}};
+
+static int queue_batch(void *context)
+{
+    const struct batch *batch = context;
+    const struct backend *backend = batch->plan->backend;
+    for (int i = 0; i < COUNT_OF(stages); i++) {
+        if (stages[i].training && !batch->training)
+            continue;
+        backend->range_begin(stages[i].name);
+        const int status = stages[i].queue(batch);
+        backend->range_end();
+        TRY(status);
+    }
+    return OK;
 }
 
 static int queue_half(void *context)
@@ -128,30 +177,22 @@ static int queue_half(void *context)
 
 int plan_half_batch(struct plan *plan, const struct step_control *control)
 {
-    struct batch batch = {plan, true, true};
+    struct batch batch = {plan, true, true, true};
     assert(plan->options.training && !plan->options.accumulate && control->noise == NOISE_OF_HALF);
     assert(plan->options.batch >= 2);
     TRY(send_control(plan, control, true));
     return plan->backend->repeat(plan->device, &plan->recordings[BATCH_HALF], queue_half, &batch);
 }
 
-static int queue_evaluation(void *context)
-{
-    struct plan *plan = ((const struct batch *)context)->plan;
-    TRY(gather_batch(plan, false));
-    TRY(plan_forward(plan, false));
-    return plan->backend->loss(plan->device, &plan->loss);
-}
-
 int plan_train_batch(struct plan *plan, const struct step_control *control, bool first, bool last)
 {
     const enum batch_kind kind = first ? last ? BATCH_WHOLE : BATCH_FIRST : last ? BATCH_LAST : BATCH_MIDDLE;
-    struct batch batch = {plan, first, last};
+    struct batch batch = {plan, true, first, last};
     assert(plan->options.training && plan->source.pixels && (plan->options.accumulate || kind == BATCH_WHOLE));
     TRY(send_control(plan, control, first));
     if (last) /* what lies there may be a record of a step of this number */
         __atomic_store_n(&plan->records[control->step % PLAN_RECORDS].sequence, 0, __ATOMIC_RELAXED);
-    TRY(plan->backend->repeat(plan->device, &plan->recordings[kind], queue_training, &batch));
+    TRY(plan->backend->repeat(plan->device, &plan->recordings[kind], queue_batch, &batch));
     return last ? plan->backend->pace(plan->device) : OK;
 }
 
@@ -166,10 +207,10 @@ bool plan_record(const struct plan *plan, int64_t step, struct step_record *reco
 
 int plan_eval_batch(struct plan *plan, const struct step_control *control)
 {
-    struct batch batch = {plan, true, true};
+    struct batch batch = {plan, false, true, true};
     assert(plan->source.pixels);
     TRY(send_control(plan, control, true));
-    TRY(plan->backend->repeat(plan->device, &plan->recordings[BATCH_EVAL], queue_evaluation, &batch));
+    TRY(plan->backend->repeat(plan->device, &plan->recordings[BATCH_EVAL], queue_batch, &batch));
     return plan->backend->pace(plan->device);
 }
 

@@ -208,6 +208,13 @@ static int device_pace(struct device *device)
     return OK;
 }
 
+static void device_range_begin(const char *name)
+{
+    (void)name;
+}
+
+static void device_range_end(void) {}
+
 static int device_repeat(struct device *device, struct recording **recording, int (*queue)(void *context),
                          void *context)
 {
@@ -245,6 +252,8 @@ const struct backend backend_cpu = {
     .wait = device_wait,
     .waits = device_waits,
     .pace = device_pace,
+    .range_begin = device_range_begin,
+    .range_end = device_range_end,
     .repeat = device_repeat,
     .forget = device_forget,
     .gather = cpu_gather,

@@ -67,6 +67,10 @@ int cublas_failed(int status, const char *call, const char *file, int line);
 /* device.c: counted in device->waits. */
 int cuda_wait(struct device *device);
 
+/* range.c: NVTX ranges. */
+void cuda_range_begin(const char *name);
+void cuda_range_end(void);
+
 /* graph.c: the calls of a step as one CUDA graph, and how far the host may run ahead. */
 int cuda_graph_open(struct device *device);
 void cuda_graph_close(struct device *device); /* accepts a half-opened device */

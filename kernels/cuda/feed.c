@@ -1,5 +1,6 @@
 /* feed: the ring of slots through which images come that are not all held on the device: pinned host memory, the same
- * number of slots on the device, and an event for each that follows the batch that reads it. */
+ * number of slots on the device, a stream of copies beside the steps, and events in both directions: a batch waits on
+ * the device for its images, and a slot is written again only when the batch that reads it is done. */
 #include "cuda.h"
 #include <assert.h>
 #include <cuda_runtime_api.h>
@@ -9,7 +10,8 @@ enum { SLOTS_MOST = 64 };
 
 /* feed.own */
 struct slots {
-    cudaEvent_t read[SLOTS_MOST];
+    cudaStream_t copies;
+    cudaEvent_t read[SLOTS_MOST], sent[SLOTS_MOST];
 };
 
 static int take(struct device *device, struct feed *feed)
@@ -20,8 +22,11 @@ static int take(struct device *device, struct feed *feed)
     if (!slots)
         return FAIL(ERR_MEMORY, "cuda: out of memory for the ring of images; close other programs");
     feed->own = slots;
-    for (int slot = 0; slot < feed->slots; slot++)
+    CUDA_TRY(cudaStreamCreateWithFlags(&slots->copies, cudaStreamNonBlocking));
+    for (int slot = 0; slot < feed->slots; slot++) {
         CUDA_TRY(cudaEventCreateWithFlags(&slots->read[slot], cudaEventDisableTiming));
+        CUDA_TRY(cudaEventCreateWithFlags(&slots->sent[slot], cudaEventDisableTiming));
+    }
     CUDA_TRY(cudaMallocHost((void **)&feed->host, bytes));
     CUDA_TRY(cudaMalloc((void **)&feed->device, bytes));
     return OK;
@@ -42,9 +47,16 @@ void cuda_feed_close(struct device *device, struct feed *feed)
     struct slots *slots = feed->own;
     if (slots)
         cudaStreamSynchronize(device->stream); /* what is queued may still read them */
-    for (int slot = 0; slots && slot < feed->slots; slot++)
+    for (int slot = 0; slots && slot < feed->slots; slot++) {
         if (slots->read[slot])
             cudaEventDestroy(slots->read[slot]);
+        if (slots->sent[slot])
+            cudaEventDestroy(slots->sent[slot]);
+    }
+    if (slots && slots->copies) {
+        cudaStreamSynchronize(slots->copies);
+        cudaStreamDestroy(slots->copies);
+    }
     free(slots);
     cudaFreeHost(feed->host);
     cudaFree((void *)feed->device);
@@ -54,9 +66,12 @@ void cuda_feed_close(struct device *device, struct feed *feed)
 int cuda_feed_send(struct device *device, struct feed *feed, int slot)
 {
     assert(slot >= 0 && slot < feed->slots);
+    const struct slots *slots = feed->own;
     const size_t at = (size_t)slot * feed->slot_bytes;
     CUDA_TRY(cudaMemcpyAsync((uint8_t *)feed->device + at, feed->host + at, feed->slot_bytes, cudaMemcpyHostToDevice,
-                             device->stream));
+                             slots->copies));
+    CUDA_TRY(cudaEventRecord(slots->sent[slot], slots->copies));
+    CUDA_TRY(cudaStreamWaitEvent(device->stream, slots->sent[slot], 0));
     return OK;
 }
 

@@ -37,6 +37,10 @@ const char *emu_message(void);
 struct CUstream_st;
 int emu_enqueue(struct CUstream_st *stream, void (*work)(void *), void *argument, void (*destroy)(void *));
 
+/* NVTX ranges begun since emu_ranges_reset, as "a(b() c())", the first few hundred; an unbalanced one shows. */
+const char *emu_ranges(void);
+void emu_ranges_reset(void);
+
 /* Calls that waited for the device, and kernels run, since the last reset. */
 int64_t emu_waits(void);
 int64_t emu_launches(void);

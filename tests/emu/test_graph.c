@@ -141,6 +141,32 @@ static void test_data_may_change(void **state)
     bench_close(&bench);
 }
 
+/* What a profiler shows: stages, and in them layers, while calls are made one by one. */
+static void test_ranges_name_stages_and_layers(void **state)
+{
+    (void)state;
+    static const struct recipe recipe = {DT_F32, OPTIMIZER_SGD, 1, SHORT};
+    struct bench bench;
+    struct loss_sums sums;
+    emu_reset_round(0);
+    bench_open(&bench, &backend_cuda, &recipe);
+    emu_ranges_reset();
+    bench_step(&bench, 0);
+    assert_string_equal(emu_ranges(),
+                        "gather() forward(conv1() norm1() pool1() conv2() norm2() conv3() relu3() drop() fc1() fc2()) "
+                        "loss() backward(fc2() fc1() drop() relu3() conv3() norm2() conv2() pool1() norm1() conv1()) "
+                        "update()");
+    for (int step = 1; step < 4; step++)
+        bench_step(&bench, step);
+    emu_ranges_reset();
+    bench_step(&bench, 4);
+    assert_string_equal(emu_ranges(), ""); /* one graph */
+    bench_evaluate(&bench, &sums);
+    assert_non_null(strstr(emu_ranges(), "loss()"));
+    assert_null(strstr(emu_ranges(), "backward"));
+    bench_close(&bench);
+}
+
 static int waiting(void *context)
 {
     return backend_cuda.wait(context);
@@ -166,9 +192,13 @@ static void test_what_cannot_be_recorded_is_said(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_recorded_equals_plain), cmocka_unit_test(test_records_come_late_and_nobody_waits),
-        cmocka_unit_test(test_the_lead_is_bounded),   cmocka_unit_test(test_a_step_is_one_launch),
-        cmocka_unit_test(test_data_may_change),       cmocka_unit_test(test_what_cannot_be_recorded_is_said),
+        cmocka_unit_test(test_ranges_name_stages_and_layers),
+        cmocka_unit_test(test_recorded_equals_plain),
+        cmocka_unit_test(test_records_come_late_and_nobody_waits),
+        cmocka_unit_test(test_the_lead_is_bounded),
+        cmocka_unit_test(test_a_step_is_one_launch),
+        cmocka_unit_test(test_data_may_change),
+        cmocka_unit_test(test_what_cannot_be_recorded_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
