@@ -17,7 +17,8 @@ enum precision_kind { PRECISION_AUTO, PRECISION_FP32, PRECISION_BF16, PRECISION_
 enum monitor_mode { MODE_AUTO, MODE_MIN, MODE_MAX }; /* auto: min for a loss, max for an accuracy */
 enum threshold_mode { THRESHOLD_REL, THRESHOLD_ABS };
 enum decay_kind { DECAY_WEIGHTS, DECAY_ALL };
-enum normalize_kind { NORMALIZE_AUTO, NORMALIZE_GIVEN, NORMALIZE_NONE }; /* auto: measured on the training set */
+enum policy_kind { POLICY_NONE, POLICY_LIGHT, POLICY_STANDARD, POLICY_STRONG }; /* presets of augment.* */
+enum normalize_kind { NORMALIZE_AUTO, NORMALIZE_GIVEN, NORMALIZE_NONE };        /* auto: measured on the training set */
 
 /* One [[layer]] section of one's own network, in file order. Unset integers are -1. */
 struct config_layer {
@@ -46,9 +47,18 @@ struct config {
         int threads;
     } data;
     struct {
-        double hflip, rotate, brightness, contrast;
+        enum policy_kind policy;
+        double hflip, vflip, rotate, translate, shear, scale[4];
+        int scale_count;
         int crop, crop_padding;
+        enum padding padding_mode;
+        double fill[4], crop_area[4], crop_ratio[4];
+        int fill_count, crop_area_count, crop_ratio_count; /* crop_area_count 0: crops are not resized */
         enum interpolation interpolation;
+        double brightness, contrast, saturation, hue, grayscale;
+        double erase, erase_area[4], erase_ratio[4];
+        int erase_area_count, erase_ratio_count;
+        double mixup, cutmix;
         enum normalize_kind normalize;
         double mean[4], std[4];
         int mean_count, std_count;

@@ -124,6 +124,13 @@ static const struct mistake {
      "x.ini:2: error: augment.normalize: given needs augment.mean and augment.std"},
     {"[augment]\nnormalize = auto\nmean = [0.5]\nstd = [0.5]\n", 0,
      "x.ini:2: error: augment.normalize: mean and std are used only with given"},
+    {"[augment]\nscale = [1.2, 0.8]\n", 0, "x.ini:2: error: augment.scale: needs two numbers, the smaller first"},
+    {"[augment]\nerase_area = 0.1\n", 0, "x.ini:2: error: augment.erase_area: needs two numbers"},
+    {"[augment]\ncrop_ratio = []\n", 0, "x.ini:2: error: augment.crop_ratio: needs two numbers"},
+    {"[augment]\nerase_ratio = [1, 2, 3]\n", 0, "x.ini:2: error: augment.erase_ratio: needs two numbers"},
+    {"[augment]\ncrop_area = [0.5]\n", 0, "x.ini:2: error: augment.crop_area: needs two numbers"},
+    {"[augment]\ncrop_area = [0.1, 1]\ncrop_padding = 4\n", 0,
+     "x.ini:3: error: augment.crop_padding: a random resized crop lies within the image"},
     {"[model]\nname = custom\n", 0, "x.ini:2: error: model.name: custom needs [[layer]] sections in the file"},
     /* a refused value is not judged again */
     {"[optim]\nmomentum = x\nnesterov = true\nname = sgd\n", 0, "x.ini:2: error: optim.momentum: 'x' is not a number"},

@@ -55,6 +55,42 @@ static bool crop_too_large(const struct config *config)
     return config->data.resize > 0 && config->augment.crop > config->data.resize + 2 * config->augment.crop_padding;
 }
 
+/* Two numbers that begin and end a range; or none, if that is allowed. */
+static bool no_range(const double *values, int count, bool none_allowed)
+{
+    return !(count == 2 && values[0] <= values[1]) && !(count == 0 && none_allowed);
+}
+
+static bool scale_no_range(const struct config *config)
+{
+    return no_range(config->augment.scale, config->augment.scale_count, true);
+}
+
+static bool crop_area_no_range(const struct config *config)
+{
+    return no_range(config->augment.crop_area, config->augment.crop_area_count, true);
+}
+
+static bool crop_ratio_no_range(const struct config *config)
+{
+    return no_range(config->augment.crop_ratio, config->augment.crop_ratio_count, false);
+}
+
+static bool erase_area_no_range(const struct config *config)
+{
+    return no_range(config->augment.erase_area, config->augment.erase_area_count, false);
+}
+
+static bool erase_ratio_no_range(const struct config *config)
+{
+    return no_range(config->augment.erase_ratio, config->augment.erase_ratio_count, false);
+}
+
+static bool resized_crop_padded(const struct config *config)
+{
+    return config->augment.crop_area_count > 0 && config->augment.crop_padding > 0;
+}
+
 static bool counts_differ(const struct config *config)
 {
     return config->augment.mean_count != config->augment.std_count;
@@ -100,6 +136,14 @@ static const struct rule {
     {crop_too_large,
      {"augment.crop", "data.resize", "augment.crop_padding"},
      "the crop is larger than the resized image with its padding"},
+    {scale_no_range, {"augment.scale"}, "needs two numbers, the smaller first, or []"},
+    {crop_area_no_range, {"augment.crop_area"}, "needs two numbers, the smaller first, or []"},
+    {crop_ratio_no_range, {"augment.crop_ratio"}, "needs two numbers, the smaller first"},
+    {erase_area_no_range, {"augment.erase_area"}, "needs two numbers, the smaller first"},
+    {erase_ratio_no_range, {"augment.erase_ratio"}, "needs two numbers, the smaller first"},
+    {resized_crop_padded,
+     {"augment.crop_padding", "augment.crop_area"},
+     "a random resized crop lies within the image and takes no padding"},
     {counts_differ, {"augment.mean", "augment.std"}, "mean and std need the same number of values, one per channel"},
     {numbers_missing, {"augment.normalize", "augment.mean"}, "given needs augment.mean and augment.std"},
     {numbers_unused, {"augment.normalize", "augment.mean", "augment.std"}, "mean and std are used only with given"},
@@ -142,6 +186,7 @@ static void check_rule(struct loader *loader, const struct rule *rule)
 static void fill_in(struct loader *loader)
 {
     struct config *config = loader->config;
+    policy_apply(loader);
     if (loader->origin[schema_find_full("augment.normalize")] == ORIGIN_DEFAULT && config->augment.mean_count > 0)
         config->augment.normalize = NORMALIZE_GIVEN;
     /* PyTorch's AdamW decays by default, its Adam does not. */

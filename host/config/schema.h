@@ -95,6 +95,8 @@ void loader_set(struct loader *loader, int key, int origin, const char *raw);
 void file_parse(struct loader *loader, const char *text, size_t bytes);
 void override_apply(struct loader *loader, const char *text);
 void check_all(struct loader *loader);
+/* Gives the keys that augment.policy stands for and that were not set their values. */
+void policy_apply(struct loader *loader);
 
 void layer_begin(struct loader *loader);
 void layer_set(struct loader *loader, const char *name);

@@ -1,0 +1,26 @@
+/* policy: what augment.policy stands for: values for the augmentation keys that were not set themselves. One row a key.
+ * They are in shares and angles, so that they fit images of any size. Must not know files or command lines. */
+#include "schema.h"
+
+static const struct {
+    const char *key;
+    const char *value[4]; /* by enum policy_kind; NULL: as without a policy */
+} presets[] = {
+    {"augment.hflip", {NULL, "0.5", "0.5", "0.5"}},   {"augment.translate", {NULL, "0.06", "0.1", "0.1"}},
+    {"augment.rotate", {NULL, NULL, "10", "15"}},     {"augment.scale", {NULL, NULL, "[0.9, 1.1]", "[0.8, 1.2]"}},
+    {"augment.shear", {NULL, NULL, NULL, "5"}},       {"augment.brightness", {NULL, NULL, "0.2", "0.4"}},
+    {"augment.contrast", {NULL, NULL, "0.2", "0.4"}}, {"augment.saturation", {NULL, NULL, NULL, "0.4"}},
+    {"augment.hue", {NULL, NULL, NULL, "0.05"}},      {"augment.grayscale", {NULL, NULL, NULL, "0.1"}},
+    {"augment.erase", {NULL, NULL, NULL, "0.25"}},    {"augment.mixup", {NULL, NULL, NULL, "0.2"}},
+    {"augment.cutmix", {NULL, NULL, NULL, "1"}},
+};
+
+void policy_apply(struct loader *loader)
+{
+    for (int i = 0; i < COUNT_OF(presets); i++) {
+        const char *value = presets[i].value[loader->config->augment.policy];
+        int key = schema_find_full(presets[i].key);
+        if (value && loader->origin[key] == ORIGIN_DEFAULT)
+            loader_set(loader, key, ORIGIN_DEFAULT, value);
+    }
+}
