@@ -19,13 +19,14 @@ struct device;    /* opaque; one ordered queue of work */
 struct recording; /* opaque; calls that are queued again and again, see repeat */
 
 /* Where a batch's images come from: device memory. pixels, resident: uint8 [count][h][w][c], by sample number. Fed: the
- * feed's slots, each [batch][h][w][c]; those of the batch's rows lie in control->slot. Everything else, as what
+ * feed's slots, each [slot_rows][h][w][c]; those of the batch's rows lie in control->slot. Where augment mixes, after
+ * them comes the image of the first row's partner, and the order has two places at least. Everything else, as what
  * augmentation is keyed by, is the same for both. */
 struct image_source {
     const uint8_t *pixels;
     const int32_t *labels; /* by sample number */
     const int32_t *order;  /* position -> sample number */
-    int32_t fed;           /* non-zero: by a feed */
+    int32_t slot_rows;     /* of a feed, batch or more; 0: the images are resident */
 };
 
 /* What the device keeps from step to step by itself. */
@@ -204,20 +205,46 @@ struct gather_args {
     void *out;            /* [batch][out_h][out_w][c] */
     int32_t *out_labels;  /* [batch]; -1 in rows >= control->valid, whose pixels are 0 */
     int32_t *out_samples; /* [batch] sample numbers, -1 likewise */
+    /* Mixed samples (mixup, cutmix; NULL where augment never mixes): the other label, -1 likewise, and the share of the
+     * row's own, 0.5..1; 1 and the same label twice where a row is not mixed. */
+    int32_t *out_partners;
+    float *out_shares;
     const struct step_control *control;
 };
+
+/* Whether samples are mixed. */
+HOST_DEVICE bool augment_blends(const struct augment *augment)
+{
+    return augment->random && (augment->mixup > 0.0f || augment->cutmix > 0.0f);
+}
+
+/* Where in the order of the epoch the partner is that a position's sample is mixed with; there are two at least. */
+HOST_DEVICE int64_t augment_partner(int64_t position)
+{
+    return position > 0 ? position - 1 : 1;
+}
+
+/* Which of a slot's images (gather_args) a row's partner is: the one before it; of the first row the additional one at
+ * the end. */
+HOST_DEVICE int augment_partner_row(int row, int batch)
+{
+    return row > 0 ? row - 1 : batch;
+}
 
 /* Softmax cross-entropy: losses, statistics and gradient in one pass. Rows labelled -1 have loss 0 and gradient 0.
  * Gradient = (softmax - target) * grad_scale * loss scale / valid, or with grad_rows that of the first grad_rows rows'
  * mean and 0 for the others; target = label smoothed by e: 1-e+e/C on the label, e/C elsewhere (torch), or the row of
- * targets smoothed likewise. */
+ * targets smoothed likewise, or share on the label and 1 - share on the partner's, smoothed likewise. What counts as
+ * correct is the label, whatever the target. */
 struct loss_args {
     const void *logits; /* [batch][classes] */
     void *logits_grad;  /* same; NULL: not wanted */
     enum dtype dtype;
     int batch, classes;
-    const int32_t *labels; /* [batch] */
-    const float *targets;  /* [batch][classes] or NULL */
+    const int32_t *labels;   /* [batch] */
+    const float *targets;    /* [batch][classes] or NULL */
+    const int32_t *partners; /* [batch] other labels of mixed samples, or NULL */
+    const float *shares;     /* [batch] of the row's own label; with partners */
     float smoothing, grad_scale;
     int grad_rows;                /* 0: all that count */
     const int32_t *samples;       /* [batch] sample numbers, as gathered */

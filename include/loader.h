@@ -13,6 +13,7 @@ struct loader_options {
     struct device *device;
     struct shape image;
     int batch, threads; /* threads 0: one per CPU */
+    bool partners;      /* samples are mixed: after a slot's rows comes the image of the first row's partner */
 };
 
 int loader_open(struct loader **loader, const struct loader_options *options);
@@ -28,8 +29,9 @@ int loader_begin(struct loader *loader, const struct dataset *data, const int32_
 int loader_next(struct loader *loader, int32_t *slot);
 /* The batch that reads the slot is queued. */
 int loader_taken(struct loader *loader, int32_t slot);
-/* These samples once more, at most a batch, beside the order: into a slot of their own. Waits for the device. */
-int loader_again(struct loader *loader, const struct dataset *data, const int32_t *samples, int count, int32_t *slot);
+/* These positions of an order once more, at most a batch: into a slot of their own. Waits for the device. */
+int loader_again(struct loader *loader, const struct dataset *data, const int32_t *order, int64_t first, int count,
+                 int32_t *slot);
 /* Seconds that loader_next has waited for images, all together. */
 double loader_waited(const struct loader *loader);
 /* Bytes of the ring in host memory, whatever the size of the data. */

@@ -25,6 +25,13 @@ enum random_stream {
     RANDOM_DROPOUT = 9, /* draw: node, index: element / 4 within the step's batch, epoch: step */
     RANDOM_TILE = 10,   /* generated images */
     RANDOM_SPOIL = 11,  /* faults planted into generated images */
+    RANDOM_AFFINE = 12, /* augmentation again, index: sample */
+    RANDOM_RESIZED_CROP = 13,
+    RANDOM_SATURATION = 14,
+    RANDOM_HUE = 15,
+    RANDOM_GRAYSCALE = 16,
+    RANDOM_ERASE = 17,
+    RANDOM_MIX = 18,
 };
 
 struct random_block {

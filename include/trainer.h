@@ -66,6 +66,12 @@ int session_open_model(struct session *session, const struct config *config, con
 int session_open_val(struct session *session, const char *path);
 void session_close(struct session *session);
 
+/* What the config does to the images of a card, in training (random) or evaluation. ERR_CONFIG: the crop is larger than
+ * the padded image, or a list has another number of channels. */
+int augmentation_make(struct augment *augment, const struct config *config, const struct model_card *card, bool random);
+/* One number for all channels, or one for each; key is for the error. */
+int augmentation_numbers(double to[static 4], const double *given, int count, int channels, const char *key);
+
 /* Fills session->metadata from its card. */
 void card_make_metadata(struct session *session);
 /* Reads the card of a checkpoint folder; names and numbers live in the arena. */
@@ -87,8 +93,8 @@ int batches_begin(struct session *session, const struct source *source, const in
 int batch_next(struct session *session, struct step_control *control);
 /* After it. */
 int batch_queued(struct session *session, const struct step_control *control);
-/* Like batch_next, for a batch that was run before: host memory [count]. The order goes on as if nothing had been. */
-int batch_again(struct session *session, const int32_t *samples, int count, struct step_control *control);
+/* Like batch_next, for a batch that was run before, by its control. The order goes on as if nothing had been. */
+int batch_again(struct session *session, const int32_t *host_order, struct step_control *control);
 /* Seconds spent waiting for images so far. */
 double batches_waited(const struct session *session);
 

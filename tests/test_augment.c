@@ -64,10 +64,10 @@ static void test_draws(void **state)
         assert_true(draw.degrees >= -15 && draw.degrees <= 15);
         assert_true(draw.brightness >= 0.8f && draw.brightness <= 1.2f);
         assert_true(draw.contrast >= 0.6f && draw.contrast <= 1.4f);
-        assert_true(draw.top >= -4 && draw.top <= 4 && draw.left >= -4 && draw.left <= 12);
+        assert_true(draw.crop.top >= -4 && draw.crop.top <= 4 && draw.crop.left >= -4 && draw.crop.left <= 12);
         flips += draw.flip;
-        tops[draw.top + 4]++;
-        lefts[draw.left + 4]++;
+        tops[draw.crop.top + 4]++;
+        lefts[draw.crop.left + 4]++;
         degrees += draw.degrees / COUNT, squares += draw.degrees * draw.degrees / COUNT;
         brightness += (double)draw.brightness / COUNT, contrast += (double)draw.contrast / COUNT;
     }
@@ -94,14 +94,14 @@ static void test_draws_are_keyed(void **state)
     other.flip_share = 0, other.brightness = 0;
     struct augment_draw draw = augment_draw(&other, 28, 32, 99, 3, 5);
     assert_true(!draw.flip && draw.brightness == 1.0f);
-    assert_true(draw.degrees == base.degrees && draw.top == base.top && draw.contrast == base.contrast);
+    assert_true(draw.degrees == base.degrees && draw.crop.top == base.crop.top && draw.contrast == base.contrast);
     /* Evaluation draws nothing; an image too small is centred. */
     other = full;
     other.random = false;
     draw = augment_draw(&other, 28, 32, 99, 3, 5);
-    assert_true(!draw.flip && draw.degrees == 0 && draw.top == 0 && draw.left == 4 && draw.contrast == 1.0f);
+    assert_true(!draw.flip && draw.degrees == 0 && draw.crop.top == 0 && draw.crop.left == 4 && draw.contrast == 1.0f);
     other.random = true, other.pad = 1;
-    assert_int_equal(augment_draw(&other, 20, 32, 99, 3, 5).top, -4);
+    assert_int_equal(augment_draw(&other, 20, 32, 99, 3, 5).crop.top, -4);
     /* Always and never. */
     other.flip_share = 1.0f;
     for (uint64_t i = 0; i < 100; i++)
@@ -190,10 +190,10 @@ static void test_geometry(void **state)
             flip.flip = true;
             geometry_check(&vectors, key, flip, 7, 5);
         } else if (vectors_is(one, "op", "crop")) {
+            augment.out_h = (int)vectors_integer(one, "height"), augment.out_w = (int)vectors_integer(one, "width");
             struct augment_draw crop = augment_draw_none(&augment, 7, 5);
-            crop.top = (int)vectors_integer(one, "top"), crop.left = (int)vectors_integer(one, "left");
-            geometry_check(&vectors, key, crop, (int)vectors_integer(one, "height"),
-                           (int)vectors_integer(one, "width"));
+            crop.crop.top = (int)vectors_integer(one, "top"), crop.crop.left = (int)vectors_integer(one, "left");
+            geometry_check(&vectors, key, crop, augment.out_h, augment.out_w);
         } else {
             continue;
         }
@@ -275,7 +275,7 @@ static void apply_in_turn(float *values, const uint8_t *pixels, struct shape ima
             }
     }
     for (int i = 0; i < augment->out_h * augment->out_w * c; i++) {
-        int y = i / c / augment->out_w + draw->top, x = i / c % augment->out_w + draw->left;
+        int y = i / c / augment->out_w + draw->crop.top, x = i / c % augment->out_w + draw->crop.left;
         values[i] = y >= 0 && x >= 0 && y < h && x < w ? (float)rotated[(y * w + x) * c + i % c] : 0.0f;
     }
 }

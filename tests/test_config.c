@@ -472,29 +472,6 @@ static void test_mutations(void **state)
     for_each_config(mutate);
 }
 
-/* A policy gives values to the keys that were not set, wherever; what it came to is written out. */
-static void test_policy(void **state)
-{
-    (void)state;
-    struct config config;
-    load_good(&config, TRAIN, "");
-    assert_true(config.augment.hflip == 0 && config.augment.mixup == 0 && config.augment.scale_count == 0);
-    config_free(&config);
-    load_good(&config, TRAIN "[augment]\nrotate = 0\npolicy = strong\nscale = []\n", "hflip=0.25|augment.cutmix=0");
-    assert_true(config.augment.hflip == 0.25 && config.augment.rotate == 0 && config.augment.cutmix == 0);
-    assert_true(config.augment.scale_count == 0 && config.augment.mixup == 0.2 && config.augment.erase == 0.25);
-    char text[64];
-    assert_true(config_get(&config, "augment.translate", text, sizeof text));
-    assert_string_equal(text, "0.1");
-    config_free(&config);
-    load_good(&config, TRAIN, "augment.policy=light");
-    assert_true(config.augment.hflip == 0.5 && config.augment.translate == 0.06 && config.augment.rotate == 0);
-    config_free(&config);
-    load_good(&config, TRAIN, "aug=standard");
-    assert_true(config.augment.rotate == 10 && config.augment.scale[1] == 1.1 && config.augment.mixup == 0);
-    config_free(&config);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -504,7 +481,7 @@ int main(void)
         cmocka_unit_test(test_shipped_configs), cmocka_unit_test(test_odd_texts),
         cmocka_unit_test(test_random_configs),  cmocka_unit_test(test_toml),
         cmocka_unit_test(test_reference_page),  cmocka_unit_test(test_command),
-        cmocka_unit_test(test_mutations),       cmocka_unit_test(test_policy),
+        cmocka_unit_test(test_mutations),
     };
     return cmocka_run_group_tests(tests, config_folder_make, config_folder_remove);
 }

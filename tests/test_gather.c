@@ -20,7 +20,8 @@ struct world {
     struct step_control control, sent; /* sent: with places on the device */
     struct gather_args args;           /* places in host memory */
     uint8_t *pixels;
-    int32_t labels[IMAGES], order[IMAGES], out_labels[BATCH_MOST], out_samples[BATCH_MOST];
+    int32_t labels[IMAGES], order[IMAGES], out_labels[BATCH_MOST], out_samples[BATCH_MOST], out_partners[BATCH_MOST];
+    float out_shares[BATCH_MOST];
     void *out;
     size_t out_bytes; /* of one row */
 };
@@ -57,6 +58,8 @@ static void world_open(struct world *world, struct shape image, struct augment a
                                        .out = world->out,
                                        .out_labels = world->out_labels,
                                        .out_samples = world->out_samples,
+                                       .out_partners = world->out_partners,
+                                       .out_shares = world->out_shares,
                                        .control = &world->sent};
     mirror_add(&world->mirror, world->pixels, bytes * IMAGES);
     mirror_add(&world->mirror, world->labels, sizeof world->labels);
@@ -64,6 +67,8 @@ static void world_open(struct world *world, struct shape image, struct augment a
     mirror_add(&world->mirror, world->out, world->out_bytes * (size_t)batch);
     mirror_add(&world->mirror, world->out_labels, sizeof world->out_labels);
     mirror_add(&world->mirror, world->out_samples, sizeof world->out_samples);
+    mirror_add(&world->mirror, world->out_partners, sizeof world->out_partners);
+    mirror_add(&world->mirror, world->out_shares, sizeof world->out_shares);
     mirror_add(&world->mirror, &world->sent, sizeof world->sent);
 }
 
@@ -85,6 +90,8 @@ static int gather_work(struct mirror *mirror, const void *what)
     args.out = mirror_at(mirror, args.out);
     args.out_labels = mirror_at(mirror, args.out_labels);
     args.out_samples = mirror_at(mirror, args.out_samples);
+    args.out_partners = mirror_at(mirror, args.out_partners);
+    args.out_shares = mirror_at(mirror, args.out_shares);
     args.control = mirror_at(mirror, args.control);
     TRY(mirror->backend->upload(mirror->device, (void *)args.control, &sent, sizeof sent));
     return mirror->backend->gather(mirror->device, &args);
@@ -119,25 +126,43 @@ static bool value_is(const struct world *world, int64_t place, float want)
            (world->args.dtype == DT_BF16 ? bf16_from_float(want) : fp16_from_float(want));
 }
 
+static void sample_render(const struct world *world, float *values, int32_t sample)
+{
+    const struct gather_args *args = &world->args;
+    struct shape image = args->image;
+    struct augment_draw draw =
+        augment_draw(&args->augment, image.h, image.w, world->control.seed, world->control.epoch, (uint64_t)sample);
+    render_sample(values, world->pixels + (size_t)sample * image.h * image.w * image.c, image, &args->augment, &draw);
+}
+
 static void rows_check(const struct world *world, const char *what)
 {
     const struct gather_args *args = &world->args;
     struct shape image = args->image;
     int64_t values = (int64_t)(world->out_bytes / sizeof(float));
-    float *want = malloc(world->out_bytes);
+    float *want = malloc(world->out_bytes), *other = malloc(world->out_bytes);
     for (int row = 0; row < args->batch; row++) {
         int32_t sample = world->order[world->control.first + row];
         assert_int_equal(world->out_samples[row], sample);
         assert_int_equal(world->out_labels[row], world->labels[sample]);
-        struct augment_draw draw =
-            augment_draw(&args->augment, image.h, image.w, world->control.seed, world->control.epoch, (uint64_t)sample);
-        render_sample(want, world->pixels + (size_t)sample * image.h * image.w * image.c, image, &args->augment, &draw);
+        struct augment_blend blend =
+            augment_blend(&args->augment, world->control.seed, world->control.epoch, (uint64_t)sample);
+        int64_t position = world->control.first + row;
+        int32_t partner = blend.share < 1.0f ? world->order[augment_partner(position)] : sample;
+        assert_int_equal(world->out_partners[row], world->labels[partner]);
+        assert_true(world->out_shares[row] == blend.share);
+        sample_render(world, want, sample);
+        if (partner != sample) {
+            sample_render(world, other, partner);
+            render_blend(want, other, image.c, &args->augment, &blend);
+        }
         for (int64_t i = 0; i < values; i++) {
             if (!value_is(world, row * values + i, want[i]))
                 fail_msg("%s: row %d, value %d is not %g", what, row, (int)i, (double)want[i]);
         }
     }
     free(want);
+    free(other);
 }
 
 static const struct {
@@ -198,13 +223,109 @@ static void test_equals_plain_loop(void **state)
     mirror_close(&mirror);
 }
 
-/* Images that come through a ring's slot are augmented as the sample they are, wherever they lie. */
-static void test_fed(void **state)
+/* ---- the other kinds, each alone and all together ---- */
+
+enum kind {
+    VFLIP,
+    TRANSLATE,
+    SCALE,
+    SHEAR,
+    FILL,
+    EDGE,
+    REFLECT,
+    SYMMETRIC,
+    RESIZED_CROP,
+    SATURATION,
+    HUE,
+    GRAYSCALE,
+    ERASE,
+    MIXUP,
+    CUTMIX,
+    KIND_COUNT
+};
+
+static void kind_add(struct augment *augment, enum kind kind)
+{
+    switch (kind) {
+    case VFLIP: augment->vflip_share = 0.5f; break;
+    case TRANSLATE: augment->translate = 0.3f; break;
+    case SCALE: augment->scale[0] = 0.7f, augment->scale[1] = 1.4f; break;
+    case SHEAR: augment->shear_degrees = 15.0f; break;
+    case FILL: memcpy(augment->fill, (uint8_t[]){10, 200, 77, 3}, 4); break;
+    case EDGE: augment->padding = PADDING_EDGE; break;
+    case REFLECT: augment->padding = PADDING_REFLECT; break;
+    case SYMMETRIC: augment->padding = PADDING_SYMMETRIC; break;
+    case RESIZED_CROP:
+        augment->crop_area[0] = 0.1f, augment->crop_area[1] = 1.0f;
+        augment->crop_ratio[0] = 0.75f, augment->crop_ratio[1] = 1.33f;
+        break;
+    case SATURATION: augment->saturation = 0.5f; break;
+    case HUE: augment->hue = 0.5f; break;
+    case GRAYSCALE: augment->grayscale_share = 0.5f; break;
+    case ERASE:
+        augment->erase_share = 0.8f;
+        augment->erase_area[0] = 0.02f, augment->erase_area[1] = 0.33f;
+        augment->erase_ratio[0] = 0.3f, augment->erase_ratio[1] = 3.3f;
+        break;
+    case MIXUP: augment->mixup = 0.4f; break;
+    case CUTMIX: augment->cutmix = 1.0f; break;
+    case KIND_COUNT: break;
+    }
+}
+
+/* kinds: bits. */
+static void kinds_check(int size, unsigned kinds, bool others, enum interpolation interpolation, enum dtype dtype)
+{
+    struct augment augment = others ? augment_full(sizes[size].out_h, sizes[size].out_w) : none;
+    augment.random = true;
+    augment.out_h = sizes[size].out_h, augment.out_w = sizes[size].out_w;
+    augment.pad = 3;
+    augment.interpolation = interpolation;
+    for (int kind = 0; kind < KIND_COUNT; kind++)
+        if (kinds >> kind & 1)
+            kind_add(&augment, (enum kind)kind);
+    struct world world;
+    char what[80];
+    world_open(&world, sizes[size].image, augment, ROWS, 2);
+    if (mirror_supports(&world.mirror, dtype)) {
+        world.args.dtype = dtype;
+        world.control.first = size % 3;
+        world_gather(&world);
+        snprintf(what, sizeof what, "%dx%dx%d kinds %x%s, %s", sizes[size].image.h, sizes[size].image.w,
+                 sizes[size].image.c, kinds, others ? " and others" : "", dtype_name(dtype));
+        rows_check(&world, what);
+    }
+    world_close(&world);
+}
+
+static void test_other_kinds(void **state)
 {
     (void)state;
+    struct mirror mirror;
+    mirror_open(&mirror, 1);
+    const unsigned all = (1u << KIND_COUNT) - 1 - (1u << EDGE) - (1u << REFLECT);
+    for (int size = 0; size < COUNT_OF(sizes); size++)
+        for (int kind = 0; kind <= KIND_COUNT; kind++)
+            for (int way = 0; way < 4; way++) {
+                enum dtype dtype = (size + kind + way) % 2 ? DT_F32 : mirror_is_emulated(&mirror) ? DT_F16 : DT_BF16;
+                bool skipped = mirror_is_emulated(&mirror) && (size + kind) % 4 != way;
+                bool left_out = mirror_detects_races(&mirror) && (size % 5 != 0 || kind < ERASE);
+                if (!skipped && !left_out)
+                    kinds_check(size, kind < KIND_COUNT ? 1u << kind : all, way & 1,
+                                way & 2 ? INTERPOLATE_BILINEAR : INTERPOLATE_NEAREST, dtype);
+            }
+    mirror_close(&mirror);
+}
+
+/* Images that come through a ring's slot are augmented as the sample they are, wherever they lie. */
+static void fed_check(float mixup)
+{
     enum { SIDE = 12, VALID = ROWS - 1, SLOT = 2 };
     struct world world;
-    world_open(&world, (struct shape){1, SIDE, SIDE, 3}, augment_full(SIDE, SIDE), ROWS, 2);
+    struct augment augment = augment_full(SIDE, SIDE);
+    augment.mixup = mixup;
+    const size_t slot_rows = ROWS + (mixup > 0.0f);
+    world_open(&world, (struct shape){1, SIDE, SIDE, 3}, augment, ROWS, 2);
     const size_t bytes = SIDE * SIDE * 3, rows = world.out_bytes * ROWS;
     uint8_t *stored = malloc(bytes * IMAGES);
     float *resident = malloc(rows);
@@ -213,13 +334,15 @@ static void test_fed(void **state)
     world_gather(&world);
     memcpy(resident, world.out, rows);
     memcpy(stored, world.pixels, bytes * IMAGES);
-    assert_true((SLOT + 1) * ROWS <= IMAGES);
+    assert_true((SLOT + 1) * slot_rows <= IMAGES);
     memset(world.pixels, 0xAA, bytes * IMAGES);
     for (int row = 0; row < VALID; row++)
-        memcpy(world.pixels + (SLOT * ROWS + (size_t)row) * bytes, stored + (size_t)world.order[3 + row] * bytes,
+        memcpy(world.pixels + (SLOT * slot_rows + (size_t)row) * bytes, stored + (size_t)world.order[3 + row] * bytes,
                bytes);
+    if (mixup > 0.0f) /* the partner of the first row */
+        memcpy(world.pixels + (SLOT * slot_rows + ROWS) * bytes, stored + (size_t)world.order[2] * bytes, bytes);
     memset(world.out, 0xFF, rows);
-    world.control.source.fed = 1;
+    world.control.source.slot_rows = (int32_t)slot_rows;
     world.control.slot = SLOT;
     world_gather(&world);
     assert_memory_equal(world.out, resident, rows);
@@ -228,6 +351,13 @@ static void test_fed(void **state)
     free(resident);
     free(stored);
     world_close(&world);
+}
+
+static void test_fed(void **state)
+{
+    (void)state;
+    fed_check(0.0f);
+    fed_check(0.5f);
 }
 
 static void test_evaluation(void **state)
@@ -256,7 +386,10 @@ static void test_batch_and_threads_do_not_matter(void **state)
     (void)state;
     struct world whole, part;
     struct shape image = {1, 24, 24, 3};
-    world_open(&whole, image, augment_full(24, 24), IMAGES, 1);
+    struct augment augment = augment_full(24, 24);
+    for (int kind = RESIZED_CROP; kind < KIND_COUNT; kind++)
+        kind_add(&augment, (enum kind)kind);
+    world_open(&whole, image, augment, IMAGES, 1);
     if (mirror_detects_races(&whole.mirror)) {
         world_close(&whole);
         skip();
@@ -266,18 +399,24 @@ static void test_batch_and_threads_do_not_matter(void **state)
     int most = mirror_is_cpu(&whole.mirror) ? 5 : 1;
     for (int b = 0; b < COUNT_OF(batches); b++)
         for (int threads = 1; threads <= most; threads += 2) {
-            world_open(&part, image, augment_full(24, 24), batches[b], threads);
+            world_open(&part, image, augment, batches[b], threads);
             for (int first = 0; first < IMAGES; first += batches[b]) {
                 part.control.first = first;
                 world_gather(&part);
                 assert_memory_equal(part.out, (char *)whole.out + (size_t)first * whole.out_bytes,
                                     part.out_bytes * (size_t)batches[b]);
                 assert_memory_equal(part.out_samples, whole.out_samples + first, (size_t)batches[b] * 4);
+                assert_memory_equal(part.out_partners, whole.out_partners + first, (size_t)batches[b] * 4);
+                assert_memory_equal(part.out_shares, whole.out_shares + first, (size_t)batches[b] * 4);
             }
             world_close(&part);
         }
-    /* Another order moves the samples but does not change them. */
-    world_open(&part, image, augment_full(24, 24), IMAGES, 2);
+    /* Another order moves the samples but does not change them, but for what they are mixed with. */
+    world_close(&whole);
+    augment.mixup = augment.cutmix = 0.0f;
+    world_open(&whole, image, augment, IMAGES, 1);
+    world_gather(&whole);
+    world_open(&part, image, augment, IMAGES, 2);
     for (int i = 0; i < IMAGES; i++)
         part.order[i] = i;
     world_gather(&part);
@@ -322,8 +461,11 @@ static void test_rows_beyond_valid(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_equals_plain_loop), cmocka_unit_test(test_fed),
-        cmocka_unit_test(test_evaluation),        cmocka_unit_test(test_batch_and_threads_do_not_matter),
+        cmocka_unit_test(test_equals_plain_loop),
+        cmocka_unit_test(test_other_kinds),
+        cmocka_unit_test(test_fed),
+        cmocka_unit_test(test_evaluation),
+        cmocka_unit_test(test_batch_and_threads_do_not_matter),
         cmocka_unit_test(test_rows_beyond_valid),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

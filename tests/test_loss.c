@@ -22,9 +22,9 @@ struct batch {
     struct step_record record;
     struct step_norms norms;
     int32_t nonfinite;
-    float logits[MOST], grad[MOST], probabilities[MOST], targets[MOST], losses[1024];
+    float logits[MOST], grad[MOST], probabilities[MOST], targets[MOST], losses[1024], shares[1024];
     uint16_t low_logits[MOST], low_grad[MOST];
-    int32_t labels[1024], predictions[1024];
+    int32_t labels[1024], partners[1024], predictions[1024];
 };
 static struct batch batch;
 
@@ -47,6 +47,8 @@ static void batch_open(int rows, int classes, int threads)
     mirror_add(&batch.mirror, batch.low_grad, values * sizeof(uint16_t));
     mirror_add(&batch.mirror, batch.losses, (size_t)rows * sizeof(float));
     mirror_add(&batch.mirror, batch.labels, (size_t)rows * sizeof(int32_t));
+    mirror_add(&batch.mirror, batch.partners, (size_t)rows * sizeof(int32_t));
+    mirror_add(&batch.mirror, batch.shares, (size_t)rows * sizeof(float));
     mirror_add(&batch.mirror, batch.predictions, (size_t)rows * sizeof(int32_t));
     batch.control.valid = rows;
     batch.args = (struct loss_args){.logits = batch.logits,
@@ -78,6 +80,8 @@ static int loss_work(struct mirror *mirror, const void *what)
     args.logits_grad = mirror_at(mirror, args.logits_grad);
     args.labels = mirror_at(mirror, args.labels);
     args.targets = mirror_at(mirror, args.targets);
+    args.partners = mirror_at(mirror, args.partners);
+    args.shares = mirror_at(mirror, args.shares);
     args.losses = mirror_at(mirror, args.losses);
     args.predictions = mirror_at(mirror, args.predictions);
     args.probabilities = mirror_at(mirror, args.probabilities);
@@ -161,6 +165,37 @@ static void test_recorded(void **state)
     }
     assert_int_equal(checked, 12);
     vectors_close(&vectors);
+}
+
+/* Two labels and a share are the row of probabilities that they stand for, bit for bit, smoothed or not; what counts as
+ * correct is the row's own label. */
+static void test_two_labels(void **state)
+{
+    (void)state;
+    enum { ROWS = 37, CLASSES = 11, VALUES = ROWS * CLASSES };
+    static float grad[VALUES], losses[ROWS];
+    for (int smoothed = 0; smoothed < 2; smoothed++) {
+        batch_open(ROWS, CLASSES, 2);
+        batch.args.smoothing = smoothed ? 0.1f : 0.0f;
+        for (int row = 0; row < ROWS; row++) {
+            batch.partners[row] = (batch.labels[row] + row) % CLASSES;
+            batch.shares[row] = row % 5 == 0 ? 1.0f : 0.5f + 0.5f * (float)row / ROWS;
+            batch.targets[row * CLASSES + batch.labels[row]] += batch.shares[row];
+            batch.targets[row * CLASSES + batch.partners[row]] += 1.0f - batch.shares[row];
+        }
+        batch.args.targets = batch.targets;
+        batch_run();
+        memcpy(grad, batch.grad, sizeof grad), memcpy(losses, batch.losses, sizeof losses);
+        batch.sums = (struct loss_sums){0};
+        batch.args.targets = NULL, batch.args.partners = batch.partners, batch.args.shares = batch.shares;
+        batch_run();
+        assert_memory_equal(batch.grad, grad, sizeof grad);
+        assert_memory_equal(batch.losses, losses, sizeof losses);
+        for (int row = 0; row < ROWS; row++)
+            batch.sums.correct -= batch.predictions[row] == batch.labels[row];
+        assert_int_equal(batch.sums.correct, 0);
+        batch_close();
+    }
 }
 
 static void test_top_k(void **state)
@@ -452,10 +487,15 @@ static void test_quantiles(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_recorded),  cmocka_unit_test(test_top_k),
-        cmocka_unit_test(test_sizes),     cmocka_unit_test(test_low_precision),
-        cmocka_unit_test(test_ties),      cmocka_unit_test(test_threads_do_not_matter),
-        cmocka_unit_test(test_nonfinite), cmocka_unit_test(test_record),
+        cmocka_unit_test(test_recorded),
+        cmocka_unit_test(test_two_labels),
+        cmocka_unit_test(test_top_k),
+        cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_low_precision),
+        cmocka_unit_test(test_ties),
+        cmocka_unit_test(test_threads_do_not_matter),
+        cmocka_unit_test(test_nonfinite),
+        cmocka_unit_test(test_record),
         cmocka_unit_test(test_quantiles),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -114,11 +114,17 @@ static void test_order_and_bounds(void **state)
         order[i] = (int32_t)((i * 7) % data.count);
     for (int threads = 1; threads <= 9; threads += 4) {
         struct loader *loader;
-        const struct loader_options options = {
-            .backend = backend, .device = device, .image = data.image, .batch = BATCH, .threads = threads};
+        const bool partners = threads == 5;
+        const struct loader_options options = {.backend = backend,
+                                               .device = device,
+                                               .image = data.image,
+                                               .batch = BATCH,
+                                               .threads = threads,
+                                               .partners = partners};
         assert_int_equal(loader_open(&loader, &options), OK);
         const struct feed *feed = loader_feed(loader);
-        assert_int_equal(feed->slot_bytes, BATCH * SIDE * SIDE * 3);
+        const int slot_rows = BATCH + partners;
+        assert_int_equal(feed->slot_bytes, slot_rows * SIDE * SIDE * 3);
         /* Dropped half way, then whole. */
         for (int turn = 0; turn < 2; turn++) {
             assert_int_equal(loader_begin(loader, &data, order, first, end), OK);
@@ -127,11 +133,14 @@ static void test_order_and_bounds(void **state)
                 assert_int_equal(loader_next(loader, &slot), OK);
                 for (int64_t row = 0; row < BATCH && at + row < end; row++) {
                     assert_int_equal(dataset_image(&data, order[at + row], want), OK);
-                    assert_memory_equal(feed->host + (slot * BATCH + row) * SIDE * SIDE * 3, want, sizeof want);
+                    assert_memory_equal(feed->host + (slot * slot_rows + row) * SIDE * SIDE * 3, want, sizeof want);
                 }
+                assert_int_equal(dataset_image(&data, order[at - 1], want), OK);
+                if (partners)
+                    assert_memory_equal(feed->host + (slot * slot_rows + BATCH) * SIDE * SIDE * 3, want, sizeof want);
                 assert_int_equal(loader_taken(loader, slot), OK);
                 int32_t again;
-                assert_int_equal(loader_again(loader, &data, order, 2, &again), OK);
+                assert_int_equal(loader_again(loader, &data, order, 0, 2, &again), OK);
                 assert_true(again != slot);
             }
         }

@@ -63,6 +63,17 @@ static void note_failure(struct loader *loader, int64_t position, int status)
     strncpy(loader->failed_text, fail_text(), TEXT - 1);
 }
 
+/* The image of the first row's partner, behind the rows of a slot. */
+static int read_partner(const struct loader *loader, const struct dataset *data, const int32_t *order, int64_t position,
+                        int slot)
+{
+    if (!loader->options.partners)
+        return OK;
+    const size_t row = (size_t)loader->options.batch;
+    return dataset_image(data, order[augment_partner(position)],
+                         loader->feed.host + (size_t)slot * loader->feed.slot_bytes + row * loader->image_bytes);
+}
+
 /* Positions [from, from + count) of one batch; the mutex is held before and after, not while reading. */
 static void read_turn(struct loader *loader, int64_t from, int count)
 {
@@ -72,11 +83,13 @@ static void read_turn(struct loader *loader, int64_t from, int count)
     uint8_t *to = loader->feed.host + (size_t)slot * loader->feed.slot_bytes + (size_t)row * loader->image_bytes;
     int status = OK, read = 0;
     pthread_mutex_unlock(&loader->mutex);
+    if (row == 0 && augment_partner(from) < loader->end)
+        status = read_partner(loader, loader->data, loader->order, from, slot);
     for (; read < count && status == OK; read++, to += loader->image_bytes)
         status = dataset_image(loader->data, loader->order[from + read], to);
     pthread_mutex_lock(&loader->mutex);
     if (status != OK)
-        note_failure(loader, from + read - 1, status);
+        note_failure(loader, from + (read > 0 ? read - 1 : 0), status);
     loader->missing[slot] -= count;
     if (loader->missing[slot] == 0)
         pthread_cond_broadcast(&loader->ready);
@@ -184,16 +197,18 @@ int loader_taken(struct loader *loader, int32_t slot)
     return loader->options.backend->feed_taken(loader->options.device, &loader->feed, slot);
 }
 
-int loader_again(struct loader *loader, const struct dataset *data, const int32_t *samples, int count, int32_t *slot)
+int loader_again(struct loader *loader, const struct dataset *data, const int32_t *order, int64_t first, int count,
+                 int32_t *slot)
 {
     assert(count <= loader->options.batch);
     const struct backend *backend = loader->options.backend;
     *slot = loader->slots;
     TRY(backend->feed_wait(loader->options.device, &loader->feed, *slot));
     for (int i = 0; i < count; i++)
-        TRY(dataset_image(data, samples[i],
+        TRY(dataset_image(data, order[first + i],
                           loader->feed.host + (size_t)*slot * loader->feed.slot_bytes +
                               (size_t)i * loader->image_bytes));
+    TRY(read_partner(loader, data, order, first, *slot));
     return backend->feed_send(loader->options.device, &loader->feed, *slot);
 }
 
@@ -225,7 +240,7 @@ static int start(struct loader *loader)
     loader->image_bytes = (size_t)shape_count(options->image);
     loader->failed_at = -1;
     TRY(options->backend->feed_open(options->device, &loader->feed, loader->slots + 1,
-                                    (size_t)options->batch * loader->image_bytes));
+                                    (size_t)(options->batch + options->partners) * loader->image_bytes));
     while (loader->started < threads &&
            pthread_create(&loader->threads[loader->started], NULL, read_ahead, loader) == 0)
         loader->started++;

@@ -214,8 +214,8 @@ static size_t lay_out(struct plan *plan, const size_t *saved_bytes, size_t *save
 
 /* What lies in SLAB_BATCH, by offset. */
 struct batch_layout {
-    size_t control, sums, half_sums, labels, samples, losses, predictions, probabilities, norms, nonfinite, segments,
-        bytes;
+    size_t control, sums, half_sums, labels, samples, partners, shares, losses, predictions, probabilities, norms,
+        nonfinite, segments, bytes;
 };
 
 static size_t carve(size_t *used, size_t bytes)
@@ -234,6 +234,8 @@ static struct batch_layout lay_out_batch(const struct plan *plan)
     layout.half_sums = carve(&layout.bytes, sizeof(struct loss_sums));
     layout.labels = carve(&layout.bytes, rows * sizeof(int32_t));
     layout.samples = carve(&layout.bytes, rows * sizeof(int32_t));
+    layout.partners = carve(&layout.bytes, rows * sizeof(int32_t));
+    layout.shares = carve(&layout.bytes, rows * sizeof(float));
     layout.losses = carve(&layout.bytes, rows * sizeof(float));
     layout.predictions = carve(&layout.bytes, rows * sizeof(int32_t));
     layout.probabilities = carve(&layout.bytes, rows * classes * sizeof(float));
@@ -330,6 +332,8 @@ static int bind_batch(struct plan *plan, const struct batch_layout *layout)
         .out = slab_at(plan, SLAB_ACTIVATION, plan->values[graph->input].offset),
         .out_labels = slab_at(plan, SLAB_BATCH, layout->labels),
         .out_samples = slab_at(plan, SLAB_BATCH, layout->samples),
+        .out_partners = slab_at(plan, SLAB_BATCH, layout->partners),
+        .out_shares = slab_at(plan, SLAB_BATCH, layout->shares),
         .control = plan->control,
     };
     plan->loss = (struct loss_args){

@@ -73,6 +73,9 @@ static int gather_batch(struct plan *plan, bool training)
     plan->gather.augment = training ? plan->options.augment_train : plan->options.augment_eval;
     TRY(backend->gather(plan->device, &plan->gather));
     plan->loss.smoothing = training ? plan->options.smoothing : 0.0f;
+    const bool blends = augment_blends(&plan->gather.augment);
+    plan->loss.partners = blends ? plan->gather.out_partners : NULL;
+    plan->loss.shares = blends ? plan->gather.out_shares : NULL;
     plan->loss.logits_grad = NULL;
     plan->loss.table = training ? plan->slabs[SLAB_SAMPLES].memory : NULL;
     if (training) {
@@ -221,9 +224,11 @@ void plan_set_data(struct plan *plan, const uint8_t *pixels, const int32_t *labe
 
 void plan_set_feed(struct plan *plan, const struct feed *feed, const int32_t *labels, const int32_t *order)
 {
-    assert(feed->slot_bytes == (size_t)plan->options.batch * (size_t)shape_count(plan->options.image));
+    const size_t image = (size_t)shape_count(plan->options.image), images = feed->slot_bytes / image;
+    const bool blends = augment_blends(&plan->options.augment_train);
+    assert(feed->slot_bytes % image == 0 && images == (size_t)(plan->options.batch + blends));
     plan_set_data(plan, feed->device, labels, order);
-    plan->source.fed = 1;
+    plan->source.slot_rows = (int32_t)images;
 }
 
 int plan_clear_sums(struct plan *plan)

@@ -106,6 +106,9 @@ int parts_open(struct session *session)
                     "only %lld; lower train.batch_size",
                     (long long)step_images, config->train.batch_size, config->train.accumulate,
                     (long long)session->train.subset.count);
+    if ((config->augment.mixup > 0.0 || config->augment.cutmix > 0.0) && session->train.subset.count < 2)
+        return FAIL(ERR_CONFIG,
+                    "augment.mixup and augment.cutmix need two training images, there is one; set both to 0");
     return OK;
 }
 
@@ -121,6 +124,7 @@ static int open_loader(struct session *session)
         .device = session->device,
         .image = session->card.image,
         .batch = session->plan.options.batch,
+        .partners = augment_blends(&session->plan.options.augment_train),
         .threads = config->data.threads ? config->data.threads : config->train.threads,
     };
     return loader_open(&session->loader, &options);
@@ -177,8 +181,8 @@ int batches_begin(struct session *session, const struct source *source, const in
         plan_set_data(plan, source->pixels, source->labels, order);
         return OK;
     }
-    const size_t batch_bytes = (size_t)plan->options.batch * (size_t)shape_count(plan->options.image);
-    if (loader_feed(session->loader)->slot_bytes != batch_bytes)
+    const int rows = plan->options.batch + augment_blends(&plan->options.augment_train);
+    if (loader_feed(session->loader)->slot_bytes != (size_t)rows * (size_t)shape_count(plan->options.image))
         TRY(open_loader(session));
     plan_set_feed(plan, loader_feed(session->loader), source->labels, order);
     return loader_begin(session->loader, &source->data, host_order, first, end);
@@ -189,10 +193,12 @@ int batch_next(struct session *session, struct step_control *control)
     return session->batches_of->streamed ? loader_next(session->loader, &control->slot) : OK;
 }
 
-int batch_again(struct session *session, const int32_t *samples, int count, struct step_control *control)
+int batch_again(struct session *session, const int32_t *host_order, struct step_control *control)
 {
     const struct source *source = session->batches_of;
-    return source->streamed ? loader_again(session->loader, &source->data, samples, count, &control->slot) : OK;
+    return source->streamed ? loader_again(session->loader, &source->data, host_order, control->first, control->valid,
+                                           &control->slot)
+                            : OK;
 }
 
 int batch_queued(struct session *session, const struct step_control *control)

@@ -25,7 +25,7 @@ static int find_tensor(struct trainer *trainer, int64_t step_in_epoch, char *whe
              "nothing in a single batch; the sum over accumulated batches or the gradient's norm overflowed");
     for (int micro = 0; micro < trainer->config.train.accumulate && !found; micro++) {
         struct step_control control = step_control_at(trainer, step_in_epoch, micro);
-        TRY(batch_again(&trainer->session, trainer->order + control.first, control.valid, &control));
+        TRY(batch_again(&trainer->session, trainer->order, &control));
         TRY(found = plan_find_nonfinite(&trainer->session.plan, &control, where, bytes));
     }
     return found;

@@ -30,17 +30,6 @@ static int open_device(struct session *session)
     return choose_dtype(session);
 }
 
-/* One number for all channels, or one for each. */
-static int take_given(double to[static 4], const double *given, int count, int channels, const char *key)
-{
-    if (count != 1 && count != channels)
-        return FAIL(ERR_CONFIG, "augment.%s has %d numbers, but the images have %d channel%s", key, count, channels,
-                    channels == 1 ? "" : "s");
-    for (int c = 0; c < channels; c++)
-        to[c] = given[count == 1 ? 0 : c];
-    return OK;
-}
-
 static int fill_card(struct session *session)
 {
     const struct config *config = session->config;
@@ -56,8 +45,8 @@ static int fill_card(struct session *session)
         card->std[c] = 1.0;
     }
     if (config->augment.normalize == NORMALIZE_GIVEN) {
-        TRY(take_given(card->mean, config->augment.mean, config->augment.mean_count, channels, "mean"));
-        TRY(take_given(card->std, config->augment.std, config->augment.std_count, channels, "std"));
+        TRY(augmentation_numbers(card->mean, config->augment.mean, config->augment.mean_count, channels, "mean"));
+        TRY(augmentation_numbers(card->std, config->augment.std, config->augment.std_count, channels, "std"));
     } else if (config->augment.normalize == NORMALIZE_AUTO) {
         subset_statistics(&session->train.subset, card->mean, card->std);
     }
@@ -68,31 +57,6 @@ static int fill_card(struct session *session)
                         "deviation; set augment.normalize = none",
                         data->source, c);
     return OK;
-}
-
-static struct augment make_augment(const struct session *session, bool random)
-{
-    const struct config *config = session->config;
-    const struct model_card *card = &session->card;
-    int crop = config->augment.crop;
-    struct augment augment = {
-        .random = random,
-        .out_h = crop ? crop : card->image.h,
-        .out_w = crop ? crop : card->image.w,
-        .interpolation = config->augment.interpolation,
-    };
-    if (random) {
-        augment.pad = config->augment.crop_padding;
-        augment.flip_share = (float)config->augment.hflip;
-        augment.rotate_degrees = (float)config->augment.rotate;
-        augment.brightness = (float)config->augment.brightness;
-        augment.contrast = (float)config->augment.contrast;
-    }
-    for (int c = 0; c < 4; c++) {
-        augment.mean[c] = (float)card->mean[c];
-        augment.std[c] = (float)card->std[c];
-    }
-    return augment;
 }
 
 static int build_model(struct session *session, int batch, bool training)
@@ -120,13 +84,9 @@ static int build_model(struct session *session, int batch, bool training)
                    .clip_norm = (float)config->optim.clip_norm,
                    .grad_scale = 1.0f / (float)config->train.accumulate},
         .image = card->image,
-        .augment_train = make_augment(session, true),
-        .augment_eval = make_augment(session, false),
     };
-    int pad = options.augment_train.pad;
-    if (options.augment_train.out_h > card->image.h + 2 * pad || options.augment_train.out_w > card->image.w + 2 * pad)
-        return FAIL(ERR_CONFIG, "augment.crop = %d is larger than the images (%d x %d pixels, %d of padding each side)",
-                    config->augment.crop, card->image.h, card->image.w, pad);
+    TRY(augmentation_make(&options.augment_train, config, card, true));
+    TRY(augmentation_make(&options.augment_eval, config, card, false));
     struct shape input = {1, options.augment_eval.out_h, options.augment_eval.out_w, card->image.c};
     TRY(model_build(&session->graph, config, input, card->class_count));
     return plan_build(&session->plan, &session->graph, session->backend, session->device, &options);

@@ -27,17 +27,21 @@ HOST_DEVICE struct loss_peak loss_peak_merge(struct loss_peak a, struct loss_pea
     return b_wins ? b : a;
 }
 
-/* A target: the row of probabilities if there is one, else the label; smoothed. */
+/* A target: the row of probabilities if there is one, else the label and its share, the rest on the partner; smoothed.
+ */
 struct loss_target {
     const float *row; /* or NULL */
-    int label;
+    int label, partner;
+    float share; /* 1: the label alone */
     float smoothing;
     int classes;
 };
 
 HOST_DEVICE float loss_target_at(const struct loss_target *target, int class_index)
 {
-    float plain = target->row ? target->row[class_index] : (float)(class_index == target->label);
+    float plain = target->row ? target->row[class_index]
+                              : target->share * (float)(class_index == target->label) +
+                                    (1.0f - target->share) * (float)(class_index == target->partner);
     return plain * (1.0f - target->smoothing) + target->smoothing / (float)target->classes;
 }
 

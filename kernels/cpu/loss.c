@@ -48,8 +48,9 @@ static struct loss_mass row_mass(const struct loss_args *args, const struct loss
 static int row_loss(const struct loss_args *args, int row)
 {
     int64_t first = (int64_t)row * args->classes;
-    struct loss_target target = {args->targets ? args->targets + first : NULL, args->labels[row], args->smoothing,
-                                 args->classes};
+    struct loss_target target = {
+        args->targets ? args->targets + first : NULL, args->labels[row], args->partners ? args->partners[row] : -1,
+        args->partners ? args->shares[row] : 1.0f,    args->smoothing,   args->classes};
     assert(target.label >= -1 && target.label < args->classes);
     struct loss_peak peak = row_peak(args, first);
     struct loss_mass mass = row_mass(args, &target, first, peak.logit);

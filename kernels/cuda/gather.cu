@@ -1,13 +1,14 @@
-/* gather: the batch out of the stored images, augmented and normalised, each sample by one block (by several where no
- * mean over the whole sample is wanted). The arithmetic is in kernels/common/augment.h.
+/* gather: the batch out of the stored images, augmented, normalised and mixed, each sample by one block (by several
+ * where no mean over the whole sample is wanted). The arithmetic is in kernels/common/augment*.h.
  *
- * Pixels that are copies of stored bytes (all but linearly interpolated ones) can only become 256 values per channel:
- * they are looked up in a table that holds colour and normalisation.
+ * Pixels that are copies of stored bytes can only become 256 values per channel: they are looked up in a table that
+ * holds colour and normalisation.
  *
  * Bytes per value: 1 read (twice with contrast, the second time out of a cache), 2 or 4 written, 16 bytes at a time
  * where a sample's values are whole 16 bytes. */
 #include "cuda.h"
 #include "kernels/common/augment.h"
+#include "kernels/common/augment_blend.h"
 #include "reduce.cuh"
 #include <assert.h>
 
@@ -15,81 +16,95 @@ namespace
 {
 enum { WARPS = gpu::THREADS / 32, CHANNELS = 4, LEVELS = 256, PACKS_EACH = 8 };
 
-/* One sample on its way, the same for a whole block. */
+/* One picture on its way, the same for a whole block. */
 struct picture {
     const uint8_t *pixels;
     struct augment_draw draw;
     struct augment_map map;
-    int rotated;
+    int tinted;
+    float grey; /* mean luminance of the output, if contrast changes */
 };
 
+/* A row of the batch. */
+struct row_plan {
+    picture own, partner;
+    struct augment_blend blend;
+};
+
+/* row: where it lies in the slot, if the images are fed. */
 __device__ void picture_open(const gather_args &args, int row, int32_t number, picture *sample)
 {
     const step_control *control = args.control;
     const int h = args.image.h, w = args.image.w;
-    const int64_t place = control->source.fed ? (int64_t)control->slot * args.batch + row : number;
+    const int64_t place = control->source.slot_rows ? (int64_t)control->slot * control->source.slot_rows + row : number;
     sample->pixels = control->source.pixels + place * h * w * args.image.c;
     sample->draw = augment_draw(&args.augment, h, w, control->seed, control->epoch, (uint64_t)number);
     sample->map = augment_map(&args.augment, &sample->draw, h, w);
-    sample->rotated = sample->draw.degrees != 0.0;
+    sample->tinted = augment_tinted(&sample->draw, args.image.c);
+    sample->grey = 0.0f;
 }
 
-/* The place in the stored image, if it is in it. */
-__device__ bool mapped_place(const gather_args &args, const picture &sample, int x, int y, int64_t *from_x,
-                             int64_t *from_y)
-{
-    const struct augment_map &map = sample.map;
-    *from_x = map.x0 + map.xx * x + map.xy * y;
-    *from_y = map.y0 + map.yx * x + map.yy * y;
-    return augment_framed(&sample.draw, x, y, args.image.h, args.image.w) &&
-           augment_inside(*from_x, *from_y, args.image.h, args.image.w);
-}
-
-/* The stored pixel that an output pixel is a copy of; NULL: none, the value is 0. */
+/* The stored pixel that an output pixel is a copy of. */
 template <int C> __device__ const uint8_t *copied_pixel(const gather_args &args, const picture &sample, int x, int y)
 {
-    const int h = args.image.h, w = args.image.w;
-    int column = x + sample.draw.left, line = y + sample.draw.top;
-    bool inside;
-    if (sample.rotated) {
-        int64_t from_x, from_y;
-        inside = mapped_place(args, sample, x, y, &from_x, &from_y);
-        column = (int)(from_x >> 32);
-        line = (int)(from_y >> 32);
-    } else {
-        inside = (unsigned)column < (unsigned)w && (unsigned)line < (unsigned)h;
-        column = sample.draw.flip ? w - 1 - column : column;
+    if (sample.map.plain) {
+        int column, line;
+        return augment_plain_source(&sample.map, args.augment.padding, x, y, args.image.h, args.image.w, &column, &line)
+                   ? sample.pixels + ((int64_t)line * args.image.w + column) * C
+                   : args.augment.fill;
     }
-    return inside ? sample.pixels + ((int64_t)line * w + column) * C : nullptr;
+    int64_t from_x, from_y;
+    const bool shown =
+        augment_source(&sample.map, args.augment.padding, x, y, args.image.h, args.image.w, &from_x, &from_y);
+    return shown ? sample.pixels + ((from_y >> 32) * args.image.w + (from_x >> 32)) * C : args.augment.fill;
 }
 
-/* The interpolated values of an output pixel, after brightness. */
+/* The values of an output pixel after brightness. */
 template <int C>
-__device__ void linear_units(const gather_args &args, const picture &sample, int x, int y, float *units)
+__device__ void bright_units(const gather_args &args, const picture &sample, int x, int y, float *units)
 {
+    if (!sample.map.linear) {
+        const uint8_t *from = copied_pixel<C>(args, sample, x, y);
+        for (int k = 0; k < C; k++)
+            units[k] = augment_brighten((float)from[k], sample.draw.brightness);
+        return;
+    }
     int64_t from_x, from_y;
-    const bool inside = mapped_place(args, sample, x, y, &from_x, &from_y);
-    const struct augment_pair across = augment_pair(inside ? from_x : 0, args.image.w);
-    const struct augment_pair down = augment_pair(inside ? from_y : 0, args.image.h);
+    const bool shown =
+        augment_source(&sample.map, args.augment.padding, x, y, args.image.h, args.image.w, &from_x, &from_y);
+    const struct augment_pair across = augment_pair(shown ? from_x : 0, args.image.w);
+    const struct augment_pair down = augment_pair(shown ? from_y : 0, args.image.h);
     const uint8_t *upper = sample.pixels + (int64_t)down.a * args.image.w * C;
     const uint8_t *lower = sample.pixels + (int64_t)down.b * args.image.w * C;
     const int a = across.a * C, b = across.b * C;
     for (int k = 0; k < C; k++) {
         float value = augment_bilinear((float)upper[a + k], (float)upper[b + k], (float)lower[a + k],
                                        (float)lower[b + k], across.share, down.share);
-        units[k] = augment_brighten(inside ? value : 0.0f, sample.draw.brightness);
+        units[k] = augment_brighten(shown ? value : (float)args.augment.fill[k], sample.draw.brightness);
     }
 }
 
-/* How a value after brightness ends. */
-struct colour {
-    float contrast, grey; /* grey: mean luminance of the sample, if contrast changes */
-};
-
-__device__ float finish(const gather_args &args, colour colour, float unit, int channel)
+/* How a copied value ends, by its level after brightness. */
+__device__ float finish(const gather_args &args, const picture &sample, float unit, int channel)
 {
-    return augment_normalise(augment_contrast(unit, colour.contrast, colour.grey), args.augment.mean[channel],
+    return augment_normalise(augment_contrast(unit, sample.draw.contrast, sample.grey), args.augment.mean[channel],
                              args.augment.std[channel]);
+}
+
+/* An output pixel of a picture as the network would see it, were it not mixed. */
+template <int C>
+__device__ void pixel_values(const gather_args &args, const picture &sample, int x, int y, float *values)
+{
+    bright_units<C>(args, sample, x, y, values);
+    for (int k = 0; k < C; k++)
+        values[k] = augment_contrast(values[k], sample.draw.contrast, sample.grey);
+    if constexpr (C == 3)
+        if (sample.tinted)
+            augment_tint(values, values + 1, values + 2, sample.draw.saturation, sample.draw.hue,
+                         sample.draw.grayscale);
+    const bool erased = augment_in_box(&sample.draw.erase, x, y);
+    for (int k = 0; k < C; k++)
+        values[k] = erased ? 0.0f : augment_normalise(values[k], args.augment.mean[k], args.augment.std[k]);
 }
 
 /* ---- the mean luminance ---- */
@@ -104,26 +119,32 @@ __device__ int64_t grey_sum(const gather_args &args, const picture &sample, cons
         const int y = i / args.augment.out_w, x = i - y * args.augment.out_w;
         float values[C];
         if constexpr (LINEAR) {
-            linear_units<C>(args, sample, x, y, values);
+            bright_units<C>(args, sample, x, y, values);
         } else {
             const uint8_t *from = copied_pixel<C>(args, sample, x, y);
             for (int k = 0; k < C; k++)
-                values[k] = units[from ? from[k] : 0];
+                values[k] = units[from[k]];
         }
         sum += augment_grey(values, C);
     }
     return sum;
 }
 
-/* Reached by all threads of the block. */
-template <int C> __device__ float grey_mean(const gather_args &args, const picture &sample)
+/* Fills in sample->grey; reached by all threads of the block, which sees it on return. */
+template <int C> __device__ void picture_weigh(const gather_args &args, picture *sample)
 {
     SHARED(float, units, [LEVELS]);
+    if (sample->draw.contrast == 1.0f)
+        return;
     for (int level = (int)threadIdx.x; level < LEVELS; level += gpu::THREADS)
-        units[level] = augment_brighten((float)level, sample.draw.brightness);
+        units[level] = augment_brighten((float)level, sample->draw.brightness);
     __syncthreads();
-    int64_t sum = sample.map.linear ? grey_sum<C, true>(args, sample, units) : grey_sum<C, false>(args, sample, units);
-    return augment_grey_mean(gpu::block_sum<WARPS>(sum), (int64_t)args.augment.out_h * args.augment.out_w);
+    int64_t sum =
+        sample->map.linear ? grey_sum<C, true>(args, *sample, units) : grey_sum<C, false>(args, *sample, units);
+    sum = gpu::block_sum<WARPS>(sum);
+    if (threadIdx.x == 0)
+        sample->grey = augment_grey_mean(sum, (int64_t)args.augment.out_h * args.augment.out_w);
+    __syncthreads();
 }
 
 /* ---- writing ---- */
@@ -142,9 +163,10 @@ __device__ void copies_write(const gather_args &args, const picture &sample, con
     const int pixel = first / C;
     int channel = first - pixel * C, y = pixel / args.augment.out_w, x = pixel - y * args.augment.out_w;
     const uint8_t *from = copied_pixel<C>(args, sample, x, y);
+    bool erased = augment_in_box(&sample.draw.erase, x, y);
     T values[N];
     for (int k = 0; k < N; k++) {
-        values[k] = table[channel * LEVELS + (from ? from[channel] : 0)];
+        values[k] = erased ? gpu::from_float<T>(0.0f) : table[channel * LEVELS + from[channel]];
         if (k + 1 < N && ++channel == C) {
             channel = 0;
             if (++x == args.augment.out_w) {
@@ -152,18 +174,19 @@ __device__ void copies_write(const gather_args &args, const picture &sample, con
                 y++;
             }
             from = copied_pixel<C>(args, sample, x, y);
+            erased = augment_in_box(&sample.draw.erase, x, y);
         }
     }
     gpu::store<N>(out + first, values);
 }
 
 template <class T, int C>
-__device__ void copies_share(const gather_args &args, const picture &sample, colour colour, T *out, int count)
+__device__ void copies_share(const gather_args &args, const picture &sample, T *out, int count)
 {
     SHARED(T, table, [C * LEVELS]);
     for (int i = (int)threadIdx.x; i < C * LEVELS; i += gpu::THREADS) {
         float unit = augment_brighten((float)(i % LEVELS), sample.draw.brightness);
-        table[i] = gpu::from_float<T>(finish(args, colour, unit, i / LEVELS));
+        table[i] = gpu::from_float<T>(finish(args, sample, unit, i / LEVELS));
     }
     __syncthreads();
     constexpr int N = gpu::PACK<T>;
@@ -174,15 +197,21 @@ __device__ void copies_share(const gather_args &args, const picture &sample, col
 }
 
 /* A pixel at a time: what its channels share is most of the work. */
-template <class T, int C>
-__device__ void linear_share(const gather_args &args, const picture &sample, colour colour, T *out, int count)
+template <class T, int C> __device__ void pixels_share(const gather_args &args, const row_plan &plan, T *out, int count)
 {
     for_share(count / C, [&](int pixel) {
         const int y = pixel / args.augment.out_w, x = pixel - y * args.augment.out_w;
         float values[C];
-        linear_units<C>(args, sample, x, y, values);
+        pixel_values<C>(args, plan.own, x, y, values);
+        if (plan.blend.share < 1.0f) {
+            float others[C];
+            const bool in_box = augment_in_box(&plan.blend.box, x, y);
+            pixel_values<C>(args, plan.partner, x, y, others);
+            for (int k = 0; k < C; k++)
+                values[k] = augment_blended(&plan.blend, in_box, values[k], others[k]);
+        }
         for (int channel = 0; channel < C; channel++)
-            out[pixel * C + channel] = gpu::from_float<T>(finish(args, colour, values[channel], channel));
+            out[pixel * C + channel] = gpu::from_float<T>(values[channel]);
     });
 }
 
@@ -191,32 +220,51 @@ template <class T> __device__ void row_clear(T *out, int count)
     for_share(count, [&](int i) { out[i] = gpu::from_float<T>(0.0f); });
 }
 
+/* What the row is and where its label goes; by one thread. number: -1 where the row does not count. */
+__device__ void row_open(const gather_args &args, int row, int32_t number, row_plan *plan)
+{
+    int32_t second = number;
+    plan->blend.share = 1.0f;
+    if (number >= 0) {
+        plan->blend = augment_blend(&args.augment, args.control->seed, args.control->epoch, (uint64_t)number);
+        picture_open(args, row, number, &plan->own);
+    }
+    if (plan->blend.share < 1.0f) {
+        second = args.control->source.order[augment_partner(args.control->first + row)];
+        picture_open(args, augment_partner_row(row, args.batch), second, &plan->partner);
+    }
+    if (blockIdx.y != 0)
+        return;
+    args.out_samples[row] = number;
+    args.out_labels[row] = number >= 0 ? args.control->source.labels[number] : -1;
+    if (args.out_shares) {
+        args.out_partners[row] = second >= 0 ? args.control->source.labels[second] : -1;
+        args.out_shares[row] = plan->blend.share;
+    }
+}
+
 template <class T, int C>
 __global__ void __launch_bounds__(gpu::THREADS) gather_kernel(const __grid_constant__ gather_args args)
 {
-    SHARED(picture, sample);
+    SHARED(row_plan, plan);
     const int row = (int)blockIdx.x, count = args.augment.out_h * args.augment.out_w * C;
     const bool counts = row < args.control->valid;
-    const int32_t number = counts ? args.control->source.order[args.control->first + row] : -1;
     T *out = (T *)args.out + (int64_t)row * count;
-    if (threadIdx.x == 0 && blockIdx.y == 0) {
-        args.out_samples[row] = number;
-        args.out_labels[row] = counts ? args.control->source.labels[number] : -1;
-    }
+    if (threadIdx.x == 0)
+        row_open(args, row, counts ? args.control->source.order[args.control->first + row] : -1, &plan);
     if (!counts) {
         row_clear(out, count);
         return;
     }
-    if (threadIdx.x == 0)
-        picture_open(args, row, number, &sample);
     __syncthreads();
-    colour colour = {sample.draw.contrast, 0.0f};
-    if (colour.contrast != 1.0f)
-        colour.grey = grey_mean<C>(args, sample);
-    if (sample.map.linear)
-        linear_share<T, C>(args, sample, colour, out, count);
+    const bool mixed = plan.blend.share < 1.0f;
+    picture_weigh<C>(args, &plan.own);
+    if (mixed)
+        picture_weigh<C>(args, &plan.partner);
+    if (mixed || plan.own.tinted || plan.own.map.linear)
+        pixels_share<T, C>(args, plan, out, count);
     else
-        copies_share<T, C>(args, sample, colour, out, count);
+        copies_share<T, C>(args, plan.own, out, count);
 }
 
 typedef void (*gather_function)(gather_args);
@@ -236,6 +284,7 @@ int cuda_gather(struct device *device, const struct gather_args *args)
     assert(c >= 1 && c <= CHANNELS && args->batch > 0 && gpu::aligned16(args->out));
     const int64_t values = (int64_t)args->augment.out_h * args->augment.out_w * c;
     assert(values <= INT32_MAX);
+    assert(!augment_blends(&args->augment) || args->out_shares);
     /* Every block of a sample would have to take the mean for itself. */
     const bool whole = args->augment.random && args->augment.contrast > 0.0f;
     const unsigned parts = whole ? 1 : gpu::blocks(values / PACKS_EACH / (16 / (int)dtype_bytes(args->dtype)));

@@ -63,8 +63,9 @@ template <class T> __device__ loss_part row_loss(const loss_args &args, int row)
     const int lane = (int)threadIdx.x % 32;
     const int64_t first = (int64_t)row * args.classes;
     const T *logits = (const T *)args.logits + first;
-    const loss_target target = {args.targets ? args.targets + first : nullptr, args.labels[row], args.smoothing,
-                                args.classes};
+    const loss_target target = {
+        args.targets ? args.targets + first : nullptr, args.labels[row], args.partners ? args.partners[row] : -1,
+        args.partners ? args.shares[row] : 1.0f,       args.smoothing,   args.classes};
     const loss_peak peak = row_peak(logits, args.classes);
     const loss_mass mass = row_mass(target, logits, peak.logit);
     const bool counts = target.label >= 0;

@@ -635,7 +635,34 @@ def full_resnets():
         m = getattr(torchvision.models, arch)(); I[arch] = {k: {'fan_out': v.shape[0] * v.shape[2] * v.shape[3], 'std_expected': math.sqrt(2 / (v.shape[0] * v.shape[2] * v.shape[3]))} for k, v in m.named_parameters() if v.ndim == 4}
     wjson('resnet_init', {'kaiming_fan_out': I, 'fc_bound': {'resnet18': 1 / math.sqrt(512), 'resnet50': 1 / math.sqrt(2048)}, 'note': 'conv: N(0, sqrt(2/fan_out)), fan_out=out*kh*kw; BN weight 1 bias 0; fc: U(+-1/sqrt(in)) for weight and bias (nn.Linear default)'}, 'expected init std per conv')
 
-ALL = [plateau, plateau_keras, early_stopping, schedules, optimizers, losses, layers, transforms_, rng, imagefolder, tiny_resnet, full_resnets]
+# ------------------------------------------------------------------ tensor path of the transforms, on float tensors 0..1
+def augment_():
+    A, B, D = image(7, 5), image(8, 8), image(17, 13)
+    t, C = {'A': A, 'B': B, 'D': D}, []
+    def f32(a): return chw(a).float().div(255)
+    def add(key, out, **meta): t[key] = out.contiguous(); C.append({'key': key, **meta})
+    affines = [(30.0, [0, 0], 1.0, 0.0), (-12.5, [0, 0], 1.0, 0.0), (0.0, [2, -1], 1.0, 0.0), (0.0, [0, 0], 1.3, 0.0), (0.0, [0, 0], 0.6, 0.0),
+               (0.0, [0, 0], 1.0, 12.0), (20.0, [1, -2], 1.2, -7.5), (90.0, [0, 0], 1.0, 0.0), (-160.0, [-3, 1], 0.8, 20.0)]
+    for nm, a in (('A', A), ('B', B), ('D', D)):
+        for i, (ang, tr, sc, sh) in enumerate(affines):
+            for im, tag in ((IM.NEAREST, 'nearest'), (IM.BILINEAR, 'bilinear')):
+                add(f'affine.{nm}.{i}.{tag}', TF.affine(f32(a), ang, tr, sc, [sh, 0.0], im, fill=[0.25, 0.5, 0.75]), op='affine', img=nm, angle_clockwise=ang, translate=tr, scale=sc, shear=sh, interp=tag, fill=[0.25, 0.5, 0.75])
+    for i, ((top, left, h, w), size) in enumerate((((2, 1, 9, 11), (8, 8)), ((0, 0, 17, 13), (32, 24)), ((5, 3, 4, 6), (9, 7)), ((1, 2, 13, 7), (5, 5)), ((16, 12, 1, 1), (4, 3)))):
+        add(f'resized_crop.{i}', TF.resized_crop(f32(D), top, left, h, w, list(size), IM.BILINEAR, antialias=False), op='resized_crop', img='D', ijhw=[top, left, h, w], size=list(size))
+    for m in ('constant', 'edge', 'reflect', 'symmetric'):
+        add(f'pad.{m}', TF.pad(f32(D), [5, 3, 4, 6], 0, m), op='pad', img='D', padding_ltrb=[5, 3, 4, 6], mode=m)
+    for nm, a in (('A', A), ('B', B)):
+        f = f32(a)
+        for k in (0.0, 0.3, 1.0, 1.9): add(f'saturation.{nm}.{k}', TF.adjust_saturation(f, k), op='saturation', img=nm, factor=k)
+        for k in (-0.5, -0.31, -0.01, 0.0, 0.07, 0.25, 0.5): add(f'hue.{nm}.{k}', TF.adjust_hue(f, k), op='hue', img=nm, factor=k)
+        add(f'grayscale.{nm}', TF.rgb_to_grayscale(f, 3), op='grayscale', img=nm)
+        for j, (b, c, sa, h) in enumerate(((1.2, 0.7, 1.5, 0.1), (0.6, 1.4, 0.4, -0.2))):
+            q = TF.adjust_hue(TF.adjust_saturation(TF.adjust_contrast(TF.adjust_brightness(f, b), c), sa), h)
+            add(f'jitter.{nm}.{j}', q, op='jitter', img=nm, brightness=b, contrast=c, saturation=sa, hue=h)
+    wst('augment', t, {'cases': C, 'note': 'images HWC uint8; results CHW float32 of values in 0..1'}, 'torchvision tensor path on float tensors: affine, resized_crop without antialias, pad modes, colour')
+    wjson('augment', {'cases': C}, 'case list of augment.safetensors')
+
+ALL = [plateau, plateau_keras, early_stopping, schedules, optimizers, losses, layers, transforms_, augment_, rng, imagefolder, tiny_resnet, full_resnets]
 if __name__ == '__main__':
     for f in ALL: f(); print('done', f.__name__, flush=True)
     INDEX['_versions'] = {'torch': torch.__version__, 'torchvision': torchvision.__version__, 'pillow': PIL.__version__, 'numpy': np.__version__, 'python': sys.version.split()[0]}

@@ -1,0 +1,242 @@
+/* picture: where a strip's values come from (copied rows, nearest pixels, interpolated ones, padding), and their
+ * colour. The arithmetic is in kernels/common/augment*.h. Knows nothing of batches and normalisation. */
+#include "picture.h"
+#include <string.h>
+
+struct strip picture_strip(const struct picture *picture, int y, int x)
+{
+    const struct augment_map *map = &picture->map;
+    int width = picture->augment->out_w - x;
+    struct strip strip = {y, x, width < STRIP ? width : STRIP, 0, 0};
+    int begin = -map->left, end = map->frame_w - map->left;
+    if (map->plain) {
+        /* The first column of the frame shows this stored one; the others follow or precede. */
+        int first = (int)(map->x0 >> 32), w = picture->image.w;
+        int shown = map->xx > 0 ? -first : first - w + 1;
+        begin += shown > 0 ? shown : 0;
+        end += shown < 0 ? shown : 0;
+    }
+    strip.begin = begin > x ? begin : x;
+    strip.end = end < x + strip.count ? end : x + strip.count;
+    if (strip.begin >= strip.end || augment_fold(y + map->top, map->frame_h, picture->augment->padding) < 0)
+        strip.begin = strip.end = x;
+    return strip;
+}
+
+/* Places of the stored image along the inner part of a strip. */
+struct walk {
+    int64_t x, y, step_x, step_y;
+};
+
+static struct walk walk_begin(const struct picture *picture, const struct strip *strip)
+{
+    const struct augment_map *map = &picture->map;
+    int64_t u = strip->begin + map->left;
+    int64_t v = augment_fold(strip->y + map->top, map->frame_h, picture->augment->padding);
+    return (struct walk){map->x0 + map->xx * u + map->xy * v, map->y0 + map->yx * u + map->yy * v, map->xx, map->yx};
+}
+
+/* The place itself, held in a resized crop. */
+static inline void walk_place(const struct augment_map *map, const struct walk *walk, int64_t *x, int64_t *y)
+{
+    *x = map->held ? augment_hold(walk->x, map->low_x, map->high_x) : walk->x;
+    *y = map->held ? augment_hold(walk->y, map->low_y, map->high_y) : walk->y;
+}
+
+BY_CHANNELS void pixel_copy(uint8_t *to, const uint8_t *from, const int c)
+{
+    for (int channel = 0; channel < c; channel++)
+        to[channel] = from[channel];
+}
+
+/* Pixels straight from a stored row, forwards or backwards. */
+BY_CHANNELS void copy_row(const struct picture *picture, const struct strip *strip, uint8_t *to, const int c)
+{
+    struct walk walk = walk_begin(picture, strip);
+    int count = strip->end - strip->begin;
+    int64_t row = walk.y >> 32, column = walk.x >> 32;
+    if ((uint64_t)row >= (uint64_t)picture->image.h) {
+        for (int i = 0; i < count; i++)
+            pixel_copy(to + i * c, picture->augment->fill, c);
+        return;
+    }
+    const uint8_t *from = picture->pixels + (row * picture->image.w + column) * c;
+    if (walk.step_x > 0)
+        memcpy(to, from, (size_t)count * c);
+    else
+        for (int i = 0; i < count; i++)
+            pixel_copy(to + i * c, from - i * c, c);
+}
+
+BY_CHANNELS void copy_nearest(const struct picture *picture, const struct strip *strip, uint8_t *to, const int c)
+{
+    const struct augment_map *map = &picture->map;
+    const int h = picture->image.h, w = picture->image.w;
+    struct walk walk = walk_begin(picture, strip);
+    for (int i = strip->begin; i < strip->end; i++, walk.x += walk.step_x, walk.y += walk.step_y, to += c) {
+        int64_t x, y;
+        walk_place(map, &walk, &x, &y);
+        bool inside = augment_inside(x, y, h, w);
+        pixel_copy(to, inside ? picture->pixels + ((y >> 32) * w + (x >> 32)) * c : picture->augment->fill, c);
+    }
+}
+
+/* Pixels [from, to) outside the inner part, which only padding other than one colour shows. */
+BY_CHANNELS void copy_outer(const struct picture *picture, const struct strip *strip, uint8_t *bytes, int from, int to,
+                            const int c)
+{
+    const struct augment *augment = picture->augment;
+    const int h = picture->image.h, w = picture->image.w;
+    for (int i = from; i < to; i++) {
+        int64_t x, y;
+        bool shown = augment->padding != PADDING_CONSTANT &&
+                     augment_source(&picture->map, augment->padding, i, strip->y, h, w, &x, &y);
+        pixel_copy(bytes + (i - strip->x) * c,
+                   shown ? picture->pixels + ((y >> 32) * w + (x >> 32)) * c : augment->fill, c);
+    }
+}
+
+BY_CHANNELS void bytes_of(const struct picture *picture, const struct strip *strip, uint8_t *bytes, const int c)
+{
+    copy_outer(picture, strip, bytes, strip->x, strip->begin, c);
+    if (strip->begin < strip->end) {
+        uint8_t *inner = bytes + (strip->begin - strip->x) * c;
+        if (picture->map.plain)
+            copy_row(picture, strip, inner, c);
+        else
+            copy_nearest(picture, strip, inner, c);
+    }
+    copy_outer(picture, strip, bytes, strip->end, strip->x + strip->count, c);
+}
+
+void picture_bytes(const struct picture *picture, const struct strip *strip, uint8_t *bytes)
+{
+    WITH_CHANNELS(picture->image.c, bytes_of, picture, strip, bytes);
+}
+
+/* The four pixels around each place, apart from mixing them, which lets the compiler mix many at a time. */
+struct corners {
+    uint8_t pixel[4][STRIP * CHANNELS];
+    float across[STRIP * CHANNELS], down[STRIP * CHANNELS];
+};
+
+BY_CHANNELS void corners_put(struct corners *corners, const struct picture *picture, int at, bool shown, int64_t x,
+                             int64_t y, const int c)
+{
+    const int h = picture->image.h, w = picture->image.w;
+    struct augment_pair beside = augment_pair(shown ? x : 0, w), below = augment_pair(shown ? y : 0, h);
+    const uint8_t *upper = picture->pixels + (size_t)below.a * w * c;
+    const uint8_t *lower = picture->pixels + (size_t)below.b * w * c;
+    const uint8_t *from[4] = {upper + beside.a * c, upper + beside.b * c, lower + beside.a * c, lower + beside.b * c};
+    for (int channel = 0; channel < c; channel++) {
+        for (int k = 0; k < 4; k++)
+            corners->pixel[k][at + channel] = shown ? from[k][channel] : picture->augment->fill[channel];
+        corners->across[at + channel] = beside.share;
+        corners->down[at + channel] = below.share;
+    }
+}
+
+/* The strip's interpolated values, 0..255. */
+BY_CHANNELS void linear_of(const struct picture *picture, const struct strip *strip, float *values, const int c)
+{
+    const struct augment_map *map = &picture->map;
+    const struct augment *augment = picture->augment;
+    const int h = picture->image.h, w = picture->image.w;
+    struct corners corners;
+    struct walk walk = walk_begin(picture, strip);
+    for (int i = strip->x; i < strip->x + strip->count; i++) {
+        int64_t x = 0, y = 0;
+        bool shown = false;
+        if (i >= strip->begin && i < strip->end) {
+            walk_place(map, &walk, &x, &y);
+            shown = augment_inside(x, y, h, w);
+            walk.x += walk.step_x;
+            walk.y += walk.step_y;
+        } else if (augment->padding != PADDING_CONSTANT) {
+            shown = augment_source(map, augment->padding, i, strip->y, h, w, &x, &y);
+        }
+        corners_put(&corners, picture, (i - strip->x) * c, shown, x, y, c);
+    }
+#pragma omp simd
+    for (int i = 0; i < strip->count * c; i++)
+        values[i] = augment_bilinear((float)corners.pixel[0][i], (float)corners.pixel[1][i], (float)corners.pixel[2][i],
+                                     (float)corners.pixel[3][i], corners.across[i], corners.down[i]);
+}
+
+/* The strip's values after brightness, 0..1. */
+static void bright_units(const struct picture *picture, const struct strip *strip, float *values)
+{
+    const int c = picture->image.c, count = strip->count * c;
+    if (picture->map.linear) {
+        WITH_CHANNELS(c, linear_of, picture, strip, values);
+    } else {
+        uint8_t bytes[STRIP * CHANNELS];
+        picture_bytes(picture, strip, bytes);
+        for (int i = 0; i < count; i++)
+            values[i] = (float)bytes[i];
+    }
+    const float factor = picture->draw.brightness;
+#pragma omp simd
+    for (int i = 0; i < count; i++)
+        values[i] = augment_brighten(values[i], factor);
+}
+
+/* Of three channels: taken apart, so that the compiler can do many pixels at a time. */
+static void tint(const struct augment_draw *draw, float *values, int count)
+{
+    float red[STRIP], green[STRIP], blue[STRIP];
+    const float saturation = draw->saturation, hue = draw->hue;
+    const bool grayscale = draw->grayscale;
+    for (int i = 0; i < count; i++) {
+        red[i] = values[i * 3];
+        green[i] = values[i * 3 + 1];
+        blue[i] = values[i * 3 + 2];
+    }
+#pragma omp simd
+    for (int i = 0; i < count; i++)
+        augment_tint(&red[i], &green[i], &blue[i], saturation, hue, grayscale);
+    for (int i = 0; i < count; i++) {
+        values[i * 3] = red[i];
+        values[i * 3 + 1] = green[i];
+        values[i * 3 + 2] = blue[i];
+    }
+}
+
+void picture_units(const struct picture *picture, const struct strip *strip, float *values)
+{
+    const float factor = picture->draw.contrast, grey = picture->grey;
+    bright_units(picture, strip, values);
+    if (factor != 1.0f)
+        for (int i = 0; i < strip->count * picture->image.c; i++)
+            values[i] = augment_contrast(values[i], factor, grey);
+    if (augment_tinted(&picture->draw, picture->image.c))
+        tint(&picture->draw, values, strip->count);
+}
+
+static float mean_luminance(const struct picture *picture)
+{
+    const int out_h = picture->augment->out_h, out_w = picture->augment->out_w, c = picture->image.c;
+    float values[STRIP * CHANNELS];
+    int64_t sum = 0;
+    for (int y = 0; y < out_h; y++)
+        for (int x = 0; x < out_w; x += STRIP) {
+            struct strip strip = picture_strip(picture, y, x);
+            bright_units(picture, &strip, values);
+            for (int i = 0; i < strip.count; i++)
+                sum += augment_grey(values + i * c, c);
+        }
+    return augment_grey_mean(sum, (int64_t)out_h * out_w);
+}
+
+void picture_open(struct picture *picture, const struct gather_args *args, const uint8_t *pixels, uint64_t sample)
+{
+    const struct augment *augment = &args->augment;
+    const int h = args->image.h, w = args->image.w;
+    picture->augment = augment;
+    picture->pixels = pixels;
+    picture->image = args->image;
+    picture->draw = augment_draw(augment, h, w, args->control->seed, args->control->epoch, sample);
+    picture->map = augment_map(augment, &picture->draw, h, w);
+    picture->copied = !picture->map.linear && !augment_tinted(&picture->draw, args->image.c);
+    picture->grey = picture->draw.contrast != 1.0f ? mean_luminance(picture) : 0.0f;
+}
