@@ -243,8 +243,9 @@ __device__ void row_open(const gather_args &args, int row, int32_t number, row_p
     }
 }
 
+/* At most 2 blocks of an SM: left alone, the compiler aims at more and spills. */
 template <class T, int C>
-__global__ void __launch_bounds__(gpu::THREADS) gather_kernel(const __grid_constant__ gather_args args)
+__global__ void __launch_bounds__(gpu::THREADS, 2) gather_kernel(const __grid_constant__ gather_args args)
 {
     SHARED(row_plan, plan);
     const int row = (int)blockIdx.x, count = args.augment.out_h * args.augment.out_w * C;
