@@ -167,8 +167,7 @@ static void test_recorded(void **state)
     vectors_close(&vectors);
 }
 
-/* Two labels and a share are the row of probabilities that they stand for, bit for bit, smoothed or not; what counts as
- * correct is the row's own label. */
+/* Two labels and a share are their row of probabilities, bit for bit; correct is by the row's own label. */
 static void test_two_labels(void **state)
 {
     (void)state;
@@ -176,7 +175,7 @@ static void test_two_labels(void **state)
     static float grad[VALUES], losses[ROWS];
     for (int smoothed = 0; smoothed < 2; smoothed++) {
         batch_open(ROWS, CLASSES, 2);
-        batch.args.smoothing = smoothed ? 0.1f : 0.0f;
+        batch.args.smoothing = 0.1f * (float)smoothed;
         for (int row = 0; row < ROWS; row++) {
             batch.partners[row] = (batch.labels[row] + row) % CLASSES;
             batch.shares[row] = row % 5 == 0 ? 1.0f : 0.5f + 0.5f * (float)row / ROWS;
@@ -193,8 +192,7 @@ static void test_two_labels(void **state)
         assert_memory_equal(batch.losses, losses, sizeof losses);
         for (int row = 0; row < ROWS; row++)
             batch.sums.correct -= batch.predictions[row] == batch.labels[row];
-        assert_int_equal(batch.sums.correct, 0);
-        batch_close();
+        assert_int_equal(batch.sums.correct, 0), batch_close();
     }
 }
 
