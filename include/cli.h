@@ -14,6 +14,7 @@ int command_predict(int argc, char **argv);
 int command_doctor(int argc, char **argv);
 int command_synth(int argc, char **argv);
 int command_pack(int argc, char **argv);
+int command_check(int argc, char **argv);
 int command_config(int argc, char **argv);
 int command_model(int argc, char **argv);
 int command_devices(int argc, char **argv);

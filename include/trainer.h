@@ -2,6 +2,7 @@
  * Level 6: includes everything below. */
 #ifndef TRAINER_H
 #define TRAINER_H
+#include "check.h"
 #include "checkpoint.h"
 #include "config.h"
 #include "data.h"
@@ -55,6 +56,10 @@ struct session {
 /* Device, data, normalisation, network with drawn weights, plan: ready for the first step. On failure what was opened
  * stays for session_close, which accepts a zeroed or half-built struct. */
 int session_open(struct session *session, const struct config *config);
+/* Data and normalisation alone, without device or network. */
+int session_open_data(struct session *session, const struct config *config);
+/* What check_images should look at, all of it; points into the session. */
+void session_check_input(const struct session *session, struct check_input *input);
 /* Network with drawn weights and plan anew, for another config on the same device and data: what it says of data and
  * device is not looked at. */
 int session_rebind(struct session *session, const struct config *config);

@@ -27,6 +27,7 @@ static const struct command commands[] = {
     {"doctor", command_doctor, "say why a run's loss fluctuates or does not decrease"},
     {"synth", command_synth, "write a data set of drawn images to try things on"},
     {"pack", command_pack, "write a config's images as one file to train from"},
+    {"check", command_check, "look for what is wrong with a config's images"},
     {"config", command_config, "check a config file; list all keys"},
     {"model", command_model, "show a config's network, its size and the memory it takes"},
     {"devices", command_devices, "list the devices that this program can train on"},

@@ -92,6 +92,26 @@ static int build_model(struct session *session, int batch, bool training)
     return plan_build(&session->plan, &session->graph, session->backend, session->device, &options);
 }
 
+int session_open_data(struct session *session, const struct config *config)
+{
+    *session = (struct session){.config = config};
+    TRY(parts_open(session));
+    return fill_card(session);
+}
+
+void session_check_input(const struct session *session, struct check_input *input)
+{
+    const struct config *config = session->config;
+    *input = (struct check_input){.train = &session->train.subset,
+                                  .val = session->val.source ? &session->val.subset : NULL,
+                                  .shuffle = config->data.shuffle,
+                                  .seed = (uint64_t)config->train.seed,
+                                  .batch = config->train.batch_size,
+                                  .threads = config->data.threads ? config->data.threads : config->train.threads};
+    memcpy(input->mean, session->card.mean, sizeof input->mean);
+    memcpy(input->std, session->card.std, sizeof input->std);
+}
+
 int session_open(struct session *session, const struct config *config)
 {
     *session = (struct session){.config = config};

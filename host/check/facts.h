@@ -1,0 +1,48 @@
+/* facts: what is measured of the images, once, for the rules to judge. Private to host/check. */
+#ifndef FACTS_H
+#define FACTS_H
+#include "check.h"
+
+struct image_facts {
+    uint64_t content;   /* hash of the pixels */
+    uint64_t look;      /* difference hash: which of neighbouring patches is brighter */
+    float mean, spread; /* of all channels' values, 0..1; spread: standard deviation */
+    struct image_sums sums;
+    int32_t sample, label;
+};
+
+/* Two images, by place in facts.images. */
+struct pair {
+    int32_t a, b;
+};
+struct pairs {
+    struct pair *list;
+    int64_t count, room;
+};
+
+struct facts {
+    const struct check_input *input;
+    struct image_facts *images; /* the training set's, then validation's */
+    int64_t train_count, count;
+    struct pairs same, near; /* a < b; same: equal pixels, b with the first of its kind. near: alike, not equal */
+};
+
+/* Every channel has one value all over. */
+bool image_is_flat(const struct facts *facts, int64_t image);
+/* Fills images. */
+int facts_measure(struct facts *facts);
+/* Fills same and near. */
+int facts_pair(struct facts *facts);
+void facts_free(struct facts *facts);
+const struct dataset *facts_data(const struct facts *facts, int64_t image);
+/* The pixels of an image: in place, or read into buffer. */
+int facts_pixels(const struct facts *facts, int64_t image, uint8_t *buffer, const uint8_t **pixels);
+
+struct rule {
+    const char *name;
+    /* Whether there is something to say; fills everything but the name. A pure function of the facts. */
+    bool (*judge)(const struct facts *facts, struct arena *arena, struct finding *finding);
+};
+extern const struct rule check_rules[];
+extern const int check_rule_count;
+#endif

@@ -1,0 +1,142 @@
+/* measure: one pass over the images: hashes, brightness, spread, sums. Judges nothing. */
+#include "facts.h"
+#include "parallel.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+const struct dataset *facts_data(const struct facts *facts, int64_t image)
+{
+    return image < facts->train_count ? facts->input->train->data : facts->input->val->data;
+}
+
+int facts_pixels(const struct facts *facts, int64_t image, uint8_t *buffer, const uint8_t **pixels)
+{
+    const struct dataset *data = facts_data(facts, image);
+    const int64_t sample = facts->images[image].sample;
+    *pixels = data->pixels ? data->pixels + sample * shape_count(data->image) : buffer;
+    return data->pixels ? OK : dataset_image(data, sample, buffer);
+}
+
+/* FNV-1a, 8 bytes at a time, with a last mixing (fmix64 of MurmurHash3). Equal hashes are compared again. */
+static uint64_t hash(const uint8_t *bytes, size_t count)
+{
+    uint64_t state = 0xcbf29ce484222325u, word;
+    for (; count >= 8; bytes += 8, count -= 8) {
+        memcpy(&word, bytes, 8);
+        state = (state ^ word) * 0x100000001b3u;
+        state ^= state >> 29;
+    }
+    for (; count > 0; bytes++, count--)
+        state = (state ^ *bytes) * 0x100000001b3u;
+    state = (state ^ state >> 33) * 0xff51afd7ed558ccdu;
+    return state ^ state >> 33;
+}
+
+static int grey(const uint8_t *pixel, int c)
+{
+    return c == 3 ? (77 * pixel[0] + 150 * pixel[1] + 29 * pixel[2]) >> 8 : pixel[0];
+}
+
+/* Mean luminance of a patch of a 9 x 8 grid, in 1/256 levels. */
+static int64_t patch(const uint8_t *pixels, struct shape image, int column, int line)
+{
+    const int x0 = column * image.w / 9, y0 = line * image.h / 8;
+    int x1 = (column + 1) * image.w / 9, y1 = (line + 1) * image.h / 8;
+    x1 = x1 > x0 ? x1 : x0 + 1;
+    y1 = y1 > y0 ? y1 : y0 + 1;
+    int64_t sum = 0;
+    for (int y = y0; y < y1; y++)
+        for (int x = x0; x < x1; x++)
+            sum += grey(pixels + ((int64_t)y * image.w + x) * image.c, image.c);
+    return sum * 256 / ((int64_t)(x1 - x0) * (y1 - y0));
+}
+
+static uint64_t look(const uint8_t *pixels, struct shape image)
+{
+    uint64_t bits = 0;
+    for (int line = 0; line < 8; line++) {
+        int64_t left = patch(pixels, image, 0, line);
+        for (int column = 1; column < 9; column++) {
+            int64_t right = patch(pixels, image, column, line);
+            bits = bits << 1 | (right > left);
+            left = right;
+        }
+    }
+    return bits;
+}
+
+static int measure_one(void *context, int64_t i)
+{
+    struct facts *facts = context;
+    struct image_facts *one = &facts->images[i];
+    const struct dataset *data = facts_data(facts, i);
+    const struct shape image = data->image;
+    uint8_t *buffer = malloc((size_t)shape_count(image));
+    const uint8_t *at;
+    if (!buffer)
+        return FAIL(ERR_MEMORY, "out of memory for an image of %d x %d pixels", image.h, image.w);
+    const int status = facts_pixels(facts, i, buffer, &at);
+    if (status == OK) {
+        uint64_t sum = 0, squares = 0;
+        image_sums_take(&one->sums, at, image);
+        for (int c = 0; c < image.c; c++) {
+            sum += one->sums.sum[c];
+            squares += one->sums.squares[c];
+        }
+        const double values = (double)shape_count(image), mean = (double)sum / values;
+        one->mean = (float)(mean / 255.0);
+        one->spread = (float)(sqrt(fmax(0.0, (double)squares / values - mean * mean)) / 255.0);
+        one->content = hash(at, (size_t)shape_count(image));
+        one->look = look(at, image);
+    }
+    free(buffer);
+    return status;
+}
+
+bool image_is_flat(const struct facts *facts, int64_t image)
+{
+    const struct shape shape = facts_data(facts, image)->image;
+    const uint64_t pixels = (uint64_t)shape.h * (uint64_t)shape.w;
+    const struct image_sums *sums = &facts->images[image].sums;
+    for (int c = 0; c < shape.c; c++)
+        if (sums->squares[c] * pixels != sums->sum[c] * sums->sum[c])
+            return false;
+    return true;
+}
+
+/* At most limit of them, evenly spread. */
+static int64_t chosen(int64_t count, int64_t limit)
+{
+    return limit > 0 && limit < count ? limit : count;
+}
+
+static void choose(struct image_facts *images, const struct subset *subset, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++) {
+        images[i].sample = subset->samples[i * subset->count / count];
+        images[i].label = subset->data->labels[images[i].sample];
+    }
+}
+
+int facts_measure(struct facts *facts)
+{
+    const struct check_input *input = facts->input;
+    facts->train_count = chosen(input->train->count, input->limit);
+    const int64_t val = input->val ? chosen(input->val->count, input->limit) : 0;
+    facts->count = facts->train_count + val;
+    TRY(memory_take((void **)&facts->images, (size_t)facts->count * sizeof *facts->images,
+                    "what is measured of images"));
+    choose(facts->images, input->train, facts->train_count);
+    if (input->val)
+        choose(facts->images + facts->train_count, input->val, val);
+    return parallel_for(facts->count, input->threads, measure_one, facts);
+}
+
+void facts_free(struct facts *facts)
+{
+    memory_give(facts->images);
+    free(facts->same.list);
+    free(facts->near.list);
+}

@@ -1,0 +1,401 @@
+/* rules: what is a finding, one function a rule, with the origin of each threshold. Pure functions of the facts.
+ *
+ * Thresholds marked "pilot" were measured on clean sets (MNIST, Fashion-MNIST, CIFAR-10, EuroSAT and others) and with
+ * planted faults: clean sets stay below, planted faults above. Shares of equal and conflicting images: public sets have
+ * some hundredths of a per cent of either, so that less is said as info. */
+#include "facts.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WARN_SHARE 0.001 /* of conflicting labels, and of validation images also in training */
+#define SAME_SHARE 0.01  /* of duplicates */
+
+static void number(struct finding *finding, const char *name, double value)
+{
+    finding->evidence[finding->evidence_count].name = name;
+    finding->evidence[finding->evidence_count++].value = value;
+}
+
+static void file(const struct facts *facts, struct arena *arena, struct finding *finding, int64_t image)
+{
+    const struct dataset *data = facts_data(facts, image);
+    const int32_t sample = facts->images[image].sample;
+    finding->file_total++;
+    if (finding->file_count < FINDING_FILES)
+        finding->files[finding->file_count++] =
+            data->files ? data->files[sample]
+                        : arena_format(arena, "%s sample %d", image < facts->train_count ? "training" : "validation",
+                                       (int)sample);
+}
+
+static int class_count(const struct facts *facts)
+{
+    return facts->input->train->data->class_count;
+}
+
+/* Images of each class in one part, of all and not only those looked at; for the caller to free. */
+static int64_t *count_classes(const struct facts *facts, const struct subset *subset)
+{
+    int64_t *counts = calloc((size_t)class_count(facts) + 1, sizeof *counts);
+    for (int64_t i = 0; counts && i < subset->count; i++)
+        counts[subset->data->labels[subset->samples[i]]]++;
+    return counts;
+}
+
+/* ---- files ---- */
+
+static bool unreadable(const struct facts *facts, struct arena *arena, struct finding *finding)
+{
+    const struct dataset *data = facts->input->train->data;
+    if (data->skipped_count == 0)
+        return false;
+    const double share = (double)data->skipped_count / (double)(data->skipped_count + data->count);
+    finding->severity = share > 0.01 ? SEVERITY_FAULT : SEVERITY_WARN;
+    finding->text = arena_format(arena, "%lld of the training files cannot be used (%.2g %%)",
+                                 (long long)data->skipped_count, 100.0 * share);
+    finding->action = "mend or remove them; data.on_error = skip trains without them";
+    number(finding, "files", (double)data->skipped_count);
+    number(finding, "share", share);
+    finding->file_total = data->skipped_count;
+    for (; finding->file_count < FINDING_FILES && finding->file_count < data->skipped_count; finding->file_count++)
+        finding->files[finding->file_count] = data->skipped[finding->file_count];
+    return true;
+}
+
+/* ---- classes ---- */
+
+static bool absent(const struct facts *facts, struct arena *arena, struct finding *finding, const struct subset *subset)
+{
+    int64_t *counts = count_classes(facts, subset);
+    const char *first = NULL;
+    int without = 0;
+    for (int i = 0; counts && i < class_count(facts); i++)
+        if (counts[i] == 0 && ++without == 1)
+            first = subset->data->class_names[i];
+    free(counts);
+    if (without == 0)
+        return false;
+    const bool train = subset == facts->input->train;
+    finding->severity = train ? SEVERITY_FAULT : SEVERITY_WARN;
+    finding->text = arena_format(arena, "%d of %d classes have no %s image, the first: %s", without, class_count(facts),
+                                 train ? "training" : "validation", first);
+    finding->action = train ? "add images of these classes, or remove the classes"
+                            : "add images of these classes to data.val; nothing measures them now";
+    number(finding, "classes", without);
+    return true;
+}
+
+static bool absent_train(const struct facts *facts, struct arena *arena, struct finding *finding)
+{
+    return absent(facts, arena, finding, facts->input->train);
+}
+
+static bool absent_val(const struct facts *facts, struct arena *arena, struct finding *finding)
+{
+    return facts->input->val && absent(facts, arena, finding, facts->input->val);
+}
+
+/* 10: as SageMaker Debugger's ClassImbalance. */
+static bool imbalance(const struct facts *facts, struct arena *arena, struct finding *finding)
+{
+    int64_t *counts = count_classes(facts, facts->input->train);
+    int least = -1, most = -1;
+    for (int i = 0; counts && i < class_count(facts); i++) {
+        if (counts[i] > 0 && (least < 0 || counts[i] < counts[least]))
+            least = i;
+        if (most < 0 || counts[i] > counts[most])
+            most = i;
+    }
+    const bool fires = least >= 0 && counts[most] >= 10 * counts[least];
+    if (fires) {
+        const char **names = facts->input->train->data->class_names;
+        const double ratio = (double)counts[most] / (double)counts[least];
+        finding->severity = SEVERITY_WARN;
+        finding->text =
+            arena_format(arena, "class %s has %lld training images, class %s %lld: %.3g times as many", names[least],
+                         (long long)counts[least], names[most], (long long)counts[most], ratio);
+        finding->action = "add images of the rare classes, and judge by the accuracy of each class, not of all";
+        number(finding, "ratio", ratio);
+        number(finding, "least", (double)counts[least]);
+        number(finding, "most", (double)counts[most]);
+    }
+    free(counts);
+    return fires;
+}
+
+/* ---- values ---- */
+
+static void part_statistics(const struct facts *facts, bool val, double mean[static 4], double std[static 4])
+{
+    const struct shape image = facts->input->train->data->image;
+    const int64_t from = val ? facts->train_count : 0, to = val ? facts->count : facts->train_count;
+    const double n = (double)(to - from) * image.h * image.w;
+    for (int c = 0; c < image.c; c++) {
+        double sum = 0, squares = 0;
+        for (int64_t i = from; i < to; i++) {
+            sum += (double)facts->images[i].sums.sum[c];
+            squares += (double)facts->images[i].sums.squares[c];
+        }
+        mean[c] = sum / n / 255.0;
+        std[c] = sqrt(fmax(0.0, squares / n / 65025.0 - mean[c] * mean[c]));
+    }
+}
+
+/* Standard deviation above 4 or below 0.05, or a mean more than 8 of them away from 0: pilot; unnormalised natural
+ * images in 0..1 have 0.4 to 4. */
+static bool normalisation(const struct facts *facts, struct arena *arena, struct finding *finding)
+{
+    double mean[4], std[4];
+    part_statistics(facts, false, mean, std);
+    for (int c = 0; c < facts->input->train->data->image.c; c++) {
+        const double m = (mean[c] - facts->input->mean[c]) / facts->input->std[c], s = std[c] / facts->input->std[c];
+        if (s <= 4.0 && s >= 0.05 && fabs(m) <= 8.0 * s)
+            continue;
+        finding->severity = SEVERITY_FAULT;
+        finding->text = arena_format(arena,
+                                     "after normalisation channel %d has mean %.3g and standard deviation %.3g; "
+                                     "about 0 and 1 are wanted",
+                                     c, m, s);
+        finding->action = "remove augment.mean and augment.std, so that they are measured (augment.normalize = auto)";
+        number(finding, "mean", m);
+        number(finding, "std", s);
+        return true;
+    }
+    return false;
+}
+
+/* Standard deviation within the classes of log(standard deviation of an image) above 0.35: pilot; clean sets 0.07 to
+ * 0.27, real uneven lighting (Yale-B) 0.43, planted 0.40 and more. */
+static bool illumination(const struct facts *facts, struct arena *arena, struct finding *finding)
+{
+    const int classes = class_count(facts);
+    double(*sums)[3] = calloc((size_t)classes, sizeof *sums), within = 0;
+    int64_t freedom = 0;
+    for (int64_t i = 0; sums && i < facts->train_count; i++) {
+        const struct image_facts *one = &facts->images[i];
+        if (one->spread <= 0.0f)
+            continue;
+        const double value = log((double)one->spread);
+        sums[one->label][0] += 1.0;
+        sums[one->label][1] += value;
+        sums[one->label][2] += value * value;
+    }
+    for (int k = 0; sums && k < classes; k++)
+        if (sums[k][0] > 1.0) {
+            within += sums[k][2] - sums[k][1] * sums[k][1] / sums[k][0];
+            freedom += (int64_t)sums[k][0] - 1;
+        }
+    free(sums);
+    const double spread = freedom > 0 ? sqrt(fmax(0.0, within) / (double)freedom) : 0.0;
+    if (freedom < 20 || spread <= 0.35)
+        return false;
+    finding->severity = SEVERITY_WARN;
+    finding->text = arena_format(arena,
+                                 "the contrast of images of one class differs widely: the logarithm of an image's "
+                                 "standard deviation varies by %.2f within a class (clean sets: below 0.35)",
+                                 spread);
+    finding->action = "set augment.brightness = 0.4 and augment.contrast = 0.4, or even the lighting out beforehand";
+    number(finding, "spread", spread);
+    number(finding, "threshold", 0.35);
+    return true;
+}
+
+static bool constant(const struct facts *facts, struct arena *arena, struct finding *finding)
+{
+    for (int64_t i = 0; i < facts->count; i++)
+        if (image_is_flat(facts, i))
+            file(facts, arena, finding, i);
+    if (finding->file_total == 0)
+        return false;
+    finding->severity = SEVERITY_WARN;
+    finding->text = arena_format(arena, "%lld image%s one colour all over", (long long)finding->file_total,
+                                 finding->file_total == 1 ? " is" : "s are");
+    finding->action = "remove them";
+    number(finding, "images", (double)finding->file_total);
+    return true;
+}
+
+/* Means of the parts more than a tenth of the standard deviation apart, and more than chance does: 4 standard errors
+ * of the images' means. */
+static bool mismatch(const struct facts *facts, struct arena *arena, struct finding *finding)
+{
+    const double n[2] = {(double)facts->train_count, (double)(facts->count - facts->train_count)};
+    double mean[2][4], std[2][4], sum[2] = {0}, squares[2] = {0};
+    if (n[1] < 2.0)
+        return false;
+    for (int64_t i = 0; i < facts->count; i++) {
+        const double value = (double)facts->images[i].mean;
+        sum[i >= facts->train_count] += value;
+        squares[i >= facts->train_count] += value * value;
+    }
+    double error = 0;
+    for (int part = 0; part < 2; part++) {
+        part_statistics(facts, part == 1, mean[part], std[part]);
+        error += fmax(0.0, squares[part] / n[part] - sum[part] * sum[part] / n[part] / n[part]) / n[part];
+    }
+    for (int c = 0; c < facts->input->train->data->image.c; c++) {
+        const double apart = fabs(mean[0][c] - mean[1][c]);
+        if (apart <= 0.1 * std[0][c] || apart <= 4.0 * sqrt(error))
+            continue;
+        finding->severity = SEVERITY_WARN;
+        finding->text = arena_format(
+            arena, "channel %d has mean %.3f in training and %.3f in validation, %.2g standard deviations apart", c,
+            mean[0][c], mean[1][c], apart / std[0][c]);
+        finding->action = "prepare both parts alike: same source, same processing";
+        number(finding, "train_mean", mean[0][c]);
+        number(finding, "val_mean", mean[1][c]);
+        number(finding, "train_std", std[0][c]);
+        return true;
+    }
+    return false;
+}
+
+/* ---- equal and alike ---- */
+
+enum { SAME_LABEL = 1, OTHER_LABEL = 2, ACROSS = 4 };
+
+static int kind_of(const struct facts *facts, struct pair pair)
+{
+    const bool same = facts->images[pair.a].label == facts->images[pair.b].label;
+    const bool across = pair.a < facts->train_count && pair.b >= facts->train_count;
+    return (same ? SAME_LABEL : OTHER_LABEL) | (across ? ACROSS : 0);
+}
+
+/* Pairs with all of the kinds in wanted and none of those in barred, both images of each listed. */
+static int64_t list_pairs(const struct facts *facts, const struct pairs *pairs, int wanted, int barred,
+                          struct arena *arena, struct finding *finding)
+{
+    int64_t count = 0;
+    for (int64_t i = 0; i < pairs->count; i++) {
+        const int kind = kind_of(facts, pairs->list[i]);
+        if ((kind & wanted) != wanted || (kind & barred))
+            continue;
+        count++;
+        file(facts, arena, finding, pairs->list[i].a);
+        file(facts, arena, finding, pairs->list[i].b);
+    }
+    number(finding, "pairs", (double)count);
+    return count;
+}
+
+static bool duplicates(const struct facts *facts, struct arena *arena, struct finding *finding)
+{
+    const int64_t count = list_pairs(facts, &facts->same, SAME_LABEL, ACROSS, arena, finding);
+    const double share = (double)count / (double)facts->count;
+    if (count == 0)
+        return false;
+    finding->severity = share >= SAME_SHARE ? SEVERITY_WARN : SEVERITY_INFO;
+    finding->text = arena_format(arena, "%lld image%s a copy of another of the same class (%.2g %%)", (long long)count,
+                                 count == 1 ? " is" : "s are", 100.0 * share);
+    finding->action = "remove the copies, unless they are there on purpose";
+    number(finding, "share", share);
+    return true;
+}
+
+static bool conflicts(const struct facts *facts, struct arena *arena, struct finding *finding)
+{
+    const int64_t count = list_pairs(facts, &facts->same, OTHER_LABEL, 0, arena, finding);
+    const double share = (double)count / (double)facts->count;
+    if (count == 0)
+        return false;
+    finding->severity = share >= SAME_SHARE ? SEVERITY_FAULT : share >= WARN_SHARE ? SEVERITY_WARN : SEVERITY_INFO;
+    finding->text = arena_format(arena, "%lld image%s under two labels (%.2g %%)", (long long)count,
+                                 count == 1 ? " is" : "s are", 100.0 * share);
+    finding->action = "decide on one label for each and remove the other copy";
+    number(finding, "share", share);
+    return true;
+}
+
+static bool leak(const struct facts *facts, struct arena *arena, struct finding *finding)
+{
+    const int64_t count = list_pairs(facts, &facts->same, ACROSS, 0, arena, finding);
+    const double share = count > 0 ? (double)count / (double)(facts->count - facts->train_count) : 0.0;
+    if (count == 0)
+        return false;
+    finding->severity = share >= SAME_SHARE ? SEVERITY_FAULT : share >= WARN_SHARE ? SEVERITY_WARN : SEVERITY_INFO;
+    finding->text = arena_format(arena, "%lld validation image%s also in the training set (%.2g %%)", (long long)count,
+                                 count == 1 ? " is" : "s are", 100.0 * share);
+    finding->action = "remove them from one of the two; the validation accuracy is too good as it is";
+    number(finding, "share", share);
+    return true;
+}
+
+static bool near_duplicates(const struct facts *facts, struct arena *arena, struct finding *finding)
+{
+    const int64_t count = list_pairs(facts, &facts->near, 0, 0, arena, finding);
+    const double share = (double)count / (double)facts->count;
+    if (count == 0)
+        return false;
+    int64_t across = 0;
+    for (int64_t i = 0; i < facts->near.count; i++)
+        across += (kind_of(facts, facts->near.list[i]) & ACROSS) != 0;
+    finding->severity = share >= SAME_SHARE ? SEVERITY_WARN : SEVERITY_INFO;
+    finding->text = arena_format(arena,
+                                 "%lld pairs of images are nearly equal (correlation above 0.99), %lld of them in "
+                                 "training and validation",
+                                 (long long)count, (long long)across);
+    finding->action = "look at the files named; frames of one scene belong in one part";
+    number(finding, "across", (double)across);
+    number(finding, "share", share);
+    return true;
+}
+
+/* ---- order ---- */
+
+/* Chi-square of the labels of a batch against those of the set, by its degrees of freedom, mean over the first 20
+ * batches, above 2: pilot; random order 0.9 to 1.0, a shuffle buffer of 500 images 40, sorted 63. */
+static bool order(const struct facts *facts, struct arena *arena, struct finding *finding)
+{
+    const struct subset *train = facts->input->train;
+    const int classes = class_count(facts), batch = facts->input->batch;
+    int64_t *counts = count_classes(facts, train), batches = train->count / (batch ? batch : 1);
+    int32_t *places = malloc((size_t)train->count * sizeof *places), *seen = calloc((size_t)classes, sizeof *seen);
+    double sum = 0;
+    batches = batches < 20 ? batches : 20;
+    if (counts && places && seen && batch > 0 && classes > 1) {
+        subset_order(train, facts->input->seed, 1, facts->input->shuffle, places);
+        for (int64_t b = 0; b < batches; b++) {
+            memset(seen, 0, (size_t)classes * sizeof *seen);
+            for (int i = 0; i < batch; i++)
+                seen[train->data->labels[places[b * batch + i]]]++;
+            for (int k = 0; k < classes; k++) {
+                const double expected = (double)counts[k] / (double)train->count * batch;
+                sum += expected > 0.0 ? (seen[k] - expected) * (seen[k] - expected) / expected : 0.0;
+            }
+        }
+    }
+    free(counts);
+    free(places);
+    free(seen);
+    const double ratio = batches > 0 && classes > 1 ? sum / (double)batches / (classes - 1) : 0.0;
+    if (batches < 5 || ratio <= 2.0)
+        return false;
+    finding->severity = SEVERITY_FAULT;
+    finding->text = arena_format(arena,
+                                 "batches are not drawn from all classes alike: chi-square per degree of freedom %.3g "
+                                 "(random order: about 1)",
+                                 ratio);
+    finding->action = "set data.shuffle = true";
+    number(finding, "ratio", ratio);
+    number(finding, "threshold", 2.0);
+    return true;
+}
+
+const struct rule check_rules[] = {
+    {"unreadable", unreadable},
+    {"class-absent", absent_train},
+    {"class-unmeasured", absent_val},
+    {"imbalance", imbalance},
+    {"normalisation", normalisation},
+    {"illumination", illumination},
+    {"constant", constant},
+    {"duplicates", duplicates},
+    {"conflicting-labels", conflicts},
+    {"leak", leak},
+    {"near-duplicates", near_duplicates},
+    {"mismatch", mismatch},
+    {"order", order},
+};
+const int check_rule_count = COUNT_OF(check_rules);

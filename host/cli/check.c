@@ -1,0 +1,120 @@
+/* check: looks at the images of a config before anything is trained on them, and prints what it found. Knows no rule.
+ */
+#include "check.h"
+#include "cli.h"
+#include "text.h"
+#include "trainer.h"
+
+#include <jansson.h>
+#include <stdio.h>
+
+static void print_finding(const struct finding *finding)
+{
+    printf("%-5s %s: %s\n", severity_names[finding->severity], finding->name, finding->text);
+    for (int i = 0; i < finding->file_count; i++)
+        printf("        %s\n", finding->files[i]);
+    if (finding->file_total > finding->file_count)
+        printf("        … %lld more\n", (long long)(finding->file_total - finding->file_count));
+    printf("      → %s\n", finding->action);
+}
+
+static void print_text(const struct session *session, const struct findings *findings)
+{
+    const struct model_card *card = &session->card;
+    printf("%lld training and %lld validation images of %d x %d pixels, %d channel%s, %d classes\n",
+           (long long)findings->train_seen, (long long)findings->val_seen, card->image.h, card->image.w, card->image.c,
+           card->image.c == 1 ? "" : "s", card->class_count);
+    printf("normalised by mean");
+    for (int c = 0; c < card->image.c; c++)
+        printf(" %.3f", card->mean[c]);
+    printf(", std");
+    for (int c = 0; c < card->image.c; c++)
+        printf(" %.3f", card->std[c]);
+    printf("\n");
+    for (int i = 0; i < findings->count; i++)
+        print_finding(&findings->list[i]);
+    if (findings->count == 0)
+        printf("nothing found\n");
+}
+
+static json_t *json_of(const struct finding *finding)
+{
+    json_t *evidence = json_object(), *files = json_array();
+    for (int i = 0; i < finding->evidence_count; i++)
+        json_object_set_new(evidence, finding->evidence[i].name, json_real(finding->evidence[i].value));
+    for (int i = 0; i < finding->file_count; i++)
+        json_array_append_new(files, json_string(finding->files[i]));
+    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:I}", "rule", finding->name, "severity",
+                     severity_names[finding->severity], "text", finding->text, "action", finding->action, "evidence",
+                     evidence, "files", files, "files_total", (json_int_t)finding->file_total);
+}
+
+static int print_json(const struct findings *findings)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < findings->count; i++)
+        json_array_append_new(list, json_of(&findings->list[i]));
+    json_t *all = json_pack("{s:i, s:I, s:I, s:o}", "schema", 1, "train_images", (json_int_t)findings->train_seen,
+                            "val_images", (json_int_t)findings->val_seen, "findings", list);
+    const int failed = !all || json_dumpf(all, stdout, JSON_INDENT(1)) != 0;
+    json_decref(all);
+    printf("\n");
+    return failed ? FAIL(ERR_IO, "stdout: the findings could not be written") : OK;
+}
+
+static int check(const struct config *config, int64_t limit, bool json, bool *found)
+{
+    struct session session = {0};
+    struct findings findings = {0};
+    int status = session_open_data(&session, config);
+    if (status == OK) {
+        struct check_input input;
+        session_check_input(&session, &input);
+        input.limit = limit;
+        status = check_images(&findings, &input);
+    }
+    if (status == OK && json)
+        status = print_json(&findings);
+    else if (status == OK)
+        print_text(&session, &findings);
+    *found = status == OK && findings_worst(&findings) >= SEVERITY_WARN;
+    findings_free(&findings);
+    session_close(&session);
+    return status;
+}
+
+int command_check(int argc, char **argv)
+{
+    bool json = false, found = false;
+    const char *limit_text = NULL;
+    int64_t limit = 0;
+    const struct cli_option options[] = {
+        {"json", NULL, &json, NULL, "print the findings as JSON (docs/check.md)"},
+        {"images", "N", NULL, &limit_text, "look at N images of each part at most (all)"},
+    };
+    const struct cli_usage usage = {
+        .synopsis = "check CONFIG [key=value…]",
+        .about = "Looks at every image a config names and prints what is likely to spoil training: unreadable\n"
+                 "files, copies, one image under two labels, images of both parts, uneven classes and lighting,\n"
+                 "wrong normalisation. Exit status 0: nothing but notes (info), 1: warnings or faults.",
+        .options = options,
+        .option_count = COUNT_OF(options),
+    };
+    const int next = cli_parse(&usage, &argc, argv);
+    if (next != CLI_GO)
+        return cli_exit(next);
+    if (argc < 2)
+        return cli_exit(FAIL(ERR_USAGE, "check needs a config file, for example configs/quickstart.ini"));
+    int status = limit_text ? cli_integer("images", limit_text, 1, INT32_MAX, &limit) : OK;
+    struct config config = {0};
+    if (status == OK)
+        status = config_load(&config, argv[1], (const char *const *)argv + 2, argc - 2, stderr);
+    /* What cannot be read is a finding here. */
+    config.data.on_error = ON_ERROR_SKIP;
+    if (status == OK && !config.data.train[0])
+        status = FAIL(ERR_CONFIG, "%s: data.train is empty; name the training images", argv[1]);
+    if (status == OK)
+        status = check(&config, limit, json, &found);
+    config_free(&config);
+    return status == OK && found ? 1 : cli_exit(status);
+}

@@ -1,0 +1,51 @@
+/* check: what can be wrong with labelled images before anything is trained on them, as plain findings for whoever
+ * shows them.
+ * Level 3: includes data. */
+#ifndef CHECK_H
+#define CHECK_H
+#include "data.h"
+
+/* info: worth knowing; warn: likely to cost accuracy or to mislead; fault: training on it cannot be trusted. */
+enum severity { SEVERITY_INFO, SEVERITY_WARN, SEVERITY_FAULT };
+extern const char *const severity_names[];
+
+enum { FINDING_FILES = 10, FINDING_NUMBERS = 4 };
+struct finding {
+    const char *name; /* of the rule: "imbalance" */
+    enum severity severity;
+    const char *text;   /* one sentence with the numbers */
+    const char *action; /* the one thing to do */
+    struct {
+        const char *name;
+        double value;
+    } evidence[FINDING_NUMBERS];
+    int evidence_count;
+    const char *files[FINDING_FILES]; /* below the data set's source, or "sample N"; the first of file_total */
+    int file_count;
+    int64_t file_total;
+};
+
+struct check_input {
+    const struct subset *train, *val; /* val NULL: none */
+    double mean[4], std[4];           /* the normalisation that training would use, of values in 0..1 */
+    bool shuffle;
+    uint64_t seed;
+    int batch;
+    int64_t limit; /* most images looked at of each part, evenly spread; 0: all */
+    int threads;   /* 0: all */
+};
+
+struct findings {
+    struct arena arena; /* texts live here, file names in the data sets */
+    struct finding *list;
+    int count;
+    int64_t train_seen, val_seen;
+};
+
+/* Looks at every image once and judges. The result is a function of the input alone. findings_free accepts what a
+ * failed check left. ERR_DATA, ERR_IO: an image cannot be read any more. */
+int check_images(struct findings *findings, const struct check_input *input);
+void findings_free(struct findings *findings);
+/* The worst severity; -1: no finding. */
+int findings_worst(const struct findings *findings);
+#endif
