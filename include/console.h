@@ -34,7 +34,7 @@ double console_rate(const struct console *console, int64_t step_in_epoch);
 void console_epoch(struct console *console, const struct epoch_record *record);
 
 enum console_end { END_EPOCHS, END_EARLY, END_MAX_STEPS, END_SIGNAL };
-/* The best result, what the loss did, why the run ended, where it lies and what to do next. */
+/* The best result, what the loss did, the verdict ("": none), why the run ended, where it lies and what to do next. */
 void console_result(const struct config *config, int class_count, const struct train_state *state,
-                    const struct stability *stability, const char *run, enum console_end end);
+                    const struct stability *stability, const char *verdict, const char *run, enum console_end end);
 #endif

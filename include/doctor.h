@@ -1,5 +1,5 @@
 /* doctor: why a run's loss fluctuates or does not decrease: the causes there are, and rules over what a run recorded.
- * Level 6: includes config. Rules are pure functions of the evidence; who collects it, and who experiments, is
+ * Level 4: includes config. Rules are pure functions of the evidence; who collects it, and who experiments, is
  * elsewhere. */
 #ifndef DOCTOR_H
 #define DOCTOR_H
@@ -48,7 +48,7 @@ struct evidence {
     const double *loss, *variance;   /* variance of the per-sample losses in the batch */
     const double *samples, *correct; /* images of the step; hits among them */
     const double *grad_norm, *update_norm, *weight_norm, *rate;
-    const double *bad;                                                   /* non-zero: the update was refused */
+    const double *bad;                                                   /* enum refusal: why the update was refused */
     int64_t epochs;                                                      /* finished */
     const double *train_loss, *train_accuracy, *val_loss, *val_accuracy; /* accuracies are shares */
 };

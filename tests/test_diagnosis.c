@@ -110,13 +110,36 @@ static void test_what_cannot_be_judged(void **state)
     assert_non_null(strstr(fail_text(), "no run directory"));
 }
 
+static int count_text(const char *run, const char *wanted)
+{
+    int count = 0;
+    char *log = tiny_read_text(run, "log.jsonl");
+    for (const char *at = log; (at = strstr(at, wanted)); at++)
+        count++;
+    memory_give(log);
+    return count;
+}
+
+/* A finding is logged once, also when the run goes on in another process. */
+static void test_found_while_training(void **state)
+{
+    (void)state;
+    struct train_result result;
+    tiny_train_ok(NULL, BASE "optim.lr=0.3 train.max_steps=30", &result);
+    assert_int_equal(count_text(result.path, "\"event\":\"finding\",\"cause\":\"rate_high\""), 1);
+    assert_int_equal(count_text(result.path, "\"consequence\":false"), 1);
+    tiny_train_ok(result.path, "train.max_steps=0", &result);
+    assert_int_equal(count_text(result.path, "\"event\":\"finding\",\"cause\":\"rate_high\""), 1);
+    tiny_train_ok(NULL, BASE "optim.lr=0.003", &result);
+    assert_int_equal(count_text(result.path, "\"event\":\"finding\""), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_planted_faults),
-        cmocka_unit_test(test_repair_mends),
-        cmocka_unit_test(test_budget_is_kept),
-        cmocka_unit_test(test_what_cannot_be_judged),
+        cmocka_unit_test(test_planted_faults),       cmocka_unit_test(test_repair_mends),
+        cmocka_unit_test(test_budget_is_kept),       cmocka_unit_test(test_what_cannot_be_judged),
+        cmocka_unit_test(test_found_while_training),
     };
     return cmocka_run_group_tests(tests, tiny_set_up, tiny_tear_down);
 }

@@ -68,7 +68,7 @@ bool rule_worse_than_guessing(const struct evidence *evidence, struct symptom *s
     double guess = evidence->prior_entropy, start = fmax(guess, evidence->loss[0]);
     for (int64_t t = 1; t + RUN <= evidence->steps; t++) {
         double loss = column_mean(evidence->loss, t, t + RUN);
-        bool refused = evidence->bad[t] != 0.0;
+        bool refused = evidence->bad[t] == REFUSED_NONFINITE;
         double noise = loss_noise(evidence, t) / sqrt(RUN);
         double limit = start + 0.25 * guess + (isnan(noise) ? 0.0 : fmin(8.0 * noise, guess));
         if (!refused && !(loss > limit))

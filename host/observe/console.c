@@ -304,7 +304,8 @@ static void next_lines(const struct config *config, const struct train_state *st
         return;
     }
     bool validated = !isnan(state->best_accuracy) || state->best_epoch < 0;
-    line("next", "%s eval %s%s", program, folder, validated ? "" : " --data FOLDER");
+    line("next", "%s doctor %s --probe", program, folder);
+    line("", "%s eval %s%s", program, folder, validated ? "" : " --data FOLDER");
     line("", "%s predict %s IMAGE.png", program, folder);
     if (end == END_EPOCHS)
         line("", "%s train --resume %s train.epochs=%d", program, folder, 2 * config->train.epochs);
@@ -313,7 +314,7 @@ static void next_lines(const struct config *config, const struct train_state *st
 }
 
 void console_result(const struct config *config, int class_count, const struct train_state *state,
-                    const struct stability *stability, const char *run, enum console_end end)
+                    const struct stability *stability, const char *verdict, const char *run, enum console_end end)
 {
     static const char *const why[] = {
         [END_EPOCHS] = "all epochs done",
@@ -336,6 +337,8 @@ void console_result(const struct config *config, int class_count, const struct t
         line("best", "%sepoch %lld: validation loss %s, accuracy %s %%%s", log_style(LOG_BOLD),
              (long long)state->best_epoch + 1, loss, percent, log_style(LOG_PLAIN));
     stability_lines(stability);
+    if (*verdict)
+        line("verdict", "%s", verdict);
     /* Somebody who always names every class with the same probability has this loss. */
     if (end != END_SIGNAL && state->best_loss > log((double)class_count))
         log_warn("at its best the loss is above %.3f, that of guessing among %d classes; lower optim.lr (it is %g), or "

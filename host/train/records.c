@@ -64,6 +64,8 @@ static int take_present(struct trainer *trainer)
 int records_take(struct trainer *trainer)
 {
     TRY(take_present(trainer));
+    if (watch_due(&trainer->watch, trainer->records_read))
+        TRY(findings_look(trainer));
     /* While steps are refused each is looked at, so that the count in a row is known. */
     return trainer->state.bad_in_row > 0 ? records_read(trainer) : OK;
 }

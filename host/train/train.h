@@ -4,6 +4,7 @@
 #include "console.h"
 #include "state.h"
 #include "trainer.h"
+#include "watch.h"
 
 struct trainer {
     struct config config;
@@ -20,7 +21,8 @@ struct trainer {
     int32_t *order;
     double waited;        /* for images, before this epoch */
     int64_t records_read; /* steps before this have been taken into the state */
-    char failure[1024];   /* why training failed; "": it goes on */
+    struct watch watch;
+    char failure[1024]; /* why training failed; "": it goes on */
 };
 
 /* ---- records.c: from the plan's ring into state, logs and console. trainer->failure is set when too many steps in a
@@ -33,6 +35,13 @@ int records_read(struct trainer *trainer);
 /* ---- facts.c ---- */
 /* Event "data": numbers of training and validation images, training images of each class. */
 int facts_log(struct trainer *trainer);
+
+/* ---- findings.c: what the doctor's rules say while the run goes on ---- */
+int findings_begin(struct trainer *trainer);
+int findings_look(struct trainer *trainer);
+/* Looks a last time; the verdict in a few words, "" where there were too few steps for one. */
+enum { FINDINGS_TEXT = 512 };
+int findings_end(struct trainer *trainer, char text[static FINDINGS_TEXT]);
 
 /* ---- refused.c ---- */
 /* Names the tensor and the samples at fault of a refused step, in log.jsonl and on the console. */

@@ -263,8 +263,10 @@ static int train_epochs(struct trainer *trainer)
     while (!is_over(trainer) && !signal_caught) {
         TRY(begin_epoch(trainer));
         TRY(train_steps(trainer));
-        if (trainer->failure[0])
+        if (trainer->failure[0]) {
+            TRY(findings_look(trainer));
             return FAIL(ERR_TRAINING, "%s", trainer->failure);
+        }
         if (state->step_in_epoch == trainer->steps_per_epoch && !signal_caught)
             TRY(end_epoch(trainer));
     }
@@ -339,7 +341,10 @@ static int finish(struct trainer *trainer, struct train_result *result)
                           state->stopped_early ? "true" : "false"));
         TRY(run_mark(&trainer->run, "DONE", text));
     }
-    console_result(&trainer->config, trainer->session.card.class_count, state, &stability, trainer->run.path, end);
+    char verdict[FINDINGS_TEXT];
+    TRY(findings_end(trainer, verdict));
+    console_result(&trainer->config, trainer->session.card.class_count, state, &stability, verdict, trainer->run.path,
+                   end);
     return OK;
 }
 
@@ -390,6 +395,7 @@ static int open_run(struct trainer *trainer, const struct train_request *request
     const struct dataset *train = &trainer->session.train_source.data, *val = &trainer->session.val_source.data;
     TRY(run_write_skipped(&trainer->run, train->skipped, train->skipped_count, val->skipped, val->skipped_count));
     TRY(facts_log(trainer));
+    TRY(findings_begin(trainer));
     trainer->records_read = trainer->state.step;
     console_header(&trainer->session, trainer->run.path, trainer->steps_per_epoch);
     console_begin(&trainer->console, &trainer->config, trainer->steps_per_epoch);

@@ -1,0 +1,57 @@
+/* findings: what the doctor's rules find while a run is going on, said once, and the verdict at the end. Knows no
+ * rules.
+ */
+#include "log.h"
+#include "text.h"
+#include "train.h"
+
+#include <stdio.h>
+
+/* Fewer steps than these say nothing about a run without findings. */
+enum { VERDICT_STEPS = 100 };
+
+/* The first finding is the cause and is said; those that follow are its consequences until proven otherwise, and only
+ * logged. */
+static int report(struct trainer *trainer, int first)
+{
+    struct watch *watch = &trainer->watch;
+    for (int i = first; i < watch->count; i++) {
+        const struct symptom *symptom = &watch->found[i];
+        const struct cause_info *cause = &cause_table[symptom->cause];
+        struct arena arena = {0};
+        if (i == 0)
+            log_warn("%s: %s; %s", cause->title, symptom->evidence, cause->action);
+        int status = run_log_event(&trainer->run, "finding",
+                                   "\"cause\":\"%s\",\"rule\":\"%s\",\"step\":%lld,\"consequence\":%s,\"evidence\":%s",
+                                   cause->name, symptom->rule, (long long)symptom->step, i == 0 ? "false" : "true",
+                                   text_quote(&arena, symptom->evidence));
+        arena_free(&arena);
+        TRY(status);
+    }
+    return OK;
+}
+
+int findings_begin(struct trainer *trainer)
+{
+    return watch_begin(&trainer->watch, trainer->run.path, &trainer->config);
+}
+
+int findings_look(struct trainer *trainer)
+{
+    int before = trainer->watch.count, found;
+    TRY(found = watch_look(&trainer->watch, trainer->run.path, &trainer->config, trainer->records_read));
+    return found > 0 ? report(trainer, before) : OK;
+}
+
+int findings_end(struct trainer *trainer, char text[static FINDINGS_TEXT])
+{
+    TRY(findings_look(trainer));
+    const struct watch *watch = &trainer->watch;
+    *text = 0;
+    if (watch->count > 0)
+        snprintf(text, FINDINGS_TEXT, "%s, since step %lld", cause_table[watch->found[0].cause].title,
+                 (long long)watch->found[0].step);
+    else if (trainer->state.step >= VERDICT_STEPS)
+        snprintf(text, FINDINGS_TEXT, "%s", cause_table[CAUSE_HEALTHY].title);
+    return OK;
+}
