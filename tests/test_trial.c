@@ -15,7 +15,7 @@
 
 enum { PROBE = 24, UPDATES = 6 };
 static const char words[] =
-    "train.epochs=3 model.name=small_cnn model.width=4 augment.crop_padding=2 augment.hflip=0.5 "
+    "train.epochs=3 train.threads=1 model.name=small_cnn model.width=4 augment.crop_padding=2 augment.hflip=0.5 "
     "augment.rotate=10 model.dropout=0.2 optim.weight_decay=0.01 optim.lr=0.004 "
     "schedule.name=plateau";
 
