@@ -164,7 +164,7 @@ include tests/emu/rules.mk
 # unless -j was given.
 MAKE_ALL = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS))
 
-.PHONY: help setup quickstart test sanitize lint format bench bundle bundled gpu-check gpu-bench fuzz compile_commands.json
+.PHONY: help setup quickstart stability test sanitize lint format bench bundle bundled gpu-check gpu-bench fuzz compile_commands.json
 help: ## list the targets
 	@sed -n 's/^\([a-z_.-]*\):[^#]*## /\1 /p' $(firstword $(MAKEFILE_LIST)) | \
 	    while read -r target text; do printf '  make %-24s%s\n' "$$target" "$$text"; done
@@ -178,6 +178,17 @@ quickstart: ## from nothing to a trained classifier: packages, build, images, tr
 	@$(SETUP) build $(CLANG)
 	+@$(MAKE_ALL) $(if $(CUDA_ASKED),,$(if $(CUDA_HERE),CUDA_ARCH=$(CUDA_HERE),CUDA=0)) all
 	@EVENKEEL=$(PROGRAM) tools/quickstart.sh
+
+# The whole grid; STABILITY=small does a part of it on small tiles, in some minutes.
+STABILITY ?= full
+STABILITY_full = data/tiles batch_size=8,16,32,64,128,256,512,1024,2048
+STABILITY_small = data/tiles_small batch_size=8,32,128,512,1024 model.width=8 epochs=6
+stability: all ## sweep batch sizes and learning-rate rules (STABILITY=small: some minutes on two cores)
+	@test -d $(firstword $(STABILITY_$(STABILITY))) || $(PROGRAM) synth $(firstword $(STABILITY_$(STABILITY))) \
+	    $(if $(filter small,$(STABILITY)),--size 32 --per-class 120)
+	@$(PROGRAM) sweep configs/batch_size_stability.ini $(wordlist 2,9,$(STABILITY_$(STABILITY))) \
+	    data.train=$(firstword $(STABILITY_$(STABILITY)))/train data.val=$(firstword $(STABILITY_$(STABILITY)))/val \
+	    --lr-rule constant,linear,sqrt --base-batch 64 --seeds 3 --jobs $(JOBS) --out runs/stability-$(STABILITY)
 
 TEST_TIMEOUT ?= 300
 test: ## build and run all tests (SAN=address,undefined BUILD=build/asan: with sanitizers)
@@ -240,11 +251,12 @@ SHARE      = $(DESTDIR)$(PREFIX)/share/evenkeel
 
 .PHONY: install uninstall clean always
 install: $(PROGRAM) ## install below PREFIX (DESTDIR is put before it)
-	install -d $(BIN) $(MAN1) $(COMPLETION) $(SHARE)/configs
+	install -d $(BIN) $(MAN1) $(COMPLETION) $(SHARE)/configs/slurm
 	install -m 755 $(PROGRAM) $(BIN)/evenkeel
 	install -m 644 docs/evenkeel.1 $(MAN1)/evenkeel.1
 	install -m 644 completions/evenkeel $(COMPLETION)/evenkeel
 	install -m 644 $(wildcard configs/*.ini) $(SHARE)/configs
+	install -m 644 $(wildcard configs/slurm/*) $(SHARE)/configs/slurm
 	install -m 644 LICENSE $(SHARE)/LICENSE
 
 uninstall: ## remove what install put there

@@ -93,4 +93,12 @@ int sweep_do(const struct sweep *sweep, int run, struct sweep_outcome *outcome, 
  * A signal is passed on and all are waited for (they save). The first failure stops the others likewise.
  * stopped_by: the signal, or 0. */
 int sweep_do_all(const struct sweep *sweep, int jobs, int *stopped_by);
+
+/* ---- on a cluster ---- */
+
+/* Job scripts from the templates that came with the program, in the sweep's folder: array.sbatch, report.sbatch,
+ * submit.sh. limit: tasks at a time, 0: any number. */
+int sweep_slurm_write(const struct sweep *sweep, int limit);
+/* Runs submit.sh. ERR_DEVICE: the jobs were not accepted. */
+int sweep_slurm_submit(const struct sweep *sweep);
 #endif

@@ -1,12 +1,13 @@
 #!/bin/sh
 # Finds the Debian packages that a purpose needs and are missing, and installs them when it may.
-#   tools/setup.sh [build] [test] [lint] [clang] [-n]        -n: only name them
+#   tools/setup.sh [build] [test] [lint] [clang] [slurm] [-n]        -n: only name them
 # As root or with a sudo that asks no password it installs. Otherwise it prints the command and ends with 69.
 set -u
 
 packages_build='gcc libc6-dev pkg-config libinih-dev libpng-dev zlib1g-dev libjansson-dev libdnnl-dev libjpeg62-turbo-dev libarchive-dev'
 packages_test='libcmocka-dev perl g++ zstd'
 packages_clang='clang libomp-dev'
+packages_slurm='slurmctld slurmd slurm-client slurm-wlm-basic-plugins munge' # for tests/test_slurm.sh, on loopback
 packages_lint="clang-format-14 cppcheck shellcheck $packages_clang"
 libraries='inih libpng zlib jansson' # what pkg-config calls those of packages_build
 
@@ -17,6 +18,7 @@ for word in "${@:-build}"; do
     test) wanted="$wanted $packages_test" ;;
     lint) wanted="$wanted $packages_lint" ;;
     clang) wanted="$wanted $packages_clang" ;;
+    slurm) wanted="$wanted $packages_slurm" ;;
     '') ;;
     -n) dry=yes ;;
     *) sed -n '2,4s/^# //p' "$0" >&2 && exit 64 ;;

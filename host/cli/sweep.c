@@ -14,7 +14,7 @@
 struct sweep_line {
     struct sweep_request request;
     const char *jobs, *seeds, *base_batch, *line, *target;
-    bool table;
+    bool table, slurm, submit;
 };
 
 static int read_numbers(struct sweep_line *line, int *jobs)
@@ -26,6 +26,8 @@ static int read_numbers(struct sweep_line *line, int *jobs)
     TRY(line->seeds ? cli_integer("seeds", line->seeds, 1, SWEEP_RUNS, &value) : OK);
     line->request.seeds = (int)value;
     value = 0;
+    if (line->submit && !line->slurm)
+        return FAIL(ERR_USAGE, "--submit goes with --slurm");
     TRY(line->base_batch ? cli_integer("base-batch", line->base_batch, 1, 1 << 20, &value) : OK);
     line->request.base_batch = (int)value;
     return OK;
@@ -103,10 +105,25 @@ static int do_line(const struct sweep *sweep, const char *text, int *stopped_by)
     return OK;
 }
 
+static int give_to_slurm(const struct sweep *sweep, int limit, bool submit)
+{
+    char word[PATH_BYTES];
+    TRY(sweep_slurm_write(sweep, limit));
+    if (submit)
+        TRY(sweep_slurm_submit(sweep));
+    text_shell(word, sizeof word, sweep->path);
+    if (!submit)
+        log_info("scripts for %d runs: look at %s/array.sbatch, then %s/submit.sh", sweep->run_count, word, word);
+    printf("%s\n", sweep->path);
+    return OK;
+}
+
 static int do_sweep(const struct sweep *sweep, const struct sweep_line *line, int jobs, double target, int *stopped_by)
 {
     if (line->line)
         return do_line(sweep, line->line, stopped_by);
+    if (line->slurm)
+        return give_to_slurm(sweep, line->jobs ? jobs : 0, line->submit);
     if (!line->table) {
         log_info("sweep      %s: %d runs", sweep->path, sweep->run_count);
         TRY(sweep_do_all(sweep, jobs, stopped_by));
@@ -140,6 +157,8 @@ int command_sweep(int argc, char **argv)
         {"target", "LOSS", NULL, &line.target, "the training loss to which steps and seconds are counted"},
         {"table", NULL, &line.table, NULL, "do no runs, only print the table of what there is"},
         {"line", "N", NULL, &line.line, "do the plan's run N alone, in this process (for a job array)"},
+        {"slurm", NULL, &line.slurm, NULL, "write job scripts for Slurm instead; --jobs then limits its tasks"},
+        {"submit", NULL, &line.submit, NULL, "with --slurm: submit them"},
         {"base-batch", "N", NULL, &line.base_batch, "the batch size that optim.lr is for (the config's)"},
     };
     const struct cli_usage usage = {

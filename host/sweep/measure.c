@@ -63,17 +63,12 @@ static int64_t count_spikes(const struct loss_series *series)
     return window.spikes;
 }
 
-/* Ratio of sums over the run's second half: each step's estimates are noisy, and their ratio has no mean. */
+/* Over the run's second half. */
 static double measure_noise_scale(const struct table *steps)
 {
     const double *grad = table_column(steps, "noise_grad"), *trace = table_column(steps, "noise_trace");
-    double grads = 0.0, traces = 0.0;
-    for (int64_t i = steps->row_count / 2; grad && trace && i < steps->row_count; i++)
-        if (isfinite(grad[i]) && isfinite(trace[i])) {
-            grads += grad[i];
-            traces += trace[i];
-        }
-    return grads > 0.0 ? traces / grads : NAN;
+    const int64_t from = steps->row_count / 2;
+    return grad && trace ? noise_scale_of(grad + from, trace + from, steps->row_count - from).value : NAN;
 }
 
 /* ---- progress ---- */
