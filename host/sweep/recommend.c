@@ -149,7 +149,7 @@ static void add_noise_scale(const struct sweep_table *table, double images, stru
     if (isnan(scale))
         return;
     bool agrees = images <= 2.0 * scale && images >= scale / 2.0;
-    snprintf(choice->reason + used, SWEEP_SENTENCE - used, "; the gradient noise scale, about %.2g images, %s", scale,
+    snprintf(choice->reason + used, SWEEP_SENTENCE - used, "; the gradient noise scale, about %.0f images, %s", scale,
              agrees           ? "says the same"
              : images > scale ? "says less"
                               : "says more");
