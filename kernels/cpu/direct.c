@@ -1,7 +1,6 @@
 /* direct: the forward pass and the pass by data of convolution and linear layers, both a product of packed pixels and
  * right factors. The gradient of the weights is in direct_grad.c, layouts of weights in direct_weights.c. */
 #include "direct.h"
-#include "lanes.h"
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,20 +26,6 @@ struct pass_run {
     int parts;     /* tasks that share units, each with some of the blocks of columns */
 };
 
-/* Two vectors of sums to width <= 32 results. */
-static inline void store_results(void *to, const float *sums, const float *bias, int width, enum dtype dtype)
-{
-    vec value[2];
-    for (int i = 0; i < 2; i++) {
-        vec add;
-        vec_load(&value[i], sums, i * VEC, VEC, DT_F32);
-        vec_load(&add, bias, i * VEC, VEC, DT_F32);
-        value[i] += add;
-    }
-    for (int i = 0; i < 2 && i * VEC < width; i++)
-        vec_store(to, i * VEC, width - i * VEC < VEC ? width - i * VEC : VEC, dtype, &value[i]);
-}
-
 /* The results of `count` grid positions from `first` on, 32 columns of each. */
 static void store_block(const struct pass_run *run, const struct unit *unit, int grid_row, int first, int count,
                         int block, const float *bias, const float *sums)
@@ -48,27 +33,31 @@ static void store_block(const struct pass_run *run, const struct unit *unit, int
     const struct direct_pass *pass = run->pass;
     const struct window *window = &pass->window;
     const struct shape out = pass->out;
-    const int width = out.c - block * BLOCK < BLOCK ? out.c - block * BLOCK : BLOCK;
-    const size_t each = dtype_bytes(run->kernel->dtype), pixel_bytes = (size_t)out.c * each;
-    char *const to = (char *)run->out + (size_t)block * BLOCK * each;
+    const ptrdiff_t each = window->number_bytes, pixel_bytes = out.c * each;
+    struct tile_store store = {.to = (char *)run->out + block * BLOCK * each,
+                               .to_apart = pass->out_step * pixel_bytes,
+                               .sums = sums,
+                               .bias = bias,
+                               .sums_apart = window->side,
+                               .count = count,
+                               .width = out.c - block * BLOCK < BLOCK ? out.c - block * BLOCK : BLOCK};
     if (window->kind == PACK_NOTHING) {
-        int64_t pixel = (int64_t)grid_row * window->grid_w + first;
-        for (int r = 0; r < count; r++, pixel++)
-            store_results(to + (size_t)pixel * pixel_bytes, sums + r * BLOCK, bias, width, run->kernel->dtype);
+        store.to += ((int64_t)grid_row * window->grid_w + first) * pixel_bytes;
+        run->kernel->store(&store);
         return;
     }
     const int64_t image_pixels = (int64_t)out.h * out.w;
     const int64_t row = (int64_t)unit->first_image * image_pixels +
                         (int64_t)(pass->out_top + grid_row * pass->out_step) * out.w + pass->out_left;
-    int image = first % window->side, column = first / window->side;
-    for (int r = 0; r < count; r++) {
-        const int64_t pixel = row + image * image_pixels + (int64_t)column * pass->out_step;
-        if (image < unit->images)
-            store_results(to + (size_t)pixel * pixel_bytes, sums + r * BLOCK, bias, width, run->kernel->dtype);
-        if (++image == window->side) {
-            image = 0;
-            column++;
-        }
+    char *const to = store.to;
+    for (int r = 0; r < window->side && r < count; r++) {
+        const int image = (first + r) % window->side, column = (first + r) / window->side;
+        if (image >= unit->images)
+            continue;
+        store.to = to + (row + image * image_pixels + (int64_t)column * pass->out_step) * pixel_bytes;
+        store.sums = sums + r * BLOCK;
+        store.count = (count - r + window->side - 1) / window->side;
+        run->kernel->store(&store);
     }
 }
 
@@ -84,10 +73,12 @@ static void run_row(const struct pass_run *run, const struct unit *unit, int row
     window_taps(window, grid_row, &first_tap, &end_tap);
     const int first_step = first_tap * window->tap_steps;
     struct tile_product product = {
-        .offset = pass->offset + first_step,
+        .right = run->right + block_first(pass->steps, block),
+        .left_offset = pass->offset + first_step,
+        .right_offset = pass->right_offset[columns - 1] + first_step,
+        .right_apart = TILE_BYTES,
         .row_bytes = unit->entry_bytes,
         .deep_bytes = window->number_bytes,
-        .right = run->right + block_first(pass->steps, block) + (int64_t)first_step * columns * TILE_BYTES,
         .steps = end_tap * window->tap_steps - first_step,
         .columns = columns,
         .sums = sums,
@@ -208,17 +199,22 @@ static int pass_init(struct direct_pass *pass, const struct tile_kernel *kernel,
                      int step, struct tap *taps, int tap_count, enum pack_kind kind)
 {
     struct window *window = &pass->window;
-    window_init(window, kernel, source, grid, step, taps, tap_count, kind, BLOCK, UNIT_POSITIONS);
+    window_init(window, kernel, source, grid, step, taps, tap_count, kind, BLOCK, false, UNIT_POSITIONS);
     pass->column_tiles = ceil_div(pass->out.c, TILE);
     const int used_taps = window->kind == PACK_PIXELS ? tap_count : 1;
     pass->steps = used_taps * window->tap_steps;
-    pass->offset = malloc((size_t)pass->steps * sizeof *pass->offset);
+    pass->offset = malloc(3 * (size_t)pass->steps * sizeof *pass->offset);
     if (!pass->offset)
         return FAIL(ERR_MEMORY, "cpu: out of memory for a layer's description; close other programs");
     const ptrdiff_t entry_bytes = (ptrdiff_t)window->tap_steps * STEP_BYTES;
     for (int s = 0; s < pass->steps; s++)
         pass->offset[s] = (int32_t)(window_tap_entry(window, s / window->tap_steps) * entry_bytes +
                                     s % window->tap_steps * STEP_BYTES);
+    for (int tiles = 1; tiles <= 2; tiles++) {
+        pass->right_offset[tiles - 1] = pass->offset + tiles * pass->steps;
+        for (int s = 0; s < pass->steps; s++)
+            pass->right_offset[tiles - 1][s] = s * tiles * TILE_BYTES;
+    }
     pass->unit_bytes = (size_t)window_unit_entries(window) * (size_t)entry_bytes;
     pass->right_bytes = (size_t)pass->column_tiles * (size_t)pass->steps * TILE_BYTES;
     return OK;

@@ -16,7 +16,8 @@ struct direct_pass {
     int out_top, out_left, out_step;
     int column_tiles; /* of results: 16 channels each */
     int steps;
-    int32_t *offset;                 /* bytes from a grid row's first entry, of each step; owned */
+    int32_t *offset;                 /* of each step, in bytes: left factors', from a grid row's first entry; owned */
+    int32_t *right_offset[2];        /* right factors' in blocks of one and of two tiles */
     size_t right_bytes, right_first; /* by data only: of its own right factors in scratch */
     size_t unit_bytes;               /* of a packed unit */
 };
@@ -25,17 +26,16 @@ struct direct_pass {
  * sums do not depend on the number of threads. */
 struct direct_grad {
     struct window window, grads; /* what is read at each position, and the output's gradient there */
+    int taps;                    /* 1 where a step holds several */
     int row_steps;               /* steps of a grid row */
     int slices, slice_units;
-    int chunks, chunk_blocks;           /* a task's share: blocks of 32 numbers of a tap */
-    int number_blocks, column_blocks;   /* of 32 numbers of a tap, of 32 filters */
-    int taps;                           /* 1 where a step holds several */
-    ptrdiff_t line_bytes;               /* bf16: of one channel's entries of a unit, turned */
-    size_t sums_bytes, bias_bytes;      /* of a slice */
-    size_t entries_bytes, turned_bytes; /* of a thread's packed unit */
-    size_t rows_bytes, right_bytes;     /* of the gradients' */
-    size_t offset_bytes;                /* of where each step of a unit begins */
-    size_t thread_bytes;
+    int chunks, chunk_blocks;         /* a task's share: blocks of 32 numbers of a tap */
+    int number_blocks, column_blocks; /* of 32 numbers of a tap, of 32 filters */
+    ptrdiff_t line_bytes;             /* bf16: of one filter's positions of a unit, turned */
+    ptrdiff_t right_apart;            /* of 16 numbers' right factors of a unit from the next 16's */
+    size_t sums_bytes, bias_bytes;    /* of a slice */
+    /* A thread's memory: packed entries, right factors, packed gradients, those turned, where steps begin. */
+    size_t entries_bytes, right_bytes, rows_bytes, left_bytes, offset_bytes, thread_bytes;
 };
 
 struct direct {

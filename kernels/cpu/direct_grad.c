@@ -1,8 +1,9 @@
 /* direct_grad: the gradient of the weights and bias of convolution and linear layers: for each tap the product of what
  * is read at all grid positions and the output's gradient there. Layouts are direct.h's.
  *
- * Left factors are channels, steps are positions; right factors are the output's gradient. A task has some channels of
- * one slice of the images and goes through it unit by unit, packing what it needs into its thread's memory. */
+ * Left factors are filters, right ones channels, steps go along positions. An even number of images lies side by side,
+ * so that bf16's pairs of positions are the same for every tap. A task has some channels of one slice of the images and
+ * goes through it unit by unit, packing what it needs into its thread's memory. */
 #include "direct.h"
 #include "lanes.h"
 #include <omp.h>
@@ -39,47 +40,40 @@ struct task {
     int first_block, blocks; /* of 32 numbers */
     float *sums;
     double *biases; /* NULL: another task's */
-    char *entries, *turned, *rows, *right;
-    int32_t *offset;
+    char *entries, *right, *rows, *left;
+    int32_t *left_offset, *right_offset; /* of each step of the unit, bytes */
     struct unit unit, grads;
 };
 
 /* ---- a unit ---- */
 
-/* Channels as rows, positions along them. What the last step reads beyond the last position is multiplied by 0, so it
- * must be a number. */
-static void turn_entries(const struct task *task)
+/* What is read at each position. Beyond the last entry there must be numbers: they are multiplied by 0. */
+static void fill_right(const struct task *task)
 {
     const struct direct_grad *grad = &task->run->direct->grad;
     const struct unit *unit = &task->unit;
-    const int64_t entries = (int64_t)unit->packed_rows * window_row_entries(&grad->window);
-    const int64_t turned = (entries + BLOCK - 1) / BLOCK * BLOCK;
-    for (int64_t first = 0; first < turned; first += BLOCK)
-        for (int c = 0; c < task->blocks * BLOCK; c += TILE)
-            task->run->direct->kernel->turn(task->turned + c * grad->line_bytes + first * 2, grad->line_bytes,
-                                            unit->entries + first * unit->entry_bytes + c * 2, unit->entry_bytes);
-    for (int c = 0; c < task->blocks * BLOCK; c++)
-        memset(task->turned + c * grad->line_bytes + turned * 2, 0, (size_t)(grad->line_bytes - turned * 2));
+    const int entries = unit->packed_rows * window_row_entries(&grad->window);
+    const int beyond = grad->window.kind == PACK_NOTHING ? 0 : BLOCK;
+    const int tiles = (int)(unit->entry_bytes / STEP_BYTES) * task->run->direct->kernel->depth / TILE;
+    const int most = task->blocks * 2;
+    task->run->direct->kernel->fill(task->right, grad->right_apart, unit->entries, unit->entry_bytes, entries + beyond,
+                                    tiles < most ? tiles : most);
 }
 
-/* One grid row of the gradient becomes right factors of all columns; positions beyond are 0. */
-static void fill_right(const struct task *task, int row)
+/* The output's gradient, whose rows were packed with zeros up to whole steps. */
+static void turn_left(const struct task *task)
 {
-    static const char zeros[BLOCK * sizeof(float)];
     const struct direct *direct = task->run->direct;
     const struct direct_grad *grad = &direct->grad;
-    const int depth = direct->kernel->depth, each = STEP_BYTES / depth, together = (int)sizeof(float) / each;
-    const int steps = grad->row_steps * task->unit.rows;
-    const int positions = window_row_positions(&grad->grads, task->unit.first_row + row);
-    const ptrdiff_t apart = task->grads.entry_bytes;
-    const char *from = task->grads.entries + row * window_row_step(&grad->grads) * apart;
-    for (int block = 0; block < grad->column_blocks; block++, from += BLOCK * each) {
-        const int tiles = block_tiles(direct->forward.column_tiles, block);
-        char *to = task->right + block_first(steps, block) + (int64_t)row * grad->row_steps * tiles * TILE_BYTES;
-        for (int p = 0; p < grad->row_steps * depth; p += together)
-            direct->kernel->fill(to + (int64_t)(p / depth) * tiles * TILE_BYTES + p % depth / together * STEP_BYTES,
-                                 p < positions ? from + p * apart : zeros,
-                                 p + 1 < positions ? from + (p + 1) * apart : zeros, tiles);
+    const ptrdiff_t row_bytes = window_row_step(&grad->grads) * task->grads.entry_bytes;
+    for (int row = 0; row < task->unit.rows; row++) {
+        for (int step = 0; step < grad->row_steps; step++) {
+            const char *from = task->grads.entries + row * row_bytes + step * BLOCK * task->grads.entry_bytes;
+            char *to = task->left + (ptrdiff_t)(row * grad->row_steps + step) * STEP_BYTES;
+            for (int tile = 0; tile < direct->forward.column_tiles; tile++)
+                direct->kernel->turn(to + tile * TILE * grad->line_bytes, grad->line_bytes, from + tile * BLOCK,
+                                     task->grads.entry_bytes);
+        }
     }
 }
 
@@ -127,38 +121,49 @@ static void rows_of_tap(const struct task *task, int tap, int *first, int *end)
     }
 }
 
+static void find_steps(const struct task *task)
+{
+    const struct direct_grad *grad = &task->run->direct->grad;
+    const struct tile_kernel *kernel = task->run->direct->kernel;
+    const int right_bytes = TILE_BYTES / kernel->depth; /* of an entry */
+    for (int row = 0, s = 0; row < task->unit.rows; row++)
+        for (int step = 0; step < grad->row_steps; step++, s++) {
+            const int position = step * kernel->depth;
+            task->left_offset[s] =
+                kernel->turn ? s * STEP_BYTES
+                             : (int32_t)((row * window_row_step(&grad->grads) + position) * task->grads.entry_bytes);
+            task->right_offset[s] = (int32_t)((row * window_row_step(&grad->window) + position) * right_bytes);
+        }
+}
+
 static void multiply_unit(const struct task *task)
 {
     const struct direct *direct = task->run->direct;
     const struct direct_grad *grad = &direct->grad;
     const struct tile_kernel *kernel = direct->kernel;
-    const bool turned = kernel->turn != NULL;
-    const int each = STEP_BYTES / kernel->depth, steps = grad->row_steps * task->unit.rows;
-    const ptrdiff_t position_bytes = turned ? each : task->unit.entry_bytes;
-    const ptrdiff_t number_bytes = turned ? grad->line_bytes : each;
-    const char *left = turned ? task->turned : task->unit.entries;
-    for (int s = 0; s < steps; s++)
-        task->offset[s] =
-            (int32_t)((s / grad->row_steps * window_row_step(&grad->window) + s % grad->row_steps * kernel->depth) *
-                      position_bytes);
-    struct tile_product product = {.row_bytes = number_bytes, .deep_bytes = position_bytes, .add = true};
-    for (int n = 0; n < task->blocks; n++, left += BLOCK * number_bytes) {
+    const int each = STEP_BYTES / kernel->depth;
+    struct tile_product product = {.row_bytes = kernel->turn ? grad->line_bytes : each,
+                                   .deep_bytes = kernel->turn ? each : task->grads.entry_bytes,
+                                   .right_apart = grad->right_apart,
+                                   .sums = task->sums,
+                                   .add = true};
+    for (int n = 0; n < task->blocks; n++) {
         const int numbers_left = grad->window.channels - (task->first_block + n) * BLOCK;
-        product.rows = numbers_left <= TILE ? 1 : 2;
-        for (int block = 0; block < grad->column_blocks; block++)
-            for (int tap = 0; tap < grad->taps; tap++) {
+        product.columns = numbers_left <= TILE ? 1 : 2;
+        for (int block = 0; block < grad->column_blocks; block++) {
+            product.rows = block_tiles(direct->forward.column_tiles, block);
+            product.left = (kernel->turn ? task->left : task->grads.entries) + block * BLOCK * product.row_bytes;
+            for (int tap = 0; tap < grad->taps; tap++, product.sums += BLOCK_SUMS) {
                 int first, end;
                 rows_of_tap(task, tap, &first, &end);
-                product.columns = block_tiles(direct->forward.column_tiles, block);
-                product.left = left + window_tap_entry(&grad->window, tap) * position_bytes;
-                product.offset = task->offset + first * grad->row_steps;
+                product.left_offset = task->left_offset + first * grad->row_steps;
+                product.right_offset = task->right_offset + first * grad->row_steps;
                 product.steps = (end - first) * grad->row_steps;
-                product.right = task->right + block_first(steps, block) +
-                                (int64_t)first * grad->row_steps * product.columns * TILE_BYTES;
-                product.sums =
-                    task->sums + (((int64_t)n * grad->column_blocks + block) * grad->taps + tap) * BLOCK_SUMS;
+                product.right = task->right + 2 * n * grad->right_apart +
+                                window_tap_entry(&grad->window, tap) * (TILE_BYTES / kernel->depth);
                 kernel->multiply(&product);
             }
+        }
     }
 }
 
@@ -166,17 +171,15 @@ static void add_unit(struct task *task, int number)
 {
     const struct grad_run *run = task->run;
     const struct direct_grad *grad = &run->direct->grad;
-    const bool windows = grad->window.kind == PACK_WINDOWS;
+    const bool windows = grad->window.kind == PACK_WINDOWS, ready = grad->window.kind == PACK_NOTHING;
     const int first = windows ? 0 : task->first_block * BLOCK, left = run->direct->in.c - first;
     const int channels = windows || left < task->blocks * BLOCK ? left : task->blocks * BLOCK;
-    /* Turning reads whole steps, so beyond a row. */
-    window_pack(&grad->window, run->in, number, first, channels, grad->window.kind == PACK_NOTHING, task->entries,
-                &task->unit);
-    window_pack(&grad->grads, run->out_grad, number, 0, run->direct->out.c, true, task->rows, &task->grads);
+    window_pack(&grad->window, run->in, number, first, channels, ready, task->entries, &task->unit);
+    window_pack(&grad->grads, run->out_grad, number, 0, run->direct->out.c, ready, task->rows, &task->grads);
+    fill_right(task);
     if (run->direct->kernel->turn)
-        turn_entries(task);
-    for (int row = 0; row < task->unit.rows; row++)
-        fill_right(task, row);
+        turn_left(task);
+    find_steps(task);
     if (task->biases)
         sum_bias(task);
     multiply_unit(task);
@@ -202,12 +205,12 @@ static void finish_block(const struct grad_run *run, const float *sums, int slic
         }
         sums = total;
     }
-    for (int row = 0; row < BLOCK && n * BLOCK + row < grad->window.channels; row += depth) {
-        const int step = tap * forward->window.tap_steps + (n * BLOCK + row) / depth;
+    for (int deep = 0; deep < BLOCK && n * BLOCK + deep < grad->window.channels; deep += depth) {
+        const int step = tap * forward->window.tap_steps + (n * BLOCK + deep) / depth;
         float *to =
             run->weight_grad + block_first(forward->steps, block) / each + (int64_t)step * tiles * TILE_BYTES / each;
         for (int tile = 0; tile < tiles; tile++)
-            direct->kernel->lay(to + tile * TILE_BYTES / each, sums + row * BLOCK + tile * TILE);
+            direct->kernel->lay(to + tile * TILE_BYTES / each, sums + tile * TILE * BLOCK + deep);
     }
 }
 
@@ -221,12 +224,13 @@ static void run_task(const struct grad_run *run, int number)
     struct task task = {
         .run = run, .first_block = first, .blocks = left < grad->chunk_blocks ? left : grad->chunk_blocks};
     task.entries = memory;
-    task.turned = task.entries + grad->entries_bytes;
-    task.rows = task.turned + grad->turned_bytes;
-    task.right = task.rows + grad->rows_bytes;
-    task.offset = (int32_t *)(task.right + grad->right_bytes);
+    task.right = task.entries + grad->entries_bytes;
+    task.rows = task.right + grad->right_bytes;
+    task.left = task.rows + grad->rows_bytes;
+    task.left_offset = (int32_t *)(task.left + grad->left_bytes);
+    task.right_offset = task.left_offset + grad->row_steps * grad->window.band;
     task.sums = grad->slices > 1 ? run->sums + slice * (int64_t)(grad->sums_bytes / sizeof(float)) + first * block_sums
-                                 : (float *)(task.right + grad->right_bytes + grad->offset_bytes);
+                                 : (float *)(task.left + grad->left_bytes + grad->offset_bytes);
     memset(task.sums, 0, (size_t)(task.blocks * block_sums) * sizeof(float));
     if (run->bias_grad && first == 0) {
         task.biases = run->biases + (int64_t)slice * run->direct->out.c;
@@ -299,6 +303,26 @@ static void divide(struct direct_grad *grad)
     grad->slices = ceil_div(units, grad->slice_units);
 }
 
+/* A thread's memory. Distances between what is read together are odd numbers of cache lines, since rows one below the
+ * other would else share few sets of the cache. */
+static void reserve(struct direct_grad *grad, const struct tile_kernel *kernel, int filter_tiles)
+{
+    const int depth = kernel->depth, chunk_steps = ceil_div((int64_t)grad->chunk_blocks * BLOCK, depth);
+    const int entry_steps = grad->window.tap_steps < chunk_steps ? grad->window.tap_steps : chunk_steps;
+    const int64_t entries = window_unit_entries(&grad->window) + BLOCK;
+    const size_t steps = (size_t)grad->row_steps * (size_t)grad->window.band;
+    grad->entries_bytes = align_line((size_t)entries * (size_t)entry_steps * STEP_BYTES);
+    grad->right_apart = (ceil_div(entries * (TILE_BYTES / depth), LINE) | 1) * LINE;
+    grad->right_bytes = (size_t)grad->right_apart * 2 * (size_t)grad->chunk_blocks;
+    grad->rows_bytes = (size_t)window_unit_entries(&grad->grads) * (size_t)grad->grads.tap_steps * STEP_BYTES;
+    grad->line_bytes = ((ptrdiff_t)steps | 1) * STEP_BYTES;
+    grad->left_bytes = kernel->turn ? (size_t)grad->line_bytes * TILE * (size_t)filter_tiles : 0;
+    grad->offset_bytes = align_line(2 * steps * sizeof(int32_t));
+    const size_t own_sums = grad->sums_bytes / (size_t)grad->number_blocks * (size_t)grad->chunk_blocks;
+    grad->thread_bytes = grad->entries_bytes + grad->right_bytes + grad->rows_bytes + grad->left_bytes +
+                         grad->offset_bytes + (grad->slices > 1 ? 0 : own_sums);
+}
+
 int direct_grad_init(struct direct *direct, int stride, struct tap *taps, int tap_count)
 {
     struct direct_grad *grad = &direct->grad;
@@ -314,31 +338,19 @@ int direct_grad_init(struct direct *direct, int stride, struct tap *taps, int ta
     const enum pack_kind kind = direct->forward.window.kind == PACK_WINDOWS ? PACK_WINDOWS
                                 : in.c % depth == 0 && out.c % depth == 0   ? PACK_NOTHING
                                                                             : PACK_PIXELS;
-    window_init(&grad->window, kernel, in, out, stride, taps, tap_count, kind, BLOCK, GRAD_POSITIONS);
+    window_init(&grad->window, kernel, in, out, stride, taps, tap_count, kind, depth, true, GRAD_POSITIONS);
     window_init(&grad->grads, kernel, out, out, 1, one, 1,
-                grad->window.kind == PACK_NOTHING ? PACK_NOTHING : PACK_PIXELS, BLOCK, GRAD_POSITIONS);
+                grad->window.kind == PACK_NOTHING ? PACK_NOTHING : PACK_PIXELS, depth, true, GRAD_POSITIONS);
     grad->taps = grad->window.kind == PACK_PIXELS ? tap_count : 1;
     grad->number_blocks = ceil_div(grad->window.channels, BLOCK);
     grad->column_blocks = ceil_div(direct->forward.column_tiles, 2);
     grad->row_steps = ceil_div((int64_t)grad->window.grid_w * grad->window.side, depth);
+    /* What a row's last step has beyond the last position, packed as 0. */
+    if (grad->grads.kind == PACK_PIXELS)
+        grad->grads.phase_pixels = ceil_div((int64_t)grad->row_steps * depth, grad->grads.side);
     divide(grad);
-    const int chunk_steps = ceil_div((int64_t)grad->chunk_blocks * BLOCK, depth);
-    const size_t entry_bytes =
-        (size_t)(grad->window.tap_steps < chunk_steps ? grad->window.tap_steps : chunk_steps) * STEP_BYTES;
-    const int64_t entries = window_unit_entries(&grad->window);
-    /* An odd number of cache lines: rows one below the other would else share few sets. */
-    const int64_t lines = (entries + BLOCK) / BLOCK + 1;
-    grad->line_bytes = (lines | 1) * BLOCK * 2;
-    const size_t steps = (size_t)grad->row_steps * (size_t)grad->window.band;
-    grad->entries_bytes = align_line((size_t)(entries + BLOCK) * entry_bytes);
-    grad->turned_bytes = kernel->turn ? (size_t)grad->chunk_blocks * BLOCK * (size_t)grad->line_bytes : 0;
-    grad->rows_bytes = (size_t)window_unit_entries(&grad->grads) * (size_t)grad->grads.tap_steps * STEP_BYTES;
-    grad->right_bytes = steps * (size_t)direct->forward.column_tiles * TILE_BYTES;
-    grad->offset_bytes = align_line(steps * sizeof(int32_t));
-    const size_t own_sums = grad->sums_bytes / (size_t)grad->number_blocks * (size_t)grad->chunk_blocks;
+    reserve(grad, kernel, direct->forward.column_tiles);
     grad->bias_bytes = (size_t)out.c * sizeof(double);
-    grad->thread_bytes = grad->entries_bytes + grad->turned_bytes + grad->rows_bytes + grad->right_bytes +
-                         grad->offset_bytes + (grad->slices > 1 ? 0 : own_sums);
     return OK;
 }
 

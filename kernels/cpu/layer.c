@@ -5,7 +5,7 @@
 /* Our own kernels where they are the faster ones: bench/RESULTS.md. oneDNN's fp32 convolutions are. */
 static const struct op_impl *chosen(enum op_kind kind, const struct op_desc *desc)
 {
-    if (desc->dtype == DT_BF16 && direct_covers(kind, desc))
+    if (direct_covers(kind, desc))
         return kind == OP_CONV2D ? &cpu_direct_conv2d : &cpu_direct_linear;
     return kind == OP_CONV2D ? &cpu_onednn_conv2d : &cpu_onednn_linear;
 }

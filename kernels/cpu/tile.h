@@ -10,18 +10,28 @@
 
 enum { TILE = 16, BLOCK = 2 * TILE, TILE_BYTES = 1024, STEP_BYTES = 64 };
 
-/* sums[row][column] (+)= the steps' left factors times their right ones. Number `deep` of a step's row is at
- * left + offset[step] + row * row_bytes + deep * deep_bytes. */
+/* sums[row][column] (+)= the steps' left factors times their right ones. Number `deep` of a row of step s is at
+ * left + left_offset[s] + row * row_bytes + deep * deep_bytes; the step's tiles are at right + right_offset[s] and
+ * right_apart after that. */
 struct tile_product {
-    const char *left;
-    const int32_t *offset; /* bytes */
+    const char *left, *right;
+    const int32_t *left_offset, *right_offset; /* bytes */
     ptrdiff_t row_bytes;
     ptrdiff_t deep_bytes; /* bf16: 2; fp32: 4, or row_bytes is 4 */
-    const char *right;    /* [steps][columns] tiles */
+    ptrdiff_t right_apart;
     int steps;
     int rows, columns; /* in tiles, 1 or 2 */
     float *sums;       /* [BLOCK][BLOCK]; rows and columns beyond are left alone */
     bool add;
+};
+
+/* Where `count` rows of results go: BLOCK of them, or the first `width` of each. */
+struct tile_store {
+    char *to;
+    ptrdiff_t to_apart; /* bytes between rows */
+    const float *sums, *bias;
+    int sums_apart; /* rows of sums between rows */
+    int count, width;
 };
 
 struct tile_kernel {
@@ -30,15 +40,17 @@ struct tile_kernel {
     void (*begin)(void); /* what a thread must do before and after its products */
     void (*end)(void);
     void (*multiply)(const struct tile_product *product);
+    /* Sums plus bias, rounded. */
+    void (*store)(const struct tile_store *store);
     /* 16 rows of a right factor, 16 columns wide, to those of its transpose: half a bf16 tile, a whole fp32 one. */
     void (*transpose)(void *to, const void *from);
     /* 32 rows of 16 numbers, from_bytes apart, to 16 rows of 32, to_bytes apart: left factors whose steps lie across.
      * NULL: multiply takes them as they are. */
     void (*turn)(char *to, ptrdiff_t to_bytes, const char *from, ptrdiff_t from_bytes);
-    /* 64 bytes of one or two tiles, TILE_BYTES apart, from 16 or 32 columns of one row (fp32: second is not read) or of
-     * two rows. */
-    void (*fill)(char *to, const void *first, const void *second, int tiles);
-    /* `depth` rows of sums, 16 columns wide and BLOCK apart, to a tile of weights, whose elements are fp32 here. */
+    /* Rows of 16 * tiles numbers, from_bytes apart, to right factors: one tile's rows one after another, those of the
+     * next tile to_apart after them. In bf16 count is even. */
+    void (*fill)(char *to, ptrdiff_t to_apart, const char *from, ptrdiff_t from_bytes, int count, int tiles);
+    /* 16 rows of sums, depth columns wide and BLOCK apart, to the transpose's tile of weights, in fp32. */
     void (*lay)(float *to, const float *sums);
 };
 

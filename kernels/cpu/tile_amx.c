@@ -1,6 +1,6 @@
 /* tile_amx: products of bf16 tiles by AMX: four sums of 16x16 at a time, two left and two right factors. Must not know
  * what is multiplied. See tile.h. */
-#include "pairs.h"
+#include "shuffle.h"
 #include "tile.h"
 
 #if defined(__AMX_BF16__) || defined(__AMXBF16__)
@@ -54,14 +54,14 @@ static inline __attribute__((always_inline)) void multiply(const struct tile_pro
         _tile_zero(2);
         _tile_zero(3);
     }
-    const char *right = product->right;
-    for (int s = 0; s < product->steps; s++, right += two_columns ? 2 * TILE_BYTES : TILE_BYTES) {
-        const char *left = product->left + product->offset[s];
+    for (int s = 0; s < product->steps; s++) {
+        const char *left = product->left + product->left_offset[s];
+        const char *right = product->right + product->right_offset[s];
         _tile_loadd(4, left, row);
         _tile_loadd(6, right, STEP_BYTES);
         _tile_dpbf16ps(0, 4, 6);
         if (two_columns) {
-            _tile_loadd(7, right + TILE_BYTES, STEP_BYTES);
+            _tile_loadd(7, right + product->right_apart, STEP_BYTES);
             _tile_dpbf16ps(1, 4, 7);
         }
         if (two_rows) {
@@ -92,6 +92,31 @@ static void amx_multiply(const struct tile_product *product)
         multiply(product, false, false);
 }
 
+/* Results' numbers are two bytes wide: a register holds a row. */
+static void amx_store(const struct tile_store *store)
+{
+    const __m512 bias0 = _mm512_loadu_ps(store->bias), bias1 = _mm512_loadu_ps(store->bias + TILE);
+    const __mmask32 wanted = (__mmask32)(0xFFFFFFFFu >> (BLOCK - store->width));
+    const float *sums = store->sums;
+    char *to = store->to;
+    for (int r = 0; r < store->count; r++, sums += store->sums_apart * BLOCK, to += store->to_apart) {
+        const __m512 low = _mm512_add_ps(_mm512_loadu_ps(sums), bias0);
+        const __m512 high = _mm512_add_ps(_mm512_loadu_ps(sums + TILE), bias1);
+        const __m512i both = (__m512i)_mm512_cvtne2ps_pbh(high, low);
+        if (store->width == BLOCK)
+            _mm512_storeu_si512(to, both);
+        else
+            _mm512_mask_storeu_epi16(to, wanted, both);
+    }
+}
+
+static void amx_lay(float *to, const float *sums)
+{
+    for (int half = 0; half < 4; half++)
+        shuffle_64((char *)(to + half / 2 * 8 * BLOCK + half % 2 * TILE), BLOCK * sizeof(float),
+                   (const char *)(sums + half % 2 * 8 * BLOCK + half / 2 * TILE), BLOCK * sizeof(float));
+}
+
 /* The system keeps room for a process's tiles only once it has asked; threads started later inherit that. */
 static bool permitted(void)
 {
@@ -107,10 +132,11 @@ const struct tile_kernel *tile_amx(void)
         .begin = amx_begin,
         .end = amx_end,
         .multiply = amx_multiply,
-        .transpose = pairs_transpose,
-        .turn = pairs_turn,
-        .fill = pairs_fill,
-        .lay = pairs_lay,
+        .store = amx_store,
+        .transpose = shuffle_transpose,
+        .turn = shuffle_turn,
+        .fill = shuffle_fill,
+        .lay = amx_lay,
     };
     return permitted() ? &kernel : NULL;
 }

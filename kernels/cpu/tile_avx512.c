@@ -1,5 +1,6 @@
 /* tile_avx512: products of fp32 tiles by AVX-512: up to 11 rows of two vectors of sums at a time. Must not know what is
  * multiplied. See tile.h. */
+#include "shuffle.h"
 #include "tile.h"
 
 #ifdef __AVX512F__
@@ -28,14 +29,14 @@ static inline __attribute__((always_inline)) void some_rows(const struct tile_pr
         UNROLL
     for (int c = 0; c < columns; c++)
         sum[r][c] = product->add ? _mm512_loadu_ps(sums + r * BLOCK + c * TILE) : _mm512_setzero_ps();
-    const float *right = (const float *)product->right;
-    for (int s = 0; s < product->steps; s++, right += columns * TILE * TILE) {
-        const char *left = product->left + product->offset[s] + first * row_bytes;
-        for (int deep = 0; deep < TILE; deep++, left += deep_bytes) {
+    for (int s = 0; s < product->steps; s++) {
+        const char *left = product->left + product->left_offset[s] + first * row_bytes;
+        const char *right = product->right + product->right_offset[s];
+        for (int deep = 0; deep < TILE; deep++, left += deep_bytes, right += STEP_BYTES) {
             __m512 factor[2];
             UNROLL
             for (int c = 0; c < columns; c++)
-                factor[c] = _mm512_loadu_ps(right + (c * TILE + deep) * TILE);
+                factor[c] = _mm512_loadu_ps((const float *)(right + c * product->right_apart));
             UNROLL
             for (int r = 0; r < rows; r++) {
                 const __m512 value = _mm512_set1_ps(*(const float *)(left + r * row_bytes));
@@ -79,26 +80,35 @@ static void multiply(const struct tile_product *product)
         all_rows(product, 1, false);
 }
 
-static void transpose(void *to, const void *from)
+static void store(const struct tile_store *store)
 {
-    float *out = to;
-    const float *in = from;
-    for (int i = 0; i < TILE; i++)
-        for (int j = 0; j < TILE; j++)
-            out[j * TILE + i] = in[i * TILE + j];
+    const __m512 bias[2] = {_mm512_loadu_ps(store->bias), _mm512_loadu_ps(store->bias + TILE)};
+    const float *sums = store->sums;
+    char *to = store->to;
+    for (int r = 0; r < store->count; r++, sums += store->sums_apart * BLOCK, to += store->to_apart)
+        for (int c = 0; c < 2 && c * TILE < store->width; c++) {
+            const int left = store->width - c * TILE;
+            const __mmask16 wanted = (__mmask16)(left < TILE ? (1u << left) - 1 : 0xFFFFu);
+            _mm512_mask_storeu_ps(to + c * STEP_BYTES, wanted,
+                                  _mm512_add_ps(_mm512_loadu_ps(sums + c * TILE), bias[c]));
+        }
 }
 
-static void fill(char *to, const void *first, const void *second, int tiles)
+static void transpose(void *to, const void *from)
 {
-    (void)second;
-    for (int tile = 0; tile < tiles; tile++)
-        memcpy(to + tile * TILE_BYTES, (const char *)first + tile * STEP_BYTES, STEP_BYTES);
+    shuffle_32(to, STEP_BYTES, from, STEP_BYTES);
+}
+
+static void fill(char *to, ptrdiff_t to_apart, const char *from, ptrdiff_t from_bytes, int count, int tiles)
+{
+    for (int i = 0; i < count; i++, from += from_bytes, to += STEP_BYTES)
+        for (int t = 0; t < tiles; t++)
+            memcpy(to + t * to_apart, from + t * STEP_BYTES, STEP_BYTES);
 }
 
 static void lay(float *to, const float *sums)
 {
-    for (int row = 0; row < TILE; row++)
-        memcpy(to + row * TILE, sums + row * BLOCK, STEP_BYTES);
+    shuffle_32((char *)to, STEP_BYTES, (const char *)sums, BLOCK * sizeof(float));
 }
 
 const struct tile_kernel *tile_avx512(void)
@@ -109,6 +119,7 @@ const struct tile_kernel *tile_avx512(void)
         .begin = nothing,
         .end = nothing,
         .multiply = multiply,
+        .store = store,
         .transpose = transpose,
         .fill = fill,
         .lay = lay,

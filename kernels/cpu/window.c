@@ -10,11 +10,12 @@ enum { SLACK = BLOCK, PIECE = 256 };
 /* ---- geometry ---- */
 
 /* As few images as waste least of their last row_unit; more than one image only while rows are short. */
-static int best_side(int grid_w, int images, int row_unit)
+static int best_side(int grid_w, int images, int row_unit, bool even)
 {
-    int best = 1;
-    double least = 2.0;
-    for (int side = 1; side <= images && (side == 1 || side * grid_w <= 8 * row_unit); side++) {
+    const int unit = even ? 2 : 1;
+    int best = unit;
+    double least = 2.0 * row_unit;
+    for (int side = unit; side <= images && (side == unit || side * grid_w <= 8 * row_unit); side += unit) {
         const double share = (double)ceil_div((int64_t)side * grid_w, row_unit) * row_unit / (side * grid_w);
         if (share < least - 0.02) {
             least = share;
@@ -53,7 +54,7 @@ static bool lies_ready(const struct window *window)
 }
 
 void window_init(struct window *window, const struct tile_kernel *kernel, struct shape image, struct shape grid,
-                 int step, struct tap *taps, int tap_count, enum pack_kind kind, int row_unit, int positions)
+                 int step, struct tap *taps, int tap_count, enum pack_kind kind, int row_unit, bool even, int positions)
 {
     assert(step <= STEP_MOST);
     *window = (struct window){.kind = kind,
@@ -81,7 +82,7 @@ void window_init(struct window *window, const struct tile_kernel *kernel, struct
         window->grid_h = ceil_div(window->pixels, PIECE);
         window->image = (struct shape){1, window->grid_h, window->grid_w, image.c};
     } else {
-        window->side = best_side(grid.w, image.n, row_unit);
+        window->side = best_side(grid.w, image.n, row_unit, even);
     }
     find_phases(window);
     const int numbers = window->kind == PACK_WINDOWS ? image.c * tap_count : image.c;

@@ -48,9 +48,11 @@ struct unit {
 };
 
 /* Fills *window, taking taps over. PACK_NOTHING becomes PACK_PIXELS where the source is not ready as it lies. row_unit:
- * a grid row of several images is made as near to a multiple of it as images allow; positions: of a unit, about. */
+ * a grid row of several images is made as near to a multiple of it as images allow; even: of an even number of images,
+ * one of which may be missing; positions: of a unit, about. */
 void window_init(struct window *window, const struct tile_kernel *kernel, struct shape image, struct shape grid,
-                 int step, struct tap *taps, int tap_count, enum pack_kind kind, int row_unit, int positions);
+                 int step, struct tap *taps, int tap_count, enum pack_kind kind, int row_unit, bool even,
+                 int positions);
 void window_release(struct window *window);
 
 /* Entries of a packed row, and of a packed unit with what may be read beyond it. */

@@ -1,0 +1,15 @@
+/* shuffle: rearranges small squares of numbers in the registers of AVX-512. Private to kernels/cpu/; there where
+ * AVX-512 is, as every kernel that needs it. Distances between rows are in bytes. */
+#ifndef CPU_SHUFFLE_H
+#define CPU_SHUFFLE_H
+#include "cpu.h"
+
+/* Transposes 16x16 numbers of 32 bits, 8x8 of 64 bits. */
+void shuffle_32(char *to, ptrdiff_t to_bytes, const char *from, ptrdiff_t from_bytes);
+void shuffle_64(char *to, ptrdiff_t to_bytes, const char *from, ptrdiff_t from_bytes);
+
+/* bf16, as tile.h describes them. */
+void shuffle_transpose(void *to, const void *from);
+void shuffle_turn(char *to, ptrdiff_t to_bytes, const char *from, ptrdiff_t from_bytes);
+void shuffle_fill(char *to, ptrdiff_t to_apart, const char *from, ptrdiff_t from_bytes, int count, int tiles);
+#endif
