@@ -109,7 +109,7 @@ static void run_task(const struct pass_run *run, int task)
     char *memory = run->scratch + (size_t)(omp_get_thread_num() * most_together(pass)) * pass->unit_bytes;
     struct unit units[TOGETHER];
     for (int u = 0; u < count; u++, memory += pass->unit_bytes)
-        window_pack(&pass->window, run->source, first + u, 0, pass->window.image.c, true, memory, &units[u]);
+        window_pack(&pass->window, run->source, first + u, 0, pass->window.image.c, pass->in_place, memory, &units[u]);
     for (int block = part * blocks / run->parts; block < (part + 1) * blocks / run->parts; block++) {
         float bias[BLOCK] = {0};
         for (int i = 0; run->bias && i < BLOCK && block * BLOCK + i < pass->out.c; i++)
@@ -201,12 +201,13 @@ static int pass_init(struct direct_pass *pass, const struct tile_kernel *kernel,
     struct window *window = &pass->window;
     window_init(window, kernel, source, grid, step, taps, tap_count, kind, BLOCK, false, UNIT_POSITIONS);
     pass->column_tiles = ceil_div(pass->out.c, TILE);
+    pass->in_place = direct_in_place(window);
     const int used_taps = window->kind == PACK_PIXELS ? tap_count : 1;
     pass->steps = used_taps * window->tap_steps;
     pass->offset = malloc(3 * (size_t)pass->steps * sizeof *pass->offset);
     if (!pass->offset)
         return FAIL(ERR_MEMORY, "cpu: out of memory for a layer's description; close other programs");
-    const ptrdiff_t entry_bytes = (ptrdiff_t)window->tap_steps * STEP_BYTES;
+    const ptrdiff_t entry_bytes = window_entry_bytes(window->tap_steps);
     for (int s = 0; s < pass->steps; s++)
         pass->offset[s] = (int32_t)(window_tap_entry(window, s / window->tap_steps) * entry_bytes +
                                     s % window->tap_steps * STEP_BYTES);

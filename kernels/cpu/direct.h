@@ -16,6 +16,7 @@ struct direct_pass {
     int out_top, out_left, out_step;
     int column_tiles; /* of results: 16 channels each */
     int steps;
+    bool in_place;
     int32_t *offset;                 /* of each step, in bytes: left factors', from a grid row's first entry; owned */
     int32_t *right_offset[2];        /* right factors' in blocks of one and of two tiles */
     size_t right_bytes, right_first; /* by data only: of its own right factors in scratch */
@@ -70,6 +71,12 @@ void direct_transpose(struct device *device, const struct direct *direct, const 
 
 /* Elements of the weights in their layout. */
 int64_t direct_weight_count(const struct direct *direct);
+
+/* Whether left factors are read where they lie: not in long rows whose starts share few sets of the cache. */
+static inline bool direct_in_place(const struct window *window)
+{
+    return window->kind == PACK_NOTHING && window_entry_bytes(window->tap_steps) == window->tap_steps * STEP_BYTES;
+}
 
 /* Where the right factors of a block of 32 columns begin, in bytes, and how many tiles each of its steps has. */
 static inline int64_t block_first(int steps, int block)

@@ -54,8 +54,7 @@ static void fill_right(const struct task *task)
     const struct unit *unit = &task->unit;
     const int entries = unit->packed_rows * window_row_entries(&grad->window);
     const int beyond = grad->window.kind == PACK_NOTHING ? 0 : BLOCK;
-    const int tiles = (int)(unit->entry_bytes / STEP_BYTES) * task->run->direct->kernel->depth / TILE;
-    const int most = task->blocks * 2;
+    const int tiles = (grad->window.channels - task->first_block * BLOCK) / TILE, most = task->blocks * 2;
     task->run->direct->kernel->fill(task->right, grad->right_apart, unit->entries, unit->entry_bytes, entries + beyond,
                                     tiles < most ? tiles : most);
 }
@@ -175,7 +174,8 @@ static void add_unit(struct task *task, int number)
     const int first = windows ? 0 : task->first_block * BLOCK, left = run->direct->in.c - first;
     const int channels = windows || left < task->blocks * BLOCK ? left : task->blocks * BLOCK;
     window_pack(&grad->window, run->in, number, first, channels, ready, task->entries, &task->unit);
-    window_pack(&grad->grads, run->out_grad, number, 0, run->direct->out.c, ready, task->rows, &task->grads);
+    window_pack(&grad->grads, run->out_grad, number, 0, run->direct->out.c,
+                run->direct->kernel->turn ? ready : direct_in_place(&grad->grads), task->rows, &task->grads);
     fill_right(task);
     if (run->direct->kernel->turn)
         turn_left(task);
@@ -311,10 +311,10 @@ static void reserve(struct direct_grad *grad, const struct tile_kernel *kernel, 
     const int entry_steps = grad->window.tap_steps < chunk_steps ? grad->window.tap_steps : chunk_steps;
     const int64_t entries = window_unit_entries(&grad->window) + BLOCK;
     const size_t steps = (size_t)grad->row_steps * (size_t)grad->window.band;
-    grad->entries_bytes = align_line((size_t)entries * (size_t)entry_steps * STEP_BYTES);
+    grad->entries_bytes = align_line((size_t)entries * (size_t)window_entry_bytes(entry_steps));
     grad->right_apart = (ceil_div(entries * (TILE_BYTES / depth), LINE) | 1) * LINE;
     grad->right_bytes = (size_t)grad->right_apart * 2 * (size_t)grad->chunk_blocks;
-    grad->rows_bytes = (size_t)window_unit_entries(&grad->grads) * (size_t)grad->grads.tap_steps * STEP_BYTES;
+    grad->rows_bytes = (size_t)window_unit_entries(&grad->grads) * (size_t)window_entry_bytes(grad->grads.tap_steps);
     grad->line_bytes = ((ptrdiff_t)steps | 1) * STEP_BYTES;
     grad->left_bytes = kernel->turn ? (size_t)grad->line_bytes * TILE * (size_t)filter_tiles : 0;
     grad->offset_bytes = align_line(2 * steps * sizeof(int32_t));

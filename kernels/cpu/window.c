@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* What a product may read beyond the last entry of a unit. */
-enum { SLACK = BLOCK, PIECE = 256 };
+enum { SLACK = BLOCK, PIECE = 256, MANY_STEPS = 8, LOOSE = 32 };
 
 /* ---- geometry ---- */
 
@@ -151,19 +151,24 @@ ptrdiff_t window_row_step(const struct window *window)
     return (ptrdiff_t)window_row_entries(window) * (window->kind == PACK_PIXELS ? window->step : 1);
 }
 
+ptrdiff_t window_entry_bytes(int steps)
+{
+    return (ptrdiff_t)(steps < MANY_STEPS ? steps : steps | 1) * STEP_BYTES;
+}
+
 /* ---- packing ---- */
 
 struct packing {
     const struct window *window;
-    const char *source; /* its first channel */
+    const char *source, *end; /* its first channel; the end of its memory */
     ptrdiff_t pixel_bytes;
     size_t used_bytes, entry_bytes; /* of an entry: from the source, and in all */
 };
 
 static inline void copy_entry(char *to, const char *from, size_t used, size_t all)
 {
-    if (used == all) {
-        for (size_t i = 0; i < all; i += STEP_BYTES)
+    if (used % STEP_BYTES == 0) {
+        for (size_t i = 0; i < used; i += STEP_BYTES)
             memcpy(to + i, from + i, STEP_BYTES);
     } else {
         memcpy(to, from, used);
@@ -210,8 +215,28 @@ static void pack_pixels(const struct packing *packing, const struct unit *unit, 
     memset(to, 0, SLACK * packing->entry_bytes);
 }
 
-/* A single grid position's entry: of each tap row, the pixels inside the image follow one another in the source too. */
-static void pack_window(const struct packing *packing, int image, int top, int left, char *to)
+/* May read and write up to LOOSE - 1 bytes more. */
+static inline void copy_loosely(char *to, const char *from, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i += LOOSE)
+        memcpy(to + i, from + i, LOOSE);
+}
+
+/* A grid position's entry whose window lies inside the image: of each tap row, the pixels follow one another in the
+ * source too. May write beyond the entry, where the next one is yet to come. */
+static void pack_inside(const struct packing *packing, const char *from, char *to)
+{
+    static const char zeros[LOOSE];
+    const struct window *window = packing->window;
+    const size_t row_bytes = (size_t)(window->tap_count / window->tap_rows) * (size_t)packing->pixel_bytes;
+    char *const end = to + packing->entry_bytes;
+    for (int r = 0; r < window->tap_rows; r++, to += row_bytes, from += window->image.w * packing->pixel_bytes)
+        copy_loosely(to, from, row_bytes);
+    for (; to < end; to += LOOSE)
+        memcpy(to, zeros, LOOSE);
+}
+
+static void pack_border(const struct packing *packing, int image, int top, int left, char *to)
 {
     const struct window *window = packing->window;
     const int taps_wide = window->tap_count / window->tap_rows, limit = window->image.w;
@@ -225,6 +250,21 @@ static void pack_window(const struct packing *packing, int image, int top, int l
             memcpy(to + (size_t)begin * tap_bytes,
                    row_of(packing, image, top + r) + (ptrdiff_t)(left + begin) * packing->pixel_bytes,
                    (size_t)(end - begin) * tap_bytes);
+}
+
+static void pack_window(const struct packing *packing, int image, int top, int left, char *to)
+{
+    const struct window *window = packing->window;
+    const int taps_wide = window->tap_count / window->tap_rows;
+    if (top >= 0 && top + window->tap_rows <= window->image.h && left >= 0 && left + taps_wide <= window->image.w) {
+        const char *from = row_of(packing, image, top) + left * packing->pixel_bytes;
+        const ptrdiff_t row_bytes = window->image.w * packing->pixel_bytes;
+        if (from + (window->tap_rows - 1) * row_bytes + taps_wide * packing->pixel_bytes + LOOSE <= packing->end) {
+            pack_inside(packing, from, to);
+            return;
+        }
+    }
+    pack_border(packing, image, top, left, to);
 }
 
 static void pack_windows(const struct packing *packing, const struct unit *unit, char *to)
@@ -271,7 +311,8 @@ void window_pack(const struct window *window, const void *source, int number, in
         .source = (const char *)source + (ptrdiff_t)first_channel * each,
         .pixel_bytes = (ptrdiff_t)window->image.c * each,
         .used_bytes = (size_t)numbers * (size_t)each,
-        .entry_bytes = (size_t)ceil_div(numbers, window->depth) * STEP_BYTES,
+        .end = (const char *)source + window->pixels * window->image.c * each,
+        .entry_bytes = (size_t)window_entry_bytes(ceil_div(numbers, window->depth)),
     };
     unit->entry_bytes = (ptrdiff_t)packing.entry_bytes;
     const int64_t end = (int64_t)(unit->first_row + unit->rows) * window->grid_w;

@@ -55,6 +55,10 @@ void window_init(struct window *window, const struct tile_kernel *kernel, struct
                  int positions);
 void window_release(struct window *window);
 
+/* Of a packed entry of so many steps: an odd number of cache lines where there are many, since entries in a row would
+ * else share few sets of the cache. */
+ptrdiff_t window_entry_bytes(int steps);
+
 /* Entries of a packed row, and of a packed unit with what may be read beyond it. */
 int window_row_entries(const struct window *window);
 int64_t window_unit_entries(const struct window *window);
