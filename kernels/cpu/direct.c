@@ -216,7 +216,7 @@ static int pass_init(struct direct_pass *pass, const struct tile_kernel *kernel,
         for (int s = 0; s < pass->steps; s++)
             pass->right_offset[tiles - 1][s] = s * tiles * TILE_BYTES;
     }
-    pass->unit_bytes = (size_t)window_unit_entries(window) * (size_t)entry_bytes;
+    pass->unit_bytes = window_unit_bytes(window, entry_bytes);
     pass->right_bytes = (size_t)pass->column_tiles * (size_t)pass->steps * TILE_BYTES;
     return OK;
 }

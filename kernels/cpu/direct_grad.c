@@ -311,7 +311,8 @@ static void reserve(struct direct_grad *grad, const struct tile_kernel *kernel, 
     const int entry_steps = grad->window.tap_steps < chunk_steps ? grad->window.tap_steps : chunk_steps;
     const int64_t entries = window_unit_entries(&grad->window) + BLOCK;
     const size_t steps = (size_t)grad->row_steps * (size_t)grad->window.band;
-    grad->entries_bytes = align_line((size_t)entries * (size_t)window_entry_bytes(entry_steps));
+    grad->entries_bytes = align_line(window_unit_bytes(&grad->window, window_entry_bytes(entry_steps)) +
+                                     BLOCK * (size_t)window_entry_bytes(entry_steps));
     grad->right_apart = (ceil_div(entries * (TILE_BYTES / depth), LINE) | 1) * LINE;
     grad->right_bytes = (size_t)grad->right_apart * 2 * (size_t)grad->chunk_blocks;
     grad->rows_bytes = (size_t)window_unit_entries(&grad->grads) * (size_t)window_entry_bytes(grad->grads.tap_steps);

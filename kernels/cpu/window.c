@@ -9,6 +9,9 @@ enum { SLACK = BLOCK, PIECE = 256, MANY_STEPS = 8, LOOSE = 32 };
 
 /* ---- geometry ---- */
 
+/* More images only where they save this share of a row at least: results of one image are stored together. */
+static const double worthwhile = 0.15;
+
 /* As few images as waste least of their last row_unit; more than one image only while rows are short. */
 static int best_side(int grid_w, int images, int row_unit, bool even)
 {
@@ -17,7 +20,7 @@ static int best_side(int grid_w, int images, int row_unit, bool even)
     double least = 2.0 * row_unit;
     for (int side = unit; side <= images && (side == unit || side * grid_w <= 8 * row_unit); side += unit) {
         const double share = (double)ceil_div((int64_t)side * grid_w, row_unit) * row_unit / (side * grid_w);
-        if (share < least - 0.02) {
+        if (share < least - worthwhile) {
             least = share;
             best = side;
         }
@@ -92,6 +95,8 @@ void window_init(struct window *window, const struct tile_kernel *kernel, struct
     if (window->band > window->grid_h)
         window->band = window->grid_h;
     window->band_count = ceil_div(window->grid_h, window->band);
+    window->bordered_h = (window->band - 1) * step + window->tap_rows;
+    window->bordered_w = (window->grid_w - 1) * step + tap_count / window->tap_rows;
     window->unit_count = window->band_count * ceil_div(window->image.n, window->side);
 }
 
@@ -108,6 +113,14 @@ int window_row_entries(const struct window *window)
 static int packed_rows(const struct window *window, int grid_rows)
 {
     return window->kind == PACK_PIXELS ? (grid_rows - 1) * window->step + window->tap_rows : grid_rows;
+}
+
+size_t window_unit_bytes(const struct window *window, ptrdiff_t entry_bytes)
+{
+    const size_t entries = (size_t)window_unit_entries(window) * (size_t)entry_bytes;
+    const size_t image = (size_t)window->bordered_h * (size_t)window->bordered_w * (size_t)window->image.c;
+    const size_t images = (size_t)window->side * image * (size_t)window->number_bytes + LOOSE;
+    return entries + (window->kind == PACK_WINDOWS ? (images + STEP_BYTES) / STEP_BYTES * STEP_BYTES : 0);
 }
 
 int64_t window_unit_entries(const struct window *window)
@@ -160,7 +173,7 @@ ptrdiff_t window_entry_bytes(int steps)
 
 struct packing {
     const struct window *window;
-    const char *source, *end; /* its first channel; the end of its memory */
+    const char *source; /* its first channel */
     ptrdiff_t pixel_bytes;
     size_t used_bytes, entry_bytes; /* of an entry: from the source, and in all */
 };
@@ -215,71 +228,54 @@ static void pack_pixels(const struct packing *packing, const struct unit *unit, 
     memset(to, 0, SLACK * packing->entry_bytes);
 }
 
-/* May read and write up to LOOSE - 1 bytes more. */
-static inline void copy_loosely(char *to, const char *from, size_t bytes)
-{
-    for (size_t i = 0; i < bytes; i += LOOSE)
-        memcpy(to + i, from + i, LOOSE);
-}
-
-/* A grid position's entry whose window lies inside the image: of each tap row, the pixels follow one another in the
- * source too. May write beyond the entry, where the next one is yet to come. */
-static void pack_inside(const struct packing *packing, const char *from, char *to)
-{
-    static const char zeros[LOOSE];
-    const struct window *window = packing->window;
-    const size_t row_bytes = (size_t)(window->tap_count / window->tap_rows) * (size_t)packing->pixel_bytes;
-    char *const end = to + packing->entry_bytes;
-    for (int r = 0; r < window->tap_rows; r++, to += row_bytes, from += window->image.w * packing->pixel_bytes)
-        copy_loosely(to, from, row_bytes);
-    for (; to < end; to += LOOSE)
-        memcpy(to, zeros, LOOSE);
-}
-
-static void pack_border(const struct packing *packing, int image, int top, int left, char *to)
+/* One image's rows that a unit reads, with their border: what follows then need not look at borders. */
+static void pack_border(const struct packing *packing, const struct unit *unit, int image, char *to)
 {
     const struct window *window = packing->window;
-    const int taps_wide = window->tap_count / window->tap_rows, limit = window->image.w;
-    const int begin = left < 0 ? -left : 0, end = left + taps_wide > limit ? limit - left : taps_wide;
-    const size_t tap_bytes = (size_t)packing->pixel_bytes;
-    memset(to, 0, packing->entry_bytes);
-    if (end <= begin)
-        return;
-    for (int r = 0; r < window->tap_rows; r++, to += (size_t)taps_wide * tap_bytes)
-        if (top + r >= 0 && top + r < window->image.h)
-            memcpy(to + (size_t)begin * tap_bytes,
-                   row_of(packing, image, top + r) + (ptrdiff_t)(left + begin) * packing->pixel_bytes,
-                   (size_t)(end - begin) * tap_bytes);
-}
-
-static void pack_window(const struct packing *packing, int image, int top, int left, char *to)
-{
-    const struct window *window = packing->window;
-    const int taps_wide = window->tap_count / window->tap_rows;
-    if (top >= 0 && top + window->tap_rows <= window->image.h && left >= 0 && left + taps_wide <= window->image.w) {
-        const char *from = row_of(packing, image, top) + left * packing->pixel_bytes;
-        const ptrdiff_t row_bytes = window->image.w * packing->pixel_bytes;
-        if (from + (window->tap_rows - 1) * row_bytes + taps_wide * packing->pixel_bytes + LOOSE <= packing->end) {
-            pack_inside(packing, from, to);
-            return;
-        }
+    const int left = -window->taps[0].w, top = unit->first_row * window->step + window->tap_top;
+    const size_t pixel_bytes = (size_t)packing->pixel_bytes, row_bytes = (size_t)window->bordered_w * pixel_bytes;
+    const int right = window->bordered_w - left - window->image.w;
+    const int begin = left < 0 ? -left : 0, end = right < 0 ? window->image.w + right : window->image.w;
+    for (int r = 0; r < (unit->rows - 1) * window->step + window->tap_rows; r++, to += row_bytes) {
+        const int row = top + r;
+        memset(to, 0, row_bytes);
+        if (row >= 0 && row < window->image.h && end > begin)
+            memcpy(to + (size_t)(begin + left) * pixel_bytes,
+                   row_of(packing, image, row) + begin * packing->pixel_bytes, (size_t)(end - begin) * pixel_bytes);
     }
-    pack_border(packing, image, top, left, to);
+}
+
+/* A grid position's entry: of each tap row, the pixels follow one another in the bordered image too. Reads and writes
+ * somewhat more: what follows the entry is written later. */
+static inline void pack_window(char *to, const char *from, int rows, size_t taps_bytes, ptrdiff_t row_bytes)
+{
+    for (; rows > 0; rows--, to += taps_bytes, from += row_bytes)
+        for (size_t i = 0; i < taps_bytes; i += LOOSE)
+            memcpy(to + i, from + i, LOOSE);
+    memset(to, 0, STEP_BYTES);
 }
 
 static void pack_windows(const struct packing *packing, const struct unit *unit, char *to)
 {
     const struct window *window = packing->window;
-    for (int r = 0; r < unit->packed_rows; r++)
-        for (int w = 0; w < window->grid_w; w++)
-            for (int i = 0; i < window->side; i++, to += packing->entry_bytes)
-                if (i < unit->images)
-                    pack_window(packing, unit->first_image + i,
-                                (unit->first_row + r) * window->step + window->taps[0].h,
-                                w * window->step + window->taps[0].w, to);
-                else
-                    memset(to, 0, packing->entry_bytes);
-    memset(to, 0, SLACK * packing->entry_bytes);
+    const int side = window->side, grid_w = window->grid_w, tap_rows = window->tap_rows, images = unit->images;
+    const size_t entry_bytes = packing->entry_bytes;
+    const size_t taps_bytes = (size_t)(window->tap_count / tap_rows) * (size_t)packing->pixel_bytes;
+    const ptrdiff_t step_bytes = window->step * packing->pixel_bytes;
+    const ptrdiff_t row_bytes = window->bordered_w * packing->pixel_bytes, image_bytes = window->bordered_h * row_bytes;
+    char *const bordered = to + window_unit_entries(window) * (ptrdiff_t)entry_bytes;
+    for (int i = 0; i < images; i++)
+        pack_border(packing, unit, unit->first_image + i, bordered + i * image_bytes);
+    for (int r = 0; r < unit->rows; r++) {
+        const char *from = bordered + r * window->step * row_bytes;
+        for (int w = 0; w < grid_w; w++, from += step_bytes) {
+            for (int i = 0; i < images; i++, to += entry_bytes)
+                pack_window(to, from + i * image_bytes, tap_rows, taps_bytes, row_bytes);
+            for (int i = images; i < side; i++, to += entry_bytes)
+                memset(to, 0, entry_bytes);
+        }
+    }
+    memset(to, 0, SLACK * entry_bytes);
 }
 
 static void pack_pieces(const struct packing *packing, const struct unit *unit, char *to)
@@ -311,7 +307,6 @@ void window_pack(const struct window *window, const void *source, int number, in
         .source = (const char *)source + (ptrdiff_t)first_channel * each,
         .pixel_bytes = (ptrdiff_t)window->image.c * each,
         .used_bytes = (size_t)numbers * (size_t)each,
-        .end = (const char *)source + window->pixels * window->image.c * each,
         .entry_bytes = (size_t)window_entry_bytes(ceil_div(numbers, window->depth)),
     };
     unit->entry_bytes = (ptrdiff_t)packing.entry_bytes;

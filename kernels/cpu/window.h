@@ -37,6 +37,7 @@ struct window {
     int tap_steps;           /* of 64 bytes, per tap; PACK_WINDOWS: of the one there is */
     int band;                /* grid rows of a unit */
     int band_count, unit_count;
+    int bordered_h, bordered_w; /* PACK_WINDOWS: what a unit reads of an image, its border included */
 };
 
 struct unit {
@@ -59,9 +60,10 @@ void window_release(struct window *window);
  * else share few sets of the cache. */
 ptrdiff_t window_entry_bytes(int steps);
 
-/* Entries of a packed row, and of a packed unit with what may be read beyond it. */
+/* Entries of a packed row, and of a packed unit with what may be read beyond it; the memory that packing one takes. */
 int window_row_entries(const struct window *window);
 int64_t window_unit_entries(const struct window *window);
+size_t window_unit_bytes(const struct window *window, ptrdiff_t entry_bytes);
 
 /* Grid positions of a row: of every image side by side. PACK_NOTHING: the last piece may be shorter. */
 int window_row_positions(const struct window *window, int grid_row);
