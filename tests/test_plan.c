@@ -1,10 +1,9 @@
-/* The plan: lifetimes never overlap in memory, nodes of all kinds train together, a step allocates nothing, a bad step
+/* The plan: lifetimes never overlap in memory, nodes of all kinds train together, a bad step
  * changes nothing and is named. */
 #include "config.h"
 #include "plan.h"
 #include "random.h"
 
-#include <malloc.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,69 +12,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-
-/* ---- counting allocations of the whole process ---- */
-
-/* Own: asked for by this program's code (the library is linked statically). Others': by shared libraries; oneDNN 2.6
- * allocates the table of arguments of every primitive it executes and frees it on return, which nobody can switch off.
- */
-static struct {
-    long own, others;
-    size_t others_largest;
-} allocations;
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(__clang__)
-enum { COUNTS_ALLOCATIONS = 0 };
-#else
-enum { COUNTS_ALLOCATIONS = 1 };
-extern char __executable_start, etext;
-void *__libc_malloc(size_t bytes);
-void *__libc_calloc(size_t count, size_t bytes);
-void *__libc_realloc(void *memory, size_t bytes);
-void *__libc_memalign(size_t alignment, size_t bytes);
-
-static void count_allocation(const void *caller, size_t bytes)
-{
-    if ((const char *)caller >= &__executable_start && (const char *)caller < &etext) {
-        __atomic_fetch_add(&allocations.own, 1, __ATOMIC_RELAXED);
-        return;
-    }
-    __atomic_fetch_add(&allocations.others, 1, __ATOMIC_RELAXED);
-    if (bytes > allocations.others_largest)
-        allocations.others_largest = bytes;
-}
-
-__attribute__((noinline)) void *malloc(size_t bytes)
-{
-    count_allocation(__builtin_return_address(0), bytes);
-    return __libc_malloc(bytes);
-}
-
-void *calloc(size_t count, size_t bytes)
-{
-    count_allocation(__builtin_return_address(0), count * bytes);
-    return __libc_calloc(count, bytes);
-}
-
-void *realloc(void *memory, size_t bytes)
-{
-    count_allocation(__builtin_return_address(0), bytes);
-    return __libc_realloc(memory, bytes);
-}
-
-void *aligned_alloc(size_t alignment, size_t bytes)
-{
-    count_allocation(__builtin_return_address(0), bytes);
-    return __libc_memalign(alignment, bytes);
-}
-
-int posix_memalign(void **memory, size_t alignment, size_t bytes)
-{
-    count_allocation(__builtin_return_address(0), bytes);
-    *memory = __libc_memalign(alignment, bytes);
-    return *memory ? 0 : 12;
-}
-#endif
 
 /* ---- a network with every kind of node, and data for it ---- */
 
@@ -253,40 +189,6 @@ static void test_gradient_of_everything(void **state)
             fail_msg("%s: finite difference %.6g, gradient %.6g", graph.values[v].name, measured, square);
     }
     close_plan(&graph, &plan);
-}
-
-static void test_step_allocates_nothing(void **state)
-{
-    (void)state;
-    if (!COUNTS_ALLOCATIONS)
-        skip();
-    bool in_hardware;
-    const int kinds = backend->supports(device, DT_BF16, &in_hardware) ? 2 : 1;
-    for (int low = 0; low < kinds; low++) {
-        struct graph graph;
-        struct plan plan;
-        struct plan_options options = everything_options();
-        options.dtype = low ? DT_BF16 : DT_F32;
-        options.ema = true;
-        struct step_record record;
-        open_plan(&graph, &plan, &options);
-        train(&plan, 3, 0.01f, &record);
-        const long own = allocations.own;
-        const size_t in_use = mallinfo2().uordblks;
-        allocations.others_largest = 0;
-        train(&plan, 5, 0.01f, &record);
-        const struct step_control control = control_of(0, 0.0f);
-        check(plan_eval_batch(&plan, &control));
-        assert_int_equal(allocations.own - own, 0);
-        /* On older CPUs oneDNN's matrix products take memory of their own for the time of a call. */
-        if (in_hardware)
-            assert_true(allocations.others_largest <= 1024);
-        assert_int_equal(mallinfo2().uordblks, in_use);
-        void *volatile proof = malloc(16);
-        assert_int_equal(allocations.own - own, 1); /* the counter works */
-        free(proof);
-        close_plan(&graph, &plan);
-    }
 }
 
 /* Everything that a step may change, in one array. */
@@ -467,7 +369,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_everything_learns),
         cmocka_unit_test(test_gradient_of_everything),
-        cmocka_unit_test(test_step_allocates_nothing),
         cmocka_unit_test(test_bad_step_changes_nothing_and_is_named),
         cmocka_unit_test(test_sharing_memory_changes_nothing),
         cmocka_unit_test(test_accumulation_is_a_larger_batch),

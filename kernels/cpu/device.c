@@ -1,6 +1,6 @@
 /* device: opens and describes the CPU as a device, hands out its memory, and lists what the backend can do. Knows
  * nothing of what operations compute. */
-#include "cpu.h"
+#include "tile.h"
 #include <ctype.h>
 #include <omp.h>
 #include <stdio.h>
@@ -120,9 +120,12 @@ static void device_describe(const struct device *device, char *text, size_t byte
     for (int i = COUNT_OF(instruction_sets) - 1; i >= 0; i--)
         if (cpu_has(instruction_sets[i].mask))
             set = instruction_sets[i].name;
+    const char *own = tile_kernel_of(DT_BF16)  ? ", own kernels (bf16, fp32)"
+                      : tile_kernel_of(DT_F32) ? ", own kernels (fp32)"
+                                               : "";
     const dnnl_version_t *version = dnnl_version();
-    snprintf(text, bytes, "%s, %d thread%s, %s, oneDNN %d.%d.%d", name, device->threads,
-             device->threads == 1 ? "" : "s", set, version->major, version->minor, version->patch);
+    snprintf(text, bytes, "%s, %d thread%s, %s%s, oneDNN %d.%d.%d", name, device->threads,
+             device->threads == 1 ? "" : "s", set, own, version->major, version->minor, version->patch);
 }
 
 /* oneDNN computes bf16 from AVX-512 on; without the bf16 instructions it emulates them, slower than fp32. */

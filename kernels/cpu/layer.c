@@ -5,8 +5,8 @@
 /* Input channels from which on our own fp32 kernels take no longer than oneDNN's (bench/RESULTS.md). */
 enum { FP32_CHANNELS = 64 };
 
-/* Our own kernels: in bf16 they are the faster ones; in fp32, where as fast, for what they have besides: sums that do not
- * depend on the number of threads, weights in one layout, and no allocation. */
+/* Our own kernels: in bf16 they are the faster ones; in fp32, where as fast, for what they have besides: sums that do
+ * not depend on the number of threads, weights in one layout, and no allocation. */
 static const struct op_impl *chosen(enum op_kind kind, const struct op_desc *desc)
 {
     const bool worthwhile = desc->dtype == DT_BF16 || desc->in[0].c >= FP32_CHANNELS;
