@@ -2,7 +2,7 @@
 #
 # Overridable: CC CFLAGS CPPFLAGS LDFLAGS WERROR BUILD PREFIX DESTDIR CPU_ARCH SAN SHARED JOBS V=1 (show commands).
 # The GPU: CUDA=0|1|auto CUDA_HOME CUDNN_HOME CUDA_ARCH="sm_90 sm_120" NVCCFLAGS.
-# A part is a file: host/*/*.c, kernels/*/*.c, kernels/cuda/*.cu, tests/test_*.c, bench/*.c and fuzz/fuzz_*.c are found by name, and other
+# A part is a file: host/*/*.c, kernels/*/*.c, kernels/cuda/*.cu, tests/test_*.c, bench/bench_*.c and fuzz/fuzz_*.c are found by name, and other
 # files in tests/ are linked into every test.
 
 ifeq ($(origin CC),default)
@@ -70,7 +70,7 @@ HOST         := $(filter-out $(MAIN),$(wildcard host/*/*.c))
 KERNELS      := $(wildcard kernels/cpu/*.c)
 TEST_SUPPORT := $(filter-out tests/test_%,$(wildcard tests/*.c))
 TEST_SOURCES := $(wildcard tests/test_*.c)
-BENCHES      := $(wildcard bench/*.c)
+BENCHES      := $(wildcard bench/bench_*.c)
 FUZZERS      := $(wildcard fuzz/fuzz_*.c)
 SOURCES      := $(MAIN) $(HOST) $(KERNELS) $(CUDA_KERNELS) $(TEST_SUPPORT) $(TEST_SOURCES) $(BENCHES) $(wildcard fuzz/*.c)
 object        = $(patsubst %.c,$(BUILD)/%.o,$(1))
@@ -111,7 +111,7 @@ $(VERSIONED): private LOCAL += -DEVENKEEL_VERSION='"$(shell cat $(BUILD)/version
 $(BUILD)/host/base/machine.o: $(BUILD)/cpu_features
 $(BUILD)/host/base/machine.o: private LOCAL += -DCPU_FEATURES='"$(shell cat $(BUILD)/cpu_features)"'
 # Only the kernels are compiled for the machine's own instructions; the host runs anywhere and can say so.
-$(call object,$(KERNELS)): private LOCAL += -I. $(ARCH)
+$(call object,$(KERNELS) bench/peak.c): private LOCAL += -I. $(ARCH)
 $(call object,$(CUDA_KERNELS)): private LOCAL += -I. $(CUDA_CFLAGS)
 CUDA_KNOWING := $(call object,host/model/backend.c tests/described.c $(wildcard tests/test_cuda_*.c))
 $(CUDA_KNOWING): $(BUILD)/backends
@@ -148,7 +148,7 @@ $(PROGRAM): $(call object,$(MAIN)) $(LIBRARY)
 	$(if $(CUDA_MISSING),@echo '  (without the CUDA backend; not found: $(CUDA_MISSING))')
 $(TESTS): $(BUILD)/tests/%: $(BUILD)/tests/%.o $(call object,$(TEST_SUPPORT)) $(LIBRARY)
 	$(call link,-lcmocka)
-$(BUILD)/bench/bench_ops: $(BUILD)/bench/bench_ops.o $(BUILD)/tests/cases.o
+$(BUILD)/bench/bench_ops: $(BUILD)/bench/bench_ops.o $(BUILD)/bench/peak.o $(BUILD)/tests/cases.o
 $(call program,$(BENCHES)): $(BUILD)/bench/%: $(BUILD)/bench/%.o $(LIBRARY)
 	$(link)
 $(call program,$(FUZZERS)): $(BUILD)/fuzz/%: $(BUILD)/fuzz/%.o $(LIBRARY)

@@ -1,7 +1,9 @@
-/* bench_ops: layers of real networks, one pass each: microseconds; GFLOP/s next to the best product measured; GB/s of
- * the bytes a pass must touch next to copying as much memory. Usage: bench_ops [NAME-PART] [THREADS] */
+/* bench_ops: layers of real networks, one pass each: microseconds; GFLOP/s next to what the multipliers give at most
+ * (peak.h) and how many times as fast as oneDNN in the same run; GB/s of the bytes a pass must touch next to copying as
+ * much memory. Usage: bench_ops [NAME-PART] [THREADS] */
 #include "backend.h"
 #include "cases.h"
+#include "peak.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +14,8 @@ enum { ROUNDS = 200, BUFFERS = 24, RESULTS = 128 };
 static const double seconds_each = 0.2;
 
 static const struct backend *const cpu = &backend_cpu;
+/* The CPU backend's second implementation of products (kernels/cpu/layer.h). */
+extern const struct op_impl cpu_onednn_conv2d, cpu_onednn_linear;
 
 static void must(int status)
 {
@@ -33,7 +37,7 @@ struct layer {
 struct result {
     const char *name, *dtype;
     bool backward;
-    double seconds, copy_seconds, bytes, flops;
+    double seconds, copy_seconds, onednn_seconds, bytes, flops; /* onednn_seconds 0: not a product */
 };
 
 static void *take(struct layer *layer, size_t bytes)
@@ -78,9 +82,10 @@ static void count_bytes(struct layer *layer, const struct op_case *one, double i
     }
 }
 
-static void layer_open(struct layer *layer, struct device *device, const struct op_case *one, enum dtype dtype)
+static void layer_open(struct layer *layer, struct device *device, const struct op_impl *impl,
+                       const struct op_case *one, enum dtype dtype)
 {
-    *layer = (struct layer){.device = device, .impl = cpu->ops[one->kind]};
+    *layer = (struct layer){.device = device, .impl = impl};
     const int inputs = op_case_inputs(one);
     const struct shape out = op_case_out(one);
     const struct op_desc desc = {.params = &one->params,
@@ -144,48 +149,57 @@ static double copy_seconds(struct device *device, double bytes)
 {
     struct op_case one = {.kind = OP_ADD, .in = {1, 1, 1, (int)(bytes / 2 / sizeof(float))}};
     struct layer layer;
-    layer_open(&layer, device, &one, DT_F32);
+    layer_open(&layer, device, cpu->ops[OP_ADD], &one, DT_F32);
     layer.call.in_grad[1] = NULL;
     const double best = seconds_of(&layer, layer.impl->backward);
     layer_close(&layer);
     return best;
 }
 
-static int bench_layer(struct device *device, const struct op_case *one, enum dtype dtype, struct result *results)
+static double pass_seconds(struct device *device, const struct op_impl *impl, const struct op_case *one,
+                           enum dtype dtype, bool backward, double *bytes, double *flops)
 {
     struct layer layer;
-    layer_open(&layer, device, one, dtype);
-    must(layer.impl->forward(device, &layer.call));
-    for (int backward = 0; backward < 2; backward++)
-        results[backward] = (struct result){
-            .name = one->name,
-            .dtype = dtype_name(dtype),
-            .backward = backward,
-            .seconds = seconds_of(&layer, backward ? layer.impl->backward : layer.impl->forward),
-            .copy_seconds = copy_seconds(device, layer.bytes[backward]),
-            .bytes = layer.bytes[backward],
-            .flops = one->kind == OP_CONV2D || one->kind == OP_LINEAR ? layer.flops[backward] : 0.0,
-        };
+    layer_open(&layer, device, impl, one, dtype);
+    must(impl->forward(device, &layer.call));
+    const double seconds = seconds_of(&layer, backward ? impl->backward : impl->forward);
+    *bytes = layer.bytes[backward];
+    *flops = layer.flops[backward];
     layer_close(&layer);
+    return seconds;
+}
+
+static int bench_layer(struct device *device, const struct op_case *one, enum dtype dtype, struct result *results)
+{
+    const bool product = one->kind == OP_CONV2D || one->kind == OP_LINEAR;
+    const struct op_impl *onednn = one->kind == OP_CONV2D ? &cpu_onednn_conv2d : &cpu_onednn_linear;
+    for (int backward = 0; backward < 2; backward++) {
+        struct result *result = &results[backward];
+        *result = (struct result){.name = one->name, .dtype = dtype_name(dtype), .backward = backward};
+        double bytes, flops;
+        if (product)
+            result->onednn_seconds = pass_seconds(device, onednn, one, dtype, backward, &bytes, &flops);
+        result->seconds = pass_seconds(device, cpu->ops[one->kind], one, dtype, backward, &bytes, &flops);
+        result->copy_seconds = copy_seconds(device, bytes);
+        result->bytes = bytes;
+        result->flops = product ? flops : 0.0;
+    }
     return 2;
 }
 
-static void print_results(const struct result *results, int count)
+static void print_results(const struct result *results, int count, int threads)
 {
-    double best[2] = {0.0, 0.0};
-    for (int i = 0; i < count; i++) {
-        double *of_dtype = &best[strcmp(results[i].dtype, "fp32") != 0];
-        if (results[i].flops / results[i].seconds > *of_dtype)
-            *of_dtype = results[i].flops / results[i].seconds;
-    }
-    printf("%-24s %-5s %-8s %10s %8s %6s %7s %6s\n", "layer", "dtype", "pass", "us", "GFLOP/s", "%best", "GB/s",
-           "%copy");
+    const double peaks[2] = {peak_rate(DT_F32, threads), peak_rate(DT_BF16, threads)};
+    printf("at most %.0f GFLOP/s in fp32, %.0f in bf16 (0: not known)\n", peaks[0] * 1e-9, peaks[1] * 1e-9);
+    printf("%-24s %-5s %-8s %10s %8s %6s %8s %7s %6s\n", "layer", "dtype", "pass", "us", "GFLOP/s", "%most", "x oneDNN",
+           "GB/s", "%copy");
     for (int i = 0; i < count; i++) {
         const struct result *one = &results[i];
-        const double rate = one->flops / one->seconds, top = best[strcmp(one->dtype, "fp32") != 0];
-        printf("%-24s %-5s %-8s %10.1f %8.1f %6.0f %7.1f %6.0f\n", one->name, one->dtype,
+        const double rate = one->flops / one->seconds, top = peaks[strcmp(one->dtype, "fp32") != 0];
+        printf("%-24s %-5s %-8s %10.1f %8.1f %6.0f %8.2f %7.1f %6.0f\n", one->name, one->dtype,
                one->backward ? "backward" : "forward", one->seconds * 1e6, rate * 1e-9, top > 0 ? 100 * rate / top : 0,
-               one->bytes / one->seconds * 1e-9, 100 * one->copy_seconds / one->seconds);
+               one->onednn_seconds / one->seconds, one->bytes / one->seconds * 1e-9,
+               100 * one->copy_seconds / one->seconds);
     }
 }
 
@@ -195,7 +209,8 @@ int main(int count, char **words)
     struct device *device;
     struct result results[RESULTS];
     int found = 0;
-    must(cpu->open(&device, 0, count > 2 ? atoi(words[2]) : 0));
+    const int threads = count > 2 ? atoi(words[2]) : cpu_count();
+    must(cpu->open(&device, 0, threads));
     for (int i = 0; i < op_layer_count && found + 4 <= RESULTS; i++) {
         if (!strstr(op_layers[i].name, part))
             continue;
@@ -204,7 +219,7 @@ int main(int count, char **words)
         if (cpu->supports(device, DT_BF16, &in_hardware))
             found += bench_layer(device, &op_layers[i], DT_BF16, &results[found]);
     }
-    print_results(results, found);
+    print_results(results, found, threads);
     cpu->close(device);
     return 0;
 }
