@@ -16,14 +16,15 @@
 static struct mirror mirror; /* of the digest alone: operations have their own buffers */
 static uint64_t digest;
 
-/* ---- counting allocations: this program's malloc replaces the C library's, for oneDNN too ---- */
+/* ---- counting allocations: this program's malloc replaces the C library's, for oneDNN too. Not with clang, whose
+ * OpenMP runtime takes memory for teams of threads ---- */
 
 #if defined(__has_feature)
 #define HAS_FEATURE(x) __has_feature(x)
 #else
 #define HAS_FEATURE(x) 0
 #endif
-#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) &&                           \
+#if defined(__GLIBC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) &&    \
     !HAS_FEATURE(address_sanitizer) && !HAS_FEATURE(thread_sanitizer) && !HAS_FEATURE(memory_sanitizer)
 #define COUNTS_ALLOCATIONS
 #include <stdatomic.h>

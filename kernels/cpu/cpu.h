@@ -41,6 +41,13 @@ static inline int64_t chunk_begin(int64_t count, int chunk)
     return begin < count ? begin : count;
 }
 
+/* Hands out 0, 1, 2, ... to threads as they come: a loop with dynamic schedule, for which OpenMP's runtime may
+ * allocate. */
+static inline int next_task(int *next)
+{
+    return __atomic_fetch_add(next, 1, __ATOMIC_RELAXED);
+}
+
 /* The sum of the chunks in order. */
 struct chunk_sums chunk_total(const struct device *device, int chunks);
 

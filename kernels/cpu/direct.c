@@ -130,11 +130,11 @@ static void run_pass(struct device *device, struct pass_run *run)
     const int shares = ceil_div(units, run->together);
     run->parts = shares >= device->threads ? 1 : ceil_div(device->threads, shares);
     run->parts = run->parts > blocks ? blocks : run->parts;
+    int next = 0;
 #pragma omp parallel num_threads(device->threads)
     {
         run->kernel->begin();
-#pragma omp for schedule(dynamic) nowait
-        for (int task = 0; task < shares * run->parts; task++)
+        for (int task; (task = next_task(&next)) < shares * run->parts;)
             run_task(run, task);
         run->kernel->end();
     }

@@ -260,13 +260,14 @@ void direct_grad_run(struct device *device, const struct direct *direct, const s
     run.biases = (double *)((char *)call->scratch + (grad->slices > 1 ? (size_t)grad->slices * grad->sums_bytes : 0));
     run.scratch = (char *)run.biases + align_line((size_t)grad->slices * grad->bias_bytes);
     const int blocks = grad->number_blocks * grad->column_blocks * grad->taps;
+    int next = 0;
 #pragma omp parallel num_threads(device->threads)
     {
         direct->kernel->begin();
-#pragma omp for schedule(dynamic)
-        for (int task = 0; task < grad->slices * grad->chunks; task++)
+        for (int task; (task = next_task(&next)) < grad->slices * grad->chunks;)
             run_task(&run, task);
         direct->kernel->end();
+#pragma omp barrier
         if (grad->slices > 1) {
 #pragma omp for schedule(static)
             for (int i = 0; i < blocks; i++)
