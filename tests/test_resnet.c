@@ -125,12 +125,11 @@ static double l2_norm(const float *x, int64_t count)
 }
 
 /* A ReLU whose input is within rounding of 0 may open here and close there, and with it a whole path: PyTorch's own
- * float32 norms differ from these float64 ones by up to 3.3e-3. */
+ * float32 norms differ from these float64 ones by up to 3.3e-3. The order of our sums takes the same side in ResNet-34
+ * as that of oneDNN without AVX-512: 7.23e-3 and 7.22e-3 for the same weight. */
 static void check_gradient_norms(struct plan *plan, const struct vectors *vectors)
 {
-    /* Without AVX-512 (where the backend does not offer bf16) oneDNN sums in another order: up to 7.2e-3 seen there. */
-    bool in_hardware;
-    const double relative = backend->supports(device, DT_BF16, &in_hardware) ? 5e-3 : 1e-2;
+    const double relative = 1e-2;
     const json_t *norms = vectors_member(vectors->json, "grad_l2_f64");
     for (int v = 0; v < plan->graph->value_count; v++) {
         const struct value *value = &plan->graph->values[v];
