@@ -36,12 +36,24 @@ struct cause_info {
 };
 extern const struct cause_info cause_table[CAUSE_COUNT];
 
+enum { EVIDENCE_BYTES = 320, DATA_FINDINGS = 8 };
+/* What a rule found. */
+struct symptom {
+    enum cause cause;
+    const char *rule;
+    int64_t step;                  /* where it shows first */
+    double strength;               /* measured over threshold: above 1 */
+    char evidence[EVIDENCE_BYTES]; /* the figures, as a sentence */
+};
+
 /* All that is known of a run when a rule is asked. Arrays are by step or epoch, from the beginning. NaN: not known. */
 struct evidence {
     const struct config *config;
     int classes;
     double prior_entropy; /* of the training labels, nats: the loss of knowing their shares and nothing else */
     int64_t train_images, val_images, steps_per_epoch;
+    struct symptom images[DATA_FINDINGS]; /* what was found in the images before training, at step 0 */
+    int image_count;
     int64_t planned_steps; /* of the whole run */
     double noise_scale;    /* gradient noise scale, in images: the batch at which noise and gradient are alike */
     int64_t steps;
@@ -51,16 +63,6 @@ struct evidence {
     const double *bad;                                                   /* enum refusal: why the update was refused */
     int64_t epochs;                                                      /* finished */
     const double *train_loss, *train_accuracy, *val_loss, *val_accuracy; /* accuracies are shares */
-};
-
-enum { EVIDENCE_BYTES = 320 };
-/* What a rule found. */
-struct symptom {
-    enum cause cause;
-    const char *rule;
-    int64_t step;                  /* where it shows first */
-    double strength;               /* measured over threshold: above 1 */
-    char evidence[EVIDENCE_BYTES]; /* the figures, as a sentence */
 };
 
 struct rule {

@@ -2,6 +2,7 @@
 #include "evidence.h"
 
 #include "file.h"
+#include "text.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -25,6 +26,41 @@ static void take_data(const json_t *event, struct evidence *evidence)
     evidence->val_images = json_integer_value(json_object_get(event, "val"));
 }
 
+/* Rules of include/check.h that speak of a cause. */
+static const struct {
+    const char *rule;
+    enum cause cause;
+} image_rules[] = {
+    {"imbalance", CAUSE_IMBALANCE}, {"normalisation", CAUSE_INPUT_SCALE}, {"illumination", CAUSE_ILLUMINATION},
+    {"constant", CAUSE_OUTLIERS},   {"conflicting-labels", CAUSE_LABELS}, {"leak", CAUSE_LEAKAGE},
+    {"order", CAUSE_ORDER},
+};
+
+static void take_image_finding(const json_t *event, struct evidence *evidence)
+{
+    const char *name = json_string_value(json_object_get(event, "rule"));
+    const char *text = json_string_value(json_object_get(event, "text"));
+    for (int i = 0; name && text && i < COUNT_OF(image_rules); i++) {
+        if (strcmp(name, image_rules[i].rule) != 0 || evidence->image_count == DATA_FINDINGS)
+            continue;
+        struct symptom *symptom = &evidence->images[evidence->image_count++];
+        *symptom = (struct symptom){.cause = image_rules[i].cause, .rule = image_rules[i].rule, .strength = 2.0};
+        text_copy(symptom->evidence, sizeof symptom->evidence, text);
+    }
+}
+
+/* A process that goes on with a run looks at the images again: the newest word counts. */
+static void take_event(const json_t *event, struct evidence *evidence)
+{
+    const char *name = json_string_value(json_object_get(event, "event"));
+    if (name && strcmp(name, "data") == 0 && json_is_array(json_object_get(event, "class_images"))) {
+        take_data(event, evidence);
+        evidence->image_count = 0;
+    } else if (name && strcmp(name, "images") == 0) {
+        take_image_finding(event, evidence);
+    }
+}
+
 static int read_log(const char *run, struct evidence *evidence)
 {
     char path[PATH_BYTES];
@@ -34,11 +70,10 @@ static int read_log(const char *run, struct evidence *evidence)
     TRY(file_read(path, (size_t)1 << 32, &data, &bytes));
     for (char *line = data, *end; (end = strchr(line, '\n')); line = end + 1) {
         *end = 0;
-        if (!strstr(line, "\"event\":\"data\""))
+        if (!strstr(line, "\"event\":\"data\"") && !strstr(line, "\"event\":\"images\""))
             continue;
         json_t *event = json_loads(line, 0, NULL);
-        if (json_is_array(json_object_get(event, "class_images")))
-            take_data(event, evidence);
+        take_event(event, evidence);
         json_decref(event);
     }
     memory_give(data);

@@ -101,6 +101,8 @@ static int insert(struct symptom *found, int count, const struct symptom *sympto
 int doctor_examine(const struct evidence *evidence, struct symptom found[static CAUSE_COUNT])
 {
     int count = 0;
+    for (int i = 0; i < evidence->image_count; i++)
+        count = insert(found, count, &evidence->images[i]);
     for (int i = 0; i < doctor_rule_count; i++) {
         const struct rule *rule = &doctor_rules[i];
         struct symptom symptom = {.cause = rule->cause, .rule = rule->name};

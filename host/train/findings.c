@@ -1,6 +1,7 @@
 /* findings: what the doctor's rules find while a run is going on, said once, and the verdict at the end. Knows no
  * rules.
  */
+#include "check.h"
 #include "log.h"
 #include "text.h"
 #include "train.h"
@@ -29,6 +30,30 @@ static int report(struct trainer *trainer, int first)
         TRY(status);
     }
     return OK;
+}
+
+/* The short form of `evenkeel check`: so few images are looked at that it takes a moment. */
+int findings_images(struct trainer *trainer)
+{
+    enum { LOOK_AT = 1000 };
+    struct check_input input;
+    struct findings findings = {0};
+    session_check_input(&trainer->session, &input);
+    input.limit = LOOK_AT;
+    int status = check_images(&findings, &input);
+    for (int i = 0; i < findings.count && status >= 0; i++) {
+        const struct finding *finding = &findings.list[i];
+        if (finding->severity < SEVERITY_WARN)
+            continue;
+        struct arena arena = {0};
+        log_warn("%s; %s", finding->text, finding->action);
+        status = run_log_event(&trainer->run, "images", "\"rule\":\"%s\",\"severity\":\"%s\",\"text\":%s,\"action\":%s",
+                               finding->name, severity_names[finding->severity], text_quote(&arena, finding->text),
+                               text_quote(&arena, finding->action));
+        arena_free(&arena);
+    }
+    findings_free(&findings);
+    return status;
 }
 
 int findings_begin(struct trainer *trainer)

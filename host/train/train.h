@@ -37,6 +37,7 @@ int records_read(struct trainer *trainer);
 int facts_log(struct trainer *trainer);
 
 /* ---- findings.c: what the doctor's rules say while the run goes on ---- */
+int findings_images(struct trainer *trainer); /* looks at the images before training */
 int findings_begin(struct trainer *trainer);
 int findings_look(struct trainer *trainer);
 /* Looks a last time; the verdict in a few words, "" where there were too few steps for one. */

@@ -395,6 +395,7 @@ static int open_run(struct trainer *trainer, const struct train_request *request
     const struct dataset *train = &trainer->session.train_source.data, *val = &trainer->session.val_source.data;
     TRY(run_write_skipped(&trainer->run, train->skipped, train->skipped_count, val->skipped, val->skipped_count));
     TRY(facts_log(trainer));
+    TRY(findings_images(trainer));
     TRY(findings_begin(trainer));
     trainer->records_read = trainer->state.step;
     console_header(&trainer->session, trainer->run.path, trainer->steps_per_epoch);
