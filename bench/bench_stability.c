@@ -1,0 +1,161 @@
+/* bench_stability: whole runs whose fluctuation has a known cause, and what the split says of them: frozen weights are
+ * all sampling; healthy runs have phi about 1; sorted images and too high a rate show as motion. Draws its own images;
+ * a few minutes. Argument: a folder to work in (kept), else one that is removed. */
+#include "file.h"
+#include "fluctuation.h"
+#include "log.h"
+#include "stability.h"
+#include "trainer.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static char folder[PATH_BYTES - 256], tiles[PATH_BYTES];
+
+static void must(int status)
+{
+    if (status >= 0)
+        return;
+    fprintf(stderr, "%s\n", fail_text());
+    exit(1);
+}
+
+/* Trains with words on top of what all share; false: it diverged. */
+static bool train(const char *words, struct table *steps)
+{
+    enum { MOST = 32 };
+    char text[2 * PATH_BYTES], path[PATH_BYTES];
+    const char *overrides[MOST];
+    struct train_result result;
+    int count = 0;
+    snprintf(text, sizeof text,
+             "data.train=%s data.val_fraction=0.1 run.dir=%s model.name=mlp model.hidden=32 train.precision=fp32 "
+             "stats.noise_every=0 %s",
+             tiles, folder, words);
+    for (char *rest = text, *word; (word = strsep(&rest, " ")) && count < MOST;)
+        if (*word)
+            overrides[count++] = word;
+    struct train_request request = {.overrides = overrides, .override_count = count};
+    if (train_run(&request, &result) < 0)
+        return false;
+    must(path_join(path, result.path, "steps.csv"));
+    must(table_read(steps, path));
+    return true;
+}
+
+/* The rows from the first-th on as one stretch. */
+static struct fluctuation whole(const struct table *steps, int64_t first)
+{
+    const struct loss_series series = {steps->row_count,
+                                       table_column(steps, "step"),
+                                       table_column(steps, "epoch"),
+                                       table_column(steps, "samples"),
+                                       table_column(steps, "loss"),
+                                       table_column(steps, "loss_variance")};
+    struct fluctuation fluctuation;
+    fluctuation_of(&series, first, series.count, fluctuation_epoch_steps(&series), &fluctuation);
+    return fluctuation;
+}
+
+static void head(const char *what)
+{
+    printf("\n%-44s %6s %6s %6s  %6s %6s %6s\n", what, "sampl.", "motion", "trend", "phi", "VR", "r1");
+}
+
+static void frozen(void)
+{
+    static const char *const cases[] = {"train.batch_size=8 train.epochs=16", "train.batch_size=64 train.epochs=100",
+                                        "train.batch_size=512 train.epochs=800"};
+    head("frozen weights, one stretch");
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        char words[256];
+        struct table steps = {0};
+        snprintf(words, sizeof words, "optim.name=sgd optim.momentum=0 optim.lr=1e-12 run.checkpoint_epochs=1000 %s",
+                 cases[i]);
+        if (!train(words, &steps))
+            must(-1);
+        const struct fluctuation got = whole(&steps, 0);
+        printf("%-44s %6.3f %6.3f %6.3f  %6.3f %6.3f %6.3f   %lld steps\n", cases[i], got.sampling.value,
+               got.motion.value, got.trend.value, got.phi.value, got.variance_ratio, got.autocorrelation.value,
+               (long long)got.steps);
+        table_free(&steps);
+    }
+}
+
+/* Medians over windows of STABILITY_STEPS. */
+static double windows(const char *words)
+{
+    struct table steps = {0};
+    struct stability stability;
+    if (!train(words, &steps)) {
+        printf("%-44s diverged\n", words);
+        return NAN;
+    }
+    stability_of(&steps, &stability);
+    printf("%-44s %6.3f %6.3f %6.3f  %6.3f %6.2f %6.2f   %lld windows\n", words, stability.sampling, stability.motion,
+           stability.trend, stability.phi, stability.variance_ratio, stability.last.autocorrelation.value,
+           (long long)stability.windows);
+    fflush(stdout);
+    table_free(&steps);
+    return stability.phi;
+}
+
+static int compare(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static void healthy(void)
+{
+    static const struct {
+        const char *optimizer;
+        double best;
+    } optimizers[] = {{"optim.name=sgd optim.momentum=0.9", 0.02}, {"optim.name=adam", 0.002}};
+    static const double factors[] = {0.3, 1.0, 2.0};
+    static const int batches[] = {32, 128};
+    double phi[COUNT_OF(optimizers) * COUNT_OF(factors) * COUNT_OF(batches)];
+    int count = 0;
+    head("healthy, medians over windows");
+    for (int o = 0; o < COUNT_OF(optimizers); o++)
+        for (int b = 0; b < COUNT_OF(batches); b++)
+            for (int f = 0; f < COUNT_OF(factors); f++) {
+                char words[256];
+                snprintf(words, sizeof words, "%s optim.lr=%g bs=%d epochs=%d", optimizers[o].optimizer,
+                         factors[f] * optimizers[o].best, batches[b], batches[b] / 2);
+                phi[count++] = windows(words);
+            }
+    qsort(phi, (size_t)count, sizeof *phi, compare);
+    printf("median phi of %d runs: %.3f, from %.3f to %.3f\n", count, 0.5 * (phi[count / 2 - 1] + phi[count / 2]),
+           phi[0], phi[count - 1]);
+}
+
+int main(int argc, char **argv)
+{
+    const char *base = getenv("TMPDIR");
+    struct tiles_options options = {.per_class = 250, .size = 16, .seed = 5};
+    snprintf(folder, sizeof folder, "%s", argc > 1 ? argv[1] : "");
+    if (argc < 2) {
+        snprintf(folder, sizeof folder, "%s/stability.XXXXXX", base ? base : "/tmp");
+        if (!mkdtemp(folder))
+            return 1;
+    }
+    log_set_quiet(true);
+    must(path_join(tiles, folder, "tiles"));
+    must(tiles_write(tiles, &options));
+    frozen();
+    healthy();
+    head("images in order of their classes");
+    windows("data.shuffle=false optim.name=sgd optim.lr=0.02 bs=32 epochs=16");
+    windows("data.shuffle=false optim.name=adam optim.lr=0.002 bs=32 epochs=16");
+    head("too high a rate");
+    windows("optim.name=sgd optim.momentum=0.9 optim.lr=0.5 bs=32 epochs=16");
+    windows("optim.name=sgd optim.momentum=0.9 optim.lr=2 bs=32 epochs=16");
+    windows("optim.name=adam optim.lr=0.1 bs=32 epochs=16");
+    windows("optim.name=adam optim.lr=1 bs=32 epochs=16");
+    if (argc < 2)
+        must(folder_remove(folder));
+    return 0;
+}
