@@ -256,6 +256,22 @@ struct loss_args {
     struct step_control *control; /* bad is set (never cleared) when a loss is not finite */
 };
 
+/* One array for the statistics of a layer: values[i], less minus[i] where that is given. */
+struct survey_sums {
+    double sum, squares;
+    int64_t positive; /* values above 0 */
+    int64_t dead;     /* channels without any */
+};
+struct survey_args {
+    const void *values;
+    const float *minus; /* or NULL */
+    enum dtype dtype;
+    int64_t count;
+    int channels;   /* values[i] is of channel i % channels; 0: they are not wanted */
+    int32_t *alive; /* [channels] zeros, and zeros afterwards */
+    struct survey_sums *sums;
+};
+
 enum optimizer_kind { OPTIMIZER_SGD, OPTIMIZER_ADAM, OPTIMIZER_ADAMW };
 
 /* A stretch of the flat arrays with one weight decay. Stretches are in order and cover [0, count). */
@@ -362,6 +378,7 @@ struct backend {
     /* Where control->noise: adds the squared norm of a part's gradient to norms->part_squares (first: sets it) and
      * leaves its sketch for grad_norm. */
     int (*part_norm)(struct device *device, const struct update_args *args, const float *grad, bool first);
+    int (*survey)(struct device *device, const struct survey_args *args);
     /* Leaves everything as it is where control->bad. */
     int (*update)(struct device *device, const struct update_args *args);
     /* low = param for count elements (after loading weights). */

@@ -108,6 +108,7 @@ struct config {
     struct {
         int console_seconds; /* a plain line at least this often when stderr is no terminal */
         int steps_every;     /* rows of steps.csv */
+        int layers_every;    /* steps between two sets of rows of layers.csv; 0: none */
         int noise_every;     /* steps between two measurements of the gradient noise scale; 0: none */
     } stats;
     struct {

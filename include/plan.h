@@ -16,6 +16,7 @@ struct plan_options {
     bool private_buffers; /* no two activations share memory: slower, larger, for finding what sharing broke */
     bool decay_all;       /* weight decay on biases and norms too (torch's default); else only on weights of rank > 1 */
     int64_t samples;      /* of the data set, each of which is remembered in SLAB_SAMPLES; 0: none is */
+    bool survey;          /* plan_survey_* will be called */
     float weight_decay;
     float smoothing;
     struct update_args
@@ -38,6 +39,7 @@ enum slab_kind {
     SLAB_ACTIVATION, /* the network's input, activations, their gradients, what operations save; shared by liveness */
     SLAB_SCRATCH,
     SLAB_BATCH,
+    SLAB_SURVEY,  /* of plan_survey_begin: weights and states before a step, sums of each layer */
     SLAB_SAMPLES, /* struct sample_stats by sample number */
     SLAB_SKETCH,  /* of gradients and updates: update_args.sketches */
     SLAB_COUNT
@@ -120,6 +122,22 @@ int plan_train_batch(struct plan *plan, const struct step_control *control, bool
  * its first half alone, so that the step can say how noisy its gradient is. Weights, states and what is remembered of
  * samples stay as they are. */
 int plan_half_batch(struct plan *plan, const struct step_control *control);
+/* The statistics of each layer about one step. begin, before the step's first batch and with its control: a forward
+ * pass more, whose activations are surveyed, and a copy of the weights; end, after its last batch. Both queue work and
+ * leave the step as it would be. */
+int plan_survey_begin(struct plan *plan, const struct step_control *control);
+int plan_survey_end(struct plan *plan);
+/* Of one node. NaN: it has no weights, is no normalisation, or the step was refused. */
+struct layer_stats {
+    float weight_norm, grad_norm, update_norm; /* over all its parameters; the gradient before clipping */
+    float mean, deviation, positive;           /* of its output; positive: share of values above 0 */
+    float dead;                                /* share of channels without a value above 0 in the whole batch */
+    float mean_gap;     /* normalisation: RMS over channels of (batch mean - running mean) / running deviation */
+    float variance_gap; /* RMS of log(batch variance / running variance); both NaN with accumulated batches */
+};
+/* layers: [node_count]; record: the step's. Waits. */
+int plan_survey_read(struct plan *plan, const struct step_record *record, struct layer_stats *layers);
+size_t plan_survey_bytes(const struct plan *plan); /* of the slab */
 /* The record of one of the last PLAN_RECORDS steps, if it is there yet; after backend.wait it is. Does not wait. */
 bool plan_record(const struct plan *plan, int64_t step, struct step_record *record);
 /* Queues one evaluation batch: gather, forward, unsmoothed loss added to sums. Weights stay as they are. */

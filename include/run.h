@@ -5,6 +5,7 @@
  * - env.json: program, compiler, machine, device and command line of the last start
  * - steps.csv: a row per step; nothing in it depends on the clock
  * - results.csv: a row per epoch, as ultralytics has it; `time` and `images_per_second` are the clock's
+ * - layers.csv: every stats.layers_every steps, a row per layer
  * - log.jsonl: a JSON object per event
  * - stability.json: at the end, what the fluctuation of the loss was (stability.h)
  * - skipped.txt: "path: reason" of each image left out of the data; only where there are any

@@ -237,6 +237,9 @@ const struct key schema_keys[] = {
      .help = "a progress line this often when stderr is no terminal"},
     {"stats", "steps_every", "", INT(stats.steps_every), FROM_TO(1, MANY), .fallback = "1",
      .help = "every so many steps a row goes to steps.csv"},
+    {"stats", "layers_every", "", INT(stats.layers_every), FROM_TO(0, MANY), .fallback = "256",
+     .help =
+         "every so many steps rows for all layers go to layers.csv, at the price of one more forward pass; 0: never"},
     {"stats", "noise_every", "", INT(stats.noise_every), FROM_TO(0, MANY), .fallback = "128",
      .help =
          "the gradient's noise scale is measured every so many steps, at the price of one more forward and backward "

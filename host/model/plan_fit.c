@@ -22,6 +22,7 @@ void plan_size_slabs(struct plan *plan, size_t activation_bytes, size_t scratch_
         [SLAB_ACTIVATION] = activation_bytes,
         [SLAB_SCRATCH] = scratch_bytes,
         [SLAB_BATCH] = batch_bytes,
+        [SLAB_SURVEY] = options->training && options->survey ? plan_survey_bytes(plan) : 0,
         [SLAB_SAMPLES] = options->training ? (size_t)options->samples * sizeof(struct sample_stats) : 0,
         [SLAB_SKETCH] = options->training ? (size_t)sketch_count(plan->param_count) * SKETCHES * sizeof(float) : 0,
     };

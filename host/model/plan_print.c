@@ -7,7 +7,7 @@ const char *const slab_names[SLAB_COUNT] = {
     [SLAB_GRAD_SUM] = "gradient sum",  [SLAB_MOMENT1] = "moment 1",         [SLAB_MOMENT2] = "moment 2",
     [SLAB_EMA] = "EMA of parameters",  [SLAB_STATE] = "running statistics", [SLAB_STATE_EMA] = "EMA of statistics",
     [SLAB_ACTIVATION] = "activations", [SLAB_SCRATCH] = "scratch",          [SLAB_BATCH] = "batch",
-    [SLAB_SKETCH] = "sketches",        [SLAB_SAMPLES] = "samples seen",
+    [SLAB_SKETCH] = "sketches",        [SLAB_SAMPLES] = "samples seen",     [SLAB_SURVEY] = "layer statistics",
 };
 
 size_t plan_bytes(const struct plan *plan)

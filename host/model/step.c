@@ -1,11 +1,10 @@
 /* step: the order of one training or evaluation step, as calls queued on the device. Owns that order; never waits,
  * never allocates, and must not know why a step is taken. */
-#include "plan.h"
+#include "step.h"
 
 #include <assert.h>
 
-/* begins: a step does. What the device keeps from step to step is not sent. */
-static int send_control(struct plan *plan, const struct step_control *control, bool begins)
+int plan_send_control(struct plan *plan, const struct step_control *control, bool begins)
 {
     struct step_control sent = *control;
     sent.source = plan->source;
@@ -67,7 +66,7 @@ static int commit(struct plan *plan)
     return OK;
 }
 
-static int gather_batch(struct plan *plan, bool training)
+int plan_gather_batch(struct plan *plan, bool training)
 {
     const struct backend *backend = plan->backend;
     plan->gather.augment = training ? plan->options.augment_train : plan->options.augment_eval;
@@ -96,7 +95,7 @@ static int stage_gather(const struct batch *batch)
 {
     if (batch->first && batch->training)
         TRY(plan_clear_sums(batch->plan));
-    return gather_batch(batch->plan, batch->training);
+    return plan_gather_batch(batch->plan, batch->training);
 }
 
 static int stage_forward(const struct batch *batch)
@@ -167,7 +166,7 @@ static int queue_half(void *context)
     struct plan *plan = ((const struct batch *)context)->plan;
     struct loss_args loss;
     TRY(plan->backend->zero(plan->device, plan->half_sums, sizeof *plan->half_sums));
-    TRY(gather_batch(plan, true));
+    TRY(plan_gather_batch(plan, true));
     TRY(plan_forward(plan, true));
     loss = plan->loss;
     loss.grad_rows = plan->options.batch / 2;
@@ -183,7 +182,7 @@ int plan_half_batch(struct plan *plan, const struct step_control *control)
     struct batch batch = {plan, true, true, true};
     assert(plan->options.training && !plan->options.accumulate && control->noise == NOISE_OF_HALF);
     assert(plan->options.batch >= 2);
-    TRY(send_control(plan, control, true));
+    TRY(plan_send_control(plan, control, true));
     return plan->backend->repeat(plan->device, &plan->recordings[BATCH_HALF], queue_half, &batch);
 }
 
@@ -192,7 +191,7 @@ int plan_train_batch(struct plan *plan, const struct step_control *control, bool
     const enum batch_kind kind = first ? last ? BATCH_WHOLE : BATCH_FIRST : last ? BATCH_LAST : BATCH_MIDDLE;
     struct batch batch = {plan, true, first, last};
     assert(plan->options.training && plan->source.pixels && (plan->options.accumulate || kind == BATCH_WHOLE));
-    TRY(send_control(plan, control, first));
+    TRY(plan_send_control(plan, control, first));
     if (last) /* what lies there may be a record of a step of this number */
         __atomic_store_n(&plan->records[control->step % PLAN_RECORDS].sequence, 0, __ATOMIC_RELAXED);
     TRY(plan->backend->repeat(plan->device, &plan->recordings[kind], queue_batch, &batch));
@@ -212,7 +211,7 @@ int plan_eval_batch(struct plan *plan, const struct step_control *control)
 {
     struct batch batch = {plan, false, true, true};
     assert(plan->source.pixels);
-    TRY(send_control(plan, control, true));
+    TRY(plan_send_control(plan, control, true));
     TRY(plan->backend->repeat(plan->device, &plan->recordings[BATCH_EVAL], queue_batch, &batch));
     return plan->backend->pace(plan->device);
 }
@@ -340,8 +339,8 @@ static int examine_backward(struct plan *plan, char *text, size_t bytes)
 
 int plan_find_nonfinite(struct plan *plan, const struct step_control *control, char *text, size_t bytes)
 {
-    TRY(send_control(plan, control, true));
-    TRY(gather_batch(plan, true));
+    TRY(plan_send_control(plan, control, true));
+    TRY(plan_gather_batch(plan, true));
     plan->loss.table = NULL; /* the step itself has been taken in */
     int found;
     TRY(found = examine_forward(plan, text, bytes));

@@ -67,6 +67,7 @@ static int build_model(struct session *session, int batch, bool training)
         .batch = batch,
         .dtype = session->dtype,
         .training = training,
+        .survey = config->stats.layers_every > 0,
         .samples = card->class_count <= UINT16_MAX ? session->train_source.data.count : 0,
         .deterministic = config->train.deterministic,
         .tf32 = config->train.tf32,

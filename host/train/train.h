@@ -17,7 +17,8 @@ struct trainer {
     int64_t steps_per_epoch;
     int64_t saved_step; /* state.step of the newest `last`; -1: none by this process */
     int64_t saved_epoch;
-    double clock; /* up to here time is in state.seconds */
+    struct append_file layers; /* path "": not open yet */
+    double clock;              /* up to here time is in state.seconds */
     int32_t *order;
     double waited;        /* for images, before this epoch */
     int64_t records_read; /* steps before this have been taken into the state */
@@ -43,6 +44,11 @@ int findings_look(struct trainer *trainer);
 /* Looks a last time; the verdict in a few words, "" where there were too few steps for one. */
 enum { FINDINGS_TEXT = 512 };
 int findings_end(struct trainer *trainer, char text[static FINDINGS_TEXT]);
+/* ---- layers.c: layers.csv ---- */
+bool layers_due(const struct trainer *trainer, int64_t step);
+/* After a surveyed step: reads its record and writes a row for each layer. Waits. */
+int layers_write(struct trainer *trainer);
+void layers_close(struct trainer *trainer); /* also where it was never opened */
 
 /* ---- refused.c ---- */
 /* Names the tensor and the samples at fault of a refused step, in log.jsonl and on the console. */

@@ -61,9 +61,12 @@ static int train_step(struct trainer *trainer)
 {
     struct train_state *state = &trainer->state;
     int batches = trainer->config.train.accumulate;
+    const bool surveyed = layers_due(trainer, state->step);
     for (int micro = 0; micro < batches; micro++) {
         struct step_control control = step_control_at(trainer, state->step_in_epoch, micro);
         TRY(batch_next(&trainer->session, &control));
+        if (surveyed && micro == 0)
+            TRY(plan_survey_begin(&trainer->session.plan, &control));
         if (control.noise == NOISE_OF_HALF)
             TRY(plan_half_batch(&trainer->session.plan, &control));
         TRY(plan_train_batch(&trainer->session.plan, &control, micro == 0, micro == batches - 1));
@@ -71,7 +74,7 @@ static int train_step(struct trainer *trainer)
     }
     state->step++;
     state->step_in_epoch++;
-    return OK;
+    return surveyed ? layers_write(trainer) : OK;
 }
 
 static int begin_epoch(struct trainer *trainer)
@@ -441,6 +444,7 @@ static void mark_failed(struct trainer *trainer, int status)
 
 static void close_trainer(struct trainer *trainer)
 {
+    layers_close(trainer);
     run_close(&trainer->run);
     memory_give(trainer->order);
     session_close(&trainer->session);

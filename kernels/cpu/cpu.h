@@ -70,6 +70,7 @@ int cpu_gather(struct device *device, const struct gather_args *args);
 int cpu_loss(struct device *device, const struct loss_args *args);
 int cpu_grad_norm(struct device *device, const struct update_args *args);
 int cpu_part_norm(struct device *device, const struct update_args *args, const float *grad, bool first);
+int cpu_survey(struct device *device, const struct survey_args *args);
 int cpu_update(struct device *device, const struct update_args *args);
 int cpu_accumulate(struct device *device, void *to, const void *from, int64_t count, enum dtype dtype, bool first);
 int cpu_lower(struct device *device, void *low, enum dtype dtype, const float *param, int64_t count);

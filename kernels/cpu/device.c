@@ -264,6 +264,7 @@ const struct backend backend_cpu = {
     .accumulate = cpu_accumulate,
     .grad_norm = cpu_grad_norm,
     .part_norm = cpu_part_norm,
+    .survey = cpu_survey,
     .update = cpu_update,
     .lower = cpu_lower,
     .blend = cpu_blend,

@@ -120,6 +120,7 @@ int cuda_gather(struct device *device, const struct gather_args *args);
 int cuda_loss(struct device *device, const struct loss_args *args);
 int cuda_grad_norm(struct device *device, const struct update_args *args);
 int cuda_part_norm(struct device *device, const struct update_args *args, const float *grad, bool first);
+int cuda_survey(struct device *device, const struct survey_args *args);
 int cuda_update(struct device *device, const struct update_args *args);
 int cuda_accumulate(struct device *device, void *to, const void *from, int64_t count, enum dtype dtype, bool first);
 int cuda_lower(struct device *device, void *low, enum dtype dtype, const float *param, int64_t count);

@@ -295,6 +295,7 @@ const struct backend backend_cuda = {
     .accumulate = cuda_accumulate,
     .grad_norm = cuda_grad_norm,
     .part_norm = cuda_part_norm,
+    .survey = cuda_survey,
     .update = cuda_update,
     .lower = cuda_lower,
     .blend = cuda_blend,

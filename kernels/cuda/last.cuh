@@ -7,7 +7,7 @@
 namespace gpu
 {
 /* Which of device->tickets a kernel counts its blocks with. */
-enum ticket { TICKET_LOSS, TICKET_GRAD_NORM, TICKET_UPDATE, TICKET_PART_NORM };
+enum ticket { TICKET_LOSS, TICKET_GRAD_NORM, TICKET_UPDATE, TICKET_PART_NORM, TICKET_SURVEY };
 
 /* Leaves the block's part (thread 0's) in parts[block] and says, in every thread, whether all other blocks have left
  * theirs: then the parts may be merged. Reached once by all threads of a grid of one dimension. */

@@ -26,7 +26,7 @@ EMU_SELF    := $(filter-out $(EMU_TESTS),$(EMU_SOURCES))
 EMU_KERNELS += host/model/backend.c
 emu_object   = $(addsuffix .o,$(addprefix $(BUILD)/emu/$(1)/,$(basename $(2))))
 # Tests that serve any device (tests/mirror.h).
-EMU_SHARED := $(addprefix tests/test_,flat.c gather.c loss.c ops.c op_vectors.c samples.c sketch.c update.c)
+EMU_SHARED := $(addprefix tests/test_,flat.c gather.c loss.c ops.c op_vectors.c samples.c sketch.c survey.c update.c)
 # Takes minutes with the race detector.
 EMU_LEFT_OUT_tsan := tests/test_ops.c
 EMU_PROGRAMS := $(foreach v,$(EMU_VARIANTS),$(patsubst tests/emu/%,$(BUILD)/emu/$v/%,$(basename $(EMU_TESTS))) \
