@@ -40,6 +40,8 @@ static bool train(const char *words, struct table *steps)
     struct train_request request = {.overrides = overrides, .override_count = count};
     if (train_run(&request, &result) < 0)
         return false;
+    if (result.stopped_by)
+        exit(1);
     must(path_join(path, result.path, "steps.csv"));
     must(table_read(steps, path));
     return true;
