@@ -83,7 +83,7 @@ REPLAYS := $(patsubst fuzz/fuzz_%.c,$(BUILD)/fuzz/replay_%,$(FUZZERS))
 
 .PHONY: all tests benches fuzzers replays
 all: $(PROGRAM) ## build the program (the default)
-tests: $(PROGRAM) $(TESTS) $(REPLAYS)
+tests: $(PROGRAM) $(TESTS) $(REPLAYS) benches
 benches: $(call program,$(BENCHES))
 fuzzers: $(call program,$(FUZZERS))
 

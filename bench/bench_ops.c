@@ -1,6 +1,7 @@
-/* bench_ops: layers of real networks, one pass each: microseconds; GFLOP/s next to what the multipliers give at most
- * (peak.h) and how many times as fast as oneDNN in the same run; GB/s of the bytes a pass must touch next to copying as
- * much memory. Usage: bench_ops [NAME-PART] [THREADS] */
+/* bench_ops: layers of real networks, one pass each: microseconds; GFLOP/s next to what the CPU's multipliers give at
+ * most (peak.h) and how many times as fast as oneDNN in the same run, on the CPU; GB/s of the bytes a pass must touch
+ * next to copying as much memory. With BENCH_JSON=FILE a JSON object per row is added there.
+ * Usage: bench_ops [--device NAME] [NAME-PART] [THREADS] */
 #include "backend.h"
 #include "cases.h"
 #include "peak.h"
@@ -12,8 +13,11 @@
 /* The best of many short rounds: other programs disturb some. */
 enum { ROUNDS = 200, BUFFERS = 24, RESULTS = 128 };
 static const double seconds_each = 0.2;
+/* On a GPU: passes queued for one wait, and batches so large that no cache holds them. */
+enum { QUEUED = 20, LARGER = 32 };
 
-static const struct backend *const cpu = &backend_cpu;
+static const struct backend *backend;
+static const char *device_name = "cpu";
 /* The CPU backend's second implementation of products (kernels/cpu/layer.h). */
 extern const struct op_impl cpu_onednn_conv2d, cpu_onednn_linear;
 
@@ -42,14 +46,17 @@ struct result {
 
 static void *take(struct layer *layer, size_t bytes)
 {
-    must(cpu->alloc(layer->device, bytes, &layer->memory[layer->count]));
+    must(backend->alloc(layer->device, bytes, &layer->memory[layer->count]));
     return layer->memory[layer->count++];
 }
 
 /* Zeros would make arithmetic and branches unlike the real ones. */
 static void *take_values(struct layer *layer, int64_t count, enum dtype dtype, unsigned seed)
 {
-    char *values = take(layer, (size_t)count * dtype_bytes(dtype));
+    const size_t bytes = (size_t)count * dtype_bytes(dtype);
+    char *there = take(layer, bytes), *values = malloc(bytes);
+    if (!values)
+        must(FAIL(ERR_MEMORY, "no memory for %zu bytes of values", bytes));
     for (int64_t i = 0; i < count; i++) {
         seed = seed * 1664525u + 1013904223u;
         const float value = (float)(seed >> 8) * 0x1p-23f - 1.0f;
@@ -60,7 +67,10 @@ static void *take_values(struct layer *layer, int64_t count, enum dtype dtype, u
         else
             memcpy(values + 2 * i, (char *)&bits + 2, 2);
     }
-    return values;
+    must(backend->upload(layer->device, there, values, bytes));
+    must(backend->wait(layer->device));
+    free(values);
+    return there;
 }
 
 /* What the passes must move at least, in tensors of the input's and the output's size. Normalisation reads its input
@@ -126,18 +136,20 @@ static void layer_close(struct layer *layer)
 {
     layer->impl->release(layer->call.state);
     for (int i = 0; i < layer->count; i++)
-        cpu->release(layer->device, layer->memory[i]);
+        backend->release(layer->device, layer->memory[i]);
 }
 
 static double seconds_of(struct layer *layer, int (*pass)(struct device *, const struct op_call *))
 {
     double best = 1e9;
     const double start = clock_seconds();
+    const int queued = backend->synchronous ? 1 : QUEUED;
     for (int i = 0; i < ROUNDS && (i < 3 || clock_seconds() - start < seconds_each); i++) {
         const double begin = clock_seconds();
-        must(pass(layer->device, &layer->call));
-        must(cpu->wait(layer->device));
-        const double took = clock_seconds() - begin;
+        for (int k = 0; k < queued; k++)
+            must(pass(layer->device, &layer->call));
+        must(backend->wait(layer->device));
+        const double took = (clock_seconds() - begin) / queued;
         if (took < best)
             best = took;
     }
@@ -149,7 +161,7 @@ static double copy_seconds(struct device *device, double bytes)
 {
     struct op_case one = {.kind = OP_ADD, .in = {1, 1, 1, (int)(bytes / 2 / sizeof(float))}};
     struct layer layer;
-    layer_open(&layer, device, cpu->ops[OP_ADD], &one, DT_F32);
+    layer_open(&layer, device, backend->ops[OP_ADD], &one, DT_F32);
     layer.call.in_grad[1] = NULL;
     const double best = seconds_of(&layer, layer.impl->backward);
     layer_close(&layer);
@@ -177,9 +189,9 @@ static int bench_layer(struct device *device, const struct op_case *one, enum dt
         struct result *result = &results[backward];
         *result = (struct result){.name = one->name, .dtype = dtype_name(dtype), .backward = backward};
         double bytes, flops;
-        if (product)
+        if (backend == &backend_cpu && (product))
             result->onednn_seconds = pass_seconds(device, onednn, one, dtype, backward, &bytes, &flops);
-        result->seconds = pass_seconds(device, cpu->ops[one->kind], one, dtype, backward, &bytes, &flops);
+        result->seconds = pass_seconds(device, backend->ops[one->kind], one, dtype, backward, &bytes, &flops);
         result->copy_seconds = copy_seconds(device, bytes);
         result->bytes = bytes;
         result->flops = product ? flops : 0.0;
@@ -187,9 +199,24 @@ static int bench_layer(struct device *device, const struct op_case *one, enum dt
     return 2;
 }
 
+static void write_results(const char *path, const struct result *results, int count)
+{
+    FILE *file = fopen(path, "a");
+    for (int i = 0; file && i < count; i++)
+        fprintf(file,
+                "{\"name\": \"operation\", \"layer\": \"%s\", \"dtype\": \"%s\", \"pass\": \"%s\", \"device\": \"%s\", "
+                "\"seconds\": %.6g, \"flop_per_second\": %.6g, \"bytes_per_second\": %.6g, \"share_of_copy\": %.4g}\n",
+                results[i].name, results[i].dtype, results[i].backward ? "backward" : "forward", device_name,
+                results[i].seconds, results[i].flops / results[i].seconds, results[i].bytes / results[i].seconds,
+                results[i].copy_seconds / results[i].seconds);
+    if (!file || fclose(file) != 0)
+        fprintf(stderr, "bench_ops: %s cannot be written\n", path);
+}
+
 static void print_results(const struct result *results, int count, int threads)
 {
-    const double peaks[2] = {peak_rate(DT_F32, threads), peak_rate(DT_BF16, threads)};
+    const bool of_cpu = backend == &backend_cpu;
+    const double peaks[2] = {of_cpu ? peak_rate(DT_F32, threads) : 0.0, of_cpu ? peak_rate(DT_BF16, threads) : 0.0};
     printf("at most %.0f GFLOP/s in fp32, %.0f in bf16 (0: not known)\n", peaks[0] * 1e-9, peaks[1] * 1e-9);
     printf("%-24s %-5s %-8s %10s %8s %6s %8s %7s %6s\n", "layer", "dtype", "pass", "us", "GFLOP/s", "%most", "x oneDNN",
            "GB/s", "%copy");
@@ -205,21 +232,30 @@ static void print_results(const struct result *results, int count, int threads)
 
 int main(int count, char **words)
 {
-    const char *part = count > 1 ? words[1] : "";
+    if (count > 2 && strcmp(words[1], "--device") == 0) {
+        device_name = words[2];
+        words += 2;
+        count -= 2;
+    }
+    const char *part = count > 1 ? words[1] : "", *path = getenv("BENCH_JSON");
     struct device *device;
     struct result results[RESULTS];
     int found = 0;
     const int threads = count > 2 ? atoi(words[2]) : cpu_count();
-    must(cpu->open(&device, 0, threads));
-    for (int i = 0; i < op_layer_count && found + 4 <= RESULTS; i++) {
-        if (!strstr(op_layers[i].name, part))
-            continue;
-        bool in_hardware;
-        found += bench_layer(device, &op_layers[i], DT_F32, &results[found]);
-        if (cpu->supports(device, DT_BF16, &in_hardware))
-            found += bench_layer(device, &op_layers[i], DT_BF16, &results[found]);
-    }
+    must(backend_open(device_name, threads, &backend, &device));
+    for (int i = 0; i < op_layer_count; i++)
+        for (int dtype = 0; dtype <= DT_F16 && found + 2 <= RESULTS; dtype++) {
+            bool in_hardware;
+            struct op_case layer = op_layers[i];
+            if (!strstr(layer.name, part) || !backend->supports(device, (enum dtype)dtype, &in_hardware))
+                continue;
+            if (!backend->synchronous)
+                layer.in.n *= LARGER;
+            found += bench_layer(device, &layer, (enum dtype)dtype, &results[found]);
+        }
     print_results(results, found, threads);
-    cpu->close(device);
+    if (path)
+        write_results(path, results, found);
+    backend->close(device);
     return 0;
 }

@@ -37,6 +37,11 @@ for part in ops race train; do
     check "$part has a table" grep -q '^ok  *test_loss: test_ties ' "$top/results/$part.txt"
 done
 check "what is not there is skipped, not passed" has fashion.json '$j->{skipped} == 1 && $j->{passed} == 0'
+if [ -x "$build/bench/bench_train" ] && [ -x "$build/bench/bench_ops" ]; then
+    run "$build" PART=bench BENCH_TRAIN='--case small_cnn --dtype fp32 --batch 8 --seconds 0.05' BENCH_OPS=nothing
+    check "bench measures steps" has bench.json '$j->{failed} == 0 && $j->{results}[0]{images_per_second} > 0 &&
+        $j->{results}[0]{net} eq "small_cnn" && $j->{results}[0]{host_waits} == 0'
+fi
 run "$build" PART=nothing
 check "an unknown part" ends 64 "there is no part 'nothing'"
 run "$build" DEVICE=cuda:63 PART=ops TESTS=test_flat

@@ -152,9 +152,9 @@ part_train() { tests test_agreement test_resume test_train; }
 value() { awk -F, -v name="$2" 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == name) at = i } END { print $at }' "$1"; }
 
 part_fashion() {
-    local data=${EVENKEEL_DATA:-}/fashion_mnist from=$SECONDS run=$work/fashion accuracy rate
+    local data=${EVENKEEL_DATA:-}/fashion-mnist from=$SECONDS run=$work/fashion accuracy rate
     if [ -z "${EVENKEEL_DATA:-}" ] || [ ! -d "$data" ]; then
-        verdict skipped fashion 0 'EVENKEEL_DATA names no folder with fashion_mnist in it'
+        verdict skipped fashion 0 'EVENKEEL_DATA names no folder with fashion-mnist in it'
         return
     fi
     # shellcheck disable=SC2086 # a list of words
@@ -172,10 +172,10 @@ part_fashion() {
     accuracy=$(awk '$1 == "top-1" { print $2 }' "$work/out")
     printf '{"name": "fashion: accuracy", "value": %s, "unit": "%%", "images_per_second": %s}\n' "${accuracy:-null}" "${rate:-null}" >>"$rows"
     say "    top-1 $accuracy % on the test images, $rate images/s in the last epoch"
-    # What 15 epochs reach on the CPU, less a percent; a dry run is not long enough for that.
+    # Linear models end at 84 to 85 %, small convolutional networks at 91 to 93; a shortened run is told by neither.
     if [ -n "${FASHION:-}" ]; then verdict skipped "fashion: accuracy" 0 "shortened by FASHION=$FASHION"; elif
-        awk -v a="${accuracy:-0}" 'BEGIN { exit !(a >= 91.5) }'; then verdict ok "fashion: accuracy" 0; else
-        verdict failed "fashion: accuracy" 0 "$accuracy %, expected 91.5 % or more"
+        awk -v a="${accuracy:-0}" 'BEGIN { exit !(a >= 90) }'; then verdict ok "fashion: accuracy" 0; else
+        verdict failed "fashion: accuracy" 0 "$accuracy %, expected 90 % or more"
     fi
 }
 
@@ -203,7 +203,6 @@ part_bench() {
     {
         measure steps "$BUILD/bench/bench_train" --device "$DEVICE" ${BENCH_TRAIN:-}
         measure operations "$BUILD/bench/bench_ops" --device "$DEVICE" ${BENCH_OPS:-}
-        measure 'rest of a step' "$BUILD/bench/bench_step" --device "$DEVICE"
     }
 }
 
@@ -213,7 +212,7 @@ part_torch() {
         return
     fi
     # shellcheck disable=SC2086
-    measure torch "$PYTHON" bench/torch_step.py --device "$DEVICE" --seconds "$(($(left) - 30))" ${BENCH_TORCH:-}
+    measure torch "$PYTHON" bench/torch_step.py --device "$DEVICE" --seconds "$(($(left) / 2))" --against "$RESULTS/bench.json" ${BENCH_TORCH:-}
 }
 
 status=0

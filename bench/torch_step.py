@@ -1,0 +1,267 @@
+#!/usr/bin/env python3
+"""Whole training steps in PyTorch, of the networks that bench/bench_train.c trains: what there is to compare with.
+
+Channels last, fused AdamW, loss read once a round; on a GPU cuDNN picks among all its algorithms (benchmark_limit 0).
+Each network runs in fp32 and under autocast (bf16; fp16 with a gradient scaler on a GPU), eager and with torch.compile
+(max-autotune). "batch" trains on one batch that is there already; "resident" picks images out of uint8 ones on the
+device, crops, flips and normalises them there. Rounds of the variants alternate, so that what disturbs one disturbs
+all; a row is a variant's median. The best variant of each network and data is what counts.
+
+With BENCH_JSON=FILE a JSON object per row is added there. Rows of bench_train in the file --against names (or the
+results of `make gpu-check PART=bench`) are set beside the best as ratios.
+"""
+import argparse
+import json
+import os
+import statistics
+import sys
+import time
+import warnings
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+IMAGES = 4096
+# image side, channels, classes, padding of random crops, batch, batch on a CPU
+NETS = {
+    "small_cnn": (28, 1, 10, 2, 128, 128),
+    "resnet18": (32, 3, 10, 4, 512, 64),
+    "resnet50": (224, 3, 1000, 4, 256, 8),
+}
+DTYPES = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def conv(inputs, outputs, kernel, stride=1):
+    return nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False)
+
+
+class Block(nn.Module):
+    """A residual block: two 3x3 convolutions, or with a width for the middle 1x1, 3x3, 1x1."""
+
+    def __init__(self, inputs, outputs, stride, middle=None):
+        super().__init__()
+        shapes = [(inputs, outputs, 3, stride), (outputs, outputs, 3, 1)]
+        if middle:
+            shapes = [(inputs, middle, 1, 1), (middle, middle, 3, stride), (middle, outputs, 1, 1)]
+        self.convs = nn.ModuleList(conv(*shape) for shape in shapes)
+        self.norms = nn.ModuleList(nn.BatchNorm2d(shape[1]) for shape in shapes)
+        self.down = None
+        if stride != 1 or inputs != outputs:
+            self.down = nn.Sequential(conv(inputs, outputs, 1, stride), nn.BatchNorm2d(outputs))
+
+    def forward(self, x):
+        y = x
+        for i, (convolve, norm) in enumerate(zip(self.convs, self.norms)):
+            y = norm(convolve(y))
+            if i + 1 < len(self.convs):
+                y = F.relu(y, inplace=True)
+        return F.relu(y + (self.down(x) if self.down else x), inplace=True)
+
+
+def resnet(counts, expansion, stem, classes):
+    layers, inputs = list(stem), 64
+    for stage, count in enumerate(counts):
+        width = 64 << stage
+        for i in range(count):
+            stride = 2 if stage and not i else 1
+            layers.append(Block(inputs, width * expansion, stride, width if expansion > 1 else None))
+            inputs = width * expansion
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(inputs, classes))
+
+
+def build(name):
+    _, channels, classes, *_ = NETS[name]
+    if name == "small_cnn":
+        layers, inputs = [], channels
+        for width in (32, 64, 128):
+            layers += [conv(inputs, width, 3), nn.BatchNorm2d(width), nn.ReLU(inplace=True), nn.MaxPool2d(2)]
+            inputs = width
+        return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(inputs, classes))
+    if name == "resnet18":
+        return resnet((2, 2, 2, 2), 1, [conv(channels, 64, 3), nn.BatchNorm2d(64), nn.ReLU(inplace=True)], classes)
+    stem = [conv(channels, 64, 7, 2), nn.BatchNorm2d(64), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2, 1)]
+    return resnet((3, 4, 6, 3), 4, stem, classes)
+
+
+class Data:
+    """Images on the device, and batches of them."""
+
+    def __init__(self, name, batch, device, resident):
+        side, channels, classes, self.pad, *_ = NETS[name]
+        self.side, self.batch, self.resident, self.at = side, batch, resident, 0
+        count = IMAGES if resident else batch
+        generator = torch.Generator().manual_seed(1)
+        pixels = torch.randint(0, 256, (count, channels, side, side), dtype=torch.uint8, generator=generator)
+        self.pixels = pixels.to(device, memory_format=torch.channels_last)
+        self.labels = torch.randint(0, classes, (count,), generator=generator).to(device)
+        self.order = torch.randperm(count, generator=generator).to(device)
+        self.fixed = (self.pixels.float() / 255 - 0.5) / 0.25
+
+    def pick(self):
+        """One crop offset per batch, as vectorised as plain PyTorch has it; a flip per image."""
+        if not self.resident:
+            return self.fixed, self.labels
+        if self.at + self.batch > len(self.order):
+            self.at = 0
+        rows = self.order[self.at:self.at + self.batch]
+        self.at += self.batch
+        x = F.pad(self.pixels[rows].float(), [self.pad] * 4)
+        top, left = (int(v) for v in torch.randint(0, 2 * self.pad + 1, (2,)))
+        x = x[:, :, top:top + self.side, left:left + self.side]
+        flip = torch.rand(len(rows), 1, 1, 1, device=x.device) < 0.5
+        x = (torch.where(flip, x.flip(3), x) / 255 - 0.5) / 0.25
+        return x.contiguous(memory_format=torch.channels_last), self.labels[rows]
+
+
+class Variant:
+    """One network, bound to a precision, a way of running and a data set; a call is a step."""
+
+    def __init__(self, net, dtype, mode, data, device):
+        self.net, self.dtype, self.mode, self.data, self.device = net, dtype, mode, data, device
+        torch.manual_seed(1)
+        model = build(net).to(device, memory_format=torch.channels_last)
+        self.optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.01, fused=True)
+        self.scaler = torch.amp.GradScaler(device.type, enabled=dtype == "fp16")
+
+        def loss_of(x, y):
+            with torch.autocast(device.type, DTYPES[dtype], enabled=dtype != "fp32"):
+                return F.cross_entropy(model(x), y)
+
+        self.loss_of = torch.compile(loss_of, mode="max-autotune") if mode == "compile" else loss_of
+
+    def step(self):
+        loss = self.loss_of(*self.data.pick())
+        self.optimizer.zero_grad(set_to_none=True)
+        self.scaler.scale(loss).backward()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        return loss.detach()
+
+    def round(self, steps):
+        """Seconds of a step, the last one's loss read by the host."""
+        begin = time.perf_counter()
+        for _ in range(steps):
+            if self.mode == "compile" and self.device.type == "cuda":
+                torch.compiler.cudagraph_mark_step_begin()
+            loss = self.step()
+        value = float(loss)
+        if value != value and self.dtype != "fp16":
+            raise RuntimeError(f"{self.net} {self.dtype} {self.mode}: the loss is {value}")
+        return (time.perf_counter() - begin) / steps
+
+
+def warm(variant, seconds):
+    """Compiles and lets algorithms be picked; says how many steps take that long."""
+    variant.round(1)
+    took = variant.round(1)
+    variant.round(3 if took < seconds else 1)
+    return max(1, min(1000, int(seconds / variant.round(1))))
+
+
+def bench(net, args, device, deadline):
+    batch = args.batch or NETS[net][5 if device.type == "cpu" else 4]
+    rows, variants = [], []
+    sets = {"batch": Data(net, batch, device, False), "resident": Data(net, batch, device, True)}
+    for mode in args.modes:
+        for dtype in args.dtypes:
+            if time.perf_counter() > deadline:
+                print(f"# {net} {dtype} {mode}: not run, the time is over (--seconds)", flush=True)
+                continue
+            variant = Variant(net, dtype, mode, sets["batch"], device)
+            try:
+                warm(variant, args.round)
+                variants.append(variant)
+            except Exception as error:  # a compiler that is missing, memory that is not there
+                print(f"# {net} {dtype} {mode}: {str(error).strip().splitlines()[0][:160]}", flush=True)
+    for data in sets:
+        for variant in variants:
+            variant.data, variant.times = sets[data], []
+            variant.steps = warm(variant, args.round)
+        for _ in range(args.rounds):
+            for variant in variants:
+                variant.times.append(variant.round(variant.steps))
+        for variant in variants:
+            seconds = statistics.median(variant.times)
+            rows.append({"name": "step", "program": "pytorch " + variant.mode, "net": net, "device": str(device),
+                         "dtype": variant.dtype, "batch": batch, "data": data,
+                         "images_per_second": round(batch / seconds, 1), "seconds": seconds,
+                         "rounds": len(variant.times)})
+            print(f"{net:10} {variant.dtype:5} {batch:5}  {data:9} {batch / seconds:10.0f} images/s "
+                  f"{seconds * 1e3:9.3f} ms a step  {variant.mode}", flush=True)
+    write(rows)
+    if device.type == "cuda":
+        variants.clear()
+        sets.clear()
+        torch.cuda.empty_cache()
+    return rows
+
+
+def write(rows):
+    if os.environ.get("BENCH_JSON"):
+        with open(os.environ["BENCH_JSON"], "a") as file:
+            file.writelines(json.dumps(row) + "\n" for row in rows)
+
+
+def compare(rows, path):
+    """Ratios of evenkeel's best to PyTorch's best, per network, data and batch."""
+    try:
+        text = open(path).read()
+    except OSError:
+        print(f"# nothing to compare with: {path} is not there")
+        return []
+    ours = json.loads(text)["results"] if text.lstrip().startswith('{"part"') else [json.loads(l) for l in text.splitlines()]
+    ratios = []
+    for net in NETS:
+        for data in ("batch", "resident"):
+            for kind in ("fp32", "best"):
+                def best(table):
+                    fits = [r for r in table if r.get("name") == "step" and r["net"] == net and r["data"] == data
+                            and (kind == "best" or r["dtype"] == kind)]
+                    return max(fits, key=lambda r: r["images_per_second"], default=None)
+                mine, theirs = best([r for r in ours if r.get("program") == "evenkeel"]), best(rows)
+                if not mine or not theirs or mine["batch"] != theirs["batch"]:
+                    continue
+                ratio = mine["images_per_second"] / theirs["images_per_second"]
+                ratios.append({"name": "ratio", "net": net, "data": data, "precision": kind, "ratio": round(ratio, 3)})
+                print(f"{net:10} {data:9} {kind:5} evenkeel {mine['images_per_second']:9.0f} ({mine['dtype']}) : PyTorch "
+                      f"{theirs['images_per_second']:9.0f} ({theirs['dtype']}, {theirs['program'].split()[1]}) = {ratio:.2f}")
+    return ratios
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--nets", nargs="+", default=list(NETS), choices=list(NETS))
+    parser.add_argument("--dtypes", nargs="+", choices=list(DTYPES))
+    parser.add_argument("--modes", nargs="+", default=["eager", "compile"], choices=["eager", "compile"])
+    parser.add_argument("--batch", type=int, default=0)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--round", type=float, default=0.5, help="seconds of one round")
+    parser.add_argument("--seconds", type=float, default=1e9, help="after these nothing new is begun")
+    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--against", default="", help="rows of bench_train")
+    args = parser.parse_args()
+    device = torch.device(args.device)
+    if device.type == "cuda" and not torch.cuda.is_available():
+        sys.exit("torch_step: PyTorch finds no GPU here; install one built for CUDA, or use --device cpu")
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    args.dtypes = args.dtypes or (["fp32", "bf16"] if device.type == "cpu" else list(DTYPES))
+    warnings.filterwarnings("ignore")
+    torch.backends.cudnn.benchmark = True
+    torch.backends.cudnn.benchmark_limit = 0
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    begin = time.perf_counter()
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} threads"
+    print(f"PyTorch {torch.__version__} on {device}, {name}", flush=True)
+    rows = [{"name": "pytorch", "version": torch.__version__, "device": str(device), "device_text": name}]
+    write(rows)
+    for net in args.nets:
+        rows += bench(net, args, device, begin + args.seconds)
+    if args.against:
+        write(compare(rows, args.against))
+
+
+if __name__ == "__main__":
+    main()
