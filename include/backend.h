@@ -152,6 +152,8 @@ struct op_desc {
     bool deterministic;      /* results repeat bit for bit, also where another way is faster */
     bool sizes_only;         /* for needs alone: quick, scratch as much as it may come to, never run */
     bool tf32;               /* operands in fp32 may be rounded to TF32 in products and convolutions */
+    bool norm_after;         /* a normalisation in training reads out: see op_needs.gives_sums */
+    bool norm_before;        /* in[0] is a rectified normalisation's alone: see op_needs.takes_norm */
 };
 
 /* What prepare found out an operation needs. */
@@ -162,6 +164,11 @@ struct op_needs {
         int64_t count;    /* elements in the backend's own layout, >= the canonical count; what is more stays 0 */
         enum dtype dtype; /* what forward and backward read: DT_F32 the master, else the low-precision copy */
     } weight[OP_MAX_WEIGHTS];
+    /* Work of a normalisation next to it that this node does with its own where it is faster so; the plan tells both
+     * sides in op_call. What passes between them lies in this node's saved memory. */
+    bool gives_sums; /* forward in training also leaves what norm_after's statistics are computed from */
+    bool takes_norm; /* backward also does all of norm_before's but the last pass over its values; in_grad[0] is then
+                        the gradient behind the rectifier */
 };
 
 /* What a pass writes overlaps nothing else that it reads or writes: an input's gradient is never in place of out_grad.
@@ -178,6 +185,10 @@ struct op_call {
     const struct step_control *control; /* device memory */
     int node;                           /* number in the graph */
     bool training;                      /* forward: batch statistics, dropout */
+    /* Joined with a neighbour, by op_needs; else NULL. */
+    const struct op_call *sums_by;  /* normalisation: the call whose forward left its sums */
+    const struct op_call *taken_by; /* normalisation: the call whose backward does most of its own */
+    const struct op_call *takes;    /* and the other side of that: the normalisation's call */
 };
 
 struct op_impl {

@@ -14,6 +14,7 @@ struct plan_options {
     bool accumulate;          /* gradients of several batches are summed before an update */
     bool ema;
     bool private_buffers; /* no two activations share memory: slower, larger, for finding what sharing broke */
+    bool apart;           /* no two operations are joined: slower, for finding what joining broke */
     bool decay_all;       /* weight decay on biases and norms too (torch's default); else only on weights of rank > 1 */
     int64_t samples;      /* of the data set, each of which is remembered in SLAB_SAMPLES; 0: none is */
     bool survey;          /* plan_survey_* will be called */
@@ -67,6 +68,11 @@ struct plan_sum {
     size_t offset;
 };
 
+/* Which normalisations a node does work of (op_needs); -1: none. */
+struct plan_join {
+    int gives_sums_to, takes;
+};
+
 /* Steps whose records are kept: those under way, and as many that nobody has read yet. */
 enum { PLAN_RECORDS = 8 * BACKEND_LEAD };
 
@@ -83,6 +89,7 @@ struct plan {
     struct slab slabs[SLAB_COUNT];
     void **states;                  /* per node: what the operation prepared */
     struct op_call *calls;          /* per node */
+    struct plan_join *joins;        /* per node */
     struct plan_value *values;      /* per graph value */
     struct plan_sum *gradient_sums; /* in backward order */
     int gradient_sum_count;

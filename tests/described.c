@@ -60,6 +60,26 @@ int described_conv(const union op_params *params, struct shape in, struct shape 
     cuda_conv2d.release(state);
     return status;
 }
+
+int described_joined(const union op_params *params, struct shape in, struct shape out, bool before, bool after,
+                     struct op_needs *needs)
+{
+    const struct op_desc desc = {.params = params,
+                                 .in = {in},
+                                 .out = out,
+                                 .in_count = 1,
+                                 .dtype = DT_F16,
+                                 .training = true,
+                                 .in_grad = {true},
+                                 .deterministic = true,
+                                 .norm_before = before,
+                                 .norm_after = after};
+    void *state = NULL;
+    *needs = (struct op_needs){0};
+    int status = cuda_conv2d.prepare(described, &desc, &state, needs);
+    cuda_conv2d.release(state);
+    return status;
+}
 #else
 int described_nothing;
 #endif

@@ -12,14 +12,33 @@ struct cuda_symbol {
     void **at;
 };
 int cuda_library_load(const char *file, const char *product, const struct cuda_symbol *symbols);
-/* Every convolution of a network, in every precision. */
-static void plan_model(enum model_kind kind, enum stem_kind stem, struct shape image, int batch)
+/* In fp16 a convolution of channels in eights is joined with the normalisations next to it. */
+static void plan_joined(const struct graph *graph, int number, struct shape in, struct shape out, int *joined)
+{
+    const struct node *node = &graph->nodes[number];
+    const bool eights = in.c % 8 == 0 && out.c % 8 == 0 && node->params.conv2d.groups == 1;
+    bool before = false, after = false;
+    for (int i = 0; i < graph->node_count; i++) {
+        const struct node *other = &graph->nodes[i];
+        after |= other->op == OP_NORM && other->in[0] == node->out;
+        before |= other->op == OP_NORM && other->out == node->in[0] && !other->params.norm.add;
+    }
+    struct op_needs needs;
+    if (described_joined(&node->params, in, out, before, after, &needs) < 0)
+        fail_msg("%s joined: %s", node->name, fail_text());
+    assert_int_equal(needs.gives_sums, after && eights && !node->params.conv2d.bias);
+    assert_int_equal(needs.takes_norm, before && eights);
+    *joined += needs.gives_sums + needs.takes_norm;
+}
+
+/* Every convolution of a network, in every precision. Returns the parts of normalisations that were joined to them. */
+static int plan_model(enum model_kind kind, enum stem_kind stem, struct shape image, int batch)
 {
     const struct config config = {
         .model = {.name = kind, .stem = stem, .width = 32, .hidden = 128, .batch_norm = true}};
     struct graph graph;
     assert_int_equal(model_build(&graph, &config, image, 10), OK);
-    int convolutions = 0;
+    int convolutions = 0, joined = 0;
     for (int i = 0; i < graph.node_count; i++) {
         const struct node *node = &graph.nodes[i];
         if (node->op != OP_CONV2D)
@@ -32,9 +51,11 @@ static void plan_model(enum model_kind kind, enum stem_kind stem, struct shape i
                 fail_msg("%s: %s", node->name, fail_text());
         if (described_conv(&node->params, in, out, DT_F32, true) < 0)
             fail_msg("%s in TF32: %s", node->name, fail_text());
+        plan_joined(&graph, i, in, out, &joined);
     }
     assert_true(convolutions > 0);
     graph_free(&graph);
+    return joined;
 }
 
 static void test_small_cnn(void **state)
@@ -48,14 +69,14 @@ static void test_resnets_on_small_images(void **state)
 {
     (void)state;
     for (enum model_kind kind = MODEL_RESNET18; kind <= MODEL_RESNET50; kind++)
-        plan_model(kind, STEM_CIFAR, (struct shape){1, 32, 32, 3}, 512);
+        assert_true(plan_model(kind, STEM_CIFAR, (struct shape){1, 32, 32, 3}, 512) >= 20);
 }
 
 static void test_resnets_on_large_images(void **state)
 {
     (void)state;
     for (enum model_kind kind = MODEL_RESNET18; kind <= MODEL_RESNET50; kind++)
-        plan_model(kind, STEM_IMAGENET, (struct shape){1, 224, 224, 3}, 256);
+        assert_true(plan_model(kind, STEM_IMAGENET, (struct shape){1, 224, 224, 3}, 256) >= 20);
 }
 
 static void test_odd_shapes(void **state)

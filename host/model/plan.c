@@ -3,6 +3,7 @@
  * weights.c, what is printed in plan_print.c. */
 #include "plan.h"
 
+#include "joins.h"
 #include "liveness.h"
 #include "plan_fit.h"
 #include "text.h"
@@ -67,10 +68,17 @@ static int prepare_node(struct plan *plan, int number, size_t *saved_bytes, size
         desc.in[k] = with_batch(graph->values[node->in[k]].shape, batch);
         desc.in_grad[k] = plan->values[node->in[k]].wants_grad;
     }
+    const bool join = plan->options.training && !plan->options.apart;
+    const int after = join ? joins_norm_after(graph, number) : -1,
+              before = join ? joins_norm_before(graph, number) : -1;
+    desc.norm_after = after >= 0;
+    desc.norm_before = before >= 0;
     struct op_needs needs = {0};
     int status = impl->prepare(plan->device, &desc, &plan->states[number], &needs);
     if (status < 0)
         return FAIL(status, "%s: %s", node->name, fail_text());
+    plan->joins[number] =
+        (struct plan_join){.gives_sums_to = needs.gives_sums ? after : -1, .takes = needs.takes_norm ? before : -1};
     *saved_bytes = needs.saved_bytes;
     if (needs.scratch_bytes > *scratch_bytes)
         *scratch_bytes = needs.scratch_bytes;
@@ -123,7 +131,8 @@ static int last_use_of_saved(const struct plan *plan, int node)
     if (!plan->options.training)
         return node;
     const bool committed = plan->backend->ops[plan->graph->nodes[node].op]->commit != NULL;
-    return backward_moment(plan, committed ? -1 : node);
+    const int taken = plan->joins[node].takes;
+    return backward_moment(plan, committed ? -1 : taken >= 0 ? taken : node);
 }
 
 /* Values and what operations save: from the forward moment to the last reader, which may be a backward pass. */
@@ -287,10 +296,24 @@ static void bind_node(struct plan *plan, int number, size_t saved_bytes, size_t 
     }
 }
 
+static void bind_joins(struct plan *plan)
+{
+    for (int i = 0; i < plan->graph->node_count; i++) {
+        const struct plan_join *join = &plan->joins[i];
+        if (join->gives_sums_to >= 0)
+            plan->calls[join->gives_sums_to].sums_by = &plan->calls[i];
+        if (join->takes >= 0) {
+            plan->calls[join->takes].taken_by = &plan->calls[i];
+            plan->calls[i].takes = &plan->calls[join->takes];
+        }
+    }
+}
+
 static void bind_calls(struct plan *plan, const size_t *saved_bytes, const size_t *saved_offsets)
 {
     for (int i = 0; i < plan->graph->node_count; i++)
         bind_node(plan, i, saved_bytes[i], saved_offsets[i]);
+    bind_joins(plan);
     for (int i = 0; i < plan->gradient_sum_count; i++) {
         const struct plan_sum *sum = &plan->gradient_sums[i];
         plan->calls[sum->node].in_grad[sum->slot] = slab_at(plan, SLAB_ACTIVATION, sum->offset);
@@ -389,6 +412,7 @@ static int measure(struct plan *plan, struct measured *measured)
     const size_t nodes = (size_t)graph->node_count;
     plan->states = arena_push(&plan->arena, nodes * sizeof *plan->states);
     plan->calls = arena_push(&plan->arena, nodes * sizeof *plan->calls);
+    plan->joins = arena_push(&plan->arena, nodes * sizeof *plan->joins);
     plan->values = arena_push(&plan->arena, (size_t)graph->value_count * sizeof *plan->values);
     measured->saved_bytes = arena_push(&plan->arena, nodes * sizeof *measured->saved_bytes);
     measured->saved_offsets = arena_push(&plan->arena, nodes * sizeof *measured->saved_offsets);

@@ -1,17 +1,23 @@
 /* conv: two-dimensional convolution as three cuDNN plans, activations NHWC, weights {out,kh,kw,in/groups} (KRSC). Knows
  * what goes into and comes out of a pass; plans are dnn.c's. In bf16 and fp16 the weights' gradient is computed in fp32
  * where cuDNN has an engine for that which is no slower on this device; else it has the activations' dtype, as cuDNN's
- * fastest engines have it, and is widened afterwards. */
+ * fastest engines have it, and is widened afterwards. In fp16 a convolution does part of the work of normalisations
+ * next to it (norm.h) where cuDNN has an engine for both and that is faster than one after the other. */
 #include "dnn.h"
+#include "norm.h"
+#include "tune.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { SCRATCH_ALIGNMENT = 256 };
+enum {
+    SCRATCH_ALIGNMENT = 256,
+    JOINED_CHANNELS = 8, /* cuDNN's joined engines want multiples of it */
+};
 
 struct conv {
     struct dnn_plan plan[DNN_PASS_COUNT];
-    struct shape weight, out;
+    struct shape weight, in, out;
     enum dtype dtype;
     size_t narrow_bytes; /* of the weight gradient in the activations' dtype, at the start of scratch; 0: it is fp32 */
     bool bias;
@@ -56,6 +62,40 @@ static int build_weights(struct device *device, struct dnn_conv described, struc
     return status == ERR_UNSUPPORTED ? OK : status;
 }
 
+/* Builds the plan of a joined pass, and leaves it out where there is none or it is slower than the plain pass and what
+ * the normalisation then does itself. Without a clock (ms is NAN) what is there is taken. */
+static int build_joined(struct device *device, struct dnn_conv described, enum dnn_pass pass,
+                        const struct dnn_plan *plain, struct dnn_plan *joined)
+{
+    float spared = 0.0f;
+    described.precompiled = true;
+    const int status = dnn_plan_build(device, &described, pass, joined);
+    if (status == OK && !isnan(plain->ms))
+        TRY(cuda_norm_spared(device, pass == DNN_FORWARD_SUMS ? described.out : described.in, pass == DNN_DATA_NORM,
+                             &spared));
+    if (status < 0 || joined->ms > plain->ms + spared)
+        dnn_plan_free(joined);
+    return status == ERR_UNSUPPORTED ? OK : status;
+}
+
+static int build_all_joined(struct device *device, const struct op_desc *desc, const struct dnn_conv *described,
+                            struct conv *conv, struct op_needs *needs)
+{
+    struct dnn_plan *plan = conv->plan;
+    if (!desc->training || desc->sizes_only || desc->dtype != DT_F16 || described->groups != 1 ||
+        desc->in[0].c % JOINED_CHANNELS != 0 || desc->out.c % JOINED_CHANNELS != 0)
+        return OK;
+    if (desc->norm_after && !conv->bias)
+        TRY(build_joined(device, *described, DNN_FORWARD_SUMS, &plan[DNN_FORWARD], &plan[DNN_FORWARD_SUMS]));
+    if (desc->norm_before && desc->in_grad[0])
+        TRY(build_joined(device, *described, DNN_DATA_NORM, &plan[DNN_DATA], &plan[DNN_DATA_NORM]));
+    needs->gives_sums = plan[DNN_FORWARD_SUMS].plan;
+    needs->takes_norm = plan[DNN_DATA_NORM].plan;
+    if (needs->gives_sums || needs->takes_norm)
+        needs->saved_bytes = norm_joined_bytes(desc->out.c, desc->in[0].c);
+    return OK;
+}
+
 static int conv_build(struct device *device, const struct op_desc *desc, struct conv *conv, struct op_needs *needs)
 {
     const union op_params *params = desc->params;
@@ -75,6 +115,7 @@ static int conv_build(struct device *device, const struct op_desc *desc, struct 
     };
     conv->weight =
         (struct shape){desc->out.c, described.kernel_h, described.kernel_w, desc->in[0].c / described.groups};
+    conv->in = desc->in[0];
     conv->out = desc->out;
     conv->dtype = desc->dtype;
     conv->bias = params->conv2d.bias;
@@ -84,12 +125,14 @@ static int conv_build(struct device *device, const struct op_desc *desc, struct 
         TRY(build_weights(device, described, &conv->plan[DNN_WEIGHTS]));
     if (desc->training && desc->in_grad[0] && !desc->sizes_only)
         TRY(dnn_plan_build(device, &described, DNN_DATA, &conv->plan[DNN_DATA]));
+    TRY(build_all_joined(device, desc, &described, conv, needs));
     const int64_t count = shape_count(conv->weight);
     if (desc->training && weights_use(&conv->plan[DNN_WEIGHTS]) != DT_F32)
         conv->narrow_bytes =
             ((size_t)count * dtype_bytes(desc->dtype) + SCRATCH_ALIGNMENT - 1) / SCRATCH_ALIGNMENT * SCRATCH_ALIGNMENT;
-    needs->scratch_bytes = larger(larger(conv->plan[DNN_FORWARD].workspace_bytes, conv->plan[DNN_DATA].workspace_bytes),
-                                  conv->narrow_bytes + conv->plan[DNN_WEIGHTS].workspace_bytes);
+    for (int pass = 0; pass < DNN_PASS_COUNT; pass++)
+        needs->scratch_bytes = larger(needs->scratch_bytes, conv->plan[pass].workspace_bytes +
+                                                                (pass == DNN_WEIGHTS ? conv->narrow_bytes : 0));
     if (desc->sizes_only)
         needs->scratch_bytes = DNN_WORKSPACE_MOST + (size_t)count * sizeof(float);
     needs->weight[0].count = count;
@@ -121,11 +164,24 @@ static int64_t rows_of(const struct conv *conv)
     return (int64_t)conv->out.n * conv->out.h * conv->out.w;
 }
 
+struct norm_joined cuda_conv_joined(const struct op_call *call)
+{
+    const struct conv *conv = call->state;
+    return norm_joined_at(call->saved, conv->out.c, conv->in.c);
+}
+
 static int conv_forward(struct device *device, const struct op_call *call)
 {
     struct conv *conv = call->state;
-    const void *const arrays[] = {[DNN_X] = call->in[0], [DNN_W] = call->weight[0], [DNN_Y] = call->out};
-    TRY(dnn_plan_run(device, &conv->plan[DNN_FORWARD], arrays, call->scratch));
+    const void *arrays[DNN_ARRAY_COUNT] = {[DNN_X] = call->in[0], [DNN_W] = call->weight[0], [DNN_Y] = call->out};
+    enum dnn_pass pass = DNN_FORWARD;
+    if (call->training && conv->plan[DNN_FORWARD_SUMS].plan) {
+        const struct norm_joined joined = cuda_conv_joined(call);
+        pass = DNN_FORWARD_SUMS;
+        arrays[DNN_SUM] = joined.sum;
+        arrays[DNN_SQUARES] = joined.squares;
+    }
+    TRY(dnn_plan_run(device, &conv->plan[pass], arrays, call->scratch));
     return conv->bias ? cuda_bias_add(device, call->out, conv->dtype, call->weight[1], rows_of(conv), conv->out.c) : OK;
 }
 
@@ -143,12 +199,39 @@ static int conv_backward_weights(struct device *device, struct conv *conv, const
     return cuda_bias_grad(device, call->weight_grad[1], call->out_grad, conv->dtype, rows_of(conv), conv->out.c);
 }
 
+/* The gradient of the input, and what its normalisation's backward pass would do. */
+static int conv_backward_joined(struct device *device, struct conv *conv, const struct op_call *call)
+{
+    const struct op_call *norm = call->takes;
+    const float *saved = norm->saved;
+    const int64_t row = norm_row(conv->in.c);
+    const struct norm_joined joined = cuda_conv_joined(call);
+    const void *const arrays[DNN_ARRAY_COUNT] = {
+        [DNN_X] = call->in_grad[0],
+        [DNN_W] = call->weight[0],
+        [DNN_Y] = call->out_grad,
+        [DNN_NORM_X] = norm->in[0],
+        [DNN_MEAN] = saved + SAVED_MEAN * row,
+        [DNN_INVERSE] = saved + SAVED_INVERSE * row,
+        [DNN_SCALE] = norm->weight[0],
+        [DNN_BIAS] = norm->weight[1],
+        [DNN_SCALE_GRAD] = norm->weight_grad[0],
+        [DNN_BIAS_GRAD] = norm->weight_grad[1],
+        [DNN_A] = joined.a,
+        [DNN_B] = joined.b,
+        [DNN_C] = joined.c,
+    };
+    return dnn_plan_run(device, &conv->plan[DNN_DATA_NORM], arrays, call->scratch);
+}
+
 static int conv_backward(struct device *device, const struct op_call *call)
 {
     struct conv *conv = call->state;
     TRY(conv_backward_weights(device, conv, call));
     if (!call->in_grad[0])
         return OK;
+    if (call->takes)
+        return conv_backward_joined(device, conv, call);
     const void *const arrays[] = {[DNN_X] = call->in_grad[0], [DNN_W] = call->weight[0], [DNN_Y] = call->out_grad};
     return dnn_plan_run(device, &conv->plan[DNN_DATA], arrays, call->scratch);
 }

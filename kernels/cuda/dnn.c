@@ -14,7 +14,8 @@ enum {
     KEY_BYTES = 400,
 };
 
-static const char *const pass_names[DNN_PASS_COUNT] = {"forward", "backward by data", "backward by weights"};
+static const char *const pass_names[DNN_PASS_COUNT] = {"forward", "backward by data", "backward by weights",
+                                                       "forward with sums", "backward by data and norm"};
 
 /* ---- choice ---- */
 

@@ -8,16 +8,40 @@
 extern "C" {
 #endif
 
-/* What a plan computes. Sums are fp32 throughout. */
+/* What a plan computes. Sums are fp32 throughout. Those after DNN_WEIGHTS join a convolution with a part of the
+ * normalisation next to it; cuDNN has fast engines for them in fp16, of channels in eights. */
 enum dnn_pass {
-    DNN_FORWARD, /* Y = X * W */
-    DNN_DATA,    /* X = gradient of the input, Y being the output's */
-    DNN_WEIGHTS, /* W = gradient of the weights, in dnn_conv.weights_dtype */
+    DNN_FORWARD,      /* Y = X * W */
+    DNN_DATA,         /* X = gradient of the input, Y being the output's */
+    DNN_WEIGHTS,      /* W = gradient of the weights, in dnn_conv.weights_dtype */
+    DNN_FORWARD_SUMS, /* DNN_FORWARD, and per output channel SUM and SQUARES of Y */
+    DNN_DATA_NORM,    /* DNN_DATA behind the rectifier of the normalisation of NORM_X that made the input: X is 0 where
+                         (NORM_X - MEAN) * INVERSE * SCALE + BIAS is not positive. And the rest of its backward pass up to
+                         one formula per element: the gradients of SCALE and BIAS, and per channel A, B, C, the gradient
+                         of NORM_X being A * X + B * NORM_X + C */
     DNN_PASS_COUNT,
 };
 
-/* The arrays of a plan: inputs and results alike. NHWC, weights KRSC. */
-enum dnn_array { DNN_X, DNN_W, DNN_Y, DNN_ARRAY_COUNT };
+/* The arrays of a plan: inputs and results alike. NHWC, weights KRSC; those after DNN_NORM_X are fp32, one value per
+ * channel. */
+enum dnn_array {
+    DNN_X,
+    DNN_W,
+    DNN_Y,
+    DNN_NORM_X,
+    DNN_SUM,
+    DNN_SQUARES,
+    DNN_MEAN,
+    DNN_INVERSE,
+    DNN_SCALE,
+    DNN_BIAS,
+    DNN_SCALE_GRAD,
+    DNN_BIAS_GRAD,
+    DNN_A,
+    DNN_B,
+    DNN_C,
+    DNN_ARRAY_COUNT
+};
 #define DNN_ID(array) ((array) + 1) /* in the graph */
 
 struct dnn_conv {
@@ -27,9 +51,10 @@ struct dnn_conv {
     int kernel_h, kernel_w, stride, pad_h, pad_w, groups;
     bool deterministic; /* only plans whose results repeat bit for bit */
     bool tf32;          /* fp32 operands may be rounded to TF32 */
+    bool precompiled;   /* no engine that is compiled when the plan is made */
 };
 
-enum { DNN_PARTS = 24, DNN_WORKSPACE_MOST = 256 << 20 };
+enum { DNN_PARTS = 40, DNN_WORKSPACE_MOST = 256 << 20 };
 
 struct dnn_use {
     enum dnn_array array;

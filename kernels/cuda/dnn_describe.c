@@ -6,7 +6,7 @@
 #include "vendor.h"
 #include <assert.h>
 
-enum { TENSOR_ALIGNMENT = 16 };
+enum { TENSOR_ALIGNMENT = 16, INNER_ID = 1000 };
 
 struct attribute {
     cudnnBackendAttributeName_t name;
@@ -31,7 +31,8 @@ static int describe(struct dnn_plan *plan, cudnnBackendDescriptorType_t type, co
 
 /* ---- operands ---- */
 
-static int describe_tensor(struct dnn_plan *plan, enum dtype dtype, int64_t id, struct shape shape,
+/* Inner: it goes from one operation to the next and is never written to memory. */
+static int describe_tensor(struct dnn_plan *plan, enum dtype dtype, int64_t id, bool inner, struct shape shape,
                            cudnnBackendDescriptor_t *made)
 {
     static const cudnnDataType_t types[DT_COUNT] = {
@@ -45,6 +46,7 @@ static int describe_tensor(struct dnn_plan *plan, enum dtype dtype, int64_t id, 
                         {CUDNN_ATTR_TENSOR_STRIDES, CUDNN_TYPE_INT64, 4, strides},
                         {CUDNN_ATTR_TENSOR_UNIQUE_ID, CUDNN_TYPE_INT64, 1, &id},
                         {CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, CUDNN_TYPE_INT64, 1, &alignment},
+                        {CUDNN_ATTR_TENSOR_IS_VIRTUAL, CUDNN_TYPE_BOOLEAN, 1, &inner},
                         {0},
                     },
                     made);
@@ -55,7 +57,17 @@ static int describe_array(struct dnn_plan *plan, enum dnn_array array, enum dtyp
                           cudnnBackendDescriptor_t *made)
 {
     plan->uses[plan->use_count++] = (struct dnn_use){array, dtype, (size_t)shape_count(shape) * dtype_bytes(dtype)};
-    return describe_tensor(plan, dtype, DNN_ID(array), shape, made);
+    return describe_tensor(plan, dtype, DNN_ID(array), false, shape, made);
+}
+
+static int describe_channels(struct dnn_plan *plan, enum dnn_array array, int channels, cudnnBackendDescriptor_t *made)
+{
+    return describe_array(plan, array, DT_F32, (struct shape){1, 1, 1, channels}, made);
+}
+
+static int describe_inner(struct dnn_plan *plan, struct shape shape, cudnnBackendDescriptor_t *made)
+{
+    return describe_tensor(plan, DT_F32, INNER_ID + plan->part_count, true, shape, made);
 }
 
 static int describe_convolution(struct dnn_plan *plan, const struct dnn_conv *conv, cudnnBackendDescriptor_t *made)
@@ -97,7 +109,7 @@ static int describe_pass(struct dnn_plan *plan, const struct dnn_conv *conv, enu
     static const struct {
         cudnnBackendDescriptorType_t type;
         cudnnBackendAttributeName_t x, w, y, convolution, alpha, beta;
-    } names[DNN_PASS_COUNT] = {
+    } names[] = {
         [DNN_FORWARD] = PASS(FORWARD, FORWARD, X, W, Y),
         [DNN_DATA] = PASS(BACKWARD_DATA, BWD_DATA, DX, W, DY),
         [DNN_WEIGHTS] = PASS(BACKWARD_FILTER, BWD_FILTER, X, DW, DY),
@@ -118,21 +130,148 @@ static int describe_pass(struct dnn_plan *plan, const struct dnn_conv *conv, enu
                     operation);
 }
 
+static int describe_sums(struct dnn_plan *plan, const struct dnn_conv *conv, cudnnBackendDescriptor_t y,
+                         cudnnBackendDescriptor_t *operation)
+{
+    const cudnnGenStatsMode_t mode = CUDNN_GENSTATS_SUM_SQSUM;
+    const cudnnDataType_t math = CUDNN_DATA_FLOAT;
+    cudnnBackendDescriptor_t sum, squares;
+    TRY(describe_channels(plan, DNN_SUM, conv->out.c, &sum));
+    TRY(describe_channels(plan, DNN_SQUARES, conv->out.c, &squares));
+    return describe(plan, CUDNN_BACKEND_OPERATION_GEN_STATS_DESCRIPTOR,
+                    (const struct attribute[]){
+                        {CUDNN_ATTR_OPERATION_GENSTATS_MODE, CUDNN_TYPE_GENSTATS_MODE, 1, &mode},
+                        {CUDNN_ATTR_OPERATION_GENSTATS_MATH_PREC, CUDNN_TYPE_DATA_TYPE, 1, &math},
+                        {CUDNN_ATTR_OPERATION_GENSTATS_XDESC, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &y},
+                        {CUDNN_ATTR_OPERATION_GENSTATS_SUMDESC, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &sum},
+                        {CUDNN_ATTR_OPERATION_GENSTATS_SQSUMDESC, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &squares},
+                        {0},
+                    },
+                    operation);
+}
+
+static int describe_mode(struct dnn_plan *plan, cudnnPointwiseMode_t mode, cudnnBackendDescriptor_t *made)
+{
+    const cudnnDataType_t math = CUDNN_DATA_FLOAT;
+    return describe(plan, CUDNN_BACKEND_POINTWISE_DESCRIPTOR,
+                    (const struct attribute[]){
+                        {CUDNN_ATTR_POINTWISE_MODE, CUDNN_TYPE_POINTWISE_MODE, 1, &mode},
+                        {CUDNN_ATTR_POINTWISE_MATH_PREC, CUDNN_TYPE_DATA_TYPE, 1, &math},
+                        {0},
+                    },
+                    made);
+}
+
+/* y = x (mode) b */
+static int describe_pointwise(struct dnn_plan *plan, cudnnPointwiseMode_t mode, cudnnBackendDescriptor_t x,
+                              cudnnBackendDescriptor_t b, cudnnBackendDescriptor_t y,
+                              cudnnBackendDescriptor_t *operation)
+{
+    cudnnBackendDescriptor_t described;
+    TRY(describe_mode(plan, mode, &described));
+    return describe(plan, CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR,
+                    (const struct attribute[]){
+                        {CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &described},
+                        {CUDNN_ATTR_OPERATION_POINTWISE_XDESC, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &x},
+                        {CUDNN_ATTR_OPERATION_POINTWISE_BDESC, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &b},
+                        {CUDNN_ATTR_OPERATION_POINTWISE_YDESC, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &y},
+                        {0},
+                    },
+                    operation);
+}
+
+/* to = from where x is positive, else 0 */
+static int describe_rectifier_backward(struct dnn_plan *plan, cudnnBackendDescriptor_t x, cudnnBackendDescriptor_t from,
+                                       cudnnBackendDescriptor_t to, cudnnBackendDescriptor_t *operation)
+{
+    cudnnBackendDescriptor_t described;
+    TRY(describe_mode(plan, CUDNN_POINTWISE_RELU_BWD, &described));
+    return describe(plan, CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR,
+                    (const struct attribute[]){
+                        {CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &described},
+                        {CUDNN_ATTR_OPERATION_POINTWISE_XDESC, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &x},
+                        {CUDNN_ATTR_OPERATION_POINTWISE_DYDESC, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &from},
+                        {CUDNN_ATTR_OPERATION_POINTWISE_DXDESC, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &to},
+                        {0},
+                    },
+                    operation);
+}
+
 /* ---- graphs ---- */
+
+enum { OPERATIONS_MOST = 8 };
+
+struct operations {
+    cudnnBackendDescriptor_t list[OPERATIONS_MOST];
+    int count;
+};
+
+static cudnnBackendDescriptor_t *next(struct operations *operations)
+{
+    assert(operations->count < OPERATIONS_MOST);
+    return &operations->list[operations->count++];
+}
+
+/* What comes after the convolution's backward pass by data, whose result is inner. */
+static int describe_norm_backward(struct dnn_plan *plan, const struct dnn_conv *conv, cudnnBackendDescriptor_t grad,
+                                  struct operations *operations)
+{
+    static const enum dnn_array arrays[] = {DNN_MEAN,      DNN_INVERSE, DNN_SCALE, DNN_BIAS, DNN_SCALE_GRAD,
+                                            DNN_BIAS_GRAD, DNN_A,       DNN_B,     DNN_C};
+    const cudnnDataType_t math = CUDNN_DATA_FLOAT;
+    cudnnBackendDescriptor_t of[DNN_ARRAY_COUNT], inner[4];
+    TRY(describe_array(plan, DNN_NORM_X, conv->dtype, conv->in, &of[DNN_NORM_X]));
+    TRY(describe_array(plan, DNN_X, conv->dtype, conv->in, &of[DNN_X]));
+    for (int i = 0; i < COUNT_OF(arrays); i++)
+        TRY(describe_channels(plan, arrays[i], conv->in.c, &of[arrays[i]]));
+    for (int i = 0; i < COUNT_OF(inner); i++)
+        TRY(describe_inner(plan, conv->in, &inner[i]));
+    TRY(describe_pointwise(plan, CUDNN_POINTWISE_SUB, of[DNN_NORM_X], of[DNN_MEAN], inner[0], next(operations)));
+    TRY(describe_pointwise(plan, CUDNN_POINTWISE_MUL, inner[0], of[DNN_INVERSE], inner[1], next(operations)));
+    TRY(describe_pointwise(plan, CUDNN_POINTWISE_MUL, inner[1], of[DNN_SCALE], inner[2], next(operations)));
+    TRY(describe_pointwise(plan, CUDNN_POINTWISE_ADD, inner[2], of[DNN_BIAS], inner[3], next(operations)));
+    TRY(describe_rectifier_backward(plan, inner[3], grad, of[DNN_X], next(operations)));
+    return describe(
+        plan, CUDNN_BACKEND_OPERATION_BN_BWD_WEIGHTS_DESCRIPTOR,
+        (const struct attribute[]){
+            {CUDNN_ATTR_OPERATION_BN_BWD_WEIGHTS_MATH_PREC, CUDNN_TYPE_DATA_TYPE, 1, &math},
+            {CUDNN_ATTR_OPERATION_BN_BWD_WEIGHTS_X_DESC, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &of[DNN_NORM_X]},
+            {CUDNN_ATTR_OPERATION_BN_BWD_WEIGHTS_DY_DESC, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &of[DNN_X]},
+            {CUDNN_ATTR_OPERATION_BN_BWD_WEIGHTS_MEAN_DESC, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &of[DNN_MEAN]},
+            {CUDNN_ATTR_OPERATION_BN_BWD_WEIGHTS_INVSTD_DESC, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &of[DNN_INVERSE]},
+            {CUDNN_ATTR_OPERATION_BN_BWD_WEIGHTS_BN_SCALE_DESC, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &of[DNN_SCALE]},
+            {CUDNN_ATTR_OPERATION_BN_BWD_WEIGHTS_DBN_SCALE_DESC, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &of[DNN_SCALE_GRAD]},
+            {CUDNN_ATTR_OPERATION_BN_BWD_WEIGHTS_DBN_BIAS_DESC, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &of[DNN_BIAS_GRAD]},
+            {CUDNN_ATTR_OPERATION_BN_BWD_WEIGHTS_EQ_DY_SCALE_DESC, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &of[DNN_A]},
+            {CUDNN_ATTR_OPERATION_BN_BWD_WEIGHTS_EQ_X_SCALE_DESC, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &of[DNN_B]},
+            {CUDNN_ATTR_OPERATION_BN_BWD_WEIGHTS_EQ_BIAS, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &of[DNN_C]},
+            {0},
+        },
+        next(operations));
+}
 
 int dnn_describe(struct dnn_plan *plan, const struct dnn_conv *conv, enum dnn_pass pass, void **graph)
 {
+    static const enum dnn_pass bare[DNN_PASS_COUNT] = {DNN_FORWARD, DNN_DATA, DNN_WEIGHTS, DNN_FORWARD, DNN_DATA};
     const struct shape weight = {conv->out.c, conv->kernel_h, conv->kernel_w, conv->in.c / conv->groups};
     struct operands operands;
-    cudnnBackendDescriptor_t operation;
-    TRY(describe_array(plan, DNN_X, conv->dtype, conv->in, &operands.x));
+    struct operations operations = {.count = 0};
+    if (pass == DNN_DATA_NORM)
+        TRY(describe_inner(plan, conv->in, &operands.x));
+    else
+        TRY(describe_array(plan, DNN_X, conv->dtype, conv->in, &operands.x));
     TRY(describe_array(plan, DNN_W, pass == DNN_WEIGHTS ? conv->weights_dtype : conv->dtype, weight, &operands.w));
     TRY(describe_array(plan, DNN_Y, conv->dtype, conv->out, &operands.y));
-    TRY(describe_pass(plan, conv, pass, &operands, &operation));
-    return describe(plan, CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR,
-                    (const struct attribute[]){
-                        {CUDNN_ATTR_OPERATIONGRAPH_OPS, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &operation},
-                        {0},
-                    },
-                    graph);
+    TRY(describe_pass(plan, conv, bare[pass], &operands, next(&operations)));
+    if (pass == DNN_FORWARD_SUMS)
+        TRY(describe_sums(plan, conv, operands.y, next(&operations)));
+    if (pass == DNN_DATA_NORM)
+        TRY(describe_norm_backward(plan, conv, operands.x, &operations));
+    return describe(
+        plan, CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR,
+        (const struct attribute[]){
+            {CUDNN_ATTR_OPERATIONGRAPH_OPS, CUDNN_TYPE_BACKEND_DESCRIPTOR, operations.count, operations.list},
+            {0},
+        },
+        graph);
 }

@@ -212,12 +212,12 @@ int dnn_search(struct device *device, const struct dnn_conv *conv, void *graph, 
 {
     static const cudnnBackendHeurMode_t modes[] = {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_B, CUDNN_HEUR_MODE_FALLBACK};
     struct search search = {.device = device, .conv = conv, .graph = graph, .most = most, .found = found};
-    for (int compiled = 0; compiled < 2 && search.count == 0; compiled++) {
+    for (int compiled = 0; compiled < 2 && search.count == 0 && !(compiled && conv->precompiled); compiled++) {
         search.runtime_compiled = compiled;
         for (int i = 0; i < COUNT_OF(modes) && search.count < most; i++)
             ask_heuristic(&search, modes[i]);
     }
-    if (search.count == 0)
+    if (search.count == 0 && !conv->precompiled)
         ask_engines(&search);
     return search.count;
 }

@@ -12,6 +12,7 @@
  *
  * Sums are fp32 over at most 128 values of one thread, which takes its statistics relative to its first value; threads
  * of a block are merged in a fixed order, and blocks in double by a second kernel. */
+#include "norm.h"
 #include "rows.cuh"
 #include <stdlib.h>
 
@@ -23,8 +24,7 @@ enum {
     FINISH_STRANDS = 64,
 };
 
-/* Rows of saved, one float per channel; after them the mask. The variance is the unbiased one. */
-enum { SAVED_MEAN, SAVED_INVERSE, SAVED_VARIANCE, SAVED_ROWS };
+/* Saved are the rows of norm.h; after them the mask. */
 
 struct norm {
     float epsilon, momentum;
@@ -269,7 +269,10 @@ static int norm_forward(struct device *device, const struct op_call *call)
     struct norm_channels channels = saved_channels(norm, call);
     return for_dtype(norm->dtype, [&](auto type) {
         using T = decltype(type);
-        if (call->training) {
+        if (call->training && call->sums_by) {
+            TRY(cuda_norm_from_sums(device, cuda_conv_joined(call->sums_by), (float *)call->saved, norm->cut.channels,
+                                    norm->cut.count / norm->cut.channels, norm->epsilon));
+        } else if (call->training) {
             CUDA_TRY(launch(statistics<T>, rows_blocks(norm->cut), THREADS, 0, device->stream, (const T *)call->in[0],
                             norm->cut, (float *)call->scratch));
             CUDA_TRY(launch(finish_statistics, finish_blocks(norm), FINISH_CHANNELS * FINISH_STRANDS, 0, device->stream,
@@ -415,6 +418,11 @@ static int launch_backward(struct device *device, const struct norm *norm, const
 static int norm_backward(struct device *device, const struct op_call *call)
 {
     const struct norm *norm = (const struct norm *)call->state;
+    if (call->taken_by && !call->in_grad[0])
+        return OK;
+    if (call->taken_by)
+        return cuda_norm_apply(device, call->in_grad[0], call->out_grad, call->in[0], cuda_conv_joined(call->taken_by),
+                               norm->cut.count / norm->cut.channels, norm->cut.channels);
     return for_dtype(norm->dtype, [&](auto type) {
         using T = decltype(type);
         if (!norm->relu)
@@ -467,7 +475,7 @@ static int norm_prepare(struct device *, const struct op_desc *desc, void **stat
              desc->params->norm.add,
              desc->dtype,
              cut,
-             rows_divide(in.c, 4) * 4};
+             norm_row(in.c)};
     needs->scratch_bytes = sizeof(float) * size_t(2 * norm->row + int64_t(cut.chunks) * 2 * cut.lanes);
     needs->saved_bytes = desc->training ? sizeof(float) * size_t(SAVED_ROWS * norm->row) : 0;
     if (desc->training && norm->relu && norm->add)

@@ -5,6 +5,7 @@
 #include "blas.h"
 #include "dnn.h"
 #include "launch.cuh"
+#include <cmath>
 #include <cstdio>
 
 namespace
@@ -107,9 +108,9 @@ struct conv_plan {
 template <class T> __global__ void conv_kernel(conv_plan plan, int64_t count, T *x, void *w, T *y)
 {
     for (int64_t i = threadIdx.x; i < count; i += THREADS)
-        if (plan.pass == DNN_FORWARD)
+        if (plan.pass == DNN_FORWARD || plan.pass == DNN_FORWARD_SUMS)
             forward_at<T>(i, plan.conv, x, (const T *)w, y);
-        else if (plan.pass == DNN_DATA)
+        else if (plan.pass == DNN_DATA || plan.pass == DNN_DATA_NORM)
             data_at<T>(i, plan.conv, x, (const T *)w, y);
         else if (plan.conv.weights_dtype == DT_F32)
             weights_at<T>(i, plan.conv, x, (float *)w, y);
@@ -131,6 +132,48 @@ __global__ void product_kernel(blas_problem plan, const T *a, const T *b, U *out
     }
 }
 
+/* What joined passes add, a channel per thread. */
+template <class T> __global__ void sums_kernel(const T *y, int64_t pixels, int channels, float *sum, float *squares)
+{
+    for (int c = int(threadIdx.x); c < channels; c += THREADS) {
+        double total = 0, total_squares = 0;
+        for (int64_t i = 0; i < pixels; i++) {
+            const double value = double(gpu::to_float(y[i * channels + c]));
+            total += value;
+            total_squares += value * value;
+        }
+        sum[c] = float(total);
+        squares[c] = float(total_squares);
+    }
+}
+
+struct norm_arrays {
+    const float *mean, *inverse, *scale, *bias;
+    float *scale_grad, *bias_grad, *a, *b, *c;
+};
+
+template <class T>
+__global__ void norm_backward_kernel(T *grad, const T *x, int64_t pixels, int channels, norm_arrays norm)
+{
+    for (int c = int(threadIdx.x); c < channels; c += THREADS) {
+        const double mean = double(norm.mean[c]), inverse = double(norm.inverse[c]), scale = double(norm.scale[c]);
+        double total = 0, product = 0;
+        for (int64_t i = c; i < pixels * channels; i += channels) {
+            const double apart = double(gpu::to_float(x[i])) - mean;
+            if (!(apart * inverse * scale + double(norm.bias[c]) > 0))
+                grad[i] = T{0};
+            total += double(gpu::to_float(grad[i]));
+            product += double(gpu::to_float(grad[i])) * apart;
+        }
+        const double a = scale * inverse, slope = product * inverse * inverse / double(pixels);
+        norm.scale_grad[c] = float(product * inverse);
+        norm.bias_grad[c] = float(total);
+        norm.a[c] = float(a);
+        norm.b[c] = float(-a * slope);
+        norm.c[c] = float(a * (slope * mean - total / double(pixels)));
+    }
+}
+
 int spoil(device *device, void *workspace)
 {
     CUDA_TRY(
@@ -138,14 +181,31 @@ int spoil(device *device, void *workspace)
     return OK;
 }
 
-template <class T> int conv_run(device *device, const conv_plan *plan, const void *x, const void *w, const void *y)
+template <class T> int conv_run(device *device, const conv_plan *plan, const void *const *arrays)
 {
+    const void *x = arrays[DNN_X], *w = arrays[DNN_W], *y = arrays[DNN_Y];
     const dnn_conv &conv = plan->conv;
     const int64_t counts[DNN_PASS_COUNT] = {shape_count(conv.out), shape_count(conv.in),
                                             int64_t(conv.out.c) * conv.kernel_h * conv.kernel_w *
-                                                (conv.in.c / conv.groups)};
+                                                (conv.in.c / conv.groups),
+                                            shape_count(conv.out), shape_count(conv.in)};
     CUDA_TRY(gpu::launch(conv_kernel<T>, 1, THREADS, 0, device->stream, *plan, counts[plan->pass], (T *)x, (void *)w,
                          (T *)y));
+    if (plan->pass == DNN_FORWARD_SUMS)
+        CUDA_TRY(gpu::launch(sums_kernel<T>, 1, THREADS, 0, device->stream, (const T *)y,
+                             shape_count(conv.out) / conv.out.c, conv.out.c, (float *)arrays[DNN_SUM],
+                             (float *)arrays[DNN_SQUARES]));
+    if (plan->pass == DNN_DATA_NORM) {
+        const norm_arrays norm = {
+            (const float *)arrays[DNN_MEAN],  (const float *)arrays[DNN_INVERSE],
+            (const float *)arrays[DNN_SCALE], (const float *)arrays[DNN_BIAS],
+            (float *)arrays[DNN_SCALE_GRAD],  (float *)arrays[DNN_BIAS_GRAD],
+            (float *)arrays[DNN_A],           (float *)arrays[DNN_B],
+            (float *)arrays[DNN_C],
+        };
+        CUDA_TRY(gpu::launch(norm_backward_kernel<T>, 1, THREADS, 0, device->stream, (T *)x,
+                             (const T *)arrays[DNN_NORM_X], shape_count(conv.in) / conv.in.c, conv.in.c, norm));
+    }
     return OK;
 }
 
@@ -181,8 +241,12 @@ int dnn_plan_build(device *device, const dnn_conv *conv, dnn_pass pass, dnn_plan
     plan->uses[0] = {DNN_W, pass == DNN_WEIGHTS ? conv->weights_dtype : conv->dtype, 0};
     plan->use_count = 1;
     plan->workspace_bytes = WORKSPACE_BYTES;
-    /* Gradients in fp32 are slower than in 16 bits for some layers: both ways are gone. */
-    plan->ms = pass == DNN_WEIGHTS && conv->weights_dtype != conv->dtype && conv->out.c % 3 == 0 ? 2.0f : 1.0f;
+    /* Gradients in fp32 are slower than in 16 bits for some layers: both ways are gone. Other passes have no clock, so
+     * joined ones are taken. */
+    if (pass != DNN_WEIGHTS)
+        plan->ms = NAN;
+    else
+        plan->ms = conv->weights_dtype != conv->dtype && conv->out.c % 3 == 0 ? 2.0f : 1.0f;
     return OK;
 }
 
@@ -195,12 +259,11 @@ void dnn_plan_free(dnn_plan *plan)
 int dnn_plan_run(device *device, dnn_plan *plan, const void *const *arrays, void *workspace)
 {
     const conv_plan *described = static_cast<const conv_plan *>(plan->plan);
-    const void *x = arrays[DNN_X], *w = arrays[DNN_W], *y = arrays[DNN_Y];
     TRY(spoil(device, workspace));
     switch (described->conv.dtype) {
-    case DT_BF16: return conv_run<gpu::bf16>(device, described, x, w, y);
-    case DT_F16: return conv_run<gpu::fp16>(device, described, x, w, y);
-    default: return conv_run<float>(device, described, x, w, y);
+    case DT_BF16: return conv_run<gpu::bf16>(device, described, arrays);
+    case DT_F16: return conv_run<gpu::fp16>(device, described, arrays);
+    default: return conv_run<float>(device, described, arrays);
     }
 }
 

@@ -1,0 +1,34 @@
+/* joins: finds operations next to each other in a graph that can be computed in one. Knows no backend, and not whether
+ * it pays. */
+#include "joins.h"
+
+int joins_norm_after(const struct graph *graph, int node)
+{
+    for (int i = node + 1; i < graph->node_count; i++)
+        if (graph->nodes[i].op == OP_NORM && graph->nodes[i].in[0] == graph->nodes[node].out)
+            return i;
+    return -1;
+}
+
+static int readers(const struct graph *graph, int value)
+{
+    int count = value == graph->logits;
+    for (int i = 0; i < graph->node_count; i++)
+        for (int k = 0; k < graph->nodes[i].in_count; k++)
+            count += graph->nodes[i].in[k] == value;
+    return count;
+}
+
+int joins_norm_before(const struct graph *graph, int node)
+{
+    const int value = graph->nodes[node].in[0];
+    for (int i = 0; i < node; i++) {
+        const struct node *before = &graph->nodes[i];
+        if (before->out == value)
+            return before->op == OP_NORM && before->params.norm.relu && !before->params.norm.add &&
+                           readers(graph, value) == 1
+                       ? i
+                       : -1;
+    }
+    return -1;
+}

@@ -1,0 +1,12 @@
+/* joins: which neighbours in a graph a backend may compute together. Private to host/model/. */
+#ifndef JOINS_H
+#define JOINS_H
+#include "graph.h"
+
+/* The normalisation whose x is what this node makes; -1: none. */
+int joins_norm_after(const struct graph *graph, int node);
+/* The normalisation with rectifier and without addend that makes this node's first input, read by nobody else; -1:
+ * none. So the gradient of its result is this node's alone. */
+int joins_norm_before(const struct graph *graph, int node);
+
+#endif
