@@ -190,7 +190,7 @@ static bool take_kept(struct device *device, const char *key, struct blas_produc
         return false;
     cublasLtMatmulAlgo_t algorithm;
     cublasLtMatmulHeuristicResult_t checked;
-    uint64_t words[COUNT_OF(product->algorithm)];
+    uint64_t words[COUNT_OF(product->algorithm)] = {0};
     char *at = kept.choice;
     for (int i = 0; i < COUNT_OF(words); i++)
         words[i] = strtoull(at, &at, 16);
