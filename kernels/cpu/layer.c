@@ -2,14 +2,14 @@
  * and the CPU alone. The rule is `chosen`; everything else passes calls on. */
 #include "direct.h"
 
-/* Input channels from which on our own fp32 kernels take no longer than oneDNN's (bench/RESULTS.md). */
+/* Input channels from which on our own fp32 convolutions take no longer than oneDNN's (bench/RESULTS.md). */
 enum { FP32_CHANNELS = 64 };
 
 /* Our own kernels: in bf16 they are the faster ones; in fp32, where as fast, for what they have besides: sums that do
  * not depend on the number of threads, weights in one layout, and no allocation. */
 static const struct op_impl *chosen(enum op_kind kind, const struct op_desc *desc)
 {
-    const bool worthwhile = desc->dtype == DT_BF16 || desc->in[0].c >= FP32_CHANNELS;
+    const bool worthwhile = desc->dtype == DT_BF16 || (kind == OP_CONV2D && desc->in[0].c >= FP32_CHANNELS);
     if (worthwhile && direct_covers(kind, desc))
         return kind == OP_CONV2D ? &cpu_direct_conv2d : &cpu_direct_linear;
     return kind == OP_CONV2D ? &cpu_onednn_conv2d : &cpu_onednn_linear;
