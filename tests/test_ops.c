@@ -325,7 +325,7 @@ static bool is_own(const struct op_case *op_case, enum dtype dtype)
     const char *own = strstr(text, "own kernels (");
     if (!own || !strstr(own, dtype_name(dtype)) || (op_case->kind == OP_CONV2D && op_case->params.conv2d.groups > 1))
         return false;
-    return dtype == DT_BF16 || op_case->in.c >= 64;
+    return dtype == DT_BF16 || (op_case->kind == OP_CONV2D && op_case->in.c >= 64);
 }
 
 /* The values of a run are such that sums are exact in any order; spread over magnitudes they are not. */
