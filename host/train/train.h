@@ -44,6 +44,7 @@ int findings_look(struct trainer *trainer);
 /* Looks a last time; the verdict in a few words, "" where there were too few steps for one. */
 enum { FINDINGS_TEXT = 512 };
 int findings_end(struct trainer *trainer, char text[static FINDINGS_TEXT]);
+
 /* ---- layers.c: layers.csv ---- */
 bool layers_due(const struct trainer *trainer, int64_t step);
 /* After a surveyed step: reads its record and writes a row for each layer. Waits. */
