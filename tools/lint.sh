@@ -50,7 +50,7 @@ check_cppcheck() {
 
 check_shell() { shellcheck --severity=warning "${scripts[@]}"; }
 # Where there is no nvcc this says so and passes.
-check_nvcc() { ! NVCC_ARCH=all sh tests/test_nvcc.sh | grep -A 9 -e '^not ok' -e SKIP | grep -v '^ok' | tee /dev/stderr | grep -q '^not ok'; }
+check_nvcc() { ! NVCC_ARCH=all sh tests/test_nvcc.sh | grep -A 9 -e '^not ok' -e SKIP | grep -v '^ok' | tee -a /dev/stderr | grep -q '^not ok'; }
 check_clang() { $MAKE CC=clang BUILD="$BUILD/clang" CUDA_ARCH=sm_90 tests benches; }
 
 status=0
