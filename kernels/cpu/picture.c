@@ -159,6 +159,7 @@ BY_CHANNELS void linear_of(const struct picture *picture, const struct strip *st
     }
 #pragma omp simd
     for (int i = 0; i < strip->count * c; i++)
+        /* cppcheck-suppress uninitvar ; there is a value for each of these, put above */
         values[i] = augment_bilinear((float)corners.pixel[0][i], (float)corners.pixel[1][i], (float)corners.pixel[2][i],
                                      (float)corners.pixel[3][i], corners.across[i], corners.down[i]);
 }
