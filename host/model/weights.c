@@ -63,6 +63,8 @@ int plan_write_weight(struct plan *plan, enum slab_kind slab, int value, const f
 int plan_read_slab(struct plan *plan, enum slab_kind slab, void *to)
 {
     const struct slab *from = &plan->slabs[slab];
+    if (from->bytes == 0) /* and no memory: not a pointer to copy from, not even nothing */
+        return OK;
     TRY(plan->backend->download(plan->device, to, from->memory, from->bytes));
     return plan->backend->wait(plan->device);
 }
@@ -70,6 +72,8 @@ int plan_read_slab(struct plan *plan, enum slab_kind slab, void *to)
 int plan_write_slab(struct plan *plan, enum slab_kind slab, const void *from)
 {
     const struct slab *to = &plan->slabs[slab];
+    if (to->bytes == 0)
+        return OK;
     TRY(plan->backend->upload(plan->device, to->memory, from, to->bytes));
     return plan->backend->wait(plan->device);
 }
