@@ -233,7 +233,7 @@ FUZZ_SECONDS ?= 60
 fuzz: ## run every fuzzer for FUZZ_SECONDS (clang)
 	@$(SETUP) build lint
 	+@$(MAKE_ALL) fuzzers CC=clang SAN=address,undefined,fuzzer-no-link BUILD=$(BUILD)/fuzzers
-	@BUILD=$(BUILD)/fuzzers FUZZ_SECONDS=$(FUZZ_SECONDS) tools/fuzz.sh
+	@BUILD=$(BUILD)/fuzzers FUZZ_SECONDS=$(FUZZ_SECONDS) JOBS=$(JOBS) tools/fuzz.sh
 
 compile_commands.json: ## what editors and clang tools read
 	@{ echo '['; $(foreach s,$(SOURCES),printf '%s{"directory": "%s", "file": "%s", "command": "%s"}' \
