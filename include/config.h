@@ -110,6 +110,7 @@ struct config {
         int steps_every;     /* rows of steps.csv */
         int layers_every;    /* steps between two sets of rows of layers.csv; 0: none */
         int noise_every;     /* steps between two measurements of the gradient noise scale; 0: none */
+        bool tensorboard;    /* an event file too */
     } stats;
     struct {
         char dir[CONFIG_TEXT];    /* runs are folders in it */

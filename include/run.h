@@ -9,6 +9,7 @@
  * - log.jsonl: a JSON object per event
  * - stability.json: at the end, what the fluctuation of the loss was (stability.h)
  * - skipped.txt: "path: reason" of each image left out of the data; only where there are any
+ * - events.out.tfevents.*: with stats.tensorboard (tensorboard.h); one for each start
  * - samples.csv: at the end, what was seen of each training image (samples.h)
  * - checkpoints/
  * - DONE or FAILED: how the run ended; neither while it goes on or was interrupted
@@ -52,6 +53,7 @@ int run_write_skipped(struct run *run, const char *const *lines, int64_t count, 
 int run_log_step(struct run *run, const struct step_record *record, const struct loss_view *view);
 struct epoch_record {
     int64_t epoch;  /* from 0 */
+    int64_t step;   /* its last one, from 0 */
     double seconds; /* since the run began, resumed parts added */
     /* NaN: not computed */
     double train_loss, train_accuracy, val_loss, val_accuracy, val_accuracy5;

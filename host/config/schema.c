@@ -244,6 +244,8 @@ const struct key schema_keys[] = {
      .help =
          "the gradient's noise scale is measured every so many steps, at the price of one more forward and backward "
          "pass each; with train.accumulate eight times as often at next to no price; 0: never"},
+    {"stats", "tensorboard", "", BOOL(stats.tensorboard), .fallback = "false",
+     .help = "also write an event file that TensorBoard shows"},
 
     {"run", "dir", "", TEXT(run.dir), .fallback = "\"runs\"", .help = "the folder that holds the run directories"},
     {"run", "name", "", TEXT(run.name), .fallback = "\"\"",

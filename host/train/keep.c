@@ -167,6 +167,7 @@ int keep_save(struct trainer *trainer, const char *which)
         return FAIL(ERR_TRAINING, "%s", trainer->failure);
     trainer_account_time(trainer);
     TRY(run_sync(run, &state->steps_bytes, &state->results_bytes, &state->log_bytes));
+    TRY(tensorboard_sync(&trainer->tensorboard));
     TRY(checkpoint_path(folder, run->path, which));
     struct arena arena = {0};
     int status = checkpoint_save(folder, &trainer->session.plan, state->batches_tracked, trainer->session.metadata,

@@ -44,8 +44,10 @@ static int take(struct trainer *trainer, const struct step_record *record)
                     record->samples, record->epoch, trainer->session.train.subset.count, &view);
     console_step(&trainer->console, record, &view);
     int every = trainer->config.stats.steps_every;
-    if (record->bad || every <= 1 || record->step % every == 0)
-        return run_log_step(&trainer->run, record, &view);
+    if (record->bad || every <= 1 || record->step % every == 0) {
+        TRY(run_log_step(&trainer->run, record, &view));
+        TRY(tensorboard_step(&trainer->tensorboard, record, &view));
+    }
     return OK;
 }
 

@@ -3,6 +3,7 @@
 #define TRAIN_H
 #include "console.h"
 #include "state.h"
+#include "tensorboard.h"
 #include "trainer.h"
 #include "watch.h"
 
@@ -18,7 +19,8 @@ struct trainer {
     int64_t saved_step; /* state.step of the newest `last`; -1: none by this process */
     int64_t saved_epoch;
     struct append_file layers; /* path "": not open yet */
-    double clock;              /* up to here time is in state.seconds */
+    struct tensorboard tensorboard;
+    double clock; /* up to here time is in state.seconds */
     int32_t *order;
     double waited;        /* for images, before this epoch */
     int64_t records_read; /* steps before this have been taken into the state */

@@ -160,6 +160,7 @@ static struct epoch_record describe(const struct trainer *trainer, const struct 
     const struct train_state *state = &trainer->state;
     return (struct epoch_record){
         .epoch = state->epoch,
+        .step = state->step - 1,
         .seconds = state->seconds,
         .train_loss = train_loss(state),
         .train_accuracy = train_accuracy(state),
@@ -195,6 +196,7 @@ static void judge(struct trainer *trainer, const struct evaluation *evaluation, 
 static int log_epoch(struct trainer *trainer, const struct evaluation *evaluation, const struct epoch_record *record)
 {
     TRY(run_log_epoch(&trainer->run, record));
+    TRY(tensorboard_epoch(&trainer->tensorboard, record));
     console_epoch(&trainer->console, record);
     if (evaluation->nonfinite > 0)
         log_warn("the network's loss is not finite for %lld of %lld validation images",
@@ -397,6 +399,8 @@ static int open_run(struct trainer *trainer, const struct train_request *request
     TRY(run_write_env(&trainer->run, device, request->argc, request->argv));
     const struct dataset *train = &trainer->session.train_source.data, *val = &trainer->session.val_source.data;
     TRY(run_write_skipped(&trainer->run, train->skipped, train->skipped_count, val->skipped, val->skipped_count));
+    if (trainer->config.stats.tensorboard)
+        TRY(tensorboard_open(&trainer->tensorboard, &trainer->run, trainer->state.step, trainer->steps_per_epoch));
     TRY(facts_log(trainer));
     TRY(findings_images(trainer));
     TRY(findings_begin(trainer));
@@ -445,6 +449,7 @@ static void mark_failed(struct trainer *trainer, int status)
 static void close_trainer(struct trainer *trainer)
 {
     layers_close(trainer);
+    tensorboard_close(&trainer->tensorboard);
     run_close(&trainer->run);
     memory_give(trainer->order);
     session_close(&trainer->session);
