@@ -53,7 +53,7 @@ call --help
 ok "--help goes to stdout" all 'exited 0' 'prints "train"' 'silent err'
 call --version
 ok "--version is one line" all 'exited 0' 'prints "^evenkeel "' 'lines out 1'
-for command in train sweep find-lr doctor eval predict check synth pack config model devices; do
+for command in train sweep find-lr doctor report eval predict check synth pack config model devices; do
     call $command --help
     ok "$command --help" all 'exited 0' 'prints "usage: evenkeel"' 'silent err'
 done
@@ -117,6 +117,12 @@ call doctor "$whole" --json --probe
 ok "doctor --json" all 'prints "\"cause\":"' 'prints "\"trials\":"'
 call doctor "$whole" --budget nothing
 ok "doctor with a budget that is none" all 'exited 64' 'says "as 5% or 0.05"'
+call report "$whole"
+ok "report of the printed run" all 'exited 0' 'prints "report.html$"' 'silent err' 'grep -q "<svg" "$whole/report.html"'
+call report "$whole" --out page.html
+ok "report --out" all 'exited 0' 'prints "^page.html$"' '[ -s page.html ]'
+call report nowhere
+ok "report of no run" all 'exited 66' 'says "no run directory"'
 call doctor nowhere
 ok "doctor of no run" exited 66
 call eval "$whole" --json --weights last

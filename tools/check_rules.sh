@@ -22,7 +22,7 @@ includes() {
         }
         FNR == 1 { folder = FILENAME; sub("/[^/]*$", "", folder); name = substr(FILENAME, length(folder) + 2) }
         pass == 1 && folder == "include" && !(name in level) && match($0, /Level [0-9]+/) {
-            level[name] = substr($0, RSTART + 6, RLENGTH - 6)
+            level[name] = substr($0, RSTART + 6, RLENGTH - 6) + 0
         }
         pass == 1 { there[FILENAME] = 1; next }
         !/^[ \t]*#[ \t]*include/ { next }

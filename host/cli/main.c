@@ -25,6 +25,7 @@ static const struct command commands[] = {
     {"eval", command_eval, "measure a trained run on its validation images, or on others"},
     {"predict", command_predict, "name the classes of image files"},
     {"doctor", command_doctor, "say why a run's loss fluctuates or does not decrease"},
+    {"report", command_report, "write what there is to be seen of a run as one HTML page"},
     {"synth", command_synth, "write a data set of drawn images to try things on"},
     {"pack", command_pack, "write a config's images as one file to train from"},
     {"check", command_check, "look for what is wrong with a config's images"},

@@ -1,0 +1,240 @@
+/* charts: what is worth seeing of one run. See include/report.h. Owns the choice of charts, their titles and how they
+ * are read; must not know how they are drawn. */
+#include "series.h"
+
+#include <math.h>
+#include <stdio.h>
+
+/* What is smoothed is drawn at the middle of its window, so that it does not lag behind. */
+enum { SMOOTH_STEPS = LOSS_WINDOW };
+
+/* What all charts of a run need. */
+struct maker {
+    struct charts *charts;
+    const struct run_facts *facts;
+    struct arena *arena; /* of the charts */
+    int64_t rows, epochs;
+    const double *step, *ends; /* of rows; of epochs, in steps */
+    const double *middle;      /* of the last SMOOTH_STEPS rows, at each row */
+};
+
+static struct chart *begin(struct maker *maker, const char *id, const char *title, const char *how)
+{
+    struct chart *chart = chart_add(maker->charts, id, title, how);
+    chart->x.title = "step";
+    if (maker->rows > 1) {
+        chart->x.low = maker->step[0];
+        chart->x.high = maker->step[maker->rows - 1];
+    }
+    return chart;
+}
+
+/* A chart that turned out to have nothing in it is taken back. */
+static void end(struct maker *maker, const struct chart *chart)
+{
+    if (chart->series_count == 0)
+        maker->charts->count--;
+}
+
+static struct chart_series *of_steps(struct maker *maker, struct chart *chart, enum chart_mark mark,
+                                     enum chart_colour colour, const char *name, const double *values)
+{
+    return chart_series_add(chart, mark, colour, name, maker->rows, maker->step, values);
+}
+
+static struct chart_series *of_windows(struct maker *maker, struct chart *chart, enum chart_mark mark,
+                                       enum chart_colour colour, const char *name, const double *values)
+{
+    return chart_series_add(chart, mark, colour, name, maker->rows, maker->middle, values);
+}
+
+static struct chart_series *of_epochs(struct maker *maker, struct chart *chart, enum chart_mark mark,
+                                      enum chart_colour colour, const char *name, const char *column)
+{
+    return maker->epochs ? chart_series_add(chart, mark, colour, name, maker->epochs, maker->ends,
+                                            results_column(maker->facts, column))
+                         : NULL;
+}
+
+/* Where the rate was cut on a plateau, and where the validation was best. */
+static void mark_epochs(struct maker *maker, struct chart *chart, bool best)
+{
+    const double *cut = results_column(maker->facts, "plateau_cut"), *good = results_column(maker->facts, "best");
+    int64_t last_best = -1;
+    for (int64_t e = 0; e < maker->epochs; e++) {
+        if (cut[e] == 1.0)
+            chart_event_add(chart, maker->ends[e], CHART_PURPLE, "plateau: rate cut");
+        if (good[e] == 1.0)
+            last_best = e;
+    }
+    if (best && last_best >= 0)
+        chart_event_add(chart, maker->ends[last_best], CHART_GREY, "best");
+}
+
+/* Refused updates, as far as there is room for marks. */
+static void mark_refused(struct maker *maker, struct chart *chart)
+{
+    enum { MOST = 6 };
+    const double *bad = steps_column(maker->facts, "bad");
+    int marked = 0;
+    for (int64_t i = 0; i < maker->rows && marked < MOST; i++)
+        if (bad[i] == REFUSED_NONFINITE && (i == 0 || bad[i - 1] != REFUSED_NONFINITE)) {
+            chart_event_add(chart, maker->step[i], CHART_RED, "not a number");
+            marked++;
+        }
+}
+
+/* A loss that falls twentyfold is seen on a logarithmic axis only. */
+static enum chart_scale scale_of(const double *values, int64_t count, double ratio)
+{
+    double low = INFINITY, high = 0.0;
+    for (int64_t i = 0; i < count; i++)
+        if (isfinite(values[i])) {
+            if (values[i] <= 0.0)
+                return CHART_LINEAR;
+            low = fmin(low, values[i]);
+            high = fmax(high, values[i]);
+        }
+    return high > ratio * low ? CHART_LOG10 : CHART_LINEAR;
+}
+
+static void chart_loss(struct maker *maker)
+{
+    const double *smooth = steps_column(maker->facts, "loss_smooth");
+    const double *error = steps_column(maker->facts, "loss_smooth_error");
+    struct chart *chart = begin(
+        maker, "loss", "Loss: what it does, behind its jitter",
+        "Pale: every batch. Line: mean of 64 batches, its band twice the standard error: what lies outside of the "
+        "band is no chance. Dots: validation.");
+    chart->y.title = "loss, nats";
+    chart->y.scale = scale_of(smooth, maker->rows, 20.0);
+    of_steps(maker, chart, CHART_RAW, CHART_BLUE, "each batch", steps_column(maker->facts, "loss"));
+    struct chart_series *band =
+        of_steps(maker, chart, CHART_BAND, CHART_BLUE, "", plus(maker->arena, maker->rows, smooth, 2.0, error));
+    if (band)
+        band->low = plus(maker->arena, maker->rows, smooth, -2.0, error);
+    of_windows(maker, chart, CHART_LINE, CHART_BLUE, "training", smooth);
+    of_epochs(maker, chart, CHART_DOTS, CHART_ORANGE, "validation", "val/loss");
+    mark_epochs(maker, chart, true);
+    mark_refused(maker, chart);
+    end(maker, chart);
+}
+
+static void chart_accuracy(struct maker *maker)
+{
+    struct chart *chart =
+        begin(maker, "accuracy", "Accuracy after each epoch",
+              "Training is counted while the weights move and on augmented images, so it may lie below "
+              "validation. A gap that opens with validation below is overfitting.");
+    chart->y.title = "images whose first guess is right";
+    chart->y.percent = true;
+    of_epochs(maker, chart, CHART_DOTS, CHART_BLUE, "training", "train/accuracy");
+    of_epochs(maker, chart, CHART_DOTS, CHART_ORANGE, "validation", "metrics/accuracy_top1");
+    mark_epochs(maker, chart, true);
+    end(maker, chart);
+}
+
+static void chart_rate(struct maker *maker)
+{
+    const double *rate = steps_column(maker->facts, "lr");
+    struct chart *chart =
+        begin(maker, "rate", "Learning rate as it was applied",
+              "Steps down at a plateau's mark are the schedule's answer to a validation that no longer "
+              "got better.");
+    chart->y.title = "learning rate";
+    const enum schedule_kind kind = maker->facts->config.schedule.name;
+    chart->y.scale =
+        kind == SCHEDULE_STEP || kind == SCHEDULE_PLATEAU ? scale_of(rate, maker->rows, 30.0) : CHART_LINEAR;
+    of_steps(maker, chart, CHART_STEP, CHART_PURPLE, "", rate);
+    mark_epochs(maker, chart, false);
+    end(maker, chart);
+}
+
+/* A column and its running median. */
+static void chart_norm(struct maker *maker, const char *id, const char *title, const char *how, const char *axis,
+                       const char *column, enum chart_colour colour)
+{
+    const double *values = steps_column(maker->facts, column);
+    struct chart *chart = begin(maker, id, title, how);
+    chart->y.title = axis;
+    chart->y.scale = scale_of(values, maker->rows, 10.0);
+    of_steps(maker, chart, CHART_RAW, colour, "each step", values);
+    of_windows(maker, chart, CHART_LINE, colour, "median of 64",
+               rolling_median(maker->arena, values, maker->rows, SMOOTH_STEPS));
+    mark_epochs(maker, chart, false);
+    mark_refused(maker, chart);
+    end(maker, chart);
+}
+
+static void chart_split(struct maker *maker)
+{
+    struct split_series split;
+    split_over_time(maker->arena, maker->facts, &split);
+    if (split.count < 2)
+        return;
+    struct chart *chart =
+        begin(maker, "split", "Why single batches scatter: the shares of the fluctuation",
+              arena_format(
+                  maker->arena,
+                  "In stretches of %d steps. Chance: each batch is a draw of images; larger batches lower it. Motion: "
+                  "the weights swing or wander. Trend: the loss goes somewhere.",
+                  split.window));
+    chart->y = (struct chart_axis){.title = "share of the variance", .low = 0.0, .high = 1.0, .percent = true};
+    double *floor = arena_push(maker->arena, (size_t)split.count * sizeof *floor);
+    const struct {
+        const double *share;
+        enum chart_colour colour;
+        const char *name;
+    } layers[] = {{split.sampling, CHART_SKY, "chance"},
+                  {split.motion, CHART_ORANGE, "motion"},
+                  {split.trend, CHART_GREEN, "trend"}};
+    for (int i = 0; i < COUNT_OF(layers); i++) {
+        double *top = plus(maker->arena, split.count, floor, 1.0, layers[i].share);
+        struct chart_series *area =
+            chart_series_add(chart, CHART_AREA, layers[i].colour, layers[i].name, split.count, split.step, top);
+        if (area)
+            area->low = floor;
+        floor = top;
+    }
+    end(maker, chart);
+}
+
+static void chart_speed(struct maker *maker)
+{
+    struct chart *chart =
+        begin(maker, "speed", "Images per second, by epoch",
+              "Training alone, without evaluation. A first epoch that is slower warmed up; dips are other "
+              "work on the machine, or images that came late.");
+    chart->y.title = "images/s";
+    chart->y.low = 0.0;
+    of_epochs(maker, chart, CHART_DOTS, CHART_GREEN, "", "images_per_second");
+    end(maker, chart);
+}
+
+void run_charts(struct charts *charts, const struct run_facts *facts)
+{
+    struct maker maker = {.charts = charts,
+                          .facts = facts,
+                          .arena = &charts->arena,
+                          .rows = facts->steps.row_count,
+                          .epochs = facts->results.row_count};
+    if (maker.rows == 0)
+        return;
+    maker.step = steps_column(facts, "step");
+    maker.ends = epoch_ends(maker.arena, facts);
+    maker.middle = window_middles(maker.arena, facts, SMOOTH_STEPS);
+    chart_loss(&maker);
+    chart_accuracy(&maker);
+    chart_split(&maker);
+    chart_rate(&maker);
+    chart_norm(
+        &maker, "gradient", "Length of the gradient",
+        "Before clipping. Growing without end: the rate is too high; near zero with a high loss: nothing reaches the "
+        "weights. Spikes are single hard batches.",
+        "|g|", "grad_norm", CHART_BROWN);
+    chart_norm(&maker, "update", "How far a step moves the weights, beside their own length",
+               "Around one in a thousand is usual; above a sixth a step leaves the range in which its gradient says "
+               "anything.",
+               "|step| / |weights|", "update_ratio", CHART_PURPLE);
+    chart_speed(&maker);
+}

@@ -1,0 +1,53 @@
+/* facts: a run's directory read for a report: what is there, and what is not. See include/report.h. Must not know what
+ * is shown of it. */
+#include "report.h"
+#include "text.h"
+
+#include <string.h>
+
+/* A run that has only just begun, or was killed at once, has no table yet: then it has no rows. */
+static int read_table(struct table *table, const char *run, const char *name)
+{
+    char path[PATH_BYTES];
+    TRY(path_join(path, run, name));
+    if (!file_exists(path))
+        return OK;
+    return table_read(table, path);
+}
+
+static int read_all(struct run_facts *facts)
+{
+    TRY(train_load_config(&facts->config, facts->path, NULL, 0));
+    run_read_end(facts->path, &facts->end);
+    TRY(read_table(&facts->steps, facts->path, "steps.csv"));
+    TRY(read_table(&facts->results, facts->path, "results.csv"));
+    stability_of(&facts->steps, &facts->stability);
+    if (facts->steps.row_count == 0)
+        facts->problem = "no step has been recorded yet";
+    else if (diagnose_run(&facts->diagnosis, facts->path) < 0)
+        facts->problem = arena_text(&facts->arena, fail_text());
+    return OK;
+}
+
+int run_facts_read(struct run_facts *facts, const char *run)
+{
+    *facts = (struct run_facts){0};
+    TRY(path_join(facts->path, run, ""));
+    for (size_t length = strlen(facts->path); length > 1 && facts->path[length - 1] == '/'; length--)
+        facts->path[length - 1] = 0;
+    facts->name = path_base(facts->path);
+    int status = read_all(facts);
+    if (status < 0)
+        run_facts_free(facts);
+    return status;
+}
+
+void run_facts_free(struct run_facts *facts)
+{
+    table_free(&facts->steps);
+    table_free(&facts->results);
+    diagnosis_free(&facts->diagnosis);
+    config_free(&facts->config);
+    arena_free(&facts->arena);
+    *facts = (struct run_facts){0};
+}

@@ -1,0 +1,68 @@
+/* report: the page of a run. See include/report.h. Owns the order of what is on it. */
+#include "sections.h"
+#include "text.h"
+
+#include <string.h>
+
+static void put_state(FILE *page, const struct run_facts *facts)
+{
+    static const struct {
+        const char *class, *text;
+    } states[] = {[RUN_NONE] = {"open", "no run"},
+                  [RUN_OPEN] = {"open", "going on, or interrupted"},
+                  [RUN_DONE] = {"good", "done"},
+                  [RUN_FAILED] = {"bad", "failed"}};
+    fprintf(page, "<span class=\"pill %s\">%s</span>", states[facts->end.kind].class, states[facts->end.kind].text);
+    if (facts->end.kind == RUN_FAILED) {
+        fputs("<p>", page);
+        page_text(page, facts->end.text);
+        fputs("</p>", page);
+    }
+}
+
+static void put_head(FILE *page, const struct run_facts *facts)
+{
+    fputs("<header><span class=\"brand\">evenkeel report</span><h1>", page);
+    page_text(page, facts->name);
+    fputs("</h1>", page);
+    put_state(page, facts);
+    fputs("</header>\n", page);
+}
+
+static void put_charts(FILE *page, const struct run_facts *facts)
+{
+    struct charts charts = {0};
+    run_charts(&charts, facts);
+    fputs("<h2>How it went</h2>\n<div class=\"grid\">\n", page);
+    for (int i = 0; i < charts.count; i++)
+        page_figure(page, &charts.list[i], FIGURE_PLAIN);
+    fputs("</div>\n", page);
+    charts_free(&charts);
+}
+
+static void put_run(FILE *page, const struct run_facts *facts)
+{
+    page_begin(page, facts->name);
+    fputs("<main>\n", page);
+    put_head(page, facts);
+    page_verdict(page, facts);
+    page_tiles(page, facts);
+    page_sentences(page, facts);
+    put_charts(page, facts);
+    fputs("</main>\n", page);
+    page_end(page);
+}
+
+int report_write_run(const char *run, const char *path)
+{
+    struct run_facts facts;
+    struct new_file file = {0};
+    TRY(run_facts_read(&facts, run));
+    int status = new_file_open(&file, path);
+    if (status >= 0) {
+        put_run(file.stream, &facts);
+        status = new_file_commit(&file);
+    }
+    run_facts_free(&facts);
+    return status;
+}

@@ -1,0 +1,141 @@
+/* series: see series.h. Pure arithmetic on columns; must not know charts. */
+#include "series.h"
+
+#include <math.h>
+#include <string.h>
+
+static const double *column(const struct table *table, const char *name)
+{
+    /* Only the table's arena grows. */
+    return table->column_count ? table_column_or_nan((struct table *)table, name) : NULL;
+}
+
+const double *steps_column(const struct run_facts *facts, const char *name)
+{
+    return column(&facts->steps, name);
+}
+
+const double *results_column(const struct run_facts *facts, const char *name)
+{
+    return column(&facts->results, name);
+}
+
+const double *epoch_ends(struct arena *arena, const struct run_facts *facts)
+{
+    const double *step = steps_column(facts, "step"), *of = steps_column(facts, "epoch");
+    const double *epoch = results_column(facts, "epoch");
+    double *ends = arena_push(arena, (size_t)(facts->results.row_count + 1) * sizeof *ends);
+    for (int64_t e = 0, row = 0; e < facts->results.row_count; e++) {
+        while (row < facts->steps.row_count && of[row] <= epoch[e])
+            row++;
+        ends[e] = row > 0 && of[row - 1] == epoch[e] ? step[row - 1] : NAN;
+    }
+    return ends;
+}
+
+double *window_middles(struct arena *arena, const struct run_facts *facts, int window)
+{
+    const double *step = steps_column(facts, "step");
+    const int64_t count = facts->steps.row_count;
+    double *middles = arena_push(arena, (size_t)(count + 1) * sizeof *middles);
+    for (int64_t i = 0; i < count; i++)
+        middles[i] = 0.5 * (step[i] + step[i >= window ? i - window + 1 : 0]);
+    return middles;
+}
+
+/* The last values in order of size; one goes and one comes at each row. */
+struct sorted {
+    double *values;
+    int count;
+};
+
+static int sorted_place(const struct sorted *sorted, double value)
+{
+    int low = 0, high = sorted->count;
+    while (low < high) {
+        int middle = (low + high) / 2;
+        if (sorted->values[middle] < value)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static void sorted_add(struct sorted *sorted, double value)
+{
+    int place = sorted_place(sorted, value);
+    memmove(sorted->values + place + 1, sorted->values + place,
+            (size_t)(sorted->count++ - place) * sizeof *sorted->values);
+    sorted->values[place] = value;
+}
+
+static void sorted_remove(struct sorted *sorted, double value)
+{
+    int place = sorted_place(sorted, value);
+    memmove(sorted->values + place, sorted->values + place + 1,
+            (size_t)(--sorted->count - place) * sizeof *sorted->values);
+}
+
+double *rolling_median(struct arena *arena, const double *values, int64_t count, int window)
+{
+    enum { FEW = 5 };
+    double *medians = arena_push(arena, (size_t)(count + 1) * sizeof *medians);
+    struct sorted sorted = {arena_push(arena, (size_t)(window + 1) * sizeof(double)), 0};
+    for (int64_t i = 0; i < count; i++) {
+        if (isfinite(values[i]))
+            sorted_add(&sorted, values[i]);
+        if (i >= window && isfinite(values[i - window]))
+            sorted_remove(&sorted, values[i - window]);
+        const int half = sorted.count / 2;
+        medians[i] = sorted.count < FEW ? NAN
+                     : sorted.count % 2 ? sorted.values[half]
+                                        : 0.5 * (sorted.values[half - 1] + sorted.values[half]);
+    }
+    return medians;
+}
+
+double *plus(struct arena *arena, int64_t count, const double *value, double factor, const double *other)
+{
+    double *sums = arena_push(arena, (size_t)(count + 1) * sizeof *sums);
+    for (int64_t i = 0; i < count; i++)
+        sums[i] = value[i] + factor * other[i];
+    return sums;
+}
+
+/* The statistics' own window; in a short run a quarter of it, so that there is a course to be seen. */
+static int split_window(int64_t steps)
+{
+    enum { LEAST = 40 };
+    const int64_t quarter = steps / 4;
+    return quarter >= STABILITY_STEPS ? STABILITY_STEPS : quarter > LEAST ? (int)quarter : LEAST;
+}
+
+void split_over_time(struct arena *arena, const struct run_facts *facts, struct split_series *split)
+{
+    enum { POINTS = 160 };
+    const int64_t rows = facts->steps.row_count;
+    const struct loss_series series = {rows,
+                                       steps_column(facts, "step"),
+                                       steps_column(facts, "epoch"),
+                                       steps_column(facts, "samples"),
+                                       steps_column(facts, "loss"),
+                                       steps_column(facts, "loss_variance")};
+    *split = (struct split_series){.window = split_window(rows)};
+    if (rows < split->window)
+        return;
+    double **arrays[] = {&split->step, &split->sampling, &split->motion, &split->trend};
+    for (int i = 0; i < COUNT_OF(arrays); i++)
+        *arrays[i] = arena_push(arena, (POINTS + 1) * sizeof(double));
+    const int64_t places = rows - split->window, points = places < POINTS ? places + 1 : POINTS;
+    for (int64_t k = 0; k < points; k++) {
+        const int64_t first = points > 1 ? places * k / (points - 1) : 0, end = first + split->window;
+        struct fluctuation here;
+        fluctuation_of(&series, first, end, facts->stability.epoch_steps, &here);
+        const int64_t i = split->count++;
+        split->step[i] = 0.5 * (series.step[first] + series.step[end - 1]);
+        split->sampling[i] = here.sampling.value;
+        split->motion[i] = here.motion.value;
+        split->trend[i] = here.trend.value;
+    }
+}

@@ -1,0 +1,28 @@
+/* series: columns of a run's tables made into what charts show. Private to host/report. */
+#ifndef SERIES_H
+#define SERIES_H
+#include "report.h"
+
+/* A column of steps.csv, NaN throughout where there is none. */
+const double *steps_column(const struct run_facts *facts, const char *name);
+const double *results_column(const struct run_facts *facts, const char *name);
+
+/* Last step of each row of results.csv, NaN where steps.csv has none of that epoch. */
+const double *epoch_ends(struct arena *arena, const struct run_facts *facts);
+
+/* The middle of the last `window` rows at each row: where what is computed of them belongs. */
+double *window_middles(struct arena *arena, const struct run_facts *facts, int window);
+/* Median of the last `window` finite values at each row; NaN until there are a few. */
+double *rolling_median(struct arena *arena, const double *values, int64_t count, int window);
+/* value + factor * other, row by row. */
+double *plus(struct arena *arena, int64_t count, const double *value, double factor, const double *other);
+
+/* How the fluctuation is split (include/fluctuation.h), window by window. */
+struct split_series {
+    int64_t count;
+    int window;                        /* steps */
+    double *step;                      /* the middle of the window */
+    double *sampling, *motion, *trend; /* shares, adding up to 1; NaN where they cannot be told */
+};
+void split_over_time(struct arena *arena, const struct run_facts *facts, struct split_series *split);
+#endif
