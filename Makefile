@@ -31,10 +31,11 @@ WARN     := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prot
 OPTIMISE := $(if $(SAN),-O1 -fno-omit-frame-pointer -fno-sanitize-recover=all,-O3) -g
 SANITISE := $(if $(SAN),-fsanitize=$(SAN))
 # Asked for at the first compile, not while this file is read: `make quickstart` may install the packages first.
-# A bundle does without libarchive, which brings 36 MB of tables with it.
-OPTIONAL    = $(eval OPTIONAL := $(shell for p in libjpeg $(if $(SHARED),,libarchive); do ! pkg-config --exists $$p || echo $$p; done))$(OPTIONAL)
+# A bundle does without libarchive, which brings 36 MB of tables with it, and without cairo, which needs fonts.
+OPTIONAL    = $(eval OPTIONAL := $(shell for p in libjpeg $(if $(SHARED),,libarchive cairo); do ! pkg-config --exists $$p || echo $$p; done))$(OPTIONAL)
 PKG_CFLAGS  = $(eval PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) $(OPTIONAL)) \
-    $(if $(filter libjpeg,$(OPTIONAL)),-DWITH_JPEG) $(if $(filter libarchive,$(OPTIONAL)),-DWITH_TAR))$(PKG_CFLAGS)
+    $(if $(filter libjpeg,$(OPTIONAL)),-DWITH_JPEG) $(if $(filter libarchive,$(OPTIONAL)),-DWITH_TAR) \
+    $(if $(filter cairo,$(OPTIONAL)),-DWITH_CAIRO))$(PKG_CFLAGS)
 PKG_LIBS    = $(eval PKG_LIBS := $(shell pkg-config --libs $(PACKAGES) $(OPTIONAL)))$(PKG_LIBS)
 # LOCAL is what one folder or file adds; the user's own flags come last.
 LOCAL       =

@@ -9,8 +9,11 @@ OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
 ASAN_OPTIONS=${ASAN_OPTIONS:-allocator_may_return_null=1}
 UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 TMPDIR=$(mktemp -d "${TMPDIR:-/tmp}/evenkeel-test.XXXXXX") || exit 1
-export CMOCKA_MESSAGE_OUTPUT OMP_WAIT_POLICY ASAN_OPTIONS UBSAN_OPTIONS TMPDIR
 trap 'rm -rf "$TMPDIR"' EXIT
+# What cairo's fonts are found by keeps some memory to the end.
+echo leak:libfontconfig >"$TMPDIR/leaks"
+LSAN_OPTIONS=${LSAN_OPTIONS:-suppressions=$TMPDIR/leaks:print_suppressions=0}
+export CMOCKA_MESSAGE_OUTPUT OMP_WAIT_POLICY ASAN_OPTIONS UBSAN_OPTIONS LSAN_OPTIONS TMPDIR
 
 case $1 in
 *.sh) set -- sh "$@" ;;

@@ -4,7 +4,7 @@
 # As root or with a sudo that asks no password it installs. Otherwise it prints the command and ends with 69.
 set -u
 
-packages_build='gcc libc6-dev pkg-config libinih-dev libpng-dev zlib1g-dev libjansson-dev libdnnl-dev libjpeg62-turbo-dev libarchive-dev'
+packages_build='gcc libc6-dev pkg-config libinih-dev libpng-dev zlib1g-dev libjansson-dev libdnnl-dev libjpeg62-turbo-dev libarchive-dev libcairo2-dev'
 packages_test='libcmocka-dev perl g++ zstd'
 packages_clang='clang libomp-dev'
 packages_slurm='slurmctld slurmd slurm-client slurm-wlm-basic-plugins munge' # for tests/test_slurm.sh, on loopback

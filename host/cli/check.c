@@ -2,6 +2,8 @@
  */
 #include "check.h"
 #include "cli.h"
+#include "log.h"
+#include "sheet.h"
 #include "text.h"
 #include "trainer.h"
 
@@ -62,7 +64,29 @@ static int print_json(const struct findings *findings)
     return failed ? FAIL(ERR_IO, "stdout: the findings could not be written") : OK;
 }
 
-static int check(const struct config *config, int64_t limit, bool json, bool *found)
+/* What the command line asks for besides the findings. */
+struct request {
+    bool json;
+    int64_t limit;
+    const char *sheet; /* NULL: none */
+    int64_t sheet_of;  /* -1: a batch */
+};
+
+static int write_sheet(const struct session *session, const struct request *request)
+{
+    const struct config *config = session->config;
+    struct sheet_options options = {.train = &session->train.subset,
+                                    .seed = (uint64_t)config->train.seed,
+                                    .shuffle = config->data.shuffle,
+                                    .batch = config->train.batch_size,
+                                    .image = request->sheet_of};
+    TRY(augmentation_make(&options.augment, config, &session->card, true));
+    TRY(sheet_write(request->sheet, &options));
+    log_info("%s: training images as the network is given them", request->sheet);
+    return OK;
+}
+
+static int check(const struct config *config, const struct request *request, bool *found)
 {
     struct session session = {0};
     struct findings findings = {0};
@@ -70,13 +94,15 @@ static int check(const struct config *config, int64_t limit, bool json, bool *fo
     if (status == OK) {
         struct check_input input;
         session_check_input(&session, &input);
-        input.limit = limit;
+        input.limit = request->limit;
         status = check_images(&findings, &input);
     }
-    if (status == OK && json)
+    if (status == OK && request->json)
         status = print_json(&findings);
     else if (status == OK)
         print_text(&session, &findings);
+    if (status == OK && request->sheet)
+        status = write_sheet(&session, request);
     *found = status == OK && findings_worst(&findings) >= SEVERITY_WARN;
     findings_free(&findings);
     session_close(&session);
@@ -85,12 +111,14 @@ static int check(const struct config *config, int64_t limit, bool json, bool *fo
 
 int command_check(int argc, char **argv)
 {
-    bool json = false, found = false;
-    const char *limit_text = NULL;
-    int64_t limit = 0;
+    struct request request = {.sheet_of = -1};
+    const char *limit_text = NULL, *sheet_of_text = NULL;
+    bool found = false;
     const struct cli_option options[] = {
-        {"json", NULL, &json, NULL, "print the findings as JSON (docs/check.md)"},
+        {"json", NULL, &request.json, NULL, "print the findings as JSON (docs/check.md)"},
         {"images", "N", NULL, &limit_text, "look at N images of each part at most (all)"},
+        {"sheet", "FILE", NULL, &request.sheet, "write a PNG of the first batch: augmented images and their labels"},
+        {"sheet-of", "N", NULL, &sheet_of_text, "not of a batch, but of training image N, from 0, in 8 epochs"},
     };
     const struct cli_usage usage = {
         .synopsis = "check CONFIG [key=value…]",
@@ -105,7 +133,11 @@ int command_check(int argc, char **argv)
         return cli_exit(next);
     if (argc < 2)
         return cli_exit(FAIL(ERR_USAGE, "check needs a config file, for example configs/quickstart.ini"));
-    int status = limit_text ? cli_integer("images", limit_text, 1, INT32_MAX, &limit) : OK;
+    int status = limit_text ? cli_integer("images", limit_text, 1, INT32_MAX, &request.limit) : OK;
+    if (status == OK && sheet_of_text)
+        status = cli_integer("sheet-of", sheet_of_text, 0, INT32_MAX, &request.sheet_of);
+    if (status == OK && sheet_of_text && !request.sheet)
+        status = FAIL(ERR_USAGE, "--sheet-of needs the file to write to: --sheet FILE.png");
     struct config config = {0};
     if (status == OK)
         status = config_load(&config, argv[1], (const char *const *)argv + 2, argc - 2, stderr);
@@ -114,7 +146,7 @@ int command_check(int argc, char **argv)
     if (status == OK && !config.data.train[0])
         status = FAIL(ERR_CONFIG, "%s: data.train is empty; name the training images", argv[1]);
     if (status == OK)
-        status = check(&config, limit, json, &found);
+        status = check(&config, &request, &found);
     config_free(&config);
     return status == OK && found ? 1 : cli_exit(status);
 }
