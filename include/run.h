@@ -11,6 +11,7 @@
  * - skipped.txt: "path: reason" of each image left out of the data; only where there are any
  * - events.out.tfevents.*: with stats.tensorboard (tensorboard.h); one for each start
  * - samples.csv: at the end, what was seen of each training image (samples.h)
+ * - predictions.csv: of the best epoch so far, what the network made of each validation image (samples.h)
  * - checkpoints/
  * - DONE or FAILED: how the run ended; neither while it goes on or was interrupted
  *

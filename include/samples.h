@@ -1,9 +1,16 @@
-/* samples: what a run has seen of each training image, from its checkpoint and as samples.csv.
+/* samples: what a run has seen of each training image, from its checkpoint and as samples.csv, and what it makes of the
+ * validation images, as predictions.csv.
  * Level 5: includes data, plan. */
 #ifndef SAMPLES_H
 #define SAMPLES_H
 #include "data.h"
 #include "plan.h"
+
+/* What a network made of one image. */
+struct judgement {
+    int32_t sample, label, prediction; /* its number in the data set; classes */
+    float loss;                        /* -log p(label) */
+};
 
 /* More are not written as text: they are in the checkpoint (stats.safetensors). */
 enum { SAMPLES_CSV_MOST = 200000 };
@@ -16,4 +23,7 @@ int samples_read(const char *checkpoint, struct arena *arena, const struct sampl
  * sample,label,class,seen,loss,margin,probability,correct,forgotten,prediction,predicted,majority,votes,file
  * loss, margin and probability are means over the times seen. */
 int samples_write(const char *path, const struct dataset *data, const struct sample_stats *table);
+
+/* Writes a line for each, complete or not at all: sample,label,class,prediction,predicted,loss,file */
+int judgements_write(const char *path, const struct dataset *data, const struct judgement *judgements, int64_t count);
 #endif

@@ -8,6 +8,7 @@
 #include "data.h"
 #include "loader.h"
 #include "run.h"
+#include "samples.h"
 #include "schedule.h"
 
 #include <signal.h>
@@ -109,13 +110,10 @@ struct evaluation {
     double loss, accuracy, accuracy5; /* shares 0..1; loss is unsmoothed cross-entropy, the mean over samples */
     int64_t samples, nonfinite;
 };
-struct class_score {
-    int64_t samples, correct;
-};
 enum { EVALUATE_DONE, EVALUATE_STOPPED };
-/* Every sample of the part once, with the plan's weights. classes: [class_count], added to, or NULL. stop: looked at
- * between batches, may be NULL; EVALUATE_STOPPED leaves *evaluation untouched. */
-int evaluate_part(struct session *session, const struct part *part, struct class_score *classes,
+/* Every sample of the part once, with the plan's weights. judgements: [part->subset.count], in its order, or NULL.
+ * stop: looked at between batches, may be NULL; EVALUATE_STOPPED leaves *evaluation untouched. */
+int evaluate_part(struct session *session, const struct part *part, struct judgement *judgements,
                   const volatile sig_atomic_t *stop, struct evaluation *evaluation);
 /* Class probabilities of images as a data set would hold them. pixels: [count][h][w][c]; probabilities:
  * [count][class_count]. */

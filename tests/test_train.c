@@ -1,5 +1,6 @@
 /* test_train: whole runs on a few drawn tiles: learning, early stopping, plateau, accumulation, refused updates,
  * evaluation. */
+#include "csv.h"
 #include "samples.h"
 #include "tensors.h"
 #include "tiny_run.h"
@@ -181,6 +182,32 @@ static void test_updates_are_counted(void **state)
         assert_true(tiny_cell_at(result.path, "steps.csv", row, "update_norm") < first);
 }
 
+/* predictions.csv is of the best epoch's weights: what stands there adds up to what the run said of it. */
+static void assert_predictions_are_of_best(const struct train_result *result, const struct judgement *judgements,
+                                           int64_t images)
+{
+    enum { CELLS = 8 };
+    char *cells[CELLS], *text = tiny_read_text(result->path, "predictions.csv");
+    struct csv csv = {text, text + strlen(text)};
+    int64_t rows = 0, correct = 0;
+    double loss = 0.0;
+    int count;
+    assert_true(csv_row(&csv, cells, CELLS, &count));
+    const int sample = csv_column(cells, count, "sample"), label = csv_column(cells, count, "label");
+    const int prediction = csv_column(cells, count, "prediction"), losses = csv_column(cells, count, "loss");
+    for (; csv_row(&csv, cells, CELLS, &count); rows++) {
+        assert_true(rows < images && atoi(cells[sample]) == judgements[rows].sample);
+        assert_int_equal(atoi(cells[label]), judgements[rows].label);
+        assert_int_equal(atoi(cells[prediction]), judgements[rows].prediction);
+        correct += atoi(cells[prediction]) == atoi(cells[label]);
+        loss += atof(cells[losses]);
+    }
+    assert_int_equal(rows, images);
+    assert_true(fabs(loss / (double)rows - result->best.loss) < 1e-5);
+    assert_true(fabs((double)correct / (double)rows - result->best.accuracy) < 1e-9);
+    memory_give(text);
+}
+
 /* The checkpoint chosen for use measures what the run said of its best epoch. */
 static void assert_best_is_found(const struct train_result *result)
 {
@@ -190,9 +217,13 @@ static void assert_best_is_found(const struct train_result *result)
     char checkpoint[PATH_BYTES];
     assert_int_equal(train_load_config(&config, result->path, NULL, 0), OK);
     assert_int_equal(train_find_checkpoint(&config, result->path, NULL, checkpoint), OK);
-    if (session_open_model(&session, &config, checkpoint, 7) < 0 || session_open_val(&session, NULL) < 0 ||
-        evaluate_part(&session, &session.val, NULL, NULL, &evaluation) < 0)
+    struct judgement judgements[1000];
+    if (session_open_model(&session, &config, checkpoint, 7) < 0 || session_open_val(&session, NULL) < 0)
         fail_msg("%s", fail_text());
+    assert_true(session.val.subset.count <= COUNT_OF(judgements));
+    if (evaluate_part(&session, &session.val, judgements, NULL, &evaluation) < 0)
+        fail_msg("%s", fail_text());
+    assert_predictions_are_of_best(result, judgements, evaluation.samples);
     assert_true(fabs(evaluation.loss - result->best.loss) < 1e-5);
     assert_true(fabs(evaluation.accuracy - result->best.accuracy) < 1e-9);
     /* Every image once, though 7 does not divide their number. */

@@ -10,6 +10,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+struct class_score {
+    int64_t samples, correct;
+};
+
+/* By true class, in the arena. */
+static struct class_score *count_classes(struct arena *arena, int class_count, const struct judgement *judgements,
+                                         int64_t count)
+{
+    struct class_score *scores = arena_push(arena, (size_t)class_count * sizeof *scores);
+    for (int64_t i = 0; i < count; i++) {
+        scores[judgements[i].label].samples++;
+        scores[judgements[i].label].correct += judgements[i].prediction == judgements[i].label;
+    }
+    return scores;
+}
+
 static double share(struct class_score score)
 {
     return score.samples > 0 ? (double)score.correct / (double)score.samples : NAN;
@@ -69,8 +85,9 @@ static int eval(const char *run, const char *data, const char *weights, bool jso
     struct config config = {0};
     struct session session = {0};
     struct evaluation result;
+    struct arena arena = {0};
     char checkpoint[PATH_BYTES];
-    struct class_score *scores = NULL;
+    struct judgement *judgements = NULL;
     int status = train_load_config(&config, run, NULL, 0);
     if (status == OK)
         status = train_find_checkpoint(&config, run, weights, checkpoint);
@@ -79,14 +96,18 @@ static int eval(const char *run, const char *data, const char *weights, bool jso
     if (status == OK)
         status = session_open_val(&session, data);
     if (status == OK)
-        status = memory_take((void **)&scores, (size_t)session.card.class_count * sizeof *scores, "scores");
+        status =
+            memory_take((void **)&judgements, (size_t)session.val.subset.count * sizeof *judgements, "predictions");
     if (status == OK)
-        status = evaluate_part(&session, &session.val, scores, NULL, &result);
+        status = evaluate_part(&session, &session.val, judgements, NULL, &result);
+    const struct class_score *scores =
+        status == OK ? count_classes(&arena, session.card.class_count, judgements, result.samples) : NULL;
     if (status == OK && json)
         status = print_json(&session, checkpoint, &result, scores);
     else if (status == OK)
         print_table(&session, checkpoint, &result, scores);
-    memory_give(scores);
+    memory_give(judgements);
+    arena_free(&arena);
     session_close(&session);
     config_free(&config);
     return status;

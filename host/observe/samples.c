@@ -1,4 +1,5 @@
-/* samples: see include/samples.h. Owns the columns of samples.csv; must not know how the numbers come about. */
+/* samples: see include/samples.h. Owns the columns of samples.csv and predictions.csv; must not know how the numbers
+ * come about. */
 #include "samples.h"
 
 #include "file.h"
@@ -72,5 +73,24 @@ int samples_write(const char *path, const struct dataset *data, const struct sam
     for (int64_t i = 0; i < data->count; i++)
         if (table[i].seen > 0)
             put_sample(file.stream, data, i, &table[i]);
+    return new_file_commit(&file);
+}
+
+int judgements_write(const char *path, const struct dataset *data, const struct judgement *judgements, int64_t count)
+{
+    struct new_file file;
+    TRY(new_file_open(&file, path));
+    fputs("sample,label,class,prediction,predicted,loss,file\n", file.stream);
+    for (int64_t i = 0; i < count; i++) {
+        const struct judgement *judgement = &judgements[i];
+        fprintf(file.stream, "%d,%d,", judgement->sample, judgement->label);
+        put_text(file.stream, data->class_names[judgement->label]);
+        fprintf(file.stream, ",%d,", judgement->prediction);
+        put_text(file.stream, data->class_names[judgement->prediction]);
+        fprintf(file.stream, ",%.9g,", (double)judgement->loss);
+        if (data->files)
+            put_text(file.stream, data->files[judgement->sample]);
+        fputc('\n', file.stream);
+    }
     return new_file_commit(&file);
 }

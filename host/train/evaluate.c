@@ -12,27 +12,36 @@ static struct step_control control_at(const struct session *session, int64_t fir
         .seed = (uint64_t)session->config->train.seed, .first = first, .valid = (int32_t)(left < batch ? left : batch)};
 }
 
-/* Predictions of the batch just queued, counted by true class. */
-static int count_classes(struct session *session, const struct dataset *data, int valid, int32_t *samples,
-                         struct class_score *classes)
+/* Of a batch, as the device has it. */
+struct rows {
+    int32_t *samples, *predictions;
+    float *losses;
+};
+
+static struct rows take_rows(struct arena *arena, size_t count)
 {
-    int32_t *predicted = samples + session->plan.options.batch;
-    TRY(plan_read_batch(&session->plan, samples, predicted, NULL, NULL));
-    for (int i = 0; i < valid; i++) {
-        int32_t label = data->labels[samples[i]];
-        classes[label].samples++;
-        classes[label].correct += predicted[i] == label;
-    }
+    return (struct rows){arena_push(arena, count * sizeof(int32_t)), arena_push(arena, count * sizeof(int32_t)),
+                         arena_push(arena, count * sizeof(float))};
+}
+
+/* What the network made of the batch just queued. */
+static int read_judgements(struct session *session, const struct dataset *data, int valid, const struct rows *rows,
+                           struct judgement *judgements)
+{
+    TRY(plan_read_batch(&session->plan, rows->samples, rows->predictions, rows->losses, NULL));
+    for (int i = 0; i < valid; i++)
+        judgements[i] =
+            (struct judgement){rows->samples[i], data->labels[rows->samples[i]], rows->predictions[i], rows->losses[i]};
     return OK;
 }
 
-int evaluate_part(struct session *session, const struct part *part, struct class_score *classes,
+int evaluate_part(struct session *session, const struct part *part, struct judgement *judgements,
                   const volatile sig_atomic_t *stop, struct evaluation *evaluation)
 {
     struct plan *plan = &session->plan;
     int64_t count = part->subset.count;
     struct arena arena = {0};
-    int32_t *rows = arena_push(&arena, 2 * (size_t)plan->options.batch * sizeof *rows);
+    const struct rows rows = take_rows(&arena, (size_t)plan->options.batch);
     int status = batches_begin(session, part->source, part->order, part->subset.samples, 0, count);
     if (status == OK)
         status = plan_clear_sums(plan);
@@ -47,8 +56,8 @@ int evaluate_part(struct session *session, const struct part *part, struct class
             status = plan_eval_batch(plan, &control);
         if (status == OK)
             status = batch_queued(session, &control);
-        if (status == OK && classes)
-            status = count_classes(session, &part->source->data, control.valid, rows, classes);
+        if (status == OK && judgements)
+            status = read_judgements(session, &part->source->data, control.valid, &rows, judgements + first);
     }
     arena_free(&arena);
     if (status != OK)

@@ -22,8 +22,9 @@ struct trainer {
     struct tensorboard tensorboard;
     double clock; /* up to here time is in state.seconds */
     int32_t *order;
-    double waited;        /* for images, before this epoch */
-    int64_t records_read; /* steps before this have been taken into the state */
+    struct judgement *judgements; /* of the last evaluation; NULL: no validation images, or too many to be written */
+    double waited;                /* for images, before this epoch */
+    int64_t records_read;         /* steps before this have been taken into the state */
     struct watch watch;
     char failure[1024]; /* why training failed; "": it goes on */
 };
@@ -52,6 +53,10 @@ bool layers_due(const struct trainer *trainer, int64_t step);
 /* After a surveyed step: reads its record and writes a row for each layer. Waits. */
 int layers_write(struct trainer *trainer);
 void layers_close(struct trainer *trainer); /* also where it was never opened */
+
+/* ---- images.c: samples.csv and predictions.csv ---- */
+int images_write_samples(struct trainer *trainer);    /* at the end */
+int images_write_judgements(struct trainer *trainer); /* at a best epoch */
 
 /* ---- refused.c ---- */
 /* Names the tensor and the samples at fault of a refused step, in log.jsonl and on the console. */

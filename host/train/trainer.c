@@ -1,7 +1,6 @@
 /* trainer: one run from config to verdict: epochs of steps, evaluation, schedule, early stopping. Knows the order of
  * things; how a state is kept, a record taken or a line printed is in the files beside it. */
 #include "log.h"
-#include "samples.h"
 #include "text.h"
 #include "train.h"
 
@@ -128,7 +127,7 @@ static int evaluate(struct trainer *trainer, struct evaluation *evaluation)
     console_evaluation(&trainer->console, true, trainer->state.epoch);
     if (session->plan.options.ema)
         TRY(plan_swap_ema(&session->plan));
-    int status = evaluate_part(session, &session->val, NULL, &signal_caught, evaluation);
+    int status = evaluate_part(session, &session->val, trainer->judgements, &signal_caught, evaluation);
     if (session->plan.options.ema && status >= 0)
         TRY(plan_swap_ema(&session->plan));
     console_evaluation(&trainer->console, false, trainer->state.epoch);
@@ -223,8 +222,10 @@ static int end_epoch(struct trainer *trainer)
     state->epoch++;
     state->step_in_epoch = 0;
     state->sums = (struct epoch_sums){0};
-    if (record.best)
+    if (record.best) {
+        TRY(images_write_judgements(trainer));
         TRY(keep_save(trainer, "best"));
+    }
     bool last = state->epoch >= config->train.epochs || state->stopped_early;
     int every = config->run.checkpoint_epochs;
     if (last || every <= 1 || state->epoch % every == 0)
@@ -296,23 +297,6 @@ static int sum_up(struct trainer *trainer, struct stability *stability)
     return status;
 }
 
-/* Beside the checkpoints, which hold the same for machines. */
-static int write_samples(struct trainer *trainer)
-{
-    char path[PATH_BYTES];
-    struct plan *plan = &trainer->session.plan;
-    struct arena arena = {0};
-    if (plan->options.samples == 0 || plan->options.samples > SAMPLES_CSV_MOST)
-        return OK;
-    TRY(path_join(path, trainer->run.path, "samples.csv"));
-    struct sample_stats *table = arena_push(&arena, (size_t)plan->options.samples * sizeof *table);
-    int status = plan_read_slab(plan, SLAB_SAMPLES, table);
-    if (status >= 0)
-        status = samples_write(path, &trainer->session.train_source.data, table);
-    arena_free(&arena);
-    return status;
-}
-
 static int finish(struct trainer *trainer, struct train_result *result)
 {
     const struct train_state *state = &trainer->state;
@@ -332,7 +316,7 @@ static int finish(struct trainer *trainer, struct train_result *result)
     text_copy(result->path, sizeof result->path, trainer->run.path);
     struct stability stability;
     TRY(sum_up(trainer, &stability));
-    TRY(write_samples(trainer));
+    TRY(images_write_samples(trainer));
     if (end == END_SIGNAL)
         TRY(run_log_event(&trainer->run, "stopped", "\"signal\":%d,\"step\":%lld", (int)signal_caught,
                           (long long)state->step));
@@ -370,8 +354,13 @@ static void begin_state(struct trainer *trainer)
 
 static int take_memory(struct trainer *trainer)
 {
-    return memory_take((void **)&trainer->order, (size_t)trainer->session.train.subset.count * sizeof *trainer->order,
-                       "the order of an epoch");
+    const int64_t val_count = trainer->session.val.subset.count;
+    TRY(memory_take((void **)&trainer->order, (size_t)trainer->session.train.subset.count * sizeof *trainer->order,
+                    "the order of an epoch"));
+    if (val_count == 0 || val_count > SAMPLES_CSV_MOST)
+        return OK;
+    return memory_take((void **)&trainer->judgements, (size_t)val_count * sizeof *trainer->judgements,
+                       "predictions of the validation images");
 }
 
 static int load_config(struct trainer *trainer, const struct train_request *request)
@@ -452,6 +441,7 @@ static void close_trainer(struct trainer *trainer)
     tensorboard_close(&trainer->tensorboard);
     run_close(&trainer->run);
     memory_give(trainer->order);
+    memory_give(trainer->judgements);
     session_close(&trainer->session);
     config_free(&trainer->config);
 }

@@ -1,0 +1,31 @@
+/* images: what a run leaves behind of single images: what was seen of those trained on, what its best weights make of
+ * those held back. See include/samples.h. */
+#include "train.h"
+
+/* Beside the checkpoints, which hold the same for machines. */
+int images_write_samples(struct trainer *trainer)
+{
+    char path[PATH_BYTES];
+    struct plan *plan = &trainer->session.plan;
+    struct arena arena = {0};
+    if (plan->options.samples == 0 || plan->options.samples > SAMPLES_CSV_MOST)
+        return OK;
+    TRY(path_join(path, trainer->run.path, "samples.csv"));
+    struct sample_stats *table = arena_push(&arena, (size_t)plan->options.samples * sizeof *table);
+    int status = plan_read_slab(plan, SLAB_SAMPLES, table);
+    if (status >= 0)
+        status = samples_write(path, &trainer->session.train_source.data, table);
+    arena_free(&arena);
+    return status;
+}
+
+/* What the best weights make of the validation images. */
+int images_write_judgements(struct trainer *trainer)
+{
+    char path[PATH_BYTES];
+    const struct part *val = &trainer->session.val;
+    if (!trainer->judgements)
+        return OK;
+    TRY(path_join(path, trainer->run.path, "predictions.csv"));
+    return judgements_write(path, &val->source->data, trainer->judgements, val->subset.count);
+}
