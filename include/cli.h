@@ -13,6 +13,7 @@ int command_eval(int argc, char **argv);
 int command_predict(int argc, char **argv);
 int command_doctor(int argc, char **argv);
 int command_report(int argc, char **argv);
+int command_plot(int argc, char **argv);
 int command_synth(int argc, char **argv);
 int command_pack(int argc, char **argv);
 int command_check(int argc, char **argv);

@@ -7,6 +7,8 @@
 /* Colour: mode "auto", "always" or "never"; auto obeys NO_COLOR, CLICOLOR_FORCE, FORCE_COLOR, TERM=dumb, then
  * whether stderr is a terminal. false: not a mode. */
 bool log_set_color(const char *mode);
+/* Whether what goes to this descriptor may be coloured; auto then asks whether that is a terminal. */
+bool log_color(int descriptor);
 void log_set_quiet(bool quiet); /* only warnings and errors */
 
 void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));  /* one plain line */

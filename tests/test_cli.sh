@@ -53,7 +53,7 @@ call --help
 ok "--help goes to stdout" all 'exited 0' 'prints "train"' 'silent err'
 call --version
 ok "--version is one line" all 'exited 0' 'prints "^evenkeel "' 'lines out 1'
-for command in train sweep find-lr doctor report eval predict check synth pack config model devices; do
+for command in train sweep find-lr doctor report plot eval predict check synth pack config model devices; do
     call $command --help
     ok "$command --help" all 'exited 0' 'prints "usage: evenkeel"' 'silent err'
 done
@@ -123,6 +123,16 @@ call report "$whole" --out page.html
 ok "report --out" all 'exited 0' 'prints "^page.html$"' '[ -s page.html ]'
 call report nowhere
 ok "report of no run" all 'exited 66' 'says "no run directory"'
+call plot --tty "$whole"
+ok "plot of the printed run" all 'exited 0' 'prints "training"' 'silent err' 'lines out 23' '! grep -q "$(printf "\033")" out'
+call plot "$whole" "$whole"-2 --chart accuracy
+ok "plot of a run that is not there" all 'exited 66' 'silent out'
+call plot "$whole" "$whole" --chart accuracy
+ok "plot of two" all 'exited 0' 'prints "Accuracy"' 'lines out 23'
+call plot "$whole" --chart speed-of-light
+ok "plot of an unknown chart" all 'exited 64' 'silent out' 'says "it has loss, accuracy"'
+call plot "$whole" --follow
+ok "plot --follow needs a terminal" exited 64
 call doctor nowhere
 ok "doctor of no run" exited 66
 call eval "$whole" --json --weights last

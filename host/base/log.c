@@ -10,7 +10,8 @@
 #include <unistd.h>
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* guards all that follows */
-static enum { COLOR_UNKNOWN, COLOR_ON, COLOR_OFF } color;
+static enum { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER } mode;
+static enum { COLOR_UNKNOWN, COLOR_ON, COLOR_OFF } color; /* on stderr */
 static bool quiet, progress_shown;
 static double progress_time;
 
@@ -32,23 +33,33 @@ static bool terminal_dumb(void)
 }
 
 /* The order of https://no-color.org and https://bixense.com/clicolors. */
-static bool color_wanted(void)
+static bool color_wanted(int descriptor)
 {
+    if (mode != COLOR_AUTO)
+        return mode == COLOR_ALWAYS;
     if (variable_set("NO_COLOR"))
         return false;
     if (variable_forces("CLICOLOR_FORCE") || variable_forces("FORCE_COLOR"))
         return true;
-    return !terminal_dumb() && isatty(STDERR_FILENO);
+    return !terminal_dumb() && isatty(descriptor);
 }
 
-bool log_set_color(const char *mode)
+bool log_color(int descriptor)
 {
-    bool always = strcmp(mode, "always") == 0, automatic = strcmp(mode, "auto") == 0;
-    if (!always && !automatic && strcmp(mode, "never") != 0)
-        return false;
-    bool on = always || (automatic && color_wanted());
     pthread_mutex_lock(&mutex);
-    color = on ? COLOR_ON : COLOR_OFF;
+    const bool on = color_wanted(descriptor);
+    pthread_mutex_unlock(&mutex);
+    return on;
+}
+
+bool log_set_color(const char *name)
+{
+    const bool always = strcmp(name, "always") == 0, never = strcmp(name, "never") == 0;
+    if (!always && !never && strcmp(name, "auto") != 0)
+        return false;
+    pthread_mutex_lock(&mutex);
+    mode = always ? COLOR_ALWAYS : never ? COLOR_NEVER : COLOR_AUTO;
+    color = COLOR_UNKNOWN;
     pthread_mutex_unlock(&mutex);
     return true;
 }
@@ -79,7 +90,7 @@ static const char *style_text(enum log_style style)
         [LOG_GREEN] = "\033[32m", [LOG_YELLOW] = "\033[33m", [LOG_CYAN] = "\033[36m",
     };
     if (color == COLOR_UNKNOWN)
-        color = color_wanted() ? COLOR_ON : COLOR_OFF;
+        color = color_wanted(STDERR_FILENO) ? COLOR_ON : COLOR_OFF;
     return color == COLOR_ON ? sequences[style] : "";
 }
 

@@ -26,6 +26,7 @@ static const struct command commands[] = {
     {"predict", command_predict, "name the classes of image files"},
     {"doctor", command_doctor, "say why a run's loss fluctuates or does not decrease"},
     {"report", command_report, "write what there is to be seen of a run as one HTML page"},
+    {"plot", command_plot, "draw a run's loss and other curves in the terminal"},
     {"synth", command_synth, "write a data set of drawn images to try things on"},
     {"pack", command_pack, "write a config's images as one file to train from"},
     {"check", command_check, "look for what is wrong with a config's images"},

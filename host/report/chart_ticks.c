@@ -28,9 +28,9 @@ static void write_linear(char text[static CHART_TICK_TEXT], double value, double
         value = 0.0;
     const char *unit = "";
     if (largest >= 1e4 || largest < 1e-3) {
-        if (largest >= 1e6) {
+        if (largest >= 1e6 && largest < 1e10) {
             value /= 1e6, step /= 1e6, unit = " M";
-        } else if (largest >= 1e4) {
+        } else if (largest >= 1e4 && largest < 1e6) {
             value /= 1e3, step /= 1e3, unit = " k";
         } else {
             snprintf(text, CHART_TICK_TEXT, "%.2g", value);
