@@ -48,4 +48,34 @@ int check_images(struct findings *findings, const struct check_input *input);
 void findings_free(struct findings *findings);
 /* The worst severity; -1: no finding. */
 int findings_worst(const struct findings *findings);
+
+/* ---- single images ---- */
+
+enum oddity {
+    ODD_COPY,      /* the same pixels as other */
+    ODD_NEAR_COPY, /* nearly so */
+    ODD_FLAT,      /* one colour all over */
+    ODD_LIGHT,     /* far brighter or darker than its class */
+    ODD_CONTRAST,  /* far more or less contrast than its class */
+    ODD_TEXTURE,   /* far rougher or smoother than its class: noise, test patterns, no photograph */
+};
+struct odd_image {
+    enum oddity what;
+    int32_t sample; /* of the training set */
+    int32_t other;  /* copies: of which; -1: none */
+    bool other_in_val;
+    double value; /* light: mean 0..1; contrast: standard deviation 0..1; texture: see measure.c */
+    double usual; /* the class's median of that */
+    double
+        distance; /* in the class's deviations (1.4826 times the median absolute deviation, of logarithms); copies: 0 */
+};
+struct odd_images {
+    struct arena arena;
+    struct odd_image *list;
+    int64_t count;
+};
+/* The training images that stand out from their class, and those that are there more than once: the later one of each
+ * pair. odd_images_free accepts a zeroed struct. */
+int check_odd_images(struct odd_images *odd, const struct check_input *input);
+void odd_images_free(struct odd_images *odd);
 #endif

@@ -35,6 +35,8 @@ struct new_file {
 int new_file_open(struct new_file *file, const char *path);
 int new_file_commit(struct new_file *file);   /* closes; on failure removes the temporary */
 void new_file_abandon(struct new_file *file); /* closes and removes; accepts a zeroed struct */
+/* A cell of a CSV file: in quotes where it needs them. */
+void file_put_cell(FILE *stream, const char *text);
 
 /* The three in one. */
 int file_write(const char *path, const void *data, size_t bytes);

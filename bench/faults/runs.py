@@ -3,8 +3,8 @@
   runs.py FOLDER [--part tune|test] [--jobs N] [--only WORD] [--list]
 
 FOLDER keeps data, runs and the best learning rates; what is there is not made again. EVENKEEL names the program (default
-build/evenkeel), EVENKEEL_DATA real data; without it only generated tiles are used. Networks and seeds of the two parts
-differ: thresholds are chosen on `tune`, figures are reported on `test`.
+build/evenkeel), EVENKEEL_DATA real data; without it only generated tiles are used. Thresholds are chosen on `tune`, figures are
+reported on `test`: networks, seeds, the images drawn and the severities of the faults differ.
 """
 import argparse
 import concurrent.futures
@@ -14,161 +14,132 @@ import os
 import subprocess
 import sys
 
-import plant
+import sources
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PROGRAM = os.environ.get("EVENKEEL", os.path.join(HERE, "../../build/evenkeel"))
-STEPS, BATCH, TRAIN, TEST = 750, 64, 12000, 2000
+STEPS, SWEEP_STEPS, BATCH = 750, 400, 64
 
+# network, data, optimizer, seeds. Without real data every row is of tiles.
 PARTS = {
-    "tune": {"networks": ["mlp", "cnn", "cnn_plain"], "seeds": [1], "data_seed": 1},
-    "test": {"networks": ["vgg", "resnet", "cnn", "mlp"], "seeds": [11, 12], "data_seed": 2},
+    "tune": {"data_seed": 1, "groups": [
+        ("mlp", "fashion", "adam", [1]), ("mlp", "fashion", "sgd", [1]), ("mlp", "tiles", "adam", [1]),
+        ("cnn", "fashion", "adam", [1]), ("cnn_plain", "fashion", "sgd", [1]), ("cnn", "tiles", "sgd", [1])]},
+    "test": {"data_seed": 2, "groups": [
+        ("mlp_deep", "fashion", "adam", [11, 12]), ("mlp_deep", "tiles", "sgd", [11]), ("lenet", "fashion", "sgd", [11]),
+        ("resnet", "fashion", "adam", [11]), ("vgg", "fashion", "sgd", [11]), ("lenet", "tiles", "adam", [11]),
+        ("lenet", "eurosat", "adam", [11]), ("resnet", "tiles", "sgd", [11]), ("vgg", "eurosat", "adam", [11])]},
 }
 OPTIMIZERS = {"adam": [1e-4, 3e-4, 1e-3, 2e-3, 4e-3, 8e-3, 2e-2], "sgd": [2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 1e-1, 3e-1]}
 MARK = "result.json"
 
 
-# ---- data ----
-
-
-class Fashion:
-    name = "fashion"
-
-    def __init__(self, folder, seed):
-        self.source = os.path.join(os.environ["EVENKEEL_DATA"], "fashion-mnist")
-        self.folder, self.seed = os.path.join(folder, "data"), seed
-
-    def keys(self, fault=None, severity=0.0):
-        """Overrides that name a data set with this fault."""
-        path = os.path.join(self.folder, f"fashion-{self.seed}-{fault or 'clean'}-{severity:g}")
-        plant.plant(self.source, path, TRAIN, TEST, self.seed, fault, severity)
-        order = ["data.shuffle=false"] if fault == "sorted" else []
-        return order + [f"data.train={path}", f"data.val={path}"]
-
-
-class Tiles:
-    """Generated tiles; the program draws them, spoiled on request."""
-    name = "tiles"
-    knobs = {"labels": "--label-noise", "illumination": "--illumination", "outliers": "--outliers",
-             "imbalance": "--imbalance"}
-
-    def __init__(self, folder, seed):
-        self.folder, self.seed = os.path.join(folder, "data"), seed
-
-    def draw(self, count, options):
-        path = os.path.join(self.folder, "tiles-" + "-".join([str(self.seed), str(count)] + options).replace("--", ""))
-        if not os.path.exists(path):
-            command = [PROGRAM, "synth", path, "--per-class", str(count), "--size", "32", "--seed", str(self.seed)]
-            subprocess.run(command + options, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        return path
-
-    def keys(self, fault=None, severity=0.0):
-        options, count, keys = [], 400, []
-        if fault == "few":
-            count = max(2, int(severity) // 10)
-        elif fault == "sorted":
-            keys = ["data.shuffle=false"]
-        elif fault in self.knobs:
-            severity = {"imbalance": 1 - 1 / max(severity, 1), "illumination": severity / 1.4}.get(fault, severity)
-            options = [self.knobs[fault], f"{severity:g}"]
-        elif fault:
-            return None
-        train, val = self.draw(count, options), self.draw(400, [])
-        return keys + [f"data.train={train}/train", f"data.val={val}/val"]
-
-
-# ---- faults: truth, and what makes it, by severity ----
-
-
-def rate(factors):
-    return lambda case: [[f"optim.lr={case.lr * factor:g}"] for factor in factors[case.optimizer]]
-
-
-def config(*words):
-    return lambda case: [word.split() for word in words]
-
-
-def data_fault(name, *severities):
-    return lambda case: [case.data.keys(name, severity) for severity in severities]
-
-
-def capacity(case):
-    return {"mlp": [["model.hidden=2"], ["model.hidden=3"]]}.get(case.network, [["model.width=1"]]
-                                                                  if case.network.startswith("cnn") else [])
-
-
-def overfit(case):
-    keys = case.data.keys("few", 600)
-    return [keys + ["train.max_steps=1500", "train.epochs=100000"] + wide(case)]
-
-
-def wide(case):
-    return ["model.hidden=512"] if case.network == "mlp" else \
-        ["model.width=32"] if case.network.startswith("cnn") else []
-
-
-def adam_only(make):
-    return lambda case: make(case) if case.optimizer == "adam" else []
-
-
-def sgd_only(make):
-    return lambda case: make(case) if case.optimizer == "sgd" else []
-
-
-FAULTS = [
-    ("rate_high", "rate_high", rate({"adam": [10, 30, 100], "sgd": [5, 10, 30]})),
-    ("rate_low", "rate_low", rate({"adam": [1 / 30, 1 / 100, 1 / 1000], "sgd": [1 / 30, 1 / 100, 1 / 1000]})),
-    ("batch_small", "batch", config("train.batch_size=8", "train.batch_size=4", "train.batch_size=2")),
-    ("labels", "labels", data_fault("labels", 0.1, 0.2, 0.4)),
-    ("labels", "pairs", data_fault("pairs", 0.2, 0.4)),
-    ("input_scale", "scale", config("augment.mean=0.3 augment.std=0.05", "augment.mean=0 augment.std=0.0039215686",
-                                    "augment.mean=1 augment.std=0.05")),
-    ("illumination", "illumination", data_fault("illumination", 0.35, 0.7, 1.4)),
-    ("outliers", "outliers", data_fault("outliers", 0.01, 0.05, 0.1)),
-    ("imbalance", "imbalance", data_fault("imbalance", 10, 30, 100)),
-    ("order", "sorted", data_fault("sorted", 1)),
-    ("order", "blocks", data_fault("sorted", 0.1)),
-    ("initialisation", "init", config("model.init_scale=0.02", "model.init_scale=4", "model.init_scale=0")),
-    ("capacity", "capacity", capacity),
-    ("overfitting", "few", overfit),
-    ("weight_decay", "decay", config("optim.weight_decay=0.05", "optim.weight_decay=0.1", "optim.weight_decay=0.5")),
-    ("adam", "beta2", adam_only(config("optim.beta2=0.5", "optim.beta2=0.2"))),
-    ("adam", "eps", adam_only(config("optim.eps=0.1", "optim.eps=1"))),
-    ("plain_sgd", "plain", sgd_only(config("optim.momentum=0"))),
-    ("schedule", "schedule", config("schedule.name=step schedule.step_epochs=1 schedule.gamma=0.05",
-                                    "schedule.warmup_epochs=100 schedule.warmup_start=0.001")),
-]
-HEALTHY = {
-    "rates": [[f"x{factor}"] for factor in (0.3, 0.6, 1, 1.5, 2)],
-    "variants": [[], ["train.batch_size=32"], ["train.batch_size=128"], ["train.batch_size=256", "train.max_steps=400"],
-                 ["augment.hflip=0.5", "augment.crop_padding=2", "augment.rotate=10"], ["schedule.name=cosine"],
-                 ["model.dropout=0.2"], ["train.label_smoothing=0.1"]],
-}
-
-
 class Case:
     """A network on a data set with an optimizer: what faults are planted into."""
 
-    def __init__(self, network, data, optimizer, lr):
-        self.network, self.data, self.optimizer, self.lr = network, data, optimizer, lr
+    def __init__(self, part, network, data, optimizer, lr):
+        self.part, self.network, self.data, self.optimizer, self.lr = part, network, data, optimizer, lr
 
     def keys(self):
         return [f"optim.name={self.optimizer}", f"optim.lr={self.lr:g}", f"train.batch_size={BATCH}",
-                f"train.max_steps={STEPS}", "train.epochs=1000"] + self.data.keys()
+                f"train.max_steps={STEPS}", "train.epochs=100000"] + self.data.keys()
+
+
+# ---- faults: truth, name, and for each part what makes it, by severity. {} stands for the severity ----
+
+
+def keys(*words):
+    return lambda case, x: [word.format(x) for word in words]
+
+
+def rate(case, factor):
+    return [f"optim.lr={case.lr * factor:g}"]
+
+
+def rate_high(case, factor):
+    """Adam bears a higher rate: its factors are three times the others'."""
+    return rate(case, factor * (3 if case.optimizer == "adam" else 1))
+
+
+def small_batch(case, size):
+    """As many images as the healthy run sees, in more updates."""
+    return [f"train.batch_size={size}", f"train.max_steps={STEPS * BATCH // size}"]
+
+
+def data(name):
+    return lambda case, x: case.data.keys(name, x)
+
+
+def capacity(case, x):
+    if case.part == "test":
+        return [f"network={case.network}_narrow"]
+    return [f"model.hidden={x}" if case.network == "mlp" else "model.width=1"]
+
+
+def few(case, x):
+    grown = {"mlp": ["model.hidden=512"], "cnn": ["model.width=32"], "cnn_plain": ["model.width=32"]}
+    return case.data.keys("few", x) + ["train.max_steps=1500"] + grown.get(case.network, [])
+
+
+def only(optimizer, make):
+    return lambda case, x: make(case, x) if case.optimizer == optimizer else None
+
+
+FAULTS = [
+    ("rate_high", "rate_high", rate_high, {"tune": [5, 10, 30], "test": [7, 20]}),
+    ("rate_low", "rate_low", rate, {"tune": [1 / 30, 1 / 100, 1 / 1000], "test": [1 / 50, 1 / 300]}),
+    ("batch_small", "batch", small_batch, {"tune": [8, 4, 2], "test": [6, 3]}),
+    ("labels", "labels", data("labels"), {"tune": [0.1, 0.2, 0.4], "test": [0.15, 0.3]}),
+    ("labels", "pairs", data("pairs"), {"tune": [0.2, 0.4], "test": [0.3]}),
+    ("input_scale", "scale", keys("augment.mean=0.3", "augment.std={}"), {"tune": [0.05, 0.0039215686], "test": [0.02]}),
+    ("input_scale", "offset", keys("augment.mean=1", "augment.std={}"), {"tune": [0.05], "test": [0.03]}),
+    ("illumination", "illumination", data("illumination"), {"tune": [0.35, 0.7, 1.4], "test": [0.5, 1]}),
+    ("outliers", "outliers", data("outliers"), {"tune": [0.01, 0.05, 0.1], "test": [0.03, 0.08]}),
+    ("imbalance", "imbalance", data("imbalance"), {"tune": [10, 30, 100], "test": [20, 60]}),
+    ("order", "sorted", data("sorted"), {"tune": [1], "test": [1]}),
+    ("order", "blocks", data("sorted"), {"tune": [0.1], "test": [0.2]}),
+    ("initialisation", "init", keys("model.init_scale={}"), {"tune": [0.02, 4, 0], "test": [0.01, 6]}),
+    ("capacity", "capacity", capacity, {"tune": [2, 3], "test": [0]}),
+    ("overfitting", "few", few, {"tune": [600], "test": [400]}),
+    ("weight_decay", "decay", keys("optim.weight_decay={}"), {"tune": [0.05, 0.1, 0.5], "test": [0.07, 0.3]}),
+    ("adam", "beta2", only("adam", keys("optim.beta2={}")), {"tune": [0.5, 0.2], "test": [0.3]}),
+    ("adam", "eps", only("adam", keys("optim.eps={}")), {"tune": [0.1, 1], "test": [0.3]}),
+    ("plain_sgd", "plain", only("sgd", keys("optim.momentum={}")), {"tune": [0], "test": [0]}),
+    ("schedule", "drop", keys("schedule.name=step", "schedule.step_epochs=1", "schedule.gamma={}"),
+     {"tune": [0.05], "test": [0.03]}),
+    ("schedule", "warmup", keys("schedule.warmup_epochs={}", "schedule.warmup_start=0.001"), {"tune": [100], "test": [150]}),
+]
+RATES = [0.3, 0.6, 1, 1.5, 2]
+VARIANTS = [[], ["train.batch_size=32"], ["train.batch_size=128"], ["train.batch_size=256", "train.max_steps=400"],
+            ["augment.hflip=0.5", "augment.crop_padding=2", "augment.rotate=10"], ["schedule.name=cosine"],
+            ["model.dropout=0.2"], ["train.label_smoothing=0.1"], ["train.batch_size=512", "train.max_steps=300"]]
+
+
+def plan(case, seed):
+    """(truth, name, keys) of every run of a case: all variants at the best rate, every rate with some of them."""
+    base, end = case.keys(), [f"train.seed={seed}"]
+    for i, (factor, variant) in enumerate((r, v) for r in RATES for v in range(len(VARIANTS))):
+        if factor == 1 or (i + seed) % 4 == 0:
+            yield "healthy", f"healthy-x{factor:g}-{variant}-s{seed}", \
+                base + [f"optim.lr={case.lr * factor:g}"] + VARIANTS[variant] + end
+    for truth, name, make, severities in FAULTS:
+        for x in severities[case.part]:
+            changed = make(case, x)
+            if changed is not None:
+                yield truth, f"{name}-{x:.3g}-s{seed}", base + changed + end
 
 
 # ---- running ----
 
 
-def train(folder, name, network, keys):
-    """Trains unless it is there. Keys later in the list win. Returns the run's row."""
+def train(folder, name, network, settings):
+    """Trains unless it is there. Settings later in the list win. Returns the run's row."""
     path = os.path.join(folder, "runs", name)
     mark = os.path.join(path, MARK)
     if not os.path.exists(mark):
         subprocess.run(["rm", "-rf", path], check=True)
-        last = {}
-        for key in keys:
-            last[key.split("=")[0]] = key
+        last = {setting.split("=")[0]: setting for setting in settings}
+        network = last.pop("network", "=" + network).split("=")[1]
         command = [PROGRAM, "train", os.path.join(HERE, "networks", network + ".ini"), *last.values(),
                    "train.threads=1", "train.precision=fp32", f"run.dir={folder}/runs", f"run.name={name}"]
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -187,44 +158,50 @@ def outcome(path):
     with open(os.path.join(path, "results.csv"), newline="") as file:
         rows = list(csv.DictReader(file))
     number = lambda row, key: float(row[key] or "nan")
-    accuracy = max([number(row, "metrics/accuracy_top1") for row in rows], default=float("nan"))
-    return {"val_accuracy": accuracy, "val_loss": min([number(row, "val/loss") for row in rows], default=float("nan")),
+    return {"val_accuracy": max([number(row, "metrics/accuracy_top1") for row in rows], default=float("nan")),
+            "val_loss": min([number(row, "val/loss") for row in rows], default=float("nan")),
             "train_loss": number(rows[-1], "train/loss") if rows else float("nan")}
 
 
-def best_rate(folder, network, data, optimizer, pool):
+def best_rate(folder, case):
     """The rate of the lowest validation loss, of a sweep kept in FOLDER."""
-    case = Case(network, data, optimizer, 0)
-    tries = [pool.submit(train, folder, f"rate-{network}-{data.name}{data.seed}-{optimizer}-{lr:g}", network,
-                         case.keys() + [f"optim.lr={lr:g}", "train.seed=0", "train.max_steps=500"])
-             for lr in OPTIMIZERS[optimizer]]
-    losses = [done.result()["val_loss"] for done in tries]
-    losses = [loss if loss == loss else float("inf") for loss in losses]
-    return OPTIMIZERS[optimizer][losses.index(min(losses))]
+    prefix, losses = f"rate-{case.network}-{case.data.name}{case.data.seed}-{case.optimizer}", {}
+    for lr in OPTIMIZERS[case.optimizer]:
+        row = train(folder, f"{prefix}-{lr:g}", case.network,
+                    case.keys() + [f"optim.lr={lr:g}", "train.seed=0", f"train.max_steps={SWEEP_STEPS}"])
+        loss = row.get("val_loss", float("nan"))
+        losses[lr] = loss if loss == loss else float("inf")
+    return min(losses, key=losses.get)
 
 
-def plan(case, seeds):
-    """(truth, name, keys) of every run of a case."""
-    base = case.keys()
-    for seed in seeds:
-        end = [f"train.seed={seed}"]
-        for i, ((factor,), variant) in enumerate((r, v) for r in HEALTHY["rates"] for v in HEALTHY["variants"]):
-            # every rate with every other variant; all variants at the best rate
-            if factor == "x1" or (i + seed) % 4 == 0:
-                yield "healthy", f"healthy{factor}-{i % len(HEALTHY['variants'])}-s{seed}", \
-                    base + [f"optim.lr={case.lr * float(factor[1:]):g}"] + variant + end
-        for truth, name, make in FAULTS:
-            for level, keys in enumerate(make(case)):
-                if keys is not None:
-                    steps = ["train.max_steps=1500"] if truth == "batch_small" else []
-                    yield truth, f"{name}{level}-s{seed}", base + steps + keys + end
+def groups(folder, part):
+    """(network, data, optimizer, seeds), each once."""
+    found, seed = {}, PARTS[part]["data_seed"]
+    for network, name, optimizer, seeds in PARTS[part]["groups"]:
+        kind = sources.SOURCES[name if os.environ.get("EVENKEEL_DATA") else "tiles"]
+        found.setdefault((network, kind.name, optimizer), (network, kind(folder, seed, PROGRAM), optimizer, seeds))
+    return list(found.values())
 
 
-def sources(folder, seed):
-    found = [Tiles(folder, seed)]
-    if os.environ.get("EVENKEEL_DATA"):
-        found.insert(0, Fashion(folder, seed))
-    return found
+def run_part(folder, part, jobs, words):
+    """Makes what is missing of a part, group by group, and returns all rows; after each group the list is written."""
+    rows = []
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        for network, source, optimizer, seeds in groups(folder, part):
+            group = f"{network}-{source.name}-{optimizer}"
+            if words not in f"{part}-{group}":
+                continue
+            lr = best_rate(folder, Case(part, network, source, optimizer, 0))
+            waiting = [(truth, pool.submit(train, folder, f"{part}-{group}-{name}", network, settings))
+                       for seed in seeds for truth, name, settings in plan(Case(part, network, source, optimizer, lr), seed)]
+            for truth, done in waiting:
+                rows.append({"truth": truth, "group": group, **done.result()})
+                if "error" in rows[-1]:
+                    print(rows[-1]["name"], rows[-1]["error"], file=sys.stderr)
+            with open(os.path.join(folder, part + ".json"), "w") as file:
+                json.dump(rows, file, indent=1)
+            print(f"{group}: best rate {lr:g}, {len(waiting)} runs", flush=True)
+    return rows
 
 
 def main():
@@ -232,35 +209,18 @@ def main():
     parser.add_argument("folder")
     parser.add_argument("--part", choices=PARTS, default="tune")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
-    parser.add_argument("--only", default="")
+    parser.add_argument("--only", default="", help="groups whose name has this in it")
     parser.add_argument("--list", action="store_true")
     args = parser.parse_args()
-    part, rows = PARTS[args.part], []
-    os.makedirs(os.path.join(args.folder, "data"), exist_ok=True)
-    with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
-        waiting = []
-        for data in sources(args.folder, part["data_seed"]):
-            for network in part["networks"]:
-                for optimizer in OPTIMIZERS:
-                    lr = 1e-3 if args.list else best_rate(args.folder, network, data, optimizer, pool)
-                    case = Case(network, data, optimizer, lr)
-                    for truth, name, keys in plan(case, part["seeds"]):
-                        full = f"{args.part}-{network}-{data.name}-{optimizer}-{name}"
-                        if args.only not in full:
-                            continue
-                        if args.list:
-                            print(truth, full)
-                            continue
-                        group = f"{network}-{data.name}-{optimizer}"
-                        waiting.append((truth, group, pool.submit(train, args.folder, full, network, keys)))
-        for truth, group, done in waiting:
-            rows.append({"truth": truth, "group": group, **done.result()})
-            if "error" in rows[-1]:
-                print(rows[-1]["name"], rows[-1]["error"], file=sys.stderr)
+    folder = os.path.abspath(args.folder)
+    os.makedirs(os.path.join(folder, "data"), exist_ok=True)
     if not args.list:
-        with open(os.path.join(args.folder, args.part + ".json"), "w") as file:
-            json.dump(rows, file, indent=1)
-        print(f"{len(rows)} runs in {args.folder}/runs, listed in {args.part}.json")
+        run_part(folder, args.part, args.jobs, args.only)
+        return
+    for network, source, optimizer, seeds in groups(folder, args.part):
+        for seed in seeds:
+            for truth, name, settings in plan(Case(args.part, network, source, optimizer, 1e-3), seed):
+                print(truth, f"{network}-{source.name}-{optimizer}-{name}", *settings)
 
 
 if __name__ == "__main__":

@@ -332,3 +332,18 @@ void append_close(struct append_file *file)
         close(file->descriptor);
     file->descriptor = -1;
 }
+
+void file_put_cell(FILE *stream, const char *text)
+{
+    if (!strpbrk(text, ",\"\r\n")) {
+        fputs(text, stream);
+        return;
+    }
+    fputc('"', stream);
+    for (; *text; text++) {
+        if (*text == '"')
+            fputc('"', stream);
+        fputc(*text, stream);
+    }
+    fputc('"', stream);
+}

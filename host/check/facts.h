@@ -7,6 +7,7 @@ struct image_facts {
     uint64_t content;   /* hash of the pixels */
     uint64_t look;      /* difference hash: which of neighbouring patches is brighter */
     float mean, spread; /* of all channels' values, 0..1; spread: standard deviation */
+    float roughness;    /* mean difference of neighbours in a row over the spread; 0: flat */
     struct image_sums sums;
     int32_t sample, label;
 };

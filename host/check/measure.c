@@ -67,6 +67,19 @@ static uint64_t look(const uint8_t *pixels, struct shape image)
     return bits;
 }
 
+/* Mean absolute difference of neighbours in a row, channel by channel, in levels. Photographs have 0.1 to 0.6 standard
+ * deviations, uniform noise 1.15. */
+static double neighbours(const uint8_t *pixels, struct shape image)
+{
+    uint64_t sum = 0;
+    for (int y = 0; y < image.h; y++) {
+        const uint8_t *row = pixels + (size_t)y * (size_t)image.w * (size_t)image.c;
+        for (int64_t i = image.c; i < (int64_t)image.w * image.c; i++)
+            sum += (uint64_t)abs(row[i] - row[i - image.c]);
+    }
+    return (double)sum / fmax(1.0, (double)image.h * (image.w - 1) * image.c);
+}
+
 static int measure_one(void *context, int64_t i)
 {
     struct facts *facts = context;
@@ -88,6 +101,7 @@ static int measure_one(void *context, int64_t i)
         const double values = (double)shape_count(image), mean = (double)sum / values;
         one->mean = (float)(mean / 255.0);
         one->spread = (float)(sqrt(fmax(0.0, (double)squares / values - mean * mean)) / 255.0);
+        one->roughness = one->spread > 0.0f ? (float)(neighbours(at, image) / 255.0) / one->spread : 0.0f;
         one->content = hash(at, (size_t)shape_count(image));
         one->look = look(at, image);
     }

@@ -2,6 +2,7 @@
  */
 #include "cli.h"
 #include "diagnosis.h"
+#include "doctor_samples.h"
 #include "text.h"
 
 #include <jansson.h>
@@ -119,7 +120,7 @@ static int read_share(const char *text, double *share)
 
 struct request {
     const char *run, *apply;
-    bool json;
+    bool json, samples;
     double budget; /* 0: no experiments */
 };
 
@@ -143,10 +144,11 @@ int command_doctor(int argc, char **argv)
         {"probe", NULL, &probe, NULL, "experiment: train anew for a little with one thing changed at a time"},
         {"budget", "SHARE", NULL, &share, "updates to spend on experiments, as a share of the run's; default 5%"},
         {"apply", "FILE", NULL, &request.apply, "write the run's config with the repair made"},
+        {"samples", NULL, &request.samples, NULL, "list single images that are likely to be wrong instead"},
         {"json", NULL, &request.json, NULL, "print one JSON object"},
     };
     const struct cli_usage usage = {
-        .synopsis = "doctor RUN [--probe] [--budget SHARE] [--apply FILE] [--json]",
+        .synopsis = "doctor RUN [--probe] [--budget SHARE] [--apply FILE] [--samples] [--json]",
         .about =
             "Says why a run's loss fluctuates or does not decrease: the cause, the figures that show it, and\n"
             "what to change. Also of a run that is still going on. Exit status 0: healthy; 1: something was found.",
@@ -162,8 +164,10 @@ int command_doctor(int argc, char **argv)
     request.budget = probe || share ? 0.05 : 0.0;
     if (share && read_share(share, &request.budget) < 0)
         return cli_exit(ERR_USAGE);
+    if (request.samples && (request.apply || request.budget > 0.0))
+        return cli_exit(FAIL(ERR_USAGE, "--samples is a question of its own: ask it without --probe and --apply"));
     struct diagnosis diagnosis = {0};
-    int status = examine(&request, &diagnosis);
+    int status = request.samples ? doctor_samples(request.run, request.json) : examine(&request, &diagnosis);
     diagnosis_free(&diagnosis);
     return status < 0 ? cli_exit(status) : status;
 }

@@ -31,35 +31,19 @@ int samples_read(const char *checkpoint, struct arena *arena, const struct sampl
     return status;
 }
 
-/* A cell of text: in quotes where it needs them. */
-static void put_text(FILE *stream, const char *text)
-{
-    if (!strpbrk(text, ",\"\r\n")) {
-        fputs(text, stream);
-        return;
-    }
-    fputc('"', stream);
-    for (; *text; text++) {
-        if (*text == '"')
-            fputc('"', stream);
-        fputc(*text, stream);
-    }
-    fputc('"', stream);
-}
-
 static void put_sample(FILE *stream, const struct dataset *data, int64_t number, const struct sample_stats *sample)
 {
     const double seen = sample->seen;
     const int label = data->labels[number];
     fprintf(stream, "%lld,%d,", (long long)number, label);
-    put_text(stream, data->class_names[label]);
+    file_put_cell(stream, data->class_names[label]);
     fprintf(stream, ",%d,%.9g,%.9g,%.9g,%d,%d,%d,", sample->seen, (double)sample->loss / seen,
             (double)sample->margin / seen, (double)sample->probability / seen, sample->correct, sample->forgotten,
             sample->prediction);
-    put_text(stream, data->class_names[sample->prediction]);
+    file_put_cell(stream, data->class_names[sample->prediction]);
     fprintf(stream, ",%d,%d,", sample->majority, sample->votes);
     if (data->files)
-        put_text(stream, data->files[number]);
+        file_put_cell(stream, data->files[number]);
     fputc('\n', stream);
 }
 
@@ -84,12 +68,12 @@ int judgements_write(const char *path, const struct dataset *data, const struct 
     for (int64_t i = 0; i < count; i++) {
         const struct judgement *judgement = &judgements[i];
         fprintf(file.stream, "%d,%d,", judgement->sample, judgement->label);
-        put_text(file.stream, data->class_names[judgement->label]);
+        file_put_cell(file.stream, data->class_names[judgement->label]);
         fprintf(file.stream, ",%d,", judgement->prediction);
-        put_text(file.stream, data->class_names[judgement->prediction]);
+        file_put_cell(file.stream, data->class_names[judgement->prediction]);
         fprintf(file.stream, ",%.9g,", (double)judgement->loss);
         if (data->files)
-            put_text(file.stream, data->files[judgement->sample]);
+            file_put_cell(file.stream, data->files[judgement->sample]);
         fputc('\n', file.stream);
     }
     return new_file_commit(&file);

@@ -1,4 +1,5 @@
-/* easel: pictures with two lines of text below each. Private to host/check. */
+/* easel: pictures with two lines of text below each, as one PNG.
+ * Level 1: includes base. */
 #ifndef EASEL_H
 #define EASEL_H
 #include "base.h"
@@ -13,6 +14,7 @@ struct sheet {
     int count, height, width; /* pixels of each picture */
 };
 
-/* As a PNG in rows, small pictures enlarged, large ones reduced. Text is shortened to the width of its picture. */
+/* As a PNG in rows, small pictures enlarged, large ones reduced. Text is shortened to the width of its picture.
+ * ERR_UNSUPPORTED: built without cairo. */
 int easel_write(const char *file, const struct sheet *sheet);
 #endif

@@ -1,0 +1,102 @@
+"""Where the planted-fault benchmark's images come from: each source names, as overrides, a data set with a fault planted into it.
+Standard library only."""
+import os
+import random
+import subprocess
+
+import plant
+
+TRAIN, TEST = 12000, 2000
+
+
+class Fashion:
+    """Part of Fashion-MNIST, spoiled on request."""
+    name = "fashion"
+
+    def __init__(self, folder, seed, program):
+        self.source = os.path.join(os.environ["EVENKEEL_DATA"], "fashion-mnist")
+        self.folder, self.seed = os.path.join(folder, "data"), seed
+
+    def keys(self, fault=None, severity=0.0):
+        """Overrides that name a data set with this fault; None: this source cannot have it."""
+        path = os.path.join(self.folder, f"fashion-{self.seed}-{fault or 'clean'}-{severity:g}")
+        plant.plant(self.source, path, TRAIN, TEST, self.seed, fault, severity)
+        order = ["data.shuffle=false"] if fault == "sorted" else []
+        return order + [f"data.train={path}", f"data.val={path}"]
+
+
+class Tiles:
+    """Generated tiles; the program draws them, spoiled on request."""
+    name = "tiles"
+    knobs = {"labels": "--label-noise", "illumination": "--illumination", "outliers": "--outliers",
+             "imbalance": "--imbalance"}
+
+    def __init__(self, folder, seed, program):
+        self.folder, self.seed, self.program = os.path.join(folder, "data"), seed, program
+
+    def draw(self, count, options):
+        path = os.path.join(self.folder, "tiles-" + "-".join([str(self.seed), str(count)] + options).replace("--", ""))
+        if not os.path.exists(path):
+            command = [self.program, "synth", path, "--per-class", str(count), "--size", "32", "--seed", str(self.seed)]
+            subprocess.run(command + options, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return path
+
+    def keys(self, fault=None, severity=0.0):
+        options, count, keys = [], 400, []
+        if fault == "few":
+            count = max(2, int(severity) // 10)
+        elif fault == "sorted":
+            if severity < 1:
+                return None
+            keys = ["data.shuffle=false"]
+        elif fault in self.knobs:
+            severity = {"imbalance": 1 - 1 / max(severity, 1), "illumination": severity / 1.4}.get(fault, severity)
+            options = [self.knobs[fault], f"{severity:g}"]
+        elif fault:
+            return None
+        train, val = self.draw(count, options), self.draw(400, [])
+        return keys + [f"data.train={train}/train", f"data.val={val}/val"]
+
+
+class Eurosat:
+    """A folder of class folders: faults that need no new pixels, made of symbolic links."""
+    name = "eurosat"
+
+    def __init__(self, folder, seed, program):
+        self.source = os.path.join(os.environ["EVENKEEL_DATA"], "eurosat")
+        self.folder, self.seed = os.path.join(folder, "data"), seed
+
+    def link(self, path, fault, severity):
+        draw = random.Random(f"{self.seed}/{fault}/{severity}")
+        classes = sorted(os.listdir(os.path.join(self.source, "train")))
+        for label, name in enumerate(classes):
+            os.makedirs(os.path.join(path + ".new", name), exist_ok=True)
+        for label, name in enumerate(classes):
+            for i, file in enumerate(sorted(os.listdir(os.path.join(self.source, "train", name)))):
+                filed = label
+                if fault == "labels" and draw.random() < severity:
+                    filed = (label + 1 + draw.randrange(len(classes) - 1)) % len(classes)
+                if fault == "pairs" and draw.random() < severity:
+                    filed = (label + 1) % len(classes)
+                if fault == "few" and i >= severity // len(classes):
+                    continue
+                if fault == "imbalance" and label >= len(classes) // 2 and draw.random() >= 1 / severity:
+                    continue
+                os.symlink(os.path.join(self.source, "train", name, file),
+                           os.path.join(path + ".new", classes[filed], f"{name}-{file}"))
+        os.rename(path + ".new", path)
+
+    def keys(self, fault=None, severity=0.0):
+        keys = ["data.resize=32", f"data.val={self.source}/val"]
+        if fault is None or (fault == "sorted" and severity == 1):
+            return keys + [f"data.train={self.source}/train"] + (["data.shuffle=false"] if fault else [])
+        if fault not in ("labels", "pairs", "few", "imbalance"):
+            return None
+        path = os.path.join(self.folder, f"eurosat-{self.seed}-{fault}-{severity:g}")
+        if not os.path.exists(path):
+            subprocess.run(["rm", "-rf", path + ".new"], check=True)
+            self.link(path, fault, severity)
+        return keys + [f"data.train={path}"]
+
+
+SOURCES = {source.name: source for source in (Fashion, Tiles, Eurosat)}

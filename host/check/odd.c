@@ -1,0 +1,140 @@
+/* odd: training images that stand out from their class or are there twice. */
+#include "facts.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Farther from the class's median than this, in robust deviations. Of a normal distribution that is one image in 500
+ * million; what real classes have beyond it is no longer of the same kind. */
+#define FAR 6.0
+/* Fewer images do not say what is usual for a class. */
+enum { CLASS_LEAST = 20 };
+
+struct hunt {
+    struct odd_images *odd;
+    const struct facts *facts;
+    int64_t room;
+    double *values, *sorted; /* [train_count] */
+};
+
+static void add(struct hunt *hunt, const struct odd_image *image)
+{
+    struct odd_images *odd = hunt->odd;
+    if (odd->count == hunt->room) {
+        const int64_t room = hunt->room ? 2 * hunt->room : 256;
+        struct odd_image *larger = arena_push(&odd->arena, (size_t)room * sizeof *larger);
+        if (odd->count)
+            memcpy(larger, odd->list, (size_t)odd->count * sizeof *larger);
+        odd->list = larger;
+        hunt->room = room;
+    }
+    odd->list[odd->count++] = *image;
+}
+
+static int compare(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Median of the class's values, those that are known; NaN: too few. deviation: robust. */
+static double median_of(struct hunt *hunt, int label, double *deviation)
+{
+    const struct facts *facts = hunt->facts;
+    int64_t count = 0;
+    for (int64_t i = 0; i < facts->train_count; i++)
+        if (facts->images[i].label == label && !isnan(hunt->values[i]))
+            hunt->sorted[count++] = hunt->values[i];
+    if (count < CLASS_LEAST)
+        return NAN;
+    qsort(hunt->sorted, (size_t)count, sizeof *hunt->sorted, compare);
+    const double median = hunt->sorted[count / 2];
+    for (int64_t i = 0; i < count; i++)
+        hunt->sorted[i] = fabs(hunt->sorted[i] - median);
+    qsort(hunt->sorted, (size_t)count, sizeof *hunt->sorted, compare);
+    *deviation = 1.4826 * hunt->sorted[count / 2];
+    return median;
+}
+
+/* Images whose logarithm of a measure is far from their class's. */
+static void find_far(struct hunt *hunt, enum oddity what, size_t offset)
+{
+    const struct facts *facts = hunt->facts;
+    for (int64_t i = 0; i < facts->train_count; i++) {
+        float value;
+        memcpy(&value, (const char *)&facts->images[i] + offset, sizeof value);
+        hunt->values[i] = value > 0.0f && !image_is_flat(facts, i) ? log((double)value) : NAN;
+    }
+    for (int label = 0; label < facts->input->train->data->class_count; label++) {
+        double deviation, median = median_of(hunt, label, &deviation);
+        for (int64_t i = 0; i < facts->train_count && deviation > 0.0 && !isnan(median); i++) {
+            if (facts->images[i].label != label || !(fabs(hunt->values[i] - median) > FAR * deviation))
+                continue;
+            add(hunt, &(struct odd_image){.what = what,
+                                          .sample = facts->images[i].sample,
+                                          .other = -1,
+                                          .value = exp(hunt->values[i]),
+                                          .usual = exp(median),
+                                          .distance = fabs(hunt->values[i] - median) / deviation});
+        }
+    }
+}
+
+static void find_copies(struct hunt *hunt, enum oddity what, const struct pairs *pairs)
+{
+    const struct facts *facts = hunt->facts;
+    for (int64_t i = 0; i < pairs->count; i++) {
+        int32_t one = pairs->list[i].a, other = pairs->list[i].b;
+        if (one >= facts->train_count)
+            continue; /* both are validation images */
+        /* Of two training images the later one is the copy. */
+        const bool across = other >= facts->train_count;
+        const int32_t copy = across ? one : other;
+        add(hunt, &(struct odd_image){.what = what,
+                                      .sample = facts->images[copy].sample,
+                                      .other = facts->images[across ? other : one].sample,
+                                      .other_in_val = across});
+    }
+}
+
+static void find_flat(struct hunt *hunt)
+{
+    const struct facts *facts = hunt->facts;
+    for (int64_t i = 0; i < facts->train_count; i++)
+        if (image_is_flat(facts, i))
+            add(hunt, &(struct odd_image){.what = ODD_FLAT,
+                                          .sample = facts->images[i].sample,
+                                          .other = -1,
+                                          .value = (double)facts->images[i].mean});
+}
+
+int check_odd_images(struct odd_images *odd, const struct check_input *input)
+{
+    struct facts facts = {.input = input};
+    *odd = (struct odd_images){0};
+    int status = facts_measure(&facts);
+    if (status == OK)
+        status = facts_pair(&facts);
+    if (status == OK) {
+        struct hunt hunt = {.odd = odd, .facts = &facts};
+        struct arena arena = {0};
+        hunt.values = arena_push(&arena, (size_t)facts.train_count * sizeof *hunt.values);
+        hunt.sorted = arena_push(&arena, (size_t)facts.train_count * sizeof *hunt.sorted);
+        find_copies(&hunt, ODD_COPY, &facts.same);
+        find_copies(&hunt, ODD_NEAR_COPY, &facts.near);
+        find_flat(&hunt);
+        find_far(&hunt, ODD_LIGHT, offsetof(struct image_facts, mean));
+        find_far(&hunt, ODD_CONTRAST, offsetof(struct image_facts, spread));
+        find_far(&hunt, ODD_TEXTURE, offsetof(struct image_facts, roughness));
+        arena_free(&arena);
+    }
+    facts_free(&facts);
+    return status;
+}
+
+void odd_images_free(struct odd_images *odd)
+{
+    arena_free(&odd->arena);
+    *odd = (struct odd_images){0};
+}

@@ -1,0 +1,114 @@
+/* doctor_samples: prints and writes the list of suspicious images. Knows the layout of the answer. */
+#include "doctor_samples.h"
+
+#include "file.h"
+#include "log.h"
+#include "suspects.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+
+enum { SHOWN = 20 };
+
+struct answer {
+    const char *run;
+    const struct suspects *suspects;
+    const struct dataset *data;
+    char csv[PATH_BYTES], png[PATH_BYTES]; /* png "": not written */
+};
+
+static void print_suspect(const struct answer *answer, const struct suspect *suspect)
+{
+    const struct dataset *data = answer->data;
+    const char *const *classes = data->class_names;
+    printf("%.3f  %-9s  ", suspect->score, suspect_names[suspect->kind]);
+    if (data->files)
+        printf("%s", data->files[suspect->sample]);
+    else
+        printf("sample %d", (int)suspect->sample);
+    printf("  %s%s%s: %s\n", classes[data->labels[suspect->sample]], suspect->suggested >= 0 ? " -> " : "",
+           suspect->suggested >= 0 ? classes[suspect->suggested] : "", suspect->evidence);
+}
+
+static void print_text(const struct answer *answer)
+{
+    const struct suspects *suspects = answer->suspects;
+    printf("run        %s\nlabels     %s\nlisted     ", answer->run, suspects->labels_text);
+    for (int kind = 0; kind < SUSPECT_KINDS; kind++)
+        printf("%s%lld %s", kind ? ", " : "", (long long)suspects->kinds[kind], suspect_names[kind]);
+    printf(" of %lld images\n", (long long)answer->data->count);
+    for (int64_t i = 0; i < suspects->count && i < SHOWN; i++)
+        print_suspect(answer, &suspects->list[i]);
+    if (suspects->count > SHOWN)
+        printf("       … %lld more\n", (long long)(suspects->count - SHOWN));
+    printf("written    %s%s%s\n", answer->csv, answer->png[0] ? "\n           " : "", answer->png);
+}
+
+static int print_json(const struct answer *answer)
+{
+    static const char *const verdicts[] = {
+        [LABELS_JUDGED] = "judged",   [LABELS_ALIKE] = "alike",       [LABELS_TOO_EARLY] = "too_early",
+        [LABELS_TOO_FEW] = "too_few", [LABELS_BY_HEART] = "by_heart", [LABELS_TOO_WEAK] = "too_weak"};
+    const struct suspects *suspects = answer->suspects;
+    const struct dataset *data = answer->data;
+    json_t *list = json_array();
+    for (int64_t i = 0; i < suspects->count; i++) {
+        const struct suspect *suspect = &suspects->list[i];
+        json_t *row = json_pack("{s:i, s:s, s:s, s:f, s:s}", "sample", (int)suspect->sample, "class",
+                                data->class_names[data->labels[suspect->sample]], "kind", suspect_names[suspect->kind],
+                                "score", suspect->score, "evidence", suspect->evidence);
+        if (data->files)
+            json_object_set_new(row, "file", json_string(data->files[suspect->sample]));
+        if (suspect->suggested >= 0)
+            json_object_set_new(row, "suggested", json_string(data->class_names[suspect->suggested]));
+        json_array_append_new(list, row);
+    }
+    json_t *share = isnan(suspects->wrong_share) ? json_null() : json_real(suspects->wrong_share);
+    json_t *all = json_pack("{s:s, s:s, s:s, s:o, s:s, s:o}", "run", answer->run, "labels", verdicts[suspects->verdict],
+                            "text", suspects->labels_text, "wrong_share", share, "csv", answer->csv, "suspects", list);
+    const int failed = all ? json_dumpf(all, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(6)) : -1;
+    json_decref(all);
+    printf("\n");
+    return failed ? FAIL(ERR_IO, "stdout: the list could not be written (names must be UTF-8)") : OK;
+}
+
+static int answer_write(struct answer *answer)
+{
+    TRY(path_join(answer->csv, answer->run, "suspects.csv"));
+    TRY(suspects_write(answer->suspects, answer->data, answer->csv));
+    if (answer->suspects->count == 0)
+        return OK;
+    TRY(path_join(answer->png, answer->run, "suspects.png"));
+    const int status = suspects_sheet(answer->suspects, answer->data, answer->png);
+    if (status != ERR_UNSUPPORTED)
+        return status;
+    log_warn("%s", fail_text());
+    answer->png[0] = 0;
+    return OK;
+}
+
+int doctor_samples(const char *run, bool json)
+{
+    struct config config = {0};
+    struct session session = {0};
+    struct suspects suspects = {0};
+    struct answer answer = {.run = run, .suspects = &suspects, .data = &session.train_source.data};
+    int status = train_load_config(&config, run, NULL, 0);
+    if (status == OK)
+        status = session_open_data(&session, &config);
+    if (status == OK)
+        status = suspects_find(&suspects, &session, run);
+    if (status == OK)
+        status = answer_write(&answer);
+    if (status == OK && json)
+        status = print_json(&answer);
+    else if (status == OK)
+        print_text(&answer);
+    if (status == OK)
+        status = suspects.count > 0;
+    suspects_free(&suspects);
+    session_close(&session);
+    config_free(&config);
+    return status;
+}

@@ -1,0 +1,162 @@
+/* suspects: see include/suspects.h. Owns the list and where the figures of a run are. */
+#include "suspects_parts.h"
+
+#include "file.h"
+#include "table.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *const suspect_names[SUSPECT_KINDS] = {"label", "duplicate", "outlier", "light"};
+
+void suspects_add(struct suspects *suspects, const struct suspect *suspect)
+{
+    const int64_t count = suspects->count;
+    /* Doubles whenever the count is a power of two. */
+    if ((count & (count - 1)) == 0) {
+        struct suspect *larger = arena_push(&suspects->arena, (size_t)(count ? 2 * count : 1) * sizeof *larger);
+        if (count)
+            memcpy(larger, suspects->list, (size_t)count * sizeof *larger);
+        suspects->list = larger;
+    }
+    suspects->list[suspects->count++] = *suspect;
+    suspects->kinds[suspect->kind]++;
+}
+
+static int compare(const void *left, const void *right)
+{
+    const struct suspect *a = left, *b = right;
+    if (a->score != b->score)
+        return a->score < b->score ? 1 : -1;
+    return a->kind != b->kind ? (a->kind > b->kind) - (a->kind < b->kind)
+                              : (a->sample > b->sample) - (a->sample < b->sample);
+}
+
+void suspects_sort(struct suspects *suspects)
+{
+    if (suspects->count > 0)
+        qsort(suspects->list, (size_t)suspects->count, sizeof *suspects->list, compare);
+}
+
+/* ---- from pixels ---- */
+
+static const char *name_of(struct suspects *suspects, const struct dataset *data, int32_t sample)
+{
+    return data->files ? data->files[sample] : arena_format(&suspects->arena, "sample %d", (int)sample);
+}
+
+static void add_copy(struct suspects *suspects, const struct session *session, const struct odd_image *image)
+{
+    const struct dataset *data = &session->train_source.data;
+    const struct dataset *from = image->other_in_val && session->val.source ? session->val.subset.data : data;
+    const int32_t label = data->labels[image->sample], other = from->labels[image->other];
+    const char *evidence = arena_format(
+        &suspects->arena, "%s %s%s%s%s", image->what == ODD_COPY ? "the same pixels as" : "nearly the same as",
+        image->other_in_val ? "the validation image " : "", name_of(suspects, from, image->other),
+        label == other ? "" : ", which is labelled ", label == other ? "" : from->class_names[other]);
+    suspects_add(suspects, &(struct suspect){.kind = SUSPECT_DUPLICATE,
+                                             .sample = image->sample,
+                                             .suggested = label == other ? -1 : other,
+                                             .score = image->what == ODD_COPY ? 1.0 : 0.99,
+                                             .evidence = evidence});
+}
+
+/* Chebyshev: at most 1 / distance² of any distribution lies so far out. */
+static double score_of(const struct odd_image *image)
+{
+    return image->what == ODD_FLAT ? 1.0 : 1.0 - 1.0 / (image->distance * image->distance);
+}
+
+int suspects_images(struct suspects *suspects, const struct session *session)
+{
+    static const char *const measures[] = {
+        [ODD_LIGHT] = "mean brightness", [ODD_CONTRAST] = "contrast (standard deviation)", [ODD_TEXTURE] = "roughness"};
+    struct check_input input;
+    struct odd_images odd;
+    session_check_input(session, &input);
+    int status = check_odd_images(&odd, &input);
+    for (int64_t i = 0; i < odd.count && status == OK; i++) {
+        const struct odd_image *image = &odd.list[i];
+        if (image->what == ODD_COPY || image->what == ODD_NEAR_COPY) {
+            add_copy(suspects, session, image);
+            continue;
+        }
+        const bool light = image->what == ODD_LIGHT || image->what == ODD_CONTRAST;
+        const char *evidence =
+            image->what == ODD_FLAT
+                ? "one colour all over"
+                : arena_format(&suspects->arena, "%s %.3g, the class's median is %.3g (%.1f deviations away)",
+                               measures[image->what], image->value, image->usual, image->distance);
+        suspects_add(suspects, &(struct suspect){.kind = light ? SUSPECT_LIGHT : SUSPECT_OUTLIER,
+                                                 .sample = image->sample,
+                                                 .suggested = -1,
+                                                 .score = score_of(image),
+                                                 .evidence = evidence});
+    }
+    odd_images_free(&odd);
+    return status;
+}
+
+/* ---- a run ---- */
+
+static double last_val_accuracy(const char *run)
+{
+    char path[PATH_BYTES];
+    struct table table = {0};
+    double accuracy = NAN;
+    if (path_join(path, run, "results.csv") == OK && table_read(&table, path) == OK && table.row_count > 0)
+        accuracy = table_column_or_nan(&table, "metrics/accuracy_top1")[table.row_count - 1];
+    table_free(&table);
+    return accuracy;
+}
+
+static int labels_of(struct suspects *suspects, const struct session *session, const char *run, const char *which)
+{
+    const struct dataset *data = &session->train_source.data;
+    const struct sample_stats *table;
+    struct arena arena = {0};
+    char folder[PATH_BYTES];
+    int64_t count;
+    TRY(train_find_checkpoint(session->config, run, which, folder));
+    int status = samples_read(folder, &arena, &table, &count);
+    if (status == OK && count != data->count)
+        status = FAIL(ERR_DATA, "%s: has statistics of %lld images, but %s has %lld now; train anew", folder,
+                      (long long)count, data->source, (long long)data->count);
+    if (status == OK)
+        suspects_labels(suspects, data, table, last_val_accuracy(run));
+    arena_free(&arena);
+    return status;
+}
+
+/* The best checkpoint remembers less, but nothing of the epochs in which the labels were learnt by heart. */
+static int labels_of_run(struct suspects *suspects, const struct session *session, const char *run)
+{
+    struct suspects earlier = {.wrong_share = NAN};
+    TRY(labels_of(suspects, session, run, "last"));
+    if (suspects->verdict != LABELS_BY_HEART)
+        return OK;
+    if (labels_of(&earlier, session, run, "best") == OK &&
+        (earlier.verdict == LABELS_JUDGED || earlier.verdict == LABELS_ALIKE)) {
+        suspects_free(suspects);
+        *suspects = earlier;
+        return OK;
+    }
+    suspects_free(&earlier);
+    return OK;
+}
+
+int suspects_find(struct suspects *suspects, const struct session *session, const char *run)
+{
+    *suspects = (struct suspects){.wrong_share = NAN};
+    TRY(labels_of_run(suspects, session, run));
+    TRY(suspects_images(suspects, session));
+    suspects_sort(suspects);
+    return OK;
+}
+
+void suspects_free(struct suspects *suspects)
+{
+    arena_free(&suspects->arena);
+    *suspects = (struct suspects){0};
+}

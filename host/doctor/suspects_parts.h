@@ -1,0 +1,12 @@
+/* suspects_parts: what the files of suspects share. Private to host/doctor. */
+#ifndef SUSPECTS_PARTS_H
+#define SUSPECTS_PARTS_H
+#include "suspects.h"
+
+/* Appends; evidence must live as long as suspects->arena. */
+void suspects_add(struct suspects *suspects, const struct suspect *suspect);
+/* Those that the pixels show: copies, images unlike their class. */
+int suspects_images(struct suspects *suspects, const struct session *session);
+/* By falling score; of equal ones in the order of kinds, then samples. */
+void suspects_sort(struct suspects *suspects);
+#endif

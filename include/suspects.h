@@ -1,0 +1,57 @@
+/* suspects: single training images that are likely to be wrong: their label, the image itself, a second copy, their
+ * lighting; from what a run saw of them and from their pixels.
+ * Level 7: includes samples, trainer. */
+#ifndef SUSPECTS_H
+#define SUSPECTS_H
+#include "samples.h"
+#include "trainer.h"
+
+enum suspect_kind { SUSPECT_LABEL, SUSPECT_DUPLICATE, SUSPECT_OUTLIER, SUSPECT_LIGHT, SUSPECT_KINDS };
+/* For machines: "label", "duplicate", "outlier", "light". */
+extern const char *const suspect_names[SUSPECT_KINDS];
+
+struct suspect {
+    enum suspect_kind kind;
+    int32_t sample;
+    int32_t suggested;    /* label; -1: none */
+    double score;         /* 0..1, how sure it is */
+    const char *evidence; /* the figures, as a sentence */
+};
+
+/* What can be said of the labels at all. */
+enum label_verdict {
+    LABELS_JUDGED,
+    LABELS_ALIKE,     /* what the network gets wrong is of one kind: no label errors stand out */
+    LABELS_TOO_EARLY, /* most images were seen fewer than SUSPECT_LOOKS times */
+    LABELS_TOO_FEW,   /* hardly any image is predicted as another class than its label */
+    LABELS_BY_HEART,  /* the network has learnt the labels themselves, wrong ones included */
+    LABELS_TOO_WEAK,  /* the network is wrong too often for its word to count against a label's */
+};
+enum { SUSPECT_LOOKS = 4 };
+
+struct suspects {
+    struct arena arena;
+    enum label_verdict verdict;
+    const char *labels_text; /* the verdict with its figures, as a sentence */
+    double wrong_share;      /* of labels, estimated; NaN: not judged */
+    struct suspect *list;    /* by falling score; an image may be there for several reasons */
+    int64_t count, kinds[SUSPECT_KINDS];
+};
+
+/* Judges the labels alone; adds to suspects. table and data by sample number; val_accuracy: of the run's end, NaN: not
+ * known. A pure function. */
+void suspects_labels(struct suspects *suspects, const struct dataset *data, const struct sample_stats *table,
+                     double val_accuracy);
+/* Of the training images of a run: labels from its last checkpoint, the rest from pixels. session: the run's data
+ * (session_open_data). ERR_NO_INPUT, ERR_DATA: the run has no statistics of samples, or other images. suspects_free
+ * accepts a zeroed struct. */
+int suspects_find(struct suspects *suspects, const struct session *session, const char *run);
+void suspects_free(struct suspects *suspects);
+
+/* CSV, complete or not at all: file (or "sample N"), label, class, suggested, suggested_class, kind, score, evidence.
+ */
+int suspects_write(const struct suspects *suspects, const struct dataset *data, const char *path);
+/* PNG of the first SUSPECTS_ON_SHEET, of which there is at least one. ERR_UNSUPPORTED: built without cairo. */
+enum { SUSPECTS_ON_SHEET = 60 };
+int suspects_sheet(const struct suspects *suspects, const struct dataset *data, const char *path);
+#endif

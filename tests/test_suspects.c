@@ -1,0 +1,278 @@
+/* test_suspects: label errors planted into what a network would have seen of its images are found, and nothing is said
+ * where nothing can be known; images that do not belong are listed from their pixels. */
+#include "check.h"
+#include "random.h"
+#include "suspects.h"
+#include "tiny_run.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+/* cmocka wants the standard headers first */
+#include <cmocka.h>
+
+enum { IMAGES = 6000, CLASSES = 10, LOOKS = 8 };
+
+static const char *names[CLASSES] = {"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"};
+
+/* A standard normal number, by twelve uniform ones. */
+static double normal(int image, int draw)
+{
+    double sum = -6.0;
+    for (int i = 0; i < 12; i++)
+        sum += random_words(5, RANDOM_TILE, (uint32_t)draw, (uint64_t)image, (uint32_t)i).word[0] / 4294967296.0;
+    return sum;
+}
+
+static double unit(int image, int draw)
+{
+    return random_words(6, RANDOM_TILE, (uint32_t)draw, (uint64_t)image, 0).word[0] / 4294967296.0;
+}
+
+static struct world {
+    int32_t labels[IMAGES];
+    bool wrong[IMAGES];
+    struct sample_stats table[IMAGES];
+    struct dataset data;
+    struct suspects suspects;
+} world;
+
+/* What a network of this skill would have seen. It is in doubt about hard images, between their class and the next,
+ * and sure of the others; a wrong label is any other class to it. */
+static void world_make(double noise, double hard)
+{
+    memset(&world, 0, sizeof world);
+    world.data =
+        (struct dataset){.count = IMAGES, .class_count = CLASSES, .class_names = names, .labels = world.labels};
+    for (int i = 0; i < IMAGES; i++) {
+        const int truth = i % CLASSES, next = (truth + 1) % CLASSES;
+        const bool doubtful = unit(i, 0) < hard;
+        const double lead = doubtful ? 0.8 * normal(i, 1) : 4.0 + normal(i, 1); /* of the true class over the next */
+        const int seen = lead > 0.0 ? truth : next;
+        world.wrong[i] = unit(i, 2) < noise;
+        world.labels[i] = world.wrong[i] ? (truth + 1 + (int)(9 * unit(i, 3))) % CLASSES : truth;
+        const double margin = world.labels[i] == truth  ? lead
+                              : world.labels[i] == next ? -lead
+                                                        : -fabs(lead) - (doubtful ? 3.0 : 0.0);
+        const bool right = world.labels[i] == seen;
+        world.table[i] = (struct sample_stats){.margin = (float)(LOOKS * margin),
+                                               .loss = (float)(LOOKS * log1p(exp(-margin))),
+                                               .probability = (float)(LOOKS / (1.0 + exp(-margin))),
+                                               .seen = LOOKS,
+                                               .correct = right ? LOOKS : 0,
+                                               .prediction = (uint16_t)seen,
+                                               .majority = (uint16_t)seen,
+                                               .votes = LOOKS};
+    }
+}
+
+static void judge(double val_accuracy)
+{
+    suspects_labels(&world.suspects, &world.data, world.table, val_accuracy);
+}
+
+/* Shares of those listed that are wrong, and of the wrong that are listed. */
+static void measure(double *precision, double *recall)
+{
+    int hits = 0, wrong = 0;
+    for (int i = 0; i < IMAGES; i++)
+        wrong += world.wrong[i];
+    for (int64_t i = 0; i < world.suspects.count; i++) {
+        const struct suspect *suspect = &world.suspects.list[i];
+        assert_int_equal(suspect->kind, SUSPECT_LABEL);
+        assert_int_not_equal(suspect->suggested, world.labels[suspect->sample]);
+        assert_true(suspect->score > 0.0 && suspect->score <= 1.0);
+        hits += world.wrong[suspect->sample];
+    }
+    *precision = hits / fmax(1.0, (double)world.suspects.count);
+    *recall = hits / fmax(1.0, wrong);
+}
+
+static void test_label_errors(void **state)
+{
+    (void)state;
+    static const double shares[] = {0.03, 0.1, 0.2, 0.4};
+    for (int i = 0; i < COUNT_OF(shares); i++) {
+        double precision, recall;
+        world_make(shares[i], 0.15);
+        judge(0.8);
+        if (world.suspects.verdict != LABELS_JUDGED)
+            fail_msg("%g: %s", shares[i], world.suspects.labels_text);
+        measure(&precision, &recall);
+        if (precision < 0.9 || recall < 0.85)
+            fail_msg("%g: precision %g, recall %g", shares[i], precision, recall);
+        if (!(fabs(world.suspects.wrong_share - shares[i]) < 0.15 * shares[i] + 0.01))
+            fail_msg("%g: estimated as %g", shares[i], world.suspects.wrong_share);
+        suspects_free(&world.suspects);
+    }
+}
+
+/* Hard images alone are of one kind, however many. */
+static void test_clean(void **state)
+{
+    (void)state;
+    for (double hard = 0.1; hard < 0.6; hard += 0.2) {
+        world_make(0.0, hard);
+        judge(0.95);
+        if (world.suspects.verdict != LABELS_ALIKE || world.suspects.count > 0)
+            fail_msg("%g hard: %lld listed; %s", hard, (long long)world.suspects.count, world.suspects.labels_text);
+        assert_true(isnan(world.suspects.wrong_share));
+        suspects_free(&world.suspects);
+    }
+}
+
+static void expect(enum label_verdict verdict, double val_accuracy)
+{
+    judge(val_accuracy);
+    if (world.suspects.verdict != verdict)
+        fail_msg("not %d: %s", verdict, world.suspects.labels_text);
+    assert_int_equal(world.suspects.count, 0);
+    suspects_free(&world.suspects);
+}
+
+static void test_abstains(void **state)
+{
+    (void)state;
+    world_make(0.2, 0.2);
+    for (int i = 0; i < IMAGES; i++)
+        world.table[i].seen = SUSPECT_LOOKS - 1;
+    expect(LABELS_TOO_EARLY, 0.9);
+    world_make(0.0, 0.001);
+    expect(LABELS_TOO_FEW, 0.99);
+    world_make(0.0, 1.0); /* right in half of the cases */
+    expect(LABELS_TOO_WEAK, 0.5);
+    world_make(0.0, 0.001);
+    expect(LABELS_BY_HEART, 0.7);
+}
+
+/* ---- images ---- */
+
+enum { SIDE = 16, PIXELS = SIDE * SIDE, TRAIN = 120, VAL = 20 };
+
+static struct pictures {
+    uint8_t pixels[TRAIN + VAL][PIXELS];
+    int32_t labels[TRAIN + VAL], samples[TRAIN + VAL];
+    struct dataset data[2];
+    struct subset subset[2];
+    struct check_input input;
+} pictures;
+
+/* Patches of 4 x 4 pixels, each of its own grey, with a little noise. */
+static void pictures_make(void)
+{
+    memset(&pictures, 0, sizeof pictures);
+    for (int i = 0; i < TRAIN + VAL; i++) {
+        pictures.labels[i] = i % 2;
+        pictures.samples[i] = i;
+        for (int k = 0; k < PIXELS; k++)
+            pictures.pixels[i][k] =
+                (uint8_t)(60.0 + 100.0 * unit(i, 10 + k % SIDE / 4 + k / SIDE / 4 * 4) + 4.0 * unit(i, 100 + k));
+    }
+    for (int part = 0; part < 2; part++) {
+        const int first = part ? TRAIN : 0, count = part ? VAL : TRAIN;
+        pictures.data[part] = (struct dataset){.image = {1, SIDE, SIDE, 1},
+                                               .count = count,
+                                               .class_count = 2,
+                                               .class_names = names,
+                                               .pixels = pictures.pixels[first],
+                                               .labels = pictures.labels + first};
+        pictures.subset[part] = (struct subset){&pictures.data[part], pictures.samples, count};
+    }
+    pictures.input = (struct check_input){.train = &pictures.subset[0], .val = &pictures.subset[1], .batch = 8};
+}
+
+static const struct odd_image *only_odd(struct odd_images *odd, enum oddity what, int32_t sample)
+{
+    assert_int_equal(check_odd_images(odd, &pictures.input), OK);
+    const struct odd_image *found = NULL;
+    for (int64_t i = 0; i < odd->count; i++) {
+        if (odd->list[i].sample != sample)
+            fail_msg("sample %d is odd (%d)", (int)odd->list[i].sample, odd->list[i].what);
+        if (odd->list[i].what == what)
+            found = &odd->list[i];
+    }
+    if (!found)
+        fail_msg("sample %d: not found as %d", (int)sample, what);
+    return found;
+}
+
+static void test_odd_images(void **state)
+{
+    (void)state;
+    struct odd_images odd;
+    pictures_make();
+    assert_int_equal(check_odd_images(&odd, &pictures.input), OK);
+    assert_int_equal(odd.count, 0);
+    odd_images_free(&odd);
+
+    memcpy(pictures.pixels[9], pictures.pixels[4], PIXELS);
+    const struct odd_image *found = only_odd(&odd, ODD_COPY, 9);
+    assert_true(found->other == 4 && !found->other_in_val);
+    odd_images_free(&odd);
+
+    pictures_make();
+    memcpy(pictures.pixels[TRAIN + 3], pictures.pixels[4], PIXELS);
+    found = only_odd(&odd, ODD_COPY, 4);
+    assert_true(found->other == 3 && found->other_in_val);
+    odd_images_free(&odd);
+
+    pictures_make();
+    for (int k = 0; k < PIXELS; k++)
+        pictures.pixels[7][k] /= 8;
+    found = only_odd(&odd, ODD_LIGHT, 7);
+    assert_true(found->distance > 6.0 && found->value < 0.2 * found->usual);
+    odd_images_free(&odd);
+
+    pictures_make();
+    for (int k = 0; k < PIXELS; k++)
+        pictures.pixels[8][k] = (uint8_t)(50.0 + 120.0 * unit(8, 500 + k));
+    only_odd(&odd, ODD_TEXTURE, 8);
+    odd_images_free(&odd);
+
+    pictures_make();
+    memset(pictures.pixels[5], 90, PIXELS);
+    only_odd(&odd, ODD_FLAT, 5);
+    odd_images_free(&odd);
+}
+
+/* ---- a run ---- */
+
+/* The list of a whole run: every row is of an image that exists. */
+static void test_run(void **state)
+{
+    (void)state;
+    struct train_result result;
+    struct config config = {0};
+    struct session session = {0};
+    struct suspects suspects = {0};
+    char path[PATH_BYTES];
+    tiny_train_ok(NULL, "train.epochs=4 train.threads=1", &result);
+    assert_int_equal(train_load_config(&config, result.path, NULL, 0), OK);
+    assert_int_equal(session_open_data(&session, &config), OK);
+    if (suspects_find(&suspects, &session, result.path) < 0)
+        fail_msg("%s", fail_text());
+    assert_non_null(suspects.labels_text);
+    assert_int_equal(path_join(path, result.path, "suspects.csv"), OK);
+    assert_int_equal(suspects_write(&suspects, &session.train_source.data, path), OK);
+    char *text = tiny_read_text(result.path, "suspects.csv");
+    int64_t lines = 0;
+    for (const char *at = text; *at; at++)
+        lines += *at == '\n';
+    assert_int_equal(lines, suspects.count + 1);
+    assert_ptr_equal(strstr(text, "file,sample,label,class,"), text);
+    memory_give(text);
+    suspects_free(&suspects);
+    session_close(&session);
+    config_free(&config);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_label_errors), cmocka_unit_test(test_clean), cmocka_unit_test(test_abstains),
+        cmocka_unit_test(test_odd_images),   cmocka_unit_test(test_run),
+    };
+    return cmocka_run_group_tests(tests, tiny_set_up, tiny_tear_down);
+}
