@@ -258,6 +258,7 @@ struct loss_args {
     const float *shares;     /* [batch] of the row's own label; with partners */
     float smoothing, grad_scale;
     int grad_rows;                /* 0: all that count */
+    bool unmeasured;              /* no histogram */
     const int32_t *samples;       /* [batch] sample numbers, as gathered */
     struct sample_stats *table;   /* by sample number: each row that counts is taken in; NULL: not wanted */
     float *losses;                /* [batch] */
@@ -312,6 +313,7 @@ struct update_args {
     int32_t *nonfinite;       /* device: by grad_norm */
     float *sketches;          /* device: [SKETCHES][sketch_count(count)], or NULL: cosine and dot_last are NaN */
     bool scale_loss;          /* record adapts the loss scale */
+    bool unmeasured;          /* update leaves out its norms, which are NaN */
 };
 
 /* A ring of slots through which images reach the device that are not all held there: the host fills a slot, sends it,

@@ -106,6 +106,7 @@ struct config {
         char device[32];
     } train;
     struct {
+        bool enabled;        /* steps measure what training itself does not need */
         int console_seconds; /* a plain line at least this often when stderr is no terminal */
         int steps_every;     /* rows of steps.csv */
         int layers_every;    /* steps between two sets of rows of layers.csv; 0: none */

@@ -18,6 +18,8 @@ struct plan_options {
     bool decay_all;       /* weight decay on biases and norms too (torch's default); else only on weights of rank > 1 */
     int64_t samples;      /* of the data set, each of which is remembered in SLAB_SAMPLES; 0: none is */
     bool survey;          /* plan_survey_* will be called */
+    bool unmeasured; /* what a step says of itself is what training cannot do without: the loss, what was right, the
+                        gradient's norm; no sketches, samples, survey, plan_half_batch */
     float weight_decay;
     float smoothing;
     struct update_args

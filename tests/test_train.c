@@ -66,6 +66,30 @@ static void test_weight_decay_groups(void **state)
         tensors_free(&files[i]);
 }
 
+/* Without statistics the same weights come out, also resumed, and what was not measured is missing. */
+static void test_without_statistics(void **state)
+{
+    (void)state;
+    struct train_result measured, bare, cut, resumed;
+    const char *const words = "train.batch_size=16 train.epochs=2 stats.noise_every=2 stats.layers_every=2",
+                      *const without = "train.batch_size=16 train.epochs=2 stats.enabled=false stats.noise_every=2";
+    char text[256];
+    tiny_train_ok(NULL, words, &measured);
+    tiny_train_ok(NULL, without, &bare);
+    assert_true(tiny_largest_difference(measured.path, bare.path, "last/model.safetensors") == 0.0);
+    assert_true(tiny_cell_at(bare.path, "steps.csv", 2, "loss") == tiny_cell_at(measured.path, "steps.csv", 2, "loss"));
+    assert_true(tiny_cell_at(bare.path, "steps.csv", 2, "grad_norm") > 0.0);
+    static const char *const missing[] = {"loss_median", "update_norm",   "weight_norm",
+                                          "grad_cosine", "grad_dot_last", "noise_trace"};
+    for (int i = 0; i < COUNT_OF(missing); i++)
+        assert_true(isnan(tiny_cell_at(bare.path, "steps.csv", 3, missing[i])));
+    assert_true(tiny_has_file(measured.path, "samples.csv") && !tiny_has_file(bare.path, "samples.csv"));
+    snprintf(text, sizeof text, "%s train.max_steps=3", without);
+    tiny_train_ok(NULL, text, &cut);
+    tiny_train_ok(cut.path, "train.max_steps=0", &resumed);
+    assert_true(tiny_largest_difference(measured.path, resumed.path, "last/model.safetensors") == 0.0);
+}
+
 /* Two batches of 8 make the update that one of 16 makes. */
 static void test_accumulation_equals_larger_batch(void **state)
 {
@@ -342,6 +366,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_overfits_one_batch),
         cmocka_unit_test(test_weight_decay_groups),
+        cmocka_unit_test(test_without_statistics),
         cmocka_unit_test(test_accumulation_equals_larger_batch),
         cmocka_unit_test(test_threads_do_not_change_the_images),
         cmocka_unit_test(test_each_epoch_has_its_order),

@@ -357,6 +357,32 @@ static void test_bad_stays_and_overflow_is_bad(void **state)
     slab_close(&slab);
 }
 
+/* Without statistics the parameters are the same, and what was not measured is missing. */
+static void test_unmeasured_updates_alike(void **state)
+{
+    (void)state;
+    enum { COUNT = 1025 };
+    struct slab slabs[2];
+    for (int i = 0; i < 2; i++) {
+        slab_open(&slabs[i], COUNT, 2);
+        float *const sketches = slabs[i].args.sketches;
+        slabs[i].args.unmeasured = i == 1;
+        slabs[i].args.sketches = i == 1 ? NULL : sketches;
+        slab_step(&slabs[i]);
+        slabs[i].args.sketches = sketches;
+    }
+    assert_memory_equal(slabs[0].args.param, slabs[1].args.param, COUNT * 4);
+    assert_memory_equal(slabs[0].args.moment2, slabs[1].args.moment2, COUNT * 4);
+    assert_memory_equal(slabs[0].args.low, slabs[1].args.low, COUNT * 2);
+    assert_memory_equal(slabs[0].args.ema, slabs[1].args.ema, COUNT * 4);
+    const struct step_norms *measured = &slabs[0].norms, *bare = &slabs[1].norms;
+    assert_true(measured->update > 0.0f && measured->weight > 0.0f && measured->grad_dot_update != 0.0f);
+    assert_true(bare->grad == measured->grad);
+    assert_true(isnan(bare->update) && isnan(bare->weight) && isnan(bare->grad_dot_update));
+    for (int i = 0; i < 2; i++)
+        slab_close(&slabs[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -367,6 +393,7 @@ int main(void)
         cmocka_unit_test(test_threads_do_not_matter),
         cmocka_unit_test(test_bad_step_touches_nothing),
         cmocka_unit_test(test_bad_stays_and_overflow_is_bad),
+        cmocka_unit_test(test_unmeasured_updates_alike),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -131,7 +131,7 @@ double tiny_cell_at(const char *run, const char *table, int row, const char *col
     for (int i = 0; i <= at; i++)
         cell = strsep(&line, ",");
     assert_non_null(cell);
-    double value = atof(cell);
+    double value = *cell ? atof(cell) : NAN;
     memory_give(text);
     return value;
 }

@@ -26,7 +26,7 @@ double tiny_largest_difference(const char *run_a, const char *run_b, const char 
 /* Weights, moments, best weights, statistics, steps.csv and samples.csv, bit for bit. */
 void tiny_assert_same_run(const char *run_a, const char *run_b);
 
-/* Column of a row (from 1) of a table of the run; of results.csv. */
+/* Column of a row (from 1) of a table of the run, NaN where it is empty; of results.csv. */
 double tiny_cell_at(const char *run, const char *table, int row, const char *column);
 double tiny_result_at(const char *run, int row, const char *column);
 int tiny_result_rows(const char *run);

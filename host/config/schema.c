@@ -233,6 +233,9 @@ const struct key schema_keys[] = {
      .help = "so many steps in a row with a non-finite loss or gradient end the run; with fp16, those that only "
              "halve the loss scale do not count"},
 
+    {"stats", "enabled", "", BOOL(stats.enabled), .fallback = "true",
+     .help = "false: of a step only loss, correct images and the gradient's norm are known, and neither layers.csv, "
+             "samples.csv nor the noise scale: to see what statistics cost"},
     {"stats", "console_seconds", "", INT(stats.console_seconds), FROM_TO(1, MANY), .fallback = "30",
      .help = "a progress line this often when stderr is no terminal"},
     {"stats", "steps_every", "", INT(stats.steps_every), FROM_TO(1, MANY), .fallback = "1",

@@ -386,6 +386,7 @@ static int bind_batch(struct plan *plan, const struct batch_layout *layout)
     plan->update.low_dtype = options->dtype;
     plan->update.control = plan->control;
     plan->update.scale_loss = options->dtype == DT_F16;
+    plan->update.unmeasured = options->unmeasured;
     plan->update.norms = slab_at(plan, SLAB_BATCH, layout->norms);
     plan->update.sketches = plan->slabs[SLAB_SKETCH].memory;
     plan->update.nonfinite = slab_at(plan, SLAB_BATCH, layout->nonfinite);

@@ -8,6 +8,7 @@ void plan_size_slabs(struct plan *plan, size_t activation_bytes, size_t scratch_
     const struct plan_options *options = &plan->options;
     const size_t params = (size_t)plan->param_count * sizeof(float), states = (size_t)plan->state_count * sizeof(float);
     const bool two_moments = options->update.kind != OPTIMIZER_SGD;
+    const bool measured = options->training && !options->unmeasured;
     const bool one_moment = two_moments || options->update.momentum != 0.0f;
     const size_t bytes[SLAB_COUNT] = {
         [SLAB_PARAM] = params,
@@ -22,9 +23,9 @@ void plan_size_slabs(struct plan *plan, size_t activation_bytes, size_t scratch_
         [SLAB_ACTIVATION] = activation_bytes,
         [SLAB_SCRATCH] = scratch_bytes,
         [SLAB_BATCH] = batch_bytes,
-        [SLAB_SURVEY] = options->training && options->survey ? plan_survey_bytes(plan) : 0,
-        [SLAB_SAMPLES] = options->training ? (size_t)options->samples * sizeof(struct sample_stats) : 0,
-        [SLAB_SKETCH] = options->training ? (size_t)sketch_count(plan->param_count) * SKETCHES * sizeof(float) : 0,
+        [SLAB_SURVEY] = measured && options->survey ? plan_survey_bytes(plan) : 0,
+        [SLAB_SAMPLES] = measured ? (size_t)options->samples * sizeof(struct sample_stats) : 0,
+        [SLAB_SKETCH] = measured ? (size_t)sketch_count(plan->param_count) * SKETCHES * sizeof(float) : 0,
     };
     for (int i = 0; i < SLAB_COUNT; i++)
         plan->slabs[i].bytes = bytes[i];

@@ -77,6 +77,7 @@ int plan_gather_batch(struct plan *plan, bool training)
     plan->loss.shares = blends ? plan->gather.out_shares : NULL;
     plan->loss.logits_grad = NULL;
     plan->loss.table = training ? plan->slabs[SLAB_SAMPLES].memory : NULL;
+    plan->loss.unmeasured = training && plan->options.unmeasured;
     if (training) {
         char *activations = plan->slabs[SLAB_ACTIVATION].memory;
         plan->loss.logits_grad = activations + plan->values[plan->graph->logits].grad_offset;
@@ -115,7 +116,8 @@ static int stage_backward(const struct batch *batch)
     TRY(plan_backward(plan));
     if (!plan->options.accumulate)
         return OK;
-    TRY(plan->backend->part_norm(plan->device, &plan->update, grad, batch->first));
+    if (!plan->options.unmeasured)
+        TRY(plan->backend->part_norm(plan->device, &plan->update, grad, batch->first));
     return plan->backend->accumulate(plan->device, plan->slabs[SLAB_GRAD_SUM].memory, grad, plan->param_count, DT_F32,
                                      batch->first);
 }
@@ -180,7 +182,8 @@ static int queue_half(void *context)
 int plan_half_batch(struct plan *plan, const struct step_control *control)
 {
     struct batch batch = {plan, true, true, true};
-    assert(plan->options.training && !plan->options.accumulate && control->noise == NOISE_OF_HALF);
+    assert(plan->options.training && !plan->options.accumulate && !plan->options.unmeasured);
+    assert(control->noise == NOISE_OF_HALF);
     assert(plan->options.batch >= 2);
     TRY(plan_send_control(plan, control, true));
     return plan->backend->repeat(plan->device, &plan->recordings[BATCH_HALF], queue_half, &batch);

@@ -12,7 +12,7 @@ static const char head[] = "step,epoch,node,layer,op,weight_norm,grad_norm,updat
 bool layers_due(const struct trainer *trainer, int64_t step)
 {
     const int every = trainer->config.stats.layers_every;
-    return every > 0 && step % every == 0;
+    return trainer->config.stats.enabled && every > 0 && step % every == 0;
 }
 
 /* Bytes of whole lines before the first row of this step or a later one: what a run that goes on keeps. */

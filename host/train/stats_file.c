@@ -14,22 +14,26 @@ enum { STATS_TENSORS = 2 };
 static int list_tensors(const struct plan *plan, struct tensor tensors[static STATS_TENSORS],
                         enum slab_kind slabs[static STATS_TENSORS], char name[static 64])
 {
-    const struct slab *sketch = &plan->slabs[SLAB_SKETCH];
+    const struct slab *sketch = &plan->slabs[SLAB_SKETCH], *samples = &plan->slabs[SLAB_SAMPLES];
+    int count = 0;
     snprintf(name, 64, "sketch.%s", plan->backend->name);
-    tensors[0] = (struct tensor){.name = name,
-                                 .type = TENSOR_F32,
-                                 .rank = 2,
-                                 .dims = {SKETCHES, (int64_t)(sketch->bytes / sizeof(float)) / SKETCHES},
-                                 .bytes = sketch->bytes};
-    slabs[0] = SLAB_SKETCH;
-    const struct slab *samples = &plan->slabs[SLAB_SAMPLES];
-    tensors[1] = (struct tensor){.name = "samples",
-                                 .type = TENSOR_U8,
-                                 .rank = 2,
-                                 .dims = {plan->options.samples, sizeof(struct sample_stats)},
-                                 .bytes = samples->bytes};
-    slabs[1] = SLAB_SAMPLES;
-    return samples->bytes > 0 ? STATS_TENSORS : 1;
+    if (sketch->bytes > 0) {
+        slabs[count] = SLAB_SKETCH;
+        tensors[count++] = (struct tensor){.name = name,
+                                           .type = TENSOR_F32,
+                                           .rank = 2,
+                                           .dims = {SKETCHES, (int64_t)(sketch->bytes / sizeof(float)) / SKETCHES},
+                                           .bytes = sketch->bytes};
+    }
+    if (samples->bytes > 0) {
+        slabs[count] = SLAB_SAMPLES;
+        tensors[count++] = (struct tensor){.name = "samples",
+                                           .type = TENSOR_U8,
+                                           .rank = 2,
+                                           .dims = {plan->options.samples, sizeof(struct sample_stats)},
+                                           .bytes = samples->bytes};
+    }
+    return count;
 }
 
 int stats_file_write(const char *path, struct plan *plan, struct file_sum *sum)

@@ -29,7 +29,7 @@ static enum noise_kind noise_at(const struct config *config, int64_t step)
 {
     enum { PARTS_OFTENER = 8 };
     const int64_t every = config->stats.noise_every, oftener = every / PARTS_OFTENER;
-    if (every == 0)
+    if (every == 0 || !config->stats.enabled)
         return NOISE_NONE;
     if (config->train.accumulate > 1)
         return oftener <= 1 || step % oftener == 0 ? NOISE_OF_PARTS : NOISE_NONE;

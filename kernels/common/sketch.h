@@ -68,11 +68,12 @@ HOST_DEVICE void part_finish(struct step_norms *norms, const struct step_control
 }
 
 /* From sums over the elements: squares of the change and of the new values, change times gradient. */
-HOST_DEVICE void update_finish(struct step_norms *norms, double moved, double weight, double slope)
+HOST_DEVICE void update_finish(const struct update_args *args, double moved, double weight, double slope)
 {
-    norms->update = (float)sqrt(moved);
-    norms->weight = (float)sqrt(weight);
-    norms->grad_dot_update = (float)slope;
+    struct step_norms *norms = args->norms;
+    norms->update = args->unmeasured ? NAN : (float)sqrt(moved);
+    norms->weight = args->unmeasured ? NAN : (float)sqrt(weight);
+    norms->grad_dot_update = args->unmeasured ? NAN : (float)(slope * (double)gradient_scale(args));
 }
 
 /* Where the gradient of the step under way goes, and where that of the last good one lies. A refused step's place is

@@ -100,7 +100,7 @@ int cpu_loss(struct device *device, const struct loss_args *args)
         /* A NaN replaces the maximum and stays. */
         if (args->losses[row] > sums->loss_max || loss != loss)
             sums->loss_max = args->losses[row];
-        if (args->labels[row] >= 0 && float_finite(args->losses[row]))
+        if (!args->unmeasured && args->labels[row] >= 0 && float_finite(args->losses[row]))
             sums->histogram[loss_bin(args->losses[row])]++;
     }
     sums->samples += samples;

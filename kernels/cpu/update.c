@@ -239,11 +239,13 @@ static struct chunk_sums chunk_update(const struct update_args *args, const stru
         stop = args->segments[segment].end < stop ? args->segments[segment].end : stop;
         struct block block = {step, begin, (int)(stop - begin), args->segments[segment].weight_decay};
         const float *restrict param = args->param + begin;
+        if (!args->unmeasured)
 #pragma omp simd
-        for (int i = 0; i < block.count; i++)
-            before[i] = param[i];
+            for (int i = 0; i < block.count; i++)
+                before[i] = param[i];
         block_kinds[args->kind](args, &block);
-        block_norms(args, &block, before, &sums);
+        if (!args->unmeasured)
+            block_norms(args, &block, before, &sums);
         block_copies(args, &block, weight);
         begin += block.count;
     }
@@ -262,6 +264,6 @@ int cpu_update(struct device *device, const struct update_args *args)
         device->chunk[chunk] =
             chunk_update(args, &step, chunk_begin(args->count, chunk), chunk_begin(args->count, chunk + 1));
     struct chunk_sums total = chunk_total(device, chunks);
-    update_finish(args->norms, total.sum[0], total.sum[1], total.sum[2] * (double)gradient_scale(args));
+    update_finish(args, total.sum[0], total.sum[1], total.sum[2]);
     return OK;
 }

@@ -86,7 +86,7 @@ template <class T> __device__ loss_part row_loss(const loss_args &args, int row)
     if (lane == 0) {
         args.losses[row] = loss;
         args.predictions[row] = peak.index;
-        if (counts && finite)
+        if (counts && finite && !args.unmeasured)
             atomicAdd(&args.sums->histogram[loss_bin(loss)], 1);
         if (counts && args.table) {
             float logit = gpu::to_float(logits[target.label]);

@@ -246,6 +246,8 @@ __device__ void elements(const update_args &args, const optimizer_step &step, de
             cursor_advance(cursor, step, i + k);
         float before = param[k];
         param[k] = element<RULE>(step, *cursor, before, grad[k], &moment1[k], &moment2[k]);
+        if (args.unmeasured)
+            continue;
         double moved = (double)param[k] - (double)before;
         sums->moved += moved * moved;
         sums->weight += (double)param[k] * (double)param[k];
@@ -309,7 +311,7 @@ __global__ void __launch_bounds__(gpu::THREADS)
         return;
     norm_part total = gpu::parts_reduce<WARPS>(parts, (int)gridDim.x, none, norm_part_merge);
     if (threadIdx.x == 0)
-        update_finish(args.norms, total.moved, total.weight, total.slope * (double)gradient_scale(&args));
+        update_finish(&args, total.moved, total.weight, total.slope);
 }
 
 /* The flat arrays begin where allocations do. */
