@@ -19,69 +19,12 @@ import time
 import warnings
 
 import torch
-from torch import nn
 from torch.nn import functional as F
 
+from torch_nets import NETS, build
+
 IMAGES = 4096
-# image side, channels, classes, padding of random crops, batch, batch on a CPU
-NETS = {
-    "small_cnn": (28, 1, 10, 2, 128, 128),
-    "resnet18": (32, 3, 10, 4, 512, 64),
-    "resnet50": (224, 3, 1000, 4, 256, 8),
-}
 DTYPES = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
-
-
-def conv(inputs, outputs, kernel, stride=1):
-    return nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False)
-
-
-class Block(nn.Module):
-    """A residual block: two 3x3 convolutions, or with a width for the middle 1x1, 3x3, 1x1."""
-
-    def __init__(self, inputs, outputs, stride, middle=None):
-        super().__init__()
-        shapes = [(inputs, outputs, 3, stride), (outputs, outputs, 3, 1)]
-        if middle:
-            shapes = [(inputs, middle, 1, 1), (middle, middle, 3, stride), (middle, outputs, 1, 1)]
-        self.convs = nn.ModuleList(conv(*shape) for shape in shapes)
-        self.norms = nn.ModuleList(nn.BatchNorm2d(shape[1]) for shape in shapes)
-        self.down = None
-        if stride != 1 or inputs != outputs:
-            self.down = nn.Sequential(conv(inputs, outputs, 1, stride), nn.BatchNorm2d(outputs))
-
-    def forward(self, x):
-        y = x
-        for i, (convolve, norm) in enumerate(zip(self.convs, self.norms)):
-            y = norm(convolve(y))
-            if i + 1 < len(self.convs):
-                y = F.relu(y, inplace=True)
-        return F.relu(y + (self.down(x) if self.down else x), inplace=True)
-
-
-def resnet(counts, expansion, stem, classes):
-    layers, inputs = list(stem), 64
-    for stage, count in enumerate(counts):
-        width = 64 << stage
-        for i in range(count):
-            stride = 2 if stage and not i else 1
-            layers.append(Block(inputs, width * expansion, stride, width if expansion > 1 else None))
-            inputs = width * expansion
-    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(inputs, classes))
-
-
-def build(name):
-    _, channels, classes, *_ = NETS[name]
-    if name == "small_cnn":
-        layers, inputs = [], channels
-        for width in (32, 64, 128):
-            layers += [conv(inputs, width, 3), nn.BatchNorm2d(width), nn.ReLU(inplace=True), nn.MaxPool2d(2)]
-            inputs = width
-        return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(inputs, classes))
-    if name == "resnet18":
-        return resnet((2, 2, 2, 2), 1, [conv(channels, 64, 3), nn.BatchNorm2d(64), nn.ReLU(inplace=True)], classes)
-    stem = [conv(channels, 64, 7, 2), nn.BatchNorm2d(64), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2, 1)]
-    return resnet((3, 4, 6, 3), 4, stem, classes)
 
 
 class Data:
@@ -120,7 +63,7 @@ class Variant:
     def __init__(self, net, dtype, mode, data, device):
         self.net, self.dtype, self.mode, self.data, self.device = net, dtype, mode, data, device
         torch.manual_seed(1)
-        model = build(net).to(device, memory_format=torch.channels_last)
+        self.model = model = build(net).to(device, memory_format=torch.channels_last)
         self.optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.01, fused=True)
         self.scaler = torch.amp.GradScaler(device.type, enabled=dtype == "fp16")
 
