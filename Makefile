@@ -112,7 +112,7 @@ $(VERSIONED): private LOCAL += -DEVENKEEL_VERSION='"$(shell cat $(BUILD)/version
 $(BUILD)/host/base/machine.o: $(BUILD)/cpu_features
 $(BUILD)/host/base/machine.o: private LOCAL += -DCPU_FEATURES='"$(shell cat $(BUILD)/cpu_features)"'
 # Only the kernels are compiled for the machine's own instructions; the host runs anywhere and can say so.
-$(call object,$(KERNELS) bench/peak.c): private LOCAL += -I. $(ARCH)
+$(call object,$(KERNELS)): private LOCAL += -I. $(ARCH)
 $(call object,$(CUDA_KERNELS)): private LOCAL += -I. $(CUDA_CFLAGS)
 CUDA_KNOWING := $(call object,host/model/backend.c tests/described.c $(wildcard tests/test_cuda_*.c))
 $(CUDA_KNOWING): $(BUILD)/backends
@@ -149,7 +149,7 @@ $(PROGRAM): $(call object,$(MAIN)) $(LIBRARY)
 	$(if $(CUDA_MISSING),@echo '  (without the CUDA backend; not found: $(CUDA_MISSING))')
 $(TESTS): $(BUILD)/tests/%: $(BUILD)/tests/%.o $(call object,$(TEST_SUPPORT)) $(LIBRARY)
 	$(call link,-lcmocka)
-$(BUILD)/bench/bench_ops: $(BUILD)/bench/bench_ops.o $(BUILD)/bench/peak.o $(BUILD)/tests/cases.o
+$(BUILD)/bench/bench_ops: $(BUILD)/bench/bench_ops.o $(BUILD)/tests/cases.o
 $(call program,$(BENCHES)): $(BUILD)/bench/%: $(BUILD)/bench/%.o $(LIBRARY)
 	$(link)
 $(call program,$(FUZZERS)): $(BUILD)/fuzz/%: $(BUILD)/fuzz/%.o $(LIBRARY)
@@ -208,10 +208,11 @@ lint: ## include rules, formatting, static analysis, a clang build
 format: ## format all C files in place
 	clang-format-14 -i $(shell find host kernels include tests bench fuzz -name '*.[ch]' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh' 2>/dev/null)
 
-bench: ## build and run what is in bench/ (BENCH=bench/name.c for one)
+bench: ## build and run what is in bench/, then PyTorch beside it (BENCH=bench/name.c for one; PYTHON, COMPARE="--parts speed")
 	@$(SETUP) build $(CLANG)
-	+@$(MAKE_ALL) benches
+	+@$(MAKE_ALL) all benches
 	@set -e; for b in $(call program,$(or $(BENCH),$(BENCHES))); do echo "== $$b"; $$b; done
+	@$(if $(BENCH),,BUILD='$(abspath $(BUILD))' python3 bench/compare_pytorch.py $(COMPARE))
 
 # It goes to other machines, so it asks for no more of their CPUs than AVX2.
 BUNDLE_ARCH ?= x86-64-v3

@@ -1,10 +1,9 @@
 /* bench_ops: layers of real networks, one pass each: microseconds; GFLOP/s next to what the CPU's multipliers give at
- * most (peak.h) and how many times as fast as oneDNN in the same run, on the CPU; GB/s of the bytes a pass must touch
- * next to copying as much memory. With BENCH_JSON=FILE a JSON object per row is added there.
- * Usage: bench_ops [--device NAME] [NAME-PART] [THREADS] */
-#include "backend.h"
+ * most (backend.peak) and how many times as fast as oneDNN in the same run, on the CPU; GB/s of the bytes a pass must
+ * touch next to copying as much memory. With BENCH_JSON=FILE a JSON object per row is added there. Usage: bench_ops
+ * [--device NAME] [NAME-PART] [THREADS] */
+#include "bench.h"
 #include "cases.h"
-#include "peak.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -73,25 +72,6 @@ static void *take_values(struct layer *layer, int64_t count, enum dtype dtype, u
     return there;
 }
 
-/* What the passes must move at least, in tensors of the input's and the output's size. Normalisation reads its input
- * twice, and everything twice on the way back. */
-static void count_bytes(struct layer *layer, const struct op_case *one, double in, double out, double weights)
-{
-    const bool product = one->kind == OP_CONV2D || one->kind == OP_LINEAR;
-    const bool relu = one->params.norm.relu, add = one->params.norm.add;
-    layer->bytes[0] = in + out + weights;
-    layer->bytes[1] = out + in;
-    if (product)
-        layer->bytes[1] = 2 * in + 2 * out + 2 * weights;
-    else if (one->kind == OP_NORM) {
-        layer->bytes[0] = (3 + add) * in;
-        layer->bytes[1] = add ? (6 + relu) * in : (5 + 2 * relu) * in;
-    } else if (one->kind == OP_RELU || one->kind == OP_ADD) {
-        layer->bytes[0] = one->kind == OP_ADD ? 3 * in : 2 * in;
-        layer->bytes[1] = 3 * in;
-    }
-}
-
 static void layer_open(struct layer *layer, struct device *device, const struct op_impl *impl,
                        const struct op_case *one, enum dtype dtype)
 {
@@ -127,7 +107,8 @@ static void layer_open(struct layer *layer, struct device *device, const struct 
     layer->call.control = take(layer, sizeof(struct step_control));
     layer->call.training = true;
     const double each = (double)dtype_bytes(dtype);
-    count_bytes(layer, one, each * (double)shape_count(one->in), each * (double)shape_count(out), weight_bytes);
+    bench_op_bytes(one->kind, &one->params, each * (double)shape_count(one->in), each * (double)shape_count(out),
+                   weight_bytes, true, layer->bytes);
     layer->flops[0] = op_table[one->kind].flops(&one->params, desc.in, out);
     layer->flops[1] = 2 * layer->flops[0];
 }
@@ -213,10 +194,11 @@ static void write_results(const char *path, const struct result *results, int co
         fprintf(stderr, "bench_ops: %s cannot be written\n", path);
 }
 
-static void print_results(const struct result *results, int count, int threads)
+static void print_results(const struct result *results, int count, struct device *device)
 {
-    const bool of_cpu = backend == &backend_cpu;
-    const double peaks[2] = {of_cpu ? peak_rate(DT_F32, threads) : 0.0, of_cpu ? peak_rate(DT_BF16, threads) : 0.0};
+    double peaks[2] = {0.0, 0.0};
+    for (int dtype = 0; dtype <= DT_BF16 && backend->peak; dtype++)
+        peaks[dtype] = backend->peak(device, (enum dtype)dtype);
     printf("at most %.0f GFLOP/s in fp32, %.0f in bf16 (0: not known)\n", peaks[0] * 1e-9, peaks[1] * 1e-9);
     printf("%-24s %-5s %-8s %10s %8s %6s %8s %7s %6s\n", "layer", "dtype", "pass", "us", "GFLOP/s", "%most", "x oneDNN",
            "GB/s", "%copy");
@@ -253,7 +235,7 @@ int main(int count, char **words)
                 layer.in.n *= LARGER;
             found += bench_layer(device, &layer, (enum dtype)dtype, &results[found]);
         }
-    print_results(results, found, threads);
+    print_results(results, found, device);
     if (path)
         write_results(path, results, found);
     backend->close(device);

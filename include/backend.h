@@ -408,6 +408,10 @@ struct backend {
     /* Counts non-finite values; waits. Only for naming what went wrong after a bad step. */
     int (*count_nonfinite)(struct device *device, const void *memory, enum dtype dtype, int64_t count, int64_t *found);
 
+    /* Floating-point operations a second that the device's multipliers give at most, operands at hand; 0: not known.
+     * Takes a second. NULL: never known. */
+    double (*peak)(struct device *device, enum dtype dtype);
+
     const struct op_impl *ops[OP_COUNT]; /* NULL: unsupported, reported by plan_build */
 };
 

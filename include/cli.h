@@ -2,7 +2,7 @@
  * Level 7: nothing includes it but host/cli. */
 #ifndef CLI_H
 #define CLI_H
-#include "base.h"
+#include "op.h"
 
 /* Each gets the words from its own name on (argv[0] is "train") and returns the process's exit status: 0, 1, one of
  * sysexits.h, 130 after SIGINT. A failure has been printed by then. */
@@ -19,6 +19,7 @@ int command_pack(int argc, char **argv);
 int command_check(int argc, char **argv);
 int command_config(int argc, char **argv);
 int command_model(int argc, char **argv);
+int command_bench(int argc, char **argv);
 int command_devices(int argc, char **argv);
 
 /* One option of a command: a flag (argument NULL, flag set to true), or with a value (text set to it). */
@@ -47,4 +48,6 @@ int cli_exit(int status);
 
 /* Whole numbers of options: ERR_USAGE names the option. */
 int cli_integer(const char *option, const char *text, int64_t low, int64_t high, int64_t *value);
+/* --image: "64x64x1", or "64x64" with three channels. ERR_USAGE. */
+int cli_image(const char *text, struct shape *image);
 #endif

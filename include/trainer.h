@@ -66,6 +66,9 @@ void session_check_input(const struct session *session, struct check_input *inpu
 int session_rebind(struct session *session, const struct config *config);
 /* Device, network and training plan for images of this shape, without data or weights. */
 int session_open_bare(struct session *session, const struct config *config, struct shape image, int class_count);
+/* The same as session_open, with so many training images of noise for data. */
+int session_open_noise(struct session *session, const struct config *config, struct shape image, int class_count,
+                       int64_t count);
 /* For evaluation only: network and weights of a checkpoint folder, no data. batch: rows of the plan. */
 int session_open_model(struct session *session, const struct config *config, const char *checkpoint, int batch);
 /* Adds data to such a session as session->val: path, or NULL for the run's own validation set. */

@@ -53,7 +53,7 @@ call --help
 ok "--help goes to stdout" all 'exited 0' 'prints "train"' 'silent err'
 call --version
 ok "--version is one line" all 'exited 0' 'prints "^evenkeel "' 'lines out 1'
-for command in train sweep find-lr doctor report plot eval predict check synth pack config model devices; do
+for command in train sweep find-lr doctor report plot eval predict check synth pack config model bench devices; do
     call $command --help
     ok "$command --help" all 'exited 0' 'prints "usage: evenkeel"' 'silent err'
 done

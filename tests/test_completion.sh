@@ -34,7 +34,7 @@ offers() {
     fi
 }
 offers 'evenkeel tr' 'train'
-offers 'evenkeel ' '--help --version check config devices doctor eval find-lr model pack plot predict report sweep synth train'
+offers 'evenkeel ' '--help --version bench check config devices doctor eval find-lr model pack plot predict report sweep synth train'
 offers 'evenkeel train c.ini op' 'optim.lr= optim.name='
 offers 'evenkeel train c.ini optim.name=' 'adam sgd'
 offers 'evenkeel train c.ini optim.name=a' 'adam'

@@ -32,6 +32,7 @@ static const struct command commands[] = {
     {"check", command_check, "look for what is wrong with a config's images"},
     {"config", command_config, "check a config file; list all keys"},
     {"model", command_model, "show a config's network, its size and the memory it takes"},
+    {"bench", command_bench, "measure how fast a config trains here, and where the time goes"},
     {"devices", command_devices, "list the devices that this program can train on"},
 };
 

@@ -8,22 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* "224x224x3" or "28x28" (three channels). */
-static int parse_image(const char *text, struct shape *image)
-{
-    char rest;
-    int c = 3;
-    const int fields = sscanf(text, "%dx%dx%d%c", &image->h, &image->w, &c, &rest);
-    if ((fields != 2 && fields != 3) || image->h < 1 || image->w < 1 || image->h > 4096 || image->w > 4096 ||
-        (c != 1 && c != 3))
-        return FAIL(ERR_USAGE,
-                    "--image %s: expected HEIGHTxWIDTH or HEIGHTxWIDTHxCHANNELS with 1 or 3 channels, such as 64x64x3",
-                    text);
-    image->n = 1;
-    image->c = c;
-    return OK;
-}
-
 /* What the command line does not say is taken from the training data. */
 static int find_shape(const struct config *config, const char *image, const char *classes, struct shape *shape,
                       int *class_count)
@@ -33,7 +17,7 @@ static int find_shape(const struct config *config, const char *image, const char
         TRY(cli_integer("classes", classes, 1, 1000000, &count));
     *class_count = (int)count;
     if (image)
-        TRY(parse_image(image, shape));
+        TRY(cli_image(image, shape));
     if (image && classes)
         return OK;
     struct dataset data = {0};

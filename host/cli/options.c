@@ -91,3 +91,18 @@ int cli_integer(const char *option, const char *text, int64_t low, int64_t high,
                     (long long)high);
     return OK;
 }
+
+int cli_image(const char *text, struct shape *image)
+{
+    char rest;
+    int c = 3;
+    const int fields = sscanf(text, "%dx%dx%d%c", &image->h, &image->w, &c, &rest);
+    if ((fields != 2 && fields != 3) || image->h < 1 || image->w < 1 || image->h > 4096 || image->w > 4096 ||
+        (c != 1 && c != 3))
+        return FAIL(ERR_USAGE,
+                    "--image %s: expected HEIGHTxWIDTH or HEIGHTxWIDTHxCHANNELS with 1 or 3 channels, such as 64x64x3",
+                    text);
+    image->n = 1;
+    image->c = c;
+    return OK;
+}

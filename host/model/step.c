@@ -122,20 +122,51 @@ static int stage_backward(const struct batch *batch)
                                      batch->first);
 }
 
+/* ---- the parts of stage_update, each a range of its own for profilers ---- */
+
+static int update_norm(struct plan *plan)
+{
+    return plan->backend->grad_norm(plan->device, &plan->update);
+}
+
+static int update_weights(struct plan *plan)
+{
+    return plan->backend->update(plan->device, &plan->update);
+}
+
+static int update_average(struct plan *plan)
+{
+    if (!plan->options.ema || plan->state_count == 0)
+        return OK;
+    return plan->backend->blend(plan->device, plan->slabs[SLAB_STATE_EMA].memory, plan->slabs[SLAB_STATE].memory,
+                                plan->state_count, plan->control);
+}
+
+static int update_record(struct plan *plan)
+{
+    return plan->backend->record(plan->device, plan->records, PLAN_RECORDS, plan->sums, &plan->update);
+}
+
 static int stage_update(const struct batch *batch)
 {
-    struct plan *plan = batch->plan;
-    const struct backend *backend = plan->backend;
-    struct device *device = plan->device;
-    if (!batch->last)
-        return commit(plan);
-    TRY(backend->grad_norm(device, &plan->update));
-    TRY(commit(plan));
-    TRY(backend->update(device, &plan->update));
-    if (plan->options.ema && plan->state_count > 0)
-        TRY(backend->blend(device, plan->slabs[SLAB_STATE_EMA].memory, plan->slabs[SLAB_STATE].memory,
-                           plan->state_count, plan->control));
-    return backend->record(device, plan->records, PLAN_RECORDS, plan->sums, &plan->update);
+    static const struct {
+        const char *name;
+        int (*queue)(struct plan *plan);
+        bool each; /* batch; else the last one only */
+    } parts[] = {{"norm of the gradient", update_norm, false},
+                 {"running statistics", commit, true},
+                 {"optimizer", update_weights, false},
+                 {"average", update_average, false},
+                 {"record", update_record, false}};
+    for (int i = 0; i < COUNT_OF(parts); i++) {
+        if (!batch->last && !parts[i].each)
+            continue;
+        batch->plan->backend->range_begin(parts[i].name);
+        const int status = parts[i].queue(batch->plan);
+        batch->plan->backend->range_end();
+        TRY(status);
+    }
+    return OK;
 }
 
 static const struct stage {

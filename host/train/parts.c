@@ -112,6 +112,25 @@ int parts_open(struct session *session)
     return OK;
 }
 
+int parts_draw(struct session *session, int64_t count)
+{
+    const struct model_card *card = &session->card;
+    struct dataset *data = &session->train_source.data;
+    *data = (struct dataset){.source = "noise", .image = card->image, .count = count, .class_count = card->class_count};
+    const size_t bytes = (size_t)(count * shape_count(card->image));
+    TRY(memory_take(&data->owned, bytes, "images of noise"));
+    data->pixels = data->owned;
+    TRY(memory_take((void **)&data->labels, (size_t)count * sizeof *data->labels, "labels of images of noise"));
+    uint8_t *pixels = data->owned;
+    uint32_t noise = 1;
+    for (size_t i = 0; i < bytes; i++)
+        pixels[i] = (uint8_t)((noise = noise * 1664525u + 1013904223u) >> 24);
+    for (int64_t i = 0; i < count; i++)
+        data->labels[i] = (int32_t)(i % card->class_count);
+    session->train.source = &session->train_source;
+    return subset_all(&session->train.subset, data);
+}
+
 /* Threads and a ring for batches of the plan's size, where images are not all on the device. */
 static int open_loader(struct session *session)
 {

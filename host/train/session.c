@@ -137,13 +137,28 @@ int session_rebind(struct session *session, const struct config *config)
     return plan_init_weights(&session->plan, (uint64_t)config->train.seed);
 }
 
-int session_open_bare(struct session *session, const struct config *config, struct shape image, int class_count)
+static int open_bare(struct session *session, const struct config *config, struct shape image, int class_count)
 {
     *session = (struct session){.config = config, .card = {.image = image, .class_count = class_count}};
     for (int c = 0; c < 4; c++)
         session->card.std[c] = 1.0;
-    TRY(open_device(session));
+    return open_device(session);
+}
+
+int session_open_bare(struct session *session, const struct config *config, struct shape image, int class_count)
+{
+    TRY(open_bare(session, config, image, class_count));
     return build_model(session, config->train.batch_size, true);
+}
+
+int session_open_noise(struct session *session, const struct config *config, struct shape image, int class_count,
+                       int64_t count)
+{
+    TRY(open_bare(session, config, image, class_count));
+    TRY(parts_draw(session, count));
+    TRY(build_model(session, config->train.batch_size, true));
+    TRY(plan_init_weights(&session->plan, (uint64_t)config->train.seed));
+    return parts_place(session);
 }
 
 int session_open_model(struct session *session, const struct config *config, const char *checkpoint, int batch)

@@ -76,7 +76,8 @@ int keep_compare(const struct config *old, const struct config *new);
 
 /* ---- parts.c: the images of a session ---- */
 int parts_open(struct session *session);
-int parts_place(struct session *session); /* needs the plan */
+int parts_draw(struct session *session, int64_t count); /* training images of noise, of the card's shape and classes */
+int parts_place(struct session *session);               /* needs the plan */
 void parts_close(struct session *session);
 
 /* ---- signals.c ---- */

@@ -78,5 +78,6 @@ int cpu_blend(struct device *device, float *to, const float *from, int64_t count
 int cpu_swap(struct device *device, float *a, float *b, int64_t count);
 int cpu_record(struct device *device, struct step_record *ring, int slots, const struct loss_sums *sums,
                const struct update_args *args);
+double cpu_peak(struct device *device, enum dtype dtype);
 int cpu_count_nonfinite(struct device *device, const void *memory, enum dtype dtype, int64_t count, int64_t *found);
 #endif

@@ -271,6 +271,7 @@ const struct backend backend_cpu = {
     .swap = cpu_swap,
     .record = cpu_record,
     .count_nonfinite = cpu_count_nonfinite,
+    .peak = cpu_peak,
     .ops =
         {
             [OP_CONV2D] = &cpu_conv2d,

@@ -1,5 +1,6 @@
-/* peak: see peak.h. Bare loops of the instructions that do the work; must not know what uses them. */
-#include "peak.h"
+/* peak: what this CPU's multipliers give at most: bare loops of the instructions that do the work, for benches. Must
+ * not know what uses them. */
+#include "cpu.h"
 
 #include <omp.h>
 #include <string.h>
@@ -8,14 +9,15 @@
 #if defined(__AMX_BF16__) || defined(__AMXBF16__)
 #define WITH_AMX
 #endif
-#if defined(WITH_AMX) || defined(__AVX512F__)
+#if defined(WITH_AMX) || defined(__AVX512F__) || defined(__FMA__)
 #include <immintrin.h>
 #endif
 
-enum { ROUNDS = 5, LANES = 16, CHAINS = 12, FMA_TURNS = 2000000, TILE_TURNS = 100000, TILE_BYTES = 1024 };
+enum { ROUNDS = 5, CHAINS = 12, FMA_TURNS = 500000, TILE_TURNS = 50000, TILE_BYTES = 1024 };
 
-#ifdef __AVX512F__
 /* Twelve chains of multiply-adds, as many as hide their latency. */
+#ifdef __AVX512F__
+enum { LANES = 16 };
 static float turn_vectors(void)
 {
     __m512 sum[CHAINS];
@@ -29,13 +31,27 @@ static float turn_vectors(void)
         sum[0] = _mm512_add_ps(sum[0], sum[c]);
     return _mm512_reduce_add_ps(sum[0]);
 }
-enum { HAS_VECTORS = 1 };
+#elif defined(__FMA__)
+enum { LANES = 8 };
+static float turn_vectors(void)
+{
+    __m256 sum[CHAINS];
+    for (int c = 0; c < CHAINS; c++)
+        sum[c] = _mm256_set1_ps((float)c);
+    const __m256 factor = _mm256_set1_ps(0.999f);
+    for (int i = 0; i < FMA_TURNS; i++)
+        for (int c = 0; c < CHAINS; c++)
+            sum[c] = _mm256_fmadd_ps(sum[c], factor, factor);
+    for (int c = 1; c < CHAINS; c++)
+        sum[0] = _mm256_add_ps(sum[0], sum[c]);
+    return _mm256_cvtss_f32(sum[0]);
+}
 #else
+enum { LANES = 0 };
 static float turn_vectors(void)
 {
     return 0.0f;
 }
-enum { HAS_VECTORS = 0 };
 #endif
 
 #ifdef WITH_AMX
@@ -81,9 +97,10 @@ static bool has_tiles(void)
 
 static volatile float kept; /* what would else not be computed */
 
-double peak_rate(enum dtype dtype, int threads)
+double cpu_peak(struct device *device, enum dtype dtype)
 {
-    if (dtype == DT_F32 ? !HAS_VECTORS : dtype != DT_BF16 || !has_tiles())
+    const int threads = device->threads;
+    if (dtype == DT_F32 ? LANES == 0 : dtype != DT_BF16 || !has_tiles())
         return 0.0;
     const double each = dtype == DT_F32 ? 2.0 * LANES * CHAINS * FMA_TURNS : 2.0 * 4 * 16 * 16 * 32 * TILE_TURNS;
     double best = 0.0;

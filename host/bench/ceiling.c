@@ -1,0 +1,115 @@
+/* ceiling: what a device gives at most, measured through its backend: copies of memory, products. Knows no network. */
+#include "bench.h"
+
+#include <math.h>
+
+static const double seconds_each = 0.03;
+enum { ROUNDS_LEAST = 3 };
+
+/* ---- copies ---- */
+
+/* Bytes of the copied arrays: from what the first cache holds to what none does. */
+static int64_t copy_bytes(int size)
+{
+    return (int64_t)1 << (15 + 2 * size);
+}
+
+static int measure_copy(const struct backend *backend, struct device *device, void *to, const void *from, int64_t bytes,
+                        double *rate)
+{
+    const double start = clock_seconds();
+    double best = INFINITY;
+    for (int i = 0; i < ROUNDS_LEAST || clock_seconds() - start < seconds_each; i++) {
+        const double begin = clock_seconds();
+        TRY(backend->accumulate(device, to, from, bytes / (int64_t)sizeof(float), DT_F32, true));
+        TRY(backend->wait(device));
+        best = fmin(best, clock_seconds() - begin);
+    }
+    *rate = 2.0 * (double)bytes / best;
+    return OK;
+}
+
+static int measure_copies(const struct backend *backend, struct device *device, struct bench_ceiling *ceiling)
+{
+    const size_t most = (size_t)copy_bytes(BENCH_COPIES - 1);
+    void *from = NULL, *to = NULL;
+    int status = backend->alloc(device, most, &from);
+    if (status == OK)
+        status = backend->alloc(device, most, &to);
+    for (int i = 0; i < BENCH_COPIES && status == OK; i++)
+        status = measure_copy(backend, device, to, from, copy_bytes(i), &ceiling->copy[i]);
+    backend->release(device, from);
+    backend->release(device, to);
+    return status;
+}
+
+double bench_copy_seconds(const struct bench_ceiling *ceiling, double bytes)
+{
+    /* Half of what is moved is read, half written. */
+    const double place = fmin(fmax((log2(bytes / 2.0) - 15.0) / 2.0, 0.0), BENCH_COPIES - 1.0);
+    const int below = (int)fmin(place, BENCH_COPIES - 2.0);
+    const double share = place - below;
+    return bytes / exp((1.0 - share) * log(ceiling->copy[below]) + share * log(ceiling->copy[below + 1]));
+}
+
+/* ---- products ---- */
+
+/* A square product of this many rows, columns and terms, by the backend's own linear layer. */
+enum { SIDE = 2048 };
+
+static int open_product(const struct backend *backend, struct device *device, enum dtype dtype, struct op_call *call,
+                        void *memory[6])
+{
+    static const union op_params params = {.linear = {.units = SIDE}};
+    const struct op_desc desc = {
+        .params = &params, .in = {{SIDE, 1, 1, SIDE}}, .out = {SIDE, 1, 1, SIDE}, .in_count = 1, .dtype = dtype};
+    const size_t bytes = (size_t)SIDE * SIDE * dtype_bytes(dtype);
+    struct op_needs needs = {0};
+    TRY(backend->ops[OP_LINEAR]->prepare(device, &desc, &call->state, &needs));
+    const size_t sizes[6] = {bytes,
+                             bytes,
+                             (size_t)needs.weight[0].count * dtype_bytes(needs.weight[0].dtype),
+                             needs.scratch_bytes,
+                             needs.saved_bytes,
+                             sizeof(struct step_control)};
+    for (int i = 0; i < COUNT_OF(sizes); i++)
+        TRY(backend->alloc(device, sizes[i], &memory[i]));
+    call->in[0] = memory[0];
+    call->out = memory[1];
+    call->weight[0] = memory[2];
+    call->scratch = memory[3];
+    call->saved = memory[4];
+    call->control = memory[5];
+    return OK;
+}
+
+static int measure_product(const struct backend *backend, struct device *device, enum dtype dtype, double *rate)
+{
+    struct op_call call = {0};
+    void *memory[6] = {0};
+    double best = INFINITY;
+    int status = open_product(backend, device, dtype, &call, memory);
+    for (int i = 0; i < ROUNDS_LEAST && status == OK; i++) {
+        const double begin = clock_seconds();
+        status = backend->ops[OP_LINEAR]->forward(device, &call);
+        if (status == OK)
+            status = backend->wait(device);
+        best = fmin(best, clock_seconds() - begin);
+    }
+    for (int i = 0; i < COUNT_OF(memory); i++)
+        backend->release(device, memory[i]);
+    backend->ops[OP_LINEAR]->release(call.state);
+    *rate = 2.0 * SIDE * SIDE * SIDE / best;
+    return status;
+}
+
+int bench_measure_ceiling(const struct backend *backend, struct device *device, enum dtype dtype,
+                          struct bench_ceiling *ceiling)
+{
+    *ceiling = (struct bench_ceiling){0};
+    TRY(measure_copies(backend, device, ceiling));
+    if (backend->peak)
+        ceiling->product = backend->peak(device, dtype);
+    ceiling->of_multipliers = ceiling->product > 0.0;
+    return ceiling->of_multipliers ? OK : measure_product(backend, device, dtype, &ceiling->product);
+}
