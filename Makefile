@@ -47,7 +47,7 @@ ALL_LIBS    = $(PKG_LIBS) -ldnnl -lm $(CUDA_LIBS)
 # The CUDA backend: auto builds it where everything is there, 1 or says what is missing, 0 leaves it out. Under
 # sanitizers it is left out: the vendor's libraries do not run with them (kernels do, in the emulator).
 CUDA_ASKED := $(filter-out undefined,$(origin CUDA) $(origin CUDA_ARCH))
-CUDA ?= 0
+CUDA ?= auto
 ifneq ($(if $(SAN),0,$(CUDA)),0)
 include $(shell mkdir -p $(BUILD) && CUDA_HOME='$(CUDA_HOME)' CUDNN_HOME='$(CUDNN_HOME)' tools/find_cuda.sh \
     >$(BUILD)/cuda.mk; echo $(BUILD)/cuda.mk)
@@ -62,8 +62,10 @@ endif
 # Machine code for each, and of the last the text that newer devices compile for themselves.
 CUDA_CODE = $(foreach a,$(CUDA_ARCH:sm_%=%),-gencode \
     arch=compute_$a,code=$(if $(filter sm_$a,$(lastword $(CUDA_ARCH))),[sm_$a$(comma)compute_$a],sm_$a))
+# Where the C compiler is a cache's, so is this one.
+CACHE := $(filter ccache,$(notdir $(realpath $(shell command -v $(firstword $(CC))))))
 # Many CPUs compile for all of them at once. Contraction is off here as for the C compiler.
-ALL_NVCCFLAGS = -std=c++17 -O3 $(if $(filter-out 1 2 3 4 5 6 7,$(JOBS)),--threads 0) -fmad=false -Iinclude -I. $(CUDA_CODE) $(CUDA_SMALL) -Xcompiler -Wall,-Wextra$(if $(SHARED),$(comma)-fPIC) \
+ALL_NVCCFLAGS = -std=c++17 -O3 $(if $(filter-out 1 2 3 4 5 6 7,$(JOBS)),--threads 0) -fmad=false -Xptxas -v -Iinclude -I. $(CUDA_CODE) $(CUDA_SMALL) -Xcompiler -Wall,-Wextra$(if $(SHARED),$(comma)-fPIC) \
     $(if $(WERROR),-Werror all-warnings) $(NVCCFLAGS)
 
 MAIN         := host/cli/main.c
@@ -124,13 +126,13 @@ $(BUILD)/%.o: %.c $(BUILD)/flags
 	$(if $(V),,@echo '  CC    $<')
 	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
-# Likewise for the CUDA compiler.
+# Likewise for the CUDA compiler. What it says of registers is kept, for tests/test_nvcc.sh.
 $(BUILD)/nvccflags: always
 	@$(call stamp,echo '$(CUDA_NVCC) $(ALL_NVCCFLAGS)')
 $(BUILD)/%.cu.o: %.cu $(BUILD)/nvccflags
 	@mkdir -p $(@D)
 	$(if $(V),,@echo '  NVCC  $<')
-	$(Q)$(filter ccache,$(CC)) $(CUDA_NVCC) $(ALL_NVCCFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CACHE) $(CUDA_NVCC) $(ALL_NVCCFLAGS) -MMD -MP -c -o $@ $< >$@.log 2>&1 || { cat $@.log; false; }
 
 # ---- linking ----
 
@@ -146,7 +148,7 @@ $(LIBRARY): $(call object,$(HOST) $(KERNELS) $(CUDA_KERNELS)) $(CUDA_SOURCES:%=$
 	$(Q)$(archive$(suffix $@))
 $(PROGRAM): $(call object,$(MAIN)) $(LIBRARY)
 	$(link)
-	$(if $(CUDA_MISSING),@echo '  (without the CUDA backend; not found: $(CUDA_MISSING))')
+	$(if $(and $(CUDA_ASKED),$(CUDA_MISSING)),@echo '  (without the CUDA backend; not found: $(CUDA_MISSING))')
 $(TESTS): $(BUILD)/tests/%: $(BUILD)/tests/%.o $(call object,$(TEST_SUPPORT)) $(LIBRARY)
 	$(call link,-lcmocka)
 $(BUILD)/bench/bench_ops: $(BUILD)/bench/bench_ops.o $(BUILD)/tests/cases.o

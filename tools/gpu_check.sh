@@ -45,7 +45,7 @@ case $device_text in *"cannot load"*)
     ;;
 esac
 case $device_text in
-*"not built in"*) fail "$BUILD/evenkeel was built without CUDA; \`make CUDA=1\`, or DEVICE=cpu to try the scripts" 69 ;;
+*"not built in"*) fail "$BUILD/evenkeel was built without CUDA; \`make CUDA=1\` says what is missing, or DEVICE=cpu to try the scripts" 69 ;;
 *"not usable"*) fail "$device_text (or DEVICE=cpu to try the scripts)" 69 ;;
 esac
 read -r _ device_text <<<"$device_text"
