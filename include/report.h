@@ -9,6 +9,30 @@
 
 /* ---- a run, read ---- */
 
+/* What the best weights make of the validation images. */
+struct confusion {
+    int class_count;    /* 0: not known, or more than CONFUSION_CLASSES */
+    const char **names; /* [class_count] */
+    int64_t *counts;    /* [class_count][class_count]: label, prediction */
+    int64_t images;
+};
+enum { CONFUSION_CLASSES = 2000 };
+
+/* An image that the network gets wrong, or learns last. */
+struct lost_image {
+    int64_t sample;  /* its number in the data set */
+    int label, seen; /* seen, correct: of a training image, how often */
+    int correct;
+    double loss;                  /* of a training image, the mean over the times seen */
+    const char *name, *taken_for; /* of the label's class, and of the class that it is taken for */
+    const char *file;             /* below the data set's path, or "" */
+};
+enum { LOST_IMAGES = 12 };
+struct lost_images {
+    struct lost_image list[LOST_IMAGES]; /* highest loss first */
+    int count;
+};
+
 /* Everything a report says of a run. What is missing in the directory (a run that goes on, or failed) is missing here:
  * tables without rows, `problem` with the reason where the doctor cannot judge. */
 struct run_facts {
@@ -20,6 +44,10 @@ struct run_facts {
     struct stability stability;
     struct diagnosis diagnosis;
     const char *problem; /* why there is no diagnosis, or NULL */
+    struct confusion confusion;
+    struct lost_images lost_train, lost_val;
+    int class_count;      /* 0: not known */
+    double *class_images; /* [class_count] training images of each class */
     struct arena arena;
 };
 /* ERR_NO_INPUT: not a run. ERR_DATA: its tables are damaged. */

@@ -211,6 +211,32 @@ static void chart_speed(struct maker *maker)
     end(maker, chart);
 }
 
+/* Only where they differ: then it is a reason for much else. */
+static void chart_balance(struct maker *maker)
+{
+    const struct run_facts *facts = maker->facts;
+    double *number = arena_push(maker->arena, (size_t)(facts->class_count + 1) * sizeof *number);
+    double least = INFINITY, most = 0.0;
+    for (int i = 0; i < facts->class_count; i++) {
+        number[i] = i;
+        least = fmin(least, facts->class_images[i]);
+        most = fmax(most, facts->class_images[i]);
+    }
+    if (!(most > 1.2 * least))
+        return;
+    struct chart *chart = chart_add(maker->charts, "balance", "Training images of each class",
+                                    "Classes with few images are guessed rarely; accuracy over all images hides that.");
+    chart->y.title = "images";
+    chart->x = (struct chart_axis){.title = "class", .low = -0.5, .high = facts->class_count - 0.5};
+    enum { NAMED = 12 };
+    if (facts->confusion.class_count == facts->class_count && facts->class_count <= NAMED) {
+        chart->x.ticks = number;
+        chart->x.names = facts->confusion.names;
+        chart->x.tick_count = facts->class_count;
+    }
+    chart_series_add(chart, CHART_BARS, CHART_BLUE, "", facts->class_count, number, facts->class_images);
+}
+
 void run_charts(struct charts *charts, const struct run_facts *facts)
 {
     struct maker maker = {.charts = charts,
@@ -237,4 +263,5 @@ void run_charts(struct charts *charts, const struct run_facts *facts)
                "anything.",
                "|step| / |weights|", "update_ratio", CHART_PURPLE);
     chart_speed(&maker);
+    chart_balance(&maker);
 }

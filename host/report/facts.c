@@ -1,6 +1,6 @@
 /* facts: a run's directory read for a report: what is there, and what is not. See include/report.h. Must not know what
  * is shown of it. */
-#include "report.h"
+#include "facts.h"
 #include "text.h"
 
 #include <string.h>
@@ -22,6 +22,8 @@ static int read_all(struct run_facts *facts)
     TRY(read_table(&facts->steps, facts->path, "steps.csv"));
     TRY(read_table(&facts->results, facts->path, "results.csv"));
     stability_of(&facts->steps, &facts->stability);
+    TRY(facts_read_images(facts));
+    facts_read_classes(facts);
     if (facts->steps.row_count == 0)
         facts->problem = "no step has been recorded yet";
     else if (diagnose_run(&facts->diagnosis, facts->path) < 0)

@@ -25,6 +25,7 @@ static const struct {
     {"setback", "loss", 0, NAN, ""},
     {"overfitting", "loss", 0, NAN, ""},
     {"better_on_validation", "accuracy", 0, NAN, ""},
+    {"imbalance", "balance", 0, NAN, ""},
 };
 
 void page_finding_figure(FILE *page, const struct run_facts *facts, int finding)

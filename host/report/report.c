@@ -20,12 +20,39 @@ static void put_state(FILE *page, const struct run_facts *facts)
     }
 }
 
+/* A setting without the quotes that it has in a file. */
+static void put_value(FILE *page, const struct config *config, const char *before, const char *key)
+{
+    char text[CONFIG_TEXT + 8];
+    if (!config_get(config, key, text, sizeof text))
+        return;
+    const size_t length = strlen(text);
+    const bool quoted = length >= 2 && text[0] == '"';
+    page_format(page, "%s%.*s", before, (int)(quoted ? length - 2 : length), text + quoted);
+}
+
+/* What kind of run it is, in one line. */
+static void put_summary(FILE *page, const struct config *config)
+{
+    static const char *const parts[][2] = {{"", "model.name"},
+                                           {", ", "optim.name"},
+                                           {" at rate ", "optim.lr"},
+                                           {", schedule ", "schedule.name"},
+                                           {", batch ", "train.batch_size"},
+                                           {", images of ", "data.train"}};
+    fputs("<p>", page);
+    for (int i = 0; i < COUNT_OF(parts); i++)
+        put_value(page, config, parts[i][0], parts[i][1]);
+    fputs("</p>", page);
+}
+
 static void put_head(FILE *page, const struct run_facts *facts)
 {
     fputs("<header><span class=\"brand\">evenkeel report</span><h1>", page);
     page_text(page, facts->name);
     fputs("</h1>", page);
     put_state(page, facts);
+    put_summary(page, &facts->config);
     fputs("</header>\n", page);
 }
 
@@ -49,6 +76,9 @@ static void put_run(FILE *page, const struct run_facts *facts)
     page_tiles(page, facts);
     page_sentences(page, facts);
     put_charts(page, facts);
+    page_classes(page, facts);
+    page_lost(page, facts);
+    page_settings(page, facts);
     fputs("</main>\n", page);
     page_end(page);
 }

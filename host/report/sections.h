@@ -7,6 +7,9 @@
 void page_verdict(FILE *page, const struct run_facts *facts);
 void page_tiles(FILE *page, const struct run_facts *facts);
 void page_sentences(FILE *page, const struct run_facts *facts);
+void page_classes(FILE *page, const struct run_facts *facts);
+void page_lost(FILE *page, const struct run_facts *facts);
+void page_settings(FILE *page, const struct run_facts *facts);
 /* The small plot of one of the doctor's findings. */
 void page_finding_figure(FILE *page, const struct run_facts *facts, int finding);
 #endif

@@ -1,0 +1,10 @@
+/* facts: the parts of reading a run. Private to host/report. */
+#ifndef FACTS_H
+#define FACTS_H
+#include "report.h"
+
+/* confusion, lost_train and lost_val, from predictions.csv and samples.csv, where they are. ERR_DATA: damaged. */
+int facts_read_images(struct run_facts *facts);
+/* class_images, from the newest event that tells them. */
+void facts_read_classes(struct run_facts *facts);
+#endif

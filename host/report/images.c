@@ -1,0 +1,229 @@
+/* images: what a run's files say of single images: the confusion matrix, the images most lost. Reads only; must not
+ * know where the pixels are. */
+#include "csv.h"
+#include "facts.h"
+#include "text.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { CELLS = 20 };
+
+/* Columns by their place in a row. A column that is missing is refused at the head. */
+enum column { SAMPLE, LABEL, CLASS, PREDICTION, PREDICTED, LOSS, FILE_NAME, COLUMNS };
+static const char *const column_names[COLUMNS] = {"sample",    "label", "class", "prediction",
+                                                  "predicted", "loss",  "file"};
+
+struct rows {
+    const char *path;
+    struct csv csv;
+    char *cells[CELLS];
+    int64_t line;
+    int count, place[COLUMNS], seen, correct; /* places of the last two: -1 where there are none */
+};
+
+/* false: the file says nothing yet. */
+static bool rows_begin(struct rows *rows, const char *path, char *text, size_t bytes)
+{
+    *rows = (struct rows){.path = path, .csv = {text, text + bytes}, .line = 1};
+    if (!csv_row(&rows->csv, rows->cells, CELLS, &rows->count))
+        return false;
+    for (int i = 0; i < COLUMNS; i++)
+        rows->place[i] = csv_column(rows->cells, rows->count, column_names[i]);
+    rows->seen = csv_column(rows->cells, rows->count, "seen");
+    rows->correct = csv_column(rows->cells, rows->count, "correct");
+    return true;
+}
+
+static bool read_class(const char *cell, int *number)
+{
+    int64_t value;
+    if (!text_to_int64(cell, &value) || value < 0 || value > UINT16_MAX)
+        return false;
+    *number = (int)value;
+    return true;
+}
+
+static int64_t count_at(const struct rows *rows, int place)
+{
+    int64_t value = 0;
+    if (place >= 0 && place < rows->count)
+        text_to_int64(rows->cells[place], &value);
+    return value;
+}
+
+struct entry {
+    struct lost_image image; /* its texts point into the file's */
+    int prediction;
+};
+
+/* The next row; 0 where there is none. */
+static int rows_next(struct rows *rows, struct entry *entry)
+{
+    if (!csv_row(&rows->csv, rows->cells, CELLS, &rows->count))
+        return 0;
+    rows->line++;
+    bool good = true;
+    for (int i = 0; i < COLUMNS; i++)
+        good = good && rows->place[i] >= 0 && rows->place[i] < rows->count;
+    struct lost_image *image = &entry->image;
+    *entry = (struct entry){0};
+    good = good && text_to_int64(rows->cells[rows->place[SAMPLE]], &image->sample) && image->sample >= 0 &&
+           read_class(rows->cells[rows->place[LABEL]], &image->label) &&
+           read_class(rows->cells[rows->place[PREDICTION]], &entry->prediction);
+    if (!good)
+        return FAIL(ERR_DATA, "%s:%lld: is no row of such a file; it was changed or damaged", rows->path,
+                    (long long)rows->line);
+    /* A loss that is no number is as lost as can be. */
+    if (!text_to_double(rows->cells[rows->place[LOSS]], &image->loss))
+        image->loss = INFINITY;
+    image->name = rows->cells[rows->place[CLASS]];
+    image->taken_for = rows->cells[rows->place[PREDICTED]];
+    image->file = rows->cells[rows->place[FILE_NAME]];
+    image->seen = (int)count_at(rows, rows->seen);
+    image->correct = (int)count_at(rows, rows->correct);
+    return 1;
+}
+
+static void lose(struct lost_images *lost, const struct lost_image *image)
+{
+    int place = lost->count;
+    while (place > 0 && lost->list[place - 1].loss < image->loss)
+        place--;
+    if (place == LOST_IMAGES)
+        return;
+    lost->count += lost->count < LOST_IMAGES;
+    memmove(lost->list + place + 1, lost->list + place, (size_t)(lost->count - 1 - place) * sizeof *lost->list);
+    lost->list[place] = *image;
+}
+
+/* The text that the list points into is about to go. */
+static void keep_texts(struct lost_images *lost, struct arena *arena)
+{
+    for (int i = 0; i < lost->count; i++) {
+        struct lost_image *image = &lost->list[i];
+        image->name = arena_text(arena, image->name);
+        image->taken_for = arena_text(arena, image->taken_for);
+        image->file = arena_text(arena, image->file);
+    }
+}
+
+/* How many classes a file speaks of. */
+struct names {
+    const char *of[CONFUSION_CLASSES];
+    int count;
+};
+
+static void learn_name(struct names *names, struct arena *arena, int class, const char *name)
+{
+    if (class >= names->count)
+        names->count = class + 1;
+    if (class < CONFUSION_CLASSES && !names->of[class])
+        names->of[class] = arena_text(arena, name);
+}
+
+static int read_names(struct rows rows, struct names *names, struct arena *arena)
+{
+    struct entry entry;
+    int status;
+    while ((status = rows_next(&rows, &entry)) > 0) {
+        learn_name(names, arena, entry.image.label, entry.image.name);
+        learn_name(names, arena, entry.prediction, entry.image.taken_for);
+    }
+    return status;
+}
+
+static void make_confusion(struct confusion *confusion, const struct names *names, struct arena *arena)
+{
+    if (names->count == 0 || names->count > CONFUSION_CLASSES)
+        return;
+    const size_t count = (size_t)names->count;
+    confusion->class_count = names->count;
+    confusion->names = arena_push(arena, count * sizeof *confusion->names);
+    confusion->counts = arena_push(arena, count * count * sizeof *confusion->counts);
+    for (int i = 0; i < names->count; i++)
+        confusion->names[i] = names->of[i] ? names->of[i] : arena_format(arena, "%d", i);
+}
+
+static int read_rows(struct rows *rows, struct confusion *confusion, struct lost_images *lost)
+{
+    struct entry entry;
+    int status;
+    while ((status = rows_next(rows, &entry)) > 0) {
+        if (confusion && confusion->class_count > 0) {
+            confusion->counts[entry.image.label * confusion->class_count + entry.prediction]++;
+            confusion->images++;
+        }
+        if (entry.image.label != entry.prediction || rows->seen >= 0)
+            lose(lost, &entry.image);
+    }
+    return status;
+}
+
+/* The names are learnt from a copy: reading a row changes the text. */
+static int learn_names(const char *path, const char *text, size_t bytes, struct confusion *confusion,
+                       struct arena *arena)
+{
+    struct arena scratch = {0};
+    char *copy = arena_push(&scratch, bytes + 1);
+    struct names *names = arena_push(&scratch, sizeof *names);
+    struct rows rows;
+    memcpy(copy, text, bytes);
+    int status = OK;
+    if (rows_begin(&rows, path, copy, bytes))
+        status = read_names(rows, names, arena);
+    if (status >= 0)
+        make_confusion(confusion, names, arena);
+    arena_free(&scratch);
+    return status;
+}
+
+static int read_file(struct run_facts *facts, const char *name, struct confusion *confusion, struct lost_images *lost)
+{
+    char path[PATH_BYTES];
+    void *text;
+    size_t bytes;
+    TRY(path_join(path, facts->path, name));
+    if (!file_exists(path))
+        return OK;
+    TRY(file_read(path, (size_t)1 << 32, &text, &bytes));
+    struct rows rows;
+    int status = OK;
+    if (confusion)
+        status = learn_names(path, text, bytes, confusion, &facts->arena);
+    if (status >= 0 && rows_begin(&rows, path, text, bytes))
+        status = read_rows(&rows, confusion, lost);
+    keep_texts(lost, &facts->arena);
+    memory_give(text);
+    return status < 0 ? status : OK;
+}
+
+int facts_read_images(struct run_facts *facts)
+{
+    TRY(read_file(facts, "predictions.csv", &facts->confusion, &facts->lost_val));
+    return read_file(facts, "samples.csv", NULL, &facts->lost_train);
+}
+
+void facts_read_classes(struct run_facts *facts)
+{
+    char path[PATH_BYTES];
+    void *data;
+    size_t bytes;
+    if (path_join(path, facts->path, "log.jsonl") < 0 || file_read(path, (size_t)1 << 32, &data, &bytes) < 0)
+        return;
+    for (char *line = data, *end; (end = strchr(line, '\n')); line = end + 1) {
+        *end = 0;
+        if (!strstr(line, "\"event\":\"data\""))
+            continue;
+        json_t *event = json_loads(line, 0, NULL);
+        const json_t *counts = json_object_get(event, "class_images");
+        facts->class_count = (int)json_array_size(counts);
+        facts->class_images = arena_push(&facts->arena, (json_array_size(counts) + 1) * sizeof *facts->class_images);
+        for (size_t i = 0; i < json_array_size(counts); i++)
+            facts->class_images[i] = json_number_value(json_array_get(counts, i));
+        json_decref(event);
+    }
+    memory_give(data);
+}
