@@ -41,6 +41,7 @@ struct chart_series {
     enum chart_mark mark;
     enum chart_colour colour;
     const char *name; /* in the legend or at the line's end; "": in neither */
+    bool dashed;      /* a second one of its colour */
     int64_t count;
     const double *x, *y;
     const double *low, *high; /* BAND, AREA: low; SPREAD: both; else NULL */

@@ -60,7 +60,15 @@ void run_facts_free(struct run_facts *facts); /* accepts a zeroed struct */
  * allow. They point into facts, which must outlive them. */
 void run_charts(struct charts *charts, const struct run_facts *facts);
 
+/* Of several, one over the other: a line for each, with its name. At most CHART_SERIES. */
+void compared_charts(struct charts *charts, const struct run_facts *facts, int count);
+/* Of a sweep: what depends on the batch size, or on whatever was swept first, and how. */
+void sweep_charts(struct charts *charts, const struct sweep_table *table);
+
 /* ---- pages: HTML files that need nothing else ---- */
 
 int report_write_run(const char *run, const char *path);
+/* ERR_USAGE: more than CHART_SERIES. */
+int report_write_runs(const char *const *runs, int count, const char *path);
+int report_write_sweep(const char *sweep, const char *path);
 #endif

@@ -31,6 +31,13 @@ struct sweep_table {
 int sweep_table_make(struct sweep_table *table, const struct sweep *sweep, double target);
 void sweep_table_free(struct sweep_table *table); /* accepts a zeroed struct */
 
+/* The table for people, cell by cell; row -1 is its head. */
+enum { SWEEP_CELL = 40, SWEEP_CELLS = 40 };
+struct sweep_cells {
+    char text[SWEEP_CELLS][SWEEP_CELL];
+    int count;
+};
+void sweep_table_cells(const struct sweep_table *table, int row, struct sweep_cells *cells);
 void sweep_table_print(const struct sweep_table *table, FILE *stream);
 int sweep_table_write_csv(const struct sweep_table *table, const char *path);
 /* The same and the recommendation as one JSON object. */

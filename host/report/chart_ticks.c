@@ -108,6 +108,11 @@ static void log_ticks(const struct chart_axis *axis, double low, double high, in
     for (double k = stride * floor(first / stride); k <= last; k += stride)
         for (int i = 0; i < count; i++)
             add_log(ticks, low, high, times[i] * pow(base, k));
+    enum { FEW = 3 };
+    if (ticks->count < FEW && base == 10.0) {
+        ticks->count = 0;
+        linear_ticks(axis, low, high, wanted, ticks);
+    }
 }
 
 void chart_ticks_of(const struct chart_axis *axis, double low, double high, int wanted, struct chart_ticks *ticks)

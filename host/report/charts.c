@@ -248,7 +248,7 @@ void run_charts(struct charts *charts, const struct run_facts *facts)
         return;
     maker.step = steps_column(facts, "step");
     maker.ends = epoch_ends(maker.arena, facts);
-    maker.middle = window_middles(maker.arena, facts, SMOOTH_STEPS);
+    maker.middle = window_middles(maker.arena, maker.step, maker.rows, SMOOTH_STEPS);
     chart_loss(&maker);
     chart_accuracy(&maker);
     chart_split(&maker);

@@ -33,13 +33,11 @@ const double *epoch_ends(struct arena *arena, const struct run_facts *facts)
     return ends;
 }
 
-double *window_middles(struct arena *arena, const struct run_facts *facts, int window)
+double *window_middles(struct arena *arena, const double *x, int64_t count, int window)
 {
-    const double *step = steps_column(facts, "step");
-    const int64_t count = facts->steps.row_count;
     double *middles = arena_push(arena, (size_t)(count + 1) * sizeof *middles);
     for (int64_t i = 0; i < count; i++)
-        middles[i] = 0.5 * (step[i] + step[i >= window ? i - window + 1 : 0]);
+        middles[i] = 0.5 * (x[i] + x[i >= window ? i - window + 1 : 0]);
     return middles;
 }
 

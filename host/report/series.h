@@ -10,8 +10,8 @@ const double *results_column(const struct run_facts *facts, const char *name);
 /* Last step of each row of results.csv, NaN where steps.csv has none of that epoch. */
 const double *epoch_ends(struct arena *arena, const struct run_facts *facts);
 
-/* The middle of the last `window` rows at each row: where what is computed of them belongs. */
-double *window_middles(struct arena *arena, const struct run_facts *facts, int window);
+/* The middle of the last `window` rows, in x, at each row: where what is computed of them belongs. */
+double *window_middles(struct arena *arena, const double *x, int64_t count, int window);
 /* Median of the last `window` finite values at each row; NaN until there are a few. */
 double *rolling_median(struct arena *arena, const double *values, int64_t count, int window);
 /* value + factor * other, row by row. */

@@ -37,7 +37,8 @@ const char *const page_style[] = {
     ".verdict .say::first-letter{text-transform:uppercase}\n"
     ".verdict figure{border:0;padding:0;background:none}\n"
     ".also{margin-top:12px;display:grid;gap:12px;grid-template-columns:repeat(auto-fit,minmax(min(100%,340px),1fr))}\n"
-    ".also h3::first-letter{text-transform:uppercase}.also "
+    ".also.advice{grid-template-columns:repeat(auto-fit,minmax(min(100%,250px),1fr))}.also "
+    ".say::first-letter{text-transform:uppercase}.also "
     "figure{border:0;padding:0;margin-top:10px;background:none}\n",
     /* figures in large letters */
     ".tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(148px,1fr));gap:12px;margin:16px 0}\n"
@@ -46,10 +47,12 @@ const char *const page_style[] = {
     "font-variant-numeric:tabular-nums}\n.tiles span{color:var(--soft);font-size:13px;display:block;line-height:1.35}\n"
     ".said{padding-left:20px;margin:0}.said li{margin:6px 0;max-width:90ch}\n",
     /* charts */
-    ".grid{display:grid;grid-template-columns:repeat(2,minmax(0,1fr));gap:16px}\n.grid .wide{grid-column:1/-1}\n"
+    ".grid{display:grid;grid-template-columns:repeat(2,minmax(0,1fr));gap:16px}\n.grid>:last-child:nth-child(odd){grid-"
+    "column:1/-1}\n"
     "figcaption p{color:var(--soft);font-size:13px;line-height:1.45;margin-top:2px}\n"
     ".plot{padding:26px 12px 40px 48px}.plot.ends{padding-right:96px}\n"
-    ".plot svg{display:block;overflow:visible}.plot .ground{width:100%}.plot .data{overflow:hidden}\n"
+    ".plot svg{display:block;overflow:visible}.plot .ground{width:100%}.plot .data{overflow:hidden}.plot "
+    ".over{overflow:visible}\n"
     ".plot text{fill:var(--soft);font-size:12px;font-variant-numeric:tabular-nums}\n"
     ".plot .end text{fill:var(--c);font-weight:600}.plot .end text+text{font-weight:400;fill:var(--soft)}\n"
     ".plot .flag{fill:var(--c)}\n"
@@ -58,7 +61,8 @@ const char *const page_style[] = {
     "path{vector-effect:non-scaling-stroke;fill:none;stroke:var(--c);stroke-linejoin:round;stroke-linecap:round}\n"
     ".plot .raw{stroke-width:1;stroke-opacity:.32}.plot .line{stroke-width:2}.plot "
     ".join{stroke-width:1.5;stroke-opacity:.7}\n"
-    ".plot .dots{stroke-width:6.5}.plot .whisker{stroke-width:1.5;stroke-opacity:.75}\n"
+    ".plot .dashed{stroke-dasharray:5 4}.plot .dots{stroke-width:6.5;stroke-dasharray:none}.plot "
+    ".whisker{stroke-width:1.5;stroke-opacity:.75}\n"
     ".plot .band{fill:var(--c);fill-opacity:.22;stroke:none}.plot "
     ".area{fill:var(--c);fill-opacity:.78;stroke:var(--card);"
     "stroke-width:1}\n"
@@ -67,7 +71,8 @@ const char *const page_style[] = {
     ".legend{list-style:none;display:flex;flex-wrap:wrap;gap:2px 16px;padding:0;margin:8px 0 0;font-size:13px;"
     "color:var(--soft)}\n.legend.narrow{display:none}.legend li{min-width:0;overflow-wrap:anywhere}\n"
     ".legend i{display:inline-block;width:16px;height:4px;border-radius:2px;background:var(--c);margin-right:6px;"
-    "vertical-align:middle}.legend .pale i{opacity:.4}\n"
+    "vertical-align:middle}.legend .pale i{opacity:.4}.legend .dashed "
+    "i{background:repeating-linear-gradient(90deg,var(--c) 0 5px,transparent 5px 8px)}\n"
     "figure.small .plot{padding-bottom:38px}\n",
     /* tables */
     ".scroll{overflow-x:auto;max-width:100%}\n"
@@ -113,6 +118,10 @@ const char *const page_style[] = {
     ".tiny{image-rendering:pixelated;width:96px}.gone{width:96px;display:grid;place-items:center;color:var(--soft)}\n"
     ".lost span{display:block;color:var(--soft);overflow-wrap:anywhere}.lost .wrong{color:var(--bad)}"
     ".lost .file{font-size:12px}\n"
+    ".compare th:first-child,.compare td:first-child{padding-left:0}.compare td,.compare th{white-space:nowrap}"
+    ".compare tbody th{color:var(--ink)}.dot{display:inline-block;width:10px;height:10px;border-radius:5px;"
+    "background:var(--c);margin-right:8px}.card .scroll+p{margin-top:10px}.kicker{font-size:13px;color:var(--soft);"
+    "text-transform:uppercase;letter-spacing:.06em}\n"
     ".facts th{white-space:nowrap}.facts td{overflow-wrap:anywhere}\n",
     /* telephone */
     "@media(max-width:860px){.grid,.verdict{grid-template-columns:minmax(0,1fr)}}\n"

@@ -49,7 +49,7 @@ static void put_others(FILE *page, const struct run_facts *facts)
     fputs("<div class=\"also\">", page);
     for (int i = 1; i < diagnosis->count; i++) {
         const struct symptom *symptom = &diagnosis->found[i];
-        fprintf(page, "<div class=\"card\"><p class=\"kicker\">later, from step %lld</p><h3>%s</h3><p>",
+        fprintf(page, "<div class=\"card\"><p class=\"kicker\">later, from step %lld</p><h3 class=\"say\">%s</h3><p>",
                 (long long)symptom->step, cause_table[symptom->cause].title);
         page_text(page, symptom->evidence);
         fputs("</p>", page);

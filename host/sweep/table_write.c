@@ -10,47 +10,41 @@
 
 /* ---- for people ---- */
 
-enum { CELL = 40, CELLS = 40 };
-struct cells {
-    char text[CELLS][CELL];
-    int count;
-};
-
-static void add(struct cells *cells, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void add(struct cells *cells, const char *format, ...)
+static void add(struct sweep_cells *cells, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void add(struct sweep_cells *cells, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    vsnprintf(cells->text[cells->count++], CELL, format, args);
+    vsnprintf(cells->text[cells->count++], SWEEP_CELL, format, args);
     va_end(args);
 }
 
 /* A number with so many digits; "-" where there is none, "never" where it is infinite. */
-static const char *digits(char text[static CELL], double value, int count)
+static const char *digits(char text[static SWEEP_CELL], double value, int count)
 {
     if (isnan(value))
         return "-";
     if (isinf(value))
         return "never";
     if (fabs(value) >= pow(10.0, count) || value == floor(value))
-        snprintf(text, CELL, "%.0f", value);
+        snprintf(text, SWEEP_CELL, "%.0f", value);
     else
-        snprintf(text, CELL, "%#.*g", count, value);
+        snprintf(text, SWEEP_CELL, "%#.*g", count, value);
     size_t length = strlen(text);
     if (length > 0 && text[length - 1] == '.')
         text[length - 1] = '\0';
     return text;
 }
 
-static void add_number(struct cells *cells, double value, int count)
+static void add_number(struct sweep_cells *cells, double value, int count)
 {
-    char text[CELL];
+    char text[SWEEP_CELL];
     add(cells, "%s", digits(text, value, count));
 }
 
-static void add_range(struct cells *cells, const struct sweep_range *range, double factor, int count)
+static void add_range(struct sweep_cells *cells, const struct sweep_range *range, double factor, int count)
 {
-    char middle[CELL], low[CELL], high[CELL];
+    char middle[SWEEP_CELL], low[SWEEP_CELL], high[SWEEP_CELL];
     const char *text = digits(middle, range->median * factor, count);
     if (isnan(range->median) || range->low == range->high)
         add(cells, "%s", text);
@@ -70,12 +64,12 @@ static const char *short_key(const char *key)
     return dot ? dot + 1 : key;
 }
 
-static void head_cells(const struct sweep_table *table, struct cells *cells)
+static void head_cells(const struct sweep_table *table, struct sweep_cells *cells)
 {
     const struct sweep_run *run = table->rows[0].run;
     static const char *const names[] = {"runs",  "diverged", "loss sd", "sampling", "motion",   "spikes",
                                         "noise", "steps",    "seconds", "val loss", "accuracy", "images/s"};
-    *cells = (struct cells){0};
+    *cells = (struct sweep_cells){0};
     for (int i = 0; i < run->setting_count; i++)
         if (!is_seed(&run->settings[i]))
             add(cells, "%s", short_key(run->settings[i].key));
@@ -83,9 +77,9 @@ static void head_cells(const struct sweep_table *table, struct cells *cells)
         add(cells, "%s", names[i]);
 }
 
-static void row_cells(const struct sweep_row *row, struct cells *cells)
+static void row_cells(const struct sweep_row *row, struct sweep_cells *cells)
 {
-    *cells = (struct cells){0};
+    *cells = (struct sweep_cells){0};
     for (int i = 0; i < row->run->setting_count; i++)
         if (!is_seed(&row->run->settings[i]))
             add(cells, "%s", row->run->settings[i].value);
@@ -109,7 +103,15 @@ static void row_cells(const struct sweep_row *row, struct cells *cells)
     add_number(cells, row->images_per_second, 3);
 }
 
-static void print_cells(FILE *stream, const struct cells *cells, const int *widths)
+void sweep_table_cells(const struct sweep_table *table, int row, struct sweep_cells *cells)
+{
+    if (row < 0)
+        head_cells(table, cells);
+    else
+        row_cells(&table->rows[row], cells);
+}
+
+static void print_cells(FILE *stream, const struct sweep_cells *cells, const int *widths)
 {
     for (int i = 0; i < cells->count; i++)
         fprintf(stream, "%s%*s", i ? "  " : "", widths[i], cells->text[i]);
@@ -118,8 +120,8 @@ static void print_cells(FILE *stream, const struct cells *cells, const int *widt
 
 void sweep_table_print(const struct sweep_table *table, FILE *stream)
 {
-    int widths[CELLS] = {0}, points = table->sweep->point_count;
-    struct cells cells;
+    int widths[SWEEP_CELLS] = {0}, points = table->sweep->point_count;
+    struct sweep_cells cells;
     for (int point = -1; point < points; point++) {
         if (point < 0)
             head_cells(table, &cells);
