@@ -110,7 +110,7 @@ static void chart_loss(struct maker *maker)
     chart->y.scale = scale_of(smooth, maker->rows, 20.0);
     of_steps(maker, chart, CHART_RAW, CHART_BLUE, "each batch", steps_column(maker->facts, "loss"));
     struct chart_series *band =
-        of_steps(maker, chart, CHART_BAND, CHART_BLUE, "", plus(maker->arena, maker->rows, smooth, 2.0, error));
+        of_windows(maker, chart, CHART_BAND, CHART_BLUE, "", plus(maker->arena, maker->rows, smooth, 2.0, error));
     if (band)
         band->low = plus(maker->arena, maker->rows, smooth, -2.0, error);
     of_windows(maker, chart, CHART_LINE, CHART_BLUE, "training", smooth);
