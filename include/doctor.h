@@ -54,6 +54,8 @@ struct evidence {
     int64_t train_images, val_images, steps_per_epoch;
     struct symptom images[DATA_FINDINGS]; /* what was found in the images before training, at step 0 */
     int image_count;
+    bool input_unusual;    /* after normalisation mean or deviation are not about 0 and 1, if not so far off as to be a
+                              fault */
     int64_t planned_steps; /* of the whole run */
     double noise_scale;    /* gradient noise scale, in images: the batch at which noise and gradient are alike */
     int64_t steps;

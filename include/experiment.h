@@ -24,6 +24,7 @@ struct experiment {
     int updates;          /* of each trial */
     double updates_spent; /* of the run's size, on all of them */
     double updates_allowed;
+    double updates_wanted; /* for every trial, of the length chosen, and learning by heart */
     double seconds;
     struct arm arms[ARMS_MAX]; /* the first is the unchanged one */
     int arm_count;

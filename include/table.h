@@ -11,6 +11,8 @@ struct table {
     const char **names; /* [column_count] */
     int64_t row_count;
     double **columns; /* [column_count][row_count]; an empty cell is NaN */
+    int64_t row_room; /* of columns */
+    int64_t bytes;    /* of the file, that have been read */
 };
 
 /* Reads the whole file. A last line without its end is still being written and left out. ERR_NO_INPUT: no such file.
@@ -19,6 +21,9 @@ struct table {
 int table_read(struct table *table, const char *path);
 /* The same of text in memory; name is for errors. */
 int table_parse(struct table *table, const char *name, const char *text, size_t bytes);
+/* Reads the rows that a file has got since table_read or the last table_follow; all of it where table is zeroed. The
+ * file must only have grown. On failure the rows before the mistake are there. Columns may move. */
+int table_follow(struct table *table, const char *path);
 void table_free(struct table *table);
 /* NULL: no column of that name. */
 const double *table_column(const struct table *table, const char *name);

@@ -5,18 +5,21 @@
 #define WATCH_H
 #include "doctor.h"
 
+struct evidence_files;
 struct watch {
     int64_t
         next_look; /* steps taken at which to look again; looks become rarer, so that they cost a share of a percent */
     int count;     /* of findings so far */
     struct symptom found[CAUSE_COUNT]; /* in the order in which they were found; the first is the cause */
+    struct evidence_files *files;      /* what has been read so far; private to host/doctor */
 };
 
-/* What an interrupted run had found already is not said again. */
+/* What an interrupted run had found already is not said again. config: the caller's, until watch_end. */
 int watch_begin(struct watch *watch, const char *run, const struct config *config);
 /* Whether it is time to look. steps: taken so far. */
 bool watch_due(const struct watch *watch, int64_t steps);
-/* Reads the run's records and asks the rules. New findings are appended to found; returns how many. A run that is too
- * young to be judged is no failure. */
+/* Reads the run's new records and asks the rules. New findings are appended to found; returns how many. A run that is
+ * too young to be judged is no failure. */
 int watch_look(struct watch *watch, const char *run, const struct config *config, int64_t steps);
+void watch_end(struct watch *watch); /* accepts a zeroed struct; count and found stay */
 #endif

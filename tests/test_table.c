@@ -62,6 +62,32 @@ static void test_from_a_file(void **state)
     table_free(&table);
 }
 
+/* Rows are added in every way a writer can be caught at: none, half a row, many. The columns are those of the whole. */
+static void test_follows_a_file_that_grows(void **state)
+{
+    (void)state;
+    enum { ROWS = 3000, CUTS = 7 };
+    static char text[ROWS * 24];
+    int length = snprintf(text, sizeof text, "a,b\n");
+    for (int i = 0; i < ROWS; i++)
+        length += snprintf(text + length, sizeof text - (size_t)length, "%d,%g\n", i, 0.5 * i);
+    const int cuts[CUTS] = {4, 4, 9, 30, 1000, 1001, length};
+    struct table table = {0};
+    const char *path = fixture_path("grows.csv");
+    for (int i = 0; i < CUTS; i++) {
+        fixture_write(path, text, (size_t)cuts[i]);
+        assert_int_equal(table_follow(&table, path), OK);
+        int64_t rows = -1;
+        for (int k = 0; k < cuts[i]; k++)
+            rows += text[k] == '\n';
+        assert_int_equal(table.row_count, rows);
+        const double *a = table_column(&table, "a"), *b = table_column(&table, "b");
+        for (int64_t r = 0; r < rows; r++)
+            assert_true(a[r] == (double)r && b[r] == 0.5 * (double)r);
+    }
+    table_free(&table);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -69,6 +95,7 @@ int main(void)
         cmocka_unit_test(test_torn_last_line_is_left_out),
         cmocka_unit_test(test_what_is_no_table),
         cmocka_unit_test_setup_teardown(test_from_a_file, fixture_begin, fixture_end),
+        cmocka_unit_test_setup_teardown(test_follows_a_file_that_grows, fixture_begin, fixture_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -111,8 +111,9 @@ FAULTS = [
 ]
 RATES = [0.3, 0.6, 1, 1.5, 2]
 VARIANTS = [[], ["train.batch_size=32"], ["train.batch_size=128"], ["train.batch_size=256", "train.max_steps=400"],
-            ["augment.hflip=0.5", "augment.crop_padding=2", "augment.rotate=10"], ["schedule.name=cosine"],
-            ["model.dropout=0.2"], ["train.label_smoothing=0.1"], ["train.batch_size=512", "train.max_steps=300"]]
+            ["augment.hflip=0.5", "augment.crop_padding=2", "augment.rotate=10"],
+            ["schedule.name=cosine", f"train.epochs={STEPS * BATCH // sources.TRAIN}"],
+            ["augment.brightness=0.2", "augment.contrast=0.2"], ["train.label_smoothing=0.1"], ["train.batch_size=512", "train.max_steps=300"]]
 
 
 def plan(case, seed):

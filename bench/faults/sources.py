@@ -42,7 +42,7 @@ class Tiles:
         return path
 
     def keys(self, fault=None, severity=0.0):
-        options, count, keys = [], 400, []
+        options, count, keys = [], TRAIN // 10, []
         if fault == "few":
             count = max(2, int(severity) // 10)
         elif fault == "sorted":
@@ -54,7 +54,7 @@ class Tiles:
             options = [self.knobs[fault], f"{severity:g}"]
         elif fault:
             return None
-        train, val = self.draw(count, options), self.draw(400, [])
+        train, val = self.draw(count, options), self.draw(TRAIN // 10, [])
         return keys + [f"data.train={train}/train", f"data.val={val}/val"]
 
 

@@ -3,7 +3,9 @@
 
 #include "file.h"
 
+#include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -72,27 +74,52 @@ static int read_row(struct table *table, const char *name, const char *at, const
     return OK;
 }
 
+/* Room for so many more rows, twice as much as there was at least. */
+static void make_room(struct table *table, int64_t rows)
+{
+    if (table->columns && table->row_count + rows <= table->row_room)
+        return;
+    int64_t room = 2 * table->row_room;
+    room = room > table->row_count + rows ? room : table->row_count + rows;
+    double **columns = arena_push(&table->arena, (size_t)table->column_count * sizeof *columns);
+    for (int c = 0; c < table->column_count; c++) {
+        columns[c] = arena_push(&table->arena, (size_t)(room + 1) * sizeof **columns);
+        if (table->row_count > 0)
+            memcpy(columns[c], table->columns[c], (size_t)table->row_count * sizeof **columns);
+    }
+    table->columns = columns;
+    table->row_room = room;
+}
+
+/* Whole lines only. */
 static int read_rows(struct table *table, const char *name, const char *at, const char *end)
 {
     int64_t rows = 0;
     for (const char *line = at, *stop; (stop = line_end(line, end)); line = stop + 1)
         rows++;
-    table->columns = arena_push(&table->arena, (size_t)table->column_count * sizeof *table->columns);
-    for (int c = 0; c < table->column_count; c++)
-        table->columns[c] = arena_push(&table->arena, (size_t)(rows + 1) * sizeof **table->columns);
-    for (const char *stop; (stop = line_end(at, end)); at = stop + 1)
+    make_room(table, rows);
+    for (const char *stop; (stop = line_end(at, end)); at = stop + 1) {
         TRY(read_row(table, name, at, stop));
+        table->bytes += stop + 1 - at;
+    }
     return OK;
 }
 
-int table_parse(struct table *table, const char *name, const char *text, size_t bytes)
+/* A beginning, with its head line. */
+static int begin_table(struct table *table, const char *name, const char *text, size_t bytes)
 {
     *table = (struct table){0};
     const char *end = text + bytes, *head = line_end(text, end);
     if (!head || head == text || memchr(text, 0, bytes))
         return FAIL(ERR_DATA, "%s: is no table: it has no head line", name);
     read_head(table, text, head);
-    int status = read_rows(table, name, head + 1, end);
+    table->bytes = head + 1 - text;
+    return read_rows(table, name, head + 1, end);
+}
+
+int table_parse(struct table *table, const char *name, const char *text, size_t bytes)
+{
+    int status = begin_table(table, name, text, bytes);
     if (status < 0)
         table_free(table);
     return status;
@@ -106,6 +133,27 @@ int table_read(struct table *table, const char *path)
     TRY(file_read(path, (size_t)1 << 32, &text, &bytes));
     int status = table_parse(table, path, text, bytes);
     memory_give(text);
+    return status;
+}
+
+int table_follow(struct table *table, const char *path)
+{
+    enum { CHUNK = 1 << 20 };
+    if (table->bytes == 0)
+        return table_read(table, path);
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return FAIL(ERR_NO_INPUT, "%s: cannot open: %s", path, strerror(errno));
+    /* No line is as long as a chunk, so each chunk ends one at least, or the file has no more whole lines. */
+    char *chunk = malloc(CHUNK);
+    int status = chunk && fseeko(file, table->bytes, SEEK_SET) == 0 ? OK : FAIL(ERR_IO, "%s: cannot be read on", path);
+    for (int64_t before = -1; status == OK && before != table->bytes;) {
+        before = table->bytes;
+        const size_t got = fseeko(file, before, SEEK_SET) == 0 ? fread(chunk, 1, CHUNK, file) : 0;
+        status = read_rows(table, path, chunk, chunk + got);
+    }
+    free(chunk);
+    fclose(file);
     return status;
 }
 

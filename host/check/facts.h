@@ -35,6 +35,12 @@ int facts_measure(struct facts *facts);
 /* Fills same and near. */
 int facts_pair(struct facts *facts);
 void facts_free(struct facts *facts);
+/* Training images with a texture far from their class's, for odd_images_free. */
+void facts_odd_texture(const struct facts *facts, struct odd_images *odd);
+/* Deviation within classes of the logarithm of an image's standard deviation: 1.4826 times the median absolute
+ * deviation, so that a minority (noise images, wrong labels) does not count; root mean square over the classes of at
+ * least 20 images. NaN: there are none. */
+double facts_contrast_spread(const struct facts *facts);
 const struct dataset *facts_data(const struct facts *facts, int64_t image);
 /* The pixels of an image: in place, or read into buffer. */
 int facts_pixels(const struct facts *facts, int64_t image, uint8_t *buffer, const uint8_t **pixels);

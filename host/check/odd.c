@@ -8,6 +8,10 @@
 /* Farther from the class's median than this, in robust deviations. Of a normal distribution that is one image in 500
  * million; what real classes have beyond it is no longer of the same kind. */
 #define FAR 6.0
+/* Neighbouring pixels are as good as uncorrelated (below 0.2): of a normal distribution with correlation r they differ
+ * by 0.8 sqrt(2 (1 - r)) deviations. In a class of pictures, which have half of that, it is noise. */
+#define NOISE   1.0
+#define PICTURE 0.7
 /* Fewer images do not say what is usual for a class. */
 enum { CLASS_LEAST = 20 };
 
@@ -16,7 +20,15 @@ struct hunt {
     const struct facts *facts;
     int64_t room;
     double *values, *sorted; /* [train_count] */
+    struct arena arena;
 };
+
+static void hunt_open(struct hunt *hunt, const struct facts *facts, struct odd_images *odd)
+{
+    *hunt = (struct hunt){.odd = odd, .facts = facts};
+    hunt->values = arena_push(&hunt->arena, (size_t)facts->train_count * sizeof *hunt->values);
+    hunt->sorted = arena_push(&hunt->arena, (size_t)facts->train_count * sizeof *hunt->sorted);
+}
 
 static void add(struct hunt *hunt, const struct odd_image *image)
 {
@@ -57,19 +69,26 @@ static double median_of(struct hunt *hunt, int label, double *deviation)
     return median;
 }
 
-/* Images whose logarithm of a measure is far from their class's. */
-static void find_far(struct hunt *hunt, enum oddity what, size_t offset)
+static void take_values(struct hunt *hunt, enum oddity what)
 {
     const struct facts *facts = hunt->facts;
     for (int64_t i = 0; i < facts->train_count; i++) {
-        float value;
-        memcpy(&value, (const char *)&facts->images[i] + offset, sizeof value);
+        const struct image_facts *one = &facts->images[i];
+        const float value = what == ODD_LIGHT ? one->mean : what == ODD_CONTRAST ? one->spread : one->roughness;
         hunt->values[i] = value > 0.0f && !image_is_flat(facts, i) ? log((double)value) : NAN;
     }
+}
+
+/* Images whose logarithm of a measure is far from their class's. */
+static void find_far(struct hunt *hunt, enum oddity what)
+{
+    const struct facts *facts = hunt->facts;
+    take_values(hunt, what);
     for (int label = 0; label < facts->input->train->data->class_count; label++) {
         double deviation, median = median_of(hunt, label, &deviation);
         for (int64_t i = 0; i < facts->train_count && deviation > 0.0 && !isnan(median); i++) {
-            if (facts->images[i].label != label || !(fabs(hunt->values[i] - median) > FAR * deviation))
+            const bool noise = what == ODD_TEXTURE && exp(hunt->values[i]) > NOISE && exp(median) < PICTURE;
+            if (facts->images[i].label != label || !(noise || fabs(hunt->values[i] - median) > FAR * deviation))
                 continue;
             add(hunt, &(struct odd_image){.what = what,
                                           .sample = facts->images[i].sample,
@@ -117,17 +136,15 @@ int check_odd_images(struct odd_images *odd, const struct check_input *input)
     if (status == OK)
         status = facts_pair(&facts);
     if (status == OK) {
-        struct hunt hunt = {.odd = odd, .facts = &facts};
-        struct arena arena = {0};
-        hunt.values = arena_push(&arena, (size_t)facts.train_count * sizeof *hunt.values);
-        hunt.sorted = arena_push(&arena, (size_t)facts.train_count * sizeof *hunt.sorted);
+        struct hunt hunt;
+        hunt_open(&hunt, &facts, odd);
         find_copies(&hunt, ODD_COPY, &facts.same);
         find_copies(&hunt, ODD_NEAR_COPY, &facts.near);
         find_flat(&hunt);
-        find_far(&hunt, ODD_LIGHT, offsetof(struct image_facts, mean));
-        find_far(&hunt, ODD_CONTRAST, offsetof(struct image_facts, spread));
-        find_far(&hunt, ODD_TEXTURE, offsetof(struct image_facts, roughness));
-        arena_free(&arena);
+        find_far(&hunt, ODD_LIGHT);
+        find_far(&hunt, ODD_CONTRAST);
+        find_far(&hunt, ODD_TEXTURE);
+        arena_free(&hunt.arena);
     }
     facts_free(&facts);
     return status;
@@ -137,4 +154,32 @@ void odd_images_free(struct odd_images *odd)
 {
     arena_free(&odd->arena);
     *odd = (struct odd_images){0};
+}
+
+void facts_odd_texture(const struct facts *facts, struct odd_images *odd)
+{
+    struct hunt hunt;
+    *odd = (struct odd_images){0};
+    hunt_open(&hunt, facts, odd);
+    find_far(&hunt, ODD_TEXTURE);
+    arena_free(&hunt.arena);
+}
+
+double facts_contrast_spread(const struct facts *facts)
+{
+    struct hunt hunt;
+    double squares = 0.0, known = 0.0;
+    hunt_open(&hunt, facts, NULL);
+    take_values(&hunt, ODD_CONTRAST);
+    for (int label = 0; label < facts->input->train->data->class_count; label++) {
+        double deviation, images = 0.0;
+        for (int64_t i = 0; i < facts->train_count; i++)
+            images += facts->images[i].label == label;
+        if (isnan(median_of(&hunt, label, &deviation)))
+            continue;
+        squares += images * deviation * deviation;
+        known += images;
+    }
+    arena_free(&hunt.arena);
+    return known > 0.0 ? sqrt(squares / known) : NAN;
 }

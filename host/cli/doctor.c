@@ -20,19 +20,32 @@ static void print_symptoms(const struct diagnosis *diagnosis)
     }
 }
 
-static void print_trials(const struct experiment *experiment, const struct arm *proof)
+/* What would be enough, in whole per cent of the run. */
+static double budget_for(const struct diagnosis *diagnosis, double updates)
 {
+    return ceil(100.0 * updates / (double)(diagnosis->steps > 0 ? diagnosis->steps : 1));
+}
+
+static void print_trials(const struct diagnosis *diagnosis)
+{
+    const struct experiment *experiment = &diagnosis->experiment;
+    const struct arm *proof = diagnosis->proof;
     if (!experiment->arms[0].done) {
-        printf("trials     none: the budget of %.0f updates is too small for two of %d; --budget allows more\n",
-               experiment->updates_allowed, experiment->updates);
+        printf("trials     none: two of %d updates are needed at least, and the budget has %.0f; --budget %.0f%% is "
+               "enough "
+               "for these, --budget %.0f%% for all %d\n",
+               experiment->updates, experiment->updates_allowed, budget_for(diagnosis, 2.0 * experiment->updates),
+               budget_for(diagnosis, experiment->updates_wanted), experiment->arm_count);
         return;
     }
     printf("trials     %d updates of new weights each, on the same images; %.0f updates and %.1f s in all\n",
            experiment->updates, experiment->updates_spent, experiment->seconds);
+    bool all = experiment->memory_done;
     for (int i = 0; i < experiment->arm_count; i++) {
         const struct arm *arm = &experiment->arms[i];
+        all = all && arm->done;
         if (!arm->done)
-            printf("           %-24s not tried: the budget is spent; --budget allows more\n", arm->name);
+            printf("           %-24s not tried\n", arm->name);
         else if (i == 0)
             printf("           %-24s loss %.4f\n", arm->name, arm->result.loss);
         else
@@ -45,6 +58,10 @@ static void print_trials(const struct experiment *experiment, const struct arm *
     if (experiment->memory_done)
         printf("           %-24s %.1f %% of %d images\n", "learnt by heart", 100.0 * experiment->memory.train_accuracy,
                experiment->memory_images);
+    if (!all)
+        printf("           the budget is spent; --budget %.0f%% is enough for all of this length, and for learning by "
+               "heart\n",
+               budget_for(diagnosis, experiment->updates_wanted));
 }
 
 static int print_text(const struct diagnosis *diagnosis, const char *run)
@@ -59,7 +76,7 @@ static int print_text(const struct diagnosis *diagnosis, const char *run)
            *cause->group ? " (" : "", cause->group, *cause->group ? ")" : "");
     print_symptoms(diagnosis);
     if (diagnosis->probed)
-        print_trials(&diagnosis->experiment, diagnosis->proof);
+        print_trials(diagnosis);
     printf("action     %s\n", cause->action);
     for (int i = 0; i < count; i++)
         printf("%-10s %s\n", i ? "" : "change", repair[i]);

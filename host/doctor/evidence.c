@@ -31,8 +31,13 @@ static const struct {
     const char *rule;
     enum cause cause;
 } image_rules[] = {
-    {"imbalance", CAUSE_IMBALANCE}, {"normalisation", CAUSE_INPUT_SCALE}, {"illumination", CAUSE_ILLUMINATION},
-    {"constant", CAUSE_OUTLIERS},   {"conflicting-labels", CAUSE_LABELS}, {"leak", CAUSE_LEAKAGE},
+    {"imbalance", CAUSE_IMBALANCE},
+    {"normalisation", CAUSE_INPUT_SCALE},
+    {"illumination", CAUSE_ILLUMINATION},
+    {"constant", CAUSE_OUTLIERS},
+    {"outliers", CAUSE_OUTLIERS},
+    {"conflicting-labels", CAUSE_LABELS},
+    {"leak", CAUSE_LEAKAGE},
     {"order", CAUSE_ORDER},
 };
 
@@ -40,6 +45,11 @@ static void take_image_finding(const json_t *event, struct evidence *evidence)
 {
     const char *name = json_string_value(json_object_get(event, "rule"));
     const char *text = json_string_value(json_object_get(event, "text"));
+    const char *severity = json_string_value(json_object_get(event, "severity"));
+    if (severity && strcmp(severity, "info") == 0) { /* only what is said of the input's scale is logged */
+        evidence->input_unusual = true;
+        return;
+    }
     for (int i = 0; name && text && i < COUNT_OF(image_rules); i++) {
         if (strcmp(name, image_rules[i].rule) != 0 || evidence->image_count == DATA_FINDINGS)
             continue;
@@ -56,6 +66,7 @@ static void take_event(const json_t *event, struct evidence *evidence)
     if (name && strcmp(name, "data") == 0 && json_is_array(json_object_get(event, "class_images"))) {
         take_data(event, evidence);
         evidence->image_count = 0;
+        evidence->input_unusual = false;
     } else if (name && strcmp(name, "images") == 0) {
         take_image_finding(event, evidence);
     }
@@ -139,24 +150,31 @@ static void take_plan(const struct config *config, struct evidence *evidence)
         evidence->planned_steps = config->train.max_steps;
 }
 
-static int read_table(struct table *table, const char *run, const char *name)
+static int follow(struct table *table, const char *run, const char *name)
 {
     char path[PATH_BYTES];
     TRY(path_join(path, run, name));
-    return table_read(table, path);
+    return table_follow(table, path);
+}
+
+int evidence_follow(struct evidence_files *files, const char *run)
+{
+    TRY(follow(&files->steps, run, "steps.csv"));
+    TRY(follow(&files->results, run, "results.csv"));
+    if (!files->facts_read)
+        TRY(read_log(run, &files->evidence));
+    files->facts_read = true;
+    take_steps(&files->steps, &files->evidence);
+    files->evidence.noise_scale = noise_scale(&files->steps);
+    take_results(&files->results, &files->evidence);
+    take_plan(files->evidence.config, &files->evidence);
+    return OK;
 }
 
 int evidence_open(struct evidence_files *files, const char *run, const struct config *config)
 {
     *files = (struct evidence_files){.evidence = {.config = config}};
-    TRY(read_table(&files->steps, run, "steps.csv"));
-    TRY(read_table(&files->results, run, "results.csv"));
-    TRY(read_log(run, &files->evidence));
-    take_steps(&files->steps, &files->evidence);
-    files->evidence.noise_scale = noise_scale(&files->steps);
-    take_results(&files->results, &files->evidence);
-    take_plan(config, &files->evidence);
-    return OK;
+    return evidence_follow(files, run);
 }
 
 void evidence_close(struct evidence_files *files)

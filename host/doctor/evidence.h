@@ -6,11 +6,14 @@
 
 struct evidence_files {
     struct table steps, results;
+    bool facts_read;          /* what log.jsonl says of the data */
     struct evidence evidence; /* points into the tables */
 };
 
 /* Reads steps.csv, results.csv and the data event of log.jsonl, also of a run that is going on. config: the run's, kept
  * by the caller. ERR_NO_INPUT, ERR_DATA. evidence_close accepts a zeroed struct. */
 int evidence_open(struct evidence_files *files, const char *run, const struct config *config);
+/* Reads what steps.csv and results.csv have got since evidence_open; what the run said of its data stays. */
+int evidence_follow(struct evidence_files *files, const char *run);
 void evidence_close(struct evidence_files *files);
 #endif

@@ -138,6 +138,14 @@ static int run_arms(struct experiment *experiment, const struct branch *branch, 
     return OK;
 }
 
+/* Of learning by heart, in updates of the run's size. */
+static double memory_cost(const struct session *session, const struct config *config)
+{
+    const int64_t available = session->train.subset.count;
+    const double images = available < MEMORY_IMAGES ? (double)available : MEMORY_IMAGES;
+    return images * MEMORY_UPDATES / ((double)config->train.batch_size * config->train.accumulate);
+}
+
 /* A network of the run's kind, with everything that could hold it back taken away, shown a few images over and over:
  * what it cannot learn by heart it is too small for, or too badly built. */
 static int memorise(struct experiment *experiment, struct session *session, const struct branch *branch,
@@ -164,7 +172,7 @@ static int memorise(struct experiment *experiment, struct session *session, cons
                                      "augment.rotate=0",
                                      "augment.brightness=0",
                                      "augment.contrast=0"};
-    double cost = (double)images * MEMORY_UPDATES / ((double)config->train.batch_size * config->train.accumulate);
+    double cost = memory_cost(session, config);
     if (experiment->updates_spent + cost > experiment->updates_allowed)
         return OK;
     const struct trial trial = {.name = "by heart",
@@ -273,6 +281,8 @@ int experiment_run(struct experiment *experiment, struct session *session, const
     list_arms(experiment, branch->config, suspected, suspected_count);
     sort_arms(experiment, suspected, suspected_count);
     experiment->updates = choose_updates(experiment);
+    experiment->updates_wanted =
+        (double)experiment->arm_count * experiment->updates + memory_cost(session, branch->config);
     struct probe probe;
     int status = probe_open(&probe, session, PROBE_IMAGES);
     if (status == OK)

@@ -17,11 +17,13 @@ bool rule_first_loss(const struct evidence *evidence, struct symptom *symptom)
                 "the first loss was %.3g, where guessing by the class shares has %.3g", first, guess);
 }
 
-/* The network says the same of every image: losses that differ by less than 0.01 before the first update. */
+/* The network says the same of every image: losses that differ by less than 0.01 before the first update. Two images
+ * may be alike by chance, so small batches are taken together until there are 16 images. */
 bool rule_equal_outputs(const struct evidence *evidence, struct symptom *symptom)
 {
     const double threshold = 1e-4;
-    double variance = evidence->variance[0];
+    int64_t steps = (int64_t)ceil(16.0 / evidence->samples[0]);
+    double variance = column_mean(evidence->variance, 0, steps < evidence->steps ? steps : evidence->steps);
     return variance < threshold && show(symptom, 0, threshold / fmax(variance, 1e-12),
                                         "at the first step the losses of the images of a batch differed by %.2g only: "
                                         "the network answers the same to every image",
@@ -29,10 +31,12 @@ bool rule_equal_outputs(const struct evidence *evidence, struct symptom *symptom
 }
 
 /* What turns a step that is too large into another cause than the rate. */
-static enum cause blame(const struct evidence *evidence)
+static enum cause blame(const struct evidence *evidence, int64_t step)
 {
     const struct config *config = evidence->config;
     bool adam = config->optim.name != OPTIMIZER_SGD;
+    if (evidence->input_unusual && config->model.init_scale == 1.0 && step < 50)
+        return CAUSE_INPUT_SCALE;
     if (adam && (config->optim.beta2 < 0.9 || config->optim.eps < 1e-10))
         return CAUSE_ADAM;
     return evidence->samples[0] <= 8.0 ? CAUSE_BATCH_SMALL : CAUSE_RATE_HIGH;
@@ -54,7 +58,7 @@ bool rule_large_steps(const struct evidence *evidence, struct symptom *symptom)
         }
     if (count < enough)
         return false;
-    symptom->cause = blame(evidence);
+    symptom->cause = blame(evidence, first);
     return show(symptom, first, largest / threshold,
                 "%d of the first %d updates changed the weights by more than %.0f %% of their length, one by %.0f %%",
                 count, early, 100.0 * threshold, 100.0 * largest);
@@ -73,7 +77,7 @@ bool rule_worse_than_guessing(const struct evidence *evidence, struct symptom *s
         double limit = start + 0.25 * guess + (isnan(noise) ? 0.0 : fmin(8.0 * noise, guess));
         if (!refused && !(loss > limit))
             continue;
-        symptom->cause = blame(evidence);
+        symptom->cause = blame(evidence, t);
         if (refused)
             return show(symptom, t, 10.0, "the loss or its gradient was not a number at step %lld", (long long)t);
         return show(symptom, t, loss / limit,

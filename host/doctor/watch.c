@@ -3,7 +3,7 @@
 
 #include "evidence.h"
 
-#include <string.h>
+#include <stdlib.h>
 
 enum { FIRST_LOOK = 10 };
 
@@ -15,20 +15,36 @@ static bool known(const struct watch *watch, enum cause cause)
     return false;
 }
 
+static int read_on(struct watch *watch, const char *run, const struct config *config)
+{
+    if (watch->files)
+        return evidence_follow(watch->files, run);
+    watch->files = calloc(1, sizeof *watch->files);
+    if (!watch->files)
+        return FAIL(ERR_MEMORY, "out of memory for what the run has recorded");
+    return evidence_open(watch->files, run, config);
+}
+
 int watch_look(struct watch *watch, const char *run, const struct config *config, int64_t steps)
 {
-    struct evidence_files files = {0};
     struct symptom found[CAUSE_COUNT];
     int before = watch->count;
-    /* A third more each time: reading all of steps.csv again comes to three times writing it. */
+    /* A third more each time: asking the rules about all steps again comes to four times asking them once. */
     watch->next_look = steps + steps / 3 > FIRST_LOOK ? steps + steps / 3 : FIRST_LOOK;
-    int status = evidence_open(&files, run, config);
-    int count = status == OK ? doctor_examine(&files.evidence, found) : 0;
+    TRY(read_on(watch, run, config));
+    int count = doctor_examine(&watch->files->evidence, found);
     for (int i = 0; i < count; i++)
         if (!known(watch, found[i].cause))
             watch->found[watch->count++] = found[i];
-    evidence_close(&files);
-    return status < 0 ? status : watch->count - before;
+    return watch->count - before;
+}
+
+void watch_end(struct watch *watch)
+{
+    if (watch->files)
+        evidence_close(watch->files);
+    free(watch->files);
+    watch->files = NULL;
 }
 
 int watch_begin(struct watch *watch, const char *run, const struct config *config)

@@ -438,6 +438,7 @@ static void mark_failed(struct trainer *trainer, int status)
 static void close_trainer(struct trainer *trainer)
 {
     layers_close(trainer);
+    watch_end(&trainer->watch);
     tensorboard_close(&trainer->tensorboard);
     run_close(&trainer->run);
     memory_give(trainer->order);
