@@ -1,5 +1,7 @@
 /* bench_step: what surrounds forward and backward in a step: gathering a batch (images per second) and the update of
- * the flat arrays (GB/s of the bytes it must touch, next to a copy of as much memory). Usage: bench_step [THREADS] */
+ * the flat arrays (GB/s of the bytes it must touch, next to a copy of as much memory). Usage: bench_step [THREADS]
+ * [gather|loss|update]
+ */
 #include "backend.h"
 
 #include <math.h>
@@ -8,7 +10,7 @@
 #include <string.h>
 
 /* The best of many short rounds: other programs disturb some. */
-enum { GATHER_ROUNDS = 60, UPDATE_ROUNDS = 12, IMAGES = 512, BATCH = 128, SIDE = 64 };
+enum { GATHER_ROUNDS = 60, UPDATE_ROUNDS = 12, SMALL_ROUNDS = 400, IMAGES = 512, BATCH = 128, SIDE = 64 };
 
 static const struct backend *const cpu = &backend_cpu;
 
@@ -185,26 +187,31 @@ static void bench_update(struct device *device, const struct update_case *one, i
                                .norms = &norms,
                                .nonfinite = &nonfinite,
                                .sketches = take(device, (size_t)sketch_count(count) * SKETCHES * sizeof(float))};
-    double update[2] = {1e9, 1e9}, norm[2] = {1e9, 1e9}; /* without sketches, with them */
+    enum { BARE, NORMS, SKETCHED, WAYS }; /* nothing measured; norms; sketches too */
+    double update[WAYS] = {1e9, 1e9, 1e9}, norm[WAYS] = {1e9, 1e9, 1e9};
     float *sketches = args.sketches;
     for (int64_t i = 0; i < count; i++)
         args.grad[i] = (float)(i % 1001 - 500) * 1e-3f;
-    for (int round = 0; round < 2 * UPDATE_ROUNDS; round++) {
-        const int kept = round % 2;
-        args.sketches = kept ? sketches : NULL;
+    const int rounds = count < 1000000 ? SMALL_ROUNDS : UPDATE_ROUNDS;
+    for (int round = 0; round < WAYS * rounds; round++) {
+        const int way = round % WAYS;
+        args.sketches = way == SKETCHED ? sketches : NULL;
+        args.unmeasured = way == BARE;
         double start = clock_seconds();
         must(cpu->grad_norm(device, &args));
         double middle = clock_seconds();
         must(cpu->update(device, &args));
         double end = clock_seconds();
-        norm[kept] = fmin(norm[kept], middle - start);
-        update[kept] = fmin(update[kept], end - middle);
+        norm[way] = fmin(norm[way], middle - start);
+        update[way] = fmin(update[way], end - middle);
     }
     args.sketches = sketches;
-    double rate = (double)count * one->bytes / update[1] * 1e-9, without = update[0] + norm[0];
-    printf("update %-30s %9.3f ms  %6.2f GB/s  %3.0f %% of a copy   norm %6.2f GB/s   sketches %+5.1f %%\n", one->name,
-           update[1] * 1e3, rate, 100 * rate / ceiling, (double)bytes / norm[1] * 1e-9,
-           100.0 * (update[1] + norm[1] - without) / without);
+    const double rate = (double)count * one->bytes / update[BARE] * 1e-9, bare = update[BARE] + norm[BARE];
+    printf("update %-30s %9.3f ms  %6.2f GB/s  %3.0f %% of a copy   norm %6.2f GB/s   norms %+5.1f %%, sketches %+5.1f "
+           "%%\n",
+           one->name, update[BARE] * 1e3, rate, 100 * rate / ceiling, (double)bytes / norm[BARE] * 1e-9,
+           100.0 * (update[NORMS] + norm[NORMS] - bare) / bare,
+           100.0 * (update[SKETCHED] + norm[SKETCHED] - update[NORMS] - norm[NORMS]) / bare);
     float *arrays[] = {args.param, args.grad, args.moment1, args.moment2, args.ema, args.low, args.sketches};
     for (int i = 0; i < COUNT_OF(arrays); i++)
         cpu->release(device, arrays[i]);
@@ -212,23 +219,25 @@ static void bench_update(struct device *device, const struct update_case *one, i
 
 int main(int argc, char **argv)
 {
-    int threads = argc > 1 ? atoi(argv[1]) : cpu_count();
+    const int threads = argc > 1 ? atoi(argv[1]) : cpu_count();
+    const char *part = argc > 2 ? argv[2] : "";
     struct device *device;
     char text[200];
     must(cpu->open(&device, 0, threads));
     cpu->describe(device, text, sizeof text);
     printf("%s\n", text);
-    for (int i = 0; i < COUNT_OF(gather_cases); i++)
+    for (int i = 0; i < COUNT_OF(gather_cases) && strstr("gather", part); i++)
         bench_gather(device, &gather_cases[i]);
-    bench_loss(device, BATCH, 10);
-    bench_loss(device, BATCH, 1000);
-    int64_t count = 25557032; /* ResNet-50 */
-    double ceiling = copy_rate(device, threads, count * 8);
-    printf("copy %59.2f GB/s\n", ceiling);
-    for (int i = 0; i < COUNT_OF(update_cases); i++)
-        bench_update(device, &update_cases[i], count, ceiling);
-    for (int i = 0; i < COUNT_OF(update_cases); i++)
-        bench_update(device, &update_cases[i], 100000, ceiling); /* in the caches */
+    for (int classes = 10; classes <= 1000 && strstr("loss", part); classes *= 100)
+        bench_loss(device, BATCH, classes);
+    /* In the caches, and of ResNet-50. */
+    static const int64_t counts[] = {100000, 25557032};
+    for (int size = 0; size < COUNT_OF(counts) && strstr("update", part); size++) {
+        const double ceiling = copy_rate(device, threads, counts[size] * 8);
+        printf("copy %59.2f GB/s\n", ceiling);
+        for (int i = 0; i < COUNT_OF(update_cases); i++)
+            bench_update(device, &update_cases[i], counts[size], ceiling);
+    }
     cpu->close(device);
     return 0;
 }

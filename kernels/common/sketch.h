@@ -17,12 +17,25 @@ HOST_DEVICE int64_t sketch_bucket(int64_t element)
     return element / SKETCH_STRETCH * SKETCH_LANES + element % SKETCH_LANES;
 }
 
-/* value or -value, by a multiplicative hash of the element's number. */
+/* Signs of the 32 elements that this one is among, a bit each: a hash of their common number (an xor-multiply-shift
+ * mixer), so that a bit is as good as another. */
+HOST_DEVICE uint32_t sketch_signs(int64_t element)
+{
+    uint32_t hash = (uint32_t)(element >> 5) * 0x9E3779B1u;
+    hash = (hash ^ (hash >> 16)) * 0x7FEB352Du;
+    hash = (hash ^ (hash >> 15)) * 0x846CA68Bu;
+    return hash ^ (hash >> 16);
+}
+
+/* value or -value. signs: sketch_signs, with the element's own bit in the lowest place. */
+HOST_DEVICE float sketch_flip(uint32_t signs, float value)
+{
+    return float_from_bits(float_bits(value) ^ (signs << 31));
+}
+
 HOST_DEVICE float sketch_signed(int64_t element, float value)
 {
-    uint32_t hash = (uint32_t)element * 0x9E3779B1u;
-    hash = (hash ^ (hash >> 15)) * 0x85EBCA77u;
-    return float_from_bits(float_bits(value) ^ ((hash ^ (hash << 13)) & 0x80000000u));
+    return sketch_flip(sketch_signs(element) >> (element & 31), value);
 }
 
 /* Inner products over the buckets. */

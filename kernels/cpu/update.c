@@ -1,9 +1,7 @@
 /* update: the gradient's norm and sketch, and the optimizer's one pass over the flat arrays. The arithmetic of an
  * element is in kernels/common/optimizer.h and sketch.h. */
-#include "cpu.h"
-#include "kernels/common/bf16.h"
+#include "flat_sums.h"
 #include "kernels/common/optimizer.h"
-#include "kernels/common/sketch.h"
 #include <assert.h>
 #include <math.h>
 #include <string.h>
@@ -12,82 +10,92 @@
  * arrays start at the same place of a page: larger blocks evict one another. Blocks lie in one stretch of a sketch. */
 enum { BLOCK = SKETCH_STRETCH };
 
-/* Adds elements, which lie in one stretch, to its buckets. */
-static inline void sketch_add(float *restrict bucket, int64_t begin, const float *restrict values, int count)
-{
-    int i = 0;
-    for (; begin % SKETCH_LANES == 0 && i + SKETCH_LANES <= count; i += SKETCH_LANES) {
-#pragma omp simd
-        for (int lane = 0; lane < SKETCH_LANES; lane++)
-            bucket[lane] += sketch_signed(begin + i + lane, values[i + lane]);
-    }
-    for (; i < count; i++)
-        bucket[(begin + i) % SKETCH_LANES] += sketch_signed(begin + i, values[i]);
-}
-
 /* ---- the gradient's norm ---- */
 
-static void block_squares(const float *restrict grad, int count, struct chunk_sums *sums)
+INLINE void block_squares(const float *values, int count, struct lane_sums *squares)
 {
-    double squares = 0.0;
-    int nonfinite = 0;
-#pragma omp simd reduction(+ : squares, nonfinite)
-    for (int i = 0; i < count; i++) {
-        squares += (double)grad[i] * (double)grad[i];
-        nonfinite += !float_finite(grad[i]);
+    for (int i = 0; i < count; i += VEC) {
+        vec value;
+        struct wide wide;
+        vec_load(&value, values, i, count - i < VEC ? count - i : VEC, DT_F32);
+        widen(&wide, &value);
+        sums_add(squares, &wide, &wide);
     }
-    sums->sum[0] += squares;
-    sums->nonfinite += nonfinite;
 }
 
-static void block_sketch(const struct update_args *args, int64_t begin, int count, bool noise, struct sketch_sums *sums)
+/* Squares of floats do not overflow in double, so only where their sum is not finite is there anything to count. */
+static int64_t count_nonfinite(const float *values, int64_t count, double squares)
+{
+    int64_t nonfinite = 0;
+    for (int64_t i = 0; i < count && !isfinite(squares); i++)
+        nonfinite += !float_finite(values[i]);
+    return nonfinite;
+}
+
+/* struct sketch_sums, lane by lane. */
+struct sketch_lanes {
+    struct lane_sums self, last, both, moved, part, shared;
+};
+
+INLINE void widen_bucket(struct wide *to, const float *bucket)
+{
+    vec values;
+    memcpy(&values, bucket, sizeof values);
+    widen(to, &values);
+}
+
+INLINE void block_sketch(const struct update_args *args, int64_t begin, int count, bool noise,
+                         struct sketch_lanes *sums)
 {
     const int64_t first = sketch_bucket(begin);
-    const float *restrict last = sketch_last(args) + first, *restrict moved = sketch_moved(args) + first;
-    float bucket[SKETCH_LANES] = {0}, part[SKETCH_LANES] = {0};
-    double self = 0.0, before = 0.0, both = 0.0, slope = 0.0, of_part = 0.0, shared = 0.0;
+    float bucket[SKETCH_LANES] = {0};
+    struct wide self, last, moved, part;
     sketch_add(bucket, begin, args->grad + begin, count);
     memcpy(sketch_now(args) + first, bucket, sizeof bucket);
-    if (noise)
-        memcpy(part, sketch_part(args) + first, sizeof part);
-#pragma omp simd reduction(+ : self, before, both, slope, of_part, shared)
-    for (int lane = 0; lane < SKETCH_LANES; lane++) {
-        const struct sketch_sums one = sketch_sums_at(bucket[lane], last[lane], moved[lane], part[lane]);
-        self += one.self;
-        before += one.last;
-        both += one.both;
-        slope += one.moved;
-        of_part += one.part;
-        shared += one.shared;
-    }
-    *sums = sketch_sums_merge(*sums, (struct sketch_sums){self, before, both, slope, of_part, shared});
+    widen_bucket(&self, bucket);
+    widen_bucket(&last, sketch_last(args) + first);
+    widen_bucket(&moved, sketch_moved(args) + first);
+    sums_add(&sums->self, &self, &self);
+    sums_add(&sums->last, &last, &last);
+    sums_add(&sums->both, &self, &last);
+    sums_add(&sums->moved, &self, &moved);
+    if (!noise)
+        return;
+    widen_bucket(&part, sketch_part(args) + first);
+    sums_add(&sums->part, &part, &part);
+    sums_add(&sums->shared, &self, &part);
 }
 
 static struct chunk_sums chunk_grad(const struct update_args *args, int64_t begin, int64_t end)
 {
-    struct chunk_sums sums = {0};
-    struct sketch_sums sketch = {0};
+    struct lane_sums squares = {0};
+    struct sketch_lanes lanes = {0};
+    const bool noise = args->control->noise != NOISE_NONE;
     for (int64_t at = begin; at < end; at += BLOCK) {
         int count = (int)(end - at < BLOCK ? end - at : BLOCK);
-        block_squares(args->grad + at, count, &sums);
+        block_squares(args->grad + at, count, &squares);
         if (args->sketches)
-            block_sketch(args, at, count, args->control->noise != NOISE_NONE, &sketch);
+            block_sketch(args, at, count, noise, &lanes);
     }
+    const struct sketch_sums sketch = {sums_total(&lanes.self),  sums_total(&lanes.last), sums_total(&lanes.both),
+                                       sums_total(&lanes.moved), sums_total(&lanes.part), sums_total(&lanes.shared)};
+    struct chunk_sums sums = {.sum = {sums_total(&squares)}};
     memcpy(sums.sum + 1, &sketch, sizeof sketch);
+    sums.nonfinite = count_nonfinite(args->grad + begin, end - begin, sums.sum[0]);
     return sums;
 }
 
 static struct chunk_sums chunk_part(const struct update_args *args, const float *grad, int64_t begin, int64_t end)
 {
-    struct chunk_sums sums = {0};
+    struct lane_sums squares = {0};
     for (int64_t at = begin; at < end; at += BLOCK) {
         int count = (int)(end - at < BLOCK ? end - at : BLOCK);
         float *bucket = sketch_part(args) + sketch_bucket(at);
-        block_squares(grad + at, count, &sums);
+        block_squares(grad + at, count, &squares);
         memset(bucket, 0, SKETCH_LANES * sizeof *bucket);
         sketch_add(bucket, at, grad + at, count);
     }
-    return sums;
+    return (struct chunk_sums){.sum = {sums_total(&squares)}};
 }
 
 int cpu_part_norm(struct device *device, const struct update_args *args, const float *grad, bool first)
@@ -180,24 +188,33 @@ static void (*const block_kinds[])(const struct update_args *args, const struct 
     [OPTIMIZER_ADAMW] = block_adamw,
 };
 
-/* The change's and the new values' squares and the change's product with the gradient, added to sums; the change's
- * sketch. before: of the parameters, lost. */
-static void block_norms(const struct update_args *args, const struct block *block, float *restrict before,
-                        struct chunk_sums *sums)
+/* The change's and the new values' squares and the change's product with the gradient. */
+struct norm_lanes {
+    struct lane_sums change, weight, slope;
+};
+
+/* Norms, and the change's sketch. before: of the parameters, lost. Within a block in fp32, eight
+ * terms a lane: beyond 1.8e19 a norm is infinite. */
+INLINE void block_norms(const struct update_args *args, const struct block *block, float *before,
+                        struct norm_lanes *sums)
 {
-    const float *restrict param = args->param + block->begin, *restrict grad = args->grad + block->begin;
-    double change = 0.0, weight = 0.0, slope = 0.0;
-#pragma omp simd reduction(+ : change, weight, slope)
-    for (int i = 0; i < block->count; i++) {
-        double moved = (double)param[i] - (double)before[i];
+    const float *param = args->param + block->begin, *grad = args->grad + block->begin;
+    vec change = {0}, weight = {0}, slope = {0};
+    for (int i = 0; i < block->count; i += VEC) {
+        const int width = block->count - i < VEC ? block->count - i : VEC;
+        vec value, moved, down;
+        vec_load(&value, param, i, width, DT_F32);
+        vec_load(&moved, before, i, width, DT_F32);
+        vec_load(&down, grad, i, width, DT_F32);
+        moved = value - moved;
+        vec_store(before, i, width, DT_F32, &moved);
         change += moved * moved;
-        weight += (double)param[i] * (double)param[i];
-        slope += moved * (double)grad[i];
-        before[i] = (float)moved;
+        weight += value * value;
+        slope += moved * down;
     }
-    sums->sum[0] += change;
-    sums->sum[1] += weight;
-    sums->sum[2] += slope;
+    sums_take(&sums->change, &change);
+    sums_take(&sums->weight, &weight);
+    sums_take(&sums->slope, &slope);
     if (!args->sketches)
         return;
     float *bucket = sketch_moved(args) + block->begin / SKETCH_STRETCH * SKETCH_LANES;
@@ -226,7 +243,7 @@ static void block_copies(const struct update_args *args, const struct block *blo
 static struct chunk_sums chunk_update(const struct update_args *args, const struct optimizer_step *step, int64_t begin,
                                       int64_t end)
 {
-    struct chunk_sums sums = {0};
+    struct norm_lanes sums = {0};
     float before[BLOCK];
     int segment = 0;
     float weight = ema_weight(args->control);
@@ -249,7 +266,7 @@ static struct chunk_sums chunk_update(const struct update_args *args, const stru
         block_copies(args, &block, weight);
         begin += block.count;
     }
-    return sums;
+    return (struct chunk_sums){.sum = {sums_total(&sums.change), sums_total(&sums.weight), sums_total(&sums.slope)}};
 }
 
 int cpu_update(struct device *device, const struct update_args *args)

@@ -155,7 +155,7 @@ static void test_ranges_name_stages_and_layers(void **state)
     assert_string_equal(emu_ranges(),
                         "gather() forward(conv1() norm1() pool1() conv2() norm2() conv3() relu3() drop() fc1() fc2()) "
                         "loss() backward(fc2() fc1() drop() relu3() conv3() norm2() conv2() pool1() norm1() conv1()) "
-                        "update()");
+                        "update(norm of the gradient() running statistics() optimizer() average() record())");
     for (int step = 1; step < 4; step++)
         bench_step(&bench, step);
     emu_ranges_reset();
