@@ -152,6 +152,11 @@ $(PROGRAM): $(call object,$(MAIN)) $(LIBRARY)
 $(TESTS): $(BUILD)/tests/%: $(BUILD)/tests/%.o $(call object,$(TEST_SUPPORT)) $(LIBRARY)
 	$(call link,-lcmocka)
 $(BUILD)/bench/bench_ops: $(BUILD)/bench/bench_ops.o $(BUILD)/tests/cases.o
+# The yardstick; left out where it is not there.
+ifeq ($(wildcard $(addsuffix /dnnl.h,/usr/include /usr/local/include)),)
+BENCHES := $(filter-out bench/bench_conv.c,$(BENCHES))
+endif
+$(BUILD)/bench/bench_conv: private ALL_LIBS += -ldnnl
 $(call program,$(BENCHES)): $(BUILD)/bench/%: $(BUILD)/bench/%.o $(LIBRARY)
 	$(link)
 $(call program,$(FUZZERS)): $(BUILD)/fuzz/%: $(BUILD)/fuzz/%.o $(LIBRARY)
