@@ -4,8 +4,9 @@
 Parts, in order (--parts):
   same     the networks are the same: number of parameters, and the loss of the same weights on the same images
   speed    images/s of whole training steps. Rounds of evenkeel and of every PyTorch variant (eager and torch.compile,
-           channels last) take turns; a figure is the median of the rounds. evenkeel picks, crops and flips images,
+           channels last) take turns; a figure is the median of the rounds, beside it the CPU time of a step, which other work disturbs less. evenkeel picks, crops and flips images,
            PyTorch trains on one batch that is there already. The best variant counts, per precision and over all
+  augment  the share of a step that picking, cropping and flipping its images takes here (`evenkeel bench`)
   start    seconds from the start of the process to the first finished step: for evenkeel a whole `evenkeel train` of one
            step, with evaluation and checkpoint; for PyTorch the imports, the network, a batch and one eager step
   memory   largest resident memory of a process that trains some steps
@@ -29,7 +30,7 @@ import warnings
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.join(ROOT, os.environ.get("BUILD", "build"))
 WORK = os.path.join(BUILD, "compare")
-PARTS = ("same", "speed", "start", "memory", "fashion")
+PARTS = ("same", "speed", "augment", "start", "memory", "fashion")
 # GNU OpenMP's threads spin shortly, as evenkeel's do: what spins longer disturbs the other program's rounds.
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", os.path.join(BUILD, "inductor"))
@@ -73,6 +74,11 @@ class Served:
         self.process.stdin.write(f"{steps}\n")
         self.process.stdin.flush()
         return float(self.process.stdout.readline())
+
+    def cpu_seconds(self):
+        with open(f"/proc/{self.process.pid}/stat") as file:
+            fields = file.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def close(self):
         self.process.stdin.close()
@@ -180,34 +186,57 @@ def part_speed(args, rows):
             if ours.parameters != sum(p.numel() for p in theirs.parameters()):
                 sys.exit(f"compare_pytorch: {net}: {ours.parameters} parameters here, not as many in PyTorch")
             contenders["evenkeel"] = ours
-            times = {name: [] for name in contenders}
+            times, used = {name: [] for name in contenders}, {name: [] for name in contenders}
             for _ in range(args.rounds):
                 for name, contender in contenders.items():
+                    clock = ours.cpu_seconds if name == "evenkeel" else time.process_time
+                    begin = clock()
                     times[name].append(contender.round(contender.steps))
+                    used[name].append((clock() - begin) / contender.steps)
             ours.close()
             for name, seconds in times.items():
                 rows.append({"part": "speed", "net": net, "dtype": dtype, "batch": batch, "program": name,
                              "images_per_second": batch / statistics.median(seconds),
-                             "least": batch / max(seconds), "most": batch / min(seconds), "rounds": len(seconds)})
+                             "least": batch / max(seconds), "most": batch / min(seconds),
+                             "cpu_seconds": statistics.median(used[name]), "rounds": len(seconds)})
     report_speed(rows)
 
 
 def report_speed(rows):
     speeds = [row for row in rows if row["part"] == "speed"]
-    print(f"{'net':10} {'dtype':5} {'batch':>5} {'evenkeel':>9} {'eager':>9} {'compile':>9}  times PyTorch's best")
+    print(f"{'net':10} {'dtype':5} {'batch':>5} {'evenkeel':>9} {'eager':>9} {'compile':>9}  times PyTorch's best; by CPU time")
     best = {}
     for net, dtype in dict.fromkeys((row["net"], row["dtype"]) for row in speeds):
         of = {row["program"]: row for row in speeds if (row["net"], row["dtype"]) == (net, dtype)}
         ours = of.pop("evenkeel")
         theirs = max(row["images_per_second"] for row in of.values())
         best.setdefault(net, []).append((ours["images_per_second"], theirs))
+        cpu = min(row["cpu_seconds"] for row in of.values()) / ours["cpu_seconds"]
         cells = [f"{of[p]['images_per_second']:9.0f}" if p in of else f"{'-':>9}" for p in ("pytorch eager", "pytorch compile")]
         print(f"{net:10} {dtype:5} {ours['batch']:5} {ours['images_per_second']:9.0f} {' '.join(cells)}  "
-              f"{ours['images_per_second'] / theirs:.2f}", flush=True)
+              f"{ours['images_per_second'] / theirs:.2f}; {cpu:.2f}", flush=True)
     for net, pairs in best.items():
         if len(pairs) > 1:
             ours, theirs = (max(column) for column in zip(*pairs))
             print(f"{net:10} best  {'':5} {ours:9.0f} {theirs:19.0f}  {ours / theirs:.2f}", flush=True)
+
+
+def part_augment(args, rows):
+    import torch_nets
+    for net in args.nets:
+        side, channels, classes, pad, _, batch = torch_nets.NETS[net]
+        for dtype in args.dtypes:
+            config, _ = run_words(net, "", **{"train.precision": dtype, "train.batch_size": batch, "augment.hflip": 0.5,
+                                              "augment.crop_padding": pad})
+            found = json.loads(evenkeel("bench", config, "--image", f"{side}x{side}x{channels}", "--classes", str(classes),
+                                        "--seconds", "1", "--json"))
+            gather = next(part["seconds"] for part in found["parts"] if part["name"] == "gather")
+            products = sum(part["seconds"] for part in found["parts"] if part.get("operation") in ("conv2d", "linear"))
+            step = found["step_seconds"]
+            rows.append({"part": "augment", "net": net, "dtype": dtype, "share": gather / step,
+                         "step_over_products": step / products})
+            print(f"augment {net:10} {dtype:5} {100 * gather / step:.2f} % of the step, which is {step / products:.2f} times "
+                  f"as long as its products", flush=True)
 
 
 def child(*words):
@@ -254,6 +283,58 @@ def part_memory(args, rows):
             print(f"memory  {net:10} {dtype:5} {ours:6.0f} MiB, PyTorch {theirs:6.0f} MiB: {ours / theirs:.2f} of it", flush=True)
 
 
+def time_evenkeel(data, dtype, schedule, goal, seed):
+    """Seconds until results.csv has an epoch with so many test images right, and which epoch it was."""
+    config, run = run_words("small_cnn", data, **{
+        "train.precision": dtype, "train.epochs": schedule["epochs"], "train.batch_size": schedule["batch"],
+        "train.seed": seed, "optim.lr": schedule["lr"], "optim.weight_decay": schedule["decay"], "schedule.name": "cosine",
+        "schedule.warmup_epochs": schedule["warmup"], "schedule.warmup_start": 0, "augment.hflip": 0.5,
+        "augment.crop_padding": 2})
+    begin, path = time.perf_counter(), os.path.join(run, "results.csv")
+    process = subprocess.Popen([os.path.join(BUILD, "evenkeel"), "train", config], stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)
+    while True:
+        over = process.poll() is not None
+        if os.path.exists(path):
+            with open(path) as file:
+                lines = [line.split(",") for line in file.read().splitlines()]
+            if len(lines) > 1:
+                column = lines[0].index("metrics/accuracy_top1")
+                best = max(range(1, len(lines)), key=lambda i: float(lines[i][column]))
+                if float(lines[best][column]) >= goal:
+                    took = time.perf_counter() - begin
+                    process.terminate()
+                    process.wait()
+                    return took, best
+        if over:
+            return float("nan"), schedule["epochs"]
+        time.sleep(0.02)
+
+
+def time_pytorch(data, dtype, schedule, goal, seed):
+    words = [schedule[key] for key in ("epochs", "batch", "lr", "decay", "warmup")]
+    script = os.path.join(ROOT, "bench", "torch_fashion.py")
+    took, said = child(sys.executable, "-W", "ignore", script, data, dtype, *(str(word) for word in (*words, goal, seed)))
+    last = said.split()[-3:]
+    return (took if float(last[1]) >= goal else float("nan")), int(last[0])
+
+
+def part_fashion(args, rows):
+    data = os.path.join(os.environ.get("EVENKEEL_DATA", ""), "fashion-mnist")
+    if not os.path.isdir(data):
+        print("fashion skipped: EVENKEEL_DATA names no folder with fashion-mnist in it")
+        return
+    schedule, goal = {"epochs": 6, "batch": 64, "lr": 0.002, "decay": 0.05, "warmup": 1}, 0.90
+    for seed in range(args.seeds):
+        for dtype in args.dtypes:
+            for name, measure in (("evenkeel", time_evenkeel), ("pytorch eager", time_pytorch)):
+                took, epoch = measure(os.path.abspath(data), dtype, schedule, goal, seed)
+                rows.append({"part": "fashion", "program": name, "dtype": dtype, "seed": seed, "epoch": epoch,
+                             "seconds": took if took == took else None})
+                print(f"fashion {dtype:5} seed {seed}  {name:14} {took:7.1f} s, {epoch} epochs of {schedule['epochs']}",
+                      flush=True)
+
+
 def run_child(kind, net, dtype, mode):
     """In a process of its own: some steps, then the end."""
     import torch
@@ -298,6 +379,7 @@ def main():
     parser.add_argument("--modes", nargs="+", default=["eager", "compile"], choices=["eager", "compile"])
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--round", type=float, default=0.4, help="seconds of one round (0.4)")
+    parser.add_argument("--seeds", type=int, default=1, help="of the fashion part (1)")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="PyTorch's; evenkeel takes all")
     parser.add_argument("--results", default=os.path.join(ROOT, "bench", "results", "compare_pytorch.json"))
     args = parser.parse_args()
