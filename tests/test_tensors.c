@@ -19,7 +19,6 @@ static const char *const recorded[] = {
     "conv_linear",
     "geometry",
     "optim",
-    "pipeline",
     "pool_relu",
     "rotate",
     "tiny_resnet_basic",
@@ -29,7 +28,6 @@ static const char *const recorded[] = {
     "plateau",
     "schedules",
     "early_stopping",
-    "rng",
 };
 
 static void test_recorded_files_open(void **state)

@@ -131,40 +131,6 @@ def plateau():
     wjson('plateau', {'cases': C, 'resume': {'metrics': m, 'lr': lr, 'lr0': 0.1, 'params': dict(factor=0.5, patience=2, cooldown=2), 'state_after_index_5': {k: snap[k] for k in ('best', 'num_bad_epochs', 'cooldown_counter', 'last_epoch', '_last_lr')}}},
           'torch ReduceLROnPlateau: per-step lr/best/num_bad_epochs/cooldown_counter AFTER step(metric)')
 
-# --- Keras 3 / fastai plateau, written from the documented rule (checked once against the real classes)
-class KPlateau:
-    def __init__(s, lr, mode='min', factor=0.1, patience=10, min_delta=1e-4, cooldown=0, min_lr=0.0):
-        s.lr, s.mode, s.factor, s.patience, s.md, s.cooldown, s.min_lr = lr, mode, factor, patience, abs(min_delta), cooldown, min_lr
-        s.best, s.cc, s.wait = None, 0, 0
-    def better(s, a, b):
-        if b is None: return True
-        return (a + s.md < b) if s.mode == 'min' else (a - s.md > b)
-    def step(s, cur):
-        if s.cc > 0: s.cc -= 1; s.wait = 0
-        if s.better(cur, s.best): s.best, s.wait = cur, 0
-        elif not s.cc > 0:
-            s.wait += 1
-            if s.wait >= s.patience:
-                old = float(np.float32(s.lr))                     # variable is float32
-                if old > np.float32(s.min_lr):
-                    s.lr = float(np.float32(max(old * s.factor, s.min_lr))); s.cc, s.wait = s.cooldown, 0
-        return s.lr
-def plateau_keras():
-    nan = math.nan; C = []
-    def case(name, m, lr0=0.1, **kw):
-        k = KPlateau(float(np.float32(lr0)), **kw); tr = {'lr': [], 'wait': [], 'cooldown_counter': [], 'best': []}
-        for v in m: k.step(v); tr['lr'].append(k.lr); tr['wait'].append(k.wait); tr['cooldown_counter'].append(k.cc); tr['best'].append(k.best)
-        p = dict(mode='min', factor=0.1, patience=10, min_delta=1e-4, cooldown=0, min_lr=0.0); p.update(kw)
-        C.append({'name': name, 'params': p, 'lr0': lr0, 'metrics': m, **tr})
-    case('default_flat', [1.0] * 25); [case(f'patience{p}_flat', [1.0] * 9, patience=p, factor=0.5) for p in (0, 1, 2)]
-    case('cooldown2', [1.0] * 14, patience=1, cooldown=2, factor=0.5); case('cooldown3_p2', [1.0] * 16, patience=2, cooldown=3, factor=0.5)
-    case('min_lr', [1.0] * 8, patience=1, factor=0.1, min_lr=0.005)
-    case('nan_first_poisons', [nan, 1.0, 0.5, 0.4, 0.3], patience=2, factor=0.5)
-    case('nan_middle', [1.0, nan, 0.9, nan, nan, 0.8], patience=2, factor=0.5)
-    case('max', [0.1, 0.2, 0.2, 0.2, 0.3, 0.3, 0.3], mode='max', patience=2, factor=0.5, min_delta=0.0)
-    case('exact_delta', [1.0, 0.5, 0.25], patience=1, factor=0.5, min_delta=0.5)
-    wjson('plateau_keras', {'cases': C}, 'Keras 3 ReduceLROnPlateau rule (wait>=patience, cooldown decremented first, absolute min_delta, NaN-first poisons best)')
-
 # ------------------------------------------------------------------ 2. early stopping
 class KES:                                        # Keras 3 EarlyStopping
     def __init__(s, mode='min', min_delta=0.0, patience=0, baseline=None, start_from_epoch=0, restore_best_weights=True):
@@ -512,34 +478,6 @@ def transforms_():
             i, j, h, w = T.RandomResizedCrop.get_params(torch.zeros(3, H, W), [4.0, 4.0], [3 / 4, 4 / 3]); fb.append({'H': H, 'W': W, 'ijhw': [i, j, h, w]})
     wjson('rrc_params', {'wh': P, 'fallback': fb, 'note': 'w=int(round(sqrt(area*scale*ratio))), h=int(round(sqrt(area*scale/ratio))), Python round half-to-even; RandomErasing swaps: h uses *ratio, w uses /ratio and needs h<H and w<W strictly'}, 'RandomResizedCrop size derivation and fallback')
 
-# ------------------------------------------------------------------ 8. RNG (only if the runtime wants torch-identical draws)
-def rng():
-    R = []
-    for seed in (0, 42, 1234567890123):
-        r = {'seed': seed}
-        g = lambda: torch.manual_seed(seed)
-        g(); r['rand5_f32'] = torch.rand(5); g(); r['uniform_-30_30'] = torch.stack([torch.empty(1).uniform_(-30., 30.)[0] for _ in range(5)])
-        g(); r['randint_0_10'] = torch.randint(0, 10, (10,)); g(); r['randperm10'] = torch.randperm(10); g(); r['randperm4'] = torch.randperm(4)
-        g(); r['random_int64'] = [str(int(torch.empty((), dtype=torch.int64).random_())) for _ in range(2)]
-        g(); r['randn4_scalar_path'] = torch.randn(4); g(); r['randn16_vector_path'] = torch.randn(16)
-        g(); r['rand_f64_3'] = torch.rand(3, dtype=torch.float64)
-        bg = np.random.MT19937(); bg._legacy_seeding(seed & 0xFFFFFFFF); r['mt19937_raw_u32'] = [int(v) for v in bg.random_raw(6)]
-        from torch.utils.data import RandomSampler
-        g(); r['RandomSampler10'] = list(RandomSampler(list(range(10))))
-        R.append(r)
-    wjson('rng', {'cases': R, 'note': 'mt19937 seeded with low 32 bits; rand f32 = (u32 & 0xFFFFFF)*2^-24; uniform = x*(to-from)+from; randint = u32 % range + lo; randperm: for i in 0..n-2: z=u32%(n-i); swap(p[i],p[i+z])'}, 'torch CPU generator')
-    # composed pipeline with seeds
-    t, C = {'img': image(32, 32)}, []
-    for seed in range(6):
-        tr = T.Compose([T.RandomCrop(32, padding=4), T.RandomHorizontalFlip(0.5), T.RandomRotation(15), T.ColorJitter(0.2, 0.2, 0.2)])
-        torch.manual_seed(seed); out = arr(tr(pil(image(32, 32)))); t[f'seed{seed}'] = out
-        torch.manual_seed(seed)                                # replay draws
-        i, j = int(torch.randint(0, 9, (1,))), int(torch.randint(0, 9, (1,))); u = float(torch.rand(1)); ang = float(torch.empty(1).uniform_(-15., 15.))
-        perm = torch.randperm(4).tolist(); b, c, s = [float(torch.empty(1).uniform_(0.8, 1.2)) for _ in range(3)]
-        C.append({'seed': seed, 'crop_top': i, 'crop_left': j, 'flip_u': u, 'flip': u < 0.5, 'angle': ang, 'order': perm, 'brightness': b, 'contrast': c, 'saturation': s})
-    wst('pipeline', t, {'cases': C, 'pipeline': 'RandomCrop(32,padding=4) -> RandomHorizontalFlip(0.5) -> RandomRotation(15) -> ColorJitter(0.2,0.2,0.2); order: 0=brightness 1=contrast 2=saturation 3=hue(None)'}, 'seeded PIL augmentation pipeline with the drawn parameters')
-    wjson('pipeline', {'cases': C}, 'drawn parameters of pipeline.safetensors')
-
 # ------------------------------------------------------------------ 9. ImageFolder
 def imagefolder():
     files = ['cat/b.jpg', 'cat/a.JPG', 'cat/a10.png', 'cat/a2.png', 'cat/sub/z.jpeg', 'cat/sub/deeper/y.bmp', 'cat/sub-x/w.png', 'cat/Sub/v.png', 'cat/notes.txt', 'cat/.hidden.jpg', 'cat/img.jpg.bak', 'cat/webp.webp', 'cat/t.tiff', 'cat/t2.TIF', 'cat/g.gif', 'cat/p.pgm', 'cat/q.ppm', 'cat/jpg',
@@ -662,7 +600,7 @@ def augment_():
     wst('augment', t, {'cases': C, 'note': 'images HWC uint8; results CHW float32 of values in 0..1'}, 'torchvision tensor path on float tensors: affine, resized_crop without antialias, pad modes, colour')
     wjson('augment', {'cases': C}, 'case list of augment.safetensors')
 
-ALL = [plateau, plateau_keras, early_stopping, schedules, optimizers, losses, layers, transforms_, augment_, rng, imagefolder, tiny_resnet, full_resnets]
+ALL = [plateau, early_stopping, schedules, optimizers, losses, layers, transforms_, augment_, imagefolder, tiny_resnet, full_resnets]
 if __name__ == '__main__':
     for f in ALL: f(); print('done', f.__name__, flush=True)
     INDEX['_versions'] = {'torch': torch.__version__, 'torchvision': torchvision.__version__, 'pillow': PIL.__version__, 'numpy': np.__version__, 'python': sys.version.split()[0]}
