@@ -74,6 +74,10 @@ int session_open_model(struct session *session, const struct config *config, con
 /* Adds data to such a session as session->val: path, or NULL for the run's own validation set. */
 int session_open_val(struct session *session, const char *path);
 void session_close(struct session *session);
+/* What train.precision means on a device: auto is bf16 only where that is in hardware. ERR_UNSUPPORTED: the device
+ * cannot compute in what was named. */
+int session_dtype(enum precision_kind precision, const struct backend *backend, const struct device *device,
+                  enum dtype *dtype);
 
 /* What the config does to the images of a card, in training (random) or evaluation. ERR_CONFIG: the crop is larger than
  * the padded image, or a list has another number of channels. */

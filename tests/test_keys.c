@@ -1,5 +1,5 @@
-/* test_keys: every key of a config reaches what it is for: a short run with the key changed comes out otherwise than one
- * without. A key that has no row here fails. What each then does is tested where it is done. */
+/* test_keys: every key of a config reaches what it is for: a short run with the key changed comes out otherwise than
+ * one without. A key that has no row here fails. What each then does is tested where it is done. */
 #include "base.h"
 #include "config.h"
 #include "tiny_run.h"

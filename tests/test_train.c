@@ -66,6 +66,21 @@ static void test_weight_decay_groups(void **state)
         tensors_free(&files[i]);
 }
 
+/* The schedule and early stopping hear of the loss itself: smoothing is a matter of training. With a rate that moves no
+ * weight, validation must not notice it. */
+static void test_validation_is_not_smoothed(void **state)
+{
+    (void)state;
+    struct train_result plain, smoothed;
+    const char *const still = "train.epochs=1 optim.lr=1e-30";
+    char text[128];
+    tiny_train_ok(NULL, still, &plain);
+    snprintf(text, sizeof text, "%s train.label_smoothing=0.3", still);
+    tiny_train_ok(NULL, text, &smoothed);
+    assert_true(tiny_result_at(smoothed.path, 1, "train/loss") != tiny_result_at(plain.path, 1, "train/loss"));
+    assert_true(tiny_result_at(smoothed.path, 1, "val/loss") == tiny_result_at(plain.path, 1, "val/loss"));
+}
+
 /* Without statistics the same weights come out, also resumed, and what was not measured is missing. */
 static void test_without_statistics(void **state)
 {
@@ -366,6 +381,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_overfits_one_batch),
         cmocka_unit_test(test_weight_decay_groups),
+        cmocka_unit_test(test_validation_is_not_smoothed),
         cmocka_unit_test(test_without_statistics),
         cmocka_unit_test(test_accumulation_equals_larger_batch),
         cmocka_unit_test(test_threads_do_not_change_the_images),

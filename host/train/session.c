@@ -5,22 +5,27 @@
 #include <math.h>
 #include <string.h>
 
-static int choose_dtype(struct session *session)
+int session_dtype(enum precision_kind precision, const struct backend *backend, const struct device *device,
+                  enum dtype *dtype)
 {
     static const enum dtype wanted[] = {
         [PRECISION_FP32] = DT_F32, [PRECISION_BF16] = DT_BF16, [PRECISION_FP16] = DT_F16};
-    enum precision_kind precision = session->config->train.precision;
     bool in_hardware = false;
     if (precision == PRECISION_AUTO) {
-        bool can = session->backend->supports(session->device, DT_BF16, &in_hardware);
-        session->dtype = can && in_hardware ? DT_BF16 : DT_F32;
+        bool can = backend->supports(device, DT_BF16, &in_hardware);
+        *dtype = can && in_hardware ? DT_BF16 : DT_F32;
         return OK;
     }
-    session->dtype = wanted[precision];
-    if (!session->backend->supports(session->device, session->dtype, &in_hardware))
+    *dtype = wanted[precision];
+    if (!backend->supports(device, *dtype, &in_hardware))
         return FAIL(ERR_UNSUPPORTED, "train.precision = %s: the %s backend cannot compute in it here; use auto or fp32",
-                    dtype_name(session->dtype), session->backend->name);
+                    dtype_name(*dtype), backend->name);
     return OK;
+}
+
+static int choose_dtype(struct session *session)
+{
+    return session_dtype(session->config->train.precision, session->backend, session->device, &session->dtype);
 }
 
 static int open_device(struct session *session)
