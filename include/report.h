@@ -53,6 +53,9 @@ struct run_facts {
 /* ERR_NO_INPUT: not a run. ERR_DATA: its tables are damaged. */
 int run_facts_read(struct run_facts *facts, const char *run);
 void run_facts_free(struct run_facts *facts); /* accepts a zeroed struct */
+/* Of several; on failure none. Given back together. ERR_USAGE: more than CHART_SERIES. */
+int run_facts_read_all(struct run_facts **facts, const char *const *runs, int count);
+void run_facts_free_all(struct run_facts *facts, int count);
 
 /* ---- charts of runs ---- */
 
@@ -68,7 +71,13 @@ void sweep_charts(struct charts *charts, const struct sweep_table *table);
 /* ---- pages: HTML files that need nothing else ---- */
 
 int report_write_run(const char *run, const char *path);
-/* ERR_USAGE: more than CHART_SERIES. */
 int report_write_runs(const char *const *runs, int count, const char *path);
 int report_write_sweep(const char *sweep, const char *path);
+
+/* ---- the same charts as a PNG ---- */
+
+/* ERR_NO_INPUT: nothing has been recorded yet. ERR_UNSUPPORTED: built without cairo. */
+int report_draw_run(const char *run, const char *path);
+int report_draw_runs(const char *const *runs, int count, const char *path);
+int report_draw_sweep(const char *sweep, const char *path);
 #endif

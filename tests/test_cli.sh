@@ -118,7 +118,7 @@ ok "doctor --json" all 'prints "\"cause\":"' 'prints "\"trials\":"'
 call doctor "$whole" --budget nothing
 ok "doctor with a budget that is none" all 'exited 64' 'says "as 5% or 0.05"'
 call report "$whole"
-ok "report of the printed run" all 'exited 0' 'prints "report.html$"' 'silent err' 'grep -q "<svg" "$whole/report.html"'
+ok "report of the printed run" all 'exited 0' 'prints "report.html$"' '[ -s "$whole/results.png" ] || says cairo' 'grep -q "<svg" "$whole/report.html"'
 call report "$whole" --out page.html
 ok "report --out" all 'exited 0' 'prints "^page.html$"' '[ -s page.html ]'
 call report nowhere
@@ -127,10 +127,14 @@ call plot --tty "$whole"
 ok "plot of the printed run" all 'exited 0' 'prints "training"' 'silent err' 'lines out 23' '! grep -q "$(printf "\033")" out'
 call plot "$whole" "$whole"-2 --chart accuracy
 ok "plot of a run that is not there" all 'exited 66' 'silent out'
+call plot "$whole" --png curves.png
+ok "plot --png" all '[ "$status" -eq 0 ] && prints "^curves.png$" && [ -s curves.png ] || says cairo'
+call plot "$whole" "$whole" --png both.png
+ok "plot --png of two" all '[ "$status" -eq 0 ] && [ -s both.png ] || says cairo'
 call plot "$whole" "$whole" --chart accuracy
 ok "plot of two" all 'exited 0' 'prints "Accuracy"' 'lines out 23'
 call plot "$whole" --chart speed-of-light
-ok "plot of an unknown chart" all 'exited 64' 'silent out' 'says "it has loss, accuracy"'
+ok "plot of an unknown chart" all 'exited 64' 'silent out' 'says "no such chart, but loss, accuracy"'
 call plot "$whole" --follow
 ok "plot --follow needs a terminal" exited 64
 call doctor nowhere

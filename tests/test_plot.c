@@ -1,17 +1,13 @@
-/* test_plot: charts in letters: what stands where, that it fits, and that a terminal gets only what it can show. */
+/* test_plot: charts in letters: what stands where, that it fits, and that a terminal gets only what it can show; and as
+ * pictures: curves lie where they belong, words stay on the page. */
+#include "fixtures.h"
 #include "plot.h"
 #include "text.h"
 
 #include <locale.h>
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 enum { POINTS = 200 };
 static double x[POINTS], rising[POINTS], falling[POINTS], broken[POINTS], lower[POINTS];
@@ -241,6 +237,125 @@ static void test_what_a_terminal_can_show(void **state)
     assert_false(terminal.color);
 }
 
+/* ---- pictures ---- */
+
+struct picture {
+    uint8_t *rgb;
+    int height, width;
+};
+
+static struct picture picture_of(const struct plot_page *page)
+{
+    struct picture picture = {0};
+    const char *path = fixture_path("page.png");
+    const int status = plot_write_png(page, path);
+    if (status == ERR_UNSUPPORTED)
+        skip();
+    if (status < 0 || image_read(path, &picture.rgb, &picture.height, &picture.width) < 0)
+        fail_msg("%s", fail_text());
+    return picture;
+}
+
+/* Mean height, from above, of the pixels of that colour in a slice of the picture's width; NaN: there are none. */
+static double level_of(const struct picture *picture, double from, double to, uint32_t colour)
+{
+    double sum = 0.0;
+    int count = 0;
+    for (int row = 0; row < picture->height; row++)
+        for (int column = (int)(from * picture->width); column < (int)(to * picture->width); column++) {
+            const uint8_t *rgb = picture->rgb + ((int64_t)row * picture->width + column) * 3;
+            if ((uint32_t)(rgb[0] << 16 | rgb[1] << 8 | rgb[2]) == colour) {
+                sum += row;
+                count++;
+            }
+        }
+    return count ? sum / count : NAN;
+}
+
+/* Two lines that cross: where each is, slice by slice. The frame's height comes from a limit at its top and bottom. */
+static void test_picture_has_the_curves(void **state)
+{
+    (void)state;
+    struct charts charts = {0};
+    const struct plot_page page = {.title = "title", .subtitle = "", .charts = &charts};
+    const uint32_t blue = chart_colours[CHART_BLUE].light, red = chart_colours[CHART_RED].light;
+    double sinking[POINTS];
+    for (int i = 0; i < POINTS; i++)
+        sinking[i] = i >= 100 && i < 140 ? NAN : 1.0 - rising[i];
+    struct chart *chart = chart_add(&charts, "a", "", "");
+    chart->y.low = 0.0;
+    chart->y.high = 1.0;
+    chart_series_add(chart, CHART_LINE, CHART_BLUE, "", POINTS, x, rising);
+    chart_series_add(chart, CHART_LINE, CHART_RED, "", POINTS, x, sinking);
+    struct picture picture = picture_of(&page);
+    const double left = level_of(&picture, 0.20, 0.25, blue), right = level_of(&picture, 0.85, 0.9, blue);
+    const double left_red = level_of(&picture, 0.20, 0.25, red), right_red = level_of(&picture, 0.85, 0.9, red);
+    assert_true(left > right + 0.2 * picture.height && right_red > left_red + 0.2 * picture.height);
+    /* The middle of the rise lies half way up, and both lines mirror each other. */
+    assert_true(fabs(left + left_red - right - right_red) < 4.0);
+    assert_true(isnan(level_of(&picture, 0.62, 0.66, red))); /* the gap */
+    assert_false(isnan(level_of(&picture, 0.62, 0.66, blue)));
+    free(picture.rgb);
+    charts_free(&charts);
+}
+
+static void test_pictures_of_all_marks_repeat(void **state)
+{
+    (void)state;
+    struct charts charts = {0};
+    struct plot_page page = {.title = "not UTF-8: \xff\xfe", .subtitle = "", .charts = &charts};
+    fill(&charts);
+    struct picture first = picture_of(&page), again = picture_of(&page);
+    assert_int_equal(first.width, again.width);
+    assert_memory_equal(first.rgb, again.rgb, (size_t)first.width * (size_t)first.height * 3);
+    free(first.rgb);
+    free(again.rgb);
+    charts_free(&charts);
+}
+
+/* A long sentence is broken: the page grows, and nothing is written up to its edge. */
+static void test_notes_are_broken_into_lines(void **state)
+{
+    (void)state;
+    enum { WORDS = 60 };
+    char text[PLOT_NOTE] = "", endless[PLOT_NOTE];
+    const char *const notes[] = {text, endless};
+    struct charts charts = {0};
+    struct plot_page page = {.title = "", .subtitle = "", .charts = &charts, .notes = notes};
+    for (int i = 0; i < WORDS; i++)
+        strcat(text, i ? " mmmmm" : "mmmmm");
+    memset(endless, 'm', sizeof endless);
+    endless[sizeof endless - 1] = '\0';
+    chart_series_add(chart_add(&charts, "a", "", ""), CHART_LINE, CHART_BLUE, "", POINTS, x, rising);
+    struct picture without = picture_of(&page);
+    page.note_count = 1;
+    struct picture with = picture_of(&page);
+    assert_true(with.height > without.height + 100);
+    for (int row = without.height; row < with.height; row++)
+        for (int column = with.width - 20; column < with.width; column++)
+            assert_int_equal(with.rgb[((int64_t)row * with.width + column) * 3], 255);
+    page.note_count = 2; /* one word without end is cut off, not turned into endless lines */
+    struct picture more = picture_of(&page);
+    assert_true(more.height < with.height + 100);
+    free(without.rgb);
+    free(with.rgb);
+    free(more.rgb);
+    charts_free(&charts);
+}
+
+static void test_picture_that_cannot_be_written(void **state)
+{
+    (void)state;
+    struct charts charts = {0};
+    const struct plot_page page = {.title = "", .subtitle = "", .charts = &charts};
+    chart_series_add(chart_add(&charts, "a", "", ""), CHART_LINE, CHART_BLUE, "", POINTS, x, rising);
+    const int status = plot_write_png(&page, "/nowhere/at/all.png");
+    if (status == ERR_UNSUPPORTED)
+        skip();
+    CHECK_FAILS(status, ERR_CREATE, "/nowhere/at/all.png", "cannot create");
+    charts_free(&charts);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -249,6 +364,10 @@ int main(void)
         cmocka_unit_test(test_it_fits),
         cmocka_unit_test(test_nothing_is_nothing),
         cmocka_unit_test(test_what_a_terminal_can_show),
+        cmocka_unit_test_setup_teardown(test_picture_has_the_curves, fixture_begin, fixture_end),
+        cmocka_unit_test_setup_teardown(test_pictures_of_all_marks_repeat, fixture_begin, fixture_end),
+        cmocka_unit_test_setup_teardown(test_notes_are_broken_into_lines, fixture_begin, fixture_end),
+        cmocka_unit_test_setup_teardown(test_picture_that_cannot_be_written, fixture_begin, fixture_end),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
 }

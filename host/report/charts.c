@@ -173,7 +173,7 @@ static void chart_split(struct maker *maker)
     if (split.count < 2)
         return;
     struct chart *chart =
-        begin(maker, "split", "Why single batches scatter: the shares of the fluctuation",
+        begin(maker, "split", "Why batches scatter: shares of the fluctuation",
               arena_format(
                   maker->arena,
                   "In stretches of %d steps. Chance: each batch is a draw of images; larger batches lower it. Motion: "
@@ -258,8 +258,9 @@ void run_charts(struct charts *charts, const struct run_facts *facts)
         "Before clipping. Growing without end: the rate is too high; near zero with a high loss: nothing reaches the "
         "weights. Spikes are single hard batches.",
         "|g|", "grad_norm", CHART_BROWN);
-    chart_norm(&maker, "update", "How far a step moves the weights, beside their own length",
-               "Around one in a thousand is usual; above a sixth a step leaves the range in which its gradient says "
+    chart_norm(&maker, "update", "How far a step moves the weights",
+               "Beside their own length. Around one in a thousand is usual; above a sixth a step leaves the range in "
+               "which its gradient says "
                "anything.",
                "|step| / |weights|", "update_ratio", CHART_PURPLE);
     chart_speed(&maker);

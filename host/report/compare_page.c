@@ -161,20 +161,12 @@ int report_write_runs(const char *const *runs, int count, const char *path)
 {
     struct run_facts *facts;
     struct new_file file = {0};
-    if (count > CHART_SERIES)
-        return FAIL(ERR_USAGE, "%d runs cannot be told apart in one chart; give at most %d", count, CHART_SERIES);
-    TRY(memory_take((void **)&facts, (size_t)count * sizeof *facts, "runs"));
-    int status = OK;
-    for (int i = 0; i < count && status >= 0; i++)
-        status = run_facts_read(&facts[i], runs[i]);
-    if (status >= 0)
-        status = new_file_open(&file, path);
+    TRY(run_facts_read_all(&facts, runs, count));
+    int status = new_file_open(&file, path);
     if (status >= 0) {
         put_page(file.stream, facts, count);
         status = new_file_commit(&file);
     }
-    for (int i = 0; i < count; i++)
-        run_facts_free(&facts[i]);
-    memory_give(facts);
+    run_facts_free_all(facts, count);
     return status;
 }

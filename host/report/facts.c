@@ -53,3 +53,26 @@ void run_facts_free(struct run_facts *facts)
     arena_free(&facts->arena);
     *facts = (struct run_facts){0};
 }
+
+int run_facts_read_all(struct run_facts **facts, const char *const *runs, int count)
+{
+    int status = OK;
+    *facts = NULL;
+    if (count > CHART_SERIES)
+        return FAIL(ERR_USAGE, "%d runs cannot be told apart in one chart; give at most %d", count, CHART_SERIES);
+    TRY(memory_take((void **)facts, (size_t)count * sizeof **facts, "runs"));
+    for (int i = 0; i < count && status >= 0; i++)
+        status = run_facts_read(&(*facts)[i], runs[i]);
+    if (status < 0) {
+        run_facts_free_all(*facts, count);
+        *facts = NULL;
+    }
+    return status;
+}
+
+void run_facts_free_all(struct run_facts *facts, int count)
+{
+    for (int i = 0; facts && i < count; i++)
+        run_facts_free(&facts[i]);
+    memory_give(facts);
+}
