@@ -1,7 +1,8 @@
 /* find_lr: which learning rates a network trains with, found by short trainings from fresh weights.
- * Level 7: includes trainer. */
+ * Level 7: includes trainer, chart. */
 #ifndef FIND_LR_H
 #define FIND_LR_H
+#include "chart.h"
 #include "trainer.h"
 
 enum { FIND_LR_RESTARTS = 64, FIND_LR_TRIALS = 64 };
@@ -55,8 +56,7 @@ void find_lr_free(struct find_lr *found);
 
 /* Every step and trial. */
 int find_lr_write_csv(const struct find_lr *found, const char *path);
-/* The curves as a picture. */
-int find_lr_write_svg(const struct find_lr *found, const char *name, const char *path);
-/* The same in so many columns of text. */
-void find_lr_plot(const struct find_lr *found, FILE *stream, int columns);
+/* The curves, suggested and stable rate, as one chart (of more than CHART_SERIES restarts the first). Points into
+ * found, which must outlive it. */
+void find_lr_chart(const struct find_lr *found, struct charts *charts);
 #endif

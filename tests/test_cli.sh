@@ -132,7 +132,7 @@ ok "plot --png" all '[ "$status" -eq 0 ] && prints "^curves.png$" && [ -s curves
 call plot "$whole" "$whole" --png both.png
 ok "plot --png of two" all '[ "$status" -eq 0 ] && [ -s both.png ] || says cairo'
 call plot "$whole" "$whole" --chart accuracy
-ok "plot of two" all 'exited 0' 'prints "Accuracy"' 'lines out 23'
+ok "plot of two" all 'exited 0' 'prints "accuracy"' 'lines out 23'
 call plot "$whole" --chart speed-of-light
 ok "plot of an unknown chart" all 'exited 64' 'silent out' 'says "no such chart, but loss, accuracy"'
 call plot "$whole" --follow

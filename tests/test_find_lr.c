@@ -204,8 +204,7 @@ static void test_files(void **unused)
     const struct find_lr_options options = {.from = 1e-3, .to = 10.0, .steps = 20, .restarts = 2};
     struct find_lr found;
     struct table table;
-    char path[PATH_BYTES], *text = NULL;
-    size_t bytes;
+    char path[PATH_BYTES];
     find(&found, "train.precision=fp32", &options);
     snprintf(path, sizeof path, "%s/find_lr.csv", folder);
     assert_int_equal(find_lr_write_csv(&found, path), OK);
@@ -217,20 +216,34 @@ static void test_files(void **unused)
     assert_true(fabs(table_column(&table, "lr")[0] / 1e-3 - 1.0) < 1e-8);
     assert_true(fabs(table_column(&table, "loss")[0] / found.restarts[0].curve.loss[0] - 1.0) < 1e-8);
     table_free(&table);
-    snprintf(path, sizeof path, "%s/find_lr.svg", folder);
-    assert_int_equal(find_lr_write_svg(&found, "linear", path), OK);
-    FILE *stream = open_memstream(&text, &bytes);
-    find_lr_plot(&found, stream, 60);
-    fclose(stream);
-    char *rest = text, *line;
-    int lines = 0;
-    while ((line = strsep(&rest, "\n")))
-        if (*line) {
-            lines++;
-            assert_in_range(text_columns(line), 8, 60);
-        }
-    assert_int_equal(lines, 15);
-    free(text);
+    find_lr_free(&found);
+}
+
+/* What is drawn are the curves, up to half as high again above the beginning, and the two rates with their spread. */
+static void test_chart(void **unused)
+{
+    (void)unused;
+    const struct find_lr_options options = {.from = 1e-3, .to = 10.0, .steps = 20, .restarts = 2};
+    struct find_lr found;
+    struct charts charts = {0};
+    struct chart_frame frame;
+    find(&found, "train.precision=fp32", &options);
+    find_lr_chart(&found, &charts);
+    assert_int_equal(charts.count, 1);
+    const struct chart *chart = &charts.list[0];
+    assert_int_equal(chart->series_count, 2);
+    for (int r = 0; r < 2; r++) {
+        assert_int_equal(chart->series[r].count, found.restarts[r].curve.count);
+        assert_ptr_equal(chart->series[r].y, found.restarts[r].curve.smooth);
+    }
+    assert_int_equal(chart->event_count, 2);
+    assert_true(chart->events[0].at == found.best.middle && chart->events[1].at == found.stable.middle);
+    assert_non_null(strstr(chart->events[1].text, "stable to "));
+    assert_true(chart_frame_of(chart, &frame));
+    assert_true(frame.top <= 2.0 * found.restarts[0].curve.smooth[0]);
+    assert_true(frame.top >= found.restarts[0].curve.smooth[0]);
+    assert_true(fabs(frame.left / 1e-3 - 1.0) < 1e-6);
+    charts_free(&charts);
     find_lr_free(&found);
 }
 
@@ -243,6 +256,7 @@ int main(void)
         cmocka_unit_test(test_the_same_again_and_no_run),
         cmocka_unit_test(test_range_below_the_limit),
         cmocka_unit_test(test_files),
+        cmocka_unit_test(test_chart),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -2,11 +2,13 @@
 #include "find_lr.h"
 #include "cli.h"
 #include "log.h"
+#include "plot.h"
 #include "text.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 struct find_lr_line {
     const char *from, *to, *steps, *restarts, *out;
@@ -63,7 +65,8 @@ static void print_result(const struct find_lr *found, const struct config *confi
                config->schedule.warmup_epochs > 0.0 ? " from the first step on; its warm-up may carry it" : "");
 }
 
-static int write_files(const struct find_lr *found, const struct config *config, const char *out)
+static int write_files(const struct find_lr *found, const struct charts *charts, const struct config *config,
+                       const char *out)
 {
     char folder[PATH_BYTES], path[PATH_BYTES], name[2 * sizeof config->name];
     snprintf(name, sizeof name, "%s-find-lr", config->name);
@@ -74,26 +77,36 @@ static int write_files(const struct find_lr *found, const struct config *config,
     TRY(path_join(path, folder, "find_lr.csv"));
     TRY(find_lr_write_csv(found, path));
     printf("\n%s\n", path);
-    TRY(path_join(path, folder, "find_lr.svg"));
-    TRY(find_lr_write_svg(found, "find-lr", path));
-    printf("%s\n", path);
-    return OK;
+    TRY(path_join(path, folder, "find_lr.png"));
+    const struct plot_page page = {.title = config->name, .subtitle = "", .charts = charts};
+    const int status = plot_write_png(&page, path);
+    if (status == ERR_UNSUPPORTED)
+        log_info("no picture: %s", fail_text());
+    else if (status == OK)
+        printf("%s\n", path);
+    return status == ERR_UNSUPPORTED ? OK : status;
 }
 
 static int find(const struct config *config, const struct find_lr_options *options, const char *out)
 {
+    enum { LINES = 18 };
     struct session session = {0};
     struct find_lr found = {0};
+    struct charts charts = {0};
+    struct terminal terminal;
     int status = session_open(&session, config);
     if (status == OK)
         status = find_lr(&found, &session, options);
     session_close(&session);
     if (status == OK) {
-        find_lr_plot(&found, stdout, log_is_terminal() ? log_width() : 80);
-        printf("loss while the rate grows, smoothed; \u25B2 suggested, \u2503 stable to\n\n");
+        terminal_look(&terminal, STDOUT_FILENO);
+        find_lr_chart(&found, &charts);
+        plot_text(&charts.list[0], &terminal, LINES, stdout);
+        printf("\n");
         print_result(&found, config);
-        status = write_files(&found, config, out);
+        status = write_files(&found, &charts, config, out);
     }
+    charts_free(&charts);
     find_lr_free(&found);
     return status;
 }
@@ -106,7 +119,7 @@ int command_find_lr(int argc, char **argv)
         {"to", "RATE", NULL, &line.to, "the largest (100)"},
         {"steps", "N", NULL, &line.steps, "steps of the range test and of each trial (60)"},
         {"restarts", "N", NULL, &line.restarts, "with so many fresh weights, one after the other (3)"},
-        {"out", "DIR", NULL, &line.out, "where find_lr.csv and .svg go (<run.dir>/<config's name>-find-lr)"},
+        {"out", "DIR", NULL, &line.out, "where find_lr.csv and .png go (<run.dir>/<config's name>-find-lr)"},
     };
     const struct cli_usage usage = {
         .synopsis = "find-lr CONFIG [key=value…] [--restarts N] [--steps N] [--from RATE] [--to RATE]",

@@ -261,7 +261,7 @@ static void draw_events(const struct drawing *drawing)
 {
     static const double dashes[] = {3.0, 3.0};
     const struct box *plot = &drawing->plot;
-    double free_from = plot->left - 30.0;
+    double free_from = plot->left - MARGIN;
     for (int i = 0; i < drawing->chart->event_count; i++) {
         const struct chart_line *event = &drawing->chart->events[i];
         const struct lettering text = note(event->colour);
@@ -274,8 +274,9 @@ static void draw_events(const struct drawing *drawing)
         stroke(drawing, event->colour, 1.0, 0.9);
         cairo_set_dash(drawing->cairo, NULL, 0, 0.0);
         const double width = panel_text_width(drawing->cairo, &text, event->text);
-        const double begin = fmin(x - 0.5 * width, right + 8.0 - width);
-        if (begin < free_from)
+        /* Beside the text before it, as long as it still reaches its line. */
+        const double begin = fmax(fmin(x - 0.5 * width, right + 8.0 - width), free_from);
+        if (begin > x || begin + width > right + 9.0)
             continue;
         panel_text(drawing->cairo, &text, begin, plot->top - 4.0, 0.0, event->text);
         free_from = begin + width + 8.0;

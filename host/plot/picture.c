@@ -31,16 +31,16 @@ struct layout {
     double notes;         /* where they begin */
 };
 
-/* The first chart takes two columns, if it is not alone. */
-static int cells_of(const struct charts *charts, int chart)
+/* The first chart takes two columns. */
+static int cells_of(int chart)
 {
-    return chart == 0 && charts->count > 1 ? 2 : 1;
+    return chart == 0 ? 2 : 1;
 }
 
 static struct layout lay_out(const struct charts *charts)
 {
-    const int cells = charts->count + (charts->count > 1);
-    struct layout layout = {.columns = cells > 6 ? 4 : cells > 4 ? 3 : cells > 1 ? 2 : 1};
+    const int cells = charts->count + 1;
+    struct layout layout = {.columns = cells > 6 ? 4 : cells > 4 ? 3 : 2};
     layout.rows = (cells + layout.columns - 1) / layout.columns;
     layout.width = 2 * EDGE + layout.columns * PANEL_WIDTH + (layout.columns - 1) * GAP;
     layout.notes = EDGE + HEAD + layout.rows * (PANEL_HEIGHT + GAP);
@@ -84,7 +84,7 @@ static void draw(cairo_t *cairo, const struct plot_page *page, const struct layo
     panel_text(cairo, &heading, EDGE, EDGE + 14.0, 0.0, page->title);
     panel_text(cairo, &below, EDGE, EDGE + 34.0, 0.0, page->subtitle);
     for (int i = 0, cell = 0; i < page->charts->count; i++) {
-        const int cells = cells_of(page->charts, i);
+        const int cells = cells_of(i);
         const struct box box = {
             .left = EDGE + cell % layout->columns * (PANEL_WIDTH + GAP),
             .top = EDGE + HEAD + cell / layout->columns * (PANEL_HEIGHT + GAP),

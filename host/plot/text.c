@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LINES_AROUND = 4, LEAST_COLUMNS = 20 }; /* title, names, axis, its ticks */
+enum { LINES_AROUND = 3, LEAST_COLUMNS = 20 }; /* title, axis, its ticks */
 
 struct drawing {
     const struct chart *chart;
@@ -234,12 +234,13 @@ static void put_flags(struct drawing *drawing)
     for (int i = 0; i < chart->event_count; i++) {
         const struct chart_line *event = &chart->events[i];
         const int width = text_columns(event->text);
-        int at = (int)lround(across(drawing, event->at) * (drawing->canvas.columns - 1)) - width / 2;
+        const int line = (int)lround(across(drawing, event->at) * (drawing->canvas.columns - 1));
+        int at = line - width / 2;
         if (at + width > drawing->canvas.columns)
             at = drawing->canvas.columns - width;
-        if (at < 0 && column == 0)
-            at = 0;
-        if (at < column + (column > 0) || !*event->text)
+        /* Beside the text before it, as long as it still reaches its line. */
+        at = at < column + (column > 0) ? column + (column > 0) : at;
+        if (at > line || at + width > drawing->canvas.columns || !*event->text)
             continue;
         fprintf(drawing->stream, "%*s", at - column, "");
         column = at + put_text(drawing, event->colour, event->text, drawing->canvas.columns - at);
@@ -300,12 +301,14 @@ static void put_axis(struct drawing *drawing)
     fputs("\n", drawing->stream);
 }
 
-static int curves_of(const struct chart *chart)
+/* Those with a name: all of them, or curves alone. */
+static int named(const struct chart *chart, bool curves)
 {
-    int curves = 0;
+    int count = 0;
     for (int i = 0; i < chart->series_count; i++)
-        curves += is_curve(&chart->series[i]);
-    return curves;
+        count +=
+            *chart->series[i].name && chart->series[i].mark != CHART_BAND && (!curves || is_curve(&chart->series[i]));
+    return count;
 }
 
 static int widest(const struct chart_ticks *ticks)
@@ -322,13 +325,13 @@ void plot_text(const struct chart *chart, const struct terminal *terminal, int l
     struct chart_ticks ticks;
     if (!chart_frame_of(chart, &drawing.frame))
         return;
-    const bool flags = chart->event_count > 0;
-    const int rows = (lines > PLOT_LINES ? lines : PLOT_LINES) - LINES_AROUND - flags;
+    const bool flags = chart->event_count > 0, names = named(chart, false) > 0;
+    const int rows = (lines > PLOT_LINES ? lines : PLOT_LINES) - LINES_AROUND - flags - names;
     chart_ticks_of(&chart->y, drawing.frame.bottom, drawing.frame.top, rows / 3, &ticks);
     drawing.margin = widest(&ticks) + 2;
     const int left = terminal->columns - drawing.margin - 1;
     /* Several curves in one colour are told apart by letters only. */
-    drawing.letters = !terminal->utf8 || (!terminal->color && curves_of(chart) > 1);
+    drawing.letters = !terminal->utf8 || (!terminal->color && named(chart, true) > 1);
     canvas_begin(&drawing.canvas, &drawing.arena, terminal, left > LEAST_COLUMNS ? left : LEAST_COLUMNS, rows,
                  !drawing.letters);
     draw_lines(&drawing);
@@ -336,7 +339,8 @@ void plot_text(const struct chart *chart, const struct terminal *terminal, int l
         draw_series(&drawing, &chart->series[i]);
     put_text(&drawing, CHART_INK, chart->title, terminal->columns - 1);
     fputs("\n", stream);
-    put_names(&drawing);
+    if (names)
+        put_names(&drawing);
     if (flags)
         put_flags(&drawing);
     put_rows(&drawing, &ticks);
