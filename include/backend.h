@@ -154,6 +154,7 @@ struct op_desc {
     bool tf32;               /* operands in fp32 may be rounded to TF32 in products and convolutions */
     bool norm_after;         /* a normalisation in training reads out: see op_needs.gives_sums */
     bool norm_before;        /* in[0] is a rectified normalisation's alone: see op_needs.takes_norm */
+    bool first;              /* in[0] is the batch as gathered, for this node alone: see op_needs.in_channels */
 };
 
 /* What prepare found out an operation needs. */
@@ -164,6 +165,7 @@ struct op_needs {
         int64_t count;    /* elements in the backend's own layout, >= the canonical count; what is more stays 0 */
         enum dtype dtype; /* what forward and backward read: DT_F32 the master, else the low-precision copy */
     } weight[OP_MAX_WEIGHTS];
+    int in_channels; /* that the gathered batch is to have in memory, those past its own being 0; 0: its own */
     /* Work of a normalisation next to it that this node does with its own where it is faster so; the plan tells both
      * sides in op_call. What passes between them lies in this node's saved memory. */
     bool gives_sums; /* forward in training also leaves what norm_after's statistics are computed from */
@@ -213,7 +215,8 @@ struct gather_args {
     struct augment augment;
     enum dtype dtype;
     int batch;
-    void *out;            /* [batch][out_h][out_w][c] */
+    int channels;         /* of out, 0: as the image; those past the image's are set to 0 */
+    void *out;            /* [batch][out_h][out_w][channels] */
     int32_t *out_labels;  /* [batch]; -1 in rows >= control->valid, whose pixels are 0 */
     int32_t *out_samples; /* [batch] sample numbers, -1 likewise */
     /* Mixed samples (mixup, cutmix; NULL where augment never mixes): the other label, -1 likewise, and the share of the

@@ -95,6 +95,7 @@ struct plan {
     struct plan_value *values;      /* per graph value */
     struct plan_sum *gradient_sums; /* in backward order */
     int gradient_sum_count;
+    int input_channels;               /* of the network's input in memory: op_needs.in_channels */
     int64_t param_count, state_count; /* elements of the flat arrays, padding included */
     struct update_args update;
     struct gather_args gather;

@@ -61,19 +61,16 @@ int described_conv(const union op_params *params, struct shape in, struct shape 
     return status;
 }
 
-int described_joined(const union op_params *params, struct shape in, struct shape out, bool before, bool after,
-                     struct op_needs *needs)
+int described_prepare(const struct op_desc *asked, const union op_params *params, struct shape in, struct shape out,
+                      struct op_needs *needs)
 {
-    const struct op_desc desc = {.params = params,
-                                 .in = {in},
-                                 .out = out,
-                                 .in_count = 1,
-                                 .dtype = DT_F16,
-                                 .training = true,
-                                 .in_grad = {true},
-                                 .deterministic = true,
-                                 .norm_before = before,
-                                 .norm_after = after};
+    struct op_desc desc = *asked;
+    desc.params = params;
+    desc.in[0] = in;
+    desc.out = out;
+    desc.in_count = 1;
+    desc.training = true;
+    desc.deterministic = true;
     void *state = NULL;
     *needs = (struct op_needs){0};
     int status = cuda_conv2d.prepare(described, &desc, &state, needs);

@@ -11,8 +11,8 @@ int described_end(void **state);
 
 /* Prepares all three passes of a convolution, checks what it says it needs, and releases it. */
 int described_conv(const union op_params *params, struct shape in, struct shape out, enum dtype dtype, bool tf32);
-/* What a convolution in fp16 needs that has a normalisation before or after it, which it may be joined with. */
-int described_joined(const union op_params *params, struct shape in, struct shape out, bool before, bool after,
-                     struct op_needs *needs);
+/* What a convolution in training needs for which desc asks: dtype, in_grad, joins. */
+int described_prepare(const struct op_desc *desc, const union op_params *params, struct shape in, struct shape out,
+                      struct op_needs *needs);
 
 #endif

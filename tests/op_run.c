@@ -205,15 +205,20 @@ static void open_weights(struct op_run *run, uint64_t seed)
     }
 }
 
-static void open_values(struct op_run *run, bool training, uint64_t seed)
+static int in_channels(const struct op_run *run)
+{
+    return run->needs.in_channels ? run->needs.in_channels : run->in.c;
+}
+
+static void open_values(struct op_run *run, bool training, bool first, uint64_t seed)
 {
     const int64_t in = shape_count(run->in), out = shape_count(run->out);
     const size_t each = dtype_bytes(run->dtype);
     const double offset = run->op_case->kind == OP_NORM ? 3.0 : 0.0;
     for (int i = 0; i < run->in_count; i++) {
         run->truth.in[i] = values_new(run, seed, (uint32_t)i, in, run->in.c, offset, run->dtype);
-        run->call.in[i] = buffer_new(run, (size_t)in * each);
-        if (training) {
+        run->call.in[i] = buffer_new(run, (size_t)in / (size_t)run->in.c * (size_t)in_channels(run) * each);
+        if (training && !(first && i == 0)) {
             run->call.in_grad[i] = buffer_new(run, (size_t)in * each);
             run->truth.in_grad[i] = arena_push(&run->arena, (size_t)in * sizeof(double));
         }
@@ -225,8 +230,8 @@ static void open_values(struct op_run *run, bool training, uint64_t seed)
         run->call.out_grad = buffer_new(run, (size_t)out * each);
 }
 
-void op_run_open(struct op_run *run, const struct backend *backend, struct device *device,
-                 const struct op_case *op_case, enum dtype dtype, bool training, uint64_t seed)
+static void open_run(struct op_run *run, const struct backend *backend, struct device *device,
+                     const struct op_case *op_case, enum dtype dtype, bool training, bool first, uint64_t seed)
 {
     *run = (struct op_run){.backend = backend,
                            .device = device,
@@ -242,7 +247,8 @@ void op_run_open(struct op_run *run, const struct backend *backend, struct devic
                            .in_count = run->in_count,
                            .dtype = dtype,
                            .training = training,
-                           .in_grad = {training, training && run->in_count > 1}};
+                           .first = first,
+                           .in_grad = {training && !first, training && run->in_count > 1}};
     run->call = (struct op_call){.node = 3, .training = training};
     run->truth = (struct ref_call){.kind = op_case->kind,
                                    .params = &op_case->params,
@@ -256,23 +262,48 @@ void op_run_open(struct op_run *run, const struct backend *backend, struct devic
     if (impl_of(run)->prepare(device, &desc, &run->call.state, &run->needs) < 0)
         fail_msg("%s: %s", op_case->name, fail_text());
     open_weights(run, seed);
-    open_values(run, training, seed);
+    open_values(run, training, first, seed);
     run->call.scratch = buffer_new(run, run->needs.scratch_bytes);
     run->call.saved = buffer_new(run, run->needs.saved_bytes);
     run->call.control = buffer_new(run, sizeof run->control);
     op_run_upload(run);
 }
 
+/* Channels that the operation wants more of are 0. */
+static void upload_input(struct op_run *run, int input)
+{
+    const int own = in_channels(run), channels = run->in.c;
+    const int64_t count = shape_count(run->in) / channels * own;
+    double *padded = calloc((size_t)count + 1, sizeof *padded);
+    assert_non_null(padded);
+    for (int64_t i = 0; i < count; i++)
+        padded[i] = i % own < channels ? run->truth.in[input][i / own * channels + i % own] : 0.0;
+    upload(run, (void *)run->call.in[input], padded, count, run->dtype);
+    free(padded);
+}
+
 void op_run_upload(struct op_run *run)
 {
     for (int i = 0; i < run->in_count; i++)
-        upload(run, (void *)run->call.in[i], run->truth.in[i], shape_count(run->in), run->dtype);
+        upload_input(run, i);
     if (run->call.out_grad)
         upload(run, (void *)run->call.out_grad, run->truth.out_grad, shape_count(run->out), run->dtype);
     for (int k = 0; k < run->weight_count; k++)
         upload_weight(run, k);
     MUST(run->backend->upload(run->device, (void *)run->call.control, &run->control, sizeof run->control));
     MUST(run->backend->wait(run->device));
+}
+
+void op_run_open(struct op_run *run, const struct backend *backend, struct device *device,
+                 const struct op_case *op_case, enum dtype dtype, bool training, uint64_t seed)
+{
+    open_run(run, backend, device, op_case, dtype, training, false, seed);
+}
+
+void op_run_open_first(struct op_run *run, const struct backend *backend, struct device *device,
+                       const struct op_case *op_case, enum dtype dtype, uint64_t seed)
+{
+    open_run(run, backend, device, op_case, dtype, true, true, seed);
 }
 
 void op_run_close(struct op_run *run)

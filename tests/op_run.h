@@ -32,6 +32,9 @@ struct op_run {
  * failure fails the test. */
 void op_run_open(struct op_run *run, const struct backend *backend, struct device *device,
                  const struct op_case *op_case, enum dtype dtype, bool training, uint64_t seed);
+/* As the first of a network in training: no gradient of its input is asked for. */
+void op_run_open_first(struct op_run *run, const struct backend *backend, struct device *device,
+                       const struct op_case *op_case, enum dtype dtype, uint64_t seed);
 void op_run_close(struct op_run *run);
 
 /* Uploads inputs (truth.in), weights, gradient. */
@@ -44,7 +47,7 @@ void op_run_commit(struct op_run *run);
 
 /* Results as doubles, weights and their gradients in canonical order. They live until op_run_close. */
 double *op_run_out(struct op_run *run);
-double *op_run_in_grad(struct op_run *run, int input);
+double *op_run_in_grad(struct op_run *run, int input); /* where call.in_grad is */
 double *op_run_weight(struct op_run *run, int weight);
 double *op_run_weight_grad(struct op_run *run, int weight);
 

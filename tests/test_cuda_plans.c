@@ -12,6 +12,21 @@ struct cuda_symbol {
     void **at;
 };
 int cuda_library_load(const char *file, const char *product, const struct cuda_symbol *symbols);
+/* In 16 bits the first convolution takes images whose channels are padded. */
+static void plan_first(const struct node *node, struct shape in, struct shape out)
+{
+    for (enum dtype dtype = DT_F32; dtype <= DT_F16; dtype++) {
+        struct op_needs needs;
+        const struct op_desc desc = {.dtype = dtype, .first = true};
+        if (described_prepare(&desc, &node->params, in, out, &needs) < 0)
+            fail_msg("%s first: %s", node->name, fail_text());
+        const int channels = dtype == DT_F32 ? in.c : 4,
+                  taps = node->params.conv2d.kernel_h * node->params.conv2d.kernel_w;
+        assert_int_equal(needs.in_channels, dtype == DT_F32 ? 0 : channels);
+        assert_int_equal(needs.weight[0].count, out.c * taps * channels);
+    }
+}
+
 /* In fp16 a convolution of channels in eights is joined with the normalisations next to it. */
 static void plan_joined(const struct graph *graph, int number, struct shape in, struct shape out, int *joined)
 {
@@ -24,7 +39,8 @@ static void plan_joined(const struct graph *graph, int number, struct shape in, 
         before |= other->op == OP_NORM && other->out == node->in[0] && !other->params.norm.add;
     }
     struct op_needs needs;
-    if (described_joined(&node->params, in, out, before, after, &needs) < 0)
+    const struct op_desc desc = {.dtype = DT_F16, .in_grad = {true}, .norm_before = before, .norm_after = after};
+    if (described_prepare(&desc, &node->params, in, out, &needs) < 0)
         fail_msg("%s joined: %s", node->name, fail_text());
     assert_int_equal(needs.gives_sums, after && eights && !node->params.conv2d.bias);
     assert_int_equal(needs.takes_norm, before && eights);
@@ -52,6 +68,8 @@ static int plan_model(enum model_kind kind, enum stem_kind stem, struct shape im
         if (described_conv(&node->params, in, out, DT_F32, true) < 0)
             fail_msg("%s in TF32: %s", node->name, fail_text());
         plan_joined(&graph, i, in, out, &joined);
+        if (node->in[0] == graph.input)
+            plan_first(node, in, out);
     }
     assert_true(convolutions > 0);
     graph_free(&graph);

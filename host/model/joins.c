@@ -19,6 +19,11 @@ static int readers(const struct graph *graph, int value)
     return count;
 }
 
+bool joins_first(const struct graph *graph, int node)
+{
+    return graph->nodes[node].in[0] == graph->input && readers(graph, graph->input) == 1;
+}
+
 int joins_norm_before(const struct graph *graph, int node)
 {
     const int value = graph->nodes[node].in[0];

@@ -8,5 +8,7 @@ int joins_norm_after(const struct graph *graph, int node);
 /* The normalisation with rectifier and without addend that makes this node's first input, read by nobody else; -1:
  * none. So the gradient of its result is this node's alone. */
 int joins_norm_before(const struct graph *graph, int node);
+/* Whether this node alone reads the network's input. */
+bool joins_first(const struct graph *graph, int node);
 
 #endif

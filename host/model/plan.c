@@ -73,12 +73,15 @@ static int prepare_node(struct plan *plan, int number, size_t *saved_bytes, size
               before = join ? joins_norm_before(graph, number) : -1;
     desc.norm_after = after >= 0;
     desc.norm_before = before >= 0;
+    desc.first = joins_first(graph, number);
     struct op_needs needs = {0};
     int status = impl->prepare(plan->device, &desc, &plan->states[number], &needs);
     if (status < 0)
         return FAIL(status, "%s: %s", node->name, fail_text());
     plan->joins[number] =
         (struct plan_join){.gives_sums_to = needs.gives_sums ? after : -1, .takes = needs.takes_norm ? before : -1};
+    if (needs.in_channels)
+        plan->input_channels = needs.in_channels;
     *saved_bytes = needs.saved_bytes;
     if (needs.scratch_bytes > *scratch_bytes)
         *scratch_bytes = needs.scratch_bytes;
@@ -205,6 +208,8 @@ static size_t lay_out(struct plan *plan, const size_t *saved_bytes, size_t *save
             plan->values[v].bytes =
                 (size_t)(shape_count(graph->values[v].shape) * plan->options.batch) * dtype_bytes(plan->options.dtype);
     }
+    plan->values[graph->input].bytes *= (size_t)plan->input_channels;
+    plan->values[graph->input].bytes /= (size_t)graph->values[graph->input].shape.c;
     lay_out_values(plan, &layout, saved_bytes, saved_offsets);
     if (plan->options.training)
         lay_out_gradients(plan, &layout);
@@ -352,6 +357,7 @@ static int bind_batch(struct plan *plan, const struct batch_layout *layout)
         .image = options->image,
         .dtype = options->dtype,
         .batch = options->batch,
+        .channels = plan->input_channels,
         .out = slab_at(plan, SLAB_ACTIVATION, plan->values[graph->input].offset),
         .out_labels = slab_at(plan, SLAB_BATCH, layout->labels),
         .out_samples = slab_at(plan, SLAB_BATCH, layout->samples),
@@ -419,6 +425,7 @@ static int measure(struct plan *plan, struct measured *measured)
     measured->saved_offsets = arena_push(&plan->arena, nodes * sizeof *measured->saved_offsets);
     size_t scratch_bytes = 0;
     mark_wanted_gradients(plan);
+    plan->input_channels = graph->values[graph->input].shape.c;
     for (int i = 0; i < graph->node_count; i++)
         TRY(prepare_node(plan, i, &measured->saved_bytes[i], &scratch_bytes));
     const size_t activation_bytes = lay_out(plan, measured->saved_bytes, measured->saved_offsets);

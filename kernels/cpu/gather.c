@@ -200,6 +200,7 @@ static void row_clear(const struct gather_args *args, int row)
 
 int cpu_gather(struct device *device, const struct gather_args *args)
 {
+    assert(args->channels == 0 || args->channels == args->image.c);
     assert(args->dtype == DT_F32 || args->dtype == DT_BF16);
     assert(args->image.c >= 1 && args->image.c <= CHANNELS);
     assert(!augment_blends(&args->augment) || args->out_shares);

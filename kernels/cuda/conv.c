@@ -1,8 +1,10 @@
 /* conv: two-dimensional convolution as three cuDNN plans, activations NHWC, weights {out,kh,kw,in/groups} (KRSC). Knows
  * what goes into and comes out of a pass; plans are dnn.c's. In bf16 and fp16 the weights' gradient is computed in fp32
  * where cuDNN has an engine for that which is no slower on this device; else it has the activations' dtype, as cuDNN's
- * fastest engines have it, and is widened afterwards. In fp16 a convolution does part of the work of normalisations
- * next to it (norm.h) where cuDNN has an engine for both and that is faster than one after the other. */
+ * fastest engines have it, and is widened afterwards. The first convolution, of images of few channels, takes them
+ * padded with zeros to 4 or 8, as is fastest: the weights' padding is 0 and stays so, its gradient being 0. In fp16 a
+ * convolution does part of the work of normalisations next to it (norm.h) where cuDNN has an engine for both and that
+ * is faster than one after the other. */
 #include "dnn.h"
 #include "norm.h"
 #include "tune.h"
@@ -13,11 +15,13 @@
 enum {
     SCRATCH_ALIGNMENT = 256,
     JOINED_CHANNELS = 8, /* cuDNN's joined engines want multiples of it */
+    FIRST_CHANNELS_MOST = 8,
 };
 
 struct conv {
     struct dnn_plan plan[DNN_PASS_COUNT];
-    struct shape weight, in, out;
+    struct shape weight, in, out; /* weight: canonical */
+    int weight_channels;          /* in memory */
     enum dtype dtype;
     size_t narrow_bytes; /* of the weight gradient in the activations' dtype, at the start of scratch; 0: it is fp32 */
     bool bias;
@@ -29,6 +33,11 @@ static void conv_release(void *state)
     for (int pass = 0; conv && pass < DNN_PASS_COUNT; pass++)
         dnn_plan_free(&conv->plan[pass]);
     free(conv);
+}
+
+static int64_t weight_count(const struct conv *conv)
+{
+    return (int64_t)conv->weight.n * conv->weight.h * conv->weight.w * conv->weight_channels;
 }
 
 /* The dtype in which a plan writes the weights' gradient. */
@@ -83,7 +92,7 @@ static int build_all_joined(struct device *device, const struct op_desc *desc, c
 {
     struct dnn_plan *plan = conv->plan;
     if (!desc->training || desc->sizes_only || desc->dtype != DT_F16 || described->groups != 1 ||
-        desc->in[0].c % JOINED_CHANNELS != 0 || desc->out.c % JOINED_CHANNELS != 0)
+        conv->in.c % JOINED_CHANNELS != 0 || desc->out.c % JOINED_CHANNELS != 0)
         return OK;
     if (desc->norm_after && !conv->bias)
         TRY(build_joined(device, *described, DNN_FORWARD_SUMS, &plan[DNN_FORWARD], &plan[DNN_FORWARD_SUMS]));
@@ -92,14 +101,57 @@ static int build_all_joined(struct device *device, const struct op_desc *desc, c
     needs->gives_sums = plan[DNN_FORWARD_SUMS].plan;
     needs->takes_norm = plan[DNN_DATA_NORM].plan;
     if (needs->gives_sums || needs->takes_norm)
-        needs->saved_bytes = norm_joined_bytes(desc->out.c, desc->in[0].c);
+        needs->saved_bytes = norm_joined_bytes(desc->out.c, conv->in.c);
     return OK;
+}
+
+/* The two passes that every convolution has in training. */
+static int build_plain(struct device *device, const struct op_desc *desc, const struct dnn_conv *described,
+                       struct dnn_plan plan[static DNN_PASS_COUNT])
+{
+    TRY(dnn_plan_build(device, described, DNN_FORWARD, &plan[DNN_FORWARD]));
+    return desc->training ? build_weights(device, *described, &plan[DNN_WEIGHTS]) : OK;
+}
+
+static float plain_ms(const struct dnn_plan plan[static DNN_PASS_COUNT])
+{
+    return plan[DNN_FORWARD].ms + (plan[DNN_WEIGHTS].plan ? plan[DNN_WEIGHTS].ms : 0.0f);
+}
+
+/* As many channels of the gathered batch as are fastest, the first of these where there is no clock. */
+static int build_first(struct device *device, const struct op_desc *desc, struct dnn_conv *described,
+                       struct dnn_plan plan[static DNN_PASS_COUNT])
+{
+    const int choices[] = {4, 8, desc->in[0].c};
+    for (int i = 0; i < COUNT_OF(choices); i++) {
+        struct dnn_plan tried[DNN_PASS_COUNT] = {0};
+        struct dnn_conv padded = *described;
+        padded.in.c = choices[i];
+        const int status = choices[i] < desc->in[0].c ? ERR_UNSUPPORTED : build_plain(device, desc, &padded, tried);
+        const bool better = status == OK && (!plan[DNN_FORWARD].plan || plain_ms(tried) < plain_ms(plan));
+        for (int pass = 0; pass < DNN_PASS_COUNT; pass++) {
+            dnn_plan_free(better ? &plan[pass] : &tried[pass]);
+            if (better)
+                plan[pass] = tried[pass];
+        }
+        if (better)
+            described->in.c = choices[i];
+        if (status < 0 && status != ERR_UNSUPPORTED)
+            return status;
+    }
+    return plan[DNN_FORWARD].plan ? OK : ERR_UNSUPPORTED; /* the last one's words */
+}
+
+static bool pads(const struct op_desc *desc)
+{
+    return desc->first && !desc->in_grad[0] && desc->dtype != DT_F32 && desc->params->conv2d.groups == 1 &&
+           desc->in[0].c < FIRST_CHANNELS_MOST;
 }
 
 static int conv_build(struct device *device, const struct op_desc *desc, struct conv *conv, struct op_needs *needs)
 {
     const union op_params *params = desc->params;
-    const struct dnn_conv described = {
+    struct dnn_conv described = {
         .in = desc->in[0],
         .out = desc->out,
         .dtype = desc->dtype,
@@ -115,18 +167,22 @@ static int conv_build(struct device *device, const struct op_desc *desc, struct 
     };
     conv->weight =
         (struct shape){desc->out.c, described.kernel_h, described.kernel_w, desc->in[0].c / described.groups};
-    conv->in = desc->in[0];
     conv->out = desc->out;
     conv->dtype = desc->dtype;
     conv->bias = params->conv2d.bias;
-    if (!desc->sizes_only)
-        TRY(dnn_plan_build(device, &described, DNN_FORWARD, &conv->plan[DNN_FORWARD]));
-    if (desc->training && !desc->sizes_only)
-        TRY(build_weights(device, described, &conv->plan[DNN_WEIGHTS]));
+    if (pads(desc) && desc->sizes_only)
+        described.in.c = FIRST_CHANNELS_MOST;
+    else if (!desc->sizes_only)
+        TRY(pads(desc) ? build_first(device, desc, &described, conv->plan)
+                       : build_plain(device, desc, &described, conv->plan));
+    conv->in = described.in;
+    conv->weight_channels = described.in.c / described.groups;
+    if (pads(desc))
+        needs->in_channels = described.in.c;
     if (desc->training && desc->in_grad[0] && !desc->sizes_only)
         TRY(dnn_plan_build(device, &described, DNN_DATA, &conv->plan[DNN_DATA]));
     TRY(build_all_joined(device, desc, &described, conv, needs));
-    const int64_t count = shape_count(conv->weight);
+    const int64_t count = weight_count(conv);
     if (desc->training && weights_use(&conv->plan[DNN_WEIGHTS]) != DT_F32)
         conv->narrow_bytes =
             ((size_t)count * dtype_bytes(desc->dtype) + SCRATCH_ALIGNMENT - 1) / SCRATCH_ALIGNMENT * SCRATCH_ALIGNMENT;
@@ -193,7 +249,7 @@ static int conv_backward_weights(struct device *device, struct conv *conv, const
     const void *const arrays[] = {[DNN_X] = call->in[0], [DNN_W] = gradient, [DNN_Y] = call->out_grad};
     TRY(dnn_plan_run(device, &conv->plan[DNN_WEIGHTS], arrays, workspace ? workspace + conv->narrow_bytes : NULL));
     if (narrow)
-        TRY(cuda_widen(device, call->weight_grad[0], gradient, conv->dtype, shape_count(conv->weight)));
+        TRY(cuda_widen(device, call->weight_grad[0], gradient, conv->dtype, weight_count(conv)));
     if (!conv->bias)
         return OK;
     return cuda_bias_grad(device, call->weight_grad[1], call->out_grad, conv->dtype, rows_of(conv), conv->out.c);
@@ -240,7 +296,7 @@ static void conv_pack(const void *state, int weight, float *own, const float *ca
 {
     const struct conv *conv = state;
     if (weight == 0)
-        cuda_channels_last(own, canonical, conv->weight);
+        cuda_channels_last(own, canonical, conv->weight, conv->weight_channels);
     else
         memcpy(own, canonical, (size_t)conv->out.c * sizeof *own);
 }
@@ -249,7 +305,7 @@ static void conv_unpack(const void *state, int weight, float *canonical, const f
 {
     const struct conv *conv = state;
     if (weight == 0)
-        cuda_channels_first(canonical, own, conv->weight);
+        cuda_channels_first(canonical, own, conv->weight, conv->weight_channels);
     else
         memcpy(canonical, own, (size_t)conv->out.c * sizeof *own);
 }

@@ -96,9 +96,10 @@ int cuda_library_load(const char *file, const char *product, const struct cuda_s
 int cuda_described_open(struct device **device, const char *name, const char *json);
 void cuda_described_close(struct device *device); /* accepts NULL */
 
-/* layout.c: canonical weights [outer][channels][spatial] <-> the order of the device, [outer][spatial][channels]. */
-void cuda_channels_last(float *own, const float *canonical, struct shape weight);
-void cuda_channels_first(float *canonical, const float *own, struct shape weight);
+/* layout.c: canonical weights [outer][channels][spatial] <-> the order of the device, [outer][spatial][own_channels],
+ * whose channels past those of weight are 0. */
+void cuda_channels_last(float *own, const float *canonical, struct shape weight, int own_channels);
+void cuda_channels_first(float *canonical, const float *own, struct shape weight, int own_channels);
 
 /* bias.cu: what the libraries leave over of convolutions and linear layers. NHWC; count rows of channels. */
 /* to[row][channel] += bias[channel] */

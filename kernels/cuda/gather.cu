@@ -5,7 +5,7 @@
  * holds colour and normalisation.
  *
  * Bytes per value: 1 read (twice with contrast, the second time out of a cache), 2 or 4 written, 16 bytes at a time
- * where a sample's values are whole 16 bytes. */
+ * where a sample's values are whole 16 bytes. Channels past the image's are written alone. */
 #include "cuda.h"
 #include "kernels/common/augment.h"
 #include "kernels/common/augment_blend.h"
@@ -160,14 +160,14 @@ template <class F> __device__ void for_share(int count, F at)
 template <class T, int C, int N>
 __device__ void copies_write(const gather_args &args, const picture &sample, const T *table, T *out, int first)
 {
-    const int pixel = first / C;
-    int channel = first - pixel * C, y = pixel / args.augment.out_w, x = pixel - y * args.augment.out_w;
+    const int pixel = first / args.channels;
+    int channel = first - pixel * args.channels, y = pixel / args.augment.out_w, x = pixel - y * args.augment.out_w;
     const uint8_t *from = copied_pixel<C>(args, sample, x, y);
     bool erased = augment_in_box(&sample.draw.erase, x, y);
     T values[N];
     for (int k = 0; k < N; k++) {
-        values[k] = erased ? gpu::from_float<T>(0.0f) : table[channel * LEVELS + from[channel]];
-        if (k + 1 < N && ++channel == C) {
+        values[k] = erased || channel >= C ? gpu::from_float<T>(0.0f) : table[channel * LEVELS + from[channel]];
+        if (k + 1 < N && ++channel == args.channels) {
             channel = 0;
             if (++x == args.augment.out_w) {
                 x = 0;
@@ -199,7 +199,7 @@ __device__ void copies_share(const gather_args &args, const picture &sample, T *
 /* A pixel at a time: what its channels share is most of the work. */
 template <class T, int C> __device__ void pixels_share(const gather_args &args, const row_plan &plan, T *out, int count)
 {
-    for_share(count / C, [&](int pixel) {
+    for_share(count / args.channels, [&](int pixel) {
         const int y = pixel / args.augment.out_w, x = pixel - y * args.augment.out_w;
         float values[C];
         pixel_values<C>(args, plan.own, x, y, values);
@@ -210,8 +210,8 @@ template <class T, int C> __device__ void pixels_share(const gather_args &args, 
             for (int k = 0; k < C; k++)
                 values[k] = augment_blended(&plan.blend, in_box, values[k], others[k]);
         }
-        for (int channel = 0; channel < C; channel++)
-            out[pixel * C + channel] = gpu::from_float<T>(values[channel]);
+        for (int channel = 0; channel < args.channels; channel++)
+            out[pixel * args.channels + channel] = gpu::from_float<T>(channel < C ? values[channel] : 0.0f);
     });
 }
 
@@ -248,7 +248,7 @@ template <class T, int C>
 __global__ void __launch_bounds__(gpu::THREADS, 2) gather_kernel(const __grid_constant__ gather_args args)
 {
     SHARED(row_plan, plan);
-    const int row = (int)blockIdx.x, count = args.augment.out_h * args.augment.out_w * C;
+    const int row = (int)blockIdx.x, count = args.augment.out_h * args.augment.out_w * args.channels;
     const bool counts = row < args.control->valid;
     T *out = (T *)args.out + (int64_t)row * count;
     if (threadIdx.x == 0)
@@ -278,20 +278,23 @@ template <class T> gather_function kernel_of(int c)
 }
 } // namespace
 
-int cuda_gather(struct device *device, const struct gather_args *args)
+int cuda_gather(struct device *device, const struct gather_args *asked)
 {
-    const int c = args->image.c;
-    assert(args->dtype == DT_F32 || args->dtype == DT_BF16 || args->dtype == DT_F16);
-    assert(c >= 1 && c <= CHANNELS && args->batch > 0 && gpu::aligned16(args->out));
-    const int64_t values = (int64_t)args->augment.out_h * args->augment.out_w * c;
+    struct gather_args args = *asked;
+    const int c = args.image.c;
+    if (args.channels == 0)
+        args.channels = c;
+    assert(args.dtype == DT_F32 || args.dtype == DT_BF16 || args.dtype == DT_F16);
+    assert(c >= 1 && c <= CHANNELS && args.channels >= c && args.batch > 0 && gpu::aligned16(args.out));
+    const int64_t values = (int64_t)args.augment.out_h * args.augment.out_w * args.channels;
     assert(values <= INT32_MAX);
-    assert(!augment_blends(&args->augment) || args->out_shares);
+    assert(!augment_blends(&args.augment) || args.out_shares);
     /* Every block of a sample would have to take the mean for itself. */
-    const bool whole = args->augment.random && args->augment.contrast > 0.0f;
-    const unsigned parts = whole ? 1 : gpu::blocks(values / PACKS_EACH / (16 / (int)dtype_bytes(args->dtype)));
-    gather_function kernel = args->dtype == DT_F32    ? kernel_of<float>(c)
-                             : args->dtype == DT_BF16 ? kernel_of<gpu::bf16>(c)
-                                                      : kernel_of<gpu::fp16>(c);
-    CUDA_TRY(gpu::launch(kernel, dim3((unsigned)args->batch, parts), gpu::THREADS, 0, device->stream, *args));
+    const bool whole = args.augment.random && args.augment.contrast > 0.0f;
+    const unsigned parts = whole ? 1 : gpu::blocks(values / PACKS_EACH / (16 / (int)dtype_bytes(args.dtype)));
+    gather_function kernel = args.dtype == DT_F32    ? kernel_of<float>(c)
+                             : args.dtype == DT_BF16 ? kernel_of<gpu::bf16>(c)
+                                                     : kernel_of<gpu::fp16>(c);
+    CUDA_TRY(gpu::launch(kernel, dim3((unsigned)args.batch, parts), gpu::THREADS, 0, device->stream, args));
     return OK;
 }

@@ -124,7 +124,7 @@ static void linear_pack(const void *state, int weight, float *own, const float *
 {
     const struct linear *linear = state;
     if (weight == 0)
-        cuda_channels_last(own, canonical, linear->weight);
+        cuda_channels_last(own, canonical, linear->weight, linear->weight.c);
     else
         memcpy(own, canonical, (size_t)linear->weight.n * sizeof *own);
 }
@@ -133,7 +133,7 @@ static void linear_unpack(const void *state, int weight, float *canonical, const
 {
     const struct linear *linear = state;
     if (weight == 0)
-        cuda_channels_first(canonical, own, linear->weight);
+        cuda_channels_first(canonical, own, linear->weight, linear->weight.c);
     else
         memcpy(canonical, own, (size_t)linear->weight.n * sizeof *own);
 }
