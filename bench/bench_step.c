@@ -1,7 +1,7 @@
-/* bench_step: what surrounds forward and backward in a step: gathering a batch (images per second) and the update of
- * the flat arrays (GB/s of the bytes it must touch, next to a copy of as much memory). Usage: bench_step [THREADS]
- * [gather|loss|update]
- */
+/* bench_step: what surrounds forward and backward in a step, on any device: gathering a batch (images per second), the
+ * loss, the gradient's norm and the update of the flat arrays (GB/s of the bytes they must touch, beside a copy of as
+ * much memory), each also without statistics. With BENCH_JSON=FILE a JSON object per row is added there.
+ * Usage: bench_step [--device NAME] [NAME-PART] [THREADS] */
 #include "backend.h"
 
 #include <math.h>
@@ -9,10 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The best of many short rounds: other programs disturb some. */
-enum { GATHER_ROUNDS = 60, UPDATE_ROUNDS = 12, SMALL_ROUNDS = 400, IMAGES = 512, BATCH = 128, SIDE = 64 };
+/* The best of many short rounds: other programs disturb some. On a GPU a round is many calls for one wait. */
+enum { ROUNDS = 60, QUEUED = 20, BATCH = 128, SIDE = 64, LARGER = 8 /* batches of a GPU */ };
+static const double seconds_each = 0.6;
 
-static const struct backend *const cpu = &backend_cpu;
+static const struct backend *backend;
+static struct device *device;
+static const char *device_name = "cpu", *part = "";
 
 static void must(int status)
 {
@@ -22,11 +25,82 @@ static void must(int status)
     }
 }
 
-static void *take(struct device *device, size_t bytes)
+static void *take(size_t bytes)
 {
     void *memory;
-    must(cpu->alloc(device, bytes, &memory));
+    must(backend->alloc(device, bytes, &memory));
     return memory;
+}
+
+/* Device memory with these contents. */
+static void *place(const void *from, size_t bytes)
+{
+    void *memory = take(bytes);
+    must(backend->upload(device, memory, from, bytes));
+    must(backend->wait(device));
+    return memory;
+}
+
+/* Of one call. */
+static double seconds_of(int (*call)(const void *args), const void *args)
+{
+    const int queued = backend->synchronous ? 1 : QUEUED;
+    const double start = clock_seconds();
+    double best = INFINITY;
+    for (int round = 0; round < ROUNDS && (round < 3 || clock_seconds() - start < seconds_each); round++) {
+        const double begin = clock_seconds();
+        for (int i = 0; i < queued; i++)
+            must(call(args));
+        must(backend->wait(device));
+        best = fmin(best, (clock_seconds() - begin) / queued);
+    }
+    return best;
+}
+
+/* bytes: touched, read and written; ceiling: bytes a second of a copy of this size, 0: not compared. */
+static void report(const char *kind, const char *name, double seconds, double bytes, double ceiling, double images)
+{
+    const double rate = bytes / seconds;
+    printf("%-7s %-44s %10.1f us %8.1f GB/s", kind, name, seconds * 1e6, rate * 1e-9);
+    if (ceiling > 0.0)
+        printf("  %4.0f %% of a copy", 100.0 * rate / ceiling);
+    if (images > 0.0)
+        printf("  %9.0f images/s", images / seconds);
+    putchar('\n');
+    const char *path = getenv("BENCH_JSON");
+    FILE *file = path ? fopen(path, "a") : NULL;
+    if (!file)
+        return;
+    fprintf(file,
+            "{\"name\": \"%s\", \"case\": \"%s\", \"device\": \"%s\", \"seconds\": %.6g, \"bytes_per_second\": %.6g",
+            kind, name, device_name, seconds, rate);
+    if (ceiling > 0.0)
+        fprintf(file, ", \"share_of_copy\": %.4g", rate / ceiling);
+    fprintf(file, "}\n");
+    if (fclose(file) != 0)
+        fprintf(stderr, "bench_step: %s cannot be written\n", path);
+}
+
+/* Copying moves its bytes twice: read and written. */
+struct copy {
+    void *to, *from;
+    int64_t count;
+};
+
+static int call_copy(const void *args)
+{
+    const struct copy *copy = args;
+    return backend->accumulate(device, copy->to, copy->from, copy->count, DT_F32, true);
+}
+
+static double copy_rate(double bytes)
+{
+    const int64_t count = (int64_t)(bytes / 2 / sizeof(float));
+    const struct copy copy = {take((size_t)count * sizeof(float)), take((size_t)count * sizeof(float)), count};
+    const double seconds = seconds_of(call_copy, &copy);
+    backend->release(device, copy.to);
+    backend->release(device, copy.from);
+    return 2.0 * sizeof(float) * (double)count / seconds;
 }
 
 /* ---- gather ---- */
@@ -50,75 +124,87 @@ static const struct gather_case gather_cases[] = {
     {"rotation linear, fp32", {PLAIN, MOVED, .rotate_degrees = 15.0f, .interpolation = INTERPOLATE_BILINEAR}, DT_F32},
 };
 
-static void bench_gather(struct device *device, const struct gather_case *one)
+static int call_gather(const void *args)
 {
-    static int32_t labels[IMAGES], order[IMAGES], out_labels[BATCH], out_samples[BATCH];
-    size_t image = (size_t)SIDE * SIDE * 3;
-    uint8_t *pixels = take(device, image * IMAGES);
-    struct step_control control = {
-        .source = {.pixels = pixels, .labels = labels, .order = order}, .seed = 1, .valid = BATCH};
+    return backend->gather(device, args);
+}
+
+static void bench_gather(const struct gather_case *one)
+{
+    bool in_hardware;
+    if (!backend->supports(device, one->dtype, &in_hardware))
+        return;
+    const int batch = backend->synchronous ? BATCH : BATCH * LARGER, images = batch * 4;
+    const size_t image = (size_t)SIDE * SIDE * 3, values = image * (size_t)batch;
+    uint8_t *host = malloc(image * (size_t)images);
+    int32_t *order = malloc((size_t)images * sizeof *order);
+    for (size_t i = 0; i < image * (size_t)images; i++)
+        host[i] = (uint8_t)(i * 2654435761u >> 13);
+    for (int i = 0; i < images; i++)
+        order[i] = (int32_t)((unsigned)i * 1021u % (unsigned)images);
+    uint8_t *pixels = place(host, image * (size_t)images);
+    int32_t *labels = take((size_t)images * sizeof *labels), *places = place(order, (size_t)images * sizeof *order);
+    const struct step_control control = {
+        .source = {.pixels = pixels, .labels = labels, .order = places}, .seed = 1, .valid = batch};
     struct gather_args args = {.image = {1, SIDE, SIDE, 3},
                                .augment = one->augment,
                                .dtype = one->dtype,
-                               .batch = BATCH,
-                               .out = take(device, image * BATCH * sizeof(float)),
-                               .out_labels = out_labels,
-                               .out_samples = out_samples,
-                               .control = &control};
-    for (size_t i = 0; i < image * IMAGES; i++)
-        pixels[i] = (uint8_t)(i * 2654435761u >> 13);
-    for (int i = 0; i < IMAGES; i++)
-        order[i] = (int32_t)((unsigned)i * 1021u % IMAGES);
-    double best = 1e9;
-    for (int round = 0; round < GATHER_ROUNDS; round++) {
-        double start = clock_seconds();
-        for (control.first = 0; control.first < IMAGES; control.first += BATCH)
-            must(cpu->gather(device, &args));
-        double taken = clock_seconds() - start;
-        best = taken < best ? taken : best;
-    }
-    double bytes = (double)image * (1 + (one->dtype == DT_F32 ? 4 : 2));
-    printf("gather %-42s %9.0f images/s  %6.2f GB/s\n", one->name, IMAGES / best, bytes * IMAGES / best * 1e-9);
-    cpu->release(device, pixels);
-    cpu->release(device, args.out);
+                               .batch = batch,
+                               .channels = backend->synchronous || one->dtype == DT_F32 ? 3 : 4,
+                               .out = take(values / 3 * 4 * sizeof(float)),
+                               .out_labels = take((size_t)batch * sizeof *labels),
+                               .out_samples = take((size_t)batch * sizeof *labels),
+                               .control = place(&control, sizeof control)};
+    const double bytes = (double)values * (1 + (double)dtype_bytes(one->dtype) * args.channels / 3);
+    report("gather", one->name, seconds_of(call_gather, &args), bytes, copy_rate(bytes), batch);
+    void *taken[] = {pixels, labels, places, args.out, args.out_labels, args.out_samples, (void *)args.control};
+    for (int i = 0; i < COUNT_OF(taken); i++)
+        backend->release(device, taken[i]);
+    free(host);
+    free(order);
 }
 
 /* ---- loss ---- */
 
-static void bench_loss(struct device *device, int rows, int classes)
+static int call_loss(const void *args)
 {
-    size_t bytes = (size_t)rows * classes * sizeof(float);
-    struct step_control control = {.valid = rows};
-    struct loss_sums sums = {0};
-    float *logits = take(device, bytes);
-    struct loss_args args = {.logits = logits,
-                             .logits_grad = take(device, bytes),
-                             .dtype = DT_F32,
-                             .batch = rows,
-                             .classes = classes,
-                             .labels = take(device, (size_t)rows * sizeof(int32_t)),
-                             .smoothing = 0.1f,
-                             .grad_scale = 1.0f,
-                             .losses = take(device, (size_t)rows * sizeof(float)),
-                             .predictions = take(device, (size_t)rows * sizeof(int32_t)),
-                             .sums = &sums,
-                             .control = &control};
+    return backend->loss(device, args);
+}
+
+static void bench_loss(int rows, int classes, bool unmeasured)
+{
+    const size_t count = (size_t)rows * (size_t)classes, bytes = count * sizeof(float);
+    const struct step_control control = {.valid = rows};
+    float *host = malloc(bytes);
+    int32_t *numbers = malloc((size_t)rows * sizeof *numbers);
+    for (int i = 0; i < rows; i++)
+        numbers[i] = i;
     for (int i = 0; i < rows * classes; i++)
-        logits[i] = (float)(i * 37 % 101) * 0.1f - 5.0f;
-    double best = 1e9;
-    for (int round = 0; round < GATHER_ROUNDS; round++) {
-        double start = clock_seconds();
-        must(cpu->loss(device, &args));
-        double taken = clock_seconds() - start;
-        best = taken < best ? taken : best;
-    }
-    printf("loss %d x %-38d %12.0f rows/s  %7.2f ns per logit\n", rows, classes, rows / best,
-           best / rows / classes * 1e9);
-    cpu->release(device, logits);
-    cpu->release(device, args.logits_grad);
-    cpu->release(device, (void *)args.labels);
-    cpu->release(device, args.losses);
-    cpu->release(device, args.predictions);
+        host[i] = (float)(i * 37 % 101) * 0.1f - 5.0f;
+    const struct loss_args args = {.logits = place(host, bytes),
+                                   .logits_grad = take(bytes),
+                                   .dtype = DT_F32,
+                                   .batch = rows,
+                                   .classes = classes,
+                                   .labels = take((size_t)rows * sizeof(int32_t)),
+                                   .samples = place(numbers, (size_t)rows * sizeof *numbers),
+                                   .table = unmeasured ? NULL : take((size_t)rows * sizeof(struct sample_stats)),
+                                   .smoothing = 0.1f,
+                                   .grad_scale = 1.0f,
+                                   .unmeasured = unmeasured,
+                                   .losses = take((size_t)rows * sizeof(float)),
+                                   .predictions = take((size_t)rows * sizeof(int32_t)),
+                                   .sums = take(sizeof(struct loss_sums)),
+                                   .control = place(&control, sizeof control)};
+    char name[80];
+    snprintf(name, sizeof name, "%d x %d%s", rows, classes, unmeasured ? ", no statistics" : "");
+    report("loss", name, seconds_of(call_loss, &args), 2.0 * (double)bytes, 0.0, rows);
+    void *taken[] = {(void *)args.logits, args.logits_grad, (void *)args.labels, (void *)args.samples, args.table,
+                     args.losses,         args.predictions, args.sums,           args.control};
+    for (int i = 0; i < COUNT_OF(taken); i++)
+        backend->release(device, taken[i]);
+    free(host);
+    free(numbers);
 }
 
 /* ---- update ---- */
@@ -140,32 +226,24 @@ static const struct update_case update_cases[] = {
     {"adamw + bf16 copy + average", OPTIMIZER_ADAMW, 0.0, true, true, 38},
 };
 
-/* As many bytes read and written as copied by all threads together, the best that memory gives. */
-static double copy_rate(struct device *device, int threads, int64_t bytes)
+static int call_norm(const void *args)
 {
-    char *from = take(device, (size_t)bytes), *to = take(device, (size_t)bytes);
-    int64_t part = bytes / threads;
-    double best = 1e9;
-    for (int round = 0; round < UPDATE_ROUNDS; round++) {
-        double start = clock_seconds();
-#pragma omp parallel for num_threads(threads) schedule(static)
-        for (int i = 0; i < threads; i++)
-            memcpy(to + i * part, from + i * part, (size_t)part);
-        double taken = clock_seconds() - start;
-        best = taken < best ? taken : best;
-    }
-    cpu->release(device, from);
-    cpu->release(device, to);
-    return 2.0 * (double)bytes / best * 1e-9;
+    return backend->grad_norm(device, args);
 }
 
-static void bench_update(struct device *device, const struct update_case *one, int64_t count, double ceiling)
+static int call_update(const void *args)
 {
-    size_t bytes = (size_t)count * sizeof(float);
-    struct step_control control = {.kept = {.updates = 2}, .lr = 1e-3f, .ema_decay = 0.999};
-    struct decay_segment segments[] = {{count / 2, 0.01f}, {count, 0.0f}};
-    struct step_norms norms;
-    int32_t nonfinite;
+    return backend->update(device, args);
+}
+
+static void bench_update(const struct update_case *one, int64_t count)
+{
+    const size_t bytes = (size_t)count * sizeof(float);
+    const struct step_control control = {.kept = {.updates = 2}, .lr = 1e-6f, .ema_decay = 0.999};
+    const struct decay_segment segments[] = {{count / 2, 0.01f}, {count, 0.0f}};
+    float *host = malloc(bytes);
+    for (int64_t i = 0; i < count; i++)
+        host[i] = (float)(i % 1001 - 500) * 1e-3f;
     struct update_args args = {.kind = one->kind,
                                .momentum = one->momentum,
                                .beta1 = 0.9,
@@ -174,70 +252,60 @@ static void bench_update(struct device *device, const struct update_case *one, i
                                .clip_norm = 1.0f,
                                .grad_scale = 1.0f,
                                .count = count,
-                               .param = take(device, bytes),
-                               .grad = take(device, bytes),
-                               .moment1 = one->kind != OPTIMIZER_SGD || one->momentum > 0 ? take(device, bytes) : NULL,
-                               .moment2 = one->kind != OPTIMIZER_SGD ? take(device, bytes) : NULL,
-                               .ema = one->ema ? take(device, bytes) : NULL,
-                               .low = one->low ? take(device, bytes / 2) : NULL,
+                               .param = place(host, bytes),
+                               .grad = place(host, bytes),
+                               .moment1 = one->kind != OPTIMIZER_SGD || one->momentum > 0 ? take(bytes) : NULL,
+                               .moment2 = one->kind != OPTIMIZER_SGD ? take(bytes) : NULL,
+                               .ema = one->ema ? take(bytes) : NULL,
+                               .low = one->low ? take(bytes / 2) : NULL,
                                .low_dtype = DT_BF16,
-                               .segments = segments,
+                               .segments = place(segments, sizeof segments),
                                .segment_count = 2,
-                               .control = &control,
-                               .norms = &norms,
-                               .nonfinite = &nonfinite,
-                               .sketches = take(device, (size_t)sketch_count(count) * SKETCHES * sizeof(float))};
-    enum { BARE, NORMS, SKETCHED, WAYS }; /* nothing measured; norms; sketches too */
-    double update[WAYS] = {1e9, 1e9, 1e9}, norm[WAYS] = {1e9, 1e9, 1e9};
-    float *sketches = args.sketches;
-    for (int64_t i = 0; i < count; i++)
-        args.grad[i] = (float)(i % 1001 - 500) * 1e-3f;
-    const int rounds = count < 1000000 ? SMALL_ROUNDS : UPDATE_ROUNDS;
-    for (int round = 0; round < WAYS * rounds; round++) {
-        const int way = round % WAYS;
-        args.sketches = way == SKETCHED ? sketches : NULL;
-        args.unmeasured = way == BARE;
-        double start = clock_seconds();
-        must(cpu->grad_norm(device, &args));
-        double middle = clock_seconds();
-        must(cpu->update(device, &args));
-        double end = clock_seconds();
-        norm[way] = fmin(norm[way], middle - start);
-        update[way] = fmin(update[way], end - middle);
+                               .control = place(&control, sizeof control),
+                               .norms = take(sizeof(struct step_norms)),
+                               .nonfinite = take(sizeof(int32_t))};
+    float *sketches = take((size_t)sketch_count(count) * SKETCHES * sizeof(float));
+    for (int unmeasured = 0; unmeasured < 2; unmeasured++) {
+        char name[80];
+        /* Of an element: the new gradient's sketch, the last one's and the last update's read; the update's written. */
+        const double sketch = unmeasured ? 0.0 : (double)SKETCH_LANES / SKETCH_STRETCH * sizeof(float);
+        args.unmeasured = unmeasured;
+        args.sketches = unmeasured ? NULL : sketches;
+        snprintf(name, sizeof name, "%s, %.3g M%s", one->name, (double)count * 1e-6,
+                 unmeasured ? ", no statistics" : "");
+        const double norm = (double)count * (4 + 3 * sketch), update = (double)count * (one->bytes + sketch);
+        report("norm", name, seconds_of(call_norm, &args), norm, copy_rate(norm), 0.0);
+        report("update", name, seconds_of(call_update, &args), update, copy_rate(update), 0.0);
     }
-    args.sketches = sketches;
-    const double rate = (double)count * one->bytes / update[BARE] * 1e-9, bare = update[BARE] + norm[BARE];
-    printf("update %-30s %9.3f ms  %6.2f GB/s  %3.0f %% of a copy   norm %6.2f GB/s   norms %+5.1f %%, sketches %+5.1f "
-           "%%\n",
-           one->name, update[BARE] * 1e3, rate, 100 * rate / ceiling, (double)bytes / norm[BARE] * 1e-9,
-           100.0 * (update[NORMS] + norm[NORMS] - bare) / bare,
-           100.0 * (update[SKETCHED] + norm[SKETCHED] - update[NORMS] - norm[NORMS]) / bare);
-    float *arrays[] = {args.param, args.grad, args.moment1, args.moment2, args.ema, args.low, args.sketches};
-    for (int i = 0; i < COUNT_OF(arrays); i++)
-        cpu->release(device, arrays[i]);
+    void *taken[] = {args.param, args.grad,      args.moment1, args.moment2, args.ema, args.low, (void *)args.segments,
+                     args.norms, args.nonfinite, args.control, sketches};
+    for (int i = 0; i < COUNT_OF(taken); i++)
+        backend->release(device, taken[i]);
+    free(host);
 }
 
 int main(int argc, char **argv)
 {
-    const int threads = argc > 1 ? atoi(argv[1]) : cpu_count();
-    const char *part = argc > 2 ? argv[2] : "";
-    struct device *device;
     char text[200];
-    must(cpu->open(&device, 0, threads));
-    cpu->describe(device, text, sizeof text);
+    if (argc > 2 && strcmp(argv[1], "--device") == 0) {
+        device_name = argv[2];
+        argc -= 2;
+        argv += 2;
+    }
+    part = argc > 1 ? argv[1] : "";
+    must(backend_open(device_name, argc > 2 ? atoi(argv[2]) : 0, &backend, &device));
+    backend->describe(device, text, sizeof text);
     printf("%s\n", text);
     for (int i = 0; i < COUNT_OF(gather_cases) && strstr("gather", part); i++)
-        bench_gather(device, &gather_cases[i]);
-    for (int classes = 10; classes <= 1000 && strstr("loss", part); classes *= 100)
-        bench_loss(device, BATCH, classes);
-    /* In the caches, and of ResNet-50. */
-    static const int64_t counts[] = {100000, 25557032};
-    for (int size = 0; size < COUNT_OF(counts) && strstr("update", part); size++) {
-        const double ceiling = copy_rate(device, threads, counts[size] * 8);
-        printf("copy %59.2f GB/s\n", ceiling);
+        bench_gather(&gather_cases[i]);
+    static const int classes[] = {10, 1000};
+    for (int i = 0; i < COUNT_OF(classes) && strstr("loss", part); i++)
+        for (int unmeasured = 0; unmeasured < 2; unmeasured++)
+            bench_loss(BATCH, classes[i], unmeasured);
+    static const int64_t counts[] = {25557032 /* ResNet-50 */, 100000 /* in the caches */};
+    for (int k = 0; k < COUNT_OF(counts) && strstr("update", part); k++)
         for (int i = 0; i < COUNT_OF(update_cases); i++)
-            bench_update(device, &update_cases[i], counts[size], ceiling);
-    }
-    cpu->close(device);
+            bench_update(&update_cases[i], counts[k]);
+    backend->close(device);
     return 0;
 }
