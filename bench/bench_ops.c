@@ -1,7 +1,7 @@
-/* bench_ops: layers of real networks, one pass each: microseconds; GFLOP/s next to what the CPU's multipliers give at
- * most (backend.peak) and how many times as fast as oneDNN in the same run, on the CPU; GB/s of the bytes a pass must
- * touch next to copying as much memory. With BENCH_JSON=FILE a JSON object per row is added there. Usage: bench_ops
- * [--device NAME] [NAME-PART] [THREADS] */
+/* bench_ops: layers of real networks, one pass each: microseconds; GFLOP/s beside what the multipliers give at most, or
+ * on a GPU the best product (bench_measure_ceiling), and on the CPU how many times as fast as oneDNN in the same run;
+ * GB/s of the bytes a pass must touch beside copying as much memory. With BENCH_JSON=FILE a JSON object per row is
+ * added there. Usage: bench_ops [--device NAME] [NAME-PART] [THREADS] */
 #include "bench.h"
 #include "cases.h"
 
@@ -10,7 +10,7 @@
 #include <string.h>
 
 /* The best of many short rounds: other programs disturb some. */
-enum { ROUNDS = 200, BUFFERS = 24, RESULTS = 128 };
+enum { ROUNDS = 200, BUFFERS = 24, RESULTS = 256 };
 static const double seconds_each = 0.2;
 /* On a GPU: passes queued for one wait, and batches so large that no cache holds them. */
 enum { QUEUED = 20, LARGER = 32 };
@@ -180,31 +180,56 @@ static int bench_layer(struct device *device, const struct op_case *one, enum dt
     return 2;
 }
 
-static void write_results(const char *path, const struct result *results, int count)
+/* The most floating-point operations a second in each dtype that there are results of; 0: none. */
+static void measure_tops(struct device *device, const struct result *results, int count, double tops[static DT_COUNT])
+{
+    for (int dtype = 0; dtype <= DT_F16; dtype++) {
+        struct bench_ceiling ceiling = {0};
+        bool wanted = false;
+        for (int i = 0; i < count; i++)
+            wanted |= strcmp(results[i].dtype, dtype_name((enum dtype)dtype)) == 0;
+        if (wanted)
+            must(bench_measure_ceiling(backend, device, (enum dtype)dtype, &ceiling));
+        tops[dtype] = ceiling.product;
+    }
+}
+
+static double top_of(const struct result *result, const double tops[static DT_COUNT])
+{
+    int dtype = 0;
+    while (strcmp(result->dtype, dtype_name((enum dtype)dtype)) != 0)
+        dtype++;
+    return tops[dtype];
+}
+
+static void write_results(const char *path, const struct result *results, int count, const double tops[static DT_COUNT])
 {
     FILE *file = fopen(path, "a");
     for (int i = 0; file && i < count; i++)
         fprintf(file,
                 "{\"name\": \"operation\", \"layer\": \"%s\", \"dtype\": \"%s\", \"pass\": \"%s\", \"device\": \"%s\", "
-                "\"seconds\": %.6g, \"flop_per_second\": %.6g, \"bytes_per_second\": %.6g, \"share_of_copy\": %.4g}\n",
+                "\"seconds\": %.6g, \"flop_per_second\": %.6g, \"bytes_per_second\": %.6g, \"share_of_copy\": %.4g, "
+                "\"share_of_product\": %.4g}\n",
                 results[i].name, results[i].dtype, results[i].backward ? "backward" : "forward", device_name,
                 results[i].seconds, results[i].flops / results[i].seconds, results[i].bytes / results[i].seconds,
-                results[i].copy_seconds / results[i].seconds);
+                results[i].copy_seconds / results[i].seconds,
+                results[i].flops / results[i].seconds / top_of(&results[i], tops));
     if (!file || fclose(file) != 0)
         fprintf(stderr, "bench_ops: %s cannot be written\n", path);
 }
 
-static void print_results(const struct result *results, int count, struct device *device)
+static void print_results(const struct result *results, int count, const double tops[static DT_COUNT])
 {
-    double peaks[2] = {0.0, 0.0};
-    for (int dtype = 0; dtype <= DT_BF16 && backend->peak; dtype++)
-        peaks[dtype] = backend->peak(device, (enum dtype)dtype);
-    printf("at most %.0f GFLOP/s in fp32, %.0f in bf16 (0: not known)\n", peaks[0] * 1e-9, peaks[1] * 1e-9);
+    printf("at most");
+    for (int dtype = 0; dtype <= DT_F16; dtype++)
+        if (tops[dtype] > 0.0)
+            printf("  %.0f GFLOP/s in %s", tops[dtype] * 1e-9, dtype_name((enum dtype)dtype));
+    putchar('\n');
     printf("%-24s %-5s %-8s %10s %8s %6s %8s %7s %6s\n", "layer", "dtype", "pass", "us", "GFLOP/s", "%most", "x oneDNN",
            "GB/s", "%copy");
     for (int i = 0; i < count; i++) {
         const struct result *one = &results[i];
-        const double rate = one->flops / one->seconds, top = peaks[strcmp(one->dtype, "fp32") != 0];
+        const double rate = one->flops / one->seconds, top = top_of(one, tops);
         printf("%-24s %-5s %-8s %10.1f %8.1f %6.0f %8.2f %7.1f %6.0f\n", one->name, one->dtype,
                one->backward ? "backward" : "forward", one->seconds * 1e6, rate * 1e-9, top > 0 ? 100 * rate / top : 0,
                one->onednn_seconds / one->seconds, one->bytes / one->seconds * 1e-9,
@@ -235,9 +260,11 @@ int main(int count, char **words)
                 layer.in.n *= LARGER;
             found += bench_layer(device, &layer, (enum dtype)dtype, &results[found]);
         }
-    print_results(results, found, device);
+    double tops[DT_COUNT] = {0};
+    measure_tops(device, results, found, tops);
+    print_results(results, found, tops);
     if (path)
-        write_results(path, results, found);
+        write_results(path, results, found, tops);
     backend->close(device);
     return 0;
 }

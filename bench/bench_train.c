@@ -1,9 +1,11 @@
 /* bench_train: whole training steps in images per second, as `evenkeel train` queues them, of the networks that
  * bench/torch_step.py trains in PyTorch. Data: "batch" is one batch of images over and over, "resident" 4096 images on
- * the device, cropped and flipped. With BENCH_JSON=FILE a JSON object per row is added there. With --serve the first
- * case alone: after warming up it says "ready PARAMETERS STEPS", and for each line on stdin, a number of steps, how
- * many seconds a step took: so that rounds of other programs can lie between its own. Usage: bench_train [--device
- * NAME] [--case PART] [--dtype NAME] [--data NAME] [--batch N] [--seconds S] [--serve] */
+ * the device, cropped and flipped. Beside each what share of a step statistics take: within it, by rounds with and
+ * without them in turn, and in passes of their own, spread over the steps between two. With BENCH_JSON=FILE a JSON
+ * object per row is added there. With --serve the first case alone: after warming up it says "ready PARAMETERS STEPS",
+ * and for each line on stdin, a number of steps, how many seconds a step took: so that rounds of other programs can lie
+ * between its own. Usage: bench_train [--device NAME] [--case PART] [--dtype NAME] [--data NAME] [--batch N] [--seconds
+ * S] [--serve] */
 #include "bench.h"
 #include "machine.h"
 
@@ -55,11 +57,91 @@ static void open_config(struct config *config, const struct net *net, const stru
     must(config_load(config, NULL, words, count, stderr));
 }
 
-static void report(const struct net *net, const struct choice *choice, const char *dtype, const char *data, int batch,
-                   double seconds, double waits)
+/* ---- what statistics cost ---- */
+
+struct shares {
+    double within, passes; /* of a step's time */
+};
+
+/* The same plan in the same memory without statistics; its recordings alone are its own. */
+static struct plan without_statistics(const struct plan *plan)
 {
-    printf("%-10s %-5s %5d  %-9s %10.0f images/s %9.3f ms a step  %.3g host waits a step\n", net->name, dtype, batch,
-           data, batch / seconds, seconds * 1e3, waits);
+    struct plan bare = *plan;
+    memset(bare.recordings, 0, sizeof bare.recordings);
+    bare.options.unmeasured = bare.update.unmeasured = true;
+    bare.update.sketches = NULL;
+    bare.slabs[SLAB_SAMPLES].memory = NULL;
+    return bare;
+}
+
+static int by_size(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(double *values, int count)
+{
+    qsort(values, (size_t)count, sizeof *values, by_size);
+    return values[count / 2];
+}
+
+/* Seconds of the passes that `evenkeel train` adds to some steps, each divided by how seldom. */
+static double passes_seconds(struct session *session)
+{
+    enum { TIMES = 8 };
+    struct plan *plan = &session->plan;
+    const struct config *config = session->config;
+    const struct step_control control = {
+        .valid = config->train.batch_size, .lr = 1e-3f, .noise = NOISE_OF_HALF, .parts = 1};
+    double seconds[2] = {0};
+    for (int warm = 0; warm < 2; warm++) {
+        double begin = clock_seconds();
+        for (int i = 0; i < TIMES; i++)
+            must(plan_half_batch(plan, &control));
+        must(session->backend->wait(session->device));
+        seconds[0] = (clock_seconds() - begin) / TIMES;
+        begin = clock_seconds();
+        for (int i = 0; i < TIMES; i++) {
+            must(plan_survey_begin(plan, &control));
+            must(plan_survey_end(plan));
+        }
+        must(session->backend->wait(session->device));
+        seconds[1] = (clock_seconds() - begin) / TIMES;
+    }
+    return seconds[0] / config->stats.noise_every + seconds[1] / config->stats.layers_every;
+}
+
+static struct shares measure_statistics(struct bench *bench, int steps)
+{
+    enum { ROUNDS = 2 * BENCH_ROUNDS + 1 };
+    struct session bare_session = *bench->session;
+    struct bench bare = *bench;
+    double with[ROUNDS], without[ROUNDS];
+    bare_session.plan = without_statistics(&bench->session->plan);
+    bare.session = &bare_session;
+    must(bench_round(&bare, 3, &without[0])); /* recorded by then */
+    for (int i = 0; i < ROUNDS; i++) {
+        must(bench_round(bench, steps, &with[i]));
+        must(bench_round(&bare, steps, &without[i]));
+    }
+    for (int i = 0; i < BATCH_KINDS; i++)
+        if (bare_session.plan.recordings[i])
+            bench->session->backend->forget(bench->session->device, bare_session.plan.recordings[i]);
+    const double step = median(with, ROUNDS);
+    return (struct shares){1.0 - median(without, ROUNDS) / step, passes_seconds(bench->session) / step};
+}
+
+/* ---- one network ---- */
+
+static void report(const struct net *net, const struct choice *choice, const char *dtype, const char *data, int batch,
+                   struct bench_times times, struct shares statistics)
+{
+    const double seconds = times.median, waits = times.waits;
+    printf("%-10s %-5s %5d  %-9s %10.0f images/s %9.3f ms a step  %.3g host waits a step  statistics %.2f %% of it, "
+           "their passes %.2f %%\n",
+           net->name, dtype, batch, data, batch / seconds, seconds * 1e3, waits, 100.0 * statistics.within,
+           100.0 * statistics.passes);
     fflush(stdout);
     const char *path = getenv("BENCH_JSON");
     FILE *file = path ? fopen(path, "a") : NULL;
@@ -67,8 +149,10 @@ static void report(const struct net *net, const struct choice *choice, const cha
         return;
     fprintf(file,
             "{\"name\": \"step\", \"program\": \"evenkeel\", \"net\": \"%s\", \"device\": \"%s\", \"dtype\": \"%s\", "
-            "\"batch\": %d, \"data\": \"%s\", \"images_per_second\": %.6g, \"seconds\": %.6g, \"host_waits\": %.4g}\n",
-            net->name, choice->device, dtype, batch, data, batch / seconds, seconds, waits);
+            "\"batch\": %d, \"data\": \"%s\", \"images_per_second\": %.6g, \"seconds\": %.6g, \"host_waits\": %.4g, "
+            "\"statistics_share\": %.4g, \"statistics_passes_share\": %.4g}\n",
+            net->name, choice->device, dtype, batch, data, batch / seconds, seconds, waits, statistics.within,
+            statistics.passes);
     if (fclose(file) != 0)
         fprintf(stderr, "bench_train: %s cannot be written\n", path);
 }
@@ -104,7 +188,8 @@ static void bench_net(const struct net *net, const struct choice *choice, enum d
     if (choice->serve)
         serve(&bench, choice->seconds);
     must(bench_time(&bench, choice->seconds, &times));
-    report(net, choice, dtype_name(dtype), resident ? "resident" : "batch", batch, times.median, times.waits);
+    report(net, choice, dtype_name(dtype), resident ? "resident" : "batch", batch, times,
+           measure_statistics(&bench, times.steps));
     bench_close(&bench);
     session_close(&session);
     config_free(&config);

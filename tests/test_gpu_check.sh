@@ -37,10 +37,16 @@ for part in ops race train; do
     check "$part has a table" grep -q '^ok  *test_loss: test_ties ' "$top/results/$part.txt"
 done
 check "what is not there is skipped, not passed" has fashion.json '$j->{skipped} == 1 && $j->{passed} == 0'
-if [ -x "$build/bench/bench_train" ] && [ -x "$build/bench/bench_ops" ]; then
-    run "$build" PART=bench BENCH_TRAIN='--case small_cnn --dtype fp32 --batch 8 --seconds 0.05' BENCH_OPS=nothing
+if [ -x "$build/bench/bench_train" ] && [ -x "$build/bench/bench_ops" ] && [ -x "$build/bench/bench_step" ]; then
+    run "$build" PART=bench BENCH_TRAIN='--case small_cnn --dtype fp32 --batch 8 --seconds 0.05' \
+        BENCH_OPS='relu' BENCH_STEP=loss
     check "bench measures steps" has bench.json '$j->{failed} == 0 && $j->{results}[0]{images_per_second} > 0 &&
         $j->{results}[0]{net} eq "small_cnn" && $j->{results}[0]{host_waits} == 0'
+    check "and what statistics take of them" has bench.json '$j->{results}[0]{statistics_share} < 1 &&
+        $j->{results}[0]{statistics_passes_share} > 0'
+    check "and each kernel beside a copy" has bench.json '(grep { $_->{name} eq "operation" } @{$j->{results}}) > 1 &&
+        !(grep { $_->{name} eq "operation" && !($_->{share_of_copy} > 0) } @{$j->{results}})'
+    check "and what surrounds them" has bench.json '(grep { $_->{name} eq "loss" } @{$j->{results}}) == 4'
 fi
 run "$build" PART=nothing
 check "an unknown part" ends 64 "there is no part 'nothing'"

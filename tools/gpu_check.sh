@@ -6,10 +6,11 @@
 #   race     small cases under compute-sanitizer: memcheck, racecheck, synccheck
 #   train    50 fp32 steps against the CPU's, a batch by heart in each precision, resuming bit for bit, whole runs
 #   fashion  Fashion-MNIST from EVENKEEL_DATA, and its accuracy on the test images
-#   bench    each kernel beside the device's copy bandwidth and best product; whole steps in images/s
+#   bench    each kernel beside the device's copy bandwidth and best product; whole steps in images/s, what share of them
+#            statistics take, host waits
 #   torch    the same networks in PyTorch (PYTHON), if it is there
 # DEVICE: cuda, cuda:1, or cpu, which proves the script alone. BUILD: where the programs are.
-# TESTS, FASHION, BENCH_TRAIN, BENCH_OPS, BENCH_TORCH: other test programs, config keys, options. Ends with 1 where something failed, 69 where there is no such device.
+# TESTS, FASHION, BENCH_TRAIN, BENCH_OPS, BENCH_STEP, BENCH_TORCH: other test programs, config keys, options. Ends with 1 where something failed, 69 where there is no such device.
 # shellcheck disable=SC2317 # parts are called by name
 set -uo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.." || exit 66
@@ -203,6 +204,7 @@ part_bench() {
     {
         measure steps "$BUILD/bench/bench_train" --device "$DEVICE" ${BENCH_TRAIN:-}
         measure operations "$BUILD/bench/bench_ops" --device "$DEVICE" ${BENCH_OPS:-}
+        measure pieces "$BUILD/bench/bench_step" --device "$DEVICE" ${BENCH_STEP:-}
     }
 }
 
