@@ -1,7 +1,7 @@
 /* bench_step: what surrounds forward and backward in a step, on any device: gathering a batch (images per second), the
  * loss, the gradient's norm and the update of the flat arrays (GB/s of the bytes they must touch, beside a copy of as
  * much memory), each also without statistics. With BENCH_JSON=FILE a JSON object per row is added there.
- * Usage: bench_step [--device NAME] [NAME-PART] [THREADS] */
+ * Usage: bench_step [--device NAME] [THREADS] [gather|loss|update] */
 #include "backend.h"
 
 #include <math.h>
@@ -265,14 +265,14 @@ static void bench_update(const struct update_case *one, int64_t count)
                                .norms = take(sizeof(struct step_norms)),
                                .nonfinite = take(sizeof(int32_t))};
     float *sketches = take((size_t)sketch_count(count) * SKETCHES * sizeof(float));
-    for (int unmeasured = 0; unmeasured < 2; unmeasured++) {
+    static const char *const ways[] = {"", ", no sketches", ", no statistics"};
+    for (int way = 0; way < COUNT_OF(ways); way++) {
         char name[80];
         /* Of an element: the new gradient's sketch, the last one's and the last update's read; the update's written. */
-        const double sketch = unmeasured ? 0.0 : (double)SKETCH_LANES / SKETCH_STRETCH * sizeof(float);
-        args.unmeasured = unmeasured;
-        args.sketches = unmeasured ? NULL : sketches;
-        snprintf(name, sizeof name, "%s, %.3g M%s", one->name, (double)count * 1e-6,
-                 unmeasured ? ", no statistics" : "");
+        const double sketch = way > 0 ? 0.0 : (double)SKETCH_LANES / SKETCH_STRETCH * sizeof(float);
+        args.unmeasured = way == 2;
+        args.sketches = way > 0 ? NULL : sketches;
+        snprintf(name, sizeof name, "%s, %.3g M%s", one->name, (double)count * 1e-6, ways[way]);
         const double norm = (double)count * (4 + 3 * sketch), update = (double)count * (one->bytes + sketch);
         report("norm", name, seconds_of(call_norm, &args), norm, copy_rate(norm), 0.0);
         report("update", name, seconds_of(call_update, &args), update, copy_rate(update), 0.0);
@@ -292,8 +292,14 @@ int main(int argc, char **argv)
         argc -= 2;
         argv += 2;
     }
-    part = argc > 1 ? argv[1] : "";
-    must(backend_open(device_name, argc > 2 ? atoi(argv[2]) : 0, &backend, &device));
+    int threads = 0;
+    for (int i = 1; i < argc; i++) {
+        if (atoi(argv[i]) > 0)
+            threads = atoi(argv[i]);
+        else
+            part = argv[i];
+    }
+    must(backend_open(device_name, threads, &backend, &device));
     backend->describe(device, text, sizeof text);
     printf("%s\n", text);
     for (int i = 0; i < COUNT_OF(gather_cases) && strstr("gather", part); i++)
