@@ -42,7 +42,7 @@ LOCAL       =
 ALL_CFLAGS  = $(BASE) $(WARN) $(OPTIMISE) $(SANITISE) $(PKG_CFLAGS) $(LOCAL) $(CPPFLAGS) $(CFLAGS)
 # A bundle's libraries lie beside its programs; the older kind of path serves the libraries' own needs too.
 ALL_LDFLAGS = $(SANITISE) -fopenmp -pthread -Wl,--disable-new-dtags,-rpath,\$$ORIGIN/lib:\$$ORIGIN/../lib $(if $(SHARED),-Wl$(comma)--gc-sections) $(CFLAGS) $(LDFLAGS)
-ALL_LIBS    = $(PKG_LIBS) -ldnnl -lm $(CUDA_LIBS)
+ALL_LIBS    = $(PKG_LIBS) -lm $(CUDA_LIBS)
 
 # The CUDA backend: auto builds it where everything is there, 1 or says what is missing, 0 leaves it out. Under
 # sanitizers it is left out: the vendor's libraries do not run with them (kernels do, in the emulator).
@@ -115,6 +115,16 @@ $(BUILD)/host/base/machine.o: $(BUILD)/cpu_features
 $(BUILD)/host/base/machine.o: private LOCAL += -DCPU_FEATURES='"$(shell cat $(BUILD)/cpu_features)"'
 # Only the kernels are compiled for the machine's own instructions; the host runs anywhere and can say so.
 $(call object,$(KERNELS)): private LOCAL += -I. $(ARCH)
+# But products of tiles, where the time goes, are there for every instruction set; the program takes the best one that
+# the CPU has (kernels/cpu/tile.c).
+ifneq ($(findstring x86_64,$(shell $(CC) -dumpmachine 2>/dev/null)),)
+TILE_avx2   := -mavx2 -mfma
+TILE_avx512 := $(TILE_avx2) -mavx512f -mavx512bw -mavx512vl -mavx512dq
+TILE_bf16   := $(TILE_avx512) -mavx512bf16
+TILE_amx    := $(TILE_bf16) -mamx-tile -mamx-bf16
+$(foreach s,avx2 avx512 bf16 amx,$(eval $(BUILD)/kernels/cpu/tile_$s.o: private LOCAL += $(TILE_$s)))
+$(BUILD)/kernels/cpu/shuffle.o: private LOCAL += $(TILE_avx512)
+endif
 $(call object,$(CUDA_KERNELS)): private LOCAL += -I. $(CUDA_CFLAGS)
 CUDA_KNOWING := $(call object,host/model/backend.c tests/described.c $(wildcard tests/test_cuda_*.c))
 $(CUDA_KNOWING): $(BUILD)/backends
@@ -151,7 +161,7 @@ $(PROGRAM): $(call object,$(MAIN)) $(LIBRARY)
 	$(if $(and $(CUDA_ASKED),$(CUDA_MISSING)),@echo '  (without the CUDA backend; not found: $(CUDA_MISSING))')
 $(TESTS): $(BUILD)/tests/%: $(BUILD)/tests/%.o $(call object,$(TEST_SUPPORT)) $(LIBRARY)
 	$(call link,-lcmocka)
-$(BUILD)/bench/bench_ops: $(BUILD)/bench/bench_ops.o $(BUILD)/tests/cases.o
+$(BUILD)/bench/bench_ops: $(BUILD)/bench/bench_ops.o $(BUILD)/bench/onednn.o $(BUILD)/tests/cases.o
 # The yardstick; left out where it is not there.
 ifeq ($(wildcard $(addsuffix /dnnl.h,/usr/include /usr/local/include)),)
 BENCHES := $(filter-out bench/bench_conv.c,$(BENCHES))
@@ -159,6 +169,9 @@ endif
 $(BUILD)/bench/bench_conv: private ALL_LIBS += -ldnnl
 $(call program,$(BENCHES)): $(BUILD)/bench/%: $(BUILD)/bench/%.o $(LIBRARY)
 	$(link)
+# oneDNN is what bench_ops measures beside our own kernels, where it is installed (tools/setup.sh bench).
+$(BUILD)/bench/onednn.o: private LOCAL += -Itests
+$(BUILD)/bench/bench_ops: private ALL_LIBS += $(shell echo '\#include <dnnl.h>' | $(CC) -E - >/dev/null 2>&1 && echo -ldnnl)
 $(call program,$(FUZZERS)): $(BUILD)/fuzz/%: $(BUILD)/fuzz/%.o $(LIBRARY)
 	$(call link,-fsanitize=fuzzer)
 $(REPLAYS): $(BUILD)/fuzz/replay_%: $(BUILD)/fuzz/fuzz_%.o $(BUILD)/fuzz/replay.o $(LIBRARY)

@@ -1,13 +1,15 @@
 /* bench_ops: layers of real networks, one pass each: microseconds; GFLOP/s beside what the multipliers give at most, or
- * on a GPU the best product (bench_measure_ceiling), and on the CPU how many times as fast as oneDNN in the same run;
- * GB/s of the bytes a pass must touch beside copying as much memory. With BENCH_JSON=FILE a JSON object per row is
- * added there. Usage: bench_ops [--device NAME] [NAME-PART] [THREADS] */
+ * on a GPU the best product (bench_measure_ceiling), and on the CPU how many times as fast as oneDNN in the same run
+ * (onednn.h); GB/s of the bytes a pass must touch beside copying as much memory. With BENCH_JSON=FILE a JSON object per
+ * row is added there. Usage: bench_ops [--device NAME] [NAME-PART] [THREADS] */
 #include "bench.h"
 #include "cases.h"
+#include "onednn.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* The best of many short rounds: other programs disturb some. */
 enum { ROUNDS = 200, BUFFERS = 24, RESULTS = 256 };
@@ -17,8 +19,8 @@ enum { QUEUED = 20, LARGER = 32 };
 
 static const struct backend *backend;
 static const char *device_name = "cpu";
-/* The CPU backend's second implementation of products (kernels/cpu/layer.h). */
-extern const struct op_impl cpu_onednn_conv2d, cpu_onednn_linear;
+static struct device *device;
+static int threads;
 
 static void must(int status)
 {
@@ -29,23 +31,23 @@ static void must(int status)
 }
 
 struct layer {
-    struct device *device;
     const struct op_impl *impl;
     struct op_call call;
     void *memory[BUFFERS];
     int count;
-    double bytes[2], flops[2]; /* forward, backward */
+    int (*pass)(struct device *device, const struct op_call *call); /* the one to be timed */
+    double bytes[2], flops[2];                                      /* forward, backward */
 };
 
 struct result {
     const char *name, *dtype;
     bool backward;
-    double seconds, copy_seconds, onednn_seconds, bytes, flops; /* onednn_seconds 0: not a product */
+    double seconds, copy_seconds, onednn_seconds, bytes, flops; /* onednn_seconds 0: none to compare */
 };
 
 static void *take(struct layer *layer, size_t bytes)
 {
-    must(backend->alloc(layer->device, bytes, &layer->memory[layer->count]));
+    must(backend->alloc(device, bytes, &layer->memory[layer->count]));
     return layer->memory[layer->count++];
 }
 
@@ -66,16 +68,21 @@ static void *take_values(struct layer *layer, int64_t count, enum dtype dtype, u
         else
             memcpy(values + 2 * i, (char *)&bits + 2, 2);
     }
-    must(backend->upload(layer->device, there, values, bytes));
-    must(backend->wait(layer->device));
+    must(backend->upload(device, there, values, bytes));
+    must(backend->wait(device));
     free(values);
     return there;
 }
 
-static void layer_open(struct layer *layer, struct device *device, const struct op_impl *impl,
-                       const struct op_case *one, enum dtype dtype)
+/* Layers of one or three channels are a network's first. */
+static bool wants_in_grad(const struct op_case *one)
 {
-    *layer = (struct layer){.device = device, .impl = impl};
+    return one->in.c > 3;
+}
+
+static void layer_open(struct layer *layer, const struct op_impl *impl, const struct op_case *one, enum dtype dtype)
+{
+    *layer = (struct layer){.impl = impl};
     const int inputs = op_case_inputs(one);
     const struct shape out = op_case_out(one);
     const struct op_desc desc = {.params = &one->params,
@@ -84,7 +91,7 @@ static void layer_open(struct layer *layer, struct device *device, const struct 
                                  .in_count = inputs,
                                  .dtype = dtype,
                                  .training = true,
-                                 .in_grad = {true, inputs > 1}};
+                                 .in_grad = {wants_in_grad(one), inputs > 1}};
     struct op_needs needs = {0};
     must(layer->impl->prepare(device, &desc, &layer->call.state, &needs));
     struct op_weight weights[OP_MAX_WEIGHTS];
@@ -92,7 +99,7 @@ static void layer_open(struct layer *layer, struct device *device, const struct 
     double weight_bytes = 0.0;
     for (int i = 0; i < inputs; i++) {
         layer->call.in[i] = take_values(layer, shape_count(one->in), dtype, 1 + (unsigned)i);
-        layer->call.in_grad[i] = take_values(layer, shape_count(one->in), dtype, 3);
+        layer->call.in_grad[i] = desc.in_grad[i] ? take_values(layer, shape_count(one->in), dtype, 3) : NULL;
     }
     layer->call.out = take_values(layer, shape_count(out), dtype, 4);
     layer->call.out_grad = take_values(layer, shape_count(out), dtype, 5);
@@ -108,52 +115,82 @@ static void layer_open(struct layer *layer, struct device *device, const struct 
     layer->call.training = true;
     const double each = (double)dtype_bytes(dtype);
     bench_op_bytes(one->kind, &one->params, each * (double)shape_count(one->in), each * (double)shape_count(out),
-                   weight_bytes, true, layer->bytes);
+                   weight_bytes, wants_in_grad(one), layer->bytes);
     layer->flops[0] = op_table[one->kind].flops(&one->params, desc.in, out);
-    layer->flops[1] = 2 * layer->flops[0];
+    layer->flops[1] = (1 + wants_in_grad(one)) * layer->flops[0];
 }
 
 static void layer_close(struct layer *layer)
 {
     layer->impl->release(layer->call.state);
     for (int i = 0; i < layer->count; i++)
-        backend->release(layer->device, layer->memory[i]);
+        backend->release(device, layer->memory[i]);
 }
 
-static double seconds_of(struct layer *layer, int (*pass)(struct device *, const struct op_call *))
+/* One thread's own time, which other programs disturb less. */
+static double seconds_now(void)
+{
+    struct timespec time;
+    if (threads > 1 || backend != &backend_cpu)
+        return clock_seconds();
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+static double best_of(void (*pass)(void *context), void *context)
 {
     double best = 1e9;
-    const double start = clock_seconds();
+    const double start = seconds_now();
     const int queued = backend->synchronous ? 1 : QUEUED;
-    for (int i = 0; i < ROUNDS && (i < 3 || clock_seconds() - start < seconds_each); i++) {
-        const double begin = clock_seconds();
+    for (int i = 0; i < ROUNDS && (i < 3 || seconds_now() - start < seconds_each); i++) {
+        const double begin = seconds_now();
         for (int k = 0; k < queued; k++)
-            must(pass(layer->device, &layer->call));
-        must(backend->wait(layer->device));
-        const double took = (clock_seconds() - begin) / queued;
+            pass(context);
+        must(backend->wait(device));
+        const double took = (seconds_now() - begin) / queued;
         if (took < best)
             best = took;
     }
     return best;
 }
 
+static void run_pass(void *context)
+{
+    struct layer *layer = context;
+    must(layer->pass(device, &layer->call));
+}
+
+static double seconds_of(struct layer *layer, int (*pass)(struct device *, const struct op_call *))
+{
+    layer->pass = pass;
+    return best_of(run_pass, layer);
+}
+
+static double onednn_seconds(const struct op_case *one, enum dtype dtype, bool backward)
+{
+    struct onednn *layer = onednn_open(one, dtype, wants_in_grad(one), threads);
+    const double seconds = layer ? best_of(backward ? onednn_backward : onednn_forward, layer) : 0.0;
+    onednn_close(layer);
+    return seconds;
+}
+
 /* Copying moves its bytes twice: read and written. The backend's addition copies with all threads. */
-static double copy_seconds(struct device *device, double bytes)
+static double copy_seconds(double bytes)
 {
     struct op_case one = {.kind = OP_ADD, .in = {1, 1, 1, (int)(bytes / 2 / sizeof(float))}};
     struct layer layer;
-    layer_open(&layer, device, backend->ops[OP_ADD], &one, DT_F32);
+    layer_open(&layer, backend->ops[OP_ADD], &one, DT_F32);
     layer.call.in_grad[1] = NULL;
     const double best = seconds_of(&layer, layer.impl->backward);
     layer_close(&layer);
     return best;
 }
 
-static double pass_seconds(struct device *device, const struct op_impl *impl, const struct op_case *one,
-                           enum dtype dtype, bool backward, double *bytes, double *flops)
+static double pass_seconds(const struct op_impl *impl, const struct op_case *one, enum dtype dtype, bool backward,
+                           double *bytes, double *flops)
 {
     struct layer layer;
-    layer_open(&layer, device, impl, one, dtype);
+    layer_open(&layer, impl, one, dtype);
     must(impl->forward(device, &layer.call));
     const double seconds = seconds_of(&layer, backward ? impl->backward : impl->forward);
     *bytes = layer.bytes[backward];
@@ -162,18 +199,16 @@ static double pass_seconds(struct device *device, const struct op_impl *impl, co
     return seconds;
 }
 
-static int bench_layer(struct device *device, const struct op_case *one, enum dtype dtype, struct result *results)
+static int bench_layer(const struct op_case *one, enum dtype dtype, struct result *results)
 {
     const bool product = one->kind == OP_CONV2D || one->kind == OP_LINEAR;
-    const struct op_impl *onednn = one->kind == OP_CONV2D ? &cpu_onednn_conv2d : &cpu_onednn_linear;
     for (int backward = 0; backward < 2; backward++) {
         struct result *result = &results[backward];
         *result = (struct result){.name = one->name, .dtype = dtype_name(dtype), .backward = backward};
         double bytes, flops;
-        if (backend == &backend_cpu && (product))
-            result->onednn_seconds = pass_seconds(device, onednn, one, dtype, backward, &bytes, &flops);
-        result->seconds = pass_seconds(device, backend->ops[one->kind], one, dtype, backward, &bytes, &flops);
-        result->copy_seconds = copy_seconds(device, bytes);
+        XX result->onednn_seconds = onednn_seconds(one, dtype, backward);
+        result->seconds = pass_seconds(backend->ops[one->kind], one, dtype, backward, &bytes, &flops);
+        result->copy_seconds = copy_seconds(bytes);
         result->bytes = bytes;
         result->flops = product ? flops : 0.0;
     }
@@ -181,7 +216,7 @@ static int bench_layer(struct device *device, const struct op_case *one, enum dt
 }
 
 /* The most floating-point operations a second in each dtype that there are results of; 0: none. */
-static void measure_tops(struct device *device, const struct result *results, int count, double tops[static DT_COUNT])
+static void measure_tops(const struct result *results, int count, double tops[static DT_COUNT])
 {
     for (int dtype = 0; dtype <= DT_F16; dtype++) {
         struct bench_ceiling ceiling = {0};
@@ -245,10 +280,9 @@ int main(int count, char **words)
         count -= 2;
     }
     const char *part = count > 1 ? words[1] : "", *path = getenv("BENCH_JSON");
-    struct device *device;
     struct result results[RESULTS];
     int found = 0;
-    const int threads = count > 2 ? atoi(words[2]) : cpu_count();
+    threads = count > 2 ? atoi(words[2]) : cpu_count();
     must(backend_open(device_name, threads, &backend, &device));
     for (int i = 0; i < op_layer_count; i++)
         for (int dtype = 0; dtype <= DT_F16 && found + 2 <= RESULTS; dtype++) {
@@ -258,10 +292,10 @@ int main(int count, char **words)
                 continue;
             if (!backend->synchronous)
                 layer.in.n *= LARGER;
-            found += bench_layer(device, &layer, (enum dtype)dtype, &results[found]);
+            found += bench_layer(&layer, (enum dtype)dtype, &results[found]);
         }
     double tops[DT_COUNT] = {0};
-    measure_tops(device, results, found, tops);
+    measure_tops(results, found, tops);
     print_results(results, found, tops);
     if (path)
         write_results(path, results, found, tops);

@@ -337,7 +337,7 @@ struct backend {
     /* index: which device; threads: 0 for all (CPU). On failure *device is NULL. */
     int (*open)(struct device **device, int index, int threads);
     void (*close)(struct device *device); /* accepts NULL */
-    /* One line for the person: "AMD EPYC, 2 threads, AVX-512 bf16, oneDNN 2.6.3". */
+    /* One line for the person: "AMD EPYC, 2 threads, AVX-512 bf16". */
     void (*describe)(const struct device *device, char *text, size_t bytes);
     /* Whether the device computes in this dtype at all, and whether it has it in hardware. */
     bool (*supports)(const struct device *device, enum dtype dtype, bool *in_hardware);

@@ -125,8 +125,8 @@ static double l2_norm(const float *x, int64_t count)
 }
 
 /* A ReLU whose input is within rounding of 0 may open here and close there, and with it a whole path: PyTorch's own
- * float32 norms differ from these float64 ones by up to 3.3e-3. The order of our sums takes the same side in ResNet-34
- * as that of oneDNN without AVX-512: 7.23e-3 and 7.22e-3 for the same weight. */
+ * float32 norms differ from these float64 ones by up to 3.3e-3. Some order of sums takes another side in ResNet-34:
+ * 7.23e-3 for one weight. */
 static void check_gradient_norms(struct plan *plan, const struct vectors *vectors)
 {
     const double relative = 1e-2;

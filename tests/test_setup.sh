@@ -74,13 +74,8 @@ stand_in apt-get 'echo "E: Unable to locate package"; exit 100'
 ends 69 'the package manager fails, in its own words' 'E: Unable to locate package'
 
 machine none 0
-stand_in dpkg-query 'case $3 in *Version*) echo 3.6.1-1 ;; *) shift 3; for p; do echo "$p installed"; done ;; esac'
-ends 69 'a oneDNN of another interface' '2.x'
-
-machine none 0
 rm "$top/bin/dpkg-query" "$top/bin/apt-get"
 stand_in pkg-config
-stand_in cc
 ends 0 'no Debian, but the libraries are there'
 stand_in pkg-config 'exit 1'
 ends 69 'no Debian, and a library is missing' 'inih'

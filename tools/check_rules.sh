@@ -18,7 +18,7 @@ includes() {
                 "stddef.h stdint.h stdio.h stdlib.h string.h sys/stat.h sys/types.h time.h unistd.h"
             shared = "base.h op.h augment.h random.h backend.h"
             disk = "file.h log.h" # the cache of plans
-            vendor = "^(dnnl|oneapi/|cuda|cudnn|cublas|nccl|curand|nvml|nvrtc|nvtx)"
+            vendor = "^(cuda|cudnn|cublas|nccl|curand|nvml|nvrtc|nvtx)"
         }
         FNR == 1 { folder = FILENAME; sub("/[^/]*$", "", folder); name = substr(FILENAME, length(folder) + 2) }
         pass == 1 && folder == "include" && !(name in level) && match($0, /Level [0-9]+/) {
@@ -33,10 +33,8 @@ includes() {
             system_header = index($0, "<" target ">") > 0
         }
         system_header && folder == "include" && !one_of(target, libc) { breach("a header in include/ includes libc only, not <" target ">") }
-        system_header && target == "dnnl.h" && FILENAME == "bench/bench_conv.c" { next } # the yardstick
-        system_header && target ~ vendor && folder !~ /^kernels\/(cpu|cuda)$/ { breach("<" target "> is for kernels/ alone") }
-        system_header && folder == "kernels/cpu" && target ~ /^(cuda|cudnn|cublas|nccl)/ { breach("<" target "> is of the other backend") }
-        system_header && folder == "kernels/cuda" && target ~ /^(dnnl|oneapi)/ { breach("<" target "> is of the other backend") }
+        system_header && target ~ /^(dnnl|oneapi)/ && folder != "bench" { breach("<" target "> is for bench/ alone, to compare with") }
+        system_header && target ~ vendor && folder != "kernels/cuda" { breach("<" target "> is for kernels/cuda/ alone") }
         system_header { next }
 
         target ~ /\.(c|cpp|cu)$/ { breach("a source file is never included: " target); next }

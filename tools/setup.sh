@@ -1,12 +1,13 @@
 #!/bin/sh
 # Finds the Debian packages that a purpose needs and are missing, and installs them when it may.
-#   tools/setup.sh [build] [test] [lint] [clang] [slurm] [-n]        -n: only name them
+#   tools/setup.sh [build] [test] [lint] [clang] [slurm] [bench] [-n]        -n: only name them
 # As root or with a sudo that asks no password it installs. Otherwise it prints the command and ends with 69.
 set -u
 
-packages_build='gcc libc6-dev pkg-config libinih-dev libpng-dev zlib1g-dev libjansson-dev libdnnl-dev libjpeg62-turbo-dev libarchive-dev libcairo2-dev'
+packages_build='gcc libc6-dev pkg-config libinih-dev libpng-dev zlib1g-dev libjansson-dev libjpeg62-turbo-dev libarchive-dev libcairo2-dev'
 packages_test='libcmocka-dev perl g++ zstd'
 packages_clang='clang libomp-dev'
+packages_bench='libdnnl-dev' # oneDNN, which bench_ops compares our kernels with where it is there
 packages_slurm='slurmctld slurmd slurm-client slurm-wlm-basic-plugins munge' # for tests/test_slurm.sh, on loopback
 packages_lint="clang-format-14 cppcheck shellcheck $packages_clang"
 libraries='inih libpng zlib jansson' # what pkg-config calls those of packages_build
@@ -19,6 +20,7 @@ for word in "${@:-build}"; do
     lint) wanted="$wanted $packages_lint" ;;
     clang) wanted="$wanted $packages_clang" ;;
     slurm) wanted="$wanted $packages_slurm" ;;
+    bench) wanted="$wanted $packages_bench" ;;
     '') ;;
     -n) dry=yes ;;
     *) sed -n '2,4s/^# //p' "$0" >&2 && exit 64 ;;
@@ -30,11 +32,11 @@ say() { echo "setup: $*" >&2; }
 # Without Debian's package manager: go on where the libraries are there anyway.
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
     # shellcheck disable=SC2086 # a list of words
-    if pkg-config --exists $libraries 2>/dev/null && echo '#include <dnnl.h>' | ${CC:-cc} -E - >/dev/null 2>&1; then
+    if pkg-config --exists $libraries 2>/dev/null; then
         exit 0
     fi
     say "this is not Debian, and not all libraries were found. Needed: a C11 compiler, make, pkg-config and the"
-    say "development files of inih, libpng, zlib, jansson, oneDNN 2.x; for the tests cmocka and perl's prove"
+    say "development files of inih, libpng, zlib, jansson; for the tests cmocka and perl's prove"
     exit 69
 fi
 
@@ -83,10 +85,3 @@ if [ -n "$missing" ]; then
         fi
     fi
 fi
-
-case " $wanted " in *' libdnnl-dev '*)
-    case $(dpkg-query -W -f '${Version}' libdnnl-dev 2>/dev/null) in
-    2.*) ;;
-    *) say "oneDNN here is $(dpkg-query -W -f '${Version}' libdnnl-dev); evenkeel is written for 2.x (Debian 12)" && exit 69 ;;
-    esac ;;
-esac

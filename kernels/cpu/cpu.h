@@ -1,9 +1,8 @@
-/* cpu: what the files of the CPU backend share: the device, oneDNN's errors, and the fixed division of long arrays that
- * makes every sum independent of the number of threads. Private to kernels/cpu/. */
+/* cpu: what the files of the CPU backend share: the device, and the fixed division of long arrays that makes
+ * every sum independent of the number of threads. Private to kernels/cpu/. */
 #ifndef CPU_H
 #define CPU_H
 #include "backend.h"
-#include <dnnl.h>
 
 /* A long array is always cut into the same chunks; each chunk's sums are added up in order afterwards. */
 enum { CHUNK_COUNT = 512, CHUNK_LEAST = 4096, CHUNK_STEP = SKETCH_STRETCH };
@@ -15,8 +14,7 @@ struct chunk_sums {
 
 struct device {
     int threads;
-    dnnl_engine_t engine;
-    dnnl_stream_t stream;
+    const struct tile_set *set;           /* whose kernels compute products (tile.h) */
     struct chunk_sums chunk[CHUNK_COUNT]; /* of the reduction in progress */
 };
 
@@ -50,16 +48,6 @@ static inline int next_task(int *next)
 
 /* The sum of the chunks in order. */
 struct chunk_sums chunk_total(const struct device *device, int chunks);
-
-const char *dnnl_status_text(dnnl_status_t status);
-#define DNNL_TRY(call)                                                                                                 \
-    do {                                                                                                               \
-        dnnl_status_t dnnl_try_ = (call);                                                                              \
-        if (dnnl_try_ != dnnl_success)                                                                                 \
-            return FAIL(dnnl_try_ == dnnl_out_of_memory ? ERR_MEMORY : ERR_DEVICE,                                     \
-                        "oneDNN: %s failed: %s; report this with the output of `evenkeel devices`", #call,             \
-                        dnnl_status_text(dnnl_try_));                                                                  \
-    } while (0)
 
 extern const struct op_impl cpu_conv2d, cpu_linear, cpu_norm, cpu_relu, cpu_pool, cpu_add, cpu_dropout;
 

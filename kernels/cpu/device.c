@@ -2,27 +2,12 @@
  * nothing of what operations compute. */
 #include "tile.h"
 #include <ctype.h>
-#include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
 enum { ALIGNMENT = 256, HUGE_PAGE = 2 << 20, MODEL_BYTES = 96 };
-
-const char *dnnl_status_text(dnnl_status_t status)
-{
-    static const char *const texts[] = {
-        [dnnl_success] = "success",
-        [dnnl_out_of_memory] = "out of memory",
-        [dnnl_invalid_arguments] = "invalid arguments",
-        [dnnl_unimplemented] = "not implemented",
-        [dnnl_iterator_ends] = "no more implementations",
-        [dnnl_runtime_error] = "runtime error",
-        [dnnl_not_required] = "not required",
-    };
-    return (unsigned)status < COUNT_OF(texts) && texts[status] ? texts[status] : "unknown status";
-}
 
 struct chunk_sums chunk_total(const struct device *device, int chunks)
 {
@@ -37,38 +22,21 @@ struct chunk_sums chunk_total(const struct device *device, int chunks)
 
 static void device_close(struct device *device)
 {
-    if (!device)
-        return;
-    if (device->stream)
-        dnnl_stream_destroy(device->stream);
-    if (device->engine)
-        dnnl_engine_destroy(device->engine);
     free(device);
-}
-
-static int device_start(struct device *device)
-{
-    DNNL_TRY(dnnl_engine_create(&device->engine, dnnl_cpu, 0));
-    DNNL_TRY(dnnl_stream_create(&device->stream, device->engine, dnnl_stream_in_order));
-    return OK;
 }
 
 static int device_open(struct device **device, int index, int threads)
 {
+    const struct tile_set *set;
     *device = NULL;
+    TRY(tile_best_set(&set));
     if (index != 0)
         return FAIL(ERR_DEVICE, "cpu:%d: there is one CPU device; use cpu", index);
     struct device *opened = calloc(1, sizeof *opened);
     if (!opened)
         return FAIL(ERR_MEMORY, "cpu: out of memory for the device; close other programs");
+    opened->set = set;
     opened->threads = threads > 0 ? threads : cpu_count();
-    /* For oneDNN, which asks OpenMP; the loops here name their threads. */
-    omp_set_num_threads(opened->threads);
-    int status = device_start(opened);
-    if (status < 0) {
-        device_close(opened);
-        return status;
-    }
     *device = opened;
     return OK;
 }
@@ -95,45 +63,19 @@ static void cpu_model_name(char name[static MODEL_BYTES])
     fclose(file);
 }
 
-/* Best first. oneDNN's sets contain one another, and it honours the limit a user may have set (DNNL_MAX_CPU_ISA). */
-static const struct instruction_set {
-    const char *name;
-    unsigned mask;
-} instruction_sets[] = {
-    {"AMX bf16", dnnl_cpu_isa_avx512_core_amx},
-    {"AVX-512 bf16", dnnl_cpu_isa_avx512_core_bf16},
-    {"AVX-512", dnnl_cpu_isa_avx512_core},
-    {"AVX2", dnnl_cpu_isa_avx2},
-    {"SSE4.1", dnnl_cpu_isa_sse41},
-};
-
-static bool cpu_has(unsigned mask)
-{
-    return ((unsigned)dnnl_get_effective_cpu_isa() & mask) == mask;
-}
-
 static void device_describe(const struct device *device, char *text, size_t bytes)
 {
     char name[MODEL_BYTES];
     cpu_model_name(name);
-    const char *set = "no SIMD";
-    for (int i = COUNT_OF(instruction_sets) - 1; i >= 0; i--)
-        if (cpu_has(instruction_sets[i].mask))
-            set = instruction_sets[i].name;
-    const char *own = tile_kernel_of(DT_BF16)  ? ", own kernels (bf16, fp32)"
-                      : tile_kernel_of(DT_F32) ? ", own kernels (fp32)"
-                                               : "";
-    const dnnl_version_t *version = dnnl_version();
-    snprintf(text, bytes, "%s, %d thread%s, %s%s, oneDNN %d.%d.%d", name, device->threads,
-             device->threads == 1 ? "" : "s", set, own, version->major, version->minor, version->patch);
+    snprintf(text, bytes, "%s, %d thread%s, %s", name, device->threads, device->threads == 1 ? "" : "s",
+             device->set->name);
 }
 
-/* oneDNN computes bf16 from AVX-512 on; without the bf16 instructions it emulates them, slower than fp32. */
+/* Every CPU can keep numbers in bf16; those without the instructions multiply them in fp32, which takes longer. */
 static bool device_supports(const struct device *device, enum dtype dtype, bool *in_hardware)
 {
-    (void)device;
-    *in_hardware = dtype == DT_F32 || (dtype == DT_BF16 && cpu_has(dnnl_cpu_isa_avx512_core_bf16));
-    return dtype == DT_F32 || (dtype == DT_BF16 && cpu_has(dnnl_cpu_isa_avx512_core));
+    *in_hardware = dtype == DT_F32 || (dtype == DT_BF16 && device->set->multiplies_bf16);
+    return dtype == DT_F32 || dtype == DT_BF16;
 }
 
 static size_t device_available(const struct device *device)
@@ -191,10 +133,10 @@ static int device_zero(struct device *device, void *memory, size_t bytes)
     return OK;
 }
 
-/* Every call here is done when it returns; oneDNN's stream on a CPU is too, but only waiting promises it. */
+/* Every call here is done when it returns. */
 static int device_wait(struct device *device)
 {
-    DNNL_TRY(dnnl_stream_wait(device->stream));
+    (void)device;
     return OK;
 }
 

@@ -33,7 +33,7 @@ static void store_block(const struct pass_run *run, const struct unit *unit, int
     const struct direct_pass *pass = run->pass;
     const struct window *window = &pass->window;
     const struct shape out = pass->out;
-    const ptrdiff_t each = window->number_bytes, pixel_bytes = out.c * each;
+    const ptrdiff_t each = window->number_bytes, pixel_bytes = pass->out_numbers * each;
     struct tile_store store = {.to = (char *)run->out + block * BLOCK * each,
                                .to_apart = pass->out_step * pixel_bytes,
                                .sums = sums,
@@ -140,9 +140,30 @@ static void run_pass(struct device *device, struct pass_run *run)
     }
 }
 
-static int direct_forward(struct device *device, const struct op_call *call)
+/* What a call means for one group: its channels, its weights. */
+static struct op_call group_call(const struct direct *direct, const struct op_call *call, int group)
 {
-    const struct direct *direct = call->state;
+    const ptrdiff_t each = (ptrdiff_t)dtype_bytes(direct->kernel->dtype), weights = direct_weight_count(direct);
+    const ptrdiff_t in = group * direct->in.c * each, out = group * direct->out.c * each;
+    struct op_call part = *call;
+    part.in[0] = (char *)call->in[0] + in;
+    part.out = (char *)call->out + out;
+    part.weight[0] = (char *)call->weight[0] + group * weights * each;
+    if (direct->bias)
+        part.weight[1] = (float *)call->weight[1] + group * direct->out.c;
+    if (!call->weight_grad[0])
+        return part;
+    part.out_grad = (char *)call->out_grad + out;
+    if (call->in_grad[0])
+        part.in_grad[0] = (char *)call->in_grad[0] + in;
+    part.weight_grad[0] = call->weight_grad[0] + group * weights;
+    if (direct->bias)
+        part.weight_grad[1] = call->weight_grad[1] + group * direct->out.c;
+    return part;
+}
+
+static void forward(struct device *device, const struct direct *direct, const struct op_call *call)
+{
     struct pass_run run = {
         .kernel = direct->kernel,
         .pass = &direct->forward,
@@ -153,6 +174,15 @@ static int direct_forward(struct device *device, const struct op_call *call)
         .scratch = call->scratch,
     };
     run_pass(device, &run);
+}
+
+static int direct_forward(struct device *device, const struct op_call *call)
+{
+    const struct direct *direct = call->state;
+    for (int group = 0; group < direct->groups; group++) {
+        const struct op_call part = group_call(direct, call, group);
+        forward(device, direct, &part);
+    }
     return OK;
 }
 
@@ -166,8 +196,6 @@ static size_t right_bytes(const struct direct *direct)
 
 static void backward_data(struct device *device, const struct direct *direct, const struct op_call *call)
 {
-    if (direct->data_gaps)
-        memset(call->in_grad[0], 0, (size_t)shape_count(direct->in) * dtype_bytes(direct->kernel->dtype));
     for (int i = 0; i < direct->data_count; i++) {
         const struct direct_pass *pass = &direct->data[i];
         char *right = (char *)call->scratch + pass->right_first;
@@ -187,19 +215,26 @@ static void backward_data(struct device *device, const struct direct *direct, co
 static int direct_backward(struct device *device, const struct op_call *call)
 {
     const struct direct *direct = call->state;
-    direct_grad_run(device, direct, call);
-    if (call->in_grad[0])
-        backward_data(device, direct, call);
+    if (call->in_grad[0] && direct->data_gaps)
+        memset(call->in_grad[0], 0,
+               (size_t)(shape_count(direct->in) * direct->groups) * dtype_bytes(direct->kernel->dtype));
+    for (int group = 0; group < direct->groups; group++) {
+        const struct op_call part = group_call(direct, call, group);
+        direct_grad_run(device, direct, &part);
+        if (call->in_grad[0])
+            backward_data(device, direct, &part);
+    }
     return OK;
 }
 
 /* ---- preparing ---- */
 
-static int pass_init(struct direct_pass *pass, const struct tile_kernel *kernel, struct shape source, struct shape grid,
+static int pass_init(struct direct_pass *pass, const struct direct *direct, struct shape source, struct shape grid,
                      int step, struct tap *taps, int tap_count, enum pack_kind kind)
 {
     struct window *window = &pass->window;
-    window_init(window, kernel, source, grid, step, taps, tap_count, kind, BLOCK, false, UNIT_POSITIONS);
+    window_init(window, direct->kernel, source, direct->groups, grid, step, taps, tap_count, kind, BLOCK, false,
+                UNIT_POSITIONS);
     pass->column_tiles = ceil_div(pass->out.c, TILE);
     pass->in_place = direct_in_place(window);
     const int used_taps = window->kind == PACK_PIXELS ? tap_count : 1;
@@ -258,10 +293,14 @@ static int data_init(struct direct *direct, const union op_params *params, int t
         return OK;
     }
     struct direct_pass *pass = &direct->data[direct->data_count];
-    *pass = (struct direct_pass){
-        .out = in, .out_top = top, .out_left = left, .out_step = stride, .right_first = right_bytes(direct)};
+    *pass = (struct direct_pass){.out = in,
+                                 .out_numbers = in.c * direct->groups,
+                                 .out_top = top,
+                                 .out_left = left,
+                                 .out_step = stride,
+                                 .right_first = right_bytes(direct)};
     direct->data_count++;
-    return pass_init(pass, direct->kernel, direct->out, grid, 1, taps, count, stride == 1 ? PACK_NOTHING : PACK_PIXELS);
+    return pass_init(pass, direct, direct->out, grid, 1, taps, count, stride == 1 ? PACK_NOTHING : PACK_PIXELS);
 }
 
 static int direct_build(struct device *device, struct direct *direct, const union op_params *params,
@@ -271,9 +310,10 @@ static int direct_build(struct device *device, struct direct *direct, const unio
     const int tap_count = params->conv2d.kernel_h * params->conv2d.kernel_w, stride = params->conv2d.stride;
     if (!taps)
         return FAIL(ERR_MEMORY, "cpu: out of memory for a layer's description; close other programs");
-    const bool few = direct->in.c < direct->kernel->depth && tap_count > 1;
-    direct->forward = (struct direct_pass){.out = direct->out, .out_step = 1};
-    TRY(pass_init(&direct->forward, direct->kernel, direct->in, direct->out, stride, taps, tap_count,
+    const bool few = (direct->in.c < direct->kernel->depth && tap_count > 1) || stride > STEP_MOST;
+    direct->forward =
+        (struct direct_pass){.out = direct->out, .out_numbers = direct->out.c * direct->groups, .out_step = 1};
+    TRY(pass_init(&direct->forward, direct, direct->in, direct->out, stride, taps, tap_count,
                   few ? PACK_WINDOWS : PACK_NOTHING));
     if (!direct->tap_stride)
         direct->tap_stride = few ? direct->in.c : direct->forward.window.channels;
@@ -285,6 +325,9 @@ static int direct_build(struct device *device, struct direct *direct, const unio
     if (!again)
         return FAIL(ERR_MEMORY, "cpu: out of memory for a layer's description; close other programs");
     TRY(direct_grad_init(direct, stride, again, tap_count));
+    direct->data = desc->in_grad[0] ? malloc((size_t)tap_count * sizeof *direct->data) : NULL;
+    if (desc->in_grad[0] && !direct->data)
+        return FAIL(ERR_MEMORY, "cpu: out of memory for a layer's description; close other programs");
     for (int i = 0; desc->in_grad[0] && i < stride * stride; i++)
         TRY(data_init(direct, params, i / stride, i % stride));
     size_t largest = direct_grad_scratch(&direct->grad, device->threads);
@@ -309,6 +352,7 @@ static void direct_release(void *state)
         window_release(&direct->data[i].window);
         free(direct->data[i].offset);
     }
+    free(direct->data);
     direct_grad_release(&direct->grad);
     free(direct);
 }
@@ -321,17 +365,17 @@ static int prepare(struct device *device, const struct op_desc *desc, const stru
     if (!direct)
         return FAIL(ERR_MEMORY, "cpu: out of memory for a layer's description; close other programs");
     *direct = *model;
-    direct->kernel = tile_kernel_of(desc->dtype);
+    direct->kernel = tile_kernel_of(device->set, desc->dtype);
     direct->training = desc->training;
     const int status = direct_build(device, direct, params, desc, needs);
     if (status < 0) {
         direct_release(direct);
         return status;
     }
-    needs->weight[0].count = direct_weight_count(direct);
+    needs->weight[0].count = direct_weight_count(direct) * direct->groups;
     needs->weight[0].dtype = desc->dtype;
     if (direct->bias) {
-        needs->weight[1].count = direct->out.c;
+        needs->weight[1].count = direct->out.c * direct->groups;
         needs->weight[1].dtype = DT_F32;
     }
     *state = direct;
@@ -341,12 +385,15 @@ static int prepare(struct device *device, const struct op_desc *desc, const stru
 static int conv_prepare(struct device *device, const struct op_desc *desc, void **state, struct op_needs *needs)
 {
     const union op_params *params = desc->params;
+    const int groups = params->conv2d.groups;
+    const struct shape in = desc->in[0], out = desc->out;
     const struct direct model = {
-        .layer.impl = &cpu_direct_conv2d,
-        .in = desc->in[0],
-        .out = desc->out,
+        .conv.impl = &cpu_direct,
+        .in = {in.n, in.h, in.w, in.c / groups},
+        .out = {out.n, out.h, out.w, out.c / groups},
+        .groups = groups,
         .pack_taps = params->conv2d.kernel_h * params->conv2d.kernel_w,
-        .pack_channels = desc->in[0].c,
+        .pack_channels = in.c / groups,
         .bias = params->conv2d.bias,
     };
     return prepare(device, desc, &model, params, state, needs);
@@ -358,9 +405,9 @@ static int linear_prepare(struct device *device, const struct op_desc *desc, voi
     const struct shape in = desc->in[0];
     const union op_params one = {.conv2d = {.filters = desc->out.c, .kernel_h = 1, .kernel_w = 1, .stride = 1}};
     const struct direct model = {
-        .layer.impl = &cpu_direct_linear,
         .in = {in.n, 1, 1, in.h * in.w * in.c},
         .out = desc->out,
+        .groups = 1,
         .pack_taps = in.h * in.w,
         .pack_channels = in.c,
         .tap_stride = in.c,
@@ -369,14 +416,7 @@ static int linear_prepare(struct device *device, const struct op_desc *desc, voi
     return prepare(device, desc, &model, &one, state, needs);
 }
 
-bool direct_covers(enum op_kind kind, const struct op_desc *desc)
-{
-    if (!tile_kernel_of(desc->dtype))
-        return false;
-    return kind == OP_LINEAR || (desc->params->conv2d.groups == 1 && desc->params->conv2d.stride <= STEP_MOST);
-}
-
-const struct op_impl cpu_direct_conv2d = {
+const struct op_impl cpu_direct = {
     .prepare = conv_prepare,
     .forward = direct_forward,
     .backward = direct_backward,
@@ -385,7 +425,7 @@ const struct op_impl cpu_direct_conv2d = {
     .unpack = direct_unpack,
 };
 
-const struct op_impl cpu_direct_linear = {
+const struct op_impl cpu_linear = {
     .prepare = linear_prepare,
     .forward = direct_forward,
     .backward = direct_backward,

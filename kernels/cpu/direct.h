@@ -6,13 +6,14 @@
  * panel it multiplies with; the weights' gradient is written in this order. */
 #ifndef CPU_DIRECT_H
 #define CPU_DIRECT_H
-#include "layer.h"
+#include "conv.h"
 #include "window.h"
 
 /* A product of a window's entries and right factors, whose results go to every out_step-th pixel of an image. */
 struct direct_pass {
     struct window window;
     struct shape out;
+    int out_numbers; /* from one pixel of the results to the next: out.c, or those of all groups */
     int out_top, out_left, out_step;
     int column_tiles; /* of results: 16 channels each */
     int steps;
@@ -40,21 +41,19 @@ struct direct_grad {
 };
 
 struct direct {
-    struct layer layer;
+    struct conv conv; /* of convolutions alone */
     const struct tile_kernel *kernel;
-    struct shape in, out;                     /* as the products see them: a linear layer's are pixels */
+    struct shape in, out;                     /* of a group, as the products see them: a linear layer's are pixels */
+    int groups;                               /* one after another, as if each were a layer */
     int pack_taps, pack_channels, tap_stride; /* canonical weights are {out.c, channels, taps}; numbers between taps */
     bool bias;
     struct direct_pass forward;
-    struct direct_pass data[STEP_MOST * STEP_MOST]; /* one for each remainder of stride */
+    struct direct_pass *data; /* one for each remainder of stride that a tap has; owned */
     int data_count;
     bool data_gaps; /* pixels that no tap reaches */
     bool training;
     struct direct_grad grad;
 };
-
-/* Whether these kernels have what the layer asks for, on this CPU. */
-bool direct_covers(enum op_kind kind, const struct op_desc *desc);
 
 /* direct_grad.c */
 int direct_grad_init(struct direct *direct, int stride, struct tap *taps, int tap_count);
@@ -62,14 +61,14 @@ void direct_grad_release(struct direct_grad *grad);
 size_t direct_grad_scratch(const struct direct_grad *grad, int threads);
 void direct_grad_run(struct device *device, const struct direct *direct, const struct op_call *call);
 
-/* direct_weights.c: between the layouts of weights. */
+/* direct_weights.c: between the layouts of weights, of all groups. */
 void direct_pack(const void *state, int weight, float *own, const float *canonical);
 void direct_unpack(const void *state, int weight, float *canonical, const float *own);
 /* Fills a pass's own right factors from the weights. */
 void direct_transpose(struct device *device, const struct direct *direct, const struct direct_pass *pass,
                       const void *weights, void *right);
 
-/* Elements of the weights in their layout. */
+/* Elements of a group's weights in their layout. */
 int64_t direct_weight_count(const struct direct *direct);
 
 /* Whether left factors are read where they lie: not in long rows whose starts share few sets of the cache. */

@@ -340,8 +340,9 @@ int direct_grad_init(struct direct *direct, int stride, struct tap *taps, int ta
     const enum pack_kind kind = direct->forward.window.kind == PACK_WINDOWS ? PACK_WINDOWS
                                 : in.c % depth == 0 && out.c % depth == 0   ? PACK_NOTHING
                                                                             : PACK_PIXELS;
-    window_init(&grad->window, kernel, in, out, stride, taps, tap_count, kind, depth, true, GRAD_POSITIONS);
-    window_init(&grad->grads, kernel, out, out, 1, one, 1,
+    window_init(&grad->window, kernel, in, direct->groups, out, stride, taps, tap_count, kind, depth, true,
+                GRAD_POSITIONS);
+    window_init(&grad->grads, kernel, out, direct->groups, out, 1, one, 1,
                 grad->window.kind == PACK_NOTHING ? PACK_NOTHING : PACK_PIXELS, depth, true, GRAD_POSITIONS);
     grad->taps = grad->window.kind == PACK_PIXELS ? tap_count : 1;
     grad->number_blocks = ceil_div(grad->window.channels, BLOCK);

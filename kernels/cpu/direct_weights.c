@@ -9,14 +9,16 @@ int64_t direct_weight_count(const struct direct *direct)
     return (int64_t)forward->right_bytes / forward->window.number_bytes;
 }
 
-/* The element of a filter's number `deep` of all steps. */
+/* The element of a filter's number `deep` of all steps; filters of all groups are counted through. */
 static int64_t place(const struct direct *direct, int filter, int64_t deep)
 {
     const struct tile_kernel *kernel = direct->kernel;
+    const int64_t group_first = filter / direct->out.c * direct_weight_count(direct);
+    filter %= direct->out.c;
     const int each = direct->forward.window.number_bytes, block = filter / BLOCK;
     const int tiles = block_tiles(direct->forward.column_tiles, block);
     const int64_t tile = deep / kernel->depth * tiles + filter % BLOCK / TILE;
-    return (block_first(direct->forward.steps, block) + tile * TILE_BYTES) / each +
+    return group_first + (block_first(direct->forward.steps, block) + tile * TILE_BYTES) / each +
            tile_index(kernel, (int)(deep % kernel->depth), filter % TILE);
 }
 
@@ -24,11 +26,11 @@ void direct_pack(const void *state, int weight, float *own, const float *canonic
 {
     const struct direct *direct = state;
     if (weight > 0) {
-        memcpy(own, canonical, (size_t)direct->out.c * sizeof(float));
+        memcpy(own, canonical, (size_t)(direct->groups * direct->out.c) * sizeof(float));
         return;
     }
-    memset(own, 0, (size_t)direct_weight_count(direct) * sizeof(float));
-    for (int filter = 0; filter < direct->out.c; filter++)
+    memset(own, 0, (size_t)(direct_weight_count(direct) * direct->groups) * sizeof(float));
+    for (int filter = 0; filter < direct->groups * direct->out.c; filter++)
         for (int c = 0; c < direct->pack_channels; c++)
             for (int t = 0; t < direct->pack_taps; t++)
                 own[place(direct, filter, (int64_t)t * direct->tap_stride + c)] = *canonical++;
@@ -38,10 +40,10 @@ void direct_unpack(const void *state, int weight, float *canonical, const float 
 {
     const struct direct *direct = state;
     if (weight > 0) {
-        memcpy(canonical, own, (size_t)direct->out.c * sizeof(float));
+        memcpy(canonical, own, (size_t)(direct->groups * direct->out.c) * sizeof(float));
         return;
     }
-    for (int filter = 0; filter < direct->out.c; filter++)
+    for (int filter = 0; filter < direct->groups * direct->out.c; filter++)
         for (int c = 0; c < direct->pack_channels; c++)
             for (int t = 0; t < direct->pack_taps; t++)
                 *canonical++ = own[place(direct, filter, (int64_t)t * direct->tap_stride + c)];

@@ -1,5 +1,5 @@
 /* norm: batch normalisation with fused addition and rectifier: y = relu?((x - mean) / sqrt(var + eps) * w + b +
- * addend). Own loops: oneDNN's has no addend, and its sums depend on the number of threads. Knows nothing of the graph.
+ * addend). Knows nothing of the graph.
  *
  * Passes over memory: forward reads x twice (statistics, result) and writes y; backward reads x, dy and y twice (sums,
  * result) and writes dx. Where the addend's gradient is wanted, the first pass writes it and the second reads it

@@ -1,6 +1,6 @@
-/* pool: maximum, average and global average over windows of an NHWC image. Own loops, channels in vectors:
- * oneDNN's maximum neither passes NaN on nor says which of equal values won. The backward pass gathers, for every input
- * pixel, from the windows that cover it, so it needs no zeroed buffer and no order between threads. */
+/* pool: maximum, average and global average over windows of an NHWC image. Channels in vectors. The
+ * backward pass gathers, for every input pixel, from the windows that cover it, so it needs no zeroed buffer and no
+ * order between threads. */
 #include "lanes.h"
 #include <math.h>
 #include <stdlib.h>

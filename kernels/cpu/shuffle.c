@@ -1,5 +1,6 @@
 /* shuffle: see shuffle.h. */
 #include "shuffle.h"
+#include "tile.h"
 
 #ifdef __AVX512BW__
 #include <immintrin.h>
@@ -99,5 +100,12 @@ void shuffle_fill(char *to, ptrdiff_t to_apart, const char *from, ptrdiff_t from
         for (int t = 0; t < tiles; t++, tile += to_apart)
             _mm512_storeu_si512(tile, pairs(from + 32 * t, from + from_bytes + 32 * t));
     }
+}
+
+void shuffle_lay(float *to, const float *sums)
+{
+    for (int half = 0; half < 4; half++)
+        shuffle_64((char *)(to + half / 2 * 8 * BLOCK + half % 2 * TILE), BLOCK * sizeof(float),
+                   (const char *)(sums + half % 2 * 8 * BLOCK + half / 2 * TILE), BLOCK * sizeof(float));
 }
 #endif

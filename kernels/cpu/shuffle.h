@@ -2,7 +2,7 @@
  * AVX-512 is, as every kernel that needs it. Distances between rows are in bytes. */
 #ifndef CPU_SHUFFLE_H
 #define CPU_SHUFFLE_H
-#include "cpu.h"
+#include <stddef.h>
 
 /* Transposes 16x16 numbers of 32 bits, 8x8 of 64 bits. */
 void shuffle_32(char *to, ptrdiff_t to_bytes, const char *from, ptrdiff_t from_bytes);
@@ -12,4 +12,5 @@ void shuffle_64(char *to, ptrdiff_t to_bytes, const char *from, ptrdiff_t from_b
 void shuffle_transpose(void *to, const void *from);
 void shuffle_turn(char *to, ptrdiff_t to_bytes, const char *from, ptrdiff_t from_bytes);
 void shuffle_fill(char *to, ptrdiff_t to_apart, const char *from, ptrdiff_t from_bytes, int count, int tiles);
+void shuffle_lay(float *to, const float *sums);
 #endif

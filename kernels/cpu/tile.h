@@ -54,12 +54,28 @@ struct tile_kernel {
     void (*lay)(float *to, const float *sums);
 };
 
-/* The kernel that this program and CPU have for a dtype; NULL: none. */
-const struct tile_kernel *tile_kernel_of(enum dtype dtype);
+/* An instruction set, and its kernel for a dtype; NULL: it has none of its own, or is not compiled in. */
+struct tile_set {
+    const char *name, *option; /* for people; as the variable EVENKEEL_CPU names it */
+    bool multiplies_bf16;
+    bool (*there)(void); /* on this CPU */
+    const struct tile_kernel *(*kernel)(enum dtype dtype);
+};
 
-/* Of one instruction set each; NULL: not compiled in, or not there. */
-const struct tile_kernel *tile_amx(void);
-const struct tile_kernel *tile_avx512(void);
+/* The best set that this CPU has and EVENKEEL_CPU permits. An unknown name there is an error. */
+int tile_best_set(const struct tile_set **set);
+
+/* The kernel of a set for a dtype, or that of the best set below it which has one: never NULL in fp32 and bf16. */
+const struct tile_kernel *tile_kernel_of(const struct tile_set *set, enum dtype dtype);
+
+const struct tile_kernel *tile_amx(enum dtype dtype);
+const struct tile_kernel *tile_bf16(enum dtype dtype);
+const struct tile_kernel *tile_avx512(enum dtype dtype);
+const struct tile_kernel *tile_avx2(enum dtype dtype);
+const struct tile_kernel *tile_plain(enum dtype dtype);
+
+/* tile_bf16.c's, for AMX too, which comes with the same instructions. */
+void tile_bf16_store(const struct tile_store *store);
 
 static inline int ceil_div(int64_t value, int64_t unit)
 {

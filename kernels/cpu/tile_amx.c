@@ -5,9 +5,6 @@
 
 #if defined(__AMX_BF16__) || defined(__AMXBF16__)
 #include <immintrin.h>
-#include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 /* What ldtilecfg reads: all eight tiles are 16 rows of 64 bytes. */
 struct tile_config {
@@ -92,57 +89,26 @@ static void amx_multiply(const struct tile_product *product)
         multiply(product, false, false);
 }
 
-/* Results' numbers are two bytes wide: a register holds a row. */
-static void amx_store(const struct tile_store *store)
-{
-    const __m512 bias0 = _mm512_loadu_ps(store->bias), bias1 = _mm512_loadu_ps(store->bias + TILE);
-    const __mmask32 wanted = (__mmask32)(0xFFFFFFFFu >> (BLOCK - store->width));
-    const float *sums = store->sums;
-    char *to = store->to;
-    for (int r = 0; r < store->count; r++, sums += store->sums_apart * BLOCK, to += store->to_apart) {
-        const __m512 low = _mm512_add_ps(_mm512_loadu_ps(sums), bias0);
-        const __m512 high = _mm512_add_ps(_mm512_loadu_ps(sums + TILE), bias1);
-        const __m512i both = (__m512i)_mm512_cvtne2ps_pbh(high, low);
-        if (store->width == BLOCK)
-            _mm512_storeu_si512(to, both);
-        else
-            _mm512_mask_storeu_epi16(to, wanted, both);
-    }
-}
-
-static void amx_lay(float *to, const float *sums)
-{
-    for (int half = 0; half < 4; half++)
-        shuffle_64((char *)(to + half / 2 * 8 * BLOCK + half % 2 * TILE), BLOCK * sizeof(float),
-                   (const char *)(sums + half % 2 * 8 * BLOCK + half / 2 * TILE), BLOCK * sizeof(float));
-}
-
-/* The system keeps room for a process's tiles only once it has asked; threads started later inherit that. */
-static bool permitted(void)
-{
-    enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 };
-    return syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
-}
-
-const struct tile_kernel *tile_amx(void)
+const struct tile_kernel *tile_amx(enum dtype dtype)
 {
     static const struct tile_kernel kernel = {
         .dtype = DT_BF16,
-        .depth = STEP_BYTES / 2,
+        .depth = BLOCK,
         .begin = amx_begin,
         .end = amx_end,
         .multiply = amx_multiply,
-        .store = amx_store,
+        .store = tile_bf16_store,
         .transpose = shuffle_transpose,
         .turn = shuffle_turn,
         .fill = shuffle_fill,
-        .lay = amx_lay,
+        .lay = shuffle_lay,
     };
-    return permitted() ? &kernel : NULL;
+    return dtype == DT_BF16 ? &kernel : NULL;
 }
 #else
-const struct tile_kernel *tile_amx(void)
+const struct tile_kernel *tile_amx(enum dtype dtype)
 {
+    (void)dtype;
     return NULL;
 }
 #endif

@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* What a product may read beyond the last entry of a unit. */
-enum { SLACK = BLOCK, PIECE = 256, MANY_STEPS = 8, LOOSE = 32 };
+enum { SLACK = BLOCK, PIECE = 256, MANY_STEPS = 8, LOOSE = 32, UNIT_BYTES = 1 << 20 };
 
 /* ---- geometry ---- */
 
@@ -56,12 +56,14 @@ static bool lies_ready(const struct window *window)
            window->image.c % window->depth == 0;
 }
 
-void window_init(struct window *window, const struct tile_kernel *kernel, struct shape image, struct shape grid,
-                 int step, struct tap *taps, int tap_count, enum pack_kind kind, int row_unit, bool even, int positions)
+void window_init(struct window *window, const struct tile_kernel *kernel, struct shape image, int groups,
+                 struct shape grid, int step, struct tap *taps, int tap_count, enum pack_kind kind, int row_unit,
+                 bool even, int positions)
 {
-    assert(step <= STEP_MOST);
+    assert(step <= STEP_MOST || kind == PACK_WINDOWS);
     *window = (struct window){.kind = kind,
                               .image = image,
+                              .pixel_numbers = image.c * groups,
                               .pixels = (int64_t)image.n * image.h * image.w,
                               .grid_h = grid.h,
                               .grid_w = grid.w,
@@ -87,11 +89,17 @@ void window_init(struct window *window, const struct tile_kernel *kernel, struct
     } else {
         window->side = best_side(grid.w, image.n, row_unit, even);
     }
-    find_phases(window);
+    if (window->kind == PACK_PIXELS)
+        find_phases(window);
     const int numbers = window->kind == PACK_WINDOWS ? image.c * tap_count : image.c;
     window->tap_steps = ceil_div(numbers, window->depth);
     window->channels = window->tap_steps * window->depth;
+    /* Long entries are of few positions. */
+    if (kind == PACK_WINDOWS && positions > UNIT_BYTES / (window->channels * window->number_bytes))
+        positions = UNIT_BYTES / (window->channels * window->number_bytes);
     window->band = ceil_div(positions, window->grid_w * window->side);
+    if (window->band < 1)
+        window->band = 1;
     if (window->band > window->grid_h)
         window->band = window->grid_h;
     window->band_count = ceil_div(window->grid_h, window->band);
@@ -176,6 +184,7 @@ struct packing {
     const char *source; /* its first channel */
     ptrdiff_t pixel_bytes;
     size_t used_bytes, entry_bytes; /* of an entry: from the source, and in all */
+    size_t bordered_bytes;          /* of a pixel of a bordered image */
 };
 
 static inline void copy_entry(char *to, const char *from, size_t used, size_t all)
@@ -228,20 +237,30 @@ static void pack_pixels(const struct packing *packing, const struct unit *unit, 
     memset(to, 0, SLACK * packing->entry_bytes);
 }
 
+static void copy_pixels(const struct packing *packing, char *to, const char *from, int count)
+{
+    const size_t each = packing->bordered_bytes;
+    if (packing->pixel_bytes == (ptrdiff_t)each)
+        memcpy(to, from, (size_t)count * each);
+    else
+        for (; count > 0; count--, to += each, from += packing->pixel_bytes)
+            memcpy(to, from, each);
+}
+
 /* One image's rows that a unit reads, with their border: what follows then need not look at borders. */
 static void pack_border(const struct packing *packing, const struct unit *unit, int image, char *to)
 {
     const struct window *window = packing->window;
     const int left = -window->taps[0].w, top = unit->first_row * window->step + window->tap_top;
-    const size_t pixel_bytes = (size_t)packing->pixel_bytes, row_bytes = (size_t)window->bordered_w * pixel_bytes;
+    const size_t pixel_bytes = packing->bordered_bytes, row_bytes = (size_t)window->bordered_w * pixel_bytes;
     const int right = window->bordered_w - left - window->image.w;
     const int begin = left < 0 ? -left : 0, end = right < 0 ? window->image.w + right : window->image.w;
     for (int r = 0; r < (unit->rows - 1) * window->step + window->tap_rows; r++, to += row_bytes) {
         const int row = top + r;
         memset(to, 0, row_bytes);
         if (row >= 0 && row < window->image.h && end > begin)
-            memcpy(to + (size_t)(begin + left) * pixel_bytes,
-                   row_of(packing, image, row) + begin * packing->pixel_bytes, (size_t)(end - begin) * pixel_bytes);
+            copy_pixels(packing, to + (size_t)(begin + left) * pixel_bytes,
+                        row_of(packing, image, row) + begin * packing->pixel_bytes, end - begin);
     }
 }
 
@@ -260,9 +279,9 @@ static void pack_windows(const struct packing *packing, const struct unit *unit,
     const struct window *window = packing->window;
     const int side = window->side, grid_w = window->grid_w, tap_rows = window->tap_rows, images = unit->images;
     const size_t entry_bytes = packing->entry_bytes;
-    const size_t taps_bytes = (size_t)(window->tap_count / tap_rows) * (size_t)packing->pixel_bytes;
-    const ptrdiff_t step_bytes = window->step * packing->pixel_bytes;
-    const ptrdiff_t row_bytes = window->bordered_w * packing->pixel_bytes, image_bytes = window->bordered_h * row_bytes;
+    const ptrdiff_t pixel_bytes = (ptrdiff_t)packing->bordered_bytes, step_bytes = window->step * pixel_bytes;
+    const size_t taps_bytes = (size_t)(window->tap_count / tap_rows) * packing->bordered_bytes;
+    const ptrdiff_t row_bytes = window->bordered_w * pixel_bytes, image_bytes = window->bordered_h * row_bytes;
     char *const bordered = to + window_unit_entries(window) * (ptrdiff_t)entry_bytes;
     for (int i = 0; i < images; i++)
         pack_border(packing, unit, unit->first_image + i, bordered + i * image_bytes);
@@ -305,9 +324,10 @@ void window_pack(const struct window *window, const void *source, int number, in
     const struct packing packing = {
         .window = window,
         .source = (const char *)source + (ptrdiff_t)first_channel * each,
-        .pixel_bytes = (ptrdiff_t)window->image.c * each,
+        .pixel_bytes = (ptrdiff_t)window->pixel_numbers * each,
         .used_bytes = (size_t)numbers * (size_t)each,
         .entry_bytes = (size_t)window_entry_bytes(ceil_div(numbers, window->depth)),
+        .bordered_bytes = (size_t)window->image.c * (size_t)each,
     };
     unit->entry_bytes = (ptrdiff_t)packing.entry_bytes;
     const int64_t end = (int64_t)(unit->first_row + unit->rows) * window->grid_w;

@@ -23,6 +23,7 @@ enum { STEP_MOST = 8 };
 struct window {
     enum pack_kind kind;
     struct shape image; /* the source; PACK_NOTHING: {1, pieces, pixels of a piece, c} */
+    int pixel_numbers;  /* of the source, from one pixel to the next: image.c, or those of all groups */
     int64_t pixels;     /* of the source */
     int grid_h, grid_w, step;
     struct tap *taps; /* each row's together, in order or in reverse; owned */
@@ -48,12 +49,13 @@ struct unit {
     ptrdiff_t entry_bytes;
 };
 
-/* Fills *window, taking taps over. PACK_NOTHING becomes PACK_PIXELS where the source is not ready as it lies. row_unit:
- * a grid row of several images is made as near to a multiple of it as images allow; even: of an even number of images,
- * one of which may be missing; positions: of a unit, about. */
-void window_init(struct window *window, const struct tile_kernel *kernel, struct shape image, struct shape grid,
-                 int step, struct tap *taps, int tap_count, enum pack_kind kind, int row_unit, bool even,
-                 int positions);
+/* Fills *window, taking taps over. image.c: the channels that are read, of groups those of one. PACK_NOTHING becomes
+ * PACK_PIXELS where the source is not ready as it lies. row_unit: a grid row of several images is made as near to a
+ * multiple of it as images allow; even: of an even number of images, one of which may be missing; positions: of a unit,
+ * about. */
+void window_init(struct window *window, const struct tile_kernel *kernel, struct shape image, int groups,
+                 struct shape grid, int step, struct tap *taps, int tap_count, enum pack_kind kind, int row_unit,
+                 bool even, int positions);
 void window_release(struct window *window);
 
 /* Of a packed entry of so many steps: an odd number of cache lines where there are many, since entries in a row would
