@@ -40,41 +40,50 @@ INLINE int reads(bool backward, const struct axis *axis, int at, int tap)
         return from >= 0 && from < axis->from ? from : -1;
     }
     const int to = at + axis->pad - tap;
+    if (axis->stride == 1) /* without the division */
+        return to >= 0 && to < axis->size ? to : -1;
     return to >= 0 && to % axis->stride == 0 && to / axis->stride < axis->size ? to / axis->stride : -1;
 }
 
 /* ---- forward and by data ---- */
 
-/* A row of results: of outputs from inputs, backward of inputs' gradients from outputs'. */
-INLINE void run_row(enum dtype dtype, bool backward, const struct depthwise *layer, const struct op_call *call,
-                    int image, int row)
+/* Up to sixteen channels of a result: of an output from inputs, backward of an input's gradient from outputs'. */
+INLINE void run_channels(enum dtype dtype, bool backward, const struct depthwise *layer, const struct op_call *call,
+                         int image, int row, int w, int c, int channels)
 {
     const struct shape to = backward ? layer->in : layer->out, from = backward ? layer->out : layer->in;
     const struct axis high = height(layer), wide = width(layer);
     const void *source = backward ? call->out_grad : call->in[0], *weights = call->weight[0];
-    const float *bias = !backward && layer->params.conv2d.bias ? call->weight[1] : NULL;
-    void *results = backward ? call->in_grad[0] : call->out;
-    for (int w = 0; w < to.w; w++)
-        for (int c = 0; c < to.c; c += VEC) {
-            const int channels = to.c - c < VEC ? to.c - c : VEC;
-            vec sum = {0};
-            if (bias)
-                vec_load(&sum, bias, c, channels, DT_F32);
-            for (int kh = 0; kh < high.kernel; kh++) {
-                const int h = reads(backward, &high, row, kh);
-                for (int kw = 0; h >= 0 && kw < wide.kernel; kw++) {
-                    const int column = reads(backward, &wide, w, kw);
-                    vec value, weight;
-                    if (column < 0)
-                        continue;
-                    vec_load(&value, source, (((int64_t)image * from.h + h) * from.w + column) * from.c + c, channels,
-                             dtype);
-                    vec_load(&weight, weights, (int64_t)(kh * wide.kernel + kw) * to.c + c, channels, dtype);
-                    sum += value * weight;
-                }
-            }
-            vec_store(results, (((int64_t)image * to.h + row) * to.w + w) * to.c + c, channels, dtype, &sum);
+    vec sum = {0};
+    if (!backward && layer->params.conv2d.bias)
+        vec_load(&sum, call->weight[1], c, channels, DT_F32);
+    for (int kh = 0; kh < high.kernel; kh++) {
+        const int h = reads(backward, &high, row, kh);
+        for (int kw = 0; h >= 0 && kw < wide.kernel; kw++) {
+            const int column = reads(backward, &wide, w, kw);
+            vec value, weight;
+            if (column < 0)
+                continue;
+            vec_load(&value, source, (((int64_t)image * from.h + h) * from.w + column) * from.c + c, channels, dtype);
+            vec_load(&weight, weights, (int64_t)(kh * wide.kernel + kw) * to.c + c, channels, dtype);
+            sum += value * weight;
         }
+    }
+    vec_store(backward ? call->in_grad[0] : call->out, (((int64_t)image * to.h + row) * to.w + w) * to.c + c, channels,
+              dtype, &sum);
+}
+
+INLINE void run_row(enum dtype dtype, bool backward, const struct depthwise *layer, const struct op_call *call,
+                    int image, int row)
+{
+    const struct shape to = backward ? layer->in : layer->out;
+    for (int w = 0; w < to.w; w++) {
+        int c = 0;
+        for (; c + VEC <= to.c; c += VEC)
+            run_channels(dtype, backward, layer, call, image, row, w, c, VEC);
+        if (c < to.c)
+            run_channels(dtype, backward, layer, call, image, row, w, c, to.c - c);
+    }
 }
 
 static void run_rows(struct device *device, const struct depthwise *layer, const struct op_call *call, bool backward)
@@ -96,26 +105,33 @@ static int depthwise_forward(struct device *device, const struct op_call *call)
 
 /* ---- the gradient of the weights ---- */
 
-/* Adds one row of outputs, one tap. */
-INLINE void add_tap(enum dtype dtype, const struct depthwise *layer, const struct op_call *call, float *sums,
-                    int64_t in_row, int64_t out_row, int tap_column)
+/* Adds one row of outputs, one tap, up to sixteen channels. */
+INLINE void add_channels(enum dtype dtype, const struct depthwise *layer, const struct op_call *call, float *sums,
+                         int64_t in_row, int64_t out_row, int tap_column, int c, int channels)
 {
     const struct axis wide = width(layer);
     const int all = layer->out.c;
-    for (int c = 0; c < all; c += VEC) {
-        const int channels = all - c < VEC ? all - c : VEC;
-        vec sum, value, grad;
-        vec_load(&sum, sums, c, channels, DT_F32);
-        for (int w = 0; w < layer->out.w; w++) {
-            const int column = reads(false, &wide, w, tap_column);
-            if (column < 0)
-                continue;
-            vec_load(&value, call->in[0], (in_row * layer->in.w + column) * all + c, channels, dtype);
-            vec_load(&grad, call->out_grad, (out_row * layer->out.w + w) * all + c, channels, dtype);
-            sum += value * grad;
-        }
-        vec_store(sums, c, channels, DT_F32, &sum);
+    vec sum, value, grad;
+    vec_load(&sum, sums, c, channels, DT_F32);
+    for (int w = 0; w < layer->out.w; w++) {
+        const int column = reads(false, &wide, w, tap_column);
+        if (column < 0)
+            continue;
+        vec_load(&value, call->in[0], (in_row * layer->in.w + column) * all + c, channels, dtype);
+        vec_load(&grad, call->out_grad, (out_row * layer->out.w + w) * all + c, channels, dtype);
+        sum += value * grad;
     }
+    vec_store(sums, c, channels, DT_F32, &sum);
+}
+
+INLINE void add_tap(enum dtype dtype, const struct depthwise *layer, const struct op_call *call, float *sums,
+                    int64_t in_row, int64_t out_row, int tap_column)
+{
+    int c = 0;
+    for (; c + VEC <= layer->out.c; c += VEC)
+        add_channels(dtype, layer, call, sums, in_row, out_row, tap_column, c, VEC);
+    if (c < layer->out.c)
+        add_channels(dtype, layer, call, sums, in_row, out_row, tap_column, c, layer->out.c - c);
 }
 
 INLINE void add_bias(enum dtype dtype, const struct depthwise *layer, const struct op_call *call, float *sums,
