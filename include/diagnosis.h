@@ -3,6 +3,7 @@
 #ifndef DIAGNOSIS_H
 #define DIAGNOSIS_H
 #include "experiment.h"
+#include "table.h"
 
 struct diagnosis {
     enum cause cause, first_guess; /* with and without experiments */
@@ -17,6 +18,9 @@ struct diagnosis {
 
 /* Judges a run directory by what it recorded. ERR_NO_INPUT, ERR_DATA: not a run, or one that cannot be judged. */
 int diagnose_run(struct diagnosis *diagnosis, const char *run);
+/* The same of its steps.csv and results.csv, where they have been read already; NaN columns may be added to them. */
+int diagnose_tables(struct diagnosis *diagnosis, const char *run, const struct config *config, struct table *steps,
+                    struct table *results);
 /* Goes on with experiments from the run's last checkpoint; budget is a share of the updates the run has done. */
 int diagnose_probe(struct diagnosis *diagnosis, const char *run, double budget);
 /* The settings that mend what was found, as a command line has them: those of the trial that proved it, or what is

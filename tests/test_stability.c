@@ -95,6 +95,20 @@ static void test_words(void **state)
     }
 }
 
+/* An epoch of one step: no two steps stand next to each other, and nothing is said that is not known. */
+static void test_steps_without_neighbours(void **state)
+{
+    (void)state;
+    char *text = draw_csv(300, 1, flat), texts[STABILITY_TEXTS][STABILITY_TEXT];
+    struct stability got;
+    sum_up(text, &got);
+    const int count = stability_say(&got, texts);
+    for (int k = 0; k < count; k++)
+        assert_null(strstr(texts[k], "nan"));
+    assert_true(count == 0 || strstr(texts[2], "cannot be told"));
+    free(text);
+}
+
 static void test_figures(void **state)
 {
     (void)state;
@@ -146,6 +160,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_words),
+        cmocka_unit_test(test_steps_without_neighbours),
         cmocka_unit_test(test_figures),
         cmocka_unit_test(test_little_or_nothing),
     };

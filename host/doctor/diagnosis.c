@@ -3,6 +3,24 @@
 
 #include "evidence.h"
 
+static void examine(struct diagnosis *diagnosis, const struct evidence *evidence)
+{
+    diagnosis->steps = evidence->steps;
+    diagnosis->count = doctor_examine(evidence, diagnosis->found);
+    if (diagnosis->count > 0)
+        diagnosis->cause = diagnosis->first_guess = diagnosis->found[0].cause;
+}
+
+int diagnose_tables(struct diagnosis *diagnosis, const char *run, const struct config *config, struct table *steps,
+                    struct table *results)
+{
+    struct evidence evidence;
+    *diagnosis = (struct diagnosis){0};
+    TRY(evidence_of(&evidence, run, config, steps, results));
+    examine(diagnosis, &evidence);
+    return OK;
+}
+
 int diagnose_run(struct diagnosis *diagnosis, const char *run)
 {
     struct config config = {0};
@@ -11,12 +29,8 @@ int diagnose_run(struct diagnosis *diagnosis, const char *run)
     int status = train_load_config(&config, run, NULL, 0);
     if (status == OK)
         status = evidence_open(&files, run, &config);
-    if (status == OK) {
-        diagnosis->steps = files.evidence.steps;
-        diagnosis->count = doctor_examine(&files.evidence, diagnosis->found);
-        if (diagnosis->count > 0)
-            diagnosis->cause = diagnosis->first_guess = diagnosis->found[0].cause;
-    }
+    if (status == OK)
+        examine(diagnosis, &files.evidence);
     evidence_close(&files);
     config_free(&config);
     return status;

@@ -157,6 +157,14 @@ static int follow(struct table *table, const char *run, const char *name)
     return table_follow(table, path);
 }
 
+static void take_tables(struct evidence *evidence, struct table *steps, struct table *results)
+{
+    take_steps(steps, evidence);
+    evidence->noise_scale = noise_scale(steps);
+    take_results(results, evidence);
+    take_plan(evidence->config, evidence);
+}
+
 int evidence_follow(struct evidence_files *files, const char *run)
 {
     TRY(follow(&files->steps, run, "steps.csv"));
@@ -164,10 +172,16 @@ int evidence_follow(struct evidence_files *files, const char *run)
     if (!files->facts_read)
         TRY(read_log(run, &files->evidence));
     files->facts_read = true;
-    take_steps(&files->steps, &files->evidence);
-    files->evidence.noise_scale = noise_scale(&files->steps);
-    take_results(&files->results, &files->evidence);
-    take_plan(files->evidence.config, &files->evidence);
+    take_tables(&files->evidence, &files->steps, &files->results);
+    return OK;
+}
+
+int evidence_of(struct evidence *evidence, const char *run, const struct config *config, struct table *steps,
+                struct table *results)
+{
+    *evidence = (struct evidence){.config = config};
+    TRY(read_log(run, evidence));
+    take_tables(evidence, steps, results);
     return OK;
 }
 

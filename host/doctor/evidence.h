@@ -15,5 +15,8 @@ struct evidence_files {
 int evidence_open(struct evidence_files *files, const char *run, const struct config *config);
 /* Reads what steps.csv and results.csv have got since evidence_open; what the run said of its data stays. */
 int evidence_follow(struct evidence_files *files, const char *run);
+/* Evidence alone, of tables that have been read already. */
+int evidence_of(struct evidence *evidence, const char *run, const struct config *config, struct table *steps,
+                struct table *results);
 void evidence_close(struct evidence_files *files);
 #endif

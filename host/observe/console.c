@@ -305,6 +305,7 @@ static void next_lines(const struct config *config, const struct train_state *st
     }
     bool validated = !isnan(state->best_accuracy) || state->best_epoch < 0;
     line("next", "%s doctor %s --probe", program, folder);
+    line("", "%s report %s", program, folder);
     line("", "%s eval %s%s", program, folder, validated ? "" : " --data FOLDER");
     line("", "%s predict %s IMAGE.png", program, folder);
     if (end == END_EPOCHS)

@@ -167,6 +167,11 @@ static void say_advice(const struct stability *stability, char text[STABILITY_TE
             "would have half of it. That explains the jitter, not whether the learning rate is right: one too high "
             "or too low can look the same.",
             100.0 * fmin(1.0, last->phi.value));
+    else if (isnan(last->phi.value))
+        snprintf(
+            text, STABILITY_TEXT,
+            "How much of the jitter from step to step is chance cannot be told: too few steps stand next to each other "
+            "within an epoch.");
     else
         snprintf(
             text, STABILITY_TEXT,

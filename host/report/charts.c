@@ -199,6 +199,27 @@ static void chart_split(struct maker *maker)
     end(maker, chart);
 }
 
+static void chart_noise(struct maker *maker)
+{
+    struct noise_series noise;
+    noise_over_time(maker->arena, maker->facts, &noise);
+    const double images = steps_column(maker->facts, "samples")[0];
+    struct chart *chart = begin(maker, "noise", "Gradient noise scale: the batch size that would pay",
+                                "Far below it a batch twice as large needs half the steps; above it larger batches "
+                                "hardly help. It grows as a run "
+                                "converges. Whiskers: 95 %.");
+    chart->y.title = "images";
+    chart->y.scale = CHART_LOG10;
+    struct chart_series *series =
+        chart_series_add(chart, CHART_SPREAD, CHART_BROWN, "", noise.count, noise.step, noise.value);
+    if (series) {
+        series->low = noise.low;
+        series->high = noise.high;
+    }
+    chart_limit_add(chart, images, CHART_INK, arena_format(maker->arena, "this run's batch, %.0f", images));
+    end(maker, chart);
+}
+
 static void chart_speed(struct maker *maker)
 {
     struct chart *chart =
@@ -263,6 +284,7 @@ void run_charts(struct charts *charts, const struct run_facts *facts)
                "which its gradient says "
                "anything.",
                "|step| / |weights|", "update_ratio", CHART_PURPLE);
+    chart_noise(&maker);
     chart_speed(&maker);
     chart_balance(&maker);
 }

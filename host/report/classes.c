@@ -149,7 +149,7 @@ static void put_line(FILE *page, const struct confusion *confusion, const struct
     fprintf(page,
             "</th><td class=\"bar\"><div><i class=\"c-blue\" style=\"width:%.1f%%\"></i><u "
             "style=\"left:%.1f%%;width:%.1f%%\"></u>"
-            "</div></td><td class=\"n\">%.1f&#160;%%</td><td class=\"n soft\">%lld of %lld</td><td class=\"soft\">",
+            "</div></td><td class=\"n\">%.1f&#160;%%</td><td class=\"n soft of\">%lld of %lld</td><td class=\"soft\">",
             100.0 * line->accuracy, 100.0 * line->low, 100.0 * (line->high - line->low), 100.0 * line->accuracy,
             (long long)line->correct, (long long)line->images);
     if (line->taken_for >= 0) {

@@ -26,7 +26,7 @@ static int read_all(struct run_facts *facts)
     facts_read_classes(facts);
     if (facts->steps.row_count == 0)
         facts->problem = "no step has been recorded yet";
-    else if (diagnose_run(&facts->diagnosis, facts->path) < 0)
+    else if (diagnose_tables(&facts->diagnosis, facts->path, &facts->config, &facts->steps, &facts->results) < 0)
         facts->problem = arena_text(&facts->arena, fail_text());
     return OK;
 }

@@ -20,7 +20,7 @@ static const struct {
     {"decay", "loss", 0, NAN, ""},
     {"small_steps", "update", 0, NAN, ""},
     {"stuck", "loss", 0, NAN, ""},
-    {"noise_scale", "split", 0, NAN, ""},
+    {"noise_scale", "noise", 0, NAN, ""},
     {"early_drop", "rate", 0, NAN, ""},
     {"setback", "loss", 0, NAN, ""},
     {"overfitting", "loss", 0, NAN, ""},
@@ -39,7 +39,6 @@ void page_finding_figure(FILE *page, const struct run_facts *facts, int finding)
             continue;
         struct chart chart = *found;
         chart.id = arena_format(&charts.arena, "finding-%d", finding + 1);
-        chart.how = "";
         if (views[i].steps && (double)(symptom->step + views[i].steps) < chart.x.high)
             chart.x.high = (double)(symptom->step + views[i].steps);
         chart.event_count = 0;

@@ -137,3 +137,32 @@ void split_over_time(struct arena *arena, const struct run_facts *facts, struct 
         split->trend[i] = here.trend.value;
     }
 }
+
+void noise_over_time(struct arena *arena, const struct run_facts *facts, struct noise_series *noise)
+{
+    enum { POINTS = 60 };
+    const int64_t rows = facts->steps.row_count;
+    const double *step = steps_column(facts, "step"), *grad = steps_column(facts, "noise_grad");
+    const double *trace = steps_column(facts, "noise_trace");
+    int64_t *measured = arena_push(arena, (size_t)(rows + 1) * sizeof *measured), count = 0;
+    double **arrays[] = {&noise->step, &noise->value, &noise->low, &noise->high};
+    for (int i = 0; i < COUNT_OF(arrays); i++)
+        *arrays[i] = arena_push(arena, (POINTS + 1) * sizeof(double));
+    noise->count = 0;
+    for (int64_t i = 0; i < rows; i++)
+        if (isfinite(grad[i]) && isfinite(trace[i]))
+            measured[count++] = i;
+    if (count < NOISE_MEASUREMENTS)
+        return;
+    const int64_t places = count - NOISE_MEASUREMENTS, points = places < POINTS ? places + 1 : POINTS;
+    for (int64_t k = 0; k < points; k++) {
+        const int64_t at = points > 1 ? places * k / (points - 1) : 0;
+        const int64_t first = measured[at], last = measured[at + NOISE_MEASUREMENTS - 1];
+        const struct estimate here = noise_scale_of(grad + first, trace + first, last - first + 1);
+        const int64_t i = noise->count++;
+        noise->step[i] = 0.5 * (step[first] + step[last]);
+        noise->value[i] = here.value > 0.0 ? here.value : NAN;
+        noise->low[i] = here.low > 0.0 && isfinite(here.high) ? here.low : NAN;
+        noise->high[i] = isfinite(here.high) ? here.high : NAN;
+    }
+}

@@ -25,4 +25,13 @@ struct split_series {
     double *sampling, *motion, *trend; /* shares, adding up to 1; NaN where they cannot be told */
 };
 void split_over_time(struct arena *arena, const struct run_facts *facts, struct split_series *split);
+
+/* Estimates of the gradient noise scale (include/fluctuation.h) over stretches of measurements. */
+enum { NOISE_MEASUREMENTS = 16 }; /* of a stretch */
+struct noise_series {
+    int64_t count;
+    double *step;               /* the middle of the stretch */
+    double *value, *low, *high; /* images; NaN where it cannot be told */
+};
+void noise_over_time(struct arena *arena, const struct run_facts *facts, struct noise_series *noise);
 #endif

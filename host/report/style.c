@@ -59,7 +59,7 @@ const char *const page_style[] = {
     ".grid line,.plot .grid{stroke:var(--grid)}.plot .axis{stroke:var(--soft);stroke-opacity:.6}\n"
     ".plot "
     "path{vector-effect:non-scaling-stroke;fill:none;stroke:var(--c);stroke-linejoin:round;stroke-linecap:round}\n"
-    ".plot .raw{stroke-width:1;stroke-opacity:.32}.plot .line{stroke-width:2}.plot "
+    ".plot .raw{stroke-width:1;stroke-opacity:.27}.plot .line{stroke-width:2}.plot "
     ".join{stroke-width:1.5;stroke-opacity:.7}\n"
     ".plot .dashed{stroke-dasharray:5 4}.plot .dots{stroke-width:6.5;stroke-dasharray:none}.plot "
     ".whisker{stroke-width:1.5;stroke-opacity:.75}\n"
@@ -126,11 +126,19 @@ const char *const page_style[] = {
     /* telephone */
     "@media(max-width:860px){.grid,.verdict{grid-template-columns:minmax(0,1fr)}}\n"
     "@media(max-width:560px){main{padding:16px 12px 40px}.card,figure{padding:14px 14px}h1{font-size:24px}"
-    ".plot.ends{padding-right:12px}.plot "
+    ".classes "
+    ".of{display:none}.lost{grid-template-columns:repeat(auto-fill,minmax(104px,1fr))}.plot.ends{padding-right:12px}."
+    "plot "
     ".end{display:none}.legend.narrow{display:flex}.tiles{grid-template-columns:1fr 1fr;"
     "gap:8px}.tiles b{font-size:20px}.tiles div{padding:10px 12px}.verdict h2{font-size:20px}}\n",
     /* paper */
-    "@media print{@page{margin:14mm}body{background:#fff;font-size:11pt}main{max-width:none;padding:0}"
-    ".card,figure,.tiles div{break-inside:avoid;border-color:#ccc}h2{break-after:avoid}"
-    "*{-webkit-print-color-adjust:exact;print-color-adjust:exact}}\n",
+    "@media print{@page{margin:12mm}body{background:#fff;font-size:10pt;--ground:#fff}main{max-width:none;padding:0}"
+    ".card,figure,.tiles div{break-inside:avoid;border-color:#ccc}.card:has(.lost,.settings){break-inside:auto}"
+    ".verdict.card{border-left-color:var(--bad)}.verdict.healthy{border-left-color:var(--good)}"
+    "h2,.lead{break-after:avoid}h2{margin-top:24px}.grid,.verdict{grid-template-columns:repeat(2,minmax(0,1fr));gap:"
+    "12px}"
+    ".verdict.healthy,.verdict.none{grid-template-columns:1fr}.tiles{grid-template-columns:repeat(6,1fr);gap:8px}"
+    ".tiles div{padding:8px 10px}.tiles b{font-size:17px}.card,figure{padding:12px 14px}.plot.ends{padding-right:84px}"
+    ".classes "
+    ".of{display:none}.scroll{overflow:visible}*{-webkit-print-color-adjust:exact;print-color-adjust:exact}}\n",
     NULL};

@@ -76,7 +76,7 @@ static void put_value(FILE *page, const struct chart_axis *axis, double value)
 
 void svg_ends(const struct drawing *drawing)
 {
-    struct end_label labels[ENDS];
+    struct end_label labels[ENDS] = {0};
     int count = 0;
     for (int i = 0; i < drawing->chart->series_count; i++)
         if (is_named_at_its_end(&drawing->chart->series[i]))

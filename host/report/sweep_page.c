@@ -1,6 +1,7 @@
 /* sweep_page: the page of a sweep: what to take and why, the figures beside the batch size, the table. */
 #include "sections.h"
 
+#include <jansson.h>
 #include <math.h>
 #include <string.h>
 
@@ -89,6 +90,19 @@ static void put_page(FILE *page, const struct sweep_table *table)
     charts_free(&charts);
 }
 
+/* The target that the sweep's own table was made with; NaN where there is no table yet: then it is chosen as there. */
+static double read_target(const struct sweep *sweep)
+{
+    char path[PATH_BYTES];
+    if (sweep_file(sweep, "sweep.json", path) < 0)
+        return NAN;
+    json_t *table = json_load_file(path, 0, NULL);
+    const json_t *target = json_object_get(table, "target_loss");
+    const double value = json_is_number(target) ? json_number_value(target) : NAN;
+    json_decref(table);
+    return value;
+}
+
 int report_write_sweep(const char *path_of_sweep, const char *path)
 {
     struct sweep sweep = {0};
@@ -96,7 +110,7 @@ int report_write_sweep(const char *path_of_sweep, const char *path)
     struct new_file file = {0};
     int status = sweep_read(&sweep, path_of_sweep);
     if (status >= 0)
-        status = sweep_table_make(&table, &sweep, NAN);
+        status = sweep_table_make(&table, &sweep, read_target(&sweep));
     if (status >= 0)
         status = new_file_open(&file, path);
     if (status >= 0) {
