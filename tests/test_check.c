@@ -1,12 +1,10 @@
 /* test_check: clean images give no finding; each planted fault gives the one it should, and only that. */
 #include "check.h"
+#include "fixtures.h"
 #include "random.h"
+#include "text.h"
 
-#include <setjmp.h>
-#include <stdlib.h>
-#include <string.h>
-/* cmocka wants the standard headers first */
-#include <cmocka.h>
+#include <math.h>
 
 enum { SIDE = 16, BYTES = SIDE * SIDE * 3, TRAIN = 400, VAL = 100, COUNT = TRAIN + VAL, CLASSES = 4 };
 
@@ -166,6 +164,89 @@ static void test_values(void **state)
     findings_free(&world.findings);
 }
 
+/* Brightness of each image times 1 + slope * (-1..1) to one side. */
+static void slope(int image, double strength, bool downwards)
+{
+    for (int k = 0; k < BYTES; k++) {
+        const int at = downwards ? k / 3 / SIDE : k / 3 % SIDE;
+        world.pixels[image][k] =
+            (uint8_t)(world.pixels[image][k] * (1.0 + strength * ((at + 0.5) * 2.0 / SIDE - 1.0)) * 0.7);
+    }
+}
+
+/* Lighting that falls off differently in each image is found, whichever way; what all images of a class have in common,
+ * as a sky above, is not lighting; nor is a slope too faint to matter; a few images say nothing. */
+static void test_shading(void **state)
+{
+    (void)state;
+    for (int downwards = 0; downwards < 2; downwards++) {
+        world_make();
+        for (int i = 0; i < COUNT; i++)
+            slope(i, 0.4 * (double)((i / CLASSES) % 5 - 2) / 2.0, downwards);
+        const struct finding *finding = only("shading", SEVERITY_WARN);
+        assert_true(finding->evidence[0].value > 0.45 && finding->evidence[0].value < 1.0);
+        /* The median of 0.4, 0.2, 0, 0.2, 0.4 over the square root of 3; patches are of one or two pixels, and noisy.
+         */
+        assert_true(fabs(finding->evidence[2].value - 0.2 / sqrt(3.0)) < 0.02);
+        findings_free(&world.findings);
+    }
+    world_make();
+    for (int i = 0; i < COUNT; i++)
+        slope(i, 0.2 * (world.labels[i] - 1.5), true);
+    world_check();
+    assert_int_equal(world.findings.count, 0);
+    findings_free(&world.findings);
+    world_make();
+    for (int i = 0; i < COUNT; i++) {
+        for (int k = 0; k < BYTES; k++)
+            world.pixels[i][k] = (uint8_t)(120 + world.pixels[i][k] / 64);
+        slope(i, 0.07 * (double)((i / CLASSES) % 5 - 2) / 2.0, true);
+    }
+    world_check();
+    for (int i = 0; i < world.findings.count; i++)
+        assert_string_not_equal(world.findings.list[i].name, "shading");
+    findings_free(&world.findings);
+    world_make();
+    for (int i = 0; i < COUNT; i++)
+        slope(i, 0.4 * (double)((i / CLASSES) % 5 - 2) / 2.0, true);
+    world.input.limit = 49;
+    world_check();
+    assert_int_equal(world.findings.count, 0);
+    findings_free(&world.findings);
+}
+
+/* The drawn tiles, clean and lit unevenly. */
+static void test_tiles(void **state)
+{
+    enum { EACH = 20, SIZE = 32 };
+    char path[PATH_BYTES];
+    assert_int_equal(fixture_begin(state), 0);
+    for (int lit = 0; lit < 2; lit++) {
+        const struct tiles_options options = {.per_class = EACH, .size = SIZE, .illumination = 0.75 * lit, .seed = 5};
+        const struct dataset_options opening = {.threads = 1};
+        struct dataset data;
+        struct subset all;
+        assert_true(text_copy(path, sizeof path, fixture_path(lit ? "lit" : "clean")));
+        assert_int_equal(tiles_write(path, &options), OK);
+        assert_int_equal(dataset_open(&data, path, &opening), OK);
+        assert_int_equal(subset_all(&all, &data), OK);
+        world_make();
+        world.input.train = &all;
+        world.input.val = NULL;
+        memcpy(world.input.mean, (double[]){0.4, 0.43, 0.32}, 3 * sizeof(double));
+        world_check();
+        bool found = false;
+        for (int i = 0; i < world.findings.count; i++)
+            found |= strcmp(world.findings.list[i].name, "shading") == 0;
+        assert_int_equal(found, lit);
+        assert_true(lit || world.findings.count == 0);
+        findings_free(&world.findings);
+        subset_free(&all);
+        dataset_close(&data);
+    }
+    fixture_end(state);
+}
+
 static void test_order(void **state)
 {
     (void)state;
@@ -187,7 +268,38 @@ static void test_skipped(void **state)
     world_make();
     world.data[0].skipped = skipped;
     world.data[0].skipped_count = 1;
-    assert_string_equal(only("unreadable", SEVERITY_WARN)->files[0], skipped[0]);
+    const struct finding *finding = only("unreadable", SEVERITY_WARN);
+    assert_string_equal(finding->files[0], skipped[0]);
+    assert_non_null(strstr(finding->text, "1 of the training files and 0 of the validation files"));
+    findings_free(&world.findings);
+    /* Of validation alone, where that is a data set of its own, and of both. */
+    static const char *of_val[] = {"v/1.png: 0 bytes", "v/2.png: 0 bytes"};
+    world_make();
+    world.data[1].skipped = of_val;
+    world.data[1].skipped_count = 2;
+    finding = only("unreadable", SEVERITY_FAULT);
+    assert_string_equal(finding->files[0], of_val[0]);
+    assert_int_equal(finding->file_total, 2);
+    assert_true(finding->evidence[1].value > 0.01 && finding->evidence[2].value == 2);
+    findings_free(&world.findings);
+    world_make();
+    world.data[0].skipped = skipped;
+    world.data[0].skipped_count = 1;
+    world.data[1].skipped = of_val;
+    world.data[1].skipped_count = 2;
+    finding = only("unreadable", SEVERITY_FAULT);
+    assert_int_equal(finding->file_total, 3);
+    assert_string_equal(finding->files[1], of_val[0]);
+    assert_non_null(strstr(finding->text, "1 of the training files and 2 of the validation files"));
+    findings_free(&world.findings);
+    /* Split from one data set: counted once. */
+    world_make();
+    world.data[0].skipped = skipped;
+    world.data[0].skipped_count = 1;
+    world.input.val = world.input.train;
+    world_check();
+    assert_true(world.findings.count >= 1 && strcmp(world.findings.list[0].name, "unreadable") == 0);
+    assert_int_equal(world.findings.list[0].file_total, 1);
     findings_free(&world.findings);
 }
 
@@ -195,8 +307,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_clean),   cmocka_unit_test(test_copies), cmocka_unit_test(test_near_copies),
-        cmocka_unit_test(test_classes), cmocka_unit_test(test_values), cmocka_unit_test(test_order),
-        cmocka_unit_test(test_skipped),
+        cmocka_unit_test(test_classes), cmocka_unit_test(test_values), cmocka_unit_test(test_shading),
+        cmocka_unit_test(test_tiles),   cmocka_unit_test(test_order),  cmocka_unit_test(test_skipped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,9 @@
 #define FACTS_H
 #include "check.h"
 
+/* The grid that images are looked at by: brightness of patches. */
+enum { PATCH_COLUMNS = 9, PATCH_ROWS = 8, PATCHES = PATCH_COLUMNS * PATCH_ROWS, PATCH_UNIT = 64 };
+
 struct image_facts {
     uint64_t content;   /* hash of the pixels */
     uint64_t look;      /* difference hash: which of neighbouring patches is brighter */
@@ -10,6 +13,8 @@ struct image_facts {
     float roughness;    /* mean difference of neighbours in a row over the spread; 0: flat */
     struct image_sums sums;
     int32_t sample, label;
+    uint8_t
+        patches[PATCHES]; /* mean of each, row by row, relative to all: PATCH_UNIT is the mean of the image; 0: black */
 };
 
 /* Two images, by place in facts.images. */
@@ -44,6 +49,16 @@ double facts_contrast_spread(const struct facts *facts);
 const struct dataset *facts_data(const struct facts *facts, int64_t image);
 /* The pixels of an image: in place, or read into buffer. */
 int facts_pixels(const struct facts *facts, int64_t image, uint8_t *buffer, const uint8_t **pixels);
+
+/* Shading: how much of what differs in brightness from place to place, between images of a class, is a slope from one
+ * side of the image to the other. Of the training images' median. */
+struct shading {
+    int64_t images; /* that it was taken of */
+    double share;   /* of the variance of the patches, 0..1 */
+    double depth;   /* standard deviation of the slope's values, relative to the image's mean */
+};
+/* ERR_MEMORY. */
+int facts_shading(const struct facts *facts, struct shading *shading);
 
 struct rule {
     const char *name;

@@ -39,11 +39,11 @@ static int grey(const uint8_t *pixel, int c)
     return c == 3 ? (77 * pixel[0] + 150 * pixel[1] + 29 * pixel[2]) >> 8 : pixel[0];
 }
 
-/* Mean luminance of a patch of a 9 x 8 grid, in 1/256 levels. */
+/* Mean luminance of a patch of the grid, in 1/256 levels. */
 static int64_t patch(const uint8_t *pixels, struct shape image, int column, int line)
 {
-    const int x0 = column * image.w / 9, y0 = line * image.h / 8;
-    int x1 = (column + 1) * image.w / 9, y1 = (line + 1) * image.h / 8;
+    const int x0 = column * image.w / PATCH_COLUMNS, y0 = line * image.h / PATCH_ROWS;
+    int x1 = (column + 1) * image.w / PATCH_COLUMNS, y1 = (line + 1) * image.h / PATCH_ROWS;
     x1 = x1 > x0 ? x1 : x0 + 1;
     y1 = y1 > y0 ? y1 : y0 + 1;
     int64_t sum = 0;
@@ -53,18 +53,20 @@ static int64_t patch(const uint8_t *pixels, struct shape image, int column, int 
     return sum * 256 / ((int64_t)(x1 - x0) * (y1 - y0));
 }
 
-static uint64_t look(const uint8_t *pixels, struct shape image)
+/* Fills look and patches. */
+static void look_at(struct image_facts *one, const uint8_t *pixels, struct shape image)
 {
-    uint64_t bits = 0;
-    for (int line = 0; line < 8; line++) {
-        int64_t left = patch(pixels, image, 0, line);
-        for (int column = 1; column < 9; column++) {
-            int64_t right = patch(pixels, image, column, line);
-            bits = bits << 1 | (right > left);
-            left = right;
-        }
+    int64_t mean[PATCHES], sum = 0;
+    for (int i = 0; i < PATCHES; i++) {
+        mean[i] = patch(pixels, image, i % PATCH_COLUMNS, i / PATCH_COLUMNS);
+        sum += mean[i];
+        if (i % PATCH_COLUMNS > 0)
+            one->look = one->look << 1 | (mean[i] > mean[i - 1]);
     }
-    return bits;
+    for (int i = 0; i < PATCHES && sum > 0; i++) {
+        const int64_t relative = (2 * mean[i] * PATCH_UNIT * PATCHES + sum) / (2 * sum); /* rounded */
+        one->patches[i] = (uint8_t)(relative < 255 ? relative : 255);
+    }
 }
 
 /* Mean absolute difference of neighbours in a row, channel by channel, in levels. Photographs have 0.1 to 0.6 standard
@@ -103,7 +105,7 @@ static int measure_one(void *context, int64_t i)
         one->spread = (float)(sqrt(fmax(0.0, (double)squares / values - mean * mean)) / 255.0);
         one->roughness = one->spread > 0.0f ? (float)(neighbours(at, image) / 255.0) / one->spread : 0.0f;
         one->content = hash(at, (size_t)shape_count(image));
-        one->look = look(at, image);
+        look_at(one, at, image);
     }
     free(buffer);
     return status;

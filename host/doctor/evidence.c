@@ -39,6 +39,7 @@ static const struct {
     {"conflicting-labels", CAUSE_LABELS},
     {"leak", CAUSE_LEAKAGE},
     {"order", CAUSE_ORDER},
+    {"shading", CAUSE_ILLUMINATION},
 };
 
 static void take_image_finding(const json_t *event, struct evidence *evidence)

@@ -1,0 +1,101 @@
+/* shading: lighting that falls off to one side, told from what is in the images. Lighting is smooth: of the differences
+ * in brightness between images of a class (what they have in common, as a sky above, is taken off first) it adds to
+ * those that run across the whole image. Judges nothing. */
+#include "facts.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+/* Mean of the relative brightness of each patch over a class. */
+struct common {
+    double patch[PATCHES];
+    int64_t count;
+};
+
+/* A patch's place, -1..1 about the centre. */
+static double across(int patch)
+{
+    return (2.0 * (patch % PATCH_COLUMNS) + 1.0) / PATCH_COLUMNS - 1.0;
+}
+
+static double down(int patch)
+{
+    return (2.0 * (patch / PATCH_COLUMNS) + 1.0) / PATCH_ROWS - 1.0;
+}
+
+/* Of one image: variance of all patches less the class's, and of the plane through them (least squares: across and down
+ * are orthogonal). */
+static void variances(const struct image_facts *one, const struct common *common, double *whole, double *plane)
+{
+    double x = 0, y = 0, xx = 0, yy = 0;
+    *whole = 0;
+    for (int i = 0; i < PATCHES; i++) {
+        const double apart = (double)one->patches[i] / PATCH_UNIT - common->patch[i];
+        x += apart * across(i), xx += across(i) * across(i);
+        y += apart * down(i), yy += down(i) * down(i);
+        *whole += apart * apart / PATCHES;
+    }
+    *plane = (x * x / xx + y * y / yy) / PATCHES;
+}
+
+static int by_value(const void *left, const void *right)
+{
+    const double a = *(const double *)left, b = *(const double *)right;
+    return (a > b) - (a < b);
+}
+
+static double median(double *values, int64_t count)
+{
+    qsort(values, (size_t)count, sizeof *values, by_value);
+    return values[count / 2];
+}
+
+/* Black images have no relative brightness. */
+static bool usable(const struct image_facts *one)
+{
+    return one->mean > 0.0f;
+}
+
+static void sum_up(const struct facts *facts, struct common *classes)
+{
+    for (int64_t i = 0; i < facts->train_count; i++) {
+        const struct image_facts *one = &facts->images[i];
+        struct common *common = &classes[one->label];
+        if (!usable(one))
+            continue;
+        common->count++;
+        for (int k = 0; k < PATCHES; k++)
+            common->patch[k] += ((double)one->patches[k] / PATCH_UNIT - common->patch[k]) / (double)common->count;
+    }
+}
+
+int facts_shading(const struct facts *facts, struct shading *shading)
+{
+    const size_t count = (size_t)facts->train_count;
+    struct common *classes = calloc((size_t)facts->input->train->data->class_count, sizeof *classes);
+    double *shares = malloc((count + 1) * sizeof *shares), *depths = malloc((count + 1) * sizeof *depths);
+    *shading = (struct shading){0};
+    int status = OK;
+    if (!classes || !shares || !depths) {
+        status = FAIL(ERR_MEMORY, "out of memory for the brightness of %zu images", count);
+    } else {
+        sum_up(facts, classes);
+        for (size_t i = 0; i < count; i++) {
+            const struct image_facts *one = &facts->images[i];
+            double whole, plane;
+            if (!usable(one) || classes[one->label].count < 2)
+                continue;
+            variances(one, &classes[one->label], &whole, &plane);
+            shares[shading->images] = whole > 0.0 ? plane / whole : 0.0;
+            depths[shading->images++] = sqrt(plane);
+        }
+        if (shading->images > 0) {
+            shading->share = median(shares, shading->images);
+            shading->depth = median(depths, shading->images);
+        }
+    }
+    free(classes);
+    free(shares);
+    free(depths);
+    return status;
+}
