@@ -1,5 +1,5 @@
-/* picture: where a strip's values come from (copied rows, nearest pixels, interpolated ones, padding), and their
- * colour. The arithmetic is in kernels/common/augment*.h. Knows nothing of batches and normalisation. */
+/* picture: where a strip's values come from (copied rows, nearest pixels, padding; interpolate.c), and their colour.
+ * The arithmetic is in kernels/common/augment*.h. Knows nothing of batches and normalisation. */
 #include "picture.h"
 #include <string.h>
 
@@ -114,62 +114,12 @@ void picture_bytes(const struct picture *picture, const struct strip *strip, uin
     WITH_CHANNELS(picture->image.c, bytes_of, picture, strip, bytes);
 }
 
-/* The four pixels around each place, apart from mixing them, which lets the compiler mix many at a time. */
-struct corners {
-    uint8_t pixel[4][STRIP * CHANNELS];
-    float across[STRIP * CHANNELS], down[STRIP * CHANNELS];
-};
-
-BY_CHANNELS void corners_put(struct corners *corners, const struct picture *picture, int at, bool shown, int64_t x,
-                             int64_t y, const int c)
-{
-    const int h = picture->image.h, w = picture->image.w;
-    struct augment_pair beside = augment_pair(shown ? x : 0, w), below = augment_pair(shown ? y : 0, h);
-    const uint8_t *upper = picture->pixels + (size_t)below.a * w * c;
-    const uint8_t *lower = picture->pixels + (size_t)below.b * w * c;
-    const uint8_t *from[4] = {upper + beside.a * c, upper + beside.b * c, lower + beside.a * c, lower + beside.b * c};
-    for (int channel = 0; channel < c; channel++) {
-        for (int k = 0; k < 4; k++)
-            corners->pixel[k][at + channel] = shown ? from[k][channel] : picture->augment->fill[channel];
-        corners->across[at + channel] = beside.share;
-        corners->down[at + channel] = below.share;
-    }
-}
-
-/* The strip's interpolated values, 0..255. */
-BY_CHANNELS void linear_of(const struct picture *picture, const struct strip *strip, float *values, const int c)
-{
-    const struct augment_map *map = &picture->map;
-    const struct augment *augment = picture->augment;
-    const int h = picture->image.h, w = picture->image.w;
-    struct corners corners;
-    struct walk walk = walk_begin(picture, strip);
-    for (int i = strip->x; i < strip->x + strip->count; i++) {
-        int64_t x = 0, y = 0;
-        bool shown = false;
-        if (i >= strip->begin && i < strip->end) {
-            walk_place(map, &walk, &x, &y);
-            shown = augment_inside(x, y, h, w);
-            walk.x += walk.step_x;
-            walk.y += walk.step_y;
-        } else if (augment->padding != PADDING_CONSTANT) {
-            shown = augment_source(map, augment->padding, i, strip->y, h, w, &x, &y);
-        }
-        corners_put(&corners, picture, (i - strip->x) * c, shown, x, y, c);
-    }
-#pragma omp simd
-    for (int i = 0; i < strip->count * c; i++)
-        /* cppcheck-suppress uninitvar ; there is a value for each of these, put above */
-        values[i] = augment_bilinear((float)corners.pixel[0][i], (float)corners.pixel[1][i], (float)corners.pixel[2][i],
-                                     (float)corners.pixel[3][i], corners.across[i], corners.down[i]);
-}
-
 /* The strip's values after brightness, 0..1. */
 static void bright_units(const struct picture *picture, const struct strip *strip, float *values)
 {
     const int c = picture->image.c, count = strip->count * c;
     if (picture->map.linear) {
-        WITH_CHANNELS(c, linear_of, picture, strip, values);
+        picture_interpolated(picture, strip, values);
     } else {
         uint8_t bytes[STRIP * CHANNELS];
         picture_bytes(picture, strip, bytes);
@@ -206,26 +156,45 @@ static void tint(const struct augment_draw *draw, float *values, int count)
 void picture_units(const struct picture *picture, const struct strip *strip, float *values)
 {
     const float factor = picture->draw.contrast, grey = picture->grey;
-    bright_units(picture, strip, values);
+    if (picture->is_kept)
+        memcpy(values, picture->kept + ((int64_t)strip->y * picture->augment->out_w + strip->x) * picture->image.c,
+               (size_t)(strip->count * picture->image.c) * sizeof *values);
+    else
+        bright_units(picture, strip, values);
     if (factor != 1.0f)
+#pragma omp simd
         for (int i = 0; i < strip->count * picture->image.c; i++)
             values[i] = augment_contrast(values[i], factor, grey);
     if (augment_tinted(&picture->draw, picture->image.c))
         tint(&picture->draw, values, strip->count);
 }
 
-static float mean_luminance(const struct picture *picture)
+BY_CHANNELS int64_t luminance_of(const float *values, int count, const int c)
+{
+    int64_t sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (int i = 0; i < count; i++)
+        sum += augment_grey(values + i * c, c);
+    return sum;
+}
+
+/* Of the brightened picture, which is kept where there is room, because it is wanted once more. */
+static float mean_luminance(struct picture *picture)
 {
     const int out_h = picture->augment->out_h, out_w = picture->augment->out_w, c = picture->image.c;
     float values[STRIP * CHANNELS];
     int64_t sum = 0;
+    const bool keep = !picture->copied && (int64_t)out_h * out_w * c <= PICTURE_KEPT;
     for (int y = 0; y < out_h; y++)
         for (int x = 0; x < out_w; x += STRIP) {
             struct strip strip = picture_strip(picture, y, x);
-            bright_units(picture, &strip, values);
-            for (int i = 0; i < strip.count; i++)
-                sum += augment_grey(values + i * c, c);
+            float *to = keep ? picture->kept + ((int64_t)y * out_w + x) * c : values;
+            bright_units(picture, &strip, to);
+            sum += c == 3   ? luminance_of(to, strip.count, 3)
+                   : c == 1 ? luminance_of(to, strip.count, 1)
+                            : luminance_of(to, strip.count, c);
         }
+    picture->is_kept = keep;
     return augment_grey_mean(sum, (int64_t)out_h * out_w);
 }
 
@@ -239,5 +208,6 @@ void picture_open(struct picture *picture, const struct gather_args *args, const
     picture->draw = augment_draw(augment, h, w, args->control->seed, args->control->epoch, sample);
     picture->map = augment_map(augment, &picture->draw, h, w);
     picture->copied = !picture->map.linear && !augment_tinted(&picture->draw, args->image.c);
+    picture->is_kept = false;
     picture->grey = picture->draw.contrast != 1.0f ? mean_luminance(picture) : 0.0f;
 }
