@@ -228,6 +228,44 @@ static void idx_zero_size(void)
 {
     idx_pair("\0\0\x08\3\0\0\0\1\0\0\0\0\0\0\0\4", 16, "\0\0\x08\1\0\0\0\1\0", 9);
 }
+static void idx_folder(void)
+{
+    idx_pair("\0\0\x08\3\0\0\0\1\0\0\0\1\0\0\0\1x", 17, "\0\0\x08\1\0\0\0\1\0", 9);
+    assert_int_equal(unlink(fixture_path("idx/train-labels-idx1-ubyte")), 0);
+    assert_int_equal(folder_make(fixture_path("idx/train-labels-idx1-ubyte")), OK);
+}
+static void idx_empty(void)
+{
+    idx_pair("", 0, "\0\0\x08\1\0\0\0\1\0", 9);
+}
+static void idx_labels_differ(void)
+{
+    idx_pair("\0\0\x08\3\0\0\0\1\0\0\0\1\0\0\0\1x", 17, "\0\0\x08\1\0\0\0\2\0\1", 10);
+}
+static void tar_folder(void)
+{
+    assert_int_equal(folder_make(fixture_path("b.tar/x")), OK);
+}
+static void list_folder(void)
+{
+    assert_int_equal(folder_make(fixture_path("list.txt")), OK);
+}
+static void cifar_folder(void)
+{
+    assert_int_equal(folder_make(fixture_path("cifar/data_batch_1.bin")), OK);
+}
+static void cifar_empty(void)
+{
+    fixture_write(fixture_path("cifar/data_batch_1.bin"), "", 0);
+}
+static void pack_folder(void)
+{
+    assert_int_equal(folder_make(fixture_path("a.pack")), OK);
+}
+static void pack_cut(void)
+{
+    fixture_write(fixture_path("a.pack"), "evenkeel", 8);
+}
 static void cifar_label(void)
 {
     char record[3073] = {0};
@@ -292,6 +330,15 @@ static const struct {
     {"IDX: more than the file", idx_too_few, "idx", ERR_DATA, "train-images", "holds fewer", -1},
     {"IDX: wrong magic", idx_wrong_magic, "idx", ERR_DATA, "train-images", "no IDX file", -1},
     {"IDX: no height", idx_zero_size, "idx", ERR_DATA, "train-images", "cannot be used", -1},
+    {"IDX: a folder", idx_folder, "idx", ERR_DATA, "idx", "not the IDX file of labels", -1},
+    {"IDX: empty", idx_empty, "idx", ERR_DATA, "train-images", "ends within", -1},
+    {"IDX: labels", idx_labels_differ, "idx", ERR_DATA, "train-labels", "holds 2 labels", -1},
+    {"tar: a folder", tar_folder, "b.tar", ERR_DATA, "b.tar/x", "has no image", -1},
+    {"list: a folder", list_folder, "list.txt", ERR_DATA, "list.txt", "holds no class folders", -1},
+    {"CIFAR: a folder", cifar_folder, "cifar", ERR_DATA, "data_batch_1.bin", "has no image", -1},
+    {"CIFAR: empty", cifar_empty, "cifar", ERR_DATA, "data_batch_1.bin", "0 bytes", -1},
+    {"pack: a folder", pack_folder, "a.pack", ERR_DATA, "a.pack", "holds no class folders", -1},
+    {"pack: cut", pack_cut, "a.pack", ERR_DATA, "a.pack", "no packed data set", -1},
     {"CIFAR: label", cifar_label, "cifar", ERR_DATA, "data_batch_1.bin", "label", -1},
     {"CIFAR: cut", cifar_cut, "cifar", ERR_DATA, "data_batch_1.bin", "no whole number", -1},
     {"nothing there", nothing, "absent", ERR_NO_INPUT, "absent", "no such file or folder", -1},
