@@ -181,6 +181,8 @@ static void test_shading(void **state)
     (void)state;
     for (int downwards = 0; downwards < 2; downwards++) {
         world_make();
+        for (int c = 0; c < 3; c++)
+            world.input.mean[c] = 0.35, world.input.std[c] = 0.13;
         for (int i = 0; i < COUNT; i++)
             slope(i, 0.4 * (double)((i / CLASSES) % 5 - 2) / 2.0, downwards);
         const struct finding *finding = only("shading", SEVERITY_WARN);
@@ -194,7 +196,8 @@ static void test_shading(void **state)
     for (int i = 0; i < COUNT; i++)
         slope(i, 0.2 * (world.labels[i] - 1.5), true);
     world_check();
-    assert_int_equal(world.findings.count, 0);
+    for (int i = 0; i < world.findings.count; i++)
+        assert_string_not_equal(world.findings.list[i].name, "shading");
     findings_free(&world.findings);
     world_make();
     for (int i = 0; i < COUNT; i++) {
@@ -211,7 +214,8 @@ static void test_shading(void **state)
         slope(i, 0.4 * (double)((i / CLASSES) % 5 - 2) / 2.0, true);
     world.input.limit = 49;
     world_check();
-    assert_int_equal(world.findings.count, 0);
+    for (int i = 0; i < world.findings.count; i++)
+        assert_string_not_equal(world.findings.list[i].name, "shading");
     findings_free(&world.findings);
 }
 
