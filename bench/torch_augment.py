@@ -4,8 +4,8 @@
 usage: torch_augment.py FOLDER... [--workers N]
   FOLDER: class folders of images of one size (evenkeel synth FOLDER --size 64; then FOLDER/train)
 
-Images are uint8 tensors in memory before the clock starts. "1 process" is a loop over the images in this process, one thread;
-"N workers" is a DataLoader, whose workers are started before the clock starts.
+Images are uint8 tensors in memory before the clock starts. "1 process" is a loop over the images in this process, one thread, by its
+CPU time (as bench_augment --threads 1), so that other programs disturb little; "N workers" is a DataLoader, whose workers are started before the clock starts.
 """
 import argparse
 import glob
@@ -63,12 +63,12 @@ def one_process(images, image, batch, seconds):
     best, labels = 0.0, torch.arange(BATCH) % 10
     end = time.perf_counter() + seconds
     while time.perf_counter() < end:
-        began = time.perf_counter()
+        began = time.thread_time()
         for first in range(0, len(images), BATCH):
             rows = torch.stack([image(one) for one in images[first:first + BATCH]])
             if batch:
                 batch(rows, labels[:len(rows)])
-        best = max(best, len(images) / (time.perf_counter() - began))
+        best = max(best, len(images) / (time.thread_time() - began))
     return best
 
 
@@ -89,7 +89,7 @@ def workers(images, image, batch, seconds, count):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="+")
-    parser.add_argument("--workers", type=int, default=os.cpu_count())
+    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="0: none")
     parser.add_argument("--seconds", type=float, default=1.5)
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -100,9 +100,11 @@ def main():
         for name in POLICIES:
             image, batch = transforms(name, side)
             alone = one_process(images, image, batch, options.seconds)
-            many = workers(images, image, batch, options.seconds, options.workers)
-            print(f"{side:4d} x {side:<4d} {name:12s} {alone:9.0f} images/s in 1 process, {many:9.0f} with {options.workers} workers",
-                  flush=True)
+            line = f"{side:4d} x {side:<4d} {name:12s} {alone:9.0f} images/s in 1 process"
+            if options.workers:
+                many = workers(images, image, batch, options.seconds, options.workers)
+                line += f", {many:9.0f} with {options.workers} workers"
+            print(line, flush=True)
 
 
 if __name__ == "__main__":
