@@ -361,11 +361,10 @@ def machine():
             "pytorch": torch.__version__, "python": sys.version.split()[0]}
 
 
-def add_results(path, facts, rows):
-    runs = json.load(open(path)) if os.path.exists(path) else []
+def write_results(path, runs):
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path + ".new", "w") as file:
-        file.write("[" + ",\n".join(json.dumps(run) for run in [*runs, {**facts, "rows": rows}]) + "]\n")
+        file.write("[" + ",\n".join(json.dumps(run) for run in runs) + "]\n")
     os.replace(path + ".new", path)
 
 
@@ -390,9 +389,10 @@ def main():
     facts, rows = machine(), []
     print(f"{facts['cpu']}, {facts['threads']} threads, {facts['instructions']}; evenkeel {facts['evenkeel']}, "
           f"PyTorch {facts['pytorch']}", flush=True)
+    runs = json.load(open(args.results)) if os.path.exists(args.results) else []
     for part in args.parts:
         globals()["part_" + part](args, rows)
-    add_results(args.results, facts, rows)
+        write_results(args.results, [*runs, {**facts, "rows": rows}])  # what is cut short keeps its finished parts
 
 
 if __name__ == "__main__":

@@ -68,9 +68,11 @@ def panel(x0, title, unit, lines):
            f'<rect x="{x0 + 50}" y="40" width="230" height="165" fill="none" stroke="#999"/>',
            f'<text x="{x0 + 280}" y="236" text-anchor="end">{unit}</text>']
     for axis in (0, 1):
-        for power in range(math.ceil(spans[axis][0]), math.floor(spans[axis][1]) + 1):
-            x, y = place((10 ** power if axis == 0 else points[0][0], 10 ** power if axis == 1 else points[0][1]))
-            label = f"{10 ** power:g}"
+        low, high = 10 ** spans[axis][0], 10 ** spans[axis][1]
+        steps = (1, 2, 5) if high / low < 50 else (1,)
+        for tick in [k * 10.0 ** power for power in range(-3, 8) for k in steps if low <= k * 10.0 ** power <= high]:
+            x, y = place((tick if axis == 0 else points[0][0], tick if axis == 1 else points[0][1]))
+            label = f"{tick:g}"
             if axis == 0:
                 out.append(f'<path d="M{x:.1f} 40V205" stroke="#ddd"/><text x="{x:.1f}" y="219" text-anchor="middle">{label}</text>')
             else:
@@ -79,7 +81,7 @@ def panel(x0, title, unit, lines):
         path = " ".join("{:.1f},{:.1f}".format(*place(point)) for point in line)
         out.append(f'<polyline points="{path}" fill="none" stroke="{COLOURS[i % 4]}" stroke-width="2"/>')
         out += ['<circle cx="{:.1f}" cy="{:.1f}" r="2.5" fill="{}"/>'.format(*place(point), COLOURS[i % 4]) for point in line]
-        out.append(f'<text x="{x0 + 56}" y="{54 + 13 * i}" fill="{COLOURS[i % 4]}">{name}</text>')
+        out.append(f'<text x="{x0 + 50 + 92 * i}" y="36" font-size="10" fill="{COLOURS[i % 4]}">{name}</text>')
     return "\n".join(out)
 
 
