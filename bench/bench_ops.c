@@ -206,7 +206,8 @@ static int bench_layer(const struct op_case *one, enum dtype dtype, struct resul
         struct result *result = &results[backward];
         *result = (struct result){.name = one->name, .dtype = dtype_name(dtype), .backward = backward};
         double bytes, flops;
-        XX result->onednn_seconds = onednn_seconds(one, dtype, backward);
+        if (backend == &backend_cpu && product)
+            result->onednn_seconds = onednn_seconds(one, dtype, backward);
         result->seconds = pass_seconds(backend->ops[one->kind], one, dtype, backward, &bytes, &flops);
         result->copy_seconds = copy_seconds(bytes);
         result->bytes = bytes;
