@@ -74,7 +74,8 @@ int64_t direct_weight_count(const struct direct *direct);
 /* Whether left factors are read where they lie: not in long rows whose starts share few sets of the cache. */
 static inline bool direct_in_place(const struct window *window)
 {
-    return window->kind == PACK_NOTHING && window_entry_bytes(window->tap_steps) == window->tap_steps * STEP_BYTES;
+    return window->kind == PACK_NOTHING && window->image.c % window->depth == 0 &&
+           window_entry_bytes(window->tap_steps) == window->tap_steps * STEP_BYTES;
 }
 
 /* Where the right factors of a block of 32 columns begin, in bytes, and how many tiles each of its steps has. */

@@ -170,12 +170,13 @@ static void add_unit(struct task *task, int number)
 {
     const struct grad_run *run = task->run;
     const struct direct_grad *grad = &run->direct->grad;
-    const bool windows = grad->window.kind == PACK_WINDOWS, ready = grad->window.kind == PACK_NOTHING;
+    const bool windows = grad->window.kind == PACK_WINDOWS, whole = run->direct->in.c % run->direct->kernel->depth == 0,
+               whole_out = run->direct->out.c % run->direct->kernel->depth == 0;
     const int first = windows ? 0 : task->first_block * BLOCK, left = run->direct->in.c - first;
     const int channels = windows || left < task->blocks * BLOCK ? left : task->blocks * BLOCK;
-    window_pack(&grad->window, run->in, number, first, channels, ready, task->entries, &task->unit);
+    window_pack(&grad->window, run->in, number, first, channels, whole, task->entries, &task->unit);
     window_pack(&grad->grads, run->out_grad, number, 0, run->direct->out.c,
-                run->direct->kernel->turn ? ready : direct_in_place(&grad->grads), task->rows, &task->grads);
+                run->direct->kernel->turn ? whole_out : direct_in_place(&grad->grads), task->rows, &task->grads);
     fill_right(task);
     if (run->direct->kernel->turn)
         turn_left(task);
@@ -337,9 +338,7 @@ int direct_grad_init(struct direct *direct, int stride, struct tap *taps, int ta
     }
     const struct shape in = direct->in, out = direct->out;
     /* Both or neither as they lie, so that their units are the same. */
-    const enum pack_kind kind = direct->forward.window.kind == PACK_WINDOWS ? PACK_WINDOWS
-                                : in.c % depth == 0 && out.c % depth == 0   ? PACK_NOTHING
-                                                                            : PACK_PIXELS;
+    const enum pack_kind kind = direct->forward.window.kind == PACK_WINDOWS ? PACK_WINDOWS : PACK_NOTHING;
     window_init(&grad->window, kernel, in, direct->groups, out, stride, taps, tap_count, kind, depth, true,
                 GRAD_POSITIONS);
     window_init(&grad->grads, kernel, out, direct->groups, out, 1, one, 1,

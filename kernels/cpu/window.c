@@ -48,12 +48,11 @@ static void find_phases(struct window *window)
         ceil_div(window->lead + (int64_t)(window->grid_w - 1) * window->step + right + 1, window->step);
 }
 
-/* A single tap at 0 that visits every pixel of whole entries needs no packing. */
+/* A single tap at 0 that visits every pixel. */
 static bool lies_ready(const struct window *window)
 {
     return window->tap_count == 1 && window->taps[0].h == 0 && window->taps[0].w == 0 && window->step == 1 &&
-           window->grid_h == window->image.h && window->grid_w == window->image.w &&
-           window->image.c % window->depth == 0;
+           window->grid_h == window->image.h && window->grid_w == window->image.w;
 }
 
 void window_init(struct window *window, const struct tile_kernel *kernel, struct shape image, int groups,
@@ -331,12 +330,7 @@ void window_pack(const struct window *window, const void *source, int number, in
     };
     unit->entry_bytes = (ptrdiff_t)packing.entry_bytes;
     const int64_t end = (int64_t)(unit->first_row + unit->rows) * window->grid_w;
-    const bool rows_ready = window->kind == PACK_PIXELS && window->side == 1 && lies_ready(window);
-    if (in_place && rows_ready) {
-        unit->entries = packing.source + ((int64_t)unit->first_image * window->image.h + unit->first_row) *
-                                             window->image.w * packing.pixel_bytes;
-        unit->entry_bytes = packing.pixel_bytes;
-    } else if (window->kind == PACK_NOTHING && in_place && end <= window->pixels) {
+    if (window->kind == PACK_NOTHING && in_place && end <= window->pixels) {
         unit->entries = packing.source + (int64_t)unit->first_row * window->grid_w * packing.pixel_bytes;
         unit->entry_bytes = packing.pixel_bytes;
     } else if (window->kind == PACK_NOTHING) {

@@ -6,8 +6,8 @@
  * even where images are small. Three ways to pack:
  *   PACK_PIXELS   source rows with their border, an entry per pixel and image, pixels of one remainder of step
  * together: the entries that a tap needs for a grid row follow one another PACK_WINDOWS  an entry per grid position:
- * all taps' numbers one after another; for few channels PACK_NOTHING  the source as it lies, one long row of pixels cut
- * into pieces; for a single tap at 0 */
+ * all taps' numbers one after another; for few channels PACK_NOTHING  the source as one long row of pixels cut into
+ * pieces, as it lies where its pixels are whole entries; for a single tap at 0 */
 #ifndef CPU_WINDOW_H
 #define CPU_WINDOW_H
 #include "tile.h"
