@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROUNDS = 40, PROFILE_STEPS = 9, SHAPES = 64 };
+enum { ROUNDS = 40, PROFILE_STEPS = 15, SHAPES = 64 };
 static const double seconds_each = 0.1;
 
 static void must(int status)
@@ -126,7 +126,7 @@ struct row {
     struct shape in, out;
     bool in_grad;
     int count;
-    double ours[2], onednn[PASSES]; /* seconds of one of them; ours: forward, backward */
+    double ours[2], onednn[PASSES]; /* least seconds of one of them; ours: forward, backward */
 };
 
 static int find_rows(const struct session *session, const struct bench_profile *profile, struct row *rows)
@@ -147,7 +147,7 @@ static int find_rows(const struct session *session, const struct bench_profile *
             rows[count++] = (struct row){
                 .node = node, .in = in, .out = out, .in_grad = session->plan.values[node->in[0]].wants_grad};
         if (k < SHAPES) {
-            rows[k].ours[part->backward] += part->seconds;
+            rows[k].ours[part->backward] += part->least;
             rows[k].count += !part->backward;
         }
     }

@@ -94,10 +94,11 @@ def evenkeel(*words):
 
 
 def run_words(net, data, **keys):
-    """A config in one file, since `train` wants one: its path and the run it makes."""
+    """A config file, its path and that of the run it makes. data "": none."""
     os.makedirs(WORK, exist_ok=True)
     path = os.path.join(WORK, f"{net}.ini")
-    keys = {"data.train": data, "data.val": data, "model.name": net, "optim.name": "adamw", "run.dir": WORK,
+    named = {"data.train": data, "data.val": data} if data else {}
+    keys = {**named, "model.name": net, "optim.name": "adamw", "run.dir": WORK,
             "run.name": f"{net}-{os.getpid()}-{time.monotonic_ns()}", **keys}
     sections = {}
     for key, value in keys.items():

@@ -52,6 +52,7 @@ struct bench_part {
     int node;            /* of the graph; -1: none */
     bool backward;       /* with node: which pass */
     double seconds;      /* a step; the median */
+    double least;        /* the step in which it took least */
     double bytes, flops; /* what it must move and compute at least; 0: not counted */
 };
 struct bench_profile {

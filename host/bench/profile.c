@@ -78,6 +78,7 @@ static int run(struct bench *bench, int steps)
     for (int i = 0; i < profile->part_count && status == OK; i++) {
         qsort(times + i * steps, (size_t)steps, sizeof *times, by_size);
         profile->parts[i].seconds = times[i * steps + steps / 2];
+        profile->parts[i].least = times[i * steps];
     }
     arena_free(&arena);
     return status == OK ? recorder.status : status;

@@ -172,10 +172,10 @@ static json_t *parts_json(const struct bench_report *report)
     json_t *parts = json_array();
     for (int i = 0; i < profile->part_count; i++) {
         const struct bench_part *part = &profile->parts[i];
-        json_t *one = json_pack("{s:s, s:o, s:f, s:f, s:f, s:o}", "name", part->name, "within",
+        json_t *one = json_pack("{s:s, s:o, s:f, s:f, s:f, s:f, s:o}", "name", part->name, "within",
                                 part->within < 0 ? json_null() : json_string(profile->parts[part->within].name),
-                                "seconds", part->seconds, "bytes", part->bytes, "flops", part->flops, "floor_seconds",
-                                number(bench_floor(&report->ceiling, part)));
+                                "seconds", part->seconds, "seconds_least", part->least, "bytes", part->bytes, "flops",
+                                part->flops, "floor_seconds", number(bench_floor(&report->ceiling, part)));
         if (part->node >= 0)
             json_object_set_new(one, "operation",
                                 json_string(op_table[report->session->graph.nodes[part->node].op].name));
