@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zlib.h>
 
 enum { H = 6, W = 5, BYTES = H * W * 3, COUNT = 30 };
 
@@ -221,13 +222,72 @@ static void test_skipped(void **state)
     dataset_close(&dataset);
 }
 
+/* Offsets of host/data/pack.h's header, and of the labels in its index of COUNT samples. */
+enum {
+    AT_ORDER = 16,
+    AT_VERSION = 20,
+    AT_SKIPPED = 56,
+    AT_INDEX = 88,
+    AT_BYTES = 104,
+    AT_INDEX_CRC = 116,
+    AT_CRC = 124
+};
+enum { LABELS = COUNT * 64, INDEX = COUNT * 72 };
+
+static void put_crc(uint8_t *bytes, size_t at, size_t from, size_t count)
+{
+    const uint32_t sum = (uint32_t)crc32(0, bytes + from, (unsigned)count);
+    memcpy(bytes + at, &sum, sizeof sum);
+}
+
+/* Wrong although every checksum is right: of another machine, another version, another length, labels of no class. */
+static void test_sealed_but_wrong(void **state)
+{
+    (void)state;
+    struct dataset dataset;
+    size_t count;
+    char path[PATH_BYTES];
+    make_source();
+    strcpy(path, pack());
+    uint8_t *bytes = fixture_read(path, &count);
+    int64_t index;
+    memcpy(&index, bytes + AT_INDEX, sizeof index);
+    const struct {
+        size_t at;
+        uint8_t value;
+        const char *reason;
+    } cases[] = {
+        {AT_ORDER, 9, "byte order"},
+        {AT_VERSION, 2, "another version"},
+        {AT_BYTES, (uint8_t)(bytes[AT_BYTES] + 1), "cut off"},
+        {AT_SKIPPED + 7, 0x80, "damaged"},
+        {(size_t)index + LABELS, 2, "damaged"},
+        {(size_t)index + LABELS + 3, 0x80, "damaged"},
+    };
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        const uint8_t kept = bytes[cases[i].at];
+        bytes[cases[i].at] = cases[i].value;
+        put_crc(bytes, AT_INDEX_CRC, (size_t)index, INDEX);
+        put_crc(bytes, AT_CRC, 0, AT_CRC);
+        fixture_write(path, bytes, count);
+        CHECK_FAILS(dataset_open(&dataset, fixture_path("set"), &options), ERR_DATA, "set.train.pack", cases[i].reason);
+        bytes[cases[i].at] = kept;
+    }
+    put_crc(bytes, AT_INDEX_CRC, (size_t)index, INDEX);
+    put_crc(bytes, AT_CRC, 0, AT_CRC);
+    fixture_write(path, bytes, count);
+    check_opened_as("pack");
+    free(bytes);
+}
+
 #define CASE(test) cmocka_unit_test_setup_teardown(test, fixture_begin, fixture_end)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(test_equals_source), CASE(test_used_while_up_to_date),
-        CASE(test_damaged),       CASE(test_damaged_when_streamed),
-        CASE(test_full_disk),     CASE(test_skipped),
+        CASE(test_equals_source),    CASE(test_used_while_up_to_date),
+        CASE(test_damaged),          CASE(test_damaged_when_streamed),
+        CASE(test_full_disk),        CASE(test_skipped),
+        CASE(test_sealed_but_wrong),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
