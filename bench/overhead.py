@@ -1,0 +1,362 @@
+#!/usr/bin/env python3
+"""What watching a training costs: the time of a step with and without it, of evenkeel and of what others use.
+
+usage: bench/overhead.py [--rounds N] [--steps N] [--epochs N] [--only NAME …]
+
+One network (three convolutions without batch norm, which Cockpit's BackPACK cannot take apart, and a linear layer) on
+32x32 images, batch 64, Adam, on one thread of the CPU. What is measured is the CPU time of the training process, which
+other work on the machine changes little. In PyTorch the same steps are done plainly and with each tool, in turns, round
+by round; a tool's cost is the median over rounds of what its steps take beyond the plain ones of the same round. evenkeel
+trains the same network with statistics and files, without them, and with an event file besides, in turns as well.
+Tools that are not installed are left out and said to be. For all of them:
+    pip install torch tensorboard wandb cockpit-for-pytorch ultralytics
+Prints a table; figures with versions and machine go to bench/results/overhead.json.
+"""
+import argparse
+import contextlib
+import csv
+import importlib.metadata
+import io
+import json
+import os
+import pathlib
+import platform
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+BATCH, SIDE, CLASSES, IMAGES = 64, 32, 10, 2560
+
+os.environ.update(WANDB_MODE="offline", WANDB_SILENT="true", YOLO_OFFLINE="true", YOLO_VERBOSE="false")
+
+# ---- PyTorch: one step, and what is done beside it ----
+
+
+def network(nn):
+    widths = (3, 16, 32, 64)
+    layers = []
+    for inputs, outputs in zip(widths, widths[1:]):
+        layers += [nn.Conv2d(inputs, outputs, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(64 * (SIDE // 8) ** 2, CLASSES))
+
+
+class Plain:
+    """Steps without anything beside them. The loss is read every step, as everybody does who shows it."""
+
+    what = "nothing"
+
+    def __init__(self, folder):
+        import torch
+
+        torch.manual_seed(1)
+        torch.set_num_threads(1)
+        self.torch, self.folder = torch, folder
+        self.model = network(torch.nn)
+        self.loss_function = torch.nn.CrossEntropyLoss()
+        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-3)
+        self.images = torch.randn(BATCH, 3, SIDE, SIDE)
+        self.labels = torch.randint(CLASSES, (BATCH,))
+        self.step = 0
+        self.begin()
+
+    def begin(self):
+        pass
+
+    def train(self):
+        self.optimizer.zero_grad()
+        loss = self.loss_function(self.model(self.images), self.labels)
+        loss.backward()
+        self.before_update()
+        self.optimizer.step()
+        self.after(loss.item())
+        self.step += 1
+
+    def before_update(self):
+        pass
+
+    def after(self, loss):
+        pass
+
+    def end(self):
+        pass
+
+
+class TensorBoard(Plain):
+    what = "loss and rate by SummaryWriter, every step"
+    package = "tensorboard"
+
+    def begin(self):
+        from torch.utils.tensorboard import SummaryWriter
+
+        self.writer = SummaryWriter(self.folder)
+
+    def after(self, loss):
+        self.writer.add_scalar("train/loss", loss, self.step)
+        self.writer.add_scalar("lr", self.optimizer.param_groups[0]["lr"], self.step)
+
+    def end(self):
+        self.writer.close()
+
+
+class TensorBoardNorms(TensorBoard):
+    what = "the same with gradient norm, update norm, weight norm computed in PyTorch, every step"
+
+    def norm(self, tensors):
+        return self.torch.linalg.vector_norm(self.torch.stack(self.torch._foreach_norm(tensors))).item()
+
+    def before_update(self):
+        self.gradient = self.norm([p.grad for p in self.model.parameters()])
+        self.before = [p.detach().clone() for p in self.model.parameters()]
+
+    def after(self, loss):
+        super().after(loss)
+        now = [p.detach() for p in self.model.parameters()]
+        weights = self.norm(now)
+        update = self.norm(self.torch._foreach_sub(now, self.before))
+        self.writer.add_scalar("grad_norm", self.gradient, self.step)
+        self.writer.add_scalar("weight_norm", weights, self.step)
+        self.writer.add_scalar("update_ratio", update / weights, self.step)
+
+
+class Wandb(Plain):
+    what = "loss and rate by log(), every step; offline"
+    package = "wandb"
+
+    def begin(self):
+        import wandb
+
+        self.wandb = wandb
+        self.run = wandb.init(project="overhead", dir=self.folder, mode="offline")
+
+    def after(self, loss):
+        self.run.log({"train/loss": loss, "lr": self.optimizer.param_groups[0]["lr"]}, step=self.step)
+
+    def end(self):
+        self.run.finish()
+
+
+class WandbWatch(Wandb):
+    what = "the same, with watch(): histograms of gradients every 100 steps"
+
+    def begin(self):
+        super().begin()
+        self.run.watch(self.model, log="gradients", log_freq=100)
+
+
+class Cockpit(Plain):
+    package = "cockpit-for-pytorch"
+    label, interval = "economy", 1
+    what = "its `economy` quantities, every step"
+
+    def begin(self):
+        import backpack
+        import cockpit
+        from cockpit.utils import configuration, schedules
+
+        self.extend = backpack.extend
+        self.model, self.loss_function = backpack.extend(self.model), backpack.extend(self.loss_function)
+        self.each = backpack.extend(self.torch.nn.CrossEntropyLoss(reduction="none"))
+        schedule = schedules.linear(interval=self.interval)
+        self.cockpit = cockpit.Cockpit(
+            self.model.parameters(), quantities=configuration.configuration(self.label, track_schedule=schedule)
+        )
+
+    def train(self):
+        self.optimizer.zero_grad()
+        outputs = self.model(self.images)
+        loss = self.loss_function(outputs, self.labels)
+        each = self.each(outputs, self.labels)
+        with self.cockpit(
+            self.step,
+            info={
+                "batch_size": BATCH,
+                "individual_losses": each,
+                "loss": loss,
+                "optimizer": self.optimizer,
+            },
+        ):
+            loss.backward(create_graph=self.cockpit.create_graph(self.step))
+        self.optimizer.step()
+        loss.item()
+        self.step += 1
+
+
+class CockpitNow(Cockpit):
+    interval = 10
+    what = "the same, every 10th step"
+
+
+class CockpitFull(Cockpit):
+    label = "full"
+    what = "its `full` quantities (curvature too), every step"
+
+
+TOOLS = {
+    "tensorboard": TensorBoard,
+    "tensorboard, norms": TensorBoardNorms,
+    "wandb": Wandb,
+    "wandb, watch": WandbWatch,
+    "cockpit": Cockpit,
+    "cockpit, every 10th": CockpitNow,
+    "cockpit, full": CockpitFull,
+}
+
+
+def milliseconds(tool, steps):
+    began = time.process_time()
+    for _ in range(steps):
+        tool.train()
+    return 1e3 * (time.process_time() - began) / steps
+
+
+def quiet():
+    """Tools greet; only the table is wanted."""
+    stack = contextlib.ExitStack()
+    stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
+    stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
+    return stack
+
+
+def compare_pytorch(name, plain, rounds, steps, folder):
+    """The tool's steps and plain ones take turns."""
+    with quiet():
+        tool = TOOLS[name](tempfile.mkdtemp(dir=folder))
+        milliseconds(tool, 2)
+    pairs = [(milliseconds(plain, steps), milliseconds(tool, steps)) for _ in range(rounds)]
+    with quiet():
+        tool.end()
+    without = statistics.median(a for a, _ in pairs)
+    more = statistics.median(b - a for a, b in pairs)
+    return {"name": name, "what": tool.what, "without_ms": without, "more_ms": more}
+
+
+# ---- ultralytics: whole trainings, as its trainer takes no steps by itself ----
+
+
+def compare_ultralytics(tiles, folder):
+    from ultralytics import YOLO
+
+    times = {}
+    for plots in (False, True):
+        with quiet():
+            began = time.process_time()
+            YOLO("yolo11n-cls.yaml").train(
+                data=str(tiles), epochs=3, imgsz=32, batch=BATCH, device="cpu", workers=0, plots=plots, val=True,
+                project=str(folder), name=f"plots-{plots}", amp=False, verbose=False,
+            )  # fmt: skip
+        times[plots] = time.process_time() - began
+    return [
+        {"name": f"ultralytics, plots={plots}", "what": "3 epochs of yolo11n-cls in all", "run_s": times[plots]}
+        for plots in times
+    ]
+
+
+# ---- evenkeel ----
+
+LAYERS = "".join(f'[[layer]]\ntype = "conv"\nfilters = {n}\nrelu = true\n[[layer]]\ntype = "max_pool"\nkernel = 2\n'
+                 for n in (16, 32, 64)) + '[[layer]]\ntype = "linear"\n'  # fmt: skip
+VARIANTS = {
+    "evenkeel, without": ("without statistics", ["stats.enabled=false"]),
+    "evenkeel": ("all statistics and files, as it is", []),
+    "evenkeel, event file": ("all of that and TensorBoard's event file", ["stats.tensorboard=true"]),
+}
+
+
+def cpu_seconds(program, config, words, folder, epochs):
+    """Of a whole training."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    run = subprocess.run([program, "--quiet", "train", config, f"train.epochs={epochs}", f"run.dir={folder}", *words],
+                         check=True, capture_output=True, text=True).stdout.strip()  # fmt: skip
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    shutil.rmtree(run)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def compare_evenkeel(program, tiles, rounds, epochs, folder):
+    """A step's time is that of the epochs beyond the first, so that beginning and ending are left out."""
+    config = os.path.join(folder, "overhead.ini")
+    with open(config, "w", encoding="utf-8") as file:
+        file.write(f'[data]\ntrain = "{tiles}/train"\nval_fraction = 0.01\n[model]\nname = "custom"\n'
+                   f'[optim]\nname = "adam"\n[train]\nbatch_size = {BATCH}\nthreads = 1\nprecision = "fp32"\n{LAYERS}')  # fmt: skip
+    steps = (epochs - 1) * (IMAGES * 99 // 100 // BATCH)
+    times = {name: [] for name in VARIANTS}
+    for _ in range(rounds):
+        for name, (_, words) in VARIANTS.items():
+            long, short = (cpu_seconds(program, config, words, folder, n) for n in (epochs, 1))
+            times[name].append(1e3 * (long - short) / steps)
+    without = statistics.median(times["evenkeel, without"])
+    rows = []
+    for name, values in times.items():
+        if name != "evenkeel, without":
+            more = statistics.median(a - b for a, b in zip(values, times["evenkeel, without"]))
+            rows.append({"name": name, "what": VARIANTS[name][0], "without_ms": without, "more_ms": more})
+    return rows
+
+
+# ---- all of it ----
+
+
+def versions():
+    found = {}
+    for name in ("torch", "tensorboard", "wandb", "cockpit-for-pytorch", "backpack-for-pytorch", "ultralytics"):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
+
+
+def report(row):
+    if "run_s" in row:
+        figures = f"{row['run_s']:.2f} s | |"
+    elif "reason" in row:
+        figures = f"not measured: {row['reason']} | |"
+    else:
+        figures = f"{row['without_ms']:.2f} ms | {row['more_ms']:+.3f} ms, {100 * row['more_ms'] / row['without_ms']:+.1f} % |"
+    print(f"| {row['name']} | {row['what']} | {figures}", flush=True)
+
+
+def measure(names, options, folder):
+    """A row after the other, so that what was measured is seen even if the rest is not waited for."""
+    program = os.path.join(os.environ.get("BUILD", ROOT / "build"), "evenkeel")
+    tiles = os.path.join(folder, "tiles")
+    subprocess.run([program, "--quiet", "synth", tiles, "--size", str(SIDE), "--per-class", str(IMAGES // CLASSES)],
+                   check=True, stdout=subprocess.DEVNULL)  # fmt: skip
+    plain = Plain(folder) if any(name in TOOLS for name in names) else None
+    for name in names:
+        try:
+            if name == "evenkeel":
+                yield from compare_evenkeel(program, tiles, options.rounds, options.epochs, folder)
+            elif name == "ultralytics":
+                yield from compare_ultralytics(tiles, folder)
+            else:
+                yield compare_pytorch(name, plain, options.rounds, options.steps, folder)
+        except Exception as error:  # whatever keeps a tool from working here is its result
+            yield {"name": name, "what": "", "reason": f"{type(error).__name__}: {error}".splitlines()[0]}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--steps", type=int, default=20, help="of PyTorch, a round")
+    parser.add_argument("--epochs", type=int, default=12, help="of evenkeel, a round")
+    parser.add_argument("--only", nargs="+", choices=["evenkeel", *TOOLS, "ultralytics"])
+    options = parser.parse_args()
+    rows = []
+    print("| tool | what it does | a step without | more with it |\n|---|---|---|---|", flush=True)
+    with tempfile.TemporaryDirectory(prefix="evenkeel-overhead-") as folder:
+        for row in measure(options.only or ["evenkeel", *TOOLS, "ultralytics"], options, folder):
+            report(row)
+            rows.append(row)
+    results = ROOT / "bench" / "results"
+    results.mkdir(exist_ok=True)
+    with open(results / "overhead.json", "w", encoding="utf-8") as file:
+        json.dump({"machine": platform.machine(), "cpus": os.cpu_count(), "python": platform.python_version(),
+                   "versions": versions(), "rows": rows, "command": sys.argv}, file, indent=1)  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
