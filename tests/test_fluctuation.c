@@ -232,6 +232,32 @@ static void test_signs_in_time(void **state)
     assert_int_equal(fluctuation_epoch_steps(&series.rows), 50);
 }
 
+/* A loss that falls in a curve goes up and down nowhere: its bend must not pass for the order of the images. */
+static void test_bend_is_no_period(void **state)
+{
+    (void)state;
+    enum { RUNS = 100 };
+    static const int epochs[] = {18, 25, 64};
+    for (int e = 0; e < COUNT_OF(epochs); e++) {
+        int found = 0, known = 0;
+        for (int run = 0; run < RUNS; run++) {
+            struct draws draws = {(uint64_t)(100 * e + run), 0};
+            struct fluctuation got;
+            series_begin(STEPS);
+            for (int i = 0; i < STEPS; i++) {
+                series.path[i] = 0.6 + 1.6 * exp(-i / 50.0);
+                series.epoch[i] = i / epochs[e] + 1;
+                draw_batch(&draws, i, 64, 0.5);
+            }
+            fluctuation_of(&series.rows, 0, STEPS, epochs[e], &got);
+            known += !isnan(got.epoch_autocorrelation.value);
+            found += got.epoch_autocorrelation.low > 0.0;
+        }
+        assert_int_equal(known, RUNS);
+        assert_true(found <= RUNS / 10);
+    }
+}
+
 static void test_missing(void **state)
 {
     (void)state;
@@ -323,8 +349,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_known_shares),  cmocka_unit_test(test_frozen_weights),
-        cmocka_unit_test(test_signs_in_time), cmocka_unit_test(test_missing),
-        cmocka_unit_test(test_window_mean),   cmocka_unit_test(test_spikes),
+        cmocka_unit_test(test_signs_in_time), cmocka_unit_test(test_bend_is_no_period),
+        cmocka_unit_test(test_missing),       cmocka_unit_test(test_window_mean),
+        cmocka_unit_test(test_spikes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -232,6 +232,44 @@ static struct estimate correlate(const struct rows *rows, const struct moments *
     return (struct estimate){value, value - error, value + error};
 }
 
+/* Off the mean of an epoch's steps around it: that follows a loss which bends, and leaves what comes again in every
+ * epoch. NaN: some of these steps are not there. */
+static double off_epoch(const struct rows *rows, int64_t i, int64_t epoch_steps)
+{
+    const struct loss_series *series = rows->series;
+    const int64_t half = epoch_steps / 2;
+    double sum = 0.0;
+    if (i - half < rows->first || i + half >= rows->end ||
+        series->step[i + half] - series->step[i - half] != (double)(2 * half))
+        return NAN;
+    for (int64_t k = i - half; k <= i + half; k++) {
+        if (!usable(series, k))
+            return NAN;
+        const bool outer = k == i - half || k == i + half; /* an even number has no middle */
+        sum += series->loss[k] * (outer && epoch_steps % 2 == 0 ? 0.5 : 1.0);
+    }
+    return series->loss[i] - sum / (double)epoch_steps;
+}
+
+static struct estimate correlate_epochs(const struct rows *rows, int64_t epoch_steps)
+{
+    const struct loss_series *series = rows->series;
+    double product = 0.0, square = 0.0;
+    int64_t pairs = 0;
+    for (int64_t i = rows->first + epoch_steps; i < rows->end; i++) {
+        const double here = off_epoch(rows, i, epoch_steps), before = off_epoch(rows, i - epoch_steps, epoch_steps);
+        if (isnan(here + before) || series->step[i] != series->step[i - epoch_steps] + (double)epoch_steps)
+            continue;
+        product += here * before;
+        square += 0.5 * (here * here + before * before);
+        pairs++;
+    }
+    if (pairs < LEAST_STEPS / 2 || !(square > 0.0))
+        return unknown;
+    const double value = product / square, error = NORMAL_95 / sqrt((double)pairs);
+    return (struct estimate){value, value - error, value + error};
+}
+
 /* ---- the whole ---- */
 
 void fluctuation_of(const struct loss_series *series, int64_t first, int64_t end, int64_t epoch_steps,
@@ -264,8 +302,8 @@ void fluctuation_of(const struct loss_series *series, int64_t first, int64_t end
     split(&rows, &sums, fluctuation);
     fluctuation->phi = find_phi(&rows, kurtosis_of_mean(&rows, &sums));
     fluctuation->autocorrelation = correlate(&rows, &sums, 1);
-    if (epoch_steps > 1 && rows.end - rows.first >= 2 * epoch_steps)
-        fluctuation->epoch_autocorrelation = correlate(&rows, &sums, epoch_steps);
+    if (epoch_steps > 1)
+        fluctuation->epoch_autocorrelation = correlate_epochs(&rows, epoch_steps);
 }
 
 int64_t fluctuation_epoch_steps(const struct loss_series *series)
