@@ -154,6 +154,7 @@ struct op_desc {
     bool tf32;               /* operands in fp32 may be rounded to TF32 in products and convolutions */
     bool norm_after;         /* a normalisation in training reads out: see op_needs.gives_sums */
     bool norm_before;        /* in[0] is a rectified normalisation's alone: see op_needs.takes_norm */
+    bool relu_after;         /* a rectifier alone reads out: see op_needs.rectifies */
     bool first;              /* in[0] is the batch as gathered, for this node alone: see op_needs.in_channels */
 };
 
@@ -169,6 +170,7 @@ struct op_needs {
     /* Work of a normalisation next to it that this node does with its own where it is faster so; the plan tells both
      * sides in op_call. What passes between them lies in this node's saved memory. */
     bool gives_sums; /* forward in training also leaves what norm_after's statistics are computed from */
+    bool rectifies;  /* forward leaves what the rectifier after it makes, instead of its own out */
     bool takes_norm; /* backward also does all of norm_before's but the last pass over its values; in_grad[0] is then
                         the gradient behind the rectifier */
 };
@@ -188,9 +190,12 @@ struct op_call {
     int node;                           /* number in the graph */
     bool training;                      /* forward: batch statistics, dropout */
     /* Joined with a neighbour, by op_needs; else NULL. */
-    const struct op_call *sums_by;  /* normalisation: the call whose forward left its sums */
-    const struct op_call *taken_by; /* normalisation: the call whose backward does most of its own */
-    const struct op_call *takes;    /* and the other side of that: the normalisation's call */
+    const struct op_call *sums_by;      /* normalisation: the call whose forward left its sums */
+    const struct op_call *taken_by;     /* normalisation: the call whose backward does most of its own */
+    const struct op_call *takes;        /* and the other side of that: the normalisation's call */
+    const struct op_call *rectifies;    /* the rectifier's call, whose out forward writes instead of this one's */
+    const struct op_call *rectified_by; /* and the other side of that */
+    bool apart; /* every forward pass writes its own out all the same: somebody looks at what lies between */
 };
 
 struct op_impl {

@@ -70,9 +70,9 @@ struct plan_sum {
     size_t offset;
 };
 
-/* Which normalisations a node does work of (op_needs); -1: none. */
+/* Which normalisations a node does work of, and which rectifier (op_needs); -1: none. */
 struct plan_join {
-    int gives_sums_to, takes;
+    int gives_sums_to, takes, rectifies;
 };
 
 /* Steps whose records are kept: those under way, and as many that nobody has read yet. */

@@ -19,6 +19,15 @@ static int readers(const struct graph *graph, int value)
     return count;
 }
 
+int joins_relu_after(const struct graph *graph, int node)
+{
+    const int value = graph->nodes[node].out;
+    for (int i = node + 1; i < graph->node_count; i++)
+        if (graph->nodes[i].op == OP_RELU && graph->nodes[i].in[0] == value)
+            return readers(graph, value) == 1 ? i : -1;
+    return -1;
+}
+
 bool joins_first(const struct graph *graph, int node)
 {
     return graph->nodes[node].in[0] == graph->input && readers(graph, graph->input) == 1;
@@ -36,4 +45,21 @@ int joins_norm_before(const struct graph *graph, int node)
                        : -1;
     }
     return -1;
+}
+
+void joins_bind(struct plan *plan)
+{
+    for (int i = 0; i < plan->graph->node_count; i++) {
+        const struct plan_join *join = &plan->joins[i];
+        if (join->gives_sums_to >= 0)
+            plan->calls[join->gives_sums_to].sums_by = &plan->calls[i];
+        if (join->rectifies >= 0) {
+            plan->calls[i].rectifies = &plan->calls[join->rectifies];
+            plan->calls[join->rectifies].rectified_by = &plan->calls[i];
+        }
+        if (join->takes >= 0) {
+            plan->calls[join->takes].taken_by = &plan->calls[i];
+            plan->calls[i].takes = &plan->calls[join->takes];
+        }
+    }
 }

@@ -71,6 +71,8 @@ static int prepare_node(struct plan *plan, int number, size_t *saved_bytes, size
     const bool join = plan->options.training && !plan->options.apart;
     const int after = join ? joins_norm_after(graph, number) : -1,
               before = join ? joins_norm_before(graph, number) : -1;
+    const int rectifier = plan->options.apart ? -1 : joins_relu_after(graph, number);
+    desc.relu_after = rectifier >= 0;
     desc.norm_after = after >= 0;
     desc.norm_before = before >= 0;
     desc.first = joins_first(graph, number);
@@ -78,8 +80,9 @@ static int prepare_node(struct plan *plan, int number, size_t *saved_bytes, size
     int status = impl->prepare(plan->device, &desc, &plan->states[number], &needs);
     if (status < 0)
         return FAIL(status, "%s: %s", node->name, fail_text());
-    plan->joins[number] =
-        (struct plan_join){.gives_sums_to = needs.gives_sums ? after : -1, .takes = needs.takes_norm ? before : -1};
+    plan->joins[number] = (struct plan_join){.gives_sums_to = needs.gives_sums ? after : -1,
+                                             .takes = needs.takes_norm ? before : -1,
+                                             .rectifies = needs.rectifies ? rectifier : -1};
     if (needs.in_channels)
         plan->input_channels = needs.in_channels;
     *saved_bytes = needs.saved_bytes;
@@ -157,6 +160,9 @@ static void lay_out_values(struct plan *plan, struct layout *layout, const size_
         if (saved_bytes[i])
             layout_add(layout, saved_bytes[i], i, last_use_of_saved(plan, i), &saved_offsets[i]);
     }
+    for (int i = 0; i < graph->node_count; i++)
+        if (plan->joins[i].rectifies >= 0)
+            extend(of_value[graph->nodes[plan->joins[i].rectifies].out], i);
     extend(of_value[graph->logits], graph->node_count);
 }
 
@@ -301,24 +307,11 @@ static void bind_node(struct plan *plan, int number, size_t saved_bytes, size_t 
     }
 }
 
-static void bind_joins(struct plan *plan)
-{
-    for (int i = 0; i < plan->graph->node_count; i++) {
-        const struct plan_join *join = &plan->joins[i];
-        if (join->gives_sums_to >= 0)
-            plan->calls[join->gives_sums_to].sums_by = &plan->calls[i];
-        if (join->takes >= 0) {
-            plan->calls[join->takes].taken_by = &plan->calls[i];
-            plan->calls[i].takes = &plan->calls[join->takes];
-        }
-    }
-}
-
 static void bind_calls(struct plan *plan, const size_t *saved_bytes, const size_t *saved_offsets)
 {
     for (int i = 0; i < plan->graph->node_count; i++)
         bind_node(plan, i, saved_bytes[i], saved_offsets[i]);
-    bind_joins(plan);
+    joins_bind(plan);
     for (int i = 0; i < plan->gradient_sum_count; i++) {
         const struct plan_sum *sum = &plan->gradient_sums[i];
         plan->calls[sum->node].in_grad[sum->slot] = slab_at(plan, SLAB_ACTIVATION, sum->offset);

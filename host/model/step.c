@@ -26,6 +26,15 @@ int plan_forward(struct plan *plan, bool training)
     return OK;
 }
 
+int plan_forward_apart(struct plan *plan, int node)
+{
+    struct op_call *call = &plan->calls[node];
+    call->training = call->apart = true;
+    const int status = plan->backend->ops[plan->graph->nodes[node].op]->forward(plan->device, call);
+    call->apart = false;
+    return status;
+}
+
 /* One node's backward pass, then the additions of gradients that meet there. *sum walks gradient_sums. */
 static int backward_node(struct plan *plan, int node, int *sum)
 {
@@ -337,8 +346,7 @@ static int examine_forward(struct plan *plan, char *text, size_t bytes)
         }
         if (found)
             break;
-        plan->calls[i].training = true;
-        TRY(plan->backend->ops[node->op]->forward(plan->device, &plan->calls[i]));
+        TRY(plan_forward_apart(plan, i));
         TRY(found = examine(plan, activation(plan, node->out, plan->calls[i].out), text, bytes,
                             "the output of %s (%s; %lld of %lld values)", node->name, "forward"));
     }

@@ -84,8 +84,7 @@ int plan_survey_begin(struct plan *plan, const struct step_control *control)
             .alive = survey.alive,
             .sums = &survey.sums[i * SURVEY_ARRAYS + SURVEY_OUT],
         };
-        plan->calls[i].training = true;
-        TRY(backend->ops[node->op]->forward(plan->device, &plan->calls[i]));
+        TRY(plan_forward_apart(plan, i));
         TRY(backend->survey(plan->device, &args));
     }
     return OK;

@@ -24,10 +24,15 @@ static int set(struct blas_product *product, cublasLtMatmulDescAttributes_t name
     return OK;
 }
 
+static const cudaDataType_t types[DT_COUNT] = {[DT_F32] = CUDA_R_32F, [DT_BF16] = CUDA_R_16BF, [DT_F16] = CUDA_R_16F};
+
+static bool has_bias(const struct blas_problem *problem)
+{
+    return problem->epilogue != BLAS_PLAIN && problem->epilogue != BLAS_RELU;
+}
+
 static int make_layout(struct blas_matrix matrix, void **layout)
 {
-    static const cudaDataType_t types[DT_COUNT] = {
-        [DT_F32] = CUDA_R_32F, [DT_BF16] = CUDA_R_16BF, [DT_F16] = CUDA_R_16F};
     CUBLAS_TRY(vendor.cublasLtMatrixLayoutCreate((cublasLtMatrixLayout_t *)layout, types[matrix.dtype],
                                                  (uint64_t)matrix.rows, (uint64_t)matrix.columns, matrix.rows));
     return OK;
@@ -37,16 +42,18 @@ static int describe(struct blas_product *product, const struct blas_problem *pro
 {
     static const uint32_t epilogues[] = {[BLAS_PLAIN] = CUBLASLT_EPILOGUE_DEFAULT,
                                          [BLAS_BIAS] = CUBLASLT_EPILOGUE_BIAS,
+                                         [BLAS_RELU] = CUBLASLT_EPILOGUE_RELU,
+                                         [BLAS_BIAS_RELU] = CUBLASLT_EPILOGUE_RELU_BIAS,
                                          [BLAS_BIAS_GRAD] = CUBLASLT_EPILOGUE_BGRADB};
     const int32_t turn_a = problem->a.transposed ? CUBLAS_OP_T : CUBLAS_OP_N,
-                  turn_b = problem->b.transposed ? CUBLAS_OP_T : CUBLAS_OP_N, bias_type = CUDA_R_32F;
+                  turn_b = problem->b.transposed ? CUBLAS_OP_T : CUBLAS_OP_N, bias_type = types[problem->out.dtype];
     CUBLAS_TRY(vendor.cublasLtMatmulDescCreate(
         (cublasLtMatmulDesc_t *)&product->desc,
         problem->tf32 && problem->a.dtype == DT_F32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F, CUDA_R_32F));
     TRY(set(product, CUBLASLT_MATMUL_DESC_TRANSA, &turn_a, sizeof turn_a));
     TRY(set(product, CUBLASLT_MATMUL_DESC_TRANSB, &turn_b, sizeof turn_b));
     TRY(set(product, CUBLASLT_MATMUL_DESC_EPILOGUE, &epilogues[problem->epilogue], sizeof epilogues[0]));
-    if (problem->epilogue != BLAS_PLAIN)
+    if (has_bias(problem))
         TRY(set(product, CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, &bias_type, sizeof bias_type));
     TRY(make_layout(problem->a, &product->a));
     TRY(make_layout(problem->b, &product->b));
@@ -126,23 +133,26 @@ static size_t matrix_bytes(struct blas_matrix matrix)
 
 static int64_t bias_count(const struct blas_problem *problem)
 {
-    return problem->epilogue == BLAS_PLAIN  ? 0
-           : problem->epilogue == BLAS_BIAS ? problem->out.rows
-                                            : problem->out.columns;
+    return !has_bias(problem) ? 0 : problem->epilogue == BLAS_BIAS_GRAD ? problem->out.columns : problem->out.rows;
+}
+
+static int open_arrays(struct device *device, struct tune *tune, const struct blas_problem *problem)
+{
+    const struct tune_array arrays[ARRAY_COUNT] = {
+        [ARRAY_A] = {problem->a.dtype, matrix_bytes(problem->a)},
+        [ARRAY_B] = {problem->b.dtype, matrix_bytes(problem->b)},
+        [ARRAY_OUT] = {problem->out.dtype, matrix_bytes(problem->out)},
+        [ARRAY_BIAS] = {problem->out.dtype, (size_t)bias_count(problem) * dtype_bytes(problem->out.dtype)},
+    };
+    return tune_open(device, tune, arrays, ARRAY_COUNT, BLAS_WORKSPACE_MOST);
 }
 
 /* Leaves the fastest in product; *ms is infinite when none runs. */
 static int time_candidates(struct device *device, struct blas_product *product, const struct blas_problem *problem,
                            const cublasLtMatmulHeuristicResult_t *found, int count, float *ms)
 {
-    const struct tune_array arrays[ARRAY_COUNT] = {
-        [ARRAY_A] = {problem->a.dtype, matrix_bytes(problem->a)},
-        [ARRAY_B] = {problem->b.dtype, matrix_bytes(problem->b)},
-        [ARRAY_OUT] = {problem->out.dtype, matrix_bytes(problem->out)},
-        [ARRAY_BIAS] = {DT_F32, (size_t)bias_count(problem) * sizeof(float)},
-    };
     struct tune tune;
-    const int status = tune_open(device, &tune, arrays, ARRAY_COUNT, BLAS_WORKSPACE_MOST);
+    const int status = open_arrays(device, &tune, problem);
     int best = -1;
     *ms = INFINITY;
     for (int i = 0; i < count && status == OK; i++) {
@@ -162,7 +172,8 @@ static int time_candidates(struct device *device, struct blas_product *product, 
 /* All that a choice depends on, in words. */
 static void make_key(const struct device *device, const struct blas_problem *problem, char key[KEY_BYTES])
 {
-    static const char *const epilogues[] = {"", " with bias", " with gradient of the bias"};
+    static const char *const epilogues[] = {"", " with bias", " rectified", " with bias, rectified",
+                                            " with gradient of the bias"};
     int driver = 0;
     cudaDriverGetVersion(&driver);
     snprintf(key, KEY_BYTES,
@@ -217,12 +228,43 @@ int blas_product_build(struct device *device, struct blas_product *product, cons
     if (take_kept(device, key, product))
         return OK;
     TRY(search(device, product, problem, found, &count));
+    if (count == 1) {
+        take(product, &found[0].algo, found[0].workspaceSize);
+        return OK;
+    }
     if (count > 0)
         TRY(time_candidates(device, product, problem, found, count, &ms));
     if (!isfinite(ms))
         return FAIL(ERR_UNSUPPORTED, "cuBLAS has no algorithm (%s); use another train.precision", key);
     keep(key, product, ms);
     return OK;
+}
+
+static int run_on_nan(struct device *device, const struct blas_product *product, const struct tune *tune,
+                      size_t a_bytes, uint32_t *first)
+{
+    CUDA_TRY(cudaMemsetAsync(tune->array[ARRAY_A], 0xFF, a_bytes, device->stream)); /* NaN in every dtype */
+    TRY(blas_product_run(device, product, tune->array[ARRAY_A], tune->array[ARRAY_B], tune->array[ARRAY_OUT],
+                         tune->array[ARRAY_BIAS], tune->workspace));
+    CUDA_TRY(cudaMemcpyAsync(first, tune->array[ARRAY_OUT], sizeof *first, cudaMemcpyDeviceToHost, device->stream));
+    CUDA_TRY(cudaStreamSynchronize(device->stream));
+    return OK;
+}
+
+int blas_product_keeps_nan(struct device *device, const struct blas_product *product,
+                           const struct blas_problem *problem, bool *keeps)
+{
+    struct tune tune;
+    uint32_t first = 0;
+    int status = open_arrays(device, &tune, problem);
+    if (status == OK && matrix_bytes(problem->out) >= sizeof first)
+        status = run_on_nan(device, product, &tune, matrix_bytes(problem->a), &first);
+    tune_close(&tune);
+    const uint32_t infinity = problem->out.dtype == DT_F32    ? 0x7F800000
+                              : problem->out.dtype == DT_BF16 ? 0x7F80
+                                                              : 0x7C00;
+    *keeps = (first & (problem->out.dtype == DT_F32 ? 0x7FFFFFFF : 0x7FFF)) > infinity;
+    return status;
 }
 
 void blas_product_free(struct blas_product *product)
@@ -241,7 +283,7 @@ void blas_product_free(struct blas_product *product)
 /* ---- running ---- */
 
 int blas_product_run(struct device *device, const struct blas_product *product, const void *a, const void *b, void *out,
-                     float *bias, void *workspace)
+                     void *bias, void *workspace)
 {
     const float one = 1.0f, zero = 0.0f;
     if (bias)

@@ -17,10 +17,12 @@ struct blas_matrix {
     bool transposed; /* used so; not for the result */
 };
 
-/* What is done with out = a b besides; bias is fp32. */
+/* What is done with out = a b besides; bias is of out's dtype. */
 enum blas_epilogue {
     BLAS_PLAIN,
     BLAS_BIAS,      /* out += bias[row] */
+    BLAS_RELU,      /* out = max(out, 0) */
+    BLAS_BIAS_RELU, /* both, in this order */
     BLAS_BIAS_GRAD, /* bias[column of out] = sum over the products' depth of b */
 };
 
@@ -42,9 +44,12 @@ struct blas_product {
  * be freed. */
 int blas_product_build(struct device *device, struct blas_product *product, const struct blas_problem *problem);
 void blas_product_free(struct blas_product *product); /* accepts a zeroed struct */
-/* bias: read or written by the epilogue; NULL where it is plain. */
+/* Whether what is not a number in a is none in out either: not every rectifier leaves it so. Waits. */
+int blas_product_keeps_nan(struct device *device, const struct blas_product *product,
+                           const struct blas_problem *problem, bool *keeps);
+/* bias: read or written by the epilogue; NULL where it has none. */
 int blas_product_run(struct device *device, const struct blas_product *product, const void *a, const void *b, void *out,
-                     float *bias, void *workspace);
+                     void *bias, void *workspace);
 
 #ifdef __cplusplus
 }

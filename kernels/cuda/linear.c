@@ -1,7 +1,8 @@
 /* linear: a fully connected layer as three products of cuBLASLt. Its input is a flat row in NHWC order and stays where
- * it is; torch's channel-first order is a matter of the weights' layout, {out,h,w,in}. The bias is fp32; it is added,
- * and its gradient summed, in the products' epilogues where cuBLAS does so in fp32, else by kernels of our own. Knows
- * what goes into and comes out of a pass; products are blas.c's.
+ * it is; torch's channel-first order is a matter of the weights' layout, {out,h,w,in}. In the products' epilogues,
+ * where cuBLAS has them, the bias is added, in the activations' dtype, a rectifier follows, and the bias's gradient is
+ * summed, in fp32; else kernels of our own do that. Knows what goes into and comes out of a pass; products are
+ * blas.c's.
  *
  * Products count in columns, so every matrix here is the transpose of the row-major one: x is [row][n], w [row][out],
  * y [out][n]. */
@@ -10,7 +11,7 @@
 #include <string.h>
 
 /* y = x w^T, dx = dy w, dw = dy^T x, in row-major words. */
-enum linear_pass { LINEAR_FORWARD, LINEAR_DATA, LINEAR_WEIGHTS, LINEAR_PASS_COUNT };
+enum linear_pass { LINEAR_FORWARD, LINEAR_RECTIFIED, LINEAR_DATA, LINEAR_WEIGHTS, LINEAR_PASS_COUNT };
 
 struct linear {
     struct blas_product pass[LINEAR_PASS_COUNT];
@@ -43,6 +44,20 @@ static int build_pass(struct device *device, struct linear *linear, enum linear_
     return blas_product_build(device, &linear->pass[pass], &problem);
 }
 
+/* The forward pass with the rectifier after it, where all of it goes into one product. */
+static int build_rectified(struct device *device, struct linear *linear, struct blas_problem problem, bool *rectifies)
+{
+    problem.epilogue = linear->bias ? BLAS_BIAS_RELU : BLAS_RELU;
+    if (linear->bias && !linear->in_epilogue[LINEAR_FORWARD])
+        return OK;
+    int status = blas_product_build(device, &linear->pass[LINEAR_RECTIFIED], &problem);
+    if (status == OK)
+        status = blas_product_keeps_nan(device, &linear->pass[LINEAR_RECTIFIED], &problem, rectifies);
+    if (!*rectifies)
+        blas_product_free(&linear->pass[LINEAR_RECTIFIED]);
+    return status == ERR_UNSUPPORTED ? OK : status;
+}
+
 static int linear_build(struct device *device, const struct op_desc *desc, struct linear *linear,
                         struct op_needs *needs)
 {
@@ -57,9 +72,11 @@ static int linear_build(struct device *device, const struct op_desc *desc, struc
                              w_turned = {dtype, row, out, true}, y = {dtype, out, batch, false},
                              y_turned = {dtype, out, batch, true}, dw = {DT_F32, row, out, false};
     const bool deterministic = desc->deterministic, tf32 = desc->tf32;
+    const struct blas_problem forward = {w_turned, x, y, BLAS_BIAS, deterministic, tf32};
     if (!desc->sizes_only)
-        TRY(build_pass(device, linear, LINEAR_FORWARD,
-                       (struct blas_problem){w_turned, x, y, BLAS_BIAS, deterministic, tf32}));
+        TRY(build_pass(device, linear, LINEAR_FORWARD, forward));
+    if (desc->relu_after && !desc->sizes_only)
+        TRY(build_rectified(device, linear, forward, &needs->rectifies));
     if (desc->training && !desc->sizes_only)
         TRY(build_pass(device, linear, LINEAR_WEIGHTS,
                        (struct blas_problem){x, y_turned, dw, BLAS_BIAS_GRAD, deterministic, tf32}));
@@ -74,7 +91,7 @@ static int linear_build(struct device *device, const struct op_desc *desc, struc
     needs->weight[0].dtype = dtype;
     if (linear->bias) {
         needs->weight[1].count = out;
-        needs->weight[1].dtype = DT_F32;
+        needs->weight[1].dtype = linear->in_epilogue[LINEAR_FORWARD] ? dtype : DT_F32;
     }
     return OK;
 }
@@ -98,6 +115,9 @@ static int linear_forward(struct device *device, const struct op_call *call)
 {
     const struct linear *linear = call->state;
     const bool in_epilogue = linear->in_epilogue[LINEAR_FORWARD];
+    if (call->rectifies && !call->apart)
+        return blas_product_run(device, &linear->pass[LINEAR_RECTIFIED], call->weight[0], call->in[0],
+                                call->rectifies->out, linear->bias ? call->weight[1] : NULL, call->scratch);
     TRY(blas_product_run(device, &linear->pass[LINEAR_FORWARD], call->weight[0], call->in[0], call->out,
                          in_epilogue ? call->weight[1] : NULL, call->scratch));
     if (!linear->bias || in_epilogue)

@@ -67,6 +67,8 @@ static __global__ void __launch_bounds__(THREADS) rectify_grad(const T *y, const
 static int relu_forward(struct device *device, const struct op_call *call)
 {
     const struct pointwise *relu = (const struct pointwise *)call->state;
+    if (call->rectified_by && !call->apart)
+        return OK;
     return for_dtype(relu->dtype, [&](auto type) {
         using T = decltype(type);
         CUDA_TRY(launch(rectify<T>, pack_blocks<T>(relu), THREADS, 0, device->stream, (const T *)call->in[0],

@@ -1,8 +1,6 @@
-/* libraries: stands in for cuBLAS and cuDNN where the CUDA backend runs in the emulator: the same calls as dnn.c,
- * blas.c and libraries.c, answered by the plainest kernels, one warp for all results and sums in double. Workspaces are
- * asked for and spoilt, so that a caller who leaves no room is found out. Owns no rule of how an operation uses them.
- */
-#include "blas.h"
+/* libraries: stands in for cuDNN where the CUDA backend runs in the emulator: the same calls as dnn.c and libraries.c,
+ * answered by the plainest kernels, one warp for all results and sums in double. Workspaces are asked for and spoilt,
+ * so that a caller who leaves no room is found out. Owns no rule of how an operation uses them. */
 #include "dnn.h"
 #include "launch.cuh"
 #include <cmath>
@@ -85,21 +83,6 @@ template <class T, class U> __device__ void weights_at(int64_t i, const dnn_conv
     w[i] = gpu::from_float<U>(float(sum));
 }
 
-/* out = a b + bias; matrices of columns. */
-template <class T, class U>
-__device__ void product_at(int64_t i, const blas_matrix &a, const T *a_at, const blas_matrix &b, const T *b_at,
-                           const blas_matrix &out, U *out_at, const float *bias)
-{
-    const int64_t row = i % out.rows, column = i / out.rows, depth = a.transposed ? a.rows : a.columns;
-    double sum = 0;
-    for (int64_t k = 0; k < depth; k++) {
-        const T left = a_at[a.transposed ? row * a.rows + k : k * a.rows + row];
-        const T right = b_at[b.transposed ? k * b.rows + column : column * b.rows + k];
-        sum += double(gpu::to_float(left)) * gpu::to_float(right);
-    }
-    out_at[i] = gpu::from_float<U>(float(bias ? sum + bias[row] : sum));
-}
-
 struct conv_plan {
     dnn_conv conv;
     dnn_pass pass;
@@ -116,20 +99,6 @@ template <class T> __global__ void conv_kernel(conv_plan plan, int64_t count, T 
             weights_at<T>(i, plan.conv, x, (float *)w, y);
         else
             weights_at<T>(i, plan.conv, x, (T *)w, y);
-}
-
-template <class T, class U>
-__global__ void product_kernel(blas_problem plan, const T *a, const T *b, U *out, float *bias)
-{
-    for (int64_t i = threadIdx.x; i < plan.out.rows * plan.out.columns; i += THREADS)
-        product_at<T, U>(i, plan.a, a, plan.b, b, plan.out, out, plan.epilogue == BLAS_BIAS ? bias : nullptr);
-    for (int64_t i = threadIdx.x; plan.epilogue == BLAS_BIAS_GRAD && i < plan.out.columns; i += THREADS) {
-        const int64_t depth = plan.b.transposed ? plan.b.columns : plan.b.rows;
-        double sum = 0;
-        for (int64_t k = 0; k < depth; k++)
-            sum += double(gpu::to_float(b[plan.b.transposed ? k * plan.b.rows + i : i * plan.b.rows + k]));
-        bias[i] = float(sum);
-    }
 }
 
 /* What joined passes add, a channel per thread. */
@@ -209,13 +178,6 @@ template <class T> int conv_run(device *device, const conv_plan *plan, const voi
     return OK;
 }
 
-template <class T, class U>
-int product_run(device *device, const blas_problem *plan, const void *a, const void *b, void *out, float *bias)
-{
-    CUDA_TRY(gpu::launch(product_kernel<T, U>, 1, THREADS, 0, device->stream, *plan, (const T *)a, (const T *)b,
-                         (U *)out, bias));
-    return OK;
-}
 } // namespace
 
 int cuda_libraries_open(device *device)
@@ -264,41 +226,5 @@ int dnn_plan_run(device *device, dnn_plan *plan, const void *const *arrays, void
     case DT_BF16: return conv_run<gpu::bf16>(device, described, arrays);
     case DT_F16: return conv_run<gpu::fp16>(device, described, arrays);
     default: return conv_run<float>(device, described, arrays);
-    }
-}
-
-/* As cuBLAS, whose epilogues take a bias of the result's dtype alone. */
-int blas_product_build(device *device, blas_product *product, const blas_problem *problem)
-{
-    (void)device;
-    if (problem->epilogue != BLAS_PLAIN && problem->out.dtype != DT_F32)
-        return FAIL(ERR_UNSUPPORTED, "no algorithm");
-    product->desc = new blas_problem(*problem);
-    product->workspace_bytes = WORKSPACE_BYTES;
-    return OK;
-}
-
-void blas_product_free(blas_product *product)
-{
-    delete static_cast<blas_problem *>(product->desc);
-    *product = blas_product();
-}
-
-int blas_product_run(device *device, const blas_product *product, const void *a, const void *b, void *out, float *bias,
-                     void *workspace)
-{
-    const blas_problem *plan = static_cast<const blas_problem *>(product->desc);
-    if ((plan->epilogue != BLAS_PLAIN) != (bias != nullptr))
-        return FAIL(ERR_DEVICE, "a product runs with a bias exactly when its epilogue has one");
-    TRY(spoil(device, workspace));
-    const bool widens = plan->out.dtype == DT_F32;
-    switch (plan->a.dtype) {
-    case DT_BF16:
-        return widens ? product_run<gpu::bf16, float>(device, plan, a, b, out, bias)
-                      : product_run<gpu::bf16, gpu::bf16>(device, plan, a, b, out, bias);
-    case DT_F16:
-        return widens ? product_run<gpu::fp16, float>(device, plan, a, b, out, bias)
-                      : product_run<gpu::fp16, gpu::fp16>(device, plan, a, b, out, bias);
-    default: return product_run<float, float>(device, plan, a, b, out, bias);
     }
 }

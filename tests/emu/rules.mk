@@ -17,8 +17,8 @@ EMU_OPTIONS_tsan  := -O1 -fsanitize=thread -DEMU_TSAN
 EMU_BASE := -DEMU -D_GNU_SOURCE -g -MMD -MP -ffp-contract=off -fno-math-errno -pthread -Wall -Wextra -Wundef \
             $(WERROR) -Itests/emu -Ikernels/cuda -Iinclude -I. -Itests
 
-# cuDNN and cuBLAS are answered by stand-ins in tests/emu.
-EMU_KERNELS := $(filter-out kernels/cuda/dnn% kernels/cuda/blas.c kernels/cuda/libraries.c,$(wildcard kernels/cuda/*.c kernels/cuda/*.cu))
+# cuDNN and cuBLAS are answered by stand-ins in tests/emu, cuBLAS call by call.
+EMU_KERNELS := $(filter-out kernels/cuda/dnn% kernels/cuda/libraries.c,$(wildcard kernels/cuda/*.c kernels/cuda/*.cu))
 EMU_SOURCES := $(wildcard tests/emu/*.c tests/emu/*.cpp)
 EMU_TESTS   := $(filter tests/emu/test_%,$(EMU_SOURCES))
 EMU_SELF    := $(filter-out $(EMU_TESTS),$(EMU_SOURCES))

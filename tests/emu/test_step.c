@@ -163,6 +163,35 @@ static void test_fp16_comes_near(void **state)
     check_recipe(&(struct recipe){DT_F16, OPTIMIZER_SGD, 1, STEPS}, DT_F32, 1e-2);
 }
 
+/* Of the accumulated batches' noise: the loss scale, which fp16 alone has, is no part of it. */
+static void test_fp16_noise_comes_near(void **state)
+{
+    (void)state;
+    const struct recipe recipes[] = {{DT_F16, OPTIMIZER_SGD, 2, 1}, {DT_F32, OPTIMIZER_SGD, 2, 1}};
+    struct step_record records[2];
+    for (int i = 0; i < 2; i++) {
+        struct bench bench;
+        emu_reset_round(0);
+        bench_open(&bench, &backend_cuda, &recipes[i]);
+        for (int micro = 0; micro < 2; micro++) {
+            const struct step_control control = {.seed = 3,
+                                                 .first = micro * STEPS_ROWS,
+                                                 .valid = STEPS_ROWS,
+                                                 .micro = micro,
+                                                 .lr = 0.01f,
+                                                 .noise = NOISE_OF_PARTS,
+                                                 .parts = 2};
+            check(plan_train_batch(&bench.plan, &control, micro == 0, micro == 1));
+        }
+        check(backend_cuda.wait(bench.device));
+        assert_true(plan_record(&bench.plan, 0, &records[i]));
+        bench_close(&bench);
+    }
+    assert_true(records[0].loss_scale > 1.0f && records[0].noise_parts == 2);
+    assert_true(fabsf(records[0].noise_trace / records[1].noise_trace - 1.0f) < 0.05f);
+    assert_true(fabsf(records[0].noise_grad - records[1].noise_grad) < 0.05f * fabsf(records[1].noise_trace));
+}
+
 /* ---- memory ---- */
 
 static void test_small_uploads_do_not_wait(void **state)
@@ -244,6 +273,7 @@ int main(void)
         cmocka_unit_test(test_accumulated_adamw_agrees_with_the_cpu),
         cmocka_unit_test(test_bf16_comes_near),
         cmocka_unit_test(test_fp16_comes_near),
+        cmocka_unit_test(test_fp16_noise_comes_near),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
