@@ -99,6 +99,7 @@ struct config {
     struct {
         int epochs, batch_size, accumulate, bad_steps, threads;
         int64_t max_steps; /* 0: none */
+        bool autopilot;
         int64_t seed;
         double label_smoothing;
         enum precision_kind precision;

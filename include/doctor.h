@@ -79,4 +79,9 @@ extern const int doctor_rule_count;
 /* Asks the rules; found gets a symptom for each cause that shows, the first one of a cause only, in the order in which
  * they show. Returns how many. */
 int doctor_examine(const struct evidence *evidence, struct symptom found[static CAUSE_COUNT]);
+/* Whether steps too large have spoiled the training: worse than guessing, progress lost for good, or no better than
+ * guessing ever since. */
+bool doctor_diverged(const struct evidence *evidence, struct symptom *symptom);
+/* Whether the last steps (50, or all) were better than guessing by 5 %. */
+bool doctor_learns(const struct evidence *evidence);
 #endif

@@ -25,6 +25,8 @@ struct train_state {
     int64_t bad_steps;  /* refused since the beginning */
     int bad_in_row;     /* refused just now, one after the other */
     bool stopped_early; /* early stopping ended the run */
+    double rate_scale;  /* what autopilot has made of the rate: 1, or a fourth for each time it went back */
+    int rollbacks;
     struct plateau plateau;
     struct early_stop early_stop;
     int64_t best_epoch; /* of the checkpoint `best`; -1: none yet */

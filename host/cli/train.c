@@ -20,12 +20,15 @@ static int train(const struct train_request *request)
 
 int command_train(int argc, char **argv)
 {
+    bool autopilot = false;
     struct train_request request = {.argc = argc, .argv = argv};
     const struct cli_option options[] = {
+        {"autopilot", NULL, &autopilot, NULL,
+         "train.autopilot=true: go back and lower the rate when training diverges"},
         {"resume", "RUN", NULL, &request.resume, "go on with the run in this folder from where it was saved"},
     };
     const struct cli_usage usage = {
-        .synopsis = "train CONFIG [key=value…]\ntrain --resume RUN [key=value…]",
+        .synopsis = "train CONFIG [--autopilot] [key=value…]\ntrain --resume RUN [--autopilot] [key=value…]",
         .about = "Trains the network a config file describes. Values after the file go before what it says:\n"
                  "  evenkeel train configs/quickstart.ini lr=0.01 epochs=5\n"
                  "The run lands in a new folder; its path is the one line on stdout. SIGTERM, SIGUSR1, SIGUSR2 and\n"
@@ -50,6 +53,10 @@ int command_train(int argc, char **argv)
             return cli_exit(FAIL(ERR_USAGE, "train needs a config file before '%s'", argv[1]));
         request.file = argv[first++];
     }
+    /* As one more override, before those given, which win. argv[first - 1] is the program or the config's name. */
+    static char on[] = "train.autopilot=true";
+    if (autopilot)
+        argv[--first] = on;
     request.overrides = (const char *const *)argv + first;
     request.override_count = argc - first;
     return train(&request);

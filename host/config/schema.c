@@ -233,6 +233,10 @@ const struct key schema_keys[] = {
      .help = "so many steps in a row with a non-finite loss or gradient end the run; with fp16, those that only "
              "halve the loss scale do not count"},
 
+    {"train", "autopilot", "", BOOL(train.autopilot), .fallback = "false",
+     .help = "when training diverges, go back to the last good epoch with a fourth of the rate, up to five times (also "
+             "train --autopilot)"},
+
     {"stats", "enabled", "", BOOL(stats.enabled), .fallback = "true",
      .help = "false: of a step only loss, correct images and the gradient's norm are known, and neither layers.csv, "
              "samples.csv nor the noise scale: to see what statistics cost"},

@@ -94,7 +94,8 @@ int branch_load(struct branch *branch, struct session *session, const char *run,
     TRY(plan_set_kept(&session->plan, state.kept));
     int64_t steps_per_epoch = session->train.subset.count / branch_step_images(config);
     return branch_take(branch, session, &state,
-                       schedule_lr(config, state.plateau.lr, state.epoch, state.step_in_epoch, steps_per_epoch));
+                       state.rate_scale *
+                           schedule_lr(config, state.plateau.lr, state.epoch, state.step_in_epoch, steps_per_epoch));
 }
 
 int64_t branch_step_images(const struct config *config)

@@ -111,3 +111,25 @@ int doctor_examine(const struct evidence *evidence, struct symptom found[static 
     }
     return count;
 }
+
+bool doctor_learns(const struct evidence *evidence)
+{
+    enum { LAST = 50 };
+    const int64_t steps = evidence->steps;
+    return column_mean(evidence->loss, steps > LAST ? steps - LAST : 0, steps) < 0.95 * evidence->prior_entropy;
+}
+
+bool doctor_diverged(const struct evidence *evidence, struct symptom *symptom)
+{
+    static bool (*const checks[])(const struct evidence *, struct symptom *) = {rule_worse_than_guessing, rule_setback};
+    enum { LEAST = 200 }; /* more than any of these rules needs */
+    for (int i = 0; i < COUNT_OF(checks); i++) {
+        *symptom = (struct symptom){.cause = CAUSE_RATE_HIGH, .rule = "diverged"};
+        if (evidence->steps >= LEAST / 4 && checks[i](evidence, symptom))
+            return true;
+    }
+    /* Steps far too large that left a network no better than guessing. */
+    return evidence->steps >= LEAST &&
+           column_mean(evidence->loss, evidence->steps - LEAST / 2, evidence->steps) > 0.95 * evidence->prior_entropy &&
+           rule_large_steps(evidence, symptom);
+}

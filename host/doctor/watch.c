@@ -58,3 +58,13 @@ bool watch_due(const struct watch *watch, int64_t steps)
 {
     return steps >= watch->next_look;
 }
+
+bool watch_diverged(const struct watch *watch, struct symptom *symptom)
+{
+    return watch->files && doctor_diverged(&watch->files->evidence, symptom);
+}
+
+bool watch_learns(const struct watch *watch)
+{
+    return watch->files && doctor_learns(&watch->files->evidence);
+}

@@ -82,5 +82,10 @@ int findings_end(struct trainer *trainer, char text[static FINDINGS_TEXT])
                  (long long)watch->found[0].step);
     else if (trainer->state.step >= VERDICT_STEPS)
         snprintf(text, FINDINGS_TEXT, "%s", cause_table[CAUSE_HEALTHY].title);
+    const struct train_state *state = &trainer->state;
+    const size_t length = strlen(text);
+    if (length > 0 && state->rollbacks > 0)
+        snprintf(text + length, FINDINGS_TEXT - length, "; autopilot went back %d time%s, to %g of the learning rate",
+                 state->rollbacks, state->rollbacks == 1 ? "" : "s", state->rate_scale);
     return OK;
 }

@@ -23,6 +23,7 @@ static const struct {
     {"data.device_share", CHANGE_FREE},
     {"data.cache", CHANGE_FREE},
     {"train.bad_steps", CHANGE_FREE},
+    {"train.autopilot", CHANGE_FREE},
     {"train.max_steps", CHANGE_FREE},
     {"train.epochs", CHANGE_GROW},
     {"train.threads", CHANGE_WARN},
@@ -218,6 +219,33 @@ static int write_config(const struct trainer *trainer)
         return status;
     }
     return new_file_commit(&file);
+}
+
+int keep_go_back(struct trainer *trainer, const char *which)
+{
+    struct run *run = &trainer->run;
+    struct train_state *state = &trainer->state;
+    char folder[PATH_BYTES], path[PATH_BYTES];
+    int64_t unused, log_bytes;
+    struct arena arena = {0};
+    TRY(trainer->session.backend->wait(trainer->session.device));
+    TRY(run_sync(run, &unused, &unused, &log_bytes));
+    TRY(checkpoint_path(folder, run->path, which));
+    /* A new plan: the old one's records are of steps that will be taken again. */
+    TRY(session_rebind(&trainer->session, &trainer->config));
+    int status = load_state(trainer, folder, &arena);
+    arena_free(&arena);
+    TRY(status);
+    text_copy(path, sizeof path, run->path);
+    layers_close(trainer);
+    tensorboard_close(&trainer->tensorboard);
+    watch_end(&trainer->watch);
+    run_close(run);
+    TRY(run_reopen(run, path, state->steps_bytes, state->results_bytes, log_bytes));
+    trainer->records_read = state->step;
+    if (trainer->config.stats.tensorboard)
+        TRY(tensorboard_open(&trainer->tensorboard, run, state->step, trainer->steps_per_epoch));
+    return findings_begin(trainer);
 }
 
 int keep_resume(struct trainer *trainer, const char *run)

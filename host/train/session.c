@@ -139,6 +139,7 @@ int session_rebind(struct session *session, const struct config *config)
     TRY(choose_dtype(session));
     TRY(fill_card(session));
     TRY(build_model(session, config->train.batch_size, true));
+    card_make_metadata(session); /* it names the graph's model */
     return plan_init_weights(&session->plan, (uint64_t)config->train.seed);
 }
 

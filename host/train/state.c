@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STATE_FORMAT = 2 };
+enum { STATE_FORMAT = 3 };
 enum member_type { MEMBER_I64, MEMBER_INT, MEMBER_F64, MEMBER_BOOL, MEMBER_HEX, MEMBER_WINDOW, MEMBER_TYPES };
 static const char *const type_names[MEMBER_TYPES] = {
     "an integer",    "a 32-bit integer",      "a number",
@@ -41,6 +41,8 @@ static const struct member members[] = {
     MEMBER("bad_steps", MEMBER_I64, bad_steps),
     MEMBER("bad_in_row", MEMBER_INT, bad_in_row),
     MEMBER("stopped_early", MEMBER_BOOL, stopped_early),
+    MEMBER("rate_scale", MEMBER_F64, rate_scale),
+    MEMBER("rollbacks", MEMBER_INT, rollbacks),
     MEMBER("plateau_lr", MEMBER_F64, plateau.lr),
     MEMBER("plateau_best", MEMBER_F64, plateau.best),
     MEMBER("plateau_bad_epochs", MEMBER_INT, plateau.bad_epochs),
@@ -69,7 +71,7 @@ static const struct {
 
 void state_begin(struct train_state *state)
 {
-    *state = (struct train_state){.best_epoch = -1, .best_loss = NAN, .best_accuracy = NAN};
+    *state = (struct train_state){.rate_scale = 1.0, .best_epoch = -1, .best_loss = NAN, .best_accuracy = NAN};
 }
 
 static json_t *double_to_json(double value)

@@ -65,8 +65,17 @@ int refused_report(struct trainer *trainer, const struct step_record *record);
 /* ---- step.c ---- */
 struct step_control step_control_at(const struct trainer *trainer, int64_t step_in_epoch, int micro);
 
+/* ---- autopilot.c: train.autopilot. The first two return 1 where the run went back to an earlier state, 0 where it did
+ * not ---- */
+int autopilot_look(struct trainer *trainer);    /* after every step */
+int autopilot_recover(struct trainer *trainer); /* trainer->failure is set */
+int autopilot_begin(struct trainer *trainer);   /* before the first step */
+int autopilot_keep(struct trainer *trainer);    /* after an epoch: the state to go back to */
+
 /* ---- keep.c: the state on disk ---- */
 int keep_save(struct trainer *trainer, const char *which);
+/* Takes up that earlier state in the middle of a run; steps.csv and results.csv are cut to it, log.jsonl is not. */
+int keep_go_back(struct trainer *trainer, const char *which);
 /* Takes up the run directory's newest state, or starts from the beginning where there is none yet. */
 int keep_resume(struct trainer *trainer, const char *run);
 /* Of all that a resumed run must find as it was: fixed settings, numbers and shape of the images. */

@@ -20,7 +20,8 @@ void trainer_account_time(struct trainer *trainer)
 static double rate_at(const struct trainer *trainer, int64_t step_in_epoch)
 {
     const struct train_state *state = &trainer->state;
-    return schedule_lr(&trainer->config, state->plateau.lr, state->epoch, step_in_epoch, trainer->steps_per_epoch);
+    return state->rate_scale *
+           schedule_lr(&trainer->config, state->plateau.lr, state->epoch, step_in_epoch, trainer->steps_per_epoch);
 }
 
 /* What a step costs goes by the interval: one forward and backward pass more where the batch is halved; accumulated
@@ -98,7 +99,8 @@ static bool at_max_steps(const struct trainer *trainer)
     return limit > 0 && trainer->state.step >= limit;
 }
 
-/* Until the epoch's last step, a signal, max_steps or a failure. All records have been read then. */
+/* Until the epoch's last step, a signal, max_steps or a failure: all records have been read then. 1: autopilot went
+ * back to an earlier state, possibly of another epoch. */
 static int train_steps(struct trainer *trainer)
 {
     struct train_state *state = &trainer->state;
@@ -108,6 +110,10 @@ static int train_steps(struct trainer *trainer)
         TRY(records_take(trainer));
         if (trainer->failure[0])
             break;
+        int back;
+        TRY(back = autopilot_look(trainer));
+        if (back || trainer->failure[0])
+            return back;
         if (console_due(&trainer->console))
             console_show(&trainer->console, state->epoch, state->step_in_epoch, rate_at(trainer, state->step_in_epoch));
         if (every > 0 && state->step % every == 0 && state->step_in_epoch < trainer->steps_per_epoch)
@@ -228,6 +234,7 @@ static int end_epoch(struct trainer *trainer)
     }
     bool last = state->epoch >= config->train.epochs || state->stopped_early;
     int every = config->run.checkpoint_epochs;
+    TRY(autopilot_keep(trainer));
     if (last || every <= 1 || state->epoch % every == 0)
         TRY(keep_save(trainer, "last"));
     return EVALUATE_DONE;
@@ -268,11 +275,16 @@ static int train_epochs(struct trainer *trainer)
     struct train_state *state = &trainer->state;
     while (!is_over(trainer) && !signal_caught) {
         TRY(begin_epoch(trainer));
-        TRY(train_steps(trainer));
-        if (trainer->failure[0]) {
+        int back;
+        TRY(back = train_steps(trainer));
+        if (!back && trainer->failure[0]) {
             TRY(findings_look(trainer));
-            return FAIL(ERR_TRAINING, "%s", trainer->failure);
+            TRY(back = autopilot_recover(trainer));
         }
+        if (back)
+            continue;
+        if (trainer->failure[0])
+            return FAIL(ERR_TRAINING, "%s", trainer->failure);
         if (state->step_in_epoch == trainer->steps_per_epoch && !signal_caught)
             TRY(end_epoch(trainer));
     }
@@ -416,6 +428,7 @@ static int run(struct trainer *trainer, const struct train_request *request, str
     signals_begin();
     TRY(open_run(trainer, request));
     trainer->clock = clock_seconds();
+    TRY(autopilot_begin(trainer));
     TRY(train_epochs(trainer));
     trainer_account_time(trainer);
     return finish(trainer, result);

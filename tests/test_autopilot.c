@@ -1,0 +1,90 @@
+/* test_autopilot: a run that diverges goes back and recovers; one that does not is the same bits with autopilot and
+ * without; after an interruption the rest is the same. */
+#include "tiny_run.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define BASE     "train.threads=1 model.name=mlp model.hidden=32 optim.name=sgd optim.momentum=0.9 "
+#define DIVERGES BASE "train.bad_steps=3 "
+
+static int count_acts(const char *run)
+{
+    char *log = tiny_read_text(run, "log.jsonl");
+    int acts = 0;
+    for (const char *at = log; (at = strstr(at, "\"event\":\"autopilot\"")); at++)
+        acts++;
+    memory_give(log);
+    return acts;
+}
+
+static void test_healthy_run_is_unchanged(void **state)
+{
+    (void)state;
+    struct train_result plain, watched;
+    tiny_train_ok(NULL, BASE "optim.lr=0.01 train.epochs=24 model.dropout=0.1", &plain);
+    tiny_train_ok(NULL, BASE "optim.lr=0.01 train.epochs=24 model.dropout=0.1 train.autopilot=true", &watched);
+    tiny_assert_same_run(plain.path, watched.path);
+    assert_int_equal(count_acts(watched.path), 0);
+}
+
+/* Without autopilot the run fails; with it the loss ends below that of guessing among ten classes. */
+static void test_diverging_run_recovers(void **state)
+{
+    (void)state;
+    struct train_result lost, saved;
+    assert_int_equal(tiny_train(NULL, DIVERGES "optim.lr=20 train.epochs=12", &lost), ERR_TRAINING);
+    tiny_train_ok(NULL, DIVERGES "optim.lr=20 train.epochs=24 train.autopilot=true", &saved);
+    const int acts = count_acts(saved.path), rows = tiny_result_rows(saved.path);
+    assert_true(acts >= 1 && acts <= 5);
+    assert_int_equal(rows, 24);
+    const double loss = tiny_result_at(saved.path, rows, "train/loss");
+    if (!(loss < 2.0))
+        fail_msg("loss %g after %d acts", loss, acts);
+    /* What was undone is not in the table of steps. */
+    char *steps = tiny_read_text(saved.path, "steps.csv");
+    int lines = 0;
+    for (const char *at = steps; *at; at++)
+        lines += *at == '\n';
+    memory_give(steps);
+    assert_int_equal(lines, 1 + 24 * 5);
+    assert_true(fabs(tiny_cell_at(saved.path, "steps.csv", 24 * 5, "lr") - 20.0 * pow(0.25, acts)) < 1e-6);
+}
+
+/* A rate that no fourth of a fourth mends: given up after five times, as without autopilot. */
+static void test_gives_up(void **state)
+{
+    (void)state;
+    struct train_result result;
+    assert_int_equal(
+        tiny_train(NULL, DIVERGES "optim.lr=1000 model.init_scale=300 train.epochs=4 train.autopilot=true", &result),
+        ERR_TRAINING);
+}
+
+static void test_goes_on_after_an_interruption(void **state)
+{
+    (void)state;
+    struct train_result whole, part, rest;
+    tiny_train_ok(NULL, DIVERGES "optim.lr=20 train.epochs=24 train.autopilot=true", &whole);
+    assert_true(count_acts(whole.path) > 0);
+    tiny_train_ok(NULL, DIVERGES "optim.lr=20 train.epochs=24 train.autopilot=true train.max_steps=63", &part);
+    tiny_train_ok(part.path, "train.max_steps=0", &rest);
+    tiny_assert_same_run(whole.path, part.path);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_healthy_run_is_unchanged),
+        cmocka_unit_test(test_diverging_run_recovers),
+        cmocka_unit_test(test_gives_up),
+        cmocka_unit_test(test_goes_on_after_an_interruption),
+    };
+    return cmocka_run_group_tests(tests, tiny_set_up, tiny_tear_down);
+}
