@@ -18,6 +18,7 @@ struct console {
     double evaluation_took; /* seconds of the last evaluation, for the time left */
     double evaluation_began;
     bool table_begun;
+    struct epoch_record last; /* that was shown */
 };
 
 /* Program, device, data, network, memory, length of the run. */
@@ -27,6 +28,14 @@ void console_epoch_begin(struct console *console, int64_t step_in_epoch);
 void console_step(struct console *console, const struct step_record *record, const struct loss_view *view);
 /* Whether it is time to show something: the caller then reads the records that are there and calls console_show. */
 bool console_due(const struct console *console);
+/* The progress line, no wider than columns as long as anything in it can be left out: the learning rate first, what
+ * tells how sure the loss is next, the time left last. Returns its length. */
+struct progress {
+    int64_t epoch, step_in_epoch;
+    double lr, images_per_second, seconds_left;
+};
+size_t console_progress(const struct console *console, const struct progress *progress, int columns, char *text,
+                        size_t bytes);
 void console_show(struct console *console, int64_t epoch, int64_t step_in_epoch, double lr);
 void console_evaluation(struct console *console, bool begins, int64_t epoch);
 /* Images per second of this process in the epoch under way. */
@@ -35,6 +44,7 @@ void console_epoch(struct console *console, const struct epoch_record *record);
 
 enum console_end { END_EPOCHS, END_EARLY, END_MAX_STEPS, END_SIGNAL };
 /* The best result, what the loss did, the verdict ("": none), why the run ended, where it lies and what to do next. */
-void console_result(const struct config *config, int class_count, const struct train_state *state,
-                    const struct stability *stability, const char *verdict, const char *run, enum console_end end);
+void console_result(const struct console *console, const struct config *config, int class_count,
+                    const struct train_state *state, const struct stability *stability, const char *verdict,
+                    const char *run, enum console_end end);
 #endif

@@ -26,6 +26,7 @@ struct loss_window {
 struct loss_view {
     double smooth, smooth_error; /* mean of the window, this loss included, and its standard error */
     double spike_z;              /* how far above the losses before it, in robust standard deviations */
+    int direction;               /* -1: the window's second half lies below its first by more than chance; 1: above */
 };
 
 /* Takes in a step's loss; one that is not finite changes nothing but *view. variance: of the losses within the batch,

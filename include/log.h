@@ -11,7 +11,9 @@ bool log_set_color(const char *mode);
 bool log_color(int descriptor);
 void log_set_quiet(bool quiet); /* only warnings and errors */
 
-void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));  /* one plain line */
+void log_info(const char *format, ...) __attribute__((format(printf, 1, 2))); /* one plain line */
+/* One line, its label dim and so many columns wide; on a terminal wrapped at words, as warnings and errors are. */
+void log_labelled(const char *label, int columns, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void log_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));  /* "warning: …" */
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2))); /* "error: …" */
 

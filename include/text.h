@@ -22,6 +22,10 @@ enum { TEXT_SUGGESTIONS = 3 };
 int text_suggest(const char *word, const char *const *candidates, int count,
                  const char *found[static TEXT_SUGGESTIONS]);
 
+/* Breaks text at blanks so that no line is wider than so many columns: it begins at column `indent` and each further
+ * line is indented by as much. A word longer than a line stays whole. Returns the length; cut where bytes end it. */
+size_t text_wrap(char *to, size_t bytes, const char *text, int indent, int columns);
+
 /* Copies with truncation; always terminated. false: it did not fit. */
 bool text_copy(char *to, size_t to_bytes, const char *from);
 

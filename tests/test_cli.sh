@@ -102,10 +102,17 @@ call train tiny.ini lrr=1
 ok "misspelt key" all 'exited 78' 'silent out' 'says "lrr"'
 call train tiny.ini batch_size=5000
 ok "batch larger than the data" all 'exited 78' 'silent out' 'says "lower train.batch_size"' '[ ! -d runs ]'
+call train tiny.ini device=gpu
+ok "unknown device: suggestion" all 'exited 78' 'silent out' 'says "did you mean cuda?"' '[ ! -d runs ]'
+call config tiny.ini momentum=0.5 val_fraction=0.2
+ok "config says which settings have no effect" all 'exited 0' 'prints "^momentum = 0.5"' 'says "optim.momentum = 0.5 has no effect"' \
+    'says "data.val_fraction = 0.2 has no effect"'
 call train tiny.ini
 whole=$(cat out)
 ok "train prints the run directory alone" all 'exited 0' 'lines out 1' '[ -f "$whole/DONE" ]'
 ok "stderr is plain where it is no terminal" all '! grep -q "$(printf "\033")" err' '! grep -q "$(printf "\r")" err'
+call train tiny.ini max_steps=6 run.name=short
+ok "what max_steps ends in the first epoch has a result" all 'exited 0' 'says "^result     step 6: validation loss"' '! says "^best"'
 call --quiet train tiny.ini epochs=1 run.name=quiet
 ok "--quiet says nothing" all 'exited 0' 'silent err' 'lines out 1'
 call eval "$whole"
@@ -210,29 +217,52 @@ ok "SIGINT saves and exits 130" all 'exited 130' '[ ! -f runs/by-INT/DONE ]'
 call train --resume runs/by-INT
 ok "and the resumed run equals an uninterrupted one" all 'exited 0' 'same_run "$whole" runs/by-INT'
 
-set -- 0.05 0.11 0.08 0.2 0.14 0.31 0.17 0.09 0.26 0.13
-"$program" train tiny.ini run.name=killed run.checkpoint_steps=2 >out 2>err &
+# While images are read, which one thread making them large takes a while: there is nothing yet to be saved.
+for signal in TERM INT; do
+    [ $signal = TERM ] && expected=75 || expected=130
+    for pause in 0.1 0.2 0.4 0.8; do
+        "$program" train tiny.ini data.resize=768 data.threads=1 run.name=early >out 2>err &
+        child=$!
+        sleep $pause
+        kill "-$signal" $child 2>/dev/null
+        wait $child
+        status=$?
+        says "before the first step" && break
+    done
+    ok "SIG$signal before the first step" all "exited $expected" 'silent out' 'says "before the first step"' '[ ! -d runs/early ]'
+done
+
+seed=${TEST_SEED:-$(date +%s)}
+echo "# TEST_SEED=$seed"
+# delay: the next moment, 0.03 to 0.33 seconds away, drawn from the seed
+delay() {
+    seed=$(((seed * 1103515245 + 12345) % 2147483648))
+    pause=$(printf '0.%03d' $((seed / 65536 % 300 + 30)))
+}
+call train tiny.ini epochs=60 run.name=long
+"$program" train tiny.ini epochs=60 run.name=killed run.checkpoint_steps=2 >out 2>err &
 child=$!
-kills=0
-while [ $# -gt 0 ]; do
-    sleep "$1"
-    shift
+kills=0 resumed=0
+while [ $kills -lt 60 ] && [ $resumed -lt 4 ]; do
+    delay
+    sleep "$pause"
     kill -KILL $child 2>/dev/null && kills=$((kills + 1))
     wait $child 2>/dev/null
     status=$?
+    grep -q '^resumed    at epoch' err && resumed=$((resumed + 1))
     [ $status -eq 0 ] && break
     if [ -f runs/killed/config.resolved.ini ]; then
         "$program" train --resume runs/killed >out 2>err &
     else # killed before there was anything to go on with
         rm -rf runs/killed
-        "$program" train tiny.ini run.name=killed run.checkpoint_steps=2 >out 2>err &
+        "$program" train tiny.ini epochs=60 run.name=killed run.checkpoint_steps=2 >out 2>err &
     fi
     child=$!
 done
 wait $child
 status=$?
-echo "# killed $kills times"
-ok "killed at any moment, resumed, equal to an uninterrupted run" all 'exited 0' '[ $kills -gt 1 ]' 'same_run "$whole" runs/killed'
+echo "# killed $kills times, went on from a step of its own $resumed times"
+ok "killed at any moment, resumed, equal to an uninterrupted run" all 'exited 0' '[ $resumed -ge 3 ]' 'same_run runs/long runs/killed'
 
 # ---- packed images, images that are no good ----
 call pack tiny.ini packs

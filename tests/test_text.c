@@ -207,13 +207,41 @@ static void test_columns(void **state)
     assert_int_equal(text_columns(""), 0);
 }
 
+static void test_wrap(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int indent, columns;
+        const char *wrapped;
+    } cases[] = {
+        {"", 4, 10, ""},
+        {"one two", 4, 80, "one two"},
+        {"one two three", 4, 11, "one two\n    three"},
+        {"one two three", 4, 10, "one\n    two\n    three"},
+        {"one  two", 0, 8, "one  two"}, /* blanks between words are kept */
+        {"äöü ßßß", 2, 9, "äöü ßßß"},   /* letters are counted, not bytes */
+        {"äöü ßßß", 2, 8, "äöü\n  ßßß"},
+        {"a/path/longer/than/a/line then", 2, 8, "a/path/longer/than/a/line\n  then"},
+        {"then a/path/longer/than/a/line", 2, 8, "then\n  a/path/longer/than/a/line"},
+    };
+    char to[128];
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        assert_int_equal(text_wrap(to, sizeof to, cases[i].text, cases[i].indent, cases[i].columns),
+                         strlen(cases[i].wrapped));
+        assert_string_equal(to, cases[i].wrapped);
+    }
+    assert_int_equal(text_wrap(to, 6, "one two three", 0, 80), 5);
+    assert_string_equal(to, "one t");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_integers),      cmocka_unit_test(test_doubles),  cmocka_unit_test(test_bools),
-        cmocka_unit_test(test_trim_and_copy), cmocka_unit_test(test_distance), cmocka_unit_test(test_suggest),
-        cmocka_unit_test(test_json),          cmocka_unit_test(test_sizes),    cmocka_unit_test(test_shell),
-        cmocka_unit_test(test_columns),
+        cmocka_unit_test(test_wrap),    cmocka_unit_test(test_integers),      cmocka_unit_test(test_doubles),
+        cmocka_unit_test(test_bools),   cmocka_unit_test(test_trim_and_copy), cmocka_unit_test(test_distance),
+        cmocka_unit_test(test_suggest), cmocka_unit_test(test_json),          cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_shell),   cmocka_unit_test(test_columns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

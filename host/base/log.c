@@ -1,7 +1,9 @@
 /* log: what the person sees, on stderr. See include/log.h.
  * Knows colours and the terminal, nothing of training. */
 #include "log.h"
+#include "text.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -104,18 +106,13 @@ const char *log_style(enum log_style style)
 
 /* One write for the whole line, so that lines of several processes do not mix. The caller holds the mutex. What cannot
  * be written to stderr has nowhere to be reported. */
-static void put(const char *before, const char *format, va_list args, const char *after)
+static void put(const char *before, const char *text, const char *after)
 {
     char line[4096];
-    size_t room = sizeof line - strlen(after) - 8;
-    int head = snprintf(line, room, "%s%s", progress_shown ? "\r\033[K" : "", before);
-    size_t used = (size_t)head;
-    int body = vsnprintf(line + used, room - used, format, args);
-    if (body > 0)
-        used = (size_t)body < room - used ? used + (size_t)body : room - 1;
-    used += (size_t)snprintf(line + used, sizeof line - used, "%s", after);
+    const int used = snprintf(line, sizeof line, "%s%s%.*s%s", progress_shown ? "\r\033[K" : "", before,
+                              (int)(sizeof line - strlen(before) - strlen(after) - 8), text, after);
     progress_shown = false;
-    fwrite(line, 1, used, stderr);
+    fwrite(line, 1, (size_t)used, stderr);
     fflush(stderr);
 }
 
@@ -124,18 +121,45 @@ void log_info(const char *format, ...)
     va_list args;
     va_start(args, format);
     pthread_mutex_lock(&mutex);
-    if (!quiet)
-        put("", format, args, "\n");
+    if (!quiet) {
+        char text[4000];
+        vsnprintf(text, sizeof text, format, args);
+        put("", text, "\n");
+    }
+    pthread_mutex_unlock(&mutex);
+    va_end(args);
+}
+
+/* Into words that fit a terminal's lines, where there is one. */
+static void format_wrapped(char *to, size_t bytes, int indent, const char *format, va_list args)
+{
+    char text[3500];
+    vsnprintf(text, sizeof text, format, args);
+    text_wrap(to, bytes, text, indent, log_is_terminal() ? log_width() : INT_MAX);
+}
+
+void log_labelled(const char *label, int columns, const char *format, ...)
+{
+    char text[3800], before[64];
+    va_list args;
+    va_start(args, format);
+    pthread_mutex_lock(&mutex);
+    if (!quiet) {
+        format_wrapped(text, sizeof text, columns + 1, format, args);
+        snprintf(before, sizeof before, "%s%-*s%s ", style_text(LOG_DIM), columns, label, style_text(LOG_PLAIN));
+        put(before, text, "\n");
+    }
     pthread_mutex_unlock(&mutex);
     va_end(args);
 }
 
 static void put_marked(enum log_style style, const char *word, const char *format, va_list args)
 {
-    char before[64];
+    char text[3800], before[64];
     pthread_mutex_lock(&mutex);
+    format_wrapped(text, sizeof text, (int)strlen(word) + 2, format, args);
     snprintf(before, sizeof before, "%s%s%s: %s", style_text(LOG_BOLD), style_text(style), word, style_text(LOG_PLAIN));
-    put(before, format, args, "\n");
+    put(before, text, "\n");
     pthread_mutex_unlock(&mutex);
 }
 

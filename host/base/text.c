@@ -271,6 +271,25 @@ int text_columns(const char *text)
     return columns;
 }
 
+size_t text_wrap(char *to, size_t bytes, const char *text, int indent, int columns)
+{
+    size_t used = 0;
+    int column = indent;
+    to[0] = 0;
+    while (*text && used + 1 < bytes) {
+        const size_t blanks = strspn(text, " "), length = strcspn(text + blanks, " ");
+        char word[1024];
+        snprintf(word, sizeof word, "%.*s", (int)length, text + blanks);
+        const int width = text_columns(word);
+        const bool breaks = column > indent && column + (int)blanks + width > columns;
+        used += (size_t)snprintf(to + used, bytes - used, "%s%*s%s", breaks ? "\n" : "", breaks ? indent : (int)blanks,
+                                 "", word);
+        column = (breaks ? indent : column + (int)blanks) + width;
+        text += blanks + (length < sizeof word ? length : sizeof word - 1);
+    }
+    return used < bytes ? used : bytes - 1;
+}
+
 /* number with three digits and the unit that keeps it below base. */
 static void print_scaled(char text[static 24], double number, double base, const char *const *units, int count)
 {

@@ -40,6 +40,9 @@ int backend_open(const char *device_name, int threads, const struct backend **ba
     int index = 0;
     TRY(split_name(device_name, name, &index));
     const bool any = strcmp(name, "auto") == 0;
+    if (!any && strcmp(name, "cpu") != 0 && strcmp(name, "cuda") != 0)
+        return FAIL(ERR_CONFIG, "train.device = %s: unknown device;%s expected auto, cpu, cuda or cuda:N", device_name,
+                    strcasecmp(name, "gpu") == 0 || strcasecmp(name, "cuda") == 0 ? " did you mean cuda?" : "");
     int status = ERR_DEVICE;
     for (int i = 0; backend_list[i]; i++) {
         if (!any && strcmp(backend_list[i]->name, name) != 0)

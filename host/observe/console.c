@@ -5,6 +5,7 @@
 #include "text.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,17 +18,8 @@
 enum { LABEL_COLUMNS = 10 };
 #define WAIT_SHOWN 0.1 /* seconds of an epoch */
 
-/* "data       …": the label dim, what follows plain. */
-static void line(const char *label, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void line(const char *label, const char *format, ...)
-{
-    char text[1024];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    log_info("%s%-*s%s %s", log_style(LOG_DIM), LABEL_COLUMNS, label, log_style(LOG_PLAIN), text);
-}
+/* "data       …" */
+#define line(label, ...) log_labelled(label, LABEL_COLUMNS, __VA_ARGS__)
 
 /* ---- header ---- */
 
@@ -172,7 +164,7 @@ void console_begin(struct console *console, const struct config *config, int64_t
         .images_per_step = config->train.batch_size * config->train.accumulate,
         .every_seconds = config->stats.console_seconds,
         .shown = clock_seconds(),
-        .view = {NAN, NAN, NAN},
+        .view = {.smooth = NAN, .smooth_error = NAN, .spike_z = NAN},
     };
 }
 
@@ -210,19 +202,63 @@ static double seconds_left(const struct console *console, int64_t epoch, int64_t
     return steps * console->images_per_step / rate + (double)(console->epochs - epoch) * console->evaluation_took;
 }
 
+/* What tells least goes first where there is no room. */
+enum { PART_RATE, PART_ERROR, PART_SPEED, PART_REFUSED, PART_LEFT, PART_ALWAYS };
+
+size_t console_progress(const struct console *console, const struct progress *progress, int columns, char *text,
+                        size_t bytes)
+{
+    const struct loss_view *view = &console->view;
+    const int digits = snprintf(NULL, 0, "%lld", (long long)console->steps_per_epoch);
+    struct {
+        int rank;
+        char text[64];
+    } parts[] = {{PART_ALWAYS, ""}, {PART_ALWAYS, ""}, {PART_ALWAYS, ""}, {PART_ERROR, ""},
+                 {PART_LEFT, ""},   {PART_SPEED, ""},  {PART_RATE, ""},   {PART_REFUSED, ""}};
+    char left[24], images[24];
+    text_duration(left, progress->seconds_left);
+    text_count(images, progress->images_per_second);
+    snprintf(parts[0].text, sizeof parts->text, "epoch %lld/%lld", (long long)progress->epoch + 1,
+             (long long)console->epochs);
+    snprintf(parts[1].text, sizeof parts->text, "  step %*lld/%lld", digits, (long long)progress->step_in_epoch,
+             (long long)console->steps_per_epoch);
+    snprintf(parts[2].text, sizeof parts->text, "  loss %.4f", view->smooth);
+    /* Chance in drawing images says little of a mean that is on its way. */
+    if (view->direction)
+        snprintf(parts[3].text, sizeof parts->text, " %s", view->direction < 0 ? "falling" : "rising");
+    else
+        snprintf(parts[3].text, sizeof parts->text, " ± %.4f", view->smooth_error);
+    snprintf(parts[4].text, sizeof parts->text, "  %s left", left);
+    snprintf(parts[5].text, sizeof parts->text, "  %s images/s", images);
+    snprintf(parts[6].text, sizeof parts->text, "  lr %.3g", progress->lr);
+    if (console->refused)
+        snprintf(parts[7].text, sizeof parts->text, "  %lld refused", (long long)console->refused);
+    int width = 0;
+    for (int i = 0; i < COUNT_OF(parts); i++)
+        width += text_columns(parts[i].text);
+    for (int rank = 0; rank < PART_ALWAYS && width > columns; rank++)
+        for (int i = 0; i < COUNT_OF(parts); i++)
+            if (parts[i].rank == rank) {
+                width -= text_columns(parts[i].text);
+                parts[i].text[0] = 0;
+            }
+    size_t used = 0;
+    text[0] = 0;
+    for (int i = 0; i < COUNT_OF(parts) && used < bytes; i++)
+        used += (size_t)snprintf(text + used, bytes - used, "%s", parts[i].text);
+    return used;
+}
+
 void console_show(struct console *console, int64_t epoch, int64_t step_in_epoch, double lr)
 {
-    double rate = console_rate(console, step_in_epoch);
-    char left[24], images[24], text[256], refused[40] = "";
-    text_duration(left, seconds_left(console, epoch, step_in_epoch, rate));
-    text_count(images, rate);
-    if (console->refused)
-        snprintf(refused, sizeof refused, "  %lld refused", (long long)console->refused);
-    snprintf(text, sizeof text, "epoch %lld/%lld  step %*lld/%lld  loss %.4f ± %.4f  lr %.3g  %s images/s  %s left%s",
-             (long long)epoch + 1, (long long)console->epochs,
-             snprintf(NULL, 0, "%lld", (long long)console->steps_per_epoch), (long long)step_in_epoch,
-             (long long)console->steps_per_epoch, console->view.smooth, console->view.smooth_error, lr, images, left,
-             refused);
+    char text[512];
+    const double rate = console_rate(console, step_in_epoch);
+    const struct progress progress = {.epoch = epoch,
+                                      .step_in_epoch = step_in_epoch,
+                                      .lr = lr,
+                                      .images_per_second = rate,
+                                      .seconds_left = seconds_left(console, epoch, step_in_epoch, rate)};
+    console_progress(console, &progress, log_is_terminal() ? log_width() - 1 : INT_MAX, text, sizeof text);
     if (log_is_terminal())
         log_progress("%s", text);
     else
@@ -263,6 +299,7 @@ void console_epoch(struct console *console, const struct epoch_record *record)
         log_info("\n%s%7s  %10s  %6s  %8s  %6s  %8s  %8s  %7s%s", log_style(LOG_DIM), "epoch", "train loss", "acc %",
                  "val loss", "acc %", "lr", "images/s", "time", log_style(LOG_PLAIN));
     console->table_begun = true;
+    console->last = *record;
     char epoch[48], rate[24], seconds[24], refused[48] = "", waited[48] = "", loss[2][24], percent[2][24];
     snprintf(epoch, sizeof epoch, "%lld/%lld", (long long)record->epoch + 1, (long long)console->epochs);
     print_loss(loss[0], record->train_loss, record->train_accuracy);
@@ -314,8 +351,9 @@ static void next_lines(const struct config *config, const struct train_state *st
         line("", "%s train --resume %s train.max_steps=0", program, folder);
 }
 
-void console_result(const struct config *config, int class_count, const struct train_state *state,
-                    const struct stability *stability, const char *verdict, const char *run, enum console_end end)
+void console_result(const struct console *console, const struct config *config, int class_count,
+                    const struct train_state *state, const struct stability *stability, const char *verdict,
+                    const char *run, enum console_end end)
 {
     static const char *const why[] = {
         [END_EPOCHS] = "all epochs done",
@@ -337,6 +375,13 @@ void console_result(const struct config *config, int class_count, const struct t
     else if (state->best_epoch >= 0)
         line("best", "%sepoch %lld: validation loss %s, accuracy %s %%%s", log_style(LOG_BOLD),
              (long long)state->best_epoch + 1, loss, percent, log_style(LOG_PLAIN));
+    /* Measured inside an epoch: no epoch's result, and no checkpoint's. */
+    if (end == END_MAX_STEPS && state->step_in_epoch > 0 && !isnan(console->last.val_accuracy)) {
+        print_loss(loss, console->last.val_loss, console->last.val_accuracy);
+        print_percent(percent, console->last.val_accuracy);
+        line("result", "%sstep %lld: validation loss %s, accuracy %s %%%s", log_style(LOG_BOLD), (long long)state->step,
+             loss, percent, log_style(LOG_PLAIN));
+    }
     stability_lines(stability);
     if (*verdict)
         line("verdict", "%s", verdict);

@@ -64,6 +64,19 @@ static double mean_error(const struct loss_window *window, int64_t samples, int6
     return sum / ((double)count * count);
 }
 
+/* Two halves of n losses each, drawn by chance around one mean, differ by sqrt(sum of their squared errors) / n. */
+static int direction_of(const struct loss_window *window, int count)
+{
+    const int half = count / 2;
+    double gain = 0.0, error = 0.0;
+    for (int i = 0; i < 2 * half; i++) {
+        const int at = (int)((window->count - 2 * half + i) % LOSS_WINDOW);
+        gain += i < half ? -window->loss[at] : window->loss[at];
+        error += window->error[at];
+    }
+    return half >= LOSS_WINDOW_LEAST / 2 && fabs(gain) > 1.96 * sqrt(error) ? gain < 0.0 ? -1 : 1 : 0;
+}
+
 static void look(const struct loss_window *window, int64_t samples, int64_t epoch_samples, struct loss_view *view)
 {
     const int count = window_size(window);
@@ -72,6 +85,7 @@ static void look(const struct loss_window *window, int64_t samples, int64_t epoc
         sum += window->loss[i];
     view->smooth = count ? sum / count : NAN;
     view->smooth_error = count ? sqrt(mean_error(window, samples, epoch_samples)) : NAN;
+    view->direction = direction_of(window, count);
 }
 
 void loss_window_add(struct loss_window *window, double loss, double variance, int64_t samples, int64_t epoch,

@@ -174,6 +174,11 @@ int keep_save(struct trainer *trainer, const char *which)
     int status = checkpoint_save(folder, &trainer->session.plan, state->batches_tracked, trainer->session.metadata,
                                  state_write(state, &arena));
     arena_free(&arena);
+    if (status == ERR_IO || status == ERR_CREATE) {
+        char reason[900];
+        text_copy(reason, sizeof reason, fail_text());
+        return FAIL(status, "%s; make room, then go on with train --resume %s", reason, run->path);
+    }
     TRY(status);
     if (strcmp(which, "last") == 0) {
         trainer->saved_step = state->step;

@@ -2,6 +2,7 @@
 #include "train.h"
 
 #include <string.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 volatile sig_atomic_t signal_caught;
@@ -17,13 +18,23 @@ static void note(int number)
     signal_caught = number;
 }
 
-void signals_begin(void)
+static void leave(int number)
+{
+    static const char words[] = "stopped before the first step: there is nothing to save\n";
+    const ssize_t written = write(STDERR_FILENO, words, sizeof words - 1);
+    (void)written; /* nobody is left to be told */
+    _exit(number == SIGINT ? 128 + SIGINT : EX_TEMPFAIL);
+}
+
+void signals_begin(bool saves)
 {
     signal_caught = 0;
-    struct sigaction action = {.sa_handler = note, .sa_flags = SA_RESTART};
+    struct sigaction action = {.sa_handler = saves ? note : leave, .sa_flags = SA_RESTART}, former;
     sigemptyset(&action.sa_mask);
     for (int i = 0; i < COUNT_OF(handled); i++) {
-        sigaction(handled[i], &action, &before[i]);
+        sigaction(handled[i], &action, &former);
+        if (!begun)
+            before[i] = former;
         /* Under nohup a closed terminal does not concern the run. */
         if (handled[i] == SIGHUP && before[i].sa_handler == SIG_IGN)
             sigaction(handled[i], &before[i], NULL);

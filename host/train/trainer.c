@@ -344,8 +344,8 @@ static int finish(struct trainer *trainer, struct train_result *result)
     }
     char verdict[FINDINGS_TEXT];
     TRY(findings_end(trainer, verdict));
-    console_result(&trainer->config, trainer->session.card.class_count, state, &stability, verdict, trainer->run.path,
-                   end);
+    console_result(&trainer->console, &trainer->config, trainer->session.card.class_count, state, &stability, verdict,
+                   trainer->run.path, end);
     return OK;
 }
 
@@ -421,11 +421,11 @@ static int run(struct trainer *trainer, const struct train_request *request, str
     TRY(load_config(trainer, request));
     if (!request->resume)
         TRY(run_check_dir(&trainer->config));
+    signals_begin(false);
     TRY(session_open(&trainer->session, &trainer->config));
     begin_state(trainer);
     TRY(take_memory(trainer));
-    /* Before there is a run nothing needs saving: until here a signal simply ends the process. */
-    signals_begin();
+    signals_begin(true);
     TRY(open_run(trainer, request));
     trainer->clock = clock_seconds();
     TRY(autopilot_begin(trainer));

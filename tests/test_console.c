@@ -1,0 +1,64 @@
+/* test_console: what fits into a terminal's line, and what is left out of it first. */
+#include "console.h"
+#include "text.h"
+
+#include <limits.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* As long as these lines get. */
+static struct console console = {.epochs = 100,
+                                 .steps_per_epoch = 10000,
+                                 .refused = 12,
+                                 .view = {.smooth = 2.30259, .smooth_error = 0.0123, .spike_z = NAN}};
+static const struct progress progress = {
+    .epoch = 99, .step_in_epoch = 10000, .lr = 0.000123, .images_per_second = 12345, .seconds_left = 4000};
+
+static void expect(int columns, const char *expected)
+{
+    char text[512];
+    console_progress(&console, &progress, columns, text, sizeof text);
+    assert_string_equal(text, expected);
+    assert_true(text_columns(text) <= columns);
+}
+
+static void test_what_is_left_out_first(void **state)
+{
+    (void)state;
+    char whole[512], left[24];
+    text_duration(left, progress.seconds_left);
+    console_progress(&console, &progress, INT_MAX, whole, sizeof whole);
+    assert_non_null(strstr(whole, left));
+    expect(120, "epoch 100/100  step 10000/10000  loss 2.3026 ± 0.0123  1:06:40 left  12.3 k images/s  lr 0.000123  "
+                "12 refused");
+    expect(100, "epoch 100/100  step 10000/10000  loss 2.3026 ± 0.0123  1:06:40 left  12.3 k images/s  12 refused");
+    expect(90, "epoch 100/100  step 10000/10000  loss 2.3026  1:06:40 left  12.3 k images/s  12 refused");
+    expect(79, "epoch 100/100  step 10000/10000  loss 2.3026  1:06:40 left  12 refused");
+    expect(64, "epoch 100/100  step 10000/10000  loss 2.3026  1:06:40 left");
+    expect(60, "epoch 100/100  step 10000/10000  loss 2.3026");
+}
+
+static void test_a_mean_on_its_way(void **state)
+{
+    (void)state;
+    console.view.direction = -1;
+    expect(100, "epoch 100/100  step 10000/10000  loss 2.3026 falling  1:06:40 left  12.3 k images/s  12 refused");
+    console.view.direction = 1;
+    expect(100, "epoch 100/100  step 10000/10000  loss 2.3026 rising  1:06:40 left  12.3 k images/s  12 refused");
+    console.view.direction = 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_what_is_left_out_first),
+        cmocka_unit_test(test_a_mean_on_its_way),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
