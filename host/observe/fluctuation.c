@@ -296,7 +296,9 @@ void fluctuation_of(const struct loss_series *series, int64_t first, int64_t end
     const struct moments sums = sum_up(&rows);
     const double error = NORMAL_95 * sqrt(sums.drawn) / (double)rows.count;
     fluctuation->samples = sums.batch;
-    fluctuation->loss = (struct estimate){sums.loss, sums.loss - error, sums.loss + error};
+    /* Where every image was drawn equally often no chance is left, and how the mean moved is not told by it. */
+    const bool whole = sums.drawn <= 1e-9 * sums.one * (double)rows.count;
+    fluctuation->loss = (struct estimate){sums.loss, whole ? NAN : sums.loss - error, whole ? NAN : sums.loss + error};
     fluctuation->deviation = sqrt(sums.total);
     fluctuation->sampling_deviation = sqrt(sums.one * sums.left);
     split(&rows, &sums, fluctuation);

@@ -115,15 +115,18 @@ void stability_of(const struct table *steps, struct stability *stability)
 static void say_scatter(const struct stability *stability, char text[STABILITY_TEXT])
 {
     const struct fluctuation *last = &stability->last;
+    char error[32] = "";
+    if (isfinite(last->loss.low))
+        snprintf(error, sizeof error, " ± %.2g", (last->loss.high - last->loss.low) / 2.0);
     snprintf(
         text, STABILITY_TEXT,
-        "Over the last %lld steps the loss was %.4g ± %.2g, and single batches lay %.2g around it: %.0f %% of that "
+        "Over the last %lld steps the loss was %.4g%s, and single batches lay %.2g around it: %.0f %% of that "
         "(%.0f to %.0f) is chance in drawing %.0f images, %.0f %% (%.0f to %.0f) the weights moving, %.0f %% (%.0f "
         "to %.0f) a trend.",
-        (long long)last->steps, last->loss.value, (last->loss.high - last->loss.low) / 2.0, last->deviation,
-        100.0 * last->sampling.value, 100.0 * last->sampling.low, 100.0 * last->sampling.high, last->samples,
-        100.0 * last->motion.value, 100.0 * last->motion.low, 100.0 * last->motion.high, 100.0 * last->trend.value,
-        100.0 * last->trend.low, 100.0 * last->trend.high);
+        (long long)last->steps, last->loss.value, error, last->deviation, 100.0 * last->sampling.value,
+        100.0 * last->sampling.low, 100.0 * last->sampling.high, last->samples, 100.0 * last->motion.value,
+        100.0 * last->motion.low, 100.0 * last->motion.high, 100.0 * last->trend.value, 100.0 * last->trend.low,
+        100.0 * last->trend.high);
 }
 
 static void say_trend(const struct stability *stability, char text[STABILITY_TEXT])

@@ -133,8 +133,10 @@ static void tile_results(FILE *page, const struct run_facts *facts)
     const struct fluctuation *fluctuation = &facts->stability.last;
     if (isfinite(fluctuation->loss.value)) {
         snprintf(value, sizeof value, "%.4g", fluctuation->loss.value);
-        put_tile(page, value, "training loss, mean of the last %lld steps (\u00B1 %.1g)", (long long)fluctuation->steps,
-                 0.5 * (fluctuation->loss.high - fluctuation->loss.low));
+        char error[32] = "";
+        if (isfinite(fluctuation->loss.low))
+            snprintf(error, sizeof error, " (\u00B1 %.1g)", 0.5 * (fluctuation->loss.high - fluctuation->loss.low));
+        put_tile(page, value, "training loss, mean of the last %lld steps%s", (long long)fluctuation->steps, error);
     }
     if (isfinite(fluctuation->sampling.value)) {
         snprintf(value, sizeof value, "%.0f %%", 100.0 * fluctuation->sampling.value);
