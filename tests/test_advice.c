@@ -46,6 +46,11 @@ static void test_advice(void **state)
         {"schedule.min_lr=1e-6|schedule.name=cosine", NULL},
         {"model.hidden=8", "it is for mlp"},
         {"model.hidden=8|model.name=mlp", NULL},
+        {"data.val=here|data.val_fraction=0.2", "data.val_fraction = 0.2 has no effect with data.val = here"},
+        {"data.val=here", NULL},
+        {"data.val_fraction=0.2", NULL},
+        {"schedule.patience=3|schedule.name=cosine", "schedule.patience = 3 has no effect"},
+        {"model.width=8|model.name=resnet18", "model.width = 8 has no effect"},
     };
     for (int i = 0; i < COUNT_OF(cases); i++) {
         struct config config;

@@ -1,6 +1,7 @@
 /* config: shows a config as it would be used, and what may be written in one. Knows nothing of training. */
 #include "config.h"
 #include "cli.h"
+#include "log.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +14,8 @@ static int show_config(int count, char **words)
     int status = config_load(&config, file ? words[0] : NULL, (const char *const *)words + file, count - file, stderr);
     if (status == OK)
         status = config_write(&config, stdout);
+    if (status == OK)
+        config_advise(&config, log_warn);
     config_free(&config);
     return status;
 }

@@ -62,6 +62,18 @@ static int advise_unused(const struct config *config, const struct key *key,
     return 1;
 }
 
+/* Images are set aside only where none are named. */
+static int advise_fraction(const struct config *config,
+                           void (*say)(const char *format, ...) __attribute__((format(printf, 1, 2))))
+{
+    char text[128];
+    const char *value = value_of(config, "data.val_fraction", text);
+    if (!*config->data.val || strcmp(value, schema_keys[schema_find_full("data.val_fraction")].fallback) == 0)
+        return 0;
+    say("data.val_fraction = %s has no effect with data.val = %s", value, config->data.val);
+    return 1;
+}
+
 int config_advise(const struct config *config,
                   void (*say)(const char *format, ...) __attribute__((format(printf, 1, 2))))
 {
@@ -71,6 +83,7 @@ int config_advise(const struct config *config,
             say("%s", advice[i].text);
             count++;
         }
+    count += advise_fraction(config, say);
     for (int i = 0; i < schema_key_count; i++)
         count += advise_unused(config, &schema_keys[i], say);
     return count;

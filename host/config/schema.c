@@ -43,7 +43,9 @@ static const char *const normalizations[] = {"auto", "given", "none", NULL};
 
 const struct key schema_keys[] = {
     {"data", "train", "", TEXT(data.train), .fallback = "\"\"",
-     .help = "training images: a folder with one folder per class, or a folder with IDX or CIFAR files"},
+     .help = "training images: a folder with one folder per class, a list.txt, tar shards, IDX or CIFAR files, or one "
+             "packed "
+             "file"},
     {"data", "val", "validation", TEXT(data.val), .fallback = "\"\"",
      .help = "validation images, same form; empty: a part of data.train is set aside"},
     {"data", "val_fraction", "", REAL(data.val_fraction), FROM_BELOW(0, 1), .fallback = "0.1",
@@ -205,7 +207,7 @@ const struct key schema_keys[] = {
     {"early_stop", "restore_best", "", BOOL(early_stop.restore_best), .fallback = "true",
      .help = "end with the weights of the best epoch, not of the last"},
 
-    {"train", "epochs", "", INT(train.epochs), FROM_TO(1, MANY), .fallback = "30",
+    {"train", "epochs", "num_epochs max_epochs epoch", INT(train.epochs), FROM_TO(1, MANY), .fallback = "30",
      .help = "passes over the training images"},
     {"train", "batch_size", "batch bs", INT(train.batch_size), FROM_TO(1, 1 << 20), .fallback = "32",
      .help = "images per forward and backward pass"},

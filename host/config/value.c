@@ -3,6 +3,7 @@
 #include "schema.h"
 #include "text.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,7 +40,11 @@ void value_expected(const struct key *key, char *text, size_t bytes)
                                                                         : "a number";
     used = (size_t)snprintf(text, bytes, "%s %s %.16g", what, key->above ? "above" : "from", key->low);
     if (used < bytes)
-        snprintf(text + used, bytes - used, " %s %.16g", key->below ? "and below" : "to", key->high);
+        snprintf(text + used, bytes - used, "%s %.16g",
+                 key->below   ? " and below"
+                 : key->above ? ", at most"
+                              : " to",
+                 key->high);
 }
 
 /* ---- parsing ---- */
@@ -77,10 +82,19 @@ static bool not_finite(const char *text)
     return strcasecmp(text, "nan") == 0 || strcasecmp(text, "inf") == 0 || strcasecmp(text, "infinity") == 0;
 }
 
+/* A number beyond what a double holds. */
+static bool is_huge(const char *text)
+{
+    char *end;
+    return *text && !text[strspn(text, "0123456789+-.eE")] && isinf(strtod(text, &end)) && !*end;
+}
+
 static bool parse_number(const struct key *key, const char *text, double *number, char *problem)
 {
     if (not_finite(text))
         return complain(key, text, "is not finite", problem);
+    if (is_huge(text))
+        return complain(key, text, "is out of range", problem);
     if (!text_to_double(text, number))
         return complain(key, text, "is not a number", problem);
     return in_range(key, *number) || complain(key, text, "is out of range", problem);

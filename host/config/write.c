@@ -69,7 +69,10 @@ static void print_range(const struct key *key, char text[static 256])
         value_expected(key, text, 256);
         memmove(text, text + strlen("one of "), strlen(text + strlen("one of ")) + 1);
     } else if (key->type != KEY_BOOL && key->type != KEY_TEXT) {
-        snprintf(text, 256, "%s%.16g to %s%.16g", key->above ? "above " : "", key->low, key->below ? "below " : "",
+        snprintf(text, 256, "%s%.16g%s%.16g", key->above ? "above " : "", key->low,
+                 key->below   ? " to below "
+                 : key->above ? ", at most "
+                              : " to ",
                  key->high);
     }
 }
@@ -124,6 +127,9 @@ void config_print_defaults(FILE *stream, bool markdown)
               "text.\n\n"
               "A config is an INI file that is also valid TOML: texts in double quotes, lists as `[a, b]` on one line, "
               "comments after `#`.\n"
+              "Files may be looser than TOML: `yes` and `no`, texts without quotes, `.5`, comments after `;`; "
+              "`evenkeel config FILE` "
+              "prints the TOML form.\n"
               "Every key may be left out. Each can be given after the file as `section.key=value` "
               "(`evenkeel train my.ini optim.lr=0.01`);\n"
               "there a name alone is enough where only one key has it, and so are the names behind \"also\" "
