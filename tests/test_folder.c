@@ -108,7 +108,7 @@ static void test_wrong_folders(void **state)
     CHECK_REFUSED(ERR_DATA, "is a file");
     unlink(fixture_path("set"));
     fixture_png(fixture_path("set/lonely.png"), 4, 4, 0);
-    CHECK_REFUSED(ERR_DATA, "no class folders", "<class>/<image>.png");
+    CHECK_REFUSED(ERR_DATA, "no class folders", "<class>/<image>.jpg or .png");
     make_good();
     assert_int_equal(folder_make(fixture_path("set/cat")), OK);
     fixture_write(fixture_path("set/cat/notes.txt"), "x", 1);

@@ -59,6 +59,10 @@ ends 69 'neither root nor sudo' 'sudo apt-get install --no-install-recommends li
 called 'nothing is installed then' '^apt-get' not
 
 machine libinih-dev 1000
+rm "$top/bin/sudo"
+ends 69 'no sudo at all' "su -c 'apt-get update && apt-get install --no-install-recommends libinih-dev'"
+
+machine libinih-dev 1000
 stand_in sudo 'shift' 'exec "$@"'
 stand_in true
 ends 0 'sudo without a password' 'installing libinih-dev'

@@ -11,7 +11,7 @@ echo "== training: $evenkeel train configs/quickstart.ini"
 run=$("$evenkeel" train configs/quickstart.ini)
 cat <<EOT
 
-That was a training on drawn images; all it left is in $run.
-With your own: a folder PHOTOS that has one folder per class with PNG files in it.
+That was a training on drawn images, which lie in data/tiles; the run is in $run.
+With your own: a folder PHOTOS that has one folder per class with PNG or JPEG files in it.
     $evenkeel train configs/quickstart.ini data.train=PHOTOS data.val= data.resize=64 run.name=photos
 EOT

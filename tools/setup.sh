@@ -59,7 +59,11 @@ if [ -n "$missing" ]; then
         as_root='sudo -n'
     else
         say "packages are missing. Install them with:"
-        say "    sudo apt-get update && sudo apt-get install --no-install-recommends$missing"
+        if command -v sudo >/dev/null; then
+            say "    sudo apt-get update && sudo apt-get install --no-install-recommends$missing"
+        else
+            say "    su -c 'apt-get update && apt-get install --no-install-recommends$missing'"
+        fi
         say "then run this again (SETUP=true after make goes on without this check)"
         exit 69
     fi

@@ -46,8 +46,8 @@ static void print_help(FILE *stream)
                     "  evenkeel COMMAND --help   the options of a command\n"
                     "  evenkeel --version        the version of the program\n\n"
                     "Results go to stdout, everything else to stderr. Exit status: 0 done, 1 training failed,\n"
-                    "64 command line, 65 data, 66 file missing, 69 device, 73 cannot write, 74 input or output,\n"
-                    "75 stopped by a signal and saved, 78 config, 130 stopped by Ctrl-C and saved.\n");
+                    "64 command line, 65 data, 66 file missing, 69 device, 71 memory, 73 cannot write, 74 input or\n"
+                    "output, 75 stopped by a signal and saved, 78 config, 130 stopped by Ctrl-C and saved.\n");
 }
 
 static int unknown_command(const char *word)

@@ -160,7 +160,7 @@ static int find_classes(struct dataset *dataset, const char *path, const struct 
     if (dataset->class_count == 0)
         return FAIL(ERR_DATA,
                     "%s: holds no class folders (and no list.txt, tar, IDX or CIFAR files); expected "
-                    "%s/<class>/<image>.png",
+                    "%s/<class>/<image>.jpg or .png",
                     path, path);
     return OK;
 }

@@ -14,6 +14,12 @@
 
 #include "text.h"
 
+#ifdef __clang__
+static const char compiler[] = "clang " __clang_version__;
+#else
+static const char compiler[] = "gcc " __VERSION__;
+#endif
+
 enum { LAST_NUMBER = 99999 };
 static const char config_name[] = "config.resolved.ini", env_name[] = "env.json", skipped_name[] = "skipped.txt";
 static const char *const marks[] = {"DONE", "FAILED"};
@@ -221,7 +227,7 @@ int run_write_env(struct run *run, const char *device, int argc, char **argv)
         &arena,
         "\"version\":%s,\"compiler\":%s,\"device\":%s,\"host\":%s,\"system\":%s,\"cpus\":%d,\"folder\":%s,"
         "\"command\":[%s]",
-        text_quote(&arena, EVENKEEL_VERSION), text_quote(&arena, __VERSION__), text_quote(&arena, device),
+        text_quote(&arena, EVENKEEL_VERSION), text_quote(&arena, compiler), text_quote(&arena, device),
         text_quote(&arena, system.nodename),
         text_quote(&arena, arena_format(&arena, "%s %s %s", system.sysname, system.release, system.machine)),
         cpu_count(), text_quote(&arena, folder), quoted_list(&arena, argc, argv));

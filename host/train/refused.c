@@ -67,9 +67,9 @@ static char *list_samples(struct arena *arena, const struct suspects *suspects, 
         return arena_text(arena, "");
     for (int i = 0; i < suspects->count && i < limit; i++) {
         if (files)
-            fprintf(stream, "%s%s", i ? "," : "", text_quote(arena, files[suspects->samples[i]]));
+            fprintf(stream, "%s%s", i ? ", " : "", text_quote(arena, files[suspects->samples[i]]));
         else
-            fprintf(stream, "%s%d", i ? "," : "", suspects->samples[i]);
+            fprintf(stream, "%s%d", i ? ", " : "", suspects->samples[i]);
     }
     fclose(stream);
     char *kept = arena_text(arena, text);
