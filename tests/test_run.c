@@ -155,7 +155,7 @@ static void test_processes_do_not_share_a_folder(void **state)
     assert_false(file_exists(beyond));
 }
 
-static const struct loss_view view = {2.25, 0.03125, NAN};
+static const struct loss_view view = {2.25, 0.03125, NAN, 0};
 
 static struct step_record example_step(int64_t step)
 {

@@ -133,7 +133,7 @@ static void write_orphans(const char *path)
     assert_int_equal(tensorboard_open(&board, &run, 27, 5), OK);
     for (int64_t step = 27; step < 33; step++) {
         const struct step_record record = {.step = step, .samples = 16, .loss = 99.0f, .weight_norm = 1.0f};
-        assert_int_equal(tensorboard_step(&board, &record, &(struct loss_view){99.0, NAN, NAN}), OK);
+        assert_int_equal(tensorboard_step(&board, &record, &(struct loss_view){99.0, NAN, NAN, 0}), OK);
     }
     tensorboard_close(&board);
 }
@@ -239,7 +239,7 @@ static void test_kill_leaves_all_records(void **state)
         if (tensorboard_open(&board, &run, 0, 5) < 0)
             _exit(1);
         for (struct step_record record = record_of_a_step;; record.step++) {
-            if (tensorboard_step(&board, &record, &(struct loss_view){2.0, NAN, NAN}) < 0 ||
+            if (tensorboard_step(&board, &record, &(struct loss_view){2.0, NAN, NAN, 0}) < 0 ||
                 write(told[1], &record.step, sizeof record.step) < 0)
                 _exit(1);
         }
@@ -273,7 +273,7 @@ static void test_full_disk(void **state)
     assert_int_equal(tensorboard_open(&board, &run, 0, 5), OK);
     int status = OK;
     for (; status >= 0 && record.step < 10000; record.step++)
-        status = tensorboard_step(&board, &record, &(struct loss_view){2.0, NAN, NAN});
+        status = tensorboard_step(&board, &record, &(struct loss_view){2.0, NAN, NAN, 0});
     assert_int_equal(status, ERR_IO);
     assert_non_null(strstr(fail_text(), "events.out.tfevents."));
     assert_non_null(strstr(fail_text(), "No space left on device; make room"));

@@ -225,6 +225,8 @@ static void test_wrap(void **state)
         {"a/path/longer/than/a/line then", 2, 8, "a/path/longer/than/a/line\n  then"},
         {"then a/path/longer/than/a/line", 2, 8, "then\n  a/path/longer/than/a/line"},
     };
+    if (!setlocale(LC_CTYPE, "C.UTF-8"))
+        skip();
     char to[128];
     for (int i = 0; i < COUNT_OF(cases); i++) {
         assert_int_equal(text_wrap(to, sizeof to, cases[i].text, cases[i].indent, cases[i].columns),
