@@ -122,7 +122,7 @@ void log_info(const char *format, ...)
     va_start(args, format);
     pthread_mutex_lock(&mutex);
     if (!quiet) {
-        char text[4000];
+        char text[4080];
         vsnprintf(text, sizeof text, format, args);
         put("", text, "\n");
     }
