@@ -195,6 +195,7 @@ static const struct row rows[] = {
     {.key = "train.device"},        /* test_agreement */
     {.key = "train.threads"},       /* the same bits: test_train */
     {.key = "train.bad_steps"},     /* where steps are refused: test_train */
+    {.key = "train.autopilot"},     /* a run that does not diverge keeps its bits: test_autopilot */
 
     {"stats.enabled", STEPS, "false", other_steps, NULL},
     {.key = "stats.console_seconds"}, /* when a line is printed */
