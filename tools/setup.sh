@@ -5,7 +5,8 @@
 set -u
 
 packages_build='gcc libc6-dev pkg-config libinih-dev libpng-dev zlib1g-dev libjansson-dev libjpeg62-turbo-dev libarchive-dev libcairo2-dev'
-packages_test='libcmocka-dev perl g++ zstd'
+packages_test='libcmocka-dev perl g++ zstd libxml2-utils'
+packages_browser='chromium fonts-dejavu-core' # for tests/test_report.sh
 packages_clang='clang libomp-dev'
 packages_bench='libdnnl-dev' # oneDNN, which bench_ops compares our kernels with where it is there
 packages_slurm='slurmctld slurmd slurm-client slurm-wlm-basic-plugins munge' # for tests/test_slurm.sh, on loopback
@@ -20,6 +21,7 @@ for word in "${@:-build}"; do
     lint) wanted="$wanted $packages_lint" ;;
     clang) wanted="$wanted $packages_clang" ;;
     slurm) wanted="$wanted $packages_slurm" ;;
+    browser) wanted="$wanted $packages_browser" ;;
     bench) wanted="$wanted $packages_bench" ;;
     '') ;;
     -n) dry=yes ;;
