@@ -185,7 +185,7 @@ include tests/emu/rules.mk
 # unless -j was given.
 MAKE_ALL = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS))
 
-.PHONY: help setup quickstart stability test sanitize lint format bench bundle bundled gpu-check gpu-bench fuzz compile_commands.json
+.PHONY: help setup quickstart stability test sanitize lint format bench bundle bundled gpu-check gpu-bench fuzz bench-doctor compile_commands.json
 help: ## list the targets
 	@sed -n 's/^\([a-z_.-]*\):[^#]*## /\1 /p' $(firstword $(MAKEFILE_LIST)) | \
 	    while read -r target text; do printf '  make %-24s%s\n' "$$target" "$$text"; done
@@ -233,6 +233,15 @@ bench: ## build and run what is in bench/, then PyTorch beside it (BENCH=bench/n
 	+@$(MAKE_ALL) all benches
 	@set -e; for b in $(call program,$(or $(BENCH),$(BENCHES))); do echo "== $$b"; $$b; done
 	@$(if $(BENCH),,BUILD='$(abspath $(BUILD))' python3 bench/compare_pytorch.py $(COMPARE))
+
+# Hours on two cores: what has been trained is kept in runs/faults, so it can be stopped and taken up again.
+FAULTS ?= runs/faults
+bench-doctor: all ## plant faults, train, and score the doctor's verdicts (EVENKEEL_DATA: real data; FAULTS: folder; hours)
+	@mkdir -p $(FAULTS) bench/results
+	@EVENKEEL='$(abspath $(PROGRAM))' python3 bench/faults/runs.py $(FAULTS) --part test --jobs $(JOBS)
+	@EVENKEEL='$(abspath $(PROGRAM))' python3 bench/faults/score.py $(FAULTS) --part test --json bench/results/doctor.json
+	@EVENKEEL='$(abspath $(PROGRAM))' python3 bench/faults/score.py $(FAULTS) --part test --budget 250% --every 4 --repair \
+	    --json bench/results/doctor_probes.json
 
 # It goes to other machines, so it asks for no more of their CPUs than AVX2.
 BUNDLE_ARCH ?= x86-64-v3

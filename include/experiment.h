@@ -40,8 +40,9 @@ struct experiment {
 int experiment_run(struct experiment *experiment, struct session *session, const struct branch *branch, const char *run,
                    const struct symptom *suspected, int suspected_count, double budget);
 /* What the trials say, as a cause: of the arms that help, the one that helps most, a setting that is not its default
- * before the rate and the batch where they help about as much; CAUSE_CAPACITY where none helps and a fresh network
- * cannot learn a few images by heart; CAUSE_HEALTHY where nothing helps. *arm: the one that proves it, or NULL. */
+ * before the rate and the batch where they help about as much; CAUSE_CAPACITY where none helps, or a higher rate alone,
+ * and a fresh network cannot learn a few images by heart; CAUSE_HEALTHY where nothing helps. *arm: the one that proves
+ * it, or NULL. */
 enum cause experiment_verdict(const struct experiment *experiment, const struct arm **arm);
 /* The best arm of a cause that was done; NULL. */
 const struct arm *experiment_arm(const struct experiment *experiment, enum cause cause);

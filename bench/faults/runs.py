@@ -116,8 +116,10 @@ VARIANTS = [[], ["train.batch_size=32"], ["train.batch_size=128"], ["train.batch
             ["augment.brightness=0.2", "augment.contrast=0.2"], ["train.label_smoothing=0.1"], ["train.batch_size=512", "train.max_steps=300"]]
 
 
-def plan(case, seed):
-    """(truth, name, keys) of every run of a case: all variants at the best rate, every rate with some of them."""
+def plan(case, seed, make_data=True):
+    """(truth, name, keys) of every run of a case: all variants at the best rate, every rate with some of them. make_data False: names
+    alone are wanted, no data set is made."""
+    case.data.idle = not make_data
     base, end = case.keys(), [f"train.seed={seed}"]
     for i, (factor, variant) in enumerate((r, v) for r in RATES for v in range(len(VARIANTS))):
         if factor == 1 or (i + seed) % 4 == 0:

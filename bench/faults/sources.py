@@ -9,7 +9,12 @@ import plant
 TRAIN, TEST = 12000, 2000
 
 
-class Fashion:
+class Source:
+    """idle: names are wanted, and no data set is to be made."""
+    idle = False
+
+
+class Fashion(Source):
     """Part of Fashion-MNIST, spoiled on request."""
     name = "fashion"
 
@@ -20,12 +25,13 @@ class Fashion:
     def keys(self, fault=None, severity=0.0):
         """Overrides that name a data set with this fault; None: this source cannot have it."""
         path = os.path.join(self.folder, f"fashion-{self.seed}-{fault or 'clean'}-{severity:g}")
-        plant.plant(self.source, path, TRAIN, TEST, self.seed, fault, severity)
+        if not self.idle:
+            plant.plant(self.source, path, TRAIN, TEST, self.seed, fault, severity)
         order = ["data.shuffle=false"] if fault == "sorted" else []
         return order + [f"data.train={path}", f"data.val={path}"]
 
 
-class Tiles:
+class Tiles(Source):
     """Generated tiles; the program draws them, spoiled on request."""
     name = "tiles"
     knobs = {"labels": "--label-noise", "illumination": "--illumination", "outliers": "--outliers",
@@ -36,7 +42,7 @@ class Tiles:
 
     def draw(self, count, options):
         path = os.path.join(self.folder, "tiles-" + "-".join([str(self.seed), str(count)] + options).replace("--", ""))
-        if not os.path.exists(path):
+        if not self.idle and not os.path.exists(path):
             command = [self.program, "synth", path, "--per-class", str(count), "--size", "32", "--seed", str(self.seed)]
             subprocess.run(command + options, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         return path
@@ -58,7 +64,7 @@ class Tiles:
         return keys + [f"data.train={train}/train", f"data.val={val}/val"]
 
 
-class Eurosat:
+class Eurosat(Source):
     """A folder of class folders: faults that need no new pixels, made of symbolic links."""
     name = "eurosat"
 
@@ -93,7 +99,7 @@ class Eurosat:
         if fault not in ("labels", "pairs", "few", "imbalance"):
             return None
         path = os.path.join(self.folder, f"eurosat-{self.seed}-{fault}-{severity:g}")
-        if not os.path.exists(path):
+        if not self.idle and not os.path.exists(path):
             subprocess.run(["rm", "-rf", path + ".new"], check=True)
             self.link(path, fault, severity)
         return keys + [f"data.train={path}"]

@@ -97,10 +97,11 @@ static void sort_arms(struct experiment *experiment, const struct symptom *suspe
         }
 }
 
-/* As many updates as let every trial into the budget, within what says something and what is long enough. */
-static int choose_updates(const struct experiment *experiment)
+/* As many updates as let every trial and learning by heart into the budget, within what says something and what is long
+ * enough. */
+static int choose_updates(const struct experiment *experiment, double memory)
 {
-    double updates = experiment->updates_allowed / experiment->arm_count;
+    double updates = (experiment->updates_allowed - memory) / experiment->arm_count;
     return (int)fmin(fmax(updates, UPDATES_LEAST), UPDATES_MOST);
 }
 
@@ -257,10 +258,13 @@ enum cause experiment_verdict(const struct experiment *experiment, const struct 
         if (!best || rank_of(arm) > rank_of(best) || (rank_of(arm) == rank_of(best) && arm->gain > best->gain))
             best = arm;
     }
-    *proof = best;
-    if (best)
+    /* A higher rate is quicker at first for a small network too: what cannot learn a few images by heart at any rate is
+     * too small, however much quicker it may get there. */
+    const bool small = experiment->memory_done && experiment->memory.train_accuracy < 0.95;
+    *proof = small && best && best->cause == CAUSE_RATE_LOW ? NULL : best;
+    if (*proof)
         return best->cause;
-    return experiment->memory_done && experiment->memory.train_accuracy < 0.95 ? CAUSE_CAPACITY : CAUSE_HEALTHY;
+    return small ? CAUSE_CAPACITY : CAUSE_HEALTHY;
 }
 
 const struct arm *experiment_arm(const struct experiment *experiment, enum cause cause)
@@ -280,9 +284,9 @@ int experiment_run(struct experiment *experiment, struct session *session, const
     *experiment = (struct experiment){.updates_allowed = budget, .guess = guess_of(session)};
     list_arms(experiment, branch->config, suspected, suspected_count);
     sort_arms(experiment, suspected, suspected_count);
-    experiment->updates = choose_updates(experiment);
-    experiment->updates_wanted =
-        (double)experiment->arm_count * experiment->updates + memory_cost(session, branch->config);
+    const double memory = memory_cost(session, branch->config);
+    experiment->updates = choose_updates(experiment, memory);
+    experiment->updates_wanted = (double)experiment->arm_count * experiment->updates + memory;
     struct probe probe;
     int status = probe_open(&probe, session, PROBE_IMAGES);
     if (status == OK)
