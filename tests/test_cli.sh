@@ -239,8 +239,8 @@ delay() {
     seed=$(((seed * 1103515245 + 12345) % 2147483648))
     pause=$(printf '0.%03d' $((seed / 65536 % 300 + 30)))
 }
-call train tiny.ini epochs=60 run.name=long
-"$program" train tiny.ini epochs=60 run.name=killed run.checkpoint_steps=2 >out 2>err &
+call train tiny.ini epochs=24 run.name=long
+"$program" train tiny.ini epochs=24 run.name=killed run.checkpoint_steps=2 >out 2>err &
 child=$!
 kills=0 resumed=0
 while [ $kills -lt 60 ] && [ $resumed -lt 4 ]; do
@@ -255,7 +255,7 @@ while [ $kills -lt 60 ] && [ $resumed -lt 4 ]; do
         "$program" train --resume runs/killed >out 2>err &
     else # killed before there was anything to go on with
         rm -rf runs/killed
-        "$program" train tiny.ini epochs=60 run.name=killed run.checkpoint_steps=2 >out 2>err &
+        "$program" train tiny.ini epochs=24 run.name=killed run.checkpoint_steps=2 >out 2>err &
     fi
     child=$!
 done
