@@ -188,7 +188,9 @@ static float mean_luminance(struct picture *picture)
     for (int y = 0; y < out_h; y++)
         for (int x = 0; x < out_w; x += STRIP) {
             struct strip strip = picture_strip(picture, y, x);
-            float *to = keep ? picture->kept + ((int64_t)y * out_w + x) * c : values;
+            float *to = values;
+            if (keep)
+                to = picture->kept + ((int64_t)y * out_w + x) * c;
             bright_units(picture, &strip, to);
             sum += c == 3   ? luminance_of(to, strip.count, 3)
                    : c == 1 ? luminance_of(to, strip.count, 1)
