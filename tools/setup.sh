@@ -1,6 +1,6 @@
 #!/bin/sh
 # Finds the Debian packages that a purpose needs and are missing, and installs them when it may.
-#   tools/setup.sh [build] [test] [lint] [clang] [slurm] [bench] [-n]        -n: only name them
+#   tools/setup.sh [build] [test] [browser] [lint] [clang] [slurm] [bench] [-n]        -n: only name them
 # As root or with a sudo that asks no password it installs. Otherwise it prints the command and ends with 69.
 set -u
 
