@@ -22,6 +22,8 @@ EMU_KERNELS := $(filter-out kernels/cuda/dnn% kernels/cuda/libraries.c,$(wildcar
 EMU_SOURCES := $(wildcard tests/emu/*.c tests/emu/*.cpp)
 EMU_TESTS   := $(filter tests/emu/test_%,$(EMU_SOURCES))
 EMU_SELF    := $(filter-out $(EMU_TESTS),$(EMU_SOURCES))
+# described.c is of the vendor's own libraries.
+EMU_SUPPORT := $(filter-out tests/described.c,$(TEST_SUPPORT))
 # Knows of the CUDA backend here, whatever the library was built with.
 EMU_KERNELS += host/model/backend.c
 emu_object   = $(addsuffix .o,$(addprefix $(BUILD)/emu/$(1)/,$(basename $(2))))
@@ -51,10 +53,10 @@ $(call emu_object,$(1),$(EMU_SELF)): private LOCAL += -O2 -fno-sanitize=all
 $(call emu_object,$(1),host/model/backend.c): private LOCAL += -DWITH_CUDA
 $(call emu_object,$(1),kernels/cuda/device.c): private LOCAL += -include tests/emu/weak.h
 $(BUILD)/emu/$(1)/test_%: $(BUILD)/emu/$(1)/tests/emu/test_%.o $(call emu_object,$(1),$(EMU_SELF) $(EMU_KERNELS)) \
-    $(call object,$(TEST_SUPPORT)) $(LIBRARY)
+    $(call object,$(EMU_SUPPORT)) $(LIBRARY)
 	$$(call emu_link,$(1))
 $(BUILD)/emu/$(1)/shared/test_%: $(BUILD)/emu/$(1)/tests/test_%.o $(call emu_object,$(1),$(EMU_SELF) $(EMU_KERNELS)) \
-    $(call object,$(TEST_SUPPORT)) $(LIBRARY)
+    $(call object,$(EMU_SUPPORT)) $(LIBRARY)
 	$$(call emu_link,$(1))
 endef
 define emu_link
