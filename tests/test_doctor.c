@@ -199,6 +199,16 @@ static void test_small_steps(void **state)
     for (int t = 0; t < STEPS; t++)
         run.rate[t] = 1e-5;
     EXPECT(CAUSE_SCHEDULE, "small_steps");
+    /* Steps as short, in a short run that has learned most of what there is and goes on falling. */
+    slow();
+    run.evidence.steps = run.evidence.planned_steps = 117;
+    run.evidence.epochs = 1;
+    for (int t = 0; t < STEPS; t++)
+        run.loss[t] = guess * exp(-t / 75.0) + 0.1 * jitter(t);
+    EXPECT_NOTHING();
+    for (int t = 0; t < STEPS; t++) /* less than half of it */
+        run.loss[t] = guess * exp(-t / 150.0) + 0.1 * jitter(t);
+    EXPECT(CAUSE_RATE_LOW, "small_steps");
 }
 
 static void test_early_drop(void **state)

@@ -47,12 +47,13 @@ static enum cause blame_small(const struct evidence *evidence, int64_t from, int
 }
 
 /* All updates of the run laid end to end, at the pace of the last 100: two thirds of the weights' own length, so that
- * training cannot take them far from where chance put them. Asked only while the loss still stands near its beginning
- * or keeps falling without having settled. */
+ * training cannot take them far from where chance put them. Where they need not go far the loss says so: guessing less
+ * the loss is what has been learned of the labels, in nats, and with more than half of it the steps are large enough.
+ */
 bool rule_small_steps(const struct evidence *evidence, struct symptom *symptom)
 {
     enum { WINDOW = 100 };
-    const double far = 2.0 / 3.0;
+    const double far = 2.0 / 3.0, half = 0.5;
     double path = 0.0;
     for (int64_t t = 0; t + WINDOW <= evidence->steps; t += WINDOW) {
         double sizes[WINDOW];
@@ -62,7 +63,7 @@ bool rule_small_steps(const struct evidence *evidence, struct symptom *symptom)
         path += WINDOW * mean;
         double whole = path + mean * (double)(evidence->planned_steps - t - WINDOW);
         double loss = column_mean(evidence->loss, t + WINDOW / 2, t + WINDOW);
-        if (!(whole < far) || loss < 0.1 * evidence->prior_entropy)
+        if (!(whole < far) || loss < half * evidence->prior_entropy)
             continue;
         symptom->cause = blame_small(evidence, t, t + WINDOW);
         return show(symptom, t + WINDOW - 1, far / fmax(whole, 1e-9),
