@@ -204,6 +204,24 @@ static void test_summary(void **state)
     config_free(&config);
 }
 
+/* In order of lines, though contradictions show only when all has been read; the command line's last. */
+static void test_order(void **state)
+{
+    (void)state;
+    struct config config;
+    char *said;
+    static const char text[] =
+        "[optim]\nlr = 0.1\n[schedule]\nmin_lr = 1\n[model]\nname = \"custom\"\n[train]\nepochs = x\n";
+    assert_int_equal(config_text_load(&config, text, strlen(text), "batch_size=x", &said), ERR_CONFIG);
+    if (!begins_alike(said, "x.ini:4: error: schedule.min_lr: the lowest rate is above\n"
+                            "x.ini:6: error: model.name: custom needs\n"
+                            "x.ini:8: error: train.epochs: 'x' is not\n"
+                            "command line: error: train.batch_size: 'x' is not"))
+        fail_msg("%s", said);
+    config_free(&config);
+    free(said);
+}
+
 static void test_many_mistakes(void **state)
 {
     (void)state;
@@ -251,7 +269,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_mistakes),  cmocka_unit_test(test_summary),   cmocka_unit_test(test_many_mistakes),
-        cmocka_unit_test(test_zero_byte), cmocka_unit_test(test_long_text),
+        cmocka_unit_test(test_zero_byte), cmocka_unit_test(test_long_text), cmocka_unit_test(test_order),
     };
     return cmocka_run_group_tests(tests, config_folder_make, config_folder_remove);
 }

@@ -49,29 +49,26 @@ static void test_custom_networks(void **state)
     layers[0].filters = layers[2].filters = 8;
     expect_custom_error(layers, COUNT_OF(layers), NULL);
     layers[2].filters = 9;
-    expect_custom_error(layers, COUNT_OF(layers), "net.ini:11: error: add4: cannot add 1x12x12x8 to 1x12x12x9");
+    expect_custom_error(layers, COUNT_OF(layers), "net.ini:11: add4: cannot add 1x12x12x8 to 1x12x12x9");
     layers[2].filters = 8;
     layers[3].from[0] = 'x';
-    expect_custom_error(layers, COUNT_OF(layers), "net.ini:11: error: add4: from = \"xorm2\" names no earlier layer");
+    expect_custom_error(layers, COUNT_OF(layers), "net.ini:11: add4: from = \"xorm2\" names no earlier layer");
     layers[3].from[0] = 'n';
     layers[0].kernel = 30;
     layers[0].pad = 1;
-    expect_custom_error(layers, COUNT_OF(layers),
-                        "net.ini:3: error: conv1: the 30x30 kernel is larger than the padded input");
+    expect_custom_error(layers, COUNT_OF(layers), "net.ini:3: conv1: the 30x30 kernel is larger than the padded input");
     layers[0].kernel = 255;
     layers[0].pad = 254;
     layers[0].filters = 1 << 20;
-    expect_custom_error(layers, COUNT_OF(layers),
-                        "net.ini:3: error: conv1: 1048576 filters of 255x255x3 are more than");
+    expect_custom_error(layers, COUNT_OF(layers), "net.ini:3: conv1: 1048576 filters of 255x255x3 are more than");
     layers[0].filters = 8;
     layers[0].kernel = layers[0].pad = -1;
     layers[5].units = 7;
     expect_custom_error(layers, COUNT_OF(layers),
-                        "net.ini:16: error: the last layer gives 1x1x1x7, but the data has 4 classes");
+                        "net.ini:16: the last layer gives 1x1x1x7, but the data has 4 classes");
     layers[5].units = -1;
     strcpy(layers[5].from, "norm2");
-    expect_custom_error(layers, COUNT_OF(layers),
-                        "net.ini:11: error: the output of layer add4 is read by no other layer");
+    expect_custom_error(layers, COUNT_OF(layers), "net.ini:11: the output of layer add4 is read by no other layer");
 }
 
 int main(void)

@@ -10,7 +10,22 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MISTAKES_SHOWN = 100, FILE_LIMIT = 1 << 20 };
+enum { FILE_LIMIT = 1 << 20 };
+
+/* Lines of the file in their order, then the file as a whole, then the command line. */
+static bool comes_before(int origin, int other)
+{
+    return origin > 0 ? other <= 0 || origin < other : other < origin;
+}
+
+/* Of one origin the mistake found first comes first. */
+static void keep_mistake(struct loader *loader, int origin, const char *text)
+{
+    int place = loader->mistakes - 1;
+    for (; place > 0 && comes_before(origin, loader->shown[place - 1].origin); place--)
+        loader->shown[place] = loader->shown[place - 1];
+    loader->shown[place] = (struct mistake){.origin = origin, .text = arena_text(&loader->texts, text)};
+}
 
 void loader_mistake(struct loader *loader, int origin, const char *format, ...)
 {
@@ -26,11 +41,22 @@ void loader_mistake(struct loader *loader, int origin, const char *format, ...)
     for (char *at = text; *at; at++)
         if ((unsigned char)*at < 0x20 || *at == 0x7F)
             *at = '?';
-    if (origin > 0)
-        fprintf(loader->errors, "%s:%d: error: %s\n", loader->file, origin, text);
-    else
-        fprintf(loader->errors, "%s: error: %s\n",
-                origin == ORIGIN_COMMAND || !loader->file ? "command line" : loader->file, text);
+    keep_mistake(loader, origin, text);
+}
+
+static void print_mistakes(const struct loader *loader, FILE *errors)
+{
+    const char *file = loader->file ? loader->file : "command line";
+    for (int i = 0; i < loader->mistakes && i < MISTAKES_SHOWN; i++) {
+        const struct mistake *mistake = &loader->shown[i];
+        if (mistake->origin > 0)
+            fprintf(errors, "%s:%d: error: %s\n", file, mistake->origin, mistake->text);
+        else
+            fprintf(errors, "%s: error: %s\n", mistake->origin == ORIGIN_COMMAND ? "command line" : file,
+                    mistake->text);
+    }
+    if (loader->mistakes > MISTAKES_SHOWN)
+        fprintf(errors, "%s: error: and %d more\n", file, loader->mistakes - MISTAKES_SHOWN);
 }
 
 void loader_set(struct loader *loader, int index, int origin, const char *raw)
@@ -70,7 +96,7 @@ static void set_name(struct config *config)
 int config_load(struct config *config, const char *file, const char *const *overrides, int override_count, FILE *errors)
 {
     memset(config, 0, sizeof *config);
-    struct loader loader = {.config = config, .file = file, .errors = errors};
+    struct loader loader = {.config = config, .file = file};
     set_defaults(&loader);
     if (file) {
         void *text;
@@ -89,8 +115,8 @@ int config_load(struct config *config, const char *file, const char *const *over
         override_apply(&loader, overrides[i]);
     check_all(&loader);
     set_name(config);
-    if (loader.mistakes > MISTAKES_SHOWN)
-        fprintf(errors, "%s: error: and %d more\n", file ? file : "command line", loader.mistakes - MISTAKES_SHOWN);
+    print_mistakes(&loader, errors);
+    arena_free(&loader.texts);
     if (loader.mistakes == 0)
         return OK;
     return FAIL(ERR_CONFIG, "%s: %d mistake%s in the config; see above", file ? file : "command line", loader.mistakes,

@@ -160,10 +160,9 @@ static int check_used(const struct graph *graph, const struct config *config)
             for (int k = 0; k < graph->nodes[later].in_count; k++)
                 used |= graph->nodes[later].in[k] == graph->nodes[i].out;
         if (!used)
-            return FAIL(
-                ERR_CONFIG,
-                "%s:%d: error: the output of layer %s is read by no other layer; remove it, or name it in a from",
-                config->file, graph->nodes[i].line, graph->nodes[i].name);
+            return FAIL(ERR_CONFIG,
+                        "%s:%d: the output of layer %s is read by no other layer; remove it, or name it in a from",
+                        config->file, graph->nodes[i].line, graph->nodes[i].name);
     }
     return OK;
 }
@@ -176,17 +175,16 @@ int custom_build(struct graph *graph, const struct config *config, int class_cou
         building.layer = &config->layers[i];
         int status = layer_build(&building, config, outputs, i);
         if (status < 0)
-            return FAIL(status, "%s:%d: error: %s", config->file, building.layer->line, fail_text());
+            return FAIL(status, "%s:%d: %s", config->file, building.layer->line, fail_text());
         outputs[i] = building.x;
     }
     graph->logits = building.x;
     char text[48];
     const struct shape last = graph->values[graph->logits].shape;
     if (config->layer_count == 0 || !shape_equal(last, (struct shape){1, 1, 1, class_count}))
-        return FAIL(
-            ERR_CONFIG,
-            "%s:%d: error: the last layer gives %s, but the data has %d classes; end with a linear layer of %d units",
-            config->file, config->layer_count ? config->layers[config->layer_count - 1].line : 0,
-            shape_text(text, last), class_count, class_count);
+        return FAIL(ERR_CONFIG,
+                    "%s:%d: the last layer gives %s, but the data has %d classes; end with a linear layer of %d units",
+                    config->file, config->layer_count ? config->layers[config->layer_count - 1].line : 0,
+                    shape_text(text, last), class_count, class_count);
     return check_used(graph, config);
 }

@@ -4,6 +4,6 @@
 #include "config.h"
 #include "graph.h"
 
-/* ERR_CONFIG: "file:line: error: …" names the layer's line. */
+/* ERR_CONFIG: "file:line: …" names the layer's line. */
 int custom_build(struct graph *graph, const struct config *config, int class_count);
 #endif
