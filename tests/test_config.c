@@ -403,6 +403,19 @@ static char *command_output(const char *words, int expected_exit)
     return text;
 }
 
+/* Not at a terminal: 100 columns, and only a key begins a line. */
+static void test_help_fits(void **state)
+{
+    (void)state;
+    int keys = 0;
+    for (char *row = strtok(command_output("config --defaults", 0), "\n"); row; row = strtok(NULL, "\n")) {
+        if (text_columns(row) > 100)
+            fail_msg("%d columns: %s", text_columns(row), row);
+        keys += *row != ' ';
+    }
+    assert_true(keys > 100);
+}
+
 static void test_command(void **state)
 {
     (void)state;
@@ -481,7 +494,7 @@ int main(void)
         cmocka_unit_test(test_shipped_configs), cmocka_unit_test(test_odd_texts),
         cmocka_unit_test(test_random_configs),  cmocka_unit_test(test_toml),
         cmocka_unit_test(test_reference_page),  cmocka_unit_test(test_command),
-        cmocka_unit_test(test_mutations),
+        cmocka_unit_test(test_help_fits),       cmocka_unit_test(test_mutations),
     };
     return cmocka_run_group_tests(tests, config_folder_make, config_folder_remove);
 }

@@ -1,10 +1,12 @@
 /* write: a config as a file, and the schema as help. Must not know how configs are read. */
 #include "schema.h"
 
+#include "terminal.h"
 #include "text.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static void write_layers(const struct config *config, FILE *stream)
 {
@@ -91,6 +93,32 @@ static void print_aliases(const struct key *key, char text[static 128])
         snprintf(text + used, 128 - used, ")");
 }
 
+/* As wide as the terminal, within what reads well; 100 in a file or a pipe. */
+static int help_columns(FILE *stream)
+{
+    enum { LEAST = 80, USUAL = 100, MOST = 120 };
+    struct terminal terminal;
+    if (!isatty(fileno(stream)))
+        return USUAL;
+    terminal_look(&terminal, fileno(stream));
+    return terminal.columns < LEAST ? LEAST : terminal.columns > MOST ? MOST : terminal.columns;
+}
+
+/* Key, type, default and range in columns, and below them what the key means. */
+static void print_text(FILE *stream, const struct key *key, const char *name, const char *range, const char *aliases)
+{
+    enum { INDENT = 4 };
+    const int columns = help_columns(stream);
+    char meaning[1024], wrapped[4096];
+    int used = fprintf(stream, "%-25s %-15s ", name, value_type_name(key));
+    used += fprintf(stream, *range ? "%-16s " : "%s", key->fallback);
+    text_wrap(wrapped, sizeof wrapped, range, used, columns);
+    fprintf(stream, "%s\n", wrapped);
+    snprintf(meaning, sizeof meaning, "%s%s", key->help, aliases);
+    text_wrap(wrapped, sizeof wrapped, meaning, INDENT, columns);
+    fprintf(stream, "%*s%s\n", INDENT, "", wrapped);
+}
+
 static void print_key(FILE *stream, const struct key *key, bool markdown)
 {
     char range[256], name[64], aliases[128];
@@ -102,8 +130,7 @@ static void print_key(FILE *stream, const struct key *key, bool markdown)
         fprintf(stream, "| `%s` | %s | %s%s%s | %s | %s%s |\n", key->name, value_type_name(key), tick, key->fallback,
                 tick, range, key->help, aliases);
     else
-        fprintf(stream, "%-25s %-15s %-16s %-22s %s%s\n", name, value_type_name(key), key->fallback, range, key->help,
-                aliases);
+        print_text(stream, key, name, range, aliases);
 }
 
 static void print_section(FILE *stream, const struct key *keys, int i, bool markdown)
