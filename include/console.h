@@ -44,7 +44,6 @@ void console_epoch(struct console *console, const struct epoch_record *record);
 
 enum console_end { END_EPOCHS, END_EARLY, END_MAX_STEPS, END_SIGNAL };
 /* The best result, what the loss did, the verdict ("": none), why the run ended, where it lies and what to do next. */
-void console_result(const struct console *console, const struct config *config, int class_count,
-                    const struct train_state *state, const struct stability *stability, const char *verdict,
-                    const char *run, enum console_end end);
+void console_result(const struct console *console, const struct config *config, const struct train_state *state,
+                    const struct stability *stability, const char *verdict, const char *run, enum console_end end);
 #endif

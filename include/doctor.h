@@ -84,4 +84,7 @@ int doctor_examine(const struct evidence *evidence, struct symptom found[static 
 bool doctor_diverged(const struct evidence *evidence, struct symptom *symptom);
 /* Whether the last steps (50, or all) were better than guessing by 5 %. */
 bool doctor_learns(const struct evidence *evidence);
+/* Whether so large a share of right answers, 0..1, is worth less than 5 % on guessing: by the loss it has at best,
+ * -a ln a - (1 - a) ln((1 - a) / (classes - 1)), that of one who gives each answer the probability it deserves. */
+bool doctor_guesses(double accuracy, int classes);
 #endif

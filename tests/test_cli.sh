@@ -113,6 +113,25 @@ ok "train prints the run directory alone" all 'exited 0' 'lines out 1' '[ -f "$w
 ok "stderr is plain where it is no terminal" all '! grep -q "$(printf "\033")" err' '! grep -q "$(printf "\r")" err'
 call train tiny.ini max_steps=6 run.name=short
 ok "what max_steps ends in the first epoch has a result" all 'exited 0' 'says "^result     step 6: validation loss"' '! says "^best"'
+# Validation images of classes that were filed under one another: four of ten, then all.
+"$program" synth other --per-class 10 --val-per-class 1 --size 16 --seed 2 >out 2>err
+rotate() {
+    mv "other/train/$1" other/last
+    while [ $# -gt 1 ]; do
+        mv "other/train/$2" "other/train/$1"
+        shift
+    done
+    mv other/last "other/train/$1"
+}
+rotate beach fields forest houses
+call train tiny.ini data.val=other/train epochs=7 hidden=64 early_stop.monitor=val_accuracy run.name=sure
+ok "a loss above guessing with many right answers: verdict and warning agree" all 'exited 0' \
+    'says "^warning: .* where the network is wrong it is far too sure"' \
+    'says "^verdict .*far too sure where it is wrong"' '! says "nothing is wrong"'
+rotate industry meadow orchard river road water
+call train tiny.ini data.val=other/train epochs=4 lr=0.003 hidden=64 early_stop.monitor=val_accuracy run.name=guess
+ok "a loss above guessing with few: verdict and warning agree" all 'exited 0' 'says "^warning: .* that of guessing among 10"' \
+    'says "^verdict .*no better than guessing"' '! says "too sure"'
 call --quiet train tiny.ini epochs=1 run.name=quiet
 ok "--quiet says nothing" all 'exited 0' 'silent err' 'lines out 1'
 call eval "$whole"

@@ -303,6 +303,16 @@ static void test_first_in_time_is_the_cause(void **state)
     assert_string_equal(found[0].rule, "first_loss");
 }
 
+/* Ten classes: 0.25 is worth 2.21 of 2.303, 0.28 is worth 2.175. Two: 0.62 is worth 0.664 of 0.693, 0.64 0.653. */
+static void test_guessing(void **state)
+{
+    (void)state;
+    assert_true(doctor_guesses(0.0, 10) && doctor_guesses(0.1, 10) && doctor_guesses(0.25, 10));
+    assert_false(doctor_guesses(0.28, 10) || doctor_guesses(0.45, 10) || doctor_guesses(1.0, 10));
+    assert_true(doctor_guesses(0.3, 2) && doctor_guesses(0.5, 2) && doctor_guesses(0.62, 2));
+    assert_false(doctor_guesses(0.64, 2) || doctor_guesses(1.0, 2));
+}
+
 static void test_table(void **state)
 {
     (void)state;
@@ -328,6 +338,7 @@ int main(void)
         cmocka_unit_test(test_noise_scale),
         cmocka_unit_test(test_against_validation),
         cmocka_unit_test(test_first_in_time_is_the_cause),
+        cmocka_unit_test(test_guessing),
         cmocka_unit_test(test_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -112,11 +112,23 @@ int doctor_examine(const struct evidence *evidence, struct symptom found[static 
     return count;
 }
 
+/* A loss nearer to guessing than this shows nothing learned. */
+static const double near_guessing = 0.95;
+
 bool doctor_learns(const struct evidence *evidence)
 {
     enum { LAST = 50 };
     const int64_t steps = evidence->steps;
-    return column_mean(evidence->loss, steps > LAST ? steps - LAST : 0, steps) < 0.95 * evidence->prior_entropy;
+    return column_mean(evidence->loss, steps > LAST ? steps - LAST : 0, steps) <
+           near_guessing * evidence->prior_entropy;
+}
+
+bool doctor_guesses(double accuracy, int classes)
+{
+    double wrong = 1.0 - accuracy;
+    double loss = (accuracy > 0.0 ? -accuracy * log(accuracy) : 0.0) +
+                  (wrong > 0.0 && classes > 1 ? -wrong * log(wrong / (classes - 1)) : 0.0);
+    return accuracy <= 1.0 / classes || loss > near_guessing * log((double)classes);
 }
 
 bool doctor_diverged(const struct evidence *evidence, struct symptom *symptom)
@@ -130,6 +142,7 @@ bool doctor_diverged(const struct evidence *evidence, struct symptom *symptom)
     }
     /* Steps far too large that left a network no better than guessing. */
     return evidence->steps >= LEAST &&
-           column_mean(evidence->loss, evidence->steps - LEAST / 2, evidence->steps) > 0.95 * evidence->prior_entropy &&
+           column_mean(evidence->loss, evidence->steps - LEAST / 2, evidence->steps) >
+               near_guessing * evidence->prior_entropy &&
            rule_large_steps(evidence, symptom);
 }

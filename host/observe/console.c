@@ -351,9 +351,8 @@ static void next_lines(const struct config *config, const struct train_state *st
         line("", "%s train --resume %s train.max_steps=0", program, folder);
 }
 
-void console_result(const struct console *console, const struct config *config, int class_count,
-                    const struct train_state *state, const struct stability *stability, const char *verdict,
-                    const char *run, enum console_end end)
+void console_result(const struct console *console, const struct config *config, const struct train_state *state,
+                    const struct stability *stability, const char *verdict, const char *run, enum console_end end)
 {
     static const char *const why[] = {
         [END_EPOCHS] = "all epochs done",
@@ -385,11 +384,6 @@ void console_result(const struct console *console, const struct config *config, 
     stability_lines(stability);
     if (*verdict)
         line("verdict", "%s", verdict);
-    /* Somebody who always names every class with the same probability has this loss. */
-    if (end != END_SIGNAL && state->best_loss > log((double)class_count))
-        log_warn("at its best the loss is above %.3f, that of guessing among %d classes; lower optim.lr (it is %g), or "
-                 "look at images and labels",
-                 log((double)class_count), class_count, config->optim.lr);
     line("run", "%s", run);
     next_lines(config, state, run, end);
 }

@@ -343,9 +343,8 @@ static int finish(struct trainer *trainer, struct train_result *result)
         TRY(run_mark(&trainer->run, "DONE", text));
     }
     char verdict[FINDINGS_TEXT];
-    TRY(findings_end(trainer, verdict));
-    console_result(&trainer->console, &trainer->config, trainer->session.card.class_count, state, &stability, verdict,
-                   trainer->run.path, end);
+    TRY(findings_end(trainer, end == END_SIGNAL, verdict));
+    console_result(&trainer->console, &trainer->config, state, &stability, verdict, trainer->run.path, end);
     return OK;
 }
 
