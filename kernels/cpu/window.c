@@ -82,8 +82,10 @@ void window_init(struct window *window, const struct tile_kernel *kernel, struct
     if (kind == PACK_NOTHING && !lies_ready(window))
         window->kind = PACK_PIXELS;
     if (window->kind == PACK_NOTHING) {
-        window->grid_w = PIECE;
-        window->grid_h = ceil_div(window->pixels, PIECE);
+        /* Even pieces: what the last one lacks is multiplied nevertheless. */
+        const int pieces = ceil_div(window->pixels, PIECE);
+        window->grid_w = ceil_div(ceil_div(window->pixels, pieces), BLOCK) * BLOCK;
+        window->grid_h = ceil_div(window->pixels, window->grid_w);
         window->image = (struct shape){1, window->grid_h, window->grid_w, image.c};
     } else {
         window->side = best_side(grid.w, image.n, row_unit, even);
