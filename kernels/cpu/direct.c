@@ -18,7 +18,9 @@ struct pass_run {
     const struct tile_kernel *kernel;
     const struct direct_pass *pass;
     const void *source;
-    const char *right;
+    const char *right; /* unless each block's are made of the weights */
+    const struct direct *direct;
+    const void *weights;
     const float *bias; /* or NULL */
     void *out;
     char *scratch; /* of all threads */
@@ -61,8 +63,9 @@ static void store_block(const struct pass_run *run, const struct unit *unit, int
     }
 }
 
-/* One block of columns of one grid row. */
-static void run_row(const struct pass_run *run, const struct unit *unit, int row, int block, const float *bias)
+/* One block of columns of one grid row; `right` are the block's. */
+static void run_row(const struct pass_run *run, const struct unit *unit, int row, int block, const char *right,
+                    const float *bias)
 {
     const struct direct_pass *pass = run->pass;
     const struct window *window = &pass->window;
@@ -73,7 +76,7 @@ static void run_row(const struct pass_run *run, const struct unit *unit, int row
     window_taps(window, grid_row, &first_tap, &end_tap);
     const int first_step = first_tap * window->tap_steps;
     struct tile_product product = {
-        .right = run->right + block_first(pass->steps, block),
+        .right = right,
         .left_offset = pass->offset + first_step,
         .right_offset = pass->right_offset[columns - 1] + first_step,
         .right_apart = TILE_BYTES,
@@ -100,13 +103,19 @@ static int most_together(const struct direct_pass *pass)
     return fitting < 1 ? 1 : fitting > TOGETHER ? TOGETHER : (int)fitting;
 }
 
+static size_t thread_bytes(const struct direct_pass *pass)
+{
+    return pass->panel_bytes + (size_t)most_together(pass) * pass->unit_bytes;
+}
+
 static void run_task(const struct pass_run *run, int task)
 {
     const struct direct_pass *pass = run->pass;
     const int first = task / run->parts * run->together, blocks = ceil_div(pass->column_tiles, 2);
     const int part = task % run->parts, left = pass->window.unit_count - first;
     const int count = left < run->together ? left : run->together;
-    char *memory = run->scratch + (size_t)(omp_get_thread_num() * most_together(pass)) * pass->unit_bytes;
+    char *const panel = run->scratch + (size_t)omp_get_thread_num() * thread_bytes(pass);
+    char *memory = panel + pass->panel_bytes;
     struct unit units[TOGETHER];
     for (int u = 0; u < count; u++, memory += pass->unit_bytes)
         window_pack(&pass->window, run->source, first + u, 0, pass->window.image.c, pass->in_place, memory, &units[u]);
@@ -114,9 +123,14 @@ static void run_task(const struct pass_run *run, int task)
         float bias[BLOCK] = {0};
         for (int i = 0; run->bias && i < BLOCK && block * BLOCK + i < pass->out.c; i++)
             bias[i] = run->bias[block * BLOCK + i];
+        const char *right = panel;
+        if (pass->panel_bytes)
+            direct_transpose_block(run->direct, pass, run->weights, block, panel);
+        else
+            right = run->right + block_first(pass->steps, block);
         for (int u = 0; u < count; u++)
             for (int row = 0; row < units[u].rows; row++)
-                run_row(run, &units[u], row, block, bias);
+                run_row(run, &units[u], row, block, right, bias);
     }
 }
 
@@ -190,7 +204,7 @@ static size_t right_bytes(const struct direct *direct)
 {
     size_t bytes = 0;
     for (int i = 0; i < direct->data_count; i++)
-        bytes += direct->data[i].right_bytes;
+        bytes += direct->data[i].panel_bytes ? 0 : direct->data[i].right_bytes;
     return bytes;
 }
 
@@ -199,12 +213,15 @@ static void backward_data(struct device *device, const struct direct *direct, co
     for (int i = 0; i < direct->data_count; i++) {
         const struct direct_pass *pass = &direct->data[i];
         char *right = (char *)call->scratch + pass->right_first;
-        direct_transpose(device, direct, pass, call->weight[0], right);
+        if (!pass->panel_bytes)
+            direct_transpose(device, direct, pass, call->weight[0], right);
         struct pass_run run = {
             .kernel = direct->kernel,
             .pass = pass,
             .source = call->out_grad,
             .right = right,
+            .direct = direct,
+            .weights = call->weight[0],
             .out = call->in_grad[0],
             .scratch = (char *)call->scratch + right_bytes(direct),
         };
@@ -300,7 +317,10 @@ static int data_init(struct direct *direct, const union op_params *params, int t
                                  .out_step = stride,
                                  .right_first = right_bytes(direct)};
     direct->data_count++;
-    return pass_init(pass, direct, direct->out, grid, 1, taps, count, stride == 1 ? PACK_NOTHING : PACK_PIXELS);
+    TRY(pass_init(pass, direct, direct->out, grid, 1, taps, count, stride == 1 ? PACK_NOTHING : PACK_PIXELS));
+    if (direct->forward.window.kind != PACK_WINDOWS)
+        pass->panel_bytes = (size_t)block_tiles(pass->column_tiles, 0) * (size_t)pass->steps * TILE_BYTES;
+    return OK;
 }
 
 static int direct_build(struct device *device, struct direct *direct, const union op_params *params,
@@ -319,7 +339,7 @@ static int direct_build(struct device *device, struct direct *direct, const unio
     if (!direct->tap_stride)
         direct->tap_stride = few ? direct->in.c : direct->forward.window.channels;
     const size_t threads = (size_t)device->threads;
-    needs->scratch_bytes = threads * (size_t)most_together(&direct->forward) * direct->forward.unit_bytes;
+    needs->scratch_bytes = threads * thread_bytes(&direct->forward);
     if (!desc->training)
         return OK;
     struct tap *again = forward_taps(params);
@@ -334,7 +354,7 @@ static int direct_build(struct device *device, struct direct *direct, const unio
     size_t largest = direct_grad_scratch(&direct->grad, device->threads);
     for (int i = 0; i < direct->data_count; i++) {
         const struct direct_pass *pass = &direct->data[i];
-        const size_t bytes = right_bytes(direct) + threads * (size_t)most_together(pass) * pass->unit_bytes;
+        const size_t bytes = right_bytes(direct) + threads * thread_bytes(pass);
         largest = bytes > largest ? bytes : largest;
     }
     if (largest > needs->scratch_bytes)

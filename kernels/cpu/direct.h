@@ -21,6 +21,7 @@ struct direct_pass {
     int32_t *offset;                 /* of each step, in bytes: left factors', from a grid row's first entry; owned */
     int32_t *right_offset[2];        /* right factors' in blocks of one and of two tiles */
     size_t right_bytes, right_first; /* by data only: of its own right factors in scratch */
+    size_t panel_bytes;              /* by data: of a block of them, made where it is used; 0: all are in scratch */
     size_t unit_bytes;               /* of a packed unit */
 };
 
@@ -31,6 +32,7 @@ struct direct_grad {
     int taps;                    /* 1 where a step holds several */
     int row_steps;               /* steps of a grid row */
     int slices, slice_units;
+    bool at_once;                     /* a single unit: sums go from registers to the gradient, block by block */
     int chunks, chunk_blocks;         /* a task's share: blocks of 32 numbers of a tap */
     int number_blocks, column_blocks; /* of 32 numbers of a tap, of 32 filters */
     ptrdiff_t line_bytes;             /* bf16: of one filter's positions of a unit, turned */
@@ -64,7 +66,9 @@ void direct_grad_run(struct device *device, const struct direct *direct, const s
 /* direct_weights.c: between the layouts of weights, of all groups. */
 void direct_pack(const void *state, int weight, float *own, const float *canonical);
 void direct_unpack(const void *state, int weight, float *canonical, const float *own);
-/* Fills a pass's own right factors from the weights. */
+/* Fills a pass's own right factors from the weights: one block's; all, of layers with few channels. */
+void direct_transpose_block(const struct direct *direct, const struct direct_pass *pass, const void *weights, int block,
+                            void *panel);
 void direct_transpose(struct device *device, const struct direct *direct, const struct direct_pass *pass,
                       const void *weights, void *right);
 

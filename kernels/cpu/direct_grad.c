@@ -135,59 +135,6 @@ static void find_steps(const struct task *task)
         }
 }
 
-static void multiply_unit(const struct task *task)
-{
-    const struct direct *direct = task->run->direct;
-    const struct direct_grad *grad = &direct->grad;
-    const struct tile_kernel *kernel = direct->kernel;
-    const int each = STEP_BYTES / kernel->depth;
-    struct tile_product product = {.row_bytes = kernel->turn ? grad->line_bytes : each,
-                                   .deep_bytes = kernel->turn ? each : task->grads.entry_bytes,
-                                   .right_apart = grad->right_apart,
-                                   .sums = task->sums,
-                                   .add = true};
-    for (int n = 0; n < task->blocks; n++) {
-        const int numbers_left = grad->window.channels - (task->first_block + n) * BLOCK;
-        product.columns = numbers_left <= TILE ? 1 : 2;
-        for (int block = 0; block < grad->column_blocks; block++) {
-            product.rows = block_tiles(direct->forward.column_tiles, block);
-            product.left = (kernel->turn ? task->left : task->grads.entries) + block * BLOCK * product.row_bytes;
-            for (int tap = 0; tap < grad->taps; tap++, product.sums += BLOCK_SUMS) {
-                int first, end;
-                rows_of_tap(task, tap, &first, &end);
-                product.left_offset = task->left_offset + first * grad->row_steps;
-                product.right_offset = task->right_offset + first * grad->row_steps;
-                product.steps = (end - first) * grad->row_steps;
-                product.right = task->right + 2 * n * grad->right_apart +
-                                window_tap_entry(&grad->window, tap) * (TILE_BYTES / kernel->depth);
-                kernel->multiply(&product);
-            }
-        }
-    }
-}
-
-static void add_unit(struct task *task, int number)
-{
-    const struct grad_run *run = task->run;
-    const struct direct_grad *grad = &run->direct->grad;
-    const bool windows = grad->window.kind == PACK_WINDOWS, whole = run->direct->in.c % run->direct->kernel->depth == 0,
-               whole_out = run->direct->out.c % run->direct->kernel->depth == 0;
-    const int first = windows ? 0 : task->first_block * BLOCK, left = run->direct->in.c - first;
-    const int channels = windows || left < task->blocks * BLOCK ? left : task->blocks * BLOCK;
-    window_pack(&grad->window, run->in, number, first, channels, whole, task->entries, &task->unit);
-    window_pack(&grad->grads, run->out_grad, number, 0, run->direct->out.c,
-                run->direct->kernel->turn ? whole_out : direct_in_place(&grad->grads), task->rows, &task->grads);
-    fill_right(task);
-    if (run->direct->kernel->turn)
-        turn_left(task);
-    find_steps(task);
-    if (task->biases)
-        sum_bias(task);
-    multiply_unit(task);
-}
-
-/* ---- all of it ---- */
-
 /* A block's sums, those of all slices added in order, to their place among the weights. */
 static void finish_block(const struct grad_run *run, const float *sums, int slices, int n, int block, int tap)
 {
@@ -215,6 +162,63 @@ static void finish_block(const struct grad_run *run, const float *sums, int slic
     }
 }
 
+static void multiply_unit(const struct task *task)
+{
+    const struct direct *direct = task->run->direct;
+    const struct direct_grad *grad = &direct->grad;
+    const struct tile_kernel *kernel = direct->kernel;
+    const int each = STEP_BYTES / kernel->depth;
+    struct tile_product product = {.row_bytes = kernel->turn ? grad->line_bytes : each,
+                                   .deep_bytes = kernel->turn ? each : task->grads.entry_bytes,
+                                   .right_apart = grad->right_apart,
+                                   .sums = task->sums};
+    product.add = !grad->at_once;
+    for (int n = 0; n < task->blocks; n++) {
+        const int numbers_left = grad->window.channels - (task->first_block + n) * BLOCK;
+        product.columns = numbers_left <= TILE ? 1 : 2;
+        for (int block = 0; block < grad->column_blocks; block++) {
+            product.rows = block_tiles(direct->forward.column_tiles, block);
+            product.left = (kernel->turn ? task->left : task->grads.entries) + block * BLOCK * product.row_bytes;
+            for (int tap = 0; tap < grad->taps; tap++) {
+                int first, end;
+                rows_of_tap(task, tap, &first, &end);
+                product.left_offset = task->left_offset + first * grad->row_steps;
+                product.right_offset = task->right_offset + first * grad->row_steps;
+                product.steps = (end - first) * grad->row_steps;
+                product.right = task->right + 2 * n * grad->right_apart +
+                                window_tap_entry(&grad->window, tap) * (TILE_BYTES / kernel->depth);
+                kernel->multiply(&product);
+                if (grad->at_once)
+                    finish_block(task->run, task->sums, 1, task->first_block + n, block, tap);
+                else
+                    product.sums += BLOCK_SUMS;
+            }
+        }
+    }
+}
+
+static void add_unit(struct task *task, int number)
+{
+    const struct grad_run *run = task->run;
+    const struct direct_grad *grad = &run->direct->grad;
+    const bool windows = grad->window.kind == PACK_WINDOWS, whole = run->direct->in.c % run->direct->kernel->depth == 0,
+               whole_out = run->direct->out.c % run->direct->kernel->depth == 0;
+    const int first = windows ? 0 : task->first_block * BLOCK, left = run->direct->in.c - first;
+    const int channels = windows || left < task->blocks * BLOCK ? left : task->blocks * BLOCK;
+    window_pack(&grad->window, run->in, number, first, channels, whole, task->entries, &task->unit);
+    window_pack(&grad->grads, run->out_grad, number, 0, run->direct->out.c,
+                run->direct->kernel->turn ? whole_out : direct_in_place(&grad->grads), task->rows, &task->grads);
+    fill_right(task);
+    if (run->direct->kernel->turn)
+        turn_left(task);
+    find_steps(task);
+    if (task->biases)
+        sum_bias(task);
+    multiply_unit(task);
+}
+
+/* ---- all of it ---- */
+
 static void run_task(const struct grad_run *run, int number)
 {
     const struct direct_grad *grad = &run->direct->grad;
@@ -232,7 +236,8 @@ static void run_task(const struct grad_run *run, int number)
     task.right_offset = task.left_offset + grad->row_steps * grad->window.band;
     task.sums = grad->slices > 1 ? run->sums + slice * (int64_t)(grad->sums_bytes / sizeof(float)) + first * block_sums
                                  : (float *)(task.left + grad->left_bytes + grad->offset_bytes);
-    memset(task.sums, 0, (size_t)(task.blocks * block_sums) * sizeof(float));
+    if (!grad->at_once)
+        memset(task.sums, 0, (size_t)(task.blocks * block_sums) * sizeof(float));
     if (run->bias_grad && first == 0) {
         task.biases = run->biases + (int64_t)slice * run->direct->out.c;
         memset(task.biases, 0, (size_t)run->direct->out.c * sizeof *task.biases);
@@ -240,7 +245,7 @@ static void run_task(const struct grad_run *run, int number)
     const int begin = slice * grad->slice_units, units = grad->window.unit_count;
     for (int u = begin; u < begin + grad->slice_units && u < units; u++)
         add_unit(&task, u);
-    if (grad->slices > 1)
+    if (grad->slices > 1 || grad->at_once)
         return;
     for (int64_t i = 0; i < task.blocks * block_sums / BLOCK_SUMS; i++) {
         const int n = (int)(i / grad->taps / grad->column_blocks);
@@ -303,6 +308,7 @@ static void divide(struct direct_grad *grad)
     grad->slices = grad->slices < 1 ? 1 : grad->slices > units ? units : grad->slices;
     grad->slice_units = ceil_div(units, grad->slices);
     grad->slices = ceil_div(units, grad->slice_units);
+    grad->at_once = units == 1;
 }
 
 /* A thread's memory. Distances between what is read together are odd numbers of cache lines, since rows one below the
@@ -321,7 +327,8 @@ static void reserve(struct direct_grad *grad, const struct tile_kernel *kernel, 
     grad->line_bytes = ((ptrdiff_t)steps | 1) * STEP_BYTES;
     grad->left_bytes = kernel->turn ? (size_t)grad->line_bytes * TILE * (size_t)filter_tiles : 0;
     grad->offset_bytes = align_line(2 * steps * sizeof(int32_t));
-    const size_t own_sums = grad->sums_bytes / (size_t)grad->number_blocks * (size_t)grad->chunk_blocks;
+    const size_t own_sums = grad->at_once ? BLOCK_SUMS * sizeof(float)
+                                          : grad->sums_bytes / (size_t)grad->number_blocks * (size_t)grad->chunk_blocks;
     grad->thread_bytes = grad->entries_bytes + grad->right_bytes + grad->rows_bytes + grad->left_bytes +
                          grad->offset_bytes + (grad->slices > 1 ? 0 : own_sums);
 }

@@ -56,6 +56,7 @@ struct transposing {
     const struct direct_pass *pass;
     const char *weights;
     char *right;
+    int64_t first; /* what lies there, bytes */
 };
 
 /* Sixteen rows of a tile: where they lie for this step of 16 numbers and these 16 columns. */
@@ -76,7 +77,8 @@ static void transpose_whole(const struct transposing *work, int tap, int channel
     const int sixteens = kernel->depth / TILE, number = pass->window.taps[tap].number;
     const int from_step = number * forward->window.tap_steps, to_step = tap * pass->window.tap_steps;
     for (int filter_tile = 0; filter_tile < pass->window.tap_steps * sixteens; filter_tile++) {
-        char *to = work->right + sixteen(kernel, pass->steps, pass->column_tiles, filter_tile, channel_tile, to_step);
+        char *to = work->right +
+                   (sixteen(kernel, pass->steps, pass->column_tiles, filter_tile, channel_tile, to_step) - work->first);
         if (filter_tile < forward->column_tiles)
             kernel->transpose(to, work->weights + sixteen(kernel, forward->steps, forward->column_tiles, channel_tile,
                                                           filter_tile, from_step));
@@ -108,17 +110,23 @@ static void transpose_few(const struct transposing *work, int tap, int channel_t
     }
 }
 
+void direct_transpose_block(const struct direct *direct, const struct direct_pass *pass, const void *weights, int block,
+                            void *panel)
+{
+    const struct transposing work = {direct, pass, weights, panel, block_first(pass->steps, block)};
+    const int taps = pass->window.kind == PACK_PIXELS ? pass->window.tap_count : 1;
+    for (int tile = 0; tile < block_tiles(pass->column_tiles, block); tile++)
+        for (int tap = 0; tap < taps; tap++)
+            transpose_whole(&work, tap, 2 * block + tile);
+}
+
 void direct_transpose(struct device *device, const struct direct *direct, const struct direct_pass *pass,
                       const void *weights, void *right)
 {
-    const struct transposing work = {direct, pass, weights, right};
-    const bool few = direct->forward.window.kind == PACK_WINDOWS;
+    const struct transposing work = {direct, pass, weights, right, 0};
     const int taps = pass->window.kind == PACK_PIXELS ? pass->window.tap_count : 1;
 #pragma omp parallel for collapse(2) schedule(static) num_threads(device->threads)
     for (int channel_tile = 0; channel_tile < pass->column_tiles; channel_tile++)
         for (int tap = 0; tap < taps; tap++)
-            if (few)
-                transpose_few(&work, tap, channel_tile);
-            else
-                transpose_whole(&work, tap, channel_tile);
+            transpose_few(&work, tap, channel_tile);
 }
