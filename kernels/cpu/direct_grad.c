@@ -40,22 +40,29 @@ struct task {
     int first_block, blocks; /* of 32 numbers */
     float *sums;
     double *biases; /* NULL: another task's */
-    char *entries, *right, *rows, *left;
+    const char *right;
+    char *entries, *filled, *rows, *left;
     int32_t *left_offset, *right_offset; /* of each step of the unit, bytes */
     struct unit unit, grads;
 };
 
 /* ---- a unit ---- */
 
-/* What is read at each position. Beyond the last entry there must be numbers: they are multiplied by 0. */
-static void fill_right(const struct task *task)
+/* What is read at each position, where entries are not right factors as they are. Beyond the last entry there must be
+ * numbers: they are multiplied by 0. */
+static void fill_right(struct task *task)
 {
     const struct direct_grad *grad = &task->run->direct->grad;
     const struct unit *unit = &task->unit;
     const int entries = unit->packed_rows * window_row_entries(&grad->window);
     const int beyond = grad->window.kind == PACK_NOTHING ? 0 : BLOCK;
+    if (!task->run->direct->kernel->turn && grad->window.channels == TILE && unit->entry_bytes == STEP_BYTES) {
+        task->right = unit->entries;
+        return;
+    }
+    task->right = task->filled;
     const int tiles = (grad->window.channels - task->first_block * BLOCK) / TILE, most = task->blocks * 2;
-    task->run->direct->kernel->fill(task->right, grad->right_apart, unit->entries, unit->entry_bytes, entries + beyond,
+    task->run->direct->kernel->fill(task->filled, grad->right_apart, unit->entries, unit->entry_bytes, entries + beyond,
                                     tiles < most ? tiles : most);
 }
 
@@ -229,8 +236,8 @@ static void run_task(const struct grad_run *run, int number)
     struct task task = {
         .run = run, .first_block = first, .blocks = left < grad->chunk_blocks ? left : grad->chunk_blocks};
     task.entries = memory;
-    task.right = task.entries + grad->entries_bytes;
-    task.rows = task.right + grad->right_bytes;
+    task.filled = task.entries + grad->entries_bytes;
+    task.rows = task.filled + grad->right_bytes;
     task.left = task.rows + grad->rows_bytes;
     task.left_offset = (int32_t *)(task.left + grad->left_bytes);
     task.right_offset = task.left_offset + grad->row_steps * grad->window.band;
