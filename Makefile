@@ -73,7 +73,8 @@ HOST         := $(filter-out $(MAIN),$(wildcard host/*/*.c))
 KERNELS      := $(wildcard kernels/cpu/*.c)
 TEST_SUPPORT := $(filter-out tests/test_%,$(wildcard tests/*.c))
 TEST_SOURCES := $(wildcard tests/test_*.c)
-BENCHES      := $(wildcard bench/bench_*.c)
+# bench_conv is nothing without its yardstick, oneDNN (tools/setup.sh bench).
+BENCHES      := $(filter-out $(if $(wildcard $(addsuffix /dnnl.h,/usr/include /usr/local/include)),,bench/bench_conv.c),$(wildcard bench/bench_*.c))
 FUZZERS      := $(wildcard fuzz/fuzz_*.c)
 SOURCES      := $(MAIN) $(HOST) $(KERNELS) $(CUDA_KERNELS) $(TEST_SUPPORT) $(TEST_SOURCES) $(BENCHES) $(wildcard fuzz/*.c)
 object        = $(patsubst %.c,$(BUILD)/%.o,$(1))
@@ -162,10 +163,6 @@ $(PROGRAM): $(call object,$(MAIN)) $(LIBRARY)
 $(TESTS): $(BUILD)/tests/%: $(BUILD)/tests/%.o $(call object,$(TEST_SUPPORT)) $(LIBRARY)
 	$(call link,-lcmocka)
 $(BUILD)/bench/bench_ops: $(BUILD)/bench/bench_ops.o $(BUILD)/bench/onednn.o $(BUILD)/tests/cases.o
-# The yardstick; left out where it is not there.
-ifeq ($(wildcard $(addsuffix /dnnl.h,/usr/include /usr/local/include)),)
-BENCHES := $(filter-out bench/bench_conv.c,$(BENCHES))
-endif
 $(BUILD)/bench/bench_conv: private ALL_LIBS += -ldnnl
 $(call program,$(BENCHES)): $(BUILD)/bench/%: $(BUILD)/bench/%.o $(LIBRARY)
 	$(link)
