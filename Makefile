@@ -73,8 +73,9 @@ HOST         := $(filter-out $(MAIN),$(wildcard host/*/*.c))
 KERNELS      := $(wildcard kernels/cpu/*.c)
 TEST_SUPPORT := $(filter-out tests/test_%,$(wildcard tests/*.c))
 TEST_SOURCES := $(wildcard tests/test_*.c)
-# bench_conv is nothing without its yardstick, oneDNN (tools/setup.sh bench).
-BENCHES      := $(filter-out $(if $(wildcard $(addsuffix /dnnl.h,/usr/include /usr/local/include)),,bench/bench_conv.c),$(wildcard bench/bench_*.c))
+# oneDNN is what two benches measure beside our own kernels, where it is installed (tools/setup.sh bench).
+ONEDNN       := $(wildcard $(addsuffix /dnnl.h,/usr/include /usr/local/include))
+BENCHES      := $(filter-out $(if $(ONEDNN),,bench/bench_conv.c),$(wildcard bench/bench_*.c))
 FUZZERS      := $(wildcard fuzz/fuzz_*.c)
 SOURCES      := $(MAIN) $(HOST) $(KERNELS) $(CUDA_KERNELS) $(TEST_SUPPORT) $(TEST_SOURCES) $(BENCHES) $(wildcard fuzz/*.c)
 object        = $(patsubst %.c,$(BUILD)/%.o,$(1))
@@ -163,12 +164,10 @@ $(PROGRAM): $(call object,$(MAIN)) $(LIBRARY)
 $(TESTS): $(BUILD)/tests/%: $(BUILD)/tests/%.o $(call object,$(TEST_SUPPORT)) $(LIBRARY)
 	$(call link,-lcmocka)
 $(BUILD)/bench/bench_ops: $(BUILD)/bench/bench_ops.o $(BUILD)/bench/onednn.o $(BUILD)/tests/cases.o
-$(BUILD)/bench/bench_conv: private ALL_LIBS += -ldnnl
+$(BUILD)/bench/bench_ops $(BUILD)/bench/bench_conv: private ALL_LIBS += $(if $(ONEDNN),-ldnnl)
 $(call program,$(BENCHES)): $(BUILD)/bench/%: $(BUILD)/bench/%.o $(LIBRARY)
 	$(link)
-# oneDNN is what bench_ops measures beside our own kernels, where it is installed (tools/setup.sh bench).
-$(BUILD)/bench/onednn.o: private LOCAL += -Itests
-$(BUILD)/bench/bench_ops: private ALL_LIBS += $(shell echo '\#include <dnnl.h>' | $(CC) -E - >/dev/null 2>&1 && echo -ldnnl)
+$(BUILD)/bench/onednn.o: private LOCAL += -Itests $(if $(ONEDNN),-DWITH_ONEDNN)
 $(call program,$(FUZZERS)): $(BUILD)/fuzz/%: $(BUILD)/fuzz/%.o $(LIBRARY)
 	$(call link,-fsanitize=fuzzer)
 $(REPLAYS): $(BUILD)/fuzz/replay_%: $(BUILD)/fuzz/fuzz_%.o $(BUILD)/fuzz/replay.o $(LIBRARY)

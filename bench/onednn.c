@@ -2,12 +2,6 @@
 #include "onednn.h"
 #include <stdlib.h>
 
-#if defined(__has_include)
-#if __has_include(<dnnl.h>)
-#define WITH_ONEDNN
-#endif
-#endif
-
 #ifdef WITH_ONEDNN
 #include <dnnl.h>
 #include <omp.h>
