@@ -185,9 +185,9 @@ static void test_geometry(void **state)
             augment.out_h = (int)vectors_integer(one, "size/0"), augment.out_w = (int)vectors_integer(one, "size/1");
             struct augment_draw centre = augment_draw_none(&augment, 7, 5);
             geometry_check(&vectors, key, centre, augment.out_h, augment.out_w);
-        } else if (vectors_is(one, "op", "hflip")) {
+        } else if (vectors_is(one, "op", "hflip") || vectors_is(one, "op", "vflip")) {
             struct augment_draw flip = augment_draw_none(&augment, 7, 5);
-            flip.flip = true;
+            *(vectors_is(one, "op", "hflip") ? &flip.flip : &flip.vflip) = true;
             geometry_check(&vectors, key, flip, 7, 5);
         } else if (vectors_is(one, "op", "crop")) {
             augment.out_h = (int)vectors_integer(one, "height"), augment.out_w = (int)vectors_integer(one, "width");
@@ -199,7 +199,30 @@ static void test_geometry(void **state)
         }
         checked++;
     }
-    assert_int_equal(checked, 8);
+    assert_int_equal(checked, 9);
+    vectors_close(&vectors);
+}
+
+/* torchvision's box, which was filled with other values than the 0 that is its default and ours. */
+static void test_erase(void **state)
+{
+    (void)state;
+    enum { H = 7, W = 5, COUNT = H * W * 3 };
+    struct vectors vectors;
+    float got[COUNT], want[COUNT];
+    vectors_open(&vectors, "geometry");
+    struct augment augment = {.out_h = H, .out_w = W, .std = {1, 1, 1}};
+    struct augment_draw draw = augment_draw_none(&augment, H, W);
+    draw.erase = (struct augment_box){.top = 1, .left = 2, .h = 3, .w = 2};
+    render_sample(got, vectors_tensor_bytes(&vectors, "A"), image_shape(&vectors, "A"), &augment, &draw);
+    nhwc_from_nchw(want, vectors_tensor_floats(&vectors, "erase"), 1, 3, H, W);
+    int erased = 0;
+    for (int i = 0; i < COUNT; i++) {
+        const bool filled = want[i] == 1.5f + (float)(i % 3);
+        assert_true(got[i] == (filled ? 0.0f : want[i] / 255.0f));
+        erased += filled;
+    }
+    assert_int_equal(erased, 3 * 2 * 3);
     vectors_close(&vectors);
 }
 
@@ -331,6 +354,7 @@ int main(void)
         cmocka_unit_test(test_philox),    cmocka_unit_test(test_draws),       cmocka_unit_test(test_draws_are_keyed),
         cmocka_unit_test(test_rotations), cmocka_unit_test(test_geometry),    cmocka_unit_test(test_colour),
         cmocka_unit_test(test_normalise), cmocka_unit_test(test_composition), cmocka_unit_test(test_bilinear),
+        cmocka_unit_test(test_erase),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -216,20 +216,6 @@ static void test_padding(void **state)
     }
 }
 
-static void test_vertical_flip(void **state)
-{
-    (void)state;
-    static uint8_t pixels[7 * 5 * 3];
-    float got[7 * 5 * 3];
-    struct augment augment = {.out_h = 7, .out_w = 5};
-    struct augment_draw draw = augment_draw_none(&augment, 7, 5);
-    vectors_image(pixels, 7, 5, 3);
-    draw.vflip = true;
-    render_values(got, pixels, (struct shape){1, 7, 5, 3}, &augment, &draw);
-    for (int i = 0; i < 7 * 5 * 3; i++)
-        assert_true(got[i] == (float)pixels[(6 - i / 15) * 15 + i % 15]);
-}
-
 /* ---- colour ---- */
 
 static void colour_check(const json_t *one)
@@ -387,7 +373,7 @@ static void test_cut_boxes(void **state)
     assert_true(cut > 1700 && cut < 2100); /* boxes without area are neither */
 }
 
-/* torchvision's mixed targets of labels and shares. */
+/* torchvision's mixed targets of labels and shares, and its mixed pictures. */
 static void test_recorded_mix(void **state)
 {
     (void)state;
@@ -401,16 +387,24 @@ static void test_recorded_mix(void **state)
         for (int c = 0; c < 5; c++)
             assert_true(fabsf(loss_target_at(&target, c) - want[row * 5 + c]) < 1e-7f);
     }
+    int64_t count;
+    const float *from = vectors_floats(&recorded, recorded.json, "mixup/x", &count);
+    const float *mixed = vectors_floats(&recorded, recorded.json, "mixup/x_torchvision", NULL);
+    const struct augment_blend blend = {.share = share};
+    const int64_t picture = count / 4;
+    for (int64_t i = 0; i < count; i++) {
+        const float partner = from[(i + count - picture) % count];
+        assert_true(fabsf(augment_blended(&blend, false, from[i], partner) - mixed[i]) < 1.2e-7f);
+    }
     vectors_close(&recorded);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_affine),         cmocka_unit_test(test_resized_crop), cmocka_unit_test(test_padding),
-        cmocka_unit_test(test_vertical_flip),  cmocka_unit_test(test_colour),       cmocka_unit_test(test_drawn_boxes),
-        cmocka_unit_test(test_recorded_boxes), cmocka_unit_test(test_shares),       cmocka_unit_test(test_cut_boxes),
-        cmocka_unit_test(test_recorded_mix),
+        cmocka_unit_test(test_affine), cmocka_unit_test(test_resized_crop), cmocka_unit_test(test_padding),
+        cmocka_unit_test(test_colour), cmocka_unit_test(test_drawn_boxes),  cmocka_unit_test(test_recorded_boxes),
+        cmocka_unit_test(test_shares), cmocka_unit_test(test_cut_boxes),    cmocka_unit_test(test_recorded_mix),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
