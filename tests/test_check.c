@@ -164,6 +164,54 @@ static void test_values(void **state)
     findings_free(&world.findings);
 }
 
+/* Rows in steps of so many pixels: the wider, the smoother. */
+static void coarsen(int image, int width)
+{
+    for (int k = BYTES - 1; k >= 0; k--) {
+        const int x = k / 3 % SIDE;
+        world.pixels[image][k] = world.pixels[image][k - x % width * 3];
+    }
+}
+
+static bool any_outliers(void)
+{
+    bool found = false;
+    world_check();
+    for (int i = 0; i < world.findings.count; i++)
+        found |= strcmp(world.findings.list[i].name, "outliers") == 0;
+    findings_free(&world.findings);
+    return found;
+}
+
+/* Smoother than a class whose images are alike; noise in a class of pictures of every kind, from which it does not lie
+ * far; four are no finding. */
+static void test_outliers(void **state)
+{
+    (void)state;
+    for (int odd = 4; odd < 6; odd++) {
+        world_make();
+        for (int i = 0; i < odd; i++)
+            coarsen(40 + i, 4);
+        if (odd == 4) {
+            assert_false(any_outliers());
+            continue;
+        }
+        const struct finding *finding = only("outliers", SEVERITY_WARN);
+        assert_true(fabs(finding->evidence[0].value - 5.0 / TRAIN) < 1e-12);
+        assert_int_equal(finding->file_total, 5);
+        for (int i = 0; i < 5; i++)
+            assert_non_null(strstr(finding->files[i], "training sample 4"));
+        findings_free(&world.findings);
+    }
+    for (int noise = 0; noise < 2; noise++) {
+        world_make();
+        for (int i = 0; i < COUNT; i++)
+            if (!noise || i % 67 != 0)
+                coarsen(i, 2 + i / CLASSES % 7);
+        assert_int_equal(any_outliers(), noise);
+    }
+}
+
 /* Brightness of each image times 1 + slope * (-1..1) to one side. */
 static void slope(int image, double strength, bool downwards)
 {
@@ -311,8 +359,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_clean),   cmocka_unit_test(test_copies), cmocka_unit_test(test_near_copies),
-        cmocka_unit_test(test_classes), cmocka_unit_test(test_values), cmocka_unit_test(test_shading),
-        cmocka_unit_test(test_tiles),   cmocka_unit_test(test_order),  cmocka_unit_test(test_skipped),
+        cmocka_unit_test(test_classes), cmocka_unit_test(test_values), cmocka_unit_test(test_outliers),
+        cmocka_unit_test(test_shading), cmocka_unit_test(test_tiles),  cmocka_unit_test(test_order),
+        cmocka_unit_test(test_skipped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
