@@ -120,6 +120,7 @@ struct config {
         int64_t checkpoint_steps; /* also save every so many steps; 0: only at the end of epochs */
         int checkpoint_epochs;
     } run;
+    const int *origin; /* where each key was set, as mistakes.h counts; NULL: nowhere */
     struct arena arena;
 };
 

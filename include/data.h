@@ -40,10 +40,12 @@ struct dataset {
     const char **skipped;
     int64_t skipped_count;
     struct encoded encoded;
-    const struct pack *pack; /* of a packed data set; private to host/data */
-    const char *packed_in;   /* its path */
-    void *owned;             /* pixels where they were taken with memory_take */
-    void *mapping;           /* where they are mapped */
+    struct problems *problems; /* found so far; private to host/data */
+    struct shape stored;       /* of pixels, until dataset_read has brought them to image */
+    const struct pack *pack;   /* of a packed data set; private to host/data */
+    const char *packed_in;     /* its path */
+    void *owned;               /* pixels where they were taken with memory_take */
+    void *mapping;             /* where they are mapped */
     size_t mapping_bytes;
 };
 
@@ -58,9 +60,14 @@ struct dataset_options {
     int64_t memory; /* bytes that pixels may take; encoded images that need more are not held. 0: any number */
 };
 
-/* Opens a class folder (torchvision ImageFolder's order), or a folder with IDX (.gz or not) or CIFAR binary files:
- * found out from content. Every image is decoded once, so that all that cannot be used is named now: the first few on
- * stderr, the rest counted. dataset_close accepts a zeroed struct. */
+/* Finds out, from content, what a path names (a class folder in torchvision ImageFolder's order, a list, tar shards, a
+ * folder with IDX or CIFAR files, a packed file), and what is in it: classes, labels, number and size of the images.
+ * No image is decoded but the first that can be, where nothing else tells the size: image.h is 0 if there is none. */
+int dataset_find(struct dataset *dataset, const char *path, const struct dataset_options *options);
+/* Then the images: each is decoded once, so that all that cannot be used is named now, the first few on stderr, the
+ * rest counted, or left out of what was found. ERR_CONFIG: data.resize is missing or wrong. */
+int dataset_read(struct dataset *dataset, const struct dataset_options *options);
+/* Both. dataset_close accepts a zeroed struct, and what a failure of these left. */
 int dataset_open(struct dataset *dataset, const char *path, const struct dataset_options *options);
 void dataset_close(struct dataset *dataset);
 /* The pixels of one sample, [h][w][c], wherever they are; from any thread. The error names the file. */

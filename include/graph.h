@@ -6,6 +6,7 @@
 #include "op.h"
 
 struct config;
+struct mistakes;
 
 enum value_role { VALUE_INPUT, VALUE_ACTIVATION, VALUE_PARAM, VALUE_STATE };
 
@@ -55,8 +56,15 @@ int graph_max_pool(struct graph *graph, const char *name, int x, int size, int s
 int graph_global_pool(struct graph *graph, const char *name, int x);
 int graph_dropout(struct graph *graph, const char *name, int x, float rate); /* rate 0: returns x */
 
-/* The network of the config's [model] section or [[layer]] sections for images of this shape. */
+/* A value of that shape that nothing computes, in place of one that could not be had: to go on and find what else is
+ * wrong, in a graph that is then thrown away. */
+int graph_stand_in(struct graph *graph, struct shape shape);
+
+/* The network of the config's [model] section or [[layer]] sections for images of this shape. ERR_CONFIG: it cannot be
+ * built for them; the text is the first mistake. */
 int model_build(struct graph *graph, const struct config *config, struct shape image, int class_count);
+/* Adds all that keeps it from being built. */
+void model_judge(const struct config *config, struct shape image, int class_count, struct mistakes *mistakes);
 /* Names for help and suggestions, NULL-terminated. */
 extern const char *const model_names[];
 

@@ -7,6 +7,7 @@
 #include "config.h"
 #include "data.h"
 #include "loader.h"
+#include "mistakes.h"
 #include "run.h"
 #include "samples.h"
 #include "schedule.h"
@@ -54,11 +55,12 @@ struct session {
     const struct source *batches_of; /* of the last batches_begin */
 };
 
-/* Device, data, normalisation, network with drawn weights, plan: ready for the first step. On failure what was opened
+/* Device, data, normalisation, network with drawn weights, plan: ready for the first step. What of the config cannot be
+ * had with the images has been told on stderr, all of it, before they are read (ERR_CONFIG). On failure what was opened
  * stays for session_close, which accepts a zeroed or half-built struct. */
 int session_open(struct session *session, const struct config *config);
-/* Data and normalisation alone, without device or network. */
-int session_open_data(struct session *session, const struct config *config);
+/* Data and normalisation alone, without device or network. errors: as for mistakes_tell. */
+int session_open_data(struct session *session, const struct config *config, FILE *errors);
 /* What check_images should look at, all of it; points into the session. */
 void session_check_input(const struct session *session, struct check_input *input);
 /* Network with drawn weights and plan anew, for another config on the same device and data: what it says of data and
@@ -79,11 +81,11 @@ void session_close(struct session *session);
 int session_dtype(enum precision_kind precision, const struct backend *backend, const struct device *device,
                   enum dtype *dtype);
 
-/* What the config does to the images of a card, in training (random) or evaluation. ERR_CONFIG: the crop is larger than
- * the padded image, or a list has another number of channels. */
-int augmentation_make(struct augment *augment, const struct config *config, const struct model_card *card, bool random);
-/* One number for all channels, or one for each; key is for the error. */
-int augmentation_numbers(double to[static 4], const double *given, int count, int channels, const char *key);
+/* What the config, which must have been judged, does to the images of a card, in training (random) or evaluation. */
+void augmentation_make(struct augment *augment, const struct config *config, const struct model_card *card,
+                       bool random);
+/* One number for all channels, or one for each. */
+void augmentation_numbers(double to[static 4], const double *given, int count, int channels);
 
 /* Fills session->metadata from its card. */
 void card_make_metadata(struct session *session);

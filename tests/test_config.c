@@ -173,7 +173,7 @@ static char *written(const struct config *config)
 static void assert_same(const struct config *a, const struct config *b)
 {
     const size_t first = offsetof(struct config, data), layers = offsetof(struct config, layers);
-    const size_t after = offsetof(struct config, optim), end = offsetof(struct config, arena);
+    const size_t after = offsetof(struct config, optim), end = offsetof(struct config, origin);
     assert_string_equal(a->name, b->name);
     assert_memory_equal((const char *)a + first, (const char *)b + first, layers - first);
     assert_memory_equal((const char *)a + after, (const char *)b + after, end - after);

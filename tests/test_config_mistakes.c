@@ -155,6 +155,10 @@ static const struct mistake {
      "x.ini:3: error: layer.name: is not UTF-8; save the file as UTF-8"},
     {CUSTOM "type = relu\nname = trunk\n[[layer]]\ntype = add\nfrom = trunck\n", 0,
      "x.ini:6: error: layer.from: 'trunck' is no earlier layer; did you mean trunk?"},
+    {CUSTOM "type = relu\n[[layer]]\ntype = norm\n[[layer]]\ntype = relu\nfrom = \"relu1\"\n", 0,
+     "x.ini:5: error: layer.from: the output of norm1 is read by no other layer; remove it, or name it in a from"},
+    {CUSTOM "type = relu\n[[layer]]\ntype = norm\n[[layer]]\ntype = relu\nfrom = \"relu\"\n", 0,
+     "x.ini:7: error: layer.from: 'relu' is no earlier layer; did you mean relu1?"},
     {CUSTOM "type = dropout\nrate = 1\n", 0, "x.ini:5: error: layer.rate: '1' is out of range"},
 };
 

@@ -1,6 +1,7 @@
 /* test_custom: networks of [[layer]] sections: built as written, and each mistake reported with its line. */
 #include "config.h"
 #include "graph.h"
+#include "mistakes.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -49,30 +50,69 @@ static void test_custom_networks(void **state)
     layers[0].filters = layers[2].filters = 8;
     expect_custom_error(layers, COUNT_OF(layers), NULL);
     layers[2].filters = 9;
-    expect_custom_error(layers, COUNT_OF(layers), "net.ini:11: add4: cannot add 1x12x12x8 to 1x12x12x9");
+    expect_custom_error(layers, COUNT_OF(layers), "net.ini:11: error: add4: cannot add 1x12x12x8 to 1x12x12x9");
     layers[2].filters = 8;
-    layers[3].from[0] = 'x';
-    expect_custom_error(layers, COUNT_OF(layers), "net.ini:11: add4: from = \"xorm2\" names no earlier layer");
-    layers[3].from[0] = 'n';
     layers[0].kernel = 30;
     layers[0].pad = 1;
-    expect_custom_error(layers, COUNT_OF(layers), "net.ini:3: conv1: the 30x30 kernel is larger than the padded input");
+    expect_custom_error(layers, COUNT_OF(layers),
+                        "net.ini:3: error: conv1: the 30x30 kernel is larger than the padded input");
     layers[0].kernel = 255;
     layers[0].pad = 254;
     layers[0].filters = 1 << 20;
-    expect_custom_error(layers, COUNT_OF(layers), "net.ini:3: conv1: 1048576 filters of 255x255x3 are more than");
+    expect_custom_error(layers, COUNT_OF(layers),
+                        "net.ini:3: error: conv1: 1048576 filters of 255x255x3 are more than");
     layers[0].filters = 8;
     layers[0].kernel = layers[0].pad = -1;
     layers[5].units = 7;
     expect_custom_error(layers, COUNT_OF(layers),
-                        "net.ini:16: the last layer gives 1x1x1x7, but the data has 4 classes");
-    layers[5].units = -1;
-    strcpy(layers[5].from, "norm2");
-    expect_custom_error(layers, COUNT_OF(layers), "net.ini:11: the output of layer add4 is read by no other layer");
+                        "net.ini:16: error: the last layer gives 1x1x1x7, but the data has 4 classes");
+}
+
+/* After one that failed: what would fail with any input is told too, what only follows from it is not. */
+static void test_all_layers_judged(void **state)
+{
+    (void)state;
+    struct config_layer layers[] = {
+        LAYER(.line = 3, .type = "conv", .name = "small"),
+        LAYER(.line = 7, .type = "max_pool", .name = "pool"), /* of 2x2 pixels */
+        LAYER(.line = 9, .type = "conv", .name = "groups"),
+        LAYER(.line = 13, .type = "avg_pool", .name = "padded"),
+        LAYER(.line = 17, .type = "add", .name = "sum", .from = "pool"),
+        LAYER(.line = 20, .type = "linear", .name = "hidden"),
+        LAYER(.line = 23, .type = "max_pool", .name = "late"), /* of 1x1 pixels */
+        LAYER(.line = 25, .type = "linear", .name = "out"),
+    };
+    layers[0].filters = 8;
+    layers[0].kernel = 11;
+    layers[0].pad = 0;
+    layers[1].kernel = layers[3].kernel = 3;
+    layers[2].filters = 6;
+    layers[2].groups = 4;
+    layers[3].pad = 2;
+    layers[5].units = 7;
+    layers[7].units = 5;
+    static const struct mistake expected[] = {
+        {7, "pool: the 3x3 window is larger than the padded input, 2x2"},
+        {9, "groups: groups = 4 must divide the 6 filters"},
+        {13, "padded: pad = 2 must be at most half the window, 3"},
+        {23, "late: the 2x2 window is larger than the padded input, 1x1"},
+        {25, "the last layer gives 1x1x1x5, but the data has 4 classes"},
+    };
+    struct config config = {.model = {.name = MODEL_CUSTOM}, .layers = layers, .layer_count = COUNT_OF(layers)};
+    struct mistakes mistakes = {0};
+    model_judge(&config, (struct shape){1, SIZE, SIZE, CHANNELS}, CLASSES, &mistakes);
+    assert_int_equal(mistakes.count, COUNT_OF(expected));
+    for (int i = 0; i < COUNT_OF(expected); i++) {
+        assert_int_equal(mistakes.shown[i].origin, expected[i].origin);
+        assert_memory_equal(mistakes.shown[i].text, expected[i].text, strlen(expected[i].text));
+    }
+    assert_int_equal(mistakes_tell(&mistakes, NULL), ERR_CONFIG);
+    assert_non_null(strstr(fail_text(), ":7: error: pool"));
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_custom_networks)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_custom_networks),
+                                       cmocka_unit_test(test_all_layers_judged)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

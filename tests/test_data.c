@@ -7,10 +7,17 @@
 #include <unistd.h>
 #include <zlib.h>
 
+/* What is found before the images are read is what is read. */
 static int open_part(struct dataset *dataset, bool train_part, int resize)
 {
     const struct dataset_options options = {.threads = 2, .train_part = train_part, .resize = resize};
-    return dataset_open(dataset, fixture_path("set"), &options);
+    TRY(dataset_find(dataset, fixture_path("set"), &options));
+    const struct dataset found = *dataset;
+    TRY(dataset_read(dataset, &options));
+    assert_true(shape_equal(found.image, dataset->image));
+    assert_int_equal(found.count, dataset->count);
+    assert_int_equal(found.class_count, dataset->class_count);
+    return OK;
 }
 
 #define CHECK_REFUSED(status, ...)                                                                                     \

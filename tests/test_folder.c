@@ -9,9 +9,17 @@
 
 static const struct dataset_options plain = {.threads = 2};
 
+/* What is found before the images are read is what is read. */
 static int open_here(struct dataset *dataset)
 {
-    return dataset_open(dataset, fixture_path("set"), &plain);
+    TRY(dataset_find(dataset, fixture_path("set"), &plain));
+    const struct dataset found = *dataset;
+    assert_null(found.pixels);
+    TRY(dataset_read(dataset, &plain));
+    assert_true(shape_equal(found.image, dataset->image));
+    assert_int_equal(found.count, dataset->count);
+    assert_int_equal(found.class_count, dataset->class_count);
+    return OK;
 }
 
 /* Two classes of two pictures. */

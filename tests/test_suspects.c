@@ -250,7 +250,7 @@ static void test_run(void **state)
     char path[PATH_BYTES];
     tiny_train_ok(NULL, "train.epochs=4 train.threads=1", &result);
     assert_int_equal(train_load_config(&config, result.path, NULL, 0), OK);
-    assert_int_equal(session_open_data(&session, &config), OK);
+    assert_int_equal(session_open_data(&session, &config, stderr), OK);
     if (suspects_find(&suspects, &session, result.path) < 0)
         fail_msg("%s", fail_text());
     assert_non_null(suspects.labels_text);

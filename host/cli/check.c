@@ -80,7 +80,7 @@ static int write_sheet(const struct session *session, const struct request *requ
                                     .shuffle = config->data.shuffle,
                                     .batch = config->train.batch_size,
                                     .image = request->sheet_of};
-    TRY(augmentation_make(&options.augment, config, &session->card, true));
+    augmentation_make(&options.augment, config, &session->card, true);
     TRY(sheet_write(request->sheet, &options));
     log_info("%s: training images as the network is given them", request->sheet);
     return OK;
@@ -90,7 +90,7 @@ static int check(const struct config *config, const struct request *request, boo
 {
     struct session session = {0};
     struct findings findings = {0};
-    int status = session_open_data(&session, config);
+    int status = session_open_data(&session, config, stderr);
     if (status == OK) {
         struct check_input input;
         session_check_input(&session, &input);
@@ -143,8 +143,6 @@ int command_check(int argc, char **argv)
         status = config_load(&config, argv[1], (const char *const *)argv + 2, argc - 2, stderr);
     /* What cannot be read is a finding here. */
     config.data.on_error = ON_ERROR_SKIP;
-    if (status == OK && !config.data.train[0])
-        status = FAIL(ERR_CONFIG, "%s: data.train is empty; name the training images", argv[1]);
     if (status == OK)
         status = check(&config, &request, &found);
     config_free(&config);

@@ -96,7 +96,7 @@ int doctor_samples(const char *run, bool json)
     struct answer answer = {.run = run, .suspects = &suspects, .data = &session.train_source.data};
     int status = train_load_config(&config, run, NULL, 0);
     if (status == OK)
-        status = session_open_data(&session, &config);
+        status = session_open_data(&session, &config, stderr);
     if (status == OK)
         status = suspects_find(&suspects, &session, run);
     if (status == OK)

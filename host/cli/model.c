@@ -23,8 +23,12 @@ static int find_shape(const struct config *config, const char *image, const char
     struct dataset data = {0};
     int status = config->data.train[0] ? OK : FAIL(ERR_USAGE, "the config names no data.train");
     if (status == OK)
-        status = dataset_open(&data, config->data.train,
+        status = dataset_find(&data, config->data.train,
                               &(struct dataset_options){.resize = config->data.resize, .train_part = true});
+    if (status == OK && data.image.h == 0) {
+        dataset_close(&data);
+        status = FAIL(ERR_DATA, "%s: holds no image that can be decoded", config->data.train);
+    }
     if (status < 0)
         return FAIL(status, "%s; without data give --image 64x64x3 --classes 10", fail_text());
     if (!image)

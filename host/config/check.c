@@ -179,7 +179,7 @@ static void check_rule(struct loader *loader, const struct rule *rule)
         return;
     char values[512];
     print_values(loader, rule, values, sizeof values);
-    loader_mistake(loader, origin, "%s: %s%s", rule->keys[named < 0 ? 0 : named], rule->message, values);
+    mistakes_add(&loader->mistakes, origin, "%s: %s%s", rule->keys[named < 0 ? 0 : named], rule->message, values);
 }
 
 /* What was left out takes the value that goes with the rest. */
@@ -200,8 +200,9 @@ static void check_layers(struct loader *loader)
     const struct config *config = loader->config;
     int key = schema_find_full("model.name");
     if (config->layer_count > 0 && config->model.name != MODEL_CUSTOM && !loader->bad[key])
-        loader_mistake(loader, loader->origin[key] == ORIGIN_DEFAULT ? config->layers[0].line : loader->origin[key],
-                       "model.name: the [[layer]] sections are used only with model.name = \"custom\"");
+        mistakes_add(&loader->mistakes,
+                     loader->origin[key] == ORIGIN_DEFAULT ? config->layers[0].line : loader->origin[key],
+                     "model.name: the [[layer]] sections are used only with model.name = \"custom\"");
 }
 
 static void check_name(struct loader *loader)
@@ -209,8 +210,8 @@ static void check_name(struct loader *loader)
     int key = schema_find_full("run.name");
     const char *name = loader->config->run.name;
     if (loader->origin[key] != ORIGIN_DEFAULT && (strchr(name, '/') || *name == '.'))
-        loader_mistake(
-            loader, loader->origin[key],
+        mistakes_add(
+            &loader->mistakes, loader->origin[key],
             "run.name: '%s' cannot name a folder in run.dir; expected a name without / that begins with no dot", name);
 }
 

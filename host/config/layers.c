@@ -121,7 +121,7 @@ void layer_begin(struct loader *loader)
     if (!config->layers)
         config->layers = arena_push(&config->arena, CONFIG_LAYERS * sizeof *config->layers);
     if (config->layer_count == CONFIG_LAYERS) {
-        loader_mistake(loader, loader->line, "[[layer]]: more than %d layers", CONFIG_LAYERS);
+        mistakes_add(&loader->mistakes, loader->line, "[[layer]]: more than %d layers", CONFIG_LAYERS);
         loader->place = SECTION_UNKNOWN;
         return;
     }
@@ -147,21 +147,22 @@ void layer_set(struct loader *loader, const char *name)
         for (int i = 0; i < layer_key_count; i++)
             names[i] = layer_keys[i].name;
         suggest_words(name, names, layer_key_count, problem, sizeof problem);
-        loader_mistake(loader, loader->line, "layer.%s: unknown key;%s", name,
-                       *problem ? problem : " `evenkeel config --defaults` lists all keys");
+        mistakes_add(&loader->mistakes, loader->line, "layer.%s: unknown key;%s", name,
+                     *problem ? problem : " `evenkeel config --defaults` lists all keys");
         return;
     }
     const struct key *key = &layer_keys[index];
     if (loader->layer_key_line[index]) {
-        loader_mistake(loader, loader->line, "layer.%s: given in line %d already; a new layer begins with [[layer]]",
-                       key->name, loader->layer_key_line[index]);
+        mistakes_add(&loader->mistakes, loader->line,
+                     "layer.%s: given in line %d already; a new layer begins with [[layer]]", key->name,
+                     loader->layer_key_line[index]);
         return;
     }
     loader->layer_key_line[index] = loader->line;
     if (value_scan(loader->value, true, &token, problem) && value_parse(key, current(loader), &token, problem))
         return;
     loader->layer_bad = true;
-    loader_mistake(loader, loader->line, "layer.%s: %s", key->name, problem);
+    mistakes_add(&loader->mistakes, loader->line, "layer.%s: %s", key->name, problem);
 }
 
 /* Keys that the layer's type does not take, and those it lacks. */
@@ -172,11 +173,11 @@ static void check_keys(struct loader *loader, const struct config_layer *layer)
         char expected[512];
         value_expected(key, expected, sizeof expected);
         if (loader->layer_key_line[i] && key->types && !word_in(key->types, layer->type))
-            loader_mistake(loader, loader->layer_key_line[i], "layer.%s: has no meaning for type %s; expected with %s",
-                           key->name, layer->type, key->types);
+            mistakes_add(&loader->mistakes, loader->layer_key_line[i],
+                         "layer.%s: has no meaning for type %s; expected with %s", key->name, layer->type, key->types);
         if (!loader->layer_key_line[i] && word_in(key->needed, layer->type))
-            loader_mistake(loader, layer->line, "layer.%s: missing; type %s needs it; expected %s", key->name,
-                           layer->type, expected);
+            mistakes_add(&loader->mistakes, layer->line, "layer.%s: missing; type %s needs it; expected %s", key->name,
+                         layer->type, expected);
     }
 }
 
@@ -188,7 +189,7 @@ void layer_end(struct loader *loader)
     char expected[512];
     value_expected(&layer_keys[LAYER_TYPE], expected, sizeof expected);
     if (!loader->layer_key_line[LAYER_TYPE])
-        loader_mistake(loader, layer->line, "layer.type: missing; expected %s", expected);
+        mistakes_add(&loader->mistakes, layer->line, "layer.type: missing; expected %s", expected);
     else if (*layer->type)
         check_keys(loader, layer);
     loader->layers_bad = loader->layers_bad || loader->layer_bad || !*layer->type;
@@ -216,22 +217,27 @@ static void name_layer(struct config *config, struct config_layer *layer)
     }
 }
 
-void layers_end(struct loader *loader)
+static void check_names(struct loader *loader)
 {
     struct config *config = loader->config;
-    if (loader->layers_bad)
-        return; /* half-read layers have no names to go by */
     for (int i = 0; i < config->layer_count; i++) {
         const struct config_layer *layer = &config->layers[i], *same = find_layer(config, i, layer->name);
         if (*layer->name && same)
-            loader_mistake(loader, layer->line, "layer.name: '%s' is the name of the layer in line %d too", layer->name,
-                           same->line);
+            mistakes_add(&loader->mistakes, layer->line, "layer.name: '%s' is the name of the layer in line %d too",
+                         layer->name, same->line);
         if (!text_is_utf8(layer->name))
-            loader_mistake(loader, layer->line, "layer.name: is not UTF-8; save the file as UTF-8");
+            mistakes_add(&loader->mistakes, layer->line, "layer.name: is not UTF-8; save the file as UTF-8");
     }
     for (int i = 0; i < config->layer_count; i++)
         if (!*config->layers[i].name)
             name_layer(config, &config->layers[i]);
+}
+
+/* Returns how many are wrong. */
+static int check_from(struct loader *loader)
+{
+    struct config *config = loader->config;
+    const int before = loader->mistakes.count;
     for (int i = 0; i < config->layer_count; i++) {
         const struct config_layer *layer = &config->layers[i];
         if (!*layer->from || find_layer(config, i, layer->from))
@@ -241,9 +247,35 @@ void layers_end(struct loader *loader)
         for (int j = 0; j < i; j++)
             names[j] = config->layers[j].name;
         suggest_words(layer->from, names, i, near, sizeof near);
-        loader_mistake(loader, layer->line, "layer.from: '%s' is no earlier layer;%s", layer->from,
-                       *near ? near : " expected the name of one");
+        mistakes_add(&loader->mistakes, layer->line, "layer.from: '%s' is no earlier layer;%s", layer->from,
+                     *near ? near : " expected the name of one");
     }
+    return loader->mistakes.count - before;
+}
+
+/* Every output but the last must be read by something: a forgotten `from` would silently drop layers. */
+static void check_used(struct loader *loader)
+{
+    const struct config *config = loader->config;
+    for (int i = 0; i < config->layer_count - 1; i++) {
+        const struct config_layer *layer = &config->layers[i];
+        bool used = !*layer[1].from || strcmp(layer[1].type, "add") == 0;
+        for (int later = i + 1; later < config->layer_count; later++)
+            used |= strcmp(config->layers[later].from, layer->name) == 0;
+        if (!used)
+            mistakes_add(&loader->mistakes, layer->line,
+                         "layer.from: the output of %s is read by no other layer; remove it, or name it in a from",
+                         layer->name);
+    }
+}
+
+void layers_end(struct loader *loader)
+{
+    if (loader->layers_bad)
+        return; /* half-read layers have no names to go by */
+    check_names(loader);
+    if (check_from(loader) == 0)
+        check_used(loader);
 }
 
 bool layer_has(const struct config_layer *layer, const struct key *key)

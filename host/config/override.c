@@ -14,7 +14,7 @@ static void ambiguous(struct loader *loader, const char *name, const int *keys, 
     for (int i = 0; i < count && used < sizeof all; i++)
         used += (size_t)snprintf(all + used, sizeof all - used, "%s%s.%s", i ? ", " : "", schema_keys[keys[i]].section,
                                  schema_keys[keys[i]].name);
-    loader_mistake(loader, ORIGIN_COMMAND, "%s: could be several keys; expected one of %s", name, all);
+    mistakes_add(&loader->mistakes, ORIGIN_COMMAND, "%s: could be several keys; expected one of %s", name, all);
 }
 
 static void unknown(struct loader *loader, const char *name)
@@ -25,7 +25,7 @@ static void unknown(struct loader *loader, const char *name)
     if (dot)
         *dot = 0;
     schema_suggest(dot ? section : NULL, dot ? dot + 1 : section, near, sizeof near);
-    loader_mistake(loader, ORIGIN_COMMAND, "%s: unknown key;%s", name, near);
+    mistakes_add(&loader->mistakes, ORIGIN_COMMAND, "%s: unknown key;%s", name, near);
 }
 
 /* The key that name means, or -1 after a mistake has been printed. */
@@ -33,7 +33,7 @@ static int find_override(struct loader *loader, const char *name)
 {
     int found[SECTIONS_MAX];
     if (strncmp(name, "layer.", 6) == 0) {
-        loader_mistake(loader, ORIGIN_COMMAND, "%s: layers are changed in the file, not here", name);
+        mistakes_add(&loader->mistakes, ORIGIN_COMMAND, "%s: layers are changed in the file, not here", name);
         return -1;
     }
     bool full = strchr(name, '.');
@@ -63,7 +63,7 @@ void override_apply(struct loader *loader, const char *text)
 {
     const char *equals = strchr(text, '=');
     if (!equals) {
-        loader_mistake(loader, ORIGIN_COMMAND, "'%.60s': no equals sign; expected section.key=value", text);
+        mistakes_add(&loader->mistakes, ORIGIN_COMMAND, "'%.60s': no equals sign; expected section.key=value", text);
         return;
     }
     char name[96];
@@ -73,8 +73,8 @@ void override_apply(struct loader *loader, const char *text)
     if (key < 0)
         return;
     if (loader->origin[key] == ORIGIN_COMMAND)
-        loader_mistake(loader, ORIGIN_COMMAND, "%s.%s: given twice; remove one of the two", schema_keys[key].section,
-                       schema_keys[key].name);
+        mistakes_add(&loader->mistakes, ORIGIN_COMMAND, "%s.%s: given twice; remove one of the two",
+                     schema_keys[key].section, schema_keys[key].name);
     else
         /* A shell takes the quotes off data.val="". */
         loader_set(loader, key, ORIGIN_COMMAND, equals[1] || schema_keys[key].type != KEY_TEXT ? equals + 1 : "\"\"");

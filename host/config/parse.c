@@ -33,7 +33,7 @@ static void unknown_section(struct loader *loader, const char *name)
     for (int i = 0; i < count; i++)
         strcat(strcat(all, i ? ", " : ""), names[i]);
     loader->place = SECTION_UNKNOWN;
-    loader_mistake(loader, loader->line, "[%s]: unknown section;%s expected one of %s", name, near, all);
+    mistakes_add(&loader->mistakes, loader->line, "[%s]: unknown section;%s expected one of %s", name, near, all);
 }
 
 static void enter_section(struct loader *loader, const char *name, bool repeated)
@@ -53,10 +53,10 @@ static void enter_section(struct loader *loader, const char *name, bool repeated
     }
     loader->place = SECTION_KEYS;
     if (repeated)
-        loader_mistake(loader, loader->line, "[[%s]]: only layer is repeated; write [%s]", name, name);
+        mistakes_add(&loader->mistakes, loader->line, "[[%s]]: only layer is repeated; write [%s]", name, name);
     if (loader->section_line[index])
-        loader_mistake(loader, loader->line, "[%s]: the section has begun in line %d; put its keys together", name,
-                       loader->section_line[index]);
+        mistakes_add(&loader->mistakes, loader->line, "[%s]: the section has begun in line %d; put its keys together",
+                     name, loader->section_line[index]);
     else
         loader->section_line[index] = loader->line;
 }
@@ -69,8 +69,8 @@ static void section_line(struct loader *loader, char *line, char *out, size_t by
     bool repeated = line[1] == '[';
     char *name = line + 1 + repeated, *end = strstr(name, repeated ? "]]" : "]");
     if (!end) {
-        loader_mistake(loader, loader->line, "'%.60s': the section's closing %s is missing", line,
-                       repeated ? "]]" : "]");
+        mistakes_add(&loader->mistakes, loader->line, "'%.60s': the section's closing %s is missing", line,
+                     repeated ? "]]" : "]");
         return;
     }
     *end = 0;
@@ -78,10 +78,11 @@ static void section_line(struct loader *loader, char *line, char *out, size_t by
     rest += strspn(rest, " \t");
     name = text_trim(name);
     if (*rest && *rest != '#' && *rest != ';')
-        loader_mistake(loader, loader->line, "[%.60s]: '%.60s' after the section; expected nothing or a comment", name,
-                       rest);
+        mistakes_add(&loader->mistakes, loader->line,
+                     "[%.60s]: '%.60s' after the section; expected nothing or a comment", name, rest);
     if (!plain_name(name)) {
-        loader_mistake(loader, loader->line, "[%.60s]: not a section's name; expected one such as [train]", name);
+        mistakes_add(&loader->mistakes, loader->line, "[%.60s]: not a section's name; expected one such as [train]",
+                     name);
         return;
     }
     enter_section(loader, name, repeated);
@@ -94,11 +95,11 @@ static void no_equals(struct loader *loader, const char *line)
 {
     const char *colon = strchr(line, ':');
     if (colon)
-        loader_mistake(loader, loader->line, "'%.60s': no equals sign; write %.*s = %.60s", line,
-                       (int)(colon - line < 60 ? colon - line : 60), line, colon + 1 + strspn(colon + 1, " "));
+        mistakes_add(&loader->mistakes, loader->line, "'%.60s': no equals sign; write %.*s = %.60s", line,
+                     (int)(colon - line < 60 ? colon - line : 60), line, colon + 1 + strspn(colon + 1, " "));
     else
-        loader_mistake(loader, loader->line,
-                       "'%.60s': no equals sign; expected key = value (a list is written on one line)", line);
+        mistakes_add(&loader->mistakes, loader->line,
+                     "'%.60s': no equals sign; expected key = value (a list is written on one line)", line);
 }
 
 static void key_line(struct loader *loader, char *line, char *out, size_t bytes)
@@ -111,11 +112,13 @@ static void key_line(struct loader *loader, char *line, char *out, size_t bytes)
     *equals = 0;
     char *name = text_trim(line);
     if (!plain_name(name)) {
-        loader_mistake(loader, loader->line, "'%.60s': not a key's name; expected letters, digits and _", name);
+        mistakes_add(&loader->mistakes, loader->line, "'%.60s': not a key's name; expected letters, digits and _",
+                     name);
         return;
     }
     if (!text_copy(loader->value, sizeof loader->value, equals + 1)) {
-        loader_mistake(loader, loader->line, "%s: the line is longer than %zu bytes", name, sizeof loader->value);
+        mistakes_add(&loader->mistakes, loader->line, "%s: the line is longer than %zu bytes", name,
+                     sizeof loader->value);
         return;
     }
     snprintf(out, bytes, "%s = x\n", name);
@@ -134,9 +137,9 @@ static bool next_line(struct loader *loader, char *line, size_t bytes)
     size_t length = (size_t)(stop - loader->at);
     loader->line++;
     if (memchr(loader->at, 0, length))
-        loader_mistake(loader, loader->line, "a zero byte; is this a text file?");
+        mistakes_add(&loader->mistakes, loader->line, "a zero byte; is this a text file?");
     else if (length >= bytes)
-        loader_mistake(loader, loader->line, "the line is longer than %zu bytes", bytes - 1);
+        mistakes_add(&loader->mistakes, loader->line, "the line is longer than %zu bytes", bytes - 1);
     else {
         memcpy(line, loader->at, length);
         line[length] = 0;
@@ -170,10 +173,10 @@ static void set_key(struct loader *loader, const char *section, const char *name
     int key = schema_find(section, name);
     if (key < 0) {
         schema_suggest(section, name, near, sizeof near);
-        loader_mistake(loader, loader->line, "%s.%s: unknown key;%s", section, name, near);
+        mistakes_add(&loader->mistakes, loader->line, "%s.%s: unknown key;%s", section, name, near);
     } else if (loader->origin[key] > 0) {
-        loader_mistake(loader, loader->line, "%s.%s: given in line %d already; remove one of the two", section,
-                       schema_keys[key].name, loader->origin[key]);
+        mistakes_add(&loader->mistakes, loader->line, "%s.%s: given in line %d already; remove one of the two", section,
+                     schema_keys[key].name, loader->origin[key]);
     } else {
         loader_set(loader, key, loader->line, loader->value);
     }
@@ -187,8 +190,8 @@ static int handle(void *user, const char *section, const char *name, const char 
     switch (loader->place) {
     case SECTION_NONE:
         schema_suggest(NULL, name, near, sizeof near);
-        loader_mistake(loader, loader->line, "%s: stands before the first section; write it below its [section];%s",
-                       name, near);
+        mistakes_add(&loader->mistakes, loader->line,
+                     "%s: stands before the first section; write it below its [section];%s", name, near);
         break;
     case SECTION_UNKNOWN: break; /* has been reported as a whole */
     case SECTION_KEYS: set_key(loader, section, name); break;
@@ -201,7 +204,7 @@ void file_parse(struct loader *loader, const char *text, size_t bytes)
 {
     loader->at = text;
     loader->end = text + bytes;
-    if (ini_parse_stream(read_line, loader, handle, loader) != 0 && loader->mistakes == 0)
-        loader_mistake(loader, loader->line, "cannot be read as a config");
+    if (ini_parse_stream(read_line, loader, handle, loader) != 0 && loader->mistakes.count == 0)
+        mistakes_add(&loader->mistakes, loader->line, "cannot be read as a config");
     layer_end(loader);
 }

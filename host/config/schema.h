@@ -3,6 +3,7 @@
 #ifndef SCHEMA_H
 #define SCHEMA_H
 #include "config.h"
+#include "mistakes.h"
 
 enum key_type { KEY_INT, KEY_INT64, KEY_REAL, KEY_FLOAT, KEY_BOOL, KEY_TEXT, KEY_ENUM, KEY_LIST };
 
@@ -67,18 +68,9 @@ const char *value_type_name(const struct key *key);
 
 /* ---- loading ---- */
 
-enum { ORIGIN_DEFAULT = 0, ORIGIN_COMMAND = -1 }; /* else a line of the file */
-enum { MISTAKES_SHOWN = 100 };
-
 struct loader {
     struct config *config;
-    const char *file; /* NULL: none */
-    int mistakes;
-    struct mistake {
-        int origin;
-        const char *text;
-    } shown[MISTAKES_SHOWN]; /* in the order in which they are printed */
-    struct arena texts;      /* of mistakes */
+    struct mistakes mistakes;
     int origin[SCHEMA_KEYS_MAX];
     bool bad[SCHEMA_KEYS_MAX]; /* a value was given and refused: what depends on it is not judged */
     /* the file being read */
@@ -92,9 +84,6 @@ struct loader {
     bool layers_bad;
 };
 
-/* Counts a mistake and keeps it to be printed as "file:line: error: …" ("command line: error: …"), in order of lines
- * and the command line's last: what only shows once all has been read belongs beside the rest of its line. */
-void loader_mistake(struct loader *loader, int origin, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* Parses raw into schema_keys[key]. */
 void loader_set(struct loader *loader, int key, int origin, const char *raw);
 

@@ -57,7 +57,7 @@ struct fitting {
 static int fit_one(void *context, int64_t i)
 {
     const struct fitting *fitting = context;
-    struct shape image = fitting->from->image;
+    struct shape image = fitting->from->stored;
     const uint8_t *from = fitting->from->pixels + (size_t)i * (size_t)shape_count(image);
     uint8_t *to = fitting->to + (size_t)i * (size_t)fitting->size * (size_t)fitting->size * (size_t)image.c;
     return image_fit(from, image.h, image.w, image.c, fitting->size, fitting->size, fitting->size, to);
@@ -66,13 +66,12 @@ static int fit_one(void *context, int64_t i)
 /* For the formats whose images all have one size in the file. */
 static int fit_all(struct dataset *dataset, const struct dataset_options *options)
 {
-    int size = options->resize;
-    struct shape image = {1, size, size, dataset->image.c};
-    if (size == 0 || shape_equal(dataset->image, image))
+    const struct shape image = dataset->image;
+    if (shape_equal(dataset->stored, image))
         return OK;
     void *memory;
     TRY(memory_take(&memory, (size_t)dataset->count * (size_t)shape_count(image), dataset->source));
-    struct fitting fitting = {dataset, memory, size};
+    struct fitting fitting = {dataset, memory, image.h};
     int status = parallel_for(dataset->count, options->threads, fit_one, &fitting);
     if (status != OK) {
         memory_give(memory);
@@ -80,7 +79,7 @@ static int fit_all(struct dataset *dataset, const struct dataset_options *option
     }
     memory_give(dataset->owned);
     dataset->pixels = dataset->owned = memory;
-    dataset->image = image;
+    dataset->stored = image;
     return OK;
 }
 
@@ -122,23 +121,36 @@ static int check_classes(const struct dataset *dataset)
     return OK;
 }
 
-static int open_any(struct dataset *dataset, const char *path, const struct dataset_options *options)
+static int find_any(struct dataset *dataset, const char *path, const struct dataset_options *options)
 {
     struct listing listing;
-    struct problems problems = {.arena = &dataset->arena};
     bool folder = folder_exists(path);
+    dataset->problems = arena_push(&dataset->arena, sizeof *dataset->problems);
+    dataset->problems->arena = &dataset->arena;
     if (folder)
         TRY(listing_read(&listing, &dataset->arena, path));
-    TRY(load(dataset, path, folder ? &listing : NULL, options, &problems));
+    TRY(load(dataset, path, folder ? &listing : NULL, options, dataset->problems));
     if (dataset->encoded.root)
-        TRY(encoded_load(dataset, options, &problems));
-    else if (!dataset->pack)
+        encoded_find_size(dataset, options);
+    dataset->stored = dataset->image;
+    if (options->resize)
+        dataset->image.h = dataset->image.w = options->resize;
+    return OK;
+}
+
+static int read_all(struct dataset *dataset, const struct dataset_options *options)
+{
+    if (dataset->encoded.root)
+        TRY(encoded_load(dataset, options, dataset->problems));
+    else if (dataset->pack)
+        TRY(pack_hold(dataset, options));
+    else
         TRY(fit_all(dataset, options));
-    TRY(problems_settle(&problems, dataset, options->skip));
+    TRY(problems_settle(dataset->problems, dataset, options->skip));
     return check_classes(dataset);
 }
 
-int dataset_open(struct dataset *dataset, const char *path, const struct dataset_options *options)
+int dataset_find(struct dataset *dataset, const char *path, const struct dataset_options *options)
 {
     *dataset = (struct dataset){0};
     char packed[PATH_BYTES];
@@ -146,10 +158,24 @@ int dataset_open(struct dataset *dataset, const char *path, const struct dataset
     int status = cache_find(packed, path, options, &found);
     dataset->source = arena_text(&dataset->arena, path);
     if (status == OK)
-        status = open_any(dataset, found ? packed : path, options);
+        status = find_any(dataset, found ? packed : path, options);
     if (status != OK)
         dataset_close(dataset);
     return status;
+}
+
+int dataset_read(struct dataset *dataset, const struct dataset_options *options)
+{
+    int status = read_all(dataset, options);
+    if (status != OK)
+        dataset_close(dataset);
+    return status;
+}
+
+int dataset_open(struct dataset *dataset, const char *path, const struct dataset_options *options)
+{
+    TRY(dataset_find(dataset, path, options));
+    return dataset_read(dataset, options);
 }
 
 int dataset_image(const struct dataset *dataset, int64_t sample, uint8_t *pixels)

@@ -115,28 +115,19 @@ static int decode_one(void *context, int64_t i)
     return decoding->reasons[i] ? OK : FAIL(ERR_MEMORY, "%s: out of memory for a list of problems", dataset->source);
 }
 
-/* The size of the first image that can be decoded. */
-static int find_size(struct dataset *dataset, int resize)
+void encoded_find_size(struct dataset *dataset, const struct dataset_options *options)
 {
-    int status = OK;
-    if (resize) {
-        dataset->image = (struct shape){1, resize, resize, 3};
-        return OK;
-    }
-    for (int64_t i = 0; i < dataset->count; i++) {
+    const int resize = dataset->encoded.resize = options->resize;
+    dataset->image = (struct shape){1, resize, resize, 3};
+    for (int64_t i = 0; !resize && i < dataset->count; i++) {
         uint8_t *pixels;
-        status = decode(dataset, i, &pixels, &dataset->image.h, &dataset->image.w);
+        const int status = decode(dataset, i, &pixels, &dataset->image.h, &dataset->image.w);
         memory_give(pixels);
         dataset->encoded.measured = dataset->files[i];
         if (status == OK)
-            break;
+            return;
+        dataset->image.h = dataset->image.w = 0;
     }
-    dataset->image.n = 1;
-    dataset->image.c = 3;
-    /* None: any size will do, each is named as a problem. */
-    if (status != OK)
-        dataset->image.h = dataset->image.w = 1;
-    return OK;
 }
 
 void encoded_keep(struct dataset *dataset, const bool *keep)
@@ -177,8 +168,9 @@ static int decode_all(struct dataset *dataset, const struct dataset_options *opt
 int encoded_load(struct dataset *dataset, const struct dataset_options *options, struct problems *problems)
 {
     const int64_t count = dataset->count;
-    dataset->encoded.resize = options->resize;
-    TRY(find_size(dataset, options->resize));
+    /* None can be decoded: any size will do, each is named as a problem. */
+    if (dataset->image.h == 0)
+        dataset->image.h = dataset->image.w = 1;
     struct decoding decoding = {.dataset = dataset};
     const double needed = (double)count * (double)shape_count(dataset->image);
     if (options->memory == 0 || needed <= (double)options->memory)

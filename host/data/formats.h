@@ -56,9 +56,14 @@ bool folder_recognise(const char *path, const struct listing *listing);
 int folder_load(struct dataset *dataset, const char *path, const struct listing *listing,
                 const struct dataset_options *options, struct problems *problems);
 
-/* Encoded images (encoded, files, labels, count are there): finds their size, decodes each, keeps the pixels where they
- * fit options->memory, adds to problems what cannot be decoded and leaves it out. */
+/* Encoded images (encoded, files, labels, count are there): finds their size, by options->resize or the first that can
+ * be decoded. */
+void encoded_find_size(struct dataset *dataset, const struct dataset_options *options);
+/* Decodes each, keeps the pixels where they fit options->memory, adds to problems what cannot be decoded and leaves it
+ * out. */
 int encoded_load(struct dataset *dataset, const struct dataset_options *options, struct problems *problems);
+/* Pixels of a packed data set are used as they lie in the file where they fit options->memory, and checked then. */
+int pack_hold(struct dataset *dataset, const struct dataset_options *options);
 /* One of them, as the data set has it. */
 int encoded_image(const struct dataset *dataset, int64_t sample, uint8_t *pixels);
 /* Closes the gaps of samples that are left out: keep [count], count as before. */

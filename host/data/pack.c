@@ -214,8 +214,13 @@ int pack_load(struct dataset *dataset, const char *path, const struct listing *l
     if (options->resize && (options->resize != header->h || options->resize != header->w))
         return FAIL(ERR_CONFIG, "%s: was packed with images of %dx%d pixels, but data.resize is %d; pack it anew", path,
                     header->w, header->h, options->resize);
+    return OK;
+}
+
+int pack_hold(struct dataset *dataset, const struct dataset_options *options)
+{
     if (options->memory && dataset->count * shape_count(dataset->image) > options->memory)
         return OK;
-    dataset->pixels = pack->pixels;
+    dataset->pixels = dataset->pack->pixels;
     return parallel_for((dataset->count + CHECK_AT_ONCE - 1) / CHECK_AT_ONCE, options->threads, check_some, dataset);
 }

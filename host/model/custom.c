@@ -1,7 +1,10 @@
-/* custom: builds a network from [[layer]] sections, one row of a table per layer type. Owns the defaults of layers;
- * must not know how sections are parsed. */
+/* custom: builds a network from [[layer]] sections, one row of a table per layer type, and says of all layers at once
+ * what does not fit. Owns the defaults of layers; must not know how sections are parsed. */
 #include "custom.h"
 
+#include "mistakes.h"
+
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,9 +16,14 @@ static int setting(int given, int otherwise)
 
 struct building {
     struct graph *graph;
+    const struct config *config;
     const struct config_layer *layer;
     int x, other; /* inputs; other: add's second */
     int class_count;
+    struct output {
+        int value;
+        bool known; /* its shape is as it will be: no layer that it comes from has failed */
+    } outputs[CONFIG_LAYERS];
 };
 
 static int layer_conv(const struct building *b)
@@ -112,79 +120,99 @@ static const struct {
     {"flatten", layer_flatten, false},
 };
 
-/* The output of the earlier layer of that name, or -1. */
-static int output_of(const struct config *config, const int *outputs, int before, const char *name)
+/* The earlier layer of that name; that there is one is checked where the sections are read. */
+static int layer_number(const struct building *b, const char *name)
 {
-    for (int i = before - 1; i >= 0; i--)
-        if (strcmp(config->layers[i].name, name) == 0)
-            return outputs[i];
-    return -1;
+    int i = (int)(b->layer - b->config->layers) - 1;
+    while (i >= 0 && strcmp(b->config->layers[i].name, name) != 0)
+        i--;
+    assert(i >= 0);
+    return i;
 }
 
-static int layer_build(struct building *b, const struct config *config, const int *outputs, int number)
+/* Of an input of unknown shape only this is asked: whether the layer could be had with any. */
+static struct shape roomy_shape(const struct config_layer *layer)
+{
+    enum { SIDE = 4096 };
+    if (strcmp(layer->type, "linear") == 0)
+        return (struct shape){1, 1, 1, 1};
+    return (struct shape){1, SIDE, SIDE, setting(layer->groups, 1)};
+}
+
+/* What comes out of a layer that failed, as far as can be told. */
+static struct shape likely_shape(const struct building *b)
 {
     const struct config_layer *layer = b->layer;
-    const bool is_add = strcmp(layer->type, "add") == 0;
-    b->other = -1;
-    if (layer->from[0]) {
-        const int from = output_of(config, outputs, number, layer->from);
-        if (from < 0)
-            return FAIL(ERR_CONFIG, "%s: from = \"%s\" names no earlier layer", layer->name, layer->from);
-        *(is_add ? &b->other : &b->x) = from;
-    } else if (is_add) {
-        return FAIL(ERR_CONFIG, "%s: add needs from = the name of the earlier layer to add", layer->name);
-    }
-    const int first = b->graph->node_count;
-    for (int i = 0; i < COUNT_OF(types); i++) {
-        if (strcmp(types[i].type, layer->type) != 0)
-            continue;
-        TRY(b->x = types[i].build(b));
-        if (layer->relu && types[i].relu_node) {
-            char name[sizeof layer->name + 8];
-            snprintf(name, sizeof name, "%s.relu", layer->name);
-            TRY(b->x = graph_relu(b->graph, name, b->x));
-        }
-        for (int node = first; node < b->graph->node_count; node++)
-            b->graph->nodes[node].line = layer->line;
-        return OK;
-    }
-    return FAIL(ERR_CONFIG, "%s: unknown layer type \"%s\"", layer->name, layer->type);
+    struct shape shape = b->graph->values[b->x].shape;
+    if (strcmp(layer->type, "linear") == 0)
+        return (struct shape){1, 1, 1, setting(layer->units, b->class_count)};
+    shape.c = setting(layer->filters, shape.c);
+    return shape;
 }
 
-/* Every output but the last must be read by something: a forgotten `from` would silently drop layers. */
-static int check_used(const struct graph *graph, const struct config *config)
+static int build_nodes(struct building *b)
 {
-    for (int i = 0; i < graph->node_count; i++) {
-        bool used = graph->nodes[i].out == graph->logits;
-        for (int later = i + 1; later < graph->node_count && !used; later++)
-            for (int k = 0; k < graph->nodes[later].in_count; k++)
-                used |= graph->nodes[later].in[k] == graph->nodes[i].out;
-        if (!used)
-            return FAIL(ERR_CONFIG,
-                        "%s:%d: the output of layer %s is read by no other layer; remove it, or name it in a from",
-                        config->file, graph->nodes[i].line, graph->nodes[i].name);
+    const struct config_layer *layer = b->layer;
+    const int first = b->graph->node_count;
+    int type = 0;
+    while (type < COUNT_OF(types) && strcmp(types[type].type, layer->type) != 0)
+        type++;
+    assert(type < COUNT_OF(types));
+    TRY(b->x = types[type].build(b));
+    if (layer->relu && types[type].relu_node) {
+        char name[sizeof layer->name + 8];
+        snprintf(name, sizeof name, "%s.relu", layer->name);
+        TRY(b->x = graph_relu(b->graph, name, b->x));
     }
+    for (int node = first; node < b->graph->node_count; node++)
+        b->graph->nodes[node].line = layer->line;
     return OK;
 }
 
-int custom_build(struct graph *graph, const struct config *config, int class_count)
+/* Adds a mistake where the layer does not take its input, and goes on with the likeliest. */
+static struct output layer_build(struct building *b, struct output before, struct mistakes *mistakes)
 {
-    int outputs[CONFIG_LAYERS];
-    struct building building = {.graph = graph, .x = graph->input, .class_count = class_count};
+    const struct config_layer *layer = b->layer;
+    const bool is_add = strcmp(layer->type, "add") == 0, is_linear = strcmp(layer->type, "linear") == 0;
+    const struct output from = layer->from[0] ? b->outputs[layer_number(b, layer->from)] : before;
+    const struct output in = is_add ? before : from;
+    bool known = is_add ? in.known && from.known : in.known;
+    b->other = from.value;
+    b->x = in.value;
+    if (!known && is_add)
+        return (struct output){b->x, false};
+    if (!known)
+        b->x = graph_stand_in(b->graph, roomy_shape(layer));
+    const struct shape likely = likely_shape(b);
+    if (build_nodes(b) < 0) {
+        mistakes_add(mistakes, layer->line, "%s", fail_text());
+        b->x = graph_stand_in(b->graph, likely);
+        known = false;
+    }
+    return (struct output){b->x, known || is_linear};
+}
+
+/* The last layer must tell the classes apart. */
+static void judge_end(const struct building *b, struct output last, struct mistakes *mistakes)
+{
+    char text[48];
+    const struct config *config = b->config;
+    const struct shape shape = b->graph->values[last.value].shape;
+    if (!last.known || (config->layer_count > 0 && shape_equal(shape, (struct shape){1, 1, 1, b->class_count})))
+        return;
+    mistakes_add(mistakes, config->layer_count ? config->layers[config->layer_count - 1].line : ORIGIN_DEFAULT,
+                 "the last layer gives %s, but the data has %d classes; end with a linear layer of %d units",
+                 shape_text(text, shape), b->class_count, b->class_count);
+}
+
+void custom_build(struct graph *graph, const struct config *config, int class_count, struct mistakes *mistakes)
+{
+    struct building building = {.graph = graph, .config = config, .class_count = class_count};
+    struct output last = {graph->input, true};
     for (int i = 0; i < config->layer_count; i++) {
         building.layer = &config->layers[i];
-        int status = layer_build(&building, config, outputs, i);
-        if (status < 0)
-            return FAIL(status, "%s:%d: %s", config->file, building.layer->line, fail_text());
-        outputs[i] = building.x;
+        last = building.outputs[i] = layer_build(&building, last, mistakes);
     }
-    graph->logits = building.x;
-    char text[48];
-    const struct shape last = graph->values[graph->logits].shape;
-    if (config->layer_count == 0 || !shape_equal(last, (struct shape){1, 1, 1, class_count}))
-        return FAIL(ERR_CONFIG,
-                    "%s:%d: the last layer gives %s, but the data has %d classes; end with a linear layer of %d units",
-                    config->file, config->layer_count ? config->layers[config->layer_count - 1].line : 0,
-                    shape_text(text, last), class_count, class_count);
-    return check_used(graph, config);
+    graph->logits = last.value;
+    judge_end(&building, last, mistakes);
 }

@@ -4,6 +4,6 @@
 #include "config.h"
 #include "graph.h"
 
-/* ERR_CONFIG: "file:line: …" names the layer's line. */
-int custom_build(struct graph *graph, const struct config *config, int class_count);
+/* Adds what does not fit, with the lines of the layers; the graph is of no use then. */
+void custom_build(struct graph *graph, const struct config *config, int class_count, struct mistakes *mistakes);
 #endif

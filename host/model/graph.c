@@ -72,6 +72,11 @@ int graph_node(struct graph *graph, const char *name, enum op_kind op, const uni
     return node.out;
 }
 
+int graph_stand_in(struct graph *graph, struct shape shape)
+{
+    return value_add(graph, &(struct value){.name = "", .role = VALUE_ACTIVATION, .shape = shape});
+}
+
 int graph_conv2d(struct graph *graph, const char *name, int x, int filters, int kernel, int stride, int pad, bool bias)
 {
     union op_params params = {.conv2d = {.filters = filters,

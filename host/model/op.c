@@ -51,9 +51,10 @@ static int conv2d_infer(const union op_params *params, const struct shape *in, i
         return FAIL(ERR_CONFIG, "filters, kernel, stride and groups must be at least 1, pad at least 0");
     if (kh > padded_h || kw > padded_w)
         return FAIL(ERR_CONFIG, "the %dx%d kernel is larger than the padded input, %dx%d", kh, kw, padded_h, padded_w);
-    if (in->c % groups || filters % groups)
-        return FAIL(ERR_CONFIG, "groups = %d must divide both the %d input channels and the %d filters", groups, in->c,
-                    filters);
+    if (in->c % groups)
+        return FAIL(ERR_CONFIG, "groups = %d must divide the %d input channels", groups, in->c);
+    if (filters % groups)
+        return FAIL(ERR_CONFIG, "groups = %d must divide the %d filters", groups, filters);
     if ((double)kh * kw * (in->c / groups) * filters > 2147483647.0)
         return FAIL(ERR_CONFIG, "%d filters of %dx%dx%d are more than 2^31 weights; use smaller or fewer ones", filters,
                     kh, kw, in->c / groups);

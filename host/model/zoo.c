@@ -3,6 +3,7 @@
 #include "config.h"
 #include "custom.h"
 #include "graph.h"
+#include "mistakes.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -135,23 +136,38 @@ static const struct {
 } zoo[] = {
     [MODEL_SMALL_CNN] = {"small_cnn", build_small_cnn}, [MODEL_MLP] = {"mlp", build_mlp},
     [MODEL_RESNET18] = {"resnet18", build_resnet18},    [MODEL_RESNET34] = {"resnet34", build_resnet34},
-    [MODEL_RESNET50] = {"resnet50", build_resnet50},    [MODEL_CUSTOM] = {"custom", custom_build},
+    [MODEL_RESNET50] = {"resnet50", build_resnet50},    [MODEL_CUSTOM] = {"custom", NULL},
 };
+
+static void build(struct graph *graph, const struct config *config, struct shape image, int class_count,
+                  struct mistakes *mistakes)
+{
+    assert((unsigned)config->model.name < (unsigned)COUNT_OF(zoo) && class_count >= 1);
+    const char *name = zoo[config->model.name].name;
+    graph_begin(graph, name, image);
+    graph->class_count = class_count;
+    graph->init_scale = (float)config->model.init_scale;
+    if (config->model.name == MODEL_CUSTOM)
+        custom_build(graph, config, class_count, mistakes);
+    else if (zoo[config->model.name].build(graph, config, class_count) < 0)
+        mistakes_add_key(mistakes, config, "model.name",
+                         "%s does not fit images of %dx%d: %s; use larger images or another model", name, image.h,
+                         image.w, fail_text());
+}
 
 int model_build(struct graph *graph, const struct config *config, struct shape image, int class_count)
 {
-    assert((unsigned)config->model.name < (unsigned)COUNT_OF(zoo) && class_count >= 1);
-    graph_begin(graph, zoo[config->model.name].name, image);
-    graph->class_count = class_count;
-    graph->init_scale = (float)config->model.init_scale;
-    int status = zoo[config->model.name].build(graph, config, class_count);
-    if (status < 0) {
+    struct mistakes mistakes;
+    mistakes_begin(&mistakes, config);
+    build(graph, config, image, class_count, &mistakes);
+    if (mistakes.count > 0)
         graph_free(graph);
-        return config->model.name == MODEL_CUSTOM
-                   ? status
-                   : FAIL(status,
-                          "model.name = %s does not fit images of %dx%d: %s; use larger images or another model",
-                          zoo[config->model.name].name, image.h, image.w, fail_text());
-    }
-    return OK;
+    return mistakes_tell(&mistakes, NULL);
+}
+
+void model_judge(const struct config *config, struct shape image, int class_count, struct mistakes *mistakes)
+{
+    struct graph graph;
+    build(&graph, config, image, class_count, mistakes);
+    graph_free(&graph);
 }

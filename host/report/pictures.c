@@ -62,7 +62,7 @@ static const struct dataset *open_data(struct pictures *pictures, bool train)
 {
     if (!pictures->tried) {
         pictures->tried = pictures->opened = true;
-        pictures->usable = session_open_data(&pictures->session, &pictures->facts->config) == OK;
+        pictures->usable = session_open_data(&pictures->session, &pictures->facts->config, NULL) == OK;
     }
     if (!pictures->usable)
         return NULL;

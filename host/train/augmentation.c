@@ -1,16 +1,14 @@
 /* augmentation: the augment section of a config as the numbers that a device augments by. Knows no device. */
 #include "trainer.h"
 
+#include <assert.h>
 #include <math.h>
 
-int augmentation_numbers(double to[static 4], const double *given, int count, int channels, const char *key)
+void augmentation_numbers(double to[static 4], const double *given, int count, int channels)
 {
-    if (count != 1 && count != channels)
-        return FAIL(ERR_CONFIG, "augment.%s has %d numbers, but the images have %d channel%s", key, count, channels,
-                    channels == 1 ? "" : "s");
+    assert(count == 1 || count == channels);
     for (int c = 0; c < channels; c++)
         to[c] = given[count == 1 ? 0 : c];
-    return OK;
 }
 
 static void take_range(float to[static 2], const double *from)
@@ -46,7 +44,7 @@ static void take_random(struct augment *augment, const struct config *config)
     augment->cutmix = (float)config->augment.cutmix;
 }
 
-int augmentation_make(struct augment *augment, const struct config *config, const struct model_card *card, bool random)
+void augmentation_make(struct augment *augment, const struct config *config, const struct model_card *card, bool random)
 {
     const int crop = config->augment.crop;
     double fill[4] = {0};
@@ -56,7 +54,7 @@ int augmentation_make(struct augment *augment, const struct config *config, cons
         .out_w = crop ? crop : card->image.w,
         .interpolation = config->augment.interpolation,
     };
-    TRY(augmentation_numbers(fill, config->augment.fill, config->augment.fill_count, card->image.c, "fill"));
+    augmentation_numbers(fill, config->augment.fill, config->augment.fill_count, card->image.c);
     for (int c = 0; c < 4; c++) {
         augment->fill[c] = (uint8_t)lrint(fill[c] * 255.0);
         augment->mean[c] = (float)card->mean[c];
@@ -64,9 +62,4 @@ int augmentation_make(struct augment *augment, const struct config *config, cons
     }
     if (random)
         take_random(augment, config);
-    const int pad = config->augment.crop_padding;
-    if (augment->out_h > card->image.h + 2 * pad || augment->out_w > card->image.w + 2 * pad)
-        return FAIL(ERR_CONFIG, "augment.crop = %d is larger than the images (%d x %d pixels, %d of padding each side)",
-                    crop, card->image.h, card->image.w, pad);
-    return OK;
 }

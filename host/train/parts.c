@@ -5,6 +5,7 @@
 #include "train.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 /* ---- opening ---- */
@@ -15,18 +16,42 @@ static int64_t budget(const struct config *config)
     return config->data.memory > 0 ? (int64_t)config->data.memory << 20 : machine_memory() / 2;
 }
 
-static int source_open(struct session *session, struct source *source, const char *path, bool train_part)
+static struct dataset_options options_of(const struct config *config, bool train_part, int64_t held)
 {
-    const struct config *config = session->config;
-    const struct dataset *other = &session->train_source.data;
-    const int64_t held = other->pixels ? other->count * shape_count(other->image) : 0, room = budget(config) - held;
-    struct dataset_options options = {.resize = config->data.resize,
-                                      .threads = config->data.threads ? config->data.threads : config->train.threads,
-                                      .train_part = train_part,
-                                      .skip = config->data.on_error == ON_ERROR_SKIP,
-                                      .cache = config->data.cache,
-                                      .memory = room > 1 ? room : 1};
-    return dataset_open(&source->data, path, &options);
+    const int64_t room = budget(config) - held;
+    return (struct dataset_options){.resize = config->data.resize,
+                                    .threads = config->data.threads ? config->data.threads : config->train.threads,
+                                    .train_part = train_part,
+                                    .skip = config->data.on_error == ON_ERROR_SKIP,
+                                    .cache = config->data.cache,
+                                    .memory = room > 1 ? room : 1};
+}
+
+/* A missing or wrong data.resize shows in the images; all else that is wrong with them is no matter of the config. */
+static int told(const struct config *config, int status, FILE *errors)
+{
+    if (status != ERR_CONFIG)
+        return status;
+    struct mistakes mistakes;
+    mistakes_begin(&mistakes, config);
+    mistakes_add_key(&mistakes, config, "data.resize", "%s", fail_text());
+    return mistakes_tell(&mistakes, errors);
+}
+
+static int source_find(const struct config *config, struct source *source, const char *path, bool train_part,
+                       FILE *errors)
+{
+    const struct dataset_options options = options_of(config, train_part, 0);
+    return told(config, dataset_find(&source->data, path, &options), errors);
+}
+
+static int source_read(const struct config *config, struct source *source, const struct source *other, bool train_part,
+                       FILE *errors)
+{
+    const struct dataset *data = &other->data;
+    const int64_t held = data->pixels ? data->count * shape_count(data->image) : 0;
+    const struct dataset_options options = options_of(config, train_part, held);
+    return told(config, dataset_read(&source->data, &options), errors);
 }
 
 static int source_place(struct session *session, struct source *source)
@@ -68,48 +93,47 @@ static void warn_of_parts(const struct dataset *data)
 }
 
 /* Training and validation set, from two folders or by a split of one. */
-int parts_open(struct session *session)
+static int choose(struct session *session)
 {
     const struct config *config = session->config;
     struct source *train = &session->train_source, *val = &session->val_source;
-    TRY(source_open(session, train, config->data.train, true));
+    subset_free(&session->train.subset);
+    subset_free(&session->val.subset);
     session->train.source = train;
-    warn_of_parts(&train->data);
-    if (train->data.class_count < 2)
-        return FAIL(ERR_DATA,
-                    "%s: has one class only, '%s'; there must be two or more to tell apart, a folder for each",
-                    train->data.source, train->data.class_names[0]);
-    if (!config->data.val[0] && config->data.val_fraction == 0.0) {
-        TRY(subset_all(&session->train.subset, &train->data));
-    } else if (config->data.val[0]) {
-        TRY(source_open(session, val, config->data.val, false));
-        dataset_adopt_classes(&val->data, &train->data);
-        TRY(dataset_match(&train->data, &val->data));
-        TRY(card_match_shape(train->data.image, train->data.source, &val->data));
-        TRY(subset_all(&session->train.subset, &train->data));
-        TRY(subset_all(&session->val.subset, &val->data));
-        session->val.source = val;
-    } else {
-        TRY(subset_split(&session->train.subset, &session->val.subset, &train->data, config->data.val_fraction,
-                         (uint64_t)config->train.seed));
+    if (!config->data.val[0] && config->data.val_fraction > 0.0) {
         session->val.source = train;
+        return subset_split(&session->train.subset, &session->val.subset, &train->data, config->data.val_fraction,
+                            (uint64_t)config->train.seed);
     }
-    if (session->val.source && session->val.subset.count == 0)
-        return FAIL(ERR_DATA,
-                    "%s: no image is left for validation; name a folder in data.val or raise "
-                    "data.val_fraction",
-                    config->data.train);
-    int64_t step_images = (int64_t)config->train.batch_size * config->train.accumulate;
-    if (session->train.subset.count < step_images)
-        return FAIL(ERR_CONFIG,
-                    "a step takes %lld images (train.batch_size %d x train.accumulate %d), but the training set has "
-                    "only %lld; lower train.batch_size",
-                    (long long)step_images, config->train.batch_size, config->train.accumulate,
-                    (long long)session->train.subset.count);
-    if ((config->augment.mixup > 0.0 || config->augment.cutmix > 0.0) && session->train.subset.count < 2)
-        return FAIL(ERR_CONFIG,
-                    "augment.mixup and augment.cutmix need two training images, there is one; set both to 0");
-    return OK;
+    TRY(subset_all(&session->train.subset, &train->data));
+    if (!config->data.val[0])
+        return OK;
+    session->val.source = val;
+    return subset_all(&session->val.subset, &val->data);
+}
+
+int parts_find(struct session *session, FILE *errors)
+{
+    const struct config *config = session->config;
+    struct source *train = &session->train_source, *val = &session->val_source;
+    TRY(source_find(config, train, config->data.train, true, errors));
+    warn_of_parts(&train->data);
+    if (config->data.val[0]) {
+        TRY(source_find(config, val, config->data.val, false, errors));
+        dataset_adopt_classes(&val->data, &train->data);
+    }
+    return choose(session);
+}
+
+int parts_read(struct session *session, FILE *errors)
+{
+    const struct config *config = session->config;
+    struct source *train = &session->train_source, *val = &session->val_source;
+    const int64_t found = train->data.count + val->data.count;
+    TRY(source_read(config, train, val, true, errors));
+    if (config->data.val[0])
+        TRY(source_read(config, val, train, false, errors));
+    return train->data.count + val->data.count == found ? OK : choose(session);
 }
 
 int parts_draw(struct session *session, int64_t count)
@@ -172,7 +196,8 @@ int session_open_val(struct session *session, const char *path)
                     "%s: no such folder, where the run had its validation images; start this in the folder "
                     "where the run was made, or name the images with --data",
                     from ? from : config->data.train);
-    TRY(source_open(session, source, from ? from : config->data.train, from == NULL));
+    TRY(source_find(config, source, from ? from : config->data.train, from == NULL, stderr));
+    TRY(source_read(config, source, &session->train_source, from == NULL, stderr));
     card_adopt_classes(&session->card, &source->data);
     TRY(card_match(&session->card, "the model", &source->data));
     if (from) {

@@ -2,7 +2,7 @@
  * steps, epochs or files of a run. */
 #include "train.h"
 
-#include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 int session_dtype(enum precision_kind precision, const struct backend *backend, const struct device *device,
@@ -35,33 +35,45 @@ static int open_device(struct session *session)
     return choose_dtype(session);
 }
 
-static int fill_card(struct session *session)
+/* What the images are and how they are normalised; measured on the training set where nothing else is said. */
+static int fill_card(struct session *session, FILE *errors)
 {
     const struct config *config = session->config;
     const struct dataset *data = &session->train_source.data;
     struct model_card *card = &session->card;
+    struct mistakes mistakes;
     card->image = data->image;
     card->image.n = 1;
     card->class_count = data->class_count;
     card->class_names = data->class_names;
-    int channels = data->image.c;
+    const int channels = data->image.c;
     for (int c = 0; c < 4; c++) {
         card->mean[c] = 0.0;
         card->std[c] = 1.0;
     }
     if (config->augment.normalize == NORMALIZE_GIVEN) {
-        TRY(augmentation_numbers(card->mean, config->augment.mean, config->augment.mean_count, channels, "mean"));
-        TRY(augmentation_numbers(card->std, config->augment.std, config->augment.std_count, channels, "std"));
+        augmentation_numbers(card->mean, config->augment.mean, config->augment.mean_count, channels);
+        augmentation_numbers(card->std, config->augment.std, config->augment.std_count, channels);
     } else if (config->augment.normalize == NORMALIZE_AUTO) {
         subset_statistics(&session->train.subset, card->mean, card->std);
     }
+    mistakes_begin(&mistakes, config);
     for (int c = 0; c < channels; c++)
         if (!(card->std[c] > 0.0))
-            return FAIL(ERR_DATA,
-                        "%s: channel %d is the same in every pixel, so it cannot be divided by its standard "
-                        "deviation; set augment.normalize = none",
-                        data->source, c);
-    return OK;
+            mistakes_add_key(&mistakes, config, "augment.normalize",
+                             "channel %d is the same in every pixel of %s, so it cannot be divided by its standard "
+                             "deviation; set augment.normalize = none",
+                             c, data->source);
+    return mistakes_tell(&mistakes, errors);
+}
+
+/* Whether the config goes with images like the card's, where there may be none. */
+static int judge_card(const struct session *session)
+{
+    struct mistakes mistakes;
+    mistakes_begin(&mistakes, session->config);
+    judge_network(session->config, session->card.image, session->card.class_count, &mistakes);
+    return mistakes_tell(&mistakes, stderr);
 }
 
 static int build_model(struct session *session, int batch, bool training)
@@ -92,18 +104,33 @@ static int build_model(struct session *session, int batch, bool training)
                    .grad_scale = 1.0f / (float)config->train.accumulate},
         .image = card->image,
     };
-    TRY(augmentation_make(&options.augment_train, config, card, true));
-    TRY(augmentation_make(&options.augment_eval, config, card, false));
+    augmentation_make(&options.augment_train, config, card, true);
+    augmentation_make(&options.augment_eval, config, card, false);
     struct shape input = {1, options.augment_eval.out_h, options.augment_eval.out_w, card->image.c};
     TRY(model_build(&session->graph, config, input, card->class_count));
     return plan_build(&session->plan, &session->graph, session->backend, session->device, &options);
 }
 
-int session_open_data(struct session *session, const struct config *config)
+static int open_data(struct session *session, FILE *errors)
+{
+    struct mistakes mistakes;
+    mistakes_begin(&mistakes, session->config);
+    if (!*session->config->data.train)
+        mistakes_add_key(&mistakes, session->config, "data.train", "is empty; it names the training images");
+    TRY(mistakes_tell(&mistakes, errors));
+    TRY(parts_find(session, errors));
+    judge_config(session, &mistakes);
+    TRY(mistakes_tell(&mistakes, errors));
+    TRY(parts_read(session, errors));
+    judge_config(session, &mistakes); /* images may have been left out */
+    TRY(mistakes_tell(&mistakes, errors));
+    return fill_card(session, errors);
+}
+
+int session_open_data(struct session *session, const struct config *config, FILE *errors)
 {
     *session = (struct session){.config = config};
-    TRY(parts_open(session));
-    return fill_card(session);
+    return open_data(session, errors);
 }
 
 void session_check_input(const struct session *session, struct check_input *input)
@@ -123,8 +150,7 @@ int session_open(struct session *session, const struct config *config)
 {
     *session = (struct session){.config = config};
     TRY(open_device(session));
-    TRY(parts_open(session));
-    TRY(fill_card(session));
+    TRY(open_data(session, stderr));
     TRY(build_model(session, config->train.batch_size, true));
     card_make_metadata(session);
     TRY(plan_init_weights(&session->plan, (uint64_t)config->train.seed));
@@ -137,7 +163,8 @@ int session_rebind(struct session *session, const struct config *config)
     graph_free(&session->graph);
     session->config = config;
     TRY(choose_dtype(session));
-    TRY(fill_card(session));
+    TRY(judge_card(session));
+    TRY(fill_card(session, stderr));
     TRY(build_model(session, config->train.batch_size, true));
     card_make_metadata(session); /* it names the graph's model */
     return plan_init_weights(&session->plan, (uint64_t)config->train.seed);
@@ -148,6 +175,7 @@ static int open_bare(struct session *session, const struct config *config, struc
     *session = (struct session){.config = config, .card = {.image = image, .class_count = class_count}};
     for (int c = 0; c < 4; c++)
         session->card.std[c] = 1.0;
+    TRY(judge_card(session));
     return open_device(session);
 }
 
@@ -171,6 +199,7 @@ int session_open_model(struct session *session, const struct config *config, con
 {
     *session = (struct session){.config = config};
     TRY(card_read(&session->card, &session->arena, checkpoint));
+    TRY(judge_card(session));
     TRY(open_device(session));
     TRY(build_model(session, batch, false));
     return checkpoint_load(checkpoint, &session->plan, false, &session->arena, NULL, NULL);

@@ -84,8 +84,14 @@ uint64_t keep_hash(const struct session *session);
 /* What of the new settings may not change in a run under way: ERR_CONFIG names the keys. */
 int keep_compare(const struct config *old, const struct config *new);
 
-/* ---- parts.c: the images of a session ---- */
-int parts_open(struct session *session);
+/* ---- judge.c: what of the config cannot be had ---- */
+void judge_config(const struct session *session, struct mistakes *mistakes); /* with the images found */
+/* With images and classes like these. */
+void judge_network(const struct config *config, struct shape image, int class_count, struct mistakes *mistakes);
+
+/* ---- parts.c: the images of a session. errors: where mistakes of the config are told, as mistakes_tell has it ---- */
+int parts_find(struct session *session, FILE *errors);  /* which images there are, and which are for what */
+int parts_read(struct session *session, FILE *errors);  /* then the images; what cannot be used may be left out */
 int parts_draw(struct session *session, int64_t count); /* training images of noise, of the card's shape and classes */
 int parts_place(struct session *session);               /* needs the plan */
 void parts_close(struct session *session);
