@@ -138,7 +138,8 @@ mv away tiles
 call sweep missing
 ok "and it goes on when they are back" 'exited 0' '[ "$(runs missing DONE)" = 2 ]'
 call sweep tiny.ini batch_size=5,5000 --out large
-ok "a batch larger than the data: an error, after which nothing runs on" 'exited 78' 'says "lower train.batch_size"' 'says "to go on"'
+ok "a batch larger than the data: an error, after which nothing runs on" 'exited 78' 'says "these settings cannot be trained with; large/.*log says why"' \
+    'says "to go on"' 'grep -q "error: train.batch_size: .*lower train.batch_size" large/*.log'
 
 # ---- find-lr ----
 call find-lr tiny.ini --steps 8 --restarts 1 --from 1e-4 --to 1 --out found

@@ -39,9 +39,9 @@ static void take_cpus(int place, int places)
 }
 
 /* stdout and stderr go to the run's log beside its folder, which may not be there yet. */
-static int redirect(const struct sweep *sweep, int run)
+static int redirect(const struct sweep *sweep, int run, char path[static PATH_BYTES])
 {
-    char name[PATH_BYTES], path[PATH_BYTES];
+    char name[PATH_BYTES];
     snprintf(name, sizeof name, "%s.log", sweep->runs[run].name);
     TRY(sweep_file(sweep, name, path));
     int log = open(path, O_WRONLY | O_CREAT | O_APPEND, 0666), nothing = open("/dev/null", O_RDONLY);
@@ -69,6 +69,7 @@ static int exit_code(const struct child_report *report)
 static void be_child(const struct sweep *sweep, const struct child *child, int place, int places, int parent)
 {
     struct child_report *report = child->report;
+    char log[PATH_BYTES];
     sigset_t none;
     /* A Ctrl-C is the parent's to pass on. When the parent is killed, so that it cannot, the run saves and ends. */
     setpgid(0, 0);
@@ -77,13 +78,16 @@ static void be_child(const struct sweep *sweep, const struct child *child, int p
     sigprocmask(SIG_SETMASK, &none, NULL);
     if (getppid() != parent)
         _exit(EX_TEMPFAIL);
-    report->status = redirect(sweep, child->run);
+    report->status = redirect(sweep, child->run, log);
     if (report->status == OK) {
         take_cpus(place, places);
         report->status = sweep_do(sweep, child->run, &report->outcome, &report->stopped_by);
     }
     if (report->status < 0) {
         log_error("%s", fail_text());
+        /* There may be several mistakes. */
+        if (report->status == ERR_CONFIG)
+            FAIL(ERR_CONFIG, "these settings cannot be trained with; %s says why", log);
         text_copy(report->text, sizeof report->text, fail_text());
     }
     fflush(NULL);
