@@ -117,14 +117,14 @@ $(BUILD)/host/base/machine.o: $(BUILD)/cpu_features
 $(BUILD)/host/base/machine.o: private LOCAL += -DCPU_FEATURES='"$(shell cat $(BUILD)/cpu_features)"'
 # Only the kernels are compiled for the machine's own instructions; the host runs anywhere and can say so.
 $(call object,$(KERNELS)): private LOCAL += -I. $(ARCH)
-# But products of tiles, where the time goes, are there for every instruction set; the program takes the best one that
-# the CPU has (kernels/cpu/tile.c).
+# But products of tiles and loops over tensors, where the time goes, are there for every instruction set; the program
+# takes the best one that the CPU has (kernels/cpu/tile.c).
 ifneq ($(findstring x86_64,$(shell $(CC) -dumpmachine 2>/dev/null)),)
 TILE_avx2   := -mavx2 -mfma
 TILE_avx512 := $(TILE_avx2) -mavx512f -mavx512bw -mavx512vl -mavx512dq
 TILE_bf16   := $(TILE_avx512) -mavx512bf16
 TILE_amx    := $(TILE_bf16) -mamx-tile -mamx-bf16
-$(foreach s,avx2 avx512 bf16 amx,$(eval $(BUILD)/kernels/cpu/tile_$s.o: private LOCAL += $(TILE_$s)))
+$(foreach s,avx2 avx512 bf16 amx,$(eval $(BUILD)/kernels/cpu/tile_$s.o $(BUILD)/kernels/cpu/vector_$s.o: private LOCAL += $(TILE_$s)))
 $(BUILD)/kernels/cpu/shuffle.o: private LOCAL += $(TILE_avx512)
 endif
 $(call object,$(CUDA_KERNELS)): private LOCAL += -I. $(CUDA_CFLAGS)

@@ -15,6 +15,7 @@ struct chunk_sums {
 struct device {
     int threads;
     const struct tile_set *set;           /* whose kernels compute products (tile.h) */
+    const struct vector_kernel *vector;   /* and loops over tensors (vector.h) */
     struct chunk_sums chunk[CHUNK_COUNT]; /* of the reduction in progress */
 };
 
@@ -37,6 +38,12 @@ static inline int64_t chunk_begin(int64_t count, int chunk)
 {
     int64_t begin = chunk * chunk_length(count);
     return begin < count ? begin : count;
+}
+
+/* Where a thread's share of `count` parts begins; that of the thread after the last is count. */
+static inline int own_begin(int count, int thread, int threads)
+{
+    return (int)((int64_t)count * thread / threads);
 }
 
 /* Hands out 0, 1, 2, ... to threads as they come: a loop with dynamic schedule, for which OpenMP's runtime may

@@ -36,6 +36,7 @@ static int device_open(struct device **device, int index, int threads)
     if (!opened)
         return FAIL(ERR_MEMORY, "cpu: out of memory for the device; close other programs");
     opened->set = set;
+    opened->vector = tile_vector_of(set);
     opened->threads = threads > 0 ? threads : cpu_count();
     *device = opened;
     return OK;

@@ -1,15 +1,16 @@
 /* norm: batch normalisation with fused addition and rectifier: y = relu?((x - mean) / sqrt(var + eps) * w + b +
- * addend). Knows nothing of the graph.
+ * addend). Knows nothing of the graph; its loops are vector_norm.h's.
  *
- * Passes over memory: forward reads x twice (statistics, result) and writes y; backward reads x, dy and y twice (sums,
- * result) and writes dx. Where the addend's gradient is wanted, the first pass writes it and the second reads it
- * instead of dy and y.
+ * Passes over memory: forward reads x twice (statistics, result) and writes y; backward reads x and dy twice (sums,
+ * result) and writes dx. What passes the rectifier is computed again from x, but where there is an addend: then both
+ * passes read y too, or where the addend's gradient is wanted, the first writes it and the second reads it instead of
+ * dy and y. A thread goes through its part backwards the second time, since the end is still in its cache.
  *
  * The tensor is cut into blocks, a function of its shape alone. A block's sums are fp32; blocks are added up in order
  * in double, so results do not depend on the number of threads. A block's statistics take two passes (mean, then
  * squared deviations from it) while it is in the cache. A narrow tensor is read as wider rows: several pixels side by
  * side. */
-#include "lanes.h"
+#include "vector.h"
 #include <math.h>
 #include <omp.h>
 #include <stdlib.h>
@@ -18,14 +19,15 @@
 enum { LANES_LEAST = 64, BLOCK_VALUES = 32768, BLOCK_PIXELS = 64 };
 
 /* Rows of scratch, one float per lane: coefficients, and after the blocks' sums each thread's. */
-enum { ROW_MEAN, ROW_SCALE, ROW_SHIFT, ROW_SLOPE, ROW_COUNT };
+enum { ROW_MEAN, ROW_SCALE, ROW_BIAS, ROW_SHIFT, ROW_SLOPE, ROW_COUNT };
 enum { THREAD_ROWS = 2, BLOCK_ROWS = 2 };
 /* Rows of saved, one float per channel. The variance is the unbiased one. */
 enum { SAVED_MEAN, SAVED_INVERSE, SAVED_VARIANCE, SAVED_ROWS };
 
 struct norm {
+    const struct vector_kernel *vector;
     float epsilon, momentum;
-    bool relu;
+    bool relu, add;
     enum dtype dtype;
     int channels, lanes;           /* lanes: channels times the pixels side by side */
     int64_t row, lane_row;         /* floats of a row per channel and per lane, padded */
@@ -86,51 +88,56 @@ static void spread(const struct norm *norm, float *lanes, const float *channels)
         memcpy(lanes + side, channels, (size_t)norm->channels * sizeof(float));
 }
 
-static int min_lanes(int lanes, int64_t left)
+/* What all passes over a block have in common. */
+static struct norm_rows rows_of(const struct norm *norm, const struct norm_scratch *scratch)
 {
-    return left < lanes ? (int)left : lanes;
+    return (struct norm_rows){
+        .dtype = norm->dtype,
+        .lanes = norm->lanes,
+        .mean = scratch->row[ROW_MEAN],
+        .scale = scratch->row[ROW_SCALE],
+        .bias = scratch->row[ROW_BIAS],
+        .shift = scratch->row[ROW_SHIFT],
+        .slope = scratch->row[ROW_SLOPE],
+        .relu = norm->relu,
+    };
+}
+
+/* Runs a pass over this thread's blocks, the last one first: what was read last is still in the cache. */
+static void run_backwards(const struct norm *norm, struct norm_rows rows, void (*pass)(const struct norm_rows *rows))
+{
+    const int threads = omp_get_num_threads(), thread = omp_get_thread_num();
+    for (int b = own_begin(norm->block_count, thread + 1, threads) - 1;
+         b >= own_begin(norm->block_count, thread, threads); b--) {
+        rows.begin = b * norm->block;
+        rows.end = block_end(norm, b);
+        pass(&rows);
+    }
 }
 
 /* ---- statistics ---- */
 
-INLINE void add_values(enum dtype dtype, const void *x, int64_t begin, int64_t end, int lanes, float *restrict sum)
-{
-    for (int64_t i = begin; i < end; i += lanes) {
-        const int width = min_lanes(lanes, end - i);
-#pragma omp simd
-        for (int j = 0; j < width; j++)
-            sum[j] += lane_load(x, i + j, dtype);
-    }
-}
-
-INLINE void add_squares(enum dtype dtype, const void *x, int64_t begin, int64_t end, int lanes,
-                        const float *restrict mean, float *restrict sum)
-{
-    for (int64_t i = begin; i < end; i += lanes) {
-        const int width = min_lanes(lanes, end - i);
-#pragma omp simd
-        for (int j = 0; j < width; j++) {
-            const float deviation = lane_load(x, i + j, dtype) - mean[j];
-            sum[j] += deviation * deviation;
-        }
-    }
-}
-
 /* Leaves a block's mean and sum of squared deviations per channel. */
 static void block_statistics(const struct norm *norm, const struct norm_scratch *scratch, const void *x, int block)
 {
-    const int64_t begin = block * norm->block, end = block_end(norm, block);
     float *sum = thread_rows(norm, scratch), *mean = sum + norm->lane_row;
     float *block_mean = block_row(norm, scratch, block, 0);
+    const struct norm_rows rows = {.dtype = norm->dtype,
+                                   .lanes = norm->lanes,
+                                   .begin = block * norm->block,
+                                   .end = block_end(norm, block),
+                                   .x = x,
+                                   .mean = mean,
+                                   .sum = sum};
     memset(sum, 0, (size_t)norm->lanes * sizeof(float));
-    BY_DTYPE(norm->dtype, add_values, x, begin, end, norm->lanes, sum);
+    norm->vector->norm_sum(&rows);
     fold(norm, block_mean, sum);
-    const float count = (float)((end - begin) / norm->channels);
+    const float count = (float)((rows.end - rows.begin) / norm->channels);
     for (int c = 0; c < norm->channels; c++)
         block_mean[c] /= count;
     spread(norm, mean, block_mean);
     memset(sum, 0, (size_t)norm->lanes * sizeof(float));
-    BY_DTYPE(norm->dtype, add_squares, x, begin, end, norm->lanes, mean, sum);
+    norm->vector->norm_squares(&rows);
     fold(norm, block_row(norm, scratch, block, 1), sum);
 }
 
@@ -156,163 +163,60 @@ static void channel_statistics(const struct norm *norm, const struct norm_scratc
 
 /* ---- forward ---- */
 
-struct norm_forward {
-    const void *x, *addend;
-    void *y;
-    const float *mean, *scale, *shift;
-};
-
-INLINE void apply(enum dtype dtype, bool relu, bool add, const struct norm_forward *pass, int64_t begin, int64_t end,
-                  int lanes)
+static void channel_coefficients(const struct norm *norm, const struct norm_scratch *scratch,
+                                 const struct op_call *call, int channel)
 {
-    const void *const x = pass->x, *const addend = pass->addend;
-    void *const y = pass->y;
-    const float *const mean = pass->mean, *const scale = pass->scale, *const shift = pass->shift;
-    for (int64_t i = begin; i < end; i += lanes) {
-        const int width = min_lanes(lanes, end - i);
-#pragma omp simd
-        for (int j = 0; j < width; j++) {
-            float value = (lane_load(x, i + j, dtype) - mean[j]) * scale[j] + shift[j];
-            if (add)
-                value += lane_load(addend, i + j, dtype);
-            lane_store(y, i + j, dtype, relu ? lane_relu(value) : value);
-        }
+    float *saved = call->saved;
+    const float *weight = call->weight[0], *bias = call->weight[1];
+    const float *running_mean = call->weight[2], *running_var = call->weight[3];
+    if (call->training)
+        channel_statistics(norm, scratch, channel, saved);
+    const float mean = call->training ? saved[SAVED_MEAN * norm->row + channel] : running_mean[channel];
+    const float inverse = call->training ? saved[SAVED_INVERSE * norm->row + channel]
+                                         : (float)(1.0 / sqrt((double)running_var[channel] + (double)norm->epsilon));
+    for (int lane = channel; lane < norm->lanes; lane += norm->channels) {
+        scratch->row[ROW_MEAN][lane] = mean;
+        scratch->row[ROW_SCALE][lane] = weight[channel] * inverse;
+        scratch->row[ROW_BIAS][lane] = bias[channel];
     }
-}
-
-INLINE void apply_variant(enum dtype dtype, bool relu, const struct norm_forward *pass, int64_t begin, int64_t end,
-                          int lanes)
-{
-    if (relu && pass->addend)
-        apply(dtype, true, true, pass, begin, end, lanes);
-    else if (relu)
-        apply(dtype, true, false, pass, begin, end, lanes);
-    else if (pass->addend)
-        apply(dtype, false, true, pass, begin, end, lanes);
-    else
-        apply(dtype, false, false, pass, begin, end, lanes);
 }
 
 static int norm_forward(struct device *device, const struct op_call *call)
 {
     const struct norm *norm = call->state;
     const struct norm_scratch scratch = scratch_of(norm, call->scratch);
-    const float *weight = call->weight[0], *bias = call->weight[1];
-    const float *running_mean = call->weight[2], *running_var = call->weight[3];
-    float *saved = call->saved;
-    const struct norm_forward pass = {
-        call->in[0], call->in[1], call->out, scratch.row[ROW_MEAN], scratch.row[ROW_SCALE], scratch.row[ROW_SHIFT]};
+    struct norm_rows rows = rows_of(norm, &scratch);
+    rows.x = call->in[0];
+    rows.addend = norm->add ? call->in[1] : NULL;
+    rows.to = call->out;
 #pragma omp parallel num_threads(device->threads)
     {
-        if (call->training) {
+        const int threads = omp_get_num_threads(), thread = omp_get_thread_num();
+        for (int b = own_begin(norm->block_count, thread, threads);
+             call->training && b < own_begin(norm->block_count, thread + 1, threads); b++)
+            block_statistics(norm, &scratch, call->in[0], b);
+#pragma omp barrier
 #pragma omp for schedule(static)
-            for (int b = 0; b < norm->block_count; b++)
-                block_statistics(norm, &scratch, call->in[0], b);
-        }
-#pragma omp for schedule(static)
-        for (int c = 0; c < norm->channels; c++) {
-            if (call->training)
-                channel_statistics(norm, &scratch, c, saved);
-            const float mean = call->training ? saved[SAVED_MEAN * norm->row + c] : running_mean[c];
-            const float inverse = call->training ? saved[SAVED_INVERSE * norm->row + c]
-                                                 : (float)(1.0 / sqrt((double)running_var[c] + (double)norm->epsilon));
-            for (int lane = c; lane < norm->lanes; lane += norm->channels) {
-                scratch.row[ROW_MEAN][lane] = mean;
-                scratch.row[ROW_SCALE][lane] = weight[c] * inverse;
-                scratch.row[ROW_SHIFT][lane] = bias[c];
-            }
-        }
-#pragma omp for schedule(static)
-        for (int b = 0; b < norm->block_count; b++)
-            BY_DTYPE(norm->dtype, apply_variant, norm->relu, &pass, b * norm->block, block_end(norm, b), norm->lanes);
+        for (int c = 0; c < norm->channels; c++)
+            channel_coefficients(norm, &scratch, call, c);
+        run_backwards(norm, rows, norm->vector->norm_apply);
     }
     return OK;
 }
 
 /* ---- backward ---- */
 
-struct norm_backward {
-    const void *x, *y, *dy;
-    void *dx, *addend_grad; /* either may be NULL */
-    const float *mean, *scale, *shift, *slope;
-};
-
-/* Sums of the gradient, and of the gradient times the deviation; writes the addend's gradient if there is one. */
-INLINE void add_grads(enum dtype dtype, bool relu, bool add, const struct norm_backward *pass, int64_t begin,
-                      int64_t end, int lanes, float *restrict sum, float *restrict product)
+static void block_grads(const struct norm *norm, const struct norm_scratch *scratch, struct norm_rows rows, int block)
 {
-    const void *const x = pass->x, *const y = pass->y, *const dy = pass->dy;
-    void *const addend_grad = pass->addend_grad;
-    const float *const mean = pass->mean;
-    for (int64_t i = begin; i < end; i += lanes) {
-        const int width = min_lanes(lanes, end - i);
-#pragma omp simd
-        for (int j = 0; j < width; j++) {
-            float grad = lane_load(dy, i + j, dtype);
-            if (relu)
-                grad = lane_relu_grad(lane_load(y, i + j, dtype), grad);
-            if (add)
-                lane_store(addend_grad, i + j, dtype, grad);
-            sum[j] += grad;
-            product[j] += grad * (lane_load(x, i + j, dtype) - mean[j]);
-        }
-    }
-}
-
-INLINE void add_grads_variant(enum dtype dtype, bool relu, const struct norm_backward *pass, int64_t begin, int64_t end,
-                              int lanes, float *sum, float *product)
-{
-    if (relu && pass->addend_grad)
-        add_grads(dtype, true, true, pass, begin, end, lanes, sum, product);
-    else if (relu)
-        add_grads(dtype, true, false, pass, begin, end, lanes, sum, product);
-    else if (pass->addend_grad)
-        add_grads(dtype, false, true, pass, begin, end, lanes, sum, product);
-    else
-        add_grads(dtype, false, false, pass, begin, end, lanes, sum, product);
-}
-
-/* dx = scale * (grad - shift - (x - mean) * slope); grad comes from the addend's gradient where that was written. */
-INLINE void input_grads(enum dtype dtype, bool relu, const struct norm_backward *pass, int64_t begin, int64_t end,
-                        int lanes)
-{
-    const void *const x = pass->x, *const y = pass->y;
-    const void *const dy = pass->addend_grad ? pass->addend_grad : pass->dy;
-    void *const dx = pass->dx;
-    const float *const mean = pass->mean, *const scale = pass->scale, *const shift = pass->shift,
-                       *const slope = pass->slope;
-    for (int64_t i = begin; i < end; i += lanes) {
-        const int width = min_lanes(lanes, end - i);
-#pragma omp simd
-        for (int j = 0; j < width; j++) {
-            float grad = lane_load(dy, i + j, dtype);
-            if (relu)
-                grad = lane_relu_grad(lane_load(y, i + j, dtype), grad);
-            const float deviation = lane_load(x, i + j, dtype) - mean[j];
-            lane_store(dx, i + j, dtype, scale[j] * (grad - shift[j] - deviation * slope[j]));
-        }
-    }
-}
-
-INLINE void input_grads_variant(enum dtype dtype, bool relu, const struct norm_backward *pass, int64_t begin,
-                                int64_t end, int lanes)
-{
-    if (relu && !pass->addend_grad)
-        input_grads(dtype, true, pass, begin, end, lanes);
-    else
-        input_grads(dtype, false, pass, begin, end, lanes);
-}
-
-static void block_grads(const struct norm *norm, const struct norm_scratch *scratch, const struct norm_backward *pass,
-                        int block)
-{
-    float *sum = thread_rows(norm, scratch), *product = sum + norm->lane_row;
-    memset(sum, 0, (size_t)norm->lanes * sizeof(float));
-    memset(product, 0, (size_t)norm->lanes * sizeof(float));
-    BY_DTYPE(norm->dtype, add_grads_variant, norm->relu, pass, block * norm->block, block_end(norm, block), norm->lanes,
-             sum, product);
-    fold(norm, block_row(norm, scratch, block, 0), sum);
-    fold(norm, block_row(norm, scratch, block, 1), product);
+    rows.begin = block * norm->block;
+    rows.end = block_end(norm, block);
+    rows.sum = thread_rows(norm, scratch);
+    rows.product = rows.sum + norm->lane_row;
+    memset(rows.sum, 0, (size_t)norm->lanes * sizeof(float));
+    memset(rows.product, 0, (size_t)norm->lanes * sizeof(float));
+    norm->vector->norm_grad_sums(&rows);
+    fold(norm, block_row(norm, scratch, block, 0), rows.sum);
+    fold(norm, block_row(norm, scratch, block, 1), rows.product);
 }
 
 /* The gradients of a channel's weight and bias, and what the second pass needs. */
@@ -324,45 +228,58 @@ static void channel_grads(const struct norm *norm, const struct norm_scratch *sc
         sum += (double)block_row(norm, scratch, b, 0)[channel];
         product += (double)block_row(norm, scratch, b, 1)[channel];
     }
-    const float *saved = call->saved, *weight = call->weight[0];
+    const float *saved = call->saved;
     const double inverse = (double)saved[SAVED_INVERSE * norm->row + channel], count = (double)norm->pixels;
     call->weight_grad[0][channel] = (float)(product * inverse);
     call->weight_grad[1][channel] = (float)sum;
     for (int lane = channel; lane < norm->lanes; lane += norm->channels) {
-        scratch->row[ROW_SCALE][lane] = (float)((double)weight[channel] * inverse);
         scratch->row[ROW_SHIFT][lane] = (float)(sum / count);
         scratch->row[ROW_SLOPE][lane] = (float)(product * inverse * inverse / count);
     }
+}
+
+/* The coefficients of the forward pass, to the bit. */
+static void restore_coefficients(const struct norm *norm, const struct norm_scratch *scratch,
+                                 const struct op_call *call)
+{
+    const float *mean = (const float *)call->saved + SAVED_MEAN * norm->row;
+    const float *inverse = (const float *)call->saved + SAVED_INVERSE * norm->row;
+    const float *weight = call->weight[0];
+    spread(norm, scratch->row[ROW_MEAN], mean);
+    spread(norm, scratch->row[ROW_BIAS], call->weight[1]);
+    for (int lane = 0; lane < norm->lanes; lane++)
+        scratch->row[ROW_SCALE][lane] = weight[lane % norm->channels] * inverse[lane % norm->channels];
 }
 
 static int norm_backward(struct device *device, const struct op_call *call)
 {
     const struct norm *norm = call->state;
     const struct norm_scratch scratch = scratch_of(norm, call->scratch);
-    const struct norm_backward pass = {call->in[0],
-                                       call->out,
-                                       call->out_grad,
-                                       call->in_grad[0],
-                                       call->in_grad[1],
-                                       scratch.row[ROW_MEAN],
-                                       scratch.row[ROW_SCALE],
-                                       scratch.row[ROW_SHIFT],
-                                       scratch.row[ROW_SLOPE]};
-    spread(norm, scratch.row[ROW_MEAN], (const float *)call->saved + SAVED_MEAN * norm->row);
+    struct norm_rows rows = rows_of(norm, &scratch), again;
+    rows.x = call->in[0];
+    rows.y = call->out;
+    rows.dy = call->out_grad;
+    rows.to = call->in_grad[0];
+    rows.addend_grad = call->in_grad[1];
+    rows.gate = !norm->relu ? GATE_NONE : norm->add ? GATE_OUT : GATE_VALUE;
+    again = rows;
+    if (rows.addend_grad) {
+        again.dy = rows.addend_grad;
+        again.gate = GATE_NONE;
+    }
+    restore_coefficients(norm, &scratch, call);
 #pragma omp parallel num_threads(device->threads)
     {
-#pragma omp for schedule(static)
-        for (int b = 0; b < norm->block_count; b++)
-            block_grads(norm, &scratch, &pass, b);
+        const int threads = omp_get_num_threads(), thread = omp_get_thread_num();
+        for (int b = own_begin(norm->block_count, thread, threads);
+             b < own_begin(norm->block_count, thread + 1, threads); b++)
+            block_grads(norm, &scratch, rows, b);
+#pragma omp barrier
 #pragma omp for schedule(static)
         for (int c = 0; c < norm->channels; c++)
             channel_grads(norm, &scratch, call, c);
-        if (pass.dx) {
-#pragma omp for schedule(static)
-            for (int b = 0; b < norm->block_count; b++)
-                BY_DTYPE(norm->dtype, input_grads_variant, norm->relu, &pass, b * norm->block, block_end(norm, b),
-                         norm->lanes);
-        }
+        if (call->in_grad[0])
+            run_backwards(norm, again, norm->vector->norm_grads);
     }
     return OK;
 }
@@ -403,9 +320,11 @@ static int norm_prepare(struct device *device, const struct op_desc *desc, void 
     int64_t rows = (BLOCK_VALUES + lanes - 1) / lanes;
     if (rows * sides < BLOCK_PIXELS)
         rows = BLOCK_PIXELS;
-    *norm = (struct norm){.epsilon = desc->params->norm.epsilon,
+    *norm = (struct norm){.vector = device->vector,
+                          .epsilon = desc->params->norm.epsilon,
                           .momentum = desc->params->norm.momentum,
                           .relu = desc->params->norm.relu,
+                          .add = desc->params->norm.add,
                           .dtype = desc->dtype,
                           .channels = in.c,
                           .lanes = lanes,

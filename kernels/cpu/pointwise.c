@@ -2,6 +2,7 @@
  * beyond the number of elements. */
 #include "kernels/common/dropout.h"
 #include "lanes.h"
+#include "vector.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,26 +33,12 @@ static int64_t piece_end(int64_t begin, int64_t count)
 
 /* ---- rectifier ---- */
 
-INLINE void relu_piece(enum dtype dtype, const void *x, void *y, int64_t begin, int64_t end)
-{
-#pragma omp simd
-    for (int64_t i = begin; i < end; i++)
-        lane_store(y, i, dtype, lane_relu(lane_load(x, i, dtype)));
-}
-
-INLINE void relu_grad_piece(enum dtype dtype, const void *y, const void *dy, void *dx, int64_t begin, int64_t end)
-{
-#pragma omp simd
-    for (int64_t i = begin; i < end; i++)
-        lane_store(dx, i, dtype, lane_relu_grad(lane_load(y, i, dtype), lane_load(dy, i, dtype)));
-}
-
 static int relu_forward(struct device *device, const struct op_call *call)
 {
     const struct pointwise *relu = call->state;
 #pragma omp parallel for schedule(static) num_threads(device->threads)
     for (int64_t begin = 0; begin < relu->count; begin += PIECE)
-        BY_DTYPE(relu->dtype, relu_piece, call->in[0], call->out, begin, piece_end(begin, relu->count));
+        device->vector->relu(relu->dtype, call->in[0], call->out, begin, piece_end(begin, relu->count));
     return OK;
 }
 
@@ -62,8 +49,8 @@ static int relu_backward(struct device *device, const struct op_call *call)
         return OK;
 #pragma omp parallel for schedule(static) num_threads(device->threads)
     for (int64_t begin = 0; begin < relu->count; begin += PIECE)
-        BY_DTYPE(relu->dtype, relu_grad_piece, call->out, call->out_grad, call->in_grad[0], begin,
-                 piece_end(begin, relu->count));
+        device->vector->relu_grad(relu->dtype, call->out, call->out_grad, call->in_grad[0], begin,
+                                  piece_end(begin, relu->count));
     return OK;
 }
 
@@ -76,19 +63,12 @@ const struct op_impl cpu_relu = {
 
 /* ---- addition ---- */
 
-INLINE void add_piece(enum dtype dtype, const void *a, const void *b, void *y, int64_t begin, int64_t end)
-{
-#pragma omp simd
-    for (int64_t i = begin; i < end; i++)
-        lane_store(y, i, dtype, lane_load(a, i, dtype) + lane_load(b, i, dtype));
-}
-
 static int add_forward(struct device *device, const struct op_call *call)
 {
     const struct pointwise *add = call->state;
 #pragma omp parallel for schedule(static) num_threads(device->threads)
     for (int64_t begin = 0; begin < add->count; begin += PIECE)
-        BY_DTYPE(add->dtype, add_piece, call->in[0], call->in[1], call->out, begin, piece_end(begin, add->count));
+        device->vector->add(add->dtype, call->in[0], call->in[1], call->out, begin, piece_end(begin, add->count));
     return OK;
 }
 

@@ -51,11 +51,11 @@ static bool never(void)
 
 /* Best first. */
 static const struct tile_set sets[] = {
-    {"AMX bf16", "amx", true, has_amx, tile_amx},
-    {"AVX-512 bf16", "avx512_bf16", true, has_bf16, tile_bf16},
-    {"AVX-512", "avx512", false, has_avx512, tile_avx512},
-    {"AVX2", "avx2", false, has_avx2, tile_avx2},
-    {"vectors of 128 bits", "plain", false, always, tile_plain},
+    {"AMX bf16", "amx", true, has_amx, tile_amx, vector_bf16},
+    {"AVX-512 bf16", "avx512_bf16", true, has_bf16, tile_bf16, vector_bf16},
+    {"AVX-512", "avx512", false, has_avx512, tile_avx512, vector_avx512},
+    {"AVX2", "avx2", false, has_avx2, tile_avx2, vector_avx2},
+    {"vectors of 128 bits", "plain", false, always, tile_plain, vector_plain},
 };
 
 static bool is_usable(const struct tile_set *set)
@@ -83,4 +83,11 @@ const struct tile_kernel *tile_kernel_of(const struct tile_set *set, enum dtype 
     while (!is_usable(set) || !set->kernel(dtype))
         set++;
     return set->kernel(dtype);
+}
+
+const struct vector_kernel *tile_vector_of(const struct tile_set *set)
+{
+    while (!set->there() || !set->vector())
+        set++;
+    return set->vector();
 }

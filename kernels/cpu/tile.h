@@ -6,7 +6,7 @@
  * Sums are fp32, added in the order of the steps. */
 #ifndef CPU_TILE_H
 #define CPU_TILE_H
-#include "cpu.h"
+#include "vector.h"
 
 enum { TILE = 16, BLOCK = 2 * TILE, TILE_BYTES = 1024, STEP_BYTES = 64 };
 
@@ -60,6 +60,7 @@ struct tile_set {
     bool multiplies_bf16;
     bool (*there)(void); /* on this CPU */
     const struct tile_kernel *(*kernel)(enum dtype dtype);
+    const struct vector_kernel *(*vector)(void);
 };
 
 /* The best set that this CPU has and EVENKEEL_CPU permits. An unknown name there is an error. */
@@ -67,6 +68,9 @@ int tile_best_set(const struct tile_set **set);
 
 /* The kernel of a set for a dtype, or that of the best set below it which has one: never NULL in fp32 and bf16. */
 const struct tile_kernel *tile_kernel_of(const struct tile_set *set, enum dtype dtype);
+
+/* The set's loops over tensors, or those of the best set below it which has some. */
+const struct vector_kernel *tile_vector_of(const struct tile_set *set);
 
 const struct tile_kernel *tile_amx(enum dtype dtype);
 const struct tile_kernel *tile_bf16(enum dtype dtype);

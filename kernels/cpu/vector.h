@@ -1,0 +1,51 @@
+/* vector: loops over whole tensors, compiled once for each instruction set, as tiles are (tile.h): the table of them.
+ * Private to kernels/cpu/. Every set gives the same bits in fp32; in bf16 sets that round by an instruction flush numbers
+ * below 2^-126 to 0. */
+#ifndef CPU_VECTOR_H
+#define CPU_VECTOR_H
+#include "cpu.h"
+
+struct pool;
+
+/* How the gradient passes the rectifier behind a normalisation: everywhere; by the sign of the output, computed again from
+ * x; by that of the output as it lies there. */
+enum norm_gate { GATE_NONE, GATE_VALUE, GATE_OUT };
+
+/* A pass over numbers [begin, end) of a normalisation's tensors, in rows of `lanes`. Arrays of floats are per lane. */
+struct norm_rows {
+    enum dtype dtype;
+    int lanes;
+    int64_t begin, end;
+    const void *x, *addend, *y, *dy; /* NULL where there is none */
+    void *to, *addend_grad;          /* likewise */
+    const float *mean, *scale, *bias, *shift, *slope;
+    float *sum, *product; /* added to */
+    bool relu;
+    enum norm_gate gate;
+};
+
+struct vector_kernel {
+    /* sum += x; sum += (x - mean)^2. */
+    void (*norm_sum)(const struct norm_rows *rows);
+    void (*norm_squares)(const struct norm_rows *rows);
+    /* to = relu?((x - mean) * scale + bias + addend?) */
+    void (*norm_apply)(const struct norm_rows *rows);
+    /* grad = gate?(dy): sum += grad, product += grad * (x - mean), addend_grad = grad where wanted. */
+    void (*norm_grad_sums)(const struct norm_rows *rows);
+    /* to = scale * (grad - shift - (x - mean) * slope) */
+    void (*norm_grads)(const struct norm_rows *rows);
+    /* A row of an image's outputs; of its input's gradient, or where windows lie apart what is below a row of outputs. */
+    void (*pool_forward)(const struct pool *pool, const struct op_call *call, int image, int row);
+    void (*pool_backward)(const struct pool *pool, const struct op_call *call, int image, int row);
+    /* Elements [begin, end). */
+    void (*relu)(enum dtype dtype, const void *x, void *y, int64_t begin, int64_t end);
+    void (*relu_grad)(enum dtype dtype, const void *y, const void *dy, void *dx, int64_t begin, int64_t end);
+    void (*add)(enum dtype dtype, const void *a, const void *b, void *y, int64_t begin, int64_t end);
+};
+
+/* NULL: not compiled in. */
+const struct vector_kernel *vector_bf16(void);
+const struct vector_kernel *vector_avx512(void);
+const struct vector_kernel *vector_avx2(void);
+const struct vector_kernel *vector_plain(void);
+#endif

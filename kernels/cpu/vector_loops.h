@@ -1,0 +1,17 @@
+/* vector_loops: all loops over tensors (vector.h), for the instruction set of the file that includes this. */
+#include "vector_norm.h"
+#include "vector_pointwise.h"
+#include "vector_pool.h"
+
+static const struct vector_kernel loops = {
+    .norm_sum = norm_sum,
+    .norm_squares = norm_squares,
+    .norm_apply = norm_apply,
+    .norm_grad_sums = norm_grad_sums,
+    .norm_grads = norm_grads,
+    .pool_forward = pool_forward,
+    .pool_backward = pool_backward,
+    .relu = relu,
+    .relu_grad = relu_grad,
+    .add = add,
+};
