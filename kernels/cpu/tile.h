@@ -50,6 +50,8 @@ struct tile_kernel {
     /* Rows of 16 * tiles numbers, from_bytes apart, to right factors: one tile's rows one after another, those of the
      * next tile to_apart after them. In bf16 count is even. */
     void (*fill)(char *to, ptrdiff_t to_apart, const char *from, ptrdiff_t from_bytes, int count, int tiles);
+    /* A bare loop of the instructions that multiply, some milliseconds long: floating-point operations done. */
+    double (*peak)(void);
     /* 16 rows of sums, depth columns wide and BLOCK apart, to the transpose's tile of weights, in fp32. */
     void (*lay)(float *to, const float *sums);
 };

@@ -89,20 +89,34 @@ static void amx_multiply(const struct tile_product *product)
         multiply(product, false, false);
 }
 
+/* Four sums, two left and two right factors, each loaded from the first cache once a turn. */
+static double amx_peak(void)
+{
+    enum { TURNS = 50000 };
+    static const char factors[4 * TILE_BYTES] __attribute__((aligned(TILE_BYTES)));
+    amx_begin();
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+    for (int i = 0; i < TURNS; i++) {
+        _tile_loadd(4, factors, STEP_BYTES);
+        _tile_loadd(6, factors + TILE_BYTES, STEP_BYTES);
+        _tile_dpbf16ps(0, 4, 6);
+        _tile_loadd(7, factors + 2 * TILE_BYTES, STEP_BYTES);
+        _tile_dpbf16ps(1, 4, 7);
+        _tile_loadd(5, factors + 3 * TILE_BYTES, STEP_BYTES);
+        _tile_dpbf16ps(2, 5, 6);
+        _tile_dpbf16ps(3, 5, 7);
+    }
+    amx_end();
+    return 2.0 * 4 * TILE * TILE * BLOCK * TURNS;
+}
+
 const struct tile_kernel *tile_amx(enum dtype dtype)
 {
-    static const struct tile_kernel kernel = {
-        .dtype = DT_BF16,
-        .depth = BLOCK,
-        .begin = amx_begin,
-        .end = amx_end,
-        .multiply = amx_multiply,
-        .store = tile_bf16_store,
-        .transpose = shuffle_transpose,
-        .turn = shuffle_turn,
-        .fill = shuffle_fill,
-        .lay = shuffle_lay,
-    };
+    static const struct tile_kernel kernel =
+        TILE_KERNEL_SHUFFLED(amx_begin, amx_end, amx_multiply, tile_bf16_store, amx_peak);
     return dtype == DT_BF16 ? &kernel : NULL;
 }
 #else

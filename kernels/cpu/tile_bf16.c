@@ -36,20 +36,15 @@ void tile_bf16_store(const struct tile_store *store)
     }
 }
 
+static double peak(void)
+{
+    return rows_peak(2);
+}
+
 const struct tile_kernel *tile_bf16(enum dtype dtype)
 {
-    static const struct tile_kernel kernel = {
-        .dtype = DT_BF16,
-        .depth = BLOCK,
-        .begin = rows_nothing,
-        .end = rows_nothing,
-        .multiply = multiply,
-        .store = tile_bf16_store,
-        .transpose = shuffle_transpose,
-        .turn = shuffle_turn,
-        .fill = shuffle_fill,
-        .lay = shuffle_lay,
-    };
+    static const struct tile_kernel kernel =
+        TILE_KERNEL_SHUFFLED(rows_nothing, rows_nothing, multiply, tile_bf16_store, peak);
     return dtype == DT_BF16 ? &kernel : NULL;
 }
 #else

@@ -141,6 +141,34 @@ INLINE void rows_multiply_pairs(const struct tile_product *product)
     rows_multiply(product, true, true);
 }
 
+/* ---- what they could come to ---- */
+
+/* Multiply-adds of registers, as many chains as hide their latency; words: products of a lane. */
+INLINE double rows_peak(int words)
+{
+    enum { CHAINS = 12, TURNS = 500000 };
+    const lanes factor = SPLAT(0.999f);
+    lanes sum[CHAINS], total = {0};
+    UNROLL
+    for (int c = 0; c < CHAINS; c++)
+        sum[c] = SPLAT((float)c);
+    for (int i = 0; i < TURNS; i++) {
+        UNROLL
+        for (int c = 0; c < CHAINS; c++)
+            sum[c] = MULTIPLY_ADD(sum[c], factor, factor);
+    }
+    for (int c = 0; c < CHAINS; c++)
+        total += sum[c];
+    volatile float kept = total[0]; /* what would else not be computed */
+    (void)kept;
+    return 2.0 * words * LANES * CHAINS * TURNS;
+}
+
+INLINE double rows_peak_words(void)
+{
+    return rows_peak(1);
+}
+
 /* ---- what is around them ---- */
 
 INLINE void rows_store(enum dtype dtype, const struct tile_store *store)
@@ -230,12 +258,13 @@ INLINE void rows_lay_bf16(float *to, const float *sums)
 #define TILE_KERNEL_F32(multiply_)                                                                                     \
     {                                                                                                                  \
         .dtype = DT_F32, .depth = TILE, .begin = rows_nothing, .end = rows_nothing, .multiply = multiply_,             \
-        .store = rows_store_f32, .transpose = rows_transpose_f32, .fill = rows_fill_f32, .lay = rows_lay_f32           \
+        .store = rows_store_f32, .transpose = rows_transpose_f32, .fill = rows_fill_f32, .peak = rows_peak_words,       \
+        .lay = rows_lay_f32                                                                                            \
     }
 #define TILE_KERNEL_BF16(multiply_)                                                                                    \
     {                                                                                                                  \
         .dtype = DT_BF16, .depth = BLOCK, .begin = rows_nothing, .end = rows_nothing, .multiply = multiply_,           \
         .store = rows_store_bf16, .transpose = rows_transpose_bf16, .turn = rows_turn, .fill = rows_fill_bf16,         \
-        .lay = rows_lay_bf16                                                                                           \
+        .peak = rows_peak_words, .lay = rows_lay_bf16                                                                                           \
     }
 #endif
