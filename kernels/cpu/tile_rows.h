@@ -108,7 +108,7 @@ INLINE void add_all_rows(const struct tile_product *product, int rows, struct so
     }
 }
 
-INLINE void rows_multiply(const struct tile_product *product, bool deep_adjacent, bool pairs)
+INLINE void multiply_steps(const struct tile_product *product, bool deep_adjacent, bool pairs)
 {
     struct tile_product part = *product;
     for (; part.columns > 0; part.columns -= MOST_TILES) {
@@ -126,6 +126,23 @@ INLINE void rows_multiply(const struct tile_product *product, bool deep_adjacent
         part.right += part.right_apart;
         part.sums += TILE;
     }
+}
+
+/* Steps whose factors, 4 KiB each, stay in the first cache while they are read for one part of the rows after another. */
+enum { NEAR_STEPS = 8 };
+
+INLINE void rows_multiply(const struct tile_product *product, bool deep_adjacent, bool pairs)
+{
+    struct tile_product part = *product;
+    int left = product->steps;
+    do {
+        part.steps = left < NEAR_STEPS ? left : NEAR_STEPS;
+        multiply_steps(&part, deep_adjacent, pairs);
+        left -= part.steps;
+        part.left_offset += part.steps;
+        part.right_offset += part.steps;
+        part.add = true;
+    } while (left > 0);
 }
 
 INLINE void rows_multiply_f32(const struct tile_product *product)
