@@ -1,25 +1,26 @@
 /* flat: element-wise work on flat arrays that is not part of the update: accumulate, lower, blend, swap, and the search
  * for non-finite values. Knows nothing of what the arrays mean. */
-#include "cpu.h"
 #include "kernels/common/bf16.h"
 #include "kernels/common/optimizer.h"
+#include "vector.h"
 #include <assert.h>
+#include <string.h>
+
+/* Elements per task of a parallel loop: a multiple of every vector width. */
+enum { PIECE = 16384 };
 
 int cpu_accumulate(struct device *device, void *to, const void *from, int64_t count, enum dtype dtype, bool first)
 {
     assert(dtype == DT_F32 || dtype == DT_BF16);
-    if (dtype == DT_F32) {
-        float *sum = to;
-        const float *part = from;
-#pragma omp parallel for simd schedule(static) num_threads(device->threads)
-        for (int64_t i = 0; i < count; i++)
-            sum[i] = first ? part[i] : sum[i] + part[i];
-    } else {
-        uint16_t *sum = to;
-        const uint16_t *part = from;
-#pragma omp parallel for simd schedule(static) num_threads(device->threads)
-        for (int64_t i = 0; i < count; i++)
-            sum[i] = first ? part[i] : bf16_from_float(bf16_to_float(sum[i]) + bf16_to_float(part[i]));
+    const size_t bytes = dtype_bytes(dtype);
+#pragma omp parallel for schedule(static) num_threads(device->threads)
+    for (int64_t begin = 0; begin < count; begin += PIECE) {
+        const int64_t end = begin + PIECE < count ? begin + PIECE : count;
+        if (first)
+            memcpy((char *)to + (size_t)begin * bytes, (const char *)from + (size_t)begin * bytes,
+                   (size_t)(end - begin) * bytes);
+        else
+            device->vector->add(dtype, to, from, to, begin, end);
     }
     return OK;
 }
