@@ -6,6 +6,7 @@
 #include "cpu.h"
 
 struct pool;
+struct depthwise;
 
 /* How the gradient passes the rectifier behind a normalisation: everywhere; by the sign of the output, computed again from
  * x; by that of the output as it lies there. */
@@ -41,6 +42,9 @@ struct vector_kernel {
     void (*relu)(enum dtype dtype, const void *x, void *y, int64_t begin, int64_t end);
     void (*relu_grad)(enum dtype dtype, const void *y, const void *dy, void *dx, int64_t begin, int64_t end);
     void (*add)(enum dtype dtype, const void *a, const void *b, void *y, int64_t begin, int64_t end);
+    /* A row of outputs, or backward of the input's gradient; adds a slice to the sums of the weights' gradient. */
+    void (*depthwise_row)(const struct depthwise *layer, const struct op_call *call, bool backward, int image, int row);
+    void (*depthwise_slice)(const struct depthwise *layer, const struct op_call *call, float *sums, int slice);
 };
 
 /* NULL: not compiled in. */

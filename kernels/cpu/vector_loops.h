@@ -1,4 +1,5 @@
 /* vector_loops: all loops over tensors (vector.h), for the instruction set of the file that includes this. */
+#include "vector_depthwise.h"
 #include "vector_norm.h"
 #include "vector_pointwise.h"
 #include "vector_pool.h"
@@ -14,4 +15,6 @@ static const struct vector_kernel loops = {
     .relu = relu,
     .relu_grad = relu_grad,
     .add = add,
+    .depthwise_row = depthwise_row,
+    .depthwise_slice = depthwise_slice,
 };

@@ -19,6 +19,18 @@ typedef uint32_t vector_bits __attribute__((vector_size(VECTOR * sizeof(uint32_t
 typedef uint16_t vector_half __attribute__((vector_size(VECTOR * sizeof(uint16_t))));
 typedef uint8_t vector_byte __attribute__((vector_size(VECTOR)));
 
+/* a * b + c, rounded once where there is an instruction for it. */
+INLINE vector vector_multiply_add(vector a, vector b, vector c)
+{
+#if defined(VECTOR_AVX512)
+    return (vector)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+#elif defined(VECTOR_AVX2)
+    return (vector)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#else
+    return a * b + c;
+#endif
+}
+
 /* ---- conditions ---- */
 
 #ifdef VECTOR_AVX512
