@@ -1,7 +1,7 @@
 /* vector_avx2: loops over tensors in vectors of eight, by AVX2. See vector.h. */
 #include "vector.h"
 
-#ifdef __AVX2__
+#if defined(__AVX2__) && defined(__FMA__)
 #define VECTOR_AVX2
 #include "vector_loops.h"
 
