@@ -14,6 +14,7 @@ enum {
     GRAD_POSITIONS = 512,       /* grid positions of a unit, about */
     CHUNK_BYTES = 640 << 10,    /* of a task's sums, at most, unless it has but one block */
     CHUNK_BLOCKS = 8,           /* at most */
+    UNIT_CHUNKS = 8,            /* of a single unit, at least */
     TASKS = 16,                 /* as many at least, where there are images to slice */
     SLICES_BYTES = 8 << 20,     /* of all slices' sums, at most */
     BLOCK_SUMS = BLOCK * BLOCK, /* floats */
@@ -237,12 +238,12 @@ static void add_unit(struct task *task, int number, int next)
 static void run_task(const struct grad_run *run, int number)
 {
     const struct direct_grad *grad = &run->direct->grad;
-    const int slice = number / grad->chunks, first = number % grad->chunks * grad->chunk_blocks;
-    const int left = grad->number_blocks - first;
+    const int slice = number / grad->chunks, chunk = number % grad->chunks;
+    const int first = own_begin(grad->number_blocks, chunk, grad->chunks);
     const int64_t block_sums = (int64_t)grad->column_blocks * grad->taps * BLOCK_SUMS;
     char *memory = run->scratch + (size_t)omp_get_thread_num() * grad->thread_bytes;
     struct task task = {
-        .run = run, .first_block = first, .blocks = left < grad->chunk_blocks ? left : grad->chunk_blocks};
+        .run = run, .first_block = first, .blocks = own_begin(grad->number_blocks, chunk + 1, grad->chunks) - first};
     task.entries = memory;
     task.filled = task.entries + grad->entries_bytes;
     task.rows = task.filled + grad->right_bytes;
@@ -315,9 +316,13 @@ static void divide(struct direct_grad *grad)
     const size_t block_bytes = (size_t)grad->column_blocks * (size_t)grad->taps * BLOCK_SUMS * sizeof(float);
     const int fitting = (int)(CHUNK_BYTES / block_bytes);
     grad->chunk_blocks = fitting < 1 ? 1 : fitting > CHUNK_BLOCKS ? CHUNK_BLOCKS : fitting;
-    if (grad->window.kind == PACK_WINDOWS || grad->chunk_blocks > grad->number_blocks)
-        grad->chunk_blocks = grad->number_blocks;
     grad->chunks = ceil_div(grad->number_blocks, grad->chunk_blocks);
+    /* A single unit leaves nothing else to divide. */
+    if (units == 1 && grad->chunks < UNIT_CHUNKS)
+        grad->chunks = UNIT_CHUNKS < grad->number_blocks ? UNIT_CHUNKS : grad->number_blocks;
+    if (grad->window.kind == PACK_WINDOWS)
+        grad->chunks = 1;
+    grad->chunk_blocks = ceil_div(grad->number_blocks, grad->chunks);
     grad->sums_bytes = (size_t)grad->number_blocks * block_bytes;
     const int wanted = ceil_div(TASKS, grad->chunks), affordable = (int)(SLICES_BYTES / grad->sums_bytes);
     grad->slices = wanted < affordable ? wanted : affordable;
