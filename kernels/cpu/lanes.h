@@ -22,26 +22,12 @@ INLINE void lane_store(void *values, int64_t i, enum dtype dtype, float value)
         ((uint16_t *)values)[i] = bf16_from_float(value);
 }
 
-/* max(value, 0) as torch has it: NaN stays. */
-INLINE float lane_relu(float value)
-{
-    return value <= 0.0f ? 0.0f : value;
-}
-
-/* The gradient that passes through it, from the output. */
-INLINE float lane_relu_grad(float out, float grad)
-{
-    return out <= 0.0f ? 0.0f : grad;
-}
-
 /* Sixteen channels at a time, as gcc's and clang's vector types: for loops whose state must stay in registers. Passed
  * by pointer, since passing such a vector by value is not the same on every x86. */
 enum { VEC = 16 };
 typedef float vec __attribute__((vector_size(VEC * sizeof(float))));
-typedef int32_t vec_int __attribute__((vector_size(VEC * sizeof(int32_t))));
 typedef uint32_t vec_bits __attribute__((vector_size(VEC * sizeof(uint32_t))));
 typedef uint16_t vec_half __attribute__((vector_size(VEC * sizeof(uint16_t))));
-typedef uint8_t vec_byte __attribute__((vector_size(VEC)));
 
 /* Copies one vector's worth, or the few elements that are left. */
 INLINE void vec_copy(void *to, const void *from, int width, size_t each)
@@ -50,17 +36,6 @@ INLINE void vec_copy(void *to, const void *from, int width, size_t each)
         memcpy(to, from, VEC * each);
     else
         memcpy(to, from, (size_t)width * each);
-}
-
-/* In two steps: gcc takes elements one by one where the width changes fourfold. */
-INLINE void vec_from_bytes(vec_int *to, const vec_byte *from)
-{
-    *to = __builtin_convertvector(__builtin_convertvector(*from, vec_half), vec_int);
-}
-
-INLINE void vec_to_bytes(vec_byte *to, const vec_int *from)
-{
-    *to = __builtin_convertvector(__builtin_convertvector(*from, vec_half), vec_byte);
 }
 
 /* Elements from width on are 0. */

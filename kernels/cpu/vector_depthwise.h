@@ -1,5 +1,7 @@
 /* vector_depthwise: the loops of depthwise convolution (vector.h): channels in vectors, several pixels at a time, whose
  * sums stay in registers and share the weights that are read. */
+#ifndef CPU_VECTOR_DEPTHWISE_H
+#define CPU_VECTOR_DEPTHWISE_H
 #include "depthwise.h"
 #include "vector_register.h"
 
@@ -194,3 +196,4 @@ static void depthwise_slice(const struct depthwise *layer, const struct op_call 
     const struct depthwise own = *layer;
     BY_DTYPE(own.dtype, add_slice, &own, call, sums, slice);
 }
+#endif

@@ -1,4 +1,6 @@
 /* vector_loops: all loops over tensors (vector.h), for the instruction set of the file that includes this. */
+#ifndef CPU_VECTOR_LOOPS_H
+#define CPU_VECTOR_LOOPS_H
 #include "vector_depthwise.h"
 #include "vector_norm.h"
 #include "vector_pointwise.h"
@@ -18,3 +20,4 @@ static const struct vector_kernel loops = {
     .depthwise_row = depthwise_row,
     .depthwise_slice = depthwise_slice,
 };
+#endif

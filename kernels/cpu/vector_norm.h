@@ -1,5 +1,7 @@
 /* vector_norm: the loops of batch normalisation (vector.h), lane by lane and row after row, so that sums do not depend on
  * the width of registers. */
+#ifndef CPU_VECTOR_NORM_H
+#define CPU_VECTOR_NORM_H
 #include "vector.h"
 #include "vector_register.h"
 
@@ -184,3 +186,4 @@ static void norm_grads(const struct norm_rows *pass)
     else
         NORM_BY_DTYPE(GRADS, pass);
 }
+#endif

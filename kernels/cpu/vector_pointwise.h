@@ -1,4 +1,6 @@
 /* vector_pointwise: the loops of the rectifier and of addition (vector.h). */
+#ifndef CPU_VECTOR_POINTWISE_H
+#define CPU_VECTOR_POINTWISE_H
 #include "vector.h"
 #include "vector_register.h"
 
@@ -51,3 +53,4 @@ static void add(enum dtype dtype, const void *a, const void *b, void *y, int64_t
 {
     POINTWISE(dtype, begin, end, add_one, a, b, y);
 }
+#endif

@@ -1,5 +1,7 @@
 /* vector_pool: the loops of pooling (vector.h). Channels in vectors. The backward pass gathers, for every input pixel,
  * from the windows that cover it; where windows lie apart it writes each window's pixels, and those in none. */
+#ifndef CPU_VECTOR_POOL_H
+#define CPU_VECTOR_POOL_H
 #include "pool.h"
 #include "vector_register.h"
 #include <math.h>
@@ -97,25 +99,22 @@ INLINE void max_grad_channels(enum dtype dtype, int vecs, int width, const struc
         vector_store(call->in_grad[0], pixel(pool->in, n, ih, iw) + c + k * VECTOR, width, dtype, sum[k]);
 }
 
-/* Numbers that are only moved, as words of their size. */
-typedef uint32_t vector_word __attribute__((vector_size(VECTOR * sizeof(uint32_t))));
-
 INLINE void scatter_window(enum dtype dtype, int width, const struct pool *pool, const struct op_call *call,
                            int64_t from, int64_t to, int rows, int columns)
 {
     const size_t each = dtype == DT_F32 ? sizeof(float) : sizeof(uint16_t);
     const char *const grads = (const char *)call->out_grad + from * (int64_t)each;
     const vector_half taps = bytes_load_halves((const uint8_t *)call->saved + from, width);
-    const vector_word wide = __builtin_convertvector(taps, vector_word);
+    const vector_bits wide = __builtin_convertvector(taps, vector_bits);
     vector_half half = {0};
-    vector_word word = {0};
+    vector_bits word = {0};
     vector_move(dtype == DT_F32 ? (void *)&word : (void *)&half, grads, width, each);
     for (int h = 0; h < rows; h++)
         for (int w = 0; w < columns; w++) {
             const int tap = h * columns + w;
             char *const at = (char *)call->in_grad[0] + (to + ((int64_t)h * pool->in.w + w) * pool->in.c) * (int64_t)each;
             if (dtype == DT_F32) {
-                const vector_word kept = word & (vector_word)(wide == (uint32_t)tap);
+                const vector_bits kept = word & (vector_bits)(wide == (uint32_t)tap);
                 vector_move(at, &kept, width, each);
             } else {
                 const vector_half kept = half & (vector_half)(taps == (uint16_t)tap);
@@ -223,3 +222,4 @@ static void pool_backward(const struct pool *pool, const struct op_call *call, i
     else
         BY_DTYPE(own.dtype, backward_row, &own, &own_call, image, row);
 }
+#endif

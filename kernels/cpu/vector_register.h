@@ -1,6 +1,8 @@
 /* vector_register: numbers side by side in a register, read and written as fp32 or bf16. What includes it defines
  * VECTOR_AVX512 (with VECTOR_BF16: it rounds to bf16 itself) or VECTOR_AVX2, or neither for vectors of 128 bits.
  * Private to kernels/cpu/. */
+#ifndef CPU_VECTOR_REGISTER_H
+#define CPU_VECTOR_REGISTER_H
 #include "lanes.h"
 #if defined(VECTOR_AVX512) || defined(VECTOR_AVX2)
 #include <immintrin.h>
@@ -180,3 +182,4 @@ INLINE vector_int bytes_load(const uint8_t *from, int width)
 {
     return __builtin_convertvector(bytes_load_halves(from, width), vector_int);
 }
+#endif
