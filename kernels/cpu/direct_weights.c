@@ -22,6 +22,28 @@ static int64_t place(const struct direct *direct, int filter, int64_t deep)
            tile_index(kernel, (int)(deep % kernel->depth), filter % TILE);
 }
 
+/* Either way between the layouts: numbers of a filter's tap that lie in one step at a time. */
+static void move_weights(const struct direct *direct, float *own, float *canonical, bool packs)
+{
+    const int depth = direct->kernel->depth, taps = direct->pack_taps, channels = direct->pack_channels;
+    for (int filter = 0; filter < direct->groups * direct->out.c; filter++, canonical += (int64_t)channels * taps)
+        for (int t = 0; t < taps; t++)
+            for (int c = 0, end; c < channels; c = end) {
+                const int64_t deep = (int64_t)t * direct->tap_stride + c;
+                const int within = (int)(deep % depth), left = channels - c;
+                float *const step = own + place(direct, filter, deep - within);
+                end = c + (left < depth - within ? left : depth - within);
+                for (int i = c; i < end; i++) {
+                    float *const ours = step + tile_index(direct->kernel, within + i - c, 0);
+                    float *const theirs = canonical + (int64_t)i * taps + t;
+                    if (packs)
+                        *ours = *theirs;
+                    else
+                        *theirs = *ours;
+                }
+            }
+}
+
 void direct_pack(const void *state, int weight, float *own, const float *canonical)
 {
     const struct direct *direct = state;
@@ -30,23 +52,16 @@ void direct_pack(const void *state, int weight, float *own, const float *canonic
         return;
     }
     memset(own, 0, (size_t)(direct_weight_count(direct) * direct->groups) * sizeof(float));
-    for (int filter = 0; filter < direct->groups * direct->out.c; filter++)
-        for (int c = 0; c < direct->pack_channels; c++)
-            for (int t = 0; t < direct->pack_taps; t++)
-                own[place(direct, filter, (int64_t)t * direct->tap_stride + c)] = *canonical++;
+    move_weights(direct, own, (float *)(uintptr_t)canonical, true);
 }
 
 void direct_unpack(const void *state, int weight, float *canonical, const float *own)
 {
     const struct direct *direct = state;
-    if (weight > 0) {
+    if (weight > 0)
         memcpy(canonical, own, (size_t)(direct->groups * direct->out.c) * sizeof(float));
-        return;
-    }
-    for (int filter = 0; filter < direct->groups * direct->out.c; filter++)
-        for (int c = 0; c < direct->pack_channels; c++)
-            for (int t = 0; t < direct->pack_taps; t++)
-                *canonical++ = own[place(direct, filter, (int64_t)t * direct->tap_stride + c)];
+    else
+        move_weights(direct, (float *)(uintptr_t)own, canonical, false);
 }
 
 /* ---- for the pass by data ---- */
