@@ -173,6 +173,7 @@ struct op_needs {
     bool rectifies;  /* forward leaves what the rectifier after it makes, instead of its own out */
     bool takes_norm; /* backward also does all of norm_before's but the last pass over its values; in_grad[0] is then
                         the gradient behind the rectifier */
+    bool adds_grad;  /* backward can add in_grad[0] to what lies there, the gradient by another reader of that input */
 };
 
 /* What a pass writes overlaps nothing else that it reads or writes: an input's gradient is never in place of out_grad.
@@ -182,7 +183,7 @@ struct op_call {
     void *scratch, *saved;
     const void *in[OP_MAX_IN];
     void *out;
-    void *in_grad[OP_MAX_IN]; /* overwritten; NULL: not wanted */
+    void *in_grad[OP_MAX_IN]; /* overwritten, unless adds_grad; NULL: not wanted */
     const void *out_grad;
     void *weight[OP_MAX_WEIGHTS];       /* states (running statistics) are always fp32 and written by commit only */
     float *weight_grad[OP_MAX_WEIGHTS]; /* overwritten; NULL for states */
@@ -195,6 +196,7 @@ struct op_call {
     const struct op_call *takes;        /* and the other side of that: the normalisation's call */
     const struct op_call *rectifies;    /* the rectifier's call, whose out forward writes instead of this one's */
     const struct op_call *rectified_by; /* and the other side of that */
+    bool adds_grad; /* in_grad[0] is added to what lies there */
     bool apart; /* every forward pass writes its own out all the same: somebody looks at what lies between */
 };
 

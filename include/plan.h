@@ -63,8 +63,8 @@ struct plan_value {
     size_t grad_offset;   /* activations that want a gradient */
 };
 
-/* A value read by several nodes: the first in backward order writes the gradient, each further one writes here and is
- * added. */
+/* A value read by several nodes: the first in backward order writes the gradient, each further one adds to it
+ * (plan_join.adds), or writes here and is added. */
 struct plan_sum {
     int node, slot, value;
     size_t offset;
@@ -73,6 +73,7 @@ struct plan_sum {
 /* Which normalisations a node does work of, and which rectifier (op_needs); -1: none. */
 struct plan_join {
     int gives_sums_to, takes, rectifies;
+    bool adds; /* it adds its first input's gradient to that of a reader before it in backward order */
 };
 
 /* Steps whose records are kept: those under way, and as many that nobody has read yet. */

@@ -23,6 +23,21 @@ static void digest_values(const double *values, int64_t count)
     }
 }
 
+/* Once more, added to what the first time left: twice the gradient. */
+static void check_added(struct op_run *run, double relative, double scaled)
+{
+    const int64_t in = shape_count(run->in);
+    assert_true(run->needs.adds_grad || run->op_case->params.conv2d.groups == run->in.c);
+    if (!run->needs.adds_grad)
+        return;
+    run->call.adds_grad = true;
+    assert_int_equal(run->backend->ops[run->op_case->kind]->backward(run->device, &run->call), OK);
+    for (int64_t i = 0; i < in; i++)
+        run->truth.in_grad[0][i] *= 2.0;
+    op_check(run->op_case->name, "added gradient", op_run_in_grad(run, 0), run->truth.in_grad[0], in, relative, scaled);
+    digest_values(op_run_in_grad(run, 0), in);
+}
+
 static void check_case(struct device *device, const struct op_case *one, enum dtype dtype, uint64_t seed)
 {
     const double relative = dtype == DT_F32 ? 1e-6 : 1.0 / 256.0, scaled = 2e-6;
@@ -43,6 +58,7 @@ static void check_case(struct device *device, const struct op_case *one, enum dt
                  scaled);
         digest_values(op_run_weight_grad(&run, k), count);
     }
+    check_added(&run, relative, scaled);
     op_run_close(&run);
 }
 

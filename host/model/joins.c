@@ -51,6 +51,7 @@ void joins_bind(struct plan *plan)
 {
     for (int i = 0; i < plan->graph->node_count; i++) {
         const struct plan_join *join = &plan->joins[i];
+        plan->calls[i].adds_grad = join->adds;
         if (join->gives_sums_to >= 0)
             plan->calls[join->gives_sums_to].sums_by = &plan->calls[i];
         if (join->rectifies >= 0) {

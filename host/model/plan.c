@@ -82,7 +82,8 @@ static int prepare_node(struct plan *plan, int number, size_t *saved_bytes, size
         return FAIL(status, "%s: %s", node->name, fail_text());
     plan->joins[number] = (struct plan_join){.gives_sums_to = needs.gives_sums ? after : -1,
                                              .takes = needs.takes_norm ? before : -1,
-                                             .rectifies = needs.rectifies ? rectifier : -1};
+                                             .rectifies = needs.rectifies ? rectifier : -1,
+                                             .adds = needs.adds_grad};
     if (needs.in_channels)
         plan->input_channels = needs.in_channels;
     *saved_bytes = needs.saved_bytes;
@@ -188,8 +189,11 @@ static void lay_out_gradients(struct plan *plan, struct layout *layout)
                 continue;
             if (!of_value[node->in[k]]) {
                 of_value[node->in[k]] = layout_add(layout, in->bytes, now, now, &in->grad_offset);
+                plan->joins[i].adds &= k > 0;
                 continue;
             }
+            if (k == 0 && plan->joins[i].adds)
+                continue;
             struct plan_sum *sum = &plan->gradient_sums[plan->gradient_sum_count++];
             *sum = (struct plan_sum){.node = i, .slot = k, .value = node->in[k]};
             extend(of_value[node->in[k]], now);

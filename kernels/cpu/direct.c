@@ -23,6 +23,7 @@ struct pass_run {
     const void *weights;
     const float *bias; /* or NULL */
     void *out;
+    bool add; /* to what lies in out */
     char *scratch; /* of all threads */
     int together;  /* units of a task */
     int parts;     /* tasks that share units, each with some of the blocks of columns */
@@ -42,7 +43,8 @@ static void store_block(const struct pass_run *run, const struct unit *unit, int
                                .bias = bias,
                                .sums_apart = window->side,
                                .count = count,
-                               .width = out.c - block * BLOCK < BLOCK ? out.c - block * BLOCK : BLOCK};
+                               .width = out.c - block * BLOCK < BLOCK ? out.c - block * BLOCK : BLOCK,
+                               .add = run->add};
     if (window->kind == PACK_NOTHING) {
         store.to += ((int64_t)grid_row * window->grid_w + first) * pixel_bytes;
         run->kernel->store(&store);
@@ -237,6 +239,7 @@ static void backward_data(struct device *device, const struct direct *direct, co
             .direct = direct,
             .weights = call->weight[0],
             .out = call->in_grad[0],
+            .add = call->adds_grad,
             .scratch = (char *)call->scratch + right_bytes(direct),
         };
         run_pass(device, &run);
@@ -246,7 +249,7 @@ static void backward_data(struct device *device, const struct direct *direct, co
 static int direct_backward(struct device *device, const struct op_call *call)
 {
     const struct direct *direct = call->state;
-    if (call->in_grad[0] && direct->data_gaps)
+    if (call->in_grad[0] && direct->data_gaps && !call->adds_grad)
         memset(call->in_grad[0], 0,
                (size_t)(shape_count(direct->in) * direct->groups) * dtype_bytes(direct->kernel->dtype));
     for (int group = 0; group < direct->groups; group++) {
@@ -407,6 +410,7 @@ static int prepare(struct device *device, const struct op_desc *desc, const stru
         direct_release(direct);
         return status;
     }
+    needs->adds_grad = desc->in_grad[0];
     needs->weight[0].count = direct_weight_count(direct) * direct->groups;
     needs->weight[0].dtype = desc->dtype;
     if (direct->bias) {

@@ -32,6 +32,7 @@ struct tile_store {
     const float *sums, *bias;
     int sums_apart; /* rows of sums between rows */
     int count, width;
+    bool add; /* to what lies there */
 };
 
 struct tile_kernel {
@@ -40,7 +41,7 @@ struct tile_kernel {
     void (*begin)(void); /* what a thread must do before and after its products */
     void (*end)(void);
     void (*multiply)(const struct tile_product *product);
-    /* Sums plus bias, rounded. */
+    /* Sums plus bias, or plus what lies there, rounded. */
     void (*store)(const struct tile_store *store);
     /* 16 rows of a right factor, 16 columns wide, to those of its transpose: half a bf16 tile, a whole fp32 one. */
     void (*transpose)(void *to, const void *from);

@@ -32,8 +32,10 @@ static void store_f32(const struct tile_store *store)
         for (int c = 0; c < 2 && c * TILE < store->width; c++) {
             const int left = store->width - c * TILE;
             const __mmask16 wanted = (__mmask16)(left < TILE ? (1u << left) - 1 : 0xFFFFu);
-            _mm512_mask_storeu_ps(to + c * STEP_BYTES, wanted,
-                                  _mm512_add_ps(_mm512_loadu_ps(sums + c * TILE), bias[c]));
+            __m512 value = _mm512_add_ps(_mm512_loadu_ps(sums + c * TILE), bias[c]);
+            if (store->add)
+                value = _mm512_add_ps(value, _mm512_maskz_loadu_ps(wanted, to + c * STEP_BYTES));
+            _mm512_mask_storeu_ps(to + c * STEP_BYTES, wanted, value);
         }
 }
 

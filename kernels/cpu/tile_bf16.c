@@ -18,6 +18,11 @@ static void multiply(const struct tile_product *product)
     rows_multiply(product, true, false);
 }
 
+static inline __m512 wide(__m256i halves)
+{
+    return (__m512)_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16);
+}
+
 /* Results' numbers are two bytes wide: a register holds a row. */
 void tile_bf16_store(const struct tile_store *store)
 {
@@ -26,8 +31,13 @@ void tile_bf16_store(const struct tile_store *store)
     const float *sums = store->sums;
     char *to = store->to;
     for (int r = 0; r < store->count; r++, sums += store->sums_apart * BLOCK, to += store->to_apart) {
-        const __m512 first = _mm512_add_ps(_mm512_loadu_ps(sums), bias0);
-        const __m512 second = _mm512_add_ps(_mm512_loadu_ps(sums + TILE), bias1);
+        __m512 first = _mm512_add_ps(_mm512_loadu_ps(sums), bias0);
+        __m512 second = _mm512_add_ps(_mm512_loadu_ps(sums + TILE), bias1);
+        if (store->add) {
+            const __m512i there = _mm512_maskz_loadu_epi16(wanted, to);
+            first = _mm512_add_ps(first, wide(_mm512_castsi512_si256(there)));
+            second = _mm512_add_ps(second, wide(_mm512_extracti64x4_epi64(there, 1)));
+        }
         const __m512i both = (__m512i)_mm512_cvtne2ps_pbh(second, first);
         if (store->width == BLOCK)
             _mm512_storeu_si512(to, both);

@@ -188,6 +188,16 @@ INLINE double rows_peak_words(void)
 
 /* ---- what is around them ---- */
 
+INLINE void rows_store_vector(enum dtype dtype, char *to, int first, int width, bool add, vec *sum)
+{
+    vec there;
+    if (add) {
+        vec_load(&there, to, first, width, dtype);
+        *sum += there;
+    }
+    vec_store(to, first, width, dtype, sum);
+}
+
 INLINE void rows_store(enum dtype dtype, const struct tile_store *store)
 {
     const float *sums = store->sums;
@@ -200,9 +210,9 @@ INLINE void rows_store(enum dtype dtype, const struct tile_store *store)
             vec_load(&bias, store->bias, first, VEC, DT_F32);
             sum += bias;
             if (left >= VEC)
-                vec_store(to, first, VEC, dtype, &sum);
+                rows_store_vector(dtype, to, first, VEC, store->add, &sum);
             else
-                vec_store(to, first, left, dtype, &sum);
+                rows_store_vector(dtype, to, first, left, store->add, &sum);
         }
 }
 
