@@ -1,13 +1,12 @@
 /* direct: the forward pass and the pass by data of convolution and linear layers, both a product of packed pixels and
- * right factors. The gradient of the weights is in direct_grad.c, layouts of weights in direct_weights.c. */
+ * right factors. How they are prepared is in direct_prepare.c, the gradient of the weights in direct_grad.c, layouts of
+ * weights in direct_weights.c. */
 #include "direct.h"
 #include <omp.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum {
-    UNIT_POSITIONS = 512, /* grid positions that are packed at a time, about */
-    TOGETHER = 16,        /* units that share a visit to the weights, at most */
+    TOGETHER = 16, /* units that share a visit to the weights, at most */
     TOGETHER_BYTES = 768 << 10,
     LINE = 64
 };
@@ -23,7 +22,9 @@ struct pass_run {
     const void *weights;
     const float *bias; /* or NULL */
     void *out;
-    bool add; /* to what lies in out */
+    bool add;       /* to what lies in out */
+    void *sums;     /* for the normalisation after it, or NULL */
+    int first_channel; /* of this group among all */
     char *scratch; /* of all threads */
     int together;  /* units of a task */
     int parts;     /* tasks that share units, each with some of the blocks of columns */
@@ -99,6 +100,41 @@ static void run_row(const struct pass_run *run, const struct unit *unit, int row
     }
 }
 
+/* The mean and squared deviations of 32 channels of what a unit's positions have become, which is in the cache still. */
+static void sum_block(const struct pass_run *run, const struct unit *unit, int number, int block)
+{
+    const struct direct_pass *pass = run->pass;
+    const struct window *window = &pass->window;
+    const struct conv_sums *sums = &run->direct->conv.sums;
+    const bool pieces = window->kind == PACK_NOTHING;
+    const int64_t row_pixels = pieces ? window->grid_w : pass->out.w, first = unit->first_row * row_pixels;
+    const int64_t image_pixels = (int64_t)pass->out.h * pass->out.w, there = window->pixels - first;
+    const int64_t pixels = pieces && there < unit->rows * row_pixels ? there : unit->rows * row_pixels;
+    const int left = pass->out.c - block * BLOCK, images = unit->images, channel = run->first_channel + block * BLOCK;
+    float *mean = sums_row(sums, run->sums, number, SUMS_MEAN) + channel;
+    float *squares = sums_row(sums, run->sums, number, SUMS_SQUARES) + channel;
+    struct norm_rows rows = {.dtype = run->kernel->dtype,
+                             .lanes = left < BLOCK ? left : BLOCK,
+                             .apart = pass->out_numbers,
+                             .x = (char *)run->out + (ptrdiff_t)block * BLOCK * window->number_bytes,
+                             .mean = mean};
+    const struct vector_kernel *vector = run->direct->vector;
+    float each[BLOCK] = {0}, square[BLOCK] = {0};
+    for (int pass_number = 0; pass_number < 2; pass_number++) {
+        rows.sum = pass_number ? square : each;
+        for (int i = 0; i < images; i++) {
+            rows.begin = (first + (unit->first_image + i) * image_pixels) * pass->out_numbers;
+            rows.end = rows.begin + pixels * pass->out_numbers;
+            (pass_number ? vector->norm_squares : vector->norm_sum)(&rows);
+        }
+        for (int c = 0; c < rows.lanes && !pass_number; c++)
+            mean[c] = each[c] / (float)(images * pixels);
+    }
+    memcpy(squares, square, (size_t)rows.lanes * sizeof *squares);
+    if (channel == 0)
+        sums_pixels(sums, run->sums)[number] = (float)(images * pixels);
+}
+
 /* Units that a thread has packed at one time. */
 static int most_together(const struct direct_pass *pass)
 {
@@ -106,7 +142,7 @@ static int most_together(const struct direct_pass *pass)
     return fitting < 1 ? 1 : fitting > TOGETHER ? TOGETHER : (int)fitting;
 }
 
-static size_t thread_bytes(const struct direct_pass *pass)
+size_t direct_thread_bytes(const struct direct_pass *pass)
 {
     return pass->panel_bytes + (size_t)most_together(pass) * pass->unit_bytes;
 }
@@ -127,7 +163,7 @@ static void run_task(const struct pass_run *run, int task, int next)
     const int first = task / run->parts * run->together, blocks = ceil_div(pass->column_tiles, 2);
     const int part = task % run->parts, left = pass->window.unit_count - first;
     const int count = left < run->together ? left : run->together;
-    char *const panel = run->scratch + (size_t)omp_get_thread_num() * thread_bytes(pass);
+    char *const panel = run->scratch + (size_t)omp_get_thread_num() * direct_thread_bytes(pass);
     char *memory = panel + pass->panel_bytes;
     struct unit units[TOGETHER];
     for (int u = 0; u < count; u++, memory += pass->unit_bytes)
@@ -144,9 +180,12 @@ static void run_task(const struct pass_run *run, int task, int next)
             direct_transpose_block(run->direct, pass, run->weights, block, panel);
         else
             right = run->right + block_first(pass->steps, block);
-        for (int u = 0; u < count; u++)
+        for (int u = 0; u < count; u++) {
             for (int row = 0; row < units[u].rows; row++)
                 run_row(run, &units[u], row, block, right, bias, &ahead);
+            if (run->sums)
+                sum_block(run, &units[u], first + u, block);
+        }
     }
 }
 
@@ -192,11 +231,14 @@ static struct op_call group_call(const struct direct *direct, const struct op_ca
     return part;
 }
 
-static void forward(struct device *device, const struct direct *direct, const struct op_call *call)
+static void forward(struct device *device, const struct direct *direct, const struct op_call *call, int group)
 {
     struct pass_run run = {
         .kernel = direct->kernel,
         .pass = &direct->forward,
+        .direct = direct,
+        .sums = call->training && direct->conv.sums.parts ? call->saved : NULL,
+        .first_channel = group * direct->out.c,
         .source = call->in[0],
         .right = call->weight[0],
         .bias = direct->bias ? call->weight[1] : NULL,
@@ -206,17 +248,17 @@ static void forward(struct device *device, const struct direct *direct, const st
     run_pass(device, &run);
 }
 
-static int direct_forward(struct device *device, const struct op_call *call)
+int direct_forward(struct device *device, const struct op_call *call)
 {
     const struct direct *direct = call->state;
     for (int group = 0; group < direct->groups; group++) {
         const struct op_call part = group_call(direct, call, group);
-        forward(device, direct, &part);
+        forward(device, direct, &part, group);
     }
     return OK;
 }
 
-static size_t right_bytes(const struct direct *direct)
+size_t direct_right_bytes(const struct direct *direct)
 {
     size_t bytes = 0;
     for (int i = 0; i < direct->data_count; i++)
@@ -240,13 +282,13 @@ static void backward_data(struct device *device, const struct direct *direct, co
             .weights = call->weight[0],
             .out = call->in_grad[0],
             .add = call->adds_grad,
-            .scratch = (char *)call->scratch + right_bytes(direct),
+            .scratch = (char *)call->scratch + direct_right_bytes(direct),
         };
         run_pass(device, &run);
     }
 }
 
-static int direct_backward(struct device *device, const struct op_call *call)
+int direct_backward(struct device *device, const struct op_call *call)
 {
     const struct direct *direct = call->state;
     if (call->in_grad[0] && direct->data_gaps && !call->adds_grad)
@@ -260,215 +302,3 @@ static int direct_backward(struct device *device, const struct op_call *call)
     }
     return OK;
 }
-
-/* ---- preparing ---- */
-
-static int pass_init(struct direct_pass *pass, const struct direct *direct, struct shape source, struct shape grid,
-                     int step, struct tap *taps, int tap_count, enum pack_kind kind)
-{
-    struct window *window = &pass->window;
-    window_init(window, direct->kernel, source, direct->groups, grid, step, taps, tap_count, kind, BLOCK, false,
-                UNIT_POSITIONS);
-    pass->column_tiles = ceil_div(pass->out.c, TILE);
-    pass->in_place = direct_in_place(window);
-    const int used_taps = window->kind == PACK_PIXELS ? tap_count : 1;
-    pass->steps = used_taps * window->tap_steps;
-    pass->offset = malloc(3 * (size_t)pass->steps * sizeof *pass->offset);
-    if (!pass->offset)
-        return FAIL(ERR_MEMORY, "cpu: out of memory for a layer's description; close other programs");
-    const ptrdiff_t entry_bytes = window_entry_bytes(window->tap_steps);
-    for (int s = 0; s < pass->steps; s++)
-        pass->offset[s] = (int32_t)(window_tap_entry(window, s / window->tap_steps) * entry_bytes +
-                                    s % window->tap_steps * STEP_BYTES);
-    for (int tiles = 1; tiles <= 2; tiles++) {
-        pass->right_offset[tiles - 1] = pass->offset + tiles * pass->steps;
-        for (int s = 0; s < pass->steps; s++)
-            pass->right_offset[tiles - 1][s] = s * tiles * TILE_BYTES;
-    }
-    pass->unit_bytes = window_unit_bytes(window, entry_bytes);
-    pass->right_bytes = (size_t)pass->column_tiles * (size_t)pass->steps * TILE_BYTES;
-    return OK;
-}
-
-static struct tap *new_taps(int count)
-{
-    return malloc((size_t)count * sizeof(struct tap));
-}
-
-/* The kernel's taps in row-major order, as the forward pass reads them. */
-static struct tap *forward_taps(const union op_params *params)
-{
-    const int height = params->conv2d.kernel_h, width = params->conv2d.kernel_w;
-    struct tap *taps = new_taps(height * width);
-    for (int t = 0; taps && t < height * width; t++)
-        taps[t] = (struct tap){t / width - params->conv2d.pad_h, t % width - params->conv2d.pad_w, t};
-    return taps;
-}
-
-/* Input pixels with remainders (top, left) of stride read output pixels: those whose windows cover them. */
-static int data_init(struct direct *direct, const union op_params *params, int top, int left)
-{
-    const int stride = params->conv2d.stride, width = params->conv2d.kernel_w;
-    const struct shape in = direct->in;
-    const struct shape grid = {in.n, ceil_div(in.h - top, stride), ceil_div(in.w - left, stride), in.c};
-    struct tap *taps = new_taps(params->conv2d.kernel_h * width);
-    if (!taps)
-        return FAIL(ERR_MEMORY, "cpu: out of memory for a layer's description; close other programs");
-    int count = 0;
-    for (int h = 0; h < params->conv2d.kernel_h; h++)
-        for (int w = 0; w < width; w++) {
-            const int row = top + params->conv2d.pad_h - h, column = left + params->conv2d.pad_w - w;
-            if (row % stride == 0 && column % stride == 0)
-                taps[count++] = (struct tap){row / stride, column / stride, h * width + w};
-        }
-    if (count == 0 || grid.h < 1 || grid.w < 1) {
-        free(taps);
-        direct->data_gaps = true;
-        return OK;
-    }
-    struct direct_pass *pass = &direct->data[direct->data_count];
-    *pass = (struct direct_pass){.out = in,
-                                 .out_numbers = in.c * direct->groups,
-                                 .out_top = top,
-                                 .out_left = left,
-                                 .out_step = stride,
-                                 .right_first = right_bytes(direct)};
-    direct->data_count++;
-    TRY(pass_init(pass, direct, direct->out, grid, 1, taps, count, stride == 1 ? PACK_NOTHING : PACK_PIXELS));
-    if (direct->forward.window.kind != PACK_WINDOWS)
-        pass->panel_bytes = (size_t)block_tiles(pass->column_tiles, 0) * (size_t)pass->steps * TILE_BYTES;
-    return OK;
-}
-
-static int direct_build(struct device *device, struct direct *direct, const union op_params *params,
-                        const struct op_desc *desc, struct op_needs *needs)
-{
-    struct tap *taps = forward_taps(params);
-    const int tap_count = params->conv2d.kernel_h * params->conv2d.kernel_w, stride = params->conv2d.stride;
-    if (!taps)
-        return FAIL(ERR_MEMORY, "cpu: out of memory for a layer's description; close other programs");
-    /* Whole entries of which half is zeros are made sooner than windows. */
-    const bool few = (2 * direct->in.c < direct->kernel->depth && tap_count > 1) || stride > STEP_MOST;
-    direct->forward =
-        (struct direct_pass){.out = direct->out, .out_numbers = direct->out.c * direct->groups, .out_step = 1};
-    TRY(pass_init(&direct->forward, direct, direct->in, direct->out, stride, taps, tap_count,
-                  few ? PACK_WINDOWS : PACK_NOTHING));
-    if (!direct->tap_stride)
-        direct->tap_stride = few ? direct->in.c : direct->forward.window.channels;
-    const size_t threads = (size_t)device->threads;
-    needs->scratch_bytes = threads * thread_bytes(&direct->forward);
-    if (!desc->training)
-        return OK;
-    struct tap *again = forward_taps(params);
-    if (!again)
-        return FAIL(ERR_MEMORY, "cpu: out of memory for a layer's description; close other programs");
-    TRY(direct_grad_init(direct, stride, again, tap_count));
-    direct->data = desc->in_grad[0] ? malloc((size_t)tap_count * sizeof *direct->data) : NULL;
-    if (desc->in_grad[0] && !direct->data)
-        return FAIL(ERR_MEMORY, "cpu: out of memory for a layer's description; close other programs");
-    for (int i = 0; desc->in_grad[0] && i < stride * stride; i++)
-        TRY(data_init(direct, params, i / stride, i % stride));
-    size_t largest = direct_grad_scratch(&direct->grad, device->threads);
-    for (int i = 0; i < direct->data_count; i++) {
-        const struct direct_pass *pass = &direct->data[i];
-        const size_t bytes = right_bytes(direct) + threads * thread_bytes(pass);
-        largest = bytes > largest ? bytes : largest;
-    }
-    if (largest > needs->scratch_bytes)
-        needs->scratch_bytes = largest;
-    return OK;
-}
-
-static void direct_release(void *state)
-{
-    struct direct *direct = state;
-    if (!direct)
-        return;
-    window_release(&direct->forward.window);
-    free(direct->forward.offset);
-    for (int i = 0; i < direct->data_count; i++) {
-        window_release(&direct->data[i].window);
-        free(direct->data[i].offset);
-    }
-    free(direct->data);
-    direct_grad_release(&direct->grad);
-    free(direct);
-}
-
-static int prepare(struct device *device, const struct op_desc *desc, const struct direct *model,
-                   const union op_params *params, void **state, struct op_needs *needs)
-{
-    struct direct *direct = malloc(sizeof *direct);
-    *state = NULL;
-    if (!direct)
-        return FAIL(ERR_MEMORY, "cpu: out of memory for a layer's description; close other programs");
-    *direct = *model;
-    direct->kernel = tile_kernel_of(device->set, desc->dtype);
-    direct->training = desc->training;
-    const int status = direct_build(device, direct, params, desc, needs);
-    if (status < 0) {
-        direct_release(direct);
-        return status;
-    }
-    needs->adds_grad = desc->in_grad[0];
-    needs->weight[0].count = direct_weight_count(direct) * direct->groups;
-    needs->weight[0].dtype = desc->dtype;
-    if (direct->bias) {
-        needs->weight[1].count = direct->out.c * direct->groups;
-        needs->weight[1].dtype = DT_F32;
-    }
-    *state = direct;
-    return OK;
-}
-
-static int conv_prepare(struct device *device, const struct op_desc *desc, void **state, struct op_needs *needs)
-{
-    const union op_params *params = desc->params;
-    const int groups = params->conv2d.groups;
-    const struct shape in = desc->in[0], out = desc->out;
-    const struct direct model = {
-        .conv.impl = &cpu_direct,
-        .in = {in.n, in.h, in.w, in.c / groups},
-        .out = {out.n, out.h, out.w, out.c / groups},
-        .groups = groups,
-        .pack_taps = params->conv2d.kernel_h * params->conv2d.kernel_w,
-        .pack_channels = in.c / groups,
-        .bias = params->conv2d.bias,
-    };
-    return prepare(device, desc, &model, params, state, needs);
-}
-
-/* A linear layer is a 1x1 convolution of pixels that hold the whole row. */
-static int linear_prepare(struct device *device, const struct op_desc *desc, void **state, struct op_needs *needs)
-{
-    const struct shape in = desc->in[0];
-    const union op_params one = {.conv2d = {.filters = desc->out.c, .kernel_h = 1, .kernel_w = 1, .stride = 1}};
-    const struct direct model = {
-        .in = {in.n, 1, 1, in.h * in.w * in.c},
-        .out = desc->out,
-        .groups = 1,
-        .pack_taps = in.h * in.w,
-        .pack_channels = in.c,
-        .tap_stride = in.c,
-        .bias = desc->params->linear.bias,
-    };
-    return prepare(device, desc, &model, &one, state, needs);
-}
-
-const struct op_impl cpu_direct = {
-    .prepare = conv_prepare,
-    .forward = direct_forward,
-    .backward = direct_backward,
-    .release = direct_release,
-    .pack = direct_pack,
-    .unpack = direct_unpack,
-};
-
-const struct op_impl cpu_linear = {
-    .prepare = linear_prepare,
-    .forward = direct_forward,
-    .backward = direct_backward,
-    .release = direct_release,
-    .pack = direct_pack,
-    .unpack = direct_unpack,
-};

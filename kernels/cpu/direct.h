@@ -45,6 +45,7 @@ struct direct_grad {
 struct direct {
     struct conv conv; /* of convolutions alone */
     const struct tile_kernel *kernel;
+    const struct vector_kernel *vector;
     struct shape in, out;                     /* of a group, as the products see them: a linear layer's are pixels */
     int groups;                               /* one after another, as if each were a layer */
     int pack_taps, pack_channels, tap_stride; /* canonical weights are {out.c, channels, taps}; numbers between taps */
@@ -56,6 +57,12 @@ struct direct {
     bool training;
     struct direct_grad grad;
 };
+
+/* direct.c. What a thread's part of a pass takes of scratch, and all passes' own right factors. */
+int direct_forward(struct device *device, const struct op_call *call);
+int direct_backward(struct device *device, const struct op_call *call);
+size_t direct_thread_bytes(const struct direct_pass *pass);
+size_t direct_right_bytes(const struct direct *direct);
 
 /* direct_grad.c */
 int direct_grad_init(struct direct *direct, int stride, struct tap *taps, int tap_count);

@@ -6,10 +6,13 @@
  * passes read y too, or where the addend's gradient is wanted, the first writes it and the second reads it instead of
  * dy and y. A thread goes through its part backwards the second time, since the end is still in its cache.
  *
+ * Where the convolution before it has left the statistics of what it wrote, they are not computed here.
+ *
  * The tensor is cut into blocks, a function of its shape alone. A block's sums are fp32; blocks are added up in order
  * in double, so results do not depend on the number of threads. A block's statistics take two passes (mean, then
  * squared deviations from it) while it is in the cache. A narrow tensor is read as wider rows: several pixels side by
  * side. */
+#include "conv.h"
 #include "vector.h"
 #include <math.h>
 #include <omp.h>
@@ -37,7 +40,7 @@ struct norm {
 
 struct norm_scratch {
     float *row[ROW_COUNT];
-    float *blocks, *threads;
+    float *blocks, *pixels, *threads; /* pixels: of each block */
 };
 
 static int64_t pad_16(int64_t floats)
@@ -52,7 +55,8 @@ static struct norm_scratch scratch_of(const struct norm *norm, void *memory)
     for (int i = 0; i < ROW_COUNT; i++, next += norm->lane_row)
         scratch.row[i] = next;
     scratch.blocks = next;
-    scratch.threads = next + norm->block_count * BLOCK_ROWS * norm->row;
+    scratch.pixels = next + norm->block_count * BLOCK_ROWS * norm->row;
+    scratch.threads = scratch.pixels + pad_16(norm->block_count);
     return scratch;
 }
 
@@ -94,6 +98,7 @@ static struct norm_rows rows_of(const struct norm *norm, const struct norm_scrat
     return (struct norm_rows){
         .dtype = norm->dtype,
         .lanes = norm->lanes,
+        .apart = norm->lanes,
         .mean = scratch->row[ROW_MEAN],
         .scale = scratch->row[ROW_SCALE],
         .bias = scratch->row[ROW_BIAS],
@@ -124,6 +129,7 @@ static void block_statistics(const struct norm *norm, const struct norm_scratch 
     float *block_mean = block_row(norm, scratch, block, 0);
     const struct norm_rows rows = {.dtype = norm->dtype,
                                    .lanes = norm->lanes,
+                                   .apart = norm->lanes,
                                    .begin = block * norm->block,
                                    .end = block_end(norm, block),
                                    .x = x,
@@ -139,21 +145,35 @@ static void block_statistics(const struct norm *norm, const struct norm_scratch 
     memset(sum, 0, (size_t)norm->lanes * sizeof(float));
     norm->vector->norm_squares(&rows);
     fold(norm, block_row(norm, scratch, block, 1), sum);
+    scratch->pixels[block] = count;
 }
 
-/* Combines the blocks of one channel (Chan, Golub, LeVeque 1979). */
-static void channel_statistics(const struct norm *norm, const struct norm_scratch *scratch, int channel, float *saved)
+/* Parts of the tensor: means and squared deviations, this file's own of blocks or those that a convolution left. */
+struct parts {
+    int count;
+    int64_t row;
+    const float *values, *pixels; /* [count][2][row]; [count] */
+};
+
+static struct parts parts_of(const struct norm *norm, const struct norm_scratch *scratch, const struct op_call *call)
+{
+    if (!call->sums_by)
+        return (struct parts){norm->block_count, norm->row, scratch->blocks, scratch->pixels};
+    const struct conv_sums *sums = &((const struct conv *)call->sums_by->state)->sums;
+    void *saved = call->sums_by->saved;
+    return (struct parts){sums->parts, sums->row, sums_row(sums, saved, 0, 0), sums_pixels(sums, saved)};
+}
+
+/* Combines the parts of one channel (Chan, Golub, LeVeque 1979). */
+static void channel_statistics(const struct norm *norm, const struct parts *parts, int channel, float *saved)
 {
     double total = 0.0, squares = 0.0;
-    for (int b = 0; b < norm->block_count; b++) {
-        const double count = (double)((block_end(norm, b) - b * norm->block) / norm->channels);
-        total += count * (double)block_row(norm, scratch, b, 0)[channel];
-    }
+    for (int p = 0; p < parts->count; p++)
+        total += (double)parts->pixels[p] * (double)parts->values[2 * p * parts->row + channel];
     const double mean = total / (double)norm->pixels;
-    for (int b = 0; b < norm->block_count; b++) {
-        const double count = (double)((block_end(norm, b) - b * norm->block) / norm->channels);
-        const double apart = (double)block_row(norm, scratch, b, 0)[channel] - mean;
-        squares += (double)block_row(norm, scratch, b, 1)[channel] + count * apart * apart;
+    for (int p = 0; p < parts->count; p++) {
+        const double apart = (double)parts->values[2 * p * parts->row + channel] - mean;
+        squares += (double)parts->values[(2 * p + 1) * parts->row + channel] + (double)parts->pixels[p] * apart * apart;
     }
     saved[SAVED_MEAN * norm->row + channel] = (float)mean;
     saved[SAVED_INVERSE * norm->row + channel] =
@@ -163,14 +183,14 @@ static void channel_statistics(const struct norm *norm, const struct norm_scratc
 
 /* ---- forward ---- */
 
-static void channel_coefficients(const struct norm *norm, const struct norm_scratch *scratch,
+static void channel_coefficients(const struct norm *norm, const struct norm_scratch *scratch, const struct parts *parts,
                                  const struct op_call *call, int channel)
 {
     float *saved = call->saved;
     const float *weight = call->weight[0], *bias = call->weight[1];
     const float *running_mean = call->weight[2], *running_var = call->weight[3];
     if (call->training)
-        channel_statistics(norm, scratch, channel, saved);
+        channel_statistics(norm, parts, channel, saved);
     const float mean = call->training ? saved[SAVED_MEAN * norm->row + channel] : running_mean[channel];
     const float inverse = call->training ? saved[SAVED_INVERSE * norm->row + channel]
                                          : (float)(1.0 / sqrt((double)running_var[channel] + (double)norm->epsilon));
@@ -185,6 +205,7 @@ static int norm_forward(struct device *device, const struct op_call *call)
 {
     const struct norm *norm = call->state;
     const struct norm_scratch scratch = scratch_of(norm, call->scratch);
+    const struct parts parts = parts_of(norm, &scratch, call);
     struct norm_rows rows = rows_of(norm, &scratch);
     rows.x = call->in[0];
     rows.addend = norm->add ? call->in[1] : NULL;
@@ -193,12 +214,12 @@ static int norm_forward(struct device *device, const struct op_call *call)
     {
         const int threads = omp_get_num_threads(), thread = omp_get_thread_num();
         for (int b = own_begin(norm->block_count, thread, threads);
-             call->training && b < own_begin(norm->block_count, thread + 1, threads); b++)
+             call->training && !call->sums_by && b < own_begin(norm->block_count, thread + 1, threads); b++)
             block_statistics(norm, &scratch, call->in[0], b);
 #pragma omp barrier
 #pragma omp for schedule(static)
         for (int c = 0; c < norm->channels; c++)
-            channel_coefficients(norm, &scratch, call, c);
+            channel_coefficients(norm, &scratch, &parts, call, c);
         run_backwards(norm, rows, norm->vector->norm_apply);
     }
     return OK;
@@ -336,7 +357,7 @@ static int norm_prepare(struct device *device, const struct op_desc *desc, void 
     norm->block_count = (int)((norm->values + norm->block - 1) / norm->block);
     needs->scratch_bytes =
         sizeof(float) * (size_t)((ROW_COUNT + (int64_t)device->threads * THREAD_ROWS) * norm->lane_row +
-                                 (int64_t)norm->block_count * BLOCK_ROWS * norm->row);
+                                 (int64_t)norm->block_count * BLOCK_ROWS * norm->row + pad_16(norm->block_count));
     needs->saved_bytes = desc->training ? sizeof(float) * (size_t)(SAVED_ROWS * norm->row) : 0;
     for (int i = 0; i < OP_MAX_WEIGHTS; i++) {
         needs->weight[i].count = in.c;

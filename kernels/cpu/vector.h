@@ -12,10 +12,12 @@ struct depthwise;
  * x; by that of the output as it lies there. */
 enum norm_gate { GATE_NONE, GATE_VALUE, GATE_OUT };
 
-/* A pass over numbers [begin, end) of a normalisation's tensors, in rows of `lanes`. Arrays of floats are per lane. */
+/* A pass over numbers [begin, end) of a normalisation's tensors, in rows of `lanes`, `apart` numbers one after another.
+ * Arrays of floats are per lane. */
 struct norm_rows {
     enum dtype dtype;
     int lanes;
+    int64_t apart;
     int64_t begin, end;
     const void *x, *addend, *y, *dy; /* NULL where there is none */
     void *to, *addend_grad;          /* likewise */

@@ -20,12 +20,12 @@ enum { NORM_ROWS = 4 };
     } while (0)
 #define NORM_WALK(each, dtype, pass)                                                                                   \
     do {                                                                                                               \
-        const int64_t end_ = (pass)->end;                                                                              \
+        const int64_t end_ = (pass)->end, apart_ = (pass)->apart;                                                      \
         const int lanes_ = (pass)->lanes;                                                                              \
         int64_t at_ = (pass)->begin;                                                                                   \
-        for (; at_ + NORM_ROWS * (int64_t)lanes_ <= end_; at_ += NORM_ROWS * (int64_t)lanes_)                          \
+        for (; at_ + NORM_ROWS * apart_ <= end_; at_ += NORM_ROWS * apart_)                                            \
             NORM_LANES(each, dtype, NORM_ROWS, pass, at_, lanes_);                                                     \
-        for (; at_ < end_; at_ += lanes_) {                                                                            \
+        for (; at_ < end_; at_ += apart_) {                                                                            \
             const int there_ = end_ - at_ < lanes_ ? (int)(end_ - at_) : lanes_;                                       \
             NORM_LANES(each, dtype, 1, pass, at_, there_);                                                             \
         }                                                                                                              \
@@ -48,7 +48,7 @@ INLINE vector lanes_of(const float *values, int lane, int width)
 INLINE void sum_lanes(enum dtype dtype, int width, int rows, const struct norm_rows *pass, int64_t at, int lane)
 {
     vector sum = lanes_of(pass->sum, lane, width);
-    for (int r = 0; r < rows; r++, at += pass->lanes)
+    for (int r = 0; r < rows; r++, at += pass->apart)
         sum += vector_load(pass->x, at, width, dtype);
     vector_store(pass->sum, lane, width, DT_F32, sum);
 }
@@ -57,7 +57,7 @@ INLINE void squares_lanes(enum dtype dtype, int width, int rows, const struct no
 {
     const vector mean = lanes_of(pass->mean, lane, width);
     vector sum = lanes_of(pass->sum, lane, width);
-    for (int r = 0; r < rows; r++, at += pass->lanes) {
+    for (int r = 0; r < rows; r++, at += pass->apart) {
         const vector deviation = vector_load(pass->x, at, width, dtype) - mean;
         sum += deviation * deviation;
     }
@@ -81,7 +81,7 @@ INLINE void apply_lanes(enum dtype dtype, int width, int rows, const struct norm
 {
     const vector mean = lanes_of(pass->mean, lane, width), scale = lanes_of(pass->scale, lane, width);
     const vector bias = lanes_of(pass->bias, lane, width);
-    for (int r = 0; r < rows; r++, at += pass->lanes) {
+    for (int r = 0; r < rows; r++, at += pass->apart) {
         vector value = (vector_load(pass->x, at, width, dtype) - mean) * scale + bias;
         if (add)
             value += vector_load(pass->addend, at, width, dtype);
@@ -128,7 +128,7 @@ INLINE void grad_sums_lanes(enum dtype dtype, int width, int rows, const struct 
     const vector mean = lanes_of(pass->mean, lane, width), scale = lanes_of(pass->scale, lane, width);
     const vector bias = lanes_of(pass->bias, lane, width);
     vector sum = lanes_of(pass->sum, lane, width), product = lanes_of(pass->product, lane, width);
-    for (int r = 0; r < rows; r++, at += pass->lanes) {
+    for (int r = 0; r < rows; r++, at += pass->apart) {
         const vector deviation = vector_load(pass->x, at, width, dtype) - mean;
         const vector grad = gated(dtype, width, pass, at, gate, deviation, scale, bias);
         if (add)
@@ -166,7 +166,7 @@ INLINE void grads_lanes(enum dtype dtype, int width, int rows, const struct norm
     const vector mean = lanes_of(pass->mean, lane, width), scale = lanes_of(pass->scale, lane, width);
     const vector bias = lanes_of(pass->bias, lane, width);
     const vector shift = lanes_of(pass->shift, lane, width), slope = lanes_of(pass->slope, lane, width);
-    for (int r = 0; r < rows; r++, at += pass->lanes) {
+    for (int r = 0; r < rows; r++, at += pass->apart) {
         const vector deviation = vector_load(pass->x, at, width, dtype) - mean;
         const vector grad = gated(dtype, width, pass, at, gate, deviation, scale, bias);
         vector_store(pass->to, at, width, dtype, scale * (grad - shift - deviation * slope));
