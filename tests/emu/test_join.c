@@ -1,5 +1,5 @@
-/* test_join: convolutions that do part of their normalisations' work (cuDNN's joined engines, here by a stand-in) give
- * what each operation gives by itself, and what the CPU backend gives, within fp16's rounding. */
+/* test_join: convolutions that do part of their normalisations' work (cuDNN's joined engines, here by a stand-in; the
+ * CPU's own) give what each operation gives by itself, and what the CPU backend gives, within rounding. */
 #include "emu.h"
 #include "plan.h"
 
@@ -205,12 +205,38 @@ static void test_joined_comes_near_the_cpu(void **state)
     close_plan(&joined);
 }
 
+/* The CPU leaves sums after every convolution, and adds gradients of what is read twice. */
+static void test_the_cpu_joins_too(void **state)
+{
+    (void)state;
+    static const struct {
+        enum dtype dtype;
+        double grad, state;
+    } most[] = {{DT_F32, 1e-4, 1e-6}, {DT_BF16, 3e-2, 1e-4}};
+    char text[128];
+    for (int i = 0; i < COUNT_OF(most); i++) {
+        struct trained joined, apart;
+        open_plan(&joined, &backend_cpu, most[i].dtype, false);
+        open_plan(&apart, &backend_cpu, most[i].dtype, true);
+        assert_string_equal(names(&joined, false, text), " stem a1 a2 b1 b2 b3 shortcut c");
+        assert_string_equal(names(&apart, false, text), "");
+        assert_int_equal(joined.plan.gradient_sum_count, 0);
+        train(&joined, 0, 1);
+        train(&apart, 0, 1);
+        check_near("the CPU, joined and apart", &joined, &apart, SLAB_GRAD, most[i].grad);
+        check_near("the CPU, joined and apart", &joined, &apart, SLAB_STATE, most[i].state);
+        close_plan(&apart);
+        close_plan(&joined);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_joins_what_it_can),
         cmocka_unit_test(test_joined_equals_apart),
         cmocka_unit_test(test_joined_comes_near_the_cpu),
+        cmocka_unit_test(test_the_cpu_joins_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
