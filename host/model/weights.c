@@ -1,5 +1,6 @@
 /* weights: parameters, moments and states between the device's flat arrays and host memory in the canonical layout;
  * their first values. Owns that translation; must not know files. */
+#include "parallel.h"
 #include "plan.h"
 #include "random.h"
 
@@ -87,41 +88,51 @@ static uint32_t hash_name(const char *name)
     return hash;
 }
 
-static void draw_uniform(float *to, int64_t count, uint64_t seed, uint32_t key, double bound)
+/* Values of one weight: each is a function of its number, so any thread may draw it. */
+struct drawing {
+    enum weight_init init;
+    int64_t count;
+    uint64_t seed;
+    uint32_t key;
+    double spread; /* bound, or standard deviation */
+    float *to;
+};
+enum { DRAWN_AT_ONCE = 1 << 16 };
+
+static float draw_value(const struct drawing *drawing, int64_t i)
 {
-    for (int64_t i = 0; i < count; i++) {
-        const struct random_block block = random_words(seed, RANDOM_INIT, key, (uint64_t)i, 0);
-        to[i] = (float)((2.0 * random_unit(block.word[0]) - 1.0) * bound);
-    }
+    const struct random_block block = random_words(drawing->seed, RANDOM_INIT, drawing->key, (uint64_t)i, 0);
+    if (drawing->init == INIT_UNIFORM_FAN_IN)
+        return (float)((2.0 * random_unit(block.word[0]) - 1.0) * drawing->spread);
+    /* Box-Muller; the first uniform is moved off 0. */
+    const double u = ((double)block.word[0] + 0.5) / 4294967296.0, v = (double)block.word[1] / 4294967296.0;
+    return (float)(drawing->spread * sqrt(-2.0 * log(u)) * cos(6.283185307179586 * v));
 }
 
-/* Box-Muller; the first uniform is moved off 0. */
-static void draw_normal(float *to, int64_t count, uint64_t seed, uint32_t key, double deviation)
+static int draw_some(void *context, int64_t part)
 {
-    for (int64_t i = 0; i < count; i++) {
-        const struct random_block block = random_words(seed, RANDOM_INIT, key, (uint64_t)i, 0);
-        const double u = ((double)block.word[0] + 0.5) / 4294967296.0, v = (double)block.word[1] / 4294967296.0;
-        to[i] = (float)(deviation * sqrt(-2.0 * log(u)) * cos(6.283185307179586 * v));
-    }
+    const struct drawing *drawing = context;
+    const int64_t end = (part + 1) * DRAWN_AT_ONCE < drawing->count ? (part + 1) * DRAWN_AT_ONCE : drawing->count;
+    for (int64_t i = part * DRAWN_AT_ONCE; i < end; i++)
+        drawing->to[i] = draw_value(drawing, i);
+    return OK;
 }
 
-static void draw_weight(const struct value *value, float scale, uint64_t seed, float *to)
+static int draw_weight(const struct value *value, float scale, uint64_t seed, float *to)
 {
     const int64_t count = shape_count(value->shape);
-    const uint32_t key = hash_name(value->name);
+    struct drawing drawing = {value->init, count, seed, hash_name(value->name), 0.0, to};
+    const double fan_out = (double)value->shape.n * value->shape.h * value->shape.w;
     switch (value->init) {
     case INIT_ZERO:
     case INIT_ONE:
         for (int64_t i = 0; i < count; i++)
             to[i] = value->init == INIT_ONE ? 1.0f : 0.0f;
-        break;
-    case INIT_UNIFORM_FAN_IN: draw_uniform(to, count, seed, key, scale / sqrt((double)value->fan_in)); break;
-    case INIT_HE_FAN_OUT: {
-        const double fan_out = (double)value->shape.n * value->shape.h * value->shape.w;
-        draw_normal(to, count, seed, key, scale * sqrt(2.0 / fan_out));
-        break;
+        return OK;
+    case INIT_UNIFORM_FAN_IN: drawing.spread = scale / sqrt((double)value->fan_in); break;
+    case INIT_HE_FAN_OUT: drawing.spread = scale * sqrt(2.0 / fan_out); break;
     }
-    }
+    return parallel_for((count + DRAWN_AT_ONCE - 1) / DRAWN_AT_ONCE, 0, draw_some, &drawing);
 }
 
 int plan_init_weights(struct plan *plan, uint64_t seed)
@@ -138,8 +149,9 @@ int plan_init_weights(struct plan *plan, uint64_t seed)
         const bool param = graph->values[v].role == VALUE_PARAM;
         if (!param && graph->values[v].role != VALUE_STATE)
             continue;
-        draw_weight(&graph->values[v], graph->init_scale, seed, drawn);
-        status = plan_write_weight(plan, param ? SLAB_PARAM : SLAB_STATE, v, drawn);
+        status = draw_weight(&graph->values[v], graph->init_scale, seed, drawn);
+        if (status == OK)
+            status = plan_write_weight(plan, param ? SLAB_PARAM : SLAB_STATE, v, drawn);
         if (status == OK && plan->options.ema)
             status = plan_write_weight(plan, param ? SLAB_EMA : SLAB_STATE_EMA, v, drawn);
     }
