@@ -99,6 +99,8 @@ const struct op_case op_cases[] = {
     {"max 3x3 ceil", OP_POOL, {1, 8, 7, 65}, POOL(POOL_MAX, 3, 2, 0, true, true)},
     {"max 3x3 stride 1", OP_POOL, {1, 5, 6, 17}, POOL(POOL_MAX, 3, 1, 1, false, true)},
     {"max 2x2 stride 3", OP_POOL, {1, 8, 9, 3}, POOL(POOL_MAX, 2, 3, 0, false, true)},
+    {"max 3x3 stride 3", OP_POOL, {2, 10, 8, 37}, POOL(POOL_MAX, 3, 3, 0, false, true)},
+    {"max 2x2, whole vectors", OP_POOL, {2, 6, 9, 80}, POOL(POOL_MAX, 2, 2, 0, false, true)},
     {"max one channel", OP_POOL, {1, 8, 9, 1}, POOL(POOL_MAX, 3, 2, 1, true, true)},
     {"average 3x3", OP_POOL, {2, 7, 6, 17}, POOL(POOL_AVERAGE, 3, 2, 1, false, true)},
     {"average inside only", OP_POOL, {2, 7, 6, 3}, POOL(POOL_AVERAGE, 3, 2, 1, false, false)},

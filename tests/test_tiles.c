@@ -1,5 +1,6 @@
-/* test_tiles: convolutions and linear layers by every instruction set that this CPU has, against ref_ops. Which set the
- * backend uses is said by EVENKEEL_CPU. */
+/* test_tiles: convolutions and linear layers by every instruction set that this CPU has, against ref_ops; the other
+ * operations, which test_ops checks with the best set, by all of them to the bit. Which set the backend uses is said by
+ * EVENKEEL_CPU. */
 #include "op_run.h"
 
 #include <setjmp.h>
@@ -72,14 +73,35 @@ static bool open_device(int set, struct device **device)
     return strstr(text, names[set]) && strlen(strstr(text, names[set])) == strlen(names[set]);
 }
 
-static uint64_t check_set(int set, enum dtype dtype)
+static bool is_product(const struct op_case *one)
+{
+    return one->kind == OP_CONV2D || one->kind == OP_LINEAR;
+}
+
+static void digest_case(struct device *device, const struct op_case *one, enum dtype dtype, uint64_t seed)
+{
+    struct op_run run;
+    op_run_open(&run, &backend_cpu, device, one, dtype, true, seed);
+    op_run_forward(&run);
+    op_run_backward(&run);
+    digest_values(op_run_out(&run), shape_count(run.out));
+    for (int i = 0; i < run.in_count; i++)
+        digest_values(op_run_in_grad(&run, i), shape_count(run.in));
+    for (int k = 0; k < run.weight_count; k++)
+        if (run.call.weight_grad[k])
+            digest_values(op_run_weight_grad(&run, k), shape_count(run.weights[k].shape));
+    op_run_close(&run);
+}
+
+/* 0: this CPU does not have the set. */
+static uint64_t check_set(int set, enum dtype dtype, bool products)
 {
     struct device *device;
     digest = 0;
     if (open_device(set, &device))
         for (int i = 0; i < op_case_count; i++)
-            if (op_cases[i].kind == OP_CONV2D || op_cases[i].kind == OP_LINEAR)
-                check_case(device, &op_cases[i], dtype, (uint64_t)i);
+            if (is_product(&op_cases[i]) == products)
+                (products ? check_case : digest_case)(device, &op_cases[i], dtype, (uint64_t)i);
     backend_cpu.close(device);
     return digest;
 }
@@ -88,20 +110,32 @@ static void test_bf16(void **state)
 {
     (void)state;
     for (int set = 0; set < COUNT_OF(sets); set++)
-        check_set(set, DT_BF16);
+        check_set(set, DT_BF16, true);
+}
+
+static void check_same_bits(enum dtype dtype, bool products)
+{
+    const uint64_t plain = check_set(COUNT_OF(sets) - 1, dtype, products);
+    assert_int_not_equal(plain, 0);
+    for (int set = 0; set < COUNT_OF(sets) - 1; set++) {
+        const uint64_t other = check_set(set, dtype, products);
+        if (other)
+            assert_int_equal(other, plain);
+    }
 }
 
 /* Numbers are such that sums are exact in any order, so all sets must agree to the bit. */
 static void test_f32(void **state)
 {
     (void)state;
-    const uint64_t plain = check_set(COUNT_OF(sets) - 1, DT_F32);
-    assert_int_not_equal(plain, 0);
-    for (int set = 0; set < COUNT_OF(sets) - 1; set++) {
-        const uint64_t other = check_set(set, DT_F32);
-        if (other)
-            assert_int_equal(other, plain);
-    }
+    check_same_bits(DT_F32, true);
+}
+
+static void test_loops(void **state)
+{
+    (void)state;
+    check_same_bits(DT_F32, false);
+    check_same_bits(DT_BF16, false);
 }
 
 static void test_unknown_set(void **state)
@@ -119,6 +153,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_f32),
         cmocka_unit_test(test_bf16),
+        cmocka_unit_test(test_loops),
         cmocka_unit_test(test_unknown_set),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
