@@ -15,7 +15,7 @@ void bench_op_bytes(enum op_kind kind, const union op_params *params, double in,
         bytes[1] = (1 + in_grad) * (in + out + weights);
     else if (kind == OP_NORM) {
         bytes[0] = (3 + add) * in;
-        bytes[1] = add ? (6 + relu) * in : (5 + 2 * relu) * in;
+        bytes[1] = add ? (6 + relu) * in : 5 * in; /* of the rectifier's mask x tells */
     } else if (kind == OP_RELU || kind == OP_ADD) {
         bytes[0] = kind == OP_ADD ? 3 * in : 2 * in;
         bytes[1] = 3 * in;
