@@ -196,7 +196,7 @@ struct op_call {
     const struct op_call *takes;        /* and the other side of that: the normalisation's call */
     const struct op_call *rectifies;    /* the rectifier's call, whose out forward writes instead of this one's */
     const struct op_call *rectified_by; /* and the other side of that */
-    bool adds_grad; /* in_grad[0] is added to what lies there */
+    bool adds_grad;                     /* in_grad[0] is added to what lies there */
     bool apart; /* every forward pass writes its own out all the same: somebody looks at what lies between */
 };
 

@@ -383,6 +383,36 @@ static void test_unmeasured_updates_alike(void **state)
         slab_close(&slabs[i]);
 }
 
+/* Moments that have decayed to nothing are 0, whichever thread they fall to, and a gradient of nothing leaves none. */
+static void test_nothing_is_subnormal(void **state)
+{
+    (void)state;
+    enum { COUNT = 300001 };
+    struct slab slab;
+    slab_open(&slab, COUNT, 3);
+#ifndef __SSE2__
+    slab_close(&slab);
+    skip();
+#endif
+    if (!mirror_is_cpu(&slab.mirror)) {
+        slab_close(&slab);
+        skip();
+    }
+    slab.args.kind = OPTIMIZER_ADAM;
+    for (int i = 0; i < COUNT; i++) {
+        slab.args.grad[i] = 1e-39f;
+        slab.args.moment1[i] = 1.2e-38f;
+        slab.args.moment2[i] = 1e-41f;
+    }
+    for (int i = 0; i < COUNT_OF(slab.segments); i++)
+        slab.segments[i].weight_decay = 0.0f;
+    slab_step(&slab);
+    for (int i = 0; i < COUNT; i++)
+        if (float_bits(slab.args.moment1[i]) != 0 || float_bits(slab.args.moment2[i]) != 0)
+            fail_msg("element %d: moments %g and %g", i, (double)slab.args.moment1[i], (double)slab.args.moment2[i]);
+    slab_close(&slab);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -394,6 +424,7 @@ int main(void)
         cmocka_unit_test(test_bad_step_touches_nothing),
         cmocka_unit_test(test_bad_stays_and_overflow_is_bad),
         cmocka_unit_test(test_unmeasured_updates_alike),
+        cmocka_unit_test(test_nothing_is_subnormal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

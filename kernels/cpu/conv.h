@@ -3,9 +3,9 @@
 #define CPU_CONV_H
 #include "cpu.h"
 
-/* What a convolution's forward pass leaves of its output for the normalisation after it, in its saved memory: the output
- * is cut into parts, a function of shapes alone; of each per channel the mean and the sum of squared deviations from it,
- * and after those of all parts each part's pixels. */
+/* What a convolution's forward pass leaves of its output for the normalisation after it, in its saved memory: the
+ * output is cut into parts, a function of shapes alone; of each per channel the mean and the sum of squared deviations
+ * from it, and after those of all parts each part's pixels. */
 struct conv_sums {
     int parts;   /* 0: none */
     int64_t row; /* floats per channel, padded */

@@ -1,6 +1,6 @@
-/* depthwise: convolution of each channel on its own; its loops are vector_depthwise.h's. There is too little to multiply
- * for tiles: memory decides. Weights lie as {tap, channel}; sums of their gradient are cut into slices of whole images
- * and added up in order, so that they do not depend on the number of threads. */
+/* depthwise: convolution of each channel on its own; its loops are vector_depthwise.h's. There is too little to
+ * multiply for tiles: memory decides. Weights lie as {tap, channel}; sums of their gradient are cut into slices of
+ * whole images and added up in order, so that they do not depend on the number of threads. */
 #include "depthwise.h"
 #include <stdlib.h>
 #include <string.h>

@@ -22,12 +22,12 @@ struct pass_run {
     const void *weights;
     const float *bias; /* or NULL */
     void *out;
-    bool add;       /* to what lies in out */
-    void *sums;     /* for the normalisation after it, or NULL */
+    bool add;          /* to what lies in out */
+    void *sums;        /* for the normalisation after it, or NULL */
     int first_channel; /* of this group among all */
-    char *scratch; /* of all threads */
-    int together;  /* units of a task */
-    int parts;     /* tasks that share units, each with some of the blocks of columns */
+    char *scratch;     /* of all threads */
+    int together;      /* units of a task */
+    int parts;         /* tasks that share units, each with some of the blocks of columns */
 };
 
 /* The results of `count` grid positions from `first` on, 32 columns of each. */
@@ -100,7 +100,8 @@ static void run_row(const struct pass_run *run, const struct unit *unit, int row
     }
 }
 
-/* The mean and squared deviations of 32 channels of what a unit's positions have become, which is in the cache still. */
+/* The mean and squared deviations of 32 channels of what a unit's positions have become, which is in the cache still.
+ */
 static void sum_block(const struct pass_run *run, const struct unit *unit, int number, int block)
 {
     const struct direct_pass *pass = run->pass;

@@ -73,8 +73,8 @@ static int pool_prepare(struct device *device, const struct op_desc *desc, void 
     *state = pool;
     if (!pool)
         return FAIL(ERR_MEMORY, "cpu: out of memory for a layer's description; close other programs");
-    *pool = (struct pool){
-        .vector = device->vector, .in = in, .out = out, .dtype = desc->dtype, .kind = params->pool.kind};
+    *pool =
+        (struct pool){.vector = device->vector, .in = in, .out = out, .dtype = desc->dtype, .kind = params->pool.kind};
     if (pool->kind == POOL_GLOBAL) {
         pool->size_h = in.h;
         pool->size_w = in.w;

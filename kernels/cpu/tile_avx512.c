@@ -51,21 +51,21 @@ static void lay_f32(float *to, const float *sums)
 
 const struct tile_kernel *tile_avx512(enum dtype dtype)
 {
-    static const struct tile_kernel
-        f32 =
-            {
-                .dtype = DT_F32,
-                .depth = TILE,
-                .begin = rows_nothing,
-                .end = rows_nothing,
-                .multiply = multiply_f32,
-                .store = store_f32,
-                .transpose = transpose_f32,
-                .fill = rows_fill_f32,
-                .peak = rows_peak_words,
-                .lay = lay_f32,
-            },
-        bf16 = TILE_KERNEL_SHUFFLED(rows_nothing, rows_nothing, multiply_bf16, rows_store_bf16, rows_peak_words);
+    static const struct tile_kernel f32 =
+                                        {
+                                            .dtype = DT_F32,
+                                            .depth = TILE,
+                                            .begin = rows_nothing,
+                                            .end = rows_nothing,
+                                            .multiply = multiply_f32,
+                                            .store = store_f32,
+                                            .transpose = transpose_f32,
+                                            .fill = rows_fill_f32,
+                                            .peak = rows_peak_words,
+                                            .lay = lay_f32,
+                                        },
+                                    bf16 = TILE_KERNEL_SHUFFLED(rows_nothing, rows_nothing, multiply_bf16,
+                                                                rows_store_bf16, rows_peak_words);
     return dtype == DT_F32 ? &f32 : dtype == DT_BF16 ? &bf16 : NULL;
 }
 #else

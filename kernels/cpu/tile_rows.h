@@ -128,7 +128,8 @@ INLINE void multiply_steps(const struct tile_product *product, bool deep_adjacen
     }
 }
 
-/* Steps whose factors, 4 KiB each, stay in the first cache while they are read for one part of the rows after another. */
+/* Steps whose factors, 4 KiB each, stay in the first cache while they are read for one part of the rows after another.
+ */
 enum { NEAR_STEPS = 8 };
 
 INLINE void rows_multiply(const struct tile_product *product, bool deep_adjacent, bool pairs)
@@ -285,13 +286,13 @@ INLINE void rows_lay_bf16(float *to, const float *sums)
 #define TILE_KERNEL_F32(multiply_)                                                                                     \
     {                                                                                                                  \
         .dtype = DT_F32, .depth = TILE, .begin = rows_nothing, .end = rows_nothing, .multiply = multiply_,             \
-        .store = rows_store_f32, .transpose = rows_transpose_f32, .fill = rows_fill_f32, .peak = rows_peak_words,       \
+        .store = rows_store_f32, .transpose = rows_transpose_f32, .fill = rows_fill_f32, .peak = rows_peak_words,      \
         .lay = rows_lay_f32                                                                                            \
     }
 #define TILE_KERNEL_BF16(multiply_)                                                                                    \
     {                                                                                                                  \
         .dtype = DT_BF16, .depth = BLOCK, .begin = rows_nothing, .end = rows_nothing, .multiply = multiply_,           \
         .store = rows_store_bf16, .transpose = rows_transpose_bf16, .turn = rows_turn, .fill = rows_fill_bf16,         \
-        .peak = rows_peak_words, .lay = rows_lay_bf16                                                                                           \
+        .peak = rows_peak_words, .lay = rows_lay_bf16                                                                  \
     }
 #endif

@@ -1,6 +1,6 @@
 /* vector: loops over whole tensors, compiled once for each instruction set, as tiles are (tile.h): the table of them.
- * Private to kernels/cpu/. Every set gives the same bits in fp32; in bf16 sets that round by an instruction flush numbers
- * below 2^-126 to 0. */
+ * Private to kernels/cpu/. Every set gives the same bits in fp32; in bf16 sets that round by an instruction flush
+ * numbers below 2^-126 to 0. */
 #ifndef CPU_VECTOR_H
 #define CPU_VECTOR_H
 #include "cpu.h"
@@ -8,8 +8,8 @@
 struct pool;
 struct depthwise;
 
-/* How the gradient passes the rectifier behind a normalisation: everywhere; by the sign of the output, computed again from
- * x; by that of the output as it lies there. */
+/* How the gradient passes the rectifier behind a normalisation: everywhere; by the sign of the output, computed again
+ * from x; by that of the output as it lies there. */
 enum norm_gate { GATE_NONE, GATE_VALUE, GATE_OUT };
 
 /* A pass over numbers [begin, end) of a normalisation's tensors, in rows of `lanes`, `apart` numbers one after another.
@@ -37,7 +37,8 @@ struct vector_kernel {
     void (*norm_grad_sums)(const struct norm_rows *rows);
     /* to = scale * (grad - shift - (x - mean) * slope) */
     void (*norm_grads)(const struct norm_rows *rows);
-    /* A row of an image's outputs; of its input's gradient, or where windows lie apart what is below a row of outputs. */
+    /* A row of an image's outputs; of its input's gradient, or where windows lie apart what is below a row of outputs.
+     */
     void (*pool_forward)(const struct pool *pool, const struct op_call *call, int image, int row);
     void (*pool_backward)(const struct pool *pool, const struct op_call *call, int image, int row);
     /* Elements [begin, end). */

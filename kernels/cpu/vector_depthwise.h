@@ -23,7 +23,8 @@ INLINE int reads(bool backward, const struct axis *axis, int at, int tap)
 
 /* ---- forward and by data ---- */
 
-/* A row of results and what it is made of: of outputs from inputs, backward of the input's gradient from the outputs'. */
+/* A row of results and what it is made of: of outputs from inputs, backward of the input's gradient from the outputs'.
+ */
 struct depthwise_rows {
     const struct depthwise *layer;
     const void *source, *weights, *bias; /* bias: NULL: none */
@@ -32,7 +33,8 @@ struct depthwise_rows {
     int row, from_width, channels;
 };
 
-/* Up to a vector of channels of `pixels` results from w on, all of whose taps are inside the source's rows, or of one. */
+/* Up to a vector of channels of `pixels` results from w on, all of whose taps are inside the source's rows, or of one.
+ */
 INLINE void run_pixels(enum dtype dtype, bool backward, int pixels, int width, const struct depthwise_rows *rows, int w,
                        int c)
 {
@@ -47,8 +49,7 @@ INLINE void run_pixels(enum dtype dtype, bool backward, int pixels, int width, c
             const int column = reads(backward, &wide, w, kw);
             if (column < 0)
                 continue;
-            const int64_t from =
-                rows->from_image + ((int64_t)h * rows->from_width + column) * rows->channels + c;
+            const int64_t from = rows->from_image + ((int64_t)h * rows->from_width + column) * rows->channels + c;
             const vector weight =
                 vector_load(rows->weights, (int64_t)(kh * wide.kernel + kw) * rows->channels + c, width, dtype);
             for (int p = 0; p < pixels; p++)
@@ -136,7 +137,8 @@ INLINE void add_taps(enum dtype dtype, int taps, int width, const struct depthwi
         for (int t = 0; t < taps; t++)
             if (column + t >= 0 && column + t < wide.from)
                 sum[t] = vector_multiply_add(
-                    vector_load(call->in[0], (in_row * layer->in.w + column + t) * all + c, width, dtype), grad, sum[t]);
+                    vector_load(call->in[0], (in_row * layer->in.w + column + t) * all + c, width, dtype), grad,
+                    sum[t]);
     }
     for (int t = 0; t < taps; t++)
         vector_store(sums, (int64_t)t * all + c, width, DT_F32, sum[t]);
@@ -172,7 +174,8 @@ INLINE void add_row(enum dtype dtype, int width, const struct depthwise *layer, 
     for (int kh = 0; kh < high.kernel; kh++) {
         const int row = reads(false, &high, h, kh);
         if (row >= 0)
-            add_tap_row(dtype, width, layer, call, sums + kh * row_sums, (int64_t)image * layer->in.h + row, out_row, c);
+            add_tap_row(dtype, width, layer, call, sums + kh * row_sums, (int64_t)image * layer->in.h + row, out_row,
+                        c);
     }
     if (layer->bias)
         add_bias(dtype, width, layer, call, sums + high.kernel * row_sums, out_row, c);

@@ -1,5 +1,5 @@
-/* vector_norm: the loops of batch normalisation (vector.h), lane by lane and row after row, so that sums do not depend on
- * the width of registers. */
+/* vector_norm: the loops of batch normalisation (vector.h), lane by lane and row after row, so that sums do not depend
+ * on the width of registers. */
 #ifndef CPU_VECTOR_NORM_H
 #define CPU_VECTOR_NORM_H
 #include "vector.h"

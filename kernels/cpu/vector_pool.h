@@ -33,8 +33,8 @@ enum { UNROLLED = 4 };
 
 /* ---- maximum ---- */
 
-/* A window of rows x columns input pixels from `from` on, whose first has number first_tap in the kernel. torch: `value >
- * best or value is NaN` in row-major order of the window; the first one wins in any case. */
+/* A window of rows x columns input pixels from `from` on, whose first has number first_tap in the kernel. torch: `value
+ * > best or value is NaN` in row-major order of the window; the first one wins in any case. */
 INLINE void max_window(enum dtype dtype, int vecs, int width, const struct pool *pool, const struct op_call *call,
                        int64_t from, int rows, int columns, int first_tap, int64_t to)
 {
@@ -112,7 +112,8 @@ INLINE void scatter_window(enum dtype dtype, int width, const struct pool *pool,
     for (int h = 0; h < rows; h++)
         for (int w = 0; w < columns; w++) {
             const int tap = h * columns + w;
-            char *const at = (char *)call->in_grad[0] + (to + ((int64_t)h * pool->in.w + w) * pool->in.c) * (int64_t)each;
+            char *const at =
+                (char *)call->in_grad[0] + (to + ((int64_t)h * pool->in.w + w) * pool->in.c) * (int64_t)each;
             if (dtype == DT_F32) {
                 const vector_bits kept = word & (vector_bits)(wide == (uint32_t)tap);
                 vector_move(at, &kept, width, each);

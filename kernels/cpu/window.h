@@ -75,8 +75,8 @@ int window_row_positions(const struct window *window, int grid_row);
 void window_pack(const struct window *window, const void *source, int number, int first_channel, int channels,
                  bool in_place, void *memory, struct unit *unit);
 
-/* What packing the units from one on will read, fetched into the second cache a few lines at a time, while products keep
- * memory idle. */
+/* What packing the units from one on will read, fetched into the second cache a few lines at a time, while products
+ * keep memory idle. */
 struct ahead {
     const struct window *window;
     const char *source, *line, *stop; /* [line, stop): what is left of an image's rows */
