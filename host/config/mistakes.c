@@ -46,13 +46,13 @@ void mistakes_add(struct mistakes *mistakes, int origin, const char *format, ...
 void mistakes_add_key(struct mistakes *mistakes, const struct config *config, const char *keys, const char *format, ...)
 {
     char names[4 * CONFIG_KEY], text[4096], *rest = names, *name;
-    const char *named = NULL;
+    const char *named = "";
     int origin = ORIGIN_DEFAULT;
     snprintf(names, sizeof names, "%s", keys);
     while (origin == ORIGIN_DEFAULT && (name = strsep(&rest, " "))) {
         const int key = schema_find_full(name);
         origin = config->origin && key >= 0 ? config->origin[key] : ORIGIN_DEFAULT;
-        named = named && origin == ORIGIN_DEFAULT ? named : name;
+        named = *named && origin == ORIGIN_DEFAULT ? named : name;
     }
     const int length = snprintf(text, sizeof text, "%s: ", named);
     va_list args;

@@ -43,7 +43,7 @@ HOST_DEVICE int64_t augment_grey(const float *value, int c)
     else
         for (int channel = 0; channel < c; channel++)
             grey += value[channel] / (float)c;
-    return (int64_t)(grey * 1073741824.0f);
+    return (int32_t)(grey * 1073741824.0f); /* at most 1: fits */
 }
 
 HOST_DEVICE float augment_grey_mean(int64_t sum, int64_t pixels)
@@ -62,9 +62,9 @@ HOST_DEVICE bool augment_tinted(const struct augment_draw *draw, int c)
 HOST_DEVICE float augment_hue(float red, float green, float blue, float peak, float chroma, float shift)
 {
     float whole = chroma == 0.0f ? 1.0f : chroma;
-    float of_red = (green - blue) / whole, of_green = 2.0f + (blue - red) / whole,
-          of_blue = 4.0f + (red - green) / whole;
-    float hue = (peak == red ? of_red : peak == green ? of_green : of_blue) + 6.0f * shift;
+    float difference = peak == red ? green - blue : peak == green ? blue - red : red - green;
+    float sector = peak == red ? 0.0f : peak == green ? 2.0f : 4.0f;
+    float hue = sector + difference / whole + 6.0f * shift;
     hue = hue < 0.0f ? hue + 6.0f : hue;
     return hue >= 6.0f ? hue - 6.0f : hue;
 }

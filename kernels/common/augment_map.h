@@ -146,15 +146,21 @@ struct augment_pair {
     float share;
 };
 
-HOST_DEVICE struct augment_pair augment_pair(int64_t place, int size)
+/* A place of whole pixels and a part in units of 2^-32; pixels have their values at their centres. */
+HOST_DEVICE struct augment_pair augment_pair_at(int whole, uint32_t part, int size)
 {
-    int64_t centred = place - ((int64_t)1 << 31);
-    int below = (int)(centred >> 32);
+    const uint32_t half = 0x80000000u;
+    int below = whole - (part < half);
     struct augment_pair pair;
     pair.a = below < 0 ? 0 : below;
     pair.b = below + 1 < size ? below + 1 : size - 1;
-    pair.share = (float)((uint32_t)centred >> 8) * (1.0f / 16777216.0f);
+    pair.share = (float)(int)((part ^ half) >> 8) * (1.0f / 16777216.0f);
     return pair;
+}
+
+HOST_DEVICE struct augment_pair augment_pair(int64_t place, int size)
+{
+    return augment_pair_at((int)(place >> 32), (uint32_t)place, size);
 }
 
 HOST_DEVICE float augment_mix(float a, float b, float share)

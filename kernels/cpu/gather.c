@@ -2,7 +2,7 @@
  * arithmetic is in kernels/common/augment*.h, pictures in picture.c.
  *
  * Pixels that are copies of stored bytes can only become 256 values per channel: they are looked up in a table that
- * holds colour and normalisation. */
+ * holds colour and normalisation. Of pictures that are mixed each is made once, for its own row and the next. */
 #include "cpu.h"
 #include "kernels/common/augment_blend.h"
 #include "kernels/common/bf16.h"
@@ -80,29 +80,31 @@ BY_CHANNELS void look_up_halves(const struct table *table, uint16_t *restrict to
 static void erase(const struct picture *picture, const struct strip *strip, void *values, size_t pixel_bytes)
 {
     const struct augment_box *box = &picture->draw.erase;
-    int begin = box->left > strip->x ? box->left : strip->x, stop = strip->x + strip->count;
-    int end = box->left + box->w < stop ? box->left + box->w : stop;
-    if (strip->y >= box->top && strip->y < box->top + box->h && begin < end)
-        memset((char *)values + (size_t)(begin - strip->x) * pixel_bytes, 0, (size_t)(end - begin) * pixel_bytes);
+    const int stop = strip->x + strip->width, begin = box->left > strip->x ? box->left : strip->x;
+    const int end = box->left + box->w < stop ? box->left + box->w : stop;
+    for (int row = 0; row < strip->rows && begin < end; row++)
+        if ((unsigned)(strip->y + row - box->top) < (unsigned)box->h)
+            memset((char *)values + (size_t)(row * strip->width + begin - strip->x) * pixel_bytes, 0,
+                   (size_t)(end - begin) * pixel_bytes);
 }
 
 /* A strip of the picture as the network would see it, were it not mixed. */
-static void finished_values(const struct finished *finished, const struct batch *batch, int y, int x, float *values)
+static void finished_values(const struct finished *finished, const struct batch *batch, const struct strip *strip,
+                            float *values)
 {
     const struct picture *picture = &finished->picture;
-    const int c = picture->image.c;
-    struct strip strip = picture_strip(picture, y, x);
+    const int c = picture->image.c, count = strip->rows * strip->width;
     if (picture->copied) {
         uint8_t bytes[STRIP * CHANNELS];
-        picture_bytes(picture, &strip, bytes);
-        WITH_CHANNELS(c, look_up_floats, finished->table, values, bytes, strip.count);
+        picture_bytes(picture, strip, bytes);
+        WITH_CHANNELS(c, look_up_floats, finished->table, values, bytes, count);
     } else {
-        picture_units(picture, &strip, values);
+        picture_units(picture, strip, values);
 #pragma omp simd
-        for (int i = 0; i < strip.count * c; i++)
+        for (int i = 0; i < count * c; i++)
             values[i] = augment_normalise(values[i], batch->mean[i], batch->std[i]);
     }
-    erase(picture, &strip, values, (size_t)c * sizeof *values);
+    erase(picture, strip, values, (size_t)c * sizeof *values);
 }
 
 static void store(const struct gather_args *args, int64_t out, const float *values, int count)
@@ -118,71 +120,143 @@ static void store(const struct gather_args *args, int64_t out, const float *valu
 }
 
 /* Straight from bytes to the batch in bf16. */
-static void write_halves(const struct finished *finished, const struct gather_args *args, int64_t out, int y, int x)
+static void write_halves(const struct finished *finished, const struct gather_args *args, const struct strip *strip,
+                         int64_t out)
 {
     uint8_t bytes[STRIP * CHANNELS];
-    struct strip strip = picture_strip(&finished->picture, y, x);
-    picture_bytes(&finished->picture, &strip, bytes);
+    picture_bytes(&finished->picture, strip, bytes);
     uint16_t *to = (uint16_t *)args->out + out;
-    WITH_CHANNELS(args->image.c, look_up_halves, finished->table, to, bytes, strip.count);
-    erase(&finished->picture, &strip, to, (size_t)args->image.c * sizeof *to);
+    WITH_CHANNELS(args->image.c, look_up_halves, finished->table, to, bytes, strip->rows * strip->width);
+    erase(&finished->picture, strip, to, (size_t)args->image.c * sizeof *to);
 }
 
-static void mix(const struct augment_blend *blend, int y, int x, float *own, const float *partner, int pixels, int c)
+static void mix(const struct augment_blend *blend, const struct strip *strip, float *mixed, const float *own,
+                const float *partner, int c)
 {
-    for (int i = 0; i < pixels; i++) {
-        bool in_box = augment_in_box(&blend->box, x + i, y);
-        for (int k = i * c; k < i * c + c; k++)
-            own[k] = augment_blended(blend, in_box, own[k], partner[k]);
+    const int count = strip->rows * strip->width * c;
+    if (blend->box.h == 0) {
+#pragma omp simd
+        for (int i = 0; i < count; i++)
+            mixed[i] = augment_blended(blend, false, own[i], partner[i]);
+        return;
+    }
+    for (int row = 0, at = 0; row < strip->rows; row++)
+        for (int i = 0; i < strip->width; i++) {
+            const bool in_box = augment_in_box(&blend->box, strip->x + i, strip->y + row);
+            for (int channel = 0; channel < c; channel++, at++)
+                mixed[at] = augment_blended(blend, in_box, own[at], partner[at]);
+        }
+}
+
+/* ---- whole pictures, where they are small ---- */
+
+/* What a row is mixed with is the row before it, as a rule: the last two pictures of a thread stay at hand, finished.
+ */
+struct hand {
+    int32_t sample[2]; /* -1: none */
+    float values[2][PICTURE_KEPT];
+};
+
+/* Finishes the picture of a sample, unless it is at hand; not in place of the one in slot spared (-1: none). Returns
+ * its slot. */
+static int hand_take(struct hand *hand, const struct batch *batch, int row, int32_t sample, int spared)
+{
+    const struct augment *augment = &batch->args->augment;
+    for (int slot = 0; slot < 2; slot++)
+        if (hand->sample[slot] == sample)
+            return slot;
+    const int slot = spared == 0;
+    struct finished finished;
+    struct strip strip = strip_first(augment);
+    finished_open(&finished, batch, row, sample);
+    for (; strip.rows > 0; strip = strip_next(augment, &strip))
+        finished_values(&finished, batch, &strip,
+                        hand->values[slot] + (strip.y * augment->out_w + strip.x) * batch->args->image.c);
+    hand->sample[slot] = sample;
+    return slot;
+}
+
+/* ---- rows of the batch ---- */
+
+struct row {
+    int number;
+    int32_t sample, partner;
+    int partner_row; /* where it lies in the slot, if the images are fed */
+    struct augment_blend blend;
+    int64_t out; /* first value */
+};
+
+static void write_from_hand(struct hand *hand, const struct batch *batch, const struct row *row)
+{
+    const struct augment *augment = &batch->args->augment;
+    const int c = batch->args->image.c, other = hand_take(hand, batch, row->partner_row, row->partner, -1),
+              own = hand_take(hand, batch, row->number, row->sample, other);
+    float values[STRIP * CHANNELS];
+    struct strip strip = strip_first(augment);
+    for (; strip.rows > 0; strip = strip_next(augment, &strip)) {
+        const int at = (strip.y * augment->out_w + strip.x) * c;
+        mix(&row->blend, &strip, values, hand->values[own] + at, hand->values[other] + at, c);
+        store(batch->args, row->out + at, values, strip.rows * strip.width * c);
     }
 }
 
 /* partner: NULL unless mixed. */
-static void row_write(const struct batch *batch, int row, const struct finished *own, const struct finished *partner,
-                      const struct augment_blend *blend)
+static void write_strips(const struct batch *batch, const struct row *row, const struct finished *own,
+                         const struct finished *partner)
 {
     const struct gather_args *args = batch->args;
-    const int out_h = args->augment.out_h, out_w = args->augment.out_w, c = args->image.c;
+    const int c = args->image.c;
     const bool direct = !partner && own->picture.copied && args->dtype == DT_BF16;
     float values[STRIP * CHANNELS], others[STRIP * CHANNELS];
-    for (int y = 0; y < out_h; y++)
-        for (int x = 0; x < out_w; x += STRIP) {
-            const int64_t out = (((int64_t)row * out_h + y) * out_w + x) * c;
-            const int pixels = out_w - x < STRIP ? out_w - x : STRIP;
-            if (direct) {
-                write_halves(own, args, out, y, x);
-                continue;
-            }
-            finished_values(own, batch, y, x, values);
-            if (partner) {
-                finished_values(partner, batch, y, x, others);
-                mix(blend, y, x, values, others, pixels, c);
-            }
-            store(args, out, values, pixels * c);
+    struct strip strip = strip_first(&args->augment);
+    for (; strip.rows > 0; strip = strip_next(&args->augment, &strip)) {
+        const int64_t out = row->out + ((int64_t)strip.y * args->augment.out_w + strip.x) * c;
+        if (direct) {
+            write_halves(own, args, &strip, out);
+            continue;
         }
+        finished_values(own, batch, &strip, values);
+        if (partner) {
+            finished_values(partner, batch, &strip, others);
+            mix(&row->blend, &strip, values, values, others, c);
+        }
+        store(args, out, values, strip.rows * strip.width * c);
+    }
 }
 
-static void row_gather(const struct batch *batch, int row)
+static void write_from_images(const struct batch *batch, const struct row *row)
+{
+    struct finished own, partner;
+    const bool mixed = row->blend.share < 1.0f;
+    finished_open(&own, batch, row->number, row->sample);
+    if (mixed)
+        finished_open(&partner, batch, row->partner_row, row->partner);
+    write_strips(batch, row, &own, mixed ? &partner : NULL);
+}
+
+static void row_gather(const struct batch *batch, struct hand *hand, int number)
 {
     const struct gather_args *args = batch->args;
     const struct step_control *control = args->control;
     const struct image_source *source = &control->source;
-    const int64_t position = control->first + row;
-    const int32_t number = source->order[position];
-    struct finished own, partner;
-    struct augment_blend blend = augment_blend(&args->augment, control->seed, control->epoch, (uint64_t)number);
-    finished_open(&own, batch, row, number);
-    int32_t second = number;
-    if (blend.share < 1.0f) {
-        second = source->order[augment_partner(position)];
-        finished_open(&partner, batch, augment_partner_row(row, args->batch), second);
+    const int64_t position = control->first + number;
+    const int64_t values = (int64_t)args->augment.out_h * args->augment.out_w * args->image.c;
+    struct row row = {.number = number, .sample = source->order[position], .out = number * values};
+    row.partner = row.sample;
+    row.blend = augment_blend(&args->augment, control->seed, control->epoch, (uint64_t)row.sample);
+    if (row.blend.share < 1.0f) {
+        row.partner = source->order[augment_partner(position)];
+        row.partner_row = augment_partner_row(number, args->batch);
     }
-    row_write(batch, row, &own, blend.share < 1.0f ? &partner : NULL, &blend);
-    args->out_samples[row] = number;
-    args->out_labels[row] = source->labels[number];
+    if (row.blend.share < 1.0f && values <= PICTURE_KEPT)
+        write_from_hand(hand, batch, &row);
+    else
+        write_from_images(batch, &row);
+    args->out_samples[number] = row.sample;
+    args->out_labels[number] = source->labels[row.sample];
     if (args->out_shares) {
-        args->out_partners[row] = source->labels[second];
-        args->out_shares[row] = blend.share;
+        args->out_partners[number] = source->labels[row.partner];
+        args->out_shares[number] = row.blend.share;
     }
 }
 
@@ -212,12 +286,17 @@ int cpu_gather(struct device *device, const struct gather_args *args)
         batch.std[i] = args->augment.std[i % args->image.c];
     }
     table_fill(&batch.plain, args, 1.0f, 1.0f, 0.0f);
-#pragma omp parallel for schedule(static) num_threads(device->threads)
-    for (int row = 0; row < args->batch; row++) {
-        if (row < args->control->valid)
-            row_gather(&batch, row);
-        else
-            row_clear(args, row);
+#pragma omp parallel num_threads(device->threads)
+    {
+        struct hand hand;
+        hand.sample[0] = hand.sample[1] = -1;
+#pragma omp for schedule(static)
+        for (int row = 0; row < args->batch; row++) {
+            if (row < args->control->valid)
+                row_gather(&batch, &hand, row);
+            else
+                row_clear(args, row);
+        }
     }
     return OK;
 }

@@ -1,11 +1,12 @@
-/* interpolate: a strip's values between stored pixels, in three passes that the compiler turns into many pixels at a
- * time: where each place's four pixels lie, those pixels, their mixture. Knows nothing of colour. */
+/* interpolate: a strip's values between stored pixels, in passes that the compiler turns into many pixels at a time:
+ * where each place lies, the pixels around it, their mixture. Knows nothing of colour. */
 #include "picture.h"
 #include <string.h>
 
 /* Of each pixel of a strip along one axis: its place, the two stored rows or columns around that. */
 struct axis {
-    int64_t place[STRIP];
+    int32_t whole[RAMP]; /* of the place: pixels, and below them units of 2^-32 */
+    uint32_t part[RAMP];
     int32_t first[STRIP], second[STRIP];
     float share[STRIP]; /* of the second */
 };
@@ -16,80 +17,117 @@ struct corners {
     uint32_t pixel[4][STRIP]; /* the first channel in the lowest byte */
 };
 
-/* Places of the inner part of a strip, along one axis: held within low and high. */
-static void walk_axis(int64_t *restrict place, int count, int64_t start, int64_t step, bool held, int64_t low,
-                      int64_t high)
+/* ---- places ---- */
+
+/* Places of a row along one axis: held within low and high. Written by whole vectors: what lies beyond the row is
+ * overwritten by the next one, or is nobody's. */
+static void walk_row(struct axis *restrict axis, int at, int width, int64_t start, const int64_t *restrict ramp,
+                     bool held, int64_t low, int64_t high)
 {
-#pragma omp simd
-    for (int i = 0; i < count; i++)
-        place[i] = start + step * i;
-    if (held)
-#pragma omp simd
-        for (int i = 0; i < count; i++)
-            place[i] = augment_hold(place[i], low, high);
+    int32_t *restrict whole = axis->whole + at;
+    uint32_t *restrict part = axis->part + at;
+    for (int from = 0; from < width; from += LANES)
+        for (int i = from; i < from + LANES; i++) {
+            int64_t place = start + ramp[i];
+            if (held)
+                place = augment_hold(place, low, high);
+            whole[i] = (int32_t)(place >> 32);
+            part[i] = (uint32_t)place;
+        }
+}
+
+/* Pixels [from, to) of a row outside of the frame: only padding other than one colour shows something. */
+static void find_outer(struct corners *corners, const struct picture *picture, const struct strip *strip, int row,
+                       int from, int to)
+{
+    const enum padding padding = picture->augment->padding;
+    for (int i = from; i < to; i++) {
+        const int at = row * strip->width + i;
+        int64_t x = 0, y = 0;
+        corners->shown[at] =
+            padding != PADDING_CONSTANT && augment_source(&picture->map, padding, strip->x + i, strip->y + row,
+                                                          picture->image.h, picture->image.w, &x, &y);
+        corners->x.whole[at] = (int32_t)(x >> 32), corners->x.part[at] = (uint32_t)x;
+        corners->y.whole[at] = (int32_t)(y >> 32), corners->y.part[at] = (uint32_t)y;
+    }
 }
 
 static void find_places(struct corners *corners, const struct picture *picture, const struct strip *strip)
 {
     const struct augment_map *map = &picture->map;
-    const enum padding padding = picture->augment->padding;
-    const int h = picture->image.h, w = picture->image.w, begin = strip->begin - strip->x, end = strip->end - strip->x;
-    for (int i = 0; i < strip->count; i++) {
-        if (i == begin && begin < end)
-            i = end;
-        if (i == strip->count)
-            break;
-        /* Outside of the frame: only padding other than one colour shows something. */
-        corners->shown[i] = padding != PADDING_CONSTANT && augment_source(map, padding, strip->x + i, strip->y, h, w,
-                                                                          &corners->x.place[i], &corners->y.place[i]);
+    const int h = picture->image.h, w = picture->image.w, width = strip->width, count = strip->rows * width;
+    for (int row = 0; row < strip->rows; row++) {
+        const int64_t u = strip->x + map->left,
+                      v = augment_fold(strip->y + row + map->top, map->frame_h, picture->augment->padding);
+        walk_row(&corners->x, row * width, width, map->x0 + map->xx * u + map->xy * v, picture->ramp_x, map->held,
+                 map->low_x, map->high_x);
+        walk_row(&corners->y, row * width, width, map->y0 + map->yx * u + map->yy * v, picture->ramp_y, map->held,
+                 map->low_y, map->high_y);
     }
-    if (begin >= end)
-        return;
-    const int64_t u = strip->begin + map->left, v = augment_fold(strip->y + map->top, map->frame_h, padding);
-    walk_axis(corners->x.place + begin, end - begin, map->x0 + map->xx * u + map->xy * v, map->xx, map->held,
-              map->low_x, map->high_x);
-    walk_axis(corners->y.place + begin, end - begin, map->y0 + map->yx * u + map->yy * v, map->yx, map->held,
-              map->low_y, map->high_y);
-    for (int i = begin; i < end; i++)
-        corners->shown[i] = augment_inside(corners->x.place[i], corners->y.place[i], h, w);
+#pragma omp simd
+    for (int i = 0; i < count; i++)
+        corners->shown[i] =
+            ((uint32_t)corners->x.whole[i] < (uint32_t)w) & ((uint32_t)corners->y.whole[i] < (uint32_t)h);
+    for (int row = 0; row < strip->rows; row++) {
+        const struct span span = picture_span(picture, strip, row);
+        find_outer(corners, picture, strip, row, 0, span.begin);
+        find_outer(corners, picture, strip, row, span.end, width);
+    }
 }
 
-/* What is not shown is looked up at the first pixel, so that there is no branch; in loops of their own, choices become
- * masks. */
+/* What is not shown is looked up at the first pixels, so that there is no branch. */
 static void find_pairs(struct axis *restrict axis, const int32_t *restrict shown, int size, int count)
 {
 #pragma omp simd
-    for (int i = 0; i < count; i++)
-        axis->place[i] = shown[i] ? axis->place[i] : 0;
-#pragma omp simd
     for (int i = 0; i < count; i++) {
-        const struct augment_pair pair = augment_pair(axis->place[i], size);
+        const struct augment_pair pair = augment_pair_at(axis->whole[i] & -shown[i], axis->part[i], size);
         axis->first[i] = pair.a;
         axis->second[i] = pair.b;
         axis->share[i] = pair.share;
     }
 }
 
-/* One of the four pixels around each place. */
-BY_CHANNELS void read_pixels(uint32_t *restrict to, const uint8_t *pixels, struct shape image, const int32_t *rows,
-                             const int32_t *columns, int count, const int c)
+/* ---- pixels ---- */
+
+/* Two pixels of a row, beside each other or the same. Eight bytes are read at once, so that of the image's last pixels
+ * they begin earlier. */
+BY_CHANNELS void read_pairs(uint32_t *restrict to_a, uint32_t *restrict to_b, const struct picture *picture,
+                            const int32_t *restrict rows, const struct axis *restrict columns, int count, const int c)
 {
-    /* Four bytes are read at once, so that of the last pixel they begin a byte earlier. */
-    const int64_t last = (int64_t)image.h * image.w * c - 4;
+    const uint8_t *pixels = picture->pixels;
+    const int64_t w = picture->image.w, last = picture->image.h * w * c - 8;
     for (int i = 0; i < count; i++) {
-        const int64_t at = ((int64_t)rows[i] * image.w + columns[i]) * c;
-        uint32_t word = 0;
-        if (c == 1) {
-            word = pixels[at];
-        } else if (last >= 0) {
-            const int64_t from = at < last ? at : last;
-            memcpy(&word, pixels + from, 4);
-            word >>= 8 * (at - from);
-        } else {
-            memcpy(&word, pixels + at, (size_t)c);
-        }
-        to[i] = word;
+        const int64_t at = (rows[i] * w + columns->first[i]) * c, from = at < last ? at : last;
+        uint64_t word;
+        memcpy(&word, pixels + from, sizeof word);
+        word >>= 8 * (at - from);
+        to_a[i] = (uint32_t)word;
+        to_b[i] = (uint32_t)(word >> 8 * c * (columns->second[i] - columns->first[i]));
     }
+}
+
+/* Of an image of fewer bytes. */
+static void read_singly(uint32_t *restrict to, const struct picture *picture, const int32_t *rows,
+                        const int32_t *columns, int count)
+{
+    const int c = picture->image.c;
+    for (int i = 0; i < count; i++) {
+        to[i] = 0;
+        memcpy(&to[i], picture->pixels + (rows[i] * picture->image.w + columns[i]) * c, (size_t)c);
+    }
+}
+
+static void read_pixels(struct corners *corners, const struct picture *picture, int count)
+{
+    const struct axis *x = &corners->x, *y = &corners->y;
+    uint32_t(*pixel)[STRIP] = corners->pixel;
+    if (shape_count(picture->image) >= 8) {
+        WITH_CHANNELS(picture->image.c, read_pairs, pixel[0], pixel[1], picture, y->first, x, count);
+        WITH_CHANNELS(picture->image.c, read_pairs, pixel[2], pixel[3], picture, y->second, x, count);
+        return;
+    }
+    for (int k = 0; k < 4; k++)
+        read_singly(pixel[k], picture, k < 2 ? y->first : y->second, k % 2 == 0 ? x->first : x->second, count);
 }
 
 /* All four of what is not shown, whose mixture is then the same. */
@@ -101,6 +139,8 @@ static void show_fill(uint32_t *restrict pixels, const int32_t *restrict shown, 
     for (int i = 0; i < count; i++)
         pixels[i] = shown[i] ? pixels[i] : word;
 }
+
+/* ---- their mixture ---- */
 
 static void mix_channel(const struct corners *restrict corners, int shift, int count, float *restrict values)
 {
@@ -131,15 +171,12 @@ void picture_interpolated(const struct picture *picture, const struct strip *str
 {
     struct corners corners;
     const struct shape image = picture->image;
-    const int c = image.c, count = strip->count;
+    const int count = strip->rows * strip->width;
     find_places(&corners, picture, strip);
     find_pairs(&corners.x, corners.shown, image.w, count);
     find_pairs(&corners.y, corners.shown, image.h, count);
-    for (int k = 0; k < 4; k++) {
-        WITH_CHANNELS(c, read_pixels, corners.pixel[k], picture->pixels, image,
-                      k < 2 ? corners.y.first : corners.y.second, k % 2 == 0 ? corners.x.first : corners.x.second,
-                      count);
+    read_pixels(&corners, picture, count);
+    for (int k = 0; k < 4; k++)
         show_fill(corners.pixel[k], corners.shown, picture->augment->fill, count);
-    }
-    WITH_CHANNELS(c, mix_pixels, &corners, count, values);
+    WITH_CHANNELS(image.c, mix_pixels, &corners, count, values);
 }

@@ -3,12 +3,28 @@
 #include "picture.h"
 #include <string.h>
 
-struct strip picture_strip(const struct picture *picture, int y, int x)
+static struct strip strip_at(const struct augment *augment, int y, int x)
+{
+    const int fit = STRIP / augment->out_w, width = augment->out_w - x, height = augment->out_h - y;
+    const int rows = fit > 1 ? fit : 1;
+    return (struct strip){y, x, rows < height ? rows : height, width < STRIP ? width : STRIP};
+}
+
+struct strip strip_first(const struct augment *augment)
+{
+    return strip_at(augment, 0, 0);
+}
+
+struct strip strip_next(const struct augment *augment, const struct strip *strip)
+{
+    const int x = strip->x + strip->width;
+    return x < augment->out_w ? strip_at(augment, strip->y, x) : strip_at(augment, strip->y + strip->rows, 0);
+}
+
+struct span picture_span(const struct picture *picture, const struct strip *strip, int row)
 {
     const struct augment_map *map = &picture->map;
-    int width = picture->augment->out_w - x;
-    struct strip strip = {y, x, width < STRIP ? width : STRIP, 0, 0};
-    int begin = -map->left, end = map->frame_w - map->left;
+    int begin = -map->left - strip->x, end = begin + map->frame_w;
     if (map->plain) {
         /* The first column of the frame shows this stored one; the others follow or precede. */
         int first = (int)(map->x0 >> 32), w = picture->image.w;
@@ -16,23 +32,22 @@ struct strip picture_strip(const struct picture *picture, int y, int x)
         begin += shown > 0 ? shown : 0;
         end += shown < 0 ? shown : 0;
     }
-    strip.begin = begin > x ? begin : x;
-    strip.end = end < x + strip.count ? end : x + strip.count;
-    if (strip.begin >= strip.end || augment_fold(y + map->top, map->frame_h, picture->augment->padding) < 0)
-        strip.begin = strip.end = x;
-    return strip;
+    const struct span span = {begin > 0 ? begin : 0, end < strip->width ? end : strip->width};
+    const bool none =
+        span.begin >= span.end || augment_fold(strip->y + row + map->top, map->frame_h, picture->augment->padding) < 0;
+    return none ? (struct span){0, 0} : span;
 }
 
-/* Places of the stored image along the inner part of a strip. */
+/* Places of the stored image along the inner part of a row. */
 struct walk {
     int64_t x, y, step_x, step_y;
 };
 
-static struct walk walk_begin(const struct picture *picture, const struct strip *strip)
+static struct walk walk_begin(const struct picture *picture, const struct strip *strip, int row, int first)
 {
     const struct augment_map *map = &picture->map;
-    int64_t u = strip->begin + map->left;
-    int64_t v = augment_fold(strip->y + map->top, map->frame_h, picture->augment->padding);
+    int64_t u = strip->x + first + map->left;
+    int64_t v = augment_fold(strip->y + row + map->top, map->frame_h, picture->augment->padding);
     return (struct walk){map->x0 + map->xx * u + map->xy * v, map->y0 + map->yx * u + map->yy * v, map->xx, map->yx};
 }
 
@@ -50,10 +65,8 @@ BY_CHANNELS void pixel_copy(uint8_t *to, const uint8_t *from, const int c)
 }
 
 /* Pixels straight from a stored row, forwards or backwards. */
-BY_CHANNELS void copy_row(const struct picture *picture, const struct strip *strip, uint8_t *to, const int c)
+BY_CHANNELS void copy_row(const struct picture *picture, struct walk walk, int count, uint8_t *to, const int c)
 {
-    struct walk walk = walk_begin(picture, strip);
-    int count = strip->end - strip->begin;
     int64_t row = walk.y >> 32, column = walk.x >> 32;
     if ((uint64_t)row >= (uint64_t)picture->image.h) {
         for (int i = 0; i < count; i++)
@@ -68,12 +81,11 @@ BY_CHANNELS void copy_row(const struct picture *picture, const struct strip *str
             pixel_copy(to + i * c, from - i * c, c);
 }
 
-BY_CHANNELS void copy_nearest(const struct picture *picture, const struct strip *strip, uint8_t *to, const int c)
+BY_CHANNELS void copy_nearest(const struct picture *picture, struct walk walk, int count, uint8_t *to, const int c)
 {
     const struct augment_map *map = &picture->map;
     const int h = picture->image.h, w = picture->image.w;
-    struct walk walk = walk_begin(picture, strip);
-    for (int i = strip->begin; i < strip->end; i++, walk.x += walk.step_x, walk.y += walk.step_y, to += c) {
+    for (int i = 0; i < count; i++, walk.x += walk.step_x, walk.y += walk.step_y, to += c) {
         int64_t x, y;
         walk_place(map, &walk, &x, &y);
         bool inside = augment_inside(x, y, h, w);
@@ -81,32 +93,34 @@ BY_CHANNELS void copy_nearest(const struct picture *picture, const struct strip 
     }
 }
 
-/* Pixels [from, to) outside the inner part, which only padding other than one colour shows. */
-BY_CHANNELS void copy_outer(const struct picture *picture, const struct strip *strip, uint8_t *bytes, int from, int to,
-                            const int c)
+/* Pixels [from, to) outside the inner part, which only padding other than one colour shows. bytes: of the row. */
+BY_CHANNELS void copy_outer(const struct picture *picture, int y, int x, uint8_t *bytes, int from, int to, const int c)
 {
     const struct augment *augment = picture->augment;
     const int h = picture->image.h, w = picture->image.w;
     for (int i = from; i < to; i++) {
-        int64_t x, y;
+        int64_t at_x, at_y;
         bool shown = augment->padding != PADDING_CONSTANT &&
-                     augment_source(&picture->map, augment->padding, i, strip->y, h, w, &x, &y);
-        pixel_copy(bytes + (i - strip->x) * c,
-                   shown ? picture->pixels + ((y >> 32) * w + (x >> 32)) * c : augment->fill, c);
+                     augment_source(&picture->map, augment->padding, x + i, y, h, w, &at_x, &at_y);
+        pixel_copy(bytes + i * c, shown ? picture->pixels + ((at_y >> 32) * w + (at_x >> 32)) * c : augment->fill, c);
     }
 }
 
 BY_CHANNELS void bytes_of(const struct picture *picture, const struct strip *strip, uint8_t *bytes, const int c)
 {
-    copy_outer(picture, strip, bytes, strip->x, strip->begin, c);
-    if (strip->begin < strip->end) {
-        uint8_t *inner = bytes + (strip->begin - strip->x) * c;
-        if (picture->map.plain)
-            copy_row(picture, strip, inner, c);
-        else
-            copy_nearest(picture, strip, inner, c);
+    for (int row = 0; row < strip->rows; row++, bytes += strip->width * c) {
+        const struct span span = picture_span(picture, strip, row);
+        const int y = strip->y + row, count = span.end - span.begin;
+        copy_outer(picture, y, strip->x, bytes, 0, span.begin, c);
+        if (count > 0) {
+            const struct walk walk = walk_begin(picture, strip, row, span.begin);
+            if (picture->map.plain)
+                copy_row(picture, walk, count, bytes + span.begin * c, c);
+            else
+                copy_nearest(picture, walk, count, bytes + span.begin * c, c);
+        }
+        copy_outer(picture, y, strip->x, bytes, span.end, strip->width, c);
     }
-    copy_outer(picture, strip, bytes, strip->end, strip->x + strip->count, c);
 }
 
 void picture_bytes(const struct picture *picture, const struct strip *strip, uint8_t *bytes)
@@ -117,7 +131,7 @@ void picture_bytes(const struct picture *picture, const struct strip *strip, uin
 /* The strip's values after brightness, 0..1. */
 static void bright_units(const struct picture *picture, const struct strip *strip, float *values)
 {
-    const int c = picture->image.c, count = strip->count * c;
+    const int c = picture->image.c, count = strip->rows * strip->width * c;
     if (picture->map.linear) {
         picture_interpolated(picture, strip, values);
     } else {
@@ -156,17 +170,18 @@ static void tint(const struct augment_draw *draw, float *values, int count)
 void picture_units(const struct picture *picture, const struct strip *strip, float *values)
 {
     const float factor = picture->draw.contrast, grey = picture->grey;
+    const int count = strip->rows * strip->width;
     if (picture->is_kept)
         memcpy(values, picture->kept + ((int64_t)strip->y * picture->augment->out_w + strip->x) * picture->image.c,
-               (size_t)(strip->count * picture->image.c) * sizeof *values);
+               (size_t)(count * picture->image.c) * sizeof *values);
     else
         bright_units(picture, strip, values);
     if (factor != 1.0f)
 #pragma omp simd
-        for (int i = 0; i < strip->count * picture->image.c; i++)
+        for (int i = 0; i < count * picture->image.c; i++)
             values[i] = augment_contrast(values[i], factor, grey);
     if (augment_tinted(&picture->draw, picture->image.c))
-        tint(&picture->draw, values, strip->count);
+        tint(&picture->draw, values, count);
 }
 
 BY_CHANNELS int64_t luminance_of(const float *values, int count, const int c)
@@ -185,19 +200,28 @@ static float mean_luminance(struct picture *picture)
     float values[STRIP * CHANNELS];
     int64_t sum = 0;
     const bool keep = !picture->copied && (int64_t)out_h * out_w * c <= PICTURE_KEPT;
-    for (int y = 0; y < out_h; y++)
-        for (int x = 0; x < out_w; x += STRIP) {
-            struct strip strip = picture_strip(picture, y, x);
-            float *to = values;
-            if (keep)
-                to = picture->kept + ((int64_t)y * out_w + x) * c;
-            bright_units(picture, &strip, to);
-            sum += c == 3   ? luminance_of(to, strip.count, 3)
-                   : c == 1 ? luminance_of(to, strip.count, 1)
-                            : luminance_of(to, strip.count, c);
-        }
+    struct strip strip = strip_first(picture->augment);
+    for (; strip.rows > 0; strip = strip_next(picture->augment, &strip)) {
+        const int count = strip.rows * strip.width;
+        float *to = values;
+        if (keep)
+            to = picture->kept + (strip.y * out_w + strip.x) * c;
+        bright_units(picture, &strip, to);
+        sum += c == 3 ? luminance_of(to, count, 3) : c == 1 ? luminance_of(to, count, 1) : luminance_of(to, count, c);
+    }
     picture->is_kept = keep;
     return augment_grey_mean(sum, (int64_t)out_h * out_w);
+}
+
+/* For rows of as many pixels as a strip has at most. */
+static void fill_ramps(struct picture *picture)
+{
+    const int width = picture->augment->out_w < STRIP ? picture->augment->out_w : STRIP;
+    const int64_t step_x = picture->map.xx, step_y = picture->map.yx;
+    for (int i = 0; i < width + LANES; i++) {
+        picture->ramp_x[i] = step_x * i;
+        picture->ramp_y[i] = step_y * i;
+    }
 }
 
 void picture_open(struct picture *picture, const struct gather_args *args, const uint8_t *pixels, uint64_t sample)
@@ -211,5 +235,7 @@ void picture_open(struct picture *picture, const struct gather_args *args, const
     picture->map = augment_map(augment, &picture->draw, h, w);
     picture->copied = !picture->map.linear && !augment_tinted(&picture->draw, args->image.c);
     picture->is_kept = false;
+    if (picture->map.linear)
+        fill_ramps(picture);
     picture->grey = picture->draw.contrast != 1.0f ? mean_luminance(picture) : 0.0f;
 }

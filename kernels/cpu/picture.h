@@ -3,7 +3,8 @@
 #define CPU_PICTURE_H
 #include "kernels/common/augment.h"
 
-enum { STRIP = 256, CHANNELS = 4, PICTURE_KEPT = 64 * 64 * 3 };
+/* RAMP: a strip and the rest of a last vector. */
+enum { STRIP = 256, CHANNELS = 4, PICTURE_KEPT = 64 * 64 * 3, LANES = 16, RAMP = STRIP + LANES };
 
 /* For functions of the number of channels: their callers know it while compiling, which makes them 2 times as fast. */
 #define BY_CHANNELS static inline __attribute__((always_inline))
@@ -27,21 +28,29 @@ struct picture {
     float grey;  /* mean luminance, if contrast changes */
     bool copied; /* every value is a function of a stored byte and the channel */
     bool is_kept;
-    float kept[PICTURE_KEPT]; /* [out_h][out_w][c] after brightness, where is_kept */
+    int64_t ramp_x[RAMP], ramp_y[RAMP]; /* of a linear map: what each column adds to a place */
+    float kept[PICTURE_KEPT];           /* [out_h][out_w][c] after brightness, where is_kept */
 };
 
-/* Up to STRIP pixels of an output row; those in [begin, end) lie in the frame and, if plain, in the stored image. */
+/* Part of an output picture, at most STRIP pixels: as many whole rows as that are, or a piece of one. */
 struct strip {
-    int y, x, count, begin, end;
+    int y, x, rows, width;
+};
+/* Of one row of a strip, counted from its first pixel: these lie in the frame and, if plain, in the stored image. */
+struct span {
+    int begin, end;
 };
 
 /* sample keys the draw with the control's seed and epoch. */
 void picture_open(struct picture *picture, const struct gather_args *args, const uint8_t *pixels, uint64_t sample);
-struct strip picture_strip(const struct picture *picture, int y, int x);
-/* bytes: [count * c], the stored bytes or fill; not of a linear map. */
+/* All of a picture: for (strip = strip_first(augment); strip.rows > 0; strip = strip_next(augment, &strip)). */
+struct strip strip_first(const struct augment *augment);
+struct strip strip_next(const struct augment *augment, const struct strip *strip);
+struct span picture_span(const struct picture *picture, const struct strip *strip, int row);
+/* bytes: [rows][width][c], the stored bytes or fill; not of a linear map. */
 void picture_bytes(const struct picture *picture, const struct strip *strip, uint8_t *bytes);
-/* values: [count * c] of a linear map, 0..255. */
+/* values: [rows][width][c] of a linear map, 0..255. */
 void picture_interpolated(const struct picture *picture, const struct strip *strip, float *values);
-/* values: [count * c] after colour, 0..1. */
+/* values: [rows][width][c] after colour, 0..1. */
 void picture_units(const struct picture *picture, const struct strip *strip, float *values);
 #endif
