@@ -153,7 +153,7 @@ struct op_desc {
     bool sizes_only;         /* for needs alone: quick, scratch as much as it may come to, never run */
     bool tf32;               /* operands in fp32 may be rounded to TF32 in products and convolutions */
     bool norm_after;         /* a normalisation in training reads out: see op_needs.gives_sums */
-    bool norm_before;        /* in[0] is a rectified normalisation's alone: see op_needs.takes_norm */
+    bool norm_before;        /* in[0] is a rectified normalisation's alone: see op_needs.takes_norm, makes_norm */
     bool relu_after;         /* a rectifier alone reads out: see op_needs.rectifies */
     bool first;              /* in[0] is the batch as gathered, for this node alone: see op_needs.in_channels */
 };
@@ -174,6 +174,8 @@ struct op_needs {
     bool takes_norm; /* backward also does all of norm_before's but the last pass over its values; in_grad[0] is then
                         the gradient behind the rectifier */
     bool adds_grad;  /* backward can add in_grad[0] to what lies there, the gradient by another reader of that input */
+    bool makes_norm; /* in training, both passes make norm_before's result from what that reads, on their way: it is
+                        never in memory, in[0] is not read */
 };
 
 /* What a pass writes overlaps nothing else that it reads or writes: an input's gradient is never in place of out_grad.
@@ -194,6 +196,8 @@ struct op_call {
     const struct op_call *sums_by;      /* normalisation: the call whose forward left its sums */
     const struct op_call *taken_by;     /* normalisation: the call whose backward does most of its own */
     const struct op_call *takes;        /* and the other side of that: the normalisation's call */
+    const struct op_call *made_by;      /* normalisation: the call that makes its result for itself in training */
+    const struct op_call *makes;        /* and the other side of that */
     const struct op_call *rectifies;    /* the rectifier's call, whose out forward writes instead of this one's */
     const struct op_call *rectified_by; /* and the other side of that */
     bool adds_grad;                     /* in_grad[0] is added to what lies there */

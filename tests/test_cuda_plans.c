@@ -27,7 +27,8 @@ static void plan_first(const struct node *node, struct shape in, struct shape ou
     }
 }
 
-/* In fp16 a convolution of channels in eights is joined with the normalisations next to it. */
+/* In fp16 a convolution of channels in eights is joined with the normalisations next to it: all three plans that do so
+ * are there. */
 static void plan_joined(const struct graph *graph, int number, struct shape in, struct shape out, int *joined)
 {
     const struct node *node = &graph->nodes[number];
@@ -44,7 +45,8 @@ static void plan_joined(const struct graph *graph, int number, struct shape in, 
         fail_msg("%s joined: %s", node->name, fail_text());
     assert_int_equal(needs.gives_sums, after && eights && !node->params.conv2d.bias);
     assert_int_equal(needs.takes_norm, before && eights);
-    *joined += needs.gives_sums + needs.takes_norm;
+    assert_int_equal(needs.makes_norm, before && after && eights && !node->params.conv2d.bias);
+    *joined += needs.gives_sums + needs.takes_norm + needs.makes_norm;
 }
 
 /* Every convolution of a network, in every precision. Returns the parts of normalisations that were joined to them. */

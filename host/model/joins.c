@@ -47,6 +47,13 @@ int joins_norm_before(const struct graph *graph, int node)
     return -1;
 }
 
+bool joins_read_again(const struct plan *plan, int node, int slot)
+{
+    const struct node *of = &plan->graph->nodes[node];
+    return plan->options.training && op_table[of->op].needs(&of->params) & OP_NEEDS_IN &&
+           !(plan->joins[node].makes >= 0 && slot == 0);
+}
+
 void joins_bind(struct plan *plan)
 {
     for (int i = 0; i < plan->graph->node_count; i++) {
@@ -61,6 +68,10 @@ void joins_bind(struct plan *plan)
         if (join->takes >= 0) {
             plan->calls[join->takes].taken_by = &plan->calls[i];
             plan->calls[i].takes = &plan->calls[join->takes];
+        }
+        if (join->makes >= 0) {
+            plan->calls[join->makes].made_by = &plan->calls[i];
+            plan->calls[i].makes = &plan->calls[join->makes];
         }
     }
 }

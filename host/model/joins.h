@@ -12,6 +12,9 @@ int joins_norm_before(const struct graph *graph, int node);
 int joins_relu_after(const struct graph *graph, int node);
 /* Whether this node alone reads the network's input. */
 bool joins_first(const struct graph *graph, int node);
+/* Whether a node's backward pass reads an input, by plan->joins: one that makes a normalisation's result reads what
+ * that reads, which stays for the normalisation's own backward pass. */
+bool joins_read_again(const struct plan *plan, int node, int slot);
 /* Tells the calls of both sides of plan->joins of each other. */
 void joins_bind(struct plan *plan);
 

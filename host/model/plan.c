@@ -82,6 +82,7 @@ static int prepare_node(struct plan *plan, int number, size_t *saved_bytes, size
         return FAIL(status, "%s: %s", node->name, fail_text());
     plan->joins[number] = (struct plan_join){.gives_sums_to = needs.gives_sums ? after : -1,
                                              .takes = needs.takes_norm ? before : -1,
+                                             .makes = needs.makes_norm ? before : -1,
                                              .rectifies = needs.rectifies ? rectifier : -1,
                                              .adds = needs.adds_grad};
     if (needs.in_channels)
@@ -157,7 +158,7 @@ static void lay_out_values(struct plan *plan, struct layout *layout, const size_
         if (needs & OP_NEEDS_OUT)
             extend(of_value[node->out], backward_moment(plan, i));
         for (int k = 0; k < node->in_count; k++)
-            extend(of_value[node->in[k]], needs & OP_NEEDS_IN ? backward_moment(plan, i) : i);
+            extend(of_value[node->in[k]], joins_read_again(plan, i, k) ? backward_moment(plan, i) : i);
         if (saved_bytes[i])
             layout_add(layout, saved_bytes[i], i, last_use_of_saved(plan, i), &saved_offsets[i]);
     }

@@ -228,7 +228,7 @@ int blas_product_build(struct device *device, struct blas_product *product, cons
     if (take_kept(device, key, product))
         return OK;
     TRY(search(device, product, problem, found, &count));
-    if (count == 1) {
+    if (count == 1 || (count > 0 && device->untimed)) {
         take(product, &found[0].algo, found[0].workspaceSize);
         return OK;
     }

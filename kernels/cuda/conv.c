@@ -3,28 +3,16 @@
  * where cuDNN has an engine for that which is no slower on this device; else it has the activations' dtype, as cuDNN's
  * fastest engines have it, and is widened afterwards. The first convolution, of images of few channels, takes them
  * padded with zeros to 4 or 8, as is fastest: the weights' padding is 0 and stays so, its gradient being 0. In fp16 a
- * convolution does part of the work of normalisations next to it (norm.h) where cuDNN has an engine for both and that
- * is faster than one after the other. */
-#include "dnn.h"
+ * convolution does part of the work of normalisations next to it: conv_join.c. */
+#include "conv.h"
 #include "norm.h"
-#include "tune.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
     SCRATCH_ALIGNMENT = 256,
-    JOINED_CHANNELS = 8, /* cuDNN's joined engines want multiples of it */
     FIRST_CHANNELS_MOST = 8,
-};
-
-struct conv {
-    struct dnn_plan plan[DNN_PASS_COUNT];
-    struct shape weight, in, out; /* weight: canonical */
-    int weight_channels;          /* in memory */
-    enum dtype dtype;
-    size_t narrow_bytes; /* of the weight gradient in the activations' dtype, at the start of scratch; 0: it is fp32 */
-    bool bias;
 };
 
 static void conv_release(void *state)
@@ -38,6 +26,11 @@ static void conv_release(void *state)
 static int64_t weight_count(const struct conv *conv)
 {
     return (int64_t)conv->weight.n * conv->weight.h * conv->weight.w * conv->weight_channels;
+}
+
+static enum dnn_pass weights_pass(const struct conv *conv)
+{
+    return conv->plan[DNN_WEIGHTS_NORM].plan ? DNN_WEIGHTS_NORM : DNN_WEIGHTS;
 }
 
 /* The dtype in which a plan writes the weights' gradient. */
@@ -69,40 +62,6 @@ static int build_weights(struct device *device, struct dnn_conv described, struc
     }
     dnn_plan_free(&wide);
     return status == ERR_UNSUPPORTED ? OK : status;
-}
-
-/* Builds the plan of a joined pass, and leaves it out where there is none or it is slower than the plain pass and what
- * the normalisation then does itself. Without a clock (ms is NAN) what is there is taken. */
-static int build_joined(struct device *device, struct dnn_conv described, enum dnn_pass pass,
-                        const struct dnn_plan *plain, struct dnn_plan *joined)
-{
-    float spared = 0.0f;
-    described.precompiled = true;
-    const int status = dnn_plan_build(device, &described, pass, joined);
-    if (status == OK && !isnan(plain->ms))
-        TRY(cuda_norm_spared(device, pass == DNN_FORWARD_SUMS ? described.out : described.in, pass == DNN_DATA_NORM,
-                             &spared));
-    if (status < 0 || joined->ms > plain->ms + spared)
-        dnn_plan_free(joined);
-    return status == ERR_UNSUPPORTED ? OK : status;
-}
-
-static int build_all_joined(struct device *device, const struct op_desc *desc, const struct dnn_conv *described,
-                            struct conv *conv, struct op_needs *needs)
-{
-    struct dnn_plan *plan = conv->plan;
-    if (!desc->training || desc->sizes_only || desc->dtype != DT_F16 || described->groups != 1 ||
-        conv->in.c % JOINED_CHANNELS != 0 || desc->out.c % JOINED_CHANNELS != 0)
-        return OK;
-    if (desc->norm_after && !conv->bias)
-        TRY(build_joined(device, *described, DNN_FORWARD_SUMS, &plan[DNN_FORWARD], &plan[DNN_FORWARD_SUMS]));
-    if (desc->norm_before && desc->in_grad[0])
-        TRY(build_joined(device, *described, DNN_DATA_NORM, &plan[DNN_DATA], &plan[DNN_DATA_NORM]));
-    needs->gives_sums = plan[DNN_FORWARD_SUMS].plan;
-    needs->takes_norm = plan[DNN_DATA_NORM].plan;
-    if (needs->gives_sums || needs->takes_norm)
-        needs->saved_bytes = norm_joined_bytes(desc->out.c, conv->in.c);
-    return OK;
 }
 
 /* The two passes that every convolution has in training. */
@@ -181,14 +140,15 @@ static int conv_build(struct device *device, const struct op_desc *desc, struct 
         needs->in_channels = described.in.c;
     if (desc->training && desc->in_grad[0] && !desc->sizes_only)
         TRY(dnn_plan_build(device, &described, DNN_DATA, &conv->plan[DNN_DATA]));
-    TRY(build_all_joined(device, desc, &described, conv, needs));
+    TRY(conv_join(device, desc, &described, conv, needs));
     const int64_t count = weight_count(conv);
-    if (desc->training && weights_use(&conv->plan[DNN_WEIGHTS]) != DT_F32)
+    if (desc->training && weights_use(&conv->plan[weights_pass(conv)]) != DT_F32)
         conv->narrow_bytes =
             ((size_t)count * dtype_bytes(desc->dtype) + SCRATCH_ALIGNMENT - 1) / SCRATCH_ALIGNMENT * SCRATCH_ALIGNMENT;
     for (int pass = 0; pass < DNN_PASS_COUNT; pass++)
-        needs->scratch_bytes = larger(needs->scratch_bytes, conv->plan[pass].workspace_bytes +
-                                                                (pass == DNN_WEIGHTS ? conv->narrow_bytes : 0));
+        needs->scratch_bytes =
+            larger(needs->scratch_bytes,
+                   conv->plan[pass].workspace_bytes + (pass == (int)weights_pass(conv) ? conv->narrow_bytes : 0));
     if (desc->sizes_only)
         needs->scratch_bytes = DNN_WORKSPACE_MOST + (size_t)count * sizeof(float);
     needs->weight[0].count = count;
@@ -226,16 +186,28 @@ struct norm_joined cuda_conv_joined(const struct op_call *call)
     return norm_joined_at(call->saved, conv->out.c, conv->in.c);
 }
 
+/* What a pass that makes a normalisation's result makes it of. */
+static void add_norm(const void *arrays[static DNN_ARRAY_COUNT], const struct op_call *call)
+{
+    const float *saved = call->makes->saved;
+    const int64_t row = norm_row(((const struct conv *)call->state)->in.c);
+    arrays[DNN_NORM_X] = call->makes->in[0];
+    arrays[DNN_FACTOR] = saved + SAVED_FACTOR * row;
+    arrays[DNN_TERM] = saved + SAVED_TERM * row;
+}
+
 static int conv_forward(struct device *device, const struct op_call *call)
 {
     struct conv *conv = call->state;
     const void *arrays[DNN_ARRAY_COUNT] = {[DNN_X] = call->in[0], [DNN_W] = call->weight[0], [DNN_Y] = call->out};
     enum dnn_pass pass = DNN_FORWARD;
-    if (call->training && conv->plan[DNN_FORWARD_SUMS].plan) {
+    if (call->training && (call->makes || conv->plan[DNN_FORWARD_SUMS].plan)) {
         const struct norm_joined joined = cuda_conv_joined(call);
-        pass = DNN_FORWARD_SUMS;
+        pass = call->makes ? DNN_FORWARD_NORM : DNN_FORWARD_SUMS;
         arrays[DNN_SUM] = joined.sum;
         arrays[DNN_SQUARES] = joined.squares;
+        if (call->makes)
+            add_norm(arrays, call);
     }
     TRY(dnn_plan_run(device, &conv->plan[pass], arrays, call->scratch));
     return conv->bias ? cuda_bias_add(device, call->out, conv->dtype, call->weight[1], rows_of(conv), conv->out.c) : OK;
@@ -246,8 +218,11 @@ static int conv_backward_weights(struct device *device, struct conv *conv, const
     const bool narrow = conv->narrow_bytes > 0;
     void *gradient = narrow ? call->scratch : call->weight_grad[0];
     char *workspace = call->scratch;
-    const void *const arrays[] = {[DNN_X] = call->in[0], [DNN_W] = gradient, [DNN_Y] = call->out_grad};
-    TRY(dnn_plan_run(device, &conv->plan[DNN_WEIGHTS], arrays, workspace ? workspace + conv->narrow_bytes : NULL));
+    const void *arrays[DNN_ARRAY_COUNT] = {[DNN_X] = call->in[0], [DNN_W] = gradient, [DNN_Y] = call->out_grad};
+    if (call->makes)
+        add_norm(arrays, call);
+    TRY(dnn_plan_run(device, &conv->plan[weights_pass(conv)], arrays,
+                     workspace ? workspace + conv->narrow_bytes : NULL));
     if (narrow)
         TRY(cuda_widen(device, call->weight_grad[0], gradient, conv->dtype, weight_count(conv)));
     if (!conv->bias)

@@ -46,6 +46,7 @@ struct device {
     struct CUevent_st *paces[BACKEND_LEAD]; /* cudaEvent_t: a step is done; by step */
     int64_t steps;                          /* paced so far */
     bool eager;                             /* repeat records nothing */
+    bool untimed; /* of several ways to compute something the first is taken; EVENKEEL_CUDA_TUNE=0, or no real device */
 };
 
 /* One line each: the call, its place, the library's own words. Return the status to pass up. */

@@ -14,8 +14,13 @@ enum {
     KEY_BYTES = 400,
 };
 
-static const char *const pass_names[DNN_PASS_COUNT] = {"forward", "backward by data", "backward by weights",
-                                                       "forward with sums", "backward by data and norm"};
+static const char *const pass_names[DNN_PASS_COUNT] = {"forward",
+                                                       "backward by data",
+                                                       "backward by weights",
+                                                       "forward with sums",
+                                                       "backward by data and norm",
+                                                       "forward of a norm with sums",
+                                                       "backward by weights of a norm"};
 
 /* ---- choice ---- */
 
@@ -25,14 +30,15 @@ static void make_key(const struct device *device, const struct dnn_conv *conv, e
     char in[48], out[48];
     int driver = 0;
     cudaDriverGetVersion(&driver);
-    snprintf(key, KEY_BYTES,
-             "%s %s%s%s%s in %s out %s kernel %dx%d stride %d pad %dx%d groups %d; %s%s, %d SMs, driver %d, cuDNN %zu",
-             pass_names[pass], dtype_name(conv->dtype),
-             pass == DNN_WEIGHTS && conv->weights_dtype != conv->dtype ? " to fp32" : "",
-             conv->dtype == DT_F32 && conv->tf32 ? " tf32" : "", conv->deterministic ? " deterministic" : "",
-             shape_text(in, conv->in), shape_text(out, conv->out), conv->kernel_h, conv->kernel_w, conv->stride,
-             conv->pad_h, conv->pad_w, conv->groups, device->name, device->dnn ? "" : " (described)", device->sm_count,
-             driver, vendor.cudnnGetVersion());
+    snprintf(
+        key, KEY_BYTES,
+        "%s %s%s%s%s%s in %s out %s kernel %dx%d stride %d pad %dx%d groups %d; %s%s, %d SMs, driver %d, cuDNN %zu",
+        pass_names[pass], dtype_name(conv->dtype),
+        pass == DNN_WEIGHTS && conv->weights_dtype != conv->dtype ? " to fp32" : "",
+        conv->dtype == DT_F32 && conv->tf32 ? " tf32" : "", conv->deterministic ? " deterministic" : "",
+        conv->precompiled ? " precompiled" : "", shape_text(in, conv->in), shape_text(out, conv->out), conv->kernel_h,
+        conv->kernel_w, conv->stride, conv->pad_h, conv->pad_w, conv->groups, device->name,
+        device->dnn ? "" : " (described)", device->sm_count, driver, vendor.cudnnGetVersion());
 }
 
 /* Kept where cuDNN had no plan: looking for one can take seconds. */
@@ -107,17 +113,16 @@ static int time_candidates(struct device *device, struct dnn_plan *found, int co
 /* plan has what the graph is made of. */
 static int choose(struct device *device, const struct dnn_conv *conv, void *graph, struct dnn_plan *plan)
 {
-    const bool timed = device->dnn != NULL;
     struct dnn_plan *found = calloc(TIMED_MOST, sizeof *found);
     if (!found)
         return FAIL(ERR_MEMORY, "cuda: out of memory for a layer's plans; close other programs");
-    const int count = dnn_search(device, conv, graph, found, timed ? TIMED_MOST : 1);
+    const int count = dnn_search(device, conv, graph, found, device->untimed ? 1 : TIMED_MOST);
     for (int i = 0; i < count; i++) {
         memcpy(found[i].uses, plan->uses, sizeof plan->uses);
         found[i].use_count = plan->use_count;
     }
     int chosen = count > 0 ? 0 : -1, status = OK;
-    if (timed && count > 0)
+    if (!device->untimed && count > 0)
         status = time_candidates(device, found, count, &chosen);
     take_candidate(plan, found, count, status < 0 ? -1 : chosen);
     free(found);
@@ -132,7 +137,8 @@ int dnn_plan_build(struct device *device, const struct dnn_conv *conv, enum dnn_
     TRY(dnn_describe(plan, conv, pass, &graph));
     if (!take_kept(device, key, plan)) {
         TRY(choose(device, conv, graph, plan));
-        keep(key, plan);
+        if (!device->untimed || device->properties) /* else a choice by time may follow */
+            keep(key, plan);
     }
     if (!plan->plan)
         return FAIL(ERR_UNSUPPORTED, "cuDNN has no plan (%s); use another train.precision or other channels", key);

@@ -9,7 +9,7 @@ extern "C" {
 #endif
 
 /* What a plan computes. Sums are fp32 throughout. Those after DNN_WEIGHTS join a convolution with a part of the
- * normalisation next to it; cuDNN has fast engines for them in fp16, of channels in eights. */
+ * normalisations next to it; cuDNN has fast engines for them in fp16, of channels in eights. */
 enum dnn_pass {
     DNN_FORWARD,      /* Y = X * W */
     DNN_DATA,         /* X = gradient of the input, Y being the output's */
@@ -19,11 +19,13 @@ enum dnn_pass {
                          (NORM_X - MEAN) * INVERSE * SCALE + BIAS is not positive. And the rest of its backward pass up to
                          one formula per element: the gradients of SCALE and BIAS, and per channel A, B, C, the gradient
                          of NORM_X being A * X + B * NORM_X + C */
+    DNN_FORWARD_NORM, /* DNN_FORWARD_SUMS of max(NORM_X * FACTOR + TERM, 0), rounded to its dtype, in place of X */
+    DNN_WEIGHTS_NORM, /* DNN_WEIGHTS of the same */
     DNN_PASS_COUNT,
 };
 
-/* The arrays of a plan: inputs and results alike. NHWC, weights KRSC; those after DNN_NORM_X are fp32, one value per
- * channel. */
+/* The arrays of a plan: inputs and results alike. NHWC, weights KRSC; those after DNN_NORM_X have one value per
+ * channel, fp32 but for FACTOR and TERM, which are of the activations' dtype. */
 enum dnn_array {
     DNN_X,
     DNN_W,
@@ -40,6 +42,8 @@ enum dnn_array {
     DNN_A,
     DNN_B,
     DNN_C,
+    DNN_FACTOR,
+    DNN_TERM,
     DNN_ARRAY_COUNT
 };
 #define DNN_ID(array) ((array) + 1) /* in the graph */

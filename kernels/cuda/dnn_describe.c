@@ -60,14 +60,15 @@ static int describe_array(struct dnn_plan *plan, enum dnn_array array, enum dtyp
     return describe_tensor(plan, dtype, DNN_ID(array), false, shape, made);
 }
 
-static int describe_channels(struct dnn_plan *plan, enum dnn_array array, int channels, cudnnBackendDescriptor_t *made)
+static int describe_channels(struct dnn_plan *plan, enum dnn_array array, enum dtype dtype, int channels,
+                             cudnnBackendDescriptor_t *made)
 {
-    return describe_array(plan, array, DT_F32, (struct shape){1, 1, 1, channels}, made);
+    return describe_array(plan, array, dtype, (struct shape){1, 1, 1, channels}, made);
 }
 
-static int describe_inner(struct dnn_plan *plan, struct shape shape, cudnnBackendDescriptor_t *made)
+static int describe_inner(struct dnn_plan *plan, enum dtype dtype, struct shape shape, cudnnBackendDescriptor_t *made)
 {
-    return describe_tensor(plan, DT_F32, INNER_ID + plan->part_count, true, shape, made);
+    return describe_tensor(plan, dtype, INNER_ID + plan->part_count, true, shape, made);
 }
 
 static int describe_convolution(struct dnn_plan *plan, const struct dnn_conv *conv, cudnnBackendDescriptor_t *made)
@@ -136,8 +137,8 @@ static int describe_sums(struct dnn_plan *plan, const struct dnn_conv *conv, cud
     const cudnnGenStatsMode_t mode = CUDNN_GENSTATS_SUM_SQSUM;
     const cudnnDataType_t math = CUDNN_DATA_FLOAT;
     cudnnBackendDescriptor_t sum, squares;
-    TRY(describe_channels(plan, DNN_SUM, conv->out.c, &sum));
-    TRY(describe_channels(plan, DNN_SQUARES, conv->out.c, &squares));
+    TRY(describe_channels(plan, DNN_SUM, DT_F32, conv->out.c, &sum));
+    TRY(describe_channels(plan, DNN_SQUARES, DT_F32, conv->out.c, &squares));
     return describe(plan, CUDNN_BACKEND_OPERATION_GEN_STATS_DESCRIPTOR,
                     (const struct attribute[]){
                         {CUDNN_ATTR_OPERATION_GENSTATS_MODE, CUDNN_TYPE_GENSTATS_MODE, 1, &mode},
@@ -162,7 +163,7 @@ static int describe_mode(struct dnn_plan *plan, cudnnPointwiseMode_t mode, cudnn
                     made);
 }
 
-/* y = x (mode) b */
+/* y = x (mode) b; b is NULL where the mode takes none */
 static int describe_pointwise(struct dnn_plan *plan, cudnnPointwiseMode_t mode, cudnnBackendDescriptor_t x,
                               cudnnBackendDescriptor_t b, cudnnBackendDescriptor_t y,
                               cudnnBackendDescriptor_t *operation)
@@ -173,8 +174,8 @@ static int describe_pointwise(struct dnn_plan *plan, cudnnPointwiseMode_t mode, 
                     (const struct attribute[]){
                         {CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &described},
                         {CUDNN_ATTR_OPERATION_POINTWISE_XDESC, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &x},
-                        {CUDNN_ATTR_OPERATION_POINTWISE_BDESC, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &b},
                         {CUDNN_ATTR_OPERATION_POINTWISE_YDESC, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &y},
+                        {CUDNN_ATTR_OPERATION_POINTWISE_BDESC, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, b ? &b : NULL},
                         {0},
                     },
                     operation);
@@ -223,9 +224,9 @@ static int describe_norm_backward(struct dnn_plan *plan, const struct dnn_conv *
     TRY(describe_array(plan, DNN_NORM_X, conv->dtype, conv->in, &of[DNN_NORM_X]));
     TRY(describe_array(plan, DNN_X, conv->dtype, conv->in, &of[DNN_X]));
     for (int i = 0; i < COUNT_OF(arrays); i++)
-        TRY(describe_channels(plan, arrays[i], conv->in.c, &of[arrays[i]]));
+        TRY(describe_channels(plan, arrays[i], DT_F32, conv->in.c, &of[arrays[i]]));
     for (int i = 0; i < COUNT_OF(inner); i++)
-        TRY(describe_inner(plan, conv->in, &inner[i]));
+        TRY(describe_inner(plan, DT_F32, conv->in, &inner[i]));
     TRY(describe_pointwise(plan, CUDNN_POINTWISE_SUB, of[DNN_NORM_X], of[DNN_MEAN], inner[0], next(operations)));
     TRY(describe_pointwise(plan, CUDNN_POINTWISE_MUL, inner[0], of[DNN_INVERSE], inner[1], next(operations)));
     TRY(describe_pointwise(plan, CUDNN_POINTWISE_MUL, inner[1], of[DNN_SCALE], inner[2], next(operations)));
@@ -250,20 +251,40 @@ static int describe_norm_backward(struct dnn_plan *plan, const struct dnn_conv *
         next(operations));
 }
 
+/* What comes before the convolution's: its input, which is inner. */
+static int describe_norm_forward(struct dnn_plan *plan, const struct dnn_conv *conv, struct operations *operations,
+                                 cudnnBackendDescriptor_t *made)
+{
+    cudnnBackendDescriptor_t x, factor, term, product, sum;
+    TRY(describe_array(plan, DNN_NORM_X, conv->dtype, conv->in, &x));
+    TRY(describe_channels(plan, DNN_FACTOR, conv->dtype, conv->in.c, &factor));
+    TRY(describe_channels(plan, DNN_TERM, conv->dtype, conv->in.c, &term));
+    TRY(describe_inner(plan, DT_F32, conv->in, &product));
+    TRY(describe_inner(plan, DT_F32, conv->in, &sum));
+    TRY(describe_inner(plan, conv->dtype, conv->in, made));
+    TRY(describe_pointwise(plan, CUDNN_POINTWISE_MUL, x, factor, product, next(operations)));
+    TRY(describe_pointwise(plan, CUDNN_POINTWISE_ADD, product, term, sum, next(operations)));
+    return describe_pointwise(plan, CUDNN_POINTWISE_RELU_FWD, sum, NULL, *made, next(operations));
+}
+
 int dnn_describe(struct dnn_plan *plan, const struct dnn_conv *conv, enum dnn_pass pass, void **graph)
 {
-    static const enum dnn_pass bare[DNN_PASS_COUNT] = {DNN_FORWARD, DNN_DATA, DNN_WEIGHTS, DNN_FORWARD, DNN_DATA};
+    static const enum dnn_pass bare[DNN_PASS_COUNT] = {DNN_FORWARD, DNN_DATA,    DNN_WEIGHTS, DNN_FORWARD,
+                                                       DNN_DATA,    DNN_FORWARD, DNN_WEIGHTS};
     const struct shape weight = {conv->out.c, conv->kernel_h, conv->kernel_w, conv->in.c / conv->groups};
+    const enum dtype weights_dtype = bare[pass] == DNN_WEIGHTS ? conv->weights_dtype : conv->dtype;
     struct operands operands;
     struct operations operations = {.count = 0};
     if (pass == DNN_DATA_NORM)
-        TRY(describe_inner(plan, conv->in, &operands.x));
+        TRY(describe_inner(plan, DT_F32, conv->in, &operands.x));
+    else if (pass == DNN_FORWARD_NORM || pass == DNN_WEIGHTS_NORM)
+        TRY(describe_norm_forward(plan, conv, &operations, &operands.x));
     else
         TRY(describe_array(plan, DNN_X, conv->dtype, conv->in, &operands.x));
-    TRY(describe_array(plan, DNN_W, pass == DNN_WEIGHTS ? conv->weights_dtype : conv->dtype, weight, &operands.w));
+    TRY(describe_array(plan, DNN_W, weights_dtype, weight, &operands.w));
     TRY(describe_array(plan, DNN_Y, conv->dtype, conv->out, &operands.y));
     TRY(describe_pass(plan, conv, bare[pass], &operands, next(&operations)));
-    if (pass == DNN_FORWARD_SUMS)
+    if (pass == DNN_FORWARD_SUMS || pass == DNN_FORWARD_NORM)
         TRY(describe_sums(plan, conv, operands.y, next(&operations)));
     if (pass == DNN_DATA_NORM)
         TRY(describe_norm_backward(plan, conv, operands.x, &operations));

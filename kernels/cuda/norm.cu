@@ -282,7 +282,10 @@ static int norm_forward(struct device *device, const struct op_call *call)
             channels.inverse = NULL;
             channels.variance = (const float *)call->weight[3];
         }
-        return launch_result<T>(device, norm, call, channels);
+        if (call->training && call->made_by)
+            TRY(cuda_norm_factors(device, (float *)call->saved, channels.weight, channels.bias, norm->cut.channels));
+        const bool made = call->training && call->made_by && !call->apart;
+        return made ? int(OK) : launch_result<T>(device, norm, call, channels);
     });
 }
 

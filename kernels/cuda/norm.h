@@ -8,8 +8,9 @@ extern "C" {
 #endif
 
 /* Rows of a normalisation's saved memory, one float per channel, of norm_row floats. The variance is the unbiased one.
- */
-enum { SAVED_MEAN, SAVED_INVERSE, SAVED_VARIANCE, SAVED_ROWS };
+ * Factor and term are fp16, in half a row: what a convolution makes the result with, max(factor * x + term, 0). Both
+ * rounded, that is off by as much as x's own rounding is worth. */
+enum { SAVED_MEAN, SAVED_INVERSE, SAVED_VARIANCE, SAVED_FACTOR, SAVED_TERM, SAVED_ROWS };
 
 static inline int64_t norm_row(int channels)
 {
@@ -37,16 +38,23 @@ static inline size_t norm_joined_bytes(int out_channels, int in_channels)
 }
 
 /* norm_join.cu */
-/* Fills a normalisation's saved rows from the sums over count pixels. */
+/* Fills a normalisation's first three saved rows from the sums over pixels. */
 int cuda_norm_from_sums(struct device *device, struct norm_joined sums, float *saved, int channels, int64_t pixels,
                         float epsilon);
+/* And the other two from these. */
+int cuda_norm_factors(struct device *device, float *saved, const float *weight, const float *bias, int channels);
 /* dx = a * grad + b * x + c; dtype DT_F16, channels in eights. */
 int cuda_norm_apply(struct device *device, void *dx, const void *grad, const void *x, struct norm_joined coefficients,
                     int64_t pixels, int channels);
 
-/* norm_spared.c: milliseconds that a normalisation with rectifier of this shape, in fp16, takes less in its forward or
- * backward pass when a convolution does its part. Measured once, then kept. */
-int cuda_norm_spared(struct device *device, struct shape shape, bool backward, float *ms);
+/* norm_spared.c: milliseconds that a normalisation with rectifier of this shape, in fp16, takes less when a convolution
+ * does this part of it. Measured once, then kept. */
+enum norm_part {
+    NORM_STATISTICS, /* forward: all but finishing sums */
+    NORM_RESULT,     /* forward: the last pass */
+    NORM_BACKWARD    /* all but the last pass */
+};
+int cuda_norm_spared(struct device *device, struct shape shape, enum norm_part part, float *ms);
 
 /* conv.c: of a convolution's call that gives sums or takes a normalisation. */
 struct norm_joined cuda_conv_joined(const struct op_call *call);

@@ -1,5 +1,6 @@
 /* norm_join: what is left of a normalisation where a convolution next to it has done the rest. fp16, channels in
- * eights. Bytes per element: 0 for statistics from sums; 6 backward (reads grad and x, writes dx). */
+ * eights. Bytes per element: 0 for statistics from sums and for the result that a convolution makes for itself; 6
+ * backward (reads grad and x, writes dx). */
 #include "norm.h"
 #include "reduce.cuh"
 
@@ -24,6 +25,32 @@ extern "C" int cuda_norm_from_sums(struct device *device, struct norm_joined sum
 {
     CUDA_TRY(launch(from_sums, unsigned(channels + THREADS - 1) / THREADS, THREADS, 0, device->stream, sums, saved,
                     norm_row(channels), channels, double(pixels), epsilon));
+    return OK;
+}
+
+/* Where the values' deviation is below their own rounding (the term is beyond fp16), nothing of it is left. */
+static __global__ void __launch_bounds__(THREADS)
+    factors(float *saved, int64_t row, const float *weight, const float *bias, int channels)
+{
+    const float fp16_most = 65504.0f;
+    const int channel = int(grid_thread());
+    if (channel >= channels)
+        return;
+    const float mean = saved[SAVED_MEAN * row + channel];
+    float factor = saved[SAVED_INVERSE * row + channel] * weight[channel], term = fmaf(-mean, factor, bias[channel]);
+    if (fabsf(term) > fp16_most && fabsf(factor) <= fp16_most) {
+        factor = 0.0f;
+        term = bias[channel];
+    }
+    reinterpret_cast<fp16 *>(saved + SAVED_FACTOR * row)[channel] = from_float<fp16>(factor);
+    reinterpret_cast<fp16 *>(saved + SAVED_TERM * row)[channel] = from_float<fp16>(term);
+}
+
+extern "C" int cuda_norm_factors(struct device *device, float *saved, const float *weight, const float *bias,
+                                 int channels)
+{
+    CUDA_TRY(launch(factors, unsigned(channels + THREADS - 1) / THREADS, THREADS, 0, device->stream, saved,
+                    norm_row(channels), weight, bias, channels));
     return OK;
 }
 

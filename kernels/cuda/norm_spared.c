@@ -1,5 +1,5 @@
-/* norm_spared: measures what a normalisation costs by itself and what is left of it when a convolution does its part,
- * by running both. Knows nothing of convolutions. */
+/* norm_spared: measures what a normalisation costs by itself and what is left of it when a convolution does a part, by
+ * running both. Knows nothing of convolutions. */
 #include "norm.h"
 #include "tune.h"
 #include <cuda_runtime_api.h>
@@ -15,23 +15,39 @@ enum { SMALL_ROWS = 16 };
 struct trial {
     const struct op_call *call;
     struct shape shape;
-    bool backward, joined;
+    enum norm_part part;
+    bool joined;
 };
+
+static int run_result(struct device *device, const struct trial *trial)
+{
+    struct op_call rest = *trial->call;
+    rest.training = false;
+    return cuda_norm.forward(device, &rest);
+}
 
 static int run(struct device *device, void *candidate, const struct tune *tune)
 {
     const struct trial *trial = candidate;
     const int64_t pixels = (int64_t)trial->shape.n * trial->shape.h * trial->shape.w;
     const struct norm_joined joined = norm_joined_at(tune->array[ARRAY_SMALL], trial->shape.c, trial->shape.c);
-    if (!trial->joined)
-        return trial->backward ? cuda_norm.backward(device, trial->call) : cuda_norm.forward(device, trial->call);
-    if (trial->backward)
+    float *saved = tune->array[ARRAY_SAVED];
+    switch (trial->part) {
+    case NORM_STATISTICS:
+        if (!trial->joined)
+            return cuda_norm.forward(device, trial->call);
+        TRY(cuda_norm_from_sums(device, joined, saved, trial->shape.c, pixels, 1e-5f));
+        return run_result(device, trial);
+    case NORM_RESULT:
+        if (!trial->joined)
+            return run_result(device, trial);
+        return cuda_norm_factors(device, saved, trial->call->weight[0], trial->call->weight[1], trial->shape.c);
+    default:
+        if (!trial->joined)
+            return cuda_norm.backward(device, trial->call);
         return cuda_norm_apply(device, tune->array[ARRAY_Y], tune->array[ARRAY_GRAD], tune->array[ARRAY_X], joined,
                                pixels, trial->shape.c);
-    TRY(cuda_norm_from_sums(device, joined, tune->array[ARRAY_SAVED], trial->shape.c, pixels, 1e-5f));
-    struct op_call rest = *trial->call;
-    rest.training = false; /* the result alone */
-    return cuda_norm.forward(device, &rest);
+    }
 }
 
 static int measure(struct device *device, struct tune *tune, struct trial trial, void *state, float *ms)
@@ -91,13 +107,15 @@ static int prepare_and_measure(struct device *device, struct trial trial, float 
     return status;
 }
 
-int cuda_norm_spared(struct device *device, struct shape shape, bool backward, float *ms)
+int cuda_norm_spared(struct device *device, struct shape shape, enum norm_part part, float *ms)
 {
+    static const char *const names[] = {
+        [NORM_STATISTICS] = "statistics", [NORM_RESULT] = "result", [NORM_BACKWARD] = "backward"};
     char key[200], text[48];
     int driver = 0;
     cudaDriverGetVersion(&driver);
-    snprintf(key, sizeof key, "spared %s by a joined normalisation fp16 %s; %s, %d SMs, driver %d",
-             backward ? "backward" : "forward", shape_text(text, shape), device->name, device->sm_count, driver);
+    snprintf(key, sizeof key, "spared %s by a joined normalisation fp16 %s; %s, %d SMs, driver %d", names[part],
+             shape_text(text, shape), device->name, device->sm_count, driver);
     struct tune_kept kept = tune_cache_read(key);
     *ms = kept.ms;
     if (kept.choice && isfinite(kept.ms)) {
@@ -105,7 +123,7 @@ int cuda_norm_spared(struct device *device, struct shape shape, bool backward, f
         return OK;
     }
     free(kept.choice);
-    TRY(prepare_and_measure(device, (struct trial){.shape = shape, .backward = backward}, ms));
+    TRY(prepare_and_measure(device, (struct trial){.shape = shape, .part = part}, ms));
     tune_cache_write(key, "measured", *ms);
     return OK;
 }

@@ -8,7 +8,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { GROUPS = 5, RUNS = 3, FLUSH_BYTES = 256 << 20, BLOCK_NUMBERS = 1 << 16 };
+enum { GROUPS = 5, RUNS = 3, BLOCK_NUMBERS = 1 << 16, FLUSH_CACHES = 2 };
 
 /* A candidate whose first group takes this many times the least median is not worth four more. */
 static const float HOPELESS = 1.5f;
@@ -57,7 +57,10 @@ int tune_open(struct device *device, struct tune *tune, const struct tune_array 
     }
     if (workspace_bytes > 0)
         CUDA_TRY(cudaMalloc(&tune->workspace, workspace_bytes));
-    CUDA_TRY(cudaMalloc(&tune->flush, FLUSH_BYTES));
+    int cache_bytes = 0;
+    CUDA_TRY(cudaDeviceGetAttribute(&cache_bytes, cudaDevAttrL2CacheSize, device->index));
+    tune->flush_bytes = (size_t)cache_bytes * FLUSH_CACHES;
+    CUDA_TRY(cudaMalloc(&tune->flush, tune->flush_bytes));
     CUDA_TRY(cudaEventCreate(&tune->before));
     CUDA_TRY(cudaEventCreate(&tune->after));
     return OK;
@@ -86,7 +89,7 @@ struct candidate {
 /* ms: of one run. */
 static int time_group(struct device *device, const struct tune *tune, struct candidate candidate, float *ms)
 {
-    CUDA_TRY(cudaMemsetAsync(tune->flush, 0, FLUSH_BYTES, device->stream));
+    CUDA_TRY(cudaMemsetAsync(tune->flush, 0, tune->flush_bytes, device->stream));
     CUDA_TRY(cudaEventRecord(tune->before, device->stream));
     for (int run = 0; run < RUNS; run++)
         TRY(candidate.run(device, candidate.what, tune));

@@ -10,7 +10,7 @@ extern "C" {
 
 /* ---- tune.c: memory of its own to run candidates on, taken while a plan is prepared and given back ---- */
 
-enum { TUNE_ARRAYS = 16 };
+enum { TUNE_ARRAYS = 20 };
 
 struct tune_array {
     enum dtype dtype;
@@ -21,6 +21,7 @@ struct tune {
     void *array[TUNE_ARRAYS]; /* filled with random numbers in [-1, 1) */
     void *workspace;
     void *flush; /* written over to empty the second-level cache, which is smaller */
+    size_t flush_bytes;
     struct CUevent_st *before, *after;
     float least; /* ms of the fastest candidate so far */
 };

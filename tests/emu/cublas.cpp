@@ -10,6 +10,8 @@
 #include <cmath>
 #include <cstring>
 
+struct cublasLtContext {
+};
 struct emu_layout {
     cudaDataType_t type;
     int64_t rows, columns;
@@ -132,7 +134,19 @@ const char *cublasLtGetStatusString(cublasStatus_t status)
 
 size_t cublasLtGetVersion()
 {
-    return 130000;
+    return CUBLAS_VER_MAJOR * 10000;
+}
+
+cublasStatus_t cublasLtCreate(cublasLtHandle_t *handle)
+{
+    *handle = new cublasLtContext;
+    return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasLtDestroy(cublasLtHandle_t handle)
+{
+    delete handle;
+    return CUBLAS_STATUS_SUCCESS;
 }
 
 cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t *desc, cublasComputeType_t, cudaDataType_t)
@@ -253,10 +267,4 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t desc, const
         return widens ? run<gpu::fp16, float>(of, a, b, d, stream) : run<gpu::fp16, gpu::fp16>(of, a, b, d, stream);
     default: return run<float, float>(of, a, b, d, stream);
     }
-}
-
-int cublas_failed(int status, const char *call, const char *file, int line)
-{
-    return fail_at(file, line, ERR_DEVICE, "cuBLAS: %s failed: %s", call,
-                   cublasLtGetStatusString(cublasStatus_t(status)));
 }

@@ -1,23 +1,168 @@
-/* cudnn: stands in for the library's header of this name where files that name its calls are built for the emulator.
- * None of them is made there: libraries.cpp answers one level up. */
+/* cudnn: stands in for the library's header of this name where the CUDA backend is built for the emulator: the types
+ * and calls of its graph API that the backend uses. Names are the library's, numbers are not. cudnn.cpp answers. */
 #ifndef EMU_CUDNN_H
 #define EMU_CUDNN_H
+#include <stddef.h>
+#include <stdint.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-int cudnnBackendCreateDescriptor(void);
-int cudnnBackendDestroyDescriptor(void);
-int cudnnBackendExecute(void);
-int cudnnBackendFinalize(void);
-int cudnnBackendGetAttribute(void);
-int cudnnBackendSetAttribute(void);
-int cudnnCreate(void);
-int cudnnDestroy(void);
-int cudnnGetErrorString(void);
-int cudnnGetLastErrorString(void);
-int cudnnGetVersion(void);
-int cudnnSetStream(void);
+#define CUDNN_MAJOR 9
+#define CUDNN_MINOR 19
+
+typedef enum {
+    CUDNN_STATUS_SUCCESS,
+    CUDNN_STATUS_ALLOC_FAILED,
+    CUDNN_STATUS_BAD_PARAM,
+    CUDNN_STATUS_NOT_SUPPORTED,
+    CUDNN_STATUS_EXECUTION_FAILED
+} cudnnStatus_t;
+
+typedef enum { CUDNN_DATA_FLOAT, CUDNN_DATA_BFLOAT16, CUDNN_DATA_HALF } cudnnDataType_t;
+typedef enum { CUDNN_CONVOLUTION, CUDNN_CROSS_CORRELATION } cudnnConvolutionMode_t;
+typedef enum { CUDNN_GENSTATS_SUM_SQSUM = 1 } cudnnGenStatsMode_t;
+typedef enum {
+    CUDNN_POINTWISE_ADD,
+    CUDNN_POINTWISE_SUB,
+    CUDNN_POINTWISE_MUL,
+    CUDNN_POINTWISE_RELU_FWD,
+    CUDNN_POINTWISE_RELU_BWD
+} cudnnPointwiseMode_t;
+typedef enum { CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_B, CUDNN_HEUR_MODE_FALLBACK } cudnnBackendHeurMode_t;
+typedef enum {
+    CUDNN_NUMERICAL_NOTE_TENSOR_CORE,
+    CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS,
+    CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION,
+    CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC,
+    CUDNN_NUMERICAL_NOTE_TYPE_COUNT
+} cudnnBackendNumericalNote_t;
+typedef enum { CUDNN_BEHAVIOR_NOTE_RUNTIME_COMPILATION, CUDNN_BEHAVIOR_NOTE_TYPE_COUNT } cudnnBackendBehaviorNote_t;
+
+typedef enum {
+    CUDNN_TYPE_HANDLE,
+    CUDNN_TYPE_DATA_TYPE,
+    CUDNN_TYPE_BOOLEAN,
+    CUDNN_TYPE_INT64,
+    CUDNN_TYPE_FLOAT,
+    CUDNN_TYPE_VOID_PTR,
+    CUDNN_TYPE_CONVOLUTION_MODE,
+    CUDNN_TYPE_HEUR_MODE,
+    CUDNN_TYPE_NUMERICAL_NOTE,
+    CUDNN_TYPE_BEHAVIOR_NOTE,
+    CUDNN_TYPE_POINTWISE_MODE,
+    CUDNN_TYPE_GENSTATS_MODE,
+    CUDNN_TYPE_CHAR,
+    CUDNN_TYPE_BACKEND_DESCRIPTOR,
+    EMU_CUDNN_TYPES
+} cudnnBackendAttributeType_t;
+
+typedef enum {
+    CUDNN_BACKEND_TENSOR_DESCRIPTOR,
+    CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR,
+    CUDNN_BACKEND_POINTWISE_DESCRIPTOR,
+    CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR,
+    CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR,
+    CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_FILTER_DESCRIPTOR,
+    CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR,
+    CUDNN_BACKEND_OPERATION_GEN_STATS_DESCRIPTOR,
+    CUDNN_BACKEND_OPERATION_BN_BWD_WEIGHTS_DESCRIPTOR,
+    CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR,
+    CUDNN_BACKEND_ENGINE_DESCRIPTOR,
+    CUDNN_BACKEND_ENGINECFG_DESCRIPTOR,
+    CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR,
+    CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR,
+    CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR,
+    CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR
+} cudnnBackendDescriptorType_t;
+
+#define EMU_CUDNN_OPERANDS(pass, x, w, y)                                                                              \
+    CUDNN_ATTR_OPERATION_CONVOLUTION_##pass##_##x, CUDNN_ATTR_OPERATION_CONVOLUTION_##pass##_##w,                      \
+        CUDNN_ATTR_OPERATION_CONVOLUTION_##pass##_##y, CUDNN_ATTR_OPERATION_CONVOLUTION_##pass##_CONV_DESC,            \
+        CUDNN_ATTR_OPERATION_CONVOLUTION_##pass##_ALPHA, CUDNN_ATTR_OPERATION_CONVOLUTION_##pass##_BETA
+typedef enum {
+    CUDNN_ATTR_TENSOR_DATA_TYPE,
+    CUDNN_ATTR_TENSOR_DIMENSIONS,
+    CUDNN_ATTR_TENSOR_STRIDES,
+    CUDNN_ATTR_TENSOR_UNIQUE_ID,
+    CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT,
+    CUDNN_ATTR_TENSOR_IS_VIRTUAL,
+    CUDNN_ATTR_CONVOLUTION_SPATIAL_DIMS,
+    CUDNN_ATTR_CONVOLUTION_COMP_TYPE,
+    CUDNN_ATTR_CONVOLUTION_CONV_MODE,
+    CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS,
+    CUDNN_ATTR_CONVOLUTION_POST_PADDINGS,
+    CUDNN_ATTR_CONVOLUTION_DILATIONS,
+    CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES,
+    EMU_CUDNN_OPERANDS(FORWARD, X, W, Y),
+    EMU_CUDNN_OPERANDS(BWD_DATA, DX, W, DY),
+    EMU_CUDNN_OPERANDS(BWD_FILTER, X, DW, DY),
+    CUDNN_ATTR_POINTWISE_MODE,
+    CUDNN_ATTR_POINTWISE_MATH_PREC,
+    CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR,
+    CUDNN_ATTR_OPERATION_POINTWISE_XDESC,
+    CUDNN_ATTR_OPERATION_POINTWISE_BDESC,
+    CUDNN_ATTR_OPERATION_POINTWISE_YDESC,
+    CUDNN_ATTR_OPERATION_POINTWISE_DXDESC,
+    CUDNN_ATTR_OPERATION_POINTWISE_DYDESC,
+    CUDNN_ATTR_OPERATION_GENSTATS_MODE,
+    CUDNN_ATTR_OPERATION_GENSTATS_MATH_PREC,
+    CUDNN_ATTR_OPERATION_GENSTATS_XDESC,
+    CUDNN_ATTR_OPERATION_GENSTATS_SUMDESC,
+    CUDNN_ATTR_OPERATION_GENSTATS_SQSUMDESC,
+    CUDNN_ATTR_OPERATION_BN_BWD_WEIGHTS_MATH_PREC,
+    CUDNN_ATTR_OPERATION_BN_BWD_WEIGHTS_X_DESC,
+    CUDNN_ATTR_OPERATION_BN_BWD_WEIGHTS_DY_DESC,
+    CUDNN_ATTR_OPERATION_BN_BWD_WEIGHTS_MEAN_DESC,
+    CUDNN_ATTR_OPERATION_BN_BWD_WEIGHTS_INVSTD_DESC,
+    CUDNN_ATTR_OPERATION_BN_BWD_WEIGHTS_BN_SCALE_DESC,
+    CUDNN_ATTR_OPERATION_BN_BWD_WEIGHTS_DBN_SCALE_DESC,
+    CUDNN_ATTR_OPERATION_BN_BWD_WEIGHTS_DBN_BIAS_DESC,
+    CUDNN_ATTR_OPERATION_BN_BWD_WEIGHTS_EQ_DY_SCALE_DESC,
+    CUDNN_ATTR_OPERATION_BN_BWD_WEIGHTS_EQ_X_SCALE_DESC,
+    CUDNN_ATTR_OPERATION_BN_BWD_WEIGHTS_EQ_BIAS,
+    CUDNN_ATTR_OPERATIONGRAPH_OPS,
+    CUDNN_ATTR_OPERATIONGRAPH_ENGINE_GLOBAL_COUNT,
+    CUDNN_ATTR_ENGINE_OPERATION_GRAPH,
+    CUDNN_ATTR_ENGINE_GLOBAL_INDEX,
+    CUDNN_ATTR_ENGINE_DEVICEPROP,
+    CUDNN_ATTR_ENGINE_NUMERICAL_NOTE,
+    CUDNN_ATTR_ENGINE_BEHAVIOR_NOTE,
+    CUDNN_ATTR_ENGINECFG_ENGINE,
+    CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH,
+    CUDNN_ATTR_ENGINEHEUR_MODE,
+    CUDNN_ATTR_ENGINEHEUR_DEVICEPROP,
+    CUDNN_ATTR_ENGINEHEUR_RESULTS,
+    CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG,
+    CUDNN_ATTR_EXECUTION_PLAN_HANDLE,
+    CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP,
+    CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION,
+    CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE,
+    CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS,
+    CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS,
+    CUDNN_ATTR_VARIANT_PACK_WORKSPACE,
+    CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION
+} cudnnBackendAttributeName_t;
+
+struct CUstream_st;
+typedef struct cudnnContext *cudnnHandle_t;
+typedef void *cudnnBackendDescriptor_t;
+
+cudnnStatus_t cudnnBackendCreateDescriptor(cudnnBackendDescriptorType_t type, cudnnBackendDescriptor_t *made);
+cudnnStatus_t cudnnBackendDestroyDescriptor(cudnnBackendDescriptor_t gone);
+cudnnStatus_t cudnnBackendExecute(cudnnHandle_t handle, cudnnBackendDescriptor_t plan, cudnnBackendDescriptor_t pack);
+cudnnStatus_t cudnnBackendFinalize(cudnnBackendDescriptor_t descriptor);
+cudnnStatus_t cudnnBackendGetAttribute(cudnnBackendDescriptor_t const descriptor, cudnnBackendAttributeName_t name,
+                                       cudnnBackendAttributeType_t type, int64_t room, int64_t *count, void *values);
+cudnnStatus_t cudnnBackendSetAttribute(cudnnBackendDescriptor_t descriptor, cudnnBackendAttributeName_t name,
+                                       cudnnBackendAttributeType_t type, int64_t count, const void *values);
+cudnnStatus_t cudnnCreate(cudnnHandle_t *handle);
+cudnnStatus_t cudnnDestroy(cudnnHandle_t handle);
+const char *cudnnGetErrorString(cudnnStatus_t status);
+void cudnnGetLastErrorString(char *text, size_t bytes);
+size_t cudnnGetVersion(void);
+cudnnStatus_t cudnnSetStream(cudnnHandle_t handle, struct CUstream_st *stream);
 
 #ifdef __cplusplus
 }

@@ -172,7 +172,7 @@ cudaError_t cudaMemGetInfo(size_t *available, size_t *total)
 
 /* ---- the device ---- */
 
-enum { SM_COUNT = 4, CAPABILITY_MAJOR = 9, CAPABILITY_MINOR = 0, CUDA_VERSION = 13000, L2_BYTES = 50 << 20 };
+enum { SM_COUNT = 4, CAPABILITY_MAJOR = 9, CAPABILITY_MINOR = 0, CUDA_VERSION = 13000, L2_BYTES = 2 << 20 };
 
 cudaError_t cudaGetDeviceCount(int *count)
 {

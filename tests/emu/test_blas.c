@@ -34,6 +34,7 @@ static int begin(void **state)
     if (fixture_begin(state) != 0)
         return -1;
     setenv("XDG_CACHE_HOME", fixture_path("cache"), 1);
+    setenv("EVENKEEL_CUDA_TUNE", "1", 1);
     emu_reset_round(0);
     return backend_cuda.open(&device, 0, 0);
 }
