@@ -31,6 +31,28 @@ static int find_tensor(struct trainer *trainer, int64_t step_in_epoch, char *whe
     return found;
 }
 
+/* Updates that the device had done after the step, which is found out late, when its batches were run again: their
+ * weights are those of now. Known once the device has been waited for. */
+static int64_t updates_since(const struct trainer *trainer, const struct step_record *record)
+{
+    struct step_record last;
+    return plan_record(&trainer->session.plan, trainer->state.step - 1, &last)
+               ? last.kept.updates - record->kept.updates
+               : 0;
+}
+
+/* Says so of what find_tensor wrote. */
+static void add_updates(char *where, size_t bytes, int64_t updates, bool found)
+{
+    const char *plural = updates == 1 ? "" : "s";
+    const size_t length = strlen(where);
+    if (updates > 0 && found)
+        snprintf(where + length, bytes - length, ", run again %lld update%s later", (long long)updates, plural);
+    else if (updates > 0)
+        snprintf(where, bytes, "nothing that is still so %lld update%s later, when its batch was run again",
+                 (long long)updates, plural);
+}
+
 static void suspect_step(const struct trainer *trainer, int64_t step_in_epoch, struct arena *arena,
                          struct suspects *suspects)
 {
@@ -84,6 +106,8 @@ static int report(struct trainer *trainer, const struct step_record *record, str
     int64_t step_in_epoch = record->step - (trainer->state.step - trainer->state.step_in_epoch);
     int found = find_tensor(trainer, step_in_epoch, where, sizeof where);
     TRY(found);
+    const int64_t updates = updates_since(trainer, record);
+    add_updates(where, sizeof where, updates, found);
     if (found)
         TRY(suspect_batch(trainer, arena, &suspects));
     else
@@ -92,10 +116,11 @@ static int report(struct trainer *trainer, const struct step_record *record, str
     char *numbers = list_samples(arena, &suspects, NULL, suspects.count);
     char *names = files ? list_samples(arena, &suspects, files, suspects.count) : NULL;
     TRY(run_log_event(&trainer->run, "refused",
-                      "\"step\":%lld,\"epoch\":%lld,\"nonfinite\":%d,\"first_tensor\":%s,\"by_loss\":%s,"
-                      "\"samples\":[%s],\"files\":[%s]",
+                      "\"step\":%lld,\"epoch\":%lld,\"nonfinite\":%d,\"first_tensor\":%s,\"updates_since\":%lld,"
+                      "\"by_loss\":%s,\"samples\":[%s],\"files\":[%s]",
                       (long long)record->step, (long long)record->epoch + 1, record->nonfinite,
-                      text_quote(arena, where), suspects.by_loss ? "true" : "false", numbers, names ? names : ""));
+                      text_quote(arena, where), (long long)updates, suspects.by_loss ? "true" : "false", numbers,
+                      names ? names : ""));
     if (trainer->state.bad_in_row > 1)
         return OK;
     char *shown = list_samples(arena, &suspects, files, SHOWN_SAMPLES);

@@ -33,7 +33,7 @@ static void check_near(const char *precision, double tolerance)
     char words[1024];
     snprintf(words, sizeof words, NETWORK "train.precision=%s", precision);
     train("cuda", NULL, words, &cuda);
-    train("cpu", NULL, NETWORK "train.precision=fp32", &cpu);
+    train("cpu", NULL, NETWORK "train.precision=fp32 train.threads=1", &cpu);
     for (int row = 1; row <= 2; row++) {
         const double got = tiny_result_at(cuda.path, row, "val/loss"), want = tiny_result_at(cpu.path, row, "val/loss");
         if (!(fabs(got - want) <= tolerance * want))
@@ -174,6 +174,66 @@ static void test_out_of_memory_names_the_largest_batch(void **state)
     emu_config.memory_bytes = before;
 }
 
+/* ---- refused ---- */
+
+/* Black images, and one whose pixels divided by augment.std are no numbers. */
+enum { IMAGES = 24, IMAGE_SIDE = 12, WHITE = 13 };
+
+static void write_images(char folder[static PATH_BYTES])
+{
+    static uint8_t images[16 + IMAGES * IMAGE_SIDE * IMAGE_SIDE] = {0, 0, 8, 3,          0, 0, 0, IMAGES,
+                                                                    0, 0, 0, IMAGE_SIDE, 0, 0, 0, IMAGE_SIDE};
+    static uint8_t labels[8 + IMAGES] = {0, 0, 8, 1, 0, 0, 0, IMAGES};
+    char path[PATH_BYTES];
+    memset(images + 16 + WHITE * IMAGE_SIDE * IMAGE_SIDE, 255, (size_t)IMAGE_SIDE * IMAGE_SIDE);
+    for (int i = 0; i < IMAGES; i++)
+        labels[8 + i] = (uint8_t)(i % 3 == 0);
+    assert_int_equal(path_join(folder, tiny_folder, "black"), OK);
+    assert_int_equal(folder_make(folder), OK);
+    assert_int_equal(path_join(path, folder, "train-images-idx3-ubyte"), OK);
+    assert_int_equal(file_write(path, images, sizeof images), OK);
+    assert_int_equal(path_join(path, folder, "train-labels-idx1-ubyte"), OK);
+    assert_int_equal(file_write(path, labels, sizeof labels), OK);
+}
+
+/* Trains on them and returns what log.jsonl says of the one refused step; to give back. */
+static char *train_black(int round, const char *folder, const char *name, struct train_result *result)
+{
+    char words[2 * PATH_BYTES];
+    emu_reset_round(round);
+    snprintf(words, sizeof words,
+             "train.device=cuda data.train=%s data.val_fraction=0 model.name=small_cnn model.width=2 train.epochs=1 "
+             "train.batch_size=2 augment.normalize=given augment.mean=0 augment.std=1e-39 run.name=%s",
+             folder, name);
+    tiny_train_ok(NULL, words, result);
+    return tiny_read_text(result->path, "log.jsonl");
+}
+
+/* Where the host is ahead of the device it hears of a refused step when later ones have changed the weights, and runs
+ * that batch again with these: it says so, the rest of the run is the same. */
+static void test_a_step_refused_late_is_run_again_with_later_weights(void **state)
+{
+    (void)state;
+    char folder[PATH_BYTES], wanted[64];
+    struct train_result at_once, late;
+    write_images(folder);
+    char *first = train_black(0, folder, "at-once", &at_once), *second = train_black(3, folder, "late", &late);
+    tiny_assert_same_run(at_once.path, late.path);
+    const char *event = strstr(first, "\"refused\""), *late_event = strstr(second, "\"refused\"");
+    int step = 0;
+    assert_true(event && late_event);
+    if (!strstr(event, "the network's input") || !strstr(event, "\"updates_since\":0,") || !strstr(event, "13]") ||
+        sscanf(strstr(event, "\"step\":"), "\"step\":%d", &step) != 1)
+        fail_msg("%s", event);
+    const int later = IMAGES / 2 - 1 - step;
+    assert_true(step > 0 && later > 0);
+    snprintf(wanted, sizeof wanted, "run again %d update%s later", later, later == 1 ? "" : "s");
+    if (!strstr(late_event, wanted) || !strstr(late_event, "the network's input") || !strstr(late_event, "13]"))
+        fail_msg("%s in %s", wanted, late_event);
+    memory_give(first);
+    memory_give(second);
+}
+
 /* ---- step by step ---- */
 
 /* Starts far too high: the first steps are refused and halve it, until gradients are finite again. */
@@ -255,6 +315,7 @@ int main(void)
         cmocka_unit_test(test_runs_are_near_the_cpus),
         cmocka_unit_test(test_resume_is_exact),
         cmocka_unit_test(test_the_loss_scale_is_told),
+        cmocka_unit_test(test_a_step_refused_late_is_run_again_with_later_weights),
         cmocka_unit_test(test_overflow_halves_the_scale),
         cmocka_unit_test(test_patience_doubles_the_scale),
     };
