@@ -140,7 +140,7 @@ part_race() {
     fi
     for tool in memcheck racecheck synccheck; do
         for program in ${TESTS:-test_flat test_loss test_update test_gather test_ops}; do
-            TEST_RACES=1 tap "$tool: $program" tests/tap.sh "$sanitizer" --tool "$tool" --error-exitcode 99 \
+            TEST_RACES=1 EVENKEEL_CUDA_TUNE=0 tap "$tool: $program" tests/tap.sh "$sanitizer" --tool "$tool" --error-exitcode 99 \
                 --log-file "$work/sanitizer" "$BUILD/tests/$program"
             grep -h 'ERROR SUMMARY' "$work/sanitizer" 2>/dev/null | sort | uniq -c | while IFS= read -r line; do say "    $line"; done
         done
@@ -199,6 +199,26 @@ measure() {
     fi
 }
 
+# least|most FIELD PATTERN: over the part's rows that PATTERN matches, a field's number; nothing where there is none
+extreme() {
+    awk -v pick="$1" -v field="\"$2\": " -v pattern="$3" '
+        $0 ~ pattern && match($0, field "[-+.e0-9]+") {
+            value = substr($0, RSTART + length(field), RLENGTH - length(field)) + 0
+            if (!found++ || (pick == "least" ? value < best : value > best)) best = value
+        }
+        END { if (found) print best }' "$rows"
+}
+# target WORDS least|most GOAL FIELD PATTERN: how far a goal of speed is reached, by the worst of these rows. Missing one is no
+# failure: the code is right.
+target() {
+    local worst met
+    worst=$(extreme "$2" "$4" "$5")
+    [ -n "$worst" ] || return 0
+    met=$(awk -v value="$worst" -v goal="$3" -v bound="$2" 'BEGIN { print (bound == "least" ? value >= goal : value <= goal) ? "true" : "false" }')
+    printf '{"name": "target", "target": %s, "value": %s, "at_%s": %s, "met": %s}\n' "$(quoted "$1")" "$worst" "$2" "$3" "$met" >>"$rows"
+    say "$(printf 'target   %-52s %s, at %s %s: %s' "$1" "$worst" "$2" "$3" "$([ "$met" = true ] && echo met || echo missed)")"
+}
+
 part_bench() {
     # shellcheck disable=SC2086 # lists of words
     {
@@ -206,6 +226,11 @@ part_bench() {
         measure operations "$BUILD/bench/bench_ops" --device "$DEVICE" ${BENCH_OPS:-}
         measure pieces "$BUILD/bench/bench_step" --device "$DEVICE" ${BENCH_STEP:-}
     }
+    target 'host waits in a step' most 0 host_waits '"name": "step"'
+    target 'share of a step that statistics take, within it' most 0.01 statistics_share '"name": "step"'
+    target 'and in passes of their own' most 0.01 statistics_passes_share '"name": "step"'
+    target 'batch normalisation, of a copy as large' least 0.85 share_of_copy '"layer": "norm .*"dtype": "(bf16|fp16)"'
+    target 'optimizer, of a copy as large' least 0.85 share_of_copy '"name": "update"'
 }
 
 part_torch() {
@@ -215,6 +240,10 @@ part_torch() {
     fi
     # shellcheck disable=SC2086
     measure torch "$PYTHON" bench/torch_step.py --device "$DEVICE" --seconds "$(($(left) / 2))" --against "$RESULTS/bench.json" ${BENCH_TORCH:-}
+    local net goal
+    while read -r net goal; do
+        target "$net: images/s over PyTorch's best" least "$goal" ratio "\"net\": \"$net\".*\"precision\": \"best\""
+    done <<<$'small_cnn 4\nresnet18 1.3\nresnet50 1.2'
 }
 
 status=0
