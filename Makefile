@@ -208,14 +208,16 @@ stability: all ## sweep batch sizes and learning-rate rules (STABILITY=small: so
 	    --lr-rule constant,linear,sqrt --base-batch 64 --seeds 3 --jobs $(JOBS) --out runs/stability-$(STABILITY)
 
 TEST_TIMEOUT ?= 300
+PROVE = BUILD=$(BUILD) CC=$(CC) SAN=$(SAN) TEST_TIMEOUT=$(TEST_TIMEOUT) prove -j2 --failures --comments --exec tests/tap.sh
 test: ## build and run all tests (SAN=address,undefined BUILD=build/asan: with sanitizers)
 	@$(SETUP) build test $(CLANG)
 	+@$(MAKE_ALL) tests
-	@BUILD=$(BUILD) CC=$(CC) SAN=$(SAN) TEST_TIMEOUT=$(TEST_TIMEOUT) \
-	    prove -j2 --failures --comments --exec tests/tap.sh $(TESTS) $(EMU_PROGRAMS) $(wildcard tests/test_*.sh)
+	@$(PROVE) $(TESTS) $(EMU_PROGRAMS) $(wildcard tests/test_*.sh)
 
-sanitize: ## all tests under the address and undefined-behaviour sanitizers
+sanitize: ## all tests under the address and undefined-behaviour sanitizers, kernels for GPUs under the thread sanitizer too
 	@$(MAKE) --no-print-directory test SAN=address,undefined BUILD=$(BUILD)/asan
+	+@$(MAKE_ALL) $(EMU_SANITIZED_PROGRAMS)
+	@$(PROVE) $(EMU_SANITIZED_PROGRAMS)
 
 lint: ## include rules, formatting, static analysis, a clang build
 	@$(SETUP) build test lint

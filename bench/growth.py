@@ -46,7 +46,7 @@ def measure(args):
 
 # ---- the picture: lines over two logarithmic axes ----
 
-COLOURS = ("#1b6ca8", "#c8553d", "#4a7c59", "#8e5ea2")
+COLOURS = {"mlp": "#1b6ca8", "small_cnn": "#c8553d", "resnet18": "#4a7c59"}
 
 
 def panel(x0, title, unit, lines):
@@ -79,9 +79,10 @@ def panel(x0, title, unit, lines):
                 out.append(f'<path d="M{x0 + 50} {y:.1f}H{x0 + 280}" stroke="#ddd"/><text x="{x0 + 46}" y="{y + 4:.1f}" text-anchor="end">{label}</text>')
     for i, (name, line) in enumerate(lines.items()):
         path = " ".join("{:.1f},{:.1f}".format(*place(point)) for point in line)
-        out.append(f'<polyline points="{path}" fill="none" stroke="{COLOURS[i % 4]}" stroke-width="2"/>')
-        out += ['<circle cx="{:.1f}" cy="{:.1f}" r="2.5" fill="{}"/>'.format(*place(point), COLOURS[i % 4]) for point in line]
-        out.append(f'<text x="{x0 + 50 + 92 * i}" y="36" font-size="10" fill="{COLOURS[i % 4]}">{name}</text>')
+        colour = COLOURS[name.split()[0]]
+        out.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        out += ['<circle cx="{:.1f}" cy="{:.1f}" r="2.5" fill="{}"/>'.format(*place(point), colour) for point in line]
+        out.append(f'<text x="{x0 + 50 + 82 * i}" y="36" font-size="10" fill="{colour}">{name}</text>')
     return "\n".join(out)
 
 

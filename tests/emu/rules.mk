@@ -1,8 +1,10 @@
 # The CUDA backend's sources compiled for the CPU, linked with the emulator and its tests, in variants: plain; asan (addresses
 # and undefined behaviour); tsan (races between the threads of a kernel; only where clang++ is, whose detector is ten times
-# faster than g++'s). Part of `make tests` but where the program itself is built with clang or sanitizers.
+# faster than g++'s). `make test` runs the plain ones, `make sanitize` the others; none where the program itself is built with
+# clang or sanitizers.
 
-EMU_VARIANTS := $(if $(SAN)$(CLANG),,plain asan $(if $(shell command -v clang++),tsan))
+EMU_SANITIZED := $(if $(SAN)$(CLANG),,asan $(if $(shell command -v clang++),tsan))
+EMU_VARIANTS  := $(if $(SAN)$(CLANG),,plain) $(EMU_SANITIZED)
 
 EMU_CC_plain  := $(CC)
 EMU_CC_asan   := $(CC)
@@ -32,8 +34,10 @@ EMU_SHARED := $(addprefix tests/test_,flat.c gather.c loss.c ops.c op_vectors.c 
 # Takes minutes with the race detector. The others that run the CPU backend too give it one thread: the detector does not
 # see the locks of OpenMP's runtime.
 EMU_LEFT_OUT_tsan := tests/test_ops.c
-EMU_PROGRAMS := $(foreach v,$(EMU_VARIANTS),$(patsubst tests/emu/%,$(BUILD)/emu/$v/%,$(basename $(filter-out $(EMU_LEFT_OUT_$v),$(EMU_TESTS)))) \
+emu_programs  = $(foreach v,$(1),$(patsubst tests/emu/%,$(BUILD)/emu/$v/%,$(basename $(filter-out $(EMU_LEFT_OUT_$v),$(EMU_TESTS)))) \
                   $(patsubst tests/%,$(BUILD)/emu/$v/shared/%,$(basename $(filter-out $(EMU_LEFT_OUT_$v),$(EMU_SHARED)))))
+EMU_PROGRAMS := $(call emu_programs,$(filter plain,$(EMU_VARIANTS)))
+EMU_SANITIZED_PROGRAMS := $(call emu_programs,$(EMU_SANITIZED))
 
 # $(1): variant
 define emu_rules
