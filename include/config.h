@@ -36,7 +36,7 @@ struct config {
     char name[128]; /* run.name, or the file's base name without .ini, or "run" */
     char file[CONFIG_TEXT];
     struct {
-        char train[CONFIG_TEXT], val[CONFIG_TEXT];
+        char train[CONFIG_TEXT], val[CONFIG_TEXT], leave_out[CONFIG_TEXT];
         double val_fraction; /* of train, when val is empty */
         int resize;
         bool shuffle;
@@ -133,6 +133,9 @@ struct config {
 int config_load(struct config *config, const char *file, const char *const *overrides, int override_count,
                 FILE *errors);
 void config_free(struct config *config);
+
+/* Whether training images are changed at random. */
+bool config_augments(const struct config *config);
 
 /* Writes every key and layer, as a file that loads to the same config (its file and layers' lines aside). Errors of the
  * stream: ERR_IO. */

@@ -120,6 +120,10 @@ int subset_all(struct subset *subset, const struct dataset *data);
 /* Splits each class by a draw per sample: round(fraction * class size) of each class, at least 1 where it has 2 or
  * more, go to val. A function of (seed, labels) only. */
 int subset_split(struct subset *train, struct subset *val, const struct dataset *data, double fraction, uint64_t seed);
+/* Takes out the samples that a CSV file lists in its column 'sample' (suspects.csv, samples.csv and the like). Where it
+ * has a column 'label', the labels must be those of the data set. ERR_NO_INPUT, ERR_DATA: no such list; the subset
+ * stays as it was. */
+int subset_leave_out(struct subset *subset, const char *path);
 void subset_free(struct subset *subset);
 /* Position -> sample table of one epoch: a permutation that is a function of (seed, epoch), or unshuffled. order:
  * [count]. */

@@ -1,4 +1,5 @@
-/* policy: what augment.policy stands for: values for the augmentation keys that were not set themselves. One row a key.
+/* policy: what augment.policy stands for: values for the augmentation keys that were not set themselves, one row a key;
+ * and whether any of these keys is set.
  * They are in shares and angles, so that they fit images of any size. Must not know files or command lines. */
 #include "schema.h"
 
@@ -23,4 +24,31 @@ void policy_apply(struct loader *loader)
         if (value && loader->origin[key] == ORIGIN_DEFAULT)
             loader_set(loader, key, ORIGIN_DEFAULT, value);
     }
+}
+
+bool config_augments(const struct config *config)
+{
+    const double shares[] = {
+        config->augment.hflip,
+        config->augment.vflip,
+        config->augment.rotate,
+        config->augment.translate,
+        config->augment.shear,
+        config->augment.crop,
+        config->augment.crop_padding,
+        config->augment.brightness,
+        config->augment.contrast,
+        config->augment.saturation,
+        config->augment.hue,
+        config->augment.grayscale,
+        config->augment.erase,
+        config->augment.mixup,
+        config->augment.cutmix,
+        config->augment.scale_count,
+        config->augment.crop_area_count,
+    };
+    for (int i = 0; i < COUNT_OF(shares); i++)
+        if (shares[i] > 0.0)
+            return true;
+    return false;
 }

@@ -50,6 +50,9 @@ const struct key schema_keys[] = {
      .help = "validation images, same form; empty: a part of data.train is set aside"},
     {"data", "val_fraction", "", REAL(data.val_fraction), FROM_BELOW(0, 1), .fallback = "0.1",
      .help = "share of each class of data.train set aside when data.val is empty; 0: no validation"},
+    {"data", "leave_out", "", TEXT(data.leave_out), .fallback = "\"\"",
+     .help = "CSV file with a column 'sample': training images not to train on, as `evenkeel doctor RUN --samples` and "
+             "--apply list them"},
     {"data", "resize", "", INT(data.resize), FROM_TO(0, 4096), .fallback = "0",
      .help = "images are scaled and cropped to this many pixels square when read; 0: all have one size already"},
     {"data", "shuffle", "", BOOL(data.shuffle), .fallback = "true",

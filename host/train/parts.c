@@ -133,7 +133,9 @@ int parts_read(struct session *session, FILE *errors)
     TRY(source_read(config, train, val, true, errors));
     if (config->data.val[0])
         TRY(source_read(config, val, train, false, errors));
-    return train->data.count + val->data.count == found ? OK : choose(session);
+    if (train->data.count + val->data.count != found)
+        TRY(choose(session));
+    return config->data.leave_out[0] ? subset_leave_out(&session->train.subset, config->data.leave_out) : OK;
 }
 
 int parts_draw(struct session *session, int64_t count)
