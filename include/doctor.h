@@ -36,7 +36,7 @@ struct cause_info {
 };
 extern const struct cause_info cause_table[CAUSE_COUNT];
 
-enum { EVIDENCE_BYTES = 320, DATA_FINDINGS = 8 };
+enum { EVIDENCE_BYTES = 320, DATA_FINDINGS = 8, SYMPTOM_NUMBERS = 4 };
 /* What a rule found. */
 struct symptom {
     enum cause cause;
@@ -44,6 +44,23 @@ struct symptom {
     int64_t step;                  /* where it shows first */
     double strength;               /* measured over threshold: above 1 */
     char evidence[EVIDENCE_BYTES]; /* the figures, as a sentence */
+    struct {
+        char name[16];
+        double value;
+    } numbers[SYMPTOM_NUMBERS]; /* of what was found in images, as include/check.h has them; else none */
+    int number_count;
+};
+
+/* Of single layers, as far as they were measured; a layer's name is "" where nothing is known. */
+enum { LAYER_BYTES = 64 };
+struct layer_evidence {
+    char dead_layer[LAYER_BYTES]; /* rectifier with the most channels that are 0 for every image, when it first had them
+                                   */
+    double dead_share;
+    int64_t dead_step;
+    char first_layer[LAYER_BYTES], last_layer[LAYER_BYTES]; /* with weights, at grad_step, the last that was measured */
+    double first_grad, last_grad;                           /* lengths of their gradients */
+    int64_t grad_step;
 };
 
 /* All that is known of a run when a rule is asked. Arrays are by step or epoch, from the beginning. NaN: not known. */
@@ -51,14 +68,17 @@ struct evidence {
     const struct config *config;
     int classes;
     double prior_entropy; /* of the training labels, nats: the loss of knowing their shares and nothing else */
-    int64_t train_images, val_images, steps_per_epoch;
+    int64_t train_images, val_images;
     struct symptom images[DATA_FINDINGS]; /* what was found in the images before training, at step 0 */
     int image_count;
     bool input_unusual;    /* after normalisation mean or deviation are not about 0 and 1, if not so far off as to be a
                               fault */
     int64_t planned_steps; /* of the whole run */
-    double noise_scale;    /* gradient noise scale, in images: the batch at which noise and gradient are alike */
+    int64_t accepted;      /* for doctor_diverged: steps before this have been judged; a run cannot go back behind it */
+    struct layer_evidence layers;
+    double noise_scale; /* gradient noise scale, in images: the batch at which noise and gradient are alike */
     int64_t steps;
+    const double *epoch;             /* of the step, from 1 */
     const double *loss, *variance;   /* variance of the per-sample losses in the batch */
     const double *samples, *correct; /* images of the step; hits among them */
     const double *grad_norm, *update_norm, *weight_norm, *rate;
@@ -82,8 +102,16 @@ int doctor_examine(const struct evidence *evidence, struct symptom found[static 
 /* Whether steps too large have spoiled the training: worse than guessing, progress lost for good, or no better than
  * guessing ever since. */
 bool doctor_diverged(const struct evidence *evidence, struct symptom *symptom);
-/* Whether the last steps (50, or all) were better than guessing by 5 %. */
+/* Whether the last steps (50, or all) were better than guessing by 5 %, and the last few have not lost more than half
+ * of what was won. */
 bool doctor_learns(const struct evidence *evidence);
+/* Whether the noise of small batches takes back what the steps gain, so that a larger batch is due: with the batch as
+ * it is now the loss no longer falls (200 steps at least), is above a tenth of guessing, and the batch is below a fifth
+ * of the gradient noise scale. */
+bool doctor_noise_limited(const struct evidence *evidence, struct symptom *symptom);
+/* Whether the loss no longer falls: over the last third of the run (100 steps at least) its slope is less than 2.5
+ * standard errors of sampling noise below 0, and a fall by a twentieth of it would have been more. */
+bool doctor_levelled(const struct evidence *evidence);
 /* Whether so large a share of right answers, 0..1, is worth less than 5 % on guessing: by the loss it has at best,
  * -a ln a - (1 - a) ln((1 - a) / (classes - 1)), that of one who gives each answer the probability it deserves. */
 bool doctor_guesses(double accuracy, int classes);

@@ -13,6 +13,8 @@ struct epoch_sums {
     int64_t samples, correct, bad_steps;
 };
 
+enum { STATE_BATCH_FACTOR = 64 }; /* the most */
+
 struct train_state {
     uint64_t config_hash;    /* of the settings a resumed run may not change; the trainer's */
     int64_t epoch;           /* the one under way, from 0 */
@@ -27,6 +29,9 @@ struct train_state {
     bool stopped_early; /* early stopping ended the run */
     double rate_scale;  /* what autopilot has made of the rate: 1, or a fourth for each time it went back */
     int rollbacks;
+    int64_t good_step; /* of the state that autopilot goes back to */
+    int batch_factor;  /* what autopilot has made of train.accumulate: times 1, or times 4 for each time it enlarged it
+                        */
     struct plateau plateau;
     struct early_stop early_stop;
     int64_t best_epoch; /* of the checkpoint `best`; -1: none yet */

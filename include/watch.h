@@ -21,8 +21,9 @@ bool watch_due(const struct watch *watch, int64_t steps);
 /* Reads the run's new records and asks the rules. New findings are appended to found; returns how many. A run that is
  * too young to be judged is no failure. */
 int watch_look(struct watch *watch, const char *run, const struct config *config, int64_t steps);
-/* doctor_diverged and doctor_learns, of what was read at the last look. */
-bool watch_diverged(const struct watch *watch, struct symptom *symptom);
+/* doctor_diverged, doctor_learns and doctor_noise_limited, of what was read at the last look. */
+bool watch_noise_limited(const struct watch *watch, struct symptom *symptom);
+bool watch_diverged(const struct watch *watch, int64_t accepted, struct symptom *symptom);
 bool watch_learns(const struct watch *watch);
 void watch_end(struct watch *watch); /* accepts a zeroed struct; count and found stay */
 #endif

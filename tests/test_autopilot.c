@@ -1,5 +1,5 @@
 /* test_autopilot: a run that diverges goes back and recovers; one that does not is the same bits with autopilot and
- * without; after an interruption the rest is the same. */
+ * without; a batch whose noise is all that is left is enlarged; after an interruption the rest is the same. */
 #include "tiny_run.h"
 
 #include <math.h>
@@ -13,6 +13,11 @@
 
 #define BASE     "train.threads=1 model.name=mlp model.hidden=32 optim.name=sgd optim.momentum=0.9 "
 #define DIVERGES BASE "train.bad_steps=3 "
+/* Batches of two at a rate at which their noise is all that is left: 40 steps an epoch. */
+#define NOISY                                                                                                          \
+    BASE "train.batch_size=2 optim.lr=0.01 train.label_smoothing=0.2 stats.noise_every=8 run.checkpoint_epochs=20 "    \
+         "train.epochs=80 "
+enum { NOISY_EPOCHS = 80, NOISY_STEPS = 45, LARGER_STEPS = 11 }; /* steps of an epoch */
 
 static int count_acts(const char *run)
 {
@@ -78,6 +83,60 @@ static void test_goes_on_after_an_interruption(void **state)
     tiny_assert_same_run(whole.path, part.path);
 }
 
+static double batch_at(const char *run, int step)
+{
+    return tiny_cell_at(run, "steps.csv", step, "samples");
+}
+
+/* Where noise is what is left, the batch is enlarged, and an epoch has a fourth of the steps from there on. */
+static void test_noise_enlarges_the_batch(void **state)
+{
+    (void)state;
+    struct train_result plain, larger;
+    tiny_train_ok(NULL, NOISY, &plain);
+    assert_true(batch_at(plain.path, NOISY_EPOCHS * NOISY_STEPS) == 2.0);
+    tiny_train_ok(NULL, NOISY "train.autopilot=true", &larger);
+    char *log = tiny_read_text(larger.path, "log.jsonl");
+    const char *act = strstr(log, "\"act\":\"enlarge\"");
+    assert_non_null(act);
+    assert_non_null(strstr(act, "\"batch\":2,\"to_batch\":8,\"accumulate\":4,\"evidence\":\"the last "));
+    const int at = atoi(strstr(act, "\"at_step\":") + strlen("\"at_step\":"));
+    assert_null(strstr(act + 1, "\"act\":\"enlarge\"")); /* an epoch of a fourth of these has too few for another */
+    memory_give(log);
+    assert_true(at >= 200 && at % NOISY_STEPS == 0);
+    assert_true(batch_at(larger.path, at) == 2.0 && batch_at(larger.path, at + 1) == 8.0);
+    assert_int_equal(tiny_result_rows(larger.path), NOISY_EPOCHS);
+    const int steps = at + (NOISY_EPOCHS - at / NOISY_STEPS) * LARGER_STEPS;
+    assert_true(batch_at(larger.path, steps) == 8.0);
+    assert_true(tiny_cell_at(larger.path, "steps.csv", steps, "epoch") == NOISY_EPOCHS);
+    assert_true(tiny_result_at(larger.path, NOISY_EPOCHS, "train/loss") <
+                tiny_result_at(plain.path, NOISY_EPOCHS, "train/loss"));
+    /* The config is still what was asked for. */
+    char *resolved = tiny_read_text(larger.path, "config.resolved.ini");
+    assert_non_null(strstr(resolved, "\naccumulate = 1\n"));
+    memory_give(resolved);
+}
+
+/* Interrupted before, at and after the act, within an epoch of either batch. */
+static void test_enlarged_run_goes_on(void **state)
+{
+    (void)state;
+    struct train_result whole, part, rest;
+    tiny_train_ok(NULL, NOISY "train.autopilot=true", &whole);
+    char *log = tiny_read_text(whole.path, "log.jsonl");
+    const int at = atoi(strstr(strstr(log, "\"act\":\"enlarge\""), "\"at_step\":") + strlen("\"at_step\":"));
+    memory_give(log);
+    const int stops[] = {at - 13, at, at + 3};
+    for (int i = 0; i < COUNT_OF(stops); i++) {
+        char words[512];
+        snprintf(words, sizeof words, NOISY "train.autopilot=true train.max_steps=%d", stops[i]);
+        tiny_train_ok(NULL, words, &part);
+        tiny_train_ok(part.path, "train.max_steps=0", &rest);
+        tiny_assert_same_run(whole.path, part.path);
+        assert_int_equal(count_acts(part.path), count_acts(whole.path));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -85,6 +144,8 @@ int main(void)
         cmocka_unit_test(test_diverging_run_recovers),
         cmocka_unit_test(test_gives_up),
         cmocka_unit_test(test_goes_on_after_an_interruption),
+        cmocka_unit_test(test_noise_enlarges_the_batch),
+        cmocka_unit_test(test_enlarged_run_goes_on),
     };
     return cmocka_run_group_tests(tests, tiny_set_up, tiny_tear_down);
 }

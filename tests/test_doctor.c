@@ -16,7 +16,8 @@ static const double guess = 2.302585;
 static struct {
     struct config config;
     struct evidence evidence;
-    double loss[STEPS], variance[STEPS], samples[STEPS], correct[STEPS], grad[STEPS], update[STEPS], weight[STEPS];
+    double epoch[STEPS], loss[STEPS], variance[STEPS], samples[STEPS], correct[STEPS], grad[STEPS], update[STEPS],
+        weight[STEPS];
     double rate[STEPS], bad[STEPS];
     double train_loss[EPOCHS], train_accuracy[EPOCHS], val_loss[EPOCHS], val_accuracy[EPOCHS];
 } run;
@@ -37,6 +38,7 @@ static void healthy(void)
     run.config.optim.eps = 1e-8;
     run.config.optim.momentum = 0.9;
     for (int t = 0; t < STEPS; t++) {
+        run.epoch[t] = 1 + t / 100;
         run.variance[t] = 0.5;
         run.samples[t] = 64;
         double level = guess * (0.25 + 0.75 * exp(-t / 60.0));
@@ -59,10 +61,10 @@ static void healthy(void)
         .prior_entropy = guess,
         .train_images = 6400,
         .val_images = 2000,
-        .steps_per_epoch = 100,
         .planned_steps = STEPS,
         .noise_scale = NAN,
         .steps = STEPS,
+        .epoch = run.epoch,
         .loss = run.loss,
         .variance = run.variance,
         .samples = run.samples,
@@ -235,9 +237,42 @@ static void test_stuck(void **state)
     assert_int_equal(found[0].step, 199);
 }
 
+static void test_layers(void **state)
+{
+    (void)state;
+    healthy();
+    struct layer_evidence *layers = &run.evidence.layers;
+    *layers = (struct layer_evidence){.dead_layer = "relu3", .dead_share = 0.94, .dead_step = 256};
+    EXPECT_NOTHING();
+    layers->dead_share = 0.96;
+    EXPECT(CAUSE_NO_SIGNAL, "dead_units");
+    assert_int_equal(found[0].step, 256);
+    assert_non_null(strstr(found[0].evidence, "96 % of the channels of relu3"));
+    layers->dead_step = 0;
+    EXPECT(CAUSE_INITIALISATION, "dead_units");
+    /* Where nothing is learnt the layer is named at which the gradient is lost. */
+    healthy();
+    for (int t = 0; t < STEPS; t++)
+        run.loss[t] = guess + 0.01 * jitter(t);
+    *layers = (struct layer_evidence){
+        .first_layer = "conv1", .last_layer = "linear2", .first_grad = 1.1e-4, .last_grad = 0.1};
+    EXPECT(CAUSE_NO_SIGNAL, "stuck");
+    assert_null(strstr(found[0].evidence, "conv1"));
+    layers->first_grad = 0.9e-4;
+    EXPECT(CAUSE_NO_SIGNAL, "stuck");
+    assert_non_null(strstr(found[0].evidence, "the gradient of conv1 is 0.0009 of that of linear2"));
+}
+
 static void test_setback(void **state)
 {
     (void)state;
+    struct symptom symptom;
+    healthy();
+    for (int t = 300; t < 400; t++)
+        run.loss[t] = 2.0;
+    assert_true(doctor_diverged(&run.evidence, &symptom));
+    run.evidence.accepted = 380; /* what a run has gone back to is not held against it */
+    assert_false(doctor_diverged(&run.evidence, &symptom));
     healthy();
     for (int t = 300; t < 330; t++)
         run.loss[t] = 2.0;
@@ -246,6 +281,92 @@ static void test_setback(void **state)
         run.loss[t] = 2.0;
     EXPECT(CAUSE_RATE_HIGH, "setback");
     assert_int_equal(found[0].step, 300);
+}
+
+/* A state is worth going back to where it is better than guessing and not just losing what was won. */
+static void test_learns(void **state)
+{
+    (void)state;
+    healthy();
+    assert_true(doctor_learns(&run.evidence));
+    for (int t = STEPS - 12; t < STEPS; t++)
+        run.loss[t] = 0.9; /* 0.58 + a fourth of the 1.73 down to it are 1.01 */
+    assert_true(doctor_learns(&run.evidence));
+    for (int t = STEPS - 12; t < STEPS; t++)
+        run.loss[t] = 1.2;
+    assert_false(doctor_learns(&run.evidence));
+    run.evidence.steps = STEPS - 12;
+    assert_true(doctor_learns(&run.evidence));
+    for (int t = 0; t < STEPS; t++)
+        run.loss[t] = 0.96 * guess;
+    assert_false(doctor_learns(&run.evidence));
+    run.evidence.steps = 5;
+    for (int t = 0; t < STEPS; t++)
+        run.loss[t] = 0.94 * guess;
+    assert_true(doctor_learns(&run.evidence));
+}
+
+/* 200 steps of batches of 64 with a deviation of 0.3 would see a fall by 0.025. */
+static void level(void)
+{
+    healthy();
+    for (int t = 0; t < STEPS; t++) {
+        run.loss[t] = 1.0 + 0.1 * jitter(t);
+        run.variance[t] = 0.1;
+    }
+    run.evidence.noise_scale = 400;
+}
+
+static void test_noise_limited(void **state)
+{
+    (void)state;
+    struct symptom symptom;
+    level();
+    assert_true(doctor_levelled(&run.evidence) && doctor_noise_limited(&run.evidence, &symptom));
+    assert_true(symptom.strength > 1.0 && symptom.step == 400);
+    assert_non_null(strstr(symptom.evidence, "a batch of 64 is 0.16 of the gradient noise scale (400 images)"));
+    run.evidence.noise_scale = 300; /* 0.21 */
+    assert_false(doctor_noise_limited(&run.evidence, &symptom));
+    level();
+    for (int t = 400; t < STEPS; t++)
+        run.loss[t] -= 0.001 * (t - 400); /* it falls */
+    assert_false(doctor_levelled(&run.evidence) || doctor_noise_limited(&run.evidence, &symptom));
+    level();
+    for (int t = 0; t < STEPS; t++)
+        run.variance[t] = 0.5; /* so much noise that a fall by 0.05 would not show */
+    assert_false(doctor_levelled(&run.evidence) || doctor_noise_limited(&run.evidence, &symptom));
+    level();
+    for (int t = 0; t < STEPS; t++) {
+        run.loss[t] *= 0.2; /* next to nothing left to win */
+        run.variance[t] *= 0.04;
+    }
+    assert_true(doctor_levelled(&run.evidence));
+    assert_false(doctor_noise_limited(&run.evidence, &symptom));
+    level();
+    for (int t = 0; t < STEPS; t++) {
+        run.loss[t] += 1.1; /* hardly anything won yet */
+    }
+    assert_true(doctor_levelled(&run.evidence));
+    assert_false(doctor_noise_limited(&run.evidence, &symptom));
+    level();
+    for (int t = 0; t < STEPS; t++)
+        run.update[t] = 0.01; /* it is the rate */
+    for (int t = 0; t < STEPS; t++)
+        run.loss[t] += 0.3;
+    assert_true(doctor_levelled(&run.evidence));
+    assert_false(doctor_noise_limited(&run.evidence, &symptom));
+    /* Steps with another batch do not count. */
+    level();
+    for (int t = 0; t < 401; t++)
+        run.samples[t] = 16;
+    assert_true(doctor_levelled(&run.evidence));
+    assert_false(doctor_noise_limited(&run.evidence, &symptom));
+    for (int t = 300; t < STEPS; t++)
+        run.samples[t] = 64;
+    assert_true(doctor_noise_limited(&run.evidence, &symptom));
+    level();
+    run.evidence.steps = 199;
+    assert_false(doctor_levelled(&run.evidence));
 }
 
 static void test_noise_scale(void **state)
@@ -334,8 +455,11 @@ int main(void)
         cmocka_unit_test(test_small_steps),
         cmocka_unit_test(test_early_drop),
         cmocka_unit_test(test_stuck),
+        cmocka_unit_test(test_layers),
         cmocka_unit_test(test_setback),
         cmocka_unit_test(test_noise_scale),
+        cmocka_unit_test(test_learns),
+        cmocka_unit_test(test_noise_limited),
         cmocka_unit_test(test_against_validation),
         cmocka_unit_test(test_first_in_time_is_the_cause),
         cmocka_unit_test(test_guessing),

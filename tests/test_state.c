@@ -25,6 +25,10 @@ static struct train_state example(void)
         .bad_steps = 10,
         .bad_in_row = INT32_MIN,
         .stopped_early = true,
+        .rate_scale = 0.0625,
+        .rollbacks = 2,
+        .good_step = -3,
+        .batch_factor = 16,
         .plateau = {.lr = 0.1 * 0.1, .best = INFINITY, .bad_epochs = 11, .cooldown_left = 12},
         .early_stop = {.best = -INFINITY, .best_epoch = -13, .wait = 14},
         .best_epoch = 15,
@@ -55,6 +59,7 @@ static void test_round_trip_is_exact(void **unused)
     SAME(config_hash), SAME(epoch), SAME(step_in_epoch), SAME(step), SAME(kept), SAME(batches_tracked);
     SAME(seconds), SAME(sums), SAME(bad_steps), SAME(bad_in_row), SAME(stopped_early), SAME(plateau.lr);
     SAME(plateau.best), SAME(plateau.bad_epochs), SAME(plateau.cooldown_left), SAME(early_stop.best);
+    SAME(rate_scale), SAME(rollbacks), SAME(good_step), SAME(batch_factor);
     SAME(early_stop.best_epoch), SAME(early_stop.wait), SAME(best_epoch), SAME(best_loss);
     SAME(best_accuracy), SAME(steps_bytes), SAME(results_bytes), SAME(log_bytes), SAME(window);
 #undef SAME
@@ -95,12 +100,14 @@ static void test_damage_is_named(void **unused)
         {"\"stopped_early\":true", "\"stopped_early\":1", "\"stopped_early\" is not true or false"},
         {"\"plateau_best\":\"Infinity\"", "\"plateau_best\":\"inf\"", "\"plateau_best\" is not a number"},
         {"fedcba98", "fedcbaxx", "\"config_hash\" is not 16 hexadecimal digits"},
-        {"\"format\":3", "\"format\":4", "another version"},
-        {"\"format\":3", "\"format\":3,\"speed\":2", "unknown member \"speed\""},
-        {"\"format\":3", "\"format\":3,\"format\":3", "not JSON"},
+        {"\"format\":4", "\"format\":5", "another version"},
+        {"\"format\":4", "\"format\":4,\"speed\":2", "unknown member \"speed\""},
+        {"\"format\":4", "\"format\":4,\"format\":4", "not JSON"},
         {"\"window_loss\":[", "\"window_loss\":[1.0,", "\"window_loss\" is not a list"},
         {"\"window_loss\":[", "\"window_loss\":7,\"more\":[", "\"window_loss\" is not a list"},
         {"\"window_count\":21", "\"window_count\":-21", "below 0"},
+        {"\"batch_factor\":16", "\"batch_factor\":0", "\"batch_factor\" is not from 1 to 64"},
+        {"\"batch_factor\":16", "\"batch_factor\":256", "\"batch_factor\" is not from 1 to 64"},
         {"}", "", "not JSON"},
     };
     struct arena arena = {0};

@@ -42,6 +42,19 @@ static const struct {
     {"shading", CAUSE_ILLUMINATION},
 };
 
+static void take_numbers(const json_t *numbers, struct symptom *symptom)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)numbers, name, value)
+    {
+        if (symptom->number_count == SYMPTOM_NUMBERS || !json_is_number(value))
+            continue;
+        text_copy(symptom->numbers[symptom->number_count].name, sizeof symptom->numbers->name, name);
+        symptom->numbers[symptom->number_count++].value = json_number_value(value);
+    }
+}
+
 static void take_image_finding(const json_t *event, struct evidence *evidence)
 {
     const char *name = json_string_value(json_object_get(event, "rule"));
@@ -57,6 +70,7 @@ static void take_image_finding(const json_t *event, struct evidence *evidence)
         struct symptom *symptom = &evidence->images[evidence->image_count++];
         *symptom = (struct symptom){.cause = image_rules[i].cause, .rule = image_rules[i].rule, .strength = 2.0};
         text_copy(symptom->evidence, sizeof symptom->evidence, text);
+        take_numbers(json_object_get(event, "numbers"), symptom);
     }
 }
 
@@ -102,6 +116,7 @@ static void take_steps(struct table *table, struct evidence *evidence)
         const char *name;
         const double **column;
     } columns[] = {
+        {"epoch", &evidence->epoch},
         {"loss", &evidence->loss},
         {"loss_variance", &evidence->variance},
         {"samples", &evidence->samples},
@@ -145,8 +160,7 @@ static void take_results(struct table *table, struct evidence *evidence)
 static void take_plan(const struct config *config, struct evidence *evidence)
 {
     int64_t step_images = (int64_t)config->train.batch_size * config->train.accumulate;
-    evidence->steps_per_epoch = evidence->train_images / step_images;
-    evidence->planned_steps = evidence->steps_per_epoch * config->train.epochs;
+    evidence->planned_steps = evidence->train_images / step_images * config->train.epochs;
     if (config->train.max_steps > 0 && config->train.max_steps < evidence->planned_steps)
         evidence->planned_steps = config->train.max_steps;
 }
@@ -173,6 +187,7 @@ int evidence_follow(struct evidence_files *files, const char *run)
     if (!files->facts_read)
         TRY(read_log(run, &files->evidence));
     files->facts_read = true;
+    TRY(evidence_layers(&files->evidence.layers, run));
     take_tables(&files->evidence, &files->steps, &files->results);
     return OK;
 }
@@ -182,6 +197,7 @@ int evidence_of(struct evidence *evidence, const char *run, const struct config 
 {
     *evidence = (struct evidence){.config = config};
     TRY(read_log(run, evidence));
+    TRY(evidence_layers(&evidence->layers, run));
     take_tables(evidence, steps, results);
     return OK;
 }

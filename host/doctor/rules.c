@@ -14,6 +14,7 @@ const struct rule doctor_rules[] = {
     {"equal_outputs", CAUSE_INITIALISATION, 1, rule_equal_outputs},
     {"large_steps", CAUSE_RATE_HIGH, 10, rule_large_steps},
     {"worse_than_guessing", CAUSE_RATE_HIGH, 5, rule_worse_than_guessing},
+    {"dead_units", CAUSE_NO_SIGNAL, 1, rule_dead_units},
     {"decay", CAUSE_WEIGHT_DECAY, 60, rule_decay},
     {"small_steps", CAUSE_RATE_LOW, 100, rule_small_steps},
     {"stuck", CAUSE_NO_SIGNAL, 200, rule_stuck},
@@ -58,9 +59,12 @@ double column_median(const double *column, int64_t from, int64_t to)
     return known % 2 ? window[known / 2] : 0.5 * (window[known / 2 - 1] + window[known / 2]);
 }
 
-double loss_noise(const struct evidence *evidence, int64_t step)
+double loss_noise(const struct evidence *evidence, int64_t from, int64_t to)
 {
-    return sqrt(evidence->variance[step] / evidence->samples[step]);
+    double sum = 0.0;
+    for (int64_t t = from; t < to; t++)
+        sum += evidence->variance[t] / evidence->samples[t];
+    return sqrt(sum) / (double)(to - from);
 }
 
 double step_size(const struct evidence *evidence, int64_t step)
@@ -120,7 +124,8 @@ bool doctor_learns(const struct evidence *evidence)
     enum { LAST = 50 };
     const int64_t steps = evidence->steps;
     return column_mean(evidence->loss, steps > LAST ? steps - LAST : 0, steps) <
-           near_guessing * evidence->prior_entropy;
+               near_guessing * evidence->prior_entropy &&
+           !rule_losing_ground(evidence);
 }
 
 bool doctor_guesses(double accuracy, int classes)

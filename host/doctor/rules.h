@@ -6,8 +6,9 @@
 /* Means of [from, to) of a column, what is not known left out; NaN where nothing is known. */
 double column_mean(const double *column, int64_t from, int64_t to);
 double column_median(const double *column, int64_t from, int64_t to);
-/* Standard error of the batch's mean loss at a step: sampling noise alone. */
-double loss_noise(const struct evidence *evidence, int64_t step);
+/* Standard error of the mean loss of the steps [from, to): sampling noise alone. One batch of a few images does not know
+ * its own variance; several do. NaN where one is not known. */
+double loss_noise(const struct evidence *evidence, int64_t from, int64_t to);
 /* Length of an update relative to the weights'. */
 double step_size(const struct evidence *evidence, int64_t step);
 
@@ -23,11 +24,14 @@ bool rule_worse_than_guessing(const struct evidence *evidence, struct symptom *s
 
 /* ---- rules_course.c: how it goes on ---- */
 bool rule_decay(const struct evidence *evidence, struct symptom *symptom);
+bool rule_dead_units(const struct evidence *evidence, struct symptom *symptom);
 bool rule_stuck(const struct evidence *evidence, struct symptom *symptom);
 bool rule_small_steps(const struct evidence *evidence, struct symptom *symptom);
 bool rule_noise_scale(const struct evidence *evidence, struct symptom *symptom);
 bool rule_early_drop(const struct evidence *evidence, struct symptom *symptom);
 bool rule_setback(const struct evidence *evidence, struct symptom *symptom);
+/* What may become a setback: the last steps have lost so much; whether they come back is not known yet. */
+bool rule_losing_ground(const struct evidence *evidence);
 
 /* ---- rules_epochs.c: training against validation ---- */
 bool rule_overfitting(const struct evidence *evidence, struct symptom *symptom);

@@ -3,6 +3,7 @@
 #include "rules.h"
 
 #include <math.h>
+#include <stdio.h>
 
 /* Steps that are judged at the beginning: past the first few, before there is progress to speak of. */
 enum { EARLY_FROM = 10, EARLY_TO = 60 };
@@ -74,6 +75,33 @@ bool rule_small_steps(const struct evidence *evidence, struct symptom *symptom)
     return false;
 }
 
+/* A rectifier of which nearly all channels are 0 whatever the image: no gradient comes back through them. Dead before
+ * the first update they were drawn so. */
+bool rule_dead_units(const struct evidence *evidence, struct symptom *symptom)
+{
+    const double threshold = 0.95;
+    const struct layer_evidence *layers = &evidence->layers;
+    if (layers->dead_step == 0)
+        symptom->cause = CAUSE_INITIALISATION;
+    return layers->dead_share >= threshold &&
+           show(
+               symptom, layers->dead_step, layers->dead_share / threshold,
+               "at step %lld %.0f %% of the channels of %s were 0 for every image of the batch: no gradient comes back "
+               "through them",
+               (long long)layers->dead_step, 100.0 * layers->dead_share, layers->dead_layer);
+}
+
+/* Where the gradient of the first layer is a thousandth of the last one's, it has faded on its way. */
+static void say_faded(const struct evidence *evidence, char text[static EVIDENCE_BYTES])
+{
+    const double faded = 1e-3;
+    const struct layer_evidence *layers = &evidence->layers;
+    *text = 0;
+    if (layers->first_layer[0] && layers->first_grad < faded * layers->last_grad)
+        snprintf(text, EVIDENCE_BYTES, "; the gradient of %s is %.2g of that of %s", layers->first_layer,
+                 layers->first_grad / layers->last_grad, layers->last_layer);
+}
+
 /* A hundred steps at the loss of guessing, and none of it going down. */
 bool rule_stuck(const struct evidence *evidence, struct symptom *symptom)
 {
@@ -81,10 +109,12 @@ bool rule_stuck(const struct evidence *evidence, struct symptom *symptom)
     for (int64_t t = 100; t + 100 <= evidence->steps; t += 50) {
         double first = column_mean(evidence->loss, t, t + 50), second = column_mean(evidence->loss, t + 50, t + 100);
         double guess = evidence->prior_entropy;
+        char faded[EVIDENCE_BYTES];
+        say_faded(evidence, faded);
         if (fabs(0.5 * (first + second) / guess - 1.0) < near && fabs(log(first / second)) < flat)
             return show(symptom, t + 99, near / fmax(fabs(0.5 * (first + second) / guess - 1.0), 1e-3),
-                        "from step %lld to %lld the loss stood at %.4g, which is guessing by the class shares (%.4g)",
-                        (long long)t, (long long)t + 100, 0.5 * (first + second), guess);
+                        "from step %lld to %lld the loss stood at %.4g, which is guessing by the class shares (%.4g)%s",
+                        (long long)t, (long long)t + 100, 0.5 * (first + second), guess, faded);
     }
     return false;
 }
@@ -113,8 +143,55 @@ static double loss_slope(const struct evidence *evidence, int64_t from, int64_t 
     return slope;
 }
 
-/* The schedule has taken the rate below a tenth before half of the run was done, while the loss was still falling. It
- * is asked once a run, so 2.5 standard errors will do. */
+/* A slope of so many standard errors is one: it is asked for rarely, so that less than 3.5 will do. */
+#define FALLING (-2.5)
+
+/* Over the last third of [from, steps), where a fall by a twentieth of the loss would have shown: that none is seen
+ * through the noise of small batches says nothing by itself. *slope, *error and *window say what was found. */
+static bool levelled(const struct evidence *evidence, int64_t from, double *slope, double *error, int64_t *window)
+{
+    enum { LEAST = 100 };
+    const int64_t steps = evidence->steps - from;
+    *window = steps / 3 > LEAST ? steps / 3 : LEAST;
+    if (steps < 2 * LEAST)
+        return false;
+    const int64_t first = evidence->steps - *window;
+    *slope = loss_slope(evidence, first, evidence->steps, error);
+    const double seen = -FALLING * *error * (double)*window;
+    return *slope / *error > FALLING && seen < 0.05 * column_mean(evidence->loss, first, evidence->steps);
+}
+
+bool doctor_levelled(const struct evidence *evidence)
+{
+    double slope, error;
+    int64_t window;
+    return levelled(evidence, 0, &slope, &error, &window);
+}
+
+bool doctor_noise_limited(const struct evidence *evidence, struct symptom *symptom)
+{
+    int64_t from = evidence->steps;
+    if (from == 0)
+        return false;
+    while (from > 0 && evidence->samples[from - 1] == evidence->samples[evidence->steps - 1])
+        from--;
+    double slope, error;
+    int64_t window;
+    struct symptom slow;
+    if (!levelled(evidence, from, &slope, &error, &window) || rule_small_steps(evidence, &slow))
+        return false;
+    const double batch = evidence->samples[from], share = batch / evidence->noise_scale;
+    const double loss = column_mean(evidence->loss, evidence->steps - window, evidence->steps);
+    return share < 0.2 && loss > 0.1 * evidence->prior_entropy && loss < 0.9 * evidence->prior_entropy &&
+           show(symptom, evidence->steps - window, 0.2 / share,
+                "the last %lld steps did not lower the loss (%.3g, slope %.2g +- %.2g in 100 steps), and a batch of "
+                "%.0f "
+                "is %.2g of the gradient noise scale (%.0f images): its noise takes back what the steps gain",
+                (long long)window, loss, 100.0 * slope, 100.0 * error, batch, share, evidence->noise_scale);
+}
+
+/* The schedule has taken the rate below a tenth before half of the run was done, while the loss was still falling.
+ */
 bool rule_early_drop(const struct evidence *evidence, struct symptom *symptom)
 {
     double highest = 0.0;
@@ -123,8 +200,8 @@ bool rule_early_drop(const struct evidence *evidence, struct symptom *symptom)
         if (evidence->rate[t] > 0.1 * highest || t < 50)
             continue;
         double error, slope = loss_slope(evidence, t / 3, t, &error), z = slope / error;
-        return z < -2.5 &&
-               show(symptom, t, z / -2.5,
+        return z < FALLING &&
+               show(symptom, t, z / FALLING,
                     "at step %lld of %lld the rate had fallen from %.2g to %.2g while the loss was still "
                     "falling by %.2g in 100 steps (%.1f standard errors)",
                     (long long)t, (long long)evidence->planned_steps, highest, evidence->rate[t], -100.0 * slope, -z);
@@ -132,16 +209,34 @@ bool rule_early_drop(const struct evidence *evidence, struct symptom *symptom)
     return false;
 }
 
+enum { SETBACK_WINDOW = 20 };
+
+/* More than a share of the way down from guessing. */
+static bool is_lost(double share, double loss, double floor, double guess)
+{
+    return floor < 0.9 * guess && loss - floor > share * (guess - floor);
+}
+
+bool rule_losing_ground(const struct evidence *evidence)
+{
+    double floor = INFINITY;
+    for (int64_t t = 0; t + 2 * SETBACK_WINDOW <= evidence->steps; t += SETBACK_WINDOW)
+        floor = fmin(floor, column_mean(evidence->loss, t, t + SETBACK_WINDOW));
+    return is_lost(0.25, column_mean(evidence->loss, evidence->steps - SETBACK_WINDOW / 2, evidence->steps), floor,
+                   evidence->prior_entropy);
+}
+
 /* More than half of all progress lost again, for forty steps, beyond what the batch's noise explains. */
 bool rule_setback(const struct evidence *evidence, struct symptom *symptom)
 {
-    enum { WINDOW = 20 };
+    enum { WINDOW = SETBACK_WINDOW };
     double guess = evidence->prior_entropy, floor = INFINITY;
     for (int64_t t = 0; t + 2 * WINDOW <= evidence->steps; t += WINDOW) {
         double now = column_mean(evidence->loss, t, t + WINDOW);
         double next = column_mean(evidence->loss, t + WINDOW, t + 2 * WINDOW);
-        double noise = loss_noise(evidence, t) / sqrt(WINDOW), rise = fmin(now, next) - floor;
-        if (floor < 0.9 * guess && rise > 0.5 * (guess - floor) && rise > 8.0 * (isnan(noise) ? 0.0 : noise)) {
+        double noise = loss_noise(evidence, t, t + WINDOW), rise = fmin(now, next) - floor;
+        if (t >= evidence->accepted && is_lost(0.5, fmin(now, next), floor, guess) &&
+            rise > 8.0 * (isnan(noise) ? 0.0 : noise)) {
             symptom->cause = evidence->samples[0] <= 8.0 ? CAUSE_BATCH_SMALL : CAUSE_RATE_HIGH;
             return show(
                 symptom, t, rise / (0.5 * (guess - floor)),

@@ -14,19 +14,32 @@ struct moment {
     double images; /* that train_accuracy is of */
 };
 
+/* The first step of an epoch, from 0; epochs need not be of one length, as the batch may have grown in between. */
+static int64_t first_of(const struct evidence *evidence, int64_t epoch)
+{
+    int64_t low = 0, high = evidence->steps;
+    while (low < high) {
+        const int64_t middle = low + (high - low) / 2;
+        if (evidence->epoch[middle] < (double)epoch + 1.0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 static bool moment_at(const struct evidence *evidence, int64_t epoch, struct moment *moment)
 {
-    int64_t end = (epoch + 1) * evidence->steps_per_epoch;
-    end = end < evidence->steps ? end : evidence->steps;
-    int64_t recent = evidence->steps_per_epoch / 4 < RECENT ? evidence->steps_per_epoch / 4 : RECENT;
-    int64_t from = end > recent ? end - recent : 0;
+    const int64_t begin = first_of(evidence, epoch), end = first_of(evidence, epoch + 1);
+    int64_t recent = (end - begin) / 4 < RECENT ? (end - begin) / 4 : RECENT;
+    int64_t from = end - recent;
     double images = 0.0, correct = 0.0;
     for (int64_t t = from; t < end; t++)
         if (evidence->bad[t] == 0.0) {
             images += evidence->samples[t];
             correct += evidence->correct[t];
         }
-    *moment = (struct moment){.step = end - 1,
+    *moment = (struct moment){.step = end > 0 ? end - 1 : 0,
                               .train_loss = column_mean(evidence->loss, from, end),
                               .train_accuracy = correct / images,
                               .val_loss = evidence->val_loss[epoch],
@@ -38,9 +51,7 @@ static bool moment_at(const struct evidence *evidence, int64_t epoch, struct mom
 /* Whether training sees harder images or a noisier network than validation does: then its figures are not alike. */
 static bool handicapped(const struct config *config)
 {
-    return config->augment.hflip > 0.0 || config->augment.rotate > 0.0 || config->augment.brightness > 0.0 ||
-           config->augment.contrast > 0.0 || config->augment.crop > 0 || config->augment.crop_padding > 0 ||
-           config->model.dropout > 0.0 || config->train.label_smoothing > 0.0;
+    return config_augments(config) || config->model.dropout > 0.0 || config->train.label_smoothing > 0.0;
 }
 
 /* Nearly every training image right, validation far behind and no longer getting better: its loss is above its best by

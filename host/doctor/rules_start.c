@@ -70,10 +70,10 @@ bool rule_worse_than_guessing(const struct evidence *evidence, struct symptom *s
 {
     enum { RUN = 3 };
     double guess = evidence->prior_entropy, start = fmax(guess, evidence->loss[0]);
-    for (int64_t t = 1; t + RUN <= evidence->steps; t++) {
+    for (int64_t t = evidence->accepted > 1 ? evidence->accepted : 1; t + RUN <= evidence->steps; t++) {
         double loss = column_mean(evidence->loss, t, t + RUN);
         bool refused = evidence->bad[t] == REFUSED_NONFINITE;
-        double noise = loss_noise(evidence, t) / sqrt(RUN);
+        double noise = loss_noise(evidence, t, t + 1) / sqrt(RUN);
         double limit = start + 0.25 * guess + (isnan(noise) ? 0.0 : fmin(8.0 * noise, guess));
         if (!refused && !(loss > limit))
             continue;

@@ -59,12 +59,21 @@ bool watch_due(const struct watch *watch, int64_t steps)
     return steps >= watch->next_look;
 }
 
-bool watch_diverged(const struct watch *watch, struct symptom *symptom)
+bool watch_diverged(const struct watch *watch, int64_t accepted, struct symptom *symptom)
 {
-    return watch->files && doctor_diverged(&watch->files->evidence, symptom);
+    if (!watch->files)
+        return false;
+    struct evidence evidence = watch->files->evidence;
+    evidence.accepted = accepted;
+    return doctor_diverged(&evidence, symptom);
 }
 
 bool watch_learns(const struct watch *watch)
 {
     return watch->files && doctor_learns(&watch->files->evidence);
+}
+
+bool watch_noise_limited(const struct watch *watch, struct symptom *symptom)
+{
+    return watch->files && doctor_noise_limited(&watch->files->evidence, symptom);
 }

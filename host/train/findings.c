@@ -52,9 +52,14 @@ int findings_images(struct trainer *trainer)
         struct arena arena = {0};
         if (!note)
             log_warn("%s; %s", finding->text, finding->action);
-        status = run_log_event(&trainer->run, "images", "\"rule\":\"%s\",\"severity\":\"%s\",\"text\":%s,\"action\":%s",
+        const char *numbers = "";
+        for (int k = 0; k < finding->evidence_count; k++)
+            numbers = arena_format(&arena, "%s%s\"%s\":%.9g", numbers, k ? "," : "", finding->evidence[k].name,
+                                   finding->evidence[k].value);
+        status = run_log_event(&trainer->run, "images",
+                               "\"rule\":\"%s\",\"severity\":\"%s\",\"text\":%s,\"action\":%s,\"numbers\":{%s}",
                                finding->name, severity_names[finding->severity], text_quote(&arena, finding->text),
-                               text_quote(&arena, finding->action));
+                               text_quote(&arena, finding->action), numbers);
         arena_free(&arena);
     }
     findings_free(&findings);
@@ -113,5 +118,9 @@ int findings_end(struct trainer *trainer, bool interrupted, char text[static FIN
     if (length > 0 && state->rollbacks > 0)
         snprintf(text + length, FINDINGS_TEXT - length, "; autopilot went back %d time%s, to %g of the learning rate",
                  state->rollbacks, state->rollbacks == 1 ? "" : "s", state->rate_scale);
+    const size_t said = strlen(text);
+    if (said > 0 && state->batch_factor > 1)
+        snprintf(text + said, FINDINGS_TEXT - said, "; autopilot enlarged the batch to %d images",
+                 trainer->config.train.batch_size * trainer->config.train.accumulate);
     return OK;
 }

@@ -195,14 +195,48 @@ static int check_classes(const struct session *session, const char *folder, stru
     return card_match(&card, folder, &session->train_source.data);
 }
 
-static int load_state(struct trainer *trainer, const char *folder, struct arena *arena)
+int64_t keep_steps_per_epoch(const struct trainer *trainer)
 {
-    char *json = NULL, path[PATH_BYTES];
-    uint64_t hash = trainer->state.config_hash;
-    TRY(check_classes(&trainer->session, folder, arena));
+    const struct config *config = &trainer->config;
+    return trainer->session.train.subset.count / ((int64_t)config->train.batch_size * config->train.accumulate);
+}
+
+/* The plan for the batch of the state, which may be another than the plan at hand was made for. 1: it is a new one,
+ * without the state's weights. */
+static int fit_batch(struct trainer *trainer)
+{
+    struct config *config = &trainer->config;
+    const int accumulate = trainer->accumulate * trainer->state.batch_factor;
+    if (config->train.accumulate == accumulate)
+        return 0;
+    if ((int64_t)accumulate * config->train.batch_size > trainer->session.train.subset.count)
+        return FAIL(ERR_DATA, "the saved state wants updates of %d x %d images, and there are only %lld", accumulate,
+                    config->train.batch_size, (long long)trainer->session.train.subset.count);
+    config->train.accumulate = accumulate;
+    trainer->steps_per_epoch = trainer->console.steps_per_epoch = keep_steps_per_epoch(trainer);
+    trainer->console.images_per_step = config->train.batch_size * accumulate;
+    TRY(session_rebind(&trainer->session, config));
+    return 1;
+}
+
+static int read_state(struct trainer *trainer, const char *folder, struct arena *arena, char path[static PATH_BYTES])
+{
+    char *json = NULL;
     TRY(checkpoint_load(folder, &trainer->session.plan, true, arena, &json, &trainer->state.batches_tracked));
     TRY(path_join(path, folder, "state.json"));
-    TRY(state_read(&trainer->state, path, json));
+    return state_read(&trainer->state, path, json);
+}
+
+static int load_state(struct trainer *trainer, const char *folder, struct arena *arena)
+{
+    char path[PATH_BYTES];
+    uint64_t hash = trainer->state.config_hash;
+    TRY(check_classes(&trainer->session, folder, arena));
+    TRY(read_state(trainer, folder, arena, path));
+    int new_plan;
+    TRY(new_plan = fit_batch(trainer));
+    if (new_plan)
+        TRY(read_state(trainer, folder, arena, path));
     if (trainer->state.config_hash != hash)
         return FAIL(
             ERR_CONFIG,
@@ -216,9 +250,11 @@ static int write_config(const struct trainer *trainer)
 {
     char path[PATH_BYTES];
     struct new_file file;
+    struct config config = trainer->config; /* as it was asked for: the state knows the rest */
+    config.train.accumulate = trainer->accumulate;
     TRY(path_join(path, trainer->run.path, "config.resolved.ini"));
     TRY(new_file_open(&file, path));
-    int status = config_write(&trainer->config, file.stream);
+    int status = config_write(&config, file.stream);
     if (status < 0) {
         new_file_abandon(&file);
         return status;

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STATE_FORMAT = 3 };
+enum { STATE_FORMAT = 4 };
 enum member_type { MEMBER_I64, MEMBER_INT, MEMBER_F64, MEMBER_BOOL, MEMBER_HEX, MEMBER_WINDOW, MEMBER_TYPES };
 static const char *const type_names[MEMBER_TYPES] = {
     "an integer",    "a 32-bit integer",      "a number",
@@ -43,6 +43,8 @@ static const struct member members[] = {
     MEMBER("stopped_early", MEMBER_BOOL, stopped_early),
     MEMBER("rate_scale", MEMBER_F64, rate_scale),
     MEMBER("rollbacks", MEMBER_INT, rollbacks),
+    MEMBER("good_step", MEMBER_I64, good_step),
+    MEMBER("batch_factor", MEMBER_INT, batch_factor),
     MEMBER("plateau_lr", MEMBER_F64, plateau.lr),
     MEMBER("plateau_best", MEMBER_F64, plateau.best),
     MEMBER("plateau_bad_epochs", MEMBER_INT, plateau.bad_epochs),
@@ -71,7 +73,8 @@ static const struct {
 
 void state_begin(struct train_state *state)
 {
-    *state = (struct train_state){.rate_scale = 1.0, .best_epoch = -1, .best_loss = NAN, .best_accuracy = NAN};
+    *state = (struct train_state){
+        .rate_scale = 1.0, .batch_factor = 1, .best_epoch = -1, .best_loss = NAN, .best_accuracy = NAN};
 }
 
 static json_t *double_to_json(double value)
@@ -206,6 +209,9 @@ int state_read(struct train_state *state, const char *name, const char *json)
     json_decref(root);
     if (status >= 0 && read.window.count < 0)
         status = FAIL(ERR_DATA, "%s: \"window_count\" is below 0; use another checkpoint", name);
+    if (status >= 0 && (read.batch_factor < 1 || read.batch_factor > STATE_BATCH_FACTOR))
+        status = FAIL(ERR_DATA, "%s: \"batch_factor\" is not from 1 to %d; use another checkpoint", name,
+                      STATE_BATCH_FACTOR);
     if (status >= 0)
         *state = read;
     return status;

@@ -8,7 +8,8 @@
 #include "watch.h"
 
 struct trainer {
-    struct config config;
+    struct config config; /* train.accumulate as it is now: what autopilot makes of it is in it */
+    int accumulate;       /* as it was asked for */
     struct session session;
     struct run run;
     struct train_state state;
@@ -72,6 +73,7 @@ int autopilot_look(struct trainer *trainer);    /* after every step */
 int autopilot_recover(struct trainer *trainer); /* trainer->failure is set */
 int autopilot_begin(struct trainer *trainer);   /* before the first step */
 int autopilot_keep(struct trainer *trainer);    /* after an epoch: the state to go back to */
+int autopilot_enlarge(struct trainer *trainer); /* after an epoch that is not the last: the batch, where that is due */
 
 /* ---- keep.c: the state on disk ---- */
 int keep_save(struct trainer *trainer, const char *which);
@@ -79,6 +81,8 @@ int keep_save(struct trainer *trainer, const char *which);
 int keep_go_back(struct trainer *trainer, const char *which);
 /* Takes up the run directory's newest state, or starts from the beginning where there is none yet. */
 int keep_resume(struct trainer *trainer, const char *run);
+/* Of an epoch, at the batch of now. */
+int64_t keep_steps_per_epoch(const struct trainer *trainer);
 /* Of all that a resumed run must find as it was: fixed settings, numbers and shape of the images. */
 uint64_t keep_hash(const struct session *session);
 /* What of the new settings may not change in a run under way: ERR_CONFIG names the keys. */

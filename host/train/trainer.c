@@ -237,6 +237,8 @@ static int end_epoch(struct trainer *trainer)
     TRY(autopilot_keep(trainer));
     if (last || every <= 1 || state->epoch % every == 0)
         TRY(keep_save(trainer, "last"));
+    if (!last)
+        TRY(autopilot_enlarge(trainer));
     return EVALUATE_DONE;
 }
 
@@ -359,8 +361,7 @@ static void begin_state(struct trainer *trainer)
     plateau_begin(&state->plateau, &trainer->plateau_rule, config->optim.lr);
     early_stop_begin(&state->early_stop, &trainer->early_stop_rule);
     trainer->saved_step = -1;
-    trainer->steps_per_epoch =
-        trainer->session.train.subset.count / ((int64_t)config->train.batch_size * config->train.accumulate);
+    trainer->steps_per_epoch = keep_steps_per_epoch(trainer);
 }
 
 static int take_memory(struct trainer *trainer)
@@ -422,6 +423,7 @@ static int run(struct trainer *trainer, const struct train_request *request, str
         TRY(run_check_dir(&trainer->config));
     signals_begin(false);
     TRY(session_open(&trainer->session, &trainer->config));
+    trainer->accumulate = trainer->config.train.accumulate;
     begin_state(trainer);
     TRY(take_memory(trainer));
     signals_begin(true);
