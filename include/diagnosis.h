@@ -11,6 +11,8 @@ struct diagnosis {
     struct symptom
         found[CAUSE_COUNT]; /* in the order in which they showed: the first is the cause, the others follow */
     int count;
+    char left_out[PATH_BYTES]; /* list of images that are the cause; "": none was made */
+    bool levelled;             /* the loss no longer falls */
     bool probed;
     struct experiment experiment;
     const struct arm *proof; /* the trial that mends it, or NULL */
@@ -21,13 +23,18 @@ int diagnose_run(struct diagnosis *diagnosis, const char *run);
 /* The same of its steps.csv and results.csv, where they have been read already; NaN columns may be added to them. */
 int diagnose_tables(struct diagnosis *diagnosis, const char *run, const struct config *config, struct table *steps,
                     struct table *results);
-/* Goes on with experiments from the run's last checkpoint; budget is a share of the updates the run has done. */
+/* Goes on with experiments; budget is a share of the updates the run has done. They are kept in RUN/trials.json. */
 int diagnose_probe(struct diagnosis *diagnosis, const char *run, double budget);
+/* Takes up the experiments of an earlier diagnose_probe, where the run has not gone on since. ERR_DATA: damaged. */
+int diagnose_recall(struct diagnosis *diagnosis, const char *run);
 /* The settings that mend what was found, as a command line has them: those of the trial that proved it, or what is
- * usual for the cause. 0: no setting does (labels, images). */
-enum { REPAIR_MAX = ARM_OVERRIDES };
+ * usual for the cause. 0: no setting does (images). */
+enum { REPAIR_MAX = ARM_OVERRIDES, REPAIR_TEXT = PATH_BYTES + 32 };
 int diagnosis_repair(const struct diagnosis *diagnosis, const struct config *config,
-                     char repair[static REPAIR_MAX][64]);
+                     char repair[static REPAIR_MAX][REPAIR_TEXT]);
+/* Where single images are the cause: lists them in RUN/left-out.csv, which is then part of the repair. Reads the run's
+ * data. Does nothing for other causes, and where no image can be told to be wrong. */
+int diagnosis_leave_out(struct diagnosis *diagnosis, const char *run);
 /* Writes the run's config with the repair made, verdict and evidence as comments on top. ERR_CONFIG: no setting mends
  * it. */
 int diagnosis_apply(const struct diagnosis *diagnosis, const char *run, const char *file);

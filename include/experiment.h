@@ -6,14 +6,21 @@
 #include "doctor.h"
 #include "trial.h"
 
-enum { ARMS_MAX = 16, ARM_OVERRIDES = 8 };
+enum { ARMS_MAX = 24, ARM_OVERRIDES = 8 };
 
-/* One trial and what came of it against the unchanged one. */
+/* What shows while a network is new is tried on new weights and judged on training images; what shows late is tried
+ * from the run's own state and judged on validation images. */
+enum arm_family { ARM_ANEW, ARM_ONWARD, ARM_FAMILIES };
+
+/* One trial and what came of it against the unchanged one of its family. */
 struct arm {
-    enum cause cause; /* that it speaks for when it helps */
+    enum arm_family family;
+    enum cause cause; /* that it speaks for when it helps; CAUSE_HEALTHY: it is the unchanged one */
     char name[48];
     char text[ARM_OVERRIDES][64]; /* its overrides */
     int override_count;
+    const bool *left_out; /* [images of the data set] samples it does not draw; NULL: none */
+    int64_t left_out_count;
     int pace;  /* images of an update, in those of the run's; it takes so many fewer updates, to see the same images */
     bool done; /* the budget allowed it */
     struct trial_result result;
@@ -21,30 +28,59 @@ struct arm {
     bool helps;
 };
 struct experiment {
+    int batch;            /* images of the run's update */
     int updates;          /* of each trial */
     double updates_spent; /* of the run's size, on all of them */
     double updates_allowed;
     double updates_wanted; /* for every trial, of the length chosen, and learning by heart */
     double seconds;
-    struct arm arms[ARMS_MAX]; /* the first is the unchanged one */
+    struct arm arms[ARMS_MAX]; /* the unchanged one of each family first, in its place */
     int arm_count;
     double guess; /* loss of guessing by the class shares */
     bool memory_done;
     int memory_images;
-    struct trial_result memory; /* of a fresh network that was shown those images only, over and over */
+    struct trial_result memory; /* of a fresh network that was shown those images only, over and over, until it had
+                                   learnt them */
     struct arena arena;
 };
 
-/* Runs the trials that fit the budget, those of the suspected causes first. session: of the run, with its config;
- * branch holds the run's state. budget: updates of the run's size. */
-int experiment_run(struct experiment *experiment, struct session *session, const struct branch *branch, const char *run,
-                   const struct symptom *suspected, int suspected_count, double budget);
+struct experiment_request {
+    struct session *session;     /* of the run, with its config */
+    const struct branch *branch; /* the run's state */
+    const char *run;
+    const struct symptom *suspected; /* their trials come first */
+    int suspected_count;
+    bool levelled; /* the run's loss no longer falls */
+    double budget; /* updates of the run's size */
+};
+/* Runs the trials that fit the budget. */
+int experiment_run(struct experiment *experiment, const struct experiment_request *request);
+/* A network that cannot do it is too small for the task or badly built. */
+bool experiment_learns_by_heart(const struct experiment *experiment);
+/* How much of the unchanged trial's loss an arm takes away, 0..1; of a diverged one, of the loss of guessing. */
+double experiment_share(const struct experiment *experiment, const struct arm *arm);
 /* What the trials say, as a cause: of the arms that help, the one that helps most, a setting that is not its default
  * before the rate and the batch where they help about as much; CAUSE_CAPACITY where none helps, or a higher rate alone,
  * and a fresh network cannot learn a few images by heart; CAUSE_HEALTHY where nothing helps. *arm: the one that proves
  * it, or NULL. */
 enum cause experiment_verdict(const struct experiment *experiment, const struct arm **arm);
+/* Why it was taken or rejected, in a few words. proof: of experiment_verdict, or what was weighed otherwise. */
+const char *experiment_why(const struct experiment *experiment, const struct arm *arm, const struct arm *proof);
+/* Numbers of the arms, family by family: the unchanged one, then the best first. */
+void experiment_rank(const struct experiment *experiment, int order[static ARMS_MAX]);
+/* The unchanged trial of a family; NULL: it is not among the arms. */
+const struct arm *experiment_unchanged(const struct experiment *experiment, enum arm_family family);
 /* The best arm of a cause that was done; NULL. */
 const struct arm *experiment_arm(const struct experiment *experiment, enum cause cause);
+
+/* As one JSON object, in the arena. */
+char *experiment_json(const struct experiment *experiment, struct arena *arena);
+/* The same as a file, complete or not at all; steps: of the run, when the experiment was made. */
+int experiment_write(const struct experiment *experiment, int64_t steps, const char *path);
+/* What experiment_write wrote, without the losses of single images; what helps is judged anew. ERR_NO_INPUT: there is
+ * no such file; ERR_DATA. */
+int experiment_read(struct experiment *experiment, const char *path, int64_t *steps);
+/* The same of text in memory; name is for the error. */
+int experiment_parse(struct experiment *experiment, const char *name, const char *text, size_t bytes, int64_t *steps);
 void experiment_free(struct experiment *experiment); /* accepts a zeroed struct */
 #endif

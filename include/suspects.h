@@ -42,10 +42,16 @@ struct suspects {
  * known. A pure function. */
 void suspects_labels(struct suspects *suspects, const struct dataset *data, const struct sample_stats *table,
                      double val_accuracy);
+/* Of the training images of a run, one part of suspects_find each: what it saw of them speaks of their labels, pixels
+ * of the rest. */
+int suspects_find_labels(struct suspects *suspects, const struct session *session, const char *run);
+int suspects_find_images(struct suspects *suspects, const struct session *session);
 /* Of the training images of a run: labels from its last checkpoint, the rest from pixels. session: the run's data
  * (session_open_data). ERR_NO_INPUT, ERR_DATA: the run has no statistics of samples, or other images. suspects_free
  * accepts a zeroed struct. */
 int suspects_find(struct suspects *suspects, const struct session *session, const char *run);
+/* Takes all other kinds from the list. */
+void suspects_keep(struct suspects *suspects, enum suspect_kind kind);
 void suspects_free(struct suspects *suspects);
 
 /* CSV, complete or not at all: file (or "sample N"), label, class, suggested, suggested_class, kind, score, evidence.

@@ -28,13 +28,14 @@ void branch_free(struct branch *branch);
 
 /* Images on which trials are judged: the same for each, forward only, without augmentation. */
 struct probe {
+    const struct source *source; /* of the session */
     int64_t count;
-    int32_t *samples; /* [count] of the training set */
+    int32_t *samples; /* [count] of the source */
     int32_t *order;   /* the same in device memory */
     float *losses;    /* [count]: where probe_read puts them */
 };
-/* count distinct training images (all, where there are fewer), a function of (seed, training set). */
-int probe_open(struct probe *probe, struct session *session, int64_t count);
+/* count distinct images of a part of the session (all, where there are fewer), a function of (seed, part). */
+int probe_open(struct probe *probe, struct session *session, const struct part *part, int64_t count);
 void probe_close(struct probe *probe, struct session *session); /* accepts a zeroed struct */
 /* Unsmoothed losses of the probe's images with the weights as they are, into probe->losses. Waits. */
 int probe_read(struct probe *probe, struct session *session);
@@ -47,7 +48,11 @@ struct trial {
     const bool *left_out;   /* [images of the data set] samples not to draw; NULL: none */
     const int32_t *samples; /* draw from these alone, in this order; NULL: as the run would go on */
     int64_t sample_count;
-    bool fresh; /* start from drawn weights rather than from the branch */
+    bool fresh;         /* start from drawn weights rather than from the branch */
+    bool still;         /* images as validation sees them: no augmentation */
+    double least_rate;  /* share of optim.lr that a trial from the branch trains with at least: a schedule that has come
+                           to its end would let nothing happen */
+    double good_enough; /* share of an update's images predicted right at which to stop; 0: never */
 };
 
 /* Readings of the probe in the last part of a trial are averaged, image by image. */
@@ -56,6 +61,7 @@ struct trial_result {
     float *losses;                     /* [probe->count], the caller's */
     double loss;                       /* their mean; NaN or infinite: diverged */
     double train_loss, train_accuracy; /* over the updates of the last quarter */
+    double best_accuracy;              /* of a single update */
     double images;                     /* that went through a training step: the cost */
     double seconds;
 };

@@ -140,7 +140,25 @@ ok "eval of the printed run" all 'exited 0' 'prints "^top-1"' 'prints "^road"' '
 call doctor "$whole"
 ok "doctor of the printed run" all 'prints "^verdict"' 'prints "^action"' 'silent err'
 call doctor "$whole" --json --probe
-ok "doctor --json" all 'prints "\"cause\":"' 'prints "\"trials\":"'
+ok "doctor --json" all 'prints "\"cause\":"' 'prints "\"experiment\":"'
+call train tiny.ini weight_decay=3 hidden=64 epochs=30 run.name=decayed
+decayed=$(cat out)
+call doctor "$decayed"
+ok "doctor of a run with a fault" all 'exited 1' 'prints "^verdict    weight decay is stronger"' 'prints "^change     optim.weight_decay=0.03"'
+call doctor "$decayed" --probe --budget 600% --apply mended.ini
+ok "doctor --probe proves it and --apply mends it" all 'exited 1' 'prints "no weight decay .*proves it"' \
+    'grep -q "^# proof: no weight decay lowered the loss by" mended.ini' 'grep -q "^weight_decay = 0$" mended.ini'
+call doctor "$decayed"
+ok "doctor takes up the experiments that were made" all 'exited 1' 'prints "no weight decay .*proves it"' 'prints "^change     optim.weight_decay=0$"'
+call report "$decayed"
+ok "report shows the experiments" all 'exited 0' 'grep -q "What changing one thing does" "$decayed/report.html"' \
+    'grep -q "no weight decay" "$decayed/report.html"'
+call train mended.ini
+ok "the mended config trains" all 'exited 0' 'prints "repaired"'
+call train tiny.ini lr=0.003 hidden=64 epochs=30 run.name=well
+well=$(cat out)
+call doctor "$well" --apply none.ini
+ok "doctor of a healthy run" all 'exited 0' 'prints "^verdict    nothing is wrong"' '[ ! -e none.ini ]'
 call doctor "$whole" --budget nothing
 ok "doctor with a budget that is none" all 'exited 64' 'says "as 5% or 0.05"'
 call report "$whole"

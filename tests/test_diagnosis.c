@@ -33,13 +33,13 @@ static void test_planted_faults(void **state)
     static const struct {
         const char *words;
         enum cause cause;
-        const char *proof; /* of the trial that mends it */
+        const char *proof; /* of the trial that mends it, how its name begins */
     } cases[] = {
         {"optim.lr=0.003", CAUSE_HEALTHY, NULL},
         {"optim.weight_decay=1", CAUSE_WEIGHT_DECAY, "no weight decay"},
         {"model.init_scale=0", CAUSE_INITIALISATION, "usual first weights"},
-        {"optim.lr=0.3", CAUSE_RATE_HIGH, "rate / 64"},
-        {"optim.lr=0.00001", CAUSE_RATE_LOW, "rate x 4"},
+        {"optim.lr=0.3", CAUSE_RATE_HIGH, "rate / "},
+        {"optim.lr=0.00001", CAUSE_RATE_LOW, "rate x "},
         {"optim.eps=1", CAUSE_ADAM, "adam's defaults"},
         {"augment.mean=0 augment.std=0.001", CAUSE_INPUT_SCALE, "measured normalisation"},
     };
@@ -56,7 +56,8 @@ static void test_planted_faults(void **state)
         if (cases[i].proof) {
             if (!diagnosis.proof)
                 fail_msg("%s: found, but no trial proves it", cases[i].words);
-            assert_string_equal(diagnosis.proof->name, cases[i].proof);
+            if (strncmp(diagnosis.proof->name, cases[i].proof, strlen(cases[i].proof)) != 0)
+                fail_msg("%s: %s proves it, not %s", cases[i].words, diagnosis.proof->name, cases[i].proof);
         } else {
             assert_null(diagnosis.proof);
         }
@@ -97,7 +98,10 @@ static void test_budget_is_kept(void **state)
         diagnose(&diagnosis, result.path, budget);
         const struct experiment *experiment = &diagnosis.experiment;
         assert_true(experiment->updates_spent <= budget * 120.0);
-        assert_true(experiment->arms[0].done == experiment->arms[1].done); /* one alone says nothing */
+        int done[ARM_FAMILIES] = {0};
+        for (int i = 0; i < experiment->arm_count; i++)
+            done[experiment->arms[i].family] += experiment->arms[i].done;
+        assert_true(done[ARM_ANEW] != 1 && done[ARM_ONWARD] != 1); /* one alone says nothing */
         diagnosis_free(&diagnosis);
     }
 }

@@ -34,7 +34,8 @@ static int set_up(void **state)
     snprintf(joined, sizeof joined, "%s train.max_steps=7", words);
     tiny_train_ok(NULL, joined, &begun);
     if (train_load_config(&config, begun.path, NULL, 0) < 0 || session_open(&session, &config) < 0 ||
-        branch_load(&branch, &session, begun.path, "last") < 0 || probe_open(&probe, &session, PROBE) < 0) {
+        branch_load(&branch, &session, begun.path, "last") < 0 ||
+        probe_open(&probe, &session, &session.train, PROBE) < 0) {
         fprintf(stderr, "%s\n", fail_text());
         return -1;
     }

@@ -26,11 +26,33 @@ static double budget_for(const struct diagnosis *diagnosis, double updates)
     return ceil(100.0 * updates / (double)(diagnosis->steps > 0 ? diagnosis->steps : 1));
 }
 
+static bool tried(const struct experiment *experiment)
+{
+    for (int i = 0; i < experiment->arm_count; i++)
+        if (experiment->arms[i].done)
+            return true;
+    return false;
+}
+
+static void print_trial(const struct experiment *experiment, const struct arm *arm, const struct arm *proof)
+{
+    if (arm->cause == CAUSE_HEALTHY && !arm->done)
+        return; /* nothing was compared with it */
+    printf("           %-25s", arm->name);
+    if (arm->cause == CAUSE_HEALTHY)
+        printf("loss %.4f, %s\n", arm->result.loss,
+               arm->family == ARM_ANEW ? "from new weights, of training images" : "of validation images");
+    else if (!arm->done)
+        printf("%s\n", experiment_why(experiment, arm, proof));
+    else
+        printf("loss %.4f, lower by %.4f +- %.4f; %s\n", arm->result.loss, arm->gain, arm->error,
+               experiment_why(experiment, arm, proof));
+}
+
 static void print_trials(const struct diagnosis *diagnosis)
 {
     const struct experiment *experiment = &diagnosis->experiment;
-    const struct arm *proof = diagnosis->proof;
-    if (!experiment->arms[0].done) {
+    if (!tried(experiment)) {
         printf("trials     none: two of %d updates are needed at least, and the budget has %.0f; --budget %.0f%% is "
                "enough "
                "for these, --budget %.0f%% for all %d\n",
@@ -38,25 +60,18 @@ static void print_trials(const struct diagnosis *diagnosis)
                budget_for(diagnosis, experiment->updates_wanted), experiment->arm_count);
         return;
     }
-    printf("trials     %d updates of new weights each, on the same images; %.0f updates and %.1f s in all\n",
-           experiment->updates, experiment->updates_spent, experiment->seconds);
+    printf("trials     %d updates each, on the same images; %.0f updates and %.1f s in all\n", experiment->updates,
+           experiment->updates_spent, experiment->seconds);
     bool all = experiment->memory_done;
+    int order[ARMS_MAX];
+    experiment_rank(experiment, order);
     for (int i = 0; i < experiment->arm_count; i++) {
-        const struct arm *arm = &experiment->arms[i];
-        all = all && arm->done;
-        if (!arm->done)
-            printf("           %-24s not tried\n", arm->name);
-        else if (i == 0)
-            printf("           %-24s loss %.4f\n", arm->name, arm->result.loss);
-        else
-            printf("           %-24s loss %.4f, lower by %.4f +- %.4f%s\n", arm->name, arm->result.loss, arm->gain,
-                   arm->error,
-                   arm == proof ? "  <- proves it"
-                   : arm->helps ? "  helps"
-                                : "");
+        const struct arm *arm = &experiment->arms[order[i]];
+        all = all && (arm->done || arm->cause == CAUSE_HEALTHY);
+        print_trial(experiment, arm, diagnosis->proof);
     }
     if (experiment->memory_done)
-        printf("           %-24s %.1f %% of %d images\n", "learnt by heart", 100.0 * experiment->memory.train_accuracy,
+        printf("           %-25s%.1f %% of %d images\n", "learnt by heart", 100.0 * experiment->memory.best_accuracy,
                experiment->memory_images);
     if (!all)
         printf("           the budget is spent; --budget %.0f%% is enough for all of this length, and for learning by "
@@ -67,7 +82,7 @@ static void print_trials(const struct diagnosis *diagnosis)
 static int print_text(const struct diagnosis *diagnosis, const char *run)
 {
     const struct cause_info *cause = &cause_table[diagnosis->cause];
-    char repair[REPAIR_MAX][64];
+    char repair[REPAIR_MAX][REPAIR_TEXT];
     struct config config = {0};
     TRY(train_load_config(&config, run, NULL, 0));
     int count = diagnosis_repair(diagnosis, &config, repair);
@@ -83,12 +98,6 @@ static int print_text(const struct diagnosis *diagnosis, const char *run)
     return OK;
 }
 
-/* JSON has no NaN: null says that there is no number. */
-static json_t *number(double value)
-{
-    return isfinite(value) ? json_real(value) : json_null();
-}
-
 static int print_json(const struct diagnosis *diagnosis, const char *run)
 {
     json_t *found = json_array();
@@ -98,24 +107,16 @@ static int print_json(const struct diagnosis *diagnosis, const char *run)
                                                "rule", symptom->rule, "step", (json_int_t)symptom->step, "strength",
                                                symptom->strength, "evidence", symptom->evidence));
     }
-    json_t *trials = json_array();
-    const struct experiment *experiment = &diagnosis->experiment;
-    for (int i = 0; diagnosis->probed && i < experiment->arm_count; i++) {
-        const struct arm *arm = &experiment->arms[i];
-        if (arm->done)
-            json_array_append_new(trials, json_pack("{s:s, s:s, s:o, s:o, s:o, s:o}", "name", arm->name, "cause",
-                                                    cause_table[arm->cause].name, "loss", number(arm->result.loss),
-                                                    "train_accuracy", number(arm->result.train_accuracy), "gain",
-                                                    number(arm->gain), "error", number(arm->error)));
-    }
-    if (diagnosis->probed && experiment->memory_done)
-        json_array_append_new(trials, json_pack("{s:s, s:o, s:o}", "name", "by heart", "loss",
-                                                number(experiment->memory.train_loss), "train_accuracy",
-                                                number(experiment->memory.train_accuracy)));
+    struct arena arena = {0};
+    json_t *experiment =
+        diagnosis->probed ? json_loads(experiment_json(&diagnosis->experiment, &arena), 0, NULL) : json_null();
+    json_t *proof = diagnosis->proof ? json_string(diagnosis->proof->name) : json_null();
+    arena_free(&arena);
     const struct cause_info *cause = &cause_table[diagnosis->cause];
-    json_t *all = json_pack("{s:s, s:I, s:s, s:s, s:s, s:s, s:o, s:o}", "run", run, "steps",
-                            (json_int_t)diagnosis->steps, "cause", cause->name, "group", cause->group, "verdict",
-                            cause->title, "action", cause->action, "found", found, "trials", trials);
+    json_t *all = json_pack("{s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o}", "run", run, "steps",
+                            (json_int_t)diagnosis->steps, "cause", cause->name, "first_guess",
+                            cause_table[diagnosis->first_guess].name, "group", cause->group, "verdict", cause->title,
+                            "action", cause->action, "found", found, "proof", proof, "experiment", experiment);
     int failed = all ? json_dumpf(all, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : -1;
     json_decref(all);
     printf("\n");
@@ -144,8 +145,10 @@ struct request {
 static int examine(const struct request *request, struct diagnosis *diagnosis)
 {
     TRY(diagnose_run(diagnosis, request->run));
-    if (request->budget > 0.0)
-        TRY(diagnose_probe(diagnosis, request->run, request->budget));
+    TRY(request->budget > 0.0 ? diagnose_probe(diagnosis, request->run, request->budget)
+                              : diagnose_recall(diagnosis, request->run));
+    if (request->apply)
+        TRY(diagnosis_leave_out(diagnosis, request->run));
     TRY(request->json ? print_json(diagnosis, request->run) : print_text(diagnosis, request->run));
     if (request->apply && diagnosis->cause != CAUSE_HEALTHY)
         TRY(diagnosis_apply(diagnosis, request->run, request->apply));

@@ -92,7 +92,7 @@ int branch_load(struct branch *branch, struct session *session, const char *run,
     arena_free(&arena);
     TRY(status);
     TRY(plan_set_kept(&session->plan, state.kept));
-    int64_t steps_per_epoch = session->train.subset.count / branch_step_images(config);
+    int64_t steps_per_epoch = session->train.subset.count / (branch_step_images(config) * state.batch_factor);
     return branch_take(branch, session, &state,
                        state.rate_scale *
                            schedule_lr(config, state.plateau.lr, state.epoch, state.step_in_epoch, steps_per_epoch));

@@ -2,10 +2,12 @@
 #include "diagnosis.h"
 
 #include "evidence.h"
+#include "file.h"
 
 static void examine(struct diagnosis *diagnosis, const struct evidence *evidence)
 {
     diagnosis->steps = evidence->steps;
+    diagnosis->levelled = doctor_levelled(evidence);
     diagnosis->count = doctor_examine(evidence, diagnosis->found);
     if (diagnosis->count > 0)
         diagnosis->cause = diagnosis->first_guess = diagnosis->found[0].cause;
@@ -54,19 +56,49 @@ static void weigh(struct diagnosis *diagnosis)
         diagnosis->proof = NULL;
 }
 
+static int trials_path(char path[static PATH_BYTES], const char *run)
+{
+    return path_join(path, run, "trials.json");
+}
+
 static int probe(struct diagnosis *diagnosis, const char *run, const struct config *config, struct session *session,
                  double budget)
 {
     struct branch branch = {0};
     TRY(session_open(session, config));
     int status = branch_load(&branch, session, run, "last");
+    const struct experiment_request request = {.session = session,
+                                               .branch = &branch,
+                                               .run = run,
+                                               .suspected = diagnosis->found,
+                                               .suspected_count = diagnosis->count,
+                                               .levelled = diagnosis->levelled,
+                                               .budget = budget * (double)diagnosis->steps};
     if (status == OK)
-        status = experiment_run(&diagnosis->experiment, session, &branch, run, diagnosis->found, diagnosis->count,
-                                budget * (double)diagnosis->steps);
+        status = experiment_run(&diagnosis->experiment, &request);
     branch_free(&branch);
+    char path[PATH_BYTES];
+    if (status == OK)
+        status = trials_path(path, run);
+    if (status == OK)
+        status = experiment_write(&diagnosis->experiment, diagnosis->steps, path);
     if (status == OK)
         weigh(diagnosis);
     return status;
+}
+
+int diagnose_recall(struct diagnosis *diagnosis, const char *run)
+{
+    char path[PATH_BYTES];
+    int64_t steps;
+    TRY(trials_path(path, run));
+    if (!file_exists(path))
+        return OK;
+    TRY(experiment_read(&diagnosis->experiment, path, &steps));
+    diagnosis->probed = steps == diagnosis->steps;
+    if (diagnosis->probed)
+        weigh(diagnosis);
+    return OK;
 }
 
 int diagnose_probe(struct diagnosis *diagnosis, const char *run, double budget)

@@ -2,24 +2,26 @@
 #include "diagnosis.h"
 
 #include "file.h"
+#include "log.h"
+#include "suspects.h"
 #include "text.h"
 
 #include <stdio.h>
 #include <string.h>
 
 struct draft {
-    char (*text)[64];
+    char (*text)[REPAIR_TEXT];
     int count;
 };
 
 static void set(struct draft *draft, const char *key, double value)
 {
-    snprintf(draft->text[draft->count++], 64, "%s=%.9g", key, value);
+    snprintf(draft->text[draft->count++], REPAIR_TEXT, "%s=%.9g", key, value);
 }
 
 static void word(struct draft *draft, const char *text)
 {
-    snprintf(draft->text[draft->count++], 64, "%s", text);
+    snprintf(draft->text[draft->count++], REPAIR_TEXT, "%s", text);
 }
 
 static void draft_usual(struct draft *draft, enum cause cause, const struct config *config)
@@ -77,15 +79,65 @@ static void draft_usual(struct draft *draft, enum cause cause, const struct conf
     }
 }
 
-int diagnosis_repair(const struct diagnosis *diagnosis, const struct config *config, char repair[static REPAIR_MAX][64])
+int diagnosis_repair(const struct diagnosis *diagnosis, const struct config *config,
+                     char repair[static REPAIR_MAX][REPAIR_TEXT])
 {
     struct draft draft = {repair, 0};
-    if (!diagnosis->proof)
+    if (diagnosis->left_out[0])
+        snprintf(repair[draft.count++], REPAIR_TEXT, "data.leave_out=%s", diagnosis->left_out);
+    else if (!diagnosis->proof || diagnosis->proof->override_count == 0 || diagnosis->cause == CAUSE_SCHEDULE)
+        /* a trial that went on with a tenth of the rate does not say when it should have fallen */
         draft_usual(&draft, diagnosis->cause, config);
     else
         for (int i = 0; i < diagnosis->proof->override_count; i++)
             word(&draft, diagnosis->proof->text[i]);
     return draft.count;
+}
+
+static int find_left_out(struct suspects *suspects, enum cause cause, const struct session *session, const char *run)
+{
+    const enum suspect_kind kind = cause == CAUSE_LABELS ? SUSPECT_LABEL : SUSPECT_OUTLIER;
+    TRY(kind == SUSPECT_LABEL ? suspects_find_labels(suspects, session, run) : suspects_find_images(suspects, session));
+    suspects_keep(suspects, kind);
+    return OK;
+}
+
+int diagnosis_leave_out(struct diagnosis *diagnosis, const char *run)
+{
+    if (diagnosis->cause != CAUSE_LABELS && diagnosis->cause != CAUSE_OUTLIERS)
+        return OK;
+    struct config config = {0};
+    struct session session = {0};
+    struct suspects suspects = {0};
+    char path[PATH_BYTES];
+    int status = path_join(path, run, "left-out.csv");
+    if (status == OK)
+        status = train_load_config(&config, run, NULL, 0);
+    if (status == OK)
+        status = session_open_data(&session, &config);
+    if (status == OK && find_left_out(&suspects, diagnosis->cause, &session, run) < 0)
+        log_warn("no images are listed: %s", fail_text());
+    if (status == OK && suspects.count > 0) {
+        status = suspects_write(&suspects, &session.train_source.data, path);
+        text_copy(diagnosis->left_out, sizeof diagnosis->left_out, path);
+    }
+    suspects_free(&suspects);
+    session_close(&session);
+    config_free(&config);
+    return status;
+}
+
+/* A network made of layers has no width to set: every layer gets four times as many filters and units, and no fewer
+ * than learn anything. */
+static void widen(struct config *config)
+{
+    for (int i = 0; i < config->layer_count; i++) {
+        struct config_layer *layer = &config->layers[i];
+        if (layer->filters > 0)
+            layer->filters = layer->filters < 4 && layer->groups <= 1 ? 16 : 4 * layer->filters;
+        if (layer->units > 0)
+            layer->units = layer->units < 16 ? 64 : 4 * layer->units;
+    }
 }
 
 static int write_repaired(const struct diagnosis *diagnosis, const char *run, const struct config *config,
@@ -109,20 +161,25 @@ int diagnosis_apply(const struct diagnosis *diagnosis, const char *run, const ch
     struct config old = {0}, config = {0};
     struct new_file out;
     struct arena arena = {0};
-    char repair[REPAIR_MAX][64];
+    char repair[REPAIR_MAX][REPAIR_TEXT];
     const char *overrides[REPAIR_MAX + 1], *list = "";
     TRY(train_load_config(&old, run, NULL, 0));
     int count = diagnosis_repair(diagnosis, &old, repair);
-    int status = count > 0 ? OK
-                           : FAIL(ERR_CONFIG, "%s: %s, which no setting mends: %s", run,
-                                  cause_table[diagnosis->cause].title, cause_table[diagnosis->cause].action);
+    const bool widens = diagnosis->cause == CAUSE_CAPACITY && old.layer_count > 0;
+    int status = count > 0 || widens ? OK
+                                     : FAIL(ERR_CONFIG, "%s: %s, which no setting mends: %s", run,
+                                            cause_table[diagnosis->cause].title, cause_table[diagnosis->cause].action);
     for (int i = 0; i < count; i++) {
         overrides[i] = repair[i];
         list = arena_format(&arena, "%s%s%s", list, i ? ", " : "", repair[i]);
     }
+    if (widens)
+        list = "filters and units of the layers";
     overrides[count] = arena_format(&arena, "run.name=%.100s-repaired", old.name);
     if (status == OK)
         status = train_load_config(&config, run, overrides, count + 1);
+    if (status == OK && widens)
+        widen(&config);
     if (status == OK)
         status = new_file_open(&out, file);
     if (status == OK) {

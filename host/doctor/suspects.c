@@ -68,7 +68,7 @@ static double score_of(const struct odd_image *image)
     return image->what == ODD_FLAT ? 1.0 : 1.0 - 1.0 / (image->distance * image->distance);
 }
 
-int suspects_images(struct suspects *suspects, const struct session *session)
+static int add_images(struct suspects *suspects, const struct session *session)
 {
     static const char *const measures[] = {
         [ODD_LIGHT] = "mean brightness", [ODD_CONTRAST] = "contrast (standard deviation)", [ODD_TEXTURE] = "roughness"};
@@ -146,13 +146,34 @@ static int labels_of_run(struct suspects *suspects, const struct session *sessio
     return OK;
 }
 
-int suspects_find(struct suspects *suspects, const struct session *session, const char *run)
+int suspects_find_labels(struct suspects *suspects, const struct session *session, const char *run)
 {
     *suspects = (struct suspects){.wrong_share = NAN};
-    TRY(labels_of_run(suspects, session, run));
-    TRY(suspects_images(suspects, session));
+    return labels_of_run(suspects, session, run);
+}
+
+int suspects_find_images(struct suspects *suspects, const struct session *session)
+{
+    *suspects = (struct suspects){.wrong_share = NAN};
+    return add_images(suspects, session);
+}
+
+int suspects_find(struct suspects *suspects, const struct session *session, const char *run)
+{
+    TRY(suspects_find_labels(suspects, session, run));
+    TRY(add_images(suspects, session));
     suspects_sort(suspects);
     return OK;
+}
+
+void suspects_keep(struct suspects *suspects, enum suspect_kind kind)
+{
+    int64_t kept = 0;
+    for (int64_t i = 0; i < suspects->count; i++)
+        if (suspects->list[i].kind == kind)
+            suspects->list[kept++] = suspects->list[i];
+    memset(suspects->kinds, 0, sizeof suspects->kinds);
+    suspects->count = suspects->kinds[kind] = kept;
 }
 
 void suspects_free(struct suspects *suspects)

@@ -5,8 +5,6 @@
 
 /* Appends; evidence must live as long as suspects->arena. */
 void suspects_add(struct suspects *suspects, const struct suspect *suspect);
-/* Those that the pixels show: copies, images unlike their class. */
-int suspects_images(struct suspects *suspects, const struct session *session);
 /* By falling score; of equal ones in the order of kinds, then samples. */
 void suspects_sort(struct suspects *suspects);
 #endif

@@ -12,11 +12,11 @@ enum { READINGS = 4, READ_EVERY = 2 };
 
 /* ---- the probe ---- */
 
-int probe_open(struct probe *probe, struct session *session, int64_t count)
+int probe_open(struct probe *probe, struct session *session, const struct part *part, int64_t count)
 {
-    const struct subset *subset = &session->train.subset;
+    const struct subset *subset = &part->subset;
     const struct backend *backend = session->backend;
-    *probe = (struct probe){.count = count < subset->count ? count : subset->count};
+    *probe = (struct probe){.source = part->source, .count = count < subset->count ? count : subset->count};
     void *memory;
     size_t bytes = (size_t)subset->count * sizeof(int32_t);
     TRY(memory_take(&memory, bytes, "the probe's images"));
@@ -42,11 +42,10 @@ void probe_close(struct probe *probe, struct session *session)
 int probe_read(struct probe *probe, struct session *session)
 {
     struct plan *plan = &session->plan;
-    const struct source *source = session->train.source;
     int64_t batch = plan->options.batch;
     struct arena arena = {0};
     float *rows = arena_push(&arena, (size_t)batch * sizeof *rows);
-    int status = batches_begin(session, source, probe->order, probe->samples, 0, probe->count);
+    int status = batches_begin(session, probe->source, probe->order, probe->samples, 0, probe->count);
     if (status == OK)
         status = plan_clear_sums(plan);
     for (int64_t first = 0; first < probe->count && status == OK; first += batch) {
@@ -105,7 +104,8 @@ static int stream_open(struct stream *stream, const struct branch *branch, const
     assert(!trial->samples || trial->sample_count <= session->train.subset.count);
     if (!trial->fresh) {
         stream->epoch = (uint32_t)branch->state.epoch;
-        stream->position = branch->state.step_in_epoch * branch_step_images(branch->config);
+        stream->position =
+            branch->state.step_in_epoch * branch_step_images(branch->config) * branch->state.batch_factor;
     }
     void *host;
     TRY(memory_take(&host, bytes, "the order of a trial"));
@@ -191,31 +191,61 @@ static int read_probe(struct course *course, struct probe *probe, float share, f
     return OK;
 }
 
+static double accuracy_of(const struct step_record *record)
+{
+    return record->samples > 0 ? (double)record->correct / (double)record->samples : 0.0;
+}
+
+/* Waits, so that all records up to an update are there. */
+static int finish_updates(struct course *course, int updates)
+{
+    TRY(course->branch->session->backend->wait(course->branch->session->device));
+    take_records(course, updates);
+    assert(course->taken == updates);
+    return OK;
+}
+
+/* Looked at every few updates, by a count and not by the clock, so that it stops at the same one always. */
+static int is_enough(struct course *course, const struct trial *trial, int updates, bool *enough)
+{
+    enum { LOOK_EVERY = 5 };
+    if (trial->good_enough == 0.0 || updates % LOOK_EVERY != 0)
+        return OK;
+    TRY(finish_updates(course, updates));
+    for (int i = updates - LOOK_EVERY; i < updates; i++)
+        *enough = *enough || accuracy_of(&course->records[i]) >= trial->good_enough;
+    return OK;
+}
+
 static int take_updates(struct course *course, const struct trial *trial, struct probe *probe, float *losses)
 {
     int readings = trial->updates < READINGS ? 1 : READINGS;
+    bool enough = false;
     for (int update = 0; update < trial->updates; update++) {
         TRY(take_update(course, update));
         take_records(course, update + 1);
         int left = trial->updates - 1 - update;
+        TRY(is_enough(course, trial, update + 1, &enough));
+        if (enough) {
+            memset(losses, 0, (size_t)probe->count * sizeof *losses);
+            TRY(read_probe(course, probe, 1.0f, losses));
+            return OK;
+        }
         if (left % READ_EVERY == 0 && left / READ_EVERY < readings)
             TRY(read_probe(course, probe, 1.0f / (float)readings, losses));
     }
-    TRY(course->branch->session->backend->wait(course->branch->session->device));
-    take_records(course, trial->updates);
-    assert(course->taken == trial->updates);
-    return OK;
+    return finish_updates(course, trial->updates);
 }
 
-static void judge(const struct course *course, const struct trial *trial, int64_t probe_count,
-                  struct trial_result *result)
+static void judge(const struct course *course, int64_t probe_count, struct trial_result *result)
 {
     const struct step_record *records = course->records;
     int64_t samples = 0, correct = 0;
     double loss = 0.0;
-    for (int i = 0; i < trial->updates; i++) {
+    for (int i = 0; i < course->taken; i++) {
         result->refused += records[i].bad == REFUSED_NONFINITE;
-        if (i < trial->updates - (trial->updates + 3) / 4)
+        result->best_accuracy = fmax(result->best_accuracy, accuracy_of(&records[i]));
+        if (i < course->taken - (course->taken + 3) / 4)
             continue;
         samples += records[i].samples;
         correct += records[i].correct;
@@ -238,16 +268,19 @@ static int run_course(struct course *course, const struct trial *trial, struct p
     TRY(session_rebind(session, course->config));
     if (!trial->fresh)
         TRY(branch_put(branch, &session->plan, course->config->optim.name));
-    course->rate = (float)((trial->fresh ? 1.0 : branch->rate / branch->config->optim.lr) * course->config->optim.lr);
+    if (trial->still)
+        session->plan.options.augment_train = session->plan.options.augment_eval;
+    course->rate = (float)((trial->fresh ? 1.0 : fmax(branch->rate / branch->config->optim.lr, trial->least_rate)) *
+                           course->config->optim.lr);
     TRY(stream_open(&course->stream, branch, trial, course->config));
     void *records;
     TRY(memory_take(&records, (size_t)trial->updates * sizeof *course->records, "the records of a trial"));
     course->records = records;
     memset(result->losses, 0, (size_t)probe->count * sizeof *result->losses);
     TRY(take_updates(course, trial, probe, result->losses));
-    judge(course, trial, probe->count, result);
-    result->updates = trial->updates;
-    result->images = (double)(trial->updates * branch_step_images(course->config));
+    judge(course, probe->count, result);
+    result->updates = course->taken;
+    result->images = (double)(course->taken * branch_step_images(course->config));
     result->seconds = clock_seconds() - begun;
     return OK;
 }
@@ -259,6 +292,8 @@ int trial_run(const struct branch *branch, const char *run, const struct trial *
     struct config config = {0};
     int status = train_load_config(&config, run, trial->overrides, trial->override_count);
     if (status == OK) {
+        if (!trial->fresh) /* what autopilot had made of it by then */
+            config.train.accumulate *= branch->state.batch_factor;
         struct course course = {.branch = branch, .config = &config};
         status = run_course(&course, trial, probe, result);
         memory_give(course.records);

@@ -1,0 +1,19 @@
+/* arms: the trials of an experiment, which there are and which of them help. Private to host/doctor. */
+#ifndef ARMS_H
+#define ARMS_H
+#include "experiment.h"
+
+/* Of the images that must be learnt by heart. */
+#define LEARNT_BY_HEART 0.95
+
+/* Fills experiment->arms: the unchanged ones, then those of suspected causes, then the others. */
+int arms_list(struct experiment *experiment, const struct experiment_request *request);
+/* A rate 4^rung times lower (CAUSE_RATE_HIGH) or higher (CAUSE_RATE_LOW) than lr. */
+struct arm *arms_add_rate(struct experiment *experiment, enum cause cause, int rung, double lr);
+/* Whether the rules suspect a cause; that nothing is learnt may come from a rate that is too high. */
+bool arms_suspected(const struct experiment_request *request, enum cause cause);
+/* Whether an unchanged trial with this loss has lost its way, so that any that has not is better. */
+bool arms_lost(const struct experiment *experiment, double loss);
+/* Sets helps of those that are done. */
+void arms_judge(struct experiment *experiment);
+#endif

@@ -1,0 +1,176 @@
+/* outcome: what the trials of an experiment mean: which of them help, and which cause is proven. Pure functions of the
+ * trials' figures. */
+#include "arms.h"
+
+#include <math.h>
+
+/* Above this, in units of guessing, the unchanged trial has lost its way, and any that has not is better. */
+#define LOST 10.0
+
+/* What makes a fault worth mending, of the unchanged trial's loss; standard errors beyond which it is no chance. */
+#define WORTH 0.15
+#define SURE  3.0
+/* A batch above this is none too small; a larger one may lose so much of the loss. */
+enum { SMALL_BATCH = 16 };
+#define LOSES_NOTHING (-0.03)
+/* A higher rate must come so much further down from guessing. */
+#define QUICKER 1.2
+
+static const struct arm *against(const struct experiment *experiment, const struct arm *arm)
+{
+    return experiment_unchanged(experiment, arm->family);
+}
+
+bool arms_lost(const struct experiment *experiment, double loss)
+{
+    return !isfinite(loss) || loss > LOST * experiment->guess;
+}
+
+/* An arm helps when it is better beyond three standard errors and by what makes a fault worth mending: a loss lower by
+ * 15 %. A higher rate is quicker at first nearly always: it must make a fifth more of the way down from guessing. A
+ * larger batch sees the same images in fewer updates, each of which costs less per image: it helps already when it
+ * loses nothing, and the batch is one that a machine can do better than. */
+static bool arm_helps(const struct experiment *experiment, const struct arm *arm)
+{
+    double base = against(experiment, arm)->result.loss, loss = arm->result.loss;
+    if (!isfinite(loss))
+        return false;
+    if (arms_lost(experiment, base))
+        return loss < experiment->guess;
+    bool sure = arm->gain > SURE * arm->error;
+    if (arm->cause == CAUSE_RATE_LOW)
+        return sure && experiment->guess - loss > QUICKER * (experiment->guess - base);
+    if (arm->cause == CAUSE_BATCH_SMALL)
+        return experiment->batch <= SMALL_BATCH && base < 0.9 * experiment->guess && arm->gain > LOSES_NOTHING * base;
+    return sure && arm->gain > WORTH * base;
+}
+
+void arms_judge(struct experiment *experiment)
+{
+    for (int i = 0; i < experiment->arm_count; i++) {
+        struct arm *arm = &experiment->arms[i];
+        arm->helps = arm->done && arm->cause != CAUSE_HEALTHY && arm_helps(experiment, arm);
+    }
+}
+
+double experiment_share(const struct experiment *experiment, const struct arm *arm)
+{
+    const double base = against(experiment, arm)->result.loss;
+    return arms_lost(experiment, base) ? 1.0 - arm->result.loss / experiment->guess : arm->gain / base;
+}
+
+bool experiment_learns_by_heart(const struct experiment *experiment)
+{
+    return experiment->memory.best_accuracy >= LEARNT_BY_HEART;
+}
+
+/* A setting that is not what it is by default, or single images that are wrong, come before what is tried on every run,
+ * and that before another optimizer, which hides rather than mends a badly chosen rate. */
+static int rank_of(const struct arm *arm)
+{
+    switch (arm->cause) {
+    case CAUSE_PLAIN_SGD: return arm->override_count > 1 ? 0 : 2;
+    case CAUSE_RATE_HIGH:
+    case CAUSE_RATE_LOW:
+    case CAUSE_BATCH_SMALL:
+    case CAUSE_SCHEDULE:
+    case CAUSE_OVERFITTING: return 1;
+    default: return 2;
+    }
+}
+
+enum cause experiment_verdict(const struct experiment *experiment, const struct arm **proof)
+{
+    double most = 0.0;
+    const struct arm *best = NULL;
+    for (int i = 0; i < experiment->arm_count; i++)
+        if (experiment->arms[i].helps)
+            most = fmax(most, experiment_share(experiment, &experiment->arms[i]));
+    for (int i = 0; i < experiment->arm_count; i++) {
+        const struct arm *arm = &experiment->arms[i];
+        if (!arm->helps)
+            continue;
+        const double share = experiment_share(experiment, arm);
+        if (most > 0.0 && share < 0.7 * most)
+            continue;
+        if (!best || rank_of(arm) > rank_of(best) ||
+            (rank_of(arm) == rank_of(best) && share > experiment_share(experiment, best)))
+            best = arm;
+    }
+    /* A higher rate is quicker at first for a small network too: what cannot learn a few images by heart at any rate is
+     * too small, however much quicker it may get there. */
+    const bool small = experiment->memory_done && !experiment_learns_by_heart(experiment);
+    *proof = small && best && best->cause == CAUSE_RATE_LOW ? NULL : best;
+    if (*proof)
+        return best->cause;
+    return small ? CAUSE_CAPACITY : CAUSE_HEALTHY;
+}
+
+const struct arm *experiment_unchanged(const struct experiment *experiment, enum arm_family family)
+{
+    for (int i = 0; i < experiment->arm_count; i++)
+        if (experiment->arms[i].family == family && experiment->arms[i].cause == CAUSE_HEALTHY)
+            return &experiment->arms[i];
+    return NULL;
+}
+
+const struct arm *experiment_arm(const struct experiment *experiment, enum cause cause)
+{
+    const struct arm *best = NULL;
+    for (int i = 0; i < experiment->arm_count; i++) {
+        const struct arm *arm = &experiment->arms[i];
+        if (arm->cause == cause && arm->done &&
+            (!best || arm->helps > best->helps ||
+             (arm->helps == best->helps && experiment_share(experiment, arm) > experiment_share(experiment, best))))
+            best = arm;
+    }
+    return best;
+}
+
+const char *experiment_why(const struct experiment *experiment, const struct arm *arm, const struct arm *proof)
+{
+    if (arm->cause == CAUSE_HEALTHY)
+        return "what the others are compared with";
+    if (!arm->done)
+        return "not tried: the budget was spent";
+    if (arm == proof)
+        return "proves it";
+    if (arm->helps)
+        return "helps too";
+    if (!isfinite(arm->result.loss))
+        return "rejected: it diverged";
+    if (arm->gain < -SURE * arm->error)
+        return "rejected: it makes things worse";
+    if (!(arm->gain > SURE * arm->error))
+        return "rejected: no difference beyond chance";
+    if (arm->cause == CAUSE_RATE_LOW)
+        return "rejected: quicker at first, as a higher rate nearly always is";
+    if (arm->cause == CAUSE_BATCH_SMALL && experiment->batch > SMALL_BATCH)
+        return "rejected: the batch is none too small";
+    return "rejected: the difference is too small to be a fault";
+}
+
+/* The unchanged one of a family comes first, then those that were done, the best of them first. */
+static bool is_before(const struct experiment *experiment, const struct arm *a, const struct arm *b)
+{
+    if (a->family != b->family)
+        return a->family < b->family;
+    if ((a->cause == CAUSE_HEALTHY) != (b->cause == CAUSE_HEALTHY))
+        return a->cause == CAUSE_HEALTHY;
+    if (a->done != b->done || !a->done)
+        return a->done && !b->done;
+    const double x = experiment_share(experiment, a), y = experiment_share(experiment, b);
+    return isfinite(x) && !(x <= y);
+}
+
+void experiment_rank(const struct experiment *experiment, int order[static ARMS_MAX])
+{
+    for (int i = 0; i < experiment->arm_count; i++) {
+        int place = i;
+        while (place > 0 && is_before(experiment, &experiment->arms[i], &experiment->arms[order[place - 1]])) {
+            order[place] = order[place - 1];
+            place--;
+        }
+        order[place] = i;
+    }
+}

@@ -1,0 +1,191 @@
+/* trials_file: an experiment as JSON, in RUN/trials.json and in the doctor's answer. Must not judge. */
+#include "experiment.h"
+
+#include "arms.h"
+#include "file.h"
+#include "text.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <string.h>
+
+static const char *const family_names[ARM_FAMILIES] = {[ARM_ANEW] = "anew", [ARM_ONWARD] = "onward"};
+
+/* ---- writing ---- */
+
+/* JSON has no NaN: null says that there is no number. */
+static json_t *number(double value)
+{
+    return isfinite(value) ? json_real(value) : json_null();
+}
+
+static json_t *arm_json(const struct experiment *experiment, const struct arm *arm, const struct arm *proof)
+{
+    json_t *changes = json_array();
+    for (int i = 0; i < arm->override_count; i++)
+        json_array_append_new(changes, json_string(arm->text[i]));
+    const bool compared = arm->done && arm->cause != CAUSE_HEALTHY;
+    return json_pack("{s:s, s:s, s:s, s:o, s:I, s:i, s:b, s:o, s:o, s:o, s:o, s:o, s:b, s:s}", "name", arm->name,
+                     "family", family_names[arm->family], "cause", cause_table[arm->cause].name, "changes", changes,
+                     "left_out", (json_int_t)arm->left_out_count, "pace", arm->pace, "done", arm->done, "loss",
+                     number(arm->done ? arm->result.loss : NAN), "train_accuracy",
+                     number(arm->done ? arm->result.train_accuracy : NAN), "gain", number(compared ? arm->gain : NAN),
+                     "error", number(compared ? arm->error : NAN), "share",
+                     number(compared ? experiment_share(experiment, arm) : NAN), "helps", arm->helps, "why",
+                     experiment_why(experiment, arm, proof));
+}
+
+char *experiment_json(const struct experiment *experiment, struct arena *arena)
+{
+    json_t *arms = json_array();
+    const struct arm *proof;
+    experiment_verdict(experiment, &proof);
+    for (int i = 0; i < experiment->arm_count; i++)
+        json_array_append_new(arms, arm_json(experiment, &experiment->arms[i], proof));
+    json_t *memory = experiment->memory_done
+                         ? json_pack("{s:i, s:i, s:o}", "images", experiment->memory_images, "updates",
+                                     experiment->memory.updates, "accuracy", number(experiment->memory.best_accuracy))
+                         : json_null();
+    json_t *all = json_pack("{s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:o, s:o}", "batch", experiment->batch, "updates",
+                            experiment->updates, "spent", experiment->updates_spent, "allowed",
+                            experiment->updates_allowed, "wanted", experiment->updates_wanted, "seconds",
+                            experiment->seconds, "guess", experiment->guess, "by_heart", memory, "arms", arms);
+    char *text = all ? json_dumps(all, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) : NULL;
+    char *kept = arena_text(arena, text ? text : "null");
+    free(text);
+    json_decref(all);
+    return kept;
+}
+
+int experiment_write(const struct experiment *experiment, int64_t steps, const char *path)
+{
+    struct arena arena = {0};
+    struct new_file file;
+    int status = new_file_open(&file, path);
+    if (status == OK) {
+        fprintf(file.stream, "{\"steps\": %lld, \"experiment\": %s}\n", (long long)steps,
+                experiment_json(experiment, &arena));
+        status = new_file_commit(&file);
+    }
+    arena_free(&arena);
+    return status;
+}
+
+/* ---- reading ---- */
+
+static double number_of(const json_t *object, const char *name)
+{
+    const json_t *value = json_object_get(object, name);
+    return json_is_number(value) ? json_number_value(value) : NAN;
+}
+
+static int find_name(const json_t *object, const char *key, const char *(*name_at)(int), int count)
+{
+    const char *name = json_string_value(json_object_get(object, key));
+    for (int i = 0; name && i < count; i++)
+        if (strcmp(name, name_at(i)) == 0)
+            return i;
+    return -1;
+}
+
+static const char *cause_at(int cause)
+{
+    return cause_table[cause].name;
+}
+
+static const char *family_at(int family)
+{
+    return family_names[family];
+}
+
+static bool read_arm(struct arm *arm, const json_t *json)
+{
+    const char *name = json_string_value(json_object_get(json, "name"));
+    const int family = find_name(json, "family", family_at, ARM_FAMILIES);
+    const int cause = find_name(json, "cause", cause_at, CAUSE_COUNT);
+    const json_t *changes = json_object_get(json, "changes");
+    const json_int_t pace = json_integer_value(json_object_get(json, "pace"));
+    if (!name || family < 0 || cause < 0 || json_array_size(changes) > ARM_OVERRIDES || pace < 1 || pace > 1000)
+        return false;
+    *arm =
+        (struct arm){.family = (enum arm_family)family,
+                     .cause = (enum cause)cause,
+                     .left_out_count = json_integer_value(json_object_get(json, "left_out")),
+                     .pace = (int)pace,
+                     .done = json_is_true(json_object_get(json, "done")),
+                     .result = {.loss = number_of(json, "loss"), .train_accuracy = number_of(json, "train_accuracy")},
+                     .gain = number_of(json, "gain"),
+                     .error = number_of(json, "error")};
+    text_copy(arm->name, sizeof arm->name, name);
+    for (size_t i = 0; i < json_array_size(changes); i++) {
+        const char *change = json_string_value(json_array_get(changes, i));
+        if (!change || strlen(change) >= sizeof arm->text[0])
+            return false;
+        text_copy(arm->text[arm->override_count++], sizeof arm->text[0], change);
+    }
+    return true;
+}
+
+/* The unchanged trials have the places of their families: an arm is compared with the one in its family's. */
+static bool read_arms(struct experiment *experiment, const json_t *arms)
+{
+    if (!json_is_array(arms) || json_array_size(arms) > ARMS_MAX || json_array_size(arms) < 1)
+        return false;
+    for (size_t i = 0; i < json_array_size(arms); i++)
+        if (!read_arm(&experiment->arms[experiment->arm_count++], json_array_get(arms, i)))
+            return false;
+    for (int i = 0; i < experiment->arm_count; i++)
+        if (!experiment_unchanged(experiment, experiment->arms[i].family))
+            return false;
+    return true;
+}
+
+static bool read_experiment(struct experiment *experiment, const json_t *json)
+{
+    const json_t *memory = json_object_get(json, "by_heart");
+    const json_int_t updates = json_integer_value(json_object_get(json, "updates"));
+    const json_int_t batch = json_integer_value(json_object_get(json, "batch"));
+    *experiment = (struct experiment){.updates_spent = number_of(json, "spent"),
+                                      .updates_allowed = number_of(json, "allowed"),
+                                      .updates_wanted = number_of(json, "wanted"),
+                                      .seconds = number_of(json, "seconds"),
+                                      .guess = number_of(json, "guess"),
+                                      .memory_done = json_is_object(memory)};
+    const double cost[] = {experiment->updates_spent, experiment->updates_allowed, experiment->updates_wanted,
+                           experiment->seconds, experiment->guess};
+    for (int i = 0; i < COUNT_OF(cost); i++)
+        if (!isfinite(cost[i]))
+            return false;
+    if (updates < 0 || updates > INT32_MAX || batch < 1 || batch > INT32_MAX || !(experiment->guess > 0.0) ||
+        !read_arms(experiment, json_object_get(json, "arms")))
+        return false;
+    experiment->updates = (int)updates;
+    experiment->batch = (int)batch;
+    experiment->memory_images = (int)json_integer_value(json_object_get(memory, "images"));
+    experiment->memory.updates = (int)json_integer_value(json_object_get(memory, "updates"));
+    experiment->memory.best_accuracy = experiment->memory_done ? number_of(memory, "accuracy") : 0.0;
+    arms_judge(experiment);
+    return true;
+}
+
+int experiment_parse(struct experiment *experiment, const char *name, const char *text, size_t bytes, int64_t *steps)
+{
+    json_error_t error;
+    json_t *json = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, &error);
+    *steps = json_integer_value(json_object_get(json, "steps"));
+    const bool read = json && read_experiment(experiment, json_object_get(json, "experiment"));
+    json_decref(json);
+    return read ? OK
+                : FAIL(ERR_DATA,
+                       "%s: is not what this version writes of an experiment; make it anew with doctor --probe", name);
+}
+
+int experiment_read(struct experiment *experiment, const char *path, int64_t *steps)
+{
+    void *text;
+    size_t bytes;
+    TRY(file_read(path, (size_t)1 << 20, &text, &bytes));
+    int status = experiment_parse(experiment, path, text, bytes, steps);
+    memory_give(text);
+    return status;
+}

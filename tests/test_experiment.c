@@ -1,0 +1,232 @@
+/* test_experiment: what a doctor makes of trials whose figures are given: which of them help, when they overturn what
+ * the rules said first, and when they must not; and the file that keeps them. */
+#include "diagnosis.h"
+#include "tiny_run.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* 60 steps. */
+#define BASE "train.epochs=12 train.threads=1 model.name=mlp model.hidden=64 early_stop.restore_best=false "
+static char healthy[PATH_BYTES], decayed[PATH_BYTES], dark[PATH_BYTES];
+
+static int set_up(void **state)
+{
+    struct train_result result;
+    if (tiny_set_up(state) != 0)
+        return -1;
+    tiny_train_ok(NULL, BASE "optim.lr=0.003", &result);
+    snprintf(healthy, sizeof healthy, "%s", result.path);
+    tiny_train_ok(NULL, BASE "optim.weight_decay=1", &result);
+    snprintf(decayed, sizeof decayed, "%s", result.path);
+    tiny_train_ok(NULL, BASE "data.shuffle=false train.batch_size=8", &result);
+    snprintf(dark, sizeof dark, "%s", result.path);
+    return 0;
+}
+
+/* A trial beside unchanged ones of loss 1, where guessing has 2.302585. */
+struct given {
+    const char *family;
+    enum cause cause;
+    double gain, error;
+};
+
+static void write_trials(const char *run, const struct given *given, int count, double by_heart, int batch, int steps)
+{
+    char path[PATH_BYTES];
+    assert_int_equal(path_join(path, run, "trials.json"), OK);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fprintf(file,
+            "{\"steps\": %d, \"experiment\": {\"batch\": %d, \"updates\": 400, \"spent\": 900.0, \"allowed\": 1000.0, "
+            "\"wanted\": 950.0, \"seconds\": 1.5, \"guess\": 2.302585, \"by_heart\": ",
+            steps, batch);
+    if (by_heart >= 0.0)
+        fprintf(file, "{\"images\": 80, \"updates\": 250, \"accuracy\": %f}", by_heart);
+    else
+        fputs("null", file);
+    fputs(", \"arms\": [", file);
+    for (int f = 0; f < 2; f++)
+        fprintf(
+            file,
+            "{\"name\": \"unchanged\", \"family\": \"%s\", \"cause\": \"healthy\", \"changes\": [], \"left_out\": 0, "
+            "\"pace\": 1, \"done\": true, \"loss\": 1.0, \"train_accuracy\": 0.5, \"gain\": null, \"error\": null}%s",
+            f ? "onward" : "anew", f && count == 0 ? "" : ",");
+    for (int i = 0; i < count; i++)
+        fprintf(file,
+                "{\"name\": \"trial %d\", \"family\": \"%s\", \"cause\": \"%s\", \"changes\": [\"optim.lr=0.5\"], "
+                "\"left_out\": 0, \"pace\": 1, \"done\": true, \"loss\": %f, \"train_accuracy\": 0.5, \"gain\": %f, "
+                "\"error\": %f}%s",
+                i, given[i].family, cause_table[given[i].cause].name, 1.0 - given[i].gain, given[i].gain,
+                given[i].error, i + 1 < count ? "," : "");
+    fputs("]}}\n", file);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void expect(const char *run, enum cause guess, enum cause cause, const char *proof)
+{
+    struct diagnosis diagnosis;
+    if (diagnose_run(&diagnosis, run) < 0 || diagnose_recall(&diagnosis, run) < 0)
+        fail_msg("%s", fail_text());
+    assert_string_equal(cause_table[diagnosis.first_guess].name, cause_table[guess].name);
+    assert_string_equal(cause_table[diagnosis.cause].name, cause_table[cause].name);
+    if (proof) {
+        assert_non_null(diagnosis.proof);
+        assert_string_equal(diagnosis.proof->name, proof);
+    } else {
+        assert_null(diagnosis.proof);
+    }
+    diagnosis_free(&diagnosis);
+}
+
+/* Every kind of trial can say what no rule saw, when it helps by 15 % and three standard errors. */
+static void test_each_trial_can_speak(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *family;
+        enum cause cause;
+    } kinds[] = {
+        {"anew", CAUSE_RATE_HIGH},     {"anew", CAUSE_PLAIN_SGD},      {"anew", CAUSE_ADAM},
+        {"anew", CAUSE_WEIGHT_DECAY},  {"anew", CAUSE_INITIALISATION}, {"anew", CAUSE_INPUT_SCALE},
+        {"anew", CAUSE_ORDER},         {"anew", CAUSE_NO_SIGNAL},      {"onward", CAUSE_LABELS},
+        {"onward", CAUSE_OVERFITTING}, {"onward", CAUSE_SCHEDULE},     {"onward", CAUSE_OUTLIERS},
+    };
+    for (int i = 0; i < COUNT_OF(kinds); i++) {
+        struct given given = {kinds[i].family, kinds[i].cause, 0.16, 0.05};
+        write_trials(healthy, &given, 1, 1.0, 16, 60);
+        expect(healthy, CAUSE_HEALTHY, kinds[i].cause, "trial 0");
+        given.gain = 0.14; /* too little */
+        write_trials(healthy, &given, 1, 1.0, 16, 60);
+        expect(healthy, CAUSE_HEALTHY, CAUSE_HEALTHY, NULL);
+        given = (struct given){kinds[i].family, kinds[i].cause, 0.16, 0.06}; /* may be chance */
+        write_trials(healthy, &given, 1, 1.0, 16, 60);
+        expect(healthy, CAUSE_HEALTHY, CAUSE_HEALTHY, NULL);
+    }
+}
+
+/* A higher rate must come a fifth further from guessing: 1.302585 * 1.2 = 1.563. A larger batch must lose nothing. */
+static void test_rate_and_batch(void **state)
+{
+    (void)state;
+    struct given given = {"anew", CAUSE_RATE_LOW, 0.27, 0.01};
+    write_trials(healthy, &given, 1, 1.0, 16, 60);
+    expect(healthy, CAUSE_HEALTHY, CAUSE_RATE_LOW, "trial 0");
+    given.gain = 0.25;
+    write_trials(healthy, &given, 1, 1.0, 16, 60);
+    expect(healthy, CAUSE_HEALTHY, CAUSE_HEALTHY, NULL);
+    given = (struct given){"anew", CAUSE_BATCH_SMALL, -0.02, 0.01};
+    write_trials(healthy, &given, 1, 1.0, 16, 60);
+    expect(healthy, CAUSE_HEALTHY, CAUSE_BATCH_SMALL, "trial 0");
+    write_trials(healthy, &given, 1, 1.0, 17, 60); /* of a batch that is none too small */
+    expect(healthy, CAUSE_HEALTHY, CAUSE_HEALTHY, NULL);
+    given.gain = -0.04;
+    write_trials(healthy, &given, 1, 1.0, 16, 60);
+    expect(healthy, CAUSE_HEALTHY, CAUSE_HEALTHY, NULL);
+}
+
+static void test_first_guess_is_overturned(void **state)
+{
+    (void)state;
+    struct given given[] = {{"anew", CAUSE_WEIGHT_DECAY, 0.05, 0.01}, {"anew", CAUSE_RATE_HIGH, 0.4, 0.01}};
+    write_trials(decayed, given, 2, 1.0, 16, 60);
+    expect(decayed, CAUSE_WEIGHT_DECAY, CAUSE_RATE_HIGH, "trial 1");
+    given[0].gain = 0.2; /* its own trial helps: it stays, whatever helps more */
+    write_trials(decayed, given, 2, 1.0, 16, 60);
+    expect(decayed, CAUSE_WEIGHT_DECAY, CAUSE_WEIGHT_DECAY, "trial 0");
+    given[0].gain = given[1].gain = 0.05; /* nothing helps: what the rules saw stays, without proof */
+    write_trials(decayed, given, 2, 1.0, 16, 60);
+    expect(decayed, CAUSE_WEIGHT_DECAY, CAUSE_WEIGHT_DECAY, NULL);
+    given[0].cause = CAUSE_ADAM; /* its own trial was not made */
+    given[0].gain = 0.5;
+    write_trials(decayed, given, 2, 1.0, 16, 60);
+    expect(decayed, CAUSE_WEIGHT_DECAY, CAUSE_WEIGHT_DECAY, NULL);
+    write_trials(dark, given, 2, 1.0, 8, 120); /* seen in the order of the labels itself */
+    expect(dark, CAUSE_ORDER, CAUSE_ORDER, NULL);
+}
+
+/* What is set unusually comes before what is tried always, and that before another optimizer. */
+static void test_best_explanation(void **state)
+{
+    (void)state;
+    struct given given[] = {{"anew", CAUSE_RATE_HIGH, 0.5, 0.01}, {"anew", CAUSE_ADAM, 0.36, 0.01}};
+    write_trials(healthy, given, 2, 1.0, 16, 60);
+    expect(healthy, CAUSE_HEALTHY, CAUSE_ADAM, "trial 1");
+    given[1].gain = 0.34; /* below 0.7 of the most */
+    write_trials(healthy, given, 2, 1.0, 16, 60);
+    expect(healthy, CAUSE_HEALTHY, CAUSE_RATE_HIGH, "trial 0");
+    given[1] = (struct given){"onward", CAUSE_OVERFITTING, 0.45, 0.01};
+    write_trials(healthy, given, 2, 1.0, 16, 60);
+    expect(healthy, CAUSE_HEALTHY, CAUSE_RATE_HIGH, "trial 0");
+}
+
+static void test_by_heart(void **state)
+{
+    (void)state;
+    struct given given = {"anew", CAUSE_RATE_LOW, 0.5, 0.01};
+    write_trials(healthy, NULL, 0, 0.94, 16, 60);
+    expect(healthy, CAUSE_HEALTHY, CAUSE_CAPACITY, NULL);
+    write_trials(healthy, NULL, 0, 0.96, 16, 60);
+    expect(healthy, CAUSE_HEALTHY, CAUSE_HEALTHY, NULL);
+    write_trials(healthy, NULL, 0, -1.0, 16, 60); /* not known */
+    expect(healthy, CAUSE_HEALTHY, CAUSE_HEALTHY, NULL);
+    write_trials(healthy, &given, 1, 0.5, 16, 60); /* a higher rate helps what is too small, too */
+    expect(healthy, CAUSE_HEALTHY, CAUSE_CAPACITY, NULL);
+    given.cause = CAUSE_RATE_HIGH;
+    write_trials(healthy, &given, 1, 0.5, 16, 60);
+    expect(healthy, CAUSE_HEALTHY, CAUSE_RATE_HIGH, "trial 0");
+}
+
+/* Experiments of a run that has gone on since say nothing of it; damaged ones are refused. */
+static void test_the_file(void **state)
+{
+    (void)state;
+    struct given given = {"anew", CAUSE_RATE_HIGH, 0.5, 0.01};
+    write_trials(healthy, &given, 1, 1.0, 16, 59);
+    expect(healthy, CAUSE_HEALTHY, CAUSE_HEALTHY, NULL);
+    write_trials(healthy, &given, 1, 1.0, 16, 60);
+    char *text = tiny_read_text(healthy, "trials.json"), path[PATH_BYTES];
+    struct experiment read = {0}, again = {0};
+    struct arena arena = {0};
+    int64_t steps;
+    assert_int_equal(experiment_parse(&read, "trials", text, strlen(text), &steps), OK);
+    assert_int_equal(steps, 60);
+    assert_int_equal(path_join(path, healthy, "trials.json"), OK);
+    assert_int_equal(experiment_write(&read, steps, path), OK);
+    assert_int_equal(experiment_read(&again, path, &steps), OK);
+    assert_string_equal(experiment_json(&read, &arena), experiment_json(&again, &arena));
+    static const struct {
+        const char *from, *to;
+    } damage[] = {{"\"anew\"", "\"never\""},         {"\"healthy\"", "\"unwell\""},
+                  {"\"pace\": 1", "\"pace\": 0"},    {"2.302585", "-2.302585"},
+                  {"\"batch\": 16", "\"batch\": 0"}, {"\"arms\": [", "\"arms\": 7, \"more\": ["},
+                  {"{\"steps\"", "[\"steps\""}};
+    for (int i = 0; i < COUNT_OF(damage); i++) {
+        const char *at = strstr(text, damage[i].from);
+        assert_non_null(at);
+        const char *damaged =
+            arena_format(&arena, "%.*s%s%s", (int)(at - text), text, damage[i].to, at + strlen(damage[i].from));
+        assert_int_equal(experiment_parse(&again, "trials", damaged, strlen(damaged), &steps), ERR_DATA);
+        assert_non_null(strstr(fail_text(), "trials: "));
+    }
+    memory_give(text);
+    arena_free(&arena);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_each_trial_can_speak),
+        cmocka_unit_test(test_rate_and_batch),
+        cmocka_unit_test(test_first_guess_is_overturned),
+        cmocka_unit_test(test_best_explanation),
+        cmocka_unit_test(test_by_heart),
+        cmocka_unit_test(test_the_file),
+    };
+    return cmocka_run_group_tests(tests, set_up, tiny_tear_down);
+}
