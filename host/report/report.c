@@ -73,6 +73,7 @@ static void put_run(FILE *page, const struct run_facts *facts)
     fputs("<main>\n", page);
     put_head(page, facts);
     page_verdict(page, facts);
+    page_trials(page, facts);
     page_tiles(page, facts);
     page_sentences(page, facts);
     put_charts(page, facts);

@@ -5,6 +5,7 @@
 #include "page.h"
 
 void page_verdict(FILE *page, const struct run_facts *facts);
+void page_trials(FILE *page, const struct run_facts *facts);
 void page_tiles(FILE *page, const struct run_facts *facts);
 void page_sentences(FILE *page, const struct run_facts *facts);
 void page_classes(FILE *page, const struct run_facts *facts);

@@ -6,16 +6,31 @@
 #include <math.h>
 #include <string.h>
 
-static void put_symptom(FILE *page, const struct symptom *symptom)
+/* Experiments may have overruled what the rules said first. */
+static void put_symptom(FILE *page, const struct symptom *symptom, enum cause cause)
 {
-    fprintf(page, "<dt>evidence</dt><dd class=\"say\">");
+    fprintf(page, "<dt>%s</dt><dd class=\"say\">", symptom->cause == cause ? "evidence" : "overruled");
+    if (symptom->cause != cause)
+        fprintf(page, "%s: ", cause_table[symptom->cause].title);
     page_text(page, symptom->evidence);
     fprintf(page, "</dd><dt>shows from</dt><dd>step %lld</dd>\n", (long long)symptom->step);
 }
 
+static void put_proof(FILE *page, const struct diagnosis *diagnosis)
+{
+    const struct arm *proof = diagnosis->proof;
+    const struct experiment *experiment = &diagnosis->experiment;
+    if (!proof)
+        return;
+    fputs("<dt>proof</dt><dd class=\"say\">", page);
+    page_format(page, "%s: the loss is %.4g instead of %.4g", proof->name, proof->result.loss,
+                experiment_unchanged(experiment, proof->family)->result.loss);
+    fputs("</dd>\n", page);
+}
+
 static void put_repair(FILE *page, const struct run_facts *facts)
 {
-    char repair[REPAIR_MAX][64];
+    char repair[REPAIR_MAX][REPAIR_TEXT];
     const int count = diagnosis_repair(&facts->diagnosis, &facts->config, repair);
     for (int i = 0; i < count; i++) {
         fputs(i ? "<br/><code>" : "<dt>change</dt><dd><code>", page);
@@ -32,7 +47,8 @@ static void put_cause(FILE *page, const struct run_facts *facts)
     fprintf(page, "<section class=\"card verdict\"><div><p class=\"kicker\">verdict &#183; %s</p><h2>%s</h2><dl>",
             cause->group, cause->title);
     if (diagnosis->count > 0)
-        put_symptom(page, &diagnosis->found[0]);
+        put_symptom(page, &diagnosis->found[0], diagnosis->cause);
+    put_proof(page, diagnosis);
     fprintf(page, "<dt>what to do</dt><dd class=\"say\">%s</dd>", cause->action);
     put_repair(page, facts);
     fputs("</dl></div>\n", page);
@@ -72,10 +88,13 @@ void page_verdict(FILE *page, const struct run_facts *facts)
         fprintf(
             page,
             "<section class=\"card verdict healthy\"><div><p class=\"kicker\">verdict</p><h2>%s</h2><p>%d rules were "
-            "asked about %lld steps and none found a fault. A rate that is a few times too high or too low leaves no "
-            "trace that a rule sees: <code>evenkeel doctor RUN --probe</code> finds it by experiment.</p></div>"
-            "</section>\n",
-            cause_table[CAUSE_HEALTHY].title, doctor_rule_count, (long long)facts->diagnosis.steps);
+            "asked about %lld steps and none found a fault. %s</p></div></section>\n",
+            cause_table[CAUSE_HEALTHY].title, doctor_rule_count, (long long)facts->diagnosis.steps,
+            facts->diagnosis.probed
+                ? "Experiments found none either: nothing that was changed made it better by as much as a fault would."
+                : "A rate that is a few times too high or too low leaves no trace that a rule sees: <code>evenkeel "
+                  "doctor "
+                  "RUN --probe</code> finds it by experiment.");
     } else {
         put_cause(page, facts);
         put_others(page, facts);
