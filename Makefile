@@ -239,7 +239,7 @@ bench-doctor: all ## plant faults, train, and score the doctor's verdicts (EVENK
 	@EVENKEEL='$(abspath $(PROGRAM))' python3 bench/faults/runs.py $(FAULTS) --part test --jobs $(JOBS)
 	@EVENKEEL='$(abspath $(PROGRAM))' python3 bench/faults/score.py $(FAULTS) --part test --json bench/results/doctor.json
 	@EVENKEEL='$(abspath $(PROGRAM))' python3 bench/faults/score.py $(FAULTS) --part test --budget 250% --every 4 --repair \
-	    --json bench/results/doctor_probes.json
+	    --json bench/results/doctor.json
 
 # It goes to other machines, so it asks for no more of their CPUs than AVX2.
 BUNDLE_ARCH ?= x86-64-v3

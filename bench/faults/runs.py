@@ -1,6 +1,6 @@
 """The planted-fault benchmark's runs: trains every row of the plan once and keeps what it left. Standard library only.
 
-  runs.py FOLDER [--part tune|test] [--jobs N] [--only WORD] [--list]
+  runs.py FOLDER [--part tune|test] [--jobs N] [--only WORD] [--every N] [--list]
 
 FOLDER keeps data, runs and the best learning rates; what is there is not made again. EVENKEEL names the program (default
 build/evenkeel), EVENKEEL_DATA real data; without it only generated tiles are used. Thresholds are chosen on `tune`, figures are
@@ -186,7 +186,16 @@ def groups(folder, part):
     return list(found.values())
 
 
-def run_part(folder, part, jobs, words):
+def thinned(rows, every):
+    """Every N-th of the healthy runs, the first among them, and all faults."""
+    healthy = 0
+    for row in rows:
+        healthy += row[0] == "healthy"
+        if row[0] != "healthy" or healthy % every == 1 % every:
+            yield row
+
+
+def run_part(folder, part, jobs, words, every):
     """Makes what is missing of a part, group by group, and returns all rows; after each group the list is written."""
     rows = []
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
@@ -196,7 +205,8 @@ def run_part(folder, part, jobs, words):
                 continue
             lr = best_rate(folder, Case(part, network, source, optimizer, 0))
             waiting = [(truth, pool.submit(train, folder, f"{part}-{group}-{name}", network, settings))
-                       for seed in seeds for truth, name, settings in plan(Case(part, network, source, optimizer, lr), seed)]
+                       for seed in seeds
+                       for truth, name, settings in thinned(plan(Case(part, network, source, optimizer, lr), seed), every)]
             for truth, done in waiting:
                 rows.append({"truth": truth, "group": group, **done.result()})
                 if "error" in rows[-1]:
@@ -213,12 +223,13 @@ def main():
     parser.add_argument("--part", choices=PARTS, default="tune")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--only", default="", help="groups whose name has this in it")
+    parser.add_argument("--every", type=int, default=1, help="of the healthy runs every N-th alone")
     parser.add_argument("--list", action="store_true")
     args = parser.parse_args()
     folder = os.path.abspath(args.folder)
     os.makedirs(os.path.join(folder, "data"), exist_ok=True)
     if not args.list:
-        run_part(folder, args.part, args.jobs, args.only)
+        run_part(folder, args.part, args.jobs, args.only, args.every)
         return
     for network, source, optimizer, seeds in groups(folder, args.part):
         for seed in seeds:

@@ -1,6 +1,6 @@
 """What the doctor says of the planted-fault benchmark's runs, against the truth. Standard library only.
 
-  score.py FOLDER [--part tune|test] [--budget SHARE] [--every N] [--repair] [--json FILE]
+  score.py FOLDER [--part tune|test] [--budget SHARE] [--every N] [--only WORD] [--repair] [--json FILE]
 
 Asks `evenkeel doctor` about the runs of runs.py that are there (with --budget also by experiment; every N-th of each class), and the rules
 of published tools. Only faults that did harm count: validation accuracy 2 points lower or training loss 15 % higher than the
@@ -21,13 +21,28 @@ import tools
 from runs import MARK, PARTS, PROGRAM
 
 
-def ask(path, budget, apply=None):
-    command = [PROGRAM, "doctor", path, "--json"] + (["--budget", budget] if budget else [])
-    command += ["--apply", apply] if apply else []
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def doctor(path, *options):
+    done = subprocess.run([PROGRAM, "doctor", path, "--json", *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     if not done.stdout.strip():
         raise SystemExit(f"{path}: {done.stderr.strip()}")
     return json.loads(done.stdout)
+
+
+def ask(path, budget):
+    """The doctor's answer; without a budget by its rules alone, whatever was found by experiment before. What this program has
+    answered to the same question is kept in the run."""
+    kept, built = os.path.join(path, "answer.json"), f"{os.path.getmtime(PROGRAM)} {budget}"
+    if os.path.exists(kept) and (not budget or os.path.exists(os.path.join(path, "trials.json"))):
+        with open(kept) as file:
+            answer = json.load(file)
+        if answer["built"] == built:
+            return answer
+    if os.path.exists(os.path.join(path, "trials.json")):
+        os.remove(os.path.join(path, "trials.json"))
+    answer = {"built": built, **doctor(path, *(["--budget", budget] if budget else []))}
+    with open(kept, "w") as file:
+        json.dump(answer, file)
+    return answer
 
 
 def rows_of(folder, part):
@@ -65,22 +80,33 @@ def log_of(path):
     return {"steps": steps, "classes": classes, **{key: tools.column(epochs, name) for key, name in names.items()}}
 
 
-def repair(folder, row, healthy, budget):
-    """Share of the lost accuracy that the patch brings back; None: there is none, or nothing was lost."""
+def repair(folder, row, healthy):
+    """Share of the lost accuracy that the patch brings back; 0: there is no patch; None: nothing was lost. The doctor takes up the
+    experiments that ask() had made."""
     path, patch = os.path.join(folder, "runs", row["name"]), os.path.join(folder, "patch.ini")
+    lost = statistics.mean(one["val_accuracy"] for one in healthy) - row["val_accuracy"]
+    if not lost >= 0.02:
+        return None
+    mended, mark = os.path.join(folder, "runs", "repaired-" + row["name"]), "repaired.json"
     if os.path.exists(patch):
         os.remove(patch)
-    ask(path, budget, patch)
-    lost = statistics.mean(one["val_accuracy"] for one in healthy) - row["val_accuracy"]
-    if not os.path.exists(patch) or not lost >= 0.02:
-        return None
-    name = "repaired-" + row["name"]
-    subprocess.run([PROGRAM, "train", patch, f"run.dir={folder}/runs", f"run.name={name}"], stdout=subprocess.DEVNULL,
-                   stderr=subprocess.DEVNULL)
-    mended = os.path.join(folder, "runs", name)
-    after = runs.outcome(mended)["val_accuracy"]
-    subprocess.run(["rm", "-rf", mended], check=True)
-    return (after - row["val_accuracy"]) / lost
+    doctor(path, "--apply", patch)
+    if not os.path.exists(patch):
+        return 0.0
+    with open(patch) as file:
+        text = file.read()
+    done = {}
+    if os.path.exists(os.path.join(path, mark)):
+        with open(os.path.join(path, mark)) as file:
+            done = json.load(file)
+    if done.get("patch") != text:
+        subprocess.run([PROGRAM, "train", patch, f"run.dir={folder}/runs", f"run.name={os.path.basename(mended)}"],
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        done = {"patch": text, "after": runs.outcome(mended)["val_accuracy"]}
+        subprocess.run(["rm", "-rf", mended], check=True)
+        with open(os.path.join(path, mark), "w") as file:
+            json.dump(done, file)
+    return (done["after"] - row["val_accuracy"]) / lost
 
 
 def chosen(rows, every):
@@ -92,25 +118,42 @@ def chosen(rows, every):
             yield row
 
 
+class Score:
+    """Figures over the rows asked about so far."""
+
+    def __init__(self):
+        self.confusion, self.alarms, self.totals = collections.Counter(), collections.Counter(), collections.Counter()
+        self.steps, self.wrong, self.repaired = [], [], {}
+        self.overturned, self.cost, self.seconds = [0, 0], [], []
+
+    def take(self, row, said, log):
+        faulty = row["truth"] != "healthy"
+        self.confusion[row["truth"], said["cause"]] += 1
+        self.totals[faulty] += 1
+        for name, rule in tools.TOOLS.items():
+            self.alarms[name, faulty] += rule(log)
+        if said["cause"] != row["truth"]:
+            self.wrong.append(f"{row['name']}: {said['cause']}")
+        elif faulty and said["found"]:
+            self.steps.append(said["found"][0]["step"])
+        if said["cause"] != said["first_guess"]:
+            self.overturned[said["cause"] == row["truth"]] += 1
+        if said.get("experiment"):
+            self.cost.append(said["experiment"]["spent"] / said["steps"])
+            self.seconds.append(said["experiment"]["seconds"])
+
+
 def judge(folder, rows, healthy_of, args):
     """Figures of the rows, and who was wrong."""
-    confusion, alarms, totals = collections.Counter(), collections.Counter(), collections.Counter()
-    steps, wrong, shares = [], [], []
+    score = Score()
     for row in chosen(rows, args.every):
-        path, faulty = os.path.join(folder, "runs", row["name"]), row["truth"] != "healthy"
-        said = ask(path, args.budget)
-        confusion[row["truth"], said["cause"]] += 1
-        totals[faulty] += 1
-        log = log_of(path)
-        for name, rule in tools.TOOLS.items():
-            alarms[name, faulty] += rule(log)
-        if said["cause"] != row["truth"]:
-            wrong.append(f"{row['name']}: {said['cause']}")
-        elif faulty and said["found"]:
-            steps.append(said["found"][0]["step"])
-        if args.repair and faulty:
-            shares.append(repair(folder, row, healthy_of[row["group"]], args.budget))
-    return confusion, alarms, totals, steps, wrong, [share for share in shares if share is not None]
+        path = os.path.join(folder, "runs", row["name"])
+        score.take(row, ask(path, args.budget), log_of(path))
+        if args.repair and row["truth"] != "healthy":
+            share = repair(folder, row, healthy_of[row["group"]])
+            if share is not None:
+                score.repaired[row["name"]] = share
+    return score
 
 
 def write_confusion(path, confusion):
@@ -126,6 +169,7 @@ def main():
     parser.add_argument("--part", choices=PARTS, default="test")
     parser.add_argument("--budget", default="")
     parser.add_argument("--every", type=int, default=1)
+    parser.add_argument("--only", default="", help="runs whose name has this in it")
     parser.add_argument("--repair", action="store_true")
     parser.add_argument("--json", default="")
     args = parser.parse_args()
@@ -134,33 +178,66 @@ def main():
     for row in rows:
         if "-healthy-x1-0-" in row["name"]:
             healthy_of[row["group"]].append(row)
-    kept = [row for row in rows if healthy_of[row["group"]] and
+    kept = [row for row in rows if args.only in row["name"] and healthy_of[row["group"]] and
             (row["truth"] == "healthy" or harmful(row, healthy_of[row["group"]]))]
-    confusion, alarms, totals, steps, wrong, shares = judge(folder, kept, healthy_of, args)
-    write_confusion(os.path.join(folder, args.part + "-confusion.csv"), confusion)
+    score = judge(folder, kept, healthy_of, args)
+    write_confusion(os.path.join(folder, args.part + "-confusion.csv"), score.confusion)
     with open(os.path.join(folder, args.part + "-confusion.svg"), "w") as file:
-        file.write(picture.draw((truth, said, n) for (truth, said), n in confusion.items()))
-    named = sum(n for (truth, said), n in confusion.items() if truth == said != "healthy")
-    seen = sum(n for (truth, said), n in confusion.items() if truth != "healthy" != said)
-    false = sum(n for (truth, said), n in confusion.items() if truth == "healthy" != said)
-    figures = {"part": args.part, "budget": args.budget, "every": args.every, "runs": collections.Counter(row["group"] for row in kept),
-               "faulty": totals[True], "noticed": seen, "named": named, "healthy": totals[False], "false_alarms": false,
-               "harmless": len(rows) - len(kept), "median_step": statistics.median(steps) if steps else None,
-               "confusion": [[truth, said, n] for (truth, said), n in sorted(confusion.items())], "wrong": wrong,
-               "tools": {name: {"faulty": alarms[name, True], "healthy": alarms[name, False]} for name in tools.TOOLS}}
+        file.write(picture.draw((truth, said, n) for (truth, said), n in score.confusion.items()))
+    asked = {row["name"]: row for row in chosen(kept, args.every)}
+    figures = figures_of(score, args, len(rows) - len(kept), collections.Counter(row["group"] for row in asked.values()))
+    show(figures)
+    if args.json:
+        merge(args.json, f"{args.part}, {'experiments' if args.budget else 'rules'}", figures)
+
+
+def figures_of(score, args, harmless, groups):
+    named = sum(n for (truth, said), n in score.confusion.items() if truth == said != "healthy")
+    seen = sum(n for (truth, said), n in score.confusion.items() if truth != "healthy" != said)
+    false = sum(n for (truth, said), n in score.confusion.items() if truth == "healthy" != said)
+    shares = list(score.repaired.values())
+    figures = {"budget": args.budget, "every": args.every, "runs": groups, "faulty": score.totals[True], "noticed": seen,
+               "named": named, "healthy": score.totals[False], "false_alarms": false, "harmless": harmless,
+               "median_step": statistics.median(score.steps) if score.steps else None,
+               "confusion": [[truth, said, n] for (truth, said), n in sorted(score.confusion.items())], "wrong": score.wrong,
+               "tools": {name: {"faulty": score.alarms[name, True], "healthy": score.alarms[name, False]} for name in tools.TOOLS}}
+    if score.cost:
+        figures["experiments"] = {"share_of_updates": round(statistics.mean(score.cost), 3),
+                                  "seconds": round(statistics.mean(score.seconds), 2),
+                                  "overturned_rightly": score.overturned[True], "overturned_wrongly": score.overturned[False]}
     if shares:
-        figures["repaired"] = {"runs": len(shares), "of_80_percent": sum(share >= 0.8 for share in shares)}
-    print("\n".join(wrong))
-    print(f"harmful faults {totals[True]}: {seen} noticed, {named} named; {figures['harmless']} runs did no harm and are left out")
-    print(f"healthy runs {totals[False]}: {false} false alarms; first shown at step {figures['median_step']} (median of those named)")
+        figures["repaired"] = {"runs": len(shares), "by_80_percent": sum(share >= 0.8 for share in shares),
+                               "mean_share": round(statistics.mean(min(max(share, -1), 1) for share in shares), 3),
+                               "less": {name: round(share, 2) for name, share in score.repaired.items() if share < 0.8}}
+    return figures
+
+
+def show(figures):
+    print("\n".join(figures["wrong"]))
+    print(f"harmful faults {figures['faulty']}: {figures['noticed']} noticed, {figures['named']} named; {figures['harmless']} runs "
+          "did no harm and are left out")
+    print(f"healthy runs {figures['healthy']}: {figures['false_alarms']} false alarms; first shown at step {figures['median_step']} "
+          "(median of those named)")
     for name, one in figures["tools"].items():
         print(f"{name}: alarm on {one['faulty']} of the faulty, {one['healthy']} of the healthy")
-    if shares:
-        print(f"repaired: 80 % of the loss in accuracy came back in {figures['repaired']['of_80_percent']} of {len(shares)}")
-    if args.json:
-        with open(args.json, "w") as file:
-            json.dump(figures, file, indent=1)
-            file.write("\n")
+    if "experiments" in figures:
+        print("experiments: {share_of_updates} of the run's updates, {seconds} s on average; first guess overturned rightly "
+              "{overturned_rightly} times, wrongly {overturned_wrongly}".format(**figures["experiments"]))
+    if "repaired" in figures:
+        print("repaired: 80 % of the lost accuracy came back in {by_80_percent} of {runs}, {mean_share} on average; less: "
+              "{less}".format(**figures["repaired"]))
+
+
+def merge(path, key, figures):
+    """Rules and experiments of a part stand in one file."""
+    known = {}
+    if os.path.exists(path):
+        with open(path) as file:
+            known = json.load(file)
+    known[key] = figures
+    with open(path, "w") as file:
+        json.dump(known, file, indent=1)
+        file.write("\n")
 
 
 if __name__ == "__main__":
