@@ -70,7 +70,8 @@ static void list_anew(struct experiment *experiment, const struct experiment_req
                       const struct config *config)
 {
     arms_add_rate(experiment, CAUSE_RATE_HIGH, 1, config->optim.lr);
-    arms_add_rate(experiment, CAUSE_RATE_LOW, 1, config->optim.lr);
+    if (config->optim.lr < 100.0)
+        arms_add_rate(experiment, CAUSE_RATE_LOW, 1, config->optim.lr);
     struct arm *batch = add(experiment, ARM_ANEW, CAUSE_BATCH_SMALL, "batch x 4");
     batch->pace = 4;
     change(batch, "train.accumulate=%d", batch->pace * config->train.accumulate);

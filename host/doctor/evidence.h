@@ -12,8 +12,8 @@ struct evidence_files {
 
 /* What layers.csv says, where there is one. */
 int evidence_layers(struct layer_evidence *layers, const char *run);
-/* Reads steps.csv, results.csv, layers.csv and the data event of log.jsonl, also of a run that is going on. config: the run's, kept
- * by the caller. ERR_NO_INPUT, ERR_DATA. evidence_close accepts a zeroed struct. */
+/* Reads steps.csv, results.csv, layers.csv and the data event of log.jsonl, also of a run that is going on. config: the
+ * run's, kept by the caller. ERR_NO_INPUT, ERR_DATA. evidence_close accepts a zeroed struct. */
 int evidence_open(struct evidence_files *files, const char *run, const struct config *config);
 /* Reads what steps.csv and results.csv have got since evidence_open; what the run said of its data stays. */
 int evidence_follow(struct evidence_files *files, const char *run);

@@ -69,12 +69,13 @@ static int compare_arm(struct experiment *experiment, struct arm *arm, struct se
  * the rules suspect the rate, some steps further in any case: one may be too short to show. */
 static int climb(struct experiment *experiment, const struct arm *from, struct setting *setting)
 {
-    enum { SUSPECTED_RUNGS = 3 };
+    enum { SUSPECTED_RUNGS = 3, RATE_MOST = 1000 }; /* as the config has it */
     const double lr = setting->request->branch->config->optim.lr;
     const bool suspected = arms_suspected(setting->request, from->cause);
     for (int rung = 2; experiment->arm_count < ARMS_MAX; rung++) {
-        const bool anyway = suspected && rung <= SUSPECTED_RUNGS, lost = arms_lost(experiment, from->result.loss);
-        if (!anyway && !lost && !from->helps)
+        const bool anyway = suspected && rung <= SUSPECTED_RUNGS;
+        const bool lost = from->cause == CAUSE_RATE_HIGH && arms_lost(experiment, from->result.loss);
+        if ((!anyway && !lost && !from->helps) || lr * pow(4.0, rung) > RATE_MOST)
             return OK;
         struct arm *next = arms_add_rate(experiment, from->cause, rung, lr);
         TRY(compare_arm(experiment, next, setting));

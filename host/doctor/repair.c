@@ -114,7 +114,7 @@ int diagnosis_leave_out(struct diagnosis *diagnosis, const char *run)
     if (status == OK)
         status = train_load_config(&config, run, NULL, 0);
     if (status == OK)
-        status = session_open_data(&session, &config);
+        status = session_open_data(&session, &config, stderr);
     if (status == OK && find_left_out(&suspects, diagnosis->cause, &session, run) < 0)
         log_warn("no images are listed: %s", fail_text());
     if (status == OK && suspects.count > 0) {

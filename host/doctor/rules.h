@@ -6,8 +6,8 @@
 /* Means of [from, to) of a column, what is not known left out; NaN where nothing is known. */
 double column_mean(const double *column, int64_t from, int64_t to);
 double column_median(const double *column, int64_t from, int64_t to);
-/* Standard error of the mean loss of the steps [from, to): sampling noise alone. One batch of a few images does not know
- * its own variance; several do. NaN where one is not known. */
+/* Standard error of the mean loss of the steps [from, to): sampling noise alone. One batch of a few images does not
+ * know its own variance; several do. NaN where one is not known. */
 double loss_noise(const struct evidence *evidence, int64_t from, int64_t to);
 /* Length of an update relative to the weights'. */
 double step_size(const struct evidence *evidence, int64_t step);
