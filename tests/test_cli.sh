@@ -141,10 +141,10 @@ call doctor "$whole"
 ok "doctor of the printed run" all 'prints "^verdict"' 'prints "^action"' 'silent err'
 call doctor "$whole" --json --probe
 ok "doctor --json" all 'prints "\"cause\":"' 'prints "\"experiment\":"'
-call train tiny.ini weight_decay=3 hidden=64 epochs=30 run.name=decayed
+call train tiny.ini weight_decay=1 lr=0.001 hidden=64 epochs=24 run.name=decayed
 decayed=$(cat out)
 call doctor "$decayed"
-ok "doctor of a run with a fault" all 'exited 1' 'prints "^verdict    weight decay is stronger"' 'prints "^change     optim.weight_decay=0.03"'
+ok "doctor of a run with a fault" all 'exited 1' 'prints "^verdict    weight decay is stronger"' 'prints "^change     optim.weight_decay=0.01"'
 call doctor "$decayed" --probe --budget 600% --apply mended.ini
 ok "doctor --probe proves it and --apply mends it" all 'exited 1' 'prints "no weight decay .*proves it"' \
     'grep -q "^# proof: no weight decay lowered the loss by" mended.ini' 'grep -q "^weight_decay = 0$" mended.ini'
@@ -155,7 +155,7 @@ ok "report shows the experiments" all 'exited 0' 'grep -q "What changing one thi
     'grep -q "no weight decay" "$decayed/report.html"'
 call train mended.ini
 ok "the mended config trains" all 'exited 0' 'prints "repaired"'
-call train tiny.ini lr=0.003 hidden=64 epochs=30 run.name=well
+call train tiny.ini lr=0.003 epochs=12 run.name=well
 well=$(cat out)
 call doctor "$well" --apply none.ini
 ok "doctor of a healthy run" all 'exited 0' 'prints "^verdict    nothing is wrong"' '[ ! -e none.ini ]'

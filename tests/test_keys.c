@@ -102,6 +102,7 @@ static const struct row rows[] = {
     {"data.train", STEPS, "@/others", other_weights, "@/tiles"},
     {"data.val", STEPS, "@/others", other_weights, NULL},
     {"data.val_fraction", STEPS, "0.5", other_weights, "0.25"},
+    {"data.leave_out", STEPS, "@/list.csv", other_weights, NULL},
     {"data.resize", STEPS, "12", other_weights, NULL},
     {"data.shuffle", STEPS, "false", other_weights, NULL},
     {.key = "data.memory"},       /* the same bits: test_stream */
@@ -293,6 +294,10 @@ static int set_up(void **state)
     char path[PATH_BYTES + 16];
     const struct tiles_options options = {.per_class = 12, .size = 16, .seed = 4};
     if (tiny_set_up(state) < 0)
+        return -1;
+    snprintf(path, sizeof path, "%s/list.csv", tiny_folder);
+    static const char list[] = "sample\n0\n1\n2\n3\n4\n5\n6\n7\n8\n9\n";
+    if (file_write(path, list, sizeof list - 1) < 0)
         return -1;
     snprintf(path, sizeof path, "%s/others", tiny_folder);
     return tiles_write(path, &options);
