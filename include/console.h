@@ -40,6 +40,10 @@ void console_show(struct console *console, int64_t epoch, int64_t step_in_epoch,
 void console_evaluation(struct console *console, bool begins, int64_t epoch);
 /* Images per second of this process in the epoch under way. */
 double console_rate(const struct console *console, int64_t step_in_epoch);
+/* A row of the table of epochs, in at most so many columns: cells that tell least are left out. texts: of each cell,
+ * [CONSOLE_CELLS]; NULL: their titles. Returns its columns. */
+enum { CONSOLE_CELLS = 8 };
+int console_row(const char *const *texts, int columns, char *row, size_t bytes);
 void console_epoch(struct console *console, const struct epoch_record *record);
 
 enum console_end { END_EPOCHS, END_EARLY, END_MAX_STEPS, END_SIGNAL };

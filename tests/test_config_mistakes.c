@@ -81,6 +81,11 @@ static const struct mistake {
     {"[augment]\nstd = [0]\n", 0, "x.ini:2: error: augment.std: '0' is out of range"},
     {"[augment]\nmean = [a]\n", 0, "x.ini:2: error: augment.mean: 'a' is not a number"},
     {"[augment]\nmean = [,]\n", 0, "x.ini:2: error: augment.mean: '' is not a number"},
+    {"[train]\ndevice = \"gpu\"\n", 0,
+     "x.ini:2: error: train.device: 'gpu' is not a device; expected auto, cpu, cuda or cuda:N; did you mean cuda?"},
+    {"[train]\ndevice = \"cpu:1\"\n", 0, "x.ini:2: error: train.device: 'cpu:1' is not a device"},
+    {"[train]\ndevice = \"cuda:-1\"\n", 0, "x.ini:2: error: train.device: 'cuda:-1' is not a device"},
+    {"[train]\ndevice = \"cud\"\n", 0, "x.ini:2: error: train.device: 'cud' is not a device"},
     {"[run]\nname = \"a/b\"\n", 0, "x.ini:2: error: run.name: 'a/b' cannot name a folder"},
     {"[run]\nname = \"\\u001b[31m\"\n[train]\nep\x1bochs = 1\n", 0, "x.ini:4: error: 'ep?ochs': not a key's name"},
     /* overrides */

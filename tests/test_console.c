@@ -54,9 +54,36 @@ static void test_a_mean_on_its_way(void **state)
     console.view.direction = 0;
 }
 
+static void test_row_fits(void **state)
+{
+    (void)state;
+    const char *const texts[CONSOLE_CELLS] = {"12/300", "2.3026", "10.00",  "2.3019",
+                                              "11.25",  "0.001",  "12.3 k", "1:06:40"};
+    static const struct {
+        int columns, width;
+        const char *titles;
+    } cases[] = {
+        {INT_MAX, 74, "  epoch  train loss   acc %  val loss   acc %        lr  images/s     time"},
+        {74, 74, "  epoch  train loss   acc %  val loss   acc %        lr  images/s     time"},
+        {73, 64, "  epoch  train loss   acc %  val loss   acc %  images/s     time"},
+        {60, 54, "  epoch  train loss   acc %  val loss   acc %     time"},
+        {50, 46, "  epoch  train loss  val loss   acc %     time"},
+        {20, 46, "  epoch  train loss  val loss   acc %     time"},
+    };
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        char row[256];
+        assert_int_equal(console_row(NULL, cases[i].columns, row, sizeof row), cases[i].width);
+        assert_string_equal(row, cases[i].titles);
+        assert_int_equal(console_row(texts, cases[i].columns, row, sizeof row), cases[i].width);
+        assert_int_equal(text_columns(row), cases[i].width);
+        assert_non_null(strstr(row, "2.3019   11.25"));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_row_fits),
         cmocka_unit_test(test_what_is_left_out_first),
         cmocka_unit_test(test_a_mean_on_its_way),
     };

@@ -117,6 +117,9 @@ static void test_single_mistakes(void **state)
         {"[train]\nbatch_size = 5\n[model]\nname = \"custom\"\n[[layer]]\ntype = \"relu\"\n",
          "x.ini:8: error: the last layer gives 1x16x16x3, but the data has 2 classes"},
         {"[train]\nbatch_size = 5\n[model]\nname = \"custom\"\n[[layer]]\ntype = \"linear\"\n", NULL},
+        {"[train]\nbatch_size = 1\n[model]\nname = \"small_cnn\"\n", NULL},
+        {"[train]\nbatch_size = 1\n[model]\nname = \"resnet18\"\nstem = \"imagenet\"\n",
+         "x.ini:5: error: train.batch_size: layer3.0.bn1 normalises over one value per channel"},
     };
     make_pictures(false);
     for (int i = 0; i < COUNT_OF(cases); i++) {

@@ -1,9 +1,11 @@
 /* check: keys that are right alone and wrong together. One row per contradiction; a rule is left out where one of its
  * keys was refused already. Must not know how keys are read. */
 #include "schema.h"
+#include "text.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 static bool loss_maximized(enum monitor_kind monitor, enum monitor_mode mode)
 {
@@ -215,6 +217,25 @@ static void check_name(struct loader *loader)
             "run.name: '%s' cannot name a folder in run.dir; expected a name without / that begins with no dot", name);
 }
 
+/* "auto", "cpu", "cuda", "cuda:1". Whether there is such a device is known where one is opened. */
+static void check_device(struct loader *loader)
+{
+    const int key = schema_find_full("train.device");
+    const char *name = loader->config->train.device, *colon = strchr(name, ':');
+    static const char *const words[] = {"auto", "cpu", "cuda"};
+    const size_t length = colon ? (size_t)(colon - name) : strlen(name);
+    int64_t number = 0;
+    bool known = !colon || (length == 4 && strncmp(name, "cuda", 4) == 0 && text_to_int64(colon + 1, &number) &&
+                            number >= 0 && number <= 1023);
+    int i = 0;
+    while (known && i < COUNT_OF(words) && (strlen(words[i]) != length || strncmp(words[i], name, length) != 0))
+        i++;
+    if (!known || i == COUNT_OF(words))
+        mistakes_add(&loader->mistakes, loader->origin[key],
+                     "train.device: '%s' is not a device; expected auto, cpu, cuda or cuda:N%s", name,
+                     strcasecmp(name, "gpu") == 0 || strcasecmp(name, "cuda") == 0 ? "; did you mean cuda?" : "");
+}
+
 void check_all(struct loader *loader)
 {
     fill_in(loader);
@@ -222,4 +243,5 @@ void check_all(struct loader *loader)
         check_rule(loader, &rules[i]);
     check_layers(loader);
     check_name(loader);
+    check_device(loader);
 }

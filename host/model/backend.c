@@ -3,9 +3,9 @@
 
 #include "log.h"
 #include "machine.h"
-#include "text.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #ifdef WITH_CUDA
@@ -20,29 +20,19 @@ const struct backend *const backend_list[] = {
     NULL,
 };
 
-/* "cuda:1" -> name "cuda", index 1. */
-static int split_name(const char *text, char name[static 32], int *index)
+/* "cuda:1" -> name "cuda", index 1. The config has been checked for what can be a name. */
+static void split_name(const char *text, char name[static 32], int *index)
 {
-    const char *colon = strchr(text, ':');
-    const size_t length = colon ? (size_t)(colon - text) : strlen(text);
-    int64_t number = 0;
-    if (length >= 32 || (colon && (!text_to_int64(colon + 1, &number) || number < 0 || number > 1023)))
-        return FAIL(ERR_CONFIG, "train.device = %s is not a device; expected auto, cpu, cuda or cuda:N", text);
-    memcpy(name, text, length);
-    name[length] = '\0';
-    *index = (int)number;
-    return OK;
+    snprintf(name, 32, "%.*s", (int)strcspn(text, ":"), text);
+    *index = strchr(text, ':') ? atoi(strchr(text, ':') + 1) : 0;
 }
 
 int backend_open(const char *device_name, int threads, const struct backend **backend, struct device **device)
 {
     char name[32];
     int index = 0;
-    TRY(split_name(device_name, name, &index));
+    split_name(device_name, name, &index);
     const bool any = strcmp(name, "auto") == 0;
-    if (!any && strcmp(name, "cpu") != 0 && strcmp(name, "cuda") != 0)
-        return FAIL(ERR_CONFIG, "train.device = %s: unknown device;%s expected auto, cpu, cuda or cuda:N", device_name,
-                    strcasecmp(name, "gpu") == 0 || strcasecmp(name, "cuda") == 0 ? " did you mean cuda?" : "");
     int status = ERR_DEVICE;
     for (int i = 0; backend_list[i]; i++) {
         if (!any && strcmp(backend_list[i]->name, name) != 0)

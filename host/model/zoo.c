@@ -139,6 +139,22 @@ static const struct {
     [MODEL_RESNET50] = {"resnet50", build_resnet50},    [MODEL_CUSTOM] = {"custom", NULL},
 };
 
+/* One value has no variance. */
+static void judge_norms(const struct graph *graph, const struct config *config, struct mistakes *mistakes)
+{
+    for (int i = 0; i < graph->node_count && config->train.batch_size == 1; i++) {
+        const struct node *node = &graph->nodes[i];
+        const struct shape in = graph->values[node->in[0]].shape;
+        if (node->op != OP_NORM || in.h * in.w > 1)
+            continue;
+        mistakes_add_key(mistakes, config, "train.batch_size",
+                         "%s normalises over one value per channel, a batch of 1 image of 1x1 pixels, which has no "
+                         "variance; use 2 or more, or larger images",
+                         node->name);
+        return;
+    }
+}
+
 static void build(struct graph *graph, const struct config *config, struct shape image, int class_count,
                   struct mistakes *mistakes)
 {
@@ -153,6 +169,7 @@ static void build(struct graph *graph, const struct config *config, struct shape
         mistakes_add_key(mistakes, config, "model.name",
                          "%s does not fit images of %dx%d: %s; use larger images or another model", name, image.h,
                          image.w, fail_text());
+    judge_norms(graph, config, mistakes);
 }
 
 int model_build(struct graph *graph, const struct config *config, struct shape image, int class_count)

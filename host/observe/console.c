@@ -4,9 +4,11 @@
 #include "log.h"
 #include "text.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <limits.h>
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -293,29 +295,92 @@ static void print_percent(char text[static 24], double share)
         text_copy(text, 24, "-");
 }
 
+/* Of a row of the table. What tells least goes first where there is no room. */
+enum { CELL_RATE, CELL_SPEED, CELL_TRAINED, CELL_ALWAYS };
+static const struct {
+    const char *title;
+    int width, rank;
+} cells[] = {
+    {"epoch", 7, CELL_ALWAYS},    {"train loss", 10, CELL_ALWAYS}, {"acc %", 6, CELL_TRAINED},
+    {"val loss", 8, CELL_ALWAYS}, {"acc %", 6, CELL_ALWAYS},       {"lr", 8, CELL_RATE},
+    {"images/s", 8, CELL_SPEED},  {"time", 7, CELL_ALWAYS},
+};
+
+int console_row(const char *const *texts, int columns, char *row, size_t bytes)
+{
+    static_assert(COUNT_OF(cells) == CONSOLE_CELLS, "the table");
+    int width = -2, rank = -1;
+    for (int i = 0; i < CONSOLE_CELLS; i++)
+        width += cells[i].width + 2;
+    for (; width > columns && rank + 1 < CELL_ALWAYS; rank++)
+        for (int i = 0; i < CONSOLE_CELLS; i++)
+            width -= cells[i].rank == rank + 1 ? cells[i].width + 2 : 0;
+    size_t used = 0;
+    row[0] = 0;
+    for (int i = 0; i < CONSOLE_CELLS && used < bytes; i++)
+        if (cells[i].rank > rank)
+            used += (size_t)snprintf(row + used, bytes - used, "%s%*s", used ? "  " : "", cells[i].width,
+                                     texts ? texts[i] : cells[i].title);
+    return width;
+}
+
+/* A row, what is to be said of its epoch behind it, or below where that has no room. */
+static void print_row(const char *const *texts, const char *const *notes, int count)
+{
+    const int columns = log_is_terminal() ? log_width() : INT_MAX;
+    char row[256], text[256];
+    int width = console_row(texts, columns, row, sizeof row);
+    size_t used = 0;
+    text[0] = 0;
+    for (int i = 0; i < count; i++) {
+        const bool best = strcmp(notes[i], "best") == 0;
+        width += 2 + text_columns(notes[i]);
+        if (width > columns) {
+            log_info("%s%s", row, text);
+            snprintf(row, sizeof row, "%*s", cells[0].width, "");
+            used = 0;
+            text[0] = 0;
+            width = cells[0].width + 2 + text_columns(notes[i]);
+        }
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s  %s%s", best ? log_style(LOG_GREEN) : "",
+                                 notes[i], best ? log_style(LOG_PLAIN) : "");
+    }
+    log_info("%s%s", row, text);
+}
+
 void console_epoch(struct console *console, const struct epoch_record *record)
 {
-    if (!console->table_begun)
-        log_info("\n%s%7s  %10s  %6s  %8s  %6s  %8s  %8s  %7s%s", log_style(LOG_DIM), "epoch", "train loss", "acc %",
-                 "val loss", "acc %", "lr", "images/s", "time", log_style(LOG_PLAIN));
-    console->table_begun = true;
-    console->last = *record;
-    char epoch[48], rate[24], seconds[24], refused[48] = "", waited[48] = "", loss[2][24], percent[2][24];
+    char epoch[48], rate[24], speed[24], seconds[24], refused[48], waited[48], loss[2][24], percent[2][24];
     snprintf(epoch, sizeof epoch, "%lld/%lld", (long long)record->epoch + 1, (long long)console->epochs);
+    snprintf(rate, sizeof rate, "%.3g", record->lr);
     print_loss(loss[0], record->train_loss, record->train_accuracy);
     print_loss(loss[1], record->val_loss, record->val_accuracy);
     print_percent(percent[0], record->train_accuracy);
     print_percent(percent[1], record->val_accuracy);
-    text_count(rate, record->images_per_second);
+    text_count(speed, record->images_per_second);
     text_duration(seconds, record->seconds);
+    snprintf(refused, sizeof refused, "%lld step%s refused", (long long)record->bad_steps,
+             record->bad_steps == 1 ? "" : "s");
+    snprintf(waited, sizeof waited, "%.1f s spent waiting for images", record->data_wait);
+    const char *const texts[CONSOLE_CELLS] = {epoch, loss[0], percent[0], loss[1], percent[1], rate, speed, seconds};
+    const char *notes[4];
+    int count = 0;
+    if (record->best)
+        notes[count++] = "best";
+    if (record->plateau_cut)
+        notes[count++] = "lr lowered";
     if (record->bad_steps)
-        snprintf(refused, sizeof refused, "  %lld step%s refused", (long long)record->bad_steps,
-                 record->bad_steps == 1 ? "" : "s");
+        notes[count++] = refused;
     if (record->data_wait >= WAIT_SHOWN)
-        snprintf(waited, sizeof waited, "  %.1f s spent waiting for images", record->data_wait);
-    log_info("%7s  %10s  %6s  %8s  %6s  %8.3g  %8s  %7s%s%s%s%s%s%s", epoch, loss[0], percent[0], loss[1], percent[1],
-             record->lr, rate, seconds, record->best ? log_style(LOG_GREEN) : "", record->best ? "  best" : "",
-             record->best ? log_style(LOG_PLAIN) : "", record->plateau_cut ? "  lr lowered" : "", refused, waited);
+        notes[count++] = waited;
+    if (!console->table_begun) {
+        char titles[256];
+        console_row(NULL, log_is_terminal() ? log_width() : INT_MAX, titles, sizeof titles);
+        log_info("\n%s%s%s", log_style(LOG_DIM), titles, log_style(LOG_PLAIN));
+    }
+    console->table_begun = true;
+    console->last = *record;
+    print_row(texts, notes, count);
     console->shown = clock_seconds();
 }
 
@@ -329,6 +394,17 @@ static void stability_lines(const struct stability *stability)
         line(i == 0 ? "loss" : "", "%s", texts[i]);
 }
 
+/* One that can be copied: never wrapped into lines of its own. */
+__attribute__((format(printf, 2, 3))) static void command(const char *label, const char *format, ...)
+{
+    char text[3 * PATH_BYTES];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    log_info("%s%-*s%s %s", log_style(LOG_DIM), LABEL_COLUMNS, label, log_style(LOG_PLAIN), text);
+}
+
 static void next_lines(const struct config *config, const struct train_state *state, const char *run,
                        enum console_end end)
 {
@@ -337,18 +413,18 @@ static void next_lines(const struct config *config, const struct train_state *st
     text_shell(program, sizeof program, program_invocation_name);
     text_shell(folder, sizeof folder, run);
     if (end == END_SIGNAL) {
-        line("next", "%s train --resume %s", program, folder);
+        command("next", "%s train --resume %s", program, folder);
         return;
     }
     bool validated = !isnan(state->best_accuracy) || state->best_epoch < 0;
-    line("next", "%s doctor %s --probe", program, folder);
-    line("", "%s report %s", program, folder);
-    line("", "%s eval %s%s", program, folder, validated ? "" : " --data FOLDER");
-    line("", "%s predict %s IMAGE.png", program, folder);
+    command("next", "%s doctor %s --probe", program, folder);
+    command("", "%s report %s", program, folder);
+    command("", "%s eval %s%s", program, folder, validated ? "" : " --data FOLDER");
+    command("", "%s predict %s IMAGE.png", program, folder);
     if (end == END_EPOCHS)
-        line("", "%s train --resume %s train.epochs=%d", program, folder, 2 * config->train.epochs);
+        command("", "%s train --resume %s train.epochs=%d", program, folder, 2 * config->train.epochs);
     else if (end == END_MAX_STEPS)
-        line("", "%s train --resume %s train.max_steps=0", program, folder);
+        command("", "%s train --resume %s train.max_steps=0", program, folder);
 }
 
 void console_result(const struct console *console, const struct config *config, const struct train_state *state,
