@@ -68,7 +68,7 @@ static void store_block(const struct pass_run *run, const struct unit *unit, int
 
 /* One block of columns of one grid row; `right` are the block's. */
 static void run_row(const struct pass_run *run, const struct unit *unit, int row, int block, const char *right,
-                    const float *bias, struct ahead *ahead)
+                    const float *bias)
 {
     const struct direct_pass *pass = run->pass;
     const struct window *window = &pass->window;
@@ -95,7 +95,6 @@ static void run_row(const struct pass_run *run, const struct unit *unit, int row
         product.left = left + first * unit->entry_bytes;
         product.rows = ceil_div(count, TILE);
         run->kernel->multiply(&product);
-        ahead_fetch(ahead);
         store_block(run, unit, grid_row, first, count, block, bias, sums);
     }
 }
@@ -148,17 +147,7 @@ size_t direct_thread_bytes(const struct direct_pass *pass)
     return pass->panel_bytes + (size_t)most_together(pass) * pass->unit_bytes;
 }
 
-/* Fetches what the task after this one, or after those that other threads are at, will pack. */
-static void look_ahead(const struct pass_run *run, int next, int blocks, struct ahead *ahead)
-{
-    const struct window *window = &run->pass->window;
-    const int first = next / run->parts * run->together, left = window->unit_count - first;
-    const int count = left < run->together ? left : run->together;
-    const int row = ceil_div(window->grid_w * window->side, BLOCK), calls = count * window->band * row * blocks;
-    window_ahead(ahead, window, run->source, first, left > 0 ? first + count : first, calls);
-}
-
-static void run_task(const struct pass_run *run, int task, int next)
+static void run_task(const struct pass_run *run, int task)
 {
     const struct direct_pass *pass = run->pass;
     const int first = task / run->parts * run->together, blocks = ceil_div(pass->column_tiles, 2);
@@ -169,10 +158,7 @@ static void run_task(const struct pass_run *run, int task, int next)
     struct unit units[TOGETHER];
     for (int u = 0; u < count; u++, memory += pass->unit_bytes)
         window_pack(&pass->window, run->source, first + u, 0, pass->window.image.c, pass->in_place, memory, &units[u]);
-    const int begin = part * blocks / run->parts, end = (part + 1) * blocks / run->parts;
-    struct ahead ahead;
-    look_ahead(run, next, end - begin, &ahead);
-    for (int block = begin; block < end; block++) {
+    for (int block = part * blocks / run->parts; block < (part + 1) * blocks / run->parts; block++) {
         float bias[BLOCK] = {0};
         for (int i = 0; run->bias && i < BLOCK && block * BLOCK + i < pass->out.c; i++)
             bias[i] = run->bias[block * BLOCK + i];
@@ -183,7 +169,7 @@ static void run_task(const struct pass_run *run, int task, int next)
             right = run->right + block_first(pass->steps, block);
         for (int u = 0; u < count; u++) {
             for (int row = 0; row < units[u].rows; row++)
-                run_row(run, &units[u], row, block, right, bias, &ahead);
+                run_row(run, &units[u], row, block, right, bias);
             if (run->sums)
                 sum_block(run, &units[u], first + u, block);
         }
@@ -205,7 +191,7 @@ static void run_pass(struct device *device, struct pass_run *run)
     {
         run->kernel->begin();
         for (int task; (task = next_task(&next)) < shares * run->parts;)
-            run_task(run, task, __atomic_load_n(&next, __ATOMIC_RELAXED));
+            run_task(run, task);
         run->kernel->end();
     }
 }

@@ -45,7 +45,6 @@ struct task {
     char *entries, *filled, *rows, *left;
     int32_t *left_offset, *right_offset; /* of each step of the unit, bytes */
     struct unit unit, grads;
-    struct ahead next_unit, next_grads;
 };
 
 /* ---- a unit ---- */
@@ -171,7 +170,7 @@ static void finish_block(const struct grad_run *run, const float *sums, int slic
     }
 }
 
-static void multiply_unit(struct task *task)
+static void multiply_unit(const struct task *task)
 {
     const struct direct *direct = task->run->direct;
     const struct direct_grad *grad = &direct->grad;
@@ -197,8 +196,6 @@ static void multiply_unit(struct task *task)
                 product.right = task->right + 2 * n * grad->right_apart +
                                 window_tap_entry(&grad->window, tap) * (TILE_BYTES / kernel->depth);
                 kernel->multiply(&product);
-                ahead_fetch(&task->next_unit);
-                ahead_fetch(&task->next_grads);
                 if (grad->at_once)
                     finish_block(task->run, task->sums, 1, task->first_block + n, block, tap);
                 else
@@ -208,8 +205,7 @@ static void multiply_unit(struct task *task)
     }
 }
 
-/* `next` is the unit after this one; as number, there is none. */
-static void add_unit(struct task *task, int number, int next)
+static void add_unit(struct task *task, int number)
 {
     const struct grad_run *run = task->run;
     const struct direct_grad *grad = &run->direct->grad;
@@ -226,10 +222,6 @@ static void add_unit(struct task *task, int number, int next)
     find_steps(task);
     if (task->biases)
         sum_bias(task);
-    const int calls = task->blocks * grad->column_blocks * grad->taps, end = next == number ? next : next + 1;
-    /* Of chunks each reads some of the channels. */
-    window_ahead(&task->next_unit, &grad->window, run->in, next, grad->chunks > 1 ? next : end, calls);
-    window_ahead(&task->next_grads, &grad->grads, run->out_grad, next, end, calls);
     multiply_unit(task);
 }
 
@@ -259,9 +251,8 @@ static void run_task(const struct grad_run *run, int number)
         memset(task.biases, 0, (size_t)run->direct->out.c * sizeof *task.biases);
     }
     const int begin = slice * grad->slice_units, units = grad->window.unit_count;
-    const int end = begin + grad->slice_units < units ? begin + grad->slice_units : units;
-    for (int u = begin; u < end; u++)
-        add_unit(&task, u, u + 1 < end ? u + 1 : u);
+    for (int u = begin; u < begin + grad->slice_units && u < units; u++)
+        add_unit(&task, u);
     if (grad->slices > 1 || grad->at_once)
         return;
     for (int64_t i = 0; i < task.blocks * block_sums / BLOCK_SUMS; i++) {

@@ -309,23 +309,17 @@ static void pack_pieces(const struct packing *packing, const struct unit *unit, 
     memset(to, 0, (size_t)(wanted - there + SLACK) * packing->entry_bytes);
 }
 
-static struct unit describe(const struct window *window, int number)
-{
-    const int group = number / window->band_count, left = window->image.n - group * window->side;
-    struct unit unit = {.first_image = group * window->side,
-                        .images = left < window->side ? left : window->side,
-                        .first_row = number % window->band_count * window->band};
-    const int rows_left = window->grid_h - unit.first_row;
-    unit.rows = rows_left < window->band ? rows_left : window->band;
-    unit.packed_rows = packed_rows(window, unit.rows);
-    return unit;
-}
-
 void window_pack(const struct window *window, const void *source, int number, int first_channel, int channels,
                  bool in_place, void *memory, struct unit *unit)
 {
-    *unit = describe(window, number);
-    unit->entries = memory;
+    const int group = number / window->band_count, left = window->image.n - group * window->side;
+    *unit = (struct unit){.first_image = group * window->side,
+                          .images = left < window->side ? left : window->side,
+                          .first_row = number % window->band_count * window->band,
+                          .entries = memory};
+    const int rows_left = window->grid_h - unit->first_row;
+    unit->rows = rows_left < window->band ? rows_left : window->band;
+    unit->packed_rows = packed_rows(window, unit->rows);
     const bool windows = window->kind == PACK_WINDOWS;
     const int numbers = windows ? window->tap_count * channels : channels, each = window->number_bytes;
     const struct packing packing = {
@@ -348,52 +342,4 @@ void window_pack(const struct window *window, const void *source, int number, in
     } else {
         pack_pixels(&packing, unit, memory);
     }
-}
-
-/* ---- fetching ahead ---- */
-
-/* Source rows [*first, *end) that a unit reads of each image. */
-static void rows_read(const struct window *window, const struct unit *unit, int *first, int *end)
-{
-    const int top = unit->first_row * window->step + window->tap_top;
-    const int bottom = top + (unit->rows - 1) * window->step + window->tap_rows;
-    *first = top < 0 ? 0 : top;
-    *end = bottom < window->image.h ? bottom : window->image.h;
-}
-
-void window_ahead(struct ahead *ahead, const struct window *window, const void *source, int first, int end, int calls)
-{
-    *ahead = (struct ahead){.window = window, .source = source, .unit = first, .end = end};
-    if (first >= end || calls < 1 || window->pixel_numbers != window->image.c)
-        return;
-    const struct unit unit = describe(window, first);
-    int from, to;
-    rows_read(window, &unit, &from, &to);
-    const int64_t bytes = (int64_t)unit.images * (to - from) * window->image.w * window->image.c * window->number_bytes;
-    ahead->lines = ceil_div(ceil_div(bytes * (end - first), STEP_BYTES), calls);
-}
-
-bool ahead_next(struct ahead *ahead)
-{
-    const struct window *window = ahead->window;
-    const ptrdiff_t row_bytes = (ptrdiff_t)window->image.w * window->image.c * window->number_bytes;
-    const int64_t bytes = window->pixels * window->image.c * window->number_bytes;
-    while (ahead->unit < ahead->end) {
-        const struct unit unit = describe(window, ahead->unit);
-        int first, end;
-        if (ahead->image == unit.images) {
-            ahead->image = 0;
-            ahead->unit++;
-            continue;
-        }
-        rows_read(window, &unit, &first, &end);
-        const int64_t image = (int64_t)(unit.first_image + ahead->image++) * window->image.h;
-        const int64_t from = (image + first) * row_bytes, to = (image + end) * row_bytes;
-        ahead->line = ahead->source + from;
-        ahead->stop = ahead->source + (to < bytes ? to : bytes);
-        if (ahead->line < ahead->stop)
-            return true;
-    }
-    ahead->line = ahead->stop = NULL;
-    return false;
 }

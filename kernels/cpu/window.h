@@ -75,28 +75,6 @@ int window_row_positions(const struct window *window, int grid_row);
 void window_pack(const struct window *window, const void *source, int number, int first_channel, int channels,
                  bool in_place, void *memory, struct unit *unit);
 
-/* What packing the units from one on will read, fetched into the second cache a few lines at a time, while products
- * keep memory idle. */
-struct ahead {
-    const struct window *window;
-    const char *source, *line, *stop; /* [line, stop): what is left of an image's rows */
-    int unit, end, image;             /* which is followed by this image of this unit */
-    int lines;                        /* to be fetched at each call */
-};
-
-/* Lines of units [first, end), to be fetched in so many calls. Of groups of channels nothing is fetched. */
-void window_ahead(struct ahead *ahead, const struct window *window, const void *source, int first, int end, int calls);
-bool ahead_next(struct ahead *ahead);
-
-static inline void ahead_fetch(struct ahead *ahead)
-{
-    for (int i = 0; i < ahead->lines; i++, ahead->line += STEP_BYTES) {
-        if (ahead->line >= ahead->stop && !ahead_next(ahead))
-            return;
-        __builtin_prefetch(ahead->line, 0, 2);
-    }
-}
-
 /* Taps [*first, *end) have their source row inside the image for this grid row; none: both 0. */
 void window_taps(const struct window *window, int grid_row, int *first, int *end);
 
