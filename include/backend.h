@@ -155,7 +155,8 @@ struct op_desc {
     bool norm_after;         /* a normalisation in training reads out: see op_needs.gives_sums */
     bool norm_before;        /* in[0] is a rectified normalisation's alone: see op_needs.takes_norm, makes_norm */
     bool relu_after;         /* a rectifier alone reads out: see op_needs.rectifies */
-    bool first;              /* in[0] is the batch as gathered, for this node alone: see op_needs.in_channels */
+    const union op_params *pool_after; /* a maximum pooling alone reads out: see op_needs.pools; NULL: none */
+    bool first; /* in[0] is the batch as gathered, for this node alone: see op_needs.in_channels */
 };
 
 /* What prepare found out an operation needs. */
@@ -173,6 +174,8 @@ struct op_needs {
     bool rectifies;  /* forward leaves what the rectifier after it makes, instead of its own out */
     bool takes_norm; /* backward also does all of norm_before's but the last pass over its values; in_grad[0] is then
                         the gradient behind the rectifier */
+    bool pools;      /* forward leaves what the pooling after it makes, instead of its own out; backward begins at that
+                        one's gradient */
     bool adds_grad;  /* backward can add in_grad[0] to what lies there, the gradient by another reader of that input */
     bool makes_norm; /* in training, both passes make norm_before's result from what that reads, on their way: it is
                         never in memory, in[0] is not read */
@@ -200,6 +203,8 @@ struct op_call {
     const struct op_call *makes;        /* and the other side of that */
     const struct op_call *rectifies;    /* the rectifier's call, whose out forward writes instead of this one's */
     const struct op_call *rectified_by; /* and the other side of that */
+    const struct op_call *pools;        /* the pooling's call, which is done within this one */
+    const struct op_call *pooled_by;    /* and the other side of that */
     bool adds_grad;                     /* in_grad[0] is added to what lies there */
     bool apart; /* every forward pass writes its own out all the same: somebody looks at what lies between */
 };

@@ -70,9 +70,9 @@ struct plan_sum {
     size_t offset;
 };
 
-/* Which normalisations a node does work of, and which rectifier (op_needs); -1: none. */
+/* Which normalisations a node does work of, which rectifier and which pooling (op_needs); -1: none. */
 struct plan_join {
-    int gives_sums_to, takes, makes, rectifies;
+    int gives_sums_to, takes, makes, rectifies, pools;
     bool adds; /* it adds its first input's gradient to that of a reader before it in backward order */
 };
 

@@ -2,7 +2,8 @@
  * it pays. */
 #include "joins.h"
 
-int joins_norm_after(const struct graph *graph, int node)
+/* The normalisation whose x is what this node makes; -1: none. */
+static int norm_after(const struct graph *graph, int node)
 {
     for (int i = node + 1; i < graph->node_count; i++)
         if (graph->nodes[i].op == OP_NORM && graph->nodes[i].in[0] == graph->nodes[node].out)
@@ -19,21 +20,25 @@ static int readers(const struct graph *graph, int value)
     return count;
 }
 
-int joins_relu_after(const struct graph *graph, int node)
+/* The node of this kind that alone reads what this node makes; -1: none. */
+static int alone_after(const struct graph *graph, int node, enum op_kind kind)
 {
     const int value = graph->nodes[node].out;
     for (int i = node + 1; i < graph->node_count; i++)
-        if (graph->nodes[i].op == OP_RELU && graph->nodes[i].in[0] == value)
+        if (graph->nodes[i].op == kind && graph->nodes[i].in[0] == value)
             return readers(graph, value) == 1 ? i : -1;
     return -1;
 }
 
-bool joins_first(const struct graph *graph, int node)
+/* Whether this node alone reads the network's input. */
+static bool is_first(const struct graph *graph, int node)
 {
     return graph->nodes[node].in[0] == graph->input && readers(graph, graph->input) == 1;
 }
 
-int joins_norm_before(const struct graph *graph, int node)
+/* The normalisation with rectifier and without addend that makes this node's first input, read by nobody else; -1:
+ * none. So the gradient of its result is this node's alone. */
+static int norm_before(const struct graph *graph, int node)
 {
     const int value = graph->nodes[node].in[0];
     for (int i = 0; i < node; i++) {
@@ -45,6 +50,37 @@ int joins_norm_before(const struct graph *graph, int node)
                        : -1;
     }
     return -1;
+}
+
+struct plan_join joins_describe(const struct plan *plan, int node, struct op_desc *desc)
+{
+    const struct graph *graph = plan->graph;
+    struct plan_join possible = {-1, -1, -1, -1, -1, false};
+    desc->first = is_first(graph, node);
+    if (plan->options.apart)
+        return possible;
+    possible.rectifies = alone_after(graph, node, OP_RELU);
+    possible.pools = alone_after(graph, node, OP_POOL);
+    if (plan->options.training) {
+        possible.gives_sums_to = norm_after(graph, node);
+        possible.takes = norm_before(graph, node);
+    }
+    desc->relu_after = possible.rectifies >= 0;
+    desc->norm_after = possible.gives_sums_to >= 0;
+    desc->norm_before = possible.takes >= 0;
+    if (possible.pools >= 0 && graph->nodes[possible.pools].params.pool.kind == POOL_MAX)
+        desc->pool_after = &graph->nodes[possible.pools].params;
+    return possible;
+}
+
+struct plan_join joins_taken(struct plan_join possible, const struct op_needs *needs)
+{
+    return (struct plan_join){.gives_sums_to = needs->gives_sums ? possible.gives_sums_to : -1,
+                              .takes = needs->takes_norm ? possible.takes : -1,
+                              .makes = needs->makes_norm ? possible.takes : -1,
+                              .rectifies = needs->rectifies ? possible.rectifies : -1,
+                              .pools = needs->pools ? possible.pools : -1,
+                              .adds = needs->adds_grad};
 }
 
 bool joins_read_again(const struct plan *plan, int node, int slot)
@@ -64,6 +100,10 @@ void joins_bind(struct plan *plan)
         if (join->rectifies >= 0) {
             plan->calls[i].rectifies = &plan->calls[join->rectifies];
             plan->calls[join->rectifies].rectified_by = &plan->calls[i];
+        }
+        if (join->pools >= 0) {
+            plan->calls[i].pools = &plan->calls[join->pools];
+            plan->calls[join->pools].pooled_by = &plan->calls[i];
         }
         if (join->takes >= 0) {
             plan->calls[join->takes].taken_by = &plan->calls[i];

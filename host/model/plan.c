@@ -68,23 +68,12 @@ static int prepare_node(struct plan *plan, int number, size_t *saved_bytes, size
         desc.in[k] = with_batch(graph->values[node->in[k]].shape, batch);
         desc.in_grad[k] = plan->values[node->in[k]].wants_grad;
     }
-    const bool join = plan->options.training && !plan->options.apart;
-    const int after = join ? joins_norm_after(graph, number) : -1,
-              before = join ? joins_norm_before(graph, number) : -1;
-    const int rectifier = plan->options.apart ? -1 : joins_relu_after(graph, number);
-    desc.relu_after = rectifier >= 0;
-    desc.norm_after = after >= 0;
-    desc.norm_before = before >= 0;
-    desc.first = joins_first(graph, number);
+    const struct plan_join possible = joins_describe(plan, number, &desc);
     struct op_needs needs = {0};
     int status = impl->prepare(plan->device, &desc, &plan->states[number], &needs);
     if (status < 0)
         return FAIL(status, "%s: %s", node->name, fail_text());
-    plan->joins[number] = (struct plan_join){.gives_sums_to = needs.gives_sums ? after : -1,
-                                             .takes = needs.takes_norm ? before : -1,
-                                             .makes = needs.makes_norm ? before : -1,
-                                             .rectifies = needs.rectifies ? rectifier : -1,
-                                             .adds = needs.adds_grad};
+    plan->joins[number] = joins_taken(possible, &needs);
     if (needs.in_channels)
         plan->input_channels = needs.in_channels;
     *saved_bytes = needs.saved_bytes;
@@ -143,11 +132,22 @@ static int last_use_of_saved(const struct plan *plan, int node)
     return backward_moment(plan, committed ? -1 : taken >= 0 ? taken : node);
 }
 
+/* What a pooling makes and saves is written and read where the node is computed that it is part of. */
+static void lay_out_pooled(const struct plan *plan, int node, struct live_buffer *out, struct live_buffer *saved)
+{
+    struct live_buffer *const both[] = {out, saved};
+    for (int i = 0; i < COUNT_OF(both) && both[i]; i++) {
+        extend(both[i], node);
+        extend(both[i], plan->options.training ? backward_moment(plan, node) : node);
+    }
+}
+
 /* Values and what operations save: from the forward moment to the last reader, which may be a backward pass. */
 static void lay_out_values(struct plan *plan, struct layout *layout, const size_t *saved_bytes, size_t *saved_offsets)
 {
     const struct graph *graph = plan->graph;
     struct live_buffer **of_value = arena_push(&plan->arena, (size_t)graph->value_count * sizeof *of_value);
+    struct live_buffer **of_saved = arena_push(&plan->arena, (size_t)graph->node_count * sizeof *of_saved);
     struct plan_value *input = &plan->values[graph->input];
     of_value[graph->input] = layout_add(layout, input->bytes, 0, 0, &input->offset);
     for (int i = 0; i < graph->node_count; i++) {
@@ -160,11 +160,15 @@ static void lay_out_values(struct plan *plan, struct layout *layout, const size_
         for (int k = 0; k < node->in_count; k++)
             extend(of_value[node->in[k]], joins_read_again(plan, i, k) ? backward_moment(plan, i) : i);
         if (saved_bytes[i])
-            layout_add(layout, saved_bytes[i], i, last_use_of_saved(plan, i), &saved_offsets[i]);
+            of_saved[i] = layout_add(layout, saved_bytes[i], i, last_use_of_saved(plan, i), &saved_offsets[i]);
     }
-    for (int i = 0; i < graph->node_count; i++)
-        if (plan->joins[i].rectifies >= 0)
-            extend(of_value[graph->nodes[plan->joins[i].rectifies].out], i);
+    for (int i = 0; i < graph->node_count; i++) {
+        const struct plan_join *join = &plan->joins[i];
+        if (join->rectifies >= 0)
+            extend(of_value[graph->nodes[join->rectifies].out], i);
+        if (join->pools >= 0)
+            lay_out_pooled(plan, i, of_value[graph->nodes[join->pools].out], of_saved[join->pools]);
+    }
     extend(of_value[graph->logits], graph->node_count);
 }
 
@@ -184,6 +188,8 @@ static void lay_out_gradients(struct plan *plan, struct layout *layout)
             continue;
         assert(of_value[node->out]);
         extend(of_value[node->out], now);
+        if (plan->joins[i].pools >= 0)
+            extend(of_value[graph->nodes[plan->joins[i].pools].out], now);
         for (int k = 0; k < node->in_count; k++) {
             struct plan_value *in = &plan->values[node->in[k]];
             if (!in->wants_grad)

@@ -364,8 +364,9 @@ static int examine_backward(struct plan *plan, char *text, size_t bytes)
         const struct plan_value *out = &plan->values[node->out];
         if (!out->wants_grad)
             continue;
-        TRY(found = examine(plan, activation(plan, node->out, plan->calls[i].out_grad), text, bytes,
-                            "the gradient of the output of %s (%s; %lld of %lld values)", node->name, "backward"));
+        if (!plan->calls[i].pools) /* else it is not there */
+            TRY(found = examine(plan, activation(plan, node->out, plan->calls[i].out_grad), text, bytes,
+                                "the gradient of the output of %s (%s; %lld of %lld values)", node->name, "backward"));
         TRY(backward_node(plan, i, &sum));
         for (int k = 0; k < node->weight_count && !found; k++) {
             if (!plan->calls[i].weight_grad[k])

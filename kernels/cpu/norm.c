@@ -8,12 +8,14 @@
  *
  * Where the convolution before it has left the statistics of what it wrote, they are not computed here.
  *
+ * A maximum pooling after it whose windows lie apart is done with it: y is not written then, and its gradient neither.
+ *
  * The tensor is cut into blocks, a function of its shape alone. A block's sums are fp32; blocks are added up in order
  * in double, so results do not depend on the number of threads. A block's statistics take two passes (mean, then
  * squared deviations from it) while it is in the cache. A narrow tensor is read as wider rows: several pixels side by
  * side. */
 #include "conv.h"
-#include "vector.h"
+#include "pool.h"
 #include <math.h>
 #include <omp.h>
 #include <stdlib.h>
@@ -27,15 +29,22 @@ enum { THREAD_ROWS = 2, BLOCK_ROWS = 2 };
 /* Rows of saved, one float per channel. The variance is the unbiased one. */
 enum { SAVED_MEAN, SAVED_INVERSE, SAVED_VARIANCE, SAVED_ROWS };
 
+/* How a pass is cut into blocks: of numbers, or of rows of windows. */
+struct cut {
+    int64_t values, block;
+    int count;
+};
+
 struct norm {
     const struct vector_kernel *vector;
     float epsilon, momentum;
     bool relu, add;
     enum dtype dtype;
-    int channels, lanes;           /* lanes: channels times the pixels side by side */
-    int64_t row, lane_row;         /* floats of a row per channel and per lane, padded */
-    int64_t pixels, values, block; /* block: values */
-    int block_count;
+    int channels, lanes;   /* lanes: channels times the pixels side by side */
+    int64_t row, lane_row; /* floats of a row per channel and per lane, padded */
+    int64_t pixels;
+    struct cut numbers, windows; /* windows: with the pooling after it */
+    int block_count;             /* of whichever has more */
 };
 
 struct norm_scratch {
@@ -70,10 +79,12 @@ static float *block_row(const struct norm *norm, const struct norm_scratch *scra
     return scratch->blocks + ((int64_t)block * BLOCK_ROWS + row) * norm->row;
 }
 
-static int64_t block_end(const struct norm *norm, int block)
+/* The rows' next block. */
+static void set_block(struct norm_rows *rows, const struct cut *cut, int block)
 {
-    const int64_t end = (block + 1) * norm->block;
-    return end < norm->values ? end : norm->values;
+    const int64_t end = (block + 1) * cut->block;
+    rows->begin = block * cut->block;
+    rows->end = end < cut->values ? end : cut->values;
 }
 
 /* Adds the lanes of a channel, in order. */
@@ -109,13 +120,11 @@ static struct norm_rows rows_of(const struct norm *norm, const struct norm_scrat
 }
 
 /* Runs a pass over this thread's blocks, the last one first: what was read last is still in the cache. */
-static void run_backwards(const struct norm *norm, struct norm_rows rows, void (*pass)(const struct norm_rows *rows))
+static void run_backwards(const struct cut *cut, struct norm_rows rows, void (*pass)(const struct norm_rows *rows))
 {
     const int threads = omp_get_num_threads(), thread = omp_get_thread_num();
-    for (int b = own_begin(norm->block_count, thread + 1, threads) - 1;
-         b >= own_begin(norm->block_count, thread, threads); b--) {
-        rows.begin = b * norm->block;
-        rows.end = block_end(norm, b);
+    for (int b = own_begin(cut->count, thread + 1, threads) - 1; b >= own_begin(cut->count, thread, threads); b--) {
+        set_block(&rows, cut, b);
         pass(&rows);
     }
 }
@@ -127,14 +136,9 @@ static void block_statistics(const struct norm *norm, const struct norm_scratch 
 {
     float *sum = thread_rows(norm, scratch), *mean = sum + norm->lane_row;
     float *block_mean = block_row(norm, scratch, block, 0);
-    const struct norm_rows rows = {.dtype = norm->dtype,
-                                   .lanes = norm->lanes,
-                                   .apart = norm->lanes,
-                                   .begin = block * norm->block,
-                                   .end = block_end(norm, block),
-                                   .x = x,
-                                   .mean = mean,
-                                   .sum = sum};
+    struct norm_rows rows = {
+        .dtype = norm->dtype, .lanes = norm->lanes, .apart = norm->lanes, .x = x, .mean = mean, .sum = sum};
+    set_block(&rows, &norm->numbers, block);
     memset(sum, 0, (size_t)norm->lanes * sizeof(float));
     norm->vector->norm_sum(&rows);
     fold(norm, block_mean, sum);
@@ -158,7 +162,7 @@ struct parts {
 static struct parts parts_of(const struct norm *norm, const struct norm_scratch *scratch, const struct op_call *call)
 {
     if (!call->sums_by)
-        return (struct parts){norm->block_count, norm->row, scratch->blocks, scratch->pixels};
+        return (struct parts){norm->numbers.count, norm->row, scratch->blocks, scratch->pixels};
     const struct conv_sums *sums = &((const struct conv *)call->sums_by->state)->sums;
     void *saved = call->sums_by->saved;
     return (struct parts){sums->parts, sums->row, sums_row(sums, saved, 0, 0), sums_pixels(sums, saved)};
@@ -210,17 +214,24 @@ static int norm_forward(struct device *device, const struct op_call *call)
     rows.x = call->in[0];
     rows.addend = norm->add ? call->in[1] : NULL;
     rows.to = call->out;
+    const bool pools = call->pools && !call->apart;
+    if (pools) {
+        rows.pool = call->pools->state;
+        rows.to = call->pools->out;
+        rows.taps = call->training ? call->pools->saved : NULL;
+    }
 #pragma omp parallel num_threads(device->threads)
     {
         const int threads = omp_get_num_threads(), thread = omp_get_thread_num();
-        for (int b = own_begin(norm->block_count, thread, threads);
-             call->training && !call->sums_by && b < own_begin(norm->block_count, thread + 1, threads); b++)
+        for (int b = own_begin(norm->numbers.count, thread, threads);
+             call->training && !call->sums_by && b < own_begin(norm->numbers.count, thread + 1, threads); b++)
             block_statistics(norm, &scratch, call->in[0], b);
 #pragma omp barrier
 #pragma omp for schedule(static)
         for (int c = 0; c < norm->channels; c++)
             channel_coefficients(norm, &scratch, &parts, call, c);
-        run_backwards(norm, rows, norm->vector->norm_apply);
+        run_backwards(pools ? &norm->windows : &norm->numbers, rows,
+                      pools ? norm->vector->norm_apply_pooled : norm->vector->norm_apply);
     }
     return OK;
 }
@@ -229,23 +240,25 @@ static int norm_forward(struct device *device, const struct op_call *call)
 
 static void block_grads(const struct norm *norm, const struct norm_scratch *scratch, struct norm_rows rows, int block)
 {
-    rows.begin = block * norm->block;
-    rows.end = block_end(norm, block);
+    set_block(&rows, rows.pool ? &norm->windows : &norm->numbers, block);
     rows.sum = thread_rows(norm, scratch);
     rows.product = rows.sum + norm->lane_row;
     memset(rows.sum, 0, (size_t)norm->lanes * sizeof(float));
     memset(rows.product, 0, (size_t)norm->lanes * sizeof(float));
-    norm->vector->norm_grad_sums(&rows);
+    if (rows.pool)
+        norm->vector->norm_grad_sums_pooled(&rows);
+    else
+        norm->vector->norm_grad_sums(&rows);
     fold(norm, block_row(norm, scratch, block, 0), rows.sum);
     fold(norm, block_row(norm, scratch, block, 1), rows.product);
 }
 
 /* The gradients of a channel's weight and bias, and what the second pass needs. */
 static void channel_grads(const struct norm *norm, const struct norm_scratch *scratch, const struct op_call *call,
-                          int channel)
+                          int blocks, int channel)
 {
     double sum = 0.0, product = 0.0;
-    for (int b = 0; b < norm->block_count; b++) {
+    for (int b = 0; b < blocks; b++) {
         sum += (double)block_row(norm, scratch, b, 0)[channel];
         product += (double)block_row(norm, scratch, b, 1)[channel];
     }
@@ -283,6 +296,13 @@ static int norm_backward(struct device *device, const struct op_call *call)
     rows.to = call->in_grad[0];
     rows.addend_grad = call->in_grad[1];
     rows.gate = !norm->relu ? GATE_NONE : norm->add ? GATE_OUT : GATE_VALUE;
+    if (call->pools) {
+        rows.pool = call->pools->state;
+        rows.taps = call->pools->saved;
+        rows.y = call->pools->out;
+        rows.dy = call->pools->out_grad;
+    }
+    const struct cut *cut = call->pools ? &norm->windows : &norm->numbers;
     again = rows;
     if (rows.addend_grad) {
         again.dy = rows.addend_grad;
@@ -292,15 +312,14 @@ static int norm_backward(struct device *device, const struct op_call *call)
 #pragma omp parallel num_threads(device->threads)
     {
         const int threads = omp_get_num_threads(), thread = omp_get_thread_num();
-        for (int b = own_begin(norm->block_count, thread, threads);
-             b < own_begin(norm->block_count, thread + 1, threads); b++)
+        for (int b = own_begin(cut->count, thread, threads); b < own_begin(cut->count, thread + 1, threads); b++)
             block_grads(norm, &scratch, rows, b);
 #pragma omp barrier
 #pragma omp for schedule(static)
         for (int c = 0; c < norm->channels; c++)
-            channel_grads(norm, &scratch, call, c);
+            channel_grads(norm, &scratch, call, cut->count, c);
         if (call->in_grad[0])
-            run_backwards(norm, again, norm->vector->norm_grads);
+            run_backwards(cut, again, call->pools ? norm->vector->norm_grads_pooled : norm->vector->norm_grads);
     }
     return OK;
 }
@@ -321,6 +340,11 @@ static int norm_commit(struct device *device, const struct op_call *call)
         running_var[c] = kept * running_var[c] + norm->momentum * saved[SAVED_VARIANCE * norm->row + c];
     }
     return OK;
+}
+
+static struct cut cut_of(int64_t values, int64_t block)
+{
+    return (struct cut){values, block, (int)((values + block - 1) / block)};
 }
 
 static int norm_prepare(struct device *device, const struct op_desc *desc, void **state, struct op_needs *needs)
@@ -352,9 +376,15 @@ static int norm_prepare(struct device *device, const struct op_desc *desc, void 
                           .row = pad_16(in.c),
                           .lane_row = pad_16(lanes),
                           .pixels = pixels,
-                          .values = pixels * in.c,
-                          .block = rows * lanes};
-    norm->block_count = (int)((norm->values + norm->block - 1) / norm->block);
+                          .numbers = cut_of(pixels * in.c, rows * lanes)};
+    norm->block_count = norm->numbers.count;
+    if (desc->pool_after && norm->relu && !norm->add && pool_lies_apart(desc->pool_after, in)) {
+        const int size = desc->pool_after->pool.size;
+        const int64_t below = (int64_t)size * in.w * in.c;
+        norm->windows = cut_of((int64_t)in.n * (in.h / size), (BLOCK_VALUES + below - 1) / below);
+        norm->block_count = norm->windows.count > norm->block_count ? norm->windows.count : norm->block_count;
+        needs->pools = true;
+    }
     needs->scratch_bytes =
         sizeof(float) * (size_t)((ROW_COUNT + (int64_t)device->threads * THREAD_ROWS) * norm->lane_row +
                                  (int64_t)norm->block_count * BLOCK_ROWS * norm->row + pad_16(norm->block_count));

@@ -28,6 +28,8 @@ static struct span over_span(const struct pool *pool, int position, int size, in
 static int pool_forward(struct device *device, const struct op_call *call)
 {
     const struct pool *pool = call->state;
+    if (call->pooled_by && !call->apart)
+        return OK;
 #pragma omp parallel for collapse(2) schedule(static) num_threads(device->threads)
     for (int n = 0; n < pool->out.n; n++)
         for (int oh = 0; oh < pool->out.h; oh++)
@@ -39,7 +41,7 @@ static int pool_backward(struct device *device, const struct op_call *call)
 {
     const struct pool *pool = call->state;
     const int rows = pool->apart ? pool->out.h : pool->in.h;
-    if (!call->in_grad[0])
+    if (!call->in_grad[0] || call->pooled_by)
         return OK;
 #pragma omp parallel for collapse(2) schedule(static) num_threads(device->threads)
     for (int n = 0; n < pool->in.n; n++)
@@ -85,8 +87,7 @@ static int pool_prepare(struct device *device, const struct op_desc *desc, void 
         pool->pad = params->pool.pad;
         pool->count_padding = params->pool.count_padding;
     }
-    pool->apart = pool->kind == POOL_MAX && pool->stride == pool->size_h && pool->pad == 0 &&
-                  out.h * pool->size_h <= in.h && out.w * pool->size_w <= in.w;
+    pool->apart = pool->kind == POOL_MAX && pool_lies_apart(params, in);
     fill_spans(pool);
     if (pool->kind == POOL_MAX && desc->training)
         needs->saved_bytes = (size_t)shape_count(out);

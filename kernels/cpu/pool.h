@@ -19,4 +19,12 @@ struct pool {
     /* Input pixels in a window, by its number; windows over an input pixel, by its position. */
     struct span *window_h, *window_w, *over_h, *over_w, spans[];
 };
+
+/* Whether no pixel is in two windows and all windows are whole. */
+static inline bool pool_lies_apart(const union op_params *params, struct shape in)
+{
+    const int size = params->pool.size;
+    return params->pool.stride == size && params->pool.pad == 0 &&
+           (!params->pool.ceil || (in.h % size == 0 && in.w % size == 0));
+}
 #endif

@@ -25,6 +25,10 @@ struct norm_rows {
     float *sum, *product; /* added to */
     bool relu;
     enum norm_gate gate;
+    /* With the pooling after it: y and dy are the pooling's, `to` forward too; taps: of each result, as pool.c keeps
+     * them. */
+    const struct pool *pool;
+    uint8_t *taps;
 };
 
 struct vector_kernel {
@@ -37,6 +41,10 @@ struct vector_kernel {
     void (*norm_grad_sums)(const struct norm_rows *rows);
     /* to = scale * (grad - shift - (x - mean) * slope) */
     void (*norm_grads)(const struct norm_rows *rows);
+    /* The same with the pooling after it; begin and end are rows of windows, counted through all images. */
+    void (*norm_apply_pooled)(const struct norm_rows *rows);
+    void (*norm_grad_sums_pooled)(const struct norm_rows *rows);
+    void (*norm_grads_pooled)(const struct norm_rows *rows);
     /* A row of an image's outputs; of its input's gradient, or where windows lie apart what is below a row of outputs.
      */
     void (*pool_forward)(const struct pool *pool, const struct op_call *call, int image, int row);

@@ -3,6 +3,7 @@
 #define CPU_VECTOR_LOOPS_H
 #include "vector_depthwise.h"
 #include "vector_norm.h"
+#include "vector_norm_pool.h"
 #include "vector_pointwise.h"
 #include "vector_pool.h"
 
@@ -12,6 +13,9 @@ static const struct vector_kernel loops = {
     .norm_apply = norm_apply,
     .norm_grad_sums = norm_grad_sums,
     .norm_grads = norm_grads,
+    .norm_apply_pooled = norm_apply_pooled,
+    .norm_grad_sums_pooled = norm_grad_sums_pooled,
+    .norm_grads_pooled = norm_grads_pooled,
     .pool_forward = pool_forward,
     .pool_backward = pool_backward,
     .relu = relu,
