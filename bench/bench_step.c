@@ -264,12 +264,13 @@ static void bench_update(const struct update_case *one, int64_t count)
                                .control = place(&control, sizeof control),
                                .norms = take(sizeof(struct step_norms)),
                                .nonfinite = take(sizeof(int32_t))};
-    float *sketches = take((size_t)sketch_count(count) * SKETCHES * sizeof(float));
+    float *sketches = take((size_t)sketches_count(count) * sizeof(float));
     static const char *const ways[] = {"", ", no sketches", ", no statistics"};
     for (int way = 0; way < COUNT_OF(ways); way++) {
         char name[80];
         /* Of an element: the new gradient's sketch, the last one's and the last update's read; the update's written. */
-        const double sketch = way > 0 ? 0.0 : (double)SKETCH_LANES / SKETCH_STRETCH * sizeof(float);
+        const double sketch =
+            way > 0 ? 0.0 : (double)(sketch_groups(count) * SKETCH_LANES) / (double)count * sizeof(float);
         args.unmeasured = way == 2;
         args.sketches = way > 0 ? NULL : sketches;
         snprintf(name, sizeof name, "%s, %.3g M%s", one->name, (double)count * 1e-6, ways[way]);

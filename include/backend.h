@@ -131,13 +131,32 @@ struct sample_stats {
     uint16_t majority, votes; /* the class predicted most often, if one has more than half; its lead over the rest */
 };
 
-/* Sketches of flat arrays: kernels/common/sketch.h. In order: two gradients by turns, the last update, the gradient
- * of a part of the batch. */
-enum { SKETCH_STRETCH = 128, SKETCH_LANES = 16, SKETCHES = 4 };
-/* Floats of the sketch of an array. */
-HOST_DEVICE int64_t sketch_count(int64_t count)
+/* Sketches of flat arrays: kernels/common/sketch.h. From step to step one stretch of each group is followed; a group is
+ * the largest power of two that leaves SKETCH_FOLLOWED groups, 1 stretch where there are fewer. */
+enum { SKETCH_STRETCH = 128, SKETCH_LANES = 16, SKETCH_FOLLOWED = 256 };
+HOST_DEVICE int64_t sketch_stretches(int64_t count)
 {
-    return (count + SKETCH_STRETCH - 1) / SKETCH_STRETCH * SKETCH_LANES;
+    return (count + SKETCH_STRETCH - 1) / SKETCH_STRETCH;
+}
+/* Log2 of the stretches to a group. */
+HOST_DEVICE int sketch_shift(int64_t count)
+{
+    int shift = 0;
+    while (sketch_stretches(count) >> (shift + 1) >= SKETCH_FOLLOWED)
+        shift++;
+    return shift;
+}
+/* Groups, the last one perhaps smaller. */
+HOST_DEVICE int64_t sketch_groups(int64_t count)
+{
+    const int shift = sketch_shift(count);
+    return (sketch_stretches(count) + ((int64_t)1 << shift) - 1) >> shift;
+}
+/* Floats of update_args.sketches, in order: two gradients by turns and the last update, of what is followed; the
+ * gradient of a part of the batch, of all stretches. */
+HOST_DEVICE int64_t sketches_count(int64_t count)
+{
+    return (3 * sketch_groups(count) + sketch_stretches(count)) * SKETCH_LANES;
 }
 
 /* ---- operations ---- */
@@ -330,7 +349,7 @@ struct update_args {
     struct step_control *control;
     struct step_norms *norms; /* device */
     int32_t *nonfinite;       /* device: by grad_norm */
-    float *sketches;          /* device: [SKETCHES][sketch_count(count)], or NULL: cosine and dot_last are NaN */
+    float *sketches;          /* device: [sketches_count(count)], or NULL: cosine and dot_last are NaN */
     bool scale_loss;          /* record adapts the loss scale */
     bool unmeasured;          /* update leaves out its norms, which are NaN */
 };

@@ -45,7 +45,7 @@ void slab_open(struct slab *slab, int64_t count, int threads)
                                       .control = &slab->control,
                                       .norms = &slab->norms,
                                       .nonfinite = &slab->nonfinite,
-                                      .sketches = take(slab, (size_t)sketch_count(count) * SKETCHES * 4)};
+                                      .sketches = take(slab, (size_t)sketches_count(count) * 4)};
     vectors_det(slab->args.param, "update.param", count, -1, 1);
     vectors_det(slab->args.grad, "update.grad", count, -2, 2);
     vectors_det(slab->args.ema, "update.ema", count, -1, 1);

@@ -13,12 +13,12 @@
 
 static const int64_t sizes[] = {1, 15, 16, 17, 63, 127, 128, 129, 1025, 4097, 100003};
 
-/* The sketch of values, from its definition. */
+/* The sketch of values, from its definition: all stretches of it. */
 static double *naive_sketch(const float *values, int64_t count)
 {
-    double *sketch = calloc((size_t)sketch_count(count), sizeof *sketch);
+    double *sketch = calloc((size_t)(sketch_stretches(count) * SKETCH_LANES), sizeof *sketch);
     for (int64_t i = 0; i < count; i++)
-        sketch[sketch_bucket(i)] += (double)sketch_signed(i, values[i]);
+        sketch[i / SKETCH_STRETCH * SKETCH_LANES + i % SKETCH_LANES] += (double)sketch_signed(i, values[i]);
     return sketch;
 }
 
@@ -27,6 +27,18 @@ static double product(const double *a, const double *b, int64_t count)
     double sum = 0.0;
     for (int64_t i = 0; i < count; i++)
         sum += a[i] * b[i];
+    return sum;
+}
+
+/* The product told by the stretches that are followed, each standing for its group. */
+static double followed_product(const double *a, const double *b, int64_t count)
+{
+    const struct sketch_split split = sketch_split_of(count);
+    double sum = 0.0;
+    for (int64_t group = 0; group < sketch_groups(count); group++) {
+        const int64_t first = sketch_chosen(&split, group) * SKETCH_LANES;
+        sum += (double)sketch_weight(&split, group) * product(a + first, b + first, SKETCH_LANES);
+    }
     return sum;
 }
 
@@ -68,16 +80,15 @@ static void sketch_check(int64_t count, enum optimizer_kind kind)
         movement += 0.5 * (double)slab.args.grad[i] * (double)moved[i];
     }
     double *a = naive_sketch(first, count), *b = naive_sketch(slab.args.grad, count), *c = naive_sketch(moved, count);
-    const int64_t buckets = sketch_count(count);
     slab_step(&slab);
-    const double cosine = product(a, b, buckets) / sqrt(product(a, a, buckets) * product(b, b, buckets));
+    const double same = followed_product(a, a, count), other = followed_product(b, b, count);
+    const double cosine = followed_product(a, b, count) / sqrt(same * other), past_move = followed_product(b, c, count);
     const double size = sqrt(square * change);
-    if (fabs(slab.norms.grad_cosine - cosine) > 1e-5 ||
-        fabs(slab.norms.grad_dot_last - 0.5 * product(b, c, buckets)) > 1e-5 * size)
+    if (fabs(slab.norms.grad_cosine - cosine) > 1e-5 || fabs(slab.norms.grad_dot_last - 0.5 * past_move) > 1e-5 * size)
         fail_msg("size %d: cosine %.9g and product %.9g, expected %.9g and %.9g", (int)count,
-                 (double)slab.norms.grad_cosine, (double)slab.norms.grad_dot_last, cosine,
-                 0.5 * product(b, c, buckets));
-    const double room = count <= SKETCH_LANES ? 1e-5 : 5.0 / sqrt((double)buckets);
+                 (double)slab.norms.grad_cosine, (double)slab.norms.grad_dot_last, cosine, 0.5 * past_move);
+    const double buckets = (double)(sketch_groups(count) * SKETCH_LANES);
+    const double room = count <= SKETCH_LANES ? 1e-5 : 5.0 / sqrt(buckets);
     assert_true(fabs(cosine - dot / sqrt(square * past)) <= room);
     assert_true(fabs(slab.norms.grad_dot_last - movement) <= room * size);
     free(a);
@@ -118,8 +129,10 @@ static void part_check(int64_t count)
     slab.control.noise = NOISE_OF_PARTS;
     mirror_run(&slab.mirror, part_work, &slab.args);
     assert_true(fabs(slab.norms.part_squares - squares) <= 1e-6 * squares);
+    slab.control.noise = NOISE_OF_HALF;
+    mirror_run(&slab.mirror, part_work, &slab.args);
     double *a = naive_sketch(slab.args.grad, count), *b = naive_sketch(slab.args.moment1, count);
-    const int64_t buckets = sketch_count(count);
+    const int64_t buckets = sketch_stretches(count) * SKETCH_LANES;
     const double cosine = product(a, b, buckets) / sqrt(product(a, a, buckets) * product(b, b, buckets));
     if (fabs(slab.norms.part_cosine - cosine) > 1e-5)
         fail_msg("size %d: cosine %.9g, expected %.9g", (int)count, slab.norms.part_cosine, cosine);

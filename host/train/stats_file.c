@@ -1,6 +1,6 @@
 /* stats_file: see stats_file.h. Owns the names of the tensors; must not know what the statistics mean.
  *
- * sketch.<backend>  F32 [3, n]        two gradients and the last update (kernels/common/sketch.h), in its layout
+ * sketch.<backend>  F32 [n]           update_args.sketches (include/backend.h), in its layout
  * samples           U8 [samples, 24]  struct sample_stats (include/backend.h) by sample number, little endian */
 #include "stats_file.h"
 
@@ -21,8 +21,8 @@ static int list_tensors(const struct plan *plan, struct tensor tensors[static ST
         slabs[count] = SLAB_SKETCH;
         tensors[count++] = (struct tensor){.name = name,
                                            .type = TENSOR_F32,
-                                           .rank = 2,
-                                           .dims = {SKETCHES, (int64_t)(sketch->bytes / sizeof(float)) / SKETCHES},
+                                           .rank = 1,
+                                           .dims = {(int64_t)(sketch->bytes / sizeof(float))},
                                            .bytes = sketch->bytes};
     }
     if (samples->bytes > 0) {

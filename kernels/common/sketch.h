@@ -4,7 +4,8 @@
  * standard deviation is about |a| |b| / sqrt(buckets that matter). Compiled by the C compiler and by nvcc.
  *
  * Of each stretch of 128 elements, those 16 apart share a bucket: neighbours, which are alike, do not, and up to 16
- * elements alone are kept exactly. */
+ * elements alone are kept exactly. What is told from one step to the next is told by a sample of the stretches: of each
+ * group of them one, drawn by the group's number, counts for all of it. */
 #ifndef COMMON_SKETCH_H
 #define COMMON_SKETCH_H
 #include "backend.h"
@@ -12,19 +13,46 @@
 #include "kernels/common/loss_scale.h"
 #include <math.h>
 
-HOST_DEVICE int64_t sketch_bucket(int64_t element)
+/* An xor-multiply-shift mixer. */
+HOST_DEVICE uint32_t sketch_hash(uint32_t number)
 {
-    return element / SKETCH_STRETCH * SKETCH_LANES + element % SKETCH_LANES;
-}
-
-/* Signs of the 32 elements that this one is among, a bit each: a hash of their common number (an xor-multiply-shift
- * mixer), so that a bit is as good as another. */
-HOST_DEVICE uint32_t sketch_signs(int64_t element)
-{
-    uint32_t hash = (uint32_t)(element >> 5) * 0x9E3779B1u;
+    uint32_t hash = number * 0x9E3779B1u;
     hash = (hash ^ (hash >> 16)) * 0x7FEB352Du;
     hash = (hash ^ (hash >> 15)) * 0x846CA68Bu;
     return hash ^ (hash >> 16);
+}
+
+/* The stretches of an array in groups. */
+struct sketch_split {
+    int64_t stretches;
+    int shift; /* log2 of a group's */
+};
+
+HOST_DEVICE struct sketch_split sketch_split_of(int64_t count)
+{
+    struct sketch_split split = {sketch_stretches(count), sketch_shift(count)};
+    return split;
+}
+
+/* Stretches of a group: how many of them the one that is followed stands for. */
+HOST_DEVICE int64_t sketch_weight(const struct sketch_split *split, int64_t group)
+{
+    const int64_t most = (int64_t)1 << split->shift, left = split->stretches - (group << split->shift);
+    return left < most ? left : most;
+}
+
+/* The stretch of a group that is followed. */
+HOST_DEVICE int64_t sketch_chosen(const struct sketch_split *split, int64_t group)
+{
+    const uint64_t hash = sketch_hash(~(uint32_t)group);
+    return (group << split->shift) + (int64_t)(hash * (uint64_t)sketch_weight(split, group) >> 32);
+}
+
+/* Signs of the 32 elements that this one is among, a bit each: a hash of their common number, so that a bit is as good
+ * as another. */
+HOST_DEVICE uint32_t sketch_signs(int64_t element)
+{
+    return sketch_hash((uint32_t)(element >> 5));
 }
 
 /* value or -value. signs: sketch_signs, with the element's own bit in the lowest place. */
@@ -40,15 +68,28 @@ HOST_DEVICE float sketch_signed(int64_t element, float value)
 
 /* Inner products over the buckets. */
 struct sketch_sums {
-    double self, last, both, moved; /* g.g, l.l, g.l, g.u: this gradient, the last one, the last update */
-    double part, shared;            /* p.p, g.p: a part's gradient */
+    double self, last, both,
+        moved;                  /* g.g, l.l, g.l, g.u of those followed: this gradient, the last one, the last update */
+    double whole, part, shared; /* g.g, p.p, g.p of all: a part's gradient */
 };
 
-HOST_DEVICE struct sketch_sums sketch_sums_at(float gradient, float last, float moved, float part)
+/* What a followed bucket adds. */
+HOST_DEVICE void sketch_follow(struct sketch_sums *sums, double weight, float gradient, float last, float moved)
 {
-    double g = (double)gradient, l = (double)last, p = (double)part;
-    struct sketch_sums sums = {g * g, l * l, g * l, g * (double)moved, p * p, g * p};
-    return sums;
+    const double g = (double)gradient, l = (double)last;
+    sums->self += weight * (g * g);
+    sums->last += weight * (l * l);
+    sums->both += weight * (g * l);
+    sums->moved += weight * (g * (double)moved);
+}
+
+/* What any bucket adds where the noise is measured. */
+HOST_DEVICE void sketch_compare(struct sketch_sums *sums, float gradient, float part)
+{
+    const double g = (double)gradient, p = (double)part;
+    sums->whole += g * g;
+    sums->part += p * p;
+    sums->shared += g * p;
 }
 
 HOST_DEVICE struct sketch_sums sketch_sums_merge(struct sketch_sums a, struct sketch_sums b)
@@ -57,6 +98,7 @@ HOST_DEVICE struct sketch_sums sketch_sums_merge(struct sketch_sums a, struct sk
     a.last += b.last;
     a.both += b.both;
     a.moved += b.moved;
+    a.whole += b.whole;
     a.part += b.part;
     a.shared += b.shared;
     return a;
@@ -68,7 +110,7 @@ HOST_DEVICE void sketch_finish(struct step_norms *norms, struct sketch_sums sums
 {
     bool known = control->kept.updates > 0;
     norms->grad_cosine = known ? (float)(sums.both / sqrt(sums.self * sums.last)) : NAN;
-    norms->part_cosine = sums.shared / sqrt(sums.self * sums.part);
+    norms->part_cosine = sums.shared / sqrt(sums.whole * sums.part);
     norms->grad_dot_last = known ? (float)(sums.moved * (double)scale) : NAN;
 }
 
@@ -89,25 +131,26 @@ HOST_DEVICE void update_finish(const struct update_args *args, double moved, dou
     norms->grad_dot_update = args->unmeasured ? NAN : (float)(slope * (double)gradient_scale(args));
 }
 
-/* Where the gradient of the step under way goes, and where that of the last good one lies. A refused step's place is
- * written again by the next one. */
+/* Where the followed part of the gradient of the step under way goes, and where that of the last good one lies; group
+ * by group. A refused step's place is written again by the next one. */
 HOST_DEVICE float *sketch_now(const struct update_args *args)
 {
-    return args->sketches + (args->control->kept.updates & 1) * sketch_count(args->count);
+    return args->sketches + (args->control->kept.updates & 1) * sketch_groups(args->count) * SKETCH_LANES;
 }
 
 HOST_DEVICE const float *sketch_last(const struct update_args *args)
 {
-    return args->sketches + ((args->control->kept.updates & 1) ^ 1) * sketch_count(args->count);
+    return args->sketches + ((args->control->kept.updates & 1) ^ 1) * sketch_groups(args->count) * SKETCH_LANES;
 }
 
 HOST_DEVICE float *sketch_moved(const struct update_args *args)
 {
-    return args->sketches + 2 * sketch_count(args->count);
+    return args->sketches + 2 * sketch_groups(args->count) * SKETCH_LANES;
 }
 
+/* Stretch by stretch. */
 HOST_DEVICE float *sketch_part(const struct update_args *args)
 {
-    return args->sketches + 3 * sketch_count(args->count);
+    return args->sketches + 3 * sketch_groups(args->count) * SKETCH_LANES;
 }
 #endif

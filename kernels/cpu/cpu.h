@@ -8,7 +8,7 @@
 enum { CHUNK_COUNT = 512, CHUNK_LEAST = 4096, CHUNK_STEP = SKETCH_STRETCH };
 
 struct chunk_sums {
-    double sum[7];
+    double sum[8];
     int64_t nonfinite;
 };
 

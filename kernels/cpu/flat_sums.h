@@ -29,14 +29,6 @@ INLINE void sums_add(struct lane_sums *sums, const struct wide *a, const struct 
     sums->high += a->high * b->high;
 }
 
-INLINE void sums_take(struct lane_sums *sums, const vec *more)
-{
-    struct wide wide;
-    widen(&wide, more);
-    sums->low += wide.low;
-    sums->high += wide.high;
-}
-
 INLINE double sums_total(const struct lane_sums *sums)
 {
     double total = 0.0;
@@ -54,10 +46,14 @@ INLINE void sketch_add(float *bucket, int64_t begin, const float *values, int co
     if (begin % SKETCH_LANES == 0 && count >= VEC) {
         vec sum, value;
         memcpy(&sum, bucket, sizeof sum);
+        uint32_t signs = sketch_signs(begin) >> (begin & 31);
         for (; i + VEC <= count; i += VEC) {
-            const vec_bits signs = (vec_bits){0} + (sketch_signs(begin + i) >> ((begin + i) & 31));
+            if ((begin + i) % 32 == 0)
+                signs = sketch_signs(begin + i);
+            const vec_bits all = (vec_bits){0} + signs;
             memcpy(&value, values + i, sizeof value);
-            sum += (vec)((vec_bits)value ^ ((signs << to_top) & 0x80000000u));
+            sum += (vec)((vec_bits)value ^ ((all << to_top) & 0x80000000u));
+            signs >>= VEC;
         }
         memcpy(bucket, &sum, sizeof sum);
     }

@@ -6,21 +6,29 @@
 #include <math.h>
 #include <string.h>
 
-/* A block of every array stays in the first-level cache between the loops over it, so that memory is passed once. All
- * arrays start at the same place of a page: larger blocks evict one another. Blocks lie in one stretch of a sketch. */
-enum { BLOCK = SKETCH_STRETCH };
-
 /* ---- the gradient's norm ---- */
 
-INLINE void block_squares(const float *values, int count, struct lane_sums *squares)
+INLINE void square_add(const float *values, int64_t i, int width, struct lane_sums *squares)
 {
-    for (int i = 0; i < count; i += VEC) {
-        vec value;
-        struct wide wide;
-        vec_load(&value, values, i, count - i < VEC ? count - i : VEC, DT_F32);
-        widen(&wide, &value);
-        sums_add(squares, &wide, &wide);
+    vec value;
+    struct wide wide;
+    vec_load(&value, values, i, width, DT_F32);
+    widen(&wide, &value);
+    sums_add(squares, &wide, &wide);
+}
+
+/* Two sums, so that one addition need not wait for the other. */
+static double squares_of(const float *values, int64_t count)
+{
+    struct lane_sums even = {0}, odd = {0};
+    int64_t i = 0;
+    for (; i + 2 * VEC <= count; i += 2 * VEC) {
+        square_add(values, i, VEC, &even);
+        square_add(values, i + VEC, VEC, &odd);
     }
+    for (; i < count; i += VEC)
+        square_add(values, i, count - i < VEC ? (int)(count - i) : VEC, &even);
+    return sums_total(&even) + sums_total(&odd);
 }
 
 /* Squares of floats do not overflow in double, so only where their sum is not finite is there anything to count. */
@@ -32,10 +40,24 @@ static int64_t count_nonfinite(const float *values, int64_t count, double square
     return nonfinite;
 }
 
-/* struct sketch_sums, lane by lane. */
-struct sketch_lanes {
-    struct lane_sums self, last, both, moved, part, shared;
-};
+static int stretch_length(int64_t count, int64_t stretch)
+{
+    const int64_t left = count - stretch * SKETCH_STRETCH;
+    return left < SKETCH_STRETCH ? (int)left : SKETCH_STRETCH;
+}
+
+/* The buckets of a stretch of an array. */
+static void sketch_stretch(float bucket[static SKETCH_LANES], const float *values, int64_t count, int64_t stretch)
+{
+    const int64_t begin = stretch * SKETCH_STRETCH;
+    memset(bucket, 0, SKETCH_LANES * sizeof *bucket);
+    sketch_add(bucket, begin, values + begin, stretch_length(count, stretch));
+}
+
+/* Of the stretches from begin to end those that are followed, in order: calls the loop's body for each. */
+#define FOR_FOLLOWED(split, begin, end, group, stretch)                                                                \
+    for (int64_t group = (begin) >> (split)->shift, stretch; group << (split)->shift < (end); group++)                 \
+        if (stretch = sketch_chosen(split, group), stretch >= (begin) && stretch < (end))
 
 INLINE void widen_bucket(struct wide *to, const float *bucket)
 {
@@ -44,42 +66,64 @@ INLINE void widen_bucket(struct wide *to, const float *bucket)
     widen(to, &values);
 }
 
-INLINE void block_sketch(const struct update_args *args, int64_t begin, int count, bool noise,
-                         struct sketch_lanes *sums)
+/* sketch_follow for every bucket of what is followed. */
+static void follow_grad(const struct update_args *args, int64_t begin, int64_t end, struct sketch_sums *sums)
 {
-    const int64_t first = sketch_bucket(begin);
-    float bucket[SKETCH_LANES] = {0};
-    struct wide self, last, moved, part;
-    sketch_add(bucket, begin, args->grad + begin, count);
-    memcpy(sketch_now(args) + first, bucket, sizeof bucket);
-    widen_bucket(&self, bucket);
-    widen_bucket(&last, sketch_last(args) + first);
-    widen_bucket(&moved, sketch_moved(args) + first);
-    sums_add(&sums->self, &self, &self);
-    sums_add(&sums->last, &last, &last);
-    sums_add(&sums->both, &self, &last);
-    sums_add(&sums->moved, &self, &moved);
-    if (!noise)
-        return;
-    widen_bucket(&part, sketch_part(args) + first);
-    sums_add(&sums->part, &part, &part);
-    sums_add(&sums->shared, &self, &part);
+    const struct sketch_split split = sketch_split_of(args->count);
+    float *now = sketch_now(args);
+    const float *last = sketch_last(args), *moved = sketch_moved(args);
+    struct lane_sums self = {0}, past = {0}, both = {0}, change = {0};
+    FOR_FOLLOWED(&split, begin, end, group, stretch)
+    {
+        const double weight = (double)sketch_weight(&split, group);
+        const int64_t first = group * SKETCH_LANES;
+        struct wide g, l, u, weighted;
+        sketch_stretch(now + first, args->grad, args->count, stretch);
+        widen_bucket(&g, now + first);
+        widen_bucket(&l, last + first);
+        widen_bucket(&u, moved + first);
+        weighted = (struct wide){g.low * weight, g.high * weight};
+        sums_add(&self, &weighted, &g);
+        sums_add(&both, &weighted, &l);
+        sums_add(&change, &weighted, &u);
+        weighted = (struct wide){l.low * weight, l.high * weight};
+        sums_add(&past, &weighted, &l);
+    }
+    sums->self = sums_total(&self);
+    sums->last = sums_total(&past);
+    sums->both = sums_total(&both);
+    sums->moved = sums_total(&change);
 }
 
+/* sketch_compare for every bucket. */
+static void compare_part(const struct update_args *args, int64_t begin, int64_t end, struct sketch_sums *sums)
+{
+    struct lane_sums whole = {0}, part = {0}, shared = {0};
+    for (int64_t stretch = begin; stretch < end; stretch++) {
+        float bucket[SKETCH_LANES];
+        struct wide g, p;
+        sketch_stretch(bucket, args->grad, args->count, stretch);
+        widen_bucket(&g, bucket);
+        widen_bucket(&p, sketch_part(args) + stretch * SKETCH_LANES);
+        sums_add(&whole, &g, &g);
+        sums_add(&part, &p, &p);
+        sums_add(&shared, &g, &p);
+    }
+    sums->whole = sums_total(&whole);
+    sums->part = sums_total(&part);
+    sums->shared = sums_total(&shared);
+}
+
+/* Chunks begin where stretches do. */
 static struct chunk_sums chunk_grad(const struct update_args *args, int64_t begin, int64_t end)
 {
-    struct lane_sums squares = {0};
-    struct sketch_lanes lanes = {0};
-    const bool noise = args->control->noise != NOISE_NONE;
-    for (int64_t at = begin; at < end; at += BLOCK) {
-        int count = (int)(end - at < BLOCK ? end - at : BLOCK);
-        block_squares(args->grad + at, count, &squares);
-        if (args->sketches)
-            block_sketch(args, at, count, noise, &lanes);
+    struct sketch_sums sketch = {0};
+    struct chunk_sums sums = {.sum = {squares_of(args->grad + begin, end - begin)}};
+    if (args->sketches) {
+        follow_grad(args, begin / SKETCH_STRETCH, sketch_stretches(end), &sketch);
+        if (args->control->noise == NOISE_OF_HALF)
+            compare_part(args, begin / SKETCH_STRETCH, sketch_stretches(end), &sketch);
     }
-    const struct sketch_sums sketch = {sums_total(&lanes.self),  sums_total(&lanes.last), sums_total(&lanes.both),
-                                       sums_total(&lanes.moved), sums_total(&lanes.part), sums_total(&lanes.shared)};
-    struct chunk_sums sums = {.sum = {sums_total(&squares)}};
     memcpy(sums.sum + 1, &sketch, sizeof sketch);
     sums.nonfinite = count_nonfinite(args->grad + begin, end - begin, sums.sum[0]);
     return sums;
@@ -87,15 +131,10 @@ static struct chunk_sums chunk_grad(const struct update_args *args, int64_t begi
 
 static struct chunk_sums chunk_part(const struct update_args *args, const float *grad, int64_t begin, int64_t end)
 {
-    struct lane_sums squares = {0};
-    for (int64_t at = begin; at < end; at += BLOCK) {
-        int count = (int)(end - at < BLOCK ? end - at : BLOCK);
-        float *bucket = sketch_part(args) + sketch_bucket(at);
-        block_squares(grad + at, count, &squares);
-        memset(bucket, 0, SKETCH_LANES * sizeof *bucket);
-        sketch_add(bucket, at, grad + at, count);
-    }
-    return (struct chunk_sums){.sum = {sums_total(&squares)}};
+    for (int64_t stretch = begin / SKETCH_STRETCH;
+         stretch < sketch_stretches(end) && args->control->noise == NOISE_OF_HALF; stretch++)
+        sketch_stretch(sketch_part(args) + stretch * SKETCH_LANES, grad, args->count, stretch);
+    return (struct chunk_sums){.sum = {squares_of(grad + begin, end - begin)}};
 }
 
 int cpu_part_norm(struct device *device, const struct update_args *args, const float *grad, bool first)
@@ -134,6 +173,10 @@ int cpu_grad_norm(struct device *device, const struct update_args *args)
 
 /* ---- the update ---- */
 
+/* A block of every array stays in the first-level cache, for the copies that are made of it. Sums within it are in
+ * fp32, lane by lane: beyond 1.8e19 a norm is infinite. */
+enum { BLOCK = 1024 };
+
 /* Where a block lies, and what of it is the same for all its elements. */
 struct block {
     const struct optimizer_step *step;
@@ -142,85 +185,61 @@ struct block {
     float decay;
 };
 
-static void block_sgd(const struct update_args *args, const struct block *block)
+/* The change's and the new values' squares and the change's product with the gradient. */
+struct norm_sums {
+    double change, weight, slope;
+};
+
+/* Updates a block's parameters, each to the value of an expression of before and grad[i], and takes their norms. */
+#define UPDATE_BLOCK(expression)                                                                                       \
+    do {                                                                                                               \
+        float change = 0.0f, weight = 0.0f, slope = 0.0f;                                                              \
+        _Pragma("omp simd reduction(+ : change, weight, slope)") for (int i = 0; i < block->count; i++)                \
+        {                                                                                                              \
+            const float before = param[i], after = (expression), moved = after - before;                               \
+            param[i] = after;                                                                                          \
+            if (measured) {                                                                                            \
+                change += moved * moved;                                                                               \
+                weight += after * after;                                                                               \
+                slope += moved * grad[i];                                                                              \
+            }                                                                                                          \
+        }                                                                                                              \
+        sums->change += (double)change;                                                                                \
+        sums->weight += (double)weight;                                                                                \
+        sums->slope += (double)slope;                                                                                  \
+    } while (0)
+
+INLINE void update_block(const struct update_args *args, const struct block *block, bool measured,
+                         struct norm_sums *sums)
 {
     const struct optimizer_step step = *block->step;
+    struct optimizer_step plain = step;
+    plain.nesterov = false;
+    const float decay = block->decay, keep = adamw_keep(&step, decay);
     float *restrict param = args->param + block->begin;
     const float *restrict grad = args->grad + block->begin;
     float *restrict moment1 = args->moment1 ? args->moment1 + block->begin : NULL;
-    if (!moment1) {
-#pragma omp simd
-        for (int i = 0; i < block->count; i++)
-            param[i] = sgd_element(&step, block->decay, param[i], grad[i]);
-        return;
-    }
-#pragma omp simd
-    for (int i = 0; i < block->count; i++)
-        param[i] = momentum_element(&step, block->decay, param[i], grad[i], &moment1[i]);
+    float *restrict moment2 = args->moment2 ? args->moment2 + block->begin : NULL;
+    if (args->kind == OPTIMIZER_ADAMW)
+        UPDATE_BLOCK(adamw_element(&step, keep, before, grad[i], &moment1[i], &moment2[i]));
+    else if (args->kind == OPTIMIZER_ADAM)
+        UPDATE_BLOCK(adam_element(&step, decay, before, grad[i], &moment1[i], &moment2[i]));
+    else if (moment1 && step.nesterov) /* told apart here, so that neither loop has a branch in it */
+        UPDATE_BLOCK(momentum_element(&step, decay, before, grad[i], &moment1[i]));
+    else if (moment1)
+        UPDATE_BLOCK(momentum_element(&plain, decay, before, grad[i], &moment1[i]));
+    else
+        UPDATE_BLOCK(sgd_element(&step, decay, before, grad[i]));
 }
 
-static void block_adam(const struct update_args *args, const struct block *block)
+static void update_measured(const struct update_args *args, const struct block *block, struct norm_sums *sums)
 {
-    const struct optimizer_step step = *block->step;
-    float *restrict param = args->param + block->begin, *restrict moment1 = args->moment1 + block->begin;
-    float *restrict moment2 = args->moment2 + block->begin;
-    const float *restrict grad = args->grad + block->begin;
-#pragma omp simd
-    for (int i = 0; i < block->count; i++)
-        param[i] = adam_element(&step, block->decay, param[i], grad[i], &moment1[i], &moment2[i]);
+    update_block(args, block, true, sums);
 }
 
-static void block_adamw(const struct update_args *args, const struct block *block)
+static void update_unmeasured(const struct update_args *args, const struct block *block, struct norm_sums *sums)
 {
-    const struct optimizer_step step = *block->step;
-    const float keep = adamw_keep(&step, block->decay);
-    float *restrict param = args->param + block->begin, *restrict moment1 = args->moment1 + block->begin;
-    float *restrict moment2 = args->moment2 + block->begin;
-    const float *restrict grad = args->grad + block->begin;
-#pragma omp simd
-    for (int i = 0; i < block->count; i++)
-        param[i] = adamw_element(&step, keep, param[i], grad[i], &moment1[i], &moment2[i]);
-}
-
-static void (*const block_kinds[])(const struct update_args *args, const struct block *block) = {
-    [OPTIMIZER_SGD] = block_sgd,
-    [OPTIMIZER_ADAM] = block_adam,
-    [OPTIMIZER_ADAMW] = block_adamw,
-};
-
-/* The change's and the new values' squares and the change's product with the gradient. */
-struct norm_lanes {
-    struct lane_sums change, weight, slope;
-};
-
-/* Norms, and the change's sketch. before: of the parameters, lost. Within a block in fp32, eight
- * terms a lane: beyond 1.8e19 a norm is infinite. */
-INLINE void block_norms(const struct update_args *args, const struct block *block, float *before,
-                        struct norm_lanes *sums)
-{
-    const float *param = args->param + block->begin, *grad = args->grad + block->begin;
-    vec change = {0}, weight = {0}, slope = {0};
-    for (int i = 0; i < block->count; i += VEC) {
-        const int width = block->count - i < VEC ? block->count - i : VEC;
-        vec value, moved, down;
-        vec_load(&value, param, i, width, DT_F32);
-        vec_load(&moved, before, i, width, DT_F32);
-        vec_load(&down, grad, i, width, DT_F32);
-        moved = value - moved;
-        vec_store(before, i, width, DT_F32, &moved);
-        change += moved * moved;
-        weight += value * value;
-        slope += moved * down;
-    }
-    sums_take(&sums->change, &change);
-    sums_take(&sums->weight, &weight);
-    sums_take(&sums->slope, &slope);
-    if (!args->sketches)
-        return;
-    float *bucket = sketch_moved(args) + block->begin / SKETCH_STRETCH * SKETCH_LANES;
-    if (block->begin % SKETCH_STRETCH == 0)
-        memset(bucket, 0, SKETCH_LANES * sizeof *bucket);
-    sketch_add(bucket, block->begin, before, block->count);
+    update_block(args, block, false, sums);
 }
 
 static void block_copies(const struct update_args *args, const struct block *block, float weight)
@@ -240,13 +259,58 @@ static void block_copies(const struct update_args *args, const struct block *blo
     }
 }
 
+/* Of the stretches that are followed, what of them lies in a block. */
+struct piece {
+    int64_t begin;
+    int count;
+    float *bucket;
+};
+
+static int followed_pieces(const struct update_args *args, const struct sketch_split *split, const struct block *block,
+                           struct piece pieces[static BLOCK / SKETCH_STRETCH + 1])
+{
+    const int64_t end = block->begin + block->count;
+    int count = 0;
+    FOR_FOLLOWED(split, block->begin / SKETCH_STRETCH, sketch_stretches(end), group, stretch)
+    {
+        const int64_t first = stretch * SKETCH_STRETCH, from = first > block->begin ? first : block->begin;
+        const int64_t to = first + SKETCH_STRETCH < end ? first + SKETCH_STRETCH : end;
+        float *bucket = sketch_moved(args) + group * SKETCH_LANES;
+        if (from == first)
+            memset(bucket, 0, SKETCH_LANES * sizeof *bucket);
+        pieces[count++] = (struct piece){from, (int)(to - from), bucket};
+    }
+    return count;
+}
+
+/* The update of a block and the sketch of it. */
+static void follow_block(const struct update_args *args, const struct sketch_split *split, const struct block *block,
+                         struct norm_sums *sums)
+{
+    struct piece pieces[BLOCK / SKETCH_STRETCH + 1];
+    float moved[BLOCK];
+    const int count = followed_pieces(args, split, block, pieces);
+    for (int i = 0; i < count; i++)
+        memcpy(moved + (pieces[i].begin - block->begin), args->param + pieces[i].begin,
+               (size_t)pieces[i].count * sizeof *moved);
+    update_measured(args, block, sums);
+    for (int i = 0; i < count; i++) {
+        float *here = moved + (pieces[i].begin - block->begin);
+        const float *restrict param = args->param + pieces[i].begin;
+#pragma omp simd
+        for (int k = 0; k < pieces[i].count; k++)
+            here[k] = param[k] - here[k];
+        sketch_add(pieces[i].bucket, pieces[i].begin, here, pieces[i].count);
+    }
+}
+
 static struct chunk_sums chunk_update(const struct update_args *args, const struct optimizer_step *step, int64_t begin,
                                       int64_t end)
 {
-    struct norm_lanes sums = {0};
-    float before[BLOCK];
+    struct norm_sums sums = {0};
+    const struct sketch_split split = sketch_split_of(args->count);
+    const float weight = ema_weight(args->control);
     int segment = 0;
-    float weight = ema_weight(args->control);
     while (begin < end) {
         while (args->segments[segment].end <= begin)
             segment++;
@@ -254,19 +318,17 @@ static struct chunk_sums chunk_update(const struct update_args *args, const stru
         int64_t stop = (begin / BLOCK + 1) * BLOCK;
         stop = stop < end ? stop : end;
         stop = args->segments[segment].end < stop ? args->segments[segment].end : stop;
-        struct block block = {step, begin, (int)(stop - begin), args->segments[segment].weight_decay};
-        const float *restrict param = args->param + begin;
-        if (!args->unmeasured)
-#pragma omp simd
-            for (int i = 0; i < block.count; i++)
-                before[i] = param[i];
-        block_kinds[args->kind](args, &block);
-        if (!args->unmeasured)
-            block_norms(args, &block, before, &sums);
+        const struct block block = {step, begin, (int)(stop - begin), args->segments[segment].weight_decay};
+        if (args->unmeasured)
+            update_unmeasured(args, &block, &sums);
+        else if (args->sketches)
+            follow_block(args, &split, &block, &sums);
+        else
+            update_measured(args, &block, &sums);
         block_copies(args, &block, weight);
-        begin += block.count;
+        begin = stop;
     }
-    return (struct chunk_sums){.sum = {sums_total(&sums.change), sums_total(&sums.weight), sums_total(&sums.slope)}};
+    return (struct chunk_sums){.sum = {sums.change, sums.weight, sums.slope}};
 }
 
 int cpu_update(struct device *device, const struct update_args *args)

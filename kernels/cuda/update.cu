@@ -1,7 +1,7 @@
 /* update: the gradient's norm and sketch, and the optimizer's one pass over the flat arrays, each one launch. The
  * arithmetic of an element is in kernels/common/optimizer.h and sketch.h.
  *
- * Bytes per element: the norm reads 4, sketches 1.5 and another 0.5 in the update; the update reads param, grad and
+ * Bytes per element: the norm reads 4; sketches take some hundred stretches in all; the update reads param, grad and
  * writes param (12), reads and writes each moment (8) and the average (8), writes the low-precision copy (2): AdamW
  * with bf16 and an average moves 38. */
 #include "cuda.h"
@@ -55,16 +55,24 @@ __device__ float bucket_sum(const float (&value)[WIDTH])
     return sum + gpu::shuffle_xor(sum, 4);
 }
 
-__device__ int64_t bucket_place(int64_t stretch)
+/* Which of the stretch's buckets. */
+__device__ int bucket_of_lane()
 {
     const int lane = (int)threadIdx.x % 32;
-    return stretch * SKETCH_LANES + 4 * (lane & 3) + (lane >> 4) * 2 + (lane >> 3 & 1);
+    return 4 * (lane & 3) + (lane >> 4) * 2 + (lane >> 3 & 1);
 }
 
 /* Two lanes hold each bucket: this one speaks for it. */
 __device__ bool bucket_mine()
 {
     return (threadIdx.x & 4) == 0;
+}
+
+/* The group whose followed stretch this is, else -1. */
+__device__ int64_t followed_group(const sketch_split &split, int64_t stretch)
+{
+    const int64_t group = stretch >> split.shift;
+    return sketch_chosen(&split, group) == stretch ? group : -1;
 }
 
 /* ---- the gradient's norm ---- */
@@ -95,27 +103,33 @@ __device__ void grad_norm_finish(const update_args &args, const grad_part &total
 __global__ void __launch_bounds__(gpu::THREADS)
     grad_norm_kernel(const __grid_constant__ update_args args, grad_part *parts, unsigned *ticket)
 {
-    const grad_part none = {0.0, {0.0, 0.0, 0.0, 0.0, 0.0, 0.0}, 0};
+    const grad_part none = {0.0, {0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0}, 0};
     grad_part mine = none;
     float *now = args.sketches ? sketch_now(&args) : nullptr;
     const float *last = now ? sketch_last(&args) : nullptr, *moved = now ? sketch_moved(&args) : nullptr;
-    const float *part = now && args.control->noise != NOISE_NONE ? sketch_part(&args) : nullptr;
+    const float *part = now && args.control->noise == NOISE_OF_HALF ? sketch_part(&args) : nullptr;
+    const sketch_split split = sketch_split_of(args.count);
     for_stretches(args.count, [&](int64_t stretch, int64_t i, int count) {
         float grad[WIDTH];
         load_some(grad, args.grad + i, count);
         for (int k = 0; k < WIDTH; k++) {
             mine.squares += (double)grad[k] * (double)grad[k];
             mine.nonfinite += !float_finite(grad[k]);
-            grad[k] = sketch_signed(i + k, grad[k]);
         }
-        if (!now)
+        const int64_t group = now ? followed_group(split, stretch) : -1;
+        if (group < 0 && !part)
             return;
+        for (int k = 0; k < WIDTH; k++)
+            grad[k] = sketch_signed(i + k, grad[k]);
         const float bucket = bucket_sum(grad);
-        const int64_t place = bucket_place(stretch);
-        if (bucket_mine()) {
+        if (!bucket_mine())
+            return;
+        if (part)
+            sketch_compare(&mine.sketch, bucket, part[stretch * SKETCH_LANES + bucket_of_lane()]);
+        if (group >= 0) {
+            const int64_t place = group * SKETCH_LANES + bucket_of_lane();
             now[place] = bucket;
-            mine.sketch = sketch_sums_merge(
-                mine.sketch, sketch_sums_at(bucket, last[place], moved[place], part ? part[place] : 0.0f));
+            sketch_follow(&mine.sketch, (double)sketch_weight(&split, group), bucket, last[place], moved[place]);
         }
     });
     mine = gpu::block_reduce<WARPS>(mine, none, grad_part_merge);
@@ -140,7 +154,7 @@ __global__ void __launch_bounds__(gpu::THREADS)
     if (args.control->noise == NOISE_NONE)
         return;
     double mine = 0.0;
-    float *sketch = sketch_part(&args);
+    float *sketch = args.control->noise == NOISE_OF_HALF ? sketch_part(&args) : nullptr;
     for_stretches(args.count, [&](int64_t stretch, int64_t i, int count) {
         float grad[WIDTH];
         load_some(grad, gradient + i, count);
@@ -148,9 +162,11 @@ __global__ void __launch_bounds__(gpu::THREADS)
             mine += (double)grad[k] * (double)grad[k];
             grad[k] = sketch_signed(i + k, grad[k]);
         }
+        if (!sketch)
+            return;
         const float bucket = bucket_sum(grad);
         if (bucket_mine())
-            sketch[bucket_place(stretch)] = bucket;
+            sketch[stretch * SKETCH_LANES + bucket_of_lane()] = bucket;
     });
     mine = gpu::block_reduce<WARPS>(mine, 0.0, add);
     if (!gpu::leave_part(parts, mine, ticket))
@@ -291,6 +307,7 @@ __global__ void __launch_bounds__(gpu::THREADS)
     const norm_part none = {0.0, 0.0, 0.0};
     norm_part mine = none;
     float *sketch = args.sketches ? sketch_moved(&args) : nullptr;
+    const sketch_split split = sketch_split_of(args.count);
     for_stretches(args.count, [&](int64_t stretch, int64_t i, int count) {
         float change[WIDTH] = {0.0f};
         if (count == WIDTH)
@@ -298,13 +315,14 @@ __global__ void __launch_bounds__(gpu::THREADS)
         else
             for (int k = 0; k < count; k++)
                 elements<RULE, 1>(args, step, &cursor, ema_rest, i + k, &mine, change + k);
-        if (!sketch)
+        const int64_t group = sketch ? followed_group(split, stretch) : -1;
+        if (group < 0)
             return;
         for (int k = 0; k < WIDTH; k++)
             change[k] = sketch_signed(i + k, change[k]);
         const float bucket = bucket_sum(change);
         if (bucket_mine())
-            sketch[bucket_place(stretch)] = bucket;
+            sketch[group * SKETCH_LANES + bucket_of_lane()] = bucket;
     });
     mine = gpu::block_reduce<WARPS>(mine, none, norm_part_merge);
     if (!gpu::leave_part(parts, mine, ticket))
