@@ -35,6 +35,8 @@ struct chart_rgb {
     uint32_t light, dark; /* 0xRRGGBB, on light and on dark ground */
 };
 extern const struct chart_rgb chart_colours[CHART_COLOURS];
+/* The colour for letters, which want more contrast than lines: nearer to the ink. */
+struct chart_rgb chart_letter_colour(enum chart_colour colour);
 
 /* x ascends; NaN in y (or low, high) is a gap. Arrays are not owned by the chart: see struct charts. */
 struct chart_series {

@@ -156,6 +156,42 @@ static void test_places(void **state)
     assert_true(isnan(chart_place(CHART_LOG2, 1.0, 2.0, 0.0)));
 }
 
+/* ---- colours ---- */
+
+/* WCAG 2: relative luminance, and contrast. */
+static double luminance(uint32_t rgb)
+{
+    static const double share[] = {0.2126, 0.7152, 0.0722};
+    double sum = 0.0;
+    for (int i = 0; i < 3; i++) {
+        const double value = (rgb >> (16 - 8 * i) & 0xFF) / 255.0;
+        sum += share[i] * (value <= 0.03928 ? value / 12.92 : pow((value + 0.055) / 1.055, 2.4));
+    }
+    return sum;
+}
+
+static void check_contrast(uint32_t colour, uint32_t ground, double least)
+{
+    const double a = luminance(colour), b = luminance(ground), contrast = (fmax(a, b) + 0.05) / (fmin(a, b) + 0.05);
+    if (contrast < least)
+        fail_msg("%06x on %06x: %.2f to 1", colour, ground, contrast);
+}
+
+static void test_colours_stand_out(void **state)
+{
+    (void)state;
+    static const uint32_t light[] = {0xffffff, 0xf5f6f8}, dark[] = {0x181c23, 0x101318}; /* cards and page */
+    for (int c = 0; c < CHART_COLOURS; c++) {
+        const struct chart_rgb letters = chart_letter_colour((enum chart_colour)c);
+        for (int i = 0; i < COUNT_OF(light); i++) {
+            check_contrast(chart_colours[c].light, light[i], 3.0);
+            check_contrast(chart_colours[c].dark, dark[i], 3.0);
+            check_contrast(letters.light, light[i], 4.5);
+            check_contrast(letters.dark, dark[i], 4.5);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -167,6 +203,7 @@ int main(void)
         cmocka_unit_test(test_frame),
         cmocka_unit_test(test_frame_of_one_point),
         cmocka_unit_test(test_places),
+        cmocka_unit_test(test_colours_stand_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -43,11 +43,51 @@ for page in healthy diverged sweep both; do
     if command -v xmllint >/dev/null; then ok xmllint --noout $page.html; else skip "$name" "no xmllint"; fi
 done
 
-# What a script within the page's own origin measures of it, as JSON.
+# What a script within the page's own origin measures of it: sizes at both widths, and in both modes contrast as WCAG 2
+# has it, the least of letters (4.5 is asked for) and of lines and areas (3). Single values, which lie pale behind the line
+# that is to be seen, and lines that only guide the eye are left out.
 cat >measure.html <<'EOT'
 <body><script>
 const page = location.hash.slice(1), lines = [];
 let left = 2;
+const numbers = text => (text.match(/[\d.]+/g) || []).map(Number);
+const over = (top, opacity, ground) => top.map((v, i) => v * opacity + ground[i] * (1 - opacity));
+const luminance = rgb => rgb.map(v => v / 255).map(v => v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
+    .reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0);
+function contrast(a, b) {
+    const x = luminance(a), y = luminance(b);
+    return (Math.max(x, y) + .05) / (Math.min(x, y) + .05);
+}
+function measureContrast(frame, mode) {
+    const style = element => frame.contentWindow.getComputedStyle(element), document_ = frame.contentDocument;
+    const least = {letters: [99, ''], marks: [99, '']};
+    const take = (kind, value, element) => {
+        if (value < least[kind][0]) least[kind] = [value, element.className.baseVal ?? element.className];
+    };
+    const ground = element => {
+        for (; element; element = element.parentElement) {
+            const [r, g, b, a] = numbers(style(element).backgroundColor);
+            if (a !== 0) return [r, g, b];
+        }
+    };
+    if (mode === 'dark')
+        for (const rule of [...document_.styleSheets].flatMap(sheet => [...sheet.cssRules]))
+            if (rule.media?.mediaText.includes('dark')) rule.media.mediaText = 'all';
+    for (const text of document_.querySelectorAll('body *')) {
+        if (![...text.childNodes].some(n => n.nodeType === 3 && n.data.trim()) || text.closest('title')) continue;
+        const shade = text.closest('td')?.querySelector('i');
+        let below = ground(text);
+        if (shade && text.closest('.matrix'))
+            below = over(numbers(style(shade).backgroundColor), Number(style(shade).opacity), below);
+        take('letters', contrast(numbers(style(text)[text.closest('svg') ? 'fill' : 'color']).slice(0, 3), below), text);
+    }
+    for (const mark of document_.querySelectorAll('.line,.join,.dots,.whisker,.event,.limit,.axis,.area')) {
+        const of = mark.matches('.area') ? 'fill' : 'stroke', look = style(mark), below = ground(mark.closest('figure'));
+        take('marks', contrast(over(numbers(look[of]).slice(0, 3), Number(look[of + 'Opacity']), below), below), mark);
+    }
+    lines.push(`contrast ${mode} letters ${least.letters[0].toFixed(2)} marks ${least.marks[0].toFixed(2)} ` +
+        `least ${least.letters[1] || '-'} ${least.marks[1] || '-'}`);
+}
 for (const width of [375, 1440]) {
     const frame = document.createElement('iframe');
     frame.style.cssText = `width:${width}px;height:900px;border:0`;
@@ -64,6 +104,7 @@ for (const width of [375, 1440]) {
         const charts = [...document_.querySelectorAll('.ground')].map(c => c.getBoundingClientRect().width);
         lines.push(`width ${width} sideways ${root.scrollWidth > root.clientWidth} outside ${outside} ` +
             `smallest ${smallest} charts ${charts.length} narrowest ${Math.round(Math.min(...charts))}`);
+        measureContrast(frame, width === 375 ? 'light' : 'dark');
         if (--left === 0) document.body.innerText = 'MEASURED\n' + lines.sort().join('\n') + '\nEND';
     };
     frame.src = page;
@@ -79,13 +120,15 @@ for page in healthy diverged sweep both; do
     HOME=$folder timeout 60 "$browser" --headless --no-sandbox --disable-gpu --allow-file-access-from-files --enable-logging=stderr \
         --virtual-time-budget=5000 --user-data-dir="$folder/browser" --dump-dom "file://$folder/measure.html#$page.html" \
         >dom 2>console
-    sed 's/<br>/\n/g' dom | sed -n 's/.*\(width [0-9]* sideways.*\)/\1/p' | sed 's/<.*//' >measured
+    sed 's/<br>/\n/g' dom | sed -n 's/.*\(width [0-9]* sideways.*\|contrast [a-z]* letters.*\)/\1/p' | sed 's/<.*//' >measured
     name="$page: both widths were shown"
     ok [ "$(grep -c charts measured)" = 2 ]
     name="$page: no sideways scrolling, nothing sticks out"
-    ok sh -c '! grep -vE "sideways false outside 0 " measured'
+    ok sh -c '! grep "^width" measured | grep -vE "sideways false outside 0 "'
     name="$page: letters of at least 11 pixels, charts of at least 200"
-    ok sh -c 'awk "\$8 < 11 || \$10 < 2 || \$12 < 200 { print; bad = 1 } END { exit bad }" measured'
+    ok sh -c 'awk "/^width/ && (\$8 < 11 || \$10 < 2 || \$12 < 200) { print; bad = 1 } END { exit bad }" measured'
+    name="$page: letters stand out 4.5 to 1, lines 3 to 1, in light and dark"
+    ok sh -c 'grep "^contrast" measured >contrast; awk "!(\$4 >= 4.5 && \$6 >= 3) { print \"# \" \$0; bad = 1 } END { exit bad || NR != 2 }" contrast'
     name="$page: no error in the console"
     ok sh -c '! grep -E "CONSOLE" console'
 done

@@ -9,7 +9,7 @@
 
 enum { MARGIN = 44, TITLE = 20, NAMES = 17, FLAGS = 13, TICKS = 34, DENSITY = 2 };
 
-static const uint32_t grid_colour = 0xe6e9ee, axis_colour = 0x9aa3b2, note_colour = 0x5b6472;
+static const uint32_t grid_colour = 0xe6e9ee, axis_colour = 0x828b9b, note_colour = 0x5b6472;
 
 struct drawing {
     cairo_t *cairo;
@@ -68,7 +68,7 @@ double panel_text(cairo_t *cairo, const struct lettering *lettering, double x, d
 
 static struct lettering note(enum chart_colour colour)
 {
-    return (struct lettering){10.5, PANEL_PLAIN, colour == CHART_INK ? note_colour : chart_colours[colour].light};
+    return (struct lettering){10.5, PANEL_PLAIN, colour == CHART_INK ? note_colour : chart_letter_colour(colour).light};
 }
 
 /* ---- places ---- */

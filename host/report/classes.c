@@ -33,14 +33,13 @@ static void put_cell(FILE *page, const struct confusion *confusion, int label, i
 {
     const int64_t count = count_at(confusion, label, prediction);
     const double colour = strength(count, of);
-    fprintf(page, "<td class=\"%s%s\" title=\"", label == prediction ? "c-blue" : "c-orange",
-            colour > 0.6 ? " hot" : "");
+    fprintf(page, "<td class=\"%s\" title=\"", label == prediction ? "c-blue" : "c-orange");
     page_text(page, confusion->names[label]);
     fputs(" taken for ", page);
     page_text(page, confusion->names[prediction]);
     if (count > 0)
-        fprintf(page, ": %lld of %lld\"><i style=\"opacity:%.2f\"></i><span>%lld</span></td>", (long long)count,
-                (long long)of, 0.92 * colour, (long long)count);
+        fprintf(page, ": %lld of %lld\"><i style=\"--strength:%.2f\"></i><span>%lld</span></td>", (long long)count,
+                (long long)of, colour, (long long)count);
     else
         fputs(": never\"></td>", page);
 }

@@ -55,8 +55,11 @@ const char *page_colour(enum chart_colour colour)
 /* The palette as variables; the style sheet says what they are for. */
 static void put_colours(FILE *page, bool dark)
 {
-    for (int i = 0; i < CHART_COLOURS; i++)
-        fprintf(page, "--%s:#%06x;", colour_names[i], dark ? chart_colours[i].dark : chart_colours[i].light);
+    for (int i = 0; i < CHART_COLOURS; i++) {
+        const struct chart_rgb letters = chart_letter_colour((enum chart_colour)i), marks = chart_colours[i];
+        fprintf(page, "--%s:#%06x;--%s-letters:#%06x;", colour_names[i], dark ? marks.dark : marks.light,
+                colour_names[i], dark ? letters.dark : letters.light);
+    }
 }
 
 void page_begin(FILE *page, const char *title)
@@ -73,7 +76,8 @@ void page_begin(FILE *page, const char *title)
     put_colours(page, true);
     fputs("}}\n", page);
     for (int i = 0; i < CHART_COLOURS; i++)
-        fprintf(page, ".%s{--c:var(--%s)}", colour_names[i], colour_names[i]);
+        fprintf(page, ".%s{--c:var(--%s);--letters:var(--%s-letters)}", colour_names[i], colour_names[i],
+                colour_names[i]);
     fputs("\n", page);
     for (const char *const *part = page_style; *part; part++)
         fputs(*part, page);
