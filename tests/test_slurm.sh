@@ -2,9 +2,6 @@
 # A sweep as a job array on a real Slurm of two nodes on loopback: tasks that are told of their time limit, put back into
 # the queue, or killed; the table that waits for all of them. The result must be that of a sweep that was let be.
 PATH=$PATH:/usr/sbin
-top=$(cd "$(dirname "$0")/.." && pwd)
-program=$top/${BUILD:-build}/evenkeel
-case ${BUILD:-build} in /*) program=$BUILD/evenkeel ;; esac
 # Its tasks are timed: sanitizers make them too slow for it.
 [ -z "${SAN:-}" ] || {
     echo "1..0 # SKIP not under sanitizers"
@@ -16,28 +13,17 @@ for command in slurmctld slurmd sbatch munged setsid; do
         exit 0
     }
 done
-work=$(mktemp -d "${TMPDIR:-/tmp}/slurm.XXXXXX") || exit 1
+# shellcheck source=tests/sweeps.sh
+. "$(dirname "$0")/sweeps.sh"
 cluster=$work/cluster
 SLURM_CONF=$cluster/slurm.conf
 export SLURM_CONF
 trap '"$top/tools/slurm_cluster.sh" down "$cluster"; rm -rf "$work"' EXIT
 trap 'exit 1' INT TERM HUP
-cd "$work" || exit 1
-count=0
 
-# ok NAME CONDITION…: passes when every condition, a command line, does.
-ok() {
-    name=$1
-    shift
-    count=$((count + 1))
-    for condition in "$@"; do
-        eval "$condition" && continue
-        echo "not ok $count - $name"
-        echo "# failed: $condition"
-        { squeue --all; tail -n 5 err array/slurm-*.log "$cluster"/slurmctld.log; } 2>&1 | sed 's/^/# /'
-        return
-    done
-    echo "ok $count - $name"
+explain() {
+    squeue --all
+    tail -n 5 err array/slurm-*.log "$cluster"/slurmctld.log
 }
 # wait_for SECONDS COMMAND…
 wait_for() {
@@ -56,33 +42,9 @@ job_of() { sed -n 's/^array \([0-9]*\), then table \([0-9]*\):.*/\1/p' out; }
 # The evenkeel process of a line of the plan.
 process_of() { pgrep -f -- "$program sweep $work/array --line $1\$"; }
 restarts_of() { scontrol show job "$job"_"$1" | sed -n 's/.*Restarts=\([0-9]*\).*/\1/p'; }
-done_runs() { find "$1" -name DONE | wc -l; }
-same() {
-    for run in "$1"/*/; do
-        other=$2/$(basename "$run")
-        cmp -s "$run/steps.csv" "$other/steps.csv" || return 1
-        cmp -s "$run/checkpoints/last/model.safetensors" "$other/checkpoints/last/model.safetensors" || return 1
-    done
-}
 
-"$program" synth tiles --per-class 12 --val-per-class 4 --size 16 >/dev/null 2>&1
-cat >tiny.ini <<'END_OF_CONFIG'
-[data]
-train = "tiles/train"
-val = "tiles/val"
-[model]
-name = "mlp"
-hidden = 96
-[train]
-epochs = 800
-batch_size = 10
-precision = "fp32"
-threads = 1
-[run]
-checkpoint_epochs = 20
-[stats]
-console_seconds = 3600
-END_OF_CONFIG
+tiny 96 800 'threads = 1'
+echo 'checkpoint_epochs = 20' >>tiny.ini
 
 "$top/tools/slurm_cluster.sh" up "$cluster" >/dev/null 2>err
 ok "two nodes are up on loopback" '[ "$(sinfo --noheader --format=%D%T)" = 2idle ]'
@@ -106,13 +68,13 @@ wait_for 60 saved 3
 scontrol requeue "${job}_3"
 wait_for 240 is_over
 ok "the array is over, tasks that went back into the queue have ended" 'is_over' '[ "$(restarts_of 1)" -ge 1 ]' \
-    '[ "$(restarts_of 3)" -ge 1 ]' '[ -n "$victim" ]' '[ "$(done_runs array)" = 3 ]' 'grep -q "stopped by a signal" array/slurm-1.log'
+    '[ "$(restarts_of 3)" -ge 1 ]' '[ -n "$victim" ]' '[ "$(runs array DONE)" = 3 ]' 'grep -q "stopped by a signal" array/slurm-1.log'
 ok "the table was made all the same, and says what is missing" 'grep -q "1 of 2" array/sweep.txt' '[ -s array/sweep.json ]'
 
 array/submit.sh >out 2>err
 wait_for 120 is_over
-ok "submitted again: what was left is done, and only that" '[ "$(done_runs array)" = 4 ]' '! grep -q "of 2" array/sweep.csv' \
+ok "submitted again: what was left is done, and only that" '[ "$(runs array DONE)" = 4 ]' '! grep -q "of 2" array/sweep.csv' \
     'grep -q "^ *10 .*" array/sweep.txt' '[ "$(grep -c "\"event\":\"environment\"" array/4-*/log.jsonl)" = 1 ]'
 "$program" $words --out whole --jobs 2 >/dev/null 2>err
-ok "the same runs, bit for bit, as a sweep on this machine that was let be" 'same whole array' '[ "$(done_runs whole)" = 4 ]'
+ok "the same runs, bit for bit, as a sweep on this machine that was let be" 'same whole array' '[ "$(runs whole DONE)" = 4 ]'
 echo "1..$count"

@@ -1,25 +1,11 @@
 #!/bin/sh
 # `evenkeel sweep` from outside: whole sweeps; stopped, killed at random moments, two at once; failed runs.
-program=$(cd "$(dirname "$0")/.." && pwd)/${BUILD:-build}/evenkeel
-case ${BUILD:-build} in /*) program=$BUILD/evenkeel ;; esac
-work=$(mktemp -d "${TMPDIR:-/tmp}/sweep.XXXXXX") || exit 1
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-count=0
+# shellcheck source=tests/sweeps.sh
+. "$(dirname "$0")/sweeps.sh"
 
-# ok NAME CONDITION…: passes when every condition, a command line, does.
-ok() {
-    name=$1
-    shift
-    count=$((count + 1))
-    for condition in "$@"; do
-        eval "$condition" && continue
-        echo "not ok $count - $name"
-        echo "# failed: $condition; exit status was $status"
-        tail -n 8 err | sed 's/^/# err: /'
-        return
-    done
-    echo "ok $count - $name"
+explain() {
+    echo "exit status was $status"
+    tail -n 8 err
 }
 call() {
     "$program" "$@" >out 2>err
@@ -27,32 +13,9 @@ call() {
 }
 exited() { [ "$status" -eq "$1" ]; }
 says() { grep -q -- "$1" err; }
-runs() { find "$1" -name "$2" | wc -l; }
-# same SWEEP SWEEP: the same runs, with the same weights and steps.
-same() {
-    cmp -s "$1/sweep.plan" "$2/sweep.plan" || return 1
-    for run in "$1"/*/; do
-        other=$2/$(basename "$run")
-        cmp -s "$run/steps.csv" "$other/steps.csv" || return 1
-        cmp -s "$run/checkpoints/last/model.safetensors" "$other/checkpoints/last/model.safetensors" || return 1
-    done
-}
 
-"$program" synth tiles --per-class 12 --val-per-class 4 --size 16 >/dev/null 2>&1
-cat >tiny.ini <<'END_OF_CONFIG'
-[data]
-train = "tiles/train"
-val = "tiles/val"
-[model]
-name = "mlp"
-hidden = 16
-[train]
-epochs = 4
-batch_size = 10
-precision = "fp32"
-[run]
-checkpoint_steps = 25
-END_OF_CONFIG
+tiny 16 4
+echo 'checkpoint_steps = 25' >>tiny.ini
 words='sweep tiny.ini batch_size=5,20 --seeds 2'
 
 call $words --out whole
