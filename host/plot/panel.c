@@ -242,7 +242,6 @@ static void draw_axes(const struct drawing *drawing, const struct chart_ticks *l
 static void draw_regions(const struct drawing *drawing)
 {
     const struct box *plot = &drawing->plot;
-    const struct lettering text = note(CHART_INK);
     for (int i = 0; i < drawing->chart->region_count; i++) {
         const struct chart_region *region = &drawing->chart->regions[i];
         const double from = fmax(x_of(drawing, region->from), plot->left);
@@ -252,7 +251,26 @@ static void draw_regions(const struct drawing *drawing)
         cairo_rectangle(drawing->cairo, from, plot->top, to - from, plot->height);
         set_colour(drawing->cairo, chart_colours[CHART_GREEN].light, 0.12);
         cairo_fill(drawing->cairo);
-        panel_text(drawing->cairo, &text, 0.5 * (from + to), plot->top + 12.0, 0.5, region->text);
+    }
+}
+
+/* Over the curves, on a ground of their own, where they can be read. */
+static void draw_region_names(const struct drawing *drawing)
+{
+    const struct box *plot = &drawing->plot;
+    const struct lettering text = note(CHART_INK);
+    for (int i = 0; i < drawing->chart->region_count; i++) {
+        const struct chart_region *region = &drawing->chart->regions[i];
+        const double from = fmax(x_of(drawing, region->from), plot->left), right = plot->left + plot->width;
+        const double to = fmin(x_of(drawing, region->to), right);
+        const double width = panel_text_width(drawing->cairo, &text, region->text);
+        const double begin = fmax(fmin(0.5 * (from + to - width), right - width - 4.0), plot->left + 4.0);
+        if (!(to > from) || !*region->text)
+            continue;
+        cairo_rectangle(drawing->cairo, begin - 3.0, plot->top + 2.0, width + 6.0, 14.0);
+        set_colour(drawing->cairo, 0xffffff, 0.8);
+        cairo_fill(drawing->cairo);
+        panel_text(drawing->cairo, &text, begin, plot->top + 12.0, 0.0, region->text);
     }
 }
 
@@ -383,6 +401,7 @@ void panel_draw(cairo_t *cairo, const struct chart *chart, struct box box)
             if ((int)chart->series[i].mark == mark)
                 draw_series(&drawing, &chart->series[i]);
     cairo_restore(cairo);
+    draw_region_names(&drawing);
     draw_limits(&drawing);
     draw_events(&drawing);
     arena_free(&drawing.arena);

@@ -57,11 +57,25 @@ static void put_regions(const struct drawing *drawing)
         const struct chart_region *region = &drawing->chart->regions[i];
         const double from = fmin(fmax(svg_across(drawing, region->from), 0.0), 1.0);
         const double to = fmin(fmax(svg_across(drawing, region->to), 0.0), 1.0);
-        fprintf(
-            drawing->page,
-            "<rect class=\"region\" x=\"%.2f%%\" width=\"%.2f%%\" height=\"100%%\"/><text class=\"note\" x=\"%.2f%%\" "
-            "y=\"13\" text-anchor=\"middle\">",
-            100.0 * from, 100.0 * (to - from), 50.0 * (from + to));
+        fprintf(drawing->page, "<rect class=\"region\" x=\"%.2f%%\" width=\"%.2f%%\" height=\"100%%\"/>\n",
+                100.0 * from, 100.0 * (to - from));
+    }
+}
+
+/* Over the curves, where they can be read. */
+static void put_region_names(const struct drawing *drawing)
+{
+    for (int i = 0; i < drawing->chart->region_count; i++) {
+        const struct chart_region *region = &drawing->chart->regions[i];
+        const double from = fmax(svg_across(drawing, region->from), 0.0);
+        const double to = fmin(svg_across(drawing, region->to), 1.0), middle = 0.5 * (from + to);
+        if (!*region->text)
+            continue;
+        const double place = middle < 0.25 ? from + 0.01 : middle > 0.75 ? to - 0.01 : middle;
+        fprintf(drawing->page, "<text class=\"note\" x=\"%.2f%%\" y=\"13\" text-anchor=\"%s\">", 100.0 * place,
+                middle < 0.25   ? "start"
+                : middle > 0.75 ? "end"
+                                : "middle");
         page_text(drawing->page, region->text);
         fputs("</text>\n", drawing->page);
     }
@@ -139,6 +153,7 @@ static void put_plot(struct drawing *drawing, bool ends)
     put_regions(drawing);
     put_axes(drawing);
     svg_data(drawing);
+    put_region_names(drawing);
     put_limits(drawing);
     put_events(drawing);
     put_outside(drawing);

@@ -206,14 +206,22 @@ static void add_group(struct swept *swept, struct chart *chart, int group, figur
     series->dashed = group >= COLOURS;
 }
 
-/* The region between the smallest batch that fluctuation does not hold back and the largest that pays. */
+/* The region between the smallest batch that fluctuation does not hold back and the largest that pays. Where that is
+ * the smallest or the largest that was tried, the region has no end there. */
 static void add_advice(const struct swept *swept, struct chart *chart)
 {
     if (!swept->batches || swept->choices[0].row < 0 || swept->choices[1].row < 0)
         return;
     const double low = swept->x[swept->choices[0].row], high = swept->x[swept->choices[1].row], half = sqrt(sqrt(2.0));
-    if (low <= high)
-        chart->regions[chart->region_count++] = (struct chart_region){low / half, high * half, "recommended"};
+    const bool below = low > swept->ticks[0], above = high < swept->ticks[swept->tick_count - 1];
+    if (low > high)
+        return;
+    const char *text = below && above ? arena_format(swept->arena, "recommended: %g to %g", low, high)
+                       : above        ? arena_format(swept->arena, "recommended: up to %g", high)
+                       : below        ? arena_format(swept->arena, "recommended: from %g on", low)
+                                      : "recommended: any";
+    chart->regions[chart->region_count++] =
+        (struct chart_region){below ? low / half : chart->x.low, above ? high * half : chart->x.high, text};
 }
 
 static struct chart *add_chart(struct swept *swept, const char *id, const char *title, const char *how,
@@ -267,7 +275,8 @@ void sweep_charts(struct charts *charts, const struct sweep_table *table)
               val_accuracy)
         ->y.percent = true;
     add_chart(&swept, "val-loss", "Validation loss at the end", "Lower is better. Whiskers: lowest and highest seed.",
-              "loss, nats", val_loss);
+              "loss, nats", val_loss)
+        ->y.scale = CHART_LOG10;
     add_chart(&swept, "images", "Images it took down to the target loss",
               "Where the line leaves the ground, larger batches no longer make better steps: returns diminish.",
               "images", target_images)
