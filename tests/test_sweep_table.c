@@ -120,7 +120,7 @@ static void test_fluctuation_and_its_shares(void **unused)
     mixed.batch = 16;
     mixed.motion = 0.2 * sqrt(3.0); /* sampling leaves 0.2: a quarter of the variance, 0.4 in all */
     short_run.batch = 64;
-    short_run.steps = 40;
+    short_run.steps = 30;
     write_run(&sweep, 0, &all_sampling);
     write_run(&sweep, 1, &mixed);
     write_run(&sweep, 2, &short_run);

@@ -11,7 +11,8 @@
 #include <string.h>
 
 enum {
-    WINDOW = 200, /* steps of a window at most */
+    WINDOW = 200,      /* steps of a window at most */
+    WINDOW_LEAST = 16, /* that fluctuation_of needs */
     SMOOTH_IMAGES = 1000
 };
 
@@ -32,10 +33,11 @@ static double sort_median(double *values, int64_t count)
 /* ---- the loss about its trend ---- */
 
 /* Medians over whole windows of the run's second half, the last one ending with the run. Windows are short against the
- * run, so that its trend is a straight line in each. */
+ * run, so that its trend is a straight line in each, but for runs of some dozen steps. */
 static void measure_fluctuation(const struct loss_series *series, struct measures *measures)
 {
     int64_t window = series->count / 4 < WINDOW ? series->count / 4 : WINDOW, count = 0;
+    window = window < WINDOW_LEAST ? WINDOW_LEAST : window;
     struct arena arena = {0};
     double *deviation = arena_push(&arena, (size_t)(series->count + 1) * sizeof *deviation);
     double *share = arena_push(&arena, (size_t)(series->count + 1) * sizeof *share);
