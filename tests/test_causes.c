@@ -1,0 +1,183 @@
+/* test_causes: whole runs whose fluctuation has a known cause, and what the split says of it: frozen weights, usual
+ * rates, images in order of their classes, rates that throw the weights about, and one that leaves it at guessing.
+ * Why each is so, and figures of more runs: docs/statistics.md. */
+#include "fixtures.h"
+#include "fluctuation.h"
+#include "log.h"
+#include "stability.h"
+#include "trainer.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static char folder[PATH_BYTES - 256], tiles[PATH_BYTES];
+
+static int set_up(void **state)
+{
+    (void)state;
+    const struct tiles_options options = {.per_class = 250, .size = 16, .seed = 5};
+    const char *base = getenv("TMPDIR");
+    snprintf(folder, sizeof folder, "%s/causes.XXXXXX", base ? base : "/tmp");
+    log_set_quiet(true);
+    return mkdtemp(folder) && path_join(tiles, folder, "tiles") == OK && tiles_write(tiles, &options) == OK ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    return folder_remove(folder) == OK ? 0 : -1;
+}
+
+/* The rows of a training: mlp with 32 hidden units on 2025 tiles of 16 pixels, words on top. */
+static void train(const char *words, struct table *steps)
+{
+    enum { MOST = 32 };
+    char text[2 * PATH_BYTES], path[PATH_BYTES];
+    const char *overrides[MOST];
+    struct train_result result;
+    int count = 0;
+    snprintf(text, sizeof text,
+             "data.train=%s data.val_fraction=0.1 run.dir=%s model.name=mlp model.hidden=32 train.precision=fp32 "
+             "train.threads=1 stats.noise_every=0 stats.layers_every=0 run.checkpoint_epochs=1000 %s",
+             tiles, folder, words);
+    for (char *rest = text, *word; (word = strsep(&rest, " ")) && count < MOST;)
+        if (*word)
+            overrides[count++] = word;
+    struct train_request request = {.overrides = overrides, .override_count = count};
+    if (train_run(&request, &result) < 0)
+        fail_msg("%s", fail_text());
+    assert_int_equal(path_join(path, result.path, "steps.csv"), OK);
+    if (table_read(steps, path) < 0)
+        fail_msg("%s", fail_text());
+}
+
+/* Medians over windows of 200 steps, and the last window. */
+static struct stability stability_of_run(const char *words)
+{
+    struct table steps = {0};
+    struct stability stability;
+    train(words, &steps);
+    stability_of(&steps, &stability);
+    table_free(&steps);
+    return stability;
+}
+
+static void test_frozen_weights_are_all_sampling(void **state)
+{
+    (void)state;
+    static const struct {
+        int batch, epochs;
+    } runs[] = {{8, 8}, {64, 50}, {512, 400}};
+    for (int i = 0; i < COUNT_OF(runs); i++) {
+        char words[256];
+        struct table steps = {0};
+        struct fluctuation got;
+        snprintf(words, sizeof words, "optim.name=sgd optim.momentum=0 optim.lr=1e-12 bs=%d epochs=%d", runs[i].batch,
+                 runs[i].epochs);
+        train(words, &steps);
+        const struct loss_series series = {steps.row_count,
+                                           table_column(&steps, "step"),
+                                           table_column(&steps, "epoch"),
+                                           table_column(&steps, "samples"),
+                                           table_column(&steps, "loss"),
+                                           table_column(&steps, "loss_variance")};
+        fluctuation_of(&series, 0, series.count, fluctuation_epoch_steps(&series), &got);
+        if (fabs(got.sampling.value - 1.0) > 0.05)
+            fail_msg("batch %d: sampling %.3f, motion %.3f, trend %.3f", runs[i].batch, got.sampling.value,
+                     got.motion.value, got.trend.value);
+        table_free(&steps);
+    }
+}
+
+static int compare(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* 0.3 to 2 times the rate that ends best. */
+static void test_usual_rates_jitter_by_chance(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *optimizer;
+        double best;
+    } optimizers[] = {{"optim.name=sgd optim.momentum=0.9", 0.02}, {"optim.name=adam", 0.002}};
+    static const double factors[] = {0.3, 1.0, 2.0};
+    double phi[COUNT_OF(optimizers) * COUNT_OF(factors)];
+    int count = 0;
+    for (int o = 0; o < COUNT_OF(optimizers); o++)
+        for (int f = 0; f < COUNT_OF(factors); f++) {
+            char words[256];
+            snprintf(words, sizeof words, "%s optim.lr=%g bs=32 epochs=16", optimizers[o].optimizer,
+                     factors[f] * optimizers[o].best);
+            phi[count++] = stability_of_run(words).phi;
+        }
+    qsort(phi, (size_t)count, sizeof *phi, compare);
+    const double median = 0.5 * (phi[count / 2 - 1] + phi[count / 2]);
+    if (!(median > 0.9 && median < 1.1))
+        fail_msg("median phi %.3f, from %.3f to %.3f", median, phi[0], phi[count - 1]);
+}
+
+/* The share of chance in the whole fluctuation is small for any batch; its share of the jitter from step to step falls
+ * with the batch, as the loss of a class changes the less from step to step the slower the network follows. */
+static void test_sorted_images_are_not_chance(void **state)
+{
+    (void)state;
+    static const char *const optimizers[] = {"optim.name=sgd optim.momentum=0 optim.lr=0.02",
+                                             "optim.name=adam optim.lr=0.002"};
+    static const int batches[] = {32, 128};
+    for (int o = 0; o < COUNT_OF(optimizers); o++)
+        for (int b = 0; b < COUNT_OF(batches); b++) {
+            char words[256];
+            snprintf(words, sizeof words, "data.shuffle=false %s bs=%d epochs=%d", optimizers[o], batches[b],
+                     batches[b] / 2);
+            const struct stability got = stability_of_run(words);
+            if (!(got.sampling < 0.05 && got.variance_ratio > 10.0 && (batches[b] < 128 || got.phi < 0.05)))
+                fail_msg("%s: sampling %.3f, phi %.3f, variance ratio %.3g", words, got.sampling, got.phi,
+                         got.variance_ratio);
+        }
+}
+
+/* Plain SGD about where the network only just survives: the loss of all images swings by more than batches scatter. */
+static void test_weights_thrown_about_are_motion(void **state)
+{
+    (void)state;
+    static const char *const runs[] = {"optim.lr=0.2 bs=128 epochs=64", "optim.lr=0.5 bs=128 epochs=64",
+                                       "optim.lr=0.2 bs=512 epochs=256"};
+    for (int i = 0; i < COUNT_OF(runs); i++) {
+        char words[256], texts[STABILITY_TEXTS][STABILITY_TEXT];
+        snprintf(words, sizeof words, "optim.name=sgd optim.momentum=0 %s", runs[i]);
+        const struct stability got = stability_of_run(words);
+        if (!(got.variance_ratio > 2.0 && got.last.autocorrelation.low > 0.0 && got.motion > 0.5))
+            fail_msg("%s: variance ratio %.3g, autocorrelation %.2f, motion %.2f", words, got.variance_ratio,
+                     got.last.autocorrelation.value, got.motion);
+        assert_int_equal(stability_say(&got, texts), STABILITY_TEXTS);
+        if (strstr(texts[2], "about what chance gives"))
+            fail_msg("%s: %s", words, texts[2]);
+    }
+}
+
+/* Far beyond that the network is left at guessing: jitter by chance, which says nothing good of the rate. */
+static void test_what_survives_may_look_calm(void **state)
+{
+    (void)state;
+    char texts[STABILITY_TEXTS][STABILITY_TEXT];
+    const struct stability got = stability_of_run("optim.name=adam optim.lr=0.1 bs=32 epochs=16");
+    assert_true(got.phi > 0.9 && got.phi < 1.1 && got.last.loss.value > 2.2);
+    assert_int_equal(stability_say(&got, texts), STABILITY_TEXTS);
+    assert_non_null(strstr(texts[2], "not whether the learning rate is right"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_frozen_weights_are_all_sampling), cmocka_unit_test(test_usual_rates_jitter_by_chance),
+        cmocka_unit_test(test_sorted_images_are_not_chance),    cmocka_unit_test(test_weights_thrown_about_are_motion),
+        cmocka_unit_test(test_what_survives_may_look_calm),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
