@@ -31,7 +31,7 @@ static int tear_down(void **state)
     return folder_remove(folder) == OK ? 0 : -1;
 }
 
-/* The rows of a training: mlp with 32 hidden units on 2025 tiles of 16 pixels, words on top. */
+/* The rows of a training: mlp with 32 hidden units on 2250 tiles of 16 pixels, words on top. */
 static void train(const char *words, struct table *steps)
 {
     enum { MOST = 32 };

@@ -254,7 +254,7 @@ static void draw_regions(const struct drawing *drawing)
     }
 }
 
-/* Over the curves, on a ground of their own, where they can be read. */
+/* Above the plot, where nothing lies under them. */
 static void draw_region_names(const struct drawing *drawing)
 {
     const struct box *plot = &drawing->plot;
@@ -264,13 +264,9 @@ static void draw_region_names(const struct drawing *drawing)
         const double from = fmax(x_of(drawing, region->from), plot->left), right = plot->left + plot->width;
         const double to = fmin(x_of(drawing, region->to), right);
         const double width = panel_text_width(drawing->cairo, &text, region->text);
-        const double begin = fmax(fmin(0.5 * (from + to - width), right - width - 4.0), plot->left + 4.0);
-        if (!(to > from) || !*region->text)
-            continue;
-        cairo_rectangle(drawing->cairo, begin - 3.0, plot->top + 2.0, width + 6.0, 14.0);
-        set_colour(drawing->cairo, 0xffffff, 0.8);
-        cairo_fill(drawing->cairo);
-        panel_text(drawing->cairo, &text, begin, plot->top + 12.0, 0.0, region->text);
+        const double begin = fmax(fmin(0.5 * (from + to - width), right - width), plot->left);
+        if (to > from)
+            panel_text(drawing->cairo, &text, begin, plot->top - 4.0, 0.0, region->text);
     }
 }
 
@@ -381,7 +377,7 @@ void panel_draw(cairo_t *cairo, const struct chart *chart, struct box box)
     struct chart_ticks levels;
     if (!chart_frame_of(chart, &drawing.frame))
         return;
-    const double head = TITLE + NAMES + (chart->event_count > 0 ? FLAGS : 0);
+    const double head = TITLE + NAMES + (chart->event_count > 0 || chart->region_count > 0 ? FLAGS : 0);
     chart_ticks_of(&chart->y, drawing.frame.bottom, drawing.frame.top, (int)((box.height - head - TICKS) / 40.0),
                    &levels);
     /* Most panels have the same, so that those above each other line up. */
