@@ -122,6 +122,13 @@ static void list_label_below(void)
     static const char text[] = "set/ant/0.png\t0\nset/bee/3.png\t-1\nset/bee/2.png\t1\n";
     fixture_write(fixture_path("list.txt"), text, sizeof text - 1);
 }
+/* A class number in 32 bits. */
+static void list_label_far_below(void)
+{
+    make_good();
+    static const char text[] = "set/ant/0.png\t0\nset/bee/3.png\t-4294967295\nset/bee/2.png\t1\n";
+    fixture_write(fixture_path("list.txt"), text, sizeof text - 1);
+}
 static void list_label_beyond(void)
 {
     make_good();
@@ -311,6 +318,7 @@ static const struct {
     {"a folder in a list", list_names_a_folder, "list.txt", ERR_DATA, "set/bee", "is a folder", 2},
     {"no label", list_without_label, "list.txt", ERR_DATA, "list.txt:2", "no label", 2},
     {"label below 0", list_label_below, "list.txt", ERR_DATA, "list.txt:2", "out of range", 2},
+    {"label far below 0", list_label_far_below, "list.txt", ERR_DATA, "list.txt:2", "out of range", 2},
     {"label beyond", list_label_beyond, "list.txt", ERR_DATA, "list.txt:2", "out of range", 2},
     {"a zero byte in a list", list_with_zero_byte, "list.txt", ERR_DATA, "list.txt", "no text", -1},
     {"an empty list", list_empty, "list.txt", ERR_DATA, "list.txt", "lists no image", -1},
