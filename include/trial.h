@@ -21,6 +21,8 @@ struct branch {
 /* The session's state as it is. The session is that of the run, at state; rate as trained with next.
  * branch_free accepts a zeroed struct. */
 int branch_take(struct branch *branch, struct session *session, const struct train_state *state, double rate);
+/* No state at all, of a run that has left none (memory NULL): for trials from drawn weights. */
+void branch_begin(struct branch *branch, struct session *session);
 /* The state of a run's checkpoint ("last", "best"). The session was opened with the run's config; it holds that state
  * afterwards. ERR_NO_INPUT, ERR_DATA: as checkpoint_load. */
 int branch_load(struct branch *branch, struct session *session, const char *run, const char *which);

@@ -106,6 +106,22 @@ static void test_budget_is_kept(void **state)
     }
 }
 
+/* Failed before its first checkpoint: there is no state to go on from, and new weights will do. */
+static void test_without_a_checkpoint(void **state)
+{
+    (void)state;
+    struct train_result result;
+    struct diagnosis diagnosis = {0};
+    assert_int_equal(
+        tiny_train(NULL, BASE "optim.name=sgd optim.lr=900 model.init_scale=50 train.bad_steps=2", &result),
+        ERR_TRAINING);
+    diagnose(&diagnosis, result.path, 200.0);
+    assert_true(diagnosis.probed && diagnosis.experiment.arms[ARM_ANEW].done);
+    for (int i = 0; i < diagnosis.experiment.arm_count; i++)
+        assert_int_equal(diagnosis.experiment.arms[i].family, ARM_ANEW);
+    diagnosis_free(&diagnosis);
+}
+
 static void test_what_cannot_be_judged(void **state)
 {
     (void)state;
@@ -141,9 +157,9 @@ static void test_found_while_training(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_planted_faults),       cmocka_unit_test(test_repair_mends),
-        cmocka_unit_test(test_budget_is_kept),       cmocka_unit_test(test_what_cannot_be_judged),
-        cmocka_unit_test(test_found_while_training),
+        cmocka_unit_test(test_planted_faults),        cmocka_unit_test(test_repair_mends),
+        cmocka_unit_test(test_without_a_checkpoint),  cmocka_unit_test(test_budget_is_kept),
+        cmocka_unit_test(test_what_cannot_be_judged), cmocka_unit_test(test_found_while_training),
     };
     return cmocka_run_group_tests(tests, tiny_set_up, tiny_tear_down);
 }

@@ -34,6 +34,7 @@ struct given {
     const char *family;
     enum cause cause;
     double gain, error;
+    bool swaps; /* the optimizer and its rate: two settings */
 };
 
 static void write_trials(const char *run, const struct given *given, int count, double by_heart, int batch, int steps)
@@ -59,11 +60,11 @@ static void write_trials(const char *run, const struct given *given, int count, 
             f ? "onward" : "anew", f && count == 0 ? "" : ",");
     for (int i = 0; i < count; i++)
         fprintf(file,
-                "{\"name\": \"trial %d\", \"family\": \"%s\", \"cause\": \"%s\", \"changes\": [\"optim.lr=0.5\"], "
+                "{\"name\": \"trial %d\", \"family\": \"%s\", \"cause\": \"%s\", \"changes\": [\"optim.lr=0.5\"%s], "
                 "\"left_out\": 0, \"pace\": 1, \"done\": true, \"loss\": %f, \"train_accuracy\": 0.5, \"gain\": %f, "
                 "\"error\": %f}%s",
-                i, given[i].family, cause_table[given[i].cause].name, 1.0 - given[i].gain, given[i].gain,
-                given[i].error, i + 1 < count ? "," : "");
+                i, given[i].family, cause_table[given[i].cause].name, given[i].swaps ? ", \"optim.name=adam\"" : "",
+                1.0 - given[i].gain, given[i].gain, given[i].error, i + 1 < count ? "," : "");
     fputs("]}}\n", file);
     assert_int_equal(fclose(file), 0);
 }
@@ -98,13 +99,13 @@ static void test_each_trial_can_speak(void **state)
         {"onward", CAUSE_OVERFITTING}, {"onward", CAUSE_SCHEDULE},     {"onward", CAUSE_OUTLIERS},
     };
     for (int i = 0; i < COUNT_OF(kinds); i++) {
-        struct given given = {kinds[i].family, kinds[i].cause, 0.16, 0.05};
+        struct given given = {kinds[i].family, kinds[i].cause, 0.16, 0.05, false};
         write_trials(healthy, &given, 1, 1.0, 16, 60);
         expect(healthy, CAUSE_HEALTHY, kinds[i].cause, "trial 0");
         given.gain = 0.14; /* too little */
         write_trials(healthy, &given, 1, 1.0, 16, 60);
         expect(healthy, CAUSE_HEALTHY, CAUSE_HEALTHY, NULL);
-        given = (struct given){kinds[i].family, kinds[i].cause, 0.16, 0.06}; /* may be chance */
+        given = (struct given){kinds[i].family, kinds[i].cause, 0.16, 0.06, false}; /* may be chance */
         write_trials(healthy, &given, 1, 1.0, 16, 60);
         expect(healthy, CAUSE_HEALTHY, CAUSE_HEALTHY, NULL);
     }
@@ -114,13 +115,19 @@ static void test_each_trial_can_speak(void **state)
 static void test_rate_and_batch(void **state)
 {
     (void)state;
-    struct given given = {"anew", CAUSE_RATE_LOW, 0.27, 0.01};
+    struct given given = {"anew", CAUSE_RATE_LOW, 0.27, 0.01, false};
     write_trials(healthy, &given, 1, 1.0, 16, 60);
     expect(healthy, CAUSE_HEALTHY, CAUSE_RATE_LOW, "trial 0");
     given.gain = 0.25;
     write_trials(healthy, &given, 1, 1.0, 16, 60);
     expect(healthy, CAUSE_HEALTHY, CAUSE_HEALTHY, NULL);
-    given = (struct given){"anew", CAUSE_BATCH_SMALL, -0.02, 0.01};
+    given = (struct given){"anew", CAUSE_PLAIN_SGD, 0.25, 0.01, true}; /* Adam instead of SGD hurries as well */
+    write_trials(healthy, &given, 1, 1.0, 16, 60);
+    expect(healthy, CAUSE_HEALTHY, CAUSE_HEALTHY, NULL);
+    given.gain = 0.27;
+    write_trials(healthy, &given, 1, 1.0, 16, 60);
+    expect(healthy, CAUSE_HEALTHY, CAUSE_PLAIN_SGD, "trial 0");
+    given = (struct given){"anew", CAUSE_BATCH_SMALL, -0.02, 0.01, false};
     write_trials(healthy, &given, 1, 1.0, 16, 60);
     expect(healthy, CAUSE_HEALTHY, CAUSE_BATCH_SMALL, "trial 0");
     write_trials(healthy, &given, 1, 1.0, 17, 60); /* of a batch that is none too small */
@@ -133,7 +140,8 @@ static void test_rate_and_batch(void **state)
 static void test_first_guess_is_overturned(void **state)
 {
     (void)state;
-    struct given given[] = {{"anew", CAUSE_WEIGHT_DECAY, 0.05, 0.01}, {"anew", CAUSE_RATE_HIGH, 0.4, 0.01}};
+    struct given given[] = {{"anew", CAUSE_WEIGHT_DECAY, 0.05, 0.01, false},
+                            {"anew", CAUSE_RATE_HIGH, 0.4, 0.01, false}};
     write_trials(decayed, given, 2, 1.0, 16, 60);
     expect(decayed, CAUSE_WEIGHT_DECAY, CAUSE_RATE_HIGH, "trial 1");
     given[0].gain = 0.2; /* its own trial helps: it stays, whatever helps more */
@@ -154,13 +162,13 @@ static void test_first_guess_is_overturned(void **state)
 static void test_best_explanation(void **state)
 {
     (void)state;
-    struct given given[] = {{"anew", CAUSE_RATE_HIGH, 0.5, 0.01}, {"anew", CAUSE_ADAM, 0.36, 0.01}};
+    struct given given[] = {{"anew", CAUSE_RATE_HIGH, 0.5, 0.01, false}, {"anew", CAUSE_ADAM, 0.36, 0.01, false}};
     write_trials(healthy, given, 2, 1.0, 16, 60);
     expect(healthy, CAUSE_HEALTHY, CAUSE_ADAM, "trial 1");
     given[1].gain = 0.34; /* below 0.7 of the most */
     write_trials(healthy, given, 2, 1.0, 16, 60);
     expect(healthy, CAUSE_HEALTHY, CAUSE_RATE_HIGH, "trial 0");
-    given[1] = (struct given){"onward", CAUSE_OVERFITTING, 0.45, 0.01};
+    given[1] = (struct given){"onward", CAUSE_OVERFITTING, 0.45, 0.01, false};
     write_trials(healthy, given, 2, 1.0, 16, 60);
     expect(healthy, CAUSE_HEALTHY, CAUSE_RATE_HIGH, "trial 0");
 }
@@ -168,7 +176,7 @@ static void test_best_explanation(void **state)
 static void test_by_heart(void **state)
 {
     (void)state;
-    struct given given = {"anew", CAUSE_RATE_LOW, 0.5, 0.01};
+    struct given given = {"anew", CAUSE_RATE_LOW, 0.5, 0.01, false};
     write_trials(healthy, NULL, 0, 0.94, 16, 60);
     expect(healthy, CAUSE_HEALTHY, CAUSE_CAPACITY, NULL);
     write_trials(healthy, NULL, 0, 0.96, 16, 60);
@@ -186,7 +194,7 @@ static void test_by_heart(void **state)
 static void test_the_file(void **state)
 {
     (void)state;
-    struct given given = {"anew", CAUSE_RATE_HIGH, 0.5, 0.01};
+    struct given given = {"anew", CAUSE_RATE_HIGH, 0.5, 0.01, false};
     write_trials(healthy, &given, 1, 1.0, 16, 59);
     expect(healthy, CAUSE_HEALTHY, CAUSE_HEALTHY, NULL);
     write_trials(healthy, &given, 1, 1.0, 16, 60);

@@ -171,13 +171,14 @@ static void sort(struct experiment *experiment, const struct experiment_request 
 int arms_list(struct experiment *experiment, const struct experiment_request *request)
 {
     const struct config *config = request->branch->config;
-    const bool validated = request->session->val.source != NULL;
+    /* A run that failed before its first checkpoint has no state to go on from. */
+    const bool onward = request->session->val.source != NULL && request->branch->memory;
     add(experiment, ARM_ANEW, CAUSE_HEALTHY, "unchanged");
-    if (validated)
+    if (onward)
         add(experiment, ARM_ONWARD, CAUSE_HEALTHY, "unchanged, from here on");
     const int first = experiment->arm_count;
     list_anew(experiment, request, config);
-    if (validated)
+    if (onward)
         TRY(list_onward(experiment, request, config));
     sort(experiment, request, first);
     return OK;

@@ -79,6 +79,14 @@ int branch_take(struct branch *branch, struct session *session, const struct tra
     return move(branch, plan, true, false);
 }
 
+void branch_begin(struct branch *branch, struct session *session)
+{
+    const struct config *config = session->config;
+    *branch = (struct branch){
+        .session = session, .config = config, .optimizer = config->optim.name, .rate = config->optim.lr};
+    state_begin(&branch->state);
+}
+
 int branch_load(struct branch *branch, struct session *session, const char *run, const char *which)
 {
     const struct config *config = session->config;

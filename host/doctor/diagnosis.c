@@ -66,7 +66,12 @@ static int probe(struct diagnosis *diagnosis, const char *run, const struct conf
 {
     struct branch branch = {0};
     TRY(session_open(session, config));
-    int status = branch_load(&branch, session, run, "last");
+    char folder[PATH_BYTES];
+    int status = OK;
+    if (train_find_checkpoint(config, run, "last", folder) == OK)
+        status = branch_load(&branch, session, run, "last");
+    else
+        branch_begin(&branch, session);
     const struct experiment_request request = {.session = session,
                                                .branch = &branch,
                                                .run = run,

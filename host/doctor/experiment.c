@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PROBE_IMAGES = 512, UPDATES_LEAST = 40, UPDATES_MOST = 400, MEMORY_IMAGES = 256, MEMORY_UPDATES = 250 };
+enum { PROBE_IMAGES = 512, UPDATES_LEAST = 40, UPDATES_MOST = 400, MEMORY_IMAGES = 256, MEMORY_UPDATES = 200 };
 /* Most networks have learnt them after a fourth of the updates. */
 #define MEMORY_USUAL 0.25
 
@@ -24,7 +24,8 @@ struct setting {
  * enough. */
 static int choose_updates(const struct experiment *experiment, double memory)
 {
-    double updates = (experiment->updates_allowed - MEMORY_USUAL * memory) / experiment->arm_count;
+    const double reserved = experiment->memory_done ? 0.0 : MEMORY_USUAL * memory;
+    double updates = (experiment->updates_allowed - experiment->updates_spent - reserved) / experiment->arm_count;
     return (int)fmin(fmax(updates, UPDATES_LEAST), UPDATES_MOST);
 }
 
@@ -173,14 +174,22 @@ static double guess_of(const struct session *session)
     return entropy;
 }
 
+/* Learning by heart comes first where it takes no more than half of the budget, whatever the network: what follows has
+ * the rest, and spends all of it where a rate is far off. */
 static int run_all(struct experiment *experiment, struct setting *setting)
 {
     struct session *session = setting->request->session;
     TRY(probe_open(&setting->probes[ARM_ANEW], session, &session->train, PROBE_IMAGES));
-    if (session->val.source)
+    if (session->val.source && setting->request->branch->memory)
         TRY(probe_open(&setting->probes[ARM_ONWARD], session, &session->val, PROBE_IMAGES));
+    const double memory = MEMORY_UPDATES * memory_price(session, setting->request->branch->config);
+    const bool first = 2.0 * memory <= experiment->updates_allowed;
+    if (first)
+        TRY(memorise(experiment, setting));
+    experiment->updates = choose_updates(experiment, memory);
+    experiment->updates_wanted = (double)experiment->arm_count * experiment->updates + memory;
     TRY(run_arms(experiment, setting));
-    return memorise(experiment, setting);
+    return first ? OK : memorise(experiment, setting);
 }
 
 int experiment_run(struct experiment *experiment, const struct experiment_request *request)
@@ -192,9 +201,6 @@ int experiment_run(struct experiment *experiment, const struct experiment_reques
                                       .guess = guess_of(session),
                                       .batch = config->train.batch_size * config->train.accumulate};
     TRY(arms_list(experiment, request));
-    const double memory = MEMORY_UPDATES * memory_price(session, config);
-    experiment->updates = choose_updates(experiment, memory);
-    experiment->updates_wanted = (double)experiment->arm_count * experiment->updates + memory;
     int status = run_all(experiment, &setting);
     for (int i = 0; i < ARM_FAMILIES; i++)
         probe_close(&setting.probes[i], session);

@@ -26,9 +26,20 @@ bool arms_lost(const struct experiment *experiment, double loss)
     return !isfinite(loss) || loss > LOST * experiment->guess;
 }
 
+static bool swaps_optimizer(const struct arm *arm)
+{
+    return arm->cause == CAUSE_PLAIN_SGD && arm->override_count > 1;
+}
+
+/* A higher rate and Adam in the place of SGD are quicker at first nearly always. */
+static bool hurries(const struct arm *arm)
+{
+    return arm->cause == CAUSE_RATE_LOW || swaps_optimizer(arm);
+}
+
 /* An arm helps when it is better beyond three standard errors and by what makes a fault worth mending: a loss lower by
- * 15 %. A higher rate is quicker at first nearly always: it must make a fifth more of the way down from guessing. A
- * larger batch sees the same images in fewer updates, each of which costs less per image: it helps already when it
+ * 15 %. What only hurries must make a fifth more of the way down from guessing. A larger
+ * batch sees the same images in fewer updates, each of which costs less per image: it helps already when it
  * loses nothing, and the batch is one that a machine can do better than. */
 static bool arm_helps(const struct experiment *experiment, const struct arm *arm)
 {
@@ -38,7 +49,7 @@ static bool arm_helps(const struct experiment *experiment, const struct arm *arm
     if (arms_lost(experiment, base))
         return loss < experiment->guess;
     bool sure = arm->gain > SURE * arm->error;
-    if (arm->cause == CAUSE_RATE_LOW)
+    if (hurries(arm))
         return sure && experiment->guess - loss > QUICKER * (experiment->guess - base);
     if (arm->cause == CAUSE_BATCH_SMALL)
         return experiment->batch <= SMALL_BATCH && base < 0.9 * experiment->guess && arm->gain > LOSES_NOTHING * base;
@@ -69,7 +80,7 @@ bool experiment_learns_by_heart(const struct experiment *experiment)
 static int rank_of(const struct arm *arm)
 {
     switch (arm->cause) {
-    case CAUSE_PLAIN_SGD: return arm->override_count > 1 ? 0 : 2;
+    case CAUSE_PLAIN_SGD: return swaps_optimizer(arm) ? 0 : 2;
     case CAUSE_RATE_HIGH:
     case CAUSE_RATE_LOW:
     case CAUSE_BATCH_SMALL:
@@ -143,7 +154,7 @@ const char *experiment_why(const struct experiment *experiment, const struct arm
         return "rejected: it makes things worse";
     if (!(arm->gain > SURE * arm->error))
         return "rejected: no difference beyond chance";
-    if (arm->cause == CAUSE_RATE_LOW)
+    if (hurries(arm))
         return "rejected: quicker at first, as a higher rate nearly always is";
     if (arm->cause == CAUSE_BATCH_SMALL && experiment->batch > SMALL_BATCH)
         return "rejected: the batch is none too small";
