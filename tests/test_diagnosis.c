@@ -112,10 +112,12 @@ static void test_without_a_checkpoint(void **state)
     (void)state;
     struct train_result result;
     struct diagnosis diagnosis = {0};
-    assert_int_equal(
-        tiny_train(NULL, BASE "optim.name=sgd optim.lr=900 model.init_scale=50 train.bad_steps=2", &result),
-        ERR_TRAINING);
-    diagnose(&diagnosis, result.path, 200.0);
+    char path[PATH_BYTES];
+    const int status = tiny_train(
+        NULL, BASE "run.name=lost optim.name=sgd optim.lr=900 model.init_scale=50 train.bad_steps=2", &result);
+    assert_int_equal(status, ERR_TRAINING);
+    assert_int_equal(path_join(path, tiny_folder, "lost"), OK);
+    diagnose(&diagnosis, path, 200.0);
     assert_true(diagnosis.probed && diagnosis.experiment.arms[ARM_ANEW].done);
     for (int i = 0; i < diagnosis.experiment.arm_count; i++)
         assert_int_equal(diagnosis.experiment.arms[i].family, ARM_ANEW);
