@@ -252,10 +252,11 @@ const struct key schema_keys[] = {
     {"stats", "layers_every", "", INT(stats.layers_every), FROM_TO(0, MANY), .fallback = "256",
      .help =
          "every so many steps rows for all layers go to layers.csv, at the price of one more forward pass; 0: never"},
-    {"stats", "noise_every", "", INT(stats.noise_every), FROM_TO(0, MANY), .fallback = "128",
+    {"stats", "noise_every", "", INT(stats.noise_every), FROM_TO(0, MANY), .fallback = "256",
      .help =
-         "the gradient's noise scale is measured every so many steps, at the price of one more forward and backward "
-         "pass each; with train.accumulate eight times as often at next to no price; 0: never"},
+         "the gradient's noise scale is measured every so many steps, twice as often at first, at the price of one "
+         "more "
+         "forward and backward pass each; with train.accumulate eight times as often at next to no price; 0: never"},
     {"stats", "tensorboard", "", BOOL(stats.tensorboard), .fallback = "false",
      .help = "also write an event file that TensorBoard shows"},
 

@@ -25,16 +25,16 @@ static double rate_at(const struct trainer *trainer, int64_t step_in_epoch)
 }
 
 /* What a step costs goes by the interval: one forward and backward pass more where the batch is halved; accumulated
- * batches cost only one more reading of the gradients, so that they are measured more often. */
+ * batches cost only one more reading of the gradients, so that they are measured more often. So are a run's first
+ * steps, for short runs to have measurements at all. */
 static enum noise_kind noise_at(const struct config *config, int64_t step)
 {
-    enum { PARTS_OFTENER = 8 };
-    const int64_t every = config->stats.noise_every, oftener = every / PARTS_OFTENER;
-    if (every == 0 || !config->stats.enabled)
+    enum { PARTS_OFTENER = 8, FIRST_OFTENER = 2, FIRST = 8 };
+    const bool parts = config->train.accumulate > 1, first = step < FIRST * (int64_t)config->stats.noise_every;
+    if (config->stats.noise_every == 0 || !config->stats.enabled || (!parts && config->train.batch_size < 2))
         return NOISE_NONE;
-    if (config->train.accumulate > 1)
-        return oftener <= 1 || step % oftener == 0 ? NOISE_OF_PARTS : NOISE_NONE;
-    return config->train.batch_size >= 2 && step % every == 0 ? NOISE_OF_HALF : NOISE_NONE;
+    const int64_t every = config->stats.noise_every / (parts ? PARTS_OFTENER : first ? FIRST_OFTENER : 1);
+    return every <= 1 || step % every == 0 ? parts ? NOISE_OF_PARTS : NOISE_OF_HALF : NOISE_NONE;
 }
 
 struct step_control step_control_at(const struct trainer *trainer, int64_t step_in_epoch, int micro)
