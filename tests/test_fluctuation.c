@@ -142,6 +142,26 @@ static void test_known_shares(void **state)
         check_recipe(&recipes[i]);
 }
 
+/* Losses with heavy tails: means of few of them have heavy tails too, and intervals are wider for it. */
+static void test_heavy_tails_widen(void **state)
+{
+    (void)state;
+    static const struct {
+        int batch;
+        double least, most; /* times the interval of normal losses */
+    } cases[] = {{4, 1.1, 1.5}, {256, 0.99, 1.05}};
+    for (int c = 0; c < COUNT_OF(cases); c++) {
+        const struct recipe recipe = {.batch = cases[c].batch, .spread = 1.0};
+        struct draws draws = {21, 0};
+        struct fluctuation got;
+        draw_series(&recipe, &draws);
+        fluctuation_of(&series.rows, 0, STEPS, 0, &got);
+        const double width = log(got.phi.high / got.phi.value) / (1.96 * sqrt(3.0 / (STEPS - 1)));
+        if (width < cases[c].least || width > cases[c].most)
+            fail_msg("batch %d: %.3f times as wide", cases[c].batch, width);
+    }
+}
+
 /* ---- frozen weights, epochs without replacement ---- */
 
 /* A data set of fixed losses, drawn batch by batch in a new order each epoch. */
@@ -361,10 +381,15 @@ static void test_direction(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_known_shares),  cmocka_unit_test(test_frozen_weights),
-        cmocka_unit_test(test_signs_in_time), cmocka_unit_test(test_bend_is_no_period),
-        cmocka_unit_test(test_missing),       cmocka_unit_test(test_window_mean),
-        cmocka_unit_test(test_direction),     cmocka_unit_test(test_spikes),
+        cmocka_unit_test(test_known_shares),
+        cmocka_unit_test(test_heavy_tails_widen),
+        cmocka_unit_test(test_frozen_weights),
+        cmocka_unit_test(test_signs_in_time),
+        cmocka_unit_test(test_bend_is_no_period),
+        cmocka_unit_test(test_missing),
+        cmocka_unit_test(test_window_mean),
+        cmocka_unit_test(test_direction),
+        cmocka_unit_test(test_spikes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

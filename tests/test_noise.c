@@ -241,6 +241,12 @@ static void test_scale(void **state)
     assert_true(open.low != noise_scale_of(grad, trace, COUNT).low);
     const struct estimate few = noise_scale_of(grad, trace, 8);
     assert_true(isnan(few.value) && isnan(few.low) && isnan(few.high));
+    assert_false(isnan(noise_scale_of(grad, trace, 10).value)); /* eight that count */
+    /* Where the two move together their ratio is known exactly. */
+    for (int i = 0; i < COUNT; i++)
+        trace[i] = 150.0 * (grad[i] = 1.0 + uniform(&next));
+    const struct estimate sharp = noise_scale_of(grad, trace, COUNT);
+    assert_true(fabs(sharp.low - 150.0) < 0.01 && fabs(sharp.high - 150.0) < 0.01);
 }
 
 int main(void)
