@@ -208,11 +208,12 @@ stability: all ## sweep batch sizes and learning-rate rules (STABILITY=small: so
 	    --lr-rule constant,linear,sqrt --base-batch 64 --seeds 3 --jobs $(JOBS) --out runs/stability-$(STABILITY)
 
 TEST_TIMEOUT ?= 300
-PROVE = BUILD=$(BUILD) CC=$(CC) SAN=$(SAN) TEST_TIMEOUT=$(TEST_TIMEOUT) prove -j2 --failures --comments --exec tests/tap.sh
+# One more at a time than there are CPUs, as some wait: for a scheduler, a browser, a moment to be killed in.
+PROVE = BUILD=$(BUILD) CC=$(CC) SAN=$(SAN) TEST_TIMEOUT=$(TEST_TIMEOUT) prove -j$(shell expr $(JOBS) + 1) --failures --comments --exec tests/tap.sh
 test: ## build and run all tests (SAN=address,undefined BUILD=build/asan: with sanitizers)
 	@$(SETUP) build test $(CLANG)
 	+@$(MAKE_ALL) tests
-	@$(PROVE) $(TESTS) $(EMU_PROGRAMS) $(wildcard tests/test_*.sh)
+	@$(PROVE) $(wildcard tests/test_*.sh) $(EMU_PROGRAMS) $(TESTS)
 
 sanitize: ## all tests under the address and undefined-behaviour sanitizers, kernels for GPUs under the thread sanitizer too
 	@$(MAKE) --no-print-directory test SAN=address,undefined BUILD=$(BUILD)/asan

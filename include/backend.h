@@ -246,7 +246,7 @@ struct op_impl {
 
 /* Which images: control->source, first, valid. */
 struct gather_args {
-    struct shape image; /* n unused */
+    struct shape image; /* n unused; c 1 or 3 */
     struct augment augment;
     enum dtype dtype;
     int batch;

@@ -276,7 +276,7 @@ int cpu_gather(struct device *device, const struct gather_args *args)
 {
     assert(args->channels == 0 || args->channels == args->image.c);
     assert(args->dtype == DT_F32 || args->dtype == DT_BF16);
-    assert(args->image.c >= 1 && args->image.c <= CHANNELS);
+    assert(args->image.c == 1 || args->image.c == CHANNELS);
     assert(!augment_blends(&args->augment) || args->out_shares);
     assert(!args->control->source.slot_rows ||
            args->control->source.slot_rows >= args->batch + augment_blends(&args->augment));

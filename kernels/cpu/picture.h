@@ -4,7 +4,7 @@
 #include "kernels/common/augment.h"
 
 /* RAMP: a strip and the rest of a last vector. */
-enum { STRIP = 256, CHANNELS = 4, PICTURE_KEPT = 64 * 64 * 3, LANES = 16, RAMP = STRIP + LANES };
+enum { STRIP = 256, CHANNELS = 3, PICTURE_KEPT = 64 * 64 * 3, LANES = 16, RAMP = STRIP + LANES };
 
 /* For functions of the number of channels: their callers know it while compiling, which makes them 2 times as fast. */
 #define BY_CHANNELS static inline __attribute__((always_inline))
@@ -13,10 +13,8 @@ enum { STRIP = 256, CHANNELS = 4, PICTURE_KEPT = 64 * 64 * 3, LANES = 16, RAMP =
     do {                                                                                                               \
         if ((c) == 3)                                                                                                  \
             function(__VA_ARGS__, 3);                                                                                  \
-        else if ((c) == 1)                                                                                             \
-            function(__VA_ARGS__, 1);                                                                                  \
         else                                                                                                           \
-            function(__VA_ARGS__, (c));                                                                                \
+            function(__VA_ARGS__, 1);                                                                                  \
     } while (0)
 
 struct picture {

@@ -14,7 +14,7 @@
 
 namespace
 {
-enum { WARPS = gpu::THREADS / 32, CHANNELS = 4, LEVELS = 256, PACKS_EACH = 8 };
+enum { WARPS = gpu::THREADS / 32, LEVELS = 256, PACKS_EACH = 8 };
 
 /* One picture on its way, the same for a whole block. */
 struct picture {
@@ -272,9 +272,7 @@ typedef void (*gather_function)(gather_args);
 
 template <class T> gather_function kernel_of(int c)
 {
-    static const gather_function kernels[CHANNELS] = {gather_kernel<T, 1>, gather_kernel<T, 2>, gather_kernel<T, 3>,
-                                                      gather_kernel<T, 4>};
-    return kernels[c - 1];
+    return c == 1 ? gather_kernel<T, 1> : gather_kernel<T, 3>;
 }
 } // namespace
 
@@ -285,7 +283,7 @@ int cuda_gather(struct device *device, const struct gather_args *asked)
     if (args.channels == 0)
         args.channels = c;
     assert(args.dtype == DT_F32 || args.dtype == DT_BF16 || args.dtype == DT_F16);
-    assert(c >= 1 && c <= CHANNELS && args.channels >= c && args.batch > 0 && gpu::aligned16(args.out));
+    assert((c == 1 || c == 3) && args.channels >= c && args.batch > 0 && gpu::aligned16(args.out));
     const int64_t values = (int64_t)args.augment.out_h * args.augment.out_w * args.channels;
     assert(values <= INT32_MAX);
     assert(!augment_blends(&args.augment) || args.out_shares);
