@@ -101,6 +101,7 @@ static const struct mistake {
     {"", "lr", "command line: error: 'lr': no equals sign; expected section.key=value"},
     {"", "lr=", "command line: error: optim.lr: has no value; expected a number"},
     {"", "lr=0,01", "command line: error: optim.lr: '0,01' has a decimal comma; write 0.01"},
+    {"", "bs=32,", "command line: error: train.batch_size: '32,' is not a whole number"},
     {"", "lr=1|optim.lr=2", "command line: error: optim.lr: given twice"},
     {"", "layer.filters=3", "command line: error: layer.filters: layers are changed in the file, not here"},
     {"", "=1", "command line: error: : unknown key"},

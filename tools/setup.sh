@@ -37,7 +37,7 @@ if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
     if pkg-config --exists $libraries 2>/dev/null; then
         exit 0
     fi
-    say "this is not Debian, and not all libraries were found. Needed: a C11 compiler, make, pkg-config and the"
+    say "this is not Debian, and not all libraries were found. Needed: C11 and C++17 compilers, make, pkg-config and the"
     say "development files of inih, libpng, zlib, jansson; for the tests cmocka and perl's prove"
     exit 69
 fi

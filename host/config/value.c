@@ -54,7 +54,7 @@ static bool decimal_comma(const char *text, char *meant, size_t bytes)
 {
     double number;
     const char *comma = strchr(text, ',');
-    if (!comma || !text_copy(meant, bytes, text))
+    if (!comma || comma[1] < '0' || comma[1] > '9' || !text_copy(meant, bytes, text))
         return false;
     meant[comma - text] = '.';
     return text_to_double(meant, &number);
