@@ -197,8 +197,9 @@ static void test_update_sizes(void **state)
             weight += (double)args->param[i] * args->param[i];
         }
         assert_true(fabs(slab.norms.grad - norm) <= 1e-7 * norm);
-        assert_true(fabs(slab.norms.update - sqrt(moved)) <= 1e-7 * sqrt(moved));
-        assert_true(fabs(slab.norms.weight - sqrt(weight)) <= 1e-7 * sqrt(weight));
+        /* Within 1024 values squares are added in fp32, one by one where nothing is vectorised. */
+        assert_true(fabs(slab.norms.update - sqrt(moved)) <= 2e-6 * sqrt(moved));
+        assert_true(fabs(slab.norms.weight - sqrt(weight)) <= 2e-6 * sqrt(weight));
         free(param);
         free(ema);
         slab_close(&slab);
