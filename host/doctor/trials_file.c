@@ -98,6 +98,7 @@ static const char *family_at(int family)
     return family_names[family];
 }
 
+/* What arm_json writes null for is not a number, whatever is said of it here. */
 static bool read_arm(struct arm *arm, const json_t *json)
 {
     const char *name = json_string_value(json_object_get(json, "name"));
@@ -105,17 +106,18 @@ static bool read_arm(struct arm *arm, const json_t *json)
     const int cause = find_name(json, "cause", cause_at, CAUSE_COUNT);
     const json_t *changes = json_object_get(json, "changes");
     const json_int_t pace = json_integer_value(json_object_get(json, "pace"));
+    const bool done = json_is_true(json_object_get(json, "done")), compared = done && cause != CAUSE_HEALTHY;
     if (!name || family < 0 || cause < 0 || json_array_size(changes) > ARM_OVERRIDES || pace < 1 || pace > 1000)
         return false;
-    *arm =
-        (struct arm){.family = (enum arm_family)family,
-                     .cause = (enum cause)cause,
-                     .left_out_count = json_integer_value(json_object_get(json, "left_out")),
-                     .pace = (int)pace,
-                     .done = json_is_true(json_object_get(json, "done")),
-                     .result = {.loss = number_of(json, "loss"), .train_accuracy = number_of(json, "train_accuracy")},
-                     .gain = number_of(json, "gain"),
-                     .error = number_of(json, "error")};
+    *arm = (struct arm){.family = (enum arm_family)family,
+                        .cause = (enum cause)cause,
+                        .left_out_count = json_integer_value(json_object_get(json, "left_out")),
+                        .pace = (int)pace,
+                        .done = done,
+                        .result = {.loss = done ? number_of(json, "loss") : NAN,
+                                   .train_accuracy = done ? number_of(json, "train_accuracy") : NAN},
+                        .gain = compared ? number_of(json, "gain") : NAN,
+                        .error = compared ? number_of(json, "error") : NAN};
     text_copy(arm->name, sizeof arm->name, name);
     for (size_t i = 0; i < json_array_size(changes); i++) {
         const char *change = json_string_value(json_array_get(changes, i));
