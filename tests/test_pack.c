@@ -1,6 +1,7 @@
 /* Packed data sets: equal to their source, used only while that is as it was, refused by name where anything in them is
  * not as it was written. */
 #include "fixtures.h"
+#include "shelf.h"
 #include "small_disk.h"
 
 #include <fcntl.h>
@@ -128,6 +129,42 @@ static void test_used_while_up_to_date(void **state)
     assert_int_equal(rename(fixture_path("set"), fixture_path("gone")), 0);
     check_opened_as("pack");
     options.cache = "auto";
+}
+
+static uint64_t fingerprint_of(const char *name)
+{
+    uint64_t fingerprint;
+    must(source_fingerprint(fixture_path("%s", name), &options, &fingerprint));
+    return fingerprint;
+}
+
+/* What labels mean is beside a list and beside shards, not in them. */
+static void test_classes_beside(void **state)
+{
+    (void)state;
+    static const char text[] = "set/ant/01.png\tant\nset/bee/00.png\tbee\n";
+    static const char *const classes[] = {"ant\nbee\n", "bee\nant\nfly\n"};
+    static const char *const sources[] = {"list.txt", "s-{0..1}.tar"};
+    struct shelf shelf;
+    make_source();
+    fixture_write(fixture_path("list.txt"), text, sizeof text - 1);
+    for (int i = 0; i < 2; i++) {
+        shelf_open(&shelf, fixture_path("s-%d.tar", i));
+        shelf_png(&shelf, "1.png", H, W, i);
+        shelf_text(&shelf, "1.cls", i ? "bee" : "ant");
+        shelf_close(&shelf);
+    }
+    for (int i = 0; i < COUNT_OF(sources); i++) {
+        const uint64_t before = fingerprint_of(sources[i]);
+        uint64_t with[2];
+        for (int k = 0; k < 2; k++) {
+            fixture_write(fixture_path("classes.txt"), classes[k], strlen(classes[k]));
+            with[k] = fingerprint_of(sources[i]);
+        }
+        assert_int_equal(unlink(fixture_path("classes.txt")), 0);
+        assert_true(with[0] != before && with[1] != before && with[0] != with[1]);
+        assert_true(fingerprint_of(sources[i]) == before);
+    }
 }
 
 /* Any bit anywhere, any length, is refused by name; nothing is rebuilt behind one's back. */
@@ -284,10 +321,9 @@ static void test_sealed_but_wrong(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(test_equals_source),    CASE(test_used_while_up_to_date),
-        CASE(test_damaged),          CASE(test_damaged_when_streamed),
-        CASE(test_full_disk),        CASE(test_skipped),
-        CASE(test_sealed_but_wrong),
+        CASE(test_equals_source), CASE(test_used_while_up_to_date), CASE(test_classes_beside),
+        CASE(test_damaged),       CASE(test_damaged_when_streamed), CASE(test_full_disk),
+        CASE(test_skipped),       CASE(test_sealed_but_wrong),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

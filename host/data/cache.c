@@ -88,6 +88,18 @@ static int hash_list(const char *path, uint64_t *sum)
     return status;
 }
 
+/* classes.txt beside a list or shards, which decides what their labels mean; it need not be there. */
+static int hash_classes(const char *beside, uint64_t *sum)
+{
+    struct stat info;
+    char path[PATH_BYTES];
+    if (snprintf(path, sizeof path, "%.*sclasses.txt", (int)(path_base(beside) - beside), beside) >= PATH_BYTES)
+        return FAIL(ERR_DATA, "%.64s…: the path is longer than %d bytes; use a shorter one", beside, PATH_BYTES - 1);
+    if (stat(path, &info) == 0)
+        *sum += hash_file(path_base(path), &info);
+    return OK;
+}
+
 static int hash_files(const char *const *paths, int count, uint64_t *sum)
 {
     struct stat info;
@@ -118,6 +130,8 @@ int source_fingerprint(const char *source, const struct dataset_options *options
         status = shards_find(&arena, source, &shards, &count);
         if (status == OK)
             status = hash_files(shards, count, &sum);
+        if (status == OK)
+            status = hash_classes(count > 0 ? shards[0] : source, &sum);
         if (status == OK && list_recognise(source, NULL))
             status = hash_list(source, &sum);
     }
