@@ -85,8 +85,9 @@ int source_fingerprint(const char *source, const struct dataset_options *options
 int pack_write(const struct dataset *dataset, const char *path, uint64_t fingerprint, int threads);
 /* Whether a file calls itself a packed data set, of whatever version or state. */
 bool pack_is_one(const char *path);
-/* What source_fingerprint said when a packed file was made. ERR_DATA: it is none, or damaged. */
-int pack_fingerprint(const char *path, uint64_t *fingerprint);
+/* What source_fingerprint said when a packed file was made, and how many files were left out of it. ERR_DATA: it is
+ * none, or damaged. */
+int pack_fingerprint(const char *path, uint64_t *fingerprint, int64_t *skipped);
 
 /* One image file, as the data set would hold it (predict). pixels: [image.h][image.w][image.c]; given back with
  * memory_give. A picture of another size is resized as for resize = the short side of image. */

@@ -241,15 +241,25 @@ static void test_full_disk(void **state)
     assert_false(left);
 }
 
-/* What was left out is left out of the copy and still told. */
+/* What was left out is left out of the copy and still told; a run that is to stop at it stops and names it. What leaves
+ * nothing out is good for both. */
 static void test_skipped(void **state)
 {
     (void)state;
     struct dataset dataset;
     make_source();
+    for (int skip = 0; skip < 2; skip++) {
+        options.skip = skip;
+        pack();
+        options.skip = !skip;
+        check_opened_as("pack");
+    }
     fixture_write(fixture_path("set/ant/01.png"), "x", 1);
     options.skip = true;
     pack();
+    options.skip = false;
+    CHECK_FAILS(dataset_open(&dataset, fixture_path("set"), &options), ERR_DATA, "ant/01.png", "neither a PNG");
+    options.skip = true;
     must(dataset_open(&dataset, fixture_path("set"), &options));
     options.skip = false;
     assert_string_equal(dataset.format, "pack");

@@ -19,8 +19,10 @@ struct request {
 static bool is_up_to_date(const char *path, const struct dataset_options *options, uint64_t fingerprint)
 {
     uint64_t packed;
+    int64_t skipped;
     struct dataset dataset;
-    if (pack_fingerprint(path, &packed) != OK || packed != fingerprint || dataset_open(&dataset, path, options) != OK)
+    if (pack_fingerprint(path, &packed, &skipped) != OK || packed != fingerprint || (skipped > 0 && !options->skip) ||
+        dataset_open(&dataset, path, options) != OK)
         return false;
     dataset_close(&dataset);
     return true;

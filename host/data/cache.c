@@ -114,7 +114,7 @@ static int hash_files(const char *const *paths, int count, uint64_t *sum)
 int source_fingerprint(const char *source, const struct dataset_options *options, uint64_t *fingerprint)
 {
     struct arena arena = {0};
-    const int settings[] = {options->resize, options->train_part, options->skip};
+    const int settings[] = {options->resize, options->train_part};
     uint64_t sum = 0;
     int status = OK;
     if (folder_exists(source)) {
@@ -151,7 +151,8 @@ int cache_find(char path[static PATH_BYTES], const char *source, const struct da
     if (!file_exists(path))
         return OK;
     uint64_t packed, now;
-    TRY(pack_fingerprint(path, &packed));
+    int64_t skipped;
+    TRY(pack_fingerprint(path, &packed, &skipped));
     /* Where only the copy was brought along it is all there is. */
     if (!file_exists(source) && !strchr(source, '{')) {
         log_info("%s is not there; its packed copy %s is used", source, path);

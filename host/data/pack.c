@@ -64,7 +64,7 @@ static int check_header(const char *path, const struct pack_header *header, int6
     return OK;
 }
 
-int pack_fingerprint(const char *path, uint64_t *fingerprint)
+int pack_fingerprint(const char *path, uint64_t *fingerprint, int64_t *skipped)
 {
     struct pack_header header;
     struct stat info;
@@ -72,6 +72,7 @@ int pack_fingerprint(const char *path, uint64_t *fingerprint)
         return FAIL(ERR_DATA, "%s: is no packed data set; remove it, or set data.cache = off", path);
     TRY(check_header(path, &header, info.st_size));
     *fingerprint = header.fingerprint;
+    *skipped = header.skipped_count;
     return OK;
 }
 
@@ -106,7 +107,9 @@ static const char **take_texts(struct arena *arena, const char **at, const char 
     return texts;
 }
 
-static int read_texts(struct dataset *dataset, const char *path, const struct pack_header *header)
+/* What was left out when it was packed is as much a problem now: it is told again, and only skip trains without it. */
+static int read_texts(struct dataset *dataset, const char *path, const struct pack_header *header,
+                      struct problems *problems)
 {
     const char *at = (const char *)header + header->text_at, *end = at + header->text_bytes;
     if (pack_checksum(at, header->text_bytes) != header->text_crc)
@@ -115,11 +118,12 @@ static int read_texts(struct dataset *dataset, const char *path, const struct pa
     dataset->class_names = source ? take_texts(&dataset->arena, &at, end, header->class_count) : NULL;
     dataset->files =
         dataset->class_names && header->file_count ? take_texts(&dataset->arena, &at, end, header->count) : NULL;
-    dataset->skipped = dataset->class_names ? take_texts(&dataset->arena, &at, end, header->skipped_count) : NULL;
-    if (!dataset->skipped || (header->file_count && !dataset->files))
+    const char **skipped = dataset->class_names ? take_texts(&dataset->arena, &at, end, header->skipped_count) : NULL;
+    if (!skipped || (header->file_count && !dataset->files))
         return damaged(path, "names are missing");
     dataset->class_count = header->class_count;
-    dataset->skipped_count = header->skipped_count;
+    for (int64_t i = 0; i < header->skipped_count; i++)
+        problems_add(problems, ERR_DATA, skipped[i]);
     return OK;
 }
 
@@ -197,7 +201,7 @@ static int map(struct dataset *dataset, const char *path)
 int pack_load(struct dataset *dataset, const char *path, const struct listing *listing,
               const struct dataset_options *options, struct problems *problems)
 {
-    (void)listing, (void)problems;
+    (void)listing;
     dataset->format = "pack";
     TRY(map(dataset, path));
     const struct pack_header *header = dataset->mapping;
@@ -209,7 +213,7 @@ int pack_load(struct dataset *dataset, const char *path, const struct listing *l
     struct pack *pack = arena_push(&dataset->arena, sizeof *pack);
     dataset->pack = pack;
     dataset->packed_in = arena_text(&dataset->arena, path);
-    TRY(read_texts(dataset, path, header));
+    TRY(read_texts(dataset, path, header, problems));
     TRY(read_index(dataset, path, header, pack));
     if (options->resize && (options->resize != header->h || options->resize != header->w))
         return FAIL(ERR_CONFIG, "%s: was packed with images of %dx%d pixels, but data.resize is %d; pack it anew", path,
