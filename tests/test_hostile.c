@@ -199,6 +199,23 @@ static void tar_cut(void)
     fixture_write(fixture_path("a.tar"), bytes, count - 1024 - 512 - 512 + 100 - 512);
     free(bytes);
 }
+/* Between two samples; and within what ends the archive. */
+static void cut_from_end(size_t bytes_off)
+{
+    size_t count;
+    with_member("notes", '0', NULL);
+    uint8_t *bytes = fixture_read(fixture_path("a.tar"), &count);
+    fixture_write(fixture_path("a.tar"), bytes, count - bytes_off);
+    free(bytes);
+}
+static void tar_cut_between(void)
+{
+    cut_from_end(1024);
+}
+static void tar_cut_in_end(void)
+{
+    cut_from_end(512);
+}
 static void tar_gzipped(void)
 {
     fixture_write(fixture_path("a.tar"), "\x1f\x8b\x08\0\0\0\0\0\0\3", 10);
@@ -330,6 +347,8 @@ static const struct {
     {"tar: no image", tar_no_image, "a.tar", ERR_DATA, "sample '9'", "has no image", 2},
     {"tar: no label", tar_no_label, "a.tar", ERR_DATA, "sample '9'", "has no label", 2},
     {"tar: cut off", tar_cut, "a.tar", ERR_DATA, "a.tar", "cut off", 1},
+    {"tar: cut between samples", tar_cut_between, "a.tar", ERR_DATA, "a.tar", "without the two empty blocks", 2},
+    {"tar: cut within its end", tar_cut_in_end, "a.tar", ERR_DATA, "a.tar", "without the two empty blocks", 2},
     {"tar: compressed", tar_gzipped, "a.tar", ERR_DATA, "a.tar", "is compressed", -1},
     {"tar: garbage", tar_garbage, "a.tar", ERR_DATA, "a.tar", "is no tar file", -1},
     {"tar: empty", tar_empty, "a.tar", ERR_DATA, "a.tar", "0 bytes", -1},

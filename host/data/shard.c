@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { BLOCK = 512 }; /* of a tar file */
+
 struct shard {
     const char *path;
     const char *mapping;
@@ -72,6 +74,15 @@ static bool locate(struct shard *shard, struct member *member)
     return true;
 }
 
+/* libarchive takes the end of the file for the end of the archive; a shard cut between two members then looks whole. */
+static bool is_ended(const struct shard *shard)
+{
+    static const char empty[2 * BLOCK];
+    const la_int64_t at = archive_read_header_position(shard->archive);
+    return at >= 0 && (size_t)at <= shard->bytes && shard->bytes - (size_t)at >= sizeof empty &&
+           memcmp(shard->mapping + at, empty, sizeof empty) == 0;
+}
+
 static int read_members(struct shard *shard, int (*take)(void *context, const struct member *member), void *context)
 {
     struct archive_entry *entry;
@@ -89,10 +100,16 @@ static int read_members(struct shard *shard, int (*take)(void *context, const st
         else
             TRY(take(context, &member));
     }
-    if (result == ARCHIVE_EOF)
+    if (result == ARCHIVE_EOF && is_ended(shard))
         return OK;
     const char *reason = archive_error_string(shard->archive);
-    FAIL(ERR_DATA, "%s: %s; the shard is damaged or cut off", shard->path, reason ? reason : "cannot be read");
+    if (result == ARCHIVE_EOF)
+        FAIL(ERR_DATA,
+             "%s: the shard is cut short: it ends without the two empty blocks that end a tar archive; fetch it or "
+             "write it again",
+             shard->path);
+    else
+        FAIL(ERR_DATA, "%s: %s; the shard is damaged or cut off", shard->path, reason ? reason : "cannot be read");
     problems_add_failure(shard->problems, ERR_DATA);
     return OK;
 }
