@@ -40,6 +40,9 @@ struct findings {
     struct finding *list;
     int count;
     int64_t train_seen, val_seen;
+    int class_count;
+    const int64_t *class_counts[2]; /* images of each class in training and validation (NULL: none), looked at or not */
+    double mean[4], std[4];         /* of each channel of the training images looked at, of values in 0..1 */
 };
 
 /* Looks at every image once and judges. The result is a function of the input alone. findings_free accepts what a

@@ -83,6 +83,28 @@ static void test_clean(void **state)
     findings_free(&world.findings);
 }
 
+/* What is told of images without a fault as of others: classes of all of them, values of those looked at. */
+static void test_figures(void **state)
+{
+    (void)state;
+    world_make();
+    world.labels[0] = 1;
+    world.input.limit = 50;
+    world_check();
+    const struct findings *findings = &world.findings;
+    assert_int_equal(findings->class_count, CLASSES);
+    for (int part = 0; part < 2; part++)
+        for (int i = 0; i < CLASSES; i++)
+            assert_int_equal(findings->class_counts[part][i],
+                             (part ? VAL : TRAIN) / CLASSES + (part ? 0 : (i == 1) - (i == 0)));
+    /* Uniform in 64..191: mean 127.5, variance (128 * 128 - 1) / 12. */
+    for (int c = 0; c < 3; c++) {
+        assert_true(fabs(findings->mean[c] - 0.5) < 0.005);
+        assert_true(fabs(findings->std[c] - sqrt(16383.0 / 12.0) / 255.0) < 0.002);
+    }
+    findings_free(&world.findings);
+}
+
 static void test_copies(void **state)
 {
     (void)state;
@@ -358,10 +380,10 @@ static void test_skipped(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_clean),   cmocka_unit_test(test_copies), cmocka_unit_test(test_near_copies),
-        cmocka_unit_test(test_classes), cmocka_unit_test(test_values), cmocka_unit_test(test_outliers),
-        cmocka_unit_test(test_shading), cmocka_unit_test(test_tiles),  cmocka_unit_test(test_order),
-        cmocka_unit_test(test_skipped),
+        cmocka_unit_test(test_clean),   cmocka_unit_test(test_copies),  cmocka_unit_test(test_near_copies),
+        cmocka_unit_test(test_classes), cmocka_unit_test(test_values),  cmocka_unit_test(test_outliers),
+        cmocka_unit_test(test_shading), cmocka_unit_test(test_tiles),   cmocka_unit_test(test_order),
+        cmocka_unit_test(test_skipped), cmocka_unit_test(test_figures),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,6 +15,20 @@ static void judge(struct findings *findings, const struct facts *facts)
     }
 }
 
+/* What is told whatever the rules find. */
+static void keep_figures(struct findings *findings, const struct facts *facts)
+{
+    findings->train_seen = facts->train_count;
+    findings->val_seen = facts->count - facts->train_count;
+    findings->class_count = facts->input->train->data->class_count;
+    facts_statistics(facts, false, findings->mean, findings->std);
+    const size_t bytes = (size_t)findings->class_count * sizeof *facts->class_counts[0];
+    for (int part = 0; part < 2; part++)
+        if (facts->class_counts[part])
+            findings->class_counts[part] =
+                memcpy(arena_push(&findings->arena, bytes), facts->class_counts[part], bytes);
+}
+
 int check_images(struct findings *findings, const struct check_input *input)
 {
     struct facts facts = {.input = input};
@@ -23,8 +37,7 @@ int check_images(struct findings *findings, const struct check_input *input)
     if (status == OK)
         status = facts_pair(&facts);
     if (status == OK) {
-        findings->train_seen = facts.train_count;
-        findings->val_seen = facts.count - facts.train_count;
+        keep_figures(findings, &facts);
         judge(findings, &facts);
     }
     facts_free(&facts);

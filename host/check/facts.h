@@ -30,13 +30,17 @@ struct facts {
     const struct check_input *input;
     struct image_facts *images; /* the training set's, then validation's */
     int64_t train_count, count;
-    struct pairs same, near; /* a < b; same: equal pixels, b with the first of its kind. near: alike, not equal */
+    int64_t *class_counts[2]; /* of training and validation (NULL: none): all images of each class, not only those in
+                                 images */
+    struct pairs same, near;  /* a < b; same: equal pixels, b with the first of its kind. near: alike, not equal */
 };
 
 /* Every channel has one value all over. */
 bool image_is_flat(const struct facts *facts, int64_t image);
-/* Fills images. */
+/* Fills images and class_counts. */
 int facts_measure(struct facts *facts);
+/* Each channel's mean and standard deviation over the images of a part that were looked at, of values in 0..1. */
+void facts_statistics(const struct facts *facts, bool val, double mean[static 4], double std[static 4]);
 /* Fills same and near. */
 int facts_pair(struct facts *facts);
 void facts_free(struct facts *facts);

@@ -136,23 +136,55 @@ static void choose(struct image_facts *images, const struct subset *subset, int6
     }
 }
 
+/* Of all images, not only of those looked at. */
+static int count_classes(int64_t **counts, const struct subset *subset, int classes)
+{
+    TRY(memory_take((void **)counts, ((size_t)classes + 1) * sizeof **counts, "what is counted of classes"));
+    memset(*counts, 0, ((size_t)classes + 1) * sizeof **counts);
+    for (int64_t i = 0; i < subset->count; i++)
+        (*counts)[subset->data->labels[subset->samples[i]]]++;
+    return OK;
+}
+
 int facts_measure(struct facts *facts)
 {
     const struct check_input *input = facts->input;
     facts->train_count = chosen(input->train->count, input->limit);
+    const int classes = input->train->data->class_count;
     const int64_t val = input->val ? chosen(input->val->count, input->limit) : 0;
     facts->count = facts->train_count + val;
     TRY(memory_take((void **)&facts->images, (size_t)facts->count * sizeof *facts->images,
                     "what is measured of images"));
+    TRY(count_classes(&facts->class_counts[0], input->train, classes));
+    if (input->val)
+        TRY(count_classes(&facts->class_counts[1], input->val, classes));
     choose(facts->images, input->train, facts->train_count);
     if (input->val)
         choose(facts->images + facts->train_count, input->val, val);
     return parallel_for(facts->count, input->threads, measure_one, facts);
 }
 
+void facts_statistics(const struct facts *facts, bool val, double mean[static 4], double std[static 4])
+{
+    const struct shape image = facts->input->train->data->image;
+    const int64_t from = val ? facts->train_count : 0, to = val ? facts->count : facts->train_count;
+    const double n = (double)(to - from) * image.h * image.w;
+    for (int c = 0; c < image.c; c++) {
+        double sum = 0, squares = 0;
+        for (int64_t i = from; i < to; i++) {
+            sum += (double)facts->images[i].sums.sum[c];
+            squares += (double)facts->images[i].sums.squares[c];
+        }
+        mean[c] = sum / n / 255.0;
+        std[c] = sqrt(fmax(0.0, squares / n / 65025.0 - mean[c] * mean[c]));
+    }
+}
+
 void facts_free(struct facts *facts)
 {
     memory_give(facts->images);
+    memory_give(facts->class_counts[0]);
+    memory_give(facts->class_counts[1]);
     free(facts->same.list);
     free(facts->near.list);
 }

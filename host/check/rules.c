@@ -35,15 +35,6 @@ static int class_count(const struct facts *facts)
     return facts->input->train->data->class_count;
 }
 
-/* Images of each class in one part, of all and not only those looked at; for the caller to free. */
-static int64_t *count_classes(const struct facts *facts, const struct subset *subset)
-{
-    int64_t *counts = calloc((size_t)class_count(facts) + 1, sizeof *counts);
-    for (int64_t i = 0; counts && i < subset->count; i++)
-        counts[subset->data->labels[subset->samples[i]]]++;
-    return counts;
-}
-
 /* ---- files ---- */
 
 /* The files of a part that were left out: listed; their share of all of it. */
@@ -82,43 +73,42 @@ static bool unreadable(const struct facts *facts, struct arena *arena, struct fi
 
 /* ---- classes ---- */
 
-static bool absent(const struct facts *facts, struct arena *arena, struct finding *finding, const struct subset *subset)
+static bool absent(const struct facts *facts, struct arena *arena, struct finding *finding, bool val)
 {
-    int64_t *counts = count_classes(facts, subset);
+    const struct subset *subset = val ? facts->input->val : facts->input->train;
+    const int64_t *counts = facts->class_counts[val];
     const char *first = NULL;
     int without = 0;
-    for (int i = 0; counts && i < class_count(facts); i++)
+    for (int i = 0; i < class_count(facts); i++)
         if (counts[i] == 0 && ++without == 1)
             first = subset->data->class_names[i];
-    free(counts);
     if (without == 0)
         return false;
-    const bool train = subset == facts->input->train;
-    finding->severity = train ? SEVERITY_FAULT : SEVERITY_WARN;
+    finding->severity = val ? SEVERITY_WARN : SEVERITY_FAULT;
     finding->text = arena_format(arena, "%d of %d classes have no %s image, the first: %s", without, class_count(facts),
-                                 train ? "training" : "validation", first);
-    finding->action = train ? "add images of these classes, or remove the classes"
-                            : "add images of these classes to data.val; nothing measures them now";
+                                 val ? "validation" : "training", first);
+    finding->action = val ? "add images of these classes to data.val; nothing measures them now"
+                          : "add images of these classes, or remove the classes";
     number(finding, "classes", without);
     return true;
 }
 
 static bool absent_train(const struct facts *facts, struct arena *arena, struct finding *finding)
 {
-    return absent(facts, arena, finding, facts->input->train);
+    return absent(facts, arena, finding, false);
 }
 
 static bool absent_val(const struct facts *facts, struct arena *arena, struct finding *finding)
 {
-    return facts->input->val && absent(facts, arena, finding, facts->input->val);
+    return facts->input->val && absent(facts, arena, finding, true);
 }
 
 /* 10: as SageMaker Debugger's ClassImbalance. */
 static bool imbalance(const struct facts *facts, struct arena *arena, struct finding *finding)
 {
-    int64_t *counts = count_classes(facts, facts->input->train);
+    const int64_t *counts = facts->class_counts[0];
     int least = -1, most = -1;
-    for (int i = 0; counts && i < class_count(facts); i++) {
+    for (int i = 0; i < class_count(facts); i++) {
         if (counts[i] > 0 && (least < 0 || counts[i] < counts[least]))
             least = i;
         if (most < 0 || counts[i] > counts[most])
@@ -137,34 +127,17 @@ static bool imbalance(const struct facts *facts, struct arena *arena, struct fin
         number(finding, "least", (double)counts[least]);
         number(finding, "most", (double)counts[most]);
     }
-    free(counts);
     return fires;
 }
 
 /* ---- values ---- */
-
-static void part_statistics(const struct facts *facts, bool val, double mean[static 4], double std[static 4])
-{
-    const struct shape image = facts->input->train->data->image;
-    const int64_t from = val ? facts->train_count : 0, to = val ? facts->count : facts->train_count;
-    const double n = (double)(to - from) * image.h * image.w;
-    for (int c = 0; c < image.c; c++) {
-        double sum = 0, squares = 0;
-        for (int64_t i = from; i < to; i++) {
-            sum += (double)facts->images[i].sums.sum[c];
-            squares += (double)facts->images[i].sums.squares[c];
-        }
-        mean[c] = sum / n / 255.0;
-        std[c] = sqrt(fmax(0.0, squares / n / 65025.0 - mean[c] * mean[c]));
-    }
-}
 
 /* Standard deviation above 4 or below 0.05, or a mean more than 8 of them away from 0: pilot; unnormalised natural
  * images in 0..1 have 0.4 to 4. */
 static bool normalisation(const struct facts *facts, struct arena *arena, struct finding *finding)
 {
     double mean[4], std[4];
-    part_statistics(facts, false, mean, std);
+    facts_statistics(facts, false, mean, std);
     for (int c = 0; c < facts->input->train->data->image.c; c++) {
         const double m = (mean[c] - facts->input->mean[c]) / facts->input->std[c], s = std[c] / facts->input->std[c];
         const bool usual = s <= 2.0 && s >= 0.5 && fabs(m) <= 1.0;
@@ -280,7 +253,7 @@ static bool mismatch(const struct facts *facts, struct arena *arena, struct find
     }
     double error = 0;
     for (int part = 0; part < 2; part++) {
-        part_statistics(facts, part == 1, mean[part], std[part]);
+        facts_statistics(facts, part == 1, mean[part], std[part]);
         error += fmax(0.0, squares[part] / n[part] - sum[part] * sum[part] / n[part] / n[part]) / n[part];
     }
     for (int c = 0; c < facts->input->train->data->image.c; c++) {
@@ -398,11 +371,12 @@ static bool order(const struct facts *facts, struct arena *arena, struct finding
 {
     const struct subset *train = facts->input->train;
     const int classes = class_count(facts), batch = facts->input->batch;
-    int64_t *counts = count_classes(facts, train), batches = train->count / (batch ? batch : 1);
+    const int64_t *counts = facts->class_counts[0];
+    int64_t batches = train->count / (batch ? batch : 1);
     int32_t *places = malloc((size_t)train->count * sizeof *places), *seen = calloc((size_t)classes, sizeof *seen);
     double sum = 0;
     batches = batches < 20 ? batches : 20;
-    if (counts && places && seen && batch > 0 && classes > 1) {
+    if (places && seen && batch > 0 && classes > 1) {
         subset_order(train, facts->input->seed, 1, facts->input->shuffle, places);
         for (int64_t b = 0; b < batches; b++) {
             memset(seen, 0, (size_t)classes * sizeof *seen);
@@ -414,7 +388,6 @@ static bool order(const struct facts *facts, struct arena *arena, struct finding
             }
         }
     }
-    free(counts);
     free(places);
     free(seen);
     const double ratio = batches > 0 && classes > 1 ? sum / (double)batches / (classes - 1) : 0.0;

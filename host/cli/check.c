@@ -20,19 +20,35 @@ static void print_finding(const struct finding *finding)
     printf("      → %s\n", finding->action);
 }
 
-static void print_text(const struct session *session, const struct findings *findings)
+static void print_values(const char *what, const double *mean, const double *std, int channels)
+{
+    printf("%s mean", what);
+    for (int c = 0; c < channels; c++)
+        printf(" %.3f", mean[c]);
+    printf(", std");
+    for (int c = 0; c < channels; c++)
+        printf(" %.3f", std[c]);
+    printf("\n");
+}
+
+static void print_classes(const struct session *session, const struct findings *findings)
+{
+    const int64_t *const *counts = findings->class_counts;
+    printf("%10s %10s  class\n", "training", "validation");
+    for (int i = 0; i < findings->class_count; i++)
+        printf("%10lld %10lld  %s\n", (long long)counts[0][i], counts[1] ? (long long)counts[1][i] : 0LL,
+               session->card.class_names[i]);
+}
+
+static void print_text(const struct session *session, const struct check_input *input, const struct findings *findings)
 {
     const struct model_card *card = &session->card;
     printf("%lld training and %lld validation images of %d x %d pixels, %d channel%s, %d classes\n",
            (long long)findings->train_seen, (long long)findings->val_seen, card->image.h, card->image.w, card->image.c,
            card->image.c == 1 ? "" : "s", card->class_count);
-    printf("normalised by mean");
-    for (int c = 0; c < card->image.c; c++)
-        printf(" %.3f", card->mean[c]);
-    printf(", std");
-    for (int c = 0; c < card->image.c; c++)
-        printf(" %.3f", card->std[c]);
-    printf("\n");
+    print_values("measured     ", findings->mean, findings->std, card->image.c);
+    print_values("normalised by", input->mean, input->std, card->image.c);
+    print_classes(session, findings);
     for (int i = 0; i < findings->count; i++)
         print_finding(&findings->list[i]);
     if (findings->count == 0)
@@ -51,13 +67,38 @@ static json_t *json_of(const struct finding *finding)
                      evidence, "files", files, "files_total", (json_int_t)finding->file_total);
 }
 
-static int print_json(const struct findings *findings)
+static json_t *json_of_values(const double *mean, const double *std, int channels)
 {
+    json_t *means = json_array(), *stds = json_array();
+    for (int c = 0; c < channels; c++) {
+        json_array_append_new(means, json_real(mean[c]));
+        json_array_append_new(stds, json_real(std[c]));
+    }
+    return json_pack("{s:o, s:o}", "mean", means, "std", stds);
+}
+
+static json_t *json_of_classes(const struct session *session, const struct findings *findings)
+{
+    const int64_t *const *counts = findings->class_counts;
+    json_t *list = json_array();
+    for (int i = 0; i < findings->class_count; i++)
+        json_array_append_new(list, json_pack("{s:s, s:I, s:I}", "name", session->card.class_names[i], "train_images",
+                                              (json_int_t)counts[0][i], "val_images",
+                                              (json_int_t)(counts[1] ? counts[1][i] : 0)));
+    return list;
+}
+
+static int print_json(const struct session *session, const struct check_input *input, const struct findings *findings)
+{
+    const int channels = session->card.image.c;
     json_t *list = json_array();
     for (int i = 0; i < findings->count; i++)
         json_array_append_new(list, json_of(&findings->list[i]));
-    json_t *all = json_pack("{s:i, s:I, s:I, s:o}", "schema", 1, "train_images", (json_int_t)findings->train_seen,
-                            "val_images", (json_int_t)findings->val_seen, "findings", list);
+    json_t *all =
+        json_pack("{s:i, s:I, s:I, s:o, s:o, s:o, s:o}", "schema", 1, "train_images", (json_int_t)findings->train_seen,
+                  "val_images", (json_int_t)findings->val_seen, "classes", json_of_classes(session, findings),
+                  "measured", json_of_values(findings->mean, findings->std, channels), "normalisation",
+                  json_of_values(input->mean, input->std, channels), "findings", list);
     const int failed = !all || json_dumpf(all, stdout, JSON_INDENT(1)) != 0;
     json_decref(all);
     printf("\n");
@@ -91,16 +132,16 @@ static int check(const struct config *config, const struct request *request, boo
     struct session session = {0};
     struct findings findings = {0};
     int status = session_open_data(&session, config, stderr);
+    struct check_input input = {0};
     if (status == OK) {
-        struct check_input input;
         session_check_input(&session, &input);
         input.limit = request->limit;
         status = check_images(&findings, &input);
     }
     if (status == OK && request->json)
-        status = print_json(&findings);
+        status = print_json(&session, &input, &findings);
     else if (status == OK)
-        print_text(&session, &findings);
+        print_text(&session, &input, &findings);
     if (status == OK && request->sheet)
         status = write_sheet(&session, request);
     *found = status == OK && findings_worst(&findings) >= SEVERITY_WARN;
