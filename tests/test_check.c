@@ -178,6 +178,21 @@ static void test_values(void **state)
             world.pixels[i][k] = (uint8_t)(128 + (world.pixels[i][k] - 128) / 3);
     assert_true(only("illumination", SEVERITY_WARN)->evidence[0].value > 0.5);
     findings_free(&world.findings);
+    /* Equal contrast, brightness up or down: by 8 levels is no finding, by 60 is. */
+    for (int levels = 8; levels <= 60; levels += 52) {
+        world_make();
+        for (int i = 0; i < COUNT; i++)
+            for (int k = 0; k < BYTES; k++)
+                world.pixels[i][k] = (uint8_t)(world.pixels[i][k] + (i / CLASSES % 2 ? levels : -levels));
+        if (levels == 8) {
+            world_check();
+            assert_int_equal(world.findings.count, 0);
+        } else {
+            const struct finding *finding = only("brightness", SEVERITY_WARN);
+            assert_true(finding->evidence[0].value > 4.0 && finding->evidence[2].value > 0.5);
+        }
+        findings_free(&world.findings);
+    }
     world_make();
     for (int i = TRAIN; i < COUNT; i++)
         for (int k = 0; k < BYTES; k++)

@@ -50,6 +50,10 @@ void facts_odd_texture(const struct facts *facts, struct odd_images *odd);
  * deviation, so that a minority (noise images, wrong labels) does not count; root mean square over the classes of at
  * least 20 images. NaN: there are none. */
 double facts_contrast_spread(const struct facts *facts);
+/* Deviation within classes, as above, of an image's mean brightness, 0..1; within: the median deviation within an
+ * image.
+ */
+double facts_brightness_spread(const struct facts *facts, double *within);
 const struct dataset *facts_data(const struct facts *facts, int64_t image);
 /* The pixels of an image: in place, or read into buffer. */
 int facts_pixels(const struct facts *facts, int64_t image, uint8_t *buffer, const uint8_t **pixels);

@@ -165,21 +165,48 @@ void facts_odd_texture(const struct facts *facts, struct odd_images *odd)
     arena_free(&hunt.arena);
 }
 
+/* Root mean square over the classes, by their images, of the deviation of hunt->values and of their median. */
+static void over_classes(struct hunt *hunt, double *deviation, double *median)
+{
+    const struct facts *facts = hunt->facts;
+    double squares = 0.0, medians = 0.0, known = 0.0;
+    for (int label = 0; label < facts->input->train->data->class_count; label++) {
+        double images = 0.0, apart;
+        for (int64_t i = 0; i < facts->train_count; i++)
+            images += facts->images[i].label == label;
+        const double middle = median_of(hunt, label, &apart);
+        if (isnan(middle))
+            continue;
+        squares += images * apart * apart;
+        medians += images * middle * middle;
+        known += images;
+    }
+    *deviation = known > 0.0 ? sqrt(squares / known) : NAN;
+    *median = known > 0.0 ? sqrt(medians / known) : NAN;
+}
+
 double facts_contrast_spread(const struct facts *facts)
 {
     struct hunt hunt;
-    double squares = 0.0, known = 0.0;
+    double spread, usual;
     hunt_open(&hunt, facts, NULL);
     take_values(&hunt, ODD_CONTRAST);
-    for (int label = 0; label < facts->input->train->data->class_count; label++) {
-        double deviation, images = 0.0;
-        for (int64_t i = 0; i < facts->train_count; i++)
-            images += facts->images[i].label == label;
-        if (isnan(median_of(&hunt, label, &deviation)))
-            continue;
-        squares += images * deviation * deviation;
-        known += images;
-    }
+    over_classes(&hunt, &spread, &usual);
     arena_free(&hunt.arena);
-    return known > 0.0 ? sqrt(squares / known) : NAN;
+    return spread;
+}
+
+double facts_brightness_spread(const struct facts *facts, double *within)
+{
+    struct hunt hunt;
+    double between, unused;
+    hunt_open(&hunt, facts, NULL);
+    for (int64_t i = 0; i < facts->train_count; i++)
+        hunt.values[i] = (double)facts->images[i].mean;
+    over_classes(&hunt, &between, &unused);
+    for (int64_t i = 0; i < facts->train_count; i++)
+        hunt.values[i] = (double)facts->images[i].spread;
+    over_classes(&hunt, &unused, within);
+    arena_free(&hunt.arena);
+    return between;
 }

@@ -40,6 +40,7 @@ static const struct {
     {"leak", CAUSE_LEAKAGE},
     {"order", CAUSE_ORDER},
     {"shading", CAUSE_ILLUMINATION},
+    {"brightness", CAUSE_ILLUMINATION},
 };
 
 static void take_numbers(const json_t *numbers, struct symptom *symptom)
