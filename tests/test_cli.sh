@@ -305,6 +305,33 @@ call pack tiny.ini packs
 ok "pack prints a file for each part" all 'exited 0' 'lines out 2' '[ -f packs/train.pack ]' '[ -f packs/val.pack ]'
 call pack tiny.ini packs
 ok "pack leaves what is up to date" all 'exited 0' 'says "up to date"'
+# findings RULE…: out is what check --json prints, with all members and these findings.
+findings() {
+    python3 - out "$@" <<'END'
+import json, sys
+found = json.load(open(sys.argv[1]))
+assert found["schema"] == 1 and found["train_images"] == 100 and found["val_images"] == 40, found
+assert len(found["classes"]) == 10, found["classes"]
+assert all((c["train_images"], c["val_images"]) == (10, 4) and c["name"] for c in found["classes"]), found["classes"]
+for values in found["measured"], found["normalisation"]:
+    assert len(values["mean"]) == len(values["std"]) == 3 and 0 < values["std"][0] < 1, values
+keys = {"rule", "severity", "text", "action", "evidence", "files", "files_total"}
+assert all(set(f) == keys for f in found["findings"]), found["findings"]
+assert [f["rule"] for f in found["findings"]] == sys.argv[2:], found["findings"]
+END
+}
+if python3 -c '' 2>err; then
+    call check tiny.ini data.cache=packs --json --sheet sheet.png
+    ok "check of good images, packed: JSON and a sheet" all 'exited 0' 'findings' '[ "$(head -c 4 sheet.png | tail -c 3)" = PNG ]' \
+        '! says warning'
+else
+    skip "check of good images, packed: JSON and a sheet" "no python3"
+fi
+call check tiny.ini data.cache=packs
+ok "check tells classes, what is measured and what normalises" all 'exited 0' 'prints "^  *10  *4  beach$"' 'prints "^measured  *mean"' \
+    'prints "^normalised by mean"' 'prints "^nothing found"'
+call train tiny.ini data.cache=packs data.on_error=skip epochs=1 run.name=packed1
+ok "images packed whole are good for on_error = skip" all 'exited 0' '! says "other files"'
 call train tiny.ini data.cache=packs run.name=packed
 ok "a run from packed images equals one from files" all 'exited 0' 'same_run "$whole" runs/packed'
 echo "somebody's own" >packs/train.pack
@@ -320,6 +347,19 @@ ok "files that are no good: all named before there is a run" all 'exited 65' 'sa
 call train tiny.ini data.train=spoilt/train run.name=spoilt data.on_error=skip
 ok "skip: the same run without them, listed and counted" all 'exited 0' 'same_run "$whole" runs/spoilt' \
     'lines runs/spoilt/skipped.txt 3' 'grep -q "^spoilt/train/.*a.png" runs/spoilt/skipped.txt' 'tail -n 1 runs/spoilt/results.csv | grep -q ",3$"'
+
+if python3 -c '' 2>err; then
+    call check tiny.ini data.train=spoilt/train --json
+    ok "check finds them" all 'exited 1' 'findings unreadable' 'prints "/a.png"'
+else
+    skip "check finds them" "no python3"
+fi
+call pack tiny.ini data.train=spoilt/train data.on_error=skip
+ok "packed without them" all 'exited 0' '[ -f spoilt/train.train.pack ]' 'says "3 images are left out"'
+call train tiny.ini data.train=spoilt/train run.name=spoilt2
+ok "and a run that is to stop at them still names them" all 'exited 65' 'says "/a.png"' 'says "/c.png"' '[ ! -d runs/spoilt2 ]'
+call check tiny.ini data.train=spoilt/train
+ok "as check does" all 'exited 1' 'prints "^[a-z]* *unreadable: 3 of"' 'prints "/a.png"' '! says "other files"'
 
 # ---- no room, no permission ----
 # In a name space of its own: a file system of 400 KiB at small.
