@@ -362,6 +362,7 @@ static const struct {
     {"IDX: labels", idx_labels_differ, "idx", ERR_DATA, "train-labels", "holds 2 labels", -1},
     {"tar: a folder", tar_folder, "b.tar", ERR_DATA, "b.tar/x", "has no image", -1},
     {"list: a folder", list_folder, "list.txt", ERR_DATA, "list.txt", "holds no class folders", -1},
+    {"list: not named", list_with_zero_byte, ".", ERR_DATA, "class folders", "must be named itself", -1},
     {"CIFAR: a folder", cifar_folder, "cifar", ERR_DATA, "data_batch_1.bin", "has no image", -1},
     {"CIFAR: empty", cifar_empty, "cifar", ERR_DATA, "data_batch_1.bin", "0 bytes", -1},
     {"pack: a folder", pack_folder, "a.pack", ERR_DATA, "a.pack", "holds no class folders", -1},

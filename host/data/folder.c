@@ -159,9 +159,9 @@ static int find_classes(struct dataset *dataset, const char *path, const struct 
     }
     if (dataset->class_count == 0)
         return FAIL(ERR_DATA,
-                    "%s: holds no class folders (and no list.txt, tar, IDX or CIFAR files); expected "
-                    "%s/<class>/<image>.jpg or .png",
-                    path, path);
+                    "%s: holds no class folders (and no tar, IDX or CIFAR files); expected %s/<class>/<image>.jpg or "
+                    ".png. A list of paths and labels must be named itself: %s/list.txt",
+                    path, path, path);
     return OK;
 }
 
