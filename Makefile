@@ -215,6 +215,7 @@ test: ## build and run all tests (SAN=address,undefined BUILD=build/asan: with s
 	+@$(MAKE_ALL) tests
 	@$(PROVE) $(wildcard tests/test_*.sh) $(EMU_PROGRAMS) $(TESTS)
 
+sanitize: TEST_TIMEOUT = 900
 sanitize: ## all tests under the address and undefined-behaviour sanitizers, kernels for GPUs under the thread sanitizer too
 	@$(MAKE) --no-print-directory test SAN=address,undefined BUILD=$(BUILD)/asan
 	+@$(MAKE_ALL) $(EMU_SANITIZED_PROGRAMS)

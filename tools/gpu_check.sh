@@ -124,7 +124,7 @@ tests() {
     for test in ${TESTS:-$*}; do tap "$test" tests/tap.sh "$BUILD/tests/$test"; done
 }
 
-part_ops() { tests test_ops test_op_vectors test_flat test_gather test_loss test_update; }
+part_ops() { tests test_ops test_op_vectors test_flat test_gather test_loss test_update test_survey test_sketch test_samples; }
 
 part_race() {
     local tool program

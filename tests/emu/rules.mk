@@ -31,9 +31,9 @@ EMU_KERNELS += host/model/backend.c
 emu_object   = $(addsuffix .o,$(addprefix $(BUILD)/emu/$(1)/,$(basename $(2))))
 # Tests that serve any device (tests/mirror.h).
 EMU_SHARED := $(addprefix tests/test_,flat.c gather.c loss.c ops.c op_vectors.c samples.c sketch.c survey.c update.c)
-# Takes minutes with the race detector. The others that run the CPU backend too give it one thread: the detector does not
+# Take minutes with the race detector. The others that run the CPU backend too give it one thread: the detector does not
 # see the locks of OpenMP's runtime.
-EMU_LEFT_OUT_tsan := tests/test_ops.c
+EMU_LEFT_OUT_tsan := tests/test_ops.c tests/emu/test_training.c
 emu_programs  = $(foreach v,$(1),$(patsubst tests/emu/%,$(BUILD)/emu/$v/%,$(basename $(filter-out $(EMU_LEFT_OUT_$v),$(EMU_TESTS)))) \
                   $(patsubst tests/%,$(BUILD)/emu/$v/shared/%,$(basename $(filter-out $(EMU_LEFT_OUT_$v),$(EMU_SHARED)))))
 EMU_PROGRAMS := $(call emu_programs,$(filter plain,$(EMU_VARIANTS)))
