@@ -131,8 +131,7 @@ static void read_pixels(struct corners *corners, const struct picture *picture, 
 }
 
 /* All four of what is not shown, whose mixture is then the same. */
-static void show_fill(uint32_t *restrict pixels, const int32_t *restrict shown, const uint8_t fill[static CHANNELS],
-                      int count)
+static void show_fill(uint32_t *restrict pixels, const int32_t *restrict shown, const uint8_t fill[static 4], int count)
 {
     const uint32_t word = fill[0] | (uint32_t)fill[1] << 8 | (uint32_t)fill[2] << 16 | (uint32_t)fill[3] << 24;
 #pragma omp simd
