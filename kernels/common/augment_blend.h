@@ -43,6 +43,12 @@ HOST_DEVICE struct augment_box augment_cut(double share, int centre_x, int centr
     return box;
 }
 
+/* What is left of the sample's own picture beside the box. */
+HOST_DEVICE float augment_cut_share(const struct augment_box *box, int h, int w)
+{
+    return 1.0f - (float)(box->h * box->w) / (float)(h * w);
+}
+
 HOST_DEVICE struct augment_blend augment_blend(const struct augment *augment, uint64_t seed, uint32_t epoch,
                                                uint64_t sample)
 {
@@ -61,7 +67,7 @@ HOST_DEVICE struct augment_blend augment_blend(const struct augment *augment, ui
     if (cut) {
         blend.box = augment_cut(share, (int)random_below(block.word[1], (uint32_t)w),
                                 (int)random_below(block.word[2], (uint32_t)h), h, w);
-        blend.share = 1.0f - (float)(blend.box.h * blend.box.w) / (float)(h * w);
+        blend.share = augment_cut_share(&blend.box, h, w);
     } else {
         blend.share = (float)share;
     }
