@@ -22,6 +22,20 @@ struct encoded {
     const char *measured; /* resize 0: the file that says how large all are */
 };
 
+/* Images that lie in files as they are, one record after the other. Private to host/data. */
+struct raw_file {
+    const char *path;
+    int64_t header, first; /* bytes before its first record, and the number of that among all */
+    int descriptor;        /* -1: closed */
+};
+struct raw {
+    struct raw_file *files; /* [file_count] */
+    int file_count;
+    int64_t skip;      /* bytes of a record before its pixels */
+    bool planes;       /* pixels [c][h][w], else [h][w][c] */
+    uint8_t *unpacked; /* all records in memory, without header and skip; NULL: they are read from the files */
+};
+
 /* All images of one folder or file set, equal in shape. */
 struct dataset {
     struct arena arena;
@@ -40,8 +54,10 @@ struct dataset {
     const char **skipped;
     int64_t skipped_count;
     struct encoded encoded;
+    struct raw *raw;   /* NULL: there are none, or all are in pixels */
     struct problems *problems; /* found so far; private to host/data */
-    struct shape stored;       /* of pixels, until dataset_read has brought them to image */
+    struct shape stored;       /* of records, before they are brought to image */
+    int64_t held;              /* bytes of pixels in memory */
     const struct pack *pack;   /* of a packed data set; private to host/data */
     const char *packed_in;     /* its path */
     void *owned;               /* pixels where they were taken with memory_take */
@@ -57,7 +73,7 @@ struct dataset_options {
     bool skip;       /* leave out what cannot be used rather than refuse the data set */
     /* NULL, "off": none. "auto": packed copies beside their sources. Else a folder with train.pack and val.pack */
     const char *cache;
-    int64_t memory; /* bytes that pixels may take; encoded images that need more are not held. 0: any number */
+    int64_t memory; /* bytes that pixels may take; images that need more are not held. 0: any number */
 };
 
 /* Finds out, from content, what a path names (a class folder in torchvision ImageFolder's order, a list, tar shards, a

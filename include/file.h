@@ -41,6 +41,10 @@ void file_put_cell(FILE *stream, const char *text);
 /* The three in one. */
 int file_write(const char *path, const void *data, size_t bytes);
 
+/* A file without a name, in $TMPDIR, else /var/tmp: gone when its descriptor is closed, however the process ends.
+ * folder: PATH_BYTES, where it was made. */
+int scratch_open(int *descriptor, char *folder);
+
 /* A log: a file only ever appended to, each record by one write(2), so that kill -9 leaves whole records. */
 struct append_file {
     int descriptor; /* -1: closed */

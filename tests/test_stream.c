@@ -6,10 +6,12 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include <cmocka.h>
 
@@ -113,6 +115,121 @@ static void test_resume_in_an_epoch(void **state)
     strcpy(path, part.path);
     tiny_train_ok(path, "train.max_steps=0 data.memory=64", &part);
     tiny_assert_same_run(whole.path, path);
+}
+
+/* ---- IDX and CIFAR ---- */
+
+static void put32(uint8_t *to, uint32_t value)
+{
+    for (int i = 0; i < 4; i++)
+        to[i] = (uint8_t)(value >> (24 - 8 * i));
+}
+
+/* Written as they are, or through gzip. */
+static void write_bytes(const char *name, const uint8_t *bytes, size_t count)
+{
+    char path[PATH_BYTES];
+    assert_true(snprintf(path, sizeof path, "%s/%s", tiny_folder, name) < PATH_BYTES);
+    gzFile file = gzopen(path, strstr(name, ".gz") ? "wb1" : "wbT");
+    assert_true(file && gzwrite(file, bytes, (unsigned)count) == (int)count && gzclose(file) == Z_OK);
+}
+
+/* The tiles as IDX files (their red) and as a CIFAR-10 file, side pixels square. */
+static void write_tiles(const char *folder, const char *images, int side)
+{
+    const struct dataset_options options = {.threads = 2, .resize = side};
+    struct dataset tiles;
+    char name[128];
+    assert_int_equal(dataset_open(&tiles, tiny_data, &options), OK);
+    const size_t pixels = (size_t)side * (size_t)side, count = (size_t)tiles.count;
+    uint8_t *bytes = calloc(16 + count * (1 + 3 * pixels), 1), *to = bytes;
+    for (size_t i = 0; i < count && !images; i++) {
+        *to++ = (uint8_t)tiles.labels[i];
+        for (int c = 0; c < 3; c++)
+            for (size_t p = 0; p < pixels; p++)
+                *to++ = tiles.pixels[(i * pixels + p) * 3 + (size_t)c];
+    }
+    for (size_t i = 0; i < count * pixels && images; i++)
+        bytes[16 + i] = tiles.pixels[3 * i];
+    char path[PATH_BYTES];
+    assert_true(snprintf(path, sizeof path, "%s/%s", tiny_folder, folder) < PATH_BYTES);
+    assert_int_equal(folder_make(path), OK);
+    put32(bytes, images ? 0x803 : 0), put32(bytes + 4, (uint32_t)count);
+    if (images) {
+        put32(bytes + 8, (uint32_t)side), put32(bytes + 12, (uint32_t)side);
+        snprintf(name, sizeof name, "%s/%s", folder, images);
+        write_bytes(name, bytes, 16 + count * pixels);
+        put32(bytes, 0x801);
+        for (size_t i = 0; i < count; i++)
+            bytes[8 + i] = (uint8_t)tiles.labels[i];
+        snprintf(name, sizeof name, "%s/train-labels-idx1-ubyte", folder);
+        write_bytes(name, bytes, 8 + count);
+    } else {
+        snprintf(name, sizeof name, "%s/data_batch_1.bin", folder);
+        write_bytes(name, bytes, (size_t)(to - bytes));
+    }
+    free(bytes);
+    dataset_close(&tiles);
+}
+
+/* What is read by its place in the file is what is held, at the size stored and at another, whatever the packing. */
+static void test_raw_images_unheld(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *folder, *images;
+        int side;
+    } sets[] = {
+        {"plain", "train-images-idx3-ubyte", 24}, {"packed", "train-images-idx3-ubyte.gz", 24}, {"cifar", NULL, 32}};
+    for (int s = 0; s < COUNT_OF(sets); s++) {
+        write_tiles(sets[s].folder, sets[s].images, sets[s].side);
+        char path[PATH_BYTES];
+        assert_true(snprintf(path, sizeof path, "%s/%s", tiny_folder, sets[s].folder) < PATH_BYTES);
+        for (int resize = 0; resize <= 40; resize += 20) {
+            struct dataset held, unheld;
+            struct dataset_options options = {.threads = 2, .train_part = true, .resize = resize};
+            assert_int_equal(dataset_open(&held, path, &options), OK);
+            options.memory = 1;
+            if (dataset_open(&unheld, path, &options) != OK)
+                fail_msg("%s", fail_text());
+            assert_true(held.pixels && !unheld.pixels && held.held > 0 && unheld.held == 0);
+            assert_true(held.count == unheld.count && shape_equal(held.image, unheld.image));
+            uint8_t pixels[40 * 40 * 3];
+            const size_t bytes = (size_t)shape_count(held.image);
+            for (int64_t i = 0; i < held.count; i++) {
+                struct image_sums sums;
+                assert_int_equal(dataset_image(&unheld, i, pixels), OK);
+                assert_memory_equal(pixels, held.pixels + (size_t)i * bytes, bytes);
+                image_sums_take(&sums, pixels, held.image);
+                assert_memory_equal(&sums, &unheld.sums[i], sizeof sums);
+            }
+            assert_memory_equal(held.labels, unheld.labels, (size_t)held.count * sizeof *held.labels);
+            dataset_close(&held);
+            dataset_close(&unheld);
+        }
+    }
+}
+
+static void test_same_run_of_raw_images(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *folder, *images;
+        int side, resize; /* more than a MiB of pixels when resized */
+    } sets[] = {{"large", "train-images-idx3-ubyte", 100, 0},
+                {"large-packed", "train-images-idx3-ubyte.gz", 100, 0},
+                {"large-cifar", NULL, 32, 64}};
+    for (int s = 0; s < COUNT_OF(sets); s++) {
+        write_tiles(sets[s].folder, sets[s].images, sets[s].side);
+        char words[2 * PATH_BYTES];
+        struct train_result held, streamed;
+        const char *format = "data.train=%s/%s data.resize=%d augment.crop=16 augment.hflip=0.5 data.memory=%d";
+        snprintf(words, sizeof words, format, tiny_folder, sets[s].folder, sets[s].resize, 64);
+        tiny_train_ok(NULL, words, &held);
+        snprintf(words, sizeof words, format, tiny_folder, sets[s].folder, sets[s].resize, 1);
+        tiny_train_ok(NULL, words, &streamed);
+        tiny_assert_same_run(held.path, streamed.path);
+    }
 }
 
 /* ---- the loader by itself ---- */
@@ -240,10 +357,15 @@ static void test_waiting_is_counted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_memory_is_bounded),  cmocka_unit_test(test_data_larger_than_memory),
-        cmocka_unit_test(test_order_and_bounds),   cmocka_unit_test(test_lost_file),
-        cmocka_unit_test(test_same_run),           cmocka_unit_test(test_resume_in_an_epoch),
+        cmocka_unit_test(test_memory_is_bounded),
+        cmocka_unit_test(test_data_larger_than_memory),
+        cmocka_unit_test(test_order_and_bounds),
+        cmocka_unit_test(test_lost_file),
+        cmocka_unit_test(test_same_run),
+        cmocka_unit_test(test_resume_in_an_epoch),
         cmocka_unit_test(test_waiting_is_counted),
+        cmocka_unit_test(test_raw_images_unheld),
+        cmocka_unit_test(test_same_run_of_raw_images),
     };
     return cmocka_run_group_tests(tests, tiny_set_up, tiny_tear_down);
 }

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <fts.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -258,6 +259,21 @@ int file_write(const char *path, const void *data, size_t bytes)
     TRY(new_file_open(&file, path));
     fwrite(data, 1, bytes, file.stream); /* its errors stay in the stream until commit */
     return new_file_commit(&file);
+}
+
+/* ---- files without a name ---- */
+
+int scratch_open(int *descriptor, char *folder)
+{
+    char path[PATH_BYTES];
+    const char *given = getenv("TMPDIR");
+    TRY(print_path(folder, "%s%s", given && *given ? given : "/var/tmp", ""));
+    TRY(path_join(path, folder, "evenkeel-XXXXXX"));
+    *descriptor = mkostemp(path, O_CLOEXEC);
+    if (*descriptor < 0)
+        return FAIL(ERR_CREATE, "%s: cannot make a temporary file: %s", folder, strerror(errno));
+    unlink(path);
+    return OK;
 }
 
 /* ---- logs ---- */

@@ -4,13 +4,15 @@
 #include "file.h"
 #include "formats.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { SIDE = 32, PLANE = SIDE * SIDE, PICTURE = 3 * PLANE };
-static const size_t file_bytes_max = (size_t)1 << 31;
 
 struct cifar_kind {
     const char *format, *title, *names_file;
@@ -22,9 +24,9 @@ static const struct cifar_kind kinds[] = {
     {"cifar100", "CIFAR-100", "fine_label_names.txt", 2, 100, {20, 100}},
 };
 
-static size_t record_bytes(const struct cifar_kind *kind)
+static int64_t record_bytes(const struct cifar_kind *kind)
 {
-    return (size_t)kind->label_bytes + PICTURE;
+    return kind->label_bytes + PICTURE;
 }
 
 static bool labels_fit(const struct cifar_kind *kind, const uint8_t *record)
@@ -56,7 +58,7 @@ static bool is_cifar(const char *folder, const char *name)
     uint8_t start[2] = {0};
     bool found = false, read = file && fread(start, 1, sizeof start, file) == sizeof start;
     for (int k = 0; read && k < COUNT_OF(kinds); k++)
-        found |= (size_t)info.st_size % record_bytes(&kinds[k]) == 0 && labels_fit(&kinds[k], start);
+        found |= info.st_size % record_bytes(&kinds[k]) == 0 && labels_fit(&kinds[k], start);
     if (file)
         fclose(file);
     return found;
@@ -70,77 +72,72 @@ bool cifar_recognise(const char *path, const struct listing *listing)
     return false;
 }
 
-/* Record number of the first label out of range, or -1. */
-static int64_t first_misfit(const struct cifar_kind *kind, const uint8_t *bytes, size_t count)
+/* One file, to be appended. */
+struct batch {
+    char path[PATH_BYTES];
+    int64_t bytes;
+};
+
+/* The label bytes of each record. misfit: the first record that has one out of range, or -1. */
+static int scan_labels(const struct batch *batch, const struct cifar_kind *kind, uint8_t *labels, int64_t *misfit)
 {
-    size_t record = record_bytes(kind);
-    for (size_t i = 0; i < count / record; i++)
-        if (!labels_fit(kind, bytes + i * record))
-            return (int64_t)i;
-    return -1;
+    const size_t count = (size_t)kind->label_bytes;
+    const int descriptor = open(batch->path, O_RDONLY | O_CLOEXEC);
+    int status = descriptor < 0 ? FAIL(ERR_NO_INPUT, "%s: cannot open: %s", batch->path, strerror(errno)) : OK;
+    *misfit = -1;
+    for (int64_t i = 0, at = 0; status == OK && at < batch->bytes; i++, at += record_bytes(kind), labels += count) {
+        if (pread(descriptor, labels, count, at) != (ssize_t)count)
+            status = FAIL(ERR_IO, "%s: record %lld cannot be read", batch->path, (long long)i);
+        else if (*misfit < 0 && !labels_fit(kind, labels))
+            *misfit = i;
+    }
+    if (descriptor >= 0)
+        close(descriptor);
+    return status;
 }
 
-static int find_kind(const char *path, const uint8_t *bytes, size_t count, const struct cifar_kind **kind)
+/* labels: room for two bytes a record. */
+static int find_kind(const struct batch *batch, uint8_t *labels, const struct cifar_kind **kind)
 {
     *kind = NULL;
-    if (count == 0)
-        return FAIL(ERR_DATA, "%s: the file is empty (0 bytes); fetch it again", path);
+    if (batch->bytes == 0)
+        return FAIL(ERR_DATA, "%s: the file is empty (0 bytes); fetch it again", batch->path);
     const struct cifar_kind *fits = NULL;
-    for (int k = 0; k < COUNT_OF(kinds); k++) {
-        if (count % record_bytes(&kinds[k]) != 0)
+    int64_t misfit = -1;
+    for (int k = 0; k < COUNT_OF(kinds) && !*kind; k++) {
+        if (batch->bytes % record_bytes(&kinds[k]) != 0)
             continue;
         fits = &kinds[k];
-        if (first_misfit(fits, bytes, count) < 0) {
-            *kind = fits;
-            return OK;
-        }
+        TRY(scan_labels(batch, fits, labels, &misfit));
+        *kind = misfit < 0 ? fits : NULL;
     }
     if (!fits)
         return FAIL(ERR_DATA,
-                    "%s: %zu bytes are no whole number of CIFAR records (3073 bytes each in CIFAR-10, 3074 in "
+                    "%s: %lld bytes are no whole number of CIFAR records (3073 bytes each in CIFAR-10, 3074 in "
                     "CIFAR-100); cut off? fetch it again",
-                    path, count);
-    return FAIL(ERR_DATA, "%s: record %lld has a label that %s does not have; fetch it again", path,
-                (long long)first_misfit(fits, bytes, count), fits->title);
+                    batch->path, (long long)batch->bytes);
+    if (!*kind)
+        return FAIL(ERR_DATA, "%s: record %lld has a label that %s does not have; fetch it again", batch->path,
+                    (long long)misfit, fits->title);
+    return OK;
 }
 
-/* One file read whole, to be appended. */
-struct batch {
-    char path[PATH_BYTES];
-    uint8_t *bytes;
-    size_t count;
-};
-
-static void copy_records(struct dataset *dataset, const struct batch *batch, const struct cifar_kind *kind,
-                         uint8_t *pixels, int64_t *next)
+/* Adds the records of a file behind those that are there. */
+static int add_batch(struct dataset *dataset, const struct batch *batch, uint8_t *labels,
+                     const struct cifar_kind **kind)
 {
-    for (size_t at = 0; at < batch->count; at += record_bytes(kind)) {
-        const uint8_t *from = batch->bytes + at;
-        dataset->labels[*next] = from[kind->label_bytes - 1];
-        from += kind->label_bytes;
-        uint8_t *to = pixels + (size_t)*next * PICTURE;
-        for (int p = 0; p < PLANE; p++)
-            for (int c = 0; c < 3; c++)
-                *to++ = from[c * PLANE + p];
-        ++*next;
-    }
-}
-
-static int read_batches(struct batch *batches, int count, const struct cifar_kind **kind, int64_t *records)
-{
-    *records = 0;
-    for (int b = 0; b < count; b++) {
-        void *bytes;
-        const struct cifar_kind *found;
-        TRY(file_read(batches[b].path, file_bytes_max, &bytes, &batches[b].count));
-        batches[b].bytes = bytes;
-        TRY(find_kind(batches[b].path, bytes, batches[b].count, &found));
-        if (b > 0 && found != *kind)
-            return FAIL(ERR_DATA, "%s holds %s but %s holds %s; keep them in folders of their own", batches[0].path,
-                        (*kind)->title, batches[b].path, found->title);
-        *kind = found;
-        *records += (int64_t)(batches[b].count / record_bytes(found));
-    }
+    const struct cifar_kind *found;
+    const int64_t first = dataset->count;
+    TRY(find_kind(batch, labels, &found));
+    if (*kind && found != *kind)
+        return FAIL(ERR_DATA, "%s holds %s but %s holds %s; keep them in folders of their own",
+                    dataset->raw->files->path, (*kind)->title, batch->path, found->title);
+    *kind = found;
+    dataset->raw->skip = found->label_bytes;
+    TRY(raw_add(dataset, batch->path, 0, first));
+    dataset->count += batch->bytes / record_bytes(found);
+    for (int64_t i = first; i < dataset->count; i++)
+        dataset->labels[i] = labels[(i - first + 1) * found->label_bytes - 1];
     return OK;
 }
 
@@ -166,17 +163,26 @@ static int load_names(struct dataset *dataset, const char *folder, const struct 
     return OK;
 }
 
-static int load_batches(struct dataset *dataset, const char *path, struct batch *batches, int count)
+static int load_batches(struct dataset *dataset, const char *path, const struct batch *batches, int count)
 {
     const struct cifar_kind *kind = NULL;
-    int64_t records, next = 0;
-    TRY(read_batches(batches, count, &kind, &records));
+    int64_t most = 0, together = 0;
+    void *memory;
+    for (int b = 0; b < count; b++) {
+        const int64_t records = batches[b].bytes / PICTURE;
+        most = records > most ? records : most;
+        together += records;
+    }
+    if (together > INT32_MAX)
+        return FAIL(ERR_DATA, "%s: holds %lld images; at most %d can be used", path, (long long)together, INT32_MAX);
+    TRY(memory_take(&memory, (size_t)(together + 1) * sizeof *dataset->labels, path));
+    dataset->labels = memory;
+    uint8_t *labels = arena_push(&dataset->arena, 2 * (size_t)(most + 1));
+    raw_begin(dataset, count, 0, true);
+    for (int b = 0; b < count; b++)
+        TRY(add_batch(dataset, &batches[b], labels, &kind));
     dataset->format = kind->format;
     dataset->image = (struct shape){1, SIDE, SIDE, 3};
-    uint8_t *pixels;
-    TRY(dataset_take(dataset, records, &pixels));
-    for (int b = 0; b < count; b++)
-        copy_records(dataset, &batches[b], kind, pixels, &next);
     return load_names(dataset, path, kind);
 }
 
@@ -193,11 +199,14 @@ int cifar_load(struct dataset *dataset, const char *path, const struct listing *
     int count = 0;
     for (int i = 0; i < listing->count; i++) {
         const char *name = listing->names[i];
-        if (is_cifar(path, name) && (strstr(name, "test") != NULL) == test)
-            TRY(path_join(batches[count++].path, path, name));
+        if (!is_cifar(path, name) || (strstr(name, "test") != NULL) != test)
+            continue;
+        struct batch *batch = &batches[count++];
+        struct stat info;
+        TRY(path_join(batch->path, path, name));
+        if (stat(batch->path, &info) != 0)
+            return FAIL(ERR_NO_INPUT, "%s: %s", batch->path, strerror(errno));
+        batch->bytes = info.st_size;
     }
-    int status = load_batches(dataset, path, batches, count);
-    for (int b = 0; b < count; b++)
-        memory_give(batches[b].bytes);
-    return status;
+    return load_batches(dataset, path, batches, count);
 }

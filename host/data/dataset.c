@@ -33,6 +33,7 @@ int dataset_take(struct dataset *dataset, int64_t count, uint8_t **pixels)
     TRY(memory_take(&memory, (size_t)count * (size_t)shape_count(dataset->image), dataset->source));
     dataset->owned = memory;
     dataset->pixels = *pixels = memory;
+    dataset->held = count * shape_count(dataset->image);
     if (dataset->labels)
         return OK;
     TRY(memory_take(&memory, (size_t)count * sizeof *dataset->labels, dataset->source));
@@ -46,41 +47,6 @@ void dataset_number_classes(struct dataset *dataset, int count)
     dataset->class_names = arena_push(&dataset->arena, (size_t)count * sizeof *dataset->class_names);
     for (int i = 0; i < count; i++)
         dataset->class_names[i] = arena_format(&dataset->arena, "%d", i);
-}
-
-struct fitting {
-    const struct dataset *from;
-    uint8_t *to;
-    int size;
-};
-
-static int fit_one(void *context, int64_t i)
-{
-    const struct fitting *fitting = context;
-    struct shape image = fitting->from->stored;
-    const uint8_t *from = fitting->from->pixels + (size_t)i * (size_t)shape_count(image);
-    uint8_t *to = fitting->to + (size_t)i * (size_t)fitting->size * (size_t)fitting->size * (size_t)image.c;
-    return image_fit(from, image.h, image.w, image.c, fitting->size, fitting->size, fitting->size, to);
-}
-
-/* For the formats whose images all have one size in the file. */
-static int fit_all(struct dataset *dataset, const struct dataset_options *options)
-{
-    const struct shape image = dataset->image;
-    if (shape_equal(dataset->stored, image))
-        return OK;
-    void *memory;
-    TRY(memory_take(&memory, (size_t)dataset->count * (size_t)shape_count(image), dataset->source));
-    struct fitting fitting = {dataset, memory, image.h};
-    int status = parallel_for(dataset->count, options->threads, fit_one, &fitting);
-    if (status != OK) {
-        memory_give(memory);
-        return status;
-    }
-    memory_give(dataset->owned);
-    dataset->pixels = dataset->owned = memory;
-    dataset->stored = image;
-    return OK;
 }
 
 /* In the order they are asked; the last takes any folder. */
@@ -145,7 +111,7 @@ static int read_all(struct dataset *dataset, const struct dataset_options *optio
     else if (dataset->pack)
         TRY(pack_hold(dataset, options));
     else
-        TRY(fit_all(dataset, options));
+        TRY(raw_load(dataset, options));
     TRY(problems_settle(dataset->problems, dataset, options->skip));
     return check_classes(dataset);
 }
@@ -182,14 +148,20 @@ int dataset_image(const struct dataset *dataset, int64_t sample, uint8_t *pixels
 {
     const size_t bytes = (size_t)shape_count(dataset->image);
     assert(sample >= 0 && sample < dataset->count);
-    if (!dataset->pixels)
-        return dataset->pack ? pack_image(dataset, sample, pixels) : encoded_image(dataset, sample, pixels);
-    memcpy(pixels, dataset->pixels + (size_t)sample * bytes, bytes);
+    if (dataset->pixels)
+        memcpy(pixels, dataset->pixels + (size_t)sample * bytes, bytes);
+    else if (dataset->pack)
+        return pack_image(dataset, sample, pixels);
+    else if (dataset->raw)
+        return raw_image(dataset, sample, pixels);
+    else
+        return encoded_image(dataset, sample, pixels);
     return OK;
 }
 
 void dataset_close(struct dataset *dataset)
 {
+    raw_close(dataset);
     memory_give(dataset->owned);
     memory_give(dataset->labels);
     if (dataset->mapping)

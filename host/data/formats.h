@@ -62,6 +62,14 @@ void encoded_find_size(struct dataset *dataset, const struct dataset_options *op
 /* Decodes each, keeps the pixels where they fit options->memory, adds to problems what cannot be decoded and leaves it
  * out. */
 int encoded_load(struct dataset *dataset, const struct dataset_options *options, struct problems *problems);
+/* Records in so many files: of each skip bytes, then its pixels (planes: [c][h][w]). Files are added in order: path,
+ * bytes before its first record, and how many records the files before it hold. */
+struct raw *raw_begin(struct dataset *dataset, int files, int64_t skip, bool planes);
+int raw_add(struct dataset *dataset, const char *path, int64_t header, int64_t first);
+void raw_close(struct dataset *dataset); /* accepts a data set without */
+/* Brings them into pixels where they fit options->memory, else measures them. */
+int raw_load(struct dataset *dataset, const struct dataset_options *options);
+int raw_image(const struct dataset *dataset, int64_t sample, uint8_t *pixels);
 /* Pixels of a packed data set are used as they lie in the file where they fit options->memory, and checked then. */
 int pack_hold(struct dataset *dataset, const struct dataset_options *options);
 /* One of them, as the data set has it. */

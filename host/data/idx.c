@@ -5,8 +5,10 @@
 #include "log.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include <zlib.h>
 
 enum idx_kind { IDX_IMAGES, IDX_LABELS, IDX_KINDS, IDX_NONE = IDX_KINDS };
@@ -98,17 +100,36 @@ static int read_header(gzFile file, const char *path, enum idx_kind kind, struct
     return OK;
 }
 
-static int read_body(gzFile file, const char *path, const struct idx_header *header, uint8_t *to)
+/* Writes all of it. */
+static int put(int descriptor, const uint8_t *bytes, size_t count)
 {
-    enum { CHUNK = 1 << 24 };
+    while (count > 0) {
+        const ssize_t done = write(descriptor, bytes, count);
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done <= 0)
+            return FAIL(ERR_CREATE, "%s", done < 0 ? strerror(errno) : "nothing could be written");
+        bytes += done;
+        count -= (size_t)done;
+    }
+    return OK;
+}
+
+/* What follows the header, to memory, else (NULL) to a descriptor. */
+static int read_body(gzFile file, const char *path, const struct idx_header *header, uint8_t *to, int descriptor)
+{
+    enum { CHUNK = 1 << 20 };
+    static _Thread_local uint8_t chunk[CHUNK];
     for (int64_t done = 0; done < header->bytes;) {
         int64_t wanted = header->bytes - done < CHUNK ? header->bytes - done : CHUNK;
-        int read = gzread(file, to + done, (unsigned)wanted);
+        int read = gzread(file, to ? to + done : chunk, (unsigned)wanted);
         if (read < 0)
             return damaged(path);
         if (read == 0)
             return FAIL(ERR_DATA, "%s: holds %lld bytes after the header, which says %lld; fetch it again", path,
                         (long long)done, (long long)header->bytes);
+        if (!to)
+            TRY(put(descriptor, chunk, (size_t)read));
         done += read;
     }
     /* Reading on also makes zlib check the gzip trailer. */
@@ -123,25 +144,40 @@ static int read_body(gzFile file, const char *path, const struct idx_header *hea
     return OK;
 }
 
-static int idx_read(const char *path, enum idx_kind kind, struct idx_header *header, uint8_t **data)
+static int idx_open(const char *path, enum idx_kind kind, struct idx_header *header, gzFile *file)
 {
-    *data = NULL;
     errno = 0;
-    gzFile file = gzopen(path, "rb");
-    if (!file)
+    *file = gzopen(path, "rb");
+    if (!*file)
         return FAIL(ERR_NO_INPUT, "%s: cannot be opened: %s", path, errno ? strerror(errno) : "out of memory");
-    void *memory = NULL;
-    int status = read_header(file, path, kind, header);
+    const int status = read_header(*file, path, kind, header);
+    if (status != OK)
+        gzclose(*file);
+    return status;
+}
+
+/* To memory, given back with memory_give; closes the file. */
+static int unpack(gzFile file, const char *path, const struct idx_header *header, uint8_t **data)
+{
+    void *memory;
+    *data = NULL;
+    int status = memory_take(&memory, (size_t)header->bytes, path);
     if (status == OK)
-        status = memory_take(&memory, (size_t)header->bytes, path);
-    if (status == OK)
-        status = read_body(file, path, header, memory);
+        status = read_body(file, path, header, memory, -1);
     gzclose(file);
     if (status != OK)
         memory_give(memory);
     else
         *data = memory;
     return status;
+}
+
+static int idx_read(const char *path, enum idx_kind kind, struct idx_header *header, uint8_t **data)
+{
+    gzFile file;
+    *data = NULL;
+    TRY(idx_open(path, kind, header, &file));
+    return unpack(file, path, header, data);
 }
 
 /* The files of both parts: [test][kind]; NULL: none. */
@@ -224,11 +260,61 @@ static void warn_of_gaps(const struct dataset *dataset)
                  highest, used);
 }
 
+/* gzip has no middle to begin at: what memory has no room for is unpacked to a file. Closes the file. */
+static int unpack_to_scratch(gzFile file, const char *path, const struct idx_header *header, struct raw_file *unpacked)
+{
+    char folder[PATH_BYTES];
+    int status = scratch_open(&unpacked->descriptor, folder);
+    if (status == OK) {
+        log_info("%s: %.2f GiB are more than may be held in memory; unpacked for this run in %s", path,
+                 (double)header->bytes / 0x1p30, folder);
+        status = read_body(file, path, header, NULL, unpacked->descriptor);
+    }
+    gzclose(file);
+    if (status == ERR_CREATE) {
+        char reason[512];
+        snprintf(reason, sizeof reason, "%s", fail_text());
+        return FAIL(ERR_CREATE,
+                    "%s: %lld bytes are more than may be held in memory, and unpacking them into $TMPDIR or /var/tmp "
+                    "failed: %s; unpack it yourself (gunzip), or raise data.memory",
+                    path, (long long)header->bytes, reason);
+    }
+    unpacked->header = 0;
+    return status;
+}
+
+/* Where the images are: in the file if it is plain, else in memory if they fit, else in a file of our own. */
+static int find_images(struct dataset *dataset, const char *path, struct idx_header *header,
+                       const struct dataset_options *options)
+{
+    enum { HEADER_BYTES = 16 };
+    gzFile file;
+    struct stat info;
+    TRY(idx_open(path, IDX_IMAGES, header, &file));
+    struct raw *raw = raw_begin(dataset, 1, 0, false);
+    int status = raw_add(dataset, path, HEADER_BYTES, 0);
+    if (status == OK && gzdirect(file)) {
+        const int64_t there = fstat(raw->files->descriptor, &info) == 0 ? info.st_size - HEADER_BYTES : 0;
+        if (there != header->bytes)
+            status = FAIL(ERR_DATA, "%s: holds %lld bytes after the header, which says %lld; fetch it again", path,
+                          (long long)there, (long long)header->bytes);
+    } else if (status == OK) {
+        close(raw->files->descriptor);
+        raw->files->descriptor = -1;
+        if (options->memory && header->bytes > options->memory)
+            return unpack_to_scratch(file, path, header, raw->files);
+        TRY(unpack(file, path, header, &raw->unpacked));
+        dataset->held = header->bytes;
+        return OK;
+    }
+    gzclose(file);
+    return status;
+}
+
 int idx_load(struct dataset *dataset, const char *path, const struct listing *listing,
              const struct dataset_options *options, struct problems *problems)
 {
     (void)problems;
-    uint8_t *pixels;
     struct idx_files files;
     TRY(find_files(&files, path, listing));
     bool has[2];
@@ -244,8 +330,7 @@ int idx_load(struct dataset *dataset, const char *path, const struct listing *li
     TRY(path_join(labels_path, path, name[IDX_LABELS]));
     struct idx_header header;
     dataset->format = "idx";
-    TRY(idx_read(images_path, IDX_IMAGES, &header, &pixels));
-    dataset->pixels = dataset->owned = pixels;
+    TRY(find_images(dataset, images_path, &header, options));
     dataset->image = (struct shape){1, header.height, header.width, 1};
     dataset->count = header.count;
     TRY(load_labels(dataset, labels_path, header.count, images_path));

@@ -226,5 +226,6 @@ int pack_hold(struct dataset *dataset, const struct dataset_options *options)
     if (options->memory && dataset->count * shape_count(dataset->image) > options->memory)
         return OK;
     dataset->pixels = dataset->pack->pixels;
+    dataset->held = dataset->count * shape_count(dataset->image);
     return parallel_for((dataset->count + CHECK_AT_ONCE - 1) / CHECK_AT_ONCE, options->threads, check_some, dataset);
 }
