@@ -300,6 +300,47 @@ static void test_absent_class(void **state)
     dataset_close(&dataset);
 }
 
+/* What the log says while the folder is opened; to be freed. */
+static char *said_of(struct dataset *dataset)
+{
+    const char *path = fixture_path("said");
+    size_t count;
+    const int kept = dup(STDERR_FILENO);
+    assert_non_null(freopen(path, "w", stderr));
+    const int status = open_here(dataset);
+    fflush(stderr);
+    dup2(kept, STDERR_FILENO);
+    close(kept);
+    assert_int_equal(status, OK);
+    char *text = (char *)fixture_read(path, &count);
+    text = realloc(text, count + 1);
+    text[count] = 0;
+    return text;
+}
+
+/* ImageFolder is silent about them; hidden files are nobody's images. */
+static void test_other_files_are_counted(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"ant/1.gif",     "ant/deep/2.GIF", "bee/notes.txt", "bee/README",
+                                        "ant/.DS_Store", "notes.txt",      "loose.png"};
+    struct dataset dataset;
+    make_good();
+    char *said = said_of(&dataset);
+    assert_string_equal(said, "");
+    free(said);
+    dataset_close(&dataset);
+    for (int i = 0; i < COUNT_OF(names); i++)
+        fixture_write(fixture_path("set/%s", names[i]), "x", 1);
+    said = said_of(&dataset);
+    assert_int_equal(dataset.count, 4);
+    assert_non_null(strstr(said, "4 files in the class folders are left out"));
+    assert_non_null(strstr(said, ": .gif 2, no ending 1, .txt 1\n"));
+    assert_non_null(strstr(said, "1 image beside the class folders is left out"));
+    free(said);
+    dataset_close(&dataset);
+}
+
 #define CASE(test) cmocka_unit_test_setup_teardown(test, fixture_begin, fixture_end)
 int main(void)
 {
@@ -310,7 +351,7 @@ int main(void)
         CASE(test_links),          CASE(test_not_a_file),
         CASE(test_unreadable),     CASE(test_first_failure_whatever_the_threads),
         CASE(test_match),          CASE(test_more_than_memory),
-        CASE(test_absent_class),
+        CASE(test_absent_class),   CASE(test_other_files_are_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

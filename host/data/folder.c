@@ -4,10 +4,12 @@
  * link that leads back to a folder above it) is an error here. Knows nothing of how images are decoded. */
 #include "file.h"
 #include "formats.h"
+#include "log.h"
 
 #include <assert.h>
 #include <dirent.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -15,6 +17,18 @@
 
 /* The endings that ImageFolder takes for images. What kind it is is found out from its content. */
 static const char *const endings[] = {".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp"};
+
+enum { OTHERS_MOST = 8, ENDING_BYTES = 12 };
+
+/* Files that are passed over because of how their names end; ImageFolder is silent about them. */
+struct others {
+    struct {
+        char ending[ENDING_BYTES]; /* "": none */
+        int64_t count;
+    } kinds[OTHERS_MOST]; /* in the order they were met; what has no place is in the count alone */
+    int kind_count;
+    int64_t count;
+};
 
 struct image_file {
     const char *folder; /* relative to the root */
@@ -29,6 +43,7 @@ struct walk {
     struct image_file *files;
     int64_t count, room;
     int label;
+    struct others others;
 };
 
 /* The folders from the root down to the one being read, to notice a link that leads back up. */
@@ -99,9 +114,45 @@ static void walk_add(struct walk *walk, const char *folder, const char *name)
     walk->files[walk->count++] = (struct image_file){folder, name, walk->label};
 }
 
+/* Hidden files are nobody's images. */
+static void others_add(struct others *others, const char *name)
+{
+    const char *dot = strrchr(name, '.');
+    int k = 0;
+    if (name[0] == '.')
+        return;
+    if (!dot || strlen(dot) >= ENDING_BYTES)
+        dot = "";
+    while (k < others->kind_count && strcasecmp(others->kinds[k].ending, dot) != 0)
+        k++;
+    if (k == others->kind_count && k < OTHERS_MOST)
+        strcpy(others->kinds[others->kind_count++].ending, dot);
+    if (k < OTHERS_MOST)
+        others->kinds[k].count++;
+    others->count++;
+}
+
+/* Once, with the number of each kind. */
+static void others_tell(const struct others *others, const char *path)
+{
+    char text[OTHERS_MOST * (ENDING_BYTES + 32) + 64] = "";
+    int64_t rest = others->count;
+    size_t used = 0;
+    if (others->count == 0)
+        return;
+    for (int k = 0; k < others->kind_count; rest -= others->kinds[k++].count)
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s%s %lld", k ? ", " : "",
+                                 others->kinds[k].ending[0] ? others->kinds[k].ending : "no ending",
+                                 (long long)others->kinds[k].count);
+    if (rest > 0)
+        snprintf(text + used, sizeof text - used, ", others %lld", (long long)rest);
+    log_warn("%s: %lld file%s in the class folders %s left out, whose names do not end as an image's does: %s", path,
+             (long long)others->count, others->count == 1 ? "" : "s", others->count == 1 ? "is" : "are", text);
+}
+
 static void walk_folder(struct walk *walk, const char *folder, const struct above *above);
 
-/* One entry of a folder: a folder is walked, an image is kept, anything else ignored. What is wrong with it is a
+/* One entry of a folder: a folder is walked, an image is kept, anything else counted. What is wrong with it is a
  * problem; only running out of path is a failure. */
 static void walk_entry(struct walk *walk, const char *folder, const char *name, const struct above *above)
 {
@@ -122,6 +173,8 @@ static void walk_entry(struct walk *walk, const char *folder, const char *name, 
         walk_folder(walk, arena_text(walk->arena, below), &here);
     } else if (is_image_name(name)) {
         walk_add(walk, folder, name);
+    } else {
+        others_add(&walk->others, name);
     }
 }
 
@@ -147,21 +200,27 @@ static int compare_files(const void *a, const void *b)
     return order ? order : strcmp(x->name, y->name);
 }
 
-/* Folders in the root are the classes. */
+/* Folders in the root are the classes. An image beside them has none. */
 static int find_classes(struct dataset *dataset, const char *path, const struct listing *listing)
 {
+    int loose = 0;
     dataset->class_names = arena_push(&dataset->arena, (size_t)listing->count * sizeof *dataset->class_names);
     for (int i = 0; i < listing->count; i++) {
         char below[PATH_BYTES];
         TRY(path_join(below, path, listing->names[i]));
         if (folder_exists(below))
             dataset->class_names[dataset->class_count++] = listing->names[i];
+        else
+            loose += is_image_name(listing->names[i]);
     }
     if (dataset->class_count == 0)
         return FAIL(ERR_DATA,
                     "%s: holds no class folders (and no tar, IDX or CIFAR files); expected %s/<class>/<image>.jpg or "
                     ".png. A list of paths and labels must be named itself: %s/list.txt",
                     path, path, path);
+    if (loose > 0)
+        log_warn("%s: %d image%s beside the class folders %s left out: %s in none of them", path, loose,
+                 loose == 1 ? "" : "s", loose == 1 ? "is" : "are", loose == 1 ? "it is" : "they are");
     return OK;
 }
 
@@ -196,6 +255,7 @@ static int find_files(struct dataset *dataset, const char *path, const struct li
     *walk = (struct walk){.arena = &dataset->arena, .root = path, .problems = problems};
     for (walk->label = 0; walk->label < dataset->class_count; walk->label++)
         TRY(walk_class(walk, dataset->class_names[walk->label], &root));
+    others_tell(&walk->others, path);
     qsort(walk->files, (size_t)walk->count, sizeof *walk->files, compare_files);
     return OK;
 }
