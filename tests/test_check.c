@@ -201,6 +201,50 @@ static void test_values(void **state)
     findings_free(&world.findings);
 }
 
+/* A black background, clipped where the image gets darker: every image by its own offset up to that many levels either
+ * way. Natural images, which have no background of one level, are in other tests. */
+static void set_against_black(int levels)
+{
+    world_make();
+    for (int i = 0; i < COUNT; i++) {
+        const int offset =
+            levels
+                ? (int)(random_words(1, RANDOM_SPOIL, 0, (uint64_t)i, 0).word[0] % (unsigned)(2 * levels + 1)) - levels
+                : 0;
+        for (int k = 0; k < BYTES; k++) {
+            const int drawn = k / 3 % 3 ? 0 : world.pixels[i][k], lit = drawn + offset;
+            world.pixels[i][k] = (uint8_t)(lit < 0 ? 0 : lit > 255 ? 255 : lit);
+        }
+    }
+    for (int c = 0; c < 3; c++)
+        world.input.mean[c] = 0.2, world.input.std[c] = 0.25;
+}
+
+static void test_background(void **state)
+{
+    (void)state;
+    set_against_black(0);
+    world_check();
+    assert_int_equal(world.findings.count, 0);
+    findings_free(&world.findings);
+    set_against_black(16);
+    world_check();
+    assert_int_equal(world.findings.count, 0);
+    findings_free(&world.findings);
+    /* Contrast and texture change with it. */
+    set_against_black(60);
+    world_check();
+    int at = 0;
+    while (at < world.findings.count && strcmp(world.findings.list[at].name, "background") != 0)
+        at++;
+    assert_true(at < world.findings.count);
+    /* (60 - 16) / 121 of them */
+    const struct finding *finding = &world.findings.list[at];
+    assert_true(finding->evidence[0].value > 0.28 && finding->evidence[0].value < 0.45);
+    assert_true(finding->evidence[2].value == 1.0);
+    findings_free(&world.findings);
+}
+
 /* Rows in steps of so many pixels: the wider, the smoother. */
 static void coarsen(int image, int width)
 {
@@ -398,7 +442,7 @@ int main(void)
         cmocka_unit_test(test_clean),   cmocka_unit_test(test_copies),  cmocka_unit_test(test_near_copies),
         cmocka_unit_test(test_classes), cmocka_unit_test(test_values),  cmocka_unit_test(test_outliers),
         cmocka_unit_test(test_shading), cmocka_unit_test(test_tiles),   cmocka_unit_test(test_order),
-        cmocka_unit_test(test_skipped), cmocka_unit_test(test_figures),
+        cmocka_unit_test(test_skipped), cmocka_unit_test(test_figures), cmocka_unit_test(test_background),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

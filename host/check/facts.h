@@ -11,6 +11,8 @@ struct image_facts {
     uint64_t look;      /* difference hash: which of neighbouring patches is brighter */
     float mean, spread; /* of all channels' values, 0..1; spread: standard deviation */
     float roughness;    /* mean difference of neighbours in a row over the spread; 0: flat */
+    float ground_share; /* of the pixels that have the most common luminance */
+    uint8_t ground;     /* which that is, 0..255 */
     struct image_sums sums;
     int32_t sample, label;
     uint8_t
@@ -67,6 +69,13 @@ struct shading {
 };
 /* ERR_MEMORY. */
 int facts_shading(const struct facts *facts, struct shading *shading);
+
+/* Backgrounds of one level: of the training images. */
+struct ground {
+    double share; /* of the images that have one */
+    double away;  /* of these: where it is more than 16 levels from the median of their class, of at least 20 */
+};
+void facts_ground(const struct facts *facts, struct ground *ground);
 
 struct rule {
     const char *name;

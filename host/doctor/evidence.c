@@ -41,6 +41,7 @@ static const struct {
     {"order", CAUSE_ORDER},
     {"shading", CAUSE_ILLUMINATION},
     {"brightness", CAUSE_ILLUMINATION},
+    {"background", CAUSE_ILLUMINATION},
 };
 
 static void take_numbers(const json_t *numbers, struct symptom *symptom)
