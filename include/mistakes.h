@@ -12,8 +12,8 @@ enum { ORIGIN_DEFAULT = 0, ORIGIN_COMMAND = -1 }; /* where a value is from; else
 enum { MISTAKES_SHOWN = 100 };
 
 struct mistakes {
-    const char *file; /* NULL: none but the command line */
-    int count;
+    const char *file;  /* NULL: none but the command line */
+    int count, status; /* status: of all, if it is the same; else ERR_CONFIG */
     struct mistake {
         int origin;
         const char *text;
@@ -29,8 +29,13 @@ void mistakes_add(struct mistakes *mistakes, int origin, const char *format, ...
  * where it lies, and its name comes before the text. */
 void mistakes_add_key(struct mistakes *mistakes, const struct config *config, const char *keys, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
-/* OK where there are none. Else ERR_CONFIG: all have been written to errors, "file:line: error: …" in order of lines,
- * the file as a whole after them, the command line ("command line: error: …") last; fail_text is their summary.
- * errors NULL: nothing is written, and fail_text is the first of them. Forgets them in any case. */
+/* Likewise what fail_text says, with the status of the call that left it. */
+void mistakes_add_failure(struct mistakes *mistakes, const struct config *config, const char *keys, int status);
+/* OK where there are none. Else ERR_CONFIG (of failures alone: their status): all have been written to errors,
+ * "file:line: error: …" in order of lines, the file as a whole after them, the command line ("command line: error: …")
+ * last; fail_text is their summary. errors NULL: nothing is written, and fail_text is the first of them. Forgets them
+ * in any case. */
 int mistakes_tell(struct mistakes *mistakes, FILE *errors);
+/* Another failure, if there is one, and the mistakes are forgotten; else mistakes_tell. */
+int mistakes_settle(struct mistakes *mistakes, int status, FILE *errors);
 #endif

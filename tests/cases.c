@@ -111,7 +111,10 @@ const struct op_case op_cases[] = {
     {"global one pixel", OP_POOL, {2, 1, 1, 5}, POOL(POOL_GLOBAL, 0, 0, 0, false, false)},
     {"add", OP_ADD, {2, 5, 3, 17}, {{0}}},
     {"add pieces", OP_ADD, {3, 37, 41, 5}, {{0}}},
+    {"add batch 1", OP_ADD, {1, 7, 5, 3}, {{0}}},
+    {"add one number", OP_ADD, {1, 1, 1, 1}, {{0}}},
     {"dropout", OP_DROPOUT, {2, 3, 3, 5}, DROPOUT(0.5f)},
+    {"dropout batch 1", OP_DROPOUT, {1, 1, 1, 13}, DROPOUT(0.5f)},
     {"dropout pieces", OP_DROPOUT, {3, 37, 41, 5}, DROPOUT(0.3f)},
     {"dropout none", OP_DROPOUT, {2, 1, 1, 10}, DROPOUT(0.0f)},
 };

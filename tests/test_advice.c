@@ -51,6 +51,15 @@ static void test_advice(void **state)
         {"data.val_fraction=0.2", NULL},
         {"schedule.patience=3|schedule.name=cosine", "schedule.patience = 3 has no effect"},
         {"model.width=8|model.name=resnet18", "model.width = 8 has no effect"},
+        {"augment.crop_ratio=[1, 2]", "augment.crop_ratio = [1, 2] has no effect with augment.crop_area = []"},
+        {"augment.crop_ratio=[1, 2]|augment.crop_area=[0.5, 1]", NULL},
+        {"augment.erase_area=[0.1, 0.2]", "augment.erase_area = [0.1, 0.2] has no effect with augment.erase = 0"},
+        {"augment.erase_area=[0.1, 0.2]|augment.policy=strong", NULL},
+        {"augment.padding_mode=edge", "augment.padding_mode = edge has no effect with augment.crop_padding = 0"},
+        {"schedule.warmup_start=0.1", "schedule.warmup_start = 0.1 has no effect with schedule.warmup_epochs = 0"},
+        {"schedule.warmup_start=0.1|schedule.warmup_epochs=1", NULL},
+        {"optim.decay=weights", "optim.decay = weights has no effect with optim.weight_decay = 0"},
+        {"optim.decay=weights|optim.name=adamw", NULL}, /* which decays by itself */
     };
     for (int i = 0; i < COUNT_OF(cases); i++) {
         struct config config;

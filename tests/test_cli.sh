@@ -104,6 +104,22 @@ call train tiny.ini batch_size=5000
 ok "batch larger than the data" all 'exited 78' 'silent out' 'says "lower train.batch_size"' '[ ! -d runs ]'
 call train tiny.ini device=gpu
 ok "unknown device: suggestion" all 'exited 78' 'silent out' 'says "did you mean cuda?"' '[ ! -d runs ]'
+# What is found out at different places is told together.
+mkdir -p no-good/a no-good/b
+cp tiles/train/road/00*.png no-good/a
+cp tiles/train/beach/00*.png no-good/b
+: >no-good/a/empty.png
+: >no-good/b/empty.png
+: >no-good/b/notes.txt
+call train tiny.ini data.train=absent device=cuda:1000 augment.crop=500
+ok "no such device, no such images, too large a crop: one report" all 'exited 78' 'says "error: train.device: "' \
+    'says "error: data.train: absent: no such file or folder"' 'says "error: augment.crop: "' '[ ! -d runs ]'
+call train tiny.ini data.train=absent
+ok "images that are not there, alone" all 'exited 66' 'says "command line: error: data.train: absent: no such file"' '[ ! -d runs ]'
+call train tiny.ini data.train=no-good data.val=no-good
+ok "what is no good of training and validation images: one report" all 'exited 65' \
+    '[ "$(grep -c "no-good/a/empty.png: the file is empty" err)" -ge 2 ]' \
+    'says "^warning: no-good: 1 file in the class folders is left out, .*: .txt 1"' '[ ! -d runs ]'
 call config tiny.ini momentum=0.5 val_fraction=0.2
 ok "config says which settings have no effect" all 'exited 0' 'prints "^momentum = 0.5"' 'says "optim.momentum = 0.5 has no effect"' \
     'says "data.val_fraction = 0.2 has no effect"'

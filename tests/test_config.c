@@ -122,7 +122,7 @@ static void test_layers(void **state)
     (void)state;
     struct config config;
     load_good(&config,
-              CUSTOM "type = \"conv\"\nfilters = 8\nbias = false\n[layer] # darknet's way\ntype = conv\nfilters = 4\n"
+              CUSTOM "type = \"conv\"\nfilters = 8\nbias = false\n[[layer]] # comment\ntype = conv\nfilters = 4\n"
                      "name = conv1\nsize = 5\n[[layer]]\ntype = add\nfrom = conv2\nrelu = yes\n"
                      "[[ layer ]]\ntype = dropout\nrate = 0\n",
               NULL);
@@ -136,6 +136,9 @@ static void test_layers(void **state)
     assert_int_equal(layer[1].line, 7);
     assert_true(layer[2].relu && strcmp(layer[2].from, "conv2") == 0);
     assert_string_equal(layer[3].name, "dropout1");
+    config_free(&config);
+    load_good(&config, "[model]\nname = custom\n[layer] # one alone is valid TOML\ntype = linear\n", NULL);
+    assert_int_equal(config.layer_count, 1);
     config_free(&config);
 }
 

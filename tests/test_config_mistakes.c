@@ -44,6 +44,11 @@ static const struct mistake {
     {"[train]\r\n\r\nepochs = x\r\n", 0, "x.ini:3: error: train.epochs: 'x' is not a whole number"},
     {"[train]\nepochs = x", 0,
      "x.ini:2: error: train.epochs: 'x' is not a whole number; expected a whole number from 1"},
+    {"[model]\nname = custom\n[layer]\ntype = relu\n[layer]\ntype = linear\n[[layer]]\ntype = linear\n", 0,
+     "x.ini:3: error: [layer]: is one of several layers; begin each with [[layer]]\n"
+     "x.ini:5: error: [layer]: is one of several layers; begin each with [[layer]]"},
+    {"[model]\nname = custom\n[[layer]]\ntype = relu\n[layer]\ntype = linear\n", 0,
+     "x.ini:5: error: [layer]: is one of several layers; begin each with [[layer]]"},
     /* values */
     {"[train]\nbatch_size = 6x4\n", 0,
      "x.ini:2: error: train.batch_size: '6x4' is not a whole number; expected a whole"},
@@ -107,7 +112,16 @@ static const struct mistake {
     {"", "=1", "command line: error: : unknown key"},
     {"[optim]\nlr = nan\n", "epochs=0",
      "x.ini:2: error: optim.lr: 'nan' is not finite\ncommand line: error: train.epochs: '0' is out of range"},
+    /* what can be seen of the images without opening them is told with the rest */
+    {"[data]\ntrain = \"absent\"\nval = \"absent/val\"\n[train]\nepochs = 0\n", 0,
+     "x.ini:2: error: data.train: absent: no such file or folder\n"
+     "x.ini:3: error: data.val: absent/val: no such file or folder\n"
+     "x.ini:5: error: train.epochs: '0' is out of range"},
+    {"[data]\ntrain = \"absent-{0..3}.tar\"\n[train]\nepochs = 0\n", 0, "x.ini:4: error: train.epochs: '0'"},
+    {"[data]\ntrain = \"absent\"\ncache = \"packs\"\n[train]\nepochs = 0\n", 0, "x.ini:5: error: train.epochs: '0'"},
     /* contradictions */
+    {"[train]\nprecision = fp16\ndevice = \"cpu\"\n", 0,
+     "x.ini:2: error: train.precision: fp16 is for cuda alone; set auto, bf16 or fp32"},
     {"[optim]\nnesterov = true\n", 0,
      "x.ini:2: error: optim.nesterov: needs sgd with momentum above 0 (optim.nesterov = true, optim.name = \"adam\", "
      "optim.momentum = 0.9)"},
@@ -155,7 +169,7 @@ static const struct mistake {
     {CUSTOM "type = norm\nkernel = 1\n", 0,
      "x.ini:5: error: layer.kernel: has no meaning for type norm; expected with conv max_pool avg_pool"},
     {CUSTOM "type = relu\n[[layer]]\ntype = add\n", 0, "x.ini:5: error: layer.from: missing; type add needs it"},
-    {CUSTOM "type = relu\nname = a\n[layer]\ntype = relu\nname = a\n", 0,
+    {CUSTOM "type = relu\nname = a\n[[layer]]\ntype = relu\nname = a\n", 0,
      "x.ini:6: error: layer.name: 'a' is the name of the layer in line 3 too"},
     {"[model]\nname = \"custom\"\n[[layer]]\ntype = linear\nname = \"caf\xe9\"\n", 0,
      "x.ini:3: error: layer.name: is not UTF-8; save the file as UTF-8"},
@@ -268,7 +282,7 @@ static void test_long_text(void **state)
     char text[2000] = "[data]\ntrain = \"", *said;
     size_t head = strlen(text);
     memset(text + head, 'p', 1024);
-    strcpy(text + head + 1024, "\"\nval = \"v\"\n");
+    strcpy(text + head + 1024, "\"\nval = \".\"\n");
     assert_int_equal(config_text_load(&config, text, strlen(text), NULL, &said), ERR_CONFIG);
     assert_true(begins_alike(said, "x.ini:2: error: data.train: the text is longer than 1023 bytes"));
     config_free(&config);

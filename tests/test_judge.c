@@ -192,14 +192,45 @@ static void test_after_reading(void **state)
     free(said);
 }
 
+/* That sizes differ shows when images are read, but not only after the rest was mended. */
+static void test_sizes_with_the_rest(void **state)
+{
+    (void)state;
+    static const char *const lines[] = {
+        "x.ini:5: error: train.batch_size: a step takes 4096 images",
+        "x.ini: error: data.resize: train: images differ in size: ant/00.png is 16x16 but bee/09.png is 9x16"};
+    char *said;
+    make_pictures(false);
+    fixture_png(fixture_path("train/bee/09.png"), SIDE, 9, 1);
+    int status = open_with("[train]\nbatch_size = 4096\n", NULL, 0, &said);
+    check_said(status, said, lines, COUNT_OF(lines));
+    free(said);
+}
+
+/* A part that is not there, and what does not go with the one that is. */
+static void test_missing_part(void **state)
+{
+    (void)state;
+    static const char *const lines[] = {"x.ini:3: error: data.val: val: no such file or folder",
+                                        "x.ini:5: error: augment.crop: a crop of 99 is larger"};
+    char *said;
+    make_pictures(false);
+    assert_int_equal(folder_remove(fixture_path("val")), OK);
+    int status = open_with("[augment]\ncrop = 99\n", NULL, 0, &said);
+    check_said(status, said, lines, COUNT_OF(lines));
+    free(said);
+    status = open_with("", NULL, 0, &said);
+    assert_int_equal(status, ERR_NO_INPUT);
+    assert_int_equal(strncmp(said, lines[0], strlen(lines[0])), 0);
+    free(said);
+}
+
 #define CASE(test) cmocka_unit_test_setup_teardown(test, fixture_begin, fixture_end)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(test_all_at_once),
-        CASE(test_single_mistakes),
-        CASE(test_parts),
-        CASE(test_after_reading),
+        CASE(test_all_at_once),   CASE(test_single_mistakes),     CASE(test_parts),
+        CASE(test_after_reading), CASE(test_sizes_with_the_rest), CASE(test_missing_part),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -62,6 +62,26 @@ static int advise_unused(const struct config *config, const struct key *key,
     return 1;
 }
 
+/* Keys that do nothing while another is 0 or empty. */
+static const struct {
+    const char *key, *of;
+} parts[] = {
+    {"augment.crop_ratio", "augment.crop_area"}, {"augment.padding_mode", "augment.crop_padding"},
+    {"augment.erase_area", "augment.erase"},     {"augment.erase_ratio", "augment.erase"},
+    {"optim.decay", "optim.weight_decay"},       {"schedule.warmup_start", "schedule.warmup_epochs"},
+};
+
+static int advise_part(const struct config *config, const char *key, const char *of,
+                       void (*say)(const char *format, ...) __attribute__((format(printf, 1, 2))))
+{
+    char value_text[128], other_text[128];
+    const char *value = value_of(config, key, value_text), *other = value_of(config, of, other_text);
+    if (strcmp(value, schema_keys[schema_find_full(key)].fallback) == 0 || !word_in("0 []", other))
+        return 0;
+    say("%s = %s has no effect with %s = %s", key, value, of, other);
+    return 1;
+}
+
 /* Images are set aside only where none are named. */
 static int advise_fraction(const struct config *config,
                            void (*say)(const char *format, ...) __attribute__((format(printf, 1, 2))))
@@ -84,6 +104,8 @@ int config_advise(const struct config *config,
             count++;
         }
     count += advise_fraction(config, say);
+    for (int i = 0; i < COUNT_OF(parts); i++)
+        count += advise_part(config, parts[i].key, parts[i].of, say);
     for (int i = 0; i < schema_key_count; i++)
         count += advise_unused(config, &schema_keys[i], say);
     return count;

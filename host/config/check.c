@@ -1,5 +1,6 @@
 /* check: keys that are right alone and wrong together. One row per contradiction; a rule is left out where one of its
  * keys was refused already. Must not know how keys are read. */
+#include "file.h"
 #include "schema.h"
 #include "text.h"
 
@@ -115,6 +116,11 @@ static bool layers_missing(const struct config *config)
     return config->model.name == MODEL_CUSTOM && config->layer_count == 0;
 }
 
+static bool half_on_cpu(const struct config *config)
+{
+    return config->train.precision == PRECISION_FP16 && strcmp(config->train.device, "cpu") == 0;
+}
+
 static const struct rule {
     bool (*broken)(const struct config *config);
     const char *keys[4]; /* the first that was set is named */
@@ -149,6 +155,7 @@ static const struct rule {
     {counts_differ, {"augment.mean", "augment.std"}, "mean and std need the same number of values, one per channel"},
     {numbers_missing, {"augment.normalize", "augment.mean"}, "given needs augment.mean and augment.std"},
     {numbers_unused, {"augment.normalize", "augment.mean", "augment.std"}, "mean and std are used only with given"},
+    {half_on_cpu, {"train.precision", "train.device"}, "fp16 is for cuda alone; set auto, bf16 or fp32"},
     {layers_missing, {"model.name"}, "custom needs [[layer]] sections in the file"},
 };
 
@@ -236,6 +243,23 @@ static void check_device(struct loader *loader)
                      strcasecmp(name, "gpu") == 0 || strcasecmp(name, "cuda") == 0 ? "; did you mean cuda?" : "");
 }
 
+/* Whether the images are there is found out where they are opened. A config that is refused does not come that far:
+ * what can be seen of it now is told with the rest. Patterns and packed copies (data.cache) are left to that place. */
+static void check_paths(struct loader *loader)
+{
+    static const char *const keys[] = {"data.train", "data.val"}, *const packs[] = {".train.pack", ".val.pack"};
+    const char *const paths[] = {loader->config->data.train, loader->config->data.val};
+    if (!word_in("auto off", loader->config->data.cache))
+        return;
+    for (int i = 0; i < COUNT_OF(keys) && loader->mistakes.count > 0; i++) {
+        const int key = schema_find_full(keys[i]);
+        char pack[PATH_BYTES + 16];
+        snprintf(pack, sizeof pack, "%s%s", paths[i], packs[i]);
+        if (*paths[i] && !loader->bad[key] && !strchr(paths[i], '{') && !file_exists(paths[i]) && !file_exists(pack))
+            mistakes_add(&loader->mistakes, loader->origin[key], "%s: %s: no such file or folder", keys[i], paths[i]);
+    }
+}
+
 void check_all(struct loader *loader)
 {
     fill_in(loader);
@@ -244,4 +268,5 @@ void check_all(struct loader *loader)
     check_layers(loader);
     check_name(loader);
     check_device(loader);
+    check_paths(loader);
 }

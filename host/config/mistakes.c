@@ -14,8 +14,9 @@ static bool comes_before(int origin, int other)
 
 /* Of one origin the mistake found first comes first: what only shows once all has been read belongs beside the rest of
  * its line. */
-static void keep(struct mistakes *mistakes, int origin, char *text)
+static void keep(struct mistakes *mistakes, int origin, int status, char *text)
 {
+    mistakes->status = mistakes->count == 0 || mistakes->status == status ? status : ERR_CONFIG;
     if (++mistakes->count > MISTAKES_SHOWN)
         return;
     /* What is quoted from the file must not reach a terminal as an escape sequence. */
@@ -40,26 +41,43 @@ void mistakes_add(struct mistakes *mistakes, int origin, const char *format, ...
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    keep(mistakes, origin, text);
+    keep(mistakes, origin, ERR_CONFIG, text);
+}
+
+/* Finds where the keys were set: the first that was. named: which, or the first. */
+static int find_origin(const struct config *config, const char *keys, char named[static CONFIG_KEY])
+{
+    char names[4 * CONFIG_KEY], *rest = names, *name;
+    int origin = ORIGIN_DEFAULT;
+    snprintf(names, sizeof names, "%s", keys);
+    *named = 0;
+    while (origin == ORIGIN_DEFAULT && (name = strsep(&rest, " "))) {
+        const int key = schema_find_full(name);
+        origin = config->origin && key >= 0 ? config->origin[key] : ORIGIN_DEFAULT;
+        if (!*named || origin != ORIGIN_DEFAULT)
+            snprintf(named, CONFIG_KEY, "%s", name);
+    }
+    return origin;
+}
+
+void mistakes_add_failure(struct mistakes *mistakes, const struct config *config, const char *keys, int status)
+{
+    char named[CONFIG_KEY], text[4096];
+    const int origin = find_origin(config, keys, named);
+    snprintf(text, sizeof text, "%s: %s", named, fail_text());
+    keep(mistakes, origin, status, text);
 }
 
 void mistakes_add_key(struct mistakes *mistakes, const struct config *config, const char *keys, const char *format, ...)
 {
-    char names[4 * CONFIG_KEY], text[4096], *rest = names, *name;
-    const char *named = "";
-    int origin = ORIGIN_DEFAULT;
-    snprintf(names, sizeof names, "%s", keys);
-    while (origin == ORIGIN_DEFAULT && (name = strsep(&rest, " "))) {
-        const int key = schema_find_full(name);
-        origin = config->origin && key >= 0 ? config->origin[key] : ORIGIN_DEFAULT;
-        named = *named && origin == ORIGIN_DEFAULT ? named : name;
-    }
+    char named[CONFIG_KEY], text[4096];
+    const int origin = find_origin(config, keys, named);
     const int length = snprintf(text, sizeof text, "%s: ", named);
     va_list args;
     va_start(args, format);
     vsnprintf(text + length, sizeof text - (size_t)length, format, args);
     va_end(args);
-    keep(mistakes, origin, text);
+    keep(mistakes, origin, ERR_CONFIG, text);
 }
 
 /* "file:line: error: …" */
@@ -81,9 +99,19 @@ int mistakes_tell(struct mistakes *mistakes, FILE *errors)
     if (errors && count > MISTAKES_SHOWN)
         fprintf(errors, "%s: error: and %d more\n", file, count - MISTAKES_SHOWN);
     if (count > 0 && errors)
-        status = FAIL(ERR_CONFIG, "%s: %d mistake%s in the config; see above", file, count, count == 1 ? "" : "s");
+        status =
+            FAIL(mistakes->status, "%s: %d mistake%s in the config; see above", file, count, count == 1 ? "" : "s");
     else if (count > 0)
-        status = FAIL(ERR_CONFIG, "%s", line_of(mistakes, file, &mistakes->shown[0]));
+        status = FAIL(mistakes->status, "%s", line_of(mistakes, file, &mistakes->shown[0]));
+    arena_free(&mistakes->texts);
+    *mistakes = (struct mistakes){.file = mistakes->file};
+    return status;
+}
+
+int mistakes_settle(struct mistakes *mistakes, int status, FILE *errors)
+{
+    if (status == OK)
+        return mistakes_tell(mistakes, errors);
     arena_free(&mistakes->texts);
     *mistakes = (struct mistakes){.file = mistakes->file};
     return status;

@@ -36,12 +36,28 @@ static void unknown_section(struct loader *loader, const char *name)
     mistakes_add(&loader->mistakes, loader->line, "[%s]: unknown section;%s expected one of %s", name, near, all);
 }
 
+/* TOML has one [layer] or any number of [[layer]]. */
+static void check_brackets(struct loader *loader, bool repeated)
+{
+    static const char message[] = "[layer]: is one of several layers; begin each with [[layer]]";
+    if (loader->config->layer_count == 0) {
+        loader->lone_layer = repeated ? 0 : loader->line;
+        return;
+    }
+    if (loader->lone_layer)
+        mistakes_add(&loader->mistakes, loader->lone_layer, "%s", message);
+    if (!repeated)
+        mistakes_add(&loader->mistakes, loader->line, "%s", message);
+    loader->lone_layer = 0;
+}
+
 static void enter_section(struct loader *loader, const char *name, bool repeated)
 {
     const char *names[SECTIONS_MAX];
     int count = schema_sections(names), index = 0;
     if (strcmp(name, "layer") == 0) {
         loader->place = SECTION_LAYER;
+        check_brackets(loader, repeated);
         layer_begin(loader);
         return;
     }

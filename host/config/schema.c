@@ -60,7 +60,7 @@ const struct key schema_keys[] = {
     {"data", "memory", "", INT(data.memory), FROM_TO(0, MANY), .fallback = "0",
      .help =
          "MiB of images held in memory; a larger data set is read again every epoch, decoded ahead of the training; "
-         "0: half of what is free. IDX and CIFAR are always held whole"},
+         "0: half of what is free"},
     {"data", "device_share", "", REAL(data.device_share), FROM_TO(0, 1), .fallback = "0.5",
      .help = "on a GPU: images stay in its memory if they take at most this share of what the network leaves free; "
              "larger sets are sent batch by batch, with the same results"},

@@ -80,6 +80,7 @@ struct loader {
     enum { SECTION_NONE, SECTION_UNKNOWN, SECTION_KEYS, SECTION_LAYER } place;
     char value[VALUE_BYTES]; /* right of the equals sign, of the line handed to libinih */
     int layer_key_line[LAYER_KEYS_MAX];
+    int lone_layer; /* line of a layer that began with single brackets, until there is another; 0: none */
     bool layer_bad; /* a key of the current layer was refused */
     bool layers_bad;
 };

@@ -156,13 +156,20 @@ void config_print_defaults(FILE *stream, bool markdown)
               "comments after `#`.\n"
               "Files may be looser than TOML: `yes` and `no`, texts without quotes, `.5`, comments after `;`; "
               "`evenkeel config FILE` "
-              "prints the TOML form.\n"
+              "prints the TOML form. Several layers each begin with `[[layer]]`.\n"
               "Every key may be left out. Each can be given after the file as `section.key=value` "
               "(`evenkeel train my.ini optim.lr=0.01`);\n"
               "there a name alone is enough where only one key has it, and so are the names behind \"also\" "
               "(`lr=0.01 bs=64`).\n"
               "`evenkeel config FILE` prints all keys as they would be used. Paths are relative to the current "
-              "folder.\n",
+              "folder.\n\n"
+              "Settings that cannot both be had (a loss to be maximised, mean and std that nothing uses, padding "
+              "around a "
+              "crop that takes none) are errors.\n"
+              "A setting that has nothing to act on (momentum with adam, a patience without plateau) is a warning, so "
+              "that one file serves for several optimizers and sweeps.\n"
+              "Every mistake of a config is told in one go, with what can be seen of images, device and precision "
+              "that are not there; what is wrong with single images comes once they are read.\n",
               stream);
     for (int i = 0; i < schema_key_count; i++) {
         if (begins_section(schema_keys, i))

@@ -4,6 +4,8 @@
 #include "graph.h"
 #include "train.h"
 
+#include <stdlib.h>
+
 /* ---- the images beside each other ---- */
 
 static void judge_classes(const struct session *session, struct mistakes *mistakes)
@@ -74,6 +76,24 @@ void judge_network(const struct config *config, struct shape image, int class_co
                 mistakes);
 }
 
+enum { LOOKS = 64 };
+
+/* Images of another size than the first show when all are read. Where the run does not start anyway, some are looked
+ * at, all over the set, so that this is not told only after the rest has been mended. */
+static void judge_sizes(const struct session *session, const struct source *source, struct mistakes *mistakes)
+{
+    const struct dataset *data = &source->data;
+    uint8_t *pixels = data->encoded.root && data->image.h && data->count > 0 && !session->config->data.resize
+                          ? malloc((size_t)shape_count(data->image))
+                          : NULL;
+    int status = OK;
+    for (int64_t i = 0; pixels && i < LOOKS && status != ERR_CONFIG; i++)
+        status = dataset_image(data, i * (data->count - 1) / (LOOKS - 1), pixels);
+    free(pixels);
+    if (status == ERR_CONFIG)
+        mistakes_add_failure(mistakes, session->config, "data.resize", ERR_CONFIG);
+}
+
 void judge_config(const struct session *session, struct mistakes *mistakes)
 {
     const struct dataset *train = &session->train_source.data;
@@ -82,4 +102,6 @@ void judge_config(const struct session *session, struct mistakes *mistakes)
     /* Where no image could be decoded, that is told instead. */
     if (train->image.h)
         judge_network(session->config, train->image, train->class_count, mistakes);
+    if (mistakes->count > 0)
+        judge_sizes(session, &session->train_source, mistakes);
 }

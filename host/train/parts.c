@@ -27,31 +27,37 @@ static struct dataset_options options_of(const struct config *config, bool train
                                     .memory = room > 1 ? room : 1};
 }
 
-/* A missing or wrong data.resize shows in the images; all else that is wrong with them is no matter of the config. */
-static int told(const struct config *config, int status, FILE *errors)
+/* Out of memory is no mistake of the config. */
+static bool is_mistake(int status)
 {
-    if (status != ERR_CONFIG)
-        return status;
-    struct mistakes mistakes;
-    mistakes_begin(&mistakes, config);
-    mistakes_add_key(&mistakes, config, "data.resize", "%s", fail_text());
-    return mistakes_tell(&mistakes, errors);
+    return status != OK && status != ERR_MEMORY;
 }
 
-static int source_find(const struct config *config, struct source *source, const char *path, bool train_part,
-                       FILE *errors)
+/* key names the source. A wrong data.resize shows in the images. */
+static int source_find(const struct config *config, struct source *source, const struct source *other, const char *path,
+                       bool train_part, struct mistakes *mistakes)
 {
-    const struct dataset_options options = options_of(config, train_part, 0);
-    return told(config, dataset_find(&source->data, path, &options), errors);
+    const struct dataset_options options = options_of(config, train_part, other->data.held);
+    const int status = dataset_find(&source->data, path, &options);
+    if (!is_mistake(status))
+        return status;
+    mistakes_add_failure(mistakes, config,
+                         status == ERR_CONFIG ? "data.resize"
+                         : train_part         ? "data.train"
+                                              : "data.val",
+                         status);
+    return OK;
 }
 
 static int source_read(const struct config *config, struct source *source, const struct source *other, bool train_part,
-                       FILE *errors)
+                       struct mistakes *mistakes)
 {
-    const struct dataset *data = &other->data;
-    const int64_t held = data->pixels ? data->count * shape_count(data->image) : 0;
-    const struct dataset_options options = options_of(config, train_part, held);
-    return told(config, dataset_read(&source->data, &options), errors);
+    const struct dataset_options options = options_of(config, train_part, other->data.held);
+    const int status = dataset_read(&source->data, &options);
+    if (status != ERR_CONFIG)
+        return status;
+    mistakes_add_failure(mistakes, config, "data.resize", status);
+    return OK;
 }
 
 static int source_place(struct session *session, struct source *source)
@@ -112,28 +118,49 @@ static int choose(struct session *session)
     return subset_all(&session->val.subset, &val->data);
 }
 
-int parts_find(struct session *session, FILE *errors)
+int parts_find(struct session *session, struct mistakes *mistakes)
 {
     const struct config *config = session->config;
     struct source *train = &session->train_source, *val = &session->val_source;
-    TRY(source_find(config, train, config->data.train, true, errors));
+    const int before = mistakes->count;
+    TRY(source_find(config, train, val, config->data.train, true, mistakes));
+    if (config->data.val[0])
+        TRY(source_find(config, val, train, config->data.val, false, mistakes));
+    if (mistakes->count > before)
+        return OK;
     warn_of_parts(&train->data);
-    if (config->data.val[0]) {
-        TRY(source_find(config, val, config->data.val, false, errors));
+    if (config->data.val[0])
         dataset_adopt_classes(&val->data, &train->data);
-    }
     return choose(session);
 }
 
-int parts_read(struct session *session, FILE *errors)
+/* Both parts, although the first may have failed. */
+static int read_both(struct session *session, struct mistakes *mistakes)
 {
     const struct config *config = session->config;
     struct source *train = &session->train_source, *val = &session->val_source;
-    const int64_t found = train->data.count + val->data.count;
-    TRY(source_read(config, train, val, true, errors));
-    if (config->data.val[0])
-        TRY(source_read(config, val, train, false, errors));
-    if (train->data.count + val->data.count != found)
+    const int status = source_read(config, train, val, true, mistakes);
+    if (!config->data.val[0] || status == ERR_MEMORY)
+        return status;
+    char first[4096];
+    snprintf(first, sizeof first, "%s", fail_text());
+    const int other = source_read(config, val, train, false, mistakes);
+    if (status == OK)
+        return other;
+    if (other != OK)
+        log_error("%s", fail_text());
+    return FAIL(status, "%s", first);
+}
+
+int parts_read(struct session *session, struct mistakes *mistakes)
+{
+    const struct config *config = session->config;
+    const struct dataset *train = &session->train_source.data, *val = &session->val_source.data;
+    const int64_t found = train->count + val->count;
+    TRY(read_both(session, mistakes));
+    if (mistakes->count > 0)
+        return OK;
+    if (train->count + val->count != found)
         TRY(choose(session));
     return config->data.leave_out[0] ? subset_leave_out(&session->train.subset, config->data.leave_out) : OK;
 }
@@ -198,8 +225,13 @@ int session_open_val(struct session *session, const char *path)
                     "%s: no such folder, where the run had its validation images; start this in the folder "
                     "where the run was made, or name the images with --data",
                     from ? from : config->data.train);
-    TRY(source_find(config, source, from ? from : config->data.train, from == NULL, stderr));
-    TRY(source_read(config, source, &session->train_source, from == NULL, stderr));
+    struct mistakes mistakes;
+    mistakes_begin(&mistakes, config);
+    int status =
+        source_find(config, source, &session->train_source, from ? from : config->data.train, from == NULL, &mistakes);
+    if (status == OK && mistakes.count == 0)
+        status = source_read(config, source, &session->train_source, from == NULL, &mistakes);
+    TRY(mistakes_settle(&mistakes, status, stderr));
     card_adopt_classes(&session->card, &source->data);
     TRY(card_match(&session->card, "the model", &source->data));
     if (from) {

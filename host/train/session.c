@@ -35,6 +35,19 @@ static int open_device(struct session *session)
     return choose_dtype(session);
 }
 
+/* The same; a device or precision that is not there is told with the other mistakes. */
+static int look_for_device(struct session *session, struct mistakes *mistakes)
+{
+    const struct config *config = session->config;
+    const int opened = backend_open(config->train.device, config->train.threads, &session->backend, &session->device);
+    const int status = opened == OK ? choose_dtype(session) : opened;
+    if (status == ERR_DEVICE || status == ERR_UNSUPPORTED)
+        mistakes_add_failure(mistakes, config, opened == OK ? "train.precision" : "train.device", status);
+    else
+        return status;
+    return OK;
+}
+
 /* What the images are and how they are normalised; measured on the training set where nothing else is said. */
 static int fill_card(struct session *session, FILE *errors)
 {
@@ -111,26 +124,41 @@ static int build_model(struct session *session, int batch, bool training)
     return plan_build(&session->plan, &session->graph, session->backend, session->device, &options);
 }
 
-static int open_data(struct session *session, FILE *errors)
+/* Which images there are, and what of the config cannot be had with them. */
+static int look_at_data(struct session *session, struct mistakes *mistakes)
 {
-    struct mistakes mistakes;
-    mistakes_begin(&mistakes, session->config);
+    const int before = mistakes->count;
     if (!*session->config->data.train)
-        mistakes_add_key(&mistakes, session->config, "data.train", "is empty; it names the training images");
-    TRY(mistakes_tell(&mistakes, errors));
-    TRY(parts_find(session, errors));
-    judge_config(session, &mistakes);
-    TRY(mistakes_tell(&mistakes, errors));
-    TRY(parts_read(session, errors));
-    judge_config(session, &mistakes); /* images may have been left out */
-    TRY(mistakes_tell(&mistakes, errors));
+        mistakes_add_key(mistakes, session->config, "data.train", "is empty; it names the training images");
+    else
+        TRY(parts_find(session, mistakes));
+    const struct dataset *train = &session->train_source.data, *val = &session->val_source.data;
+    const struct dataset *seen = train->image.h ? train : val;
+    if (mistakes->count == before)
+        judge_config(session, mistakes);
+    else if (seen->image.h) /* one part at least */
+        judge_network(session->config, seen->image, seen->class_count, mistakes);
+    return OK;
+}
+
+/* status: of what was looked for before the images. */
+static int open_data(struct session *session, struct mistakes *mistakes, int status, FILE *errors)
+{
+    if (status == OK)
+        status = look_at_data(session, mistakes);
+    TRY(mistakes_settle(mistakes, status, errors));
+    TRY(mistakes_settle(mistakes, parts_read(session, mistakes), errors));
+    judge_config(session, mistakes); /* images may have been left out */
+    TRY(mistakes_tell(mistakes, errors));
     return fill_card(session, errors);
 }
 
 int session_open_data(struct session *session, const struct config *config, FILE *errors)
 {
+    struct mistakes mistakes;
     *session = (struct session){.config = config};
-    return open_data(session, errors);
+    mistakes_begin(&mistakes, config);
+    return open_data(session, &mistakes, OK, errors);
 }
 
 void session_check_input(const struct session *session, struct check_input *input)
@@ -148,9 +176,10 @@ void session_check_input(const struct session *session, struct check_input *inpu
 
 int session_open(struct session *session, const struct config *config)
 {
+    struct mistakes mistakes;
     *session = (struct session){.config = config};
-    TRY(open_device(session));
-    TRY(open_data(session, stderr));
+    mistakes_begin(&mistakes, config);
+    TRY(open_data(session, &mistakes, look_for_device(session, &mistakes), stderr));
     TRY(build_model(session, config->train.batch_size, true));
     card_make_metadata(session);
     TRY(plan_init_weights(&session->plan, (uint64_t)config->train.seed));

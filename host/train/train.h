@@ -93,9 +93,11 @@ void judge_config(const struct session *session, struct mistakes *mistakes); /* 
 /* With images and classes like these. */
 void judge_network(const struct config *config, struct shape image, int class_count, struct mistakes *mistakes);
 
-/* ---- parts.c: the images of a session. errors: where mistakes of the config are told, as mistakes_tell has it ---- */
-int parts_find(struct session *session, FILE *errors);  /* which images there are, and which are for what */
-int parts_read(struct session *session, FILE *errors);  /* then the images; what cannot be used may be left out */
+/* ---- parts.c: the images of a session ---- */
+/* Which images there are, and which are for what. What cannot be found is a mistake of the key that names it. */
+int parts_find(struct session *session, struct mistakes *mistakes);
+/* Then the images; what cannot be used may be left out. What cannot be used of both parts is named in one go. */
+int parts_read(struct session *session, struct mistakes *mistakes);
 int parts_draw(struct session *session, int64_t count); /* training images of noise, of the card's shape and classes */
 int parts_place(struct session *session);               /* needs the plan */
 void parts_close(struct session *session);
