@@ -137,9 +137,6 @@ static void test_layers(void **state)
     assert_true(layer[2].relu && strcmp(layer[2].from, "conv2") == 0);
     assert_string_equal(layer[3].name, "dropout1");
     config_free(&config);
-    load_good(&config, "[model]\nname = custom\n[layer] # one alone is valid TOML\ntype = linear\n", NULL);
-    assert_int_equal(config.layer_count, 1);
-    config_free(&config);
 }
 
 static void test_get(void **state)

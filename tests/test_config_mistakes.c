@@ -275,6 +275,19 @@ static void test_zero_byte(void **state)
     free(said);
 }
 
+/* In single brackets one layer alone is valid TOML. */
+static void test_single_layer(void **state)
+{
+    (void)state;
+    struct config config;
+    char *said;
+    static const char text[] = "[model]\nname = custom\n[layer]\ntype = linear\n";
+    assert_int_equal(config_text_load(&config, text, strlen(text), NULL, &said), OK);
+    assert_int_equal(config.layer_count, 1);
+    config_free(&config);
+    free(said);
+}
+
 static void test_long_text(void **state)
 {
     (void)state;
@@ -292,8 +305,9 @@ static void test_long_text(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_mistakes),  cmocka_unit_test(test_summary),   cmocka_unit_test(test_many_mistakes),
-        cmocka_unit_test(test_zero_byte), cmocka_unit_test(test_long_text), cmocka_unit_test(test_order),
+        cmocka_unit_test(test_mistakes),     cmocka_unit_test(test_summary),   cmocka_unit_test(test_many_mistakes),
+        cmocka_unit_test(test_zero_byte),    cmocka_unit_test(test_long_text), cmocka_unit_test(test_order),
+        cmocka_unit_test(test_single_layer),
     };
     return cmocka_run_group_tests(tests, config_folder_make, config_folder_remove);
 }
