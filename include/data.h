@@ -54,7 +54,7 @@ struct dataset {
     const char **skipped;
     int64_t skipped_count;
     struct encoded encoded;
-    struct raw *raw;   /* NULL: there are none, or all are in pixels */
+    struct raw *raw;           /* NULL: there are none, or all are in pixels */
     struct problems *problems; /* found so far; private to host/data */
     struct shape stored;       /* of records, before they are brought to image */
     int64_t held;              /* bytes of pixels in memory */
