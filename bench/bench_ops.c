@@ -1,7 +1,7 @@
 /* bench_ops: layers of real networks, one pass each: microseconds; GFLOP/s beside what the multipliers give at most, or
  * on a GPU the best product (bench_measure_ceiling), and on the CPU how many times as fast as oneDNN in the same run
- * (onednn.h); GB/s of the bytes a pass must touch beside copying as much memory. With BENCH_JSON=FILE a JSON object per
- * row is added there. Usage: bench_ops [--device NAME] [NAME-PART] [THREADS] */
+ * (onednn.h); GB/s of the bytes a pass must touch beside the vendor's copy of as much memory (backend.copy). With
+ * BENCH_JSON=FILE a JSON object per row is added there. Usage: bench_ops [--device NAME] [NAME-PART] [THREADS] */
 #include "bench.h"
 #include "cases.h"
 #include "onednn.h"
@@ -12,7 +12,7 @@
 #include <time.h>
 
 /* The best of many short rounds: other programs disturb some. */
-enum { ROUNDS = 200, BUFFERS = 24, RESULTS = 256 };
+enum { ROUNDS = 200, BUFFERS = 24, BLOCK = 1 << 16 };
 static const double seconds_each = 0.2;
 /* On a GPU: passes queued for one wait, and batches so large that no cache holds them. */
 enum { QUEUED = 20, LARGER = 32 };
@@ -51,26 +51,22 @@ static void *take(struct layer *layer, size_t bytes)
     return layer->memory[layer->count++];
 }
 
-/* Zeros would make arithmetic and branches unlike the real ones. */
+/* Zeros would make arithmetic and branches unlike the real ones. What goes up is one block, which is then doubled. */
 static void *take_values(struct layer *layer, int64_t count, enum dtype dtype, unsigned seed)
 {
-    const size_t bytes = (size_t)count * dtype_bytes(dtype);
-    char *there = take(layer, bytes), *values = malloc(bytes);
-    if (!values)
-        must(FAIL(ERR_MEMORY, "no memory for %zu bytes of values", bytes));
-    for (int64_t i = 0; i < count; i++) {
+    static float block[BLOCK];
+    const size_t each = dtype_bytes(dtype), bytes = (size_t)count * each;
+    char *there = take(layer, bytes);
+    size_t done = bytes < BLOCK * each ? bytes : BLOCK * each;
+    for (int i = 0; i < BLOCK; i++) {
         seed = seed * 1664525u + 1013904223u;
         const float value = (float)(seed >> 8) * 0x1p-23f - 1.0f;
-        uint32_t bits;
-        memcpy(&bits, &value, sizeof bits);
-        if (dtype == DT_F32)
-            memcpy(values + 4 * i, &bits, 4);
-        else
-            memcpy(values + 2 * i, (char *)&bits + 2, 2);
+        memcpy((char *)block + (size_t)i * each, (const char *)&value + sizeof value - each, each);
     }
-    must(backend->upload(device, there, values, bytes));
+    must(backend->upload(device, there, block, done));
+    for (; done < bytes; done *= 2)
+        must(backend->copy(device, there + done, there, done < bytes - done ? done : bytes - done));
     must(backend->wait(device));
-    free(values);
     return there;
 }
 
@@ -174,15 +170,28 @@ static double onednn_seconds(const struct op_case *one, enum dtype dtype, bool b
     return seconds;
 }
 
-/* Copying moves its bytes twice: read and written. The backend's addition copies with all threads. */
+/* Copying moves its bytes twice: read and written. */
+struct copy {
+    void *to, *from;
+    size_t bytes;
+};
+
+static void run_copy(void *context)
+{
+    const struct copy *copy = context;
+    must(backend->copy(device, copy->to, copy->from, copy->bytes));
+}
+
 static double copy_seconds(double bytes)
 {
-    struct op_case one = {.kind = OP_ADD, .in = {1, 1, 1, (int)(bytes / 2 / sizeof(float))}};
-    struct layer layer;
-    layer_open(&layer, backend->ops[OP_ADD], &one, DT_F32);
-    layer.call.in_grad[1] = NULL;
-    const double best = seconds_of(&layer, layer.impl->backward);
-    layer_close(&layer);
+    struct layer arrays = {0};
+    const int64_t count = (int64_t)(bytes / 2 / sizeof(float));
+    struct copy copy = {.bytes = (size_t)count * sizeof(float)};
+    copy.to = take_values(&arrays, count, DT_F32, 1);
+    copy.from = take_values(&arrays, count, DT_F32, 2);
+    const double best = best_of(run_copy, &copy);
+    for (int i = 0; i < arrays.count; i++)
+        backend->release(device, arrays.memory[i]);
     return best;
 }
 
@@ -199,78 +208,62 @@ static double pass_seconds(const struct op_impl *impl, const struct op_case *one
     return seconds;
 }
 
-static int bench_layer(const struct op_case *one, enum dtype dtype, struct result *results)
+static struct result bench_pass(const struct op_case *one, enum dtype dtype, bool backward)
 {
     const bool product = one->kind == OP_CONV2D || one->kind == OP_LINEAR;
-    for (int backward = 0; backward < 2; backward++) {
-        struct result *result = &results[backward];
-        *result = (struct result){.name = one->name, .dtype = dtype_name(dtype), .backward = backward};
-        double bytes, flops;
-        if (backend == &backend_cpu && product)
-            result->onednn_seconds = onednn_seconds(one, dtype, backward);
-        result->seconds = pass_seconds(backend->ops[one->kind], one, dtype, backward, &bytes, &flops);
-        result->copy_seconds = copy_seconds(bytes);
-        result->bytes = bytes;
-        result->flops = product ? flops : 0.0;
-    }
-    return 2;
+    struct result result = {.name = one->name, .dtype = dtype_name(dtype), .backward = backward};
+    if (backend == &backend_cpu && product)
+        result.onednn_seconds = onednn_seconds(one, dtype, backward);
+    result.seconds = pass_seconds(backend->ops[one->kind], one, dtype, backward, &result.bytes, &result.flops);
+    result.copy_seconds = copy_seconds(result.bytes);
+    if (!product)
+        result.flops = 0.0;
+    return result;
 }
 
-/* The most floating-point operations a second in each dtype that there are results of; 0: none. */
-static void measure_tops(const struct result *results, int count, double tops[static DT_COUNT])
-{
-    for (int dtype = 0; dtype <= DT_F16; dtype++) {
-        struct bench_ceiling ceiling = {0};
-        bool wanted = false;
-        for (int i = 0; i < count; i++)
-            wanted |= strcmp(results[i].dtype, dtype_name((enum dtype)dtype)) == 0;
-        if (wanted)
-            must(bench_measure_ceiling(backend, device, (enum dtype)dtype, &ceiling));
-        tops[dtype] = ceiling.product;
-    }
-}
+/* ---- the table, row by row: what is cut short keeps what it has ---- */
 
-static double top_of(const struct result *result, const double tops[static DT_COUNT])
-{
-    int dtype = 0;
-    while (strcmp(result->dtype, dtype_name((enum dtype)dtype)) != 0)
-        dtype++;
-    return tops[dtype];
-}
-
-static void write_results(const char *path, const struct result *results, int count, const double tops[static DT_COUNT])
+static void write_result(const char *path, const struct result *result, double top)
 {
     FILE *file = fopen(path, "a");
-    for (int i = 0; file && i < count; i++)
+    if (file)
         fprintf(file,
                 "{\"name\": \"operation\", \"layer\": \"%s\", \"dtype\": \"%s\", \"pass\": \"%s\", \"device\": \"%s\", "
                 "\"seconds\": %.6g, \"flop_per_second\": %.6g, \"bytes_per_second\": %.6g, \"share_of_copy\": %.4g, "
                 "\"share_of_product\": %.4g}\n",
-                results[i].name, results[i].dtype, results[i].backward ? "backward" : "forward", device_name,
-                results[i].seconds, results[i].flops / results[i].seconds, results[i].bytes / results[i].seconds,
-                results[i].copy_seconds / results[i].seconds,
-                results[i].flops / results[i].seconds / top_of(&results[i], tops));
+                result->name, result->dtype, result->backward ? "backward" : "forward", device_name, result->seconds,
+                result->flops / result->seconds, result->bytes / result->seconds,
+                result->copy_seconds / result->seconds, result->flops / result->seconds / top);
     if (!file || fclose(file) != 0)
         fprintf(stderr, "bench_ops: %s cannot be written\n", path);
 }
 
-static void print_results(const struct result *results, int count, const double tops[static DT_COUNT])
+static void print_result(const struct result *result, double top)
+{
+    const double rate = result->flops / result->seconds;
+    printf("%-24s %-5s %-8s %10.1f %8.1f %6.0f %8.2f %7.1f %6.0f\n", result->name, result->dtype,
+           result->backward ? "backward" : "forward", result->seconds * 1e6, rate * 1e-9,
+           top > 0 ? 100 * rate / top : 0, result->onednn_seconds / result->seconds,
+           result->bytes / result->seconds * 1e-9, 100 * result->copy_seconds / result->seconds);
+    fflush(stdout);
+}
+
+/* The most floating-point operations a second in each dtype that the device has; 0: none. */
+static void measure_tops(double tops[static DT_F16 + 1])
 {
     printf("at most");
-    for (int dtype = 0; dtype <= DT_F16; dtype++)
+    for (int dtype = 0; dtype <= DT_F16; dtype++) {
+        struct bench_ceiling ceiling = {0};
+        bool in_hardware;
+        if (backend->supports(device, (enum dtype)dtype, &in_hardware))
+            must(bench_measure_ceiling(backend, device, (enum dtype)dtype, &ceiling));
+        tops[dtype] = ceiling.product;
         if (tops[dtype] > 0.0)
             printf("  %.0f GFLOP/s in %s", tops[dtype] * 1e-9, dtype_name((enum dtype)dtype));
-    putchar('\n');
-    printf("%-24s %-5s %-8s %10s %8s %6s %8s %7s %6s\n", "layer", "dtype", "pass", "us", "GFLOP/s", "%most", "x oneDNN",
-           "GB/s", "%copy");
-    for (int i = 0; i < count; i++) {
-        const struct result *one = &results[i];
-        const double rate = one->flops / one->seconds, top = top_of(one, tops);
-        printf("%-24s %-5s %-8s %10.1f %8.1f %6.0f %8.2f %7.1f %6.0f\n", one->name, one->dtype,
-               one->backward ? "backward" : "forward", one->seconds * 1e6, rate * 1e-9, top > 0 ? 100 * rate / top : 0,
-               one->onednn_seconds / one->seconds, one->bytes / one->seconds * 1e-9,
-               100 * one->copy_seconds / one->seconds);
     }
+    printf("\n%-24s %-5s %-8s %10s %8s %6s %8s %7s %6s\n", "layer", "dtype", "pass", "us", "GFLOP/s", "%most",
+           "x oneDNN", "GB/s", "%copy");
+    fflush(stdout);
 }
 
 int main(int count, char **words)
@@ -281,25 +274,23 @@ int main(int count, char **words)
         count -= 2;
     }
     const char *part = count > 1 ? words[1] : "", *path = getenv("BENCH_JSON");
-    struct result results[RESULTS];
-    int found = 0;
+    double tops[DT_F16 + 1];
     threads = count > 2 ? atoi(words[2]) : cpu_count();
     must(backend_open(device_name, threads, &backend, &device));
-    for (int i = 0; i < op_layer_count; i++)
-        for (int dtype = 0; dtype <= DT_F16 && found + 2 <= RESULTS; dtype++) {
-            bool in_hardware;
-            struct op_case layer = op_layers[i];
-            if (!strstr(layer.name, part) || !backend->supports(device, (enum dtype)dtype, &in_hardware))
-                continue;
-            if (!backend->synchronous)
-                layer.in.n *= LARGER;
-            found += bench_layer(&layer, (enum dtype)dtype, &results[found]);
-        }
-    double tops[DT_COUNT] = {0};
-    measure_tops(results, found, tops);
-    print_results(results, found, tops);
-    if (path)
-        write_results(path, results, found, tops);
+    measure_tops(tops);
+    for (int i = 0; i < 2 * (DT_F16 + 1) * op_layer_count; i++) {
+        struct op_case layer = op_layers[i / 2 / (DT_F16 + 1)];
+        const enum dtype dtype = (enum dtype)(i / 2 % (DT_F16 + 1));
+        bool in_hardware;
+        if (!strstr(layer.name, part) || !backend->supports(device, dtype, &in_hardware))
+            continue;
+        if (!backend->synchronous)
+            layer.in.n *= LARGER;
+        const struct result result = bench_pass(&layer, dtype, i % 2);
+        print_result(&result, tops[dtype]);
+        if (path)
+            write_result(path, &result, tops[dtype]);
+    }
     backend->close(device);
     return 0;
 }

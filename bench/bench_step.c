@@ -67,6 +67,7 @@ static void report(const char *kind, const char *name, double seconds, double by
     if (images > 0.0)
         printf("  %9.0f images/s", images / seconds);
     putchar('\n');
+    fflush(stdout);
     const char *path = getenv("BENCH_JSON");
     FILE *file = path ? fopen(path, "a") : NULL;
     if (!file)
@@ -84,23 +85,23 @@ static void report(const char *kind, const char *name, double seconds, double by
 /* Copying moves its bytes twice: read and written. */
 struct copy {
     void *to, *from;
-    int64_t count;
+    size_t bytes;
 };
 
 static int call_copy(const void *args)
 {
     const struct copy *copy = args;
-    return backend->accumulate(device, copy->to, copy->from, copy->count, DT_F32, true);
+    return backend->copy(device, copy->to, copy->from, copy->bytes);
 }
 
 static double copy_rate(double bytes)
 {
-    const int64_t count = (int64_t)(bytes / 2 / sizeof(float));
-    const struct copy copy = {take((size_t)count * sizeof(float)), take((size_t)count * sizeof(float)), count};
+    const size_t half = (size_t)(bytes / 2);
+    const struct copy copy = {take(half), take(half), half};
     const double seconds = seconds_of(call_copy, &copy);
     backend->release(device, copy.to);
     backend->release(device, copy.from);
-    return 2.0 * sizeof(float) * (double)count / seconds;
+    return 2.0 * (double)half / seconds;
 }
 
 /* ---- gather ---- */

@@ -137,11 +137,11 @@ static struct shares measure_statistics(struct bench *bench, int steps)
 static void report(const struct net *net, const struct choice *choice, const char *dtype, const char *data, int batch,
                    struct bench_times times, struct shares statistics)
 {
-    const double seconds = times.median, waits = times.waits;
-    printf("%-10s %-5s %5d  %-9s %10.0f images/s %9.3f ms a step  %.3g host waits a step  statistics %.2f %% of it, "
-           "their passes %.2f %%\n",
-           net->name, dtype, batch, data, batch / seconds, seconds * 1e3, waits, 100.0 * statistics.within,
-           100.0 * statistics.passes);
+    const double seconds = times.median;
+    printf("%-10s %-5s %5d  %-9s %10.0f images/s %9.3f ms a step  host: %.3g waits a step, held back %.3g  statistics "
+           "%.2f %% of it, their passes %.2f %%\n",
+           net->name, dtype, batch, data, batch / seconds, seconds * 1e3, times.waits, times.held,
+           100.0 * statistics.within, 100.0 * statistics.passes);
     fflush(stdout);
     const char *path = getenv("BENCH_JSON");
     FILE *file = path ? fopen(path, "a") : NULL;
@@ -150,9 +150,9 @@ static void report(const struct net *net, const struct choice *choice, const cha
     fprintf(file,
             "{\"name\": \"step\", \"program\": \"evenkeel\", \"net\": \"%s\", \"device\": \"%s\", \"dtype\": \"%s\", "
             "\"batch\": %d, \"data\": \"%s\", \"images_per_second\": %.6g, \"seconds\": %.6g, \"host_waits\": %.4g, "
-            "\"statistics_share\": %.4g, \"statistics_passes_share\": %.4g}\n",
-            net->name, choice->device, dtype, batch, data, batch / seconds, seconds, waits, statistics.within,
-            statistics.passes);
+            "\"host_held\": %.4g, \"statistics_share\": %.4g, \"statistics_passes_share\": %.4g}\n",
+            net->name, choice->device, dtype, batch, data, batch / seconds, seconds, times.waits, times.held,
+            statistics.within, statistics.passes);
     if (fclose(file) != 0)
         fprintf(stderr, "bench_train: %s cannot be written\n", path);
 }

@@ -21,7 +21,8 @@ enum { BENCH_ROUNDS = 5 };
 struct bench_times {
     double median, least, most; /* seconds a step, of the rounds */
     int steps;                  /* of a round */
-    double waits;               /* how often the host waited within steps, a step */
+    double waits;               /* how often the host waited within steps until the device stood still, a step */
+    double held;                /* and how often for an earlier step, the device going on */
 };
 /* Some steps to warm up, then rounds of as many steps as take seconds / BENCH_ROUNDS, a wait at the end of each. */
 int bench_time(struct bench *bench, double seconds, struct bench_times *times);

@@ -193,15 +193,15 @@ int bench_print_json(const struct bench_report *report)
     json_t *copies = json_array();
     for (int i = 0; i < BENCH_COPIES; i++)
         json_array_append_new(copies, json_real(report->ceiling.copy[i]));
-    json_t *all =
-        json_pack("{s:s, s:s, s:s, s:[i,i,i], s:i, s:I, s:f, s:f, s:f, s:f, s:f, s:I, s:f, s:b, s:o, s:o}", "model",
-                  session->graph.model, "device", report->device, "precision", dtype_name(session->dtype), "image",
-                  image.h, image.w, image.c, "images_per_step", images, "parameters",
-                  (json_int_t)graph_param_count(&session->graph), "images_per_second", images / times->median,
-                  "step_seconds", times->median, "step_seconds_least", times->least, "step_seconds_most", times->most,
-                  "host_waits_per_step", times->waits, "device_bytes", (json_int_t)plan_bytes(&session->plan),
-                  "flops_per_second_ceiling", report->ceiling.product, "ceiling_of_multipliers",
-                  report->ceiling.of_multipliers, "copy_bytes_per_second", copies, "parts", parts_json(report));
+    json_t *all = json_pack(
+        "{s:s, s:s, s:s, s:[i,i,i], s:i, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:f, s:b, s:o, s:o}", "model",
+        session->graph.model, "device", report->device, "precision", dtype_name(session->dtype), "image", image.h,
+        image.w, image.c, "images_per_step", images, "parameters", (json_int_t)graph_param_count(&session->graph),
+        "images_per_second", images / times->median, "step_seconds", times->median, "step_seconds_least", times->least,
+        "step_seconds_most", times->most, "host_waits_per_step", times->waits, "host_held_per_step", times->held,
+        "device_bytes", (json_int_t)plan_bytes(&session->plan), "flops_per_second_ceiling", report->ceiling.product,
+        "ceiling_of_multipliers", report->ceiling.of_multipliers, "copy_bytes_per_second", copies, "parts",
+        parts_json(report));
     const int failed = all ? json_dumpf(all, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : -1;
     json_decref(all);
     printf("\n");

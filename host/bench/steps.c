@@ -96,11 +96,12 @@ int bench_time(struct bench *bench, double seconds, struct bench_times *times)
     double rounds[BENCH_ROUNDS];
     *times = (struct bench_times){0};
     TRY(bench_warm(bench, seconds, &times->steps));
-    const int64_t before = session->backend->waits(session->device);
+    const int64_t before = session->backend->waits(session->device), held = session->backend->held(session->device);
     for (int i = 0; i < BENCH_ROUNDS; i++)
         TRY(bench_round(bench, times->steps, &rounds[i]));
     const int64_t at_ends = session->backend->synchronous ? 0 : BENCH_ROUNDS;
     times->waits = (double)(session->backend->waits(session->device) - before - at_ends) / BENCH_ROUNDS / times->steps;
+    times->held = (double)(session->backend->held(session->device) - held) / BENCH_ROUNDS / times->steps;
     qsort(rounds, BENCH_ROUNDS, sizeof *rounds, by_size);
     times->median = rounds[BENCH_ROUNDS / 2];
     times->least = rounds[0];

@@ -67,6 +67,7 @@ int cpu_grad_norm(struct device *device, const struct update_args *args);
 int cpu_part_norm(struct device *device, const struct update_args *args, const float *grad, bool first);
 int cpu_survey(struct device *device, const struct survey_args *args);
 int cpu_update(struct device *device, const struct update_args *args);
+int cpu_copy(struct device *device, void *to, const void *from, size_t bytes);
 int cpu_accumulate(struct device *device, void *to, const void *from, int64_t count, enum dtype dtype, bool first);
 int cpu_lower(struct device *device, void *low, enum dtype dtype, const float *param, int64_t count);
 int cpu_blend(struct device *device, float *to, const float *from, int64_t count, const struct step_control *control);

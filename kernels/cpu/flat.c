@@ -7,20 +7,25 @@
 #include <string.h>
 
 /* Elements per task of a parallel loop: a multiple of every vector width. */
-enum { PIECE = 16384 };
+enum { PIECE = 16384, COPY_BYTES = PIECE * (int)sizeof(float) };
+
+int cpu_copy(struct device *device, void *to, const void *from, size_t bytes)
+{
+#pragma omp parallel for schedule(static) num_threads(device->threads)
+    for (size_t begin = 0; begin < bytes; begin += COPY_BYTES)
+        memcpy((char *)to + begin, (const char *)from + begin, bytes - begin < COPY_BYTES ? bytes - begin : COPY_BYTES);
+    return OK;
+}
 
 int cpu_accumulate(struct device *device, void *to, const void *from, int64_t count, enum dtype dtype, bool first)
 {
     assert(dtype == DT_F32 || dtype == DT_BF16);
-    const size_t bytes = dtype_bytes(dtype);
+    if (first)
+        return cpu_copy(device, to, from, (size_t)count * dtype_bytes(dtype));
 #pragma omp parallel for schedule(static) num_threads(device->threads)
     for (int64_t begin = 0; begin < count; begin += PIECE) {
         const int64_t end = begin + PIECE < count ? begin + PIECE : count;
-        if (first)
-            memcpy((char *)to + (size_t)begin * bytes, (const char *)from + (size_t)begin * bytes,
-                   (size_t)(end - begin) * bytes);
-        else
-            device->vector->add(dtype, to, from, to, begin, end);
+        device->vector->add(dtype, to, from, to, begin, end);
     }
     return OK;
 }

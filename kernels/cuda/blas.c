@@ -174,16 +174,14 @@ static void make_key(const struct device *device, const struct blas_problem *pro
 {
     static const char *const epilogues[] = {"", " with bias", " rectified", " with bias, rectified",
                                             " with gradient of the bias"};
-    int driver = 0;
-    cudaDriverGetVersion(&driver);
     snprintf(key, KEY_BYTES,
              "product%s%s%s of %s %" PRId64 "x%" PRId64 "%s and %" PRId64 "x%" PRId64
-             "%s to %s; %s, %d SMs, driver %d, cuBLAS %zu",
+             "%s to %s; %s, %d SMs, driver %s, cuBLAS %zu",
              epilogues[problem->epilogue], problem->a.dtype == DT_F32 && problem->tf32 ? " tf32" : "",
              problem->deterministic ? " deterministic" : "", dtype_name(problem->a.dtype), problem->a.rows,
              problem->a.columns, problem->a.transposed ? "^T" : "", problem->b.rows, problem->b.columns,
-             problem->b.transposed ? "^T" : "", dtype_name(problem->out.dtype), device->name, device->sm_count, driver,
-             vendor.cublasLtGetVersion());
+             problem->b.transposed ? "^T" : "", dtype_name(problem->out.dtype), device->name, device->sm_count,
+             device->driver, vendor.cublasLtGetVersion());
 }
 
 static void keep(const char *key, const struct blas_product *product, float ms)

@@ -20,6 +20,7 @@ struct cudnnContext;
 
 enum {
     CUDA_NAME_BYTES = 96,
+    CUDA_DRIVER_BYTES = 40,
     CUDA_REDUCTION_BYTES = 4 << 20, /* of device->reduction */
     CUDA_TICKETS = 64,
     CUDA_STAGING_BYTES = 64 << 10, /* of device->staging: uploads smaller than a quarter of it do not wait */
@@ -29,6 +30,7 @@ struct device {
     int index, sm_count;
     int capability; /* 90: sm_90 */
     char name[CUDA_NAME_BYTES];
+    char driver[CUDA_DRIVER_BYTES]; /* cuda_describe_driver */
     size_t memory_bytes;
     struct CUstream_st *stream;    /* the one queue; cudaStream_t */
     void *reduction;               /* device memory: first stages of reductions, lost between calls */
@@ -43,6 +45,7 @@ struct device {
     int staging_half;              /* 0 or 1 */
     struct CUevent_st *drained[2]; /* cudaEvent_t: that half's uploads are done */
     int64_t waits;                 /* of the host until the stream was empty */
+    int64_t held;                  /* and for something in it, later work being queued already */
     struct CUevent_st *paces[BACKEND_LEAD]; /* cudaEvent_t: a step is done; by step */
     int64_t steps;                          /* paced so far */
     bool eager;                             /* repeat records nothing */
@@ -65,8 +68,15 @@ int cublas_failed(int status, const char *call, const char *file, int line);
 #define CUDNN_TRY(call)  CUDA_CHECKED_(call, cudnn_failed)
 #define CUBLAS_TRY(call) CUDA_CHECKED_(call, cublas_failed)
 
-/* device.c: counted in device->waits. */
+/* device.c: every wait of the host but while plans are made is one of these, which count them: until the stream is
+ * empty (device->waits), for an event that has work queued behind it (device->held, where it was not over already). */
 int cuda_wait(struct device *device);
+int cuda_hold(struct device *device, struct CUevent_st *event);
+
+/* driver.c: "13000 580.65.06", the CUDA that the driver is for and its own version, part of the keys of what is chosen
+ * by time. path: where the kernel tells of it, CUDA_DRIVER_FILE; without such a file the version is left out. */
+#define CUDA_DRIVER_FILE "/proc/driver/nvidia/version"
+void cuda_describe_driver(const char *path, char text[CUDA_DRIVER_BYTES]);
 
 /* range.c: NVTX ranges. */
 void cuda_range_begin(const char *name);

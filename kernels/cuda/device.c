@@ -79,6 +79,7 @@ static int find_device(struct device *device)
     device->sm_count = properties.multiProcessorCount;
     device->capability = properties.major * 10 + properties.minor;
     device->memory_bytes = properties.totalGlobalMem;
+    cuda_describe_driver(CUDA_DRIVER_FILE, device->driver);
     if (device->capability < LEAST_CAPABILITY)
         return FAIL(ERR_DEVICE, "cuda:%d: %s has compute capability %d.%d; 8.0 (Ampere) is the least", device->index,
                     device->name, properties.major, properties.minor);
@@ -180,6 +181,20 @@ int cuda_wait(struct device *device)
     return OK;
 }
 
+/* An event that is not over is no error, but remembered as one. */
+int cuda_hold(struct device *device, struct CUevent_st *event)
+{
+    const cudaError_t state = cudaEventQuery(event);
+    if (state == cudaErrorNotReady) {
+        cudaGetLastError();
+        device->held++;
+        CUDA_TRY(cudaEventSynchronize(event));
+        return OK;
+    }
+    CUDA_TRY(state);
+    return OK;
+}
+
 /* The caller's bytes may change when this returns: small ones (a step's numbers) leave from pinned memory without
  * waiting, large ones (never within a step) are waited for. */
 static int device_upload(struct device *device, void *to, const void *from, size_t bytes)
@@ -194,7 +209,7 @@ static int device_upload(struct device *device, void *to, const void *from, size
         CUDA_TRY(cudaEventRecord(device->drained[device->staging_half], device->stream));
         device->staging_half = !device->staging_half;
         device->staging_used = 0;
-        CUDA_TRY(cudaEventSynchronize(device->drained[device->staging_half]));
+        TRY(cuda_hold(device, device->drained[device->staging_half]));
     }
     char *staged = device->staging + device->staging_half * HALF + device->staging_used;
     device->staging_used += (bytes + STAGING_ALIGNMENT - 1) / STAGING_ALIGNMENT * STAGING_ALIGNMENT;
@@ -214,6 +229,13 @@ static int device_zero(struct device *device, void *memory, size_t bytes)
 {
     if (bytes > 0)
         CUDA_TRY(cudaMemsetAsync(memory, 0, bytes, device->stream));
+    return OK;
+}
+
+static int device_copy(struct device *device, void *to, const void *from, size_t bytes)
+{
+    if (bytes > 0)
+        CUDA_TRY(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, device->stream));
     return OK;
 }
 
@@ -262,6 +284,11 @@ static int64_t device_waits(const struct device *device)
     return device->waits;
 }
 
+static int64_t device_held(const struct device *device)
+{
+    return device->held;
+}
+
 const struct backend backend_cuda = {
     .name = "cuda",
     .open = device_open,
@@ -283,8 +310,10 @@ const struct backend backend_cuda = {
     .upload = device_upload,
     .download = device_download,
     .zero = device_zero,
+    .copy = device_copy,
     .wait = cuda_wait,
     .waits = device_waits,
+    .held = device_held,
     .pace = cuda_pace,
     .range_begin = cuda_range_begin,
     .range_end = cuda_range_end,

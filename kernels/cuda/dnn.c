@@ -28,17 +28,15 @@ static const char *const pass_names[DNN_PASS_COUNT] = {"forward",
 static void make_key(const struct device *device, const struct dnn_conv *conv, enum dnn_pass pass, char key[KEY_BYTES])
 {
     char in[48], out[48];
-    int driver = 0;
-    cudaDriverGetVersion(&driver);
     snprintf(
         key, KEY_BYTES,
-        "%s %s%s%s%s%s in %s out %s kernel %dx%d stride %d pad %dx%d groups %d; %s%s, %d SMs, driver %d, cuDNN %zu",
+        "%s %s%s%s%s%s in %s out %s kernel %dx%d stride %d pad %dx%d groups %d; %s%s, %d SMs, driver %s, cuDNN %zu",
         pass_names[pass], dtype_name(conv->dtype),
         pass == DNN_WEIGHTS && conv->weights_dtype != conv->dtype ? " to fp32" : "",
         conv->dtype == DT_F32 && conv->tf32 ? " tf32" : "", conv->deterministic ? " deterministic" : "",
         conv->precompiled ? " precompiled" : "", shape_text(in, conv->in), shape_text(out, conv->out), conv->kernel_h,
         conv->kernel_w, conv->stride, conv->pad_h, conv->pad_w, conv->groups, device->name,
-        device->dnn ? "" : " (described)", device->sm_count, driver, vendor.cudnnGetVersion());
+        device->dnn ? "" : " (described)", device->sm_count, device->driver, vendor.cudnnGetVersion());
 }
 
 /* Kept where cuDNN had no plan: looking for one can take seconds. */

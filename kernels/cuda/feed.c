@@ -85,7 +85,5 @@ int cuda_feed_taken(struct device *device, struct feed *feed, int slot)
 int cuda_feed_wait(struct device *device, struct feed *feed, int slot)
 {
     const struct slots *slots = feed->own;
-    (void)device;
-    CUDA_TRY(cudaEventSynchronize(slots->read[slot]));
-    return OK;
+    return cuda_hold(device, slots->read[slot]);
 }

@@ -34,7 +34,7 @@ int cuda_pace(struct device *device)
 {
     cudaEvent_t event = device->paces[device->steps++ % BACKEND_LEAD];
     if (device->steps > BACKEND_LEAD)
-        CUDA_TRY(cudaEventSynchronize(event));
+        TRY(cuda_hold(device, event));
     CUDA_TRY(cudaEventRecord(event, device->stream));
     return OK;
 }

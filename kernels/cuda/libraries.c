@@ -113,6 +113,7 @@ int cuda_described_open(struct device **device, const char *name, const char *js
     if (!opened)
         return FAIL(ERR_MEMORY, "cuda: out of memory for the device; close other programs");
     snprintf(opened->name, sizeof opened->name, "%s", name);
+    cuda_describe_driver(CUDA_DRIVER_FILE, opened->driver);
     opened->untimed = true;
     int status = described_start(opened, json);
     if (status < 0) {

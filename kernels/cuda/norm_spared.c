@@ -111,11 +111,10 @@ int cuda_norm_spared(struct device *device, struct shape shape, enum norm_part p
 {
     static const char *const names[] = {
         [NORM_STATISTICS] = "statistics", [NORM_RESULT] = "result", [NORM_BACKWARD] = "backward"};
-    char key[200], text[48];
-    int driver = 0;
-    cudaDriverGetVersion(&driver);
-    snprintf(key, sizeof key, "spared %s by a joined normalisation fp16 %s; %s, %d SMs, driver %d", names[part],
-             shape_text(text, shape), device->name, device->sm_count, driver);
+    char key[320], text[48];
+    /* What is measured is this program's own kernels. */
+    snprintf(key, sizeof key, "spared %s by a joined normalisation fp16 %s; %s, %d SMs, driver %s, evenkeel %s",
+             names[part], shape_text(text, shape), device->name, device->sm_count, device->driver, EVENKEEL_VERSION);
     struct tune_kept kept = tune_cache_read(key);
     *ms = kept.ms;
     if (kept.choice && isfinite(kept.ms)) {

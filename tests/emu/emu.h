@@ -29,6 +29,8 @@ void emu_reset(enum emu_order order, uint64_t seed, bool async);
 /* The schedule of a test's round: 0 in order, 1 reversed, then random with the round as seed; every second one async.
  */
 void emu_reset_round(int round);
+/* How many rounds a test goes through: $EMU_SCHEDULES, else the usual number. */
+int emu_rounds(int usual);
 
 /* What the last kernel did wrong; "" if nothing. */
 const char *emu_message(void);

@@ -1,20 +1,23 @@
 # The CUDA backend's sources compiled for the CPU, linked with the emulator and its tests, in variants: plain; asan (addresses
-# and undefined behaviour); tsan (races between the threads of a kernel; only where clang++ is, whose detector is ten times
-# faster than g++'s). `make test` runs the plain ones, `make sanitize` the others; none where the program itself is built with
-# clang or sanitizers.
+# and undefined behaviour) and clang (the same by clang, which sees other mistakes than gcc); tsan (races between the threads of
+# a kernel; by clang, whose detector is ten times faster than g++'s). `make test` runs the plain ones, `make sanitize` the others,
+# `make emu-schedules` the plain ones in many more schedules; none where the program itself is built with clang or sanitizers.
 
-EMU_SANITIZED := $(if $(SAN)$(CLANG),,asan $(if $(shell command -v clang++),tsan))
+EMU_SANITIZED := $(if $(SAN)$(CLANG),,asan $(if $(shell command -v clang++),clang tsan))
 EMU_VARIANTS  := $(if $(SAN)$(CLANG),,plain) $(EMU_SANITIZED)
 
 EMU_CC_plain  := $(CC)
 EMU_CC_asan   := $(CC)
+EMU_CC_clang  := clang
 EMU_CC_tsan   := clang
 EMU_CXX_plain := g++
 EMU_CXX_asan  := g++
+EMU_CXX_clang := clang++
 EMU_CXX_tsan  := clang++
 
 EMU_OPTIONS_plain := -O2
 EMU_OPTIONS_asan  := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -DEMU_ASAN
+EMU_OPTIONS_clang := $(EMU_OPTIONS_asan)
 EMU_OPTIONS_tsan  := -O1 -fsanitize=thread -DEMU_TSAN
 EMU_BASE := -DEMU -D_GNU_SOURCE -g -MMD -MP -ffp-contract=off -fno-math-errno -pthread -Wall -Wextra -Wundef \
             $(WERROR) -Itests/emu -Ikernels/cuda -Iinclude -I. -Itests
@@ -30,13 +33,17 @@ EMU_SUPPORT := $(filter-out tests/described.c,$(TEST_SUPPORT))
 EMU_KERNELS += host/model/backend.c
 emu_object   = $(addsuffix .o,$(addprefix $(BUILD)/emu/$(1)/,$(basename $(2))))
 # Tests that serve any device (tests/mirror.h).
-EMU_SHARED := $(addprefix tests/test_,flat.c gather.c loss.c ops.c op_vectors.c samples.c sketch.c survey.c update.c)
+EMU_SHARED := $(addprefix tests/test_,flat.c gather.c joined.c loss.c ops.c op_vectors.c samples.c sketch.c survey.c update.c)
 # Take minutes with the race detector. The others that run the CPU backend too give it one thread: the detector does not
 # see the locks of OpenMP's runtime.
 EMU_LEFT_OUT_tsan := tests/test_ops.c tests/emu/test_training.c
+# gcc's has run these; clang's runs every kernel, and whole steps.
+EMU_LEFT_OUT_clang := tests/emu/test_training.c
 emu_programs  = $(foreach v,$(1),$(patsubst tests/emu/%,$(BUILD)/emu/$v/%,$(basename $(filter-out $(EMU_LEFT_OUT_$v),$(EMU_TESTS)))) \
                   $(patsubst tests/%,$(BUILD)/emu/$v/shared/%,$(basename $(filter-out $(EMU_LEFT_OUT_$v),$(EMU_SHARED)))))
 EMU_PROGRAMS := $(call emu_programs,$(filter plain,$(EMU_VARIANTS)))
+# Whose results must be the same bits in as many schedules as EMU_SCHEDULES says.
+EMU_SCHEDULED := $(filter %/test_flat %/test_step %/test_graph %/test_join $(BUILD)/emu/plain/shared/%,$(EMU_PROGRAMS))
 EMU_SANITIZED_PROGRAMS := $(call emu_programs,$(EMU_SANITIZED))
 
 # $(1): variant
@@ -57,6 +64,7 @@ $(BUILD)/emu/$(1)/%.o: %.cu $(BUILD)/flags tests/emu/rules.mk
 $(call emu_object,$(1),$(EMU_SELF)): private LOCAL += -O2 -fno-sanitize=all
 $(call emu_object,$(1),host/model/backend.c): private LOCAL += -DWITH_CUDA
 $(call emu_object,$(1),kernels/cuda/device.c): private LOCAL += -include tests/emu/weak.h
+$(call emu_object,$(1),kernels/cuda/norm_spared.c): private LOCAL += -DEVENKEEL_VERSION='"emulated"'
 $(call emu_object,$(1),kernels/cuda/libraries.c): private LOCAL += -include tests/emu/loader.h
 $(BUILD)/emu/$(1)/test_%: $(BUILD)/emu/$(1)/tests/emu/test_%.o $(call emu_object,$(1),$(EMU_SELF) $(EMU_KERNELS)) \
     $(call object,$(EMU_SUPPORT)) $(LIBRARY)

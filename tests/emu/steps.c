@@ -160,12 +160,14 @@ void steps_run(const struct backend *backend, const struct recipe *recipe, struc
     assert_true(recipe->steps <= STEPS_MOST);
     bench_open(&bench, backend, recipe);
     *outcome = (struct outcome){0};
-    const int64_t waits = backend->waits(bench.device);
+    const int64_t waits = backend->waits(bench.device), held = backend->held(bench.device), all = emu_waits();
     for (int step = 0; step < recipe->steps; step++) {
         bench_step(&bench, step);
         take_records(&bench, outcome, step + 1, &taken);
     }
     outcome->waits = backend->waits(bench.device) - waits;
+    outcome->held = backend->held(bench.device) - held;
+    assert_int_equal(outcome->waits + outcome->held, emu_waits() - all); /* none is left out */
     check(backend->wait(bench.device));
     take_records(&bench, outcome, recipe->steps, &taken);
     assert_int_equal(taken, recipe->steps);

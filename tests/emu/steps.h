@@ -17,7 +17,8 @@ struct outcome {
     struct loss_sums sums; /* of an evaluation afterwards */
     float *weights;        /* parameters, then states; canonical */
     int64_t count;
-    int64_t waits; /* of the host, within the steps, as the backend counts them */
+    int64_t waits; /* of the host, within the steps, as the backend counts them: until the device stood still */
+    int64_t held;  /* and for earlier steps */
     int late;      /* steps whose record was not there yet when the next was queued */
 };
 

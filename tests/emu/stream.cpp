@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdarg>
 #include <cstdio>
+#include <cstdlib>
 #include <deque>
 #include <memory>
 
@@ -180,6 +181,12 @@ void emu_reset(enum emu_order order, uint64_t seed, bool async)
 void emu_reset_round(int round)
 {
     emu_reset(round == 0 ? EMU_IN_ORDER : round == 1 ? EMU_REVERSED : EMU_RANDOM, uint64_t(round), round % 2 == 1);
+}
+
+int emu_rounds(int usual)
+{
+    const char *wanted = getenv("EMU_SCHEDULES");
+    return wanted && atoi(wanted) > 0 ? atoi(wanted) : usual;
 }
 
 const char *emu_message(void)

@@ -119,7 +119,7 @@ static void twin_free(struct twin *twin)
 /* Calls check for every count, shift, dtype and schedule. */
 static void in_every_way(void (*check)(int64_t count, int64_t shift, enum dtype dtype, int round), bool floats_only)
 {
-    for (int round = 0; round < ROUNDS; round++)
+    for (int round = 0; round < emu_rounds(ROUNDS); round++)
         for (int i = 0; i < COUNT_OF(counts) && counts[i] <= MOST; i++)
             for (int shift = 0; shift < 2; shift++)
                 for (int dtype = DT_F32; dtype <= (floats_only ? DT_F32 : DT_F16); dtype++) {

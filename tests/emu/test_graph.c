@@ -50,7 +50,7 @@ static void test_recorded_equals_plain(void **state)
     for (int i = 0; i < RECIPES; i++) {
         struct outcome plain;
         run(&recipes[i], false, 0, &plain);
-        for (int round = 0; round < ROUNDS; round++) {
+        for (int round = 0; round < emu_rounds(ROUNDS); round++) {
             struct outcome recorded;
             run(&recipes[i], true, round, &recorded);
             assert_same(&recorded, &plain, &recipes[i]);
@@ -69,6 +69,7 @@ static void test_records_come_late_and_nobody_waits(void **state)
         skip();
     run(&recipe, true, 3, &outcome); /* asynchronous: the device works only when the host is held back */
     assert_int_equal(outcome.waits, 0);
+    assert_int_equal(outcome.held, LONG - BACKEND_LEAD);
     assert_true(outcome.late > BACKEND_LEAD);
     for (int step = 0; step < LONG; step++)
         assert_int_equal(outcome.records[step].step, step);

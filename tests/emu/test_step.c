@@ -58,7 +58,7 @@ static void check_case(struct device *device, const struct op_case *op_case, con
 static void test_convolutions_and_linear_layers(void **state)
 {
     (void)state;
-    for (int round = FIRST_ROUND; round < ROUNDS; round++) {
+    for (int round = FIRST_ROUND; round < emu_rounds(ROUNDS); round++) {
         struct device *device;
         emu_reset_round(round);
         check(backend_cuda.open(&device, 0, 0));
@@ -121,7 +121,7 @@ static void check_recipe(const struct recipe *recipe, enum dtype of_cpu, double 
     struct recipe on_cpu = *recipe;
     on_cpu.dtype = of_cpu;
     steps_run(&backend_cpu, &on_cpu, &cpu);
-    for (int round = FIRST_ROUND; round < ROUNDS; round++) {
+    for (int round = FIRST_ROUND; round < emu_rounds(ROUNDS); round++) {
         struct outcome cuda = {0};
         emu_reset_round(round);
         steps_run(&backend_cuda, recipe, &cuda);
@@ -219,6 +219,41 @@ static void test_small_uploads_do_not_wait(void **state)
     backend_cuda.close(device);
 }
 
+/* Everything in a step for which the host can wait: an end of the staging memory, a slot of the ring of images, the
+ * lead.
+ */
+static void test_every_wait_is_counted(void **state)
+{
+    (void)state;
+    enum { SLOTS = 3, SLOT_BYTES = 100, TIMES = 400 };
+    struct device *device;
+    struct feed feed;
+    void *memory;
+    static const char bytes[1000];
+    for (int round = 0; round < emu_rounds(ROUNDS); round++) {
+        emu_reset_round(round);
+        check(backend_cuda.open(&device, 0, 0));
+        check(backend_cuda.alloc(device, sizeof bytes, &memory));
+        check(backend_cuda.feed_open(device, &feed, SLOTS, SLOT_BYTES));
+        check(backend_cuda.wait(device));
+        const int64_t before = emu_waits(), waits = backend_cuda.waits(device), held = backend_cuda.held(device);
+        for (int i = 0; i < TIMES; i++) {
+            check(backend_cuda.feed_wait(device, &feed, i % SLOTS));
+            check(backend_cuda.feed_send(device, &feed, i % SLOTS));
+            check(backend_cuda.upload(device, memory, bytes, sizeof bytes));
+            check(backend_cuda.feed_taken(device, &feed, i % SLOTS));
+            check(backend_cuda.pace(device));
+        }
+        assert_int_equal(backend_cuda.waits(device), waits);
+        assert_int_equal(backend_cuda.held(device) - held, emu_waits() - before);
+        if (emu_config.async)
+            assert_true(emu_waits() - before >= TIMES / 2);
+        backend_cuda.feed_close(device, &feed);
+        backend_cuda.release(device, memory);
+        backend_cuda.close(device);
+    }
+}
+
 static void test_out_of_memory_says_how_much_is_free(void **state)
 {
     (void)state;
@@ -267,6 +302,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_opens_what_is_there),
         cmocka_unit_test(test_small_uploads_do_not_wait),
+        cmocka_unit_test(test_every_wait_is_counted),
         cmocka_unit_test(test_out_of_memory_says_how_much_is_free),
         cmocka_unit_test(test_convolutions_and_linear_layers),
         cmocka_unit_test(test_fp32_agrees_with_the_cpu),

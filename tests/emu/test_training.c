@@ -2,6 +2,7 @@
  * what fp16's loss scale does in them. */
 #include "emu.h"
 #include "steps.h"
+#include "text.h"
 #include "tiny_run.h"
 
 #include <math.h>
@@ -138,39 +139,70 @@ static void test_images_stay_on_the_device_where_their_share_is_enough(void **st
     check_share("0", false);
 }
 
-/* What does not fit is refused with a batch that does: it really can be opened. */
-static void test_out_of_memory_names_the_largest_batch(void **state)
+enum { MEGABYTE = 1 << 20, TOO_MANY = 64 };
+
+/* Bytes that a plan of this batch takes, and, by measure, what planning alone says of it. */
+static size_t needed(int batch, struct shape image, bool measure)
 {
-    (void)state;
-    const size_t before = emu_config.memory_bytes;
-    const struct shape image = {1, 64, 64, 3};
     struct session session;
     struct config config;
-    emu_reset_round(0);
-    emu_config.memory_bytes = (size_t)400 << 20;
-    load(&config, 4096, "0.5");
-    assert_int_equal(session_open_bare(&session, &config, image, 10), ERR_MEMORY);
-    session_close(&session);
-    config_free(&config);
-    int batch = 0;
-    const char *named = strstr(fail_text(), "the largest train.batch_size that fits is ");
-    if (!named || !strstr(fail_text(), "the plan needs ") || sscanf(strpbrk(named, "0123456789"), "%d", &batch) != 1)
-        fail_msg("%s", fail_text());
-    assert_in_range(batch, 2, 4095);
+    size_t bytes;
     load(&config, batch, "0.5");
     if (session_open_bare(&session, &config, image, 10) < 0)
         fail_msg("%s", fail_text());
-    /* It is the largest, but for the libraries' workspaces, which are not known before they are needed. */
-    assert_true((double)plan_bytes(&session.plan) * (batch + 1) / batch + (256 << 20) > 350e6);
+    bytes = plan_bytes(&session.plan);
+    if (measure)
+        assert_int_equal(plan_measure(&session.graph, session.backend, session.device, &session.plan.options, &bytes),
+                         OK);
     session_close(&session);
     config_free(&config);
+    return bytes;
+}
 
-    emu_config.memory_bytes = (size_t)60 << 20;
-    load(&config, 4096, "0.5");
+/* Refused in memory of so many bytes; what was said is fail_text(). */
+static void refuse(int batch, struct shape image, size_t memory_bytes)
+{
+    struct session session;
+    struct config config;
+    emu_config.memory_bytes = memory_bytes;
+    load(&config, batch, "0.5");
     assert_int_equal(session_open_bare(&session, &config, image, 10), ERR_MEMORY);
-    assert_non_null(strstr(fail_text(), "too little for even one image"));
     session_close(&session);
     config_free(&config);
+}
+
+/* What does not fit is refused with what it needs, which is what a plan that fits takes; with what is free; and with
+ * the largest batch that fits: one more would not. */
+static void test_out_of_memory_names_the_largest_batch(void **state)
+{
+    (void)state;
+    const size_t before = emu_config.memory_bytes, memory_bytes = (size_t)400 * MEGABYTE;
+    const struct shape image = {1, 256, 256, 3};
+    char needs[24], wanted[128];
+    double is_free = 0;
+    int batch = 0;
+    emu_reset_round(0);
+    text_bytes(needs, (double)needed(TOO_MANY, image, false));
+    refuse(TOO_MANY, image, memory_bytes);
+    snprintf(wanted, sizeof wanted, "the plan needs %s of the device's memory at train.batch_size = %d, ", needs,
+             TOO_MANY);
+    const char *said = strstr(fail_text(), wanted),
+               *largest = strstr(fail_text(), "the largest train.batch_size that fits");
+    const char *rest = said ? said + strlen(wanted) : "";
+    if (!largest || sscanf(rest, "and %lf MiB are free", &is_free) != 1 ||
+        sscanf(strpbrk(largest, "0123456789"), "%d", &batch) != 1)
+        fail_msg("%s, not %s", fail_text(), wanted);
+    /* All but what the device holds for itself, some 4 MiB, and what is left to the driver, 48. */
+    assert_true(is_free >= 400 - 48 - 8 && is_free <= 400 - 48 - 4);
+    assert_in_range(batch, 2, TOO_MANY - 1);
+    emu_config.memory_bytes = before;
+    assert_true((double)needed(batch, image, true) <= (is_free + 0.5) * MEGABYTE);
+    assert_true((double)needed(batch + 1, image, true) > (is_free - 0.5) * MEGABYTE);
+    emu_config.memory_bytes = memory_bytes;
+    needed(batch, image, false); /* it really can be opened */
+
+    refuse(TOO_MANY, image, (size_t)60 * MEGABYTE);
+    assert_non_null(strstr(fail_text(), "too little for even one image"));
     emu_config.memory_bytes = before;
 }
 

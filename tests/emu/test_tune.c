@@ -1,6 +1,9 @@
 /* test_tune: choosing by time, in the emulator, whose clock counts calls: the fastest wins, what fails or is hopeless
  * is left early, and candidates run on numbers. */
+#include "dnn.h"
 #include "emu.h"
+#include "emu_cudnn.h"
+#include "fixtures.h"
 #include "tune.h"
 
 #include <math.h>
@@ -20,18 +23,19 @@ static struct tune tune;
 
 static int begin(void **state)
 {
-    (void)state;
+    if (fixture_begin(state) != 0)
+        return -1;
     emu_reset_round(0);
+    setenv("EVENKEEL_CUDA_TUNE", "1", 1);
     const struct tune_array arrays[] = {{DT_F32, ODD * 4}, {DT_BF16, 0}, {DT_F16, ODD * 2}, {DT_BF16, SMALL * 2}};
     return backend_cuda.open(&device, 0, 0) < 0 || tune_open(device, &tune, arrays, COUNT_OF(arrays), 64) < 0 ? -1 : 0;
 }
 
 static int end(void **state)
 {
-    (void)state;
     tune_close(&tune);
     backend_cuda.close(device);
-    return 0;
+    return fixture_end(state);
 }
 
 /* Takes so many calls; fails in a run that is not its first. */
@@ -96,12 +100,57 @@ static void test_runs_on_numbers(void **state)
     assert_true(halves[0] != halves[ODD - 1]);
 }
 
+static void check_driver(const char *line, const char *wanted)
+{
+    char text[CUDA_DRIVER_BYTES];
+    const char *path = fixture_path("version");
+    fixture_write(path, line, strlen(line));
+    cuda_describe_driver(path, text);
+    assert_string_equal(text, wanted);
+}
+
+static void test_tells_the_driver(void **state)
+{
+    (void)state;
+    char text[CUDA_DRIVER_BYTES];
+    cuda_describe_driver(fixture_path("nothing"), text);
+    assert_string_equal(text, "13000");
+    check_driver(
+        "NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54.14  Thu Feb 22 01:44:30 UTC 2024\nGCC version:",
+        "13000 550.54.14");
+    check_driver("NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.65.06  Release Build  (me@here)\n",
+                 "13000 580.65.06");
+    check_driver("", "13000");
+}
+
+/* A plan that was chosen is not chosen again, until the driver is another. */
+static void test_another_driver_chooses_again(void **state)
+{
+    (void)state;
+    const struct dnn_conv conv = {{2, 5, 5, 8}, {2, 5, 5, 8}, DT_F16, DT_F16, 3, 3, 1, 1, 1, 1, true, false, false};
+    const char *const drivers[] = {"13000 550.54.14", "13000 550.54.14", "13000 580.65.06", "13000 580.65.06"};
+    int runs[COUNT_OF(drivers)];
+    setenv("XDG_CACHE_HOME", fixture_path("cache"), 1);
+    emu_cudnn.all = true;
+    for (int i = 0; i < COUNT_OF(drivers); i++) {
+        struct dnn_plan plan = {0};
+        const int before = emu_cudnn_runs();
+        snprintf(device->driver, sizeof device->driver, "%s", drivers[i]);
+        assert_int_equal(dnn_plan_build(device, &conv, DNN_FORWARD, &plan), OK);
+        runs[i] = emu_cudnn_runs() - before;
+        dnn_plan_free(&plan);
+    }
+    assert_true(runs[0] > 0 && runs[1] == 0 && runs[2] == runs[0] && runs[3] == 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_measures),
         cmocka_unit_test(test_leaves_what_fails),
         cmocka_unit_test(test_runs_on_numbers),
+        cmocka_unit_test(test_tells_the_driver),
+        cmocka_unit_test(test_another_driver_chooses_again),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }
