@@ -181,7 +181,7 @@ include tests/emu/rules.mk
 # unless -j was given.
 MAKE_ALL = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS))
 
-.PHONY: help setup quickstart stability test sanitize lint format bench bundle bundled gpu-check gpu-bench fuzz bench-doctor compile_commands.json
+.PHONY: help setup quickstart stability test sanitize emu-schedules lint format bench bundle bundled gpu-check gpu-bench fuzz bench-doctor compile_commands.json
 help: ## list the targets
 	@sed -n 's/^\([a-z_.-]*\):[^#]*## /\1 /p' $(firstword $(MAKEFILE_LIST)) | \
 	    while read -r target text; do printf '  make %-24s%s\n' "$$target" "$$text"; done
@@ -216,10 +216,18 @@ test: ## build and run all tests (SAN=address,undefined BUILD=build/asan: with s
 	@$(PROVE) $(wildcard tests/test_*.sh) $(EMU_PROGRAMS) $(TESTS)
 
 sanitize: TEST_TIMEOUT = 900
-sanitize: ## all tests under the address and undefined-behaviour sanitizers, kernels for GPUs under the thread sanitizer too
+sanitize: emu-schedules ## all tests under the address and undefined-behaviour sanitizers, kernels for GPUs also by clang's, for races, and in many schedules
 	@$(MAKE) --no-print-directory test SAN=address,undefined BUILD=$(BUILD)/asan
 	+@$(MAKE_ALL) $(EMU_SANITIZED_PROGRAMS)
 	@$(PROVE) $(EMU_SANITIZED_PROGRAMS)
+
+# The first two are fixed, the others random.
+EMU_SCHEDULES ?= 34
+emu-schedules: TEST_TIMEOUT = 900
+emu-schedules: ## kernels for GPUs, emulated, give the same bits in EMU_SCHEDULES schedules (34)
+	@$(SETUP) build test $(CLANG)
+	+@$(MAKE_ALL) $(EMU_SCHEDULED)
+	@EMU_SCHEDULES=$(EMU_SCHEDULES) $(PROVE) $(EMU_SCHEDULED)
 
 lint: ## include rules, formatting, static analysis, a clang build
 	@$(SETUP) build test lint
@@ -251,14 +259,14 @@ bundle: ## pack program, tests, benches and libraries into one folder that runs 
 	@BUILD=$(BUILD)/bundle LIMIT_MB=50 tools/bundle.sh $(BUILD)/evenkeel-bundle
 bundled: $(PROGRAM) $(TESTS) benches
 
-gpu-check: ## everything to be run on a GPU, results in bench/results/ (PART="ops race train fashion bench torch", DEVICE, RESULTS)
+gpu-check: ## everything to be run on a GPU, results in bench/results/ (PART="ops memory race train fashion bench ...", DEVICE, RESULTS)
 	@$(SETUP) build test $(CLANG)
 	+@$(MAKE_ALL) bundled
 	@BUILD=$(BUILD) tools/gpu_check.sh
 gpu-bench: ## speed alone: kernels beside the device's ceilings, whole steps, PyTorch's steps
 	@$(SETUP) build test $(CLANG)
 	+@$(MAKE_ALL) bundled
-	@BUILD=$(BUILD) PART='bench torch' tools/gpu_check.sh
+	@BUILD=$(BUILD) PART='bench bench50 kernels torch torch18 torch50 torch50_bf16 torch50_fp16 torch50_fp32' tools/gpu_check.sh
 
 FUZZ_SECONDS ?= 60
 fuzz: ## run every fuzzer for FUZZ_SECONDS (clang)

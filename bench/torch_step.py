@@ -7,10 +7,12 @@ Each network runs in fp32 and under autocast (bf16; fp16 with a gradient scaler 
 device, crops, flips and normalises them there. Rounds of the variants alternate, so that what disturbs one disturbs
 all; a row is a variant's median. The best variant of each network and data is what counts.
 
-With BENCH_JSON=FILE a JSON object per row is added there. Rows of bench_train in the file --against names (or the
-results of `make gpu-check PART=bench`) are set beside the best as ratios.
+With BENCH_JSON=FILE a JSON object per row is added there as soon as it is known, so that what is ended early keeps what
+it has. --compare measures nothing: it sets the best rows of bench_train beside the best of these, as ratios, by files
+of rows or the results of `make gpu-check`.
 """
 import argparse
+import gc
 import json
 import os
 import statistics
@@ -102,42 +104,69 @@ def warm(variant, seconds):
     return max(1, min(1000, int(seconds / variant.round(1))))
 
 
+def attempt(variant, call):
+    """What the call returns; None, said in a line, where it fails: a compiler that is missing, memory that is not there."""
+    try:
+        return call()
+    except Exception as error:
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        print(f"# {variant.net} {variant.dtype} {variant.mode}: {lines[0][:160]}", flush=True)
+        return None
+
+
+def give_back(device):
+    gc.collect()
+    if device.type == "cuda":
+        torch._dynamo.reset()
+        torch.cuda.empty_cache()
+
+
+def time_data(variants, args, data, name, batch, device):
+    """Rounds of the variants in turn; those that fail drop out. Rows are written as soon as they are known."""
+    ready = []
+    for variant in variants:
+        variant.data, variant.times = data, []
+        variant.steps = attempt(variant, lambda: warm(variant, args.round))
+        if variant.steps:
+            ready.append(variant)
+    for _ in range(args.rounds):
+        for variant in list(ready):
+            seconds = attempt(variant, lambda: variant.round(variant.steps))
+            if seconds:
+                variant.times.append(seconds)
+            else:
+                ready.remove(variant)
+    for variant in (v for v in variants if v.times):
+        seconds = statistics.median(variant.times)
+        print(f"{variant.net:10} {variant.dtype:5} {batch:5}  {name:9} {batch / seconds:10.0f} images/s "
+              f"{seconds * 1e3:9.3f} ms a step  {variant.mode}", flush=True)
+        write([{"name": "step", "program": "pytorch " + variant.mode, "net": variant.net, "device": str(device),
+                "dtype": variant.dtype, "batch": batch, "data": name, "images_per_second": round(batch / seconds, 1),
+                "seconds": seconds, "rounds": len(variant.times)}])
+
+
 def bench(net, args, device, deadline):
+    """All variants side by side, or, where memory does not hold them (--alone), one after another."""
     batch = args.batch or NETS[net][5 if device.type == "cpu" else 4]
-    rows, variants = [], []
     sets = {"batch": Data(net, batch, device, False), "resident": Data(net, batch, device, True)}
-    for mode in args.modes:
-        for dtype in args.dtypes:
+    wanted = [(dtype, mode) for mode in args.modes for dtype in args.dtypes]
+    for together in [[one] for one in wanted] if args.alone else [wanted]:
+        variants = []
+        for dtype, mode in together:
             if time.perf_counter() > deadline:
                 print(f"# {net} {dtype} {mode}: not run, the time is over (--seconds)", flush=True)
                 continue
             variant = Variant(net, dtype, mode, sets["batch"], device)
-            try:
-                warm(variant, args.round)
+            if attempt(variant, lambda: warm(variant, args.round)):
                 variants.append(variant)
-            except Exception as error:  # a compiler that is missing, memory that is not there
-                print(f"# {net} {dtype} {mode}: {str(error).strip().splitlines()[0][:160]}", flush=True)
-    for data in sets:
-        for variant in variants:
-            variant.data, variant.times = sets[data], []
-            variant.steps = warm(variant, args.round)
-        for _ in range(args.rounds):
-            for variant in variants:
-                variant.times.append(variant.round(variant.steps))
-        for variant in variants:
-            seconds = statistics.median(variant.times)
-            rows.append({"name": "step", "program": "pytorch " + variant.mode, "net": net, "device": str(device),
-                         "dtype": variant.dtype, "batch": batch, "data": data,
-                         "images_per_second": round(batch / seconds, 1), "seconds": seconds,
-                         "rounds": len(variant.times)})
-            print(f"{net:10} {variant.dtype:5} {batch:5}  {data:9} {batch / seconds:10.0f} images/s "
-                  f"{seconds * 1e3:9.3f} ms a step  {variant.mode}", flush=True)
-    write(rows)
-    if device.type == "cuda":
-        variants.clear()
-        sets.clear()
-        torch.cuda.empty_cache()
-    return rows
+            else:
+                del variant
+                give_back(device)
+        for name, data in sets.items():
+            time_data(variants, args, data, name, batch, device)
+        del variants
+        variant = None
+        give_back(device)
 
 
 def write(rows):
@@ -146,23 +175,27 @@ def write(rows):
             file.writelines(json.dumps(row) + "\n" for row in rows)
 
 
-def compare(rows, path):
-    """Ratios of evenkeel's best to PyTorch's best, per network, data and batch."""
+def read(path):
+    """Rows of a part's results, or one to a line; none where there is no file."""
     try:
         text = open(path).read()
     except OSError:
         print(f"# nothing to compare with: {path} is not there")
         return []
-    ours = json.loads(text)["results"] if text.lstrip().startswith('{"part"') else [json.loads(l) for l in text.splitlines()]
-    ratios = []
+    return json.loads(text)["results"] if text.startswith('{"part"') else [json.loads(line) for line in text.splitlines()]
+
+
+def compare(paths):
+    """Ratios of evenkeel's best to PyTorch's best, per network, data and batch, by the rows in these files."""
+    table, ratios = [row for path in paths for row in read(path) if row.get("name") == "step"], []
     for net in NETS:
         for data in ("batch", "resident"):
             for kind in ("fp32", "best"):
-                def best(table):
-                    fits = [r for r in table if r.get("name") == "step" and r["net"] == net and r["data"] == data
+                def best(program):
+                    fits = [r for r in table if r["program"].startswith(program) and r["net"] == net and r["data"] == data
                             and (kind == "best" or r["dtype"] == kind)]
                     return max(fits, key=lambda r: r["images_per_second"], default=None)
-                mine, theirs = best([r for r in ours if r.get("program") == "evenkeel"]), best(rows)
+                mine, theirs = best("evenkeel"), best("pytorch")
                 if not mine or not theirs or mine["batch"] != theirs["batch"]:
                     continue
                 ratio = mine["images_per_second"] / theirs["images_per_second"]
@@ -183,8 +216,12 @@ def main():
     parser.add_argument("--round", type=float, default=0.5, help="seconds of one round")
     parser.add_argument("--seconds", type=float, default=1e9, help="after these nothing new is begun")
     parser.add_argument("--threads", type=int, default=0)
-    parser.add_argument("--against", default="", help="rows of bench_train")
+    parser.add_argument("--alone", action="store_true", help="one variant at a time in memory")
+    parser.add_argument("--compare", nargs="+", default=[], metavar="FILE", help="rows of bench_train and of this program")
     args = parser.parse_args()
+    if args.compare:
+        write(compare(args.compare))
+        return
     device = torch.device(args.device)
     if device.type == "cuda" and not torch.cuda.is_available():
         sys.exit("torch_step: PyTorch finds no GPU here; install one built for CUDA, or use --device cpu")
@@ -198,12 +235,9 @@ def main():
     begin = time.perf_counter()
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} threads"
     print(f"PyTorch {torch.__version__} on {device}, {name}", flush=True)
-    rows = [{"name": "pytorch", "version": torch.__version__, "device": str(device), "device_text": name}]
-    write(rows)
+    write([{"name": "pytorch", "version": torch.__version__, "device": str(device), "device_text": name}])
     for net in args.nets:
-        rows += bench(net, args, device, begin + args.seconds)
-    if args.against:
-        write(compare(rows, args.against))
+        bench(net, args, device, begin + args.seconds)
 
 
 if __name__ == "__main__":

@@ -10,8 +10,10 @@
 
 enum { FENCE = 256, FENCE_BYTE = 0xA5 };
 
-/* In programs with the emulator alone: chooses the schedule of a round; the backend that is emulated. */
+/* In programs with the emulator alone: chooses the schedule of a round; how many rounds; the backend that is emulated.
+ */
 extern void emu_reset_round(int round) __attribute__((weak));
+extern int emu_rounds(int usual) __attribute__((weak));
 extern const struct backend backend_cuda __attribute__((weak));
 
 bool mirror_is_cpu(const struct mirror *mirror)
@@ -39,19 +41,31 @@ bool mirror_supports(const struct mirror *mirror, enum dtype dtype)
     return mirror->backend->supports(mirror->device, dtype, &in_hardware);
 }
 
-enum { ROUNDS = 4, ROUNDS_ADDRESSES = 2, ROUNDS_RACES = 1, ROUNDS_GPU = 2 };
+/* Of a GPU as of the emulator. The latter's first two schedules are fixed, the others random: what is small goes through
+ * many. Where a sanitizer leaves time for few, the random ones. */
+enum { ROUNDS = 4, ROUNDS_SMALL = 10, ROUNDS_ADDRESSES = 2, ROUNDS_RACES = 1, ROUNDS_GPU = 2, SMALL_BYTES = 64 << 10 };
 
-/* Rounds from first to the one before last; MIRROR_ROUNDS: that many. Where there is time for few, the random ones. */
+static bool is_small(const struct mirror *mirror)
+{
+    size_t bytes = 0;
+    for (int i = 0; i < mirror->count; i++)
+        bytes += mirror->parts[i].bytes;
+    return !mirror->large && bytes <= SMALL_BYTES;
+}
+
+/* Rounds from first to the one before last. TEST_ROUNDS: on a GPU, where a tool makes it slow. */
 static void choose_rounds(const struct mirror *mirror, int *first, int *last)
 {
-    const char *text = getenv("MIRROR_ROUNDS");
+    const int least = mirror_detects_races(mirror) ? ROUNDS_RACES : ROUNDS_ADDRESSES;
     *first = 0;
-    *last = text                                                    ? atoi(text)
-            : mirror_is_emulated(mirror)                            ? ROUNDS
-            : mirror_is_cpu(mirror) || mirror_detects_races(mirror) ? 1
-                                                                    : ROUNDS_GPU;
-    if (mirror_is_emulated(mirror) && !text)
-        *first = ROUNDS - (mirror_detects_races(mirror) ? ROUNDS_RACES : __asan_init ? ROUNDS_ADDRESSES : ROUNDS);
+    if (!mirror_is_emulated(mirror)) {
+        const char *wanted = getenv("TEST_ROUNDS");
+        *last = mirror_is_cpu(mirror) || mirror_detects_races(mirror) ? 1 : wanted ? atoi(wanted) : ROUNDS_GPU;
+        return;
+    }
+    *last = emu_rounds(is_small(mirror) ? ROUNDS_SMALL : ROUNDS);
+    if ((mirror_detects_races(mirror) || __asan_init) && *last <= ROUNDS_SMALL)
+        *first = *last > least ? *last - least : 0;
 }
 
 void mirror_open(struct mirror *mirror, int threads)

@@ -59,6 +59,7 @@ learns() { awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i } END { exit 
 
 check "an unknown program is refused" refuses 66 "tests/test_nothing is not built" tests/test_nothing
 limit=1
+check "make bundle refuses more than 50 MB" grep -q 'LIMIT_MB=50 tools/bundle.sh' Makefile
 check "too large a bundle is refused" refuses 73 "over 1;" evenkeel
 limit=1000
 check "packs the program" pack evenkeel

@@ -29,24 +29,25 @@ run() {
 # has FILE PERL: it is JSON, and the Perl expression is true of it as $j
 has() { perl -MJSON::PP -0777 -ne "\$j = decode_json(\$_); exit !($2)" "$top/results/$1"; }
 
-run "$build" PART='ops race train fashion' TESTS='test_flat test_loss'
+run "$build" PART='ops memory race train fashion' TESTS='test_flat test_loss'
 check "parts end well" ends 0
-for part in ops race train; do
+for part in ops memory race train; do
     check "$part has a row for each test" has $part.json \
         "\$j->{part} eq '$part' && \$j->{failed} == 0 && \$j->{passed} > 9 && @{\$j->{results}} == \$j->{passed} + \$j->{skipped}"
     check "$part has a table" grep -q '^ok  *test_loss: test_ties ' "$top/results/$part.txt"
 done
 check "what is not there is skipped, not passed" has fashion.json '$j->{skipped} == 1 && $j->{passed} == 0'
 if [ -x "$build/bench/bench_train" ] && [ -x "$build/bench/bench_ops" ] && [ -x "$build/bench/bench_step" ]; then
-    run "$build" PART=bench BENCH_TRAIN='--case small_cnn --dtype fp32 --batch 8 --seconds 0.05' \
+    run "$build" PART='bench bench50 kernels' NETS=small_cnn BENCH_TRAIN='--dtype fp32 --batch 8 --seconds 0.05' \
         BENCH_OPS='relu' BENCH_STEP=loss
     check "bench measures steps" has bench.json '$j->{failed} == 0 && $j->{results}[0]{images_per_second} > 0 &&
-        $j->{results}[0]{net} eq "small_cnn" && $j->{results}[0]{host_waits} == 0'
+        $j->{results}[0]{net} eq "small_cnn" && $j->{results}[0]{host_waits} == 0 && $j->{results}[0]{host_held} == 0'
     check "and what statistics take of them" has bench.json '$j->{results}[0]{statistics_share} < 1 &&
         $j->{results}[0]{statistics_passes_share} > 0'
-    check "and each kernel beside a copy" has bench.json '(grep { $_->{name} eq "operation" } @{$j->{results}}) > 1 &&
+    check "of the networks asked for alone" has bench50.json '@{$j->{results}} == 0'
+    check "and each kernel beside a copy" has kernels.json '(grep { $_->{name} eq "operation" } @{$j->{results}}) > 1 &&
         !(grep { $_->{name} eq "operation" && !($_->{share_of_copy} > 0) } @{$j->{results}})'
-    check "and what surrounds them" has bench.json '(grep { $_->{name} eq "loss" } @{$j->{results}}) == 4'
+    check "and what surrounds them" has kernels.json '(grep { $_->{name} eq "loss" } @{$j->{results}}) == 4'
 fi
 run "$build" PART=nothing
 check "an unknown part" ends 64 "there is no part 'nothing'"
@@ -56,12 +57,12 @@ run "$top/nowhere"
 check "nothing built" ends 66 "is not built"
 
 # Stand-ins: what tests may do.
-mkdir -p "$top/build/tests"
+mkdir -p "$top/build/tests" "$top/build/bench"
 ln -s "$PWD/$build/evenkeel" "$top/build/evenkeel"
-stand_in() { printf '#!/bin/sh\n%s\n' "$2" >"$top/build/tests/$1" && chmod +x "$top/build/tests/$1"; }
-stand_in wrong 'echo "1..2"; echo "ok 1 - sum"; echo "not ok 2 - \"product\""; echo "# it is 3"; exit 1'
-stand_in crash 'echo "1..1"; kill -SEGV $$'
-stand_in hang 'echo "1..1"; sleep 60'
+stand_in() { printf '#!/bin/sh\n%s\n' "$2" >"$top/build/$1" && chmod +x "$top/build/$1"; }
+stand_in tests/wrong 'echo "1..2"; echo "ok 1 - sum"; echo "not ok 2 - \"product\""; echo "# it is 3"; exit 1'
+stand_in tests/crash 'echo "1..1"; kill -SEGV $$'
+stand_in tests/hang 'echo "1..1"; sleep 60'
 run "$top/build" PART=ops TESTS=wrong
 check "a test that fails" ends 1 "it is 3"
 check "is on record with its reason" has ops.json '$j->{failed} == 1 && $j->{passed} == 1 &&
@@ -71,4 +72,10 @@ check "a test that crashes" ends 1 "ended with 139"
 run "$top/build" PART=ops TESTS='hang wrong' LIMIT=7
 check "a test that hangs" ends 1 "ended with 124"
 check "and the one after it has no time left" has ops.json '$j->{failed} == 2 && $j->{results}[1]{text} =~ /not run/'
+stand_in bench/bench_step 'echo "loss  12 us"; echo "{\"name\": \"loss\", \"seconds\": 12}" >>$BENCH_JSON
+printf "{\"name\": \"upda" >>$BENCH_JSON; exec sleep 60'
+run "$top/build" PART=kernels LIMIT=7
+check "a bench that the clock ends" ends 1 "the time was over"
+check "keeps the rows that it has" has kernels.json '$j->{results}[0]{seconds} == 12 && $j->{failed} == 2'
+check "and its table" grep -q '^loss  12 us' "$top/results/kernels.txt"
 echo "1..$count"

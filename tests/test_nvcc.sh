@@ -1,7 +1,6 @@
 #!/bin/sh
 # Every CUDA kernel compiles for every architecture and keeps its variables in registers: what spills to local memory is
-# several times slower, and nothing else would tell. Read from what nvcc said when the program was built. Four registers
-# (16 bytes) are let pass: the compiler gives them up on its own so that more blocks fit on a multiprocessor.
+# several times slower, and nothing else would tell. Read from what nvcc said when the program was built.
 cd "$(dirname "$0")/.." || exit 1
 build=${BUILD:-build}
 # Those it was built for; by default all.
@@ -22,7 +21,7 @@ for arch in $archs; do
             /Compiling entry function/ { split($0, quoted, "\047"); kernel = quoted[2]; here = quoted[4] == arch; kernels += here }
             here && /bytes spill stores/ {
                 for (i = 2; i < NF; i++)
-                    if ($(i + 1) == "bytes" && $(i + 2) == "spill" && $i > 16) spilt[kernel] = 1
+                    if ($(i + 1) == "bytes" && $(i + 2) == "spill" && $i > 0) spilt[kernel] = 1
             }
             END {
                 for (kernel in spilt) print "spills: " kernel

@@ -1,16 +1,21 @@
 #!/bin/bash
 # Everything to be run where there is a GPU, in parts that each end within LIMIT seconds and leave RESULTS/PART.json and
 # RESULTS/PART.txt. From the source tree `make gpu-check` and `make gpu-bench` build first; in a bundle this is ./gpu-check.
-#   PART="ops train" tools/gpu_check.sh        without PART: all
-#   ops      every operation, forward and backward, against the double reference; gather, loss, update; recorded vectors
-#   race     small cases under compute-sanitizer: memcheck, racecheck, synccheck
-#   train    50 fp32 steps against the CPU's, a batch by heart in each precision, resuming bit for bit, whole runs
-#   fashion  Fashion-MNIST from EVENKEEL_DATA, and its accuracy on the test images
-#   bench    each kernel beside the device's copy bandwidth and best product; whole steps in images/s, what share of them
-#            statistics take, host waits
-#   torch    the same networks in PyTorch (PYTHON), if it is there
-# DEVICE: cuda, cuda:1, or cpu, which proves the script alone. BUILD: where the programs are.
-# TESTS, FASHION, BENCH_TRAIN, BENCH_OPS, BENCH_STEP, BENCH_TORCH: other test programs, config keys, options. Ends with 1 where something failed, 69 where there is no such device.
+#   PART="ops train" tools/gpu_check.sh        without PART: all, at most as many times LIMIT as there are parts
+#   ops            every operation, forward and backward, against the double reference, joined ones too; gather, loss,
+#                  update, statistics; recorded vectors
+#   memory         the same under compute-sanitizer's memcheck
+#   race           small cases under racecheck and synccheck
+#   train          50 fp32 steps against the CPU's, a batch by heart in each precision, resuming bit for bit, whole runs
+#   fashion        Fashion-MNIST from EVENKEEL_DATA, and its accuracy on the test images
+#   bench bench50  whole steps in images/s, what share of them statistics take, host waits; ResNet-50 by itself
+#   kernels        each kernel beside the device's copy bandwidth and best product
+#   torch torch18 torch50 torch50_bf16 torch50_fp16 torch50_fp32
+#                  the same networks in PyTorch (PYTHON), if it is there: ResNet-18 and -50 by themselves, and of the
+#                  latter what is compiled by precision
+# DEVICE: cuda, cuda:1, or cpu, which proves the script alone. BUILD: where the programs are. NETS: of networks these alone.
+# TESTS, FASHION, BENCH_TRAIN, BENCH_OPS, BENCH_STEP, BENCH_TORCH: other test programs, config keys, options. Ends with 1
+# where something failed, 69 where there is no such device.
 # shellcheck disable=SC2317 # parts are called by name
 set -uo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.." || exit 66
@@ -124,27 +129,44 @@ tests() {
     for test in ${TESTS:-$*}; do tap "$test" tests/tap.sh "$BUILD/tests/$test"; done
 }
 
-part_ops() { tests test_ops test_op_vectors test_flat test_gather test_loss test_update test_survey test_sketch test_samples; }
+part_ops() { tests test_ops test_joined test_op_vectors test_flat test_gather test_loss test_update test_survey test_sketch test_samples; }
+
+# under TOOL PROGRAM...: test programs under a tool of compute-sanitizer
+under() {
+    local tool=$1 program
+    shift
+    for program in ${TESTS:-$*}; do
+        EVENKEEL_CUDA_TUNE=0 TEST_ROUNDS=1 tap "$tool: $program" tests/tap.sh "$sanitizer" --tool "$tool" --error-exitcode 99 \
+            --log-file "$work/sanitizer" "$BUILD/tests/$program"
+        grep -h 'ERROR SUMMARY' "$work/sanitizer" 2>/dev/null | sort | uniq -c | while IFS= read -r line; do say "    $line"; done
+    done
+}
+find_sanitizer() {
+    sanitizer=$(command -v compute-sanitizer || ls /usr/local/cuda/bin/compute-sanitizer 2>/dev/null)
+    [ -n "$sanitizer" ] || verdict failed compute-sanitizer 0 'not found; it comes with the CUDA toolkit, put its bin folder into PATH'
+    [ -n "$sanitizer" ]
+}
+kernel_tests=(test_flat test_loss test_update test_gather test_survey test_sketch test_samples test_joined)
+
+part_memory() {
+    if [ "${DEVICE%%:*}" = cpu ]; then
+        say 'no GPU, so no compute-sanitizer: the tests alone'
+        tests "${kernel_tests[@]}" test_ops
+    elif find_sanitizer; then
+        under memcheck "${kernel_tests[@]}" test_ops
+    fi
+}
 
 part_race() {
-    local tool program
+    export TEST_RACES=1
     if [ "${DEVICE%%:*}" = cpu ]; then
         say 'no GPU, so no compute-sanitizer: the selection alone'
-        TEST_RACES=1 tests test_flat test_loss test_update test_gather test_ops
-        return
+        tests "${kernel_tests[@]}" test_ops
+    elif find_sanitizer; then
+        under racecheck "${kernel_tests[@]}" test_ops
+        under synccheck "${kernel_tests[@]}" test_ops
     fi
-    sanitizer=$(command -v compute-sanitizer || ls /usr/local/cuda/bin/compute-sanitizer 2>/dev/null)
-    if [ -z "$sanitizer" ]; then
-        verdict failed compute-sanitizer 0 'not found; it comes with the CUDA toolkit, put its bin folder into PATH'
-        return
-    fi
-    for tool in memcheck racecheck synccheck; do
-        for program in ${TESTS:-test_flat test_loss test_update test_gather test_ops}; do
-            TEST_RACES=1 EVENKEEL_CUDA_TUNE=0 tap "$tool: $program" tests/tap.sh "$sanitizer" --tool "$tool" --error-exitcode 99 \
-                --log-file "$work/sanitizer" "$BUILD/tests/$program"
-            grep -h 'ERROR SUMMARY' "$work/sanitizer" 2>/dev/null | sort | uniq -c | while IFS= read -r line; do say "    $line"; done
-        done
-    done
+    unset TEST_RACES
 }
 
 part_train() { tests test_agreement test_resume test_train; }
@@ -182,21 +204,26 @@ part_fashion() {
 
 # measure NAME COMMAND...: a bench, which writes its rows to the file BENCH_JSON names and prints its table
 measure() {
-    local name=$1 from=$SECONDS
+    local name=$1 from=$SECONDS code line
     shift
-    if [ "$(left)" -le 10 ]; then
+    if [ "$(left)" -le 5 ]; then
         verdict failed "$name" 0 "not run: the part's $LIMIT s are over (LIMIT)"
         return
     fi
     : >"$work/json"
     if BENCH_JSON=$work/json timeout "$(left)" "$@" >"$work/out" 2>"$work/err"; then
-        while IFS= read -r line; do say "$line"; done <"$work/out"
-        cat "$work/json" >>"$rows"
-        verdict ok "$name" $((SECONDS - from))
+        code=0
     else
-        cat "$work/json" >>"$rows"
-        verdict failed "$name" $((SECONDS - from)) "ended with $?: $(tail -n 5 "$work/err")"
+        code=$?
     fi
+    # What was cut short keeps what it has: a line that is not whole is no row.
+    while IFS= read -r line; do say "$line"; done <"$work/out"
+    grep '}$' "$work/json" >>"$rows"
+    case $code in
+    0) verdict ok "$name" $((SECONDS - from)) ;;
+    124) verdict failed "$name" $((SECONDS - from)) "the time was over; the table has what was measured by then" ;;
+    *) verdict failed "$name" $((SECONDS - from)) "ended with $code: $(tail -n 5 "$work/err")" ;;
+    esac
 }
 
 # least|most FIELD PATTERN: over the part's rows that PATTERN matches, a field's number; nothing where there is none
@@ -219,38 +246,71 @@ target() {
     say "$(printf 'target   %-52s %s, at %s %s: %s' "$1" "$worst" "$2" "$3" "$([ "$met" = true ] && echo met || echo missed)")"
 }
 
-part_bench() {
-    # shellcheck disable=SC2086 # lists of words
-    {
-        measure steps "$BUILD/bench/bench_train" --device "$DEVICE" ${BENCH_TRAIN:-}
-        measure operations "$BUILD/bench/bench_ops" --device "$DEVICE" ${BENCH_OPS:-}
-        measure pieces "$BUILD/bench/bench_step" --device "$DEVICE" ${BENCH_STEP:-}
-    }
+# steps NET...: whole steps of each network, of those that NETS names
+steps() {
+    local net
+    for net; do
+        case " ${NETS:-$net} " in *" $net "*) ;; *) continue ;; esac
+        # shellcheck disable=SC2086 # a list of words
+        measure "steps $net" "$BUILD/bench/bench_train" --device "$DEVICE" --case "$net" ${BENCH_TRAIN:-}
+    done
     target 'host waits in a step' most 0 host_waits '"name": "step"'
     target 'share of a step that statistics take, within it' most 0.01 statistics_share '"name": "step"'
     target 'and in passes of their own' most 0.01 statistics_passes_share '"name": "step"'
+}
+part_bench() { steps mlp small_cnn resnet18; }
+part_bench50() { steps resnet50; }
+
+part_kernels() {
+    # shellcheck disable=SC2086 # lists of words
+    {
+        measure pieces "$BUILD/bench/bench_step" --device "$DEVICE" ${BENCH_STEP:-}
+        measure operations "$BUILD/bench/bench_ops" --device "$DEVICE" ${BENCH_OPS:-}
+    }
     target 'batch normalisation, of a copy as large' least 0.85 share_of_copy '"layer": "norm .*"dtype": "(bf16|fp16)"'
     target 'optimizer, of a copy as large' least 0.85 share_of_copy '"name": "update"'
 }
 
-part_torch() {
+# pytorch NETS OPTION...: networks in PyTorch, of those that NETS names, and how many times as fast ours are by then: by
+# the rows of all parts so far
+pytorch() {
+    local net goal nets='' files=() file
+    for net in $1; do
+        case " ${NETS:-$net} " in *" $net "*) nets="$nets $net" ;; esac
+    done
+    shift
     if ! "$PYTHON" -c 'import torch' 2>/dev/null; then
         verdict skipped torch 0 "$PYTHON has no torch; name one that has with PYTHON="
         return
     fi
-    # shellcheck disable=SC2086
-    measure torch "$PYTHON" bench/torch_step.py --device "$DEVICE" --seconds "$(($(left) / 2))" --against "$RESULTS/bench.json" ${BENCH_TORCH:-}
-    local net goal
+    [ -n "$nets" ] || return 0
+    # shellcheck disable=SC2086 # lists of words
+    measure "PyTorch$nets" "$PYTHON" bench/torch_step.py --device "$DEVICE" --nets $nets "$@" ${BENCH_TORCH:-}
+    for file in "$RESULTS"/bench*.json "$RESULTS"/torch*.json; do
+        [ ! -f "$file" ] || [ "$file" = "$RESULTS/$part.json" ] || files+=("$file")
+    done
+    cp "$rows" "$work/by-now"
+    measure ratios "$PYTHON" bench/torch_step.py --compare "${files[@]}" "$work/by-now"
     while read -r net goal; do
-        target "$net: images/s over PyTorch's best" least "$goal" ratio "\"net\": \"$net\".*\"precision\": \"best\""
+        case "$nets " in *" $net "*) target "$net: images/s over PyTorch's best" least "$goal" ratio "\"net\": \"$net\".*\"precision\": \"best\"" ;; esac
     done <<<$'small_cnn 4\nresnet18 1.3\nresnet50 1.2'
 }
+# What compiles for minutes has a part of its own, and what memory does not hold side by side runs one by one.
+part_torch() { pytorch 'mlp small_cnn' --dtypes "${DTYPES[@]}"; }
+part_torch18() { pytorch resnet18 --dtypes "${DTYPES[@]}"; }
+part_torch50() { pytorch resnet50 --alone --modes eager --dtypes "${DTYPES[@]}"; }
+part_torch50_bf16() { pytorch resnet50 --alone --modes compile --dtypes bf16; }
+part_torch50_fp16() { pytorch resnet50 --alone --modes compile --dtypes fp16; }
+part_torch50_fp32() { pytorch resnet50 --alone --modes compile --dtypes fp32; }
+DTYPES=(bf16 fp16 fp32)
+[ "${DEVICE%%:*}" != cpu ] || DTYPES=(bf16 fp32)
 
 status=0
-for name in ${PART:-ops race train fashion bench torch}; do
-    declare -F "part_$name" >/dev/null || fail "there is no part '$name'; expected some of ops race train fashion bench torch" 64
+PART=${PART:-ops memory race train fashion bench bench50 kernels torch torch18 torch50 torch50_bf16 torch50_fp16 torch50_fp32}
+for name in $PART; do
+    declare -F "part_$name" >/dev/null || fail "there is no part '$name'; see the list in $0" 64
 done
-for name in ${PART:-ops race train fashion bench torch}; do
+for name in $PART; do
     begin "$name"
     "part_$name"
     finish

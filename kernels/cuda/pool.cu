@@ -159,7 +159,7 @@ static __global__ void __launch_bounds__(THREADS, 4) average(struct pool pool, u
 
 /* For the global average too: its one window covers every pixel. */
 template <class T, int N>
-static __global__ void __launch_bounds__(THREADS, 4) average_grad(struct pool pool, unsigned packs, const T *dy, T *dx)
+static __global__ void __launch_bounds__(THREADS, 3) average_grad(struct pool pool, unsigned packs, const T *dy, T *dx)
 {
     const unsigned pack = unsigned(grid_thread());
     if (pack >= packs)
