@@ -406,8 +406,8 @@ struct backend {
     int (*wait)(struct device *device);
     /* How often the host has waited until the queue was empty, so that the device stood still: 0 within a step. */
     int64_t (*waits)(const struct device *device);
-    /* How often besides that it has waited for something queued earlier (a step by pace, a slot of the feed, room for an
-     * upload) while what came after was still queued: the device worked on. */
+    /* How often besides that it has waited for something queued earlier (a step by pace, a slot of the feed, room for
+     * an upload) while what came after was still queued: the device worked on. */
     int64_t (*held)(const struct device *device);
     /* Called where a step ends: holds the host back until all but the last BACKEND_LEAD steps are done. The device
      * never runs dry of work by that, and records older than these can be read. */

@@ -41,8 +41,8 @@ bool mirror_supports(const struct mirror *mirror, enum dtype dtype)
     return mirror->backend->supports(mirror->device, dtype, &in_hardware);
 }
 
-/* Of a GPU as of the emulator. The latter's first two schedules are fixed, the others random: what is small goes through
- * many. Where a sanitizer leaves time for few, the random ones. */
+/* Of a GPU as of the emulator. The latter's first two schedules are fixed, the others random: what is small goes
+ * through many. Where a sanitizer leaves time for few, the random ones. */
 enum { ROUNDS = 4, ROUNDS_SMALL = 10, ROUNDS_ADDRESSES = 2, ROUNDS_RACES = 1, ROUNDS_GPU = 2, SMALL_BYTES = 64 << 10 };
 
 static bool is_small(const struct mirror *mirror)

@@ -1,7 +1,7 @@
 /* mirror: a test's arrays, and their copies in the memory of the device under test, so that one test serves every
  * backend. TEST_DEVICE names the device; unset it is the CPU, or the emulated GPU in programs with the emulator. But on
- * the CPU all work is done several times from the same start, on an emulated GPU in as many schedules (EMU_SCHEDULES, or
- * fewer), and must leave the same bits each time. Knows nothing of what is computed. */
+ * the CPU all work is done several times from the same start, on an emulated GPU in as many schedules (EMU_SCHEDULES,
+ * or fewer), and must leave the same bits each time. Knows nothing of what is computed. */
 #ifndef TESTS_MIRROR_H
 #define TESTS_MIRROR_H
 #include "backend.h"
