@@ -9,13 +9,16 @@ Parts, in order (--parts):
   augment  the share of a step that picking, cropping and flipping its images takes here (`evenkeel bench`)
   start    seconds from the start of the process to the first finished step: for evenkeel a whole `evenkeel train` of one
            step, with evaluation and checkpoint; for PyTorch the imports, the network, a batch and one eager step
-  memory   largest resident memory of a process that trains some steps
+  memory   largest resident memory of a process that trains some steps, on one batch of images
   fashion  seconds from the start of the process to 90 % of Fashion-MNIST's test images right, same network and schedule
            (EVENKEEL_DATA names the folder that has fashion-mnist in it; eager, since that is over before compiling pays)
 
 PyTorch comes from the Python that PYTHON names, else from build/venv, which is made on first use with
 `pip install torch` (TORCH_PIP: other arguments for pip, such as the index of builds without CUDA, which are smaller).
 Machine, versions and figures are added to bench/results/compare_pytorch.json.
+
+--isa avx2 (or avx512) has both programs do without anything beyond it, to stand for an older CPU: it is this machine all
+the same, with its caches, memory and clock.
 """
 import argparse
 import datetime
@@ -30,6 +33,10 @@ import warnings
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.join(ROOT, os.environ.get("BUILD", "build"))
 WORK = os.path.join(BUILD, "compare")
+# What keeps each program from using more than an instruction set: evenkeel; PyTorch's own loops and those it compiles;
+# oneDNN; MKL.
+LIMITS = {isa: {"EVENKEEL_CPU": isa, "ATEN_CPU_CAPABILITY": isa, "ONEDNN_MAX_CPU_ISA": onednn, "MKL_ENABLE_INSTRUCTIONS": mkl}
+          for isa, onednn, mkl in (("avx2", "AVX2", "AVX2"), ("avx512", "AVX512_CORE", "AVX512"))}
 PARTS = ("same", "speed", "augment", "start", "memory", "fashion")
 # GNU OpenMP's threads spin shortly, as evenkeel's do: what spins longer disturbs the other program's rounds.
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
@@ -276,7 +283,7 @@ def part_memory(args, rows):
                "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)")
     for net in args.nets:
         for dtype in args.dtypes:
-            bench = [os.path.join(BUILD, "bench", "bench_train"), "--case", net, "--dtype", dtype, "--data", "resident",
+            bench = [os.path.join(BUILD, "bench", "bench_train"), "--case", net, "--dtype", dtype, "--data", "batch",
                      "--seconds", "0.01"]
             torch = [sys.executable, os.path.abspath(__file__), "--child", "memory", net, dtype, "eager"]
             ours, theirs = (int(child(sys.executable, "-c", measure, *words)[1]) / 1024 for words in (bench, torch))
@@ -381,14 +388,21 @@ def main():
     parser.add_argument("--round", type=float, default=0.4, help="seconds of one round (0.4)")
     parser.add_argument("--seeds", type=int, default=1, help="of the fashion part (1)")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="PyTorch's; evenkeel takes all")
+    parser.add_argument("--isa", choices=LIMITS, help="the most that both programs may use; default: what there is")
     parser.add_argument("--results", default=os.path.join(ROOT, "bench", "results", "compare_pytorch.json"))
     args = parser.parse_args()
+    os.environ.update(LIMITS.get(args.isa, {}))
+    if os.path.isdir(args.results):
+        args.results = os.path.join(args.results, "compare_pytorch.json")
     find_torch()
     warnings.filterwarnings("ignore")
     import torch
     torch.set_num_threads(args.threads)
     facts, rows = machine(), []
-    print(f"{facts['cpu']}, {facts['threads']} threads, {facts['instructions']}; evenkeel {facts['evenkeel']}, "
+    if args.isa:
+        facts["limited_to"] = args.isa
+    print(f"{facts['cpu']}, {facts['threads']} threads, {facts['instructions']}"
+          f"{', limited to ' + args.isa if args.isa else ''}; evenkeel {facts['evenkeel']}, "
           f"PyTorch {facts['pytorch']}", flush=True)
     runs = json.load(open(args.results)) if os.path.exists(args.results) else []
     for part in args.parts:
