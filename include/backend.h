@@ -173,6 +173,7 @@ struct op_desc {
     bool tf32;               /* operands in fp32 may be rounded to TF32 in products and convolutions */
     bool norm_after;         /* a normalisation in training reads out: see op_needs.gives_sums */
     bool norm_before;        /* in[0] is a rectified normalisation's alone: see op_needs.takes_norm, makes_norm */
+    bool norm_above;         /* the same, though others may read it too: see op_needs.remakes_norm */
     bool relu_after;         /* a rectifier alone reads out: see op_needs.rectifies */
     const union op_params *pool_after; /* a maximum pooling alone reads out: see op_needs.pools; NULL: none */
     bool first; /* in[0] is the batch as gathered, for this node alone: see op_needs.in_channels */
@@ -198,6 +199,7 @@ struct op_needs {
     bool adds_grad;  /* backward can add in_grad[0] to what lies there, the gradient by another reader of that input */
     bool makes_norm; /* in training, both passes make norm_before's result from what that reads, on their way: it is
                         never in memory, in[0] is not read */
+    bool remakes_norm; /* the backward pass makes norm_above's result again: in[0] may be gone by then */
 };
 
 /* What a pass writes overlaps nothing else that it reads or writes: an input's gradient is never in place of out_grad.
@@ -220,6 +222,7 @@ struct op_call {
     const struct op_call *takes;        /* and the other side of that: the normalisation's call */
     const struct op_call *made_by;      /* normalisation: the call that makes its result for itself in training */
     const struct op_call *makes;        /* and the other side of that */
+    const struct op_call *remakes;      /* the normalisation's call whose result backward makes again */
     const struct op_call *rectifies;    /* the rectifier's call, whose out forward writes instead of this one's */
     const struct op_call *rectified_by; /* and the other side of that */
     const struct op_call *pools;        /* the pooling's call, which is done within this one */

@@ -81,7 +81,8 @@ struct op_weight {
     int fan_in; /* for INIT_UNIFORM_FAN_IN */
 };
 
-/* What a backward pass reads of the forward pass, besides weights and what the operation itself saved. */
+/* What a backward pass reads of the forward pass, besides weights and what the operation itself saved. IN: the first
+ * input. */
 enum { OP_NEEDS_IN = 1, OP_NEEDS_OUT = 2 };
 
 /* Everything the host knows about one kind of operation. */

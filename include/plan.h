@@ -72,7 +72,7 @@ struct plan_sum {
 
 /* Which normalisations a node does work of, which rectifier and which pooling (op_needs); -1: none. */
 struct plan_join {
-    int gives_sums_to, takes, makes, rectifies, pools;
+    int gives_sums_to, takes, makes, remakes, rectifies, pools;
     bool adds; /* it adds its first input's gradient to that of a reader before it in backward order */
 };
 

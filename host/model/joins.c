@@ -36,18 +36,13 @@ static bool is_first(const struct graph *graph, int node)
     return graph->nodes[node].in[0] == graph->input && readers(graph, graph->input) == 1;
 }
 
-/* The normalisation with rectifier and without addend that makes this node's first input, read by nobody else; -1:
- * none. So the gradient of its result is this node's alone. */
+/* The normalisation with rectifier and without addend that makes this node's first input; -1: none. */
 static int norm_before(const struct graph *graph, int node)
 {
-    const int value = graph->nodes[node].in[0];
     for (int i = 0; i < node; i++) {
         const struct node *before = &graph->nodes[i];
-        if (before->out == value)
-            return before->op == OP_NORM && before->params.norm.relu && !before->params.norm.add &&
-                           readers(graph, value) == 1
-                       ? i
-                       : -1;
+        if (before->out == graph->nodes[node].in[0])
+            return before->op == OP_NORM && before->params.norm.relu && !before->params.norm.add ? i : -1;
     }
     return -1;
 }
@@ -55,7 +50,7 @@ static int norm_before(const struct graph *graph, int node)
 struct plan_join joins_describe(const struct plan *plan, int node, struct op_desc *desc)
 {
     const struct graph *graph = plan->graph;
-    struct plan_join possible = {-1, -1, -1, -1, -1, false};
+    struct plan_join possible = {-1, -1, -1, -1, -1, -1, false};
     desc->first = is_first(graph, node);
     if (plan->options.apart)
         return possible;
@@ -63,11 +58,15 @@ struct plan_join joins_describe(const struct plan *plan, int node, struct op_des
     possible.pools = alone_after(graph, node, OP_POOL);
     if (plan->options.training) {
         possible.gives_sums_to = norm_after(graph, node);
-        possible.takes = norm_before(graph, node);
+        possible.remakes = norm_before(graph, node);
+        /* Read by nobody else, it need not be in memory, and its gradient is this node's alone. */
+        if (possible.remakes >= 0 && readers(graph, graph->nodes[node].in[0]) == 1)
+            possible.takes = possible.remakes;
     }
     desc->relu_after = possible.rectifies >= 0;
     desc->norm_after = possible.gives_sums_to >= 0;
     desc->norm_before = possible.takes >= 0;
+    desc->norm_above = possible.remakes >= 0;
     if (possible.pools >= 0 && graph->nodes[possible.pools].params.pool.kind == POOL_MAX)
         desc->pool_after = &graph->nodes[possible.pools].params;
     return possible;
@@ -78,6 +77,7 @@ struct plan_join joins_taken(struct plan_join possible, const struct op_needs *n
     return (struct plan_join){.gives_sums_to = needs->gives_sums ? possible.gives_sums_to : -1,
                               .takes = needs->takes_norm ? possible.takes : -1,
                               .makes = needs->makes_norm ? possible.takes : -1,
+                              .remakes = needs->remakes_norm ? possible.remakes : -1,
                               .rectifies = needs->rectifies ? possible.rectifies : -1,
                               .pools = needs->pools ? possible.pools : -1,
                               .adds = needs->adds_grad};
@@ -86,8 +86,8 @@ struct plan_join joins_taken(struct plan_join possible, const struct op_needs *n
 bool joins_read_again(const struct plan *plan, int node, int slot)
 {
     const struct node *of = &plan->graph->nodes[node];
-    return plan->options.training && op_table[of->op].needs(&of->params) & OP_NEEDS_IN &&
-           !(plan->joins[node].makes >= 0 && slot == 0);
+    return plan->options.training && slot == 0 && op_table[of->op].needs(&of->params) & OP_NEEDS_IN &&
+           plan->joins[node].makes < 0 && plan->joins[node].remakes < 0;
 }
 
 void joins_bind(struct plan *plan)
@@ -109,6 +109,8 @@ void joins_bind(struct plan *plan)
             plan->calls[join->takes].taken_by = &plan->calls[i];
             plan->calls[i].takes = &plan->calls[join->takes];
         }
+        if (join->remakes >= 0)
+            plan->calls[i].remakes = &plan->calls[join->remakes];
         if (join->makes >= 0) {
             plan->calls[join->makes].made_by = &plan->calls[i];
             plan->calls[i].makes = &plan->calls[join->makes];

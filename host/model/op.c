@@ -153,9 +153,10 @@ static int norm_weights(const union op_params *params, const struct shape *in,
     return COUNT_OF(rows);
 }
 
+/* What passes a rectifier shows in the result, and without an addend in x too. */
 static unsigned norm_needs(const union op_params *params)
 {
-    return OP_NEEDS_IN | (params->norm.relu ? OP_NEEDS_OUT : 0u);
+    return OP_NEEDS_IN | (params->norm.relu && params->norm.add ? OP_NEEDS_OUT : 0u);
 }
 
 static double norm_flops(const union op_params *params, const struct shape *in, struct shape out)

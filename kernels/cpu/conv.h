@@ -1,7 +1,7 @@
 /* conv: the implementations of convolution, between which conv.c chooses. Private to kernels/cpu/. */
 #ifndef CPU_CONV_H
 #define CPU_CONV_H
-#include "cpu.h"
+#include "vector.h"
 
 /* What a convolution's forward pass leaves of its output for the normalisation after it, in its saved memory: the
  * output is cut into parts, a function of shapes alone; of each per channel the mean and the sum of squared deviations
@@ -31,6 +31,9 @@ static inline size_t sums_bytes(const struct conv_sums *sums)
 {
     return ((size_t)sums->parts * SUMS_ROWS * (size_t)sums->row + (size_t)sums->parts) * sizeof(float);
 }
+
+/* norm.c: what a convolution makes a normalisation's result of in training, from its call, channels from `first` on. */
+struct norm_made norm_made(const struct op_call *norm, int first);
 
 extern const struct op_impl cpu_depthwise, cpu_direct;
 #endif

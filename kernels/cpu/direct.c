@@ -16,7 +16,7 @@ enum {
 struct pass_run {
     const struct tile_kernel *kernel;
     const struct direct_pass *pass;
-    const void *source;
+    struct window_source source;
     const char *right; /* unless each block's are made of the weights */
     const struct direct *direct;
     const void *weights;
@@ -157,7 +157,7 @@ static void run_task(const struct pass_run *run, int task)
     char *memory = panel + pass->panel_bytes;
     struct unit units[TOGETHER];
     for (int u = 0; u < count; u++, memory += pass->unit_bytes)
-        window_pack(&pass->window, run->source, first + u, 0, pass->window.image.c, pass->in_place, memory, &units[u]);
+        window_pack(&pass->window, &run->source, first + u, 0, pass->window.image.c, pass->in_place, memory, &units[u]);
     for (int block = part * blocks / run->parts; block < (part + 1) * blocks / run->parts; block++) {
         float bias[BLOCK] = {0};
         for (int i = 0; run->bias && i < BLOCK && block * BLOCK + i < pass->out.c; i++)
@@ -218,6 +218,17 @@ static struct op_call group_call(const struct direct *direct, const struct op_ca
     return part;
 }
 
+/* A group's input: as it lies, or made of what a normalisation reads. */
+static struct window_source source_of(const struct direct *direct, const struct op_call *part,
+                                      const struct op_call *norm, int group)
+{
+    const ptrdiff_t each = (ptrdiff_t)dtype_bytes(direct->kernel->dtype);
+    const int first = group * direct->in.c;
+    if (!norm)
+        return (struct window_source){.values = part->in[0]};
+    return (struct window_source){(const char *)norm->in[0] + first * each, norm_made(norm, first), direct->vector};
+}
+
 static void forward(struct device *device, const struct direct *direct, const struct op_call *call, int group)
 {
     struct pass_run run = {
@@ -226,7 +237,7 @@ static void forward(struct device *device, const struct direct *direct, const st
         .direct = direct,
         .sums = call->training && direct->conv.sums.parts ? call->saved : NULL,
         .first_channel = group * direct->out.c,
-        .source = call->in[0],
+        .source = source_of(direct, call, call->training ? call->makes : NULL, group),
         .right = call->weight[0],
         .bias = direct->bias ? call->weight[1] : NULL,
         .out = call->out,
@@ -263,7 +274,7 @@ static void backward_data(struct device *device, const struct direct *direct, co
         struct pass_run run = {
             .kernel = direct->kernel,
             .pass = pass,
-            .source = call->out_grad,
+            .source = {.values = call->out_grad},
             .right = right,
             .direct = direct,
             .weights = call->weight[0],
@@ -283,7 +294,8 @@ int direct_backward(struct device *device, const struct op_call *call)
                (size_t)(shape_count(direct->in) * direct->groups) * dtype_bytes(direct->kernel->dtype));
     for (int group = 0; group < direct->groups; group++) {
         const struct op_call part = group_call(direct, call, group);
-        direct_grad_run(device, direct, &part);
+        const struct window_source source = source_of(direct, &part, call->makes ? call->makes : call->remakes, group);
+        direct_grad_run(device, direct, &part, &source);
         if (call->in_grad[0])
             backward_data(device, direct, &part);
     }

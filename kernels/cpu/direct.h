@@ -68,7 +68,8 @@ size_t direct_right_bytes(const struct direct *direct);
 int direct_grad_init(struct direct *direct, int stride, struct tap *taps, int tap_count);
 void direct_grad_release(struct direct_grad *grad);
 size_t direct_grad_scratch(const struct direct_grad *grad, int threads);
-void direct_grad_run(struct device *device, const struct direct *direct, const struct op_call *call);
+void direct_grad_run(struct device *device, const struct direct *direct, const struct op_call *call,
+                     const struct window_source *in);
 
 /* direct_weights.c: between the layouts of weights, of all groups. */
 void direct_pack(const void *state, int weight, float *own, const float *canonical);

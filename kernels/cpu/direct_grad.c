@@ -23,7 +23,7 @@ enum {
 
 struct grad_run {
     const struct direct *direct;
-    const void *in, *out_grad;
+    struct window_source in, out_grad;
     float *sums;    /* [slice][number block][column block][tap][32][32]; one slice alone: in scratch, of its blocks */
     double *biases; /* [slice][out.c] */
     char *scratch;  /* of all threads */
@@ -213,8 +213,8 @@ static void add_unit(struct task *task, int number)
                whole_out = run->direct->out.c % run->direct->kernel->depth == 0;
     const int first = windows ? 0 : task->first_block * BLOCK, left = run->direct->in.c - first;
     const int channels = windows || left < task->blocks * BLOCK ? left : task->blocks * BLOCK;
-    window_pack(&grad->window, run->in, number, first, channels, whole, task->entries, &task->unit);
-    window_pack(&grad->grads, run->out_grad, number, 0, run->direct->out.c,
+    window_pack(&grad->window, &run->in, number, first, channels, whole, task->entries, &task->unit);
+    window_pack(&grad->grads, &run->out_grad, number, 0, run->direct->out.c,
                 run->direct->kernel->turn ? whole_out : direct_in_place(&grad->grads), task->rows, &task->grads);
     fill_right(task);
     if (run->direct->kernel->turn)
@@ -262,12 +262,13 @@ static void run_task(const struct grad_run *run, int number)
     }
 }
 
-void direct_grad_run(struct device *device, const struct direct *direct, const struct op_call *call)
+void direct_grad_run(struct device *device, const struct direct *direct, const struct op_call *call,
+                     const struct window_source *in)
 {
     const struct direct_grad *grad = &direct->grad;
     struct grad_run run = {.direct = direct,
-                           .in = call->in[0],
-                           .out_grad = call->out_grad,
+                           .in = *in,
+                           .out_grad = {.values = call->out_grad},
                            .sums = call->scratch,
                            .weight_grad = call->weight_grad[0],
                            .bias_grad = direct->bias ? call->weight_grad[1] : NULL};

@@ -185,7 +185,13 @@ static int conv_prepare(struct device *device, const struct op_desc *desc, void 
         .pack_channels = in.c / groups,
         .bias = params->conv2d.bias,
     };
-    return prepare(device, desc, &model, params, state, needs);
+    TRY(prepare(device, desc, &model, params, state, needs));
+    /* Packing rounds and rectifies on its way, for less than it costs to write and read what it packs. */
+    const struct direct *direct = *state;
+    const bool packs = direct->forward.window.kind != PACK_WINDOWS;
+    needs->makes_norm = desc->norm_before && packs;
+    needs->remakes_norm = desc->norm_above && packs;
+    return OK;
 }
 
 /* A linear layer is a 1x1 convolution of pixels that hold the whole row. */

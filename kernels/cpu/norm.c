@@ -6,7 +6,8 @@
  * passes read y too, or where the addend's gradient is wanted, the first writes it and the second reads it instead of
  * dy and y. A thread goes through its part backwards the second time, since the end is still in its cache.
  *
- * Where the convolution before it has left the statistics of what it wrote, they are not computed here.
+ * Where the convolution before it has left the statistics of what it wrote, they are not computed here. Where the one
+ * after it makes y for itself (norm_made), y is not written.
  *
  * A maximum pooling after it whose windows lie apart is done with it: y is not written then, and its gradient neither.
  *
@@ -26,8 +27,8 @@ enum { LANES_LEAST = 64, BLOCK_VALUES = 32768, BLOCK_PIXELS = 64 };
 /* Rows of scratch, one float per lane: coefficients, and after the blocks' sums each thread's. */
 enum { ROW_MEAN, ROW_SCALE, ROW_BIAS, ROW_SHIFT, ROW_SLOPE, ROW_COUNT };
 enum { THREAD_ROWS = 2, BLOCK_ROWS = 2 };
-/* Rows of saved, one float per channel. The variance is the unbiased one. */
-enum { SAVED_MEAN, SAVED_INVERSE, SAVED_VARIANCE, SAVED_ROWS };
+/* Rows of saved, one float per channel. The variance is the unbiased one; scale: the weight times inverse. */
+enum { SAVED_MEAN, SAVED_INVERSE, SAVED_VARIANCE, SAVED_SCALE, SAVED_ROWS };
 
 /* How a pass is cut into blocks: of numbers, or of rows of windows. */
 struct cut {
@@ -198,6 +199,8 @@ static void channel_coefficients(const struct norm *norm, const struct norm_scra
     const float mean = call->training ? saved[SAVED_MEAN * norm->row + channel] : running_mean[channel];
     const float inverse = call->training ? saved[SAVED_INVERSE * norm->row + channel]
                                          : (float)(1.0 / sqrt((double)running_var[channel] + (double)norm->epsilon));
+    if (call->training)
+        saved[SAVED_SCALE * norm->row + channel] = weight[channel] * inverse;
     for (int lane = channel; lane < norm->lanes; lane += norm->channels) {
         scratch->row[ROW_MEAN][lane] = mean;
         scratch->row[ROW_SCALE][lane] = weight[channel] * inverse;
@@ -214,7 +217,7 @@ static int norm_forward(struct device *device, const struct op_call *call)
     rows.x = call->in[0];
     rows.addend = norm->add ? call->in[1] : NULL;
     rows.to = call->out;
-    const bool pools = call->pools && !call->apart;
+    const bool pools = call->pools && !call->apart, made = call->training && call->made_by && !call->apart;
     if (pools) {
         rows.pool = call->pools->state;
         rows.to = call->pools->out;
@@ -230,10 +233,19 @@ static int norm_forward(struct device *device, const struct op_call *call)
 #pragma omp for schedule(static)
         for (int c = 0; c < norm->channels; c++)
             channel_coefficients(norm, &scratch, &parts, call, c);
-        run_backwards(pools ? &norm->windows : &norm->numbers, rows,
-                      pools ? norm->vector->norm_apply_pooled : norm->vector->norm_apply);
+        if (!made)
+            run_backwards(pools ? &norm->windows : &norm->numbers, rows,
+                          pools ? norm->vector->norm_apply_pooled : norm->vector->norm_apply);
     }
     return OK;
+}
+
+struct norm_made norm_made(const struct op_call *call, int first)
+{
+    const struct norm *norm = call->state;
+    const float *saved = call->saved, *bias = call->weight[1];
+    return (struct norm_made){saved + SAVED_MEAN * norm->row + first, saved + SAVED_SCALE * norm->row + first,
+                              bias + first};
 }
 
 /* ---- backward ---- */
@@ -277,12 +289,10 @@ static void restore_coefficients(const struct norm *norm, const struct norm_scra
                                  const struct op_call *call)
 {
     const float *mean = (const float *)call->saved + SAVED_MEAN * norm->row;
-    const float *inverse = (const float *)call->saved + SAVED_INVERSE * norm->row;
-    const float *weight = call->weight[0];
+    const float *scale = (const float *)call->saved + SAVED_SCALE * norm->row;
     spread(norm, scratch->row[ROW_MEAN], mean);
     spread(norm, scratch->row[ROW_BIAS], call->weight[1]);
-    for (int lane = 0; lane < norm->lanes; lane++)
-        scratch->row[ROW_SCALE][lane] = weight[lane % norm->channels] * inverse[lane % norm->channels];
+    spread(norm, scratch->row[ROW_SCALE], scale);
 }
 
 static int norm_backward(struct device *device, const struct op_call *call)

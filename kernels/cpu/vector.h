@@ -31,12 +31,29 @@ struct norm_rows {
     uint8_t *taps;
 };
 
+/* What is made of a normalisation's x on the way to where it is wanted: relu((x - mean) * scale + bias), per channel.
+ * mean NULL: nothing is, what lies there is copied. */
+struct norm_made {
+    const float *mean, *scale, *bias;
+};
+/* Pixels of `lanes` channels, their distances in bytes. */
+struct norm_copy {
+    enum dtype dtype;
+    int lanes, pixels;
+    const char *from;
+    char *to;
+    ptrdiff_t from_apart, to_apart;
+    struct norm_made made;
+};
+
 struct vector_kernel {
     /* sum += x; sum += (x - mean)^2. */
     void (*norm_sum)(const struct norm_rows *rows);
     void (*norm_squares)(const struct norm_rows *rows);
     /* to = relu?((x - mean) * scale + bias + addend?) */
     void (*norm_apply)(const struct norm_rows *rows);
+    /* The same bits as norm_apply with rectifier. */
+    void (*norm_make)(const struct norm_copy *copy);
     /* grad = gate?(dy): sum += grad, product += grad * (x - mean), addend_grad = grad where wanted. */
     void (*norm_grad_sums)(const struct norm_rows *rows);
     /* to = scale * (grad - shift - (x - mean) * slope) */

@@ -11,6 +11,7 @@ static const struct vector_kernel loops = {
     .norm_sum = norm_sum,
     .norm_squares = norm_squares,
     .norm_apply = norm_apply,
+    .norm_make = norm_make,
     .norm_grad_sums = norm_grad_sums,
     .norm_grads = norm_grads,
     .norm_apply_pooled = norm_apply_pooled,

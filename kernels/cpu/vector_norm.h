@@ -108,6 +108,37 @@ static void norm_apply(const struct norm_rows *pass)
         NORM_BY_DTYPE(APPLY, pass);
 }
 
+INLINE void make_lanes(enum dtype dtype, int width, const struct norm_copy *copy, int lane)
+{
+    const struct norm_made *made = &copy->made;
+    const vector mean = lanes_of(made->mean, lane, width), scale = lanes_of(made->scale, lane, width);
+    const vector bias = lanes_of(made->bias, lane, width);
+    const char *from = copy->from;
+    char *to = copy->to;
+    for (int p = 0; p < copy->pixels; p++, from += copy->from_apart, to += copy->to_apart) {
+        const vector value = (vector_load(from, lane, width, dtype) - mean) * scale + bias;
+        vector_store(to, lane, width, dtype, vector_keep(mask_passes(value), value));
+    }
+}
+
+#define MAKE_LANES(dtype, copy)                                                                                        \
+    do {                                                                                                               \
+        int lane_ = 0;                                                                                                 \
+        for (; lane_ + VECTOR <= (copy)->lanes; lane_ += VECTOR)                                                       \
+            make_lanes(dtype, VECTOR, copy, lane_);                                                                    \
+        if (lane_ < (copy)->lanes)                                                                                     \
+            make_lanes(dtype, (copy)->lanes - lane_, copy, lane_);                                                     \
+    } while (0)
+
+static void norm_make(const struct norm_copy *copy)
+{
+    const struct norm_copy own = *copy;
+    if (own.dtype == DT_F32)
+        MAKE_LANES(DT_F32, &own);
+    else
+        MAKE_LANES(DT_BF16, &own);
+}
+
 /* ---- backward ---- */
 
 /* Gates: gate is a constant where this is inlined. */

@@ -183,6 +183,8 @@ ptrdiff_t window_entry_bytes(int steps)
 struct packing {
     const struct window *window;
     const char *source; /* its first channel */
+    struct norm_made made;
+    const struct vector_kernel *vector;
     ptrdiff_t pixel_bytes;
     size_t used_bytes, entry_bytes; /* of an entry: from the source, and in all */
     size_t bordered_bytes;          /* of a pixel of a bordered image */
@@ -205,22 +207,58 @@ static const char *row_of(const struct packing *packing, int image, int row)
     return packing->source + ((int64_t)image * shape.h + row) * shape.w * packing->pixel_bytes;
 }
 
-/* A source row of one image, its pixels `side` entries apart. */
+static void clear_entries(const struct packing *packing, char *to, ptrdiff_t to_apart, int count)
+{
+    for (int i = 0; i < count; i++, to += to_apart)
+        memset(to, 0, packing->entry_bytes);
+}
+
+/* Pixels that are there. */
+static void pack_entries(const struct packing *packing, char *to, ptrdiff_t to_apart, const char *from,
+                         ptrdiff_t from_apart, int count)
+{
+    const size_t used = packing->used_bytes, all = packing->entry_bytes;
+    if (!packing->made.mean) {
+        for (int i = 0; i < count; i++, to += to_apart, from += from_apart)
+            copy_entry(to, from, used, all);
+        return;
+    }
+    const struct window *window = packing->window;
+    packing->vector->norm_make(&(struct norm_copy){
+        .dtype = window->number_bytes == (int)sizeof(float) ? DT_F32 : DT_BF16,
+        .lanes = (int)used / window->number_bytes,
+        .pixels = count,
+        .from = from,
+        .to = to,
+        .from_apart = from_apart,
+        .to_apart = to_apart,
+        .made = packing->made,
+    });
+    for (int i = 0; i < count && used < all; i++, to += to_apart)
+        memset(to + used, 0, all - used);
+}
+
+/* A source row of one image, its pixels `side` entries apart; NULL: a row of the border. */
 static void pack_row(const struct packing *packing, const char *row, char *to)
 {
     const struct window *window = packing->window;
-    const size_t each = packing->entry_bytes, apart = each * (size_t)window->side;
+    const ptrdiff_t apart = (ptrdiff_t)packing->entry_bytes * window->side;
     for (int p = 0; p < window->step; p++) {
         if (window->phase[p] < 0)
             continue;
-        char *entry = to + (size_t)window->phase[p] * (size_t)window->phase_pixels * apart;
-        for (int q = 0; q < window->phase_pixels; q++, entry += apart) {
-            const int column = q * window->step + p - window->lead;
-            if (row && column >= 0 && column < window->image.w)
-                copy_entry(entry, row + column * packing->pixel_bytes, packing->used_bytes, each);
-            else
-                memset(entry, 0, each);
-        }
+        char *const entry = to + window->phase[p] * window->phase_pixels * apart;
+        /* Entry q is column q * step - left. */
+        const int left = window->lead - p, last = ceil_div(window->image.w + left, window->step);
+        int first = left > 0 ? ceil_div(left, window->step) : 0;
+        int end = last < window->phase_pixels ? last : window->phase_pixels;
+        if (!row || end < first)
+            end = first = window->phase_pixels;
+        clear_entries(packing, entry, apart, first);
+        if (end > first)
+            pack_entries(packing, entry + first * apart, apart,
+                         row + (first * window->step - left) * packing->pixel_bytes,
+                         window->step * packing->pixel_bytes, end - first);
+        clear_entries(packing, entry + end * apart, apart, window->phase_pixels - end);
     }
 }
 
@@ -303,14 +341,13 @@ static void pack_pieces(const struct packing *packing, const struct unit *unit, 
     const struct window *window = packing->window;
     const int64_t first = (int64_t)unit->first_row * window->grid_w, wanted = (int64_t)unit->rows * window->grid_w;
     const int64_t left = window->pixels - first, there = left < wanted ? left : wanted;
-    const char *from = packing->source + first * packing->pixel_bytes;
-    for (int64_t i = 0; i < there; i++, to += packing->entry_bytes, from += packing->pixel_bytes)
-        copy_entry(to, from, packing->used_bytes, packing->entry_bytes);
-    memset(to, 0, (size_t)(wanted - there + SLACK) * packing->entry_bytes);
+    pack_entries(packing, to, (ptrdiff_t)packing->entry_bytes, packing->source + first * packing->pixel_bytes,
+                 packing->pixel_bytes, (int)there);
+    memset(to + (size_t)there * packing->entry_bytes, 0, (size_t)(wanted - there + SLACK) * packing->entry_bytes);
 }
 
-void window_pack(const struct window *window, const void *source, int number, int first_channel, int channels,
-                 bool in_place, void *memory, struct unit *unit)
+void window_pack(const struct window *window, const struct window_source *source, int number, int first_channel,
+                 int channels, bool in_place, void *memory, struct unit *unit)
 {
     const int group = number / window->band_count, left = window->image.n - group * window->side;
     *unit = (struct unit){.first_image = group * window->side,
@@ -322,17 +359,24 @@ void window_pack(const struct window *window, const void *source, int number, in
     unit->packed_rows = packed_rows(window, unit->rows);
     const bool windows = window->kind == PACK_WINDOWS;
     const int numbers = windows ? window->tap_count * channels : channels, each = window->number_bytes;
-    const struct packing packing = {
+    struct packing packing = {
         .window = window,
-        .source = (const char *)source + (ptrdiff_t)first_channel * each,
+        .source = (const char *)source->values + (ptrdiff_t)first_channel * each,
         .pixel_bytes = (ptrdiff_t)window->pixel_numbers * each,
         .used_bytes = (size_t)numbers * (size_t)each,
         .entry_bytes = (size_t)window_entry_bytes(ceil_div(numbers, window->depth)),
         .bordered_bytes = (size_t)window->image.c * (size_t)each,
     };
+    if (source->made.mean) {
+        const struct norm_made *made = &source->made;
+        assert(!windows);
+        packing.vector = source->vector;
+        packing.made =
+            (struct norm_made){made->mean + first_channel, made->scale + first_channel, made->bias + first_channel};
+    }
     unit->entry_bytes = (ptrdiff_t)packing.entry_bytes;
     const int64_t end = (int64_t)(unit->first_row + unit->rows) * window->grid_w;
-    if (window->kind == PACK_NOTHING && in_place && end <= window->pixels) {
+    if (window->kind == PACK_NOTHING && in_place && !source->made.mean && end <= window->pixels) {
         unit->entries = packing.source + (int64_t)unit->first_row * window->grid_w * packing.pixel_bytes;
         unit->entry_bytes = packing.pixel_bytes;
     } else if (window->kind == PACK_NOTHING) {

@@ -41,6 +41,14 @@ struct window {
     int bordered_h, bordered_w; /* PACK_WINDOWS: what a unit reads of an image, its border included */
 };
 
+/* What is packed: an array as it lies, or what a normalisation makes of it (not PACK_WINDOWS); nothing lies ready then.
+ * made: of the array's first channel. */
+struct window_source {
+    const void *values;
+    struct norm_made made;
+    const struct vector_kernel *vector; /* with made */
+};
+
 struct unit {
     int first_image, images; /* that exist; the rest of side are 0 */
     int first_row, rows;     /* of the grid */
@@ -72,8 +80,8 @@ int window_row_positions(const struct window *window, int grid_row);
 
 /* Describes unit `number`; packs channels [first, first + count) of it into memory. channels of an entry are rounded up
  * to depth with zeros. in_place: where nothing need be packed, memory is left alone. */
-void window_pack(const struct window *window, const void *source, int number, int first_channel, int channels,
-                 bool in_place, void *memory, struct unit *unit);
+void window_pack(const struct window *window, const struct window_source *source, int number, int first_channel,
+                 int channels, bool in_place, void *memory, struct unit *unit);
 
 /* Taps [*first, *end) have their source row inside the image for this grid row; none: both 0. */
 void window_taps(const struct window *window, int grid_row, int *first, int *end);

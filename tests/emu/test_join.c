@@ -348,13 +348,14 @@ static void test_the_cpu_joins_too(void **state)
     static const struct {
         enum dtype dtype;
         double grad, state;
-    } most[] = {{DT_F32, 1e-4, 1e-6}, {DT_BF16, 3e-2, 1e-4}};
+        const char *makes; /* of few channels windows are packed, which makes nothing */
+    } most[] = {{DT_F32, 1e-4, 1e-6, " a2 b2 b3"}, {DT_BF16, 3e-2, 1e-4, " a2 b3"}};
     pooling = true;
     for (int i = 0; i < COUNT_OF(most); i++) {
         struct trained joined, apart;
         open_plan(&joined, &backend_cpu, most[i].dtype, false);
         open_plan(&apart, &backend_cpu, most[i].dtype, true);
-        assert_joins(&joined, " stem a1 a2 b1 b2 b3 shortcut c", "", "");
+        assert_joins(&joined, " stem a1 a2 b1 b2 b3 shortcut c", "", most[i].makes);
         assert_joins(&apart, "", "", "");
         assert_int_equal(joined.plan.gradient_sum_count, 0);
         assert_string_equal(pooling_of(&joined), "c.norm");
