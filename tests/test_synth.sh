@@ -43,4 +43,23 @@ check "an impossible share" refuses 64 "--label-noise 1.5" a --label-noise 1.5
 check "not a number" refuses 64 "--outliers nan" a --outliers nan
 check "an unknown option" refuses 64 "nois" a --noize 1
 check "a place that cannot be written" refuses 73 "/proc/nowhere" /proc/nowhere
+
+# What the tiles are for: a line through the pixels does not do, a few convolutions do.
+# accuracy SETTING...: the best validation accuracy of six epochs, in per cent
+accuracy() {
+    run=$("$program" --quiet train "$folder/none.ini" data.train="$folder/classes/train" data.val="$folder/classes/val" run.dir="$folder/runs" epochs=6 \
+        schedule.name=cosine augment.hflip=0.5 train.precision=fp32 "$@" 2>"$folder/err") || { echo 0 && return; }
+    awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == "metrics/accuracy_top1") column = i }
+             NR > 1 && $column > best { best = $column } END { printf "%.0f\n", 100 * best }' "$run/results.csv"
+}
+"$program" synth "$folder/classes" --per-class 80 --val-per-class 40 --size 32 >"$folder/out" 2>"$folder/err"
+: >"$folder/none.ini"
+linear=0
+for rate in 0.0003 0.001 0.003; do
+    now=$(accuracy model.name=mlp hidden=0 lr=$rate)
+    [ "$now" -gt "$linear" ] && linear=$now
+done
+network=$(accuracy model.name=small_cnn width=16 lr=0.003)
+check "a small network learns the tiles ($network %)" [ "$network" -ge 85 ]
+check "a linear model stays clearly below, at any of three rates ($linear %)" [ "$linear" -ge 30 -a "$linear" -le 65 ]
 echo "1..$count"
