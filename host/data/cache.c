@@ -5,14 +5,11 @@
 #include "log.h"
 #include "parallel.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
+#include <fts.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 int cache_path(char *path, const char *source, const struct dataset_options *options)
 {
@@ -54,77 +51,23 @@ struct tree {
     _Atomic uint64_t sum;
 };
 
-/* A folder being read, its name from the root on, and those above it: a link may lead back to one. */
-struct level {
-    const struct level *above;
-    dev_t device;
-    ino_t inode;
-    uint64_t sum;
-    char *name; /* PATH_BYTES, shared by all */
-};
-
-static void hash_below(int descriptor, struct level *level, size_t length);
-
-/* name[length …] is an entry of the folder. By its place in an open folder, because a path would be looked up anew from
- * the top for each of a hundred thousand files. */
-static void hash_entry(int folder, struct level *level, size_t length)
-{
-    struct stat info;
-    const char *entry = level->name + length;
-    if (fstatat(folder, entry, &info, 0) != 0)
-        return; /* what cannot be seen is told where the images are read */
-    if (S_ISREG(info.st_mode) && !name_ends_with(entry, ".pack"))
-        level->sum += hash_file(level->name, &info);
-    if (!S_ISDIR(info.st_mode))
-        return;
-    for (const struct level *above = level; above; above = above->above)
-        if (above->device == info.st_dev && above->inode == info.st_ino)
-            return;
-    struct level below = {level, info.st_dev, info.st_ino, 0, level->name};
-    const int descriptor = openat(folder, entry, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (descriptor < 0)
-        return;
-    hash_below(descriptor, &below, length + strlen(entry));
-    level->sum += below.sum;
-}
-
-/* All below a folder; closes it. */
-static void hash_below(int descriptor, struct level *level, size_t length)
-{
-    DIR *stream = fdopendir(descriptor);
-    if (!stream) {
-        close(descriptor);
-        return;
-    }
-    level->name[length++] = '/';
-    for (struct dirent *entry; (entry = readdir(stream));) {
-        const size_t bytes = strlen(entry->d_name) + 1;
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 || length + bytes >= PATH_BYTES)
-            continue;
-        memcpy(level->name + length, entry->d_name, bytes);
-        hash_entry(descriptor, level, length);
-    }
-    closedir(stream);
-}
-
 /* All below one entry of the root. */
-static int hash_root_entry(void *context, int64_t i)
+static int hash_entry(void *context, int64_t i)
 {
     struct tree *tree = context;
-    struct stat info;
-    char name[PATH_BYTES];
-    const int root = open(tree->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (root < 0 || fstat(root, &info) != 0) {
-        const int status = FAIL(ERR_IO, "%s: %s", tree->root, strerror(errno));
-        if (root >= 0)
-            close(root);
-        return status;
-    }
-    struct level level = {NULL, info.st_dev, info.st_ino, 0, name};
-    snprintf(name, sizeof name, "%s", tree->listing->names[i]);
-    hash_entry(root, &level, 0);
-    close(root);
-    tree->sum += level.sum;
+    char path[PATH_BYTES];
+    TRY(path_join(path, tree->root, tree->listing->names[i]));
+    char *const start[] = {path, NULL};
+    FTS *walk = fts_open(start, FTS_LOGICAL | FTS_NOCHDIR, NULL);
+    if (!walk)
+        return FAIL(ERR_IO, "%s: %s", path, strerror(errno));
+    const size_t skipped = strlen(path) - strlen(tree->listing->names[i]);
+    uint64_t sum = 0;
+    for (FTSENT *entry; (entry = fts_read(walk));)
+        if (entry->fts_info == FTS_F && !name_ends_with(entry->fts_name, ".pack"))
+            sum += hash_file(entry->fts_path + skipped, entry->fts_statp);
+    fts_close(walk);
+    tree->sum += sum;
     return OK;
 }
 
@@ -179,7 +122,7 @@ int source_fingerprint(const char *source, const struct dataset_options *options
         status = listing_read(&listing, &arena, source);
         struct tree tree = {.root = source, .listing = &listing};
         if (status == OK)
-            status = parallel_for(listing.count, options->threads, hash_root_entry, &tree);
+            status = parallel_for(listing.count, options->threads, hash_entry, &tree);
         sum = tree.sum;
     } else {
         const char **shards;
