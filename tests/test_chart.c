@@ -40,6 +40,7 @@ static void test_logarithmic_ticks_are_powers(void **state)
     check_ticks(&ten, 2e-5, 1e-2, 5, "3e-5|0.0001|0.0003|0.001|0.003|0.01");
     check_ticks(&ten, 1e-6, 1e-2, 5, "1e-6|1e-5|0.0001|0.001|0.01");
     check_ticks(&ten, 1e-12, 1.0, 5, "1e-12|1e-10|1e-8|1e-6|0.0001|0.01|1");
+    check_ticks(&ten, 0.027, 7.0, 3, "0.03|0.1|0.3|1|3");
     check_ticks(&ten, 0.5, 0.9, 4, "0.5|0.6|0.7|0.8|0.9");
     check_ticks(&two, 7.0, 2100.0, 9, "8|16|32|64|128|256|512|1024|2048");
     check_ticks(&two, 7.0, 2100.0, 3, "8|64|512");

@@ -97,18 +97,20 @@ static void log_ticks(const struct chart_axis *axis, double low, double high, in
         linear_ticks(axis, low, high, wanted, ticks);
         return;
     }
-    static const double all[] = {1.0}, some[] = {1.0, 3.0}, more[] = {1.0, 2.0, 5.0};
-    const double *times = all;
-    int count = 1;
-    if (base == 10.0 && powers * 3.0 <= wanted + 2)
-        times = more, count = COUNT_OF(more);
-    else if (base == 10.0 && powers * 2.0 <= wanted + 1)
-        times = some, count = COUNT_OF(some);
-    const double stride = fmax(1.0, ceil(powers / (wanted > 1 ? wanted + 1 : 1) - 1e-9));
-    for (double k = stride * floor(first / stride); k <= last; k += stride)
-        for (int i = 0; i < count; i++)
-            add_log(ticks, low, high, times[i] * pow(base, k));
+    static const struct {
+        int count;
+        double times[3];
+    } sets[] = {{1, {1.0}}, {2, {1.0, 3.0}}, {3, {1.0, 2.0, 5.0}}};
     enum { FEW = 3 };
+    const double stride = fmax(1.0, ceil(powers / (wanted > 1 ? wanted + 1 : 1) - 1e-9));
+    int set = base != 10.0 ? 0 : powers * 3.0 <= wanted + 2 ? 2 : powers * 2.0 <= wanted + 1 ? 1 : 0;
+    /* A denser one where that leaves too few to read a curve by. */
+    do {
+        ticks->count = 0;
+        for (double k = stride * floor(first / stride); k <= last; k += stride)
+            for (int i = 0; i < sets[set].count; i++)
+                add_log(ticks, low, high, sets[set].times[i] * pow(base, k));
+    } while (ticks->count < FEW && base == 10.0 && stride == 1.0 && ++set < COUNT_OF(sets));
     if (ticks->count < FEW && base == 10.0) {
         ticks->count = 0;
         linear_ticks(axis, low, high, wanted, ticks);
