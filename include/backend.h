@@ -63,6 +63,7 @@ struct step_control {
     float lr;
     int32_t noise;      /* enum noise_kind: what the gradient's noise is measured by in this step */
     int32_t parts;      /* batches accumulated in the step */
+    int32_t ahead;      /* non-zero: plan_look_ahead has left the loss of the next step's batches */
     double ema_decay;   /* 0: copy. double: 1 - decay is taken of it */
     int32_t ema_warmup; /* non-zero: a shorter average at first (ema_weight) */
     /* written by the device, reset where a step begins */
@@ -95,6 +96,7 @@ struct step_record {
     float noise_grad;      /* estimate of |G|^2, the squared norm of the gradient without sampling noise */
     float noise_trace;     /* estimate of tr(Sigma), the sum of the variances of a sample's gradient */
     int32_t noise_parts;   /* parts of the batch whose gradients these two came of; 0: not measured */
+    float loss_next;       /* of the next step's batch, with the weights of before this step */
     int64_t sequence;      /* step + 1, written after all the rest: until then this is not that step's record */
 };
 
@@ -131,18 +133,23 @@ struct sample_stats {
     uint16_t majority, votes; /* the class predicted most often, if one has more than half; its lead over the rest */
 };
 
-/* Sketches of flat arrays: kernels/common/sketch.h. From step to step one stretch of each group is followed; a group is
- * the largest power of two that leaves SKETCH_FOLLOWED groups, 1 stretch where there are fewer. */
-enum { SKETCH_STRETCH = 128, SKETCH_LANES = 16, SKETCH_FOLLOWED = 256 };
+/* Sketches of flat arrays: kernels/common/sketch.h. A stretch is what a sketch makes a row of. From step to step one
+ * row of each group is followed as it is; a group is the largest power of two that leaves SKETCH_FOLLOWED groups, 1 row
+ * where there are fewer. */
+enum { SKETCH_STRETCH = 128, SKETCH_LANES = 16, SKETCH_FOLLOWED = 512 };
 HOST_DEVICE int64_t sketch_stretches(int64_t count)
 {
     return (count + SKETCH_STRETCH - 1) / SKETCH_STRETCH;
 }
-/* Log2 of the stretches to a group. */
+HOST_DEVICE int64_t sketch_rows(int64_t count)
+{
+    return (count + SKETCH_LANES - 1) / SKETCH_LANES;
+}
+/* Log2 of the rows to a group. */
 HOST_DEVICE int sketch_shift(int64_t count)
 {
     int shift = 0;
-    while (sketch_stretches(count) >> (shift + 1) >= SKETCH_FOLLOWED)
+    while (sketch_rows(count) >> (shift + 1) >= SKETCH_FOLLOWED)
         shift++;
     return shift;
 }
@@ -150,10 +157,10 @@ HOST_DEVICE int sketch_shift(int64_t count)
 HOST_DEVICE int64_t sketch_groups(int64_t count)
 {
     const int shift = sketch_shift(count);
-    return (sketch_stretches(count) + ((int64_t)1 << shift) - 1) >> shift;
+    return (sketch_rows(count) + ((int64_t)1 << shift) - 1) >> shift;
 }
 /* Floats of update_args.sketches, in order: two gradients by turns and the last update, of what is followed; the
- * gradient of a part of the batch, of all stretches. */
+ * sketch of the gradient of a part of the batch. */
 HOST_DEVICE int64_t sketches_count(int64_t count)
 {
     return (3 * sketch_groups(count) + sketch_stretches(count)) * SKETCH_LANES;
@@ -350,11 +357,12 @@ struct update_args {
     const struct decay_segment *segments; /* device memory */
     int segment_count;
     struct step_control *control;
-    struct step_norms *norms; /* device */
-    int32_t *nonfinite;       /* device: by grad_norm */
-    float *sketches;          /* device: [sketches_count(count)], or NULL: cosine and dot_last are NaN */
-    bool scale_loss;          /* record adapts the loss scale */
-    bool unmeasured;          /* update leaves out its norms, which are NaN */
+    struct step_norms *norms;      /* device */
+    int32_t *nonfinite;            /* device: by grad_norm */
+    const struct loss_sums *aside; /* device: with control->ahead, sums of the next step's batches */
+    float *sketches;               /* device: [sketches_count(count)], or NULL: cosine and dot_last are NaN */
+    bool scale_loss;               /* record adapts the loss scale */
+    bool unmeasured;               /* update leaves out its norms, which are NaN */
 };
 
 /* A ring of slots through which images reach the device that are not all held there: the host fills a slot, sends it,

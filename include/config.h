@@ -98,7 +98,7 @@ struct config {
     } early_stop;
     struct {
         int epochs, batch_size, accumulate, bad_steps, threads;
-        int64_t max_steps; /* 0: none */
+        int64_t max_steps, min_steps; /* 0: none */
         bool autopilot;
         int64_t seed;
         double label_smoothing;
@@ -112,6 +112,7 @@ struct config {
         int steps_every;     /* rows of steps.csv */
         int layers_every;    /* steps between two sets of rows of layers.csv; 0: none */
         int noise_every;     /* steps between two measurements of the gradient noise scale; 0: none */
+        int noise_least;     /* measurements of a short run, which is measured more often for them */
         bool tensorboard;    /* an event file too */
     } stats;
     struct {

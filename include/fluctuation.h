@@ -72,6 +72,12 @@ void fluctuation_of(const struct loss_series *series, int64_t first, int64_t end
  * with Fieller's interval. high is infinite where the gradient cannot be told from 0; fewer than 8: all NaN. */
 struct estimate noise_scale_of(const double *grad, const double *trace, int64_t count);
 
+/* The share of the jitter from step to step that is left when what each step itself changed is taken off: 1 - mean(d^2)
+ * / mean(dL^2), with d a batch's loss less loss_next of the row before it, which is its loss before that step. Unlike
+ * phi it takes nothing of what batches scatter for granted, so that it holds with batch norm too. Rows from first on;
+ * fewer than 8 such pairs: all NaN; below 0 where steps undo one another. */
+struct estimate chance_looked_at(const struct loss_series *series, const double *loss_next, int64_t first);
+
 /* Steps of the longest epoch that is followed by another one in the series; 0: there is none. */
 int64_t fluctuation_epoch_steps(const struct loss_series *series);
 #endif

@@ -80,7 +80,16 @@ struct plan_join {
 enum { PLAN_RECORDS = 8 * BACKEND_LEAD };
 
 /* What the queued work of a batch depends on besides memory: each is recorded for itself. */
-enum batch_kind { BATCH_EVAL, BATCH_MIDDLE, BATCH_FIRST, BATCH_LAST, BATCH_WHOLE, BATCH_HALF, BATCH_KINDS };
+enum batch_kind {
+    BATCH_EVAL,
+    BATCH_MIDDLE,
+    BATCH_FIRST,
+    BATCH_LAST,
+    BATCH_WHOLE,
+    BATCH_HALF,
+    BATCH_AHEAD,
+    BATCH_KINDS
+};
 
 struct plan {
     const struct graph *graph;
@@ -102,9 +111,9 @@ struct plan {
     struct gather_args gather;
     struct image_source source; /* by plan_set_data, plan_set_feed */
     struct loss_args loss;
-    struct step_control *control;       /* device memory, in SLAB_BATCH like all below */
-    struct loss_sums *sums, *half_sums; /* half_sums: of plan_half_batch, read by nobody */
-    struct step_record *records;        /* shared memory [PLAN_RECORDS], by step; NULL without training */
+    struct step_control *control;        /* device memory, in SLAB_BATCH like all below */
+    struct loss_sums *sums, *aside_sums; /* aside_sums: of plan_half_batch and plan_look_ahead */
+    struct step_record *records;         /* shared memory [PLAN_RECORDS], by step; NULL without training */
     struct recording *recordings[BATCH_KINDS];
 };
 
@@ -133,6 +142,10 @@ int plan_train_batch(struct plan *plan, const struct step_control *control, bool
  * its first half alone, so that the step can say how noisy its gradient is. Weights, states and what is remembered of
  * samples stay as they are. */
 int plan_half_batch(struct plan *plan, const struct step_control *control);
+/* Before the first batch of a step whose control has ahead, after plan_half_batch: a forward pass of a batch of the
+ * next step, with its control, so that the record has the loss that it has before this step. first: of the next step's
+ * batches. Leaves everything else as it is. */
+int plan_look_ahead(struct plan *plan, const struct step_control *next, bool first);
 /* The statistics of each layer about one step. begin, before the step's first batch and with its control: a forward
  * pass more, whose activations are surveyed, and a copy of the weights; end, after its last batch. Both queue work and
  * leave the step as it would be. */

@@ -378,18 +378,55 @@ static void test_direction(void **state)
     }
 }
 
+/* Steps of known size, each seen by one batch in sixteen: their share of the jitter lies within its interval, whatever
+ * is said of the batches' own variance. Still weights leave all of it. */
+static void test_looking_ahead(void **state)
+{
+    (void)state;
+    enum { SERIES = 200, COUNT = 2048, EVERY = 16, EPOCH = 100 };
+    static double next[COUNT];
+    const double truth = 2.0 / (2.0 + 0.25); /* batches scatter by 1, a step moves the loss by 0.5 */
+    int inside = 0;
+    double width = 0.0;
+    for (int s = 0; s <= SERIES; s++) {
+        struct draws draws = {(uint64_t)s, 0};
+        series_begin(COUNT);
+        for (int i = 0; i < COUNT; i++) {
+            const double move = s == SERIES ? 0.0 : 0.5 * normal(&draws);
+            series.epoch[i] = floor(i / (double)EPOCH);
+            series.path[i] = i ? series.path[i - 1] + move : 3.0;
+            draw_batch(&draws, i, 16, 4.0);
+            series.variance[i] *= 0.5; /* as if batches were tied */
+            if (i > 0)
+                next[i - 1] = i % EVERY == 0 ? series.loss[i] - move : NAN;
+        }
+        next[COUNT - 1] = NAN;
+        const struct estimate got = chance_looked_at(&series.rows, next, 0);
+        if (s == SERIES) {
+            assert_true(got.value == 1.0 && got.low == 1.0 && got.high == 1.0);
+            continue;
+        }
+        inside += got.low <= truth && truth <= got.high;
+        width += (got.high - got.low) / SERIES;
+    }
+    if (inside < 0.9 * SERIES || width > 0.12)
+        fail_msg("%d of %d, mean width %.3f", inside, SERIES, width);
+    for (int i = 8 * EVERY - 1; i < COUNT; i++)
+        next[i] = NAN;
+    assert_true(isnan(chance_looked_at(&series.rows, next, 0).value)); /* seven looks */
+    next[8 * EVERY + 1] = series.loss[8 * EVERY + 2];
+    assert_false(isnan(chance_looked_at(&series.rows, next, 0).value));
+    assert_true(isnan(chance_looked_at(&series.rows, next, 40).value));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_known_shares),
-        cmocka_unit_test(test_heavy_tails_widen),
-        cmocka_unit_test(test_frozen_weights),
-        cmocka_unit_test(test_signs_in_time),
-        cmocka_unit_test(test_bend_is_no_period),
-        cmocka_unit_test(test_missing),
-        cmocka_unit_test(test_window_mean),
-        cmocka_unit_test(test_direction),
-        cmocka_unit_test(test_spikes),
+        cmocka_unit_test(test_known_shares),   cmocka_unit_test(test_heavy_tails_widen),
+        cmocka_unit_test(test_frozen_weights), cmocka_unit_test(test_signs_in_time),
+        cmocka_unit_test(test_looking_ahead),  cmocka_unit_test(test_bend_is_no_period),
+        cmocka_unit_test(test_missing),        cmocka_unit_test(test_window_mean),
+        cmocka_unit_test(test_direction),      cmocka_unit_test(test_spikes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

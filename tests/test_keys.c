@@ -188,6 +188,7 @@ static const struct row rows[] = {
     {"train.batch_size", STEPS, "8", other_weights, NULL},
     {"train.accumulate", STEPS, "2", other_weights, NULL},
     {"train.max_steps", "", "3", other_weights, NULL},
+    {"train.min_steps", "train.epochs=1 train.batch_size=64", "2", other_weights, NULL},
     {"train.seed", STEPS, "1", other_weights, NULL},
     {"train.label_smoothing", STEPS, "0.1", other_weights, NULL},
     {"train.precision", STEPS, "bf16", other_weights, "fp32"},
@@ -203,6 +204,7 @@ static const struct row rows[] = {
     {"stats.steps_every", STEPS, "2", other_steps, NULL},
     {"stats.layers_every", STEPS, "0", other_layers, NULL},
     {"stats.noise_every", STEPS, "0", other_steps, NULL},
+    {"stats.noise_least", STEPS, "1000", other_steps, NULL},
     {.key = "stats.tensorboard"}, /* a file beside the others: test_tensorboard */
 
     {"run.dir", STEPS, "@/another", other_folder, NULL},

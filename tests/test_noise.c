@@ -77,24 +77,36 @@ static void world_close(struct world *world)
     graph_free(&world->graph);
 }
 
-/* A step of parts batches of the plan's size, from the first-th image of the order on. */
-static struct step_record step(struct world *world, int first, int parts, enum noise_kind noise)
+/* A step of parts batches of the plan's size, from the first-th image of the order on. ahead: looks at as many after
+ * them before that. */
+static struct step_record step_ahead(struct world *world, int first, int parts, enum noise_kind noise, bool ahead)
 {
     struct step_record record;
     const int batch = world->plan.options.batch;
+    for (int part = 0; part < parts && ahead; part++) {
+        const struct step_control next = {
+            .step = 1, .first = first + (parts + part) * batch, .valid = batch, .micro = part, .parts = parts};
+        check(plan_look_ahead(&world->plan, &next, part == 0));
+    }
     for (int part = 0; part < parts; part++) {
         const struct step_control control = {.first = first + part * batch,
                                              .valid = batch,
                                              .micro = part,
                                              .lr = 0.1f,
                                              .noise = (int32_t)noise,
-                                             .parts = parts};
-        if (noise == NOISE_OF_HALF)
+                                             .parts = parts,
+                                             .ahead = ahead};
+        if (noise == NOISE_OF_HALF && !ahead)
             check(plan_half_batch(&world->plan, &control));
         check(plan_train_batch(&world->plan, &control, part == 0, part == parts - 1));
     }
     assert_true(plan_record(&world->plan, 0, &record));
     return record;
+}
+
+static struct step_record step(struct world *world, int first, int parts, enum noise_kind noise)
+{
+    return step_ahead(world, first, parts, noise, false);
 }
 
 static int64_t read_gradient(struct world *world, float *to)
@@ -177,13 +189,31 @@ static void test_accumulated_batches(void **state)
     world_close(&world);
 }
 
+static void assert_same_weights(struct world *one, struct world *other)
+{
+    static float with[MOST_WEIGHTS], without[MOST_WEIGHTS];
+    for (int v = 0; v < one->graph.value_count; v++)
+        if (one->graph.values[v].role == VALUE_PARAM) {
+            check(plan_read_weight(&one->plan, SLAB_PARAM, v, with));
+            check(plan_read_weight(&other->plan, SLAB_PARAM, v, without));
+            assert_memory_equal(with, without, (size_t)shape_count(one->graph.values[v].shape) * sizeof *with);
+        }
+}
+
+/* The first count images of the order were seen once, the others never. */
+static void assert_seen(struct world *world, int count)
+{
+    struct sample_stats seen[ROWS];
+    check(plan_read_slab(&world->plan, SLAB_SAMPLES, seen));
+    for (int i = 0; i < ROWS; i++)
+        assert_int_equal(seen[order[i]].seen, i < count);
+}
+
 /* The same weights, bit for bit, and the same record but for the measurement; samples are seen once. */
 static void test_measuring_changes_nothing(void **state)
 {
     (void)state;
-    static float with[MOST_WEIGHTS], without[MOST_WEIGHTS];
     struct world one, other;
-    struct sample_stats seen[ROWS];
     world_open(&one, ROWS, 1);
     world_open(&other, ROWS, 1);
     struct step_record measured = step(&one, 0, 1, NOISE_OF_HALF);
@@ -192,17 +222,34 @@ static void test_measuring_changes_nothing(void **state)
     measured.noise_trace = plain.noise_trace;
     measured.noise_parts = plain.noise_parts;
     assert_memory_equal(&measured, &plain, sizeof plain);
-    for (int v = 0; v < one.graph.value_count; v++)
-        if (one.graph.values[v].role == VALUE_PARAM) {
-            check(plan_read_weight(&one.plan, SLAB_PARAM, v, with));
-            check(plan_read_weight(&other.plan, SLAB_PARAM, v, without));
-            assert_memory_equal(with, without, (size_t)shape_count(one.graph.values[v].shape) * sizeof *with);
-        }
-    check(plan_read_slab(&one.plan, SLAB_SAMPLES, seen));
-    for (int i = 0; i < ROWS; i++)
-        assert_int_equal(seen[i].seen, 1);
+    assert_same_weights(&one, &other);
+    assert_seen(&one, ROWS);
     world_close(&one);
     world_close(&other);
+}
+
+/* The next batches have the loss that they have where this step is not taken, and all else is as without looking. */
+static void test_looking_ahead(void **state)
+{
+    (void)state;
+    for (int parts = 1; parts <= 3; parts += 2) {
+        struct world ahead, plain, next;
+        const int batch = ROWS / 2 / parts;
+        world_open(&ahead, batch, parts);
+        world_open(&plain, batch, parts);
+        world_open(&next, batch, parts);
+        struct step_record got = step_ahead(&ahead, 0, parts, NOISE_NONE, true);
+        const struct step_record want = step(&plain, 0, parts, NOISE_NONE);
+        assert_true(got.loss_next == step(&next, ROWS / 2, parts, NOISE_NONE).loss);
+        assert_true(got.loss_next != got.loss && isnan(want.loss_next));
+        got.loss_next = want.loss_next;
+        assert_memory_equal(&got, &want, sizeof want);
+        assert_same_weights(&ahead, &plain);
+        assert_seen(&ahead, ROWS / 2);
+        world_close(&ahead);
+        world_close(&plain);
+        world_close(&next);
+    }
 }
 
 /* ---- the scale ---- */
@@ -255,6 +302,7 @@ int main(void)
         cmocka_unit_test(test_half_of_a_batch),
         cmocka_unit_test(test_accumulated_batches),
         cmocka_unit_test(test_measuring_changes_nothing),
+        cmocka_unit_test(test_looking_ahead),
         cmocka_unit_test(test_scale),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);

@@ -76,6 +76,13 @@ static void test_resume_with_everything(void **state)
     }
 }
 
+static void test_resume_with_added_epochs(void **state)
+{
+    (void)state;
+    check_resume("train.batch_size=40 train.epochs=1 train.min_steps=7 stats.noise_least=16 schedule.name=cosine", "",
+                 "train.max_steps=3", "train.max_steps=0");
+}
+
 static void test_max_steps_inside_an_epoch(void **state)
 {
     (void)state;
@@ -131,6 +138,7 @@ int main(void)
         cmocka_unit_test(test_resume_inside_epoch),
         cmocka_unit_test(test_resume_inside_first_epoch_with_sgd),
         cmocka_unit_test(test_resume_with_everything),
+        cmocka_unit_test(test_resume_with_added_epochs),
         cmocka_unit_test(test_max_steps_inside_an_epoch),
         cmocka_unit_test(test_resume_keeps_settings),
         cmocka_unit_test(test_resume_notices_missing_images),

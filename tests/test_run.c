@@ -177,7 +177,8 @@ static struct step_record example_step(int64_t step)
                                 .noise_grad = 3.0f,
                                 .noise_trace = 96.0f,
                                 .lr = 0.1f,
-                                .loss_scale = NAN};
+                                .loss_scale = NAN,
+                                .loss_next = 1.5f};
 }
 
 static void test_step_rows(void **state)
@@ -202,7 +203,8 @@ static void test_step_rows(void **state)
                                   .grad_dot_last = NAN,
                                   .noise_grad = NAN,
                                   .noise_trace = NAN,
-                                  .loss_scale = NAN};
+                                  .loss_scale = NAN,
+                                  .loss_next = NAN};
     must(run_log_step(&run, &record, &view));
     record.bad = REFUSED_NONFINITE;
     record.loss_scale = 65536.0f;
@@ -212,10 +214,11 @@ static void test_step_rows(void **state)
         content(&arena, run.path, "steps.csv"),
         "step,epoch,samples,loss,loss_variance,loss_max,correct,grad_norm,update_norm,weight_norm,lr,nonfinite,bad,"
         "loss_median,loss_p90,update_ratio,grad_dot_update,grad_cosine,grad_dot_last,noise_grad,noise_trace,"
-        "loss_smooth,loss_smooth_error,spike_z,loss_scale\n"
-        "0,1,32,2.29999995,0.25,4,7,9.99999972e-10,0.5,32,0.100000001,0,0,2,3,0.015625,-1.5,0.75,,3,96,2.25,0.03125,,\n"
-        "9223372036854775807,7,1,inf,,-inf,0,,,0,0,0,0,,0,,,,,,,2.25,0.03125,,\n"
-        "9223372036854775807,7,1,inf,nan,-inf,0,nan,,0,0,3,1,nan,0,,,,,,,2.25,0.03125,,65536\n");
+        "loss_smooth,loss_smooth_error,spike_z,loss_scale,loss_next\n"
+        "0,1,32,2.29999995,0.25,4,7,9.99999972e-10,0.5,32,0.100000001,0,0,2,3,0.015625,-1.5,0.75,,3,96,2.25,0.03125,,,"
+        "1.5\n"
+        "9223372036854775807,7,1,inf,,-inf,0,,,0,0,0,0,,0,,,,,,,2.25,0.03125,,,\n"
+        "9223372036854775807,7,1,inf,nan,-inf,0,nan,,0,0,3,1,nan,0,,,,,,,2.25,0.03125,,65536,\n");
     arena_free(&arena);
     run_close(&run);
 }

@@ -105,6 +105,26 @@ static void test_without_statistics(void **state)
     assert_true(tiny_largest_difference(measured.path, resumed.path, "last/model.safetensors") == 0.0);
 }
 
+/* Two steps an epoch: epochs are added until there are seven steps, and each of these few is measured. */
+static void test_epochs_are_added_for_steps(void **state)
+{
+    (void)state;
+    struct train_result few, enough;
+    const char *const words = "train.batch_size=40 train.epochs=1 stats.noise_least=16";
+    char text[128];
+    snprintf(text, sizeof text, "%s train.min_steps=2", words);
+    tiny_train_ok(NULL, text, &few);
+    assert_int_equal(tiny_result_rows(few.path), 1);
+    snprintf(text, sizeof text, "%s train.min_steps=7", words);
+    tiny_train_ok(NULL, text, &enough);
+    assert_int_equal(tiny_result_rows(enough.path), 4);
+    for (int step = 0; step < 8; step++)
+        assert_true(isfinite(tiny_cell_at(enough.path, "steps.csv", step + 1, "noise_trace")));
+    char *config = tiny_read_text(enough.path, "config.resolved.ini");
+    assert_non_null(strstr(config, "epochs = 4"));
+    memory_give(config);
+}
+
 /* Two batches of 8 make the update that one of 16 makes. */
 static void test_accumulation_equals_larger_batch(void **state)
 {
@@ -381,6 +401,7 @@ int main(void)
         cmocka_unit_test(test_weight_decay_groups),
         cmocka_unit_test(test_validation_is_not_smoothed),
         cmocka_unit_test(test_without_statistics),
+        cmocka_unit_test(test_epochs_are_added_for_steps),
         cmocka_unit_test(test_accumulation_equals_larger_batch),
         cmocka_unit_test(test_threads_do_not_change_the_images),
         cmocka_unit_test(test_each_epoch_has_its_order),

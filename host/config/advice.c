@@ -17,12 +17,13 @@ static bool stops_before_the_rate_falls(const struct config *config)
 
 static bool never_warm(const struct config *config)
 {
-    return config->schedule.warmup_epochs >= config->train.epochs;
+    return config->schedule.warmup_epochs >= config->train.epochs && config->train.min_steps == 0;
 }
 
 static bool rate_never_steps(const struct config *config)
 {
-    return config->schedule.name == SCHEDULE_STEP && config->schedule.step_epochs >= config->train.epochs;
+    return config->schedule.name == SCHEDULE_STEP && config->schedule.step_epochs >= config->train.epochs &&
+           config->train.min_steps == 0;
 }
 
 static const struct {

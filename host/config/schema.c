@@ -218,6 +218,8 @@ const struct key schema_keys[] = {
      .help = "passes whose gradients are averaged into one update; an update sees batch_size times this many images"},
     {"train", "max_steps", "", INT64(train.max_steps), FROM_TO(0, 1e15), .fallback = "0",
      .help = "stop after so many updates; 0: train.epochs decides"},
+    {"train", "min_steps", "", INT64(train.min_steps), FROM_TO(0, 1e9), .fallback = "0",
+     .help = "epochs are added until there are so many updates: for batches so large that train.epochs gives too few"},
     {"train", "seed", "", INT64(train.seed), FROM_TO(0, 9007199254740991.0), .fallback = "0",
      .help = "of all random numbers: order, augmentation, first weights, dropout"},
     {"train", "label_smoothing", "smoothing", REAL(train.label_smoothing), FROM_BELOW(0, 1), .fallback = "0",
@@ -257,6 +259,10 @@ const struct key schema_keys[] = {
          "the gradient's noise scale is measured every so many steps, twice as often at first, at the price of one "
          "more "
          "forward and backward pass each; with train.accumulate eight times as often at next to no price; 0: never"},
+    {"stats", "noise_least", "", INT(stats.noise_least), FROM_TO(0, MANY), .fallback = "0",
+     .help = "a run whose epochs are too short for so many measurements of the noise scale is measured more often, up "
+             "to "
+             "every step; the scale needs 8; 0: stats.noise_every alone decides"},
     {"stats", "tensorboard", "", BOOL(stats.tensorboard), .fallback = "false",
      .help = "also write an event file that TensorBoard shows"},
 

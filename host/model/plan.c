@@ -245,7 +245,7 @@ static size_t lay_out(struct plan *plan, const size_t *saved_bytes, size_t *save
 
 /* What lies in SLAB_BATCH, by offset. */
 struct batch_layout {
-    size_t control, sums, half_sums, labels, samples, partners, shares, losses, predictions, probabilities, norms,
+    size_t control, sums, aside_sums, labels, samples, partners, shares, losses, predictions, probabilities, norms,
         nonfinite, segments, bytes;
 };
 
@@ -262,7 +262,7 @@ static struct batch_layout lay_out_batch(const struct plan *plan)
     struct batch_layout layout = {0};
     layout.control = carve(&layout.bytes, sizeof(struct step_control));
     layout.sums = carve(&layout.bytes, sizeof(struct loss_sums));
-    layout.half_sums = carve(&layout.bytes, sizeof(struct loss_sums));
+    layout.aside_sums = carve(&layout.bytes, sizeof(struct loss_sums));
     layout.labels = carve(&layout.bytes, rows * sizeof(int32_t));
     layout.samples = carve(&layout.bytes, rows * sizeof(int32_t));
     layout.partners = carve(&layout.bytes, rows * sizeof(int32_t));
@@ -356,7 +356,7 @@ static int bind_batch(struct plan *plan, const struct batch_layout *layout)
     const struct graph *graph = plan->graph;
     plan->control = slab_at(plan, SLAB_BATCH, layout->control);
     plan->sums = slab_at(plan, SLAB_BATCH, layout->sums);
-    plan->half_sums = slab_at(plan, SLAB_BATCH, layout->half_sums);
+    plan->aside_sums = slab_at(plan, SLAB_BATCH, layout->aside_sums);
     plan->gather = (struct gather_args){
         .image = options->image,
         .dtype = options->dtype,
@@ -398,6 +398,7 @@ static int bind_batch(struct plan *plan, const struct batch_layout *layout)
     plan->update.scale_loss = options->dtype == DT_F16;
     plan->update.unmeasured = options->unmeasured;
     plan->update.norms = slab_at(plan, SLAB_BATCH, layout->norms);
+    plan->update.aside = plan->aside_sums;
     plan->update.sketches = plan->slabs[SLAB_SKETCH].memory;
     plan->update.nonfinite = slab_at(plan, SLAB_BATCH, layout->nonfinite);
     return bind_segments(plan, slab_at(plan, SLAB_BATCH, layout->segments));

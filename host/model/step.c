@@ -207,13 +207,13 @@ static int queue_half(void *context)
 {
     struct plan *plan = ((const struct batch *)context)->plan;
     struct loss_args loss;
-    TRY(plan->backend->zero(plan->device, plan->half_sums, sizeof *plan->half_sums));
+    TRY(plan->backend->zero(plan->device, plan->aside_sums, sizeof *plan->aside_sums));
     TRY(plan_gather_batch(plan, true));
     TRY(plan_forward(plan, true));
     loss = plan->loss;
     loss.grad_rows = plan->options.batch / 2;
     loss.table = NULL;
-    loss.sums = plan->half_sums;
+    loss.sums = plan->aside_sums;
     TRY(plan->backend->loss(plan->device, &loss));
     TRY(plan_backward(plan));
     return plan->backend->part_norm(plan->device, &plan->update, plan->update.grad, true);
@@ -227,6 +227,30 @@ int plan_half_batch(struct plan *plan, const struct step_control *control)
     assert(plan->options.batch >= 2);
     TRY(plan_send_control(plan, control, true));
     return plan->backend->repeat(plan->device, &plan->recordings[BATCH_HALF], queue_half, &batch);
+}
+
+static int queue_ahead(void *context)
+{
+    struct plan *plan = ((const struct batch *)context)->plan;
+    struct loss_args loss;
+    TRY(plan_gather_batch(plan, true));
+    TRY(plan_forward(plan, true));
+    loss = plan->loss;
+    loss.logits_grad = NULL;
+    loss.table = NULL;
+    loss.unmeasured = true;
+    loss.sums = plan->aside_sums;
+    return plan->backend->loss(plan->device, &loss);
+}
+
+int plan_look_ahead(struct plan *plan, const struct step_control *next, bool first)
+{
+    struct batch batch = {plan, true, first, false};
+    assert(plan->options.training && !plan->options.unmeasured);
+    TRY(plan_send_control(plan, next, true));
+    if (first)
+        TRY(plan->backend->zero(plan->device, plan->aside_sums, sizeof *plan->aside_sums));
+    return plan->backend->repeat(plan->device, &plan->recordings[BATCH_AHEAD], queue_ahead, &batch);
 }
 
 int plan_train_batch(struct plan *plan, const struct step_control *control, bool first, bool last)

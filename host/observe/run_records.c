@@ -11,7 +11,7 @@
 static const char steps_head[] =
     "step,epoch,samples,loss,loss_variance,loss_max,correct,grad_norm,update_norm,weight_norm,lr,nonfinite,bad,"
     "loss_median,loss_p90,update_ratio,grad_dot_update,grad_cosine,grad_dot_last,noise_grad,noise_trace,loss_smooth,"
-    "loss_smooth_error,spike_z,loss_scale\n";
+    "loss_smooth_error,spike_z,loss_scale,loss_next\n";
 /* The first seven are ultralytics'. */
 static const char results_head[] = "epoch,time,train/loss,metrics/accuracy_top1,metrics/accuracy_top5,val/loss,lr/pg0,"
                                    "train/accuracy,best,plateau_cut,bad_steps,images_per_second,data_wait,skipped\n";
@@ -101,6 +101,7 @@ int run_log_step(struct run *run, const struct step_record *record, const struct
     put_number(&row, view->smooth_error, FLOAT_DIGITS, "");
     put_number(&row, view->spike_z, FLOAT_DIGITS, "");
     put_number(&row, record->loss_scale, FLOAT_DIGITS, "");
+    put_number(&row, record->loss_next, FLOAT_DIGITS, "");
     return append_row(&run->steps, run, &row);
 }
 

@@ -75,6 +75,17 @@ static void scale_noise(const struct table *steps, struct stability *stability)
     stability->noise_scale = noise_scale_of(grad + first, trace + first, steps->row_count - first);
 }
 
+static void look_back(const struct table *steps, const struct loss_series *series, struct stability *stability)
+{
+    const double *next = table_column(steps, "loss_next");
+    int64_t first = series->count, looks = 0;
+    if (!next)
+        return;
+    while (first > 1 && looks < STABILITY_MEASUREMENTS)
+        looks += isfinite(next[--first - 1]);
+    stability->steady = chance_looked_at(series, next, first);
+}
+
 static void count_spikes(const struct loss_series *series, struct stability *stability)
 {
     struct loss_window window = {0};
@@ -91,7 +102,7 @@ void stability_of(const struct table *steps, struct stability *stability)
     const char *const names[] = {"step", "epoch", "samples", "loss", "loss_variance"};
     const double *columns[COUNT_OF(names)], *bad = table_column(steps, "bad");
     bool complete = steps->row_count > 0;
-    *stability = (struct stability){.steps = steps->row_count};
+    *stability = (struct stability){.steps = steps->row_count, .steady = {NAN, NAN, NAN}};
     scale_noise(steps, stability);
     for (int i = 0; i < COUNT_OF(names); i++)
         complete = (columns[i] = table_column(steps, names[i])) && complete;
@@ -107,6 +118,7 @@ void stability_of(const struct table *steps, struct stability *stability)
         stability->refused += bad[i] != 0.0;
     stability->epoch_steps = fluctuation_epoch_steps(&series);
     look_at_windows(&series, stability);
+    look_back(steps, &series, stability);
     count_spikes(&series, stability);
 }
 
@@ -147,6 +159,7 @@ static void say_advice(const struct stability *stability, char text[STABILITY_TE
 {
     const struct fluctuation *last = &stability->last;
     const double significant = 2.0 / sqrt((double)last->steps), correlation = last->autocorrelation.value;
+    const double chance = isnan(stability->steady.value) ? last->phi.value : stability->steady.value;
     if (last->phi.value < 0.5 && correlation < -significant)
         snprintf(text, STABILITY_TEXT,
                  "From step to step the loss swings to and fro by more than chance gives (autocorrelation %.2f): the "
@@ -163,14 +176,14 @@ static void say_advice(const struct stability *stability, char text[STABILITY_TE
                  "It wanders over many steps by %.1f times what chance gives (autocorrelation %.2f): the weights are "
                  "being thrown about or batches in a row are alike; lower optim.lr or momentum, and see data.shuffle.",
                  last->variance_ratio, correlation);
-    else if (last->phi.value > 0.7)
+    else if (chance > 0.7)
         snprintf(
             text, STABILITY_TEXT,
             "The jitter from step to step is about what chance gives (%.0f %% of it): batches of four times the size "
             "would have half of it. That explains the jitter, not whether the learning rate is right: one too high "
             "or too low can look the same.",
-            100.0 * fmin(1.0, last->phi.value));
-    else if (isnan(last->phi.value))
+            100.0 * fmin(1.0, chance));
+    else if (isnan(chance))
         snprintf(
             text, STABILITY_TEXT,
             "How much of the jitter from step to step is chance cannot be told: too few steps stand next to each other "
@@ -180,7 +193,7 @@ static void say_advice(const struct stability *stability, char text[STABILITY_TE
             text, STABILITY_TEXT,
             "Chance explains %.0f %% of the jitter from step to step; these figures alone do not say what moves the "
             "rest, nor whether the learning rate is right.",
-            100.0 * last->phi.value);
+            100.0 * fmax(0.0, chance));
 }
 
 int stability_say(const struct stability *stability, char texts[STABILITY_TEXTS][STABILITY_TEXT])
@@ -243,13 +256,14 @@ char *stability_json(const struct stability *stability, struct arena *arena)
     for (int i = 0; i < count; i++)
         json_array_append_new(said, json_string(texts[i]));
     json_t *root =
-        json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:{s:o, s:o, s:o, s:o, s:o}, s:o, s:o, s:o}", "steps",
+        json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:{s:o, s:o, s:o, s:o, s:o}, s:o, s:o, s:o, s:o}", "steps",
                   (json_int_t)stability->steps, "refused", (json_int_t)stability->refused, "epoch_steps",
                   (json_int_t)stability->epoch_steps, "windows", (json_int_t)stability->windows, "spikes",
                   (json_int_t)stability->spikes, "spikes_of_batch", (json_int_t)stability->spikes_of_batch, "median",
                   "phi", number(stability->phi), "variance_ratio", number(stability->variance_ratio), "sampling",
                   number(stability->sampling), "motion", number(stability->motion), "trend", number(stability->trend),
-                  "noise_scale", interval(&stability->noise_scale), "last", window(stability), "text", said);
+                  "noise_scale", interval(&stability->noise_scale), "steady", interval(&stability->steady), "last",
+                  window(stability), "text", said);
     char *dumped = json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(9));
     char *text = arena_text(arena, dumped);
     free(dumped);

@@ -26,6 +26,7 @@ static const struct {
     {"train.autopilot", CHANGE_FREE},
     {"train.max_steps", CHANGE_FREE},
     {"train.epochs", CHANGE_GROW},
+    {"train.min_steps", CHANGE_GROW},
     {"train.threads", CHANGE_WARN},
     {"train.device", CHANGE_WARN},
     {"train.deterministic", CHANGE_WARN},

@@ -24,17 +24,38 @@ static double rate_at(const struct trainer *trainer, int64_t step_in_epoch)
            schedule_lr(&trainer->config, state->plateau.lr, state->epoch, step_in_epoch, trainer->steps_per_epoch);
 }
 
+/* Steps between two measurements: so many, but fewer in a run that must have stats.noise_least of them. */
+static int64_t interval(const struct trainer *trainer, int64_t every)
+{
+    const struct config *config = &trainer->config;
+    const int64_t planned = config->train.epochs * trainer->steps_per_epoch;
+    if (config->stats.noise_least > 0 && planned / config->stats.noise_least < every)
+        every = planned / config->stats.noise_least;
+    return every > 1 ? every : 1;
+}
+
 /* What a step costs goes by the interval: one forward and backward pass more where the batch is halved; accumulated
  * batches cost only one more reading of the gradients, so that they are measured more often. So are a run's first
  * steps, for short runs to have measurements at all. */
-static enum noise_kind noise_at(const struct config *config, int64_t step)
+static enum noise_kind noise_at(const struct trainer *trainer, int64_t step)
 {
     enum { PARTS_OFTENER = 8, FIRST_OFTENER = 2, FIRST = 8 };
+    const struct config *config = &trainer->config;
     const bool parts = config->train.accumulate > 1, first = step < FIRST * (int64_t)config->stats.noise_every;
     if (config->stats.noise_every == 0 || !config->stats.enabled || (!parts && config->train.batch_size < 2))
         return NOISE_NONE;
     const int64_t every = config->stats.noise_every / (parts ? PARTS_OFTENER : first ? FIRST_OFTENER : 1);
-    return every <= 1 || step % every == 0 ? parts ? NOISE_OF_PARTS : NOISE_OF_HALF : NOISE_NONE;
+    return step % interval(trainer, every) == 0 ? parts ? NOISE_OF_PARTS : NOISE_OF_HALF : NOISE_NONE;
+}
+
+/* A forward pass more, so that it is done half as seldom. Images that are not held are not read twice for it. */
+static bool ahead_at(const struct trainer *trainer, int64_t step, int64_t step_in_epoch)
+{
+    enum { OFTENER = 2 };
+    const struct config *config = &trainer->config;
+    return config->stats.noise_every > 0 && config->stats.enabled && !trainer->session.train_source.streamed &&
+           step_in_epoch + 1 < trainer->steps_per_epoch &&
+           step % interval(trainer, config->stats.noise_every / OFTENER) == 0;
 }
 
 struct step_control step_control_at(const struct trainer *trainer, int64_t step_in_epoch, int micro)
@@ -50,11 +71,22 @@ struct step_control step_control_at(const struct trainer *trainer, int64_t step_
         .valid = config->train.batch_size,
         .micro = micro,
         .lr = (float)rate_at(trainer, step_in_epoch),
-        .noise = (int32_t)noise_at(config, step),
+        .noise = (int32_t)noise_at(trainer, step),
         .parts = config->train.accumulate,
+        .ahead = ahead_at(trainer, step, step_in_epoch),
         .ema_decay = config->optim.ema_decay,
         .ema_warmup = config->optim.ema_warmup,
     };
+}
+
+/* The next step's batches with the weights of now. */
+static int look_ahead(struct trainer *trainer)
+{
+    for (int micro = 0; micro < trainer->config.train.accumulate; micro++) {
+        const struct step_control next = step_control_at(trainer, trainer->state.step_in_epoch + 1, micro);
+        TRY(plan_look_ahead(&trainer->session.plan, &next, micro == 0));
+    }
+    return OK;
 }
 
 static int train_step(struct trainer *trainer)
@@ -69,6 +101,8 @@ static int train_step(struct trainer *trainer)
             TRY(plan_survey_begin(&trainer->session.plan, &control));
         if (control.noise == NOISE_OF_HALF)
             TRY(plan_half_batch(&trainer->session.plan, &control));
+        if (control.ahead && micro == 0)
+            TRY(look_ahead(trainer));
         TRY(plan_train_batch(&trainer->session.plan, &control, micro == 0, micro == batches - 1));
         TRY(batch_queued(&trainer->session, &control));
     }
@@ -350,6 +384,15 @@ static int finish(struct trainer *trainer, struct train_result *result)
     return OK;
 }
 
+/* train.min_steps as epochs, so that schedule, display and resolved copy know of them. */
+static void stretch_epochs(struct trainer *trainer)
+{
+    struct config *config = &trainer->config;
+    const int64_t steps = trainer->steps_per_epoch;
+    const int64_t epochs = (config->train.min_steps + steps - 1) / steps;
+    config->train.epochs = epochs > config->train.epochs ? (int)epochs : config->train.epochs;
+}
+
 static void begin_state(struct trainer *trainer)
 {
     const struct config *config = &trainer->config;
@@ -362,6 +405,7 @@ static void begin_state(struct trainer *trainer)
     early_stop_begin(&state->early_stop, &trainer->early_stop_rule);
     trainer->saved_step = -1;
     trainer->steps_per_epoch = keep_steps_per_epoch(trainer);
+    stretch_epochs(trainer);
 }
 
 static int take_memory(struct trainer *trainer)

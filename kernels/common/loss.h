@@ -89,10 +89,12 @@ HOST_DEVICE float loss_value(struct loss_mass mass)
     return (float)(mass.target * log(mass.exponents) - mass.weighted);
 }
 
-/* Of the label alone, without smoothing. */
-HOST_DEVICE float loss_plain(struct loss_mass mass, float label_logit, float peak)
+/* Of the label alone, without smoothing. loss: loss_value, which is the same bits where the label is the target. */
+HOST_DEVICE float loss_plain(const struct loss_target *target, struct loss_mass mass, float loss, float label_logit,
+                             float peak)
 {
-    return (float)(log(mass.exponents) - (double)(label_logit - peak));
+    const bool same = !target->row && target->share == 1.0f && target->smoothing == 0.0f;
+    return same ? loss : (float)(log(mass.exponents) - (double)(label_logit - peak));
 }
 
 HOST_DEVICE float loss_probability(struct loss_mass mass, float logit, float peak)

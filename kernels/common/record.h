@@ -10,12 +10,13 @@
 #include <string.h>
 
 /* Counts the update in control and, with scale_loss, adapts the loss scale. The sequence number is left to whoever
- * writes the record where it is read. norms and nonfinite are those of update_args; octaves: loss_octave of each of the
- * sums' histogram. What could not be computed is NaN, never 0. */
-HOST_DEVICE struct step_record record_make(struct step_control *control, const struct loss_sums *sums,
-                                           const int32_t *octaves, const struct step_norms *norms, int32_t nonfinite,
-                                           bool scale_loss)
+ * writes the record where it is read. octaves: loss_octave of each of the sums' histogram. What could not be computed
+ * is NaN, never 0. */
+HOST_DEVICE struct step_record record_make(const struct update_args *args, const struct loss_sums *sums,
+                                           const int32_t *octaves)
 {
+    struct step_control *control = args->control;
+    const struct step_norms *norms = args->norms;
     double count = (double)sums->samples;
     bool none = sums->samples == 0, refused = control->bad != 0;
     struct step_record record;
@@ -24,7 +25,7 @@ HOST_DEVICE struct step_record record_make(struct step_control *control, const s
     record.epoch = (int32_t)control->epoch;
     record.samples = (int32_t)sums->samples;
     record.correct = (int32_t)sums->correct;
-    record.nonfinite = sums->nonfinite + nonfinite;
+    record.nonfinite = sums->nonfinite + *args->nonfinite;
     record.bad = control->bad ? REFUSED_NONFINITE : REFUSED_NOT;
     record.lr = control->lr;
     record.loss = none ? NAN : (float)(sums->loss / count);
@@ -41,8 +42,11 @@ HOST_DEVICE struct step_record record_make(struct step_control *control, const s
     record.grad_cosine = refused ? NAN : norms->grad_cosine;
     record.grad_dot_last = refused ? NAN : norms->grad_dot_last;
     noise_finish(&record, control, norms);
-    record.loss_scale = scale_loss ? loss_scale(control) : NAN;
-    if (scale_loss && loss_scale_step(control, sums->nonfinite == 0))
+    record.loss_next = !refused && control->ahead && args->aside->samples > 0
+                           ? (float)(args->aside->loss / (double)args->aside->samples)
+                           : NAN;
+    record.loss_scale = args->scale_loss ? loss_scale(control) : NAN;
+    if (args->scale_loss && loss_scale_step(control, sums->nonfinite == 0))
         record.bad = REFUSED_SCALE;
     control->kept.updates += !refused;
     record.kept = control->kept;

@@ -1,11 +1,13 @@
-/* sketch: a flat array in an eighth of its size, such that inner products of two arrays can be told from their
- * sketches: each bucket is the sum of eight elements with signs drawn by their index (Charikar, Chen, Farach-Colton,
- * "Finding frequent items in data streams", 2002). The inner product of two sketches is unbiased over the draw; its
- * standard deviation is about |a| |b| / sqrt(buckets that matter). Compiled by the C compiler and by nvcc.
+/* sketch: inner products of flat arrays, told without keeping the arrays.
  *
- * Of each stretch of 128 elements, those 16 apart share a bucket: neighbours, which are alike, do not, and up to 16
- * elements alone are kept exactly. What is told from one step to the next is told by a sample of the stretches: of each
- * group of them one, drawn by the group's number, counts for all of it. */
+ * From one step to the next by a sample: of each group of rows of 16 elements one, drawn by the group's number, counts
+ * for all of it.
+ *
+ * Within a step by a sketch of all of it in an eighth of its size: each bucket is the sum of eight elements with signs
+ * drawn by their index (Charikar, Chen, Farach-Colton, "Finding frequent items in data streams", 2002). The inner
+ * product of two sketches is unbiased over the draw; its standard deviation is about |a| |b| / sqrt(buckets that
+ * matter). Of each stretch of 128 elements, those 16 apart share a bucket: neighbours, which are alike, do not, and up
+ * to 16 elements alone are kept exactly. Compiled by the C compiler and by nvcc. */
 #ifndef COMMON_SKETCH_H
 #define COMMON_SKETCH_H
 #include "backend.h"
@@ -22,26 +24,26 @@ HOST_DEVICE uint32_t sketch_hash(uint32_t number)
     return hash ^ (hash >> 16);
 }
 
-/* The stretches of an array in groups. */
+/* The rows of an array in groups. */
 struct sketch_split {
-    int64_t stretches;
+    int64_t rows;
     int shift; /* log2 of a group's */
 };
 
 HOST_DEVICE struct sketch_split sketch_split_of(int64_t count)
 {
-    struct sketch_split split = {sketch_stretches(count), sketch_shift(count)};
+    struct sketch_split split = {sketch_rows(count), sketch_shift(count)};
     return split;
 }
 
-/* Stretches of a group: how many of them the one that is followed stands for. */
+/* Rows of a group: how many of them the one that is followed stands for. */
 HOST_DEVICE int64_t sketch_weight(const struct sketch_split *split, int64_t group)
 {
-    const int64_t most = (int64_t)1 << split->shift, left = split->stretches - (group << split->shift);
+    const int64_t most = (int64_t)1 << split->shift, left = split->rows - (group << split->shift);
     return left < most ? left : most;
 }
 
-/* The stretch of a group that is followed. */
+/* The row of a group that is followed. */
 HOST_DEVICE int64_t sketch_chosen(const struct sketch_split *split, int64_t group)
 {
     const uint64_t hash = sketch_hash(~(uint32_t)group);
@@ -66,14 +68,14 @@ HOST_DEVICE float sketch_signed(int64_t element, float value)
     return sketch_flip(sketch_signs(element) >> (element & 31), value);
 }
 
-/* Inner products over the buckets. */
+/* Inner products. */
 struct sketch_sums {
     double self, last, both,
-        moved;                  /* g.g, l.l, g.l, g.u of those followed: this gradient, the last one, the last update */
-    double whole, part, shared; /* g.g, p.p, g.p of all: a part's gradient */
+        moved;                  /* g.g, l.l, g.l, g.u by what is followed: this gradient, the last, the last update */
+    double whole, part, shared; /* g.g, p.p, g.p over the buckets: a part's gradient */
 };
 
-/* What a followed bucket adds. */
+/* What a followed element adds. */
 HOST_DEVICE void sketch_follow(struct sketch_sums *sums, double weight, float gradient, float last, float moved)
 {
     const double g = (double)gradient, l = (double)last;
@@ -83,7 +85,7 @@ HOST_DEVICE void sketch_follow(struct sketch_sums *sums, double weight, float gr
     sums->moved += weight * (g * (double)moved);
 }
 
-/* What any bucket adds where the noise is measured. */
+/* What a bucket adds where the noise is measured. */
 HOST_DEVICE void sketch_compare(struct sketch_sums *sums, float gradient, float part)
 {
     const double g = (double)gradient, p = (double)part;
@@ -131,8 +133,9 @@ HOST_DEVICE void update_finish(const struct update_args *args, double moved, dou
     norms->grad_dot_update = args->unmeasured ? NAN : (float)(slope * (double)gradient_scale(args));
 }
 
-/* Where the followed part of the gradient of the step under way goes, and where that of the last good one lies; group
- * by group. A refused step's place is written again by the next one. */
+/* Where what is followed of the gradient of the step under way goes, and where that of the last good one lies; a row
+ * for each group, of which nothing is used past the array's end. A refused step's place is written again by the next
+ * one. */
 HOST_DEVICE float *sketch_now(const struct update_args *args)
 {
     return args->sketches + (args->control->kept.updates & 1) * sketch_groups(args->count) * SKETCH_LANES;

@@ -52,6 +52,9 @@ static int row_loss(const struct loss_args *args, int row)
         args->targets ? args->targets + first : NULL, args->labels[row], args->partners ? args->partners[row] : -1,
         args->partners ? args->shares[row] : 1.0f,    args->smoothing,   args->classes};
     assert(target.label >= -1 && target.label < args->classes);
+    struct sample_stats *sample = args->table && target.label >= 0 ? &args->table[args->samples[row]] : NULL;
+    if (sample) /* the order is random: by when it is needed it will be in the cache */
+        __builtin_prefetch(sample, 1);
     struct loss_peak peak = row_peak(args, first);
     struct loss_mass mass = row_mass(args, &target, first, peak.logit);
     bool graded = target.label >= 0 && (args->grad_rows == 0 || row < args->grad_rows);
@@ -69,9 +72,9 @@ static int row_loss(const struct loss_args *args, int row)
             value_put(args->logits_grad, args->dtype, first + c, slope);
         }
     }
-    if (args->table && target.label >= 0) {
+    if (sample) {
         float logit = value_at(args->logits, args->dtype, first + target.label);
-        sample_take(&args->table[args->samples[row]], target.label, peak.index, loss_plain(mass, logit, peak.logit),
+        sample_take(sample, target.label, peak.index, loss_plain(&target, mass, args->losses[row], logit, peak.logit),
                     logit - mass.rival, loss_probability(mass, logit, peak.logit));
     }
     return mass.above;
@@ -120,7 +123,7 @@ int cpu_record(struct device *device, struct step_record *ring, int slots, const
     for (int i = 0; i < LOSS_OCTAVES; i++)
         octaves[i] = loss_octave(sums->histogram, i);
     struct step_record *slot = ring + args->control->step % slots;
-    *slot = record_make(args->control, sums, octaves, args->norms, *args->nonfinite, args->scale_loss);
+    *slot = record_make(args, sums, octaves);
     slot->sequence = slot->step + 1;
     return OK;
 }

@@ -54,34 +54,36 @@ static void sketch_stretch(float bucket[static SKETCH_LANES], const float *value
     sketch_add(bucket, begin, values + begin, stretch_length(count, stretch));
 }
 
-/* Of the stretches from begin to end those that are followed, in order: calls the loop's body for each. */
-#define FOR_FOLLOWED(split, begin, end, group, stretch)                                                                \
-    for (int64_t group = (begin) >> (split)->shift, stretch; group << (split)->shift < (end); group++)                 \
-        if (stretch = sketch_chosen(split, group), stretch >= (begin) && stretch < (end))
+/* Of the rows from begin to end those that are followed, in order: calls the loop's body for each. */
+#define FOR_FOLLOWED(split, begin, end, group, row)                                                                    \
+    for (int64_t group = (begin) >> (split)->shift, row; group << (split)->shift < (end); group++)                     \
+        if (row = sketch_chosen(split, group), row >= (begin) && row < (end))
 
-INLINE void widen_bucket(struct wide *to, const float *bucket)
+/* A row of floats, or the few that there are; 0 past them. */
+INLINE void widen_row(struct wide *to, const float *row, int count)
 {
     vec values;
-    memcpy(&values, bucket, sizeof values);
+    vec_load(&values, row, 0, count, DT_F32);
     widen(to, &values);
 }
 
-/* sketch_follow for every bucket of what is followed. */
+/* sketch_follow for every element that is followed. begin and end: rows. */
 static void follow_grad(const struct update_args *args, int64_t begin, int64_t end, struct sketch_sums *sums)
 {
     const struct sketch_split split = sketch_split_of(args->count);
     float *now = sketch_now(args);
     const float *last = sketch_last(args), *moved = sketch_moved(args);
     struct lane_sums self = {0}, past = {0}, both = {0}, change = {0};
-    FOR_FOLLOWED(&split, begin, end, group, stretch)
+    FOR_FOLLOWED(&split, begin, end, group, row)
     {
         const double weight = (double)sketch_weight(&split, group);
-        const int64_t first = group * SKETCH_LANES;
+        const int64_t place = group * SKETCH_LANES, from = row * SKETCH_LANES, left = args->count - from;
+        const int count = left < VEC ? (int)left : VEC;
         struct wide g, l, u, weighted;
-        sketch_stretch(now + first, args->grad, args->count, stretch);
-        widen_bucket(&g, now + first);
-        widen_bucket(&l, last + first);
-        widen_bucket(&u, moved + first);
+        widen_row(&g, args->grad + from, count);
+        widen_row(&l, last + place, count);
+        widen_row(&u, moved + place, count);
+        vec_copy(now + place, args->grad + from, count, sizeof *now);
         weighted = (struct wide){g.low * weight, g.high * weight};
         sums_add(&self, &weighted, &g);
         sums_add(&both, &weighted, &l);
@@ -103,8 +105,8 @@ static void compare_part(const struct update_args *args, int64_t begin, int64_t 
         float bucket[SKETCH_LANES];
         struct wide g, p;
         sketch_stretch(bucket, args->grad, args->count, stretch);
-        widen_bucket(&g, bucket);
-        widen_bucket(&p, sketch_part(args) + stretch * SKETCH_LANES);
+        widen_row(&g, bucket, SKETCH_LANES);
+        widen_row(&p, sketch_part(args) + stretch * SKETCH_LANES, SKETCH_LANES);
         sums_add(&whole, &g, &g);
         sums_add(&part, &p, &p);
         sums_add(&shared, &g, &p);
@@ -120,7 +122,7 @@ static struct chunk_sums chunk_grad(const struct update_args *args, int64_t begi
     struct sketch_sums sketch = {0};
     struct chunk_sums sums = {.sum = {squares_of(args->grad + begin, end - begin)}};
     if (args->sketches) {
-        follow_grad(args, begin / SKETCH_STRETCH, sketch_stretches(end), &sketch);
+        follow_grad(args, begin / SKETCH_LANES, sketch_rows(end), &sketch);
         if (args->control->noise == NOISE_OF_HALF)
             compare_part(args, begin / SKETCH_STRETCH, sketch_stretches(end), &sketch);
     }
@@ -259,48 +261,43 @@ static void block_copies(const struct update_args *args, const struct block *blo
     }
 }
 
-/* Of the stretches that are followed, what of them lies in a block. */
+/* Of the rows that are followed, what of them lies in a block, and its place in the sketch. */
 struct piece {
     int64_t begin;
     int count;
-    float *bucket;
+    float *place;
 };
 
 static int followed_pieces(const struct update_args *args, const struct sketch_split *split, const struct block *block,
-                           struct piece pieces[static BLOCK / SKETCH_STRETCH + 1])
+                           struct piece pieces[static BLOCK / SKETCH_LANES + 2])
 {
     const int64_t end = block->begin + block->count;
     int count = 0;
-    FOR_FOLLOWED(split, block->begin / SKETCH_STRETCH, sketch_stretches(end), group, stretch)
+    FOR_FOLLOWED(split, block->begin / SKETCH_LANES, sketch_rows(end), group, row)
     {
-        const int64_t first = stretch * SKETCH_STRETCH, from = first > block->begin ? first : block->begin;
-        const int64_t to = first + SKETCH_STRETCH < end ? first + SKETCH_STRETCH : end;
-        float *bucket = sketch_moved(args) + group * SKETCH_LANES;
-        if (from == first)
-            memset(bucket, 0, SKETCH_LANES * sizeof *bucket);
-        pieces[count++] = (struct piece){from, (int)(to - from), bucket};
+        const int64_t first = row * SKETCH_LANES, from = first > block->begin ? first : block->begin;
+        const int64_t to = first + SKETCH_LANES < end ? first + SKETCH_LANES : end;
+        float *place = sketch_moved(args) + group * SKETCH_LANES + (from - first);
+        pieces[count++] = (struct piece){from, (int)(to - from), place};
     }
     return count;
 }
 
-/* The update of a block and the sketch of it. */
+/* The update of a block, and of what is followed in it how far it moved. */
 static void follow_block(const struct update_args *args, const struct sketch_split *split, const struct block *block,
                          struct norm_sums *sums)
 {
-    struct piece pieces[BLOCK / SKETCH_STRETCH + 1];
-    float moved[BLOCK];
+    struct piece pieces[BLOCK / SKETCH_LANES + 2];
     const int count = followed_pieces(args, split, block, pieces);
     for (int i = 0; i < count; i++)
-        memcpy(moved + (pieces[i].begin - block->begin), args->param + pieces[i].begin,
-               (size_t)pieces[i].count * sizeof *moved);
+        vec_copy(pieces[i].place, args->param + pieces[i].begin, pieces[i].count, sizeof(float));
     update_measured(args, block, sums);
     for (int i = 0; i < count; i++) {
-        float *here = moved + (pieces[i].begin - block->begin);
-        const float *restrict param = args->param + pieces[i].begin;
-#pragma omp simd
-        for (int k = 0; k < pieces[i].count; k++)
-            here[k] = param[k] - here[k];
-        sketch_add(pieces[i].bucket, pieces[i].begin, here, pieces[i].count);
+        vec before, after;
+        vec_load(&before, pieces[i].place, 0, pieces[i].count, DT_F32);
+        vec_load(&after, args->param, pieces[i].begin, pieces[i].count, DT_F32);
+        after -= before;
+        vec_copy(pieces[i].place, &after, pieces[i].count, sizeof(float));
     }
 }
 

@@ -90,8 +90,9 @@ template <class T> __device__ loss_part row_loss(const loss_args &args, int row)
             atomicAdd(&args.sums->histogram[loss_bin(loss)], 1);
         if (counts && args.table) {
             float logit = gpu::to_float(logits[target.label]);
-            sample_take(&args.table[args.samples[row]], target.label, peak.index, loss_plain(mass, logit, peak.logit),
-                        logit - mass.rival, loss_probability(mass, logit, peak.logit));
+            sample_take(&args.table[args.samples[row]], target.label, peak.index,
+                        loss_plain(&target, mass, loss, logit, peak.logit), logit - mass.rival,
+                        loss_probability(mass, logit, peak.logit));
         }
     }
     return {(double)loss,
@@ -141,8 +142,8 @@ __global__ void __launch_bounds__(WARPS * 32, 4)
 }
 
 /* One warp. The host may be reading: the number that says which step's record this is comes last. */
-__global__ void record_kernel(step_record *ring, int slots, const loss_sums *sums, step_control *control,
-                              const step_norms *norms, const int32_t *nonfinite, bool scale_loss)
+__global__ void record_kernel(step_record *ring, int slots, const loss_sums *sums,
+                              const __grid_constant__ update_args args)
 {
     SHARED(int32_t, octaves, [LOSS_OCTAVES]);
     if (threadIdx.x < LOSS_OCTAVES)
@@ -150,10 +151,10 @@ __global__ void record_kernel(step_record *ring, int slots, const loss_sums *sum
     __syncthreads();
     if (threadIdx.x != 0)
         return;
-    step_record *slot = ring + control->step % slots;
-    *slot = record_make(control, sums, octaves, norms, *nonfinite, scale_loss);
+    step_record *slot = ring + args.control->step % slots;
+    *slot = record_make(&args, sums, octaves);
     __threadfence_system();
-    *(volatile int64_t *)&slot->sequence = control->step + 1;
+    *(volatile int64_t *)&slot->sequence = args.control->step + 1;
 }
 } // namespace
 
@@ -174,7 +175,6 @@ int cuda_loss(struct device *device, const struct loss_args *args)
 int cuda_record(struct device *device, struct step_record *ring, int slots, const struct loss_sums *sums,
                 const struct update_args *args)
 {
-    CUDA_TRY(gpu::launch(record_kernel, 1, 32, 0, device->stream, ring, slots, sums, args->control, args->norms,
-                         args->nonfinite, args->scale_loss));
+    CUDA_TRY(gpu::launch(record_kernel, 1, 32, 0, device->stream, ring, slots, sums, *args));
     return OK;
 }

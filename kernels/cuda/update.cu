@@ -1,7 +1,7 @@
 /* update: the gradient's norm and sketch, and the optimizer's one pass over the flat arrays, each one launch. The
  * arithmetic of an element is in kernels/common/optimizer.h and sketch.h.
  *
- * Bytes per element: the norm reads 4; sketches take some hundred stretches in all; the update reads param, grad and
+ * Bytes per element: the norm reads 4; sketches take some hundred rows of 16 in all; the update reads param, grad and
  * writes param (12), reads and writes each moment (8) and the average (8), writes the low-precision copy (2): AdamW
  * with bf16 and an average moves 38. */
 #include "cuda.h"
@@ -68,11 +68,12 @@ __device__ bool bucket_mine()
     return (threadIdx.x & 4) == 0;
 }
 
-/* The group whose followed stretch this is, else -1. */
-__device__ int64_t followed_group(const sketch_split &split, int64_t stretch)
+/* Where in the sketch the element lies whose row is followed, else -1. A lane's elements are of one row. */
+__device__ int64_t followed_place(const sketch_split &split, int64_t element)
 {
-    const int64_t group = stretch >> split.shift;
-    return sketch_chosen(&split, group) == stretch ? group : -1;
+    static_assert(SKETCH_LANES % WIDTH == 0, "a row is some lanes'");
+    const int64_t row = element / SKETCH_LANES, group = row >> split.shift;
+    return sketch_chosen(&split, group) == row ? group * SKETCH_LANES + element % SKETCH_LANES : -1;
 }
 
 /* ---- the gradient's norm ---- */
@@ -116,21 +117,19 @@ __global__ void __launch_bounds__(gpu::THREADS)
             mine.squares += (double)grad[k] * (double)grad[k];
             mine.nonfinite += !float_finite(grad[k]);
         }
-        const int64_t group = now ? followed_group(split, stretch) : -1;
-        if (group < 0 && !part)
+        const int64_t place = now && count > 0 ? followed_place(split, i) : -1;
+        const double weight = place < 0 ? 0.0 : (double)sketch_weight(&split, place / SKETCH_LANES);
+        for (int k = 0; k < count && place >= 0; k++) {
+            now[place + k] = grad[k];
+            sketch_follow(&mine.sketch, weight, grad[k], last[place + k], moved[place + k]);
+        }
+        if (!part)
             return;
         for (int k = 0; k < WIDTH; k++)
             grad[k] = sketch_signed(i + k, grad[k]);
         const float bucket = bucket_sum(grad);
-        if (!bucket_mine())
-            return;
-        if (part)
+        if (bucket_mine())
             sketch_compare(&mine.sketch, bucket, part[stretch * SKETCH_LANES + bucket_of_lane()]);
-        if (group >= 0) {
-            const int64_t place = group * SKETCH_LANES + bucket_of_lane();
-            now[place] = bucket;
-            sketch_follow(&mine.sketch, (double)sketch_weight(&split, group), bucket, last[place], moved[place]);
-        }
     });
     mine = gpu::block_reduce<WARPS>(mine, none, grad_part_merge);
     if (!gpu::leave_part(parts, mine, ticket))
@@ -308,21 +307,16 @@ __global__ void __launch_bounds__(gpu::THREADS)
     norm_part mine = none;
     float *sketch = args.sketches ? sketch_moved(&args) : nullptr;
     const sketch_split split = sketch_split_of(args.count);
-    for_stretches(args.count, [&](int64_t stretch, int64_t i, int count) {
+    for_stretches(args.count, [&](int64_t, int64_t i, int count) {
         float change[WIDTH] = {0.0f};
         if (count == WIDTH)
             elements<RULE, WIDTH>(args, step, &cursor, ema_rest, i, &mine, change);
         else
             for (int k = 0; k < count; k++)
                 elements<RULE, 1>(args, step, &cursor, ema_rest, i + k, &mine, change + k);
-        const int64_t group = sketch ? followed_group(split, stretch) : -1;
-        if (group < 0)
-            return;
-        for (int k = 0; k < WIDTH; k++)
-            change[k] = sketch_signed(i + k, change[k]);
-        const float bucket = bucket_sum(change);
-        if (bucket_mine())
-            sketch[group * SKETCH_LANES + bucket_of_lane()] = bucket;
+        const int64_t place = sketch && count > 0 ? followed_place(split, i) : -1;
+        for (int k = 0; k < count && place >= 0; k++)
+            sketch[place + k] = change[k];
     });
     mine = gpu::block_reduce<WARPS>(mine, none, norm_part_merge);
     if (!gpu::leave_part(parts, mine, ticket))

@@ -92,18 +92,28 @@ void bench_open(struct bench *bench, const struct backend *backend, const struct
     check(backend->wait(bench->device));
 }
 
+static struct step_control control_at(const struct bench *bench, int step, int micro)
+{
+    const int64_t batch = (int64_t)step * bench->recipe->accumulate + micro;
+    return (struct step_control){.seed = 3,
+                                 .step = step,
+                                 .first = batch * ROWS % (SAMPLES - ROWS),
+                                 .epoch = 1,
+                                 .valid = batch % 7 == 2 ? ROWS - 1 : ROWS,
+                                 .micro = micro,
+                                 .lr = 0.02f / (float)(1 + step / 4),
+                                 .ahead = steps_ahead(step),
+                                 .ema_decay = 0.9};
+}
+
 void bench_step(struct bench *bench, int step)
 {
+    for (int micro = 0; micro < bench->recipe->accumulate && steps_ahead(step); micro++) {
+        const struct step_control next = control_at(bench, step + 1, micro);
+        check(plan_look_ahead(&bench->plan, &next, micro == 0));
+    }
     for (int micro = 0; micro < bench->recipe->accumulate; micro++) {
-        const int64_t batch = (int64_t)step * bench->recipe->accumulate + micro;
-        const struct step_control control = {.seed = 3,
-                                             .step = step,
-                                             .first = batch * ROWS % (SAMPLES - ROWS),
-                                             .epoch = 1,
-                                             .valid = batch % 7 == 2 ? ROWS - 1 : ROWS,
-                                             .micro = micro,
-                                             .lr = 0.02f / (float)(1 + step / 4),
-                                             .ema_decay = 0.9};
+        const struct step_control control = control_at(bench, step, micro);
         check(plan_train_batch(&bench->plan, &control, micro == 0, micro == bench->recipe->accumulate - 1));
     }
 }

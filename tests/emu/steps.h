@@ -6,6 +6,12 @@
 
 enum { STEPS_ROWS = 6, STEPS_SAMPLES = 20, STEPS_MOST = 80 };
 
+/* Steps that look ahead at the next one's batches. */
+static inline bool steps_ahead(int step)
+{
+    return step % 3 == 1;
+}
+
 struct recipe {
     enum dtype dtype;
     enum optimizer_kind kind;

@@ -96,6 +96,10 @@ static void compare(const struct outcome *cuda, const struct outcome *cpu, doubl
         near("median loss", got->loss_median, want->loss_median, tolerance);
         near("90 % quantile", got->loss_p90, want->loss_p90, tolerance);
         near("gradient times update", got->grad_dot_update, want->grad_dot_update, 2 * tolerance);
+        if (steps_ahead(i))
+            near("loss of the next batch", got->loss_next, want->loss_next, tolerance);
+        else
+            assert_true(isnan(got->loss_next) && isnan(want->loss_next));
         if (i == 0) {
             assert_true(isnan(got->grad_cosine) && isnan(got->grad_dot_last));
             continue;
