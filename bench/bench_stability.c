@@ -1,6 +1,6 @@
 /* bench_stability: whole runs whose fluctuation has a known cause, and what the split says of them: frozen weights are
  * all sampling; healthy runs have phi about 1; sorted images and too high a rate show as motion. Draws its own images;
- * a few minutes. Argument: a folder to work in (kept), else one that is removed. */
+ * some minutes. Arguments: which parts (frozen, healthy, sorted, high), all where there are none. */
 #include "file.h"
 #include "fluctuation.h"
 #include "log.h"
@@ -32,7 +32,7 @@ static bool train(const char *words, struct table *steps)
     int count = 0;
     snprintf(text, sizeof text,
              "data.train=%s data.val_fraction=0.1 run.dir=%s model.name=mlp model.hidden=32 train.precision=fp32 "
-             "stats.noise_every=0 %s",
+             "train.threads=1 stats.noise_every=0 stats.layers_every=0 run.checkpoint_epochs=1000 %s",
              tiles, folder, words);
     for (char *rest = text, *word; (word = strsep(&rest, " ")) && count < MOST;)
         if (*word)
@@ -134,30 +134,100 @@ static void healthy(void)
            phi[0], phi[count - 1]);
 }
 
-int main(int argc, char **argv)
+static void sorted(void)
 {
-    const char *base = getenv("TMPDIR");
-    struct tiles_options options = {.per_class = 250, .size = 16, .seed = 5};
-    snprintf(folder, sizeof folder, "%s", argc > 1 ? argv[1] : "");
-    if (argc < 2) {
-        snprintf(folder, sizeof folder, "%s/stability.XXXXXX", base ? base : "/tmp");
-        if (!mkdtemp(folder))
-            return 1;
-    }
-    log_set_quiet(true);
-    must(path_join(tiles, folder, "tiles"));
-    must(tiles_write(tiles, &options));
-    frozen();
-    healthy();
     head("images in order of their classes");
     windows("data.shuffle=false optim.name=sgd optim.lr=0.02 bs=32 epochs=16");
     windows("data.shuffle=false optim.name=adam optim.lr=0.002 bs=32 epochs=16");
-    head("too high a rate");
-    windows("optim.name=sgd optim.momentum=0.9 optim.lr=0.5 bs=32 epochs=16");
-    windows("optim.name=sgd optim.momentum=0.9 optim.lr=2 bs=32 epochs=16");
-    windows("optim.name=adam optim.lr=0.1 bs=32 epochs=16");
-    windows("optim.name=adam optim.lr=1 bs=32 epochs=16");
-    if (argc < 2)
-        must(folder_remove(folder));
+}
+
+/* ---- rates that are too high ---- */
+
+enum { SEEDS = 3 };
+
+static double middle(double values[SEEDS])
+{
+    qsort(values, SEEDS, sizeof *values, compare);
+    return values[SEEDS / 2];
+}
+
+/* Whether the third sentence leaves the rate open or says to lower it. */
+static bool clears_nothing(const struct stability *stability)
+{
+    char texts[STABILITY_TEXTS][STABILITY_TEXT];
+    return stability_say(stability, texts) == STABILITY_TEXTS &&
+           (strstr(texts[2], "lower optim.lr") || strstr(texts[2], "whether the learning rate is right"));
+}
+
+/* A row: medians over seeds, how many of the runs show motion, how many texts say nothing good of the rate. */
+static void too_high(const char *optimizer, double rate, int batch)
+{
+    double loss[SEEDS], phi[SEEDS], ratio[SEEDS], lag[SEEDS];
+    int moved = 0, silent = 0;
+    for (int seed = 0; seed < SEEDS; seed++) {
+        char words[256];
+        struct table steps = {0};
+        struct stability got;
+        snprintf(words, sizeof words, "%s optim.lr=%g bs=%d epochs=%d seed=%d", optimizer, rate, batch, batch / 2,
+                 seed);
+        if (!train(words, &steps)) {
+            printf("%-32s %5g %5d  diverged\n", optimizer, rate, batch);
+            return;
+        }
+        stability_of(&steps, &got);
+        loss[seed] = got.last.loss.value;
+        phi[seed] = got.phi;
+        ratio[seed] = got.variance_ratio;
+        lag[seed] = got.last.autocorrelation.value;
+        moved += got.variance_ratio > 2.0 && got.last.autocorrelation.low > 0.0;
+        silent += clears_nothing(&got);
+        table_free(&steps);
+    }
+    printf("%-32s %5g %5d  %6.3f %6.3f %7.2f %6.2f   %d of %d  %d of %d\n", optimizer, rate, batch, middle(loss),
+           middle(phi), middle(ratio), middle(lag), moved, SEEDS, silent, SEEDS);
+    fflush(stdout);
+}
+
+static void high(void)
+{
+    static const struct {
+        const char *optimizer;
+        double rates[3];
+    } cases[] = {
+        {"optim.name=sgd optim.momentum=0", {0.2, 0.3, 0.5}},
+        {"optim.name=sgd optim.momentum=0.9", {0.1, 0.2, 0.5}},
+        {"optim.name=adam", {0.03, 0.1, 1.0}},
+    };
+    static const int batches[] = {32, 128, 512};
+    printf("\n%-32s %5s %5s  %6s %6s %7s %6s  %s\n", "too high a rate", "rate", "batch", "loss", "phi", "VR", "r1",
+           "motion shows, text leaves the rate open or lowers it");
+    for (int c = 0; c < COUNT_OF(cases); c++)
+        for (int r = 0; r < COUNT_OF(cases[c].rates); r++)
+            for (int b = 0; b < COUNT_OF(batches); b++)
+                too_high(cases[c].optimizer, cases[c].rates[r], batches[b]);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct {
+        const char *name;
+        void (*run)(void);
+    } parts[] = {{"frozen", frozen}, {"healthy", healthy}, {"sorted", sorted}, {"high", high}};
+    const char *base = getenv("TMPDIR");
+    struct tiles_options options = {.per_class = 250, .size = 16, .seed = 5};
+    snprintf(folder, sizeof folder, "%s/stability.XXXXXX", base ? base : "/tmp");
+    if (!mkdtemp(folder))
+        return 1;
+    log_set_quiet(true);
+    must(path_join(tiles, folder, "tiles"));
+    must(tiles_write(tiles, &options));
+    for (int i = 0; i < COUNT_OF(parts); i++) {
+        bool wanted = argc == 1;
+        for (int k = 1; k < argc; k++)
+            wanted = wanted || strcmp(argv[k], parts[i].name) == 0;
+        if (wanted)
+            parts[i].run();
+    }
+    must(folder_remove(folder));
     return 0;
 }
