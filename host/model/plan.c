@@ -245,8 +245,8 @@ static size_t lay_out(struct plan *plan, const size_t *saved_bytes, size_t *save
 
 /* What lies in SLAB_BATCH, by offset. */
 struct batch_layout {
-    size_t control, sums, aside_sums, labels, samples, partners, shares, losses, predictions, probabilities, norms,
-        nonfinite, segments, bytes;
+    size_t control, sums, labels, samples, partners, shares, losses, predictions, probabilities, norms, nonfinite,
+        segments, bytes;
 };
 
 static size_t carve(size_t *used, size_t bytes)
@@ -261,8 +261,7 @@ static struct batch_layout lay_out_batch(const struct plan *plan)
     const size_t rows = (size_t)plan->options.batch, classes = (size_t)plan->graph->class_count;
     struct batch_layout layout = {0};
     layout.control = carve(&layout.bytes, sizeof(struct step_control));
-    layout.sums = carve(&layout.bytes, sizeof(struct loss_sums));
-    layout.aside_sums = carve(&layout.bytes, sizeof(struct loss_sums));
+    layout.sums = carve(&layout.bytes, 2 * sizeof(struct loss_sums));
     layout.labels = carve(&layout.bytes, rows * sizeof(int32_t));
     layout.samples = carve(&layout.bytes, rows * sizeof(int32_t));
     layout.partners = carve(&layout.bytes, rows * sizeof(int32_t));
@@ -356,7 +355,7 @@ static int bind_batch(struct plan *plan, const struct batch_layout *layout)
     const struct graph *graph = plan->graph;
     plan->control = slab_at(plan, SLAB_BATCH, layout->control);
     plan->sums = slab_at(plan, SLAB_BATCH, layout->sums);
-    plan->aside_sums = slab_at(plan, SLAB_BATCH, layout->aside_sums);
+    plan->aside_sums = plan->sums ? plan->sums + 1 : NULL;
     plan->gather = (struct gather_args){
         .image = options->image,
         .dtype = options->dtype,

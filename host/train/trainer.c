@@ -15,101 +15,7 @@ void trainer_account_time(struct trainer *trainer)
     trainer->clock = now;
 }
 
-/* ---- steps ---- */
-
-static double rate_at(const struct trainer *trainer, int64_t step_in_epoch)
-{
-    const struct train_state *state = &trainer->state;
-    return state->rate_scale *
-           schedule_lr(&trainer->config, state->plateau.lr, state->epoch, step_in_epoch, trainer->steps_per_epoch);
-}
-
-/* Steps between two measurements: so many, but fewer in a run that must have stats.noise_least of them. */
-static int64_t interval(const struct trainer *trainer, int64_t every)
-{
-    const struct config *config = &trainer->config;
-    const int64_t planned = config->train.epochs * trainer->steps_per_epoch;
-    if (config->stats.noise_least > 0 && planned / config->stats.noise_least < every)
-        every = planned / config->stats.noise_least;
-    return every > 1 ? every : 1;
-}
-
-/* What a step costs goes by the interval: one forward and backward pass more where the batch is halved; accumulated
- * batches cost only one more reading of the gradients, so that they are measured more often. So are a run's first
- * steps, for short runs to have measurements at all. */
-static enum noise_kind noise_at(const struct trainer *trainer, int64_t step)
-{
-    enum { PARTS_OFTENER = 8, FIRST_OFTENER = 2, FIRST = 8 };
-    const struct config *config = &trainer->config;
-    const bool parts = config->train.accumulate > 1, first = step < FIRST * (int64_t)config->stats.noise_every;
-    if (config->stats.noise_every == 0 || !config->stats.enabled || (!parts && config->train.batch_size < 2))
-        return NOISE_NONE;
-    const int64_t every = config->stats.noise_every / (parts ? PARTS_OFTENER : first ? FIRST_OFTENER : 1);
-    return step % interval(trainer, every) == 0 ? parts ? NOISE_OF_PARTS : NOISE_OF_HALF : NOISE_NONE;
-}
-
-/* A forward pass more, so that it is done half as seldom. Images that are not held are not read twice for it. */
-static bool ahead_at(const struct trainer *trainer, int64_t step, int64_t step_in_epoch)
-{
-    enum { OFTENER = 2 };
-    const struct config *config = &trainer->config;
-    return config->stats.noise_every > 0 && config->stats.enabled && !trainer->session.train_source.streamed &&
-           step_in_epoch + 1 < trainer->steps_per_epoch &&
-           step % interval(trainer, config->stats.noise_every / OFTENER) == 0;
-}
-
-struct step_control step_control_at(const struct trainer *trainer, int64_t step_in_epoch, int micro)
-{
-    const struct config *config = &trainer->config;
-    const struct train_state *state = &trainer->state;
-    const int64_t step = state->step - state->step_in_epoch + step_in_epoch;
-    return (struct step_control){
-        .seed = (uint64_t)config->train.seed,
-        .step = step,
-        .first = (step_in_epoch * config->train.accumulate + micro) * config->train.batch_size,
-        .epoch = (uint32_t)state->epoch,
-        .valid = config->train.batch_size,
-        .micro = micro,
-        .lr = (float)rate_at(trainer, step_in_epoch),
-        .noise = (int32_t)noise_at(trainer, step),
-        .parts = config->train.accumulate,
-        .ahead = ahead_at(trainer, step, step_in_epoch),
-        .ema_decay = config->optim.ema_decay,
-        .ema_warmup = config->optim.ema_warmup,
-    };
-}
-
-/* The next step's batches with the weights of now. */
-static int look_ahead(struct trainer *trainer)
-{
-    for (int micro = 0; micro < trainer->config.train.accumulate; micro++) {
-        const struct step_control next = step_control_at(trainer, trainer->state.step_in_epoch + 1, micro);
-        TRY(plan_look_ahead(&trainer->session.plan, &next, micro == 0));
-    }
-    return OK;
-}
-
-static int train_step(struct trainer *trainer)
-{
-    struct train_state *state = &trainer->state;
-    int batches = trainer->config.train.accumulate;
-    const bool surveyed = layers_due(trainer, state->step);
-    for (int micro = 0; micro < batches; micro++) {
-        struct step_control control = step_control_at(trainer, state->step_in_epoch, micro);
-        TRY(batch_next(&trainer->session, &control));
-        if (surveyed && micro == 0)
-            TRY(plan_survey_begin(&trainer->session.plan, &control));
-        if (control.noise == NOISE_OF_HALF)
-            TRY(plan_half_batch(&trainer->session.plan, &control));
-        if (control.ahead && micro == 0)
-            TRY(look_ahead(trainer));
-        TRY(plan_train_batch(&trainer->session.plan, &control, micro == 0, micro == batches - 1));
-        TRY(batch_queued(&trainer->session, &control));
-    }
-    state->step++;
-    state->step_in_epoch++;
-    return surveyed ? layers_write(trainer) : OK;
-}
+/* ---- epochs of steps ---- */
 
 static int begin_epoch(struct trainer *trainer)
 {
@@ -140,7 +46,7 @@ static int train_steps(struct trainer *trainer)
     struct train_state *state = &trainer->state;
     int64_t every = trainer->config.run.checkpoint_steps;
     while (state->step_in_epoch < trainer->steps_per_epoch && !signal_caught && !at_max_steps(trainer)) {
-        TRY(train_step(trainer));
+        TRY(step_queue(trainer));
         TRY(records_take(trainer));
         if (trainer->failure[0])
             break;
@@ -149,7 +55,8 @@ static int train_steps(struct trainer *trainer)
         if (back || trainer->failure[0])
             return back;
         if (console_due(&trainer->console))
-            console_show(&trainer->console, state->epoch, state->step_in_epoch, rate_at(trainer, state->step_in_epoch));
+            console_show(&trainer->console, state->epoch, state->step_in_epoch,
+                         step_rate(trainer, state->step_in_epoch));
         if (every > 0 && state->step % every == 0 && state->step_in_epoch < trainer->steps_per_epoch)
             TRY(keep_save(trainer, "last"));
     }
@@ -206,7 +113,7 @@ static struct epoch_record describe(const struct trainer *trainer, const struct 
         .val_loss = evaluation->loss,
         .val_accuracy = evaluation->accuracy,
         .val_accuracy5 = evaluation->accuracy5,
-        .lr = rate_at(trainer, state->step_in_epoch > 0 ? state->step_in_epoch - 1 : 0),
+        .lr = step_rate(trainer, state->step_in_epoch > 0 ? state->step_in_epoch - 1 : 0),
         .images_per_second = console_rate(&trainer->console, state->step_in_epoch),
         .bad_steps = state->sums.bad_steps,
         .data_wait = batches_waited(&trainer->session) - trainer->waited,
