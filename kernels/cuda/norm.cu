@@ -205,7 +205,7 @@ static __global__ void __launch_bounds__(FINISH_CHANNELS *FINISH_STRANDS)
 
 /* mask: a byte per pack, bit j for its element j; or NULL. */
 template <class T, bool RELU, bool ADD>
-static __global__ void __launch_bounds__(THREADS)
+static __global__ void __launch_bounds__(THREADS, 2)
     result(const T *x, const T *addend, T *y, uint8_t *mask, struct rows_cut cut, struct norm_channels channels)
 {
     constexpr int N = PACK<T>, AT_ONCE = ADD ? AHEAD / 2 : AHEAD;
@@ -304,7 +304,7 @@ __device__ inline float gated(float grad, float x, unsigned bits, int j, const s
 
 /* partial: per chunk a row of sums of the gradient and one of products. */
 template <class T, enum gate GATE>
-static __global__ void __launch_bounds__(THREADS)
+static __global__ void __launch_bounds__(THREADS, 2)
     sums(const T *x, const T *dy, const uint8_t *mask, struct rows_cut cut, struct norm_channels channels,
          float *partial)
 {
