@@ -20,7 +20,7 @@ struct search {
 /* ---- engines ---- */
 
 /* Whether an engine does what is asked: sums not rounded on the way, and by conv no TF32 and no random order of sums.
- * Compiling at run time takes seconds per candidate, so those engines are for when there is no other. */
+ * And whether it is of the kind that is looked for now: compiled already, or compiled for each plan. */
 static bool engine_fits(const struct search *search, cudnnBackendDescriptor_t engine)
 {
     cudnnBackendNumericalNote_t numerical[CUDNN_NUMERICAL_NOTE_TYPE_COUNT];
@@ -212,7 +212,8 @@ int dnn_search(struct device *device, const struct dnn_conv *conv, void *graph, 
 {
     static const cudnnBackendHeurMode_t modes[] = {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_B, CUDNN_HEUR_MODE_FALLBACK};
     struct search search = {.device = device, .conv = conv, .graph = graph, .most = most, .found = found};
-    for (int compiled = 0; compiled < 2 && search.count == 0 && !(compiled && conv->precompiled); compiled++) {
+    /* Those that are compiled at run time last: each takes seconds, where one is enough they are not asked for. */
+    for (int compiled = 0; compiled < 2 && search.count < most && !(compiled && conv->precompiled); compiled++) {
         search.runtime_compiled = compiled;
         for (int i = 0; i < COUNT_OF(modes) && search.count < most; i++)
             ask_heuristic(&search, modes[i]);

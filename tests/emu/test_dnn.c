@@ -101,6 +101,21 @@ static void test_takes_the_fastest_that_is_right(void **state)
         }
 }
 
+/* What is compiled at run time is timed beside what is there; where no time is taken it is not even compiled. */
+static void test_takes_what_is_compiled_at_run_time_where_it_is_fastest(void **state)
+{
+    (void)state;
+    const struct dnn_conv conv = conv_of(DT_F16, 8, 24);
+    struct dnn_plan plan = {0};
+    for (enum dnn_pass pass = DNN_FORWARD; pass <= DNN_WEIGHTS; pass++)
+        assert_int_equal(built(&conv, pass), EMU_ENGINE_COMPILED);
+    backend_cuda.close(device);
+    open_device("0");
+    setenv("XDG_CACHE_HOME", fixture_path("none"), 1);
+    check(dnn_plan_build(device, &conv, DNN_FORWARD, &plan));
+    assert_int_equal(engine_of(&plan), EMU_ENGINE_RIGHT);
+}
+
 static void test_joined_passes_have_engines_in_fp16_alone(void **state)
 {
     (void)state;
@@ -407,11 +422,17 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, timed, closed)
     const struct CMUnitTest tests[] = {
-        TEST(test_takes_the_fastest_that_is_right), TEST(test_joined_passes_have_engines_in_fp16_alone),
-        TEST(test_finds_an_engine_by_its_number),   TEST(test_is_chosen_once),
-        TEST(test_what_was_kept_may_be_of_no_use),  TEST(test_takes_the_first_where_time_is_not_taken),
-        TEST(test_says_what_does_not_fit),          TEST(test_pointers_may_change),
-        TEST(test_describes_its_libraries),         TEST(test_joined_passes_against_loops),
+        TEST(test_takes_the_fastest_that_is_right),
+        TEST(test_takes_what_is_compiled_at_run_time_where_it_is_fastest),
+        TEST(test_joined_passes_have_engines_in_fp16_alone),
+        TEST(test_finds_an_engine_by_its_number),
+        TEST(test_is_chosen_once),
+        TEST(test_what_was_kept_may_be_of_no_use),
+        TEST(test_takes_the_first_where_time_is_not_taken),
+        TEST(test_says_what_does_not_fit),
+        TEST(test_pointers_may_change),
+        TEST(test_describes_its_libraries),
+        TEST(test_joined_passes_against_loops),
     };
     return cmocka_run_group_tests(tests, begin, fixture_end);
 }
