@@ -96,12 +96,13 @@ call sweep failed
 ok "and stays one" 'exited 0' '[ "$(runs failed FAILED)" = 1 ]' '! says "to go on"'
 mv tiles away
 call sweep tiny.ini batch_size=5,20 --out missing
-ok "no images: an error that says so, and no runs" 'exited 66' 'says "tiles/train"' '[ "$(runs missing config.resolved.ini)" = 0 ]'
+ok "no images: an error that says so, and no runs" 'exited 66' 'says "mistakes in the config; more in missing/.*log"' \
+    'grep -q "error: data.train: .*tiles/train" missing/*.log' '[ "$(runs missing config.resolved.ini)" = 0 ]'
 mv away tiles
 call sweep missing
 ok "and it goes on when they are back" 'exited 0' '[ "$(runs missing DONE)" = 2 ]'
 call sweep tiny.ini batch_size=5,5000 --out large
-ok "a batch larger than the data: an error, after which nothing runs on" 'exited 78' 'says "these settings cannot be trained with; large/.*log says why"' \
+ok "a batch larger than the data: an error, after which nothing runs on" 'exited 78' 'says "1 mistake in the config; more in large/.*log"' \
     'says "to go on"' 'grep -q "error: train.batch_size: .*lower train.batch_size" large/*.log'
 
 # ---- find-lr ----

@@ -99,8 +99,7 @@ int mistakes_tell(struct mistakes *mistakes, FILE *errors)
     if (errors && count > MISTAKES_SHOWN)
         fprintf(errors, "%s: error: and %d more\n", file, count - MISTAKES_SHOWN);
     if (count > 0 && errors)
-        status =
-            FAIL(mistakes->status, "%s: %d mistake%s in the config; see above", file, count, count == 1 ? "" : "s");
+        status = FAIL(mistakes->status, "%s: %d mistake%s in the config", file, count, count == 1 ? "" : "s");
     else if (count > 0)
         status = FAIL(mistakes->status, "%s", line_of(mistakes, file, &mistakes->shown[0]));
     arena_free(&mistakes->texts);

@@ -79,16 +79,16 @@ static void be_child(const struct sweep *sweep, const struct child *child, int p
     if (getppid() != parent)
         _exit(EX_TEMPFAIL);
     report->status = redirect(sweep, child->run, log);
-    if (report->status == OK) {
+    const bool has_log = report->status == OK;
+    if (has_log) {
         take_cpus(place, places);
         report->status = sweep_do(sweep, child->run, &report->outcome, &report->stopped_by);
     }
     if (report->status < 0) {
         log_error("%s", fail_text());
-        /* There may be several mistakes. */
-        if (report->status == ERR_CONFIG)
-            FAIL(ERR_CONFIG, "these settings cannot be trained with; %s says why", log);
-        text_copy(report->text, sizeof report->text, fail_text());
+        /* Of several mistakes the text tells only their number. */
+        snprintf(report->text, sizeof report->text, "%s%s%s", fail_text(), has_log ? "; more in " : "",
+                 has_log ? log : "");
     }
     fflush(NULL);
     _exit(exit_code(report));
