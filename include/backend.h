@@ -294,7 +294,7 @@ HOST_DEVICE int augment_partner_row(int row, int batch)
  * Gradient = (softmax - target) * grad_scale * loss scale / valid, or with grad_rows that of the first grad_rows rows'
  * mean and 0 for the others; target = label smoothed by e: 1-e+e/C on the label, e/C elsewhere (torch), or the row of
  * targets smoothed likewise, or share on the label and 1 - share on the partner's, smoothed likewise. What counts as
- * correct is the label, whatever the target. */
+ * correct is the label, whatever the target. With offsets everything is of logits + offsets. */
 struct loss_args {
     const void *logits; /* [batch][classes] */
     void *logits_grad;  /* same; NULL: not wanted */
@@ -304,6 +304,7 @@ struct loss_args {
     const float *targets;    /* [batch][classes] or NULL */
     const int32_t *partners; /* [batch] other labels of mixed samples, or NULL */
     const float *shares;     /* [batch] of the row's own label; with partners */
+    const float *offsets;    /* [classes] added to the logits of each row, or NULL */
     float smoothing, grad_scale;
     int grad_rows;                /* 0: all that count */
     bool unmeasured;              /* no histogram */

@@ -29,6 +29,7 @@ struct check_input {
     const struct subset *train, *val; /* val NULL: none */
     double mean[4], std[4];           /* the normalisation that training would use, of values in 0..1 */
     bool shuffle;
+    bool balanced; /* training makes up for classes that are rare */
     uint64_t seed;
     int batch;
     int64_t limit; /* most images looked at of each part, evenly spread; 0: all */

@@ -102,6 +102,7 @@ struct config {
         bool autopilot;
         int64_t seed;
         double label_smoothing;
+        bool balance;
         enum precision_kind precision;
         bool tf32, deterministic;
         char device[32];

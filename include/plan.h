@@ -22,6 +22,8 @@ struct plan_options {
                         gradient's norm; no sketches, samples, survey, plan_half_batch */
     float weight_decay;
     float smoothing;
+    const float *class_offsets; /* device memory [classes], the caller's: added to the logits while training; NULL: none
+                                 */
     struct update_args
         update;         /* kind, momentum, nesterov, betas, epsilon, clip_norm, grad_scale; the plan fills the rest */
     struct shape image; /* stored images */

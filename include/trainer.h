@@ -51,6 +51,7 @@ struct session {
     enum dtype dtype;
     struct graph graph;
     struct plan plan;
+    const void *class_offsets;       /* device memory, for train.balance; NULL: not wanted so far */
     struct loader *loader;           /* NULL: no source is streamed */
     const struct source *batches_of; /* of the last batches_begin */
 };

@@ -191,6 +191,7 @@ static const struct row rows[] = {
     {"train.min_steps", "train.epochs=1 train.batch_size=64", "2", other_weights, NULL},
     {"train.seed", STEPS, "1", other_weights, NULL},
     {"train.label_smoothing", STEPS, "0.1", other_weights, NULL},
+    {.key = "train.balance"}, /* where classes are unlike in frequency: test_balance */
     {"train.precision", STEPS, "bf16", other_weights, "fp32"},
     {.key = "train.tf32"},          /* of a GPU */
     {.key = "train.deterministic"}, /* of a GPU */

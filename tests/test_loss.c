@@ -22,7 +22,7 @@ struct batch {
     struct step_record record;
     struct step_norms norms;
     int32_t nonfinite;
-    float logits[MOST], grad[MOST], probabilities[MOST], targets[MOST], losses[1024], shares[1024];
+    float logits[MOST], grad[MOST], probabilities[MOST], targets[MOST], losses[1024], shares[1024], offsets[1024];
     uint16_t low_logits[MOST], low_grad[MOST];
     int32_t labels[1024], partners[1024], predictions[1024];
 };
@@ -50,6 +50,7 @@ static void batch_open(int rows, int classes, int threads)
     mirror_add(&batch.mirror, batch.partners, (size_t)rows * sizeof(int32_t));
     mirror_add(&batch.mirror, batch.shares, (size_t)rows * sizeof(float));
     mirror_add(&batch.mirror, batch.predictions, (size_t)rows * sizeof(int32_t));
+    mirror_add(&batch.mirror, batch.offsets, (size_t)classes * sizeof(float));
     batch.control.valid = rows;
     batch.args = (struct loss_args){.logits = batch.logits,
                                     .logits_grad = batch.grad,
@@ -82,6 +83,7 @@ static int loss_work(struct mirror *mirror, const void *what)
     args.targets = mirror_at(mirror, args.targets);
     args.partners = mirror_at(mirror, args.partners);
     args.shares = mirror_at(mirror, args.shares);
+    args.offsets = mirror_at(mirror, args.offsets);
     args.losses = mirror_at(mirror, args.losses);
     args.predictions = mirror_at(mirror, args.predictions);
     args.probabilities = mirror_at(mirror, args.probabilities);
@@ -214,6 +216,34 @@ static void test_top_k(void **state)
     assert_int_equal(batch.sums.correct5, lround(vectors_number(vectors.json, "acc5") * 6 / 100));
     batch_close();
     vectors_close(&vectors);
+}
+
+/* Offsets are the same as logits to which they have been added, bit for bit. */
+static void test_offsets(void **state)
+{
+    (void)state;
+    enum { ROWS = 33, CLASSES = 37, VALUES = ROWS * CLASSES };
+    static float grad[VALUES], losses[ROWS];
+    static int32_t predictions[ROWS];
+    batch_open(ROWS, CLASSES, 2);
+    batch.args.smoothing = 0.1f;
+    for (int c = 0; c < CLASSES; c++)
+        batch.offsets[c] = -0.25f * (float)(c * 5 % CLASSES);
+    batch.args.offsets = batch.offsets;
+    batch_run();
+    const struct loss_sums sums = batch.sums;
+    memcpy(grad, batch.grad, sizeof grad), memcpy(losses, batch.losses, sizeof losses);
+    memcpy(predictions, batch.predictions, sizeof predictions);
+    for (int i = 0; i < VALUES; i++)
+        batch.logits[i] += batch.offsets[i % CLASSES];
+    batch.args.offsets = NULL;
+    batch.sums = (struct loss_sums){0};
+    batch_run();
+    assert_memory_equal(batch.grad, grad, sizeof grad);
+    assert_memory_equal(batch.losses, losses, sizeof losses);
+    assert_memory_equal(batch.predictions, predictions, sizeof predictions);
+    assert_memory_equal(&batch.sums, &sums, sizeof sums);
+    batch_close();
 }
 
 /* ---- a plain loop in double ---- */
@@ -485,15 +515,11 @@ static void test_quantiles(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_recorded),
-        cmocka_unit_test(test_two_labels),
-        cmocka_unit_test(test_top_k),
-        cmocka_unit_test(test_sizes),
-        cmocka_unit_test(test_low_precision),
-        cmocka_unit_test(test_ties),
-        cmocka_unit_test(test_threads_do_not_matter),
-        cmocka_unit_test(test_nonfinite),
-        cmocka_unit_test(test_record),
+        cmocka_unit_test(test_recorded),  cmocka_unit_test(test_two_labels),
+        cmocka_unit_test(test_offsets),   cmocka_unit_test(test_top_k),
+        cmocka_unit_test(test_sizes),     cmocka_unit_test(test_low_precision),
+        cmocka_unit_test(test_ties),      cmocka_unit_test(test_threads_do_not_matter),
+        cmocka_unit_test(test_nonfinite), cmocka_unit_test(test_record),
         cmocka_unit_test(test_quantiles),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -118,11 +118,14 @@ static bool imbalance(const struct facts *facts, struct arena *arena, struct fin
     if (fires) {
         const char **names = facts->input->train->data->class_names;
         const double ratio = (double)counts[most] / (double)counts[least];
-        finding->severity = SEVERITY_WARN;
-        finding->text =
-            arena_format(arena, "class %s has %lld training images, class %s %lld: %.3g times as many", names[least],
-                         (long long)counts[least], names[most], (long long)counts[most], ratio);
-        finding->action = "add images of the rare classes, and judge by the accuracy of each class, not of all";
+        const bool balanced = facts->input->balanced;
+        finding->severity = balanced ? SEVERITY_INFO : SEVERITY_WARN;
+        finding->text = arena_format(arena, "class %s has %lld training images, class %s %lld: %.3g times as many%s",
+                                     names[least], (long long)counts[least], names[most], (long long)counts[most],
+                                     ratio, balanced ? "; train.balance makes up for it" : "");
+        finding->action = balanced ? "add images of the rare classes"
+                                   : "set train.balance = true, add images of the rare classes, and judge by the "
+                                     "accuracy of each class, not of all";
         number(finding, "ratio", ratio);
         number(finding, "least", (double)counts[least]);
         number(finding, "most", (double)counts[most]);

@@ -224,6 +224,9 @@ const struct key schema_keys[] = {
      .help = "of all random numbers: order, augmentation, first weights, dropout"},
     {"train", "label_smoothing", "smoothing", REAL(train.label_smoothing), FROM_BELOW(0, 1), .fallback = "0",
      .help = "share of the target spread evenly over all classes, in training only"},
+    {"train", "balance", "", BOOL(train.balance), .fallback = "false",
+     .help = "rare classes count as much as frequent ones: while training, the logarithm of a class's share of the "
+             "images is added to its output (Menon et al. 2021)"},
     {"train", "precision", "dtype", ENUM(train.precision, precisions), .fallback = "auto",
      .help = "of activations and weight copies; auto: bf16 where the hardware has it, else fp32; fp16 (cuda alone) "
              "scales the loss by itself"},

@@ -13,7 +13,7 @@ const struct cause_info cause_table[CAUSE_COUNT] = {
     [CAUSE_LABELS] = {"labels", "data", "a good part of the labels is wrong",
                       "correct or leave out the listed images; until then train.label_smoothing = 0.1 softens it"},
     [CAUSE_IMBALANCE] = {"imbalance", "data", "some classes have far fewer images than others",
-                         "collect more of the rare classes, or repeat their images"},
+                         "set train.balance = true, which makes rare classes count as much, and collect more of them"},
     [CAUSE_ORDER] = {"order", "data", "the batches are not drawn at random", "set data.shuffle = true"},
     [CAUSE_LEAKAGE] = {"leakage", "data", "validation images are among the training images",
                        "take them out of one of the two"},

@@ -38,6 +38,7 @@ static void draft_usual(struct draft *draft, enum cause cause, const struct conf
         set(draft, "augment.contrast", 0.3);
         break;
     case CAUSE_LABELS: set(draft, "train.label_smoothing", 0.1); break;
+    case CAUSE_IMBALANCE: word(draft, "train.balance=true"); break;
     case CAUSE_ORDER: word(draft, "data.shuffle=true"); break;
     case CAUSE_OVERFITTING:
         set(draft, "augment.hflip", 0.5);
@@ -73,7 +74,6 @@ static void draft_usual(struct draft *draft, enum cause cause, const struct conf
         break;
     case CAUSE_HEALTHY:
     case CAUSE_OUTLIERS:
-    case CAUSE_IMBALANCE:
     case CAUSE_LEAKAGE:
     case CAUSE_COUNT: break;
     }

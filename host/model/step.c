@@ -80,6 +80,7 @@ int plan_gather_batch(struct plan *plan, bool training)
     const struct backend *backend = plan->backend;
     plan->gather.augment = training ? plan->options.augment_train : plan->options.augment_eval;
     TRY(backend->gather(plan->device, &plan->gather));
+    plan->loss.offsets = training ? plan->options.class_offsets : NULL;
     plan->loss.smoothing = training ? plan->options.smoothing : 0.0f;
     const bool blends = augment_blends(&plan->gather.augment);
     plan->loss.partners = blends ? plan->gather.out_partners : NULL;

@@ -2,6 +2,7 @@
  * steps, epochs or files of a run. */
 #include "train.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -89,10 +90,28 @@ static int judge_card(const struct session *session)
     return mistakes_tell(&mistakes, stderr);
 }
 
+/* Logarithms of the classes' shares of the training images, of a class without any as if it had one. Trained with these
+ * added, a network's own outputs are those for classes equally frequent (Menon et al., "Long-tail learning via logit
+ * adjustment", 2021). */
+static int place_class_offsets(struct session *session)
+{
+    const struct subset *subset = &session->train.subset;
+    if (!session->config->train.balance || subset->count == 0 || session->class_offsets)
+        return OK;
+    const size_t classes = (size_t)session->card.class_count;
+    float *offsets = arena_push(&session->arena, classes * sizeof *offsets);
+    for (int64_t i = 0; i < subset->count; i++)
+        offsets[subset->data->labels[subset->samples[i]]] += 1.0f;
+    for (size_t c = 0; c < classes; c++)
+        offsets[c] = (float)log(fmax(1.0, (double)offsets[c]) / (double)subset->count);
+    return session->backend->place(session->device, offsets, classes * sizeof *offsets, &session->class_offsets);
+}
+
 static int build_model(struct session *session, int batch, bool training)
 {
     const struct config *config = session->config;
     const struct model_card *card = &session->card;
+    TRY(place_class_offsets(session));
     struct plan_options options = {
         .batch = batch,
         .dtype = session->dtype,
@@ -107,6 +126,7 @@ static int build_model(struct session *session, int batch, bool training)
         .decay_all = config->optim.decay == DECAY_ALL,
         .weight_decay = (float)config->optim.weight_decay,
         .smoothing = (float)config->train.label_smoothing,
+        .class_offsets = config->train.balance ? session->class_offsets : NULL,
         .update = {.kind = config->optim.name,
                    .momentum = config->optim.momentum,
                    .nesterov = config->optim.nesterov,
@@ -167,6 +187,7 @@ void session_check_input(const struct session *session, struct check_input *inpu
     *input = (struct check_input){.train = &session->train.subset,
                                   .val = session->val.source ? &session->val.subset : NULL,
                                   .shuffle = config->data.shuffle,
+                                  .balanced = config->train.balance,
                                   .seed = (uint64_t)config->train.seed,
                                   .batch = config->train.batch_size,
                                   .threads = config->data.threads ? config->data.threads : config->train.threads};
@@ -239,6 +260,8 @@ void session_close(struct session *session)
     plan_free(&session->plan);
     graph_free(&session->graph);
     parts_close(session);
+    if (session->class_offsets)
+        session->backend->unplace(session->device, session->class_offsets);
     if (session->backend)
         session->backend->close(session->device);
     arena_free(&session->arena);

@@ -22,11 +22,17 @@ static inline void value_put(void *values, enum dtype dtype, int64_t index, floa
         ((uint16_t *)values)[index] = bf16_from_float(value);
 }
 
+static inline float logit_at(const struct loss_args *args, int64_t first, int class_index)
+{
+    float logit = value_at(args->logits, args->dtype, first + class_index);
+    return args->offsets ? logit + args->offsets[class_index] : logit;
+}
+
 static struct loss_peak row_peak(const struct loss_args *args, int64_t first)
 {
     struct loss_peak peak = loss_peak_empty();
     for (int c = 0; c < args->classes; c++) {
-        struct loss_peak here = {value_at(args->logits, args->dtype, first + c), c};
+        struct loss_peak here = {logit_at(args, first, c), c};
         peak = loss_peak_merge(peak, here);
     }
     return peak;
@@ -36,9 +42,9 @@ static struct loss_mass row_mass(const struct loss_args *args, const struct loss
                                  float peak)
 {
     struct loss_mass mass = loss_mass_empty();
-    float label_logit = target->label < 0 ? 0.0f : value_at(args->logits, args->dtype, first + target->label);
+    float label_logit = target->label < 0 ? 0.0f : logit_at(args, first, target->label);
     for (int c = 0; c < args->classes; c++) {
-        float logit = value_at(args->logits, args->dtype, first + c);
+        float logit = logit_at(args, first, c);
         mass = loss_mass_merge(mass, loss_mass_at(target, c, logit, peak, label_logit));
     }
     return mass;
@@ -63,7 +69,7 @@ static int row_loss(const struct loss_args *args, int row)
     args->predictions[row] = peak.index;
     args->losses[row] = target.label < 0 ? 0.0f : loss_value(mass);
     for (int c = 0; c < args->classes; c++) {
-        float logit = value_at(args->logits, args->dtype, first + c);
+        float logit = logit_at(args, first, c);
         if (args->probabilities)
             args->probabilities[first + c] = loss_probability(mass, logit, peak.logit);
         if (args->logits_grad) {
@@ -73,7 +79,7 @@ static int row_loss(const struct loss_args *args, int row)
         }
     }
     if (sample) {
-        float logit = value_at(args->logits, args->dtype, first + target.label);
+        float logit = logit_at(args, first, target.label);
         sample_take(sample, target.label, peak.index, loss_plain(&target, mass, args->losses[row], logit, peak.logit),
                     logit - mass.rival, loss_probability(mass, logit, peak.logit));
     }

@@ -38,22 +38,34 @@ __device__ loss_part loss_part_merge(loss_part a, loss_part b)
             a.samples + b.samples, a.correct + b.correct, a.correct5 + b.correct5};
 }
 
-template <class T> __device__ loss_peak row_peak(const T *logits, int classes)
+/* A row's logits, with what is added to them. */
+template <class T> struct row_logits {
+    const T *values;
+    const float *offsets; /* or NULL */
+
+    __device__ float operator[](int class_index) const
+    {
+        const float logit = gpu::to_float(values[class_index]);
+        return offsets ? logit + offsets[class_index] : logit;
+    }
+};
+
+template <class T> __device__ loss_peak row_peak(const row_logits<T> &logits, int classes)
 {
     loss_peak peak = loss_peak_empty();
     for (int c = (int)threadIdx.x % 32; c < classes; c += 32) {
-        loss_peak here = {gpu::to_float(logits[c]), c};
+        loss_peak here = {logits[c], c};
         peak = loss_peak_merge(peak, here);
     }
     return gpu::warp_reduce(peak, loss_peak_merge);
 }
 
-template <class T> __device__ loss_mass row_mass(const loss_target &target, const T *logits, float peak)
+template <class T> __device__ loss_mass row_mass(const loss_target &target, const row_logits<T> &logits, float peak)
 {
     loss_mass mass = loss_mass_empty();
-    float label_logit = target.label < 0 ? 0.0f : gpu::to_float(logits[target.label]);
+    float label_logit = target.label < 0 ? 0.0f : logits[target.label];
     for (int c = (int)threadIdx.x % 32; c < target.classes; c += 32)
-        mass = loss_mass_merge(mass, loss_mass_at(&target, c, gpu::to_float(logits[c]), peak, label_logit));
+        mass = loss_mass_merge(mass, loss_mass_at(&target, c, logits[c], peak, label_logit));
     return gpu::warp_reduce(mass, loss_mass_merge);
 }
 
@@ -62,7 +74,7 @@ template <class T> __device__ loss_part row_loss(const loss_args &args, int row)
 {
     const int lane = (int)threadIdx.x % 32;
     const int64_t first = (int64_t)row * args.classes;
-    const T *logits = (const T *)args.logits + first;
+    const row_logits<T> logits = {(const T *)args.logits + first, args.offsets};
     const loss_target target = {
         args.targets ? args.targets + first : nullptr, args.labels[row], args.partners ? args.partners[row] : -1,
         args.partners ? args.shares[row] : 1.0f,       args.smoothing,   args.classes};
@@ -73,7 +85,7 @@ template <class T> __device__ loss_part row_loss(const loss_args &args, int row)
     const float rows = (float)(args.grad_rows ? args.grad_rows : args.control->valid);
     const float scale = graded ? args.grad_scale / rows * loss_scale(args.control) : 0.0f;
     for (int c = lane; c < args.classes; c += 32) {
-        float logit = gpu::to_float(logits[c]);
+        float logit = logits[c];
         if (args.probabilities)
             args.probabilities[first + c] = loss_probability(mass, logit, peak.logit);
         /* Chosen, not multiplied: whatever an uncounted row holds, its gradient is 0. */
@@ -89,7 +101,7 @@ template <class T> __device__ loss_part row_loss(const loss_args &args, int row)
         if (counts && finite && !args.unmeasured)
             atomicAdd(&args.sums->histogram[loss_bin(loss)], 1);
         if (counts && args.table) {
-            float logit = gpu::to_float(logits[target.label]);
+            float logit = logits[target.label];
             sample_take(&args.table[args.samples[row]], target.label, peak.index,
                         loss_plain(&target, mass, loss, logit, peak.logit), logit - mass.rival,
                         loss_probability(mass, logit, peak.logit));
