@@ -1,6 +1,6 @@
 /* test_doctor: the doctor's rules on series with a known fault, each beside its healthy neighbour, and the order of
  * what they find. */
-#include "doctor.h"
+#include "drawn_run.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -9,78 +9,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-
-enum { STEPS = 600, EPOCHS = 6 };
-static const double guess = 2.302585;
-
-static struct {
-    struct config config;
-    struct evidence evidence;
-    double epoch[STEPS], loss[STEPS], variance[STEPS], samples[STEPS], correct[STEPS], grad[STEPS], update[STEPS],
-        weight[STEPS];
-    double rate[STEPS], bad[STEPS];
-    double train_loss[EPOCHS], train_accuracy[EPOCHS], val_loss[EPOCHS], val_accuracy[EPOCHS];
-} run;
-
-/* Uniform in -1..1, deviation 1/sqrt(3). */
-static double jitter(int step)
-{
-    return 2.0 * (((unsigned)step * 2654435761u >> 8) % 65536) / 65535.0 - 1.0;
-}
-
-/* A run as it should be: the loss falls from guessing to a quarter of it, with the noise of batches of 64. */
-static void healthy(void)
-{
-    memset(&run, 0, sizeof run);
-    run.config.optim.name = OPTIMIZER_ADAM;
-    run.config.optim.lr = 0.001;
-    run.config.optim.beta2 = 0.999;
-    run.config.optim.eps = 1e-8;
-    run.config.optim.momentum = 0.9;
-    for (int t = 0; t < STEPS; t++) {
-        run.epoch[t] = 1 + t / 100;
-        run.variance[t] = 0.5;
-        run.samples[t] = 64;
-        double level = guess * (0.25 + 0.75 * exp(-t / 60.0));
-        run.loss[t] = level + sqrt(3.0 * 0.5 / 64) * jitter(t);
-        run.correct[t] = 64 * (0.85 - 0.75 * exp(-t / 60.0));
-        run.grad[t] = 1.0;
-        run.weight[t] = 20.0;
-        run.update[t] = 0.2;
-        run.rate[t] = 0.001;
-    }
-    for (int e = 0; e < EPOCHS; e++) {
-        run.train_loss[e] = run.loss[100 * e + 99];
-        run.train_accuracy[e] = run.correct[100 * e + 99] / 64;
-        run.val_loss[e] = guess * (0.27 + 0.75 * exp(-(e + 1) * 100 / 60.0));
-        run.val_accuracy[e] = 0.84 - 0.75 * exp(-(e + 1) * 100 / 60.0);
-    }
-    run.evidence = (struct evidence){
-        .config = &run.config,
-        .classes = 10,
-        .prior_entropy = guess,
-        .train_images = 6400,
-        .val_images = 2000,
-        .planned_steps = STEPS,
-        .noise_scale = NAN,
-        .steps = STEPS,
-        .epoch = run.epoch,
-        .loss = run.loss,
-        .variance = run.variance,
-        .samples = run.samples,
-        .correct = run.correct,
-        .grad_norm = run.grad,
-        .update_norm = run.update,
-        .weight_norm = run.weight,
-        .rate = run.rate,
-        .bad = run.bad,
-        .epochs = EPOCHS,
-        .train_loss = run.train_loss,
-        .train_accuracy = run.train_accuracy,
-        .val_loss = run.val_loss,
-        .val_accuracy = run.val_accuracy,
-    };
-}
 
 static struct symptom found[CAUSE_COUNT];
 

@@ -2,6 +2,7 @@
  * looks at is in rules_start.c, rules_course.c and rules_epochs.c. */
 #include "rules.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -46,11 +47,10 @@ static int compare_doubles(const void *a, const void *b)
 
 double column_median(const double *column, int64_t from, int64_t to)
 {
-    double window[256];
+    double window[MEDIAN_MOST];
     int known = 0;
-    /* A longer stretch is looked at through every so many-th value. */
-    int64_t stride = (to - from + COUNT_OF(window) - 1) / COUNT_OF(window);
-    for (int64_t i = from; i<to; i += stride> 1 ? stride : 1)
+    assert(to - from <= MEDIAN_MOST);
+    for (int64_t i = from; i < to; i++)
         if (!isnan(column[i]))
             window[known++] = column[i];
     if (!known)

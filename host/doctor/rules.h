@@ -3,7 +3,9 @@
 #define RULES_H
 #include "doctor.h"
 
-/* Means of [from, to) of a column, what is not known left out; NaN where nothing is known. */
+/* Of [from, to) of a column, what is not known left out; NaN where nothing is known. A median of MEDIAN_MOST at most.
+ */
+enum { MEDIAN_MOST = 64 };
 double column_mean(const double *column, int64_t from, int64_t to);
 double column_median(const double *column, int64_t from, int64_t to);
 /* Standard error of the mean loss of the steps [from, to): sampling noise alone. One batch of a few images does not

@@ -1,0 +1,354 @@
+/* test_rules: every threshold of the rules that look at steps, from both sides: what is just short of it is no fault,
+ * what is just beyond it is one; what each needs and says. What the rules make of whole courses is in test_doctor. */
+#include "drawn_run.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* ---- the first steps ---- */
+
+static void test_first_loss(void **state)
+{
+    (void)state;
+    healthy();
+    run.loss[0] = 2.99 * guess;
+    SILENT("first_loss");
+    run.loss[0] = 3.01 * guess;
+    SHOWS("first_loss", CAUSE_INITIALISATION);
+    run.loss[0] = INFINITY;
+    SHOWS("first_loss", CAUSE_INITIALISATION);
+    /* Weights as usual and images that were given other figures: it is the images. */
+    run.config.model.init_scale = 1.0;
+    run.config.augment.normalize = NORMALIZE_NONE;
+    SHOWS("first_loss", CAUSE_INPUT_SCALE);
+    run.config.model.init_scale = 2.0;
+    SHOWS("first_loss", CAUSE_INITIALISATION);
+}
+
+/* Of 16 images at least, which may take several batches. */
+static void test_equal_outputs(void **state)
+{
+    (void)state;
+    healthy();
+    run.variance[0] = 1.1e-4;
+    SILENT("equal_outputs");
+    run.variance[0] = 0.9e-4;
+    SHOWS("equal_outputs", CAUSE_INITIALISATION);
+    fill(run.samples, 0, STEPS, 5.0); /* four batches of five */
+    SILENT("equal_outputs");
+    fill(run.variance, 0, 3, 0.0);
+    run.variance[3] = 4.4e-4;
+    SILENT("equal_outputs");
+    run.variance[3] = 3.6e-4;
+    SHOWS("equal_outputs", CAUSE_INITIALISATION);
+    run.evidence.steps = 2; /* what there is */
+    SHOWS("equal_outputs", CAUSE_INITIALISATION);
+}
+
+static void test_large_steps(void **state)
+{
+    (void)state;
+    healthy();
+    fill(run.update, 47, 50, 20.0 * 0.149);
+    SILENT("large_steps");
+    fill(run.update, 47, 50, 20.0 * 0.151);
+    SHOWS("large_steps", CAUSE_RATE_HIGH);
+    run.update[47] = 0.2;
+    run.update[50] = 20.0;
+    SILENT("large_steps"); /* early ones alone count */
+}
+
+static void test_whose_fault_large_steps_are(void **state)
+{
+    (void)state;
+    stride(40);
+    run.config.optim.beta2 = 0.89;
+    SHOWS("large_steps", CAUSE_ADAM);
+    run.config.optim.beta2 = 0.91;
+    SHOWS("large_steps", CAUSE_RATE_HIGH);
+    run.config.optim.eps = 0.9e-10;
+    SHOWS("large_steps", CAUSE_ADAM);
+    run.config.optim.eps = 1.1e-10;
+    SHOWS("large_steps", CAUSE_RATE_HIGH);
+    run.config.optim.eps = 1e-12;
+    run.config.optim.name = OPTIMIZER_SGD; /* which has none */
+    SHOWS("large_steps", CAUSE_RATE_HIGH);
+    fill(run.samples, 0, STEPS, 9.0);
+    SHOWS("large_steps", CAUSE_RATE_HIGH);
+    fill(run.samples, 0, STEPS, 8.0);
+    SHOWS("large_steps", CAUSE_BATCH_SMALL);
+    run.evidence.input_unusual = true;
+    SHOWS("large_steps", CAUSE_BATCH_SMALL); /* the weights are drawn otherwise than usual */
+    run.config.model.init_scale = 1.0;
+    SHOWS("large_steps", CAUSE_INPUT_SCALE);
+}
+
+/* The limit is 1.25 guess + 8 standard errors of three steps: 2.878 + 8 * sqrt(0.5 / 64 / 3) = 3.287. */
+static void test_worse_than_guessing(void **state)
+{
+    (void)state;
+    healthy();
+    fill(run.loss, 20, 23, 3.2);
+    SILENT("worse_than_guessing");
+    fill(run.loss, 20, 23, 3.35);
+    SHOWS("worse_than_guessing", CAUSE_RATE_HIGH);
+    assert_int_equal(shown("worse_than_guessing")->step, 20);
+    run.evidence.accepted = 20;
+    SHOWS("worse_than_guessing", CAUSE_RATE_HIGH);
+    run.evidence.accepted = 21; /* what was gone back behind */
+    SILENT("worse_than_guessing");
+    healthy(); /* noise that is not known is none: 2.878 */
+    fill(run.variance, 0, STEPS, NAN);
+    fill(run.loss, 20, 23, 2.85);
+    SILENT("worse_than_guessing");
+    fill(run.loss, 20, 23, 2.9);
+    SHOWS("worse_than_guessing", CAUSE_RATE_HIGH);
+    healthy(); /* and counts for no more than guessing once more: 5.18 */
+    fill(run.variance, 1, STEPS, 100.0);
+    fill(run.loss, 20, 23, 5.1);
+    SILENT("worse_than_guessing");
+    fill(run.loss, 20, 23, 5.3);
+    SHOWS("worse_than_guessing", CAUSE_RATE_HIGH);
+    healthy(); /* a first loss above guessing is what it begins with: 5.757 + 0.576 + 0.408 = 6.74 */
+    run.loss[0] = 2.5 * guess;
+    fill(run.loss, 20, 23, 6.6);
+    SILENT("worse_than_guessing");
+    fill(run.loss, 20, 23, 6.9);
+    SHOWS("worse_than_guessing", CAUSE_RATE_HIGH);
+    healthy(); /* the very first loss is not of training */
+    fill(run.loss, 0, 1, 6.8);
+    SILENT("worse_than_guessing");
+    run.bad[7] = REFUSED_SCALE; /* fp16's scale looks for its place */
+    SILENT("worse_than_guessing");
+    run.bad[7] = REFUSED_NONFINITE;
+    SHOWS("worse_than_guessing", CAUSE_RATE_HIGH);
+}
+
+/* An odd scale of the images explains early steps, and no late ones. */
+static void test_worse_than_guessing_late(void **state)
+{
+    (void)state;
+    for (int step = 40; step <= 60; step += 20) {
+        healthy();
+        run.evidence.input_unusual = true;
+        run.config.model.init_scale = 1.0;
+        fill(run.loss, step, step + 3, 5.0);
+        SHOWS("worse_than_guessing", step < 50 ? CAUSE_INPUT_SCALE : CAUSE_RATE_HIGH);
+    }
+}
+
+/* ---- the course ---- */
+
+static void test_decay(void **state)
+{
+    (void)state;
+    healthy();
+    run.config.optim.weight_decay = 0.0024; /* of weights 20, gradient 1 */
+    SILENT("decay");
+    run.config.optim.weight_decay = 0.0026;
+    SHOWS("decay", CAUSE_WEIGHT_DECAY);
+    fill(run.grad, 10, 40, 100.0); /* more than half of the steps */
+    SILENT("decay");
+    healthy();
+    run.config.optim.weight_decay = 0.0024;
+    fill(run.grad, 0, 10, 1e-6), fill(run.grad, 60, STEPS, 1e-6); /* other steps do not count */
+    SILENT("decay");
+    healthy();
+    run.config.optim.name = OPTIMIZER_ADAMW;
+    run.config.optim.weight_decay = 2.9; /* 0.001 * 20 / 0.2 of it */
+    SILENT("decay");
+    run.config.optim.weight_decay = 3.1;
+    SHOWS("decay", CAUSE_WEIGHT_DECAY);
+}
+
+static void test_small_steps(void **state)
+{
+    (void)state;
+    creep(0.66, 0.8);
+    SHOWS("small_steps", CAUSE_RATE_LOW);
+    assert_int_equal(shown("small_steps")->step, 99);
+    creep(0.68, 0.8);
+    SILENT("small_steps");
+    creep(0.3, 0.51);
+    SHOWS("small_steps", CAUSE_RATE_LOW);
+    creep(0.3, 0.49);
+    SILENT("small_steps");
+    creep(0.3, 0.8); /* the loss is that of the second half of the window */
+    fill(run.loss, 50, 100, 0.49 * guess), fill(run.loss, 150, 200, 0.49 * guess);
+    for (int t = 200; t < STEPS; t++)
+        run.loss[t] = 0.49 * guess;
+    SILENT("small_steps");
+    creep(0.3, 0.8); /* steps that are small later on, after large ones */
+    fill(run.update, 0, 100, 20.0 * 0.007);
+    SILENT("small_steps");
+    fill(run.update, 0, 100, 20.0 * 0.003); /* 0.3, and 500 of 0.0005 */
+    SHOWS("small_steps", CAUSE_RATE_LOW);
+    assert_int_equal(shown("small_steps")->step, 199);
+}
+
+static void test_whose_fault_small_steps_are(void **state)
+{
+    (void)state;
+    creep(0.3, 0.8);
+    fill(run.rate, 0, STEPS, 0.31 * run.config.optim.lr);
+    SHOWS("small_steps", CAUSE_RATE_LOW);
+    fill(run.rate, 0, STEPS, 0.29 * run.config.optim.lr);
+    SHOWS("small_steps", CAUSE_SCHEDULE);
+    creep(0.3, 0.8);
+    run.config.optim.eps = 0.9e-4;
+    SHOWS("small_steps", CAUSE_RATE_LOW);
+    run.config.optim.eps = 1.1e-4;
+    SHOWS("small_steps", CAUSE_ADAM);
+    run.config.optim.name = OPTIMIZER_SGD;
+    run.config.optim.momentum = 0.51;
+    SHOWS("small_steps", CAUSE_RATE_LOW);
+    run.config.optim.momentum = 0.49;
+    SHOWS("small_steps", CAUSE_PLAIN_SGD);
+}
+
+static void test_stuck(void **state)
+{
+    (void)state;
+    static const double levels[] = {0.94, 0.96, 1.04, 1.06};
+    for (int i = 0; i < COUNT_OF(levels); i++) {
+        healthy();
+        fill(run.loss, 1, STEPS, levels[i] * guess);
+        if (i == 0 || i == 3)
+            SILENT("stuck");
+        else
+            SHOWS("stuck", CAUSE_NO_SIGNAL);
+    }
+    for (int t = 1; t < STEPS; t++) /* fifty steps later lower by 0.8 %: no slope to speak of */
+        run.loss[t] = guess * (1.03 - 0.008 * (t - 100) / 50.0);
+    run.evidence.steps = 200;
+    SHOWS("stuck", CAUSE_NO_SIGNAL);
+    for (int t = 1; t < STEPS; t++)
+        run.loss[t] = guess * (1.03 - 0.012 * (t - 100) / 50.0);
+    SILENT("stuck");
+    healthy(); /* the first hundred steps are for setting out */
+    fill(run.loss, 1, 190, guess);
+    SILENT("stuck");
+}
+
+static void test_dead_units(void **state)
+{
+    (void)state;
+    healthy();
+    run.evidence.layers = (struct layer_evidence){.dead_layer = "relu1", .dead_share = 0.949, .dead_step = 1};
+    SILENT("dead_units");
+    run.evidence.layers.dead_share = 0.951;
+    SHOWS("dead_units", CAUSE_NO_SIGNAL);
+    run.evidence.layers.dead_step = 0;
+    SHOWS("dead_units", CAUSE_INITIALISATION);
+}
+
+static void test_noise_scale(void **state)
+{
+    (void)state;
+    healthy();
+    fill(run.samples, 0, STEPS, 16.0);
+    run.evidence.noise_scale = 16.0 / 0.21;
+    SILENT("noise_scale");
+    run.evidence.noise_scale = 16.0 / 0.19;
+    SHOWS("noise_scale", CAUSE_BATCH_SMALL);
+    fill(run.samples, 0, STEPS, 17.0);
+    run.evidence.noise_scale = 1000.0;
+    SILENT("noise_scale");
+}
+
+/* Rate and loss fall; the slope has the error of batches of 64 with a variance of 0.5. */
+static void test_early_drop(void **state)
+{
+    (void)state;
+    healthy();
+    fill(run.rate, 120, STEPS, 0.000101);
+    SILENT("early_drop");
+    fill(run.rate, 120, STEPS, 0.0000999);
+    SHOWS("early_drop", CAUSE_SCHEDULE);
+    healthy();
+    fill(run.rate, 299, STEPS, 0.00001);
+    SHOWS("early_drop", CAUSE_SCHEDULE);
+    healthy();
+    fill(run.rate, 300, STEPS, 0.00001); /* in the second half of the run */
+    SILENT("early_drop");
+    healthy();
+    fill(run.rate, 20, STEPS, 0.00001);
+    SHOWS("early_drop", CAUSE_SCHEDULE);
+    assert_int_equal(shown("early_drop")->step, 50); /* before, there is no slope to speak of */
+    /* Over 100 steps before step 150 the slope's standard error is sqrt(0.5 / 64 * 12 / 100^3) = 3.06e-4. */
+    for (double errors = 2.3; errors < 2.8; errors += 0.4) {
+        healthy();
+        for (int t = 1; t < STEPS; t++)
+            run.loss[t] = 1.5 - errors * 3.062e-4 * t;
+        fill(run.rate, 150, STEPS, 0.00001);
+        if (errors < 2.5)
+            SILENT("early_drop");
+        else
+            SHOWS("early_drop", CAUSE_SCHEDULE);
+    }
+}
+
+static void test_setback(void **state)
+{
+    (void)state;
+    fall_back(1.64, 40);
+    SILENT("setback");
+    fall_back(1.66, 40);
+    SHOWS("setback", CAUSE_RATE_HIGH);
+    assert_int_equal(shown("setback")->step, 300);
+    fall_back(1.66, 39);
+    SILENT("setback");
+    fall_back(1.66, 40);
+    fill(run.samples, 0, STEPS, 8.0);
+    SHOWS("setback", CAUSE_BATCH_SMALL);
+    fill(run.samples, 0, STEPS, 9.0);
+    SHOWS("setback", CAUSE_RATE_HIGH);
+    run.evidence.accepted = 300;
+    SHOWS("setback", CAUSE_RATE_HIGH);
+    run.evidence.accepted = 301;
+    SILENT("setback");
+    fall_back(1.66, 40); /* 8 standard errors of 0.082 are the rise */
+    fill(run.variance, 0, STEPS, 0.5 * 17.2);
+    SHOWS("setback", CAUSE_RATE_HIGH);
+    fill(run.variance, 0, STEPS, 0.5 * 17.6);
+    SILENT("setback");
+    fill(run.variance, 0, STEPS, NAN);
+    SHOWS("setback", CAUSE_RATE_HIGH);
+    /* There must have been progress: a tenth of guessing. */
+    for (double floor = 0.89; floor < 0.92; floor += 0.02) {
+        healthy();
+        fill(run.loss, 1, STEPS, floor * guess);
+        fill(run.loss, 300, 340, guess * 1.2);
+        if (floor < 0.9)
+            SHOWS("setback", CAUSE_RATE_HIGH);
+        else
+            SILENT("setback");
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_first_loss),
+        cmocka_unit_test(test_equal_outputs),
+        cmocka_unit_test(test_large_steps),
+        cmocka_unit_test(test_whose_fault_large_steps_are),
+        cmocka_unit_test(test_worse_than_guessing),
+        cmocka_unit_test(test_worse_than_guessing_late),
+        cmocka_unit_test(test_decay),
+        cmocka_unit_test(test_small_steps),
+        cmocka_unit_test(test_whose_fault_small_steps_are),
+        cmocka_unit_test(test_stuck),
+        cmocka_unit_test(test_dead_units),
+        cmocka_unit_test(test_noise_scale),
+        cmocka_unit_test(test_early_drop),
+        cmocka_unit_test(test_setback),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

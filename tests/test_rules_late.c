@@ -1,0 +1,225 @@
+/* test_rules_late: the same for the rules that set training against validation, and for what autopilot asks. */
+#include "drawn_run.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* ---- what autopilot asks ---- */
+
+static void test_diverged(void **state)
+{
+    (void)state;
+    struct symptom symptom;
+    healthy();
+    assert_false(doctor_diverged(&run.evidence, &symptom));
+    fill(run.loss, 1, STEPS, 0.96 * guess); /* as good as guessing, without steps to blame */
+    assert_false(doctor_diverged(&run.evidence, &symptom));
+    fill(run.update, 5, 8, 10.0);
+    assert_true(doctor_diverged(&run.evidence, &symptom));
+    assert_int_equal(symptom.cause, CAUSE_RATE_HIGH);
+    run.evidence.steps = 199; /* not known yet */
+    assert_false(doctor_diverged(&run.evidence, &symptom));
+    run.evidence.steps = 200;
+    assert_true(doctor_diverged(&run.evidence, &symptom));
+    fill(run.loss, 100, 200, 0.94 * guess); /* it has got over them: the last hundred steps count */
+    assert_false(doctor_diverged(&run.evidence, &symptom));
+    healthy();
+    fill(run.loss, 20, 23, 9.0);
+    run.evidence.steps = 49;
+    assert_false(doctor_diverged(&run.evidence, &symptom));
+    run.evidence.steps = 50;
+    assert_true(doctor_diverged(&run.evidence, &symptom));
+}
+
+/* Of the way down from guessing, 1.3 from 1.0, a fourth: 0.326, over the last ten steps. */
+static void test_losing_ground(void **state)
+{
+    (void)state;
+    healthy();
+    fill(run.loss, 1, STEPS, 1.0);
+    fill(run.loss, STEPS - 10, STEPS, 1.32);
+    assert_true(doctor_learns(&run.evidence));
+    fill(run.loss, STEPS - 10, STEPS, 1.33);
+    assert_false(doctor_learns(&run.evidence));
+    fill(run.loss, STEPS - 10, STEPS, 1.0);
+    fill(run.loss, STEPS - 50, STEPS - 20, 10.0); /* the last fifty are worse than guessing */
+    assert_false(doctor_learns(&run.evidence));
+    fill(run.loss, STEPS - 70, STEPS - 50, 10.0);
+    fill(run.loss, STEPS - 50, STEPS, 1.0);
+    assert_true(doctor_learns(&run.evidence));
+}
+
+/* ---- against validation ---- */
+
+/* The last quarter of an epoch, 25 steps: accuracy and loss of training, of validation, the same in each epoch. */
+static void part(double train_accuracy, double train_loss, double val_accuracy, double val_loss)
+{
+    healthy();
+    fill(run.correct, 0, STEPS, 64.0 * train_accuracy);
+    fill(run.loss, 0, STEPS, train_loss);
+    fill(run.val_accuracy, 0, EPOCHS, val_accuracy);
+    fill(run.val_loss, 0, EPOCHS, val_loss);
+    run.loss[0] = guess;
+}
+
+static void test_better_on_validation(void **state)
+{
+    (void)state;
+    part(0.7, 1.0, 0.78, 0.9);
+    SHOWS("better_on_validation", CAUSE_LABELS);
+    assert_int_equal(shown("better_on_validation")->step, 199); /* the first epoch is too early to say */
+    part(0.7, 1.0, 0.78, 0.96);                                 /* losses 0.04 apart */
+    SILENT("better_on_validation");
+    part(0.98, 1.0, 1.0, 0.9); /* two points */
+    SILENT("better_on_validation");
+    part(0.96, 1.0, 1.0, 0.9);
+    SHOWS("better_on_validation", CAUSE_LABELS);
+    /* 0.7 against 0.75, of 1600 images and 2000: the standard error is 0.0150; 3.3 of them. */
+    part(0.7, 1.0, 0.75, 0.9);
+    SILENT("better_on_validation");
+    part(0.7, 1.0, 0.754, 0.9); /* 3.6 */
+    SHOWS("better_on_validation", CAUSE_LABELS);
+    run.evidence.val_images = 1200; /* 3.1 */
+    SILENT("better_on_validation");
+    /* Refused steps have no say, and no others than the last quarter of the epoch. */
+    part(0.7, 1.0, 0.78, 0.9);
+    fill(run.correct, 0, STEPS, 64.0 * 0.78);
+    for (int e = 0; e < EPOCHS; e++)
+        fill(run.correct, 100 * e + 75, 100 * e + 100, 64.0 * 0.7);
+    SHOWS("better_on_validation", CAUSE_LABELS);
+    for (int e = 0; e < EPOCHS; e++)
+        fill(run.bad, 100 * e + 75, 100 * e + 100, REFUSED_SCALE);
+    SILENT("better_on_validation");
+    part(0.7, 1.0, 0.78, 0.9);
+    run.evidence.val_images = 0; /* none, whatever the columns say */
+    SILENT("better_on_validation");
+}
+
+static void test_handicapped(void **state)
+{
+    (void)state;
+    part(0.7, 1.0, 0.78, 0.9);
+    SHOWS("better_on_validation", CAUSE_LABELS);
+    run.config.model.dropout = 0.1;
+    SILENT("better_on_validation");
+    run.config.model.dropout = 0.0;
+    run.config.train.label_smoothing = 0.05;
+    SILENT("better_on_validation");
+}
+
+/* Validation 0.8, the standard error of 2000 images 0.0179, and 3.5 of them of 0.9: 0.0704. */
+static void test_overfitting(void **state)
+{
+    (void)state;
+    part(0.99, 0.1, 0.8, 0.8);
+    fill(run.val_loss, 2, EPOCHS, 0.9);
+    SHOWS("overfitting", CAUSE_OVERFITTING);
+    assert_int_equal(shown("overfitting")->step, 399); /* the second epoch that is worse */
+    fill(run.val_loss, 2, EPOCHS, 0.86);
+    SILENT("overfitting");
+    fill(run.val_loss, 2, EPOCHS, 0.88);
+    SHOWS("overfitting", CAUSE_OVERFITTING);
+    fill(run.val_loss, 3, EPOCHS, 0.8); /* once alone */
+    SILENT("overfitting");
+    part(0.89, 0.1, 0.8, 0.8); /* nine points */
+    fill(run.val_loss, 2, EPOCHS, 0.9);
+    SILENT("overfitting");
+    part(0.91, 0.1, 0.8, 0.8);
+    fill(run.val_loss, 2, EPOCHS, 0.9);
+    SHOWS("overfitting", CAUSE_OVERFITTING);
+    part(0.99, 0.29, 0.8, 0.8);
+    fill(run.val_loss, 2, EPOCHS, 0.9);
+    SHOWS("overfitting", CAUSE_OVERFITTING);
+    part(0.99, 0.31, 0.8, 0.8); /* not three times the training loss */
+    fill(run.val_loss, 2, EPOCHS, 0.9);
+    SILENT("overfitting");
+}
+
+/* A run that fell at first and stands still in its last third has levelled, however steep the fall was. */
+static void test_levelled_at_last(void **state)
+{
+    (void)state;
+    struct symptom symptom;
+    healthy();
+    for (int t = 0; t < STEPS; t++) {
+        run.loss[t] = 1.0 + (t < 400 ? 0.003 * (400 - t) : 0.0);
+        run.variance[t] = 0.1;
+    }
+    run.evidence.noise_scale = 640.0;
+    assert_true(doctor_levelled(&run.evidence));
+    assert_true(doctor_noise_limited(&run.evidence, &symptom));
+    assert_true(fabs(symptom.strength - 2.0) < 1e-9 && symptom.step == 400);
+    /* 200 steps of variance 0.1: sqrt(0.1 / 64 * 12 / 200^3) = 4.84e-5. */
+    for (int t = 400; t < STEPS; t++)
+        run.loss[t] = 1.0 - 0.0001 * (t - 400);
+    assert_true(doctor_noise_limited(&run.evidence, &symptom));
+    if (!strstr(symptom.evidence,
+                "the last 200 steps did not lower the loss (0.99, slope -0.01 +- 0.0048 in 100 steps)"))
+        fail_msg("%s", symptom.evidence);
+}
+
+/* A third of a short run is too little to say: then it is 100 steps. */
+static void test_levelled_early(void **state)
+{
+    (void)state;
+    struct symptom symptom;
+    healthy();
+    fill(run.loss, 0, STEPS, 1.0);
+    fill(run.variance, 0, STEPS, 0.1);
+    run.evidence.noise_scale = 640.0;
+    run.evidence.steps = 210;
+    assert_true(doctor_noise_limited(&run.evidence, &symptom));
+    assert_int_equal(symptom.step, 110);
+}
+
+/* Of an epoch the last quarter counts, and of a long one the last 100 steps. */
+static void test_which_steps_count(void **state)
+{
+    (void)state;
+    part(0.78, 1.0, 0.78, 0.9);
+    for (int e = 0; e < EPOCHS; e++)
+        fill(run.correct, 100 * e + 75, 100 * e + 98, 64.0 * 0.7);
+    SHOWS("better_on_validation", CAUSE_LABELS);
+    part(0.9, 1.0, 0.78, 0.9); /* epochs of 100 and of 500 steps: a quarter of the second would be 125 */
+    for (int t = 0; t < STEPS; t++)
+        run.epoch[t] = t < 100 ? 1.0 : 2.0;
+    run.evidence.epochs = 2;
+    fill(run.correct, 500, STEPS, 64.0 * 0.73);
+    SHOWS("better_on_validation", CAUSE_LABELS);
+}
+
+static void test_sentences(void **state)
+{
+    (void)state;
+    part(0.7, 1.0, 0.78, 0.9);
+    SAYS("better_on_validation",
+         "validation is predicted better (78.0 %) than the images trained on (70.0 %, 5.4 standard errors)");
+    assert_true(fabs(shown("better_on_validation")->strength - 5.43 / 3.5) < 0.01);
+    part(0.99, 0.1, 0.8, 0.8);
+    fill(run.val_loss, 2, EPOCHS, 0.9);
+    SAYS("overfitting",
+         "training: loss 0.1, accuracy 99.0 %; validation: loss 0.9 after 0.8 at its best, accuracy 80.0 %");
+    assert_true(fabs(shown("overfitting")->strength - 3.0) < 1e-9);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_diverged),
+        cmocka_unit_test(test_losing_ground),
+        cmocka_unit_test(test_better_on_validation),
+        cmocka_unit_test(test_handicapped),
+        cmocka_unit_test(test_overfitting),
+        cmocka_unit_test(test_levelled_at_last),
+        cmocka_unit_test(test_levelled_early),
+        cmocka_unit_test(test_which_steps_count),
+        cmocka_unit_test(test_sentences),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
