@@ -18,6 +18,20 @@ struct diagnosis {
     const struct arm *proof; /* the trial that mends it, or NULL */
 };
 
+/* How sure the cause is. */
+enum confidence {
+    CONFIDENCE_SHOWN,  /* the records show it; no trial of it was made, or none can be */
+    CONFIDENCE_PROVEN, /* its own trial mends it, or the network learnt nothing by heart; of a healthy run: trials were
+                          made and none found a fault */
+    CONFIDENCE_DOUBTFUL, /* the records show it, but its own trial did not help, and no other did */
+    CONFIDENCE_COUNT
+};
+extern const char *const confidence_names[CONFIDENCE_COUNT]; /* "shown", "proven", "doubtful" */
+enum confidence diagnosis_confidence(const struct diagnosis *diagnosis);
+/* The same as a sentence with its figures. */
+enum { CONFIDENCE_TEXT = 256 };
+void diagnosis_say_confidence(const struct diagnosis *diagnosis, char text[static CONFIDENCE_TEXT]);
+
 /* Judges a run directory by what it recorded. ERR_NO_INPUT, ERR_DATA: not a run, or one that cannot be judged. */
 int diagnose_run(struct diagnosis *diagnosis, const char *run);
 /* The same of its steps.csv and results.csv, where they have been read already; NaN columns may be added to them. */

@@ -69,6 +69,9 @@ static void write_trials(const char *run, const struct given *given, int count, 
     assert_int_equal(fclose(file), 0);
 }
 
+static enum confidence confidence; /* of the run expected last */
+static char said[CONFIDENCE_TEXT];
+
 static void expect(const char *run, enum cause guess, enum cause cause, const char *proof)
 {
     struct diagnosis diagnosis;
@@ -82,6 +85,9 @@ static void expect(const char *run, enum cause guess, enum cause cause, const ch
     } else {
         assert_null(diagnosis.proof);
     }
+    confidence = diagnosis_confidence(&diagnosis);
+    diagnosis_say_confidence(&diagnosis, said);
+    assert_ptr_equal(strstr(said, confidence_names[confidence]), said);
     diagnosis_free(&diagnosis);
 }
 
@@ -190,6 +196,36 @@ static void test_by_heart(void **state)
     expect(healthy, CAUSE_HEALTHY, CAUSE_RATE_HIGH, "trial 0");
 }
 
+static void test_confidence(void **state)
+{
+    (void)state;
+    struct given given = {"anew", CAUSE_WEIGHT_DECAY, 0.3, 0.01, false};
+    write_trials(decayed, &given, 1, 1.0, 16, 59); /* of a run that has gone on: not of this one */
+    expect(decayed, CAUSE_WEIGHT_DECAY, CAUSE_WEIGHT_DECAY, NULL);
+    assert_int_equal(confidence, CONFIDENCE_SHOWN);
+    assert_non_null(strstr(said, "--probe"));
+    write_trials(decayed, &given, 1, 1.0, 16, 60);
+    expect(decayed, CAUSE_WEIGHT_DECAY, CAUSE_WEIGHT_DECAY, "trial 0");
+    assert_int_equal(confidence, CONFIDENCE_PROVEN);
+    assert_non_null(strstr(said, "trial 0 lowered the loss by 0.3 +- 0.01"));
+    given.gain = 0.05;
+    write_trials(decayed, &given, 1, 1.0, 16, 60);
+    expect(decayed, CAUSE_WEIGHT_DECAY, CAUSE_WEIGHT_DECAY, NULL);
+    assert_int_equal(confidence, CONFIDENCE_DOUBTFUL);
+    given.cause = CAUSE_ADAM; /* its own was not made */
+    write_trials(decayed, &given, 1, 1.0, 16, 60);
+    expect(decayed, CAUSE_WEIGHT_DECAY, CAUSE_WEIGHT_DECAY, NULL);
+    assert_int_equal(confidence, CONFIDENCE_SHOWN);
+    assert_non_null(strstr(said, "no trial of it"));
+    write_trials(healthy, &given, 1, 1.0, 16, 60);
+    expect(healthy, CAUSE_HEALTHY, CAUSE_HEALTHY, NULL);
+    assert_int_equal(confidence, CONFIDENCE_PROVEN);
+    write_trials(healthy, NULL, 0, 0.5, 16, 60);
+    expect(healthy, CAUSE_HEALTHY, CAUSE_CAPACITY, NULL);
+    assert_int_equal(confidence, CONFIDENCE_PROVEN);
+    assert_non_null(strstr(said, "50 % of 80 images"));
+}
+
 /* Experiments of a run that has gone on since say nothing of it; damaged ones are refused. */
 static void test_the_file(void **state)
 {
@@ -234,6 +270,7 @@ int main(void)
         cmocka_unit_test(test_first_guess_is_overturned),
         cmocka_unit_test(test_best_explanation),
         cmocka_unit_test(test_by_heart),
+        cmocka_unit_test(test_confidence),
         cmocka_unit_test(test_the_file),
     };
     return cmocka_run_group_tests(tests, set_up, tiny_tear_down);

@@ -89,6 +89,9 @@ static int print_text(const struct diagnosis *diagnosis, const char *run)
     config_free(&config);
     printf("run        %s, %lld steps\nverdict    %s%s%s%s\n", run, (long long)diagnosis->steps, cause->title,
            *cause->group ? " (" : "", cause->group, *cause->group ? ")" : "");
+    char confidence[CONFIDENCE_TEXT];
+    diagnosis_say_confidence(diagnosis, confidence);
+    printf("confidence %s\n", confidence);
     print_symptoms(diagnosis);
     if (diagnosis->probed)
         print_trials(diagnosis);
@@ -113,10 +116,11 @@ static int print_json(const struct diagnosis *diagnosis, const char *run)
     json_t *proof = diagnosis->proof ? json_string(diagnosis->proof->name) : json_null();
     arena_free(&arena);
     const struct cause_info *cause = &cause_table[diagnosis->cause];
-    json_t *all = json_pack("{s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o}", "run", run, "steps",
-                            (json_int_t)diagnosis->steps, "cause", cause->name, "first_guess",
-                            cause_table[diagnosis->first_guess].name, "group", cause->group, "verdict", cause->title,
-                            "action", cause->action, "found", found, "proof", proof, "experiment", experiment);
+    json_t *all = json_pack(
+        "{s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o}", "run", run, "steps", (json_int_t)diagnosis->steps,
+        "cause", cause->name, "first_guess", cause_table[diagnosis->first_guess].name, "confidence",
+        confidence_names[diagnosis_confidence(diagnosis)], "group", cause->group, "verdict", cause->title, "action",
+        cause->action, "found", found, "proof", proof, "experiment", experiment);
     int failed = all ? json_dumpf(all, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : -1;
     json_decref(all);
     printf("\n");

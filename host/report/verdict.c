@@ -16,18 +16,6 @@ static void put_symptom(FILE *page, const struct symptom *symptom, enum cause ca
     fprintf(page, "</dd><dt>shows from</dt><dd>step %lld</dd>\n", (long long)symptom->step);
 }
 
-static void put_proof(FILE *page, const struct diagnosis *diagnosis)
-{
-    const struct arm *proof = diagnosis->proof;
-    const struct experiment *experiment = &diagnosis->experiment;
-    if (!proof)
-        return;
-    fputs("<dt>proof</dt><dd class=\"say\">", page);
-    page_format(page, "%s: the loss is %.4g instead of %.4g", proof->name, proof->result.loss,
-                experiment_unchanged(experiment, proof->family)->result.loss);
-    fputs("</dd>\n", page);
-}
-
 static void put_repair(FILE *page, const struct run_facts *facts)
 {
     char repair[REPAIR_MAX][REPAIR_TEXT];
@@ -48,7 +36,11 @@ static void put_cause(FILE *page, const struct run_facts *facts)
             cause->group, cause->title);
     if (diagnosis->count > 0)
         put_symptom(page, &diagnosis->found[0], diagnosis->cause);
-    put_proof(page, diagnosis);
+    char confidence[CONFIDENCE_TEXT];
+    diagnosis_say_confidence(diagnosis, confidence);
+    fputs("<dt>confidence</dt><dd class=\"say\">", page);
+    page_text(page, confidence);
+    fputs("</dd>\n", page);
     fprintf(page, "<dt>what to do</dt><dd class=\"say\">%s</dd>", cause->action);
     put_repair(page, facts);
     fputs("</dl></div>\n", page);

@@ -1,0 +1,59 @@
+/* confidence: how sure a verdict is, from what was seen and what was tried. Must not change the verdict. */
+#include "diagnosis.h"
+
+#include <math.h>
+#include <stdio.h>
+
+const char *const confidence_names[CONFIDENCE_COUNT] = {"shown", "proven", "doubtful"};
+
+static bool tried(const struct experiment *experiment)
+{
+    for (int i = 0; i < experiment->arm_count; i++)
+        if (experiment->arms[i].done)
+            return true;
+    return false;
+}
+
+static bool fails_by_heart(const struct diagnosis *diagnosis)
+{
+    const struct experiment *experiment = &diagnosis->experiment;
+    return diagnosis->cause == CAUSE_CAPACITY && experiment->memory_done && !experiment_learns_by_heart(experiment);
+}
+
+enum confidence diagnosis_confidence(const struct diagnosis *diagnosis)
+{
+    if (!diagnosis->probed)
+        return CONFIDENCE_SHOWN;
+    if (diagnosis->cause == CAUSE_HEALTHY)
+        return tried(&diagnosis->experiment) ? CONFIDENCE_PROVEN : CONFIDENCE_SHOWN;
+    if (diagnosis->proof || fails_by_heart(diagnosis))
+        return CONFIDENCE_PROVEN;
+    const struct arm *own = experiment_arm(&diagnosis->experiment, diagnosis->cause);
+    return own && !own->helps ? CONFIDENCE_DOUBTFUL : CONFIDENCE_SHOWN;
+}
+
+void diagnosis_say_confidence(const struct diagnosis *diagnosis, char text[static CONFIDENCE_TEXT])
+{
+    const enum confidence confidence = diagnosis_confidence(diagnosis);
+    const bool healthy = diagnosis->cause == CAUSE_HEALTHY;
+    const struct arm *arm =
+        diagnosis->proof ? diagnosis->proof : experiment_arm(&diagnosis->experiment, diagnosis->cause);
+    if (confidence == CONFIDENCE_PROVEN && healthy)
+        snprintf(text, CONFIDENCE_TEXT, "proven: nothing that was tried made it better by as much as a fault would");
+    else if (confidence == CONFIDENCE_PROVEN && !arm)
+        snprintf(text, CONFIDENCE_TEXT, "proven: %.0f %% of %d images are all it learnt by heart",
+                 100.0 * diagnosis->experiment.memory.best_accuracy, diagnosis->experiment.memory_images);
+    else if (confidence == CONFIDENCE_PROVEN && !isfinite(arm->gain))
+        snprintf(text, CONFIDENCE_TEXT, "proven: with %s the loss is %.3g, where the unchanged trial diverged",
+                 arm->name, arm->result.loss);
+    else if (confidence == CONFIDENCE_PROVEN)
+        snprintf(text, CONFIDENCE_TEXT, "proven: %s lowered the loss by %.3g +- %.2g", arm->name, arm->gain,
+                 arm->error);
+    else if (confidence == CONFIDENCE_DOUBTFUL)
+        snprintf(text, CONFIDENCE_TEXT, "doubtful: the records show it, but %s lowered the loss by %.3g +- %.2g only",
+                 arm->name, arm->gain, arm->error);
+    else if (diagnosis->probed)
+        snprintf(text, CONFIDENCE_TEXT, "shown by the records; no trial of it was made");
+    else
+        snprintf(text, CONFIDENCE_TEXT, "shown by the records; --probe would test it by experiment");
+}
