@@ -48,8 +48,8 @@ static void run(const char *words, struct train_result *result)
 {
     char text[4 * PATH_BYTES];
     snprintf(text, sizeof text,
-             "data.train=%s data.val=%s data.leave_out=%s model.name=mlp model.hidden=32 train.threads=1 %s", train, val,
-             list, words);
+             "data.train=%s data.val=%s data.leave_out=%s model.name=mlp model.hidden=32 train.threads=1 %s", train,
+             val, list, words);
     tiny_train_ok(NULL, text, result);
 }
 
