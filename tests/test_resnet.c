@@ -124,12 +124,13 @@ static double l2_norm(const float *x, int64_t count)
     return sqrt(sum);
 }
 
-/* A ReLU whose input is within rounding of 0 may open here and close there, and with it a whole path: PyTorch's own
- * float32 norms differ from these float64 ones by up to 3.3e-3. Some order of sums takes another side in ResNet-34:
- * 7.23e-3 for one weight. */
-static void check_gradient_norms(struct plan *plan, const struct vectors *vectors)
+/* A ReLU whose input is within rounding of 0 may open here and close there, and with it a whole path. With each
+ * convolution's result moved by 1.5e-7 of itself, PyTorch in float64 changes the sides of no ReLU of ResNet-18 and of 1
+ * to 4 of ResNet-50, whose gradient norms differ by up to 7.3e-3 then, as its float32 ones do (7.4e-3). ResNet-34 lies
+ * between: its nearest ReLUs are 6e-6 to 2e-5 from 0, its float32 logits 1.1e-5 off here and 6.1e-6 in PyTorch; one
+ * changes its side here (7.2e-3), none there (1.3e-5). */
+static void check_gradient_norms(struct plan *plan, const struct vectors *vectors, double relative)
 {
-    const double relative = 1e-2;
     const json_t *norms = vectors_member(vectors->json, "grad_l2_f64");
     for (int v = 0; v < plan->graph->value_count; v++) {
         const struct value *value = &plan->graph->values[v];
@@ -146,7 +147,7 @@ static void check_gradient_norms(struct plan *plan, const struct vectors *vector
     }
 }
 
-static void check_resnet(enum model_kind kind, const char *arch, double tolerance)
+static void check_resnet(enum model_kind kind, const char *arch, double tolerance, double of_norms)
 {
     enum { ROWS = 2, SIZE = 64, CLASSES = 10 };
     struct vectors vectors;
@@ -187,7 +188,7 @@ static void check_resnet(enum model_kind kind, const char *arch, double toleranc
     check(plan_read_sums(&plan, &sums));
     const double loss = vectors_number(vectors.json, "train_loss_f64");
     assert_true(fabs(sums.loss / ROWS - loss) <= tolerance);
-    check_gradient_norms(&plan, &vectors);
+    check_gradient_norms(&plan, &vectors, of_norms);
     plan_free(&plan);
     graph_free(&graph);
     vectors_close(&vectors);
@@ -197,19 +198,19 @@ static void check_resnet(enum model_kind kind, const char *arch, double toleranc
 static void test_resnet18(void **state)
 {
     (void)state;
-    check_resnet(MODEL_RESNET18, "resnet18", 2e-5);
+    check_resnet(MODEL_RESNET18, "resnet18", 2e-5, 1e-4);
 }
 
 static void test_resnet34(void **state)
 {
     (void)state;
-    check_resnet(MODEL_RESNET34, "resnet34", 2e-4);
+    check_resnet(MODEL_RESNET34, "resnet34", 2e-4, 1e-2);
 }
 
 static void test_resnet50(void **state)
 {
     (void)state;
-    check_resnet(MODEL_RESNET50, "resnet50", 1e-3);
+    check_resnet(MODEL_RESNET50, "resnet50", 1e-3, 1e-2);
 }
 
 /* ---- tiny ResNets, ten steps ---- */
