@@ -1,6 +1,6 @@
 """What the doctor says of the planted-fault benchmark's runs, against the truth. Standard library only.
 
-  score.py FOLDER [--part tune|test] [--budget SHARE] [--every N] [--only WORD] [--repair] [--json FILE]
+  score.py FOLDER [--part tune|test] [--budget SHARE] [--every N] [--only WORD] [--repair] [--json FILE [--name NAME]]
 
 Asks `evenkeel doctor` about the runs of runs.py that are there (with --budget also by experiment; every N-th of each class), and the rules
 of published tools. Only faults that did harm count: validation accuracy 2 points lower or training loss 15 % higher than the
@@ -172,6 +172,7 @@ def main():
     parser.add_argument("--only", default="", help="runs whose name has this in it")
     parser.add_argument("--repair", action="store_true")
     parser.add_argument("--json", default="")
+    parser.add_argument("--name", default="", help="of the figures in FILE, where part and kind are not to be it")
     args = parser.parse_args()
     folder = os.path.abspath(args.folder)
     rows, healthy_of = rows_of(folder, args.part), collections.defaultdict(list)
@@ -188,7 +189,7 @@ def main():
     figures = figures_of(score, args, len(rows) - len(kept), collections.Counter(row["group"] for row in asked.values()))
     show(figures)
     if args.json:
-        merge(args.json, f"{args.part}, {'experiments' if args.budget else 'rules'}", figures)
+        merge(args.json, args.name or f"{args.part}, {'experiments' if args.budget else 'rules'}", figures)
 
 
 def figures_of(score, args, harmless, groups):

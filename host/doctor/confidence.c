@@ -55,5 +55,5 @@ void diagnosis_say_confidence(const struct diagnosis *diagnosis, char text[stati
     else if (diagnosis->probed)
         snprintf(text, CONFIDENCE_TEXT, "shown by the records; no trial of it was made");
     else
-        snprintf(text, CONFIDENCE_TEXT, "shown by the records; --probe would test it by experiment");
+        snprintf(text, CONFIDENCE_TEXT, "shown by the records; not tested by experiment (doctor --probe)");
 }

@@ -149,6 +149,7 @@ void page_finding_figure(FILE *page, const struct run_facts *facts, int finding)
         if (views[i].steps && (double)(symptom->step + views[i].steps) < chart.x.high)
             chart.x.high = (double)(symptom->step + views[i].steps);
         chart.event_count = 0;
+        chart.y.title = ""; /* its place is the mark's; the heading says what it is */
         chart_event_add(&chart, (double)symptom->step, CHART_RED, "shows here");
         chart_limit_add(&chart, views[i].limit, CHART_RED, views[i].limit_text);
         page_figure(page, &chart, FIGURE_SMALL);
