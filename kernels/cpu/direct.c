@@ -181,7 +181,7 @@ static void run_pass(struct device *device, struct pass_run *run)
 {
     const struct direct_pass *pass = run->pass;
     const int units = pass->window.unit_count, blocks = ceil_div(pass->column_tiles, 2);
-    const int fair = ceil_div(units, 2 * device->threads), most = most_together(pass);
+    const int fair = ceil_div(units, 4 * device->threads), most = most_together(pass);
     run->together = most < fair ? most : fair;
     const int shares = ceil_div(units, run->together);
     run->parts = shares >= device->threads ? 1 : ceil_div(device->threads, shares);
