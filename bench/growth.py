@@ -103,6 +103,13 @@ def draw(rows, path):
                    '<rect width="900" height="245" fill="white"/>\n' + "\n".join(panels) + "\n</svg>\n")
 
 
+def write(rows, path):
+    with open(path, "w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0].keys(), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--results", default=os.path.join(ROOT, "bench", "results"))
@@ -119,11 +126,7 @@ def main():
         key = ("what", "net", "image", "batch", "threads", "precision")
         rows = [old for old in rows if any(str(old[k]) != str(row[k]) for k in key)] + [row]
         print(" ".join(str(value) for value in row.values()), flush=True)
-    if rows:
-        with open(path, "w", newline="") as file:
-            writer = csv.DictWriter(file, rows[0].keys(), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
+        write(rows, path)  # what is cut short keeps its rows
     draw(rows, os.path.join(args.results, "growth.svg"))
 
 
