@@ -199,7 +199,7 @@ quickstart: ## from nothing to a trained classifier: packages, build, images, tr
 # The whole grid; STABILITY=small does a part of it on small tiles, in some minutes.
 STABILITY ?= full
 STABILITY_full = data/tiles batch_size=8,16,32,64,128,256,512,1024,2048
-STABILITY_small = data/tiles_small batch_size=8,32,128,512,1024 model.width=8 epochs=6
+STABILITY_small = data/tiles_small batch_size=8,32,128,512,1024 model.width=8 epochs=6 min_steps=0
 stability: all ## sweep batch sizes and learning-rate rules (STABILITY=small: some minutes on two cores)
 	@test -d $(firstword $(STABILITY_$(STABILITY))) || $(PROGRAM) synth $(firstword $(STABILITY_$(STABILITY))) \
 	    $(if $(filter small,$(STABILITY)),--size 32 --per-class 120)

@@ -120,8 +120,10 @@ const char *const page_style[] = {
     ".tiny{image-rendering:pixelated;width:96px}.gone{width:96px;display:grid;place-items:center;color:var(--soft)}\n"
     ".lost span{display:block;color:var(--soft);overflow-wrap:anywhere}.lost .wrong{color:var(--bad)}"
     ".lost .file{font-size:12px}\n"
-    ".compare th:first-child,.compare td:first-child{padding-left:0}.compare td,.compare th{white-space:nowrap}"
-    ".compare tbody th{color:var(--ink)}.dot{display:inline-block;width:10px;height:10px;border-radius:5px;"
+    ".compare th:first-child,.compare td:first-child{padding-left:0}.compare "
+    "td{white-space:nowrap}.compare{font-size:13px}.compare td.n,.compare th.n{padding-left:9px}"
+    ".compare thead th{vertical-align:bottom}.compare tbody "
+    "th{color:var(--ink);min-width:120px}.dot{display:inline-block;width:10px;height:10px;border-radius:5px;"
     "background:var(--c);margin-right:8px}.card .scroll+p{margin-top:10px}.kicker{font-size:13px;color:var(--soft);"
     "text-transform:uppercase;letter-spacing:.06em}\n"
     ".facts th{white-space:nowrap}.facts td{overflow-wrap:anywhere}\n",
@@ -142,5 +144,7 @@ const char *const page_style[] = {
     ".verdict.healthy,.verdict.none{grid-template-columns:1fr}.tiles{grid-template-columns:repeat(6,1fr);gap:8px}"
     ".tiles div{padding:8px 10px}.tiles b{font-size:17px}.card,figure{padding:12px 14px}.plot.ends{padding-right:84px}"
     ".classes "
-    ".of{display:none}.scroll{overflow:visible}*{-webkit-print-color-adjust:exact;print-color-adjust:exact}}\n",
+    ".of{display:none}.scroll{overflow:visible}.compare{font-size:7.5pt}.compare tbody th{min-width:0}.compare td{"
+    "white-space:normal}.compare td.n,.compare th.n{padding:3px 0 3px "
+    "7px}*{-webkit-print-color-adjust:exact;print-color-adjust:exact}}\n",
     NULL};
