@@ -23,6 +23,7 @@ static void test_linear_ticks_are_round(void **state)
     const struct chart_axis axis = {.scale = CHART_LINEAR}, percent = {.scale = CHART_LINEAR, .percent = true};
     check_ticks(&axis, 0.0, 2.4, 5, "0.0|0.5|1.0|1.5|2.0");
     check_ticks(&axis, 0.0, 584.0, 5, "0|200|400");
+    check_ticks(&axis, 0.9, 9.9, 3, "2|4|6|8");
     check_ticks(&axis, 0.0, 99999.0, 5, "0|20 k|40 k|60 k|80 k");
     check_ticks(&axis, 0.0, 4e6, 5, "0|1 M|2 M|3 M|4 M");
     check_ticks(&axis, 0.0, 0.002, 5, "0.0000|0.0005|0.0010|0.0015|0.0020");

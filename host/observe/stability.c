@@ -169,7 +169,7 @@ static void say_advice(const struct stability *stability, char text[STABILITY_TE
         snprintf(
             text, STABILITY_TEXT,
             "The loss goes up and down in the same places of every epoch (autocorrelation %.2f over an epoch): the "
-            "order of the images shows; see data.shuffle.",
+            "order of the images shows; see data.shuffle. That does not say whether the learning rate is right.",
             last->epoch_autocorrelation.value);
     else if (last->variance_ratio > 2.0 && last->motion.value > 0.5 && correlation > significant)
         snprintf(text, STABILITY_TEXT,

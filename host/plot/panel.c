@@ -5,8 +5,8 @@
 #include "text.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
-
 enum { MARGIN = 44, TITLE = 20, NAMES = 17, FLAGS = 13, TICKS = 34, DENSITY = 2 };
 
 static const uint32_t grid_colour = 0xe6e9ee, axis_colour = 0x828b9b, note_colour = 0x5b6472;
@@ -335,18 +335,41 @@ static double draw_sample(const struct drawing *drawing, const struct chart_seri
     return width;
 }
 
+/* A name, or as much of its beginning as there is room for. */
+static void shorten(char *text, size_t bytes, const char *name, const struct drawing *drawing, double room)
+{
+    const struct lettering lettering = note(CHART_INK);
+    size_t length = strlen(name);
+    snprintf(text, bytes, "%s", name);
+    while (length > 0 && panel_text_width(drawing->cairo, &lettering, text) > room) {
+        while (--length > 0 && ((unsigned char)name[length] & 0xC0) == 0x80) /* within a letter */
+            ;
+        snprintf(text, bytes, "%.*s…", (int)length, name);
+    }
+}
+
+/* All names, or shortened ones: one that is missing would belong to a line all the same. */
 static void draw_names(const struct drawing *drawing, struct box box, double y)
 {
     const struct lettering text = note(CHART_INK);
-    double x = drawing->plot.left;
+    const double beside = 14.0 + 12.0;
+    double x = drawing->plot.left, wanted = 0.0;
+    int named = 0;
     x += panel_text(drawing->cairo, &text, x, y, 0.0, drawing->chart->y.title) + 14.0;
     for (int i = 0; i < drawing->chart->series_count; i++) {
+        const char *name = drawing->chart->series[i].name;
+        named += *name != 0;
+        wanted += *name ? panel_text_width(drawing->cairo, &text, name) + beside : 0.0;
+    }
+    const double room = box.left + box.width - x;
+    for (int i = 0; i < drawing->chart->series_count; i++) {
         const struct chart_series *series = &drawing->chart->series[i];
-        const double width = panel_text_width(drawing->cairo, &text, series->name);
-        if (!*series->name || x + width + 14.0 > box.left + box.width)
+        char name[128];
+        if (!*series->name)
             continue;
+        shorten(name, sizeof name, series->name, drawing, wanted > room ? room / named - beside : room);
         x += draw_sample(drawing, series, x, y);
-        x += panel_text(drawing->cairo, &text, x, y, 0.0, series->name) + 12.0;
+        x += panel_text(drawing->cairo, &text, x, y, 0.0, name) + 12.0;
     }
 }
 

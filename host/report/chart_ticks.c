@@ -54,6 +54,7 @@ static void write_percent(char text[static CHART_TICK_TEXT], double value, doubl
 
 static void linear_ticks(const struct chart_axis *axis, double low, double high, int wanted, struct chart_ticks *ticks)
 {
+    enum { FEWEST = 2, MOST_WANTED = 8 };
     const double width = (high - low) / (wanted > 1 ? wanted : 1), decade = pow(10.0, floor(log10(width)));
     const double part = width / decade;
     const double step = decade * (part <= 1.0001 ? 1.0 : part <= 2.0001 ? 2.0 : part <= 5.0001 ? 5.0 : 10.0);
@@ -64,6 +65,11 @@ static void linear_ticks(const struct chart_axis *axis, double low, double high,
             write_percent(ticks->text[i], ticks->at[i], step);
         else
             write_linear(ticks->text[i], ticks->at[i], step, fmax(fabs(low), fabs(high)));
+    }
+    /* One alone says nothing of the scale. */
+    if (ticks->count < FEWEST && wanted < MOST_WANTED) {
+        ticks->count = 0;
+        linear_ticks(axis, low, high, 2 * (wanted > 1 ? wanted : 1), ticks);
     }
 }
 
