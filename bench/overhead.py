@@ -348,11 +348,12 @@ def report(row):
 
 
 def keep(path, rows):
-    """Rows of this call take the place of those of the same name."""
-    before = json.loads(path.read_text(encoding="utf-8"))["rows"] if path.exists() else []
+    """Rows of this call take the place of those of the same name; so do versions."""
+    before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"rows": [], "versions": {}}
     names = {row["name"] for row in rows}
-    rows = [row for row in before if row["name"] not in names] + rows
-    report = {"machine": cpu_name(), "cpus": os.cpu_count(), "python": platform.python_version(), "versions": versions()}
+    rows = [row for row in before["rows"] if row["name"] not in names] + rows
+    report = {"machine": cpu_name(), "cpus": os.cpu_count(), "python": platform.python_version(),
+              "versions": before["versions"] | versions()}  # fmt: skip
     path.write_text(json.dumps(report | {"rows": rows}, indent=1) + "\n", encoding="utf-8")
 
 
