@@ -33,13 +33,12 @@ static enum noise_kind noise_at(const struct trainer *trainer, int64_t step)
     return step % interval(trainer, every) == 0 ? parts ? NOISE_OF_PARTS : NOISE_OF_HALF : NOISE_NONE;
 }
 
-/* A forward pass more, so that it is done half as seldom. Images that are not held are not read twice for it. */
+/* A forward pass more, so that it is done half as seldom. */
 static bool ahead_at(const struct trainer *trainer, int64_t step, int64_t step_in_epoch)
 {
     enum { OFTENER = 2 };
     const struct config *config = &trainer->config;
-    return config->stats.noise_every > 0 && config->stats.enabled && !trainer->session.train_source.streamed &&
-           step_in_epoch + 1 < trainer->steps_per_epoch &&
+    return config->stats.noise_every > 0 && config->stats.enabled && step_in_epoch + 1 < trainer->steps_per_epoch &&
            step % interval(trainer, config->stats.noise_every / OFTENER) == 0;
 }
 
@@ -64,12 +63,14 @@ struct step_control step_control_at(const struct trainer *trainer, int64_t step_
     };
 }
 
-/* The next step's batches with the weights of now. */
+/* The next step's batches with the weights of now. Images that are not held are read a first time for it. */
 static int look_ahead(struct trainer *trainer)
 {
     for (int micro = 0; micro < trainer->config.train.accumulate; micro++) {
-        const struct step_control next = step_control_at(trainer, trainer->state.step_in_epoch + 1, micro);
+        struct step_control next = step_control_at(trainer, trainer->state.step_in_epoch + 1, micro);
+        TRY(batch_again(&trainer->session, trainer->order, &next));
         TRY(plan_look_ahead(&trainer->session.plan, &next, micro == 0));
+        TRY(batch_queued(&trainer->session, &next));
     }
     return OK;
 }

@@ -9,7 +9,7 @@ enum { STEPS_ROWS = 6, STEPS_SAMPLES = 20, STEPS_MOST = 80 };
 /* Steps that look ahead at the next one's batches. */
 static inline bool steps_ahead(int step)
 {
-    return step % 3 == 1;
+    return step % 5 == 2;
 }
 
 struct recipe {
