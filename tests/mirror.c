@@ -43,7 +43,7 @@ bool mirror_supports(const struct mirror *mirror, enum dtype dtype)
 
 /* Of a GPU as of the emulator. The latter's first two schedules are fixed, the others random: what is small goes
  * through many. Where a sanitizer leaves time for few, the random ones. */
-enum { ROUNDS = 4, ROUNDS_SMALL = 10, ROUNDS_ADDRESSES = 2, ROUNDS_RACES = 1, ROUNDS_GPU = 2, SMALL_BYTES = 64 << 10 };
+enum { ROUNDS = 4, ROUNDS_SMALL = 10, ROUNDS_ADDRESSES = 2, ROUNDS_RACES = 1, ROUNDS_GPU = 2, SMALL_BYTES = 16 << 10 };
 
 static bool is_small(const struct mirror *mirror)
 {
