@@ -64,6 +64,7 @@ class Variant:
 
     def __init__(self, net, dtype, mode, data, device):
         self.net, self.dtype, self.mode, self.data, self.device = net, dtype, mode, data, device
+        self.name = f"{net} {dtype} {mode}"
         torch.manual_seed(1)
         self.model = model = build(net).to(device, memory_format=torch.channels_last)
         self.optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.01, fused=True)
@@ -104,13 +105,13 @@ def warm(variant, seconds):
     return max(1, min(1000, int(seconds / variant.round(1))))
 
 
-def attempt(variant, call):
+def attempt(name, call):
     """What the call returns; None, said in a line, where it fails: a compiler that is missing, memory that is not there."""
     try:
         return call()
     except Exception as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
-        print(f"# {variant.net} {variant.dtype} {variant.mode}: {lines[0][:160]}", flush=True)
+        print(f"# {name}: {lines[0][:160]}", flush=True)
         return None
 
 
@@ -126,12 +127,12 @@ def time_data(variants, args, data, name, batch, device):
     ready = []
     for variant in variants:
         variant.data, variant.times = data, []
-        variant.steps = attempt(variant, lambda: warm(variant, args.round))
+        variant.steps = attempt(variant.name, lambda: warm(variant, args.round))
         if variant.steps:
             ready.append(variant)
     for _ in range(args.rounds):
         for variant in list(ready):
-            seconds = attempt(variant, lambda: variant.round(variant.steps))
+            seconds = attempt(variant.name, lambda: variant.round(variant.steps))
             if seconds:
                 variant.times.append(seconds)
             else:
@@ -156,16 +157,15 @@ def bench(net, args, device, deadline):
             if time.perf_counter() > deadline:
                 print(f"# {net} {dtype} {mode}: not run, the time is over (--seconds)", flush=True)
                 continue
-            variant = Variant(net, dtype, mode, sets["batch"], device)
-            if attempt(variant, lambda: warm(variant, args.round)):
+            name = f"{net} {dtype} {mode}"
+            variant = attempt(name, lambda: Variant(net, dtype, mode, sets["batch"], device))
+            if variant and attempt(name, lambda: warm(variant, args.round)):
                 variants.append(variant)
-            else:
-                del variant
-                give_back(device)
-        for name, data in sets.items():
-            time_data(variants, args, data, name, batch, device)
-        del variants
-        variant = None
+            variant = None
+            give_back(device)
+        for kind, data in sets.items():
+            time_data(variants, args, data, kind, batch, device)
+        variants.clear()
         give_back(device)
 
 
@@ -237,7 +237,7 @@ def main():
     print(f"PyTorch {torch.__version__} on {device}, {name}", flush=True)
     write([{"name": "pytorch", "version": torch.__version__, "device": str(device), "device_text": name}])
     for net in args.nets:
-        bench(net, args, device, begin + args.seconds)
+        attempt(net, lambda: bench(net, args, device, begin + args.seconds))
 
 
 if __name__ == "__main__":
