@@ -164,6 +164,7 @@ $(PROGRAM): $(call object,$(MAIN)) $(LIBRARY)
 $(TESTS): $(BUILD)/tests/%: $(BUILD)/tests/%.o $(call object,$(TEST_SUPPORT)) $(LIBRARY)
 	$(call link,-lcmocka)
 $(BUILD)/bench/bench_ops: $(BUILD)/bench/bench_ops.o $(BUILD)/bench/onednn.o $(BUILD)/tests/cases.o
+$(BUILD)/bench/bench_stability: $(BUILD)/tests/tile_series.o
 $(BUILD)/bench/bench_ops $(BUILD)/bench/bench_conv: private ALL_LIBS += $(if $(ONEDNN),-ldnnl)
 $(call program,$(BENCHES)): $(BUILD)/bench/%: $(BUILD)/bench/%.o $(LIBRARY)
 	$(link)

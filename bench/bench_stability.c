@@ -5,7 +5,7 @@
 #include "fluctuation.h"
 #include "log.h"
 #include "stability.h"
-#include "trainer.h"
+#include "tile_series.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -25,25 +25,15 @@ static void must(int status)
 /* Trains with words on top of what all share; false: it diverged. */
 static bool train(const char *words, struct table *steps)
 {
-    enum { MOST = 32 };
-    char text[2 * PATH_BYTES], path[PATH_BYTES];
-    const char *overrides[MOST];
+    char all[1024];
     struct train_result result;
-    int count = 0;
-    snprintf(text, sizeof text,
-             "data.train=%s data.val_fraction=0.1 run.dir=%s model.name=mlp model.hidden=32 train.precision=fp32 "
-             "train.threads=1 stats.noise_every=0 stats.layers_every=0 run.checkpoint_epochs=1000 %s",
-             tiles, folder, words);
-    for (char *rest = text, *word; (word = strsep(&rest, " ")) && count < MOST;)
-        if (*word)
-            overrides[count++] = word;
-    struct train_request request = {.overrides = overrides, .override_count = count};
-    if (train_run(&request, &result) < 0)
+    snprintf(all, sizeof all, "train.precision=fp32 %s", words);
+    const int status = tile_series_train(tiles, folder, all, &result, steps);
+    if (status == ERR_TRAINING)
         return false;
+    must(status);
     if (result.stopped_by)
         exit(1);
-    must(path_join(path, result.path, "steps.csv"));
-    must(table_read(steps, path));
     return true;
 }
 

@@ -5,7 +5,7 @@
 #include "fluctuation.h"
 #include "log.h"
 #include "stability.h"
-#include "trainer.h"
+#include "tile_series.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -31,26 +31,14 @@ static int tear_down(void **state)
     return folder_remove(folder) == OK ? 0 : -1;
 }
 
-/* The rows of a training: mlp with 32 hidden units on 2250 tiles of 16 pixels, words on top. */
+/* The rows of a training on 2250 tiles of 16 pixels, words on top. */
 static void train(const char *words, struct table *steps)
 {
-    enum { MOST = 32 };
-    char text[2 * PATH_BYTES], path[PATH_BYTES];
-    const char *overrides[MOST];
+    char all[1024];
     struct train_result result;
-    int count = 0;
-    snprintf(text, sizeof text,
-             "data.train=%s data.val_fraction=0.1 run.dir=%s model.name=mlp model.hidden=32 train.precision=fp32 "
-             "train.threads=1 stats.noise_every=0 stats.layers_every=0 run.checkpoint_epochs=1000 %s",
-             tiles, folder, words);
-    for (char *rest = text, *word; (word = strsep(&rest, " ")) && count < MOST;)
-        if (*word)
-            overrides[count++] = word;
-    struct train_request request = {.overrides = overrides, .override_count = count};
-    if (train_run(&request, &result) < 0)
-        fail_msg("%s", fail_text());
-    assert_int_equal(path_join(path, result.path, "steps.csv"), OK);
-    if (table_read(steps, path) < 0)
+    snprintf(all, sizeof all, "train.precision=fp32 train.threads=1 stats.layers_every=0 run.checkpoint_epochs=1000 %s",
+             words);
+    if (tile_series_train(tiles, folder, all, &result, steps) < 0)
         fail_msg("%s", fail_text());
 }
 
