@@ -150,7 +150,7 @@ $(BUILD)/%.cu.o: %.cu $(BUILD)/nvccflags
 
 define link
 $(if $(V),,@echo '  LINK  $@')
-$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o %.a %.so,$^) $(1) $(ALL_LIBS)
+$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a %.so,$^) $(1) $(ALL_LIBS)
 endef
 
 archive.a  = rm -f $@ && ar rcs $@ $^
