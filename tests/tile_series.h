@@ -4,8 +4,9 @@
 #include "table.h"
 #include "trainer.h"
 
-/* An mlp with 32 hidden units on the class folders tiles, without measurements of the noise scale; words, separated by
- * blanks, on top. The run lands in folder. steps: its steps.csv, to be freed. Fails as train_run does. */
+/* An mlp with 32 hidden units on the class folders tiles, without measurements of the noise scale, but for what words,
+ * separated by blanks, say otherwise. The run lands in folder. steps: its steps.csv, to be freed. Fails as train_run
+ * does. */
 int tile_series_train(const char *tiles, const char *folder, const char *words, struct train_result *result,
                       struct table *steps);
 #endif
