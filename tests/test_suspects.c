@@ -231,6 +231,21 @@ static void test_odd_images(void **state)
     only_odd(&odd, ODD_TEXTURE, 8);
     odd_images_free(&odd);
 
+    pictures_make(); /* filed under a class of small patches, but as smooth as the other class is: odd is its label
+                        alone */
+    for (int i = 0; i < TRAIN; i++)
+        for (int k = 0; k < PIXELS; k++) {
+            const bool smooth = i % 2 == 1 || i == 6;
+            const double grey = smooth ? 7.0 * (k % SIDE) + 10.0 * unit(i, 900)
+                                       : 100.0 * unit(i, 1000 + k % SIDE / 2 + k / SIDE / 2 * 8);
+            pictures.pixels[i][k] = (uint8_t)(60.0 + grey + 4.0 * unit(i, 100 + k));
+        }
+    assert_int_equal(check_odd_images(&odd, &pictures.input), OK);
+    for (int64_t i = 0; i < odd.count; i++)
+        if (odd.list[i].what == ODD_TEXTURE)
+            fail_msg("sample %d is odd", (int)odd.list[i].sample);
+    odd_images_free(&odd);
+
     pictures_make();
     memset(pictures.pixels[5], 90, PIXELS);
     only_odd(&odd, ODD_FLAT, 5);

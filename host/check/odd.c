@@ -79,25 +79,52 @@ static void take_values(struct hunt *hunt, enum oddity what)
     }
 }
 
-/* Images whose logarithm of a measure is far from their class's. */
+/* What is usual for a class, of logarithms; median NaN: too few images to say. */
+struct usual {
+    double median, deviation;
+};
+
+static bool is_far(const struct usual *usual, double value, bool texture)
+{
+    const bool noise = texture && exp(value) > NOISE && exp(usual->median) < PICTURE;
+    return noise || fabs(value - usual->median) > FAR * usual->deviation;
+}
+
+/* An image that is as usual for another class belongs there: its label is wrong, the image is not. */
+static bool is_of_another(const struct usual *usual, int classes, double value)
+{
+    for (int label = 0; label < classes; label++)
+        if (usual[label].deviation > 0.0 && !is_far(&usual[label], value, true))
+            return true;
+    return false;
+}
+
+/* Images whose logarithm of a measure is far from their class's. Brightness and contrast are alike in most classes, and
+ * say nothing of which of them an image belongs to; roughness does. */
 static void find_far(struct hunt *hunt, enum oddity what)
 {
     const struct facts *facts = hunt->facts;
+    const int classes = facts->input->train->data->class_count;
+    struct usual *usual = arena_push(&hunt->arena, (size_t)classes * sizeof *usual);
     take_values(hunt, what);
-    for (int label = 0; label < facts->input->train->data->class_count; label++) {
-        double deviation, median = median_of(hunt, label, &deviation);
-        for (int64_t i = 0; i < facts->train_count && deviation > 0.0 && !isnan(median); i++) {
-            const bool noise = what == ODD_TEXTURE && exp(hunt->values[i]) > NOISE && exp(median) < PICTURE;
-            if (facts->images[i].label != label || !(noise || fabs(hunt->values[i] - median) > FAR * deviation))
+    for (int label = 0; label < classes; label++) {
+        usual[label].median = median_of(hunt, label, &usual[label].deviation);
+        if (isnan(usual[label].median))
+            usual[label].deviation = 0.0;
+    }
+    for (int label = 0; label < classes; label++)
+        for (int64_t i = 0; i < facts->train_count && usual[label].deviation > 0.0; i++) {
+            const double value = hunt->values[i], median = usual[label].median;
+            if (facts->images[i].label != label || !is_far(&usual[label], value, what == ODD_TEXTURE) ||
+                (what == ODD_TEXTURE && is_of_another(usual, classes, value)))
                 continue;
             add(hunt, &(struct odd_image){.what = what,
                                           .sample = facts->images[i].sample,
                                           .other = -1,
-                                          .value = exp(hunt->values[i]),
+                                          .value = exp(value),
                                           .usual = exp(median),
-                                          .distance = fabs(hunt->values[i] - median) / deviation});
+                                          .distance = fabs(value - median) / usual[label].deviation});
         }
-    }
 }
 
 static void find_copies(struct hunt *hunt, enum oddity what, const struct pairs *pairs)
