@@ -212,6 +212,11 @@ static void test_confidence(void **state)
     write_trials(decayed, &given, 1, 1.0, 16, 60);
     expect(decayed, CAUSE_WEIGHT_DECAY, CAUSE_WEIGHT_DECAY, NULL);
     assert_int_equal(confidence, CONFIDENCE_DOUBTFUL);
+    assert_non_null(strstr(said, "with trial 0 the loss was lower only by 0.05 +- 0.01"));
+    given.gain = -0.2;
+    write_trials(decayed, &given, 1, 1.0, 16, 60);
+    expect(decayed, CAUSE_WEIGHT_DECAY, CAUSE_WEIGHT_DECAY, NULL);
+    assert_non_null(strstr(said, "with trial 0 the loss was higher by 0.2 +- 0.01"));
     given.cause = CAUSE_ADAM; /* its own was not made */
     write_trials(decayed, &given, 1, 1.0, 16, 60);
     expect(decayed, CAUSE_WEIGHT_DECAY, CAUSE_WEIGHT_DECAY, NULL);

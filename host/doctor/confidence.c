@@ -50,8 +50,8 @@ void diagnosis_say_confidence(const struct diagnosis *diagnosis, char text[stati
         snprintf(text, CONFIDENCE_TEXT, "proven: %s lowered the loss by %.3g +- %.2g", arm->name, arm->gain,
                  arm->error);
     else if (confidence == CONFIDENCE_DOUBTFUL)
-        snprintf(text, CONFIDENCE_TEXT, "doubtful: the records show it, but %s lowered the loss by %.3g +- %.2g only",
-                 arm->name, arm->gain, arm->error);
+        snprintf(text, CONFIDENCE_TEXT, "doubtful: the records show it, but with %s the loss was %s by %.3g +- %.2g",
+                 arm->name, arm->gain < 0.0 ? "higher" : "lower only", fabs(arm->gain), arm->error);
     else if (diagnosis->probed)
         snprintf(text, CONFIDENCE_TEXT, "shown by the records; no trial of it was made");
     else
