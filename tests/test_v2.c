@@ -49,7 +49,7 @@ static void box_check(const json_t *one, const struct augment_box *box)
 {
     const int got[4] = {box->top, box->left, box->h, box->w};
     for (int k = 0; k < 4; k++) {
-        char path[8];
+        char path[16];
         snprintf(path, sizeof path, "ijhw/%d", k);
         if (got[k] != vectors_integer(one, path))
             fail_msg("%s of sample %d: number %d of the box is %d, expected %d", vectors_text(one, "op"),
