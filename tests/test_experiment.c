@@ -1,6 +1,7 @@
 /* test_experiment: what a doctor makes of trials whose figures are given: which of them help, when they overturn what
  * the rules said first, and when they must not; and the file that keeps them. */
 #include "diagnosis.h"
+#include "report.h"
 #include "tiny_run.h"
 
 #include <setjmp.h>
@@ -231,6 +232,23 @@ static void test_confidence(void **state)
     assert_non_null(strstr(said, "50 % of 80 images"));
 }
 
+/* What a trial proves where no rule saw anything is in the run's report, which has no finding to draw then. */
+static void test_report_of_what_no_rule_saw(void **state)
+{
+    (void)state;
+    struct given given = {"anew", CAUSE_RATE_HIGH, 0.5, 0.01, false};
+    write_trials(healthy, &given, 1, 1.0, 16, 60);
+    expect(healthy, CAUSE_HEALTHY, CAUSE_RATE_HIGH, "trial 0");
+    char path[PATH_BYTES];
+    assert_int_equal(path_join(path, healthy, "report.html"), OK);
+    assert_int_equal(report_write_run(healthy, path), OK);
+    char *page = tiny_read_text(healthy, "report.html");
+    assert_non_null(strstr(page, "<h2>the learning rate is too high</h2>"));
+    assert_non_null(strstr(page, "proven: trial 0 lowered the loss by 0.5"));
+    assert_null(strstr(page, "finding-1"));
+    memory_give(page);
+}
+
 /* Experiments of a run that has gone on since say nothing of it; damaged ones are refused. */
 static void test_the_file(void **state)
 {
@@ -276,6 +294,7 @@ int main(void)
         cmocka_unit_test(test_best_explanation),
         cmocka_unit_test(test_by_heart),
         cmocka_unit_test(test_confidence),
+        cmocka_unit_test(test_report_of_what_no_rule_saw),
         cmocka_unit_test(test_the_file),
     };
     return cmocka_run_group_tests(tests, set_up, tiny_tear_down);

@@ -44,7 +44,8 @@ static void put_cause(FILE *page, const struct run_facts *facts)
     fprintf(page, "<dt>what to do</dt><dd class=\"say\">%s</dd>", cause->action);
     put_repair(page, facts);
     fputs("</dl></div>\n", page);
-    page_finding_figure(page, facts, 0);
+    if (diagnosis->count > 0) /* else a trial proved what no rule saw */
+        page_finding_figure(page, facts, 0);
     fputs("</section>\n", page);
 }
 
