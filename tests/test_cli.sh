@@ -129,6 +129,8 @@ ok "train prints the run directory alone" all 'exited 0' 'lines out 1' '[ -f "$w
 ok "stderr is plain where it is no terminal" all '! grep -q "$(printf "\033")" err' '! grep -q "$(printf "\r")" err'
 call train tiny.ini max_steps=6 run.name=short
 ok "what max_steps ends in the first epoch has a result" all 'exited 0' 'says "^result     step 6: validation loss"' '! says "^best"'
+call train "$whole/config.resolved.ini" run.name=again
+ok "the resolved config trains the same run" all 'exited 0' 'same_run "$whole" runs/again'
 # Validation images of classes that were filed under one another: four of ten, then all.
 "$program" synth other --per-class 10 --val-per-class 1 --size 16 --seed 2 >out 2>err
 rotate() {
@@ -207,6 +209,8 @@ ok "eval needs no training images" exited 0
 mv tiles/away tiles/train
 call eval "$whole" --data tiles/train
 ok "eval of another folder" all 'exited 0' 'prints "100 images"'
+call eval "$whole" --data absent
+ok "eval of a folder that is not there" all 'exited 66' 'silent out' 'says "command line: error: .*absent"' '! says "config.resolved"'
 call eval "$whole" --data tiles
 ok "eval of other classes" all 'exited 65' 'silent out' 'says "class"'
 image=$(find tiles/val -name '*.png' | sort | head -n 1)

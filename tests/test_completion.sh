@@ -26,7 +26,7 @@ offers() {
         [[ $LINE == *" " || $LINE == *= ]] && COMP_WORDS+=("")
         COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
         _evenkeel 2>/dev/null
-        printf "%s\n" "${COMPREPLY[@]}" | sort | xargs' "$top/completions/evenkeel")
+        printf "%s\n" "${COMPREPLY[@]}" | LC_ALL=C sort | xargs' "$top/completions/evenkeel")
     if [ "$found" = "$2" ]; then echo "ok $count - $1"; else
         echo "not ok $count - $1"
         echo "# expected: $2"
@@ -34,7 +34,11 @@ offers() {
     fi
 }
 offers 'evenkeel tr' 'train'
-offers 'evenkeel ' '--help --version bench check config devices doctor eval find-lr model pack plot predict report sweep synth train'
+# All that the program itself has.
+program=$top/${BUILD:-build}/evenkeel
+case ${BUILD:-build} in /*) program=$BUILD/evenkeel ;; esac
+commands=$("$program" --help | awk '/^usage/ { listed = 1 } /COMMAND --help/ { listed = 0 } listed && /^  [a-z]/ { print $1 }')
+offers 'evenkeel ' "$(printf '%s\n' "$commands" --help --version | LC_ALL=C sort | xargs)"
 offers 'evenkeel train c.ini op' 'optim.lr= optim.name='
 offers 'evenkeel train c.ini optim.name=' 'adam sgd'
 offers 'evenkeel train c.ini optim.name=a' 'adam'

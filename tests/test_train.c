@@ -342,6 +342,26 @@ static void test_divergence_is_refused_and_named(void **state)
     memory_give(steps);
 }
 
+/* Running statistics overflow first, but training does not read them: they are not what is at fault. */
+static void test_running_statistics_are_not_to_blame(void **state)
+{
+    (void)state;
+    struct train_result result;
+    char path[PATH_BYTES];
+    assert_int_equal(
+        tiny_train(NULL,
+                   "optim.name=sgd optim.lr=1000 optim.momentum=0.99 optim.weight_decay=100 train.epochs=200 "
+                   "train.bad_steps=3 model.name=small_cnn "
+                   "run.name=overflowing",
+                   &result),
+        ERR_TRAINING);
+    assert_int_equal(path_join(path, tiny_folder, "overflowing"), OK);
+    char *log = tiny_read_text(path, "log.jsonl");
+    assert_non_null(strstr(log, "\"first_tensor\":\"the "));
+    assert_null(strstr(log, "running_"));
+    memory_give(log);
+}
+
 /* Every training image was seen once an epoch, validation images never; the checkpoint says the same. */
 static void test_samples(void **state)
 {
@@ -411,6 +431,7 @@ int main(void)
         cmocka_unit_test(test_average_is_measured_only),
         cmocka_unit_test(test_plateau_cuts),
         cmocka_unit_test(test_divergence_is_refused_and_named),
+        cmocka_unit_test(test_running_statistics_are_not_to_blame),
         cmocka_unit_test(test_samples),
         cmocka_unit_test(test_bad_requests),
         cmocka_unit_test(test_without_validation),

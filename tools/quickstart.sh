@@ -14,4 +14,5 @@ cat <<EOT
 That was a training on drawn images, which lie in data/tiles; the run is in $run.
 With your own: a folder PHOTOS that has one folder per class with PNG or JPEG files in it.
     $evenkeel train configs/quickstart.ini data.train=PHOTOS data.val= data.resize=64 run.name=photos
+With less than a few hundred images add bs=8.
 EOT

@@ -109,5 +109,9 @@ int command_pack(int argc, char **argv)
     int first = 2;
     if (argc > 2 && !strchr(argv[2], '='))
         request.out = argv[first++];
+    for (int i = first; i < argc; i++)
+        if (!strchr(argv[i], '='))
+            return cli_exit(FAIL(
+                ERR_USAGE, "'%s': OUT comes before the settings: evenkeel pack CONFIG [OUT] [KEY=VALUE …]", argv[i]));
     return cli_exit(pack(&request, (const char *const *)argv + first, argc - first));
 }

@@ -93,13 +93,17 @@ int mistakes_tell(struct mistakes *mistakes, FILE *errors)
 {
     const char *file = mistakes->file ? mistakes->file : "command line";
     const int count = mistakes->count;
+    bool in_file = count > MISTAKES_SHOWN;
+    for (int i = 0; i < count && i < MISTAKES_SHOWN; i++)
+        in_file |= mistakes->shown[i].origin != ORIGIN_COMMAND;
     int status = OK;
     for (int i = 0; errors && i < count && i < MISTAKES_SHOWN; i++)
         fprintf(errors, "%s\n", line_of(mistakes, file, &mistakes->shown[i]));
     if (errors && count > MISTAKES_SHOWN)
         fprintf(errors, "%s: error: and %d more\n", file, count - MISTAKES_SHOWN);
     if (count > 0 && errors)
-        status = FAIL(mistakes->status, "%s: %d mistake%s in the config", file, count, count == 1 ? "" : "s");
+        status = FAIL(mistakes->status, "%s: %d mistake%s in the config", in_file ? file : "command line", count,
+                      count == 1 ? "" : "s");
     else if (count > 0)
         status = FAIL(mistakes->status, "%s", line_of(mistakes, file, &mistakes->shown[0]));
     arena_free(&mistakes->texts);

@@ -49,7 +49,6 @@ int backend_open(const char *device_name, int threads, const struct backend **ba
     }
     if (any)
         return status;
-    return FAIL(ERR_DEVICE,
-                "train.device = %s: this program was built without it; `evenkeel devices` lists what there is",
+    return FAIL(ERR_DEVICE, "%s: this program was built without it; `evenkeel devices` lists what there is",
                 device_name);
 }

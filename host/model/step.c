@@ -364,6 +364,8 @@ static int examine_forward(struct plan *plan, char *text, size_t bytes)
         const struct node *node = &graph->nodes[i];
         for (int k = 0; k < node->weight_count && !found; k++) {
             const struct plan_value *value = &plan->values[node->weight[k]];
+            if (graph->values[node->weight[k]].role == VALUE_STATE)
+                continue; /* training writes it and never reads it */
             const struct suspect weight = {plan->calls[i].weight[k], value->low ? plan->options.dtype : DT_F32,
                                            value->count};
             TRY(found = examine(plan, weight, text, bytes, "the weights %s (%s; %lld of %lld values)",

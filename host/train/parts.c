@@ -215,7 +215,12 @@ int parts_place(struct session *session)
 
 int session_open_val(struct session *session, const char *path)
 {
-    const struct config *config = session->config;
+    struct config named = *session->config;
+    if (path) { /* no line of the run's config is to blame */
+        named.origin = NULL;
+        named.file[0] = 0;
+    }
+    const struct config *config = &named;
     const char *from = path ? path : config->data.val[0] ? config->data.val : NULL;
     struct source *source = &session->val_source;
     if (!from && config->data.val_fraction == 0.0)

@@ -19,7 +19,7 @@ int session_dtype(enum precision_kind precision, const struct backend *backend, 
     }
     *dtype = wanted[precision];
     if (!backend->supports(device, *dtype, &in_hardware))
-        return FAIL(ERR_UNSUPPORTED, "train.precision = %s: the %s backend cannot compute in it here; use auto or fp32",
+        return FAIL(ERR_UNSUPPORTED, "%s: the %s backend cannot compute in it here; use auto or fp32",
                     dtype_name(*dtype), backend->name);
     return OK;
 }
