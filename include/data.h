@@ -80,6 +80,8 @@ struct dataset_options {
  * folder with IDX or CIFAR files, a packed file), and what is in it: classes, labels, number and size of the images.
  * No image is decoded but the first that can be, where nothing else tells the size: image.h is 0 if there is none. */
 int dataset_find(struct dataset *dataset, const char *path, const struct dataset_options *options);
+/* Whether some of it is known to be of no use before the images are read: how many are left is not known then. */
+bool dataset_has_problems(const struct dataset *dataset);
 /* Then the images: each is decoded once, so that all that cannot be used is named now, the first few on stderr, the
  * rest counted, or left out of what was found. ERR_CONFIG: data.resize is missing or wrong. */
 int dataset_read(struct dataset *dataset, const struct dataset_options *options);

@@ -120,6 +120,38 @@ call train tiny.ini data.train=no-good data.val=no-good
 ok "what is no good of training and validation images: one report" all 'exited 65' \
     '[ "$(grep -c "no-good/a/empty.png: the file is empty" err)" -ge 2 ]' \
     'says "^warning: no-good: 1 file in the class folders is left out, .*: .txt 1"' '[ ! -d runs ]'
+# Where next to nothing is left, the reason comes before what the config cannot do with it.
+set -- tiles/train/road/*.png
+printf '%s\n%s\n' "$1" "$2" >unlabelled.csv
+printf '%s,road\n%s\n%s\n' "$1" "$2" "$3" >half.csv
+call train tiny.ini data.train=unlabelled.csv data.val=
+ok "a list without labels: each line is named" all 'exited 65' 'says "unlabelled.csv:1: there is no label"' \
+    'says "unlabelled.csv:2: there is no label"' '! says "(null)"' '[ ! -d runs ]'
+call train tiny.ini data.train=unlabelled.csv data.val= data.on_error=skip
+ok "the same, skipping" all 'exited 65' 'says "unlabelled.csv:1: there is no label"' 'says "no image is left"'
+call check tiny.ini data.train=unlabelled.csv data.val=
+ok "the same, checked" all 'exited 65' 'says "unlabelled.csv:1: there is no label"' 'says "no image is left"'
+call train tiny.ini data.train=half.csv data.val=
+ok "a list with one good line: the others are named" all 'exited 65' 'says "half.csv:2: there is no label"' \
+    'says "half.csv:3: there is no label"' '! says "one class only"'
+call train tiny.ini data.train=half.csv data.val= data.on_error=skip
+ok "the same, skipping: what is left out before what is left" all 'exited 78' 'says "half.csv:2: there is no label"' \
+    "says \"one class only, 'road'\""
+call check tiny.ini data.train=half.csv data.val=
+ok "the same, checked" all 'exited 78' 'says "half.csv:2: there is no label"' "says \"one class only, 'road'\""
+cp "$1" 1.png
+cp "$2" 2.png
+echo 0 >1.cls
+echo 1 >2.cls
+tar cf apart.tar 1.png 2.png 1.cls 2.cls
+call train tiny.ini data.train=apart.tar data.val=
+if says 'built without'; then
+    skip "a shard of samples that are torn apart: each is named" "built without libarchive"
+else
+    ok "a shard of samples that are torn apart: each is named" all 'exited 65' "says \"apart.tar: sample '1' has no label\"" \
+        "says \"apart.tar: sample '2' has no image\"" '! says "(null)"'
+fi
+rm -- ?.png ?.cls
 call config tiny.ini momentum=0.5 val_fraction=0.2
 ok "config says which settings have no effect" all 'exited 0' 'prints "^momentum = 0.5"' 'says "optim.momentum = 0.5 has no effect"' \
     'says "data.val_fraction = 0.2 has no effect"'

@@ -130,6 +130,11 @@ int dataset_find(struct dataset *dataset, const char *path, const struct dataset
     return status;
 }
 
+bool dataset_has_problems(const struct dataset *dataset)
+{
+    return dataset->problems && dataset->problems->count > 0;
+}
+
 int dataset_read(struct dataset *dataset, const struct dataset_options *options)
 {
     int status = read_all(dataset, options);

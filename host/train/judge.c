@@ -12,7 +12,7 @@ static void judge_classes(const struct session *session, struct mistakes *mistak
 {
     const struct config *config = session->config;
     const struct dataset *train = &session->train_source.data, *val = &session->val_source.data;
-    if (train->class_count < 2)
+    if (train->class_count == 1)
         mistakes_add_key(mistakes, config, "data.train",
                          "%s: has one class only, '%s'; there must be two or more to tell apart, a folder for each",
                          train->source, train->class_names[0]);

@@ -154,6 +154,9 @@ static int look_at_data(struct session *session, struct mistakes *mistakes)
         TRY(parts_find(session, mistakes));
     const struct dataset *train = &session->train_source.data, *val = &session->val_source.data;
     const struct dataset *seen = train->image.h ? train : val;
+    /* Reading names all that cannot be used; what is left is judged then. */
+    if (dataset_has_problems(train) || dataset_has_problems(val))
+        return OK;
     if (mistakes->count == before)
         judge_config(session, mistakes);
     else if (seen->image.h) /* one part at least */
@@ -168,7 +171,7 @@ static int open_data(struct session *session, struct mistakes *mistakes, int sta
         status = look_at_data(session, mistakes);
     TRY(mistakes_settle(mistakes, status, errors));
     TRY(mistakes_settle(mistakes, parts_read(session, mistakes), errors));
-    judge_config(session, mistakes); /* images may have been left out */
+    judge_config(session, mistakes); /* of what is left */
     TRY(mistakes_tell(mistakes, errors));
     return fill_card(session, errors);
 }
