@@ -40,6 +40,14 @@ static char *cut_label(char *line)
     return at + 1;
 }
 
+/* A table's names of columns, which a list does not have. */
+static bool is_header(const struct dataset *dataset, const char *file, int64_t number)
+{
+    char path[PATH_BYTES];
+    return number == 1 && !is_image_name(file) &&
+           path_join(path, file[0] == '/' ? "" : dataset->encoded.root, file) == OK && !file_exists(path);
+}
+
 static void take_line(struct lines *lines, char *line, int64_t number)
 {
     struct dataset *dataset = lines->dataset;
@@ -55,6 +63,12 @@ static void take_line(struct lines *lines, char *line, int64_t number)
              strlen(file) >= PATH_BYTES ? "the path is too long"
              : label && *label          ? "there is no path"
                                         : "there is no label");
+        problems_add_failure(lines->problems, ERR_DATA);
+        return;
+    }
+    if (is_header(dataset, file, number)) {
+        FAIL(ERR_DATA, "%s:1: there is no file '%.80s'; a line of column names is to be removed, or to begin with #",
+             lines->path, file);
         problems_add_failure(lines->problems, ERR_DATA);
         return;
     }

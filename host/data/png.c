@@ -14,13 +14,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SIDE_MAX = 65500, SIGNATURE_BYTES = 8, CHUNK_FRAME = 12 };
+enum { SIDE_MAX = 65500, SIGNATURE_BYTES = 8, CHUNK_FRAME = 12, IHDR_BYTES = 13, REASON_BYTES = 128 };
 /* As PIL's limit against decompression bombs. */
 static const int64_t PIXELS_MAX = 178956970;
 
 struct codec {
     jmp_buf on_error;
-    char reason[128];
+    char reason[REASON_BYTES];
     const uint8_t *bytes; /* reading: what is left */
     size_t left;
     uint8_t *pixels;
@@ -92,8 +92,6 @@ static bool decode_rows(struct codec *codec, png_structp png, png_infop info)
     png_read_info(png, info);
     codec->height = (int)png_get_image_height(png, info);
     codec->width = (int)png_get_image_width(png, info);
-    if ((int64_t)codec->height * codec->width > PIXELS_MAX)
-        png_error(png, "more than 179 million pixels");
     ask_for_rgb(png);
     png_read_update_info(png, info);
     if (png_get_rowbytes(png, info) != (size_t)codec->width * 3)
@@ -128,6 +126,22 @@ static bool chunks_fit(const uint8_t *bytes, size_t count)
     return false;
 }
 
+/* Whether the size that the header claims can be, before libpng, which would not say what it was. No header: libpng
+ * says so. */
+static bool size_is_possible(const uint8_t *bytes, size_t count, char reason[static REASON_BYTES])
+{
+    const uint8_t *chunk = bytes + SIGNATURE_BYTES;
+    if (count < SIGNATURE_BYTES + CHUNK_FRAME + IHDR_BYTES || memcmp(chunk, "\0\0\0\rIHDR", 8) != 0)
+        return true;
+    const uint32_t width = big_endian(chunk + 8), height = big_endian(chunk + 12);
+    if (width > 0 && height > 0 && width <= SIDE_MAX && height <= SIDE_MAX && (int64_t)width * height <= PIXELS_MAX)
+        return true;
+    snprintf(reason, REASON_BYTES,
+             "its header says %ux%u pixels (width x height); 1 to %d a side and 179 million in all are taken", width,
+             height, SIDE_MAX);
+    return false;
+}
+
 int png_decode(const char *name, const void *bytes, size_t count, uint8_t **pixels, int *height, int *width)
 {
     *pixels = NULL;
@@ -135,6 +149,8 @@ int png_decode(const char *name, const void *bytes, size_t count, uint8_t **pixe
         return FAIL(ERR_DATA, "%s: cannot be decoded: the file ends too early (truncated?); replace or remove it",
                     name);
     struct codec codec = {.bytes = bytes, .left = count};
+    if (!size_is_possible(bytes, count, codec.reason))
+        return FAIL(ERR_DATA, "%s: cannot be decoded: %s; replace or remove it", name, codec.reason);
     png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &codec, codec_error, codec_warning);
     png_infop info = png ? png_create_info_struct(png) : NULL;
     bool good = info && decode_rows(&codec, png, info);

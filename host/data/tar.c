@@ -144,7 +144,7 @@ static void grow(struct samples *samples)
     samples->room = (int64_t)room;
 }
 
-/* The last folder of "a/b/key"; NULL: it is in none. */
+/* The last folder of "a/b/key"; NULL: it is in none, as in "./key". */
 static const char *folder_of(struct arena *arena, const char *key)
 {
     const char *end = strrchr(key, '/');
@@ -153,6 +153,8 @@ static const char *folder_of(struct arena *arena, const char *key)
     const char *begin = end;
     while (begin > key && begin[-1] != '/')
         begin--;
+    if (end - begin == 1 && *begin == '.')
+        return NULL;
     return arena_format(arena, "%.*s", (int)(end - begin), begin);
 }
 
