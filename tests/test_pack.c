@@ -178,14 +178,12 @@ static void test_damaged(void **state)
     strcpy(path, pack());
     uint8_t *bytes = fixture_read(path, &count);
     for (size_t at = 0; at < count; at += at < 600 ? 1 : 97) {
-        /* Zeros between the parts are nobody's. */
         bytes[at] ^= 0x10;
         fixture_write(path, bytes, count);
         int status = dataset_open(&dataset, fixture_path("set"), &options);
         if (status == OK) {
             dataset_close(&dataset);
-            if (bytes[at] != 0x10)
-                fail_msg("a wrong byte at %zu was not noticed", at);
+            fail_msg("a wrong byte at %zu was not noticed", at);
         } else {
             CHECK_FAILS(status, ERR_DATA, "set.train.pack");
         }

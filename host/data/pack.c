@@ -198,6 +198,20 @@ static int map(struct dataset *dataset, const char *path)
     return status;
 }
 
+/* Between names, index and pixels. */
+static int check_gaps(const char *path, const struct pack_header *header)
+{
+    const char *start = (const char *)header;
+    const int64_t index_end = header->index_at + pack_index_bytes(header->count);
+    for (int64_t at = header->text_at + header->text_bytes; at < header->pixels_at; at++) {
+        if (at == header->index_at)
+            at = index_end;
+        if (at < header->pixels_at && start[at])
+            return damaged(path, "there is something between its parts");
+    }
+    return OK;
+}
+
 int pack_load(struct dataset *dataset, const char *path, const struct listing *listing,
               const struct dataset_options *options, struct problems *problems)
 {
@@ -215,6 +229,7 @@ int pack_load(struct dataset *dataset, const char *path, const struct listing *l
     dataset->packed_in = arena_text(&dataset->arena, path);
     TRY(read_texts(dataset, path, header, problems));
     TRY(read_index(dataset, path, header, pack));
+    TRY(check_gaps(path, header));
     if (options->resize && (options->resize != header->h || options->resize != header->w))
         return FAIL(ERR_CONFIG, "%s: was packed with images of %dx%d pixels, but data.resize is %d; pack it anew", path,
                     header->w, header->h, options->resize);
