@@ -20,7 +20,8 @@ struct finding {
         double value;
     } evidence[FINDING_NUMBERS];
     int evidence_count;
-    const char *files[FINDING_FILES]; /* below the data set's source, or "sample N"; the first of file_total */
+    const char *files[FINDING_FILES]; /* below the data set's source, after it where training and validation have one
+                                         each; or "sample N"; the first of file_total */
     int file_count;
     int64_t file_total;
 };
@@ -30,6 +31,7 @@ struct check_input {
     double mean[4], std[4];           /* the normalisation that training would use, of values in 0..1 */
     bool shuffle;
     bool balanced; /* training makes up for classes that are rare */
+    bool skip;     /* training goes on without what cannot be used */
     uint64_t seed;
     int batch;
     int64_t limit; /* most images looked at of each part, evenly spread; 0: all */
@@ -37,7 +39,7 @@ struct check_input {
 };
 
 struct findings {
-    struct arena arena; /* texts live here, file names in the data sets */
+    struct arena arena; /* texts live here, some file names in the data sets */
     struct finding *list;
     int count;
     int64_t train_seen, val_seen;

@@ -126,6 +126,41 @@ static void test_copies(void **state)
     findings_free(&world.findings);
 }
 
+/* Files of two sets are told with the set they are in; of one that is split, below it. */
+static void test_copies_by_name(void **state)
+{
+    (void)state;
+    static const char *files[COUNT];
+    world_make();
+    for (int i = 0; i < COUNT; i++)
+        files[i] = i % 2 ? "b/1.png" : "a/0.png";
+    for (int part = 0; part < 2; part++) {
+        world.data[part].files = files;
+        world.data[part].source = part ? "photos/val" : "photos/train";
+    }
+    world.data[1].encoded.root = "photos/val.dir";
+    memcpy(world.pixels[TRAIN + 5], world.pixels[4], BYTES);
+    world.labels[TRAIN + 5] = world.labels[4];
+    const struct finding *finding = only("leak", SEVERITY_FAULT);
+    assert_string_equal(finding->files[0], "photos/train/a/0.png");
+    assert_string_equal(finding->files[1], "photos/val.dir/b/1.png");
+    assert_non_null(strstr(finding->text, "(1 %)"));
+    findings_free(&world.findings);
+    for (int i = TRAIN; i < COUNT; i++) {
+        memcpy(world.pixels[i], world.pixels[i - TRAIN], BYTES);
+        world.labels[i] = world.labels[i - TRAIN];
+    }
+    assert_non_null(
+        strstr(only("leak", SEVERITY_FAULT)->text, "100 validation images are also in the training set (100 %)"));
+    findings_free(&world.findings);
+    world_make();
+    world.data[0].files = files;
+    world.input.val = NULL;
+    memcpy(world.pixels[8], world.pixels[4], BYTES);
+    assert_string_equal(only("duplicates", SEVERITY_INFO)->files[0], "a/0.png");
+    findings_free(&world.findings);
+}
+
 /* A little noise makes a near copy; another picture of the same kind is none. */
 static void test_near_copies(void **state)
 {
@@ -403,6 +438,11 @@ static void test_skipped(void **state)
     world.data[0].skipped_count = 1;
     const struct finding *finding = only("unreadable", SEVERITY_WARN);
     assert_string_equal(finding->files[0], skipped[0]);
+    assert_non_null(strstr(finding->action, "data.on_error = skip trains without them"));
+    findings_free(&world.findings);
+    world.input.skip = true;
+    finding = only("unreadable", SEVERITY_WARN);
+    assert_non_null(strstr(finding->action, "training goes on without them"));
     assert_non_null(strstr(finding->text, "1 of the training files and 0 of the validation files"));
     findings_free(&world.findings);
     /* Of validation alone, where that is a data set of its own, and of both. */
@@ -439,10 +479,11 @@ static void test_skipped(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_clean),   cmocka_unit_test(test_copies),  cmocka_unit_test(test_near_copies),
-        cmocka_unit_test(test_classes), cmocka_unit_test(test_values),  cmocka_unit_test(test_outliers),
-        cmocka_unit_test(test_shading), cmocka_unit_test(test_tiles),   cmocka_unit_test(test_order),
-        cmocka_unit_test(test_skipped), cmocka_unit_test(test_figures), cmocka_unit_test(test_background),
+        cmocka_unit_test(test_clean),       cmocka_unit_test(test_copies),  cmocka_unit_test(test_copies_by_name),
+        cmocka_unit_test(test_near_copies), cmocka_unit_test(test_classes), cmocka_unit_test(test_values),
+        cmocka_unit_test(test_outliers),    cmocka_unit_test(test_shading), cmocka_unit_test(test_tiles),
+        cmocka_unit_test(test_order),       cmocka_unit_test(test_skipped), cmocka_unit_test(test_figures),
+        cmocka_unit_test(test_background),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,6 +18,16 @@ static void number(struct finding *finding, const char *name, double value)
     finding->evidence[finding->evidence_count++].value = value;
 }
 
+/* As a person would look for it; of two sets with which of them it is in, since their files are often called alike. */
+static const char *file_name(const struct facts *facts, struct arena *arena, const struct dataset *data, int32_t sample)
+{
+    const struct subset *val = facts->input->val;
+    const char *file = data->files[sample], *folder = data->encoded.root ? data->encoded.root : data->source;
+    if (!val || val->data == facts->input->train->data || !folder || !*folder || *file == '/')
+        return file;
+    return arena_format(arena, "%s/%s", folder, file);
+}
+
 static void file(const struct facts *facts, struct arena *arena, struct finding *finding, int64_t image)
 {
     const struct dataset *data = facts_data(facts, image);
@@ -25,7 +35,7 @@ static void file(const struct facts *facts, struct arena *arena, struct finding 
     finding->file_total++;
     if (finding->file_count < FINDING_FILES)
         finding->files[finding->file_count++] =
-            data->files ? data->files[sample]
+            data->files ? file_name(facts, arena, data, sample)
                         : arena_format(arena, "%s sample %d", image < facts->train_count ? "training" : "validation",
                                        (int)sample);
 }
@@ -58,13 +68,14 @@ static bool unreadable(const struct facts *facts, struct arena *arena, struct fi
     finding->severity = worst > 0.01 ? SEVERITY_FAULT : SEVERITY_WARN;
     finding->text =
         val == train
-            ? arena_format(arena, "%lld of the files cannot be used (%.2g %%)", (long long)finding->file_total,
+            ? arena_format(arena, "%lld of the files cannot be used (%.3g %%)", (long long)finding->file_total,
                            100.0 * train_share)
             : arena_format(arena,
                            "%lld of the training files and %lld of the validation files cannot be used "
-                           "(%.2g %%, %.2g %%)",
+                           "(%.3g %%, %.3g %%)",
                            (long long)train->skipped_count, (long long)of_val, 100.0 * train_share, 100.0 * val_share);
-    finding->action = "mend or remove them; data.on_error = skip trains without them";
+    finding->action = facts->input->skip ? "mend or remove them; training goes on without them (data.on_error = skip)"
+                                         : "mend or remove them; data.on_error = skip trains without them";
     number(finding, "files", (double)finding->file_total);
     number(finding, "share", worst);
     number(finding, "val_files", (double)of_val);
@@ -238,7 +249,7 @@ static bool outliers(const struct facts *facts, struct arena *arena, struct find
         return false;
     finding->severity = SEVERITY_WARN;
     finding->text = arena_format(arena,
-                                 "%.2g %% of the images are noise, or far rougher or smoother than the rest of their "
+                                 "%.3g %% of the images are noise, or far rougher or smoother than the rest of their "
                                  "class, as test patterns are",
                                  100.0 * share);
     finding->action = "look at them and remove what is no picture of its class";
@@ -354,7 +365,7 @@ static bool duplicates(const struct facts *facts, struct arena *arena, struct fi
     if (count == 0)
         return false;
     finding->severity = share >= SAME_SHARE ? SEVERITY_WARN : SEVERITY_INFO;
-    finding->text = arena_format(arena, "%lld image%s a copy of another of the same class (%.2g %%)", (long long)count,
+    finding->text = arena_format(arena, "%lld image%s a copy of another of the same class (%.3g %%)", (long long)count,
                                  count == 1 ? " is" : "s are", 100.0 * share);
     finding->action = "remove the copies, unless they are there on purpose";
     number(finding, "share", share);
@@ -368,7 +379,7 @@ static bool conflicts(const struct facts *facts, struct arena *arena, struct fin
     if (count == 0)
         return false;
     finding->severity = share >= SAME_SHARE ? SEVERITY_FAULT : share >= WARN_SHARE ? SEVERITY_WARN : SEVERITY_INFO;
-    finding->text = arena_format(arena, "%lld image%s under two labels (%.2g %%)", (long long)count,
+    finding->text = arena_format(arena, "%lld image%s under two labels (%.3g %%)", (long long)count,
                                  count == 1 ? " is" : "s are", 100.0 * share);
     finding->action = "decide on one label for each and remove the other copy";
     number(finding, "share", share);
@@ -382,7 +393,7 @@ static bool leak(const struct facts *facts, struct arena *arena, struct finding 
     if (count == 0)
         return false;
     finding->severity = share >= SAME_SHARE ? SEVERITY_FAULT : share >= WARN_SHARE ? SEVERITY_WARN : SEVERITY_INFO;
-    finding->text = arena_format(arena, "%lld validation image%s also in the training set (%.2g %%)", (long long)count,
+    finding->text = arena_format(arena, "%lld validation image%s also in the training set (%.3g %%)", (long long)count,
                                  count == 1 ? " is" : "s are", 100.0 * share);
     finding->action = "remove them from one of the two; the validation accuracy is too good as it is";
     number(finding, "share", share);

@@ -111,6 +111,7 @@ struct request {
     int64_t limit;
     const char *sheet; /* NULL: none */
     int64_t sheet_of;  /* -1: a batch */
+    bool skip;         /* the config says to train without what cannot be used */
 };
 
 static int write_sheet(const struct session *session, const struct request *request)
@@ -136,6 +137,7 @@ static int check(const struct config *config, const struct request *request, boo
     if (status == OK) {
         session_check_input(&session, &input);
         input.limit = request->limit;
+        input.skip = request->skip;
         status = check_images(&findings, &input);
     }
     if (status == OK && request->json)
@@ -183,6 +185,7 @@ int command_check(int argc, char **argv)
     if (status == OK)
         status = config_load(&config, argv[1], (const char *const *)argv + 2, argc - 2, stderr);
     /* What cannot be read is a finding here. */
+    request.skip = config.data.on_error == ON_ERROR_SKIP;
     config.data.on_error = ON_ERROR_SKIP;
     if (status == OK)
         status = check(&config, &request, &found);

@@ -191,6 +191,7 @@ void session_check_input(const struct session *session, struct check_input *inpu
                                   .val = session->val.source ? &session->val.subset : NULL,
                                   .shuffle = config->data.shuffle,
                                   .balanced = config->train.balance,
+                                  .skip = config->data.on_error == ON_ERROR_SKIP,
                                   .seed = (uint64_t)config->train.seed,
                                   .batch = config->train.batch_size,
                                   .threads = config->data.threads ? config->data.threads : config->train.threads};
