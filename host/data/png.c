@@ -137,8 +137,8 @@ static bool size_is_possible(const uint8_t *bytes, size_t count, char reason[sta
     if (width > 0 && height > 0 && width <= SIDE_MAX && height <= SIDE_MAX && (int64_t)width * height <= PIXELS_MAX)
         return true;
     snprintf(reason, REASON_BYTES,
-             "its header says %ux%u pixels (width x height); 1 to %d a side and 179 million in all are taken", width,
-             height, SIDE_MAX);
+             "its header says %ux%u pixels (width x height); 1 to %d a side and at most 179 million pixels are taken",
+             width, height, SIDE_MAX);
     return false;
 }
 
