@@ -179,14 +179,15 @@ def main():
     for row in rows:
         if "-healthy-x1-0-" in row["name"]:
             healthy_of[row["group"]].append(row)
-    kept = [row for row in rows if args.only in row["name"] and healthy_of[row["group"]] and
+    wanted = [row for row in rows if args.only in row["name"]]
+    kept = [row for row in wanted if healthy_of[row["group"]] and
             (row["truth"] == "healthy" or harmful(row, healthy_of[row["group"]]))]
     score = judge(folder, kept, healthy_of, args)
     write_confusion(os.path.join(folder, args.part + "-confusion.csv"), score.confusion)
     with open(os.path.join(folder, args.part + "-confusion.svg"), "w") as file:
         file.write(picture.draw((truth, said, n) for (truth, said), n in score.confusion.items()))
     asked = {row["name"]: row for row in chosen(kept, args.every)}
-    figures = figures_of(score, args, len(rows) - len(kept), collections.Counter(row["group"] for row in asked.values()))
+    figures = figures_of(score, args, len(wanted) - len(kept), collections.Counter(row["group"] for row in asked.values()))
     show(figures)
     if args.json:
         merge(args.json, args.name or f"{args.part}, {'experiments' if args.budget else 'rules'}", figures)
