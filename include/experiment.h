@@ -57,6 +57,8 @@ struct experiment_request {
 int experiment_run(struct experiment *experiment, const struct experiment_request *request);
 /* A network that cannot do it is too small for the task or badly built. */
 bool experiment_learns_by_heart(const struct experiment *experiment);
+/* Another optimizer with its rate, in the place of SGD. */
+bool arm_swaps_optimizer(const struct arm *arm);
 /* How much of the unchanged trial's loss an arm takes away, 0..1; of a diverged one, of the loss of guessing. */
 double experiment_share(const struct experiment *experiment, const struct arm *arm);
 /* What the trials say, as a cause: of the arms that help, the one that helps most, a setting that is not its default
@@ -64,6 +66,9 @@ double experiment_share(const struct experiment *experiment, const struct arm *a
  * and a fresh network cannot learn a few images by heart; CAUSE_HEALTHY where nothing helps. *arm: the one that proves
  * it, or NULL. */
 enum cause experiment_verdict(const struct experiment *experiment, const struct arm **arm);
+/* Whether the budget ended on the way to a cause: one of its trials was not made, and the others were better than the
+ * unchanged one or lost their way like it, but did not help. */
+bool experiment_unfinished(const struct experiment *experiment, enum cause cause);
 /* Why it was taken or rejected, in a few words. proof: of experiment_verdict, or what was weighed otherwise. */
 const char *experiment_why(const struct experiment *experiment, const struct arm *arm, const struct arm *proof);
 /* Numbers of the arms, family by family: the unchanged one, then the best first. */

@@ -197,7 +197,7 @@ call doctor "$decayed"
 ok "doctor of a run with a fault" all 'exited 1' 'prints "^verdict    weight decay is stronger"' 'prints "^change     optim.weight_decay=0.01"'
 call doctor "$decayed" --probe --budget 600% --apply mended.ini
 ok "doctor --probe proves it and --apply mends it" all 'exited 1' 'prints "no weight decay .*proves it"' \
-    'grep -q "^# proof: no weight decay lowered the loss by" mended.ini' 'grep -q "^weight_decay = 0$" mended.ini'
+    'grep -q "^# confidence: proven: no weight decay lowered the loss by" mended.ini' 'grep -q "^weight_decay = 0$" mended.ini'
 call doctor "$decayed"
 ok "doctor takes up the experiments that were made" all 'exited 1' 'prints "no weight decay .*proves it"' 'prints "^change     optim.weight_decay=0$"'
 call report "$decayed"

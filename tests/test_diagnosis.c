@@ -65,6 +65,36 @@ static void test_planted_faults(void **state)
     }
 }
 
+/* A rate that is off by a factor of thousands takes many rungs, none of which may be left out for being above what a
+ * higher rate could be; where the budget ends among them, those that are missing are listed, and another optimizer
+ * overturns nothing. */
+static void test_rate_far_too_high(void **state)
+{
+    (void)state;
+    struct train_result result;
+    struct diagnosis diagnosis = {0};
+    int proven = 0;
+    tiny_train_ok(NULL,
+                  "train.epochs=12 train.threads=1 model.name=small_cnn model.width=4 early_stop.restore_best=false "
+                  "optim.name=sgd optim.momentum=0.9 optim.lr=1000",
+                  &result);
+    for (double budget = 2.0; budget < 40.0; budget += 4.0) {
+        diagnose(&diagnosis, result.path, budget);
+        expect(&diagnosis, CAUSE_RATE_HIGH, "lr=1000");
+        const struct experiment *experiment = &diagnosis.experiment;
+        int left_out = 0;
+        for (int i = 0; i < experiment->arm_count; i++)
+            left_out += experiment->arms[i].cause == CAUSE_RATE_HIGH && !experiment->arms[i].done;
+        if (diagnosis.proof)
+            assert_int_equal(strncmp(diagnosis.proof->name, "rate / ", 7), 0);
+        else
+            assert_true(left_out > 0);
+        proven += diagnosis.proof != NULL;
+        diagnosis_free(&diagnosis);
+    }
+    assert_true(proven > 0);
+}
+
 /* What a repair writes is a config that trains, better than the run it came from. */
 static void test_repair_mends(void **state)
 {
@@ -83,8 +113,8 @@ static void test_repair_mends(void **state)
     assert_non_null(strstr(mended.path, "-repaired"));
     assert_true(tiny_result_at(mended.path, 24, "train/loss") < 0.7 * tiny_result_at(broken.path, 24, "train/loss"));
     char *text = tiny_read_text(tiny_folder, "mended.ini");
-    assert_non_null(strstr(text, "# evidence: step 10: the pull of optim.weight_decay"));
-    assert_non_null(strstr(text, "# proof: no weight decay lowered the loss"));
+    assert_non_null(strstr(text, "# evidence: step 10, weight_decay: the pull of optim.weight_decay"));
+    assert_non_null(strstr(text, "# confidence: proven: no weight decay lowered the loss"));
     memory_give(text);
 }
 
@@ -159,9 +189,10 @@ static void test_found_while_training(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_planted_faults),        cmocka_unit_test(test_repair_mends),
-        cmocka_unit_test(test_without_a_checkpoint),  cmocka_unit_test(test_budget_is_kept),
-        cmocka_unit_test(test_what_cannot_be_judged), cmocka_unit_test(test_found_while_training),
+        cmocka_unit_test(test_planted_faults),       cmocka_unit_test(test_rate_far_too_high),
+        cmocka_unit_test(test_repair_mends),         cmocka_unit_test(test_without_a_checkpoint),
+        cmocka_unit_test(test_budget_is_kept),       cmocka_unit_test(test_what_cannot_be_judged),
+        cmocka_unit_test(test_found_while_training),
     };
     return cmocka_run_group_tests(tests, tiny_set_up, tiny_tear_down);
 }

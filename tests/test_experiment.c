@@ -14,7 +14,7 @@
 
 /* 60 steps. */
 #define BASE "train.epochs=12 train.threads=1 model.name=mlp model.hidden=64 early_stop.restore_best=false "
-static char healthy[PATH_BYTES], decayed[PATH_BYTES], dark[PATH_BYTES];
+static char healthy[PATH_BYTES], decayed[PATH_BYTES], dark[PATH_BYTES], fast[PATH_BYTES];
 
 static int set_up(void **state)
 {
@@ -27,6 +27,8 @@ static int set_up(void **state)
     snprintf(decayed, sizeof decayed, "%s", result.path);
     tiny_train_ok(NULL, BASE "data.shuffle=false train.batch_size=8", &result);
     snprintf(dark, sizeof dark, "%s", result.path);
+    tiny_train_ok(NULL, BASE "optim.lr=0.3", &result);
+    snprintf(fast, sizeof fast, "%s", result.path);
     return 0;
 }
 
@@ -35,7 +37,8 @@ struct given {
     const char *family;
     enum cause cause;
     double gain, error;
-    bool swaps; /* the optimizer and its rate: two settings */
+    bool swaps;   /* the optimizer and its rate: two settings */
+    bool untried; /* for want of budget */
 };
 
 static void write_trials(const char *run, const struct given *given, int count, double by_heart, int batch, int steps)
@@ -62,10 +65,11 @@ static void write_trials(const char *run, const struct given *given, int count, 
     for (int i = 0; i < count; i++)
         fprintf(file,
                 "{\"name\": \"trial %d\", \"family\": \"%s\", \"cause\": \"%s\", \"changes\": [\"optim.lr=0.5\"%s], "
-                "\"left_out\": 0, \"pace\": 1, \"done\": true, \"loss\": %f, \"train_accuracy\": 0.5, \"gain\": %f, "
+                "\"left_out\": 0, \"pace\": 1, \"done\": %s, \"loss\": %f, \"train_accuracy\": 0.5, \"gain\": %f, "
                 "\"error\": %f}%s",
                 i, given[i].family, cause_table[given[i].cause].name, given[i].swaps ? ", \"optim.name=adam\"" : "",
-                1.0 - given[i].gain, given[i].gain, given[i].error, i + 1 < count ? "," : "");
+                given[i].untried ? "false" : "true", 1.0 - given[i].gain, given[i].gain, given[i].error,
+                i + 1 < count ? "," : "");
     fputs("]}}\n", file);
     assert_int_equal(fclose(file), 0);
 }
@@ -106,13 +110,13 @@ static void test_each_trial_can_speak(void **state)
         {"onward", CAUSE_OVERFITTING}, {"onward", CAUSE_SCHEDULE},     {"onward", CAUSE_OUTLIERS},
     };
     for (int i = 0; i < COUNT_OF(kinds); i++) {
-        struct given given = {kinds[i].family, kinds[i].cause, 0.16, 0.05, false};
+        struct given given = {kinds[i].family, kinds[i].cause, 0.16, 0.05, false, false};
         write_trials(healthy, &given, 1, 1.0, 16, 60);
         expect(healthy, CAUSE_HEALTHY, kinds[i].cause, "trial 0");
         given.gain = 0.14; /* too little */
         write_trials(healthy, &given, 1, 1.0, 16, 60);
         expect(healthy, CAUSE_HEALTHY, CAUSE_HEALTHY, NULL);
-        given = (struct given){kinds[i].family, kinds[i].cause, 0.16, 0.06, false}; /* may be chance */
+        given = (struct given){kinds[i].family, kinds[i].cause, 0.16, 0.06, false, false}; /* may be chance */
         write_trials(healthy, &given, 1, 1.0, 16, 60);
         expect(healthy, CAUSE_HEALTHY, CAUSE_HEALTHY, NULL);
     }
@@ -122,19 +126,19 @@ static void test_each_trial_can_speak(void **state)
 static void test_rate_and_batch(void **state)
 {
     (void)state;
-    struct given given = {"anew", CAUSE_RATE_LOW, 0.27, 0.01, false};
+    struct given given = {"anew", CAUSE_RATE_LOW, 0.27, 0.01, false, false};
     write_trials(healthy, &given, 1, 1.0, 16, 60);
     expect(healthy, CAUSE_HEALTHY, CAUSE_RATE_LOW, "trial 0");
     given.gain = 0.25;
     write_trials(healthy, &given, 1, 1.0, 16, 60);
     expect(healthy, CAUSE_HEALTHY, CAUSE_HEALTHY, NULL);
-    given = (struct given){"anew", CAUSE_PLAIN_SGD, 0.25, 0.01, true}; /* Adam instead of SGD hurries as well */
+    given = (struct given){"anew", CAUSE_PLAIN_SGD, 0.25, 0.01, true, false}; /* Adam instead of SGD hurries as well */
     write_trials(healthy, &given, 1, 1.0, 16, 60);
     expect(healthy, CAUSE_HEALTHY, CAUSE_HEALTHY, NULL);
     given.gain = 0.27;
     write_trials(healthy, &given, 1, 1.0, 16, 60);
     expect(healthy, CAUSE_HEALTHY, CAUSE_PLAIN_SGD, "trial 0");
-    given = (struct given){"anew", CAUSE_BATCH_SMALL, -0.02, 0.01, false};
+    given = (struct given){"anew", CAUSE_BATCH_SMALL, -0.02, 0.01, false, false};
     write_trials(healthy, &given, 1, 1.0, 16, 60);
     expect(healthy, CAUSE_HEALTHY, CAUSE_BATCH_SMALL, "trial 0");
     write_trials(healthy, &given, 1, 1.0, 17, 60); /* of a batch that is none too small */
@@ -147,8 +151,8 @@ static void test_rate_and_batch(void **state)
 static void test_first_guess_is_overturned(void **state)
 {
     (void)state;
-    struct given given[] = {{"anew", CAUSE_WEIGHT_DECAY, 0.05, 0.01, false},
-                            {"anew", CAUSE_RATE_HIGH, 0.4, 0.01, false}};
+    struct given given[] = {{"anew", CAUSE_WEIGHT_DECAY, 0.05, 0.01, false, false},
+                            {"anew", CAUSE_RATE_HIGH, 0.4, 0.01, false, false}};
     write_trials(decayed, given, 2, 1.0, 16, 60);
     expect(decayed, CAUSE_WEIGHT_DECAY, CAUSE_RATE_HIGH, "trial 1");
     given[0].gain = 0.2; /* its own trial helps: it stays, whatever helps more */
@@ -169,13 +173,14 @@ static void test_first_guess_is_overturned(void **state)
 static void test_best_explanation(void **state)
 {
     (void)state;
-    struct given given[] = {{"anew", CAUSE_RATE_HIGH, 0.5, 0.01, false}, {"anew", CAUSE_ADAM, 0.36, 0.01, false}};
+    struct given given[] = {{"anew", CAUSE_RATE_HIGH, 0.5, 0.01, false, false},
+                            {"anew", CAUSE_ADAM, 0.36, 0.01, false, false}};
     write_trials(healthy, given, 2, 1.0, 16, 60);
     expect(healthy, CAUSE_HEALTHY, CAUSE_ADAM, "trial 1");
     given[1].gain = 0.34; /* below 0.7 of the most */
     write_trials(healthy, given, 2, 1.0, 16, 60);
     expect(healthy, CAUSE_HEALTHY, CAUSE_RATE_HIGH, "trial 0");
-    given[1] = (struct given){"onward", CAUSE_OVERFITTING, 0.45, 0.01, false};
+    given[1] = (struct given){"onward", CAUSE_OVERFITTING, 0.45, 0.01, false, false};
     write_trials(healthy, given, 2, 1.0, 16, 60);
     expect(healthy, CAUSE_HEALTHY, CAUSE_RATE_HIGH, "trial 0");
 }
@@ -183,7 +188,7 @@ static void test_best_explanation(void **state)
 static void test_by_heart(void **state)
 {
     (void)state;
-    struct given given = {"anew", CAUSE_RATE_LOW, 0.5, 0.01, false};
+    struct given given = {"anew", CAUSE_RATE_LOW, 0.5, 0.01, false, false};
     write_trials(healthy, NULL, 0, 0.94, 16, 60);
     expect(healthy, CAUSE_HEALTHY, CAUSE_CAPACITY, NULL);
     write_trials(healthy, NULL, 0, 0.96, 16, 60);
@@ -200,7 +205,7 @@ static void test_by_heart(void **state)
 static void test_confidence(void **state)
 {
     (void)state;
-    struct given given = {"anew", CAUSE_WEIGHT_DECAY, 0.3, 0.01, false};
+    struct given given = {"anew", CAUSE_WEIGHT_DECAY, 0.3, 0.01, false, false};
     write_trials(decayed, &given, 1, 1.0, 16, 59); /* of a run that has gone on: not of this one */
     expect(decayed, CAUSE_WEIGHT_DECAY, CAUSE_WEIGHT_DECAY, NULL);
     assert_int_equal(confidence, CONFIDENCE_SHOWN);
@@ -232,11 +237,58 @@ static void test_confidence(void **state)
     assert_non_null(strstr(said, "50 % of 80 images"));
 }
 
+/* Adam with its own rate works where SGD's is far too high: it says nothing of SGD as long as lower rates are better
+ * and the lowest were not tried. */
+static void test_another_optimizer_waits_for_the_rates(void **state)
+{
+    (void)state;
+    struct given given[] = {{"anew", CAUSE_RATE_HIGH, 0.1, 0.01, false, false},
+                            {"anew", CAUSE_PLAIN_SGD, 0.6, 0.01, true, false},
+                            {"anew", CAUSE_RATE_HIGH, 0.0, 0.0, false, true}};
+    write_trials(fast, given, 3, 1.0, 16, 60);
+    expect(fast, CAUSE_RATE_HIGH, CAUSE_RATE_HIGH, NULL);
+    assert_int_equal(confidence, CONFIDENCE_SHOWN);
+    assert_non_null(strstr(said, "trial 0 is not enough"));
+    given[0].gain = 0.01; /* lower rates are no better: there is nothing to wait for */
+    write_trials(fast, given, 3, 1.0, 16, 60);
+    expect(fast, CAUSE_RATE_HIGH, CAUSE_PLAIN_SGD, "trial 1");
+    given[0].gain = 0.1; /* nor where all were tried */
+    write_trials(fast, given, 2, 1.0, 16, 60);
+    expect(fast, CAUSE_RATE_HIGH, CAUSE_PLAIN_SGD, "trial 1");
+}
+
+/* The run has its momentum, and the first guess was overruled: nothing that is said may contradict the trial. */
+static void test_what_is_said_is_what_was_tried(void **state)
+{
+    (void)state;
+    struct given given[] = {{"anew", CAUSE_RATE_HIGH, 0.1, 0.01, false, false},
+                            {"anew", CAUSE_PLAIN_SGD, 0.6, 0.01, true, false}};
+    struct diagnosis diagnosis;
+    char action[ACTION_TEXT], path[PATH_BYTES];
+    write_trials(fast, given, 2, 1.0, 16, 60);
+    assert_int_equal(diagnose_run(&diagnosis, fast), OK);
+    diagnosis_say_action(&diagnosis, action);
+    assert_string_equal(action, "divide optim.lr by 10");
+    assert_string_equal(diagnosis_role(&diagnosis, 0), "evidence");
+    assert_int_equal(diagnose_recall(&diagnosis, fast), OK);
+    assert_null(strstr(diagnosis_title(&diagnosis), "momentum"));
+    diagnosis_say_action(&diagnosis, action);
+    assert_string_equal(action, "set optim.lr=0.5, optim.name=adam");
+    assert_int_equal(path_join(path, tiny_folder, "mended.ini"), OK);
+    assert_int_equal(diagnosis_apply(&diagnosis, fast, path), OK);
+    char *text = tiny_read_text(tiny_folder, "mended.ini");
+    assert_non_null(strstr(text, "# overruled: step 0, rate_high: "));
+    assert_non_null(strstr(text, "# confidence: proven: trial 1 lowered the loss by 0.6 +- 0.01\n"));
+    assert_null(strstr(text, "evidence"));
+    memory_give(text);
+    diagnosis_free(&diagnosis);
+}
+
 /* What a trial proves where no rule saw anything is in the run's report, which has no finding to draw then. */
 static void test_report_of_what_no_rule_saw(void **state)
 {
     (void)state;
-    struct given given = {"anew", CAUSE_RATE_HIGH, 0.5, 0.01, false};
+    struct given given = {"anew", CAUSE_RATE_HIGH, 0.5, 0.01, false, false};
     write_trials(healthy, &given, 1, 1.0, 16, 60);
     expect(healthy, CAUSE_HEALTHY, CAUSE_RATE_HIGH, "trial 0");
     char path[PATH_BYTES];
@@ -253,7 +305,7 @@ static void test_report_of_what_no_rule_saw(void **state)
 static void test_the_file(void **state)
 {
     (void)state;
-    struct given given = {"anew", CAUSE_RATE_HIGH, 0.5, 0.01, false};
+    struct given given = {"anew", CAUSE_RATE_HIGH, 0.5, 0.01, false, false};
     write_trials(healthy, &given, 1, 1.0, 16, 59);
     expect(healthy, CAUSE_HEALTHY, CAUSE_HEALTHY, NULL);
     write_trials(healthy, &given, 1, 1.0, 16, 60);
@@ -294,6 +346,8 @@ int main(void)
         cmocka_unit_test(test_best_explanation),
         cmocka_unit_test(test_by_heart),
         cmocka_unit_test(test_confidence),
+        cmocka_unit_test(test_another_optimizer_waits_for_the_rates),
+        cmocka_unit_test(test_what_is_said_is_what_was_tried),
         cmocka_unit_test(test_report_of_what_no_rule_saw),
         cmocka_unit_test(test_the_file),
     };

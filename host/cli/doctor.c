@@ -14,9 +14,8 @@ static void print_symptoms(const struct diagnosis *diagnosis)
 {
     for (int i = 0; i < diagnosis->count; i++) {
         const struct symptom *symptom = &diagnosis->found[i];
-        const char *head = symptom->cause == diagnosis->cause ? "evidence" : i == 0 ? "overruled" : "also";
-        printf("%-10s step %lld, %s: %s\n", head, (long long)symptom->step, cause_table[symptom->cause].name,
-               symptom->evidence);
+        printf("%-10s step %lld, %s: %s\n", diagnosis_role(diagnosis, i), (long long)symptom->step,
+               cause_table[symptom->cause].name, symptom->evidence);
     }
 }
 
@@ -39,11 +38,15 @@ static void print_trial(const struct experiment *experiment, const struct arm *a
     if (arm->cause == CAUSE_HEALTHY && !arm->done)
         return; /* nothing was compared with it */
     printf("           %-25s", arm->name);
-    if (arm->cause == CAUSE_HEALTHY)
+    if (arm->cause == CAUSE_HEALTHY && !isfinite(arm->result.loss))
+        printf("diverged\n");
+    else if (arm->cause == CAUSE_HEALTHY)
         printf("loss %.4f, %s\n", arm->result.loss,
                arm->family == ARM_ANEW ? "from new weights, of training images" : "of validation images");
     else if (!arm->done)
         printf("%s\n", experiment_why(experiment, arm, proof));
+    else if (!isfinite(arm->gain))
+        printf("loss %.4g; %s\n", arm->result.loss, experiment_why(experiment, arm, proof));
     else
         printf("loss %.4f, lower by %.4f +- %.4f; %s\n", arm->result.loss, arm->gain, arm->error,
                experiment_why(experiment, arm, proof));
@@ -87,15 +90,17 @@ static int print_text(const struct diagnosis *diagnosis, const char *run)
     TRY(train_load_config(&config, run, NULL, 0));
     int count = diagnosis_repair(diagnosis, &config, repair);
     config_free(&config);
-    printf("run        %s, %lld steps\nverdict    %s%s%s%s\n", run, (long long)diagnosis->steps, cause->title,
-           *cause->group ? " (" : "", cause->group, *cause->group ? ")" : "");
+    printf("run        %s, %lld steps\nverdict    %s%s%s%s\n", run, (long long)diagnosis->steps,
+           diagnosis_title(diagnosis), *cause->group ? " (" : "", cause->group, *cause->group ? ")" : "");
     char confidence[CONFIDENCE_TEXT];
     diagnosis_say_confidence(diagnosis, confidence);
     printf("confidence %s\n", confidence);
     print_symptoms(diagnosis);
     if (diagnosis->probed)
         print_trials(diagnosis);
-    printf("action     %s\n", cause->action);
+    char action[ACTION_TEXT];
+    diagnosis_say_action(diagnosis, action);
+    printf("action     %s\n", action);
     for (int i = 0; i < count; i++)
         printf("%-10s %s\n", i ? "" : "change", repair[i]);
     return OK;
@@ -116,11 +121,13 @@ static int print_json(const struct diagnosis *diagnosis, const char *run)
     json_t *proof = diagnosis->proof ? json_string(diagnosis->proof->name) : json_null();
     arena_free(&arena);
     const struct cause_info *cause = &cause_table[diagnosis->cause];
+    char action[ACTION_TEXT];
+    diagnosis_say_action(diagnosis, action);
     json_t *all = json_pack(
         "{s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o}", "run", run, "steps", (json_int_t)diagnosis->steps,
         "cause", cause->name, "first_guess", cause_table[diagnosis->first_guess].name, "confidence",
-        confidence_names[diagnosis_confidence(diagnosis)], "group", cause->group, "verdict", cause->title, "action",
-        cause->action, "found", found, "proof", proof, "experiment", experiment);
+        confidence_names[diagnosis_confidence(diagnosis)], "group", cause->group, "verdict", diagnosis_title(diagnosis),
+        "action", action, "found", found, "proof", proof, "experiment", experiment);
     int failed = all ? json_dumpf(all, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : -1;
     json_decref(all);
     printf("\n");

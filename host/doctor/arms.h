@@ -14,6 +14,8 @@ struct arm *arms_add_rate(struct experiment *experiment, enum cause cause, int r
 bool arms_suspected(const struct experiment_request *request, enum cause cause);
 /* Whether an unchanged trial with this loss has lost its way, so that any that has not is better. */
 bool arms_lost(const struct experiment *experiment, double loss);
+/* Whether an arm has lost its way, or the unchanged trial has and this one does not get below guessing either. */
+bool arms_astray(const struct experiment *experiment, const struct arm *arm);
 /* Sets helps of those that are done. */
 void arms_judge(struct experiment *experiment);
 #endif

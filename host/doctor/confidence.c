@@ -29,7 +29,8 @@ enum confidence diagnosis_confidence(const struct diagnosis *diagnosis)
     if (diagnosis->proof || fails_by_heart(diagnosis))
         return CONFIDENCE_PROVEN;
     const struct arm *own = experiment_arm(&diagnosis->experiment, diagnosis->cause);
-    return own && !own->helps ? CONFIDENCE_DOUBTFUL : CONFIDENCE_SHOWN;
+    const bool over = own && !own->helps && !experiment_unfinished(&diagnosis->experiment, diagnosis->cause);
+    return over ? CONFIDENCE_DOUBTFUL : CONFIDENCE_SHOWN;
 }
 
 void diagnosis_say_confidence(const struct diagnosis *diagnosis, char text[static CONFIDENCE_TEXT])
@@ -49,9 +50,15 @@ void diagnosis_say_confidence(const struct diagnosis *diagnosis, char text[stati
     else if (confidence == CONFIDENCE_PROVEN)
         snprintf(text, CONFIDENCE_TEXT, "proven: %s lowered the loss by %.3g +- %.2g", arm->name, arm->gain,
                  arm->error);
+    else if (confidence == CONFIDENCE_DOUBTFUL && !isfinite(arm->gain))
+        snprintf(text, CONFIDENCE_TEXT,
+                 "doubtful: the records show it, but with %s it was no better than guessing either", arm->name);
     else if (confidence == CONFIDENCE_DOUBTFUL)
         snprintf(text, CONFIDENCE_TEXT, "doubtful: the records show it, but with %s the loss was %s by %.3g +- %.2g",
                  arm->name, arm->gain < 0.0 ? "higher" : "lower only", fabs(arm->gain), arm->error);
+    else if (diagnosis->probed && arm)
+        snprintf(text, CONFIDENCE_TEXT, "shown by the records; %s is not enough, and the budget was spent before more",
+                 arm->name);
     else if (diagnosis->probed)
         snprintf(text, CONFIDENCE_TEXT, "shown by the records; no trial of it was made");
     else

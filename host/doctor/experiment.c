@@ -75,13 +75,15 @@ static int climb(struct experiment *experiment, const struct arm *from, struct s
     const bool suspected = arms_suspected(setting->request, from->cause);
     for (int rung = 2; experiment->arm_count < ARMS_MAX; rung++) {
         const bool anyway = suspected && rung <= SUSPECTED_RUNGS;
-        const bool lost = from->cause == CAUSE_RATE_HIGH && arms_lost(experiment, from->result.loss);
-        if ((!anyway && !lost && !from->helps) || lr * pow(4.0, rung) > RATE_MOST)
+        const bool lost = from->cause == CAUSE_RATE_HIGH && arms_astray(experiment, from);
+        const bool beyond = from->cause == CAUSE_RATE_LOW && lr * pow(4.0, rung) > RATE_MOST;
+        if ((!anyway && !lost && !from->helps) || beyond)
             return OK;
         struct arm *next = arms_add_rate(experiment, from->cause, rung, lr);
         TRY(compare_arm(experiment, next, setting));
         if (!next->done) {
-            experiment->arm_count--;
+            if (suspected && rung < SUSPECTED_RUNGS)
+                continue; /* listed, as what the budget left out */
             return OK;
         }
         if (!anyway && !lost && !(next->result.loss < from->result.loss))
@@ -187,8 +189,8 @@ static int run_all(struct experiment *experiment, struct setting *setting)
     if (first)
         TRY(memorise(experiment, setting));
     experiment->updates = choose_updates(experiment, memory);
-    experiment->updates_wanted = (double)experiment->arm_count * experiment->updates + memory;
     TRY(run_arms(experiment, setting));
+    experiment->updates_wanted = (double)experiment->arm_count * experiment->updates + memory;
     return first ? OK : memorise(experiment, setting);
 }
 

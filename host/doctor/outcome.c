@@ -26,7 +26,13 @@ bool arms_lost(const struct experiment *experiment, double loss)
     return !isfinite(loss) || loss > LOST * experiment->guess;
 }
 
-static bool swaps_optimizer(const struct arm *arm)
+bool arms_astray(const struct experiment *experiment, const struct arm *arm)
+{
+    return arms_lost(experiment, arm->result.loss) ||
+           (arms_lost(experiment, against(experiment, arm)->result.loss) && !arm->helps);
+}
+
+bool arm_swaps_optimizer(const struct arm *arm)
 {
     return arm->cause == CAUSE_PLAIN_SGD && arm->override_count > 1;
 }
@@ -34,7 +40,7 @@ static bool swaps_optimizer(const struct arm *arm)
 /* A higher rate and Adam in the place of SGD are quicker at first nearly always. */
 static bool hurries(const struct arm *arm)
 {
-    return arm->cause == CAUSE_RATE_LOW || swaps_optimizer(arm);
+    return arm->cause == CAUSE_RATE_LOW || arm_swaps_optimizer(arm);
 }
 
 /* An arm helps when it is better beyond three standard errors and by what makes a fault worth mending: a loss lower by
@@ -80,7 +86,7 @@ bool experiment_learns_by_heart(const struct experiment *experiment)
 static int rank_of(const struct arm *arm)
 {
     switch (arm->cause) {
-    case CAUSE_PLAIN_SGD: return swaps_optimizer(arm) ? 0 : 2;
+    case CAUSE_PLAIN_SGD: return arm_swaps_optimizer(arm) ? 0 : 2;
     case CAUSE_RATE_HIGH:
     case CAUSE_RATE_LOW:
     case CAUSE_BATCH_SMALL:
@@ -90,16 +96,33 @@ static int rank_of(const struct arm *arm)
     }
 }
 
+bool experiment_unfinished(const struct experiment *experiment, enum cause cause)
+{
+    const struct arm *best = experiment_arm(experiment, cause);
+    if (!best || best->helps || !(arms_astray(experiment, best) || best->gain > SURE * best->error))
+        return false;
+    for (int i = 0; i < experiment->arm_count; i++)
+        if (experiment->arms[i].cause == cause && !experiment->arms[i].done)
+            return true;
+    return false;
+}
+
+/* Another optimizer comes with a rate of its own: it says nothing of the run's as long as a lower one may mend it. */
+static bool speaks(const struct experiment *experiment, const struct arm *arm)
+{
+    return arm->helps && !(arm_swaps_optimizer(arm) && experiment_unfinished(experiment, CAUSE_RATE_HIGH));
+}
+
 enum cause experiment_verdict(const struct experiment *experiment, const struct arm **proof)
 {
     double most = 0.0;
     const struct arm *best = NULL;
     for (int i = 0; i < experiment->arm_count; i++)
-        if (experiment->arms[i].helps)
+        if (speaks(experiment, &experiment->arms[i]))
             most = fmax(most, experiment_share(experiment, &experiment->arms[i]));
     for (int i = 0; i < experiment->arm_count; i++) {
         const struct arm *arm = &experiment->arms[i];
-        if (!arm->helps)
+        if (!speaks(experiment, arm))
             continue;
         const double share = experiment_share(experiment, arm);
         if (most > 0.0 && share < 0.7 * most)
@@ -152,6 +175,8 @@ const char *experiment_why(const struct experiment *experiment, const struct arm
         return "rejected: it diverged";
     if (arm->gain < -SURE * arm->error)
         return "rejected: it makes things worse";
+    if (arms_astray(experiment, arm))
+        return "rejected: it stays worse than guessing";
     if (!(arm->gain > SURE * arm->error))
         return "rejected: no difference beyond chance";
     if (hurries(arm))

@@ -85,8 +85,7 @@ int diagnosis_repair(const struct diagnosis *diagnosis, const struct config *con
     struct draft draft = {repair, 0};
     if (diagnosis->left_out[0])
         snprintf(repair[draft.count++], REPAIR_TEXT, "data.leave_out=%s", diagnosis->left_out);
-    else if (!diagnosis->proof || diagnosis->proof->override_count == 0 || diagnosis->cause == CAUSE_SCHEDULE)
-        /* a trial that went on with a tenth of the rate does not say when it should have fallen */
+    else if (!diagnosis_proof_mends(diagnosis))
         draft_usual(&draft, diagnosis->cause, config);
     else
         for (int i = 0; i < diagnosis->proof->override_count; i++)
@@ -143,15 +142,12 @@ static void widen(struct config *config)
 static int write_repaired(const struct diagnosis *diagnosis, const char *run, const struct config *config,
                           const char *repair, FILE *stream)
 {
-    const struct cause_info *cause = &cause_table[diagnosis->cause];
-    fprintf(stream, "# %s, repaired: %s.\n", run, cause->title);
+    char confidence[CONFIDENCE_TEXT];
+    diagnosis_say_confidence(diagnosis, confidence);
+    fprintf(stream, "# %s, repaired: %s.\n# confidence: %s\n", run, diagnosis_title(diagnosis), confidence);
     for (int i = 0; i < diagnosis->count; i++)
-        fprintf(stream, "# %s step %lld: %s\n", i ? "then" : "evidence:", (long long)diagnosis->found[i].step,
-                diagnosis->found[i].evidence);
-    if (diagnosis->proof)
-        fprintf(stream, "# proof: %s lowered the loss by %.3g (standard error %.2g) after %d updates\n",
-                diagnosis->proof->name, diagnosis->proof->gain, diagnosis->proof->error,
-                diagnosis->experiment.updates / diagnosis->proof->pace);
+        fprintf(stream, "# %s: step %lld, %s: %s\n", diagnosis_role(diagnosis, i), (long long)diagnosis->found[i].step,
+                cause_table[diagnosis->found[i].cause].name, diagnosis->found[i].evidence);
     fprintf(stream, "# changed: %s\n\n", repair);
     return config_write(config, stream);
 }
@@ -168,7 +164,7 @@ int diagnosis_apply(const struct diagnosis *diagnosis, const char *run, const ch
     const bool widens = diagnosis->cause == CAUSE_CAPACITY && old.layer_count > 0;
     int status = count > 0 || widens ? OK
                                      : FAIL(ERR_CONFIG, "%s: %s, which no setting mends: %s", run,
-                                            cause_table[diagnosis->cause].title, cause_table[diagnosis->cause].action);
+                                            diagnosis_title(diagnosis), cause_table[diagnosis->cause].action);
     for (int i = 0; i < count; i++) {
         overrides[i] = repair[i];
         list = arena_format(&arena, "%s%s%s", list, i ? ", " : "", repair[i]);

@@ -76,7 +76,7 @@ static const char *verdict_of(const struct run_facts *facts)
         return "failed";
     if (facts->problem)
         return "cannot be judged";
-    return facts->diagnosis.cause == CAUSE_HEALTHY ? "healthy" : cause_table[facts->diagnosis.cause].title;
+    return facts->diagnosis.cause == CAUSE_HEALTHY ? "healthy" : diagnosis_title(&facts->diagnosis);
 }
 
 /* Without the quotes that it has in a file. */

@@ -7,10 +7,11 @@
 #include <string.h>
 
 /* Experiments may have overruled what the rules said first. */
-static void put_symptom(FILE *page, const struct symptom *symptom, enum cause cause)
+static void put_first(FILE *page, const struct diagnosis *diagnosis)
 {
-    fprintf(page, "<dt>%s</dt><dd class=\"say\">", symptom->cause == cause ? "evidence" : "overruled");
-    if (symptom->cause != cause)
+    const struct symptom *symptom = &diagnosis->found[0];
+    fprintf(page, "<dt>%s</dt><dd class=\"say\">", diagnosis_role(diagnosis, 0));
+    if (symptom->cause != diagnosis->cause)
         fprintf(page, "%s: ", cause_table[symptom->cause].title);
     page_text(page, symptom->evidence);
     fprintf(page, "</dd><dt>shows from</dt><dd>step %lld</dd>\n", (long long)symptom->step);
@@ -33,15 +34,18 @@ static void put_cause(FILE *page, const struct run_facts *facts)
     const struct diagnosis *diagnosis = &facts->diagnosis;
     const struct cause_info *cause = &cause_table[diagnosis->cause];
     fprintf(page, "<section class=\"card verdict\"><div><p class=\"kicker\">verdict &#183; %s</p><h2>%s</h2><dl>",
-            cause->group, cause->title);
+            cause->group, diagnosis_title(diagnosis));
     if (diagnosis->count > 0)
-        put_symptom(page, &diagnosis->found[0], diagnosis->cause);
-    char confidence[CONFIDENCE_TEXT];
+        put_first(page, diagnosis);
+    char action[ACTION_TEXT], confidence[CONFIDENCE_TEXT];
     diagnosis_say_confidence(diagnosis, confidence);
     fputs("<dt>confidence</dt><dd class=\"say\">", page);
     page_text(page, confidence);
     fputs("</dd>\n", page);
-    fprintf(page, "<dt>what to do</dt><dd class=\"say\">%s</dd>", cause->action);
+    diagnosis_say_action(diagnosis, action);
+    fputs("<dt>what to do</dt><dd class=\"say\">", page);
+    page_text(page, action);
+    fputs("</dd>\n", page);
     put_repair(page, facts);
     fputs("</dl></div>\n", page);
     if (diagnosis->count > 0) /* else a trial proved what no rule saw */
