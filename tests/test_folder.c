@@ -312,9 +312,9 @@ static char *said_of(struct dataset *dataset)
     dup2(kept, STDERR_FILENO);
     close(kept);
     assert_int_equal(status, OK);
-    char *text = (char *)fixture_read(path, &count);
-    text = realloc(text, count + 1);
-    text[count] = 0;
+    uint8_t *bytes = fixture_read(path, &count);
+    char *text = strndup((char *)bytes, count);
+    free(bytes);
     return text;
 }
 

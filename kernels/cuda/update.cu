@@ -101,7 +101,8 @@ __device__ void grad_norm_finish(const update_args &args, const grad_part &total
         args.control->bad = 1;
 }
 
-__global__ void __launch_bounds__(gpu::THREADS)
+/* Two blocks to a multiprocessor: otherwise nvcc aims at more and spills. */
+__global__ void __launch_bounds__(gpu::THREADS, 2)
     grad_norm_kernel(const __grid_constant__ update_args args, grad_part *parts, unsigned *ticket)
 {
     const grad_part none = {0.0, {0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0}, 0};

@@ -129,7 +129,7 @@ static void test_another_driver_chooses_again(void **state)
     (void)state;
     const struct dnn_conv conv = {{2, 5, 5, 8}, {2, 5, 5, 8}, DT_F16, DT_F16, 3, 3, 1, 1, 1, 1, true, false, false};
     const char *const drivers[] = {"13000 550.54.14", "13000 550.54.14", "13000 580.65.06", "13000 580.65.06"};
-    int runs[COUNT_OF(drivers)];
+    int runs[COUNT_OF(drivers)] = {0};
     setenv("XDG_CACHE_HOME", fixture_path("cache"), 1);
     emu_cudnn.all = true;
     for (int i = 0; i < COUNT_OF(drivers); i++) {
