@@ -115,4 +115,15 @@ bool doctor_levelled(const struct evidence *evidence);
 /* Whether so large a share of right answers, 0..1, is worth less than 5 % on guessing: by the loss it has at best,
  * -a ln a - (1 - a) ln((1 - a) / (classes - 1)), that of one who gives each answer the probability it deserves. */
 bool doctor_guesses(double accuracy, int classes);
+
+/* Updates of the shortest trial, and how many trials a run usually gets, the unchanged ones included. */
+enum { TRIAL_UPDATES_LEAST = 40, TRIALS_USUAL = 8 };
+/* What experiments may spend where nothing else is said, of the run's updates. */
+#define DOCTOR_SHARE 0.05
+/* Updates in whole per cent of a run's steps, rounded up. */
+double doctor_percent(double updates, int64_t steps);
+/* How to ask for experiments on a run of so many steps: "--probe", with a --budget that lets in the usual trials where
+ * DOCTOR_SHARE does not. */
+enum { PROBE_OPTIONS = 64 };
+void doctor_probe_options(int64_t steps, char text[static PROBE_OPTIONS]);
 #endif

@@ -193,8 +193,12 @@ call doctor "$whole" --json --probe
 ok "doctor --json" all 'prints "\"cause\":"' 'prints "\"experiment\":"'
 call train tiny.ini weight_decay=1 lr=0.001 hidden=64 epochs=24 run.name=decayed
 decayed=$(cat out)
+probe=$(sed -n 's/.*next .* doctor .*decayed \(--probe.*\)/\1/p' err)
 call doctor "$decayed"
 ok "doctor of a run with a fault" all 'exited 1' 'prints "^verdict    weight decay is stronger"' 'prints "^change     optim.weight_decay=0.01"'
+# shellcheck disable=SC2086 # options, a word each
+call doctor "$decayed" $probe
+ok "what a run ends with is enough for trials" all '[ -n "$probe" ]' 'prints "^trials     40 updates each"'
 call doctor "$decayed" --probe --budget 600% --apply mended.ini
 ok "doctor --probe proves it and --apply mends it" all 'exited 1' 'prints "no weight decay .*proves it"' \
     'grep -q "^# confidence: proven: no weight decay lowered the loss by" mended.ini' 'grep -q "^weight_decay = 0$" mended.ini'

@@ -19,12 +19,6 @@ static void print_symptoms(const struct diagnosis *diagnosis)
     }
 }
 
-/* What would be enough, in whole per cent of the run. */
-static double budget_for(const struct diagnosis *diagnosis, double updates)
-{
-    return ceil(100.0 * updates / (double)(diagnosis->steps > 0 ? diagnosis->steps : 1));
-}
-
 static bool tried(const struct experiment *experiment)
 {
     for (int i = 0; i < experiment->arm_count; i++)
@@ -59,8 +53,9 @@ static void print_trials(const struct diagnosis *diagnosis)
         printf("trials     none: two of %d updates are needed at least, and the budget has %.0f; --budget %.0f%% is "
                "enough "
                "for these, --budget %.0f%% for all %d\n",
-               experiment->updates, experiment->updates_allowed, budget_for(diagnosis, 2.0 * experiment->updates),
-               budget_for(diagnosis, experiment->updates_wanted), experiment->arm_count);
+               experiment->updates, experiment->updates_allowed,
+               doctor_percent(2.0 * experiment->updates, diagnosis->steps),
+               doctor_percent(experiment->updates_wanted, diagnosis->steps), experiment->arm_count);
         return;
     }
     printf("trials     %d updates each, on the same images; %.0f updates and %.1f s in all\n", experiment->updates,
@@ -79,7 +74,7 @@ static void print_trials(const struct diagnosis *diagnosis)
     if (!all)
         printf("           the budget is spent; --budget %.0f%% is enough for all of this length, and for learning by "
                "heart\n",
-               budget_for(diagnosis, experiment->updates_wanted));
+               doctor_percent(experiment->updates_wanted, diagnosis->steps));
 }
 
 static int print_text(const struct diagnosis *diagnosis, const char *run)
@@ -192,7 +187,7 @@ int command_doctor(int argc, char **argv)
     if (argc != 2)
         return cli_exit(FAIL(ERR_USAGE, "doctor needs one run directory; `evenkeel train` prints it"));
     request.run = argv[1];
-    request.budget = probe || share ? 0.05 : 0.0;
+    request.budget = probe || share ? DOCTOR_SHARE : 0.0;
     if (share && read_share(share, &request.budget) < 0)
         return cli_exit(ERR_USAGE);
     if (request.samples && (request.apply || request.budget > 0.0))

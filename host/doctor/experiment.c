@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PROBE_IMAGES = 512, UPDATES_LEAST = 40, UPDATES_MOST = 400, MEMORY_IMAGES = 256, MEMORY_UPDATES = 200 };
+enum { PROBE_IMAGES = 512, UPDATES_MOST = 400, MEMORY_IMAGES = 256, MEMORY_UPDATES = 200 };
 /* Most networks have learnt them after a fourth of the updates. */
 #define MEMORY_USUAL 0.25
 
@@ -26,7 +26,7 @@ static int choose_updates(const struct experiment *experiment, double memory)
 {
     const double reserved = experiment->memory_done ? 0.0 : MEMORY_USUAL * memory;
     double updates = (experiment->updates_allowed - experiment->updates_spent - reserved) / experiment->arm_count;
-    return (int)fmin(fmax(updates, UPDATES_LEAST), UPDATES_MOST);
+    return (int)fmin(fmax(updates, TRIAL_UPDATES_LEAST), UPDATES_MOST);
 }
 
 static int run_arm(struct experiment *experiment, struct arm *arm, struct setting *setting)
@@ -128,7 +128,7 @@ static int memorise(struct experiment *experiment, struct setting *setting)
     const int images = memory_images(session);
     const double price = memory_price(session, setting->request->branch->config);
     const double affordable = floor((experiment->updates_allowed - experiment->updates_spent) / price);
-    if (affordable < UPDATES_LEAST)
+    if (affordable < TRIAL_UPDATES_LEAST)
         return OK;
     char batch[48];
     snprintf(batch, sizeof batch, "train.batch_size=%d", images);

@@ -1,6 +1,7 @@
 /* console: a run as a person sees it: what it is made of, how it goes, how it ended. Knows numbers and their layout,
  * nothing of how they come about. */
 #include "console.h"
+#include "doctor.h"
 #include "log.h"
 #include "text.h"
 
@@ -417,7 +418,9 @@ static void next_lines(const struct config *config, const struct train_state *st
         return;
     }
     bool validated = !isnan(state->best_accuracy) || state->best_epoch < 0;
-    command("next", "%s doctor %s --probe", program, folder);
+    char probe[PROBE_OPTIONS];
+    doctor_probe_options(state->step, probe);
+    command("next", "%s doctor %s %s", program, folder, probe);
     command("", "%s report %s", program, folder);
     command("", "%s eval %s%s", program, folder, validated ? "" : " --data FOLDER");
     command("", "%s predict %s IMAGE.png", program, folder);

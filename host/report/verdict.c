@@ -82,16 +82,22 @@ void page_verdict(FILE *page, const struct run_facts *facts)
         page_text(page, facts->problem);
         fputs("</p></div></section>\n", page);
     } else if (facts->diagnosis.cause == CAUSE_HEALTHY) {
+        char probe[PROBE_OPTIONS];
+        doctor_probe_options(facts->diagnosis.steps, probe);
         fprintf(
             page,
             "<section class=\"card verdict healthy\"><div><p class=\"kicker\">verdict</p><h2>%s</h2><p>%d rules were "
-            "asked about %lld steps and none found a fault. %s</p></div></section>\n",
-            cause_table[CAUSE_HEALTHY].title, doctor_rule_count, (long long)facts->diagnosis.steps,
-            facts->diagnosis.probed
-                ? "Experiments found none either: nothing that was changed made it better by as much as a fault would."
-                : "A rate that is a few times too high or too low leaves no trace that a rule sees: <code>evenkeel "
-                  "doctor "
-                  "RUN --probe</code> finds it by experiment.");
+            "asked about %lld steps and none found a fault. ",
+            cause_table[CAUSE_HEALTHY].title, doctor_rule_count, (long long)facts->diagnosis.steps);
+        if (facts->diagnosis.probed)
+            fputs("Experiments found none either: nothing that was changed made it better by as much as a fault would.",
+                  page);
+        else
+            fprintf(page,
+                    "A rate that is a few times too high or too low leaves no trace that a rule sees: <code>evenkeel "
+                    "doctor RUN %s</code> finds it by experiment.",
+                    probe);
+        fputs("</p></div></section>\n", page);
     } else {
         put_cause(page, facts);
         put_others(page, facts);
