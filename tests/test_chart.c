@@ -136,6 +136,32 @@ static void test_frame(void **state)
     charts_free(&charts);
 }
 
+/* One validation that went wrong does not flatten the course; many that are elsewhere are seen. */
+static void test_frame_beside_one_dot(void **state)
+{
+    (void)state;
+    enum { COUNT = 8 };
+    const double x[COUNT] = {1, 2, 3, 4, 5, 6, 7, 8}, line[COUNT] = {2.3, 2.2, 2.1, 2.0, 1.9, 1.9, 1.8, 1.8};
+    double dots[COUNT] = {2.2, 2.1, 2.0, 40.0, 1.9, 1.8, 1.8, 1.8};
+    for (int scale = CHART_LINEAR; scale <= CHART_LOG10; scale++) {
+        struct charts charts = {0};
+        struct chart_frame frame;
+        struct chart *chart = chart_add(&charts, "loss", "", "");
+        chart->y.scale = (enum chart_scale)scale;
+        assert_non_null(chart_series_add(chart, CHART_DOTS, CHART_ORANGE, "val", COUNT, x, dots));
+        assert_true(chart_frame_of(chart, &frame) && frame.top > 40.0); /* nothing tells what it is far from */
+        assert_non_null(chart_series_add(chart, CHART_LINE, CHART_BLUE, "train", COUNT, x, line));
+        assert_true(chart_frame_of(chart, &frame) && frame.top > 2.3 && frame.top < 4.0 && frame.bottom < 1.8);
+        dots[3] = 3.2;
+        assert_true(chart_frame_of(chart, &frame) && frame.top > 3.2);
+        for (int i = 0; i < COUNT; i++)
+            dots[i] = 40.0 + i;
+        assert_true(chart_frame_of(chart, &frame) && frame.top > 47.0);
+        memcpy(dots, (double[COUNT]){2.2, 2.1, 2.0, 40.0, 1.9, 1.8, 1.8, 1.8}, sizeof dots);
+        charts_free(&charts);
+    }
+}
+
 static void test_frame_of_one_point(void **state)
 {
     (void)state;
@@ -203,6 +229,7 @@ int main(void)
         cmocka_unit_test(test_thinning_keeps_what_is_seen),
         cmocka_unit_test(test_thinning_keeps_gaps),
         cmocka_unit_test(test_frame),
+        cmocka_unit_test(test_frame_beside_one_dot),
         cmocka_unit_test(test_frame_of_one_point),
         cmocka_unit_test(test_places),
         cmocka_unit_test(test_colours_stand_out),

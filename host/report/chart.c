@@ -113,19 +113,26 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* All but the rarest of a raw line's values: 1 in 200 at either end may leave the frame. */
-static void cover_most(struct span *span, const struct chart *chart, const struct chart_series *series)
+/* A raw line's values in order, as far as they are looked at; returns how many. */
+enum { LOOK_AT = 4000 };
+static int sort_values(const struct chart *chart, const struct chart_series *series, double seen[static LOOK_AT])
 {
-    enum { LOOK_AT = 4000 };
-    double seen[LOOK_AT];
     int count = 0;
     int64_t stride = series->count / LOOK_AT + 1;
     for (int64_t i = 0; i < series->count; i += stride)
         if (isfinite(series->y[i]) && series->x[i] >= chart->x.low && series->x[i] <= chart->x.high)
             seen[count++] = series->y[i];
+    qsort(seen, (size_t)count, sizeof *seen, compare);
+    return count;
+}
+
+/* All but the rarest of a raw line's values: 1 in 200 at either end may leave the frame. */
+static void cover_most(struct span *span, const struct chart *chart, const struct chart_series *series)
+{
+    double seen[LOOK_AT];
+    const int count = sort_values(chart, series, seen);
     if (count == 0)
         return;
-    qsort(seen, (size_t)count, sizeof *seen, compare);
     cover(span, chart->y.scale, seen[count / 200]);
     cover(span, chart->y.scale, seen[count - 1 - count / 200]);
 }
@@ -147,6 +154,38 @@ static void cover_series(struct span *span, const struct chart *chart, const str
         if (series->high)
             cover(span, chart->y.scale, series->high[i]);
     }
+}
+
+/* Dots beside lines: their middle half, and the others as far as they lie no farther from all this than twice its
+ * height. A single value far away would flatten everything. */
+static void cover_near(struct span *span, const struct chart *chart, const struct chart_series *series)
+{
+    double seen[LOOK_AT];
+    const int count = sort_values(chart, series, seen);
+    if (count == 0)
+        return;
+    const enum chart_scale scale = chart->y.scale;
+    cover(span, scale, seen[count / 4]);
+    cover(span, scale, seen[count - 1 - count / 4]);
+    const bool linear = scale == CHART_LINEAR;
+    const double factor = linear ? 0.0 : pow(span->high / span->low, 2.0), width = 2.0 * (span->high - span->low);
+    const double least = linear ? span->low - width : span->low / factor;
+    const double most = linear ? span->high + width : span->high * factor;
+    for (int i = 0; i < count; i++)
+        if (seen[i] >= least && seen[i] <= most)
+            cover(span, scale, seen[i]);
+}
+
+/* Lines first: they say what dots are far from. */
+static void cover_all(struct span *span, const struct chart *chart)
+{
+    for (int i = 0; i < chart->series_count; i++)
+        if (chart->series[i].mark != CHART_DOTS)
+            cover_series(span, chart, &chart->series[i]);
+    const bool beside = span->low < span->high;
+    for (int i = 0; i < chart->series_count; i++)
+        if (chart->series[i].mark == CHART_DOTS)
+            (beside ? cover_near : cover_series)(span, chart, &chart->series[i]);
 }
 
 /* Some room above and below, a whole decade's worth of nothing where all is one value. */
@@ -201,8 +240,7 @@ bool chart_frame_of(const struct chart *chart, struct chart_frame *frame)
     struct chart within = *chart;
     within.x.low = x.low;
     within.x.high = x.high;
-    for (int i = 0; i < chart->series_count; i++)
-        cover_series(&y, &within, &chart->series[i]);
+    cover_all(&y, &within);
     for (int i = 0; i < chart->limit_count; i++)
         cover(&y, chart->y.scale, chart->limits[i].at);
     if (!(y.low <= y.high) && (isnan(chart->y.low) || isnan(chart->y.high)))

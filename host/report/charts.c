@@ -84,18 +84,36 @@ static void mark_refused(struct maker *maker, struct chart *chart)
         }
 }
 
-/* A loss that falls twentyfold is seen on a logarithmic axis only. */
-static enum chart_scale scale_of(const double *values, int64_t count, double ratio)
+static void widen_range(double range[static 2], const double *values, int64_t count)
 {
-    double low = INFINITY, high = 0.0;
     for (int64_t i = 0; i < count; i++)
         if (isfinite(values[i])) {
-            if (values[i] <= 0.0)
-                return CHART_LINEAR;
-            low = fmin(low, values[i]);
-            high = fmax(high, values[i]);
+            range[0] = fmin(range[0], values[i]);
+            range[1] = fmax(range[1], values[i]);
         }
-    return high > ratio * low ? CHART_LOG10 : CHART_LINEAR;
+}
+
+/* What falls that many times is seen on a logarithmic axis only. */
+static enum chart_scale scale_of_range(const double range[static 2], double ratio)
+{
+    return range[0] > 0.0 && range[1] > ratio * range[0] ? CHART_LOG10 : CHART_LINEAR;
+}
+
+static enum chart_scale scale_of(const double *values, int64_t count, double ratio)
+{
+    double range[2] = {INFINITY, 0.0};
+    widen_range(range, values, count);
+    return scale_of_range(range, ratio);
+}
+
+/* Be it by falling or by one validation that went wrong. */
+static enum chart_scale scale_of_loss(const struct maker *maker, const double *smooth)
+{
+    double range[2] = {INFINITY, 0.0};
+    widen_range(range, smooth, maker->rows);
+    if (maker->epochs)
+        widen_range(range, results_column(maker->facts, "val/loss"), maker->epochs);
+    return scale_of_range(range, 20.0);
 }
 
 static void chart_loss(struct maker *maker)
@@ -107,7 +125,7 @@ static void chart_loss(struct maker *maker)
         "Pale: every batch. Line: mean of 64 batches, its band twice the standard error: what lies outside of the "
         "band is no chance. Dots: validation.");
     chart->y.title = "loss, nats";
-    chart->y.scale = scale_of(smooth, maker->rows, 20.0);
+    chart->y.scale = scale_of_loss(maker, smooth);
     of_steps(maker, chart, CHART_RAW, CHART_BLUE, "each batch", steps_column(maker->facts, "loss"));
     struct chart_series *band =
         of_windows(maker, chart, CHART_BAND, CHART_BLUE, "", plus(maker->arena, maker->rows, smooth, 2.0, error));

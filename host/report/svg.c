@@ -123,14 +123,15 @@ static void put_limits(const struct drawing *drawing)
     }
 }
 
-/* Raw values that the frame leaves out are counted. */
+/* Single values that the frame leaves out are counted. */
 static void put_outside(const struct drawing *drawing)
 {
     int64_t above = 0;
     double highest = drawing->frame.top;
     for (int i = 0; i < drawing->chart->series_count; i++) {
         const struct chart_series *series = &drawing->chart->series[i];
-        for (int64_t k = 0; series->mark == CHART_RAW && k < series->count; k++)
+        const bool single = series->mark == CHART_RAW || series->mark == CHART_DOTS;
+        for (int64_t k = 0; single && k < series->count; k++)
             if (series->y[k] > drawing->frame.top && series->x[k] >= drawing->frame.left &&
                 series->x[k] <= drawing->frame.right) {
                 above++;
