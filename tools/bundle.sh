@@ -52,11 +52,12 @@ tools/version.sh >"$folder/VERSION.built"
 # What it still asks of the machine.
 glibc=$({ find "$folder" -type f \( -perm -u+x -o -name '*.so*' \) -exec objdump -T {} + 2>/dev/null || true; } |
     grep -o 'GLIBC_2[0-9.]*' | sort -uV | tail -n 1)
+vendor=$(find "$folder" -type f \( -perm -u+x -o -name '*.so*' \) -exec grep -aoh 'lib\(cublasLt\|cudnn\)\.so\.[0-9]*' {} + | sort -u | paste -sd ' ')
 cat >"$folder/README.bundle" <<EOT
 evenkeel $(cat "$folder/VERSION.built"), $(uname -m), packed to run where nothing is installed.
 
 Needs Linux with glibc ${glibc#GLIBC_} or newer and a CPU with: $(sed 's/__//g' "$BUILD/cpu_features" | tr '[:upper:]' '[:lower:]')
-For a GPU: NVIDIA's driver, and CUDA's libraries with cuDNN 9 where the program finds them (docs/gpu.md).
+For a GPU: ${vendor:-(built without CUDA)}, where the loader finds them or where pip put them, and an NVIDIA driver for that CUDA (docs/gpu.md).
 
     ./evenkeel devices                                  what it can train on here
     ./evenkeel synth data/tiles                         draws a data set

@@ -131,19 +131,25 @@ tests() {
 
 part_ops() { tests test_ops test_joined test_op_vectors test_flat test_gather test_loss test_update test_survey test_sketch test_samples; }
 
-# under TOOL PROGRAM...: test programs under a tool of compute-sanitizer
+# under TOOL PROGRAM...: test programs under a tool of compute-sanitizer. What it says of one that failed is kept beside the
+# results. Calls that CUDA's libraries make to find out what there is may fail; our own are checked by the program.
 under() {
-    local tool=$1 program
+    local tool=$1 program before log options=(--error-exitcode 99)
     shift
+    [ "$tool" != memcheck ] || options+=(--report-api-errors no)
     for program in ${TESTS:-$*}; do
-        EVENKEEL_CUDA_TUNE=0 TEST_ROUNDS=1 tap "$tool: $program" tests/tap.sh "$sanitizer" --tool "$tool" --error-exitcode 99 \
-            --log-file "$work/sanitizer" "$BUILD/tests/$program"
-        grep -h 'ERROR SUMMARY' "$work/sanitizer" 2>/dev/null | sort | uniq -c | while IFS= read -r line; do say "    $line"; done
+        before=$failed log=$work/$tool.$program.log
+        EVENKEEL_CUDA_TUNE=0 TEST_ROUNDS=1 tap "$tool: $program" tests/tap.sh "$sanitizer" --tool "$tool" "${options[@]}" \
+            --log-file "$log" "$BUILD/tests/$program"
+        grep -h 'SUMMARY' "$log" 2>/dev/null | sort | uniq -c | while IFS= read -r line; do say "    $line"; done
+        if [ "$failed" != "$before" ] && [ -s "$log" ]; then
+            cp "$log" "$RESULTS/" && say "    $RESULTS/$tool.$program.log has what was found"
+        fi
     done
 }
 find_sanitizer() {
-    sanitizer=$(command -v compute-sanitizer || ls /usr/local/cuda/bin/compute-sanitizer 2>/dev/null)
-    [ -n "$sanitizer" ] || verdict failed compute-sanitizer 0 'not found; it comes with the CUDA toolkit, put its bin folder into PATH'
+    sanitizer=$(command -v compute-sanitizer || ls "${CUDA_HOME:-/usr/local/cuda}/bin/compute-sanitizer" 2>/dev/null)
+    [ -n "$sanitizer" ] || verdict failed compute-sanitizer 0 'not found; it comes with the CUDA toolkit, put its bin folder into PATH or name it with CUDA_HOME'
     [ -n "$sanitizer" ]
 }
 kernel_tests=(test_flat test_loss test_update test_gather test_survey test_sketch test_samples test_joined)
@@ -202,7 +208,9 @@ part_fashion() {
     fi
 }
 
-# measure NAME COMMAND...: a bench, which writes its rows to the file BENCH_JSON names and prints its table
+# measure NAME COMMAND...: a bench, which writes its rows to the file BENCH_JSON names and prints its table; ends when all but
+# spare seconds of the part are over
+spare=0
 measure() {
     local name=$1 from=$SECONDS code line
     shift
@@ -211,7 +219,7 @@ measure() {
         return
     fi
     : >"$work/json"
-    if BENCH_JSON=$work/json timeout "$(left)" "$@" >"$work/out" 2>"$work/err"; then
+    if BENCH_JSON=$work/json timeout $(($(left) - spare)) "$@" >"$work/out" 2>"$work/err"; then
         code=0
     else
         code=$?
@@ -284,8 +292,12 @@ pytorch() {
         return
     fi
     [ -n "$nets" ] || return 0
+    # Variants are compiled before any is timed: what is not compiled after two thirds of the time is left out. The ratios
+    # take a moment, too.
+    spare=$(($(left) / 16))
     # shellcheck disable=SC2086 # lists of words
-    measure "PyTorch$nets" "$PYTHON" bench/torch_step.py --device "$DEVICE" --nets $nets "$@" ${BENCH_TORCH:-}
+    measure "PyTorch$nets" "$PYTHON" bench/torch_step.py --device "$DEVICE" --nets $nets --seconds $(($(left) * 2 / 3)) "$@" ${BENCH_TORCH:-}
+    spare=0
     for file in "$RESULTS"/bench*.json "$RESULTS"/torch*.json; do
         [ ! -f "$file" ] || [ "$file" = "$RESULTS/$part.json" ] || files+=("$file")
     done
