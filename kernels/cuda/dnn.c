@@ -132,7 +132,7 @@ int dnn_plan_build(struct device *device, const struct dnn_conv *conv, enum dnn_
     char key[KEY_BYTES];
     void *graph;
     make_key(device, conv, pass, key);
-    TRY(dnn_describe(plan, conv, pass, &graph));
+    TRY(dnn_describe(device, plan, conv, pass, &graph));
     if (!take_kept(device, key, plan)) {
         TRY(choose(device, conv, graph, plan));
         if (!device->untimed || device->properties) /* else a choice by time may follow */

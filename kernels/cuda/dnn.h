@@ -86,8 +86,10 @@ int dnn_plan_run(struct device *device, struct dnn_plan *plan, const void *const
 
 /* ---- between the files of dnn ---- */
 
-/* dnn_describe.c: a finished operation graph, which is one of plan's parts; fills plan->uses. */
-int dnn_describe(struct dnn_plan *plan, const struct dnn_conv *conv, enum dnn_pass pass, void **graph);
+/* dnn_describe.c: a finished operation graph for this device (one that is only described is named to the search), which
+ * is one of plan's parts; fills plan->uses. */
+int dnn_describe(struct device *device, struct dnn_plan *plan, const struct dnn_conv *conv, enum dnn_pass pass,
+                 void **graph);
 
 /* dnn_search.c: adds to found, which has room for most, what cuDNN offers for a graph and conv allows. What differs
  * only in how it was found is there once. A candidate can be freed, and refers to the graph. Returns how many there

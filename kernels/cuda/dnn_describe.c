@@ -1,5 +1,5 @@
-/* dnn_describe: states a piece of work around one convolution to cuDNN as a graph of operations. Knows neither plans
- * nor devices.
+/* dnn_describe: states a piece of work around one convolution to cuDNN as a graph of operations. Knows no plans, and
+ * of the device only that the graph is for it.
  *
  * Tensors are stated in n,c,h,w order with strides that make them channels-last. */
 #include "dnn.h"
@@ -267,7 +267,8 @@ static int describe_norm_forward(struct dnn_plan *plan, const struct dnn_conv *c
     return describe_pointwise(plan, CUDNN_POINTWISE_RELU_FWD, sum, NULL, *made, next(operations));
 }
 
-int dnn_describe(struct dnn_plan *plan, const struct dnn_conv *conv, enum dnn_pass pass, void **graph)
+int dnn_describe(struct device *device, struct dnn_plan *plan, const struct dnn_conv *conv, enum dnn_pass pass,
+                 void **graph)
 {
     static const enum dnn_pass bare[DNN_PASS_COUNT] = {DNN_FORWARD, DNN_DATA,    DNN_WEIGHTS, DNN_FORWARD,
                                                        DNN_DATA,    DNN_FORWARD, DNN_WEIGHTS};
@@ -288,10 +289,12 @@ int dnn_describe(struct dnn_plan *plan, const struct dnn_conv *conv, enum dnn_pa
         TRY(describe_sums(plan, conv, operands.y, next(&operations)));
     if (pass == DNN_DATA_NORM)
         TRY(describe_norm_backward(plan, conv, operands.x, &operations));
+    /* By the handle cuDNN knows which device it is asked about: without it, it offers what runs on the oldest. */
     return describe(
         plan, CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR,
         (const struct attribute[]){
             {CUDNN_ATTR_OPERATIONGRAPH_OPS, CUDNN_TYPE_BACKEND_DESCRIPTOR, operations.count, operations.list},
+            {CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, 1, device->dnn ? &device->dnn : NULL},
             {0},
         },
         graph);

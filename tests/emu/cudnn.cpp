@@ -165,6 +165,15 @@ bool finish_plan(descriptor &plan)
     return true;
 }
 
+/* Whether it is said which device a heuristic or an engine is for: by it, or by the graph. Where neither says so the
+ * library does not refuse, but answers for a device of its own choice, with fewer and slower plans. */
+bool knows_device(const descriptor &asked, cudnnBackendAttributeName_t name, const descriptor &graph)
+{
+    cudnnHandle_t handle = nullptr;
+    return pointed(asked, name, CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR) ||
+           (get(graph, CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, &handle) && handle);
+}
+
 bool finish(descriptor &descriptor)
 {
     const emu_dnn::descriptor *of;
@@ -178,10 +187,11 @@ bool finish(descriptor &descriptor)
     case CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR:
         of = pointed(descriptor, CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR);
         descriptor.graph = of ? of->graph : nullptr;
-        return of && heuristics_know(*of->graph);
+        return of && knows_device(descriptor, CUDNN_ATTR_ENGINEHEUR_DEVICEPROP, *of) && heuristics_know(*of->graph);
     case CUDNN_BACKEND_ENGINE_DESCRIPTOR:
         of = pointed(descriptor, CUDNN_ATTR_ENGINE_OPERATION_GRAPH, CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR);
-        if (!of || !get(descriptor, CUDNN_ATTR_ENGINE_GLOBAL_INDEX, CUDNN_TYPE_INT64, &number) ||
+        if (!of || !knows_device(descriptor, CUDNN_ATTR_ENGINE_DEVICEPROP, *of) ||
+            !get(descriptor, CUDNN_ATTR_ENGINE_GLOBAL_INDEX, CUDNN_TYPE_INT64, &number) ||
             !offered(*of->graph, int(number)))
             return false;
         descriptor.graph = of->graph;
