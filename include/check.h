@@ -70,6 +70,7 @@ struct odd_image {
     int32_t sample; /* of the training set */
     int32_t other;  /* copies: of which; -1: none */
     bool other_in_val;
+    bool noise;   /* texture: neighbouring pixels are as good as uncorrelated, which the class's are not */
     double value; /* light: mean 0..1; contrast: standard deviation 0..1; texture: see measure.c */
     double usual; /* the class's median of that */
     double

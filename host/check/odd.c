@@ -12,6 +12,12 @@
  * by 0.8 sqrt(2 (1 - r)) deviations. In a class of pictures, which have half of that, it is noise. */
 #define NOISE   1.0
 #define PICTURE 0.7
+/* From here to NOISE: where a class of rough pictures has a tail, more of it lie there than beyond, since a tail falls.
+ */
+#define ROUGH 0.8
+/* Of n images whose logarithms are normal, n (1 - Phi(z)) are z deviations above the median by chance: a class of 60
+ * that scatters widely has one at 2.1. Up to this many are none. */
+#define CHANCE 0.05
 /* Fewer images do not say what is usual for a class. */
 enum { CLASS_LEAST = 20 };
 
@@ -82,12 +88,25 @@ static void take_values(struct hunt *hunt, enum oddity what)
 /* What is usual for a class, of logarithms; median NaN: too few images to say. */
 struct usual {
     double median, deviation;
+    int64_t count, rough, noise; /* images: all, between ROUGH and NOISE, and beyond */
 };
+
+static bool is_noise(const struct usual *usual, double value)
+{
+    return exp(value) > NOISE && exp(usual->median) < PICTURE;
+}
 
 static bool is_far(const struct usual *usual, double value, bool texture)
 {
-    const bool noise = texture && exp(value) > NOISE && exp(usual->median) < PICTURE;
-    return noise || fabs(value - usual->median) > FAR * usual->deviation;
+    return (texture && is_noise(usual, value)) || fabs(value - usual->median) > FAR * usual->deviation;
+}
+
+/* What looks like noise is the end of a class of rough pictures, and no noise: the class reaches there, and as many are
+ * expected so far from its median. */
+static bool is_tail(const struct usual *usual, double value)
+{
+    const double z = (value - usual->median) / usual->deviation;
+    return fabs(z) <= FAR && usual->rough > usual->noise && (double)usual->count * 0.5 * erfc(z / sqrt(2.0)) > CHANCE;
 }
 
 /* An image that is as usual for another class belongs there: its label is wrong, the image is not. */
@@ -112,15 +131,21 @@ static void find_far(struct hunt *hunt, enum oddity what)
         if (isnan(usual[label].median))
             usual[label].deviation = 0.0;
     }
+    for (int64_t i = 0; i < facts->train_count; i++) {
+        usual[facts->images[i].label].count++;
+        usual[facts->images[i].label].rough += hunt->values[i] > log(ROUGH) && hunt->values[i] <= log(NOISE);
+        usual[facts->images[i].label].noise += hunt->values[i] > log(NOISE);
+    }
     for (int label = 0; label < classes; label++)
         for (int64_t i = 0; i < facts->train_count && usual[label].deviation > 0.0; i++) {
             const double value = hunt->values[i], median = usual[label].median;
             if (facts->images[i].label != label || !is_far(&usual[label], value, what == ODD_TEXTURE) ||
-                (what == ODD_TEXTURE && is_of_another(usual, classes, value)))
+                (what == ODD_TEXTURE && (is_of_another(usual, classes, value) || is_tail(&usual[label], value))))
                 continue;
             add(hunt, &(struct odd_image){.what = what,
                                           .sample = facts->images[i].sample,
                                           .other = -1,
+                                          .noise = what == ODD_TEXTURE && is_noise(&usual[label], value),
                                           .value = exp(value),
                                           .usual = exp(median),
                                           .distance = fabs(value - median) / usual[label].deviation});

@@ -87,7 +87,9 @@ static int add_images(struct suspects *suspects, const struct session *session)
             image->what == ODD_FLAT
                 ? "one colour all over"
                 : arena_format(&suspects->arena, "%s %.3g, the class's median is %.3g (%.1f deviations away)",
-                               measures[image->what], image->value, image->usual, image->distance);
+                               image->noise ? "noise, neighbouring pixels do not go together: roughness"
+                                            : measures[image->what],
+                               image->value, image->usual, image->distance);
         suspects_add(suspects, &(struct suspect){.kind = light ? SUSPECT_LIGHT : SUSPECT_OUTLIER,
                                                  .sample = image->sample,
                                                  .suggested = -1,
