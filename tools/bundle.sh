@@ -52,7 +52,7 @@ tools/version.sh >"$folder/VERSION.built"
 # What it still asks of the machine.
 glibc=$({ find "$folder" -type f \( -perm -u+x -o -name '*.so*' \) -exec objdump -T {} + 2>/dev/null || true; } |
     grep -o 'GLIBC_2[0-9.]*' | sort -uV | tail -n 1)
-vendor=$(find "$folder" -type f \( -perm -u+x -o -name '*.so*' \) -exec grep -aoh 'lib\(cublasLt\|cudnn\)\.so\.[0-9]*' {} + | sort -u | paste -sd ' ')
+vendor=$({ find "$folder" -type f \( -perm -u+x -o -name '*.so*' \) -exec grep -aoh 'lib\(cublasLt\|cudnn\)\.so\.[0-9][0-9]*' {} + || true; } | sort -u | paste -sd ' ')
 cat >"$folder/README.bundle" <<EOT
 evenkeel $(cat "$folder/VERSION.built"), $(uname -m), packed to run where nothing is installed.
 
