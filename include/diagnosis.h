@@ -42,15 +42,15 @@ int diagnose_tables(struct diagnosis *diagnosis, const char *run, const struct c
 int diagnose_probe(struct diagnosis *diagnosis, const char *run, double budget);
 /* Takes up the experiments of an earlier diagnose_probe, where the run has not gone on since. ERR_DATA: damaged. */
 int diagnose_recall(struct diagnosis *diagnosis, const char *run);
-/* The cause as a sentence, and the one thing to do: the settings of the trial that proved it, where it has some. */
+/* The cause as a sentence, and the one thing to do: the settings of the trial that mends it, where there is one. */
 const char *diagnosis_title(const struct diagnosis *diagnosis);
 enum { ACTION_TEXT = 640 };
 void diagnosis_say_action(const struct diagnosis *diagnosis, char text[static ACTION_TEXT]);
 /* What found[i] is to the cause: "evidence", "overruled" (the rules' first guess) or "also". */
 const char *diagnosis_role(const struct diagnosis *diagnosis, int i);
-/* Whether the repair is what the proof's trial changed. A trial that went on with a tenth of the rate does not say when
- * the rate should have fallen. */
-bool diagnosis_proof_mends(const struct diagnosis *diagnosis);
+/* The trial whose settings are the repair: the proof, or the next one where the budget ended on the way to it; NULL. A
+ * trial that went on with a tenth of the rate does not say when the rate should have fallen. */
+const struct arm *diagnosis_mending(const struct diagnosis *diagnosis);
 /* The settings that mend what was found, as a command line has them: those of the trial that proved it, or what is
  * usual for the cause. 0: no setting does (images). */
 enum { REPAIR_MAX = ARM_OVERRIDES, REPAIR_TEXT = PATH_BYTES + 32 };

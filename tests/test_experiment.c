@@ -274,6 +274,18 @@ static void test_what_is_said_is_what_was_tried(void **state)
     assert_null(strstr(diagnosis_title(&diagnosis), "momentum"));
     diagnosis_say_action(&diagnosis, action);
     assert_string_equal(action, "set optim.lr=0.5, optim.name=adam");
+    struct given more[] = {given[0], given[1], {"anew", CAUSE_RATE_HIGH, 0.0, 0.0, false, true}};
+    diagnosis_free(&diagnosis);
+    write_trials(fast, more, 3, 1.0, 16,
+                 60); /* the budget ended on the way: what comes next, not what was not enough */
+    assert_int_equal(diagnose_run(&diagnosis, fast), OK);
+    assert_int_equal(diagnose_recall(&diagnosis, fast), OK);
+    diagnosis_say_action(&diagnosis, action);
+    assert_string_equal(action, "set optim.lr=0.5");
+    diagnosis_free(&diagnosis);
+    write_trials(fast, given, 2, 1.0, 16, 60);
+    assert_int_equal(diagnose_run(&diagnosis, fast), OK);
+    assert_int_equal(diagnose_recall(&diagnosis, fast), OK);
     assert_int_equal(path_join(path, tiny_folder, "mended.ini"), OK);
     assert_int_equal(diagnosis_apply(&diagnosis, fast, path), OK);
     char *text = tiny_read_text(tiny_folder, "mended.ini");

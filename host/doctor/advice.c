@@ -6,9 +6,15 @@
 #include <stdio.h>
 #include <string.h>
 
-bool diagnosis_proof_mends(const struct diagnosis *diagnosis)
+const struct arm *diagnosis_mending(const struct diagnosis *diagnosis)
 {
-    return diagnosis->proof && diagnosis->proof->override_count > 0 && diagnosis->cause != CAUSE_SCHEDULE;
+    const struct experiment *experiment = &diagnosis->experiment;
+    const struct arm *arm = diagnosis->proof;
+    if (!arm && diagnosis->probed && experiment_unfinished(experiment, diagnosis->cause))
+        for (int i = 0; i < experiment->arm_count && !arm; i++)
+            if (experiment->arms[i].cause == diagnosis->cause && !experiment->arms[i].done)
+                arm = &experiment->arms[i];
+    return arm && arm->override_count > 0 && diagnosis->cause != CAUSE_SCHEDULE ? arm : NULL;
 }
 
 /* A run that has its momentum may be proven to want another optimizer. */
@@ -21,14 +27,14 @@ const char *diagnosis_title(const struct diagnosis *diagnosis)
 
 void diagnosis_say_action(const struct diagnosis *diagnosis, char text[static ACTION_TEXT])
 {
-    if (!diagnosis_proof_mends(diagnosis)) {
+    const struct arm *arm = diagnosis_mending(diagnosis);
+    if (!arm) {
         text_copy(text, ACTION_TEXT, cause_table[diagnosis->cause].action);
         return;
     }
-    const struct arm *proof = diagnosis->proof;
     size_t used = 0;
-    for (int i = 0; i < proof->override_count && used < ACTION_TEXT; i++)
-        used += (size_t)snprintf(text + used, ACTION_TEXT - used, "%s%s", i ? ", " : "set ", proof->text[i]);
+    for (int i = 0; i < arm->override_count && used < ACTION_TEXT; i++)
+        used += (size_t)snprintf(text + used, ACTION_TEXT - used, "%s%s", i ? ", " : "set ", arm->text[i]);
 }
 
 const char *diagnosis_role(const struct diagnosis *diagnosis, int i)

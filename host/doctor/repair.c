@@ -83,13 +83,14 @@ int diagnosis_repair(const struct diagnosis *diagnosis, const struct config *con
                      char repair[static REPAIR_MAX][REPAIR_TEXT])
 {
     struct draft draft = {repair, 0};
+    const struct arm *arm = diagnosis_mending(diagnosis);
     if (diagnosis->left_out[0])
         snprintf(repair[draft.count++], REPAIR_TEXT, "data.leave_out=%s", diagnosis->left_out);
-    else if (!diagnosis_proof_mends(diagnosis))
+    else if (!arm)
         draft_usual(&draft, diagnosis->cause, config);
     else
-        for (int i = 0; i < diagnosis->proof->override_count; i++)
-            word(&draft, diagnosis->proof->text[i]);
+        for (int i = 0; i < arm->override_count; i++)
+            word(&draft, arm->text[i]);
     return draft.count;
 }
 
