@@ -122,7 +122,8 @@ static int sort_values(const struct chart *chart, const struct chart_series *ser
     for (int64_t i = 0; i < series->count; i += stride)
         if (isfinite(series->y[i]) && series->x[i] >= chart->x.low && series->x[i] <= chart->x.high)
             seen[count++] = series->y[i];
-    qsort(seen, (size_t)count, sizeof *seen, compare);
+    if (count > 0)
+        qsort(seen, (size_t)count, sizeof *seen, compare);
     return count;
 }
 
