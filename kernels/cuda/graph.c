@@ -39,14 +39,14 @@ int cuda_pace(struct device *device)
     return OK;
 }
 
-static int capture_failed(cudaError_t error)
+static int capture_failed(int status, const char *reason)
 {
     cudaGetLastError();
     return FAIL(
-        ERR_DEVICE,
-        "CUDA: the step could not be recorded as a graph: %s (%s); set EVENKEEL_CUDA_GRAPH=0 in the environment, "
-        "which queues every kernel by itself, and report this with the output of `evenkeel devices`",
-        cudaGetErrorString(error), cudaGetErrorName(error));
+        status,
+        "CUDA: the step could not be recorded as a graph: %s; set EVENKEEL_CUDA_GRAPH=0 in the environment, which "
+        "queues every kernel by itself, and report this with the output of `evenkeel devices`",
+        reason);
 }
 
 /* Other threads may go on with calls that a capture would forbid: ThreadLocal. */
@@ -56,9 +56,10 @@ static int capture(struct device *device, cudaGraph_t *graph, int (*queue)(void 
     CUDA_TRY(cudaStreamBeginCapture(device->stream, cudaStreamCaptureModeThreadLocal));
     const int status = queue(context);
     const cudaError_t error = cudaStreamEndCapture(device->stream, graph);
-    if (error != cudaSuccess)
-        return capture_failed(error);
-    return status;
+    if (error == cudaSuccess)
+        return status;
+    /* Where a call failed, that the capture is then no good either says nothing. */
+    return status < 0 ? capture_failed(status, fail_text()) : capture_failed(ERR_DEVICE, cudaGetErrorString(error));
 }
 
 static int record(struct device *device, struct recording *recording, int (*queue)(void *context), void *context)
@@ -70,7 +71,7 @@ static int record(struct device *device, struct recording *recording, int (*queu
         cudaGraphDestroy(graph);
     TRY(status);
     if (error != cudaSuccess)
-        return capture_failed(error);
+        return capture_failed(ERR_DEVICE, cudaGetErrorString(error));
     CUDA_TRY(cudaGraphUpload(recording->graph, device->stream));
     return OK;
 }

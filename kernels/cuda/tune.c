@@ -114,10 +114,14 @@ float tune_time(struct device *device, struct tune *tune,
         cudaGetLastError();
         return INFINITY;
     }
-    for (int group = 0; group < GROUPS; group++)
-        if (time_group(device, tune, (struct candidate){run, candidate}, &ms[group]) < 0 ||
-            ms[0] > HOPELESS * tune->least)
+    for (int group = 0; group < GROUPS; group++) {
+        if (time_group(device, tune, (struct candidate){run, candidate}, &ms[group]) < 0) {
+            cudaGetLastError();
             return INFINITY;
+        }
+        if (ms[0] > HOPELESS * tune->least)
+            return INFINITY;
+    }
     qsort(ms, GROUPS, sizeof *ms, by_size);
     if (ms[GROUPS / 2] < tune->least)
         tune->least = ms[GROUPS / 2];

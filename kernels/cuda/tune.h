@@ -39,8 +39,8 @@ float tune_time(struct device *device, struct tune *tune,
 
 /* ---- tune_cache.c: choices made earlier ---- */
 
-/* What cannot be read or written is only slower next time, never an error; what is there and damaged is named in a
- * warning. key: all that the choice depends on, one line. */
+/* What cannot be read or written is chosen again next time, never an error; a first choice that cannot be kept, and
+ * what is there and damaged, are named in a warning. key: all that the choice depends on, one line. */
 struct tune_kept {
     char *choice; /* to free; NULL: nothing is kept for this key */
     float ms;

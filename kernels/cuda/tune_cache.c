@@ -1,13 +1,14 @@
 /* tune_cache: the plans chosen earlier, one file each in $XDG_CACHE_HOME/evenkeel/plans (or ~/.cache/...). Knows
  * nothing of what a key or a plan says. A cache may vanish at any time: whatever goes wrong here means only that a plan
- * is chosen again. Files are whole or absent, so processes that run at once do not disturb each other: the last choice
- * stays.
+ * is chosen again, by a clock, and so perhaps another one. Files are whole or absent, so processes that run at once do
+ * not disturb each other: the last choice stays.
  *
  * A file: "evenkeel plan 1 <sum of the rest>", the key, the milliseconds of a run, and the choice, a line each. */
 #include "file.h"
 #include "log.h"
 #include "tune.h"
 #include <math.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,7 +31,7 @@ static int cache_folder(char folder[static PATH_BYTES])
         return path_join(folder, cache, "evenkeel/plans");
     if (home && home[0] == '/')
         return path_join(folder, home, ".cache/evenkeel/plans");
-    return ERR_CREATE;
+    return FAIL(ERR_CREATE, "neither XDG_CACHE_HOME nor HOME is an absolute path");
 }
 
 static int cache_path(const char *key, char path[static PATH_BYTES])
@@ -93,17 +94,30 @@ struct tune_kept tune_cache_read(const char *key)
     return kept;
 }
 
+/* Once in a process: every layer has choices. */
+static void warn_unkept(void)
+{
+    static atomic_flag said = ATOMIC_FLAG_INIT;
+    if (!atomic_flag_test_and_set(&said))
+        log_warn("%s; which of a layer's plans is fastest is not kept, so it is measured at every start, and --resume "
+                 "may take other plans and give other bits; set XDG_CACHE_HOME to a folder that can be written",
+                 fail_text());
+}
+
 void tune_cache_write(const char *key, const char *choice, float ms)
 {
     char folder[PATH_BYTES], path[PATH_BYTES];
     const size_t room = HEAD_BYTES + strlen(key) + strlen(choice) + 64;
     char *text = malloc(room);
-    if (text && cache_folder(folder) == OK && folder_make(folder) == OK && cache_path(key, path) == OK) {
+    if (text && (cache_folder(folder) < 0 || folder_make(folder) < 0 || cache_path(key, path) < 0)) {
+        warn_unkept();
+    } else if (text) {
         char *rest = text + HEAD_BYTES;
         snprintf(rest, room - HEAD_BYTES, "%s\n%.9g\n%s", key, (double)ms, choice);
         const int head = snprintf(text, HEAD_BYTES, "evenkeel plan 1 %016llx\n", (unsigned long long)sum_of(rest));
         memmove(text + head, rest, strlen(rest) + 1);
-        file_write(path, text, strlen(text));
+        if (file_write(path, text, strlen(text)) < 0)
+            warn_unkept();
     }
     free(text);
 }

@@ -48,6 +48,8 @@ int64_t emu_waits(void);
 int64_t emu_launches(void);
 /* What the host has queued since then: a graph counts as one. */
 int64_t emu_queued(void);
+/* Whether the runtime remembers a failure, which the next kernel would be blamed for. */
+bool emu_blames(void);
 
 #ifdef __cplusplus
 }

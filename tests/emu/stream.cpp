@@ -222,6 +222,11 @@ cudaError_t cudaPeekAtLastError(void)
     return now.error != cudaSuccess ? now.error : last_error;
 }
 
+bool emu_blames(void)
+{
+    return cudaPeekAtLastError() != cudaSuccess;
+}
+
 cudaError_t cudaGetLastError(void)
 {
     const cudaError_t error = cudaPeekAtLastError();

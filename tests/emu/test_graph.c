@@ -183,6 +183,7 @@ static void test_what_cannot_be_recorded_is_said(void **state)
     for (int i = 0; i < 2; i++)
         check(backend_cuda.repeat(device, &recording, waiting, device));
     assert_int_equal(backend_cuda.repeat(device, &recording, waiting, device), ERR_DEVICE);
+    assert_non_null(strstr(fail_text(), "cudaStreamSynchronize(device->stream) failed"));
     assert_non_null(strstr(fail_text(), "EVENKEEL_CUDA_GRAPH=0"));
     check(backend_cuda.wait(device));
     backend_cuda.forget(device, recording);

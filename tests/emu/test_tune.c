@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -47,7 +48,7 @@ static int run(struct device *on, void *candidate, const struct tune *with)
 {
     struct work *work = candidate;
     if (work->fails_in == ++work->runs)
-        return FAIL(ERR_DEVICE, "planted");
+        return backend_cuda.zero(on, NULL, 64);
     for (int i = 0; i < work->calls; i++)
         TRY(backend_cuda.zero(on, with->workspace, 64));
     return OK;
@@ -75,6 +76,7 @@ static void test_leaves_what_fails(void **state)
     const float least = tune.least;
     assert_true(isinf(tune_time(device, &tune, run, &at_once)));
     assert_true(isinf(tune_time(device, &tune, run, &later)));
+    assert_false(emu_blames());
     assert_int_equal(at_once.runs, 1);
     assert_int_equal(later.runs, 6);
     assert_true(tune.least == least);
@@ -143,6 +145,44 @@ static void test_another_driver_chooses_again(void **state)
     assert_true(runs[0] > 0 && runs[1] == 0 && runs[2] == runs[0] && runs[3] == 0);
 }
 
+/* What choices are made where nothing can be kept, and how often that is said. */
+static int choose_unkept(void)
+{
+    const struct dnn_conv conv = {{2, 5, 5, 8}, {2, 5, 5, 8}, DT_F16, DT_F16, 3, 3, 1, 1, 1, 1, true, false, false};
+    const int kept = dup(STDERR_FILENO);
+    const char *path = fixture_path("stderr");
+    int warnings = 0;
+    size_t bytes;
+    assert_non_null(freopen(path, "w", stderr));
+    for (int i = 0; i < 2; i++) {
+        struct dnn_plan plan = {0};
+        const int before = emu_cudnn_runs();
+        assert_int_equal(dnn_plan_build(device, &conv, DNN_FORWARD, &plan), OK);
+        assert_true(emu_cudnn_runs() > before);
+        dnn_plan_free(&plan);
+    }
+    fflush(stderr);
+    dup2(kept, STDERR_FILENO);
+    close(kept);
+    char *text = (char *)fixture_read(path, &bytes);
+    for (const char *at = text; (at = strstr(at, "--resume")); at++)
+        warnings++;
+    assert_true(warnings == 0 || strstr(text, fixture_path("file")));
+    free(text);
+    return warnings;
+}
+
+static void test_says_once_that_choices_are_not_kept(void **state)
+{
+    (void)state;
+    fixture_write(fixture_path("file"), "", 0);
+    setenv("XDG_CACHE_HOME", fixture_path("file"), 1);
+    assert_int_equal(choose_unkept(), 1);
+    unsetenv("XDG_CACHE_HOME");
+    unsetenv("HOME");
+    assert_int_equal(choose_unkept(), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -151,6 +191,7 @@ int main(void)
         cmocka_unit_test(test_runs_on_numbers),
         cmocka_unit_test(test_tells_the_driver),
         cmocka_unit_test(test_another_driver_chooses_again),
+        cmocka_unit_test(test_says_once_that_choices_are_not_kept),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }
