@@ -31,7 +31,7 @@ WARN     := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prot
 OPTIMISE := $(if $(SAN),-O1 -fno-omit-frame-pointer -fno-sanitize-recover=all,-O3) -g
 SANITISE := $(if $(SAN),-fsanitize=$(SAN))
 # Asked for at the first compile, not while this file is read: `make quickstart` may install the packages first.
-# A bundle does without libarchive, which brings 36 MB of tables with it, and without cairo, which needs fonts.
+# A bundle does without libarchive, which brings 36 MB of tables with it, without cairo, which needs fonts, and without oneDNN, 40 MB.
 OPTIONAL    = $(eval OPTIONAL := $(shell for p in libjpeg $(if $(SHARED),,libarchive cairo); do ! pkg-config --exists $$p || echo $$p; done))$(OPTIONAL)
 PKG_CFLAGS  = $(eval PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) $(OPTIONAL)) \
     $(if $(filter libjpeg,$(OPTIONAL)),-DWITH_JPEG) $(if $(filter libarchive,$(OPTIONAL)),-DWITH_TAR) \
@@ -74,7 +74,7 @@ KERNELS      := $(wildcard kernels/cpu/*.c)
 TEST_SUPPORT := $(filter-out tests/test_%,$(wildcard tests/*.c))
 TEST_SOURCES := $(wildcard tests/test_*.c)
 # oneDNN is what two benches measure beside our own kernels, where it is installed (tools/setup.sh bench).
-ONEDNN       := $(wildcard $(addsuffix /dnnl.h,/usr/include /usr/local/include))
+ONEDNN       := $(if $(SHARED),,$(wildcard $(addsuffix /dnnl.h,/usr/include /usr/local/include)))
 BENCHES      := $(filter-out $(if $(ONEDNN),,bench/bench_conv.c),$(wildcard bench/bench_*.c))
 FUZZERS      := $(wildcard fuzz/fuzz_*.c)
 SOURCES      := $(MAIN) $(HOST) $(KERNELS) $(CUDA_KERNELS) $(TEST_SUPPORT) $(TEST_SOURCES) $(BENCHES) $(wildcard fuzz/*.c)
