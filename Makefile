@@ -72,7 +72,8 @@ MAIN         := host/cli/main.c
 HOST         := $(filter-out $(MAIN),$(wildcard host/*/*.c))
 KERNELS      := $(wildcard kernels/cpu/*.c)
 TEST_SUPPORT := $(filter-out tests/test_%,$(wildcard tests/*.c))
-TEST_SOURCES := $(wildcard tests/test_*.c)
+# Whole trainings of code that other tests run too would take sanitizers minutes.
+TEST_SOURCES := $(filter-out $(if $(SAN),tests/test_causes.c),$(wildcard tests/test_*.c))
 # oneDNN is what two benches measure beside our own kernels, where it is installed (tools/setup.sh bench).
 ONEDNN       := $(if $(SHARED),,$(wildcard $(addsuffix /dnnl.h,/usr/include /usr/local/include)))
 BENCHES      := $(filter-out $(if $(ONEDNN),,bench/bench_conv.c),$(wildcard bench/bench_*.c))
@@ -218,7 +219,7 @@ test: ## build and run all tests (SAN=address,undefined BUILD=build/asan: with s
 
 sanitize: TEST_TIMEOUT = 900
 sanitize: emu-schedules ## all tests under the address and undefined-behaviour sanitizers, kernels for GPUs also by clang's, for races, and in many schedules
-	@$(MAKE) --no-print-directory test SAN=address,undefined BUILD=$(BUILD)/asan
+	@$(MAKE) --no-print-directory test SAN=address,undefined BUILD=$(BUILD)/asan TEST_TIMEOUT=$(TEST_TIMEOUT)
 	+@$(MAKE_ALL) $(EMU_SANITIZED_PROGRAMS)
 	@$(PROVE) $(EMU_SANITIZED_PROGRAMS)
 
