@@ -47,21 +47,22 @@ static size_t larger(size_t a, size_t b)
     return a > b ? a : b;
 }
 
+/* In 16 bits their gradient is that narrow or fp32: as is faster, or as there is a plan. */
 static int build_weights(struct device *device, struct dnn_conv described, struct dnn_plan *plan)
 {
     struct dnn_plan wide = {0};
-    TRY(dnn_plan_build(device, &described, DNN_WEIGHTS, plan));
-    if (described.dtype == DT_F32 || isnan(plan->ms))
-        return OK;
+    const int narrow = dnn_plan_build(device, &described, DNN_WEIGHTS, plan);
+    if (described.dtype == DT_F32 || (narrow == OK && isnan(plan->ms)) || (narrow < 0 && narrow != ERR_UNSUPPORTED))
+        return narrow;
     described.weights_dtype = DT_F32;
     const int status = dnn_plan_build(device, &described, DNN_WEIGHTS, &wide);
-    if (status == OK && wide.ms <= plan->ms) {
+    if (status == OK && (narrow < 0 || wide.ms <= plan->ms)) {
         dnn_plan_free(plan);
         *plan = wide;
         return OK;
     }
     dnn_plan_free(&wide);
-    return status == ERR_UNSUPPORTED ? OK : status;
+    return status == ERR_UNSUPPORTED ? narrow : status;
 }
 
 /* The two passes that every convolution has in training. */

@@ -100,7 +100,10 @@ bool heuristics_know(const emu_dnn::graph &graph)
 
 bool offered(const emu_dnn::graph &graph, int number)
 {
-    if (graph.joined() && emu_cudnn.refuses_joined)
+    const emu_dnn::operation &first = graph.operations[0];
+    const bool narrow = first.kind == CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_FILTER_DESCRIPTOR &&
+                        first.tensors[emu_dnn::W].dtype != DT_F32;
+    if ((graph.joined() && emu_cudnn.refuses_joined) || (narrow && emu_cudnn.refuses_narrow))
         return false;
     return engines[number].compiled || (precompiled(graph) && heuristics_know(graph));
 }

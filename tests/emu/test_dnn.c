@@ -158,6 +158,31 @@ static void test_is_chosen_once(void **state)
     assert_int_equal(engine_of(&again), engine_of(&first));
 }
 
+/* Where there is none in 16 bits, the weights' gradient is fp32, whether time is taken or not. */
+static void test_a_gradient_without_a_narrow_plan_is_wide(void **state)
+{
+    (void)state;
+    const union op_params params = {.conv2d = {16, 3, 3, 1, 1, 1, 1, false}};
+    const struct op_desc desc = {.params = &params,
+                                 .in = {{2, 5, 4, 8}},
+                                 .in_count = 1,
+                                 .out = {2, 5, 4, 16},
+                                 .in_grad = {true},
+                                 .dtype = DT_F16,
+                                 .training = true,
+                                 .deterministic = true};
+    emu_cudnn.refuses_narrow = true;
+    for (int tune = 1; tune >= 0; tune--) {
+        struct op_needs needs = {0};
+        void *made;
+        backend_cuda.close(device);
+        setenv("XDG_CACHE_HOME", fixture_path("narrow%d", tune), 1);
+        open_device(tune ? "1" : "0");
+        check(backend_cuda.ops[OP_CONV2D]->prepare(device, &desc, &made, &needs));
+        backend_cuda.ops[OP_CONV2D]->release(made);
+    }
+}
+
 /* A kept plan that the library does not take any more is replaced; that there is none is kept too. */
 static void test_what_was_kept_may_be_of_no_use(void **state)
 {
@@ -426,6 +451,7 @@ int main(void)
         TEST(test_takes_what_is_compiled_at_run_time_where_it_is_fastest),
         TEST(test_joined_passes_have_engines_in_fp16_alone),
         TEST(test_finds_an_engine_by_its_number),
+        TEST(test_a_gradient_without_a_narrow_plan_is_wide),
         TEST(test_is_chosen_once),
         TEST(test_what_was_kept_may_be_of_no_use),
         TEST(test_takes_the_first_where_time_is_not_taken),
