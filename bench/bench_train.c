@@ -5,7 +5,7 @@
  * object per row is added there. With --serve the first case alone: after warming up it says "ready PARAMETERS STEPS",
  * and for each line on stdin, a number of steps, how many seconds a step took: so that rounds of other programs can lie
  * between its own. Usage: bench_train [--device NAME] [--case PART] [--dtype NAME] [--data NAME] [--batch N] [--seconds
- * S] [--serve] */
+ * S] [--deterministic true|false] [--serve], where --deterministic is train.deterministic. */
 #include "bench.h"
 #include "machine.h"
 
@@ -28,7 +28,7 @@ static const struct net {
 };
 
 struct choice {
-    const char *device, *part, *dtype, *data;
+    const char *device, *part, *dtype, *data, *deterministic;
     int batch;
     double seconds; /* of each measurement */
     bool serve;
@@ -49,9 +49,10 @@ static void open_config(struct config *config, const struct net *net, const stru
     const char *words[16];
     int count = 0;
     snprintf(text, sizeof text,
-             "%s optim.name=adamw train.device=%s train.precision=%s train.batch_size=%d augment.hflip=%g "
-             "augment.crop_padding=%d",
-             net->model, choice->device, dtype, batch, augmented ? 0.5 : 0.0, augmented ? net->pad : 0);
+             "%s optim.name=adamw train.device=%s train.precision=%s train.deterministic=%s train.batch_size=%d "
+             "augment.hflip=%g augment.crop_padding=%d",
+             net->model, choice->device, dtype, choice->deterministic, batch, augmented ? 0.5 : 0.0,
+             augmented ? net->pad : 0);
     for (char *rest = text, *word; (word = strsep(&rest, " "));)
         words[count++] = word;
     must(config_load(config, NULL, words, count, stderr));
@@ -139,20 +140,22 @@ static void report(const struct net *net, const struct choice *choice, const cha
 {
     const double seconds = times.median;
     printf("%-10s %-5s %5d  %-9s %10.0f images/s %9.3f ms a step  host: %.3g waits a step, held back %.3g  statistics "
-           "%.2f %% of it, their passes %.2f %%\n",
+           "%.2f %% of it, their passes %.2f %%%s\n",
            net->name, dtype, batch, data, batch / seconds, seconds * 1e3, times.waits, times.held,
-           100.0 * statistics.within, 100.0 * statistics.passes);
+           100.0 * statistics.within, 100.0 * statistics.passes,
+           strcmp(choice->deterministic, "true") == 0 ? "  deterministic" : "");
     fflush(stdout);
     const char *path = getenv("BENCH_JSON");
     FILE *file = path ? fopen(path, "a") : NULL;
     if (!file)
         return;
-    fprintf(file,
-            "{\"name\": \"step\", \"program\": \"evenkeel\", \"net\": \"%s\", \"device\": \"%s\", \"dtype\": \"%s\", "
-            "\"batch\": %d, \"data\": \"%s\", \"images_per_second\": %.6g, \"seconds\": %.6g, \"host_waits\": %.4g, "
-            "\"host_held\": %.4g, \"statistics_share\": %.4g, \"statistics_passes_share\": %.4g}\n",
-            net->name, choice->device, dtype, batch, data, batch / seconds, seconds, times.waits, times.held,
-            statistics.within, statistics.passes);
+    fprintf(
+        file,
+        "{\"name\": \"step\", \"program\": \"evenkeel\", \"net\": \"%s\", \"device\": \"%s\", \"dtype\": \"%s\", "
+        "\"batch\": %d, \"data\": \"%s\", \"images_per_second\": %.6g, \"seconds\": %.6g, \"host_waits\": %.4g, "
+        "\"host_held\": %.4g, \"statistics_share\": %.4g, \"statistics_passes_share\": %.4g, \"deterministic\": %s}\n",
+        net->name, choice->device, dtype, batch, data, batch / seconds, seconds, times.waits, times.held,
+        statistics.within, statistics.passes, choice->deterministic);
     if (fclose(file) != 0)
         fprintf(stderr, "bench_train: %s cannot be written\n", path);
 }
@@ -197,7 +200,8 @@ static void bench_net(const struct net *net, const struct choice *choice, enum d
 
 static bool read_choice(struct choice *choice, int count, char **words)
 {
-    *choice = (struct choice){.device = "cpu", .part = "", .dtype = "", .data = "", .seconds = 3.0};
+    *choice =
+        (struct choice){.device = "cpu", .part = "", .dtype = "", .data = "", .deterministic = "true", .seconds = 3.0};
     for (int i = 1; i < count; i++) {
         if (strcmp(words[i], "--serve") == 0) {
             choice->serve = true;
@@ -218,6 +222,8 @@ static bool read_choice(struct choice *choice, int count, char **words)
             choice->seconds = atof(value);
         else if (strcmp(words[i], "--data") == 0)
             choice->data = value;
+        else if (strcmp(words[i], "--deterministic") == 0)
+            choice->deterministic = value;
         else
             return false;
         i++;
@@ -232,7 +238,7 @@ int main(int count, char **words)
     if (!read_choice(&choice, count, words)) {
         fprintf(stderr,
                 "usage: %s [--device NAME] [--case PART] [--dtype NAME] [--data NAME] [--batch N] [--seconds S] "
-                "[--serve]\n",
+                "[--deterministic true|false] [--serve]\n",
                 words[0]);
         return 64;
     }

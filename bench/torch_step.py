@@ -200,7 +200,8 @@ def compare(paths):
                     continue
                 ratio = mine["images_per_second"] / theirs["images_per_second"]
                 ratios.append({"name": "ratio", "net": net, "data": data, "precision": kind, "ratio": round(ratio, 3)})
-                print(f"{net:10} {data:9} {kind:5} evenkeel {mine['images_per_second']:9.0f} ({mine['dtype']}) : PyTorch "
+                print(f"{net:10} {data:9} {kind:5} evenkeel {mine['images_per_second']:9.0f} ({mine['dtype']}"
+                      f"{', deterministic' if mine.get('deterministic') else ''}) : PyTorch "
                       f"{theirs['images_per_second']:9.0f} ({theirs['dtype']}, {theirs['program'].split()[1]}) = {ratio:.2f}")
     return ratios
 
