@@ -42,8 +42,8 @@ static void print_trial(const struct experiment *experiment, const struct arm *a
     else if (!isfinite(arm->gain))
         printf("loss %.4g; %s\n", arm->result.loss, experiment_why(experiment, arm, proof));
     else
-        printf("loss %.4f, lower by %.4f +- %.4f; %s\n", arm->result.loss, arm->gain, arm->error,
-               experiment_why(experiment, arm, proof));
+        printf("loss %.4f, %s by %.4f +- %.4f; %s\n", arm->result.loss, arm->gain < 0.0 ? "higher" : "lower",
+               fabs(arm->gain), arm->error, experiment_why(experiment, arm, proof));
 }
 
 static void print_trials(const struct diagnosis *diagnosis)

@@ -5,15 +5,18 @@
 
 #include <math.h>
 
+/* Where bars end: one trial that goes up like a rocket is not to leave nothing of the others. */
 static double largest_loss(const struct experiment *experiment, enum arm_family family)
 {
+    enum { TIMES_UNCHANGED = 2 };
+    const double unchanged = experiment_unchanged(experiment, family)->result.loss;
     double largest = 0.0;
     for (int i = 0; i < experiment->arm_count; i++) {
         const struct arm *arm = &experiment->arms[i];
         if (arm->family == family && arm->done && isfinite(arm->result.loss))
             largest = fmax(largest, arm->result.loss + 2.0 * (isfinite(arm->error) ? arm->error : 0.0));
     }
-    return largest;
+    return isfinite(unchanged) ? fmin(largest, TIMES_UNCHANGED * unchanged) : largest;
 }
 
 static double width_of(double value, double largest)
@@ -71,10 +74,10 @@ static void put_family(FILE *page, const struct diagnosis *diagnosis, enum arm_f
         [ARM_ANEW] = "From new weights, as the run began: loss of training images",
         [ARM_ONWARD] = "From where the run stood: loss of validation images"};
     const struct experiment *experiment = &diagnosis->experiment;
-    const double largest = largest_loss(experiment, family);
     int order[ARMS_MAX];
     if (!has_any(experiment, family))
         return;
+    const double largest = largest_loss(experiment, family);
     experiment_rank(experiment, order);
     fprintf(page,
             "<section class=\"card\"><h3>%s</h3><div class=\"scroll\"><table class=\"classes trials\">\n"
@@ -96,7 +99,8 @@ void page_trials(FILE *page, const struct run_facts *facts)
         page,
         "<h2>What changing one thing does</h2>\n<p class=\"lead\">Trials of %d updates each, on the same images in the "
         "same order with one thing changed: %.0f updates in all, where the budget was %.0f. Across the end of a "
-        "bar: twice the standard error of its difference from the unchanged trial.",
+        "bar: twice the standard error of its difference from the unchanged trial. Bars end at twice the unchanged "
+        "loss.",
         experiment->updates, experiment->updates_spent, experiment->updates_allowed);
     if (experiment->memory_done)
         fprintf(page, " A new network, shown %d images over and over, learnt %.1f %% of them by heart in %d updates%s.",
