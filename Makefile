@@ -221,7 +221,7 @@ sanitize: TEST_TIMEOUT = 900
 sanitize: emu-schedules ## all tests under the address and undefined-behaviour sanitizers, kernels for GPUs also by clang's, for races, and in many schedules
 	@$(MAKE) --no-print-directory test SAN=address,undefined BUILD=$(BUILD)/asan TEST_TIMEOUT=$(TEST_TIMEOUT)
 	+@$(MAKE_ALL) $(EMU_SANITIZED_PROGRAMS)
-	@$(PROVE) $(EMU_SANITIZED_PROGRAMS)
+	@EMU_SCHEDULES=3 $(PROVE) $(EMU_SANITIZED_PROGRAMS)
 
 # The first two are fixed, the others random.
 EMU_SCHEDULES ?= 34
