@@ -41,19 +41,6 @@ static struct shape image_shape(const char *name)
     return (struct shape){1, (int)tensor->dims[0], (int)tensor->dims[1], (int)tensor->dims[2]};
 }
 
-/* Calls check for every recorded case of an operation; returns how many there were. */
-static int each_case(const char *op, void (*check)(const json_t *one))
-{
-    const json_t *cases = vectors_member(vectors.json, "cases");
-    int checked = 0;
-    for (size_t i = 0; i < json_array_size(cases); i++)
-        if (vectors_is(json_array_get(cases, i), "op", op)) {
-            check(json_array_get(cases, i));
-            checked++;
-        }
-    return checked;
-}
-
 /* Renders without normalisation and fetches the recorded answer in the same layout. */
 static void both(const json_t *one, const struct augment *augment, const struct augment_draw *draw, float *got,
                  float *want)
@@ -141,7 +128,7 @@ static void test_affine(void **state)
 {
     (void)state;
     ties = 0;
-    assert_int_equal(each_case("affine", affine_check), 54);
+    assert_int_equal(vectors_each_case(&vectors, "affine", affine_check), 54);
     assert_true(ties < 9 * (35 + 64 + 221) / 20);
 }
 
@@ -162,7 +149,7 @@ static void resized_crop_check(const json_t *one)
 static void test_resized_crop(void **state)
 {
     (void)state;
-    assert_int_equal(each_case("resized_crop", resized_crop_check), 5);
+    assert_int_equal(vectors_each_case(&vectors, "resized_crop", resized_crop_check), 5);
     static uint8_t pixels[20 * 20], outside[20 * 20];
     float got[36], want[36];
     struct augment augment = {.out_h = 6, .out_w = 6, .interpolation = INTERPOLATE_BILINEAR};
@@ -204,7 +191,7 @@ static void pad_check(const json_t *one)
 static void test_padding(void **state)
 {
     (void)state;
-    assert_int_equal(each_case("pad", pad_check), 4);
+    assert_int_equal(vectors_each_case(&vectors, "pad", pad_check), 4);
     /* Mirrored again where the padding is wider than the image; one pixel has nothing to mirror. */
     static const int reflected[] = {2, 1, 0, 1, 2, 1, 0, 1}, repeated[] = {2, 2, 1, 0, 0, 1, 2, 2};
     for (int i = 0; i < 8; i++) {
@@ -241,10 +228,10 @@ static void colour_check(const json_t *one)
 static void test_colour(void **state)
 {
     (void)state;
-    assert_int_equal(each_case("saturation", colour_check), 8);
-    assert_int_equal(each_case("hue", colour_check), 14);
-    assert_int_equal(each_case("grayscale", colour_check), 2);
-    assert_int_equal(each_case("jitter", colour_check), 4);
+    assert_int_equal(vectors_each_case(&vectors, "saturation", colour_check), 8);
+    assert_int_equal(vectors_each_case(&vectors, "hue", colour_check), 14);
+    assert_int_equal(vectors_each_case(&vectors, "grayscale", colour_check), 2);
+    assert_int_equal(vectors_each_case(&vectors, "jitter", colour_check), 4);
 }
 
 /* ---- boxes ---- */

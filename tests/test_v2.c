@@ -33,18 +33,6 @@ static int teardown(void **state)
     return 0;
 }
 
-static int each_case(const char *op, void (*check)(const json_t *one))
-{
-    const json_t *cases = vectors_member(vectors.json, "cases");
-    int checked = 0;
-    for (size_t i = 0; i < json_array_size(cases); i++)
-        if (vectors_is(json_array_get(cases, i), "op", op)) {
-            check(json_array_get(cases, i));
-            checked++;
-        }
-    return checked;
-}
-
 static void box_check(const json_t *one, const struct augment_box *box)
 {
     const int got[4] = {box->top, box->left, box->h, box->w};
@@ -102,7 +90,7 @@ static void crop_check(const json_t *one)
 static void test_resized_crop(void **state)
 {
     (void)state;
-    assert_int_equal(each_case("crop", crop_check), 80);
+    assert_int_equal(vectors_each_case(&vectors, "crop", crop_check), 80);
 }
 
 static void erase_check(const json_t *one)
@@ -125,7 +113,7 @@ static void erase_check(const json_t *one)
 static void test_erasing(void **state)
 {
     (void)state;
-    assert_int_equal(each_case("erase", erase_check), 24);
+    assert_int_equal(vectors_each_case(&vectors, "erase", erase_check), 24);
 }
 
 /* ---- mixing ---- */
@@ -172,13 +160,13 @@ static void cutmix_check(const json_t *one)
 static void test_mixup(void **state)
 {
     (void)state;
-    assert_int_equal(each_case("mixup", mixup_check), 4);
+    assert_int_equal(vectors_each_case(&vectors, "mixup", mixup_check), 4);
 }
 
 static void test_cutmix(void **state)
 {
     (void)state;
-    assert_int_equal(each_case("cutmix", cutmix_check), 5);
+    assert_int_equal(vectors_each_case(&vectors, "cutmix", cutmix_check), 5);
 }
 
 int main(void)

@@ -122,6 +122,18 @@ bool vectors_is(const json_t *value, const char *path, const char *text)
     return strcmp(vectors_text(value, path), text) == 0;
 }
 
+int vectors_each_case(const struct vectors *vectors, const char *op, void (*check)(const json_t *one))
+{
+    const json_t *cases = vectors_member(vectors->json, "cases");
+    int checked = 0;
+    for (size_t i = 0; i < json_array_size(cases); i++)
+        if (vectors_is(json_array_get(cases, i), "op", op)) {
+            check(json_array_get(cases, i));
+            checked++;
+        }
+    return checked;
+}
+
 /* Numbers in value, nested lists included; written to to unless NULL. */
 static int64_t flatten(const json_t *value, double *to)
 {

@@ -25,6 +25,8 @@ double vectors_number(const json_t *value, const char *path);
 int64_t vectors_integer(const json_t *value, const char *path); /* a whole number, or such a number as text */
 const char *vectors_text(const json_t *value, const char *path);
 bool vectors_is(const json_t *value, const char *path, const char *text);
+/* Calls check for every member of "cases" whose "op" is op; returns how many there were. */
+int vectors_each_case(const struct vectors *vectors, const char *op, void (*check)(const json_t *one));
 
 /* A list (nested lists are flattened in order), or {"shape","dtype","data"}. count may be NULL. */
 double *vectors_doubles(struct vectors *vectors, const json_t *value, const char *path, int64_t *count);
