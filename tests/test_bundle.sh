@@ -8,18 +8,10 @@ top=$(mktemp -d "${TMPDIR:-/tmp}/evenkeel-bundle-XXXXXX") || exit 1
 trap 'rm -rf "$top"' EXIT
 root=$top/root
 mkdir -p "$root/tmp"
-count=0 limit=1000
+limit=1000
 
-# check NAME COMMAND...: ok when the command succeeds
-check() {
-    name=$1
-    shift
-    count=$((count + 1))
-    if "$@"; then echo "ok $count - $name"; else
-        echo "not ok $count - $name"
-        sed 's/^/# /' "$top/said"
-    fi
-}
+# shellcheck source=tests/check.sh
+. "$(dirname "$0")/check.sh"
 pack() { BUILD=$build LIMIT_MB=$limit tools/bundle.sh "$top/packed" "$@" >"$top/said" 2>&1; }
 # refuses STATUS TEXT ARGUMENT...: packing ends with the status and says the text
 refuses() {

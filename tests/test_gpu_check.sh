@@ -5,18 +5,9 @@
 build=${BUILD:-build}
 top=$(mktemp -d "${TMPDIR:-/tmp}/evenkeel-gpu-check-XXXXXX") || exit 1
 trap 'rm -rf "$top"' EXIT
-count=0
 
-# check NAME COMMAND...: ok when the command succeeds
-check() {
-    name=$1
-    shift
-    count=$((count + 1))
-    if "$@"; then echo "ok $count - $name"; else
-        echo "not ok $count - $name"
-        sed 's/^/# /' "$top/said"
-    fi
-}
+# shellcheck source=tests/check.sh
+. "$(dirname "$0")/check.sh"
 # ends STATUS [WORDS]: how the last call of run ended and what it said
 ends() { [ "$code" -eq "$1" ] && grep -qF -- "${2:-}" "$top/said"; }
 # run BUILD NAME=VALUE...

@@ -9,18 +9,9 @@ case $("$build/evenkeel" devices 2>/dev/null | grep '^cuda ') in
 esac
 top=$(mktemp -d "${TMPDIR:-/tmp}/evenkeel-no-driver-XXXXXX") || exit 1
 trap 'rm -rf "$top"' EXIT
-count=0
 
-# check NAME COMMAND...: ok when the command succeeds
-check() {
-    name=$1
-    shift
-    count=$((count + 1))
-    if "$@"; then echo "ok $count - $name"; else
-        echo "not ok $count - $name"
-        sed 's/^/# /' "$top/said"
-    fi
-}
+# shellcheck source=tests/check.sh
+. "$(dirname "$0")/check.sh"
 # train DEVICE: some steps; what it says is in said, its status in code
 train() {
     "$build/evenkeel" train configs/quickstart.ini data.train="$top/tiles/train" data.val="$top/tiles/val" train.device="$1" \
