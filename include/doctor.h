@@ -28,11 +28,54 @@ enum cause {
     CAUSE_SCHEDULE,
     CAUSE_COUNT
 };
+/* A run of which is asked what mends it. */
+struct remedy_case {
+    const struct config *config;
+    bool suspected; /* the rules suspect this cause */
+    bool levelled;  /* the run's loss no longer falls */
+    int side;       /* of its images, pixels */
+};
+/* One setting: its word, or its number in the run's config times factor (least at least), or a share of an image's
+ * side.
+ */
+struct edit {
+    const char *key, *word;
+    double factor, least, side_share;
+};
+enum { EDITS_MOST = 3, EDIT_TEXT = 64 };
+/* The settings that go together, and the runs that they are for; fits NULL: every run. */
+struct remedy {
+    bool (*fits)(const struct remedy_case *asked);
+    struct edit edits[EDITS_MOST]; /* the first without a key ends them */
+};
+/* "key=value". */
+void edit_say(const struct edit *edit, const struct remedy_case *asked, char text[static EDIT_TEXT]);
+int remedy_size(const struct remedy *remedy);
+
+/* What shows while a network is new is tried on new weights and judged on training images; what shows late is tried
+ * from the run's own state and judged on validation images. */
+enum arm_family { ARM_ANEW, ARM_ONWARD, ARM_FAMILIES };
+/* Images that are not drawn. */
+enum left_out { LEAVE_NONE, LEAVE_LABELS, LEAVE_OUTLIERS };
+struct cause_trial {
+    const char *name; /* for people; NULL: there is none */
+    enum arm_family family;
+    struct remedy remedy;
+    int pace;               /* images of an update, in those of the run's; 0 as 1 */
+    enum left_out left_out; /* tried where such images are found */
+};
+enum { TRIALS_MOST = 2 };
+
+/* All that is known of a cause: to add one, add its row. */
 struct cause_info {
-    const char *name;   /* for machines: "rate_high" */
-    const char *group;  /* "data", "hyperparameters", "architecture", "optimizer"; healthy: "" */
-    const char *title;  /* what is said: "the learning rate is too high" */
-    const char *action; /* one thing to do */
+    const char *name;                   /* for machines: "rate_high" */
+    const char *group;                  /* "data", "hyperparameters", "architecture", "optimizer"; healthy: "" */
+    const char *title;                  /* what is said: "the learning rate is too high" */
+    const char *action;                 /* one thing to do */
+    struct remedy repairs[TRIALS_MOST]; /* settings for --apply where no trial has proven any: the first that fits, else
+                                           those of a trial */
+    struct cause_trial trials[TRIALS_MOST]; /* that speak for it when they help */
+    bool usual; /* tried whatever the config says: weighs less than what it sets unusually */
 };
 extern const struct cause_info cause_table[CAUSE_COUNT];
 

@@ -8,16 +8,12 @@
 
 enum { ARMS_MAX = 24, ARM_OVERRIDES = 8 };
 
-/* What shows while a network is new is tried on new weights and judged on training images; what shows late is tried
- * from the run's own state and judged on validation images. */
-enum arm_family { ARM_ANEW, ARM_ONWARD, ARM_FAMILIES };
-
 /* One trial and what came of it against the unchanged one of its family. */
 struct arm {
     enum arm_family family;
     enum cause cause; /* that it speaks for when it helps; CAUSE_HEALTHY: it is the unchanged one */
     char name[48];
-    char text[ARM_OVERRIDES][64]; /* its overrides */
+    char text[ARM_OVERRIDES][EDIT_TEXT]; /* its overrides */
     int override_count;
     const bool *left_out; /* [images of the data set] samples it does not draw; NULL: none */
     int64_t left_out_count;

@@ -1,29 +1,27 @@
-/* arms: which trials there are for a run. Only what its config sets otherwise than usual is tried, besides the rate,
- * the batch and the optimizer. Must not run them. */
+/* arms: which of the trials in causes.c there are for a run. Only what its config sets otherwise than usual is tried,
+ * besides the rate, the batch and the optimizer. Must not run them. */
 #include "arms.h"
 
 #include "suspects.h"
+#include "text.h"
 
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 
 static struct arm *add(struct experiment *experiment, enum arm_family family, enum cause cause, const char *name)
 {
     struct arm *arm = &experiment->arms[experiment->arm_count++];
     *arm = (struct arm){.family = family, .cause = cause, .pace = 1};
-    snprintf(arm->name, sizeof arm->name, "%s", name);
+    text_copy(arm->name, sizeof arm->name, name);
     return arm;
 }
 
-static void change(struct arm *arm, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void change(struct arm *arm, const char *format, ...)
+static void change(struct arm *arm, const struct remedy *remedy, const struct remedy_case *asked)
 {
-    va_list args;
-    va_start(args, format);
-    vsnprintf(arm->text[arm->override_count], sizeof arm->text[0], format, args);
-    va_end(args);
-    arm->override_count++;
+    while (arm->override_count < remedy_size(remedy)) {
+        edit_say(&remedy->edits[arm->override_count], asked, arm->text[arm->override_count]);
+        arm->override_count++;
+    }
 }
 
 bool arms_suspected(const struct experiment_request *request, enum cause cause)
@@ -35,64 +33,19 @@ bool arms_suspected(const struct experiment_request *request, enum cause cause)
     return false;
 }
 
-/* ---- from new weights ---- */
-
-static void add_optimizer(struct experiment *experiment, const struct config *config)
-{
-    struct arm *arm;
-    if (config->optim.name == OPTIMIZER_SGD) {
-        if (config->optim.momentum < 0.5)
-            change(add(experiment, ARM_ANEW, CAUSE_PLAIN_SGD, "momentum 0.9"), "optim.momentum=0.9");
-        arm = add(experiment, ARM_ANEW, CAUSE_PLAIN_SGD, "adam");
-        change(arm, "optim.name=adam");
-        change(arm, "optim.lr=0.001");
-        return;
-    }
-    if (config->optim.eps != 1e-8 || config->optim.beta2 != 0.999 || config->optim.beta1 != 0.9) {
-        arm = add(experiment, ARM_ANEW, CAUSE_ADAM, "adam's defaults");
-        change(arm, "optim.eps=1e-8");
-        change(arm, "optim.beta1=0.9");
-        change(arm, "optim.beta2=0.999");
-    }
-}
-
-struct arm *arms_add_rate(struct experiment *experiment, enum cause cause, int rung, double lr)
+struct arm *arms_add_rate(struct experiment *experiment, enum cause cause, int rung, const struct config *config)
 {
     char name[48];
-    const double factor = pow(4.0, rung);
-    snprintf(name, sizeof name, "rate %s %.0f", cause == CAUSE_RATE_HIGH ? "/" : "x", factor);
+    const struct remedy_case asked = {.config = config};
+    struct remedy remedy = cause_table[cause].trials[0].remedy;
+    remedy.edits[0].factor = pow(remedy.edits[0].factor, rung);
+    snprintf(name, sizeof name, "rate %s %.0f", cause == CAUSE_RATE_HIGH ? "/" : "x", pow(4.0, rung));
     struct arm *arm = add(experiment, ARM_ANEW, cause, name);
-    change(arm, "optim.lr=%.9g", cause == CAUSE_RATE_HIGH ? lr / factor : lr * factor);
+    change(arm, &remedy, &asked);
     return arm;
 }
 
-static void list_anew(struct experiment *experiment, const struct experiment_request *request,
-                      const struct config *config)
-{
-    arms_add_rate(experiment, CAUSE_RATE_HIGH, 1, config->optim.lr);
-    if (config->optim.lr < 100.0)
-        arms_add_rate(experiment, CAUSE_RATE_LOW, 1, config->optim.lr);
-    struct arm *batch = add(experiment, ARM_ANEW, CAUSE_BATCH_SMALL, "batch x 4");
-    batch->pace = 4;
-    change(batch, "train.accumulate=%d", batch->pace * config->train.accumulate);
-    add_optimizer(experiment, config);
-    if (config->optim.weight_decay > 0.0)
-        change(add(experiment, ARM_ANEW, CAUSE_WEIGHT_DECAY, "no weight decay"), "optim.weight_decay=0");
-    if (config->model.init_scale != 1.0)
-        change(add(experiment, ARM_ANEW, CAUSE_INITIALISATION, "usual first weights"), "model.init_scale=1");
-    if (config->model.name == MODEL_SMALL_CNN && !config->model.batch_norm && arms_suspected(request, CAUSE_NO_SIGNAL))
-        change(add(experiment, ARM_ANEW, CAUSE_NO_SIGNAL, "batch normalisation"), "model.batch_norm=true");
-    if (config->augment.normalize != NORMALIZE_AUTO) {
-        struct arm *arm = add(experiment, ARM_ANEW, CAUSE_INPUT_SCALE, "measured normalisation");
-        change(arm, "augment.normalize=auto");
-        change(arm, "augment.mean=[]");
-        change(arm, "augment.std=[]");
-    }
-    if (!config->data.shuffle)
-        change(add(experiment, ARM_ANEW, CAUSE_ORDER, "shuffled"), "data.shuffle=true");
-}
-
-/* ---- from the run's own state ---- */
+/* ---- images left out ---- */
 
 /* Marks the images of a kind; returns how many. */
 static int64_t mark(const struct suspects *suspects, enum suspect_kind kind, bool *out)
@@ -124,34 +77,51 @@ static void add_left_out(struct experiment *experiment, const struct experiment_
 
 /* Labels are judged from what the run saw of each image; odd images, which take a look at all pixels, only where the
  * rules found some. */
-static int list_suspects(struct experiment *experiment, const struct experiment_request *request)
+static int list_left_out(struct experiment *experiment, const struct experiment_request *request, enum cause cause,
+                         const struct cause_trial *trial)
 {
     struct suspects suspects = {0};
-    if (suspects_find_labels(&suspects, request->session, request->run) == OK)
-        add_left_out(experiment, request, &suspects, SUSPECT_LABEL, CAUSE_LABELS, "doubtful labels left out");
-    suspects_free(&suspects);
-    if (!arms_suspected(request, CAUSE_OUTLIERS))
+    const bool labels = trial->left_out == LEAVE_LABELS;
+    if (!labels && !arms_suspected(request, cause))
         return OK;
-    int status = suspects_find_images(&suspects, request->session);
+    int status = labels ? suspects_find_labels(&suspects, request->session, request->run)
+                        : suspects_find_images(&suspects, request->session);
     if (status == OK)
-        add_left_out(experiment, request, &suspects, SUSPECT_OUTLIER, CAUSE_OUTLIERS, "odd images left out");
+        add_left_out(experiment, request, &suspects, labels ? SUSPECT_LABEL : SUSPECT_OUTLIER, cause, trial->name);
     suspects_free(&suspects);
-    return status;
+    return labels ? OK : status; /* a run that does not say which labels are doubtful has no such trial */
 }
 
-static int list_onward(struct experiment *experiment, const struct experiment_request *request,
-                       const struct config *config)
+/* ---- all of them ---- */
+
+static int list_trial(struct experiment *experiment, const struct experiment_request *request, enum cause cause,
+                      const struct cause_trial *trial)
 {
-    if (!config_augments(config)) {
-        struct arm *arm = add(experiment, ARM_ONWARD, CAUSE_OVERFITTING, "augmentation");
-        change(arm, "augment.hflip=0.5");
-        change(arm, "augment.rotate=10");
-        change(arm, "augment.crop_padding=%d", request->session->card.image.h / 8);
-    }
-    if (config->schedule.name == SCHEDULE_CONSTANT && request->levelled)
-        change(add(experiment, ARM_ONWARD, CAUSE_SCHEDULE, "rate / 10 from here on"), "optim.lr=%.9g",
-               config->optim.lr / 10.0);
-    return list_suspects(experiment, request);
+    const struct remedy_case asked = {.config = request->branch->config,
+                                      .suspected = arms_suspected(request, cause),
+                                      .levelled = request->levelled,
+                                      .side = request->session->card.image.h};
+    if (trial->left_out)
+        return list_left_out(experiment, request, cause, trial);
+    if (trial->remedy.fits && !trial->remedy.fits(&asked))
+        return OK;
+    struct arm *arm = add(experiment, trial->family, cause, trial->name);
+    arm->pace = trial->pace > 0 ? trial->pace : 1;
+    change(arm, &trial->remedy, &asked);
+    return OK;
+}
+
+/* Those of a family: what is tried on every run, then what this one sets unusually. */
+static int list_family(struct experiment *experiment, const struct experiment_request *request, enum arm_family family)
+{
+    for (int usual = 1; usual >= 0; usual--)
+        for (int cause = 0; cause < CAUSE_COUNT; cause++)
+            for (int i = 0; i < TRIALS_MOST; i++) {
+                const struct cause_trial *trial = &cause_table[cause].trials[i];
+                if (trial->name && trial->family == family && cause_table[cause].usual == usual)
+                    TRY(list_trial(experiment, request, (enum cause)cause, trial));
+            }
+    return OK;
 }
 
 /* Suspected ones first; the others stay in order. */
@@ -170,16 +140,15 @@ static void sort(struct experiment *experiment, const struct experiment_request 
 
 int arms_list(struct experiment *experiment, const struct experiment_request *request)
 {
-    const struct config *config = request->branch->config;
     /* A run that failed before its first checkpoint has no state to go on from. */
     const bool onward = request->session->val.source != NULL && request->branch->memory;
     add(experiment, ARM_ANEW, CAUSE_HEALTHY, "unchanged");
     if (onward)
         add(experiment, ARM_ONWARD, CAUSE_HEALTHY, "unchanged, from here on");
     const int first = experiment->arm_count;
-    list_anew(experiment, request, config);
+    TRY(list_family(experiment, request, ARM_ANEW));
     if (onward)
-        TRY(list_onward(experiment, request, config));
+        TRY(list_family(experiment, request, ARM_ONWARD));
     sort(experiment, request, first);
     return OK;
 }

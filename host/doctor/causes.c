@@ -1,39 +1,190 @@
-/* causes: what can be wrong, as it is said to people, and the one thing to do about each. */
+/* causes: what can be wrong, one row a cause: as it is said to people, the one thing to do about it, the settings that
+ * mend it, the trials that speak for it. Must not judge. */
 #include "doctor.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* ---- which runs a remedy is for ---- */
+
+static bool rate_can_rise(const struct remedy_case *asked)
+{
+    return asked->config->optim.lr < 100.0;
+}
+
+static bool decays(const struct remedy_case *asked)
+{
+    return asked->config->optim.weight_decay > 0.0;
+}
+
+static bool is_small_cnn(const struct remedy_case *asked)
+{
+    return asked->config->model.name == MODEL_SMALL_CNN;
+}
+
+static bool is_mlp(const struct remedy_case *asked)
+{
+    return asked->config->model.name == MODEL_MLP;
+}
+
+static bool lacks_normalisation(const struct remedy_case *asked)
+{
+    return asked->suspected && is_small_cnn(asked) && !asked->config->model.batch_norm;
+}
+
+static bool draws_unusually(const struct remedy_case *asked)
+{
+    return asked->config->model.init_scale != 1.0;
+}
+
+static bool normalises_by_hand(const struct remedy_case *asked)
+{
+    return asked->config->augment.normalize != NORMALIZE_AUTO;
+}
+
+static bool is_unshuffled(const struct remedy_case *asked)
+{
+    return !asked->config->data.shuffle;
+}
+
+static bool lacks_augmentation(const struct remedy_case *asked)
+{
+    return !config_augments(asked->config);
+}
+
+static bool has_levelled(const struct remedy_case *asked)
+{
+    return asked->config->schedule.name == SCHEDULE_CONSTANT && asked->levelled;
+}
+
+static bool is_adam_tuned(const struct remedy_case *asked)
+{
+    const struct config *config = asked->config;
+    return config->optim.name != OPTIMIZER_SGD &&
+           (config->optim.eps != 1e-8 || config->optim.beta2 != 0.999 || config->optim.beta1 != 0.9);
+}
+
+static bool is_sgd(const struct remedy_case *asked)
+{
+    return asked->config->optim.name == OPTIMIZER_SGD;
+}
+
+static bool lacks_momentum(const struct remedy_case *asked)
+{
+    return is_sgd(asked) && asked->config->optim.momentum < 0.5;
+}
+
+/* ---- the table ---- */
 
 const struct cause_info cause_table[CAUSE_COUNT] = {
     [CAUSE_HEALTHY] = {"healthy", "", "nothing is wrong that the figures show",
                        "none is needed; a larger batch only makes the curve look calmer"},
-    [CAUSE_INPUT_SCALE] = {"input_scale", "data", "the images reach the network badly scaled",
-                           "set augment.normalize = auto"},
+    [CAUSE_INPUT_SCALE] =
+        {"input_scale", "data", "the images reach the network badly scaled", "set augment.normalize = auto",
+         .trials = {{"measured normalisation",
+                     ARM_ANEW,
+                     {normalises_by_hand,
+                      {{"augment.normalize", "auto"}, {"augment.mean", "[]"}, {"augment.std", "[]"}}}}}},
     [CAUSE_ILLUMINATION] = {"illumination", "data", "the images are lit very unevenly",
-                            "add augment.brightness and augment.contrast, or even the light out beforehand"},
+                            "add augment.brightness and augment.contrast, or even the light out beforehand",
+                            .repairs = {{NULL, {{"augment.brightness", "0.3"}, {"augment.contrast", "0.3"}}}}},
     [CAUSE_OUTLIERS] = {"outliers", "data", "some images are not what the others are",
-                        "look at the listed images and take out what does not belong"},
+                        "look at the listed images and take out what does not belong",
+                        .trials = {{"odd images left out", ARM_ONWARD, .left_out = LEAVE_OUTLIERS}}},
     [CAUSE_LABELS] = {"labels", "data", "a good part of the labels is wrong",
-                      "correct or leave out the listed images; until then train.label_smoothing = 0.1 softens it"},
+                      "correct or leave out the listed images; until then train.label_smoothing = 0.1 softens it",
+                      .repairs = {{NULL, {{"train.label_smoothing", "0.1"}}}},
+                      .trials = {{"doubtful labels left out", ARM_ONWARD, .left_out = LEAVE_LABELS}}},
     [CAUSE_IMBALANCE] = {"imbalance", "data", "some classes have far fewer images than others",
-                         "set train.balance = true, which makes rare classes count as much, and collect more of them"},
-    [CAUSE_ORDER] = {"order", "data", "the batches are not drawn at random", "set data.shuffle = true"},
+                         "set train.balance = true, which makes rare classes count as much, and collect more of them",
+                         .repairs = {{NULL, {{"train.balance", "true"}}}}},
+    [CAUSE_ORDER] = {"order", "data", "the batches are not drawn at random", "set data.shuffle = true",
+                     .repairs = {{NULL, {{"data.shuffle", "true"}}}},
+                     .trials = {{"shuffled", ARM_ANEW, {is_unshuffled, {{"data.shuffle", "true"}}}}}},
     [CAUSE_LEAKAGE] = {"leakage", "data", "validation images are among the training images",
                        "take them out of one of the two"},
-    [CAUSE_OVERFITTING] = {"overfitting", "data", "the network learns the images by heart",
-                           "add augmentation or more images, or use a smaller network"},
-    [CAUSE_RATE_HIGH] = {"rate_high", "hyperparameters", "the learning rate is too high", "divide optim.lr by 10"},
-    [CAUSE_RATE_LOW] = {"rate_low", "hyperparameters", "the learning rate is too low", "multiply optim.lr by 10"},
-    [CAUSE_BATCH_SMALL] = {"batch_small", "hyperparameters", "the batch is too small",
-                           "raise train.batch_size, or train.accumulate where memory is short"},
-    [CAUSE_CAPACITY] = {"capacity", "architecture", "the network is too small for the task", "use a larger network"},
-    [CAUSE_INITIALISATION] = {"initialisation", "architecture", "the first weights are badly scaled",
-                              "use the default initialisation (model.init_scale = 1), or add batch normalisation"},
-    [CAUSE_NO_SIGNAL] = {"no_signal", "architecture", "no gradient reaches the weights, so nothing is learnt",
-                         "add batch normalisation, or lower optim.lr with schedule.warmup_epochs"},
+    [CAUSE_OVERFITTING] =
+        {"overfitting", "data", "the network learns the images by heart",
+         "add augmentation or more images, or use a smaller network",
+         .repairs = {{NULL, {{"augment.hflip", "0.5"}, {"augment.rotate", "10"}, {"augment.crop_padding", "4"}}}},
+         .trials =
+             {{"augmentation",
+               ARM_ONWARD,
+               {lacks_augmentation,
+                {{"augment.hflip", "0.5"}, {"augment.rotate", "10"}, {"augment.crop_padding", .side_share = 0.125}}}}},
+         .usual = true},
+    [CAUSE_RATE_HIGH] = {"rate_high", "hyperparameters", "the learning rate is too high", "divide optim.lr by 10",
+                         .repairs = {{NULL, {{"optim.lr", .factor = 0.1}}}},
+                         .trials = {{"rate / 4", ARM_ANEW, {NULL, {{"optim.lr", .factor = 0.25}}}}}, .usual = true},
+    [CAUSE_RATE_LOW] = {"rate_low", "hyperparameters", "the learning rate is too low", "multiply optim.lr by 10",
+                        .repairs = {{NULL, {{"optim.lr", .factor = 10.0}}}},
+                        .trials = {{"rate x 4", ARM_ANEW, {rate_can_rise, {{"optim.lr", .factor = 4.0}}}}},
+                        .usual = true},
+    [CAUSE_BATCH_SMALL] =
+        {"batch_small", "hyperparameters", "the batch is too small",
+         "raise train.batch_size, or train.accumulate where memory is short",
+         .repairs = {{NULL, {{"train.batch_size", .factor = 4.0}}}},
+         .trials = {{"batch x 4", ARM_ANEW, {NULL, {{"train.accumulate", .factor = 4.0}}}, .pace = 4}}, .usual = true},
+    [CAUSE_CAPACITY] = {"capacity", "architecture", "the network is too small for the task", "use a larger network",
+                        .repairs = {{is_small_cnn, {{"model.width", .factor = 2.0, .least = 32.0}}},
+                                    {is_mlp, {{"model.hidden", .factor = 2.0, .least = 256.0}}}}},
+    [CAUSE_INITIALISATION] =
+        {"initialisation", "architecture", "the first weights are badly scaled",
+         "use the default initialisation (model.init_scale = 1), or add batch normalisation",
+         .repairs = {{NULL, {{"model.init_scale", "1"}}}},
+         .trials = {{"usual first weights", ARM_ANEW, {draws_unusually, {{"model.init_scale", "1"}}}}}},
+    [CAUSE_NO_SIGNAL] =
+        {"no_signal", "architecture", "no gradient reaches the weights, so nothing is learnt",
+         "add batch normalisation, or lower optim.lr with schedule.warmup_epochs",
+         .repairs = {{lacks_normalisation, {{"model.batch_norm", "true"}}}, {NULL, {{"optim.lr", .factor = 0.1}}}},
+         .trials = {{"batch normalisation", ARM_ANEW, {lacks_normalisation, {{"model.batch_norm", "true"}}}}}},
     [CAUSE_WEIGHT_DECAY] = {"weight_decay", "optimizer", "weight decay is stronger than the gradient",
-                            "divide optim.weight_decay by 100"},
+                            "divide optim.weight_decay by 100",
+                            .repairs = {{NULL, {{"optim.weight_decay", .factor = 0.01}}}},
+                            .trials = {{"no weight decay", ARM_ANEW, {decays, {{"optim.weight_decay", "0"}}}}}},
     [CAUSE_ADAM] = {"adam", "optimizer", "Adam's epsilon or beta2 is mistuned",
-                    "use optim.eps = 1e-8 and optim.beta2 = 0.999"},
+                    "use optim.eps = 1e-8 and optim.beta2 = 0.999",
+                    .trials = {{"adam's defaults",
+                                ARM_ANEW,
+                                {is_adam_tuned,
+                                 {{"optim.eps", "1e-8"}, {"optim.beta1", "0.9"}, {"optim.beta2", "0.999"}}}}}},
     [CAUSE_PLAIN_SGD] = {"plain_sgd", "optimizer", "SGD without momentum makes little headway here",
-                         "set optim.momentum = 0.9, or optim.name = adam with optim.lr = 0.001"},
-    [CAUSE_SCHEDULE] = {"schedule", "optimizer", "the schedule keeps the learning rate low too early or too long",
-                        "lower the rate later: raise schedule.step_epochs or schedule.patience, shorten the warm-up"},
+                         "set optim.momentum = 0.9, or optim.name = adam with optim.lr = 0.001",
+                         .repairs = {{NULL, {{"optim.momentum", "0.9"}}}},
+                         .trials = {{"momentum 0.9", ARM_ANEW, {lacks_momentum, {{"optim.momentum", "0.9"}}}},
+                                    {"adam", ARM_ANEW, {is_sgd, {{"optim.name", "adam"}, {"optim.lr", "0.001"}}}}}},
+    [CAUSE_SCHEDULE] =
+        {"schedule", "optimizer", "the schedule keeps the learning rate low too early or too long",
+         "lower the rate later: raise schedule.step_epochs or schedule.patience, shorten the warm-up",
+         .repairs = {{NULL, {{"schedule.name", "cosine"}, {"schedule.warmup_epochs", "0"}}}},
+         .trials = {{"rate / 10 from here on", ARM_ONWARD, {has_levelled, {{"optim.lr", .factor = 0.1}}}}},
+         .usual = true},
 };
+
+/* ---- what a remedy says ---- */
+
+static double number_of(const struct config *config, const char *key)
+{
+    char text[EDIT_TEXT];
+    return config_get(config, key, text, sizeof text) ? strtod(text, NULL) : NAN;
+}
+
+void edit_say(const struct edit *edit, const struct remedy_case *asked, char text[static EDIT_TEXT])
+{
+    if (edit->word)
+        snprintf(text, EDIT_TEXT, "%s=%s", edit->key, edit->word);
+    else if (edit->side_share > 0.0)
+        snprintf(text, EDIT_TEXT, "%s=%.0f", edit->key, floor(asked->side * edit->side_share));
+    else
+        snprintf(text, EDIT_TEXT, "%s=%.9g", edit->key,
+                 fmax(edit->factor * number_of(asked->config, edit->key), edit->least));
+}
+
+int remedy_size(const struct remedy *remedy)
+{
+    int count = 0;
+    while (count < EDITS_MOST && remedy->edits[count].key)
+        count++;
+    return count;
+}

@@ -71,15 +71,15 @@ static int compare_arm(struct experiment *experiment, struct arm *arm, struct se
 static int climb(struct experiment *experiment, const struct arm *from, struct setting *setting)
 {
     enum { SUSPECTED_RUNGS = 3, RATE_MOST = 1000 }; /* as the config has it */
-    const double lr = setting->request->branch->config->optim.lr;
+    const struct config *config = setting->request->branch->config;
     const bool suspected = arms_suspected(setting->request, from->cause);
     for (int rung = 2; experiment->arm_count < ARMS_MAX; rung++) {
         const bool anyway = suspected && rung <= SUSPECTED_RUNGS;
         const bool lost = from->cause == CAUSE_RATE_HIGH && arms_astray(experiment, from);
-        const bool beyond = from->cause == CAUSE_RATE_LOW && lr * pow(4.0, rung) > RATE_MOST;
+        const bool beyond = from->cause == CAUSE_RATE_LOW && config->optim.lr * pow(4.0, rung) > RATE_MOST;
         if ((!anyway && !lost && !from->helps) || beyond)
             return OK;
-        struct arm *next = arms_add_rate(experiment, from->cause, rung, lr);
+        struct arm *next = arms_add_rate(experiment, from->cause, rung, config);
         TRY(compare_arm(experiment, next, setting));
         if (!next->done) {
             if (suspected && rung < SUSPECTED_RUNGS)

@@ -85,15 +85,7 @@ bool experiment_learns_by_heart(const struct experiment *experiment)
  * and that before another optimizer, which hides rather than mends a badly chosen rate. */
 static int rank_of(const struct arm *arm)
 {
-    switch (arm->cause) {
-    case CAUSE_PLAIN_SGD: return arm_swaps_optimizer(arm) ? 0 : 2;
-    case CAUSE_RATE_HIGH:
-    case CAUSE_RATE_LOW:
-    case CAUSE_BATCH_SMALL:
-    case CAUSE_SCHEDULE:
-    case CAUSE_OVERFITTING: return 1;
-    default: return 2;
-    }
+    return arm_swaps_optimizer(arm) ? 0 : cause_table[arm->cause].usual ? 1 : 2;
 }
 
 bool experiment_unfinished(const struct experiment *experiment, enum cause cause)

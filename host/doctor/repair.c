@@ -7,91 +7,35 @@
 #include "text.h"
 
 #include <stdio.h>
-#include <string.h>
 
-struct draft {
-    char (*text)[REPAIR_TEXT];
-    int count;
-};
-
-static void set(struct draft *draft, const char *key, double value)
+/* What a cause's row has for a run: its own repair, or what its trial changes. */
+static const struct remedy *usual_remedy(enum cause cause, const struct remedy_case *asked)
 {
-    snprintf(draft->text[draft->count++], REPAIR_TEXT, "%s=%.9g", key, value);
-}
-
-static void word(struct draft *draft, const char *text)
-{
-    snprintf(draft->text[draft->count++], REPAIR_TEXT, "%s", text);
-}
-
-static void draft_usual(struct draft *draft, enum cause cause, const struct config *config)
-{
-    double lr = config->optim.lr;
-    switch (cause) {
-    case CAUSE_INPUT_SCALE:
-        word(draft, "augment.normalize=auto");
-        word(draft, "augment.mean=[]");
-        word(draft, "augment.std=[]");
-        break;
-    case CAUSE_ILLUMINATION:
-        set(draft, "augment.brightness", 0.3);
-        set(draft, "augment.contrast", 0.3);
-        break;
-    case CAUSE_LABELS: set(draft, "train.label_smoothing", 0.1); break;
-    case CAUSE_IMBALANCE: word(draft, "train.balance=true"); break;
-    case CAUSE_ORDER: word(draft, "data.shuffle=true"); break;
-    case CAUSE_OVERFITTING:
-        set(draft, "augment.hflip", 0.5);
-        set(draft, "augment.rotate", 10);
-        set(draft, "augment.crop_padding", 4);
-        break;
-    case CAUSE_RATE_HIGH: set(draft, "optim.lr", lr / 10); break;
-    case CAUSE_RATE_LOW: set(draft, "optim.lr", lr * 10); break;
-    case CAUSE_BATCH_SMALL: set(draft, "train.batch_size", 4.0 * config->train.batch_size); break;
-    case CAUSE_CAPACITY:
-        if (config->model.name == MODEL_SMALL_CNN)
-            set(draft, "model.width", 4.0 * config->model.width < 32 ? 32 : 2.0 * config->model.width);
-        else if (config->model.name == MODEL_MLP)
-            set(draft, "model.hidden", 4.0 * config->model.hidden < 256 ? 256 : 2.0 * config->model.hidden);
-        break;
-    case CAUSE_INITIALISATION: set(draft, "model.init_scale", 1); break;
-    case CAUSE_NO_SIGNAL:
-        if (config->model.name == MODEL_SMALL_CNN && !config->model.batch_norm)
-            word(draft, "model.batch_norm=true");
-        else
-            set(draft, "optim.lr", lr / 10);
-        break;
-    case CAUSE_WEIGHT_DECAY: set(draft, "optim.weight_decay", config->optim.weight_decay / 100); break;
-    case CAUSE_ADAM:
-        word(draft, "optim.eps=1e-8");
-        word(draft, "optim.beta1=0.9");
-        word(draft, "optim.beta2=0.999");
-        break;
-    case CAUSE_PLAIN_SGD: set(draft, "optim.momentum", 0.9); break;
-    case CAUSE_SCHEDULE:
-        word(draft, "schedule.name=cosine");
-        word(draft, "schedule.warmup_epochs=0");
-        break;
-    case CAUSE_HEALTHY:
-    case CAUSE_OUTLIERS:
-    case CAUSE_LEAKAGE:
-    case CAUSE_COUNT: break;
-    }
+    const struct cause_info *info = &cause_table[cause];
+    for (int i = 0; i < TRIALS_MOST; i++)
+        if (remedy_size(&info->repairs[i]) > 0 && (!info->repairs[i].fits || info->repairs[i].fits(asked)))
+            return &info->repairs[i];
+    return &info->trials[0].remedy;
 }
 
 int diagnosis_repair(const struct diagnosis *diagnosis, const struct config *config,
                      char repair[static REPAIR_MAX][REPAIR_TEXT])
 {
-    struct draft draft = {repair, 0};
+    const struct remedy_case asked = {.config = config, .suspected = true};
     const struct arm *arm = diagnosis_mending(diagnosis);
-    if (diagnosis->left_out[0])
-        snprintf(repair[draft.count++], REPAIR_TEXT, "data.leave_out=%s", diagnosis->left_out);
-    else if (!arm)
-        draft_usual(&draft, diagnosis->cause, config);
-    else
+    if (diagnosis->left_out[0]) {
+        snprintf(repair[0], REPAIR_TEXT, "data.leave_out=%s", diagnosis->left_out);
+        return 1;
+    }
+    if (arm) {
         for (int i = 0; i < arm->override_count; i++)
-            word(&draft, arm->text[i]);
-    return draft.count;
+            text_copy(repair[i], REPAIR_TEXT, arm->text[i]);
+        return arm->override_count;
+    }
+    const struct remedy *remedy = usual_remedy(diagnosis->cause, &asked);
+    for (int i = 0; i < remedy_size(remedy); i++)
+        edit_say(&remedy->edits[i], &asked, repair[i]);
+    return remedy_size(remedy);
 }
 
 static int find_left_out(struct suspects *suspects, enum cause cause, const struct session *session, const char *run)
