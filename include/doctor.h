@@ -119,14 +119,19 @@ struct evidence {
     int64_t planned_steps; /* of the whole run */
     int64_t accepted;      /* for doctor_diverged: steps before this have been judged; a run cannot go back behind it */
     struct layer_evidence layers;
+    int64_t bottleneck;              /* fewest numbers of an image that the answer is made from; 0: not known */
+    char bottleneck_at[LAYER_BYTES]; /* what computes them */
     double noise_scale; /* gradient noise scale, in images: the batch at which noise and gradient are alike */
     int64_t steps;
     const double *epoch;             /* of the step, from 1 */
     const double *loss, *variance;   /* variance of the per-sample losses in the batch */
     const double *samples, *correct; /* images of the step; hits among them */
     const double *grad_norm, *update_norm, *weight_norm, *rate;
-    const double *bad;                                                   /* enum refusal: why the update was refused */
-    int64_t epochs;                                                      /* finished */
+    const double *slope;       /* of the loss along the update, where it begins: g.dw */
+    const double *end_slope;   /* along the last good step's update, where it ends, by this step's batch */
+    const double *grad_cosine; /* between this step's gradient and the last good one's */
+    const double *bad;         /* enum refusal: why the update was refused */
+    int64_t epochs;            /* finished */
     const double *train_loss, *train_accuracy, *val_loss, *val_accuracy; /* accuracies are shares */
 };
 

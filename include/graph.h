@@ -69,6 +69,9 @@ void model_judge(const struct config *config, struct shape image, int class_coun
 extern const char *const model_names[];
 
 int64_t graph_param_count(const struct graph *graph);
+/* The fewest numbers of one image that everything after them is computed from, of the activations before the logits;
+ * *node computes them. 0, NULL: there is no such activation. */
+int64_t graph_bottleneck(const struct graph *graph, const struct node **node);
 double graph_flops(const struct graph *graph); /* forward, one image */
 double graph_node_flops(const struct graph *graph, const struct node *node);
 #endif

@@ -17,9 +17,11 @@ void healthy(void)
     memset(&run, 0, sizeof run);
     run.config.optim.name = OPTIMIZER_ADAM;
     run.config.optim.lr = 0.001;
+    run.config.optim.beta1 = 0.9;
     run.config.optim.beta2 = 0.999;
     run.config.optim.eps = 1e-8;
     run.config.optim.momentum = 0.9;
+    run.config.data.shuffle = true;
     for (int t = 0; t < STEPS; t++) {
         run.epoch[t] = 1 + t / 100;
         run.variance[t] = 0.5;
@@ -31,6 +33,9 @@ void healthy(void)
         run.weight[t] = 20.0;
         run.update[t] = 0.2;
         run.rate[t] = 0.001;
+        run.slope[t] = -0.1;
+        run.end_slope[t] = 0.01;
+        run.grad_cosine[t] = 0.2 + 0.1 * jitter(t);
     }
     for (int e = 0; e < EPOCHS; e++) {
         run.train_loss[e] = run.loss[100 * e + 99];
@@ -56,6 +61,9 @@ void healthy(void)
         .update_norm = run.update,
         .weight_norm = run.weight,
         .rate = run.rate,
+        .slope = run.slope,
+        .end_slope = run.end_slope,
+        .grad_cosine = run.grad_cosine,
         .bad = run.bad,
         .epochs = EPOCHS,
         .train_loss = run.train_loss,

@@ -12,7 +12,7 @@ struct drawn_run {
     struct evidence evidence;
     double epoch[STEPS], loss[STEPS], variance[STEPS], samples[STEPS], correct[STEPS], grad[STEPS], update[STEPS],
         weight[STEPS];
-    double rate[STEPS], bad[STEPS];
+    double rate[STEPS], bad[STEPS], slope[STEPS], end_slope[STEPS], grad_cosine[STEPS];
     double train_loss[EPOCHS], train_accuracy[EPOCHS], val_loss[EPOCHS], val_accuracy[EPOCHS];
 };
 extern struct drawn_run run;

@@ -110,9 +110,51 @@ static void test_all_layers_judged(void **state)
     assert_non_null(strstr(fail_text(), ":7: error: pool"));
 }
 
+/* What everything after it is computed from: beside what a sum reads from further back, nothing is. */
+static void test_bottleneck(void **state)
+{
+    (void)state;
+    struct config_layer layers[] = {
+        LAYER(.line = 3, .type = "conv", .name = "wide"),
+        LAYER(.line = 6, .type = "conv", .name = "beside"),
+        LAYER(.line = 8, .type = "conv", .name = "back"),
+        LAYER(.line = 11, .type = "add", .name = "sum", .from = "wide"),
+        LAYER(.line = 14, .type = "linear", .name = "few"),
+        LAYER(.line = 15, .type = "linear", .name = "more"),
+        LAYER(.line = 16, .type = "linear", .name = "out"),
+    };
+    layers[0].filters = layers[2].filters = 8;
+    layers[1].filters = 1;
+    layers[5].units = 9;
+    struct config config = {.model = {.name = MODEL_CUSTOM}, .layer_count = COUNT_OF(layers), .layers = layers};
+    static const struct {
+        int units;
+        int64_t fewest;
+        const char *name;
+    } cases[] = {{3, 3, "few"}, {20, 9, "more"}};
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        struct graph graph = {0};
+        const struct node *node;
+        layers[4].units = cases[i].units;
+        if (model_build(&graph, &config, (struct shape){1, SIZE, SIZE, CHANNELS}, CLASSES) < 0)
+            fail_msg("%s", fail_text());
+        assert_int_equal(graph_bottleneck(&graph, &node), cases[i].fewest);
+        assert_string_equal(node->name, cases[i].name);
+        graph_free(&graph);
+    }
+    /* The one filter beside the sum is none: 144 numbers that 1152 others are added to. */
+    memmove(layers + 4, layers + 6, sizeof layers[0]);
+    config.layer_count = 5;
+    struct graph graph = {0};
+    const struct node *node;
+    assert_int_equal(model_build(&graph, &config, (struct shape){1, SIZE, SIZE, CHANNELS}, CLASSES), OK);
+    assert_int_equal(graph_bottleneck(&graph, &node), 8 * SIZE * SIZE);
+    graph_free(&graph);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_custom_networks),
-                                       cmocka_unit_test(test_all_layers_judged)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_custom_networks), cmocka_unit_test(test_all_layers_judged),
+                                       cmocka_unit_test(test_bottleneck)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -38,7 +38,8 @@ static void test_healthy(void **state)
     /* Not known is not a fault. */
     healthy();
     for (int t = 0; t < STEPS; t++)
-        run.variance[t] = run.update[t] = run.weight[t] = run.grad[t] = run.correct[t] = NAN;
+        run.variance[t] = run.update[t] = run.weight[t] = run.grad[t] = run.correct[t] = run.slope[t] =
+            run.end_slope[t] = run.grad_cosine[t] = NAN;
     EXPECT_NOTHING();
 }
 

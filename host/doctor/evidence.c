@@ -24,6 +24,9 @@ static void take_data(const json_t *event, struct evidence *evidence)
     evidence->prior_entropy = entropy;
     evidence->train_images = json_integer_value(json_object_get(event, "train"));
     evidence->val_images = json_integer_value(json_object_get(event, "val"));
+    const char *narrowest = json_string_value(json_object_get(event, "narrowest"));
+    evidence->bottleneck = json_integer_value(json_object_get(event, "bottleneck"));
+    text_copy(evidence->bottleneck_at, sizeof evidence->bottleneck_at, narrowest ? narrowest : "");
 }
 
 /* Rules of include/check.h that speak of a cause. */
@@ -128,6 +131,9 @@ static void take_steps(struct table *table, struct evidence *evidence)
         {"bad", &evidence->bad},
         {"weight_norm", &evidence->weight_norm},
         {"lr", &evidence->rate},
+        {"grad_dot_update", &evidence->slope},
+        {"grad_dot_last", &evidence->end_slope},
+        {"grad_cosine", &evidence->grad_cosine},
     };
     for (int i = 0; i < COUNT_OF(columns); i++)
         *columns[i].column = table_column_or_nan(table, columns[i].name);

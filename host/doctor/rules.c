@@ -1,5 +1,5 @@
 /* rules: the table of rules and how they are asked: every one, its first occurrence, in the order of time. What a rule
- * looks at is in rules_start.c, rules_course.c and rules_epochs.c. */
+ * looks at is in the files rules_*.c. */
 #include "rules.h"
 
 #include <assert.h>
@@ -13,13 +13,18 @@
 const struct rule doctor_rules[] = {
     {"first_loss", CAUSE_INITIALISATION, 1, rule_first_loss},
     {"equal_outputs", CAUSE_INITIALISATION, 1, rule_equal_outputs},
+    {"adam_forgets", CAUSE_ADAM, 1, rule_adam_forgets},
+    {"adam_epsilon", CAUSE_ADAM, 1, rule_adam_epsilon},
+    {"narrow", CAUSE_CAPACITY, 1, rule_narrow},
     {"large_steps", CAUSE_RATE_HIGH, 10, rule_large_steps},
     {"worse_than_guessing", CAUSE_RATE_HIGH, 5, rule_worse_than_guessing},
     {"dead_units", CAUSE_NO_SIGNAL, 1, rule_dead_units},
     {"decay", CAUSE_WEIGHT_DECAY, 60, rule_decay},
     {"small_steps", CAUSE_RATE_LOW, 100, rule_small_steps},
+    {"short_steps", CAUSE_RATE_LOW, 200, rule_short_steps},
     {"stuck", CAUSE_NO_SIGNAL, 200, rule_stuck},
     {"noise_scale", CAUSE_BATCH_SMALL, 200, rule_noise_scale},
+    {"unlike_batches", CAUSE_BATCH_SMALL, 200, rule_unlike_batches},
     {"early_drop", CAUSE_SCHEDULE, 100, rule_early_drop},
     {"setback", CAUSE_RATE_HIGH, 60, rule_setback},
     {"overfitting", CAUSE_OVERFITTING, 1, rule_overfitting},

@@ -28,12 +28,21 @@ bool rule_worse_than_guessing(const struct evidence *evidence, struct symptom *s
 bool rule_decay(const struct evidence *evidence, struct symptom *symptom);
 bool rule_dead_units(const struct evidence *evidence, struct symptom *symptom);
 bool rule_stuck(const struct evidence *evidence, struct symptom *symptom);
-bool rule_small_steps(const struct evidence *evidence, struct symptom *symptom);
-bool rule_noise_scale(const struct evidence *evidence, struct symptom *symptom);
 bool rule_early_drop(const struct evidence *evidence, struct symptom *symptom);
 bool rule_setback(const struct evidence *evidence, struct symptom *symptom);
 /* What may become a setback: the last steps have lost so much; whether they come back is not known yet. */
 bool rule_losing_ground(const struct evidence *evidence);
+
+/* ---- rules_steps.c: how far they go ---- */
+bool rule_small_steps(const struct evidence *evidence, struct symptom *symptom);
+bool rule_short_steps(const struct evidence *evidence, struct symptom *symptom);
+bool rule_noise_scale(const struct evidence *evidence, struct symptom *symptom);
+bool rule_unlike_batches(const struct evidence *evidence, struct symptom *symptom);
+
+/* ---- rules_settings.c: what is set so that it cannot work ---- */
+bool rule_adam_forgets(const struct evidence *evidence, struct symptom *symptom);
+bool rule_adam_epsilon(const struct evidence *evidence, struct symptom *symptom);
+bool rule_narrow(const struct evidence *evidence, struct symptom *symptom);
 
 /* ---- rules_epochs.c: training against validation ---- */
 bool rule_overfitting(const struct evidence *evidence, struct symptom *symptom);

@@ -1,5 +1,5 @@
-/* rules_course: what the course of the steps tells: a decay that outweighs the gradient, steps too small to get
- * anywhere, standing still, losing what was won. */
+/* rules_course: what the course of the steps tells: a decay that outweighs the gradient, standing still, losing what
+ * was won. */
 #include "rules.h"
 
 #include <math.h>
@@ -34,45 +34,6 @@ bool rule_decay(const struct evidence *evidence, struct symptom *symptom)
                 evidence->config->optim.weight_decay, ratio,
                 evidence->config->optim.name == OPTIMIZER_ADAMW ? "update" : "gradient", EARLY_FROM, EARLY_TO,
                 threshold);
-}
-
-/* What makes steps small other than the rate asked for. */
-static enum cause blame_small(const struct evidence *evidence, int64_t from, int64_t to)
-{
-    const struct config *config = evidence->config;
-    if (column_mean(evidence->rate, from, to) < 0.3 * config->optim.lr)
-        return CAUSE_SCHEDULE;
-    if (config->optim.name != OPTIMIZER_SGD)
-        return config->optim.eps > 1e-4 ? CAUSE_ADAM : CAUSE_RATE_LOW;
-    return config->optim.momentum < 0.5 ? CAUSE_PLAIN_SGD : CAUSE_RATE_LOW;
-}
-
-/* All updates of the run laid end to end, at the pace of the last 100: two thirds of the weights' own length, so that
- * training cannot take them far from where chance put them. Where they need not go far the loss says so: guessing less
- * the loss is what has been learned of the labels, in nats, and with more than half of it the steps are large enough.
- */
-bool rule_small_steps(const struct evidence *evidence, struct symptom *symptom)
-{
-    enum { WINDOW = 100 };
-    const double far = 2.0 / 3.0, half = 0.5;
-    double path = 0.0;
-    for (int64_t t = 0; t + WINDOW <= evidence->steps; t += WINDOW) {
-        double sizes[WINDOW];
-        for (int k = 0; k < WINDOW; k++)
-            sizes[k] = step_size(evidence, t + k);
-        double mean = column_mean(sizes, 0, WINDOW);
-        path += WINDOW * mean;
-        double whole = path + mean * (double)(evidence->planned_steps - t - WINDOW);
-        double loss = column_mean(evidence->loss, t + WINDOW / 2, t + WINDOW);
-        if (!(whole < far) || loss < half * evidence->prior_entropy)
-            continue;
-        symptom->cause = blame_small(evidence, t, t + WINDOW);
-        return show(symptom, t + WINDOW - 1, far / fmax(whole, 1e-9),
-                    "an update changes the weights by %.2g %% of their length; all %lld of the run, laid end to end, "
-                    "reach %.2g of it, so they cannot get far from where they began (loss %.3g, guessing %.3g)",
-                    100.0 * mean, (long long)evidence->planned_steps, whole, loss, evidence->prior_entropy);
-    }
-    return false;
 }
 
 /* A rectifier of which nearly all channels are 0 whatever the image: no gradient comes back through them. Dead before
@@ -117,17 +78,6 @@ bool rule_stuck(const struct evidence *evidence, struct symptom *symptom)
                         (long long)t, (long long)t + 100, 0.5 * (first + second), guess, faded);
     }
     return false;
-}
-
-/* A batch far below the gradient noise scale (McCandlish et al., "An empirical model of large-batch training", 2018):
- * each step is mostly noise, and a larger batch is progress nearly for free. */
-bool rule_noise_scale(const struct evidence *evidence, struct symptom *symptom)
-{
-    double batch = evidence->samples[0], share = batch / evidence->noise_scale;
-    return batch <= 16.0 && share < 0.2 &&
-           show(symptom, 199, 0.2 / share,
-                "a batch of %.0f is %.2g of the gradient noise scale (%.0f images): its gradient is mostly noise",
-                batch, share, evidence->noise_scale);
 }
 
 /* Slope per step of the loss over [from, to), by least squares; *error its standard error from sampling noise alone. */

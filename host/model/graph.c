@@ -138,6 +138,29 @@ int64_t graph_param_count(const struct graph *graph)
     return count;
 }
 
+int64_t graph_bottleneck(const struct graph *graph, const struct node **narrowest)
+{
+    struct arena arena = {0};
+    int *last_read = arena_push(&arena, (size_t)graph->value_count * sizeof *last_read);
+    for (int n = 0; n < graph->node_count; n++)
+        for (int i = 0; i < graph->nodes[n].in_count; i++)
+            last_read[graph->nodes[n].in[i]] = n;
+    int64_t fewest = 0;
+    int reach = last_read[graph->input]; /* the last node that reads anything made before the one at hand */
+    *narrowest = NULL;
+    for (int n = 0; n < graph->node_count; n++) {
+        const struct node *node = &graph->nodes[n];
+        const int64_t size = shape_count(graph->values[node->out].shape);
+        if (reach <= n && node->out != graph->logits && (!*narrowest || size < fewest)) {
+            *narrowest = node;
+            fewest = size;
+        }
+        reach = last_read[node->out] > reach ? last_read[node->out] : reach;
+    }
+    arena_free(&arena);
+    return fewest;
+}
+
 double graph_node_flops(const struct graph *graph, const struct node *node)
 {
     return op_table[node->op].flops(&node->params, &graph->values[node->in[0]].shape, graph->values[node->out].shape);

@@ -1,4 +1,5 @@
-/* facts: what a run directory says of the data it was trained on, so that it can be judged without them. */
+/* facts: what a run directory says of its data and its network, so that it can be judged without them. */
+#include "text.h"
 #include "train.h"
 
 #include <stdio.h>
@@ -15,8 +16,12 @@ int facts_log(struct trainer *trainer)
     const char *list = "";
     for (int c = 0; c < session->card.class_count; c++)
         list = arena_format(&arena, "%s%s%lld", list, c ? "," : "", (long long)counts[c]);
-    int status = run_log_event(&trainer->run, "data", "\"train\":%lld,\"val\":%lld,\"class_images\":[%s]",
-                               (long long)subset->count, (long long)session->val.subset.count, list);
+    const struct node *narrowest;
+    const int64_t bottleneck = graph_bottleneck(&session->graph, &narrowest);
+    int status = run_log_event(&trainer->run, "data",
+                               "\"train\":%lld,\"val\":%lld,\"class_images\":[%s],\"bottleneck\":%lld,\"narrowest\":%s",
+                               (long long)subset->count, (long long)session->val.subset.count, list,
+                               (long long)bottleneck, text_quote(&arena, narrowest ? narrowest->name : ""));
     arena_free(&arena);
     return status;
 }

@@ -1,0 +1,70 @@
+/* rules_settings: what a config sets so that it cannot do what it is there for: Adam's constants, a network narrower
+ * than its answer. */
+#include "rules.h"
+
+#include <math.h>
+
+/* Kingma and Ba, "Adam", 2015, Theorem 4.1 needs beta1^2 / sqrt(beta2) < 1: else a gradient is forgotten as a scale
+ * before it is as a direction, and one that is larger than those before it makes a step without bound. */
+bool rule_adam_forgets(const struct evidence *evidence, struct symptom *symptom)
+{
+    const struct config *config = evidence->config;
+    const double beta1 = config->optim.beta1, ratio = beta1 * beta1 / sqrt(config->optim.beta2);
+    return config->optim.name != OPTIMIZER_SGD && ratio > 1.0 &&
+           show(symptom, 0, ratio,
+                "optim.beta1 squared over the root of optim.beta2 = %.3g is %.3g, and Adam needs it below 1: the scale "
+                "of a gradient is forgotten before the gradient is",
+                config->optim.beta2, ratio);
+}
+
+/* At its first step Adam's moments are the gradient itself and its square, and a weight moves by rate g / (|g| + eps):
+ * the update's length times eps over rate and gradient is the share that eps has in the denominator. Above a half the
+ * update is the gradient over a constant. Decay is taken out, in favour of the config. */
+bool rule_adam_epsilon(const struct evidence *evidence, struct symptom *symptom)
+{
+    enum { LOOK = 10 };
+    const double half = 0.5;
+    const struct config *config = evidence->config;
+    const double eps = config->optim.eps, decay = config->optim.weight_decay;
+    const bool apart = config->optim.name == OPTIMIZER_ADAMW;
+    int64_t t = 0;
+    while (t < LOOK && t < evidence->steps && !(evidence->rate[t] > 0.0 && evidence->bad[t] == 0.0))
+        t++;
+    if (config->optim.name == OPTIMIZER_SGD || t == LOOK || t == evidence->steps)
+        return false;
+    const double rate = evidence->rate[t], pull = decay * evidence->weight_norm[t];
+    const double update = evidence->update_norm[t] - (apart ? rate * pull : 0.0);
+    const double share = eps * update / (rate * (evidence->grad_norm[t] + (apart ? 0.0 : pull)));
+    return share > half && show(symptom, t, share / half,
+                                "optim.eps = %.3g is %.0f %% of what Adam divides the first gradient by: its update is "
+                                "the gradient over a constant, as with plain SGD",
+                                eps, 100.0 * share);
+}
+
+/* The logits of K classes take K - 1 numbers (the softmax bottleneck, Yang et al. 2018), and fewer units than log2 K do
+ * not even have an on-off pattern for each class. The latter is a fault unless the network has learnt it all the same;
+ * of the former the loss must show that it is: at half of the run not half of the labels learned. */
+bool rule_narrow(const struct evidence *evidence, struct symptom *symptom)
+{
+    enum { WINDOW = 50 };
+    const double learnt = 0.95, half = 0.5;
+    const double width = (double)evidence->bottleneck, patterns = log2((double)evidence->classes);
+    const int64_t steps = evidence->steps, middle = evidence->planned_steps / 2;
+    if (evidence->bottleneck == 0 || width >= evidence->classes - 1)
+        return false;
+    const bool hopeless = width < patterns;
+    if (!hopeless && (steps < middle || middle < WINDOW ||
+                      column_mean(evidence->loss, middle - WINDOW, middle) < half * evidence->prior_entropy))
+        return false;
+    double right = 0.0, images = 0.0;
+    for (int64_t t = steps > WINDOW ? steps - WINDOW : 0; t < steps; t++)
+        if (evidence->bad[t] == 0.0) {
+            right += evidence->correct[t];
+            images += evidence->samples[t];
+        }
+    return !(right > learnt * images) &&
+           show(
+               symptom, hopeless ? 0 : middle - 1, hopeless ? patterns / width : (evidence->classes - 1) / width,
+               "all that the network knows of an image passes through the %lld numbers of %s, and there are %d classes",
+               (long long)evidence->bottleneck, evidence->bottleneck_at, evidence->classes);
+}

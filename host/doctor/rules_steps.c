@@ -1,0 +1,115 @@
+/* rules_steps: whether the steps go as far as they should, and whether a batch says where to. */
+#include "rules.h"
+
+#include <math.h>
+
+/* What makes steps small other than the rate asked for. */
+static enum cause blame_small(const struct evidence *evidence, int64_t from, int64_t to)
+{
+    const struct config *config = evidence->config;
+    if (column_mean(evidence->rate, from, to) < 0.3 * config->optim.lr)
+        return CAUSE_SCHEDULE;
+    if (config->optim.name != OPTIMIZER_SGD)
+        return config->optim.eps > 1e-4 ? CAUSE_ADAM : CAUSE_RATE_LOW;
+    return config->optim.momentum < 0.5 ? CAUSE_PLAIN_SGD : CAUSE_RATE_LOW;
+}
+
+/* All updates of the run laid end to end, at the pace of the last 100: two thirds of the weights' own length, so that
+ * training cannot take them far from where chance put them. Where they need not go far the loss says so: guessing less
+ * the loss is what has been learned of the labels, in nats, and with more than half of it the steps are large enough.
+ */
+bool rule_small_steps(const struct evidence *evidence, struct symptom *symptom)
+{
+    enum { WINDOW = 100 };
+    const double far = 2.0 / 3.0, half = 0.5;
+    double path = 0.0;
+    for (int64_t t = 0; t + WINDOW <= evidence->steps; t += WINDOW) {
+        double sizes[WINDOW];
+        for (int k = 0; k < WINDOW; k++)
+            sizes[k] = step_size(evidence, t + k);
+        double mean = column_mean(sizes, 0, WINDOW);
+        path += WINDOW * mean;
+        double whole = path + mean * (double)(evidence->planned_steps - t - WINDOW);
+        double loss = column_mean(evidence->loss, t + WINDOW / 2, t + WINDOW);
+        if (!(whole < far) || loss < half * evidence->prior_entropy)
+            continue;
+        symptom->cause = blame_small(evidence, t, t + WINDOW);
+        return show(symptom, t + WINDOW - 1, far / fmax(whole, 1e-9),
+                    "an update changes the weights by %.2g %% of their length; all %lld of the run, laid end to end, "
+                    "reach %.2g of it, so they cannot get far from where they began (loss %.3g, guessing %.3g)",
+                    100.0 * mean, (long long)evidence->planned_steps, whole, loss, evidence->prior_entropy);
+    }
+    return false;
+}
+
+/* Along a step the loss is about a parabola. Its slope where the step ends, over that where it begins, is -1 of a step
+ * that gets nowhere and 0 of one that ends in the lowest point; each is measured by a batch of its own, so that
+ * sampling noise can only bring it nearer to 0. Sorted batches are not alike, and say nothing.
+ *
+ * Below -1/2 steps end before half the way to the lowest point. While a network is new that is so at any rate; from a
+ * quarter of the run to half of it no more, unless the rate is a small part of what it could be. */
+bool rule_short_steps(const struct evidence *evidence, struct symptom *symptom)
+{
+    enum { LEAST = 50 };
+    const double half_way = -0.5;
+    const int64_t from = evidence->planned_steps / 4 + 1, to = evidence->planned_steps / 2;
+    if (evidence->steps < to || !evidence->config->data.shuffle)
+        return false;
+    double end = 0.0, begin = 0.0;
+    int known = 0;
+    for (int64_t t = from; t < to; t++)
+        if (isfinite(evidence->end_slope[t]) && isfinite(evidence->slope[t - 1])) {
+            end += evidence->end_slope[t];
+            begin += fabs(evidence->slope[t - 1]);
+            known++;
+        }
+    const double ratio = end / begin;
+    if (known < LEAST || !(ratio < half_way))
+        return false;
+    symptom->cause = blame_small(evidence, from, to);
+    return show(symptom, to - 1, ratio / half_way,
+                "from step %lld to %lld the loss fell where a step ended by %.2g of how it fell where the step began: "
+                "steps end before half the way to the lowest point along them",
+                (long long)from, (long long)to, -ratio);
+}
+
+/* A batch far below the gradient noise scale (McCandlish et al., "An empirical model of large-batch training", 2018):
+ * each step is mostly noise, and a larger batch is progress nearly for free. */
+bool rule_noise_scale(const struct evidence *evidence, struct symptom *symptom)
+{
+    double batch = evidence->samples[0], share = batch / evidence->noise_scale;
+    return batch <= 16.0 && share < 0.2 &&
+           show(symptom, 199, 0.2 / share,
+                "a batch of %.0f is %.2g of the gradient noise scale (%.0f images): its gradient is mostly noise",
+                batch, share, evidence->noise_scale);
+}
+
+/* Two batches' gradients are alike, cosine c, as far as they agree: B over the noise scale is c / (1 - c). Those of
+ * consecutive steps are less alike than those of one point, as the step between them has used up part of what they
+ * agree on: with momentum 0.6 of it is left and more (pilot 0.6 to 0.74), without momentum it may be nothing. */
+bool rule_unlike_batches(const struct evidence *evidence, struct symptom *symptom)
+{
+    enum { FROM = 100 };
+    const double threshold = 0.2 * 0.6, sure = 2.0;
+    const struct config *config = evidence->config;
+    const double batch = evidence->samples[0];
+    double sum = 0.0, squares = 0.0, known = 0.0;
+    if (batch > 16.0 || !config->data.shuffle ||
+        (config->optim.name == OPTIMIZER_SGD ? config->optim.momentum : config->optim.beta1) < 0.5)
+        return false;
+    for (int64_t t = FROM; t < evidence->steps; t++)
+        if (isfinite(evidence->grad_cosine[t])) {
+            sum += evidence->grad_cosine[t];
+            squares += evidence->grad_cosine[t] * evidence->grad_cosine[t];
+            known++;
+        }
+    const double mean = sum / known, error = sqrt((squares / known - mean * mean) / known);
+    const double most = mean + sure * error, share = most / (1.0 - most);
+    /* Where all is learned, what is left of the gradients is noise. */
+    const double learned = 0.1 * evidence->prior_entropy;
+    return known >= FROM && share < threshold && column_mean(evidence->loss, FROM, evidence->steps) > learned &&
+           show(symptom, 2 * FROM - 1, threshold / fmax(share, 1e-3),
+                "gradients of two batches of %.0f have a cosine of %.2g +- %.1g: such a batch is less than a fifth of "
+                "the gradient noise scale, its gradient is mostly noise",
+                batch, mean, error);
+}

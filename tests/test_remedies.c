@@ -1,0 +1,162 @@
+/* test_remedies: the table of causes: what each row changes is a setting that a config takes, is made of the runs that
+ * it is for, and says the numbers that it should. */
+#include "config_text.h"
+#include "doctor.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct config config;
+
+static void load(const char *overrides)
+{
+    char *said = NULL;
+    config_free(&config);
+    const int status = config_text_load(&config, "", 0, overrides, &said);
+    if (status < 0)
+        fail_msg("%s: %s%s", overrides ? overrides : "defaults", fail_text(), said);
+    free(said);
+}
+
+/* A remedy's settings, separated by '|'. */
+static const char *words_of(const struct remedy *remedy, const struct remedy_case *asked)
+{
+    static char words[EDITS_MOST * (EDIT_TEXT + 1)];
+    char text[EDIT_TEXT];
+    *words = 0;
+    for (int i = 0; i < remedy_size(remedy); i++) {
+        edit_say(&remedy->edits[i], asked, text);
+        snprintf(words + strlen(words), sizeof words - strlen(words), "%s%s", i ? "|" : "", text);
+    }
+    return words;
+}
+
+static void test_settings_are_settings(void **state)
+{
+    (void)state;
+    int remedies = 0;
+    struct config taken = {0};
+    load(NULL);
+    const struct remedy_case asked = {.config = &config, .side = 32};
+    for (int cause = 0; cause < CAUSE_COUNT; cause++)
+        for (int i = 0; i < 2 * TRIALS_MOST; i++) {
+            const struct cause_info *info = &cause_table[cause];
+            const struct remedy *remedy = i < TRIALS_MOST ? &info->repairs[i] : &info->trials[i - TRIALS_MOST].remedy;
+            if (remedy_size(remedy) == 0)
+                continue;
+            char *said = NULL;
+            const char *words = words_of(remedy, &asked);
+            if (config_text_load(&taken, "", 0, words, &said) < 0)
+                fail_msg("%s: %s: %s", info->name, words, said);
+            free(said);
+            config_free(&taken);
+            remedies++;
+        }
+    assert_true(remedies > 25);
+}
+
+static const struct cause_trial *trial_named(const char *name, enum cause *cause)
+{
+    for (*cause = 0; *cause < CAUSE_COUNT; (*cause)++)
+        for (int i = 0; i < TRIALS_MOST; i++) {
+            const struct cause_trial *trial = &cause_table[*cause].trials[i];
+            if (trial->name && strcmp(trial->name, name) == 0)
+                return trial;
+        }
+    fail_msg("there is no trial %s", name);
+    return NULL;
+}
+
+/* Each trial, a run it is made of, one it is not made of (NULL: it always is), and what it sets there. */
+static void test_trials_and_their_runs(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *trial;
+        enum cause cause;
+        const char *made, *not_made, *sets;
+        bool suspected, levelled;
+    } cases[] = {
+        {"rate / 4", CAUSE_RATE_HIGH, "optim.lr=0.2", NULL, "optim.lr=0.05", false, false},
+        {"rate x 4", CAUSE_RATE_LOW, "optim.lr=0.2", "optim.lr=100", "optim.lr=0.8", false, false},
+        {"batch x 4", CAUSE_BATCH_SMALL, "train.accumulate=2", NULL, "train.accumulate=8", false, false},
+        {"momentum 0.9", CAUSE_PLAIN_SGD, "optim.name=sgd|optim.momentum=0", "optim.name=sgd", "optim.momentum=0.9",
+         false, false},
+        {"adam", CAUSE_PLAIN_SGD, "optim.name=sgd", "optim.name=adamw", "optim.name=adam|optim.lr=0.001", false, false},
+        {"adam's defaults", CAUSE_ADAM, "optim.name=adam|optim.beta1=0.8", "optim.name=adam",
+         "optim.eps=1e-8|optim.beta1=0.9|optim.beta2=0.999", false, false},
+        {"no weight decay", CAUSE_WEIGHT_DECAY, "optim.weight_decay=0.1", "optim.weight_decay=0",
+         "optim.weight_decay=0", false, false},
+        {"usual first weights", CAUSE_INITIALISATION, "model.init_scale=2", "model.init_scale=1", "model.init_scale=1",
+         false, false},
+        {"batch normalisation", CAUSE_NO_SIGNAL, "model.batch_norm=false", "model.batch_norm=true",
+         "model.batch_norm=true", true, false},
+        {"measured normalisation", CAUSE_INPUT_SCALE, "augment.normalize=none", "augment.normalize=auto",
+         "augment.normalize=auto|augment.mean=[]|augment.std=[]", false, false},
+        {"shuffled", CAUSE_ORDER, "data.shuffle=false", "data.shuffle=true", "data.shuffle=true", false, false},
+        {"augmentation", CAUSE_OVERFITTING, "augment.hflip=0", "augment.hflip=0.5",
+         "augment.hflip=0.5|augment.rotate=10|augment.crop_padding=4", false, false},
+        {"rate / 10 from here on", CAUSE_SCHEDULE, "optim.lr=0.5", "schedule.name=cosine", "optim.lr=0.05", false,
+         true},
+    };
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        enum cause cause;
+        const struct cause_trial *trial = trial_named(cases[i].trial, &cause);
+        struct remedy_case asked = {&config, cases[i].suspected, cases[i].levelled, 32};
+        assert_int_equal(cause, cases[i].cause);
+        load(cases[i].made);
+        assert_true(!trial->remedy.fits || trial->remedy.fits(&asked));
+        assert_string_equal(words_of(&trial->remedy, &asked), cases[i].sets);
+        asked.suspected = asked.levelled = false;
+        if (cases[i].suspected || cases[i].levelled)
+            assert_false(trial->remedy.fits(&asked));
+        if (cases[i].not_made) {
+            load(cases[i].not_made);
+            asked = (struct remedy_case){&config, true, true, 32};
+            if (trial->remedy.fits(&asked))
+                fail_msg("%s is made of %s", cases[i].trial, cases[i].not_made);
+        } else {
+            assert_null(trial->remedy.fits);
+        }
+    }
+    enum cause cause;
+    assert_int_equal(trial_named("batch x 4", &cause)->pace, 4);
+    assert_int_equal(trial_named("doubtful labels left out", &cause)->left_out, LEAVE_LABELS);
+    assert_int_equal(trial_named("odd images left out", &cause)->left_out, LEAVE_OUTLIERS);
+}
+
+static void test_least(void **state)
+{
+    (void)state;
+    const struct remedy *wide = &cause_table[CAUSE_CAPACITY].repairs[0], *mlp = &cause_table[CAUSE_CAPACITY].repairs[1];
+    const struct remedy_case asked = {.config = &config};
+    load("model.width=1");
+    assert_true(wide->fits(&asked) && !mlp->fits(&asked));
+    assert_string_equal(words_of(wide, &asked), "model.width=32");
+    load("model.width=17");
+    assert_string_equal(words_of(wide, &asked), "model.width=34");
+    load("model.name=mlp|model.hidden=300");
+    assert_true(mlp->fits(&asked) && !wide->fits(&asked));
+    assert_string_equal(words_of(mlp, &asked), "model.hidden=600");
+}
+
+static int remove_all(void **state)
+{
+    config_free(&config);
+    return config_folder_remove(state);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_settings_are_settings),
+        cmocka_unit_test(test_trials_and_their_runs),
+        cmocka_unit_test(test_least),
+    };
+    return cmocka_run_group_tests(tests, config_folder_make, remove_all);
+}

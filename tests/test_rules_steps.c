@@ -1,0 +1,201 @@
+/* test_rules_steps: rules over how far steps go and what batches agree on, and over settings that cannot work: every
+ * threshold from both sides. */
+#include "drawn_run.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* Steps from a quarter of the run, 151, to half of it, 300. */
+static void test_short_steps(void **state)
+{
+    (void)state;
+    healthy();
+    fill(run.end_slope, 0, STEPS, -0.049);
+    SILENT("short_steps");
+    fill(run.end_slope, 0, STEPS, -0.051);
+    SHOWS("short_steps", CAUSE_RATE_LOW);
+    SAYS("short_steps", "from step 151 to 300 the loss fell where a step ended by 0.51 of how it fell where the step "
+                        "began");
+    assert_int_equal(shown("short_steps")->step, 299);
+    run.evidence.steps = 299; /* not before half of the run */
+    SILENT("short_steps");
+    run.evidence.steps = STEPS;
+    run.config.data.shuffle = false; /* sorted batches are not alike */
+    SILENT("short_steps");
+    run.config.data.shuffle = true;
+    run.config.optim.eps = 1e-3;
+    SHOWS("short_steps", CAUSE_ADAM);
+    run.config.optim.name = OPTIMIZER_SGD;
+    SHOWS("short_steps", CAUSE_RATE_LOW);
+    run.config.optim.momentum = 0.0;
+    SHOWS("short_steps", CAUSE_PLAIN_SGD);
+    fill(run.rate, 0, STEPS, 0.0001);
+    SHOWS("short_steps", CAUSE_SCHEDULE);
+    healthy(); /* what comes before and after does not count */
+    fill(run.end_slope, 0, 151, -0.1);
+    fill(run.end_slope, 300, STEPS, -0.1);
+    SILENT("short_steps");
+}
+
+static void test_short_steps_needs_what_is_known(void **state)
+{
+    (void)state;
+    for (int known = 49; known <= 50; known++) {
+        healthy();
+        fill(run.end_slope, 0, STEPS, NAN);
+        fill(run.end_slope, 200, 200 + known, -0.09);
+        if (known < 50)
+            SILENT("short_steps");
+        else
+            SHOWS("short_steps", CAUSE_RATE_LOW);
+    }
+    healthy(); /* the beginning of a step that its end is compared with is the row before */
+    fill(run.end_slope, 0, STEPS, -0.09);
+    fill(run.slope, 150, 299, -0.2);
+    SILENT("short_steps");
+    fill(run.slope, 150, 299, -0.1);
+    fill(run.slope, 299, STEPS, -9.0);
+    SHOWS("short_steps", CAUSE_RATE_LOW);
+}
+
+static void alike(double cosine, double batch)
+{
+    healthy();
+    fill(run.samples, 0, STEPS, batch);
+    for (int t = 0; t < STEPS; t++)
+        run.grad_cosine[t] = cosine + (t % 2 ? 0.1 : -0.1);
+}
+
+/* 500 cosines that scatter by 0.1: two standard errors are 0.0089; 0.0982 + 0.0089 is 0.12 of the rest. */
+static void test_unlike_batches(void **state)
+{
+    (void)state;
+    alike(0.0992, 16.0);
+    SILENT("unlike_batches");
+    alike(0.0972, 16.0);
+    SHOWS("unlike_batches", CAUSE_BATCH_SMALL);
+    SAYS("unlike_batches", "gradients of two batches of 16 have a cosine of 0.097 +- 0.004");
+    assert_int_equal(shown("unlike_batches")->step, 199);
+    run.config.optim.beta1 = 0.4;
+    SILENT("unlike_batches");
+    run.config.optim.name = OPTIMIZER_SGD;
+    SHOWS("unlike_batches", CAUSE_BATCH_SMALL);
+    run.config.optim.momentum = 0.4;
+    SILENT("unlike_batches");
+    alike(0.05, 17.0);
+    SILENT("unlike_batches");
+    alike(0.05, 16.0);
+    run.config.data.shuffle = false;
+    SILENT("unlike_batches");
+    alike(0.05, 16.0);
+    fill(run.loss, 100, STEPS, 0.09 * guess); /* all is learned */
+    SILENT("unlike_batches");
+    fill(run.loss, 100, STEPS, 0.11 * guess);
+    SHOWS("unlike_batches", CAUSE_BATCH_SMALL);
+    run.evidence.steps = 199;
+    SILENT("unlike_batches");
+}
+
+/* 0.9^4 = 0.6561 */
+static void test_adam_forgets(void **state)
+{
+    (void)state;
+    healthy();
+    run.config.optim.beta2 = 0.657;
+    SILENT("adam_forgets");
+    run.config.optim.beta2 = 0.655;
+    SHOWS("adam_forgets", CAUSE_ADAM);
+    run.config.optim.beta1 = 0.8;
+    SILENT("adam_forgets");
+    run.config.optim.beta1 = 0.9;
+    run.config.optim.name = OPTIMIZER_SGD;
+    SILENT("adam_forgets");
+    run.config.optim.name = OPTIMIZER_ADAMW;
+    SHOWS("adam_forgets", CAUSE_ADAM);
+}
+
+/* An update of 0.2 at a rate of 0.001 from a gradient of 1: eps is 200 eps of the denominator. */
+static void test_adam_epsilon(void **state)
+{
+    (void)state;
+    healthy();
+    run.config.optim.eps = 0.0024;
+    SILENT("adam_epsilon");
+    run.config.optim.eps = 0.0026;
+    SHOWS("adam_epsilon", CAUSE_ADAM);
+    SAYS("adam_epsilon", "optim.eps = 0.0026 is 52 % of what Adam divides the first gradient by");
+    assert_int_equal(shown("adam_epsilon")->step, 0);
+    run.rate[0] = 0.0; /* a warm-up begins with no step at all */
+    SHOWS("adam_epsilon", CAUSE_ADAM);
+    assert_int_equal(shown("adam_epsilon")->step, 1);
+    fill(run.rate, 0, 10, 0.0);
+    SILENT("adam_epsilon");
+    fill(run.rate, 0, 10, 0.001);
+    run.bad[0] = REFUSED_NONFINITE;
+    SHOWS("adam_epsilon", CAUSE_ADAM);
+    assert_int_equal(shown("adam_epsilon")->step, 1);
+    run.config.optim.weight_decay = 0.003; /* coupled: 0.06 of the gradient */
+    SILENT("adam_epsilon");
+    run.config.optim.name = OPTIMIZER_ADAMW; /* decoupled: 0.001 * 0.003 * 20 of the update's 0.2 */
+    SHOWS("adam_epsilon", CAUSE_ADAM);
+    run.config.optim.weight_decay = 0.5; /* 0.01 */
+    SILENT("adam_epsilon");
+    run.config.optim.weight_decay = 0.0;
+    run.config.optim.name = OPTIMIZER_SGD;
+    SILENT("adam_epsilon");
+}
+
+static void pass_through(int64_t width, double level)
+{
+    healthy();
+    run.evidence.bottleneck = width;
+    memcpy(run.evidence.bottleneck_at, "fc1", 4);
+    fill(run.loss, 1, STEPS, level * guess);
+}
+
+/* Ten classes: log2 is 3.32. */
+static void test_narrow(void **state)
+{
+    (void)state;
+    pass_through(3, 0.2);
+    SHOWS("narrow", CAUSE_CAPACITY);
+    SAYS("narrow",
+         "all that the network knows of an image passes through the 3 numbers of fc1, and there are 10 classes");
+    assert_int_equal(shown("narrow")->step, 0);
+    fill(run.correct, STEPS - 50, STEPS, 64 * 0.96); /* it has learnt it all the same */
+    SILENT("narrow");
+    fill(run.correct, STEPS - 50, STEPS, 64 * 0.94);
+    SHOWS("narrow", CAUSE_CAPACITY);
+    pass_through(4, 0.49);
+    SILENT("narrow");
+    pass_through(4, 0.51);
+    SHOWS("narrow", CAUSE_CAPACITY);
+    assert_int_equal(shown("narrow")->step, 299);
+    run.evidence.steps = 299;
+    SILENT("narrow");
+    pass_through(8, 0.51);
+    SHOWS("narrow", CAUSE_CAPACITY);
+    pass_through(9, 0.51);
+    SILENT("narrow");
+    pass_through(0, 0.51); /* not known */
+    SILENT("narrow");
+    pass_through(4, 0.51);
+    run.evidence.classes = 3;
+    SILENT("narrow");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_short_steps),    cmocka_unit_test(test_short_steps_needs_what_is_known),
+        cmocka_unit_test(test_unlike_batches), cmocka_unit_test(test_adam_forgets),
+        cmocka_unit_test(test_adam_epsilon),   cmocka_unit_test(test_narrow),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
