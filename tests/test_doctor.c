@@ -64,7 +64,7 @@ static void test_first_steps(void **state)
     run.update[9] = 10.0;
     EXPECT(CAUSE_RATE_HIGH, "large_steps");
     assert_int_equal(found[0].step, 3);
-    run.config.optim.beta2 = 0.5;
+    run.config.optim.beta2 = 0.8;
     EXPECT(CAUSE_ADAM, "large_steps");
 }
 
@@ -119,7 +119,7 @@ static void test_small_steps(void **state)
     run.evidence.planned_steps = 100 * STEPS; /* there is time enough */
     EXPECT_NOTHING();
     slow();
-    run.config.optim.eps = 0.1;
+    run.config.optim.eps = 0.0002;
     EXPECT(CAUSE_ADAM, "small_steps");
     slow();
     run.config.optim.name = OPTIMIZER_SGD;
