@@ -221,7 +221,9 @@ sanitize: TEST_TIMEOUT = 900
 sanitize: emu-schedules ## all tests under the address and undefined-behaviour sanitizers, kernels for GPUs also by clang's, for races, and in many schedules
 	@$(MAKE) --no-print-directory test SAN=address,undefined BUILD=$(BUILD)/asan TEST_TIMEOUT=$(TEST_TIMEOUT)
 	+@$(MAKE_ALL) $(EMU_SANITIZED_PROGRAMS)
-	@EMU_SCHEDULES=3 $(PROVE) $(EMU_SANITIZED_PROGRAMS)
+	@rm -f $(BUILD)/emu/launched
+	@EMU_SCHEDULES=3 EMU_LAUNCHED='$(abspath $(BUILD))/emu/launched' $(PROVE) $(EMU_SANITIZED_PROGRAMS)
+	@tests/emu/launched.sh '$(abspath $(BUILD))/emu/launched'
 
 # The first two are fixed, the others random.
 EMU_SCHEDULES ?= 34

@@ -90,7 +90,9 @@ static int ask(struct device *device, const struct blas_product *product, const 
     const cublasStatus_t status =
         vendor.cublasLtMatmulAlgoGetHeuristic(device->blas, product->desc, product->a, product->b, product->out,
                                               product->out, preference, ALGORITHMS_MOST, found, count);
-    if (status == CUBLAS_STATUS_NOT_SUPPORTED)
+    /* Which of the two it says of an epilogue that it has not for these types is written nowhere. */
+    if (status == CUBLAS_STATUS_NOT_SUPPORTED ||
+        (status == CUBLAS_STATUS_INVALID_VALUE && problem->epilogue != BLAS_PLAIN))
         *count = 0;
     else
         CUBLAS_TRY(status);

@@ -17,6 +17,7 @@ struct emu_layout {
     int64_t rows, columns;
 };
 struct emu_product {
+    cublasComputeType_t compute;
     int32_t turn_a, turn_b;
     uint32_t epilogue;
     int32_t bias_type;
@@ -27,7 +28,7 @@ struct emu_preference {
     uint32_t alignment;
 };
 
-struct emu_cublas emu_cublas = {1, false, false};
+struct emu_cublas emu_cublas = {1, false, false, EMU_CUBLAS_HAS};
 
 namespace
 {
@@ -97,9 +98,17 @@ cublasStatus_t run(const problem &of, const void *a, const void *b, void *out, C
                : CUBLAS_STATUS_INVALID_VALUE;
 }
 
-bool offered(const emu_product &how, const emu_layout &out)
+bool offered(const emu_product &how, const emu_layout &a, const emu_layout &out)
 {
-    return !emu_cublas.without_any && !(has_bias(how) && how.bias_type != int32_t(out.type));
+    return !emu_cublas.without_any &&
+           !(has_bias(how) && (how.bias_type != int32_t(out.type) || emu_cublas.lacks_bias != EMU_CUBLAS_HAS)) &&
+           (how.compute == CUBLAS_COMPUTE_32F || a.type == CUDA_R_32F);
+}
+
+/* As was promised when algorithms were asked for. */
+bool aligned(const void *memory)
+{
+    return uintptr_t(memory) % 16 == 0;
 }
 
 template <class T> cublasStatus_t made(T **thing, T value)
@@ -149,9 +158,11 @@ cublasStatus_t cublasLtDestroy(cublasLtHandle_t handle)
     return CUBLAS_STATUS_SUCCESS;
 }
 
-cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t *desc, cublasComputeType_t, cudaDataType_t)
+cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t *desc, cublasComputeType_t compute, cudaDataType_t scale)
 {
-    return made(desc, emu_product{CUBLAS_OP_N, CUBLAS_OP_N, CUBLASLT_EPILOGUE_DEFAULT, -1, nullptr});
+    if (scale != CUDA_R_32F)
+        return CUBLAS_STATUS_NOT_SUPPORTED;
+    return made(desc, emu_product{compute, CUBLAS_OP_N, CUBLAS_OP_N, CUBLASLT_EPILOGUE_DEFAULT, -1, nullptr});
 }
 
 cublasStatus_t cublasLtMatmulDescDestroy(cublasLtMatmulDesc_t desc)
@@ -214,7 +225,7 @@ cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t p
     return CUBLAS_STATUS_SUCCESS;
 }
 
-cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDesc_t desc, cublasLtMatrixLayout_t,
+cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDesc_t desc, cublasLtMatrixLayout_t a,
                                               cublasLtMatrixLayout_t, cublasLtMatrixLayout_t, cublasLtMatrixLayout_t d,
                                               cublasLtMatmulPreference_t preference, int most,
                                               cublasLtMatmulHeuristicResult_t *results, int *count)
@@ -223,8 +234,8 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDe
     *count = 0;
     if (preference->workspace < WORKSPACE_BYTES)
         return CUBLAS_STATUS_INVALID_VALUE;
-    if (!offered(*desc, *d))
-        return CUBLAS_STATUS_NOT_SUPPORTED;
+    if (!offered(*desc, *a, *d))
+        return emu_cublas.lacks_bias == EMU_CUBLAS_INVALID ? CUBLAS_STATUS_INVALID_VALUE : CUBLAS_STATUS_NOT_SUPPORTED;
     for (; *count < emu_cublas.offers && *count < most; ++*count) {
         results[*count] = {};
         results[*count].algo.data[0] = MARK;
@@ -253,7 +264,8 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t desc, const
 {
     const problem of = {*a_layout, *b_layout, *d_layout, *desc, emu_cublas.loses_nan};
     if (algo->data[0] != MARK || algo->data[7] == FAILING || workspace_bytes < WORKSPACE_BYTES ||
-        !offered(*desc, *d_layout) || (has_bias(*desc) && !desc->bias))
+        !offered(*desc, *a_layout, *d_layout) || (has_bias(*desc) && !desc->bias) || !aligned(a) || !aligned(b) ||
+        !aligned(d) || !aligned(workspace) || (has_bias(*desc) && !aligned(desc->bias)))
         return CUBLAS_STATUS_NOT_SUPPORTED;
     products++;
     for (int i = 0; i < (algo->data[7] == SLOW ? 4 : 1); i++)

@@ -22,7 +22,7 @@ using emu_dnn::find;
 using emu_dnn::get;
 using shared_graph = std::shared_ptr<const emu_dnn::graph>;
 
-enum { WORKSPACE_BYTES = 1000, HUNGRY_BYTES = 1 << 30, CHANNELS = 8 };
+enum { WORKSPACE_BYTES = 1000, HUNGRY_BYTES = 1 << 30, CHANNELS = 8, ALIGNMENT = 16 };
 std::atomic<int> runs, joined_runs, alive, last = -1;
 std::string &last_error = *new std::string;
 
@@ -238,8 +238,8 @@ bool read_pack(const descriptor &pack, const descriptor &plan, work *to)
 {
     const auto ids = pack.attributes.find(CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS),
                pointers = pack.attributes.find(CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS);
-    if (ids == pack.attributes.end() || pointers == pack.attributes.end() ||
-        ids->second.count != pointers->second.count ||
+    if (ids == pack.attributes.end() || pointers == pack.attributes.end() || ids->second.type != CUDNN_TYPE_INT64 ||
+        pointers->second.type != CUDNN_TYPE_VOID_PTR || ids->second.count != pointers->second.count ||
         !get(pack, CUDNN_ATTR_VARIANT_PACK_WORKSPACE, CUDNN_TYPE_VOID_PTR, &to->workspace))
         return false;
     for (int64_t i = 0; i < ids->second.count; i++) {
@@ -247,7 +247,8 @@ bool read_pack(const descriptor &pack, const descriptor &plan, work *to)
         void *pointer;
         memcpy(&id, ids->second.bytes.data() + size_t(i) * sizeof id, sizeof id);
         memcpy(&pointer, pointers->second.bytes.data() + size_t(i) * sizeof pointer, sizeof pointer);
-        to->memory[id] = pointer;
+        if (uintptr_t(pointer) % ALIGNMENT || !to->memory.emplace(id, pointer).second)
+            return false; /* as the tensor was described, and each once */
     }
     for (const emu_dnn::operation &operation : plan.graph->operations)
         for (const emu_dnn::tensor &tensor : operation.tensors)
@@ -403,9 +404,13 @@ cudnnStatus_t cudnnBackendExecute(cudnnHandle_t handle, cudnnBackendDescriptor_t
     const descriptor &plan = *static_cast<descriptor *>(of), &pack = *static_cast<descriptor *>(with);
     const engine &engine = engines[plan.engine];
     work *queued = new work{plan.graph, {}, nullptr, workspace_of(plan), engine.spoils};
-    if (engine.fails || !pack.finished || !read_pack(pack, plan, queued)) {
+    cudnnHandle_t made_for = nullptr;
+    const bool here = get(plan, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, &made_for) && made_for == handle;
+    if (engine.fails || !plan.finished || !here || !pack.finished || !read_pack(pack, plan, queued)) {
         delete queued;
-        return refuse(CUDNN_STATUS_EXECUTION_FAILED, engine.fails ? "planted" : "a pointer is missing");
+        return refuse(CUDNN_STATUS_EXECUTION_FAILED, engine.fails ? "planted"
+                                                     : here       ? "a pointer is missing, twice there or not aligned"
+                                                                  : "the plan is for another device");
     }
     runs++;
     joined_runs += plan.graph->joined();

@@ -7,6 +7,7 @@
 namespace emu
 {
 static std::map<const char *, size_t> &allocations = *new std::map<const char *, size_t>;
+static std::map<const char *, size_t> &pinned = *new std::map<const char *, size_t>; /* of the host */
 static size_t allocated;
 
 void device_memory_open()
@@ -25,16 +26,28 @@ void device_memory_close()
 #endif
 }
 
+/* How many bytes of one of these arrays lie from memory on; 0: it is in none. */
+static size_t rest_of(const std::map<const char *, size_t> &arrays, const void *memory)
+{
+    const char *first = static_cast<const char *>(memory);
+    auto after = arrays.upper_bound(first);
+    if (after == arrays.begin())
+        return 0;
+    const auto held = std::prev(after);
+    const size_t offset = size_t(first - held->first);
+    return offset >= held->second ? 0 : held->second - offset;
+}
+
 /* 'D' device memory, 'H' the host's, '?' device memory that ends too early. */
 static char place_of(const void *memory, size_t bytes)
 {
-    const char *first = static_cast<const char *>(memory);
-    auto after = allocations.upper_bound(first);
-    if (after == allocations.begin())
-        return 'H';
-    const auto held = std::prev(after);
-    const size_t offset = size_t(first - held->first);
-    return offset >= held->second ? 'H' : bytes <= held->second - offset ? 'D' : '?';
+    const size_t rest = rest_of(allocations, memory);
+    return rest == 0 ? 'H' : bytes <= rest ? 'D' : '?';
+}
+
+static bool pageable(const void *memory, size_t bytes)
+{
+    return place_of(memory, bytes) == 'H' && rest_of(pinned, memory) < bytes;
 }
 
 static cudaError_t check_copy(const void *to, const void *from, size_t bytes, enum cudaMemcpyKind kind)
@@ -57,6 +70,7 @@ static cudaError_t host_take(void **memory, size_t bytes)
     if (posix_memalign(memory, 4096, bytes ? bytes : 1) != 0)
         return report(cudaErrorMemoryAllocation);
     memset(*memory, 0xFF, bytes);
+    pinned[static_cast<char *>(*memory)] = bytes;
     return report(cudaSuccess);
 }
 } // namespace emu
@@ -114,23 +128,15 @@ cudaError_t cudaHostAlloc(void **memory, size_t bytes, unsigned)
 cudaError_t cudaFreeHost(void *memory)
 {
     locked hold(lock);
-    const cudaError_t refused = memory ? refuse_in_capture("memory is released") : cudaSuccess;
+    if (!memory)
+        return cudaSuccess;
+    const cudaError_t refused = refuse_in_capture("memory is released");
     if (refused != cudaSuccess)
         return refused;
     drain(nullptr);
+    if (!pinned.erase(static_cast<char *>(memory)))
+        return report_why(cudaErrorInvalidValue, "%p, to be released, is not pinned", memory);
     free(memory);
-    return report(cudaSuccess);
-}
-
-cudaError_t cudaHostRegister(void *, size_t, unsigned)
-{
-    return report(cudaSuccess);
-}
-
-cudaError_t cudaHostUnregister(void *)
-{
-    locked hold(lock);
-    drain(nullptr);
     return report(cudaSuccess);
 }
 
@@ -140,6 +146,12 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, enum cudaM
     const cudaError_t wrong = check_copy(to, from, bytes, kind);
     if (wrong != cudaSuccess || bytes == 0)
         return wrong;
+    /* It would be read when the graph runs, or not at all: the runtime refuses it. */
+    const cudaError_t refused = pageable(to, bytes) || pageable(from, bytes)
+                                    ? refuse_captured(stream, "pageable memory is copied")
+                                    : cudaSuccess;
+    if (refused != cudaSuccess)
+        return refused;
     return enqueue(stream, {[=] { memcpy(to, from, bytes); }, false, nullptr, 0});
 }
 

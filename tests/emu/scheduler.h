@@ -87,6 +87,9 @@ void random_seed(uint64_t seed);
 size_t shared_limit(const void *kernel);
 void shared_limit_set(const void *kernel, size_t bytes);
 
+/* launched.cpp */
+void note_launch(const void *kernel);
+
 /* ---- sync.cpp ---- */
 
 void barrier_complete(block *at);

@@ -2,13 +2,12 @@
  * streams are asynchronous, when the host waits, one of the streams at random. Knows nothing of what operations do. */
 #include "stream.h"
 #include <algorithm>
-#include <cstdarg>
-#include <cstdio>
 #include <cstdlib>
 #include <deque>
 #include <memory>
 
 struct CUevent_st {
+    bool timed;
     uint64_t recorded, done;
     uint64_t time;         /* operations that had run */
     cudaStream_t captured; /* last recorded in this stream's capture */
@@ -20,6 +19,7 @@ struct CUgraphExec_st {
     std::vector<emu::operation> operations;
 };
 struct CUstream_st {
+    bool blocking; /* the default stream waits for it */
     std::deque<emu::operation> queue;
     cudaGraph_t recording; /* NULL: not captured */
     bool spoiled;          /* what is captured */
@@ -30,33 +30,11 @@ namespace emu
 std::recursive_mutex &lock = *new std::recursive_mutex;
 static std::vector<cudaStream_t> &streams = *new std::vector<cudaStream_t>;
 static cudaStream_t capturing;
-static cudaError_t last_error;
 static int64_t waits, launches, queued_count;
 static uint64_t ran_count;
 static bool launching; /* a graph, whose operations are queued */
 
-/* ---- errors ---- */
-
-cudaError_t report(cudaError_t error)
-{
-    if (now.error != cudaSuccess)
-        return now.error;
-    if (error != cudaSuccess)
-        last_error = error;
-    return error;
-}
-
-cudaError_t report_why(cudaError_t error, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    if (now.error == cudaSuccess) {
-        int length = snprintf(now.message, sizeof now.message, "emu: ");
-        vsnprintf(now.message + length, sizeof now.message - size_t(length), format, arguments);
-    }
-    va_end(arguments);
-    return report(error);
-}
+/* ---- what a capture forbids ---- */
 
 static cudaError_t refuse_capture(cudaStream_t stream, cudaError_t error, const char *call)
 {
@@ -67,6 +45,11 @@ static cudaError_t refuse_capture(cudaStream_t stream, cudaError_t error, const 
 cudaError_t refuse_in_capture(const char *call)
 {
     return capturing ? refuse_capture(capturing, cudaErrorStreamCaptureUnsupported, call) : cudaSuccess;
+}
+
+cudaError_t refuse_captured(cudaStream_t stream, const char *call)
+{
+    return stream && stream->recording ? refuse_capture(stream, cudaErrorStreamCaptureUnsupported, call) : cudaSuccess;
 }
 
 /* ---- running ---- */
@@ -113,11 +96,13 @@ cudaError_t enqueue(cudaStream_t stream, operation queued)
     locked hold(lock);
     queued_count += !launching;
     if (!stream) {
-        /* The legacy stream comes after everything. */
+        /* The legacy stream comes after every stream but those that were made non-blocking. */
         const cudaError_t refused = refuse_in_capture("the default stream is used");
         if (refused != cudaSuccess)
             return refused;
-        drain(nullptr);
+        for (cudaStream_t s : streams)
+            if (s->blocking)
+                drain(s);
         run(queued);
         return report(cudaSuccess);
     }
@@ -154,6 +139,7 @@ cudaError_t enqueue_kernel(void (*body)(void *), void *context, void (*destroy)(
     const launch made = {body, context, kernel, grid, block, shared_bytes};
     auto work = [made, kept] {
         launches++;
+        note_launch(made.kernel);
         kernel_run(made);
     };
     return enqueue(stream, {work, false, nullptr, 0});
@@ -169,8 +155,7 @@ void emu_reset(enum emu_order order, uint64_t seed, bool async)
 {
     locked hold(lock);
     drain(nullptr);
-    now.error = last_error = cudaSuccess;
-    now.message[0] = 0;
+    forget_errors();
     emu_config.order = order;
     emu_config.seed = seed;
     emu_config.async = async;
@@ -187,11 +172,6 @@ int emu_rounds(int usual)
 {
     const char *wanted = getenv("EMU_SCHEDULES");
     return wanted && atoi(wanted) > 0 ? atoi(wanted) : usual;
-}
-
-const char *emu_message(void)
-{
-    return now.message;
 }
 
 int64_t emu_waits(void)
@@ -215,66 +195,20 @@ int emu_enqueue(cudaStream_t stream, void (*work)(void *), void *argument, void 
     return enqueue(stream, {[work, kept] { work(kept.get()); }, false, nullptr, 0});
 }
 
-/* ---- errors ---- */
-
-cudaError_t cudaPeekAtLastError(void)
-{
-    return now.error != cudaSuccess ? now.error : last_error;
-}
-
-bool emu_blames(void)
-{
-    return cudaPeekAtLastError() != cudaSuccess;
-}
-
-cudaError_t cudaGetLastError(void)
-{
-    const cudaError_t error = cudaPeekAtLastError();
-    last_error = cudaSuccess;
-    return error;
-}
-
-static const struct {
-    cudaError_t error;
-    const char *name, *text;
-} errors[] = {
-#define ERROR_ROW(name, value, text) {name, #name, text},
-    CUDA_ERRORS(ERROR_ROW)
-#undef ERROR_ROW
-};
-
-const char *cudaGetErrorName(cudaError_t error)
-{
-    for (const auto &row : errors)
-        if (row.error == error)
-            return row.name;
-    return "unknown error";
-}
-
-const char *cudaGetErrorString(cudaError_t error)
-{
-    /* The diagnosis says more than the toolkit's words. */
-    if (error != cudaSuccess && now.message[0] && error == cudaPeekAtLastError())
-        return now.message;
-    for (const auto &row : errors)
-        if (row.error == error)
-            return row.text;
-    return "unknown error";
-}
-
 /* ---- streams ---- */
 
 cudaError_t cudaStreamCreate(cudaStream_t *stream)
 {
-    locked hold(lock);
-    *stream = new CUstream_st();
-    streams.push_back(*stream);
-    return report(cudaSuccess);
+    return cudaStreamCreateWithFlags(stream, cudaStreamDefault);
 }
 
-cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned)
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned flags)
 {
-    return cudaStreamCreate(stream);
+    locked hold(lock);
+    *stream = new CUstream_st();
+    (*stream)->blocking = flags != cudaStreamNonBlocking;
+    streams.push_back(*stream);
+    return report(cudaSuccess);
 }
 
 cudaError_t cudaStreamDestroy(cudaStream_t stream)
@@ -331,13 +265,14 @@ cudaError_t cudaLaunchHostFunc(cudaStream_t stream, cudaHostFn_t function, void 
 
 cudaError_t cudaEventCreate(cudaEvent_t *event)
 {
-    *event = new CUevent_st();
-    return report(cudaSuccess);
+    return cudaEventCreateWithFlags(event, cudaEventDefault);
 }
 
-cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned)
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned flags)
 {
-    return cudaEventCreate(event);
+    *event = new CUevent_st();
+    (*event)->timed = !(flags & cudaEventDisableTiming);
+    return report(cudaSuccess);
 }
 
 cudaError_t cudaEventDestroy(cudaEvent_t event)
@@ -381,6 +316,9 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event)
     locked hold(lock);
     if (event->captured)
         return report_why(cudaErrorCapturedEvent, "the host waits for an event of a capture");
+    const cudaError_t refused = refuse_in_capture("the host waits for an event");
+    if (refused != cudaSuccess)
+        return refused;
     count_wait();
     while (event->done < event->recorded && step()) {
     }
@@ -392,6 +330,9 @@ cudaError_t cudaEventQuery(cudaEvent_t event)
     locked hold(lock);
     if (event->captured)
         return report_why(cudaErrorCapturedEvent, "the host asks for an event of a capture");
+    const cudaError_t refused = refuse_in_capture("the host asks for an event");
+    if (refused != cudaSuccess)
+        return refused;
     if (event->done < event->recorded)
         step();
     return event->done < event->recorded ? cudaErrorNotReady : report(cudaSuccess);
@@ -401,6 +342,8 @@ cudaError_t cudaEventQuery(cudaEvent_t event)
 cudaError_t cudaEventElapsedTime(float *milliseconds, cudaEvent_t from, cudaEvent_t to)
 {
     locked hold(lock);
+    if (!from->timed || !to->timed || from->recorded == 0 || to->recorded == 0)
+        return report_why(cudaErrorInvalidResourceHandle, "an event that keeps no time, or was never recorded");
     *milliseconds = float(to->time - from->time);
     return to->done < to->recorded || from->done < from->recorded ? cudaErrorNotReady : report(cudaSuccess);
 }

@@ -24,6 +24,10 @@ cudaError_t enqueue(cudaStream_t stream, operation queued);
 void drain(cudaStream_t stream);
 /* Refuses what may not be called while a stream is captured. */
 cudaError_t refuse_in_capture(const char *call);
+/* The same of work on this stream, if it is the one. */
+cudaError_t refuse_captured(cudaStream_t stream, const char *call);
+/* error.cpp */
+void forget_errors();
 /* Remembers an error for cudaGetLastError; returns it, or the one that sticks. */
 cudaError_t report(cudaError_t error);
 [[gnu::format(printf, 2, 3)]] cudaError_t report_why(cudaError_t error, const char *format, ...);

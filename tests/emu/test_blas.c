@@ -129,6 +129,41 @@ static void test_a_rectifier_must_keep_nan(void **state)
         }
 }
 
+/* Then kernels of our own add the bias and sum its gradient. */
+static void test_does_without_epilogues(void **state)
+{
+    (void)state;
+    for (emu_cublas.lacks_bias = EMU_CUBLAS_UNSUPPORTED; emu_cublas.lacks_bias <= EMU_CUBLAS_INVALID;
+         emu_cublas.lacks_bias++) {
+        assert_false(rectifies(DT_BF16, true));
+        assert_true(rectifies(DT_BF16, false));
+    }
+}
+
+/* As it was promised 16 bytes when algorithms were asked for. */
+static void test_the_stand_in_wants_aligned_arrays(void **state)
+{
+    (void)state;
+    const struct blas_problem problem = forward_problem(BLAS_BIAS);
+    struct blas_product product = {0};
+    char *arrays[5] = {0};
+    check(blas_product_build(device, &product, &problem));
+    for (int i = 0; i < COUNT_OF(arrays); i++)
+        check(backend_cuda.alloc(device, 4096, (void **)&arrays[i]));
+    for (int off = -1; off < COUNT_OF(arrays); off++) {
+        if (off >= 0)
+            arrays[off] += 8;
+        const int status = blas_product_run(device, &product, arrays[0], arrays[1], arrays[2], arrays[3], arrays[4]);
+        assert_int_equal(status, off < 0 ? OK : ERR_DEVICE);
+        if (off >= 0)
+            arrays[off] -= 8;
+    }
+    check(backend_cuda.wait(device));
+    for (int i = 0; i < COUNT_OF(arrays); i++)
+        backend_cuda.release(device, arrays[i]);
+    blas_product_free(&product);
+}
+
 struct trained {
     struct graph graph;
     struct plan plan;
@@ -226,6 +261,8 @@ int main(void)
         cmocka_unit_test_setup(test_only_one_needs_no_clock, defaults),
         cmocka_unit_test_setup(test_says_that_there_is_none, defaults),
         cmocka_unit_test_setup(test_a_rectifier_must_keep_nan, defaults),
+        cmocka_unit_test_setup(test_does_without_epilogues, defaults),
+        cmocka_unit_test_setup(test_the_stand_in_wants_aligned_arrays, defaults),
         cmocka_unit_test_setup(test_joined_equals_apart, defaults),
     };
     return cmocka_run_group_tests(tests, begin, end);

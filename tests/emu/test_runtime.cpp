@@ -78,13 +78,14 @@ static void a_graph_replays_what_was_captured(void **)
         emu_reset_round(round);
         stream one;
         array<int> list(1), digit(1);
-        int got = 0;
+        int *got;
         cudaGraph_t graph;
+        assert_int_equal(cudaMallocHost(reinterpret_cast<void **>(&got), sizeof *got), cudaSuccess);
         cudaGraphExec_t exec;
         assert_int_equal(cudaStreamBeginCapture(one.raw, cudaStreamCaptureModeThreadLocal), cudaSuccess);
         append(list.memory, digit.memory, 3, one.raw);
         append(list.memory, digit.memory, 4, one.raw);
-        cudaMemcpyAsync(&got, list.memory, sizeof got, cudaMemcpyDeviceToHost, one.raw);
+        cudaMemcpyAsync(got, list.memory, sizeof *got, cudaMemcpyDeviceToHost, one.raw);
         assert_int_equal(cudaStreamEndCapture(one.raw, &graph), cudaSuccess);
         assert_int_equal(cudaGraphInstantiate(&exec, graph, 0), cudaSuccess);
         assert_int_equal(cudaGraphDestroy(graph), cudaSuccess);
@@ -93,34 +94,51 @@ static void a_graph_replays_what_was_captured(void **)
             assert_int_equal(cudaGraphLaunch(exec, one.raw), cudaSuccess);
         assert_int_equal(cudaGraphExecDestroy(exec), cudaSuccess);
         assert_int_equal(cudaStreamSynchronize(one.raw), cudaSuccess);
-        assert_int_equal(got, 3434);
+        assert_int_equal(*got, 3434);
+        assert_int_equal(cudaFreeHost(got), cudaSuccess);
         assert_int_equal(emu_launches(), 4);
     }
 }
 
-static cudaError_t wait(cudaStream_t on)
+static cudaError_t wait(cudaStream_t on, int *)
 {
     return cudaStreamSynchronize(on);
 }
 
-static cudaError_t ask(cudaStream_t on)
+static cudaError_t ask(cudaStream_t on, int *)
 {
     return cudaStreamQuery(on);
 }
 
-static cudaError_t allocate(cudaStream_t)
+static cudaError_t allocate(cudaStream_t, int *)
 {
     void *memory;
     return cudaMalloc(&memory, 16);
 }
 
-static cudaError_t copy_at_once(cudaStream_t)
+static cudaError_t copy_at_once(cudaStream_t, int *)
 {
     int from = 0, to;
     return cudaMemcpy(&to, &from, sizeof to, cudaMemcpyHostToHost);
 }
 
-static cudaError_t wait_for_another(cudaStream_t on)
+static cudaError_t copy_pageable(cudaStream_t on, int *device)
+{
+    int from = 0;
+    return cudaMemcpyAsync(device, &from, sizeof from, cudaMemcpyHostToDevice, on);
+}
+
+/* Of an event that has nothing to do with the capture. */
+template <cudaError_t with(cudaEvent_t)> static cudaError_t use_event(cudaStream_t, int *)
+{
+    cudaEvent_t event;
+    cudaEventCreate(&event);
+    const cudaError_t error = with(event);
+    cudaEventDestroy(event);
+    return error;
+}
+
+static cudaError_t wait_for_another(cudaStream_t on, int *)
 {
     stream other;
     cudaEvent_t event;
@@ -131,7 +149,7 @@ static cudaError_t wait_for_another(cudaStream_t on)
     return error;
 }
 
-static cudaError_t fork_to_another(cudaStream_t on)
+static cudaError_t fork_to_another(cudaStream_t on, int *)
 {
     stream other;
     cudaEvent_t event;
@@ -144,17 +162,25 @@ static cudaError_t fork_to_another(cudaStream_t on)
 
 static void what_spoils_a_capture(void **)
 {
-    static cudaError_t (*const calls[])(cudaStream_t) = {wait,           ask, allocate, copy_at_once, wait_for_another,
-                                                         fork_to_another};
+    static cudaError_t (*const calls[])(cudaStream_t, int *) = {wait,
+                                                                ask,
+                                                                allocate,
+                                                                copy_at_once,
+                                                                copy_pageable,
+                                                                use_event<cudaEventQuery>,
+                                                                use_event<cudaEventSynchronize>,
+                                                                wait_for_another,
+                                                                fork_to_another};
     for (auto call : calls) {
         emu_reset_round(2);
         stream one;
+        array<int> device(1);
         cudaGraph_t graph;
         cudaStreamCaptureStatus status;
         cudaStreamBeginCapture(one.raw, cudaStreamCaptureModeGlobal);
         cudaStreamIsCapturing(one.raw, &status);
         assert_int_equal(status, cudaStreamCaptureStatusActive);
-        assert_int_not_equal(call(one.raw), cudaSuccess);
+        assert_int_not_equal(call(one.raw, device.memory), cudaSuccess);
         cudaStreamIsCapturing(one.raw, &status);
         assert_int_equal(status, cudaStreamCaptureStatusInvalidated);
         assert_int_equal(cudaStreamEndCapture(one.raw, &graph), cudaErrorStreamCaptureInvalidated);
@@ -162,6 +188,51 @@ static void what_spoils_a_capture(void **)
         cudaStreamIsCapturing(one.raw, &status);
         assert_int_equal(status, cudaStreamCaptureStatusNone);
     }
+}
+
+/* What is queued on a stream that was made non-blocking, as all of the backend's are, is not waited for. */
+static void the_default_stream_passes_others_by(void **)
+{
+    for (bool blocking : {false, true}) {
+        emu_reset(EMU_RANDOM, 1, true);
+        cudaStream_t one;
+        array<int> list(1), digit(1);
+        cudaStreamCreateWithFlags(&one, blocking ? cudaStreamDefault : cudaStreamNonBlocking);
+        append(list.memory, digit.memory, 5, one);
+        assert_int_equal(list.values()[0], blocking ? 5 : 0);
+        assert_int_equal(cudaStreamDestroy(one), cudaSuccess);
+    }
+}
+
+static void only_some_events_keep_time(void **)
+{
+    emu_reset_round(0);
+    stream one;
+    cudaEvent_t timed[2], bare;
+    float ms;
+    cudaEventCreate(&timed[0]);
+    cudaEventCreate(&timed[1]);
+    cudaEventCreateWithFlags(&bare, cudaEventDisableTiming);
+    cudaEventRecord(timed[0], one.raw);
+    cudaEventRecord(bare, one.raw);
+    assert_int_equal(cudaEventElapsedTime(&ms, timed[0], timed[1]), cudaErrorInvalidResourceHandle); /* not recorded */
+    cudaEventRecord(timed[1], one.raw);
+    assert_int_equal(cudaEventElapsedTime(&ms, timed[0], timed[1]), cudaSuccess);
+    assert_int_equal(cudaEventElapsedTime(&ms, timed[0], bare), cudaErrorInvalidResourceHandle);
+    for (cudaEvent_t event : {timed[0], timed[1], bare})
+        cudaEventDestroy(event);
+}
+
+static void pinned_memory_is_known(void **)
+{
+    emu_reset_round(0);
+    void *memory;
+    int other;
+    assert_int_equal(cudaHostAlloc(&memory, 16, cudaHostAllocMapped), cudaSuccess);
+    assert_int_equal(cudaFreeHost(&other), cudaErrorInvalidValue);
+    assert_int_equal(cudaFreeHost(memory), cudaSuccess);
+    assert_int_equal(cudaFreeHost(memory), cudaErrorInvalidValue);
+    assert_int_equal(cudaFreeHost(nullptr), cudaSuccess);
 }
 
 static void copies_are_checked(void **)
@@ -221,10 +292,17 @@ static void host_functions_and_stand_ins_keep_the_order(void **)
 int main()
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_stream_keeps_its_order), cmocka_unit_test(work_waits_for_the_host_to_wait),
-        cmocka_unit_test(events_order_streams),     cmocka_unit_test(a_graph_replays_what_was_captured),
-        cmocka_unit_test(what_spoils_a_capture),    cmocka_unit_test(copies_are_checked),
-        cmocka_unit_test(memory_runs_out),          cmocka_unit_test(host_functions_and_stand_ins_keep_the_order),
+        cmocka_unit_test(a_stream_keeps_its_order),
+        cmocka_unit_test(work_waits_for_the_host_to_wait),
+        cmocka_unit_test(events_order_streams),
+        cmocka_unit_test(a_graph_replays_what_was_captured),
+        cmocka_unit_test(what_spoils_a_capture),
+        cmocka_unit_test(copies_are_checked),
+        cmocka_unit_test(memory_runs_out),
+        cmocka_unit_test(host_functions_and_stand_ins_keep_the_order),
+        cmocka_unit_test(pinned_memory_is_known),
+        cmocka_unit_test(the_default_stream_passes_others_by),
+        cmocka_unit_test(only_some_events_keep_time),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
