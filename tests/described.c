@@ -2,6 +2,8 @@
 #include "described.h"
 #include "fixtures.h"
 
+#include <stdio.h>
+
 #ifdef WITH_CUDA
 /* Of kernels/cuda/cuda.h, which is private. */
 int cuda_described_open(struct device **device, const char *name, const char *json);
@@ -10,22 +12,49 @@ extern const struct op_impl cuda_conv2d;
 
 struct device *described;
 
-/* From NVIDIA's data sheet; the members' names are those in cuDNN's own library. */
-static const char h200[] =
-    "{\"cudaDeviceId\":0,\"deviceName\":\"NVIDIA H200\",\"deviceVer\":900,\"driverVer\":13000,\"isTccDriver\":0,"
-    "\"l2CacheSize\":62914560,\"maxCtasPerSM\":32,\"maxRegistersPerSM\":65536,\"maxSharedMemoryPerBlock\":49152,"
-    "\"maxSharedMemoryPerBlockOptin\":232448,\"maxThreadsPerBlock\":1024,\"maxThreadsPerSM\":2048,"
-    "\"memClockRateKHz\":3201000,\"multiProcessorCount\":132,\"pciDeviceId\":0,\"regsPerBlock\":65536,"
-    "\"reservedSharedMemoryPerBlock\":1024,\"smClockRateKHz\":1980000,\"supportCoopLaunch\":1,"
-    "\"totalGlobalMem\":150754820096,\"warpSize\":32,\"maxBlockSize\":[1024,1024,64],"
-    "\"maxGridSize\":[2147483647,65535,65535]}";
+/* From NVIDIA's data sheets; the members' names are those in cuDNN's own library. */
+static const struct gpu {
+    const char *name;
+    int capability, sm_count, l2_mib, blocks_per_sm, threads_per_sm, shared_most; /* shared: bytes of a block */
+    int64_t memory_gb;
+} gpus[] = {
+    {"NVIDIA H200", 90, 132, 60, 32, 2048, 232448, 141},     {"NVIDIA A100", 80, 108, 40, 32, 2048, 166912, 80},
+    {"NVIDIA RTX 4090", 89, 128, 72, 24, 1536, 101376, 24},  {"NVIDIA B200", 100, 148, 126, 32, 2048, 232448, 180},
+    {"NVIDIA RTX 5090", 120, 170, 96, 24, 1536, 101376, 32},
+};
+
+static int describe(const struct gpu *gpu)
+{
+    char json[1024];
+    snprintf(json, sizeof json,
+             "{\"cudaDeviceId\":0,\"deviceName\":\"%s\",\"deviceVer\":%d,\"driverVer\":13000,\"isTccDriver\":0,"
+             "\"l2CacheSize\":%d,\"maxCtasPerSM\":%d,\"maxRegistersPerSM\":65536,\"maxSharedMemoryPerBlock\":49152,"
+             "\"maxSharedMemoryPerBlockOptin\":%d,\"maxThreadsPerBlock\":1024,\"maxThreadsPerSM\":%d,"
+             "\"memClockRateKHz\":3201000,\"multiProcessorCount\":%d,\"pciDeviceId\":0,\"regsPerBlock\":65536,"
+             "\"reservedSharedMemoryPerBlock\":1024,\"smClockRateKHz\":1980000,\"supportCoopLaunch\":1,"
+             "\"totalGlobalMem\":%lld,\"warpSize\":32,\"maxBlockSize\":[1024,1024,64],"
+             "\"maxGridSize\":[2147483647,65535,65535]}",
+             gpu->name, gpu->capability * 10, gpu->l2_mib << 20, gpu->blocks_per_sm, gpu->shared_most,
+             gpu->threads_per_sm, gpu->sm_count, (long long)gpu->memory_gb * 1000000000);
+    return cuda_described_open(&described, gpu->name, json);
+}
+
+int described_use(int capability)
+{
+    cuda_described_close(described);
+    described = NULL;
+    for (int i = 0; i < COUNT_OF(gpus); i++)
+        if (gpus[i].capability == capability)
+            return describe(&gpus[i]);
+    return FAIL(ERR_USAGE, "no GPU of compute capability %d is described", capability);
+}
 
 int described_begin(void **state)
 {
     if (fixture_begin(state) != 0)
         return -1;
     setenv("XDG_CACHE_HOME", fixture_path("cache"), 1);
-    return cuda_described_open(&described, "NVIDIA H200", h200);
+    return describe(&gpus[0]);
 }
 
 int described_end(void **state)

@@ -8,6 +8,8 @@
 extern struct device *described;
 int described_begin(void **state);
 int described_end(void **state);
+/* Another GPU instead: capability 80, 89, 90 (the H200), 100 or 120. A status. */
+int described_use(int capability);
 
 /* Prepares all three passes of a convolution, checks what it says it needs, and releases it. */
 int described_conv(const union op_params *params, struct shape in, struct shape out, enum dtype dtype, bool tf32);
