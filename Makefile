@@ -183,7 +183,7 @@ include tests/emu/rules.mk
 # unless -j was given.
 MAKE_ALL = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS))
 
-.PHONY: help setup quickstart stability test sanitize emu-schedules lint format bench bundle bundled gpu-check gpu-bench fuzz bench-doctor compile_commands.json
+.PHONY: help setup quickstart stability test sanitize emu-schedules lint format bench bundle bundled bundle-check gpu-check gpu-bench fuzz bench-doctor compile_commands.json
 help: ## list the targets
 	@sed -n 's/^\([a-z_.-]*\):[^#]*## /\1 /p' $(firstword $(MAKEFILE_LIST)) | \
 	    while read -r target text; do printf '  make %-24s%s\n' "$$target" "$$text"; done
@@ -262,6 +262,9 @@ bundle: ## pack program, tests, benches and libraries into one folder that runs 
 	+@$(MAKE_ALL) BUILD=$(BUILD)/bundle SHARED=1 CPU_ARCH=$(BUNDLE_ARCH) bundled
 	@BUILD=$(BUILD)/bundle LIMIT_MB=50 tools/bundle.sh $(BUILD)/evenkeel-bundle
 bundled: $(PROGRAM) $(TESTS) benches
+bundle-check: bundle ## and try it out in a folder of its own, without GPU: its size, what it wants, its ./gpu-check
+	@CUOBJDUMP='$(dir $(CUDA_NVCC))cuobjdump' TEST_TIMEOUT=600 prove --failures --comments --exec tests/tap.sh tests/whole_bundle.sh :: \
+	    '$(BUILD)/evenkeel-bundle.tar.zst' $(if $(WITH_CUDA),$(CUDA_ARCH))
 
 gpu-check: ## everything to be run on a GPU, results in bench/results/ (PART="ops memory race train fashion bench ...", DEVICE, RESULTS)
 	@$(SETUP) build test $(CLANG)
@@ -270,7 +273,7 @@ gpu-check: ## everything to be run on a GPU, results in bench/results/ (PART="op
 gpu-bench: ## speed alone: kernels beside the device's ceilings, whole steps, PyTorch's steps
 	@$(SETUP) build test $(CLANG)
 	+@$(MAKE_ALL) bundled
-	@BUILD=$(BUILD) PART='bench bench50 kernels torch torch18 torch50 torch50_bf16 torch50_fp16 torch50_fp32' tools/gpu_check.sh
+	@BUILD=$(BUILD) PART='bench bench50 free kernels torch torch18 torch50 torch50_bf16 torch50_fp16 torch50_fp32' tools/gpu_check.sh
 
 FUZZ_SECONDS ?= 60
 fuzz: ## run every fuzzer for FUZZ_SECONDS (clang)
