@@ -1,11 +1,12 @@
 /* bench_train: whole training steps in images per second, as `evenkeel train` queues them, of the networks that
  * bench/torch_step.py trains in PyTorch. Data: "batch" is one batch of images over and over, "resident" 4096 images on
  * the device, cropped and flipped. Beside each what share of a step statistics take: within it, by rounds with and
- * without them in turn, and in passes of their own, spread over the steps between two. With BENCH_JSON=FILE a JSON
+ * without them in turn, and in passes of their own, spread over the steps between two; not with --times, which is
+ * sooner done. With BENCH_JSON=FILE a JSON
  * object per row is added there. With --serve the first case alone: after warming up it says "ready PARAMETERS STEPS",
  * and for each line on stdin, a number of steps, how many seconds a step took: so that rounds of other programs can lie
  * between its own. Usage: bench_train [--device NAME] [--case PART] [--dtype NAME] [--data NAME] [--batch N] [--seconds
- * S] [--deterministic true|false] [--serve], where --deterministic is train.deterministic. */
+ * S] [--deterministic true|false] [--times] [--serve], where --deterministic is train.deterministic. */
 #include "bench.h"
 #include "machine.h"
 
@@ -31,6 +32,7 @@ struct choice {
     const char *device, *part, *dtype, *data, *deterministic;
     int batch;
     double seconds; /* of each measurement */
+    bool times;     /* and nothing else */
     bool serve;
 };
 
@@ -139,23 +141,26 @@ static void report(const struct net *net, const struct choice *choice, const cha
                    struct bench_times times, struct shares statistics)
 {
     const double seconds = times.median;
-    printf("%-10s %-5s %5d  %-9s %10.0f images/s %9.3f ms a step  host: %.3g waits a step, held back %.3g  statistics "
-           "%.2f %% of it, their passes %.2f %%%s\n",
-           net->name, dtype, batch, data, batch / seconds, seconds * 1e3, times.waits, times.held,
-           100.0 * statistics.within, 100.0 * statistics.passes,
-           strcmp(choice->deterministic, "true") == 0 ? "  deterministic" : "");
+    printf("%-10s %-5s %5d  %-9s %10.0f images/s %9.3f ms a step  host: %.3g waits a step, held back %.3g", net->name,
+           dtype, batch, data, batch / seconds, seconds * 1e3, times.waits, times.held);
+    if (!choice->times)
+        printf("  statistics %.2f %% of it, their passes %.2f %%", 100.0 * statistics.within,
+               100.0 * statistics.passes);
+    printf("%s\n", strcmp(choice->deterministic, "true") == 0 ? "  deterministic" : "");
     fflush(stdout);
     const char *path = getenv("BENCH_JSON");
     FILE *file = path ? fopen(path, "a") : NULL;
     if (!file)
         return;
-    fprintf(
-        file,
-        "{\"name\": \"step\", \"program\": \"evenkeel\", \"net\": \"%s\", \"device\": \"%s\", \"dtype\": \"%s\", "
-        "\"batch\": %d, \"data\": \"%s\", \"images_per_second\": %.6g, \"seconds\": %.6g, \"host_waits\": %.4g, "
-        "\"host_held\": %.4g, \"statistics_share\": %.4g, \"statistics_passes_share\": %.4g, \"deterministic\": %s}\n",
-        net->name, choice->device, dtype, batch, data, batch / seconds, seconds, times.waits, times.held,
-        statistics.within, statistics.passes, choice->deterministic);
+    fprintf(file,
+            "{\"name\": \"step\", \"program\": \"evenkeel\", \"net\": \"%s\", \"device\": \"%s\", \"dtype\": \"%s\", "
+            "\"batch\": %d, \"data\": \"%s\", \"images_per_second\": %.6g, \"seconds\": %.6g, \"host_waits\": %.4g, "
+            "\"host_held\": %.4g, ",
+            net->name, choice->device, dtype, batch, data, batch / seconds, seconds, times.waits, times.held);
+    if (!choice->times)
+        fprintf(file, "\"statistics_share\": %.4g, \"statistics_passes_share\": %.4g, ", statistics.within,
+                statistics.passes);
+    fprintf(file, "\"deterministic\": %s}\n", choice->deterministic);
     if (fclose(file) != 0)
         fprintf(stderr, "bench_train: %s cannot be written\n", path);
 }
@@ -192,7 +197,7 @@ static void bench_net(const struct net *net, const struct choice *choice, enum d
         serve(&bench, choice->seconds);
     must(bench_time(&bench, choice->seconds, &times));
     report(net, choice, dtype_name(dtype), resident ? "resident" : "batch", batch, times,
-           measure_statistics(&bench, times.steps));
+           choice->times ? (struct shares){0} : measure_statistics(&bench, times.steps));
     bench_close(&bench);
     session_close(&session);
     config_free(&config);
@@ -203,8 +208,8 @@ static bool read_choice(struct choice *choice, int count, char **words)
     *choice =
         (struct choice){.device = "cpu", .part = "", .dtype = "", .data = "", .deterministic = "true", .seconds = 3.0};
     for (int i = 1; i < count; i++) {
-        if (strcmp(words[i], "--serve") == 0) {
-            choice->serve = true;
+        if (strcmp(words[i], "--serve") == 0 || strcmp(words[i], "--times") == 0) {
+            *(strcmp(words[i], "--serve") == 0 ? &choice->serve : &choice->times) = true;
             continue;
         }
         const char *value = i + 1 < count ? words[i + 1] : NULL;
@@ -238,7 +243,7 @@ int main(int count, char **words)
     if (!read_choice(&choice, count, words)) {
         fprintf(stderr,
                 "usage: %s [--device NAME] [--case PART] [--dtype NAME] [--data NAME] [--batch N] [--seconds S] "
-                "[--deterministic true|false] [--serve]\n",
+                "[--deterministic true|false] [--times] [--serve]\n",
                 words[0]);
         return 64;
     }

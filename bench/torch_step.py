@@ -8,8 +8,8 @@ device, crops, flips and normalises them there. Rounds of the variants alternate
 all; a row is a variant's median. The best variant of each network and data is what counts.
 
 With BENCH_JSON=FILE a JSON object per row is added there as soon as it is known, so that what is ended early keeps what
-it has. --compare measures nothing: it sets the best rows of bench_train beside the best of these, as ratios, by files
-of rows or the results of `make gpu-check`.
+it has. bench/torch_part.py runs each variant in a process of its own, and sets the rows beside bench_train's. Ends with
+1 where nothing could be measured.
 """
 import argparse
 import gc
@@ -123,7 +123,7 @@ def give_back(device):
 
 
 def time_data(variants, args, data, name, batch, device):
-    """Rounds of the variants in turn; those that fail drop out. Rows are written as soon as they are known."""
+    """Rounds of the variants in turn; those that fail drop out. Rows are written as soon as they are known; how many."""
     ready = []
     for variant in variants:
         variant.data, variant.times = data, []
@@ -137,73 +137,40 @@ def time_data(variants, args, data, name, batch, device):
                 variant.times.append(seconds)
             else:
                 ready.remove(variant)
-    for variant in (v for v in variants if v.times):
+    timed = [v for v in variants if v.times]
+    for variant in timed:
         seconds = statistics.median(variant.times)
         print(f"{variant.net:10} {variant.dtype:5} {batch:5}  {name:9} {batch / seconds:10.0f} images/s "
               f"{seconds * 1e3:9.3f} ms a step  {variant.mode}", flush=True)
         write([{"name": "step", "program": "pytorch " + variant.mode, "net": variant.net, "device": str(device),
                 "dtype": variant.dtype, "batch": batch, "data": name, "images_per_second": round(batch / seconds, 1),
                 "seconds": seconds, "rounds": len(variant.times)}])
+    return len(timed)
 
 
-def bench(net, args, device, deadline):
-    """All variants side by side, or, where memory does not hold them (--alone), one after another."""
+def bench(net, args, device):
+    """All variants side by side; how many rows."""
     batch = args.batch or NETS[net][5 if device.type == "cpu" else 4]
     sets = {"batch": Data(net, batch, device, False), "resident": Data(net, batch, device, True)}
-    wanted = [(dtype, mode) for mode in args.modes for dtype in args.dtypes]
-    for together in [[one] for one in wanted] if args.alone else [wanted]:
-        variants = []
-        for dtype, mode in together:
-            if time.perf_counter() > deadline:
-                print(f"# {net} {dtype} {mode}: not run, the time is over (--seconds)", flush=True)
-                continue
-            name = f"{net} {dtype} {mode}"
-            variant = attempt(name, lambda: Variant(net, dtype, mode, sets["batch"], device))
-            if variant and attempt(name, lambda: warm(variant, args.round)):
-                variants.append(variant)
-            variant = None
-            give_back(device)
-        for kind, data in sets.items():
-            time_data(variants, args, data, kind, batch, device)
-        variants.clear()
+    variants, rows = [], 0
+    for dtype, mode in [(dtype, mode) for mode in args.modes for dtype in args.dtypes]:
+        name = f"{net} {dtype} {mode}"
+        variant = attempt(name, lambda: Variant(net, dtype, mode, sets["batch"], device))
+        if variant and attempt(name, lambda: warm(variant, args.round)):
+            variants.append(variant)
+        variant = None
         give_back(device)
+    for kind, data in sets.items():
+        rows += time_data(variants, args, data, kind, batch, device)
+    variants.clear()
+    give_back(device)
+    return rows
 
 
 def write(rows):
     if os.environ.get("BENCH_JSON"):
         with open(os.environ["BENCH_JSON"], "a") as file:
             file.writelines(json.dumps(row) + "\n" for row in rows)
-
-
-def read(path):
-    """Rows of a part's results, or one to a line; none where there is no file."""
-    try:
-        text = open(path).read()
-    except OSError:
-        print(f"# nothing to compare with: {path} is not there")
-        return []
-    return json.loads(text)["results"] if text.startswith('{"part"') else [json.loads(line) for line in text.splitlines()]
-
-
-def compare(paths):
-    """Ratios of evenkeel's best to PyTorch's best, per network, data and batch, by the rows in these files."""
-    table, ratios = [row for path in paths for row in read(path) if row.get("name") == "step"], []
-    for net in NETS:
-        for data in ("batch", "resident"):
-            for kind in ("fp32", "best"):
-                def best(program):
-                    fits = [r for r in table if r["program"].startswith(program) and r["net"] == net and r["data"] == data
-                            and (kind == "best" or r["dtype"] == kind)]
-                    return max(fits, key=lambda r: r["images_per_second"], default=None)
-                mine, theirs = best("evenkeel"), best("pytorch")
-                if not mine or not theirs or mine["batch"] != theirs["batch"]:
-                    continue
-                ratio = mine["images_per_second"] / theirs["images_per_second"]
-                ratios.append({"name": "ratio", "net": net, "data": data, "precision": kind, "ratio": round(ratio, 3)})
-                print(f"{net:10} {data:9} {kind:5} evenkeel {mine['images_per_second']:9.0f} ({mine['dtype']}"
-                      f"{', deterministic' if mine.get('deterministic') else ''}) : PyTorch "
-                      f"{theirs['images_per_second']:9.0f} ({theirs['dtype']}, {theirs['program'].split()[1]}) = {ratio:.2f}")
-    return ratios
 
 
 def main():
@@ -215,30 +182,25 @@ def main():
     parser.add_argument("--batch", type=int, default=0)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--round", type=float, default=0.5, help="seconds of one round")
-    parser.add_argument("--seconds", type=float, default=1e9, help="after these nothing new is begun")
     parser.add_argument("--threads", type=int, default=0)
-    parser.add_argument("--alone", action="store_true", help="one variant at a time in memory")
-    parser.add_argument("--compare", nargs="+", default=[], metavar="FILE", help="rows of bench_train and of this program")
+    parser.add_argument("--quiet", action="store_true", help="do not say what PyTorch this is")
     args = parser.parse_args()
-    if args.compare:
-        write(compare(args.compare))
-        return
     device = torch.device(args.device)
+    args.dtypes = args.dtypes or (["fp32", "bf16"] if device.type == "cpu" else list(DTYPES))
     if device.type == "cuda" and not torch.cuda.is_available():
         sys.exit("torch_step: PyTorch finds no GPU here; install one built for CUDA, or use --device cpu")
     if args.threads:
         torch.set_num_threads(args.threads)
-    args.dtypes = args.dtypes or (["fp32", "bf16"] if device.type == "cpu" else list(DTYPES))
     warnings.filterwarnings("ignore")
     torch.backends.cudnn.benchmark = True
     torch.backends.cudnn.benchmark_limit = 0
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
-    begin = time.perf_counter()
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} threads"
-    print(f"PyTorch {torch.__version__} on {device}, {name}", flush=True)
-    write([{"name": "pytorch", "version": torch.__version__, "device": str(device), "device_text": name}])
-    for net in args.nets:
-        attempt(net, lambda: bench(net, args, device, begin + args.seconds))
+    if not args.quiet:
+        print(f"PyTorch {torch.__version__} on {device}, {name}", flush=True)
+        write([{"name": "pytorch", "version": torch.__version__, "device": str(device), "device_text": name}])
+    rows = sum(attempt(net, lambda: bench(net, args, device)) or 0 for net in args.nets)
+    sys.exit(0 if rows else 1)
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ while read -r name path; do
 done < <(awk '$2 == "=>" && $3 ~ /^\// { print $1, $3 }' <<<"$needed" | sort -u)
 
 # What they read. Only what git knows of: neither objects nor somebody's own files.
-read=(configs tests/vectors tests/tap.sh tools/gpu_check.sh bench/torch_step.py bench/torch_nets.py docs README.md LICENSE VERSION)
+read=(configs tests/vectors tests/tap.sh tools/gpu_check.sh bench/torch_part.py bench/torch_step.py bench/torch_nets.py docs README.md LICENSE VERSION)
 mapfile -t data < <({ git ls-files -- "${read[@]}" 2>/dev/null || find "${read[@]}" -type f; } | grep -Ev '\.(png|jpg)$')
 cp --parents "${data[@]}" "$folder"
 ln -s tools/gpu_check.sh "$folder/gpu-check"

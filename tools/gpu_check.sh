@@ -9,6 +9,7 @@
 #   train          50 fp32 steps against the CPU's, a batch by heart in each precision, resuming bit for bit, whole runs
 #   fashion        Fashion-MNIST from EVENKEEL_DATA, and its accuracy on the test images
 #   bench bench50  whole steps in images/s, what share of them statistics take, host waits; ResNet-50 by itself
+#   free           the same steps with algorithms that need not give the same bits again, as PyTorch's are
 #   kernels        each kernel beside the device's copy bandwidth and best product
 #   torch torch18 torch50 torch50_bf16 torch50_fp16 torch50_fp32
 #                  the same networks in PyTorch (PYTHON), if it is there: ResNet-18 and -50 by themselves, and of the
@@ -254,20 +255,22 @@ target() {
     say "$(printf 'target   %-52s %s, at %s %s: %s' "$1" "$worst" "$2" "$3" "$([ "$met" = true ] && echo met || echo missed)")"
 }
 
-# steps NET...: whole steps of each network, of those that NETS names
+# steps OPTIONS NET...: whole steps of each network, of those that NETS names
 steps() {
-    local net
+    local net extra=$1
+    shift
     for net; do
         case " ${NETS:-$net} " in *" $net "*) ;; *) continue ;; esac
-        # shellcheck disable=SC2086 # a list of words
-        measure "steps $net" "$BUILD/bench/bench_train" --device "$DEVICE" --case "$net" ${BENCH_TRAIN:-}
+        # shellcheck disable=SC2086 # lists of words
+        measure "steps $net" "$BUILD/bench/bench_train" --device "$DEVICE" --case "$net" $extra ${BENCH_TRAIN:-}
     done
     target 'host waits in a step' most 0 host_waits '"name": "step"'
     target 'share of a step that statistics take, within it' most 0.01 statistics_share '"name": "step"'
     target 'and in passes of their own' most 0.01 statistics_passes_share '"name": "step"'
 }
-part_bench() { steps mlp small_cnn resnet18; }
-part_bench50() { steps resnet50; }
+part_bench() { steps '' mlp small_cnn resnet18; }
+part_bench50() { steps '' resnet50; }
+part_free() { steps '--times --deterministic false' mlp small_cnn resnet18 resnet50; }
 
 part_kernels() {
     # shellcheck disable=SC2086 # lists of words
@@ -282,7 +285,7 @@ part_kernels() {
 # pytorch NETS OPTION...: networks in PyTorch, of those that NETS names, and how many times as fast ours are by then: by
 # the rows of all parts so far
 pytorch() {
-    local net goal nets='' files=() file
+    local net goal nets='' files=() file ratio
     for net in $1; do
         case " ${NETS:-$net} " in *" $net "*) nets="$nets $net" ;; esac
     done
@@ -292,33 +295,35 @@ pytorch() {
         return
     fi
     [ -n "$nets" ] || return 0
-    # Variants are compiled before any is timed: what is not compiled after two thirds of the time is left out. The ratios
-    # take a moment, too.
+    # Each variant has its share of the time, and is left out alone where that is too short. The ratios take a moment, too.
     spare=$(($(left) / 16))
     # shellcheck disable=SC2086 # lists of words
-    measure "PyTorch$nets" "$PYTHON" bench/torch_step.py --device "$DEVICE" --nets $nets --seconds $(($(left) * 2 / 3)) "$@" ${BENCH_TORCH:-}
+    measure "PyTorch$nets" "$PYTHON" bench/torch_part.py --device "$DEVICE" --nets $nets --seconds $(($(left) - 2 * spare)) "$@" ${BENCH_TORCH:-}
     spare=0
-    for file in "$RESULTS"/bench*.json "$RESULTS"/torch*.json; do
+    for file in "$RESULTS"/bench*.json "$RESULTS"/free.json "$RESULTS"/torch*.json; do
         [ ! -f "$file" ] || [ "$file" = "$RESULTS/$part.json" ] || files+=("$file")
     done
     cp "$rows" "$work/by-now"
-    measure ratios "$PYTHON" bench/torch_step.py --compare "${files[@]}" "$work/by-now"
+    measure ratios "$PYTHON" bench/torch_part.py --compare "${files[@]}" "$work/by-now"
+    # Like with like: ours with all algorithms, as PyTorch's; deterministic where that has not been timed.
     while read -r net goal; do
-        case "$nets " in *" $net "*) target "$net: images/s over PyTorch's best" least "$goal" ratio "\"net\": \"$net\".*\"precision\": \"best\"" ;; esac
+        ratio="\"net\": \"$net\".*\"precision\": \"best\", \"deterministic\": "
+        grep -q "${ratio}false" "$rows" && ratio+=false
+        case "$nets " in *" $net "*) target "$net: images/s over PyTorch's best" least "$goal" ratio "$ratio" ;; esac
     done <<<$'small_cnn 4\nresnet18 1.3\nresnet50 1.2'
 }
-# What compiles for minutes has a part of its own, and what memory does not hold side by side runs one by one.
+# What compiles for minutes has a part of its own.
 part_torch() { pytorch 'mlp small_cnn' --dtypes "${DTYPES[@]}"; }
 part_torch18() { pytorch resnet18 --dtypes "${DTYPES[@]}"; }
-part_torch50() { pytorch resnet50 --alone --modes eager --dtypes "${DTYPES[@]}"; }
-part_torch50_bf16() { pytorch resnet50 --alone --modes compile --dtypes bf16; }
-part_torch50_fp16() { pytorch resnet50 --alone --modes compile --dtypes fp16; }
-part_torch50_fp32() { pytorch resnet50 --alone --modes compile --dtypes fp32; }
+part_torch50() { pytorch resnet50 --modes eager --dtypes "${DTYPES[@]}"; }
+part_torch50_bf16() { pytorch resnet50 --modes compile --dtypes bf16; }
+part_torch50_fp16() { pytorch resnet50 --modes compile --dtypes fp16; }
+part_torch50_fp32() { pytorch resnet50 --modes compile --dtypes fp32; }
 DTYPES=(bf16 fp16 fp32)
 [ "${DEVICE%%:*}" != cpu ] || DTYPES=(bf16 fp32)
 
 status=0
-PART=${PART:-ops memory race train fashion bench bench50 kernels torch torch18 torch50 torch50_bf16 torch50_fp16 torch50_fp32}
+PART=${PART:-ops memory race train fashion bench bench50 free kernels torch torch18 torch50 torch50_bf16 torch50_fp16 torch50_fp32}
 for name in $PART; do
     declare -F "part_$name" >/dev/null || fail "there is no part '$name'; see the list in $0" 64
 done
