@@ -13,23 +13,6 @@ enum {
 
 /* ---- running a pass ---- */
 
-struct pass_run {
-    const struct tile_kernel *kernel;
-    const struct direct_pass *pass;
-    struct window_source source;
-    const char *right; /* unless each block's are made of the weights */
-    const struct direct *direct;
-    const void *weights;
-    const float *bias; /* or NULL */
-    void *out;
-    bool add;          /* to what lies in out */
-    void *sums;        /* for the normalisation after it, or NULL */
-    int first_channel; /* of this group among all */
-    char *scratch;     /* of all threads */
-    int together;      /* units of a task */
-    int parts;         /* tasks that share units, each with some of the blocks of columns */
-};
-
 /* The results of `count` grid positions from `first` on, 32 columns of each. */
 static void store_block(const struct pass_run *run, const struct unit *unit, int grid_row, int first, int count,
                         int block, const float *bias, const float *sums)
@@ -109,7 +92,10 @@ static void sum_block(const struct pass_run *run, const struct unit *unit, int n
     const bool pieces = window->kind == PACK_NOTHING;
     const int64_t row_pixels = pieces ? window->grid_w : pass->out.w, first = unit->first_row * row_pixels;
     const int64_t image_pixels = (int64_t)pass->out.h * pass->out.w, there = window->pixels - first;
-    const int64_t pixels = pieces && there < unit->rows * row_pixels ? there : unit->rows * row_pixels;
+    const int rows_left = pass->out.h - unit->first_row, height = unit->rows < rows_left ? unit->rows : rows_left;
+    const int64_t pixels = !pieces                           ? height * row_pixels
+                           : there < unit->rows * row_pixels ? there
+                                                             : unit->rows * row_pixels;
     const int left = pass->out.c - block * BLOCK, images = unit->images, channel = run->first_channel + block * BLOCK;
     float *mean = sums_row(sums, run->sums, number, SUMS_MEAN) + channel;
     float *squares = sums_row(sums, run->sums, number, SUMS_SQUARES) + channel;
@@ -138,13 +124,13 @@ static void sum_block(const struct pass_run *run, const struct unit *unit, int n
 /* Units that a thread has packed at one time. */
 static int most_together(const struct direct_pass *pass)
 {
-    const size_t fitting = TOGETHER_BYTES / pass->unit_bytes;
+    const size_t fitting = pass->plane_bytes ? 1 : TOGETHER_BYTES / pass->unit_bytes;
     return fitting < 1 ? 1 : fitting > TOGETHER ? TOGETHER : (int)fitting;
 }
 
 size_t direct_thread_bytes(const struct direct_pass *pass)
 {
-    return pass->panel_bytes + (size_t)most_together(pass) * pass->unit_bytes;
+    return pass->panel_bytes + (size_t)most_together(pass) * pass->unit_bytes + winograd_thread_bytes(pass);
 }
 
 static void run_task(const struct pass_run *run, int task)
@@ -158,17 +144,21 @@ static void run_task(const struct pass_run *run, int task)
     struct unit units[TOGETHER];
     for (int u = 0; u < count; u++, memory += pass->unit_bytes)
         window_pack(&pass->window, &run->source, first + u, 0, pass->window.image.c, pass->in_place, memory, &units[u]);
+    if (pass->plane_bytes)
+        winograd_planes(run, &units[0], memory);
     for (int block = part * blocks / run->parts; block < (part + 1) * blocks / run->parts; block++) {
         float bias[BLOCK] = {0};
         for (int i = 0; run->bias && i < BLOCK && block * BLOCK + i < pass->out.c; i++)
             bias[i] = run->bias[block * BLOCK + i];
         const char *right = panel;
-        if (pass->panel_bytes)
+        if (pass->plane_bytes)
+            winograd_block(run, &units[0], memory, block, bias);
+        else if (pass->panel_bytes)
             direct_transpose_block(run->direct, pass, run->weights, block, panel);
         else
             right = run->right + block_first(pass->steps, block);
         for (int u = 0; u < count; u++) {
-            for (int row = 0; row < units[u].rows; row++)
+            for (int row = 0; row < units[u].rows && !pass->plane_bytes; row++)
                 run_row(run, &units[u], row, block, right, bias);
             if (run->sums)
                 sum_block(run, &units[u], first + u, block);
@@ -241,8 +231,12 @@ static void forward(struct device *device, const struct direct *direct, const st
         .right = call->weight[0],
         .bias = direct->bias ? call->weight[1] : NULL,
         .out = call->out,
-        .scratch = call->scratch,
+        .scratch = (char *)call->scratch + direct->forward.scratch_bytes,
     };
+    if (direct->forward.plane_bytes) {
+        winograd_right(device, direct, &direct->forward, call->weight[0], call->scratch, run.scratch);
+        run.right = call->scratch;
+    }
     run_pass(device, &run);
 }
 
@@ -260,7 +254,7 @@ size_t direct_right_bytes(const struct direct *direct)
 {
     size_t bytes = 0;
     for (int i = 0; i < direct->data_count; i++)
-        bytes += direct->data[i].panel_bytes ? 0 : direct->data[i].right_bytes;
+        bytes += direct->data[i].scratch_bytes;
     return bytes;
 }
 
@@ -268,8 +262,11 @@ static void backward_data(struct device *device, const struct direct *direct, co
 {
     for (int i = 0; i < direct->data_count; i++) {
         const struct direct_pass *pass = &direct->data[i];
-        char *right = (char *)call->scratch + pass->right_first;
-        if (!pass->panel_bytes)
+        char *const right = (char *)call->scratch + pass->right_first;
+        char *const threads_scratch = (char *)call->scratch + direct_right_bytes(direct);
+        if (pass->plane_bytes)
+            winograd_right(device, direct, pass, call->weight[0], right, threads_scratch);
+        else if (!pass->panel_bytes)
             direct_transpose(device, direct, pass, call->weight[0], right);
         struct pass_run run = {
             .kernel = direct->kernel,
@@ -280,7 +277,7 @@ static void backward_data(struct device *device, const struct direct *direct, co
             .weights = call->weight[0],
             .out = call->in_grad[0],
             .add = call->adds_grad,
-            .scratch = (char *)call->scratch + direct_right_bytes(direct),
+            .scratch = threads_scratch,
         };
         run_pass(device, &run);
     }

@@ -20,9 +20,11 @@ struct direct_pass {
     bool in_place;
     int32_t *offset;                 /* of each step, in bytes: left factors', from a grid row's first entry; owned */
     int32_t *right_offset[2];        /* right factors' in blocks of one and of two tiles */
-    size_t right_bytes, right_first; /* by data only: of its own right factors in scratch */
+    size_t right_bytes, right_first; /* by data only: where its own right factors lie in scratch */
     size_t panel_bytes;              /* by data: of a block of them, made where it is used; 0: all are in scratch */
     size_t unit_bytes;               /* of a packed unit */
+    ptrdiff_t plane_bytes;           /* of a unit, by winograd.h; 0: not so */
+    size_t scratch_bytes;            /* of right factors in scratch, for all threads */
 };
 
 /* The gradient of the weights. The images are cut into slices, each summed on its own and added up in order, so that
@@ -58,11 +60,40 @@ struct direct {
     struct direct_grad grad;
 };
 
+/* One call of a pass. */
+struct pass_run {
+    const struct tile_kernel *kernel;
+    const struct direct_pass *pass;
+    struct window_source source;
+    const char *right; /* unless each block's are made of the weights */
+    const struct direct *direct;
+    const void *weights;
+    const float *bias; /* or NULL */
+    void *out;
+    bool add;          /* to what lies in out */
+    void *sums;        /* for the normalisation after it, or NULL */
+    int first_channel; /* of this group among all */
+    char *scratch;     /* of all threads */
+    int together;      /* units of a task */
+    int parts;         /* tasks that share units, each with some of the blocks of columns */
+};
+
 /* direct.c. What a thread's part of a pass takes of scratch, and all passes' own right factors. */
 int direct_forward(struct device *device, const struct op_call *call);
 int direct_backward(struct device *device, const struct op_call *call);
 size_t direct_thread_bytes(const struct direct_pass *pass);
 size_t direct_right_bytes(const struct direct *direct);
+
+/* winograd.c (winograd.h). Whether it computes a layer's forward pass and that by data; what a pass needs; the right
+ * factors of all of a pass's blocks; a packed unit's planes; one block of its columns, with its right factors. */
+bool winograd_fits(const struct direct *direct, const union op_params *params);
+int winograd_positions(int channels);
+void winograd_init(struct direct_pass *pass);
+size_t winograd_thread_bytes(const struct direct_pass *pass);
+void winograd_right(struct device *device, const struct direct *direct, const struct direct_pass *pass,
+                    const void *weights, char *right, char *scratch);
+void winograd_planes(const struct pass_run *run, const struct unit *unit, char *planes);
+void winograd_block(const struct pass_run *run, const struct unit *unit, char *planes, int block, const float *bias);
 
 /* direct_grad.c */
 int direct_grad_init(struct direct *direct, int stride, struct tap *taps, int tap_count);

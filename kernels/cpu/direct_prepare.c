@@ -5,12 +5,17 @@
 
 enum { UNIT_POSITIONS = 512 }; /* grid positions that are packed at a time, about */
 
+/* by_patches: by winograd.h. */
 static int pass_init(struct direct_pass *pass, const struct direct *direct, struct shape source, struct shape grid,
-                     int step, struct tap *taps, int tap_count, enum pack_kind kind)
+                     int step, struct tap *taps, int tap_count, enum pack_kind kind, bool by_patches)
 {
     struct window *window = &pass->window;
+    if (by_patches) {
+        grid.h += grid.h % 2;
+        grid.w += grid.w % 2;
+    }
     window_init(window, direct->kernel, source, direct->groups, grid, step, taps, tap_count, kind, BLOCK, false,
-                UNIT_POSITIONS);
+                by_patches ? winograd_positions(source.c) : UNIT_POSITIONS);
     pass->column_tiles = ceil_div(pass->out.c, TILE);
     pass->in_place = direct_in_place(window);
     const int used_taps = window->kind == PACK_PIXELS ? tap_count : 1;
@@ -29,6 +34,8 @@ static int pass_init(struct direct_pass *pass, const struct direct *direct, stru
     }
     pass->unit_bytes = window_unit_bytes(window, entry_bytes);
     pass->right_bytes = (size_t)pass->column_tiles * (size_t)pass->steps * TILE_BYTES;
+    if (by_patches)
+        winograd_init(pass);
     return OK;
 }
 
@@ -76,9 +83,12 @@ static int data_init(struct direct *direct, const union op_params *params, int t
                                  .out_step = stride,
                                  .right_first = direct_right_bytes(direct)};
     direct->data_count++;
-    TRY(pass_init(pass, direct, direct->out, grid, 1, taps, count, stride == 1 ? PACK_NOTHING : PACK_PIXELS));
+    TRY(pass_init(pass, direct, direct->out, grid, 1, taps, count, stride == 1 ? PACK_NOTHING : PACK_PIXELS,
+                  winograd_fits(direct, params)));
     if (direct->forward.window.kind != PACK_WINDOWS)
         pass->panel_bytes = (size_t)block_tiles(pass->column_tiles, 0) * (size_t)pass->steps * TILE_BYTES;
+    else
+        pass->scratch_bytes = pass->right_bytes;
     return OK;
 }
 
@@ -94,11 +104,11 @@ static int direct_build(struct device *device, struct direct *direct, const unio
     direct->forward =
         (struct direct_pass){.out = direct->out, .out_numbers = direct->out.c * direct->groups, .out_step = 1};
     TRY(pass_init(&direct->forward, direct, direct->in, direct->out, stride, taps, tap_count,
-                  few ? PACK_WINDOWS : PACK_NOTHING));
+                  few ? PACK_WINDOWS : PACK_NOTHING, winograd_fits(direct, params)));
     if (!direct->tap_stride)
         direct->tap_stride = few ? direct->in.c : direct->forward.window.channels;
     const size_t threads = (size_t)device->threads;
-    needs->scratch_bytes = threads * direct_thread_bytes(&direct->forward);
+    needs->scratch_bytes = direct->forward.scratch_bytes + threads * direct_thread_bytes(&direct->forward);
     if (!desc->training)
         return OK;
     struct tap *again = forward_taps(params);

@@ -7,6 +7,7 @@
 
 struct pool;
 struct depthwise;
+struct winograd_patch;
 
 /* How the gradient passes the rectifier behind a normalisation: everywhere; by the sign of the output, computed again
  * from x; by that of the output as it lies there. */
@@ -73,6 +74,10 @@ struct vector_kernel {
     /* A row of outputs, or backward of the input's gradient; adds a slice to the sums of the weights' gradient. */
     void (*depthwise_row)(const struct depthwise *layer, const struct op_call *call, bool backward, int image, int row);
     void (*depthwise_slice)(const struct depthwise *layer, const struct op_call *call, float *sums, int slice);
+    /* winograd.h's: source pixels to planes, planes to results, each of `count` filters' nine taps to sixteen. */
+    void (*winograd_source)(const struct winograd_patch *patch);
+    void (*winograd_results)(const struct winograd_patch *patch);
+    void (*winograd_taps)(float *const to[], const float *const taps[], int count);
 };
 
 /* NULL: not compiled in. */

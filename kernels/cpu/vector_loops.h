@@ -6,6 +6,7 @@
 #include "vector_norm_pool.h"
 #include "vector_pointwise.h"
 #include "vector_pool.h"
+#include "vector_winograd.h"
 
 static const struct vector_kernel loops = {
     .norm_sum = norm_sum,
@@ -24,5 +25,8 @@ static const struct vector_kernel loops = {
     .add = add,
     .depthwise_row = depthwise_row,
     .depthwise_slice = depthwise_slice,
+    .winograd_source = winograd_source,
+    .winograd_results = winograd_results,
+    .winograd_taps = winograd_taps,
 };
 #endif

@@ -101,6 +101,9 @@ void window_init(struct window *window, const struct tile_kernel *kernel, struct
     window->band = ceil_div(positions, window->grid_w * window->side);
     if (window->band < 1)
         window->band = 1;
+    /* In pairs, as winograd.h takes them. */
+    if (window->kind != PACK_NOTHING)
+        window->band += window->band % 2;
     if (window->band > window->grid_h)
         window->band = window->grid_h;
     window->band_count = ceil_div(window->grid_h, window->band);
