@@ -15,8 +15,8 @@ enum padding { PADDING_CONSTANT, PADDING_EDGE, PADDING_REFLECT, PADDING_SYMMETRI
  * only the angle is set), RandomCrop(padding) or RandomResizedCrop, ColorJitter, RandomGrayscale, ToTensor, Normalize,
  * RandomErasing, MixUp or CutMix: flips -> affine about the centre -> crop -> brightness -> contrast -> saturation ->
  * hue -> grayscale -> (x/255 - mean) / std -> erased box -> mixed with another sample. Flips, affine and crop are one
- * affine sampling. ColorJitter draws the order of its four, here it is fixed. With random false (evaluation): centre
- * crop and normalisation only. All zero: nothing. */
+ * affine sampling. ColorJitter draws the order of its four, here it is fixed (docs/augmentation.md says why). With
+ * random false (evaluation): centre crop and normalisation only. All zero: nothing. */
 struct augment {
     bool random;
     int out_h, out_w;                       /* network input */

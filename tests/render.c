@@ -12,8 +12,10 @@ static float value_at(const uint8_t *pixels, struct shape image, const struct au
     struct augment_pair across = augment_pair(from_x, image.w), down = augment_pair(from_y, image.h);
     const uint8_t *upper = pixels + down.a * image.w * image.c + channel;
     const uint8_t *lower = pixels + down.b * image.w * image.c + channel;
-    return augment_bilinear(upper[across.a * image.c], upper[across.b * image.c], lower[across.a * image.c],
-                            lower[across.b * image.c], across.share, down.share);
+    const float value =
+        augment_bilinear(upper[across.a * image.c], upper[across.b * image.c], lower[across.a * image.c],
+                         lower[across.b * image.c], across.share, down.share);
+    return augment_edge(value, augment_cover(map, across.cover, down.cover), (float)augment->fill[channel]);
 }
 
 void render_values(float *values, const uint8_t *pixels, struct shape image, const struct augment *augment,

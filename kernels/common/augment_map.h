@@ -1,6 +1,7 @@
 /* augment_map: the one affine sampling that flips, rotation, translation, scale, shear and crop compose to, and the
- * interpolation. The matrix is torchvision's RandomAffine's; places are rounded as PIL's Image.rotate rounds them (the
- * geometry that torchvision's RandomRotation has on images). Compiled by the C compiler and by nvcc. */
+ * interpolation. The matrix is torchvision's RandomAffine's. Places of the nearest pixel are rounded as PIL's
+ * Image.rotate rounds them (the geometry that torchvision's RandomRotation has on images); interpolation and its edge
+ * are torchvision's on tensors. Compiled by the C compiler and by nvcc. */
 #ifndef COMMON_AUGMENT_MAP_H
 #define COMMON_AUGMENT_MAP_H
 #include "augment_draw.h"
@@ -113,7 +114,8 @@ HOST_DEVICE bool augment_inside(int64_t x, int64_t y, int h, int w)
     return (uint64_t)x < (uint64_t)w << 32 && (uint64_t)y < (uint64_t)h << 32;
 }
 
-/* Where output pixel (x, y) is sampled. false: nowhere, it is filled. */
+/* Where output pixel (x, y) is sampled. false: nowhere, it is filled. The places of a linear map may be outside the
+ * image: augment_cover says how much of it they show. */
 HOST_DEVICE bool augment_source(const struct augment_map *map, enum padding padding, int x, int y, int h, int w,
                                 int64_t *from_x, int64_t *from_y)
 {
@@ -125,7 +127,7 @@ HOST_DEVICE bool augment_source(const struct augment_map *map, enum padding padd
         *from_x = augment_hold(*from_x, map->low_x, map->high_x);
         *from_y = augment_hold(*from_y, map->low_y, map->high_y);
     }
-    return u >= 0 && v >= 0 && augment_inside(*from_x, *from_y, h, w);
+    return u >= 0 && v >= 0 && (map->linear || augment_inside(*from_x, *from_y, h, w));
 }
 
 /* The same in whole pixels; of a plain map. */
@@ -140,21 +142,26 @@ HOST_DEVICE bool augment_plain_source(const struct augment_map *map, enum paddin
     return u >= 0 && v >= 0 && (unsigned)*column < (unsigned)w && (unsigned)*line < (unsigned)h;
 }
 
-/* The two pixels around a place along one axis, clamped to the image, and the share of the second. */
+/* The two pixels around a place along one axis, clamped to the image, the share of the second, and how much of their
+ * mixture lies in the image: 1 between two centres, 0 from half a pixel beyond the edge on. */
 struct augment_pair {
     int a, b;
-    float share;
+    float share, cover;
 };
 
 /* A place of whole pixels and a part in units of 2^-32; pixels have their values at their centres. */
 HOST_DEVICE struct augment_pair augment_pair_at(int whole, uint32_t part, int size)
 {
     const uint32_t half = 0x80000000u;
-    int below = whole - (part < half);
+    const int below = whole - (part < half), last = size - 1;
+    const int a = below < last ? below : last, b = below + 1 < last ? below + 1 : last;
     struct augment_pair pair;
-    pair.a = below < 0 ? 0 : below;
-    pair.b = below + 1 < size ? below + 1 : size - 1;
+    pair.a = a > 0 ? a : 0;
+    pair.b = b > 0 ? b : 0;
     pair.share = (float)(int)((part ^ half) >> 8) * (1.0f / 16777216.0f);
+    /* Their shares, of those that are there: exactly 1 where both are. */
+    pair.cover = ((unsigned)below < (unsigned)size ? 1.0f - pair.share : 0.0f) +
+                 ((unsigned)(below + 1) < (unsigned)size ? pair.share : 0.0f);
     return pair;
 }
 
@@ -172,5 +179,19 @@ HOST_DEVICE float augment_mix(float a, float b, float share)
 HOST_DEVICE float augment_bilinear(float upper_a, float upper_b, float lower_a, float lower_b, float across, float down)
 {
     return augment_mix(augment_mix(upper_a, upper_b, across), augment_mix(lower_a, lower_b, across), down);
+}
+
+/* How much of a linear map's place is in the image, 0..1. Resizing alone sees no edge. */
+HOST_DEVICE float augment_cover(const struct augment_map *map, float across, float down)
+{
+    return map->held ? 1.0f : across * down;
+}
+
+/* What a place at the edge shows. With zeros around the image the mixture of its pixels is cover * value; torchvision
+ * multiplies that with the cover once more where it adds the fill (_apply_grid_transform), which darkens the edge.
+ * Exact for a cover of 1 and 0. */
+HOST_DEVICE float augment_edge(float value, float cover, float fill)
+{
+    return cover * (cover * value) + (1.0f - cover) * fill;
 }
 #endif

@@ -3,18 +3,21 @@
 #include "picture.h"
 #include <string.h>
 
+#define FAR_OUTSIDE (-((int64_t)1 << 40))
+
 /* Of each pixel of a strip along one axis: its place, the two stored rows or columns around that. */
 struct axis {
     int32_t whole[RAMP]; /* of the place: pixels, and below them units of 2^-32 */
     uint32_t part[RAMP];
     int32_t first[STRIP], second[STRIP];
     float share[STRIP]; /* of the second */
+    float cover[STRIP]; /* how much of both is in the image */
 };
 
 struct corners {
     struct axis x, y;
-    int32_t shown[STRIP];     /* the place is in the image */
     uint32_t pixel[4][STRIP]; /* the first channel in the lowest byte */
+    float cover[STRIP];       /* how much of them is shown, the rest is fill */
 };
 
 /* ---- places ---- */
@@ -36,17 +39,18 @@ static void walk_row(struct axis *restrict axis, int at, int width, int64_t star
         }
 }
 
-/* Pixels [from, to) of a row outside of the frame: only padding other than one colour shows something. */
+/* Pixels [from, to) of a row outside of the frame: only padding other than one colour shows something. A place far
+ * outside shows nothing of the image. */
 static void find_outer(struct corners *corners, const struct picture *picture, const struct strip *strip, int row,
                        int from, int to)
 {
     const enum padding padding = picture->augment->padding;
     for (int i = from; i < to; i++) {
         const int at = row * strip->width + i;
-        int64_t x = 0, y = 0;
-        corners->shown[at] =
-            padding != PADDING_CONSTANT && augment_source(&picture->map, padding, strip->x + i, strip->y + row,
-                                                          picture->image.h, picture->image.w, &x, &y);
+        int64_t x, y;
+        if (!augment_source(&picture->map, padding, strip->x + i, strip->y + row, picture->image.h, picture->image.w,
+                            &x, &y))
+            x = y = FAR_OUTSIDE;
         corners->x.whole[at] = (int32_t)(x >> 32), corners->x.part[at] = (uint32_t)x;
         corners->y.whole[at] = (int32_t)(y >> 32), corners->y.part[at] = (uint32_t)y;
     }
@@ -55,7 +59,7 @@ static void find_outer(struct corners *corners, const struct picture *picture, c
 static void find_places(struct corners *corners, const struct picture *picture, const struct strip *strip)
 {
     const struct augment_map *map = &picture->map;
-    const int h = picture->image.h, w = picture->image.w, width = strip->width, count = strip->rows * width;
+    const int width = strip->width;
     for (int row = 0; row < strip->rows; row++) {
         const int64_t u = strip->x + map->left,
                       v = augment_fold(strip->y + row + map->top, map->frame_h, picture->augment->padding);
@@ -64,10 +68,6 @@ static void find_places(struct corners *corners, const struct picture *picture, 
         walk_row(&corners->y, row * width, width, map->y0 + map->yx * u + map->yy * v, picture->ramp_y, map->held,
                  map->low_y, map->high_y);
     }
-#pragma omp simd
-    for (int i = 0; i < count; i++)
-        corners->shown[i] =
-            ((uint32_t)corners->x.whole[i] < (uint32_t)w) & ((uint32_t)corners->y.whole[i] < (uint32_t)h);
     for (int row = 0; row < strip->rows; row++) {
         const struct span span = picture_span(picture, strip, row);
         find_outer(corners, picture, strip, row, 0, span.begin);
@@ -75,16 +75,23 @@ static void find_places(struct corners *corners, const struct picture *picture, 
     }
 }
 
-/* What is not shown is looked up at the first pixels, so that there is no branch. */
-static void find_pairs(struct axis *restrict axis, const int32_t *restrict shown, int size, int count)
+static void find_pairs(struct axis *restrict axis, int size, int count)
 {
 #pragma omp simd
     for (int i = 0; i < count; i++) {
-        const struct augment_pair pair = augment_pair_at(axis->whole[i] & -shown[i], axis->part[i], size);
+        const struct augment_pair pair = augment_pair_at(axis->whole[i], axis->part[i], size);
         axis->first[i] = pair.a;
         axis->second[i] = pair.b;
         axis->share[i] = pair.share;
+        axis->cover[i] = pair.cover;
     }
+}
+
+static void find_cover(struct corners *restrict corners, const struct augment_map *map, int count)
+{
+#pragma omp simd
+    for (int i = 0; i < count; i++)
+        corners->cover[i] = augment_cover(map, corners->x.cover[i], corners->y.cover[i]);
 }
 
 /* ---- pixels ---- */
@@ -130,37 +137,32 @@ static void read_pixels(struct corners *corners, const struct picture *picture, 
         read_singly(pixel[k], picture, k < 2 ? y->first : y->second, k % 2 == 0 ? x->first : x->second, count);
 }
 
-/* All four of what is not shown, whose mixture is then the same. */
-static void show_fill(uint32_t *restrict pixels, const int32_t *restrict shown, const uint8_t fill[static 4], int count)
-{
-    const uint32_t word = fill[0] | (uint32_t)fill[1] << 8 | (uint32_t)fill[2] << 16 | (uint32_t)fill[3] << 24;
-#pragma omp simd
-    for (int i = 0; i < count; i++)
-        pixels[i] = shown[i] ? pixels[i] : word;
-}
-
 /* ---- their mixture ---- */
 
-static void mix_channel(const struct corners *restrict corners, int shift, int count, float *restrict values)
+static void mix_channel(const struct corners *restrict corners, int shift, float fill, int count,
+                        float *restrict values)
 {
 #pragma omp simd
-    for (int i = 0; i < count; i++)
-        values[i] = augment_bilinear((float)(int32_t)(corners->pixel[0][i] >> shift & 255),
-                                     (float)(int32_t)(corners->pixel[1][i] >> shift & 255),
-                                     (float)(int32_t)(corners->pixel[2][i] >> shift & 255),
-                                     (float)(int32_t)(corners->pixel[3][i] >> shift & 255), corners->x.share[i],
-                                     corners->y.share[i]);
+    for (int i = 0; i < count; i++) {
+        const float value = augment_bilinear((float)(int32_t)(corners->pixel[0][i] >> shift & 255),
+                                             (float)(int32_t)(corners->pixel[1][i] >> shift & 255),
+                                             (float)(int32_t)(corners->pixel[2][i] >> shift & 255),
+                                             (float)(int32_t)(corners->pixel[3][i] >> shift & 255), corners->x.share[i],
+                                             corners->y.share[i]);
+        values[i] = augment_edge(value, corners->cover[i], fill);
+    }
 }
 
-BY_CHANNELS void mix_pixels(const struct corners *corners, int count, float *restrict values, const int c)
+BY_CHANNELS void mix_pixels(const struct corners *corners, const uint8_t fill[static 4], int count,
+                            float *restrict values, const int c)
 {
     float channel[CHANNELS][STRIP];
     if (c == 1) {
-        mix_channel(corners, 0, count, values);
+        mix_channel(corners, 0, (float)fill[0], count, values);
         return;
     }
     for (int k = 0; k < c; k++)
-        mix_channel(corners, 8 * k, count, channel[k]);
+        mix_channel(corners, 8 * k, (float)fill[k], count, channel[k]);
     for (int i = 0; i < count; i++)
         for (int k = 0; k < c; k++)
             values[i * c + k] = channel[k][i];
@@ -172,10 +174,9 @@ void picture_interpolated(const struct picture *picture, const struct strip *str
     const struct shape image = picture->image;
     const int count = strip->rows * strip->width;
     find_places(&corners, picture, strip);
-    find_pairs(&corners.x, corners.shown, image.w, count);
-    find_pairs(&corners.y, corners.shown, image.h, count);
+    find_pairs(&corners.x, image.w, count);
+    find_pairs(&corners.y, image.h, count);
+    find_cover(&corners, &picture->map, count);
     read_pixels(&corners, picture, count);
-    for (int k = 0; k < 4; k++)
-        show_fill(corners.pixel[k], corners.shown, picture->augment->fill, count);
-    WITH_CHANNELS(image.c, mix_pixels, &corners, count, values);
+    WITH_CHANNELS(image.c, mix_pixels, &corners, picture->augment->fill, count, values);
 }

@@ -72,15 +72,15 @@ __device__ void bright_units(const gather_args &args, const picture &sample, int
     int64_t from_x, from_y;
     const bool shown =
         augment_source(&sample.map, args.augment.padding, x, y, args.image.h, args.image.w, &from_x, &from_y);
-    const struct augment_pair across = augment_pair(shown ? from_x : 0, args.image.w);
-    const struct augment_pair down = augment_pair(shown ? from_y : 0, args.image.h);
+    const struct augment_pair across = augment_pair(from_x, args.image.w), down = augment_pair(from_y, args.image.h);
+    const float cover = shown ? augment_cover(&sample.map, across.cover, down.cover) : 0.0f;
     const uint8_t *upper = sample.pixels + (int64_t)down.a * args.image.w * C;
     const uint8_t *lower = sample.pixels + (int64_t)down.b * args.image.w * C;
     const int a = across.a * C, b = across.b * C;
     for (int k = 0; k < C; k++) {
         float value = augment_bilinear((float)upper[a + k], (float)upper[b + k], (float)lower[a + k],
                                        (float)lower[b + k], across.share, down.share);
-        units[k] = augment_brighten(shown ? value : (float)args.augment.fill[k], sample.draw.brightness);
+        units[k] = augment_brighten(augment_edge(value, cover, (float)args.augment.fill[k]), sample.draw.brightness);
     }
 }
 
