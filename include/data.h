@@ -18,6 +18,7 @@ struct place {
 struct encoded {
     const char *root;     /* files are below it, or "" where they are whole paths. NULL: no encoded images */
     struct place *places; /* [count]; NULL: files lie as they are */
+    const char **where;   /* [count] the line of a list that names it, "list.txt:7"; NULL: there is no list */
     int resize;
     const char *measured; /* resize 0: the file that says how large all are */
 };

@@ -110,6 +110,12 @@ static void list_names_a_folder(void)
     static const char text[] = "set/ant/0.png\t0\nset/bee\t1\nset/bee/2.png\t1\n";
     fixture_write(fixture_path("list.txt"), text, sizeof text - 1);
 }
+static void list_names_nothing(void)
+{
+    make_good();
+    static const char text[] = "set/ant/0.png\t0\nset/bee/2.png\t1\nset/bee/9.png\t1\n";
+    fixture_write(fixture_path("list.txt"), text, sizeof text - 1);
+}
 static void list_without_label(void)
 {
     make_good();
@@ -348,7 +354,8 @@ static const struct {
     {"links in a circle", a_circle, "set", ERR_DATA, "set/ant/up", "link to a folder that contains it", 4},
     {"dangling link", dangling, "set", ERR_NO_INPUT, "set/ant/link.png", "No such file", 4},
     {"link to itself", link_to_itself, "set", ERR_NO_INPUT, "set/ant/self.png", "symbolic links", 4},
-    {"a folder in a list", list_names_a_folder, "list.txt", ERR_DATA, "set/bee", "is a folder", 2},
+    {"a folder in a list", list_names_a_folder, "list.txt", ERR_DATA, "list.txt:2: ", "is a folder", 2},
+    {"no such file in a list", list_names_nothing, "list.txt", ERR_NO_INPUT, "list.txt:3: ", "set/bee/9.png", 2},
     {"no label", list_without_label, "list.txt", ERR_DATA, "list.txt:2", "no label", 2},
     {"column names", list_with_header, "list.csv", ERR_DATA, "list.csv:1", "no file 'path'; a line of column names", 2},
     {"label below 0", list_label_below, "list.txt", ERR_DATA, "list.txt:2", "out of range", 2},

@@ -6,9 +6,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+enum { REASON_BYTES = 2048 };
 
 static int sample_name(char name[static PATH_BYTES], const struct dataset *dataset, int64_t sample)
 {
@@ -51,18 +54,28 @@ static int fetch(const struct dataset *dataset, int64_t sample, const char *name
     return read_place(name, place, bytes);
 }
 
-/* A sample as its file has it: RGB, given back with memory_give. */
-static int decode(const struct dataset *dataset, int64_t sample, uint8_t **pixels, int *height, int *width)
+static int decode_file(const struct dataset *dataset, int64_t sample, uint8_t **pixels, int *height, int *width)
 {
     char name[PATH_BYTES];
     void *bytes;
     size_t count;
-    *pixels = NULL;
     TRY(sample_name(name, dataset, sample));
     TRY(fetch(dataset, sample, name, &bytes, &count));
     int status = image_decode(name, bytes, count, pixels, height, width);
     memory_give(bytes);
     return status;
+}
+
+/* A sample as its file has it: RGB, given back with memory_give. A failure names the line of the list too. */
+static int decode(const struct dataset *dataset, int64_t sample, uint8_t **pixels, int *height, int *width)
+{
+    char reason[REASON_BYTES];
+    *pixels = NULL;
+    const int status = decode_file(dataset, sample, pixels, height, width);
+    if (status == OK || !dataset->encoded.where)
+        return status;
+    snprintf(reason, sizeof reason, "%s", fail_text());
+    return FAIL(status, "%s: %s", dataset->encoded.where[sample], reason);
 }
 
 int encoded_image(const struct dataset *dataset, int64_t sample, uint8_t *pixels)
@@ -142,6 +155,8 @@ void encoded_keep(struct dataset *dataset, const bool *keep)
         dataset->files[kept] = dataset->files[i];
         if (dataset->encoded.places)
             dataset->encoded.places[kept] = dataset->encoded.places[i];
+        if (dataset->encoded.where)
+            dataset->encoded.where[kept] = dataset->encoded.where[i];
         if (dataset->sums)
             dataset->sums[kept] = dataset->sums[i];
         if (pixels && kept != i)

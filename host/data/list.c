@@ -118,5 +118,6 @@ int list_load(struct dataset *dataset, const char *path, const struct listing *l
     int status = read_lines(&lines, text, bytes);
     memory_give(text);
     TRY(status);
+    dataset->encoded.where = lines.where;
     return labels_assign(dataset, lines.labels, lines.where, dataset->encoded.root, problems);
 }
