@@ -8,6 +8,7 @@
 #define CPU_DIRECT_H
 #include "conv.h"
 #include "window.h"
+#include "winograd.h"
 
 /* A product of a window's entries and right factors, whose results go to every out_step-th pixel of an image. */
 struct direct_pass {
@@ -31,15 +32,17 @@ struct direct_pass {
  * sums do not depend on the number of threads. */
 struct direct_grad {
     struct window window, grads; /* what is read at each position, and the output's gradient there */
+    bool by_patches;             /* by winograd.h: for position read patch, for tap plane */
     int taps;                    /* 1 where a step holds several */
     int row_steps;               /* steps of a grid row */
     int slices, slice_units;
-    bool at_once;                     /* a single unit: sums go from registers to the gradient, block by block */
-    int chunks, chunk_blocks;         /* a task's share: blocks of 32 numbers of a tap */
-    int number_blocks, column_blocks; /* of 32 numbers of a tap, of 32 filters */
-    ptrdiff_t line_bytes;             /* bf16: of one filter's positions of a unit, turned */
-    ptrdiff_t right_apart;            /* of 16 numbers' right factors of a unit from the next 16's */
-    size_t sums_bytes, bias_bytes;    /* of a slice */
+    bool at_once;                      /* a single unit: sums go from registers to the gradient, block by block */
+    int chunks, chunk_blocks;          /* a task's share: blocks of 32 numbers of a tap */
+    int number_blocks, column_blocks;  /* of 32 numbers of a tap, of 32 filters */
+    ptrdiff_t line_bytes;              /* bf16: of one filter's positions of a unit, turned */
+    ptrdiff_t right_apart;             /* of 16 numbers' right factors of a unit from the next 16's */
+    ptrdiff_t right_plane, left_plane; /* by patches: of a plane's factors of a unit, bytes */
+    size_t sums_bytes, bias_bytes;     /* of a slice */
     /* A thread's memory: packed entries, right factors, packed gradients, those turned, where steps begin. */
     size_t entries_bytes, right_bytes, rows_bytes, left_bytes, offset_bytes, thread_bytes;
 };
@@ -94,9 +97,16 @@ void winograd_right(struct device *device, const struct direct *direct, const st
                     const void *weights, char *right, char *scratch);
 void winograd_planes(const struct pass_run *run, const struct unit *unit, char *planes);
 void winograd_block(const struct pass_run *run, const struct unit *unit, char *planes, int block, const float *bias);
+/* Patches of a pair of grid rows. Each patch of a unit, in order: `patch` says what to do but for where it lies; its
+ * planes go patch_apart floats after those of the patch before. */
+int winograd_row_patches(const struct window *window);
+void winograd_each(const struct window *window, const struct unit *unit, struct winograd_patch patch,
+                   ptrdiff_t patch_apart, void (*transform)(const struct winograd_patch *patch));
+/* Grid rows and columns in whole patches. */
+struct shape winograd_grid(struct shape grid);
 
 /* direct_grad.c */
-int direct_grad_init(struct direct *direct, int stride, struct tap *taps, int tap_count);
+int direct_grad_init(struct direct *direct, int stride, struct tap *taps, int tap_count, bool by_patches);
 void direct_grad_release(struct direct_grad *grad);
 size_t direct_grad_scratch(const struct direct_grad *grad, int threads);
 void direct_grad_run(struct device *device, const struct direct *direct, const struct op_call *call,

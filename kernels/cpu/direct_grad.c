@@ -4,30 +4,20 @@
  * Left factors are filters, right ones channels, steps go along positions. An even number of images lies side by side,
  * so that bf16's pairs of positions are the same for every tap. A task has some channels of one slice of the images and
  * goes through it unit by unit, packing what it needs into its thread's memory. */
-#include "direct.h"
+#include "direct_grad.h"
 #include "lanes.h"
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    GRAD_POSITIONS = 512,       /* grid positions of a unit, about */
-    CHUNK_BYTES = 640 << 10,    /* of a task's sums, at most, unless it has but one block */
-    CHUNK_BLOCKS = 8,           /* at most */
-    UNIT_CHUNKS = 8,            /* of a single unit, at least */
-    TASKS = 16,                 /* as many at least, where there are images to slice */
-    SLICES_BYTES = 8 << 20,     /* of all slices' sums, at most */
-    BLOCK_SUMS = BLOCK * BLOCK, /* floats */
+    GRAD_POSITIONS = 512,    /* grid positions of a unit, about */
+    CHUNK_BYTES = 640 << 10, /* of a task's sums, at most, unless it has but one block */
+    CHUNK_BLOCKS = 8,        /* at most */
+    UNIT_CHUNKS = 8,         /* of a single unit, at least */
+    TASKS = 16,              /* as many at least, where there are images to slice */
+    SLICES_BYTES = 8 << 20,  /* of all slices' sums, at most */
     LINE = 64
-};
-
-struct grad_run {
-    const struct direct *direct;
-    struct window_source in, out_grad;
-    float *sums;    /* [slice][number block][column block][tap][32][32]; one slice alone: in scratch, of its blocks */
-    double *biases; /* [slice][out.c] */
-    char *scratch;  /* of all threads */
-    float *weight_grad, *bias_grad;
 };
 
 static size_t align_line(size_t bytes)
@@ -35,23 +25,11 @@ static size_t align_line(size_t bytes)
     return (bytes + LINE - 1) / LINE * LINE;
 }
 
-/* A task's working memory and what is packed in it. */
-struct task {
-    const struct grad_run *run;
-    int first_block, blocks; /* of 32 numbers */
-    float *sums;
-    double *biases; /* NULL: another task's */
-    const char *right;
-    char *entries, *filled, *rows, *left;
-    int32_t *left_offset, *right_offset; /* of each step of the unit, bytes */
-    struct unit unit, grads;
-};
-
 /* ---- a unit ---- */
 
 /* What is read at each position, where entries are not right factors as they are. Beyond the last entry there must be
  * numbers: they are multiplied by 0. */
-static void fill_right(struct task *task)
+static void fill_right(struct grad_task *task)
 {
     const struct direct_grad *grad = &task->run->direct->grad;
     const struct unit *unit = &task->unit;
@@ -68,7 +46,7 @@ static void fill_right(struct task *task)
 }
 
 /* The output's gradient, whose rows were packed with zeros up to whole steps. */
-static void turn_left(const struct task *task)
+static void turn_left(const struct grad_task *task)
 {
     const struct direct *direct = task->run->direct;
     const struct direct_grad *grad = &direct->grad;
@@ -91,7 +69,7 @@ INLINE void add_channels(enum dtype dtype, float *restrict sums, const char *fro
         sums[c] += lane_load(from, c, dtype);
 }
 
-static void sum_bias(const struct task *task)
+static void sum_bias(const struct grad_task *task)
 {
     const struct direct *direct = task->run->direct;
     const struct window *grads = &direct->grad.grads;
@@ -112,7 +90,7 @@ static void sum_bias(const struct task *task)
 }
 
 /* The rows of the unit for which a tap is inside the image. */
-static void rows_of_tap(const struct task *task, int tap, int *first, int *end)
+static void rows_of_tap(const struct grad_task *task, int tap, int *first, int *end)
 {
     const struct window *window = &task->run->direct->grad.window;
     int from, to;
@@ -128,7 +106,7 @@ static void rows_of_tap(const struct task *task, int tap, int *first, int *end)
     }
 }
 
-static void find_steps(const struct task *task)
+static void find_steps(const struct grad_task *task)
 {
     const struct direct_grad *grad = &task->run->direct->grad;
     const struct tile_kernel *kernel = task->run->direct->kernel;
@@ -143,8 +121,7 @@ static void find_steps(const struct task *task)
         }
 }
 
-/* A block's sums, those of all slices added in order, to their place among the weights. */
-static void finish_block(const struct grad_run *run, const float *sums, int slices, int n, int block, int tap)
+void direct_grad_finish(const struct grad_run *run, const float *sums, int slices, int n, int block, int tap)
 {
     const struct direct *direct = run->direct;
     const struct direct_grad *grad = &direct->grad;
@@ -170,7 +147,7 @@ static void finish_block(const struct grad_run *run, const float *sums, int slic
     }
 }
 
-static void multiply_unit(const struct task *task)
+static void multiply_unit(const struct grad_task *task)
 {
     const struct direct *direct = task->run->direct;
     const struct direct_grad *grad = &direct->grad;
@@ -197,7 +174,7 @@ static void multiply_unit(const struct task *task)
                                 window_tap_entry(&grad->window, tap) * (TILE_BYTES / kernel->depth);
                 kernel->multiply(&product);
                 if (grad->at_once)
-                    finish_block(task->run, task->sums, 1, task->first_block + n, block, tap);
+                    direct_grad_finish(task->run, task->sums, 1, task->first_block + n, block, tap);
                 else
                     product.sums += BLOCK_SUMS;
             }
@@ -205,7 +182,7 @@ static void multiply_unit(const struct task *task)
     }
 }
 
-static void add_unit(struct task *task, int number)
+static void add_unit(struct grad_task *task, int number)
 {
     const struct grad_run *run = task->run;
     const struct direct_grad *grad = &run->direct->grad;
@@ -216,16 +193,33 @@ static void add_unit(struct task *task, int number)
     window_pack(&grad->window, &run->in, number, first, channels, whole, task->entries, &task->unit);
     window_pack(&grad->grads, &run->out_grad, number, 0, run->direct->out.c,
                 run->direct->kernel->turn ? whole_out : direct_in_place(&grad->grads), task->rows, &task->grads);
+    if (task->biases)
+        sum_bias(task);
+    if (grad->by_patches) {
+        winograd_grad_unit(task);
+        return;
+    }
     fill_right(task);
     if (run->direct->kernel->turn)
         turn_left(task);
     find_steps(task);
-    if (task->biases)
-        sum_bias(task);
     multiply_unit(task);
 }
 
 /* ---- all of it ---- */
+
+/* Block i of sums, whose first number block is n; by patches all its planes. */
+static void finish_sums(const struct grad_run *run, float *sums, int slices, int n, int i)
+{
+    const struct direct_grad *grad = &run->direct->grad;
+    const int tap = i % grad->taps, block = i / grad->taps % grad->column_blocks;
+    n += i / grad->taps / grad->column_blocks;
+    sums += (int64_t)i * BLOCK_SUMS;
+    if (grad->by_patches)
+        winograd_grad_finish(run, sums, slices, n, block);
+    else
+        direct_grad_finish(run, sums, slices, n, block, tap);
+}
 
 static void run_task(const struct grad_run *run, int number)
 {
@@ -234,14 +228,14 @@ static void run_task(const struct grad_run *run, int number)
     const int first = own_begin(grad->number_blocks, chunk, grad->chunks);
     const int64_t block_sums = (int64_t)grad->column_blocks * grad->taps * BLOCK_SUMS;
     char *memory = run->scratch + (size_t)omp_get_thread_num() * grad->thread_bytes;
-    struct task task = {
+    struct grad_task task = {
         .run = run, .first_block = first, .blocks = own_begin(grad->number_blocks, chunk + 1, grad->chunks) - first};
     task.entries = memory;
     task.filled = task.entries + grad->entries_bytes;
     task.rows = task.filled + grad->right_bytes;
     task.left = task.rows + grad->rows_bytes;
     task.left_offset = (int32_t *)(task.left + grad->left_bytes);
-    task.right_offset = task.left_offset + grad->row_steps * grad->window.band;
+    task.right_offset = task.left_offset + grad->offset_bytes / sizeof(int32_t) / 2;
     task.sums = grad->slices > 1 ? run->sums + slice * (int64_t)(grad->sums_bytes / sizeof(float)) + first * block_sums
                                  : (float *)(task.left + grad->left_bytes + grad->offset_bytes);
     if (!grad->at_once)
@@ -255,11 +249,8 @@ static void run_task(const struct grad_run *run, int number)
         add_unit(&task, u);
     if (grad->slices > 1 || grad->at_once)
         return;
-    for (int64_t i = 0; i < task.blocks * block_sums / BLOCK_SUMS; i++) {
-        const int n = (int)(i / grad->taps / grad->column_blocks);
-        finish_block(run, task.sums + i * BLOCK_SUMS, 1, first + n, (int)(i / grad->taps % grad->column_blocks),
-                     (int)(i % grad->taps));
-    }
+    for (int64_t i = 0; i < task.blocks * block_sums / BLOCK_SUMS; i += grad->by_patches ? grad->taps : 1)
+        finish_sums(run, task.sums, 1, first, (int)i);
 }
 
 void direct_grad_run(struct device *device, const struct direct *direct, const struct op_call *call,
@@ -274,7 +265,8 @@ void direct_grad_run(struct device *device, const struct direct *direct, const s
                            .bias_grad = direct->bias ? call->weight_grad[1] : NULL};
     run.biases = (double *)((char *)call->scratch + (grad->slices > 1 ? (size_t)grad->slices * grad->sums_bytes : 0));
     run.scratch = (char *)run.biases + align_line((size_t)grad->slices * grad->bias_bytes);
-    const int blocks = grad->number_blocks * grad->column_blocks * grad->taps;
+    const int planes = grad->by_patches ? grad->taps : 1; /* that are finished together */
+    const int blocks = grad->number_blocks * grad->column_blocks * grad->taps / planes;
     int next = 0;
 #pragma omp parallel num_threads(device->threads)
     {
@@ -286,9 +278,7 @@ void direct_grad_run(struct device *device, const struct direct *direct, const s
         if (grad->slices > 1) {
 #pragma omp for schedule(static)
             for (int i = 0; i < blocks; i++)
-                finish_block(&run, run.sums + (int64_t)i * BLOCK_SUMS, grad->slices,
-                             i / grad->taps / grad->column_blocks, i / grad->taps % grad->column_blocks,
-                             i % grad->taps);
+                finish_sums(&run, run.sums, grad->slices, 0, i * planes);
         }
     }
     for (int c = 0; run.bias_grad && c < direct->out.c; c++) {
@@ -321,7 +311,7 @@ static void divide(struct direct_grad *grad)
     grad->slices = grad->slices < 1 ? 1 : grad->slices > units ? units : grad->slices;
     grad->slice_units = ceil_div(units, grad->slices);
     grad->slices = ceil_div(units, grad->slice_units);
-    grad->at_once = units == 1;
+    grad->at_once = units == 1 && !grad->by_patches;
 }
 
 /* A thread's memory. Distances between what is read together are odd numbers of cache lines, since rows one below the
@@ -339,14 +329,16 @@ static void reserve(struct direct_grad *grad, const struct tile_kernel *kernel, 
     grad->rows_bytes = (size_t)window_unit_entries(&grad->grads) * (size_t)window_entry_bytes(grad->grads.tap_steps);
     grad->line_bytes = ((ptrdiff_t)steps | 1) * STEP_BYTES;
     grad->left_bytes = kernel->turn ? (size_t)grad->line_bytes * TILE * (size_t)filter_tiles : 0;
-    grad->offset_bytes = align_line(2 * steps * sizeof(int32_t));
+    grad->offset_bytes = 2 * align_line(steps * sizeof(int32_t));
+    if (grad->by_patches)
+        winograd_grad_reserve(grad);
     const size_t own_sums = grad->at_once ? BLOCK_SUMS * sizeof(float)
                                           : grad->sums_bytes / (size_t)grad->number_blocks * (size_t)grad->chunk_blocks;
     grad->thread_bytes = grad->entries_bytes + grad->right_bytes + grad->rows_bytes + grad->left_bytes +
                          grad->offset_bytes + (grad->slices > 1 ? 0 : own_sums);
 }
 
-int direct_grad_init(struct direct *direct, int stride, struct tap *taps, int tap_count)
+int direct_grad_init(struct direct *direct, int stride, struct tap *taps, int tap_count, bool by_patches)
 {
     struct direct_grad *grad = &direct->grad;
     const struct tile_kernel *kernel = direct->kernel;
@@ -359,16 +351,20 @@ int direct_grad_init(struct direct *direct, int stride, struct tap *taps, int ta
     const struct shape in = direct->in, out = direct->out;
     /* Both or neither as they lie, so that their units are the same. */
     const enum pack_kind kind = direct->forward.window.kind == PACK_WINDOWS ? PACK_WINDOWS : PACK_NOTHING;
-    window_init(&grad->window, kernel, in, direct->groups, out, stride, taps, tap_count, kind, depth, true,
-                GRAD_POSITIONS);
-    window_init(&grad->grads, kernel, out, direct->groups, out, 1, one, 1,
-                grad->window.kind == PACK_NOTHING ? PACK_NOTHING : PACK_PIXELS, depth, true, GRAD_POSITIONS);
-    grad->taps = grad->window.kind == PACK_PIXELS ? tap_count : 1;
+    const struct shape grid = by_patches ? winograd_grid(out) : out;
+    const int row_unit = by_patches ? BLOCK : depth;
+    const int positions = by_patches ? winograd_positions(out.c) : GRAD_POSITIONS;
+    window_init(&grad->window, kernel, in, direct->groups, grid, stride, taps, tap_count, kind, row_unit, !by_patches,
+                positions);
+    window_init(&grad->grads, kernel, out, direct->groups, grid, 1, one, 1,
+                grad->window.kind == PACK_NOTHING ? PACK_NOTHING : PACK_PIXELS, row_unit, !by_patches, positions);
+    grad->by_patches = by_patches;
+    grad->taps = by_patches ? WINOGRAD_PLANES : grad->window.kind == PACK_PIXELS ? tap_count : 1;
     grad->number_blocks = ceil_div(grad->window.channels, BLOCK);
     grad->column_blocks = ceil_div(direct->forward.column_tiles, 2);
     grad->row_steps = ceil_div((int64_t)grad->window.grid_w * grad->window.side, depth);
     /* What a row's last step has beyond the last position, packed as 0. */
-    if (grad->grads.kind == PACK_PIXELS)
+    if (grad->grads.kind == PACK_PIXELS && !by_patches)
         grad->grads.phase_pixels = ceil_div((int64_t)grad->row_steps * depth, grad->grads.side);
     divide(grad);
     reserve(grad, kernel, direct->forward.column_tiles);

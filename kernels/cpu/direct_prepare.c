@@ -10,12 +10,8 @@ static int pass_init(struct direct_pass *pass, const struct direct *direct, stru
                      int step, struct tap *taps, int tap_count, enum pack_kind kind, bool by_patches)
 {
     struct window *window = &pass->window;
-    if (by_patches) {
-        grid.h += grid.h % 2;
-        grid.w += grid.w % 2;
-    }
-    window_init(window, direct->kernel, source, direct->groups, grid, step, taps, tap_count, kind, BLOCK, false,
-                by_patches ? winograd_positions(source.c) : UNIT_POSITIONS);
+    window_init(window, direct->kernel, source, direct->groups, by_patches ? winograd_grid(grid) : grid, step, taps,
+                tap_count, kind, BLOCK, false, by_patches ? winograd_positions(source.c) : UNIT_POSITIONS);
     pass->column_tiles = ceil_div(pass->out.c, TILE);
     pass->in_place = direct_in_place(window);
     const int used_taps = window->kind == PACK_PIXELS ? tap_count : 1;
@@ -114,7 +110,7 @@ static int direct_build(struct device *device, struct direct *direct, const unio
     struct tap *again = forward_taps(params);
     if (!again)
         return FAIL(ERR_MEMORY, "cpu: out of memory for a layer's description; close other programs");
-    TRY(direct_grad_init(direct, stride, again, tap_count));
+    TRY(direct_grad_init(direct, stride, again, tap_count, winograd_fits(direct, params)));
     direct->data = desc->in_grad[0] ? malloc((size_t)tap_count * sizeof *direct->data) : NULL;
     if (desc->in_grad[0] && !direct->data)
         return FAIL(ERR_MEMORY, "cpu: out of memory for a layer's description; close other programs");

@@ -78,6 +78,10 @@ struct vector_kernel {
     void (*winograd_source)(const struct winograd_patch *patch);
     void (*winograd_results)(const struct winograd_patch *patch);
     void (*winograd_taps)(float *const to[], const float *const taps[], int count);
+    /* Backward: the outputs' gradient to planes; each of `count` sums of sixteen planes, `apart`, to those of nine taps
+     * in the place of the first nine. */
+    void (*winograd_grads)(const struct winograd_patch *patch);
+    void (*winograd_grad_taps)(float *sums, ptrdiff_t apart, int count);
 };
 
 /* NULL: not compiled in. */

@@ -28,5 +28,7 @@ static const struct vector_kernel loops = {
     .winograd_source = winograd_source,
     .winograd_results = winograd_results,
     .winograd_taps = winograd_taps,
+    .winograd_grads = winograd_grads,
+    .winograd_grad_taps = winograd_grad_taps,
 };
 #endif

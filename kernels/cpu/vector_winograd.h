@@ -2,6 +2,7 @@
  * so that results are the same in every instruction set. */
 #ifndef CPU_VECTOR_WINOGRAD_H
 #define CPU_VECTOR_WINOGRAD_H
+#include "tile.h"
 #include "vector_register.h"
 #include "winograd.h"
 
@@ -12,6 +13,13 @@ INLINE vector plane_load(const float *values, ptrdiff_t i)
 INLINE void plane_store(float *values, ptrdiff_t i, vector value)
 {
     vector_store(values, i, VECTOR, DT_F32, value);
+}
+
+/* Of the plane (h, w). */
+INLINE void planes_store(const struct winograd_patch *patch, int h, int w, int c, vector value)
+{
+    const ptrdiff_t tile = c / TILE * patch->tile_apart + c % TILE;
+    plane_store(patch->to, (4 * h + w) * patch->plane_apart + tile, value);
 }
 
 /* Four numbers of the source in a line. */
@@ -25,7 +33,7 @@ INLINE void from_four(const vector d[4], vector to[4])
 
 static void winograd_source(const struct winograd_patch *patch)
 {
-    const ptrdiff_t row = patch->row_apart, column = patch->column_apart, plane = patch->plane_apart;
+    const ptrdiff_t row = patch->row_apart, column = patch->column_apart;
     for (int c = 0; c < patch->lanes; c += VECTOR) {
         vector across[4][4];
         for (int h = 0; h < 4; h++) {
@@ -39,7 +47,35 @@ static void winograd_source(const struct winograd_patch *patch)
             vector down[4];
             from_four(line, down);
             for (int h = 0; h < 4; h++)
-                plane_store(patch->to, (4 * h + w) * plane + c, down[h]);
+                planes_store(patch, h, w, c, down[h]);
+        }
+    }
+}
+
+/* Two numbers of the outputs' gradient in a line. */
+INLINE void from_two(const vector y[2], vector to[4])
+{
+    to[0] = y[0];
+    to[1] = y[0] + y[1];
+    to[2] = y[0] - y[1];
+    to[3] = -y[1];
+}
+
+static void winograd_grads(const struct winograd_patch *patch)
+{
+    for (int c = 0; c < patch->lanes; c += VECTOR) {
+        vector across[2][4];
+        for (int h = 0; h < 2; h++) {
+            const float *from = patch->from + h * patch->row_apart + c;
+            const vector line[2] = {plane_load(from, 0), plane_load(from, patch->column_apart)};
+            from_two(line, across[h]);
+        }
+        for (int w = 0; w < 4; w++) {
+            const vector line[2] = {across[0][w], across[1][w]};
+            vector down[4];
+            from_two(line, down);
+            for (int h = 0; h < 4; h++)
+                planes_store(patch, h, w, c, down[h]);
         }
     }
 }
@@ -92,6 +128,35 @@ static void winograd_taps(float *const to[], const float *const taps[], int coun
             from_three(line, down);
             for (int h = 0; h < 4; h++)
                 plane_store(to[4 * h + w], i, down[h]);
+        }
+    }
+}
+
+/* Four planes' sums in a line. */
+INLINE void to_three(const vector u[4], vector g[3])
+{
+    const vector both = 0.5f * (u[1] + u[2]);
+    g[0] = u[0] + both;
+    g[1] = 0.5f * (u[1] - u[2]);
+    g[2] = both + u[3];
+}
+
+static void winograd_grad_taps(float *sums, ptrdiff_t apart, int count)
+{
+    for (int i = 0; i < count; i += VECTOR) {
+        vector across[4][3];
+        for (int h = 0; h < 4; h++) {
+            const float *from = sums + 4 * h * apart + i;
+            const vector line[4] = {plane_load(from, 0), plane_load(from, apart), plane_load(from, 2 * apart),
+                                    plane_load(from, 3 * apart)};
+            to_three(line, across[h]);
+        }
+        for (int w = 0; w < 3; w++) {
+            const vector line[4] = {across[0][w], across[1][w], across[2][w], across[3][w]};
+            vector down[3];
+            to_three(line, down);
+            for (int h = 0; h < 3; h++)
+                plane_store(sums, (3 * h + w) * apart + i, down[h]);
         }
     }
 }

@@ -21,6 +21,13 @@ bool winograd_fits(const struct direct *direct, const union op_params *params)
            out >= FEWEST_CHANNELS && direct->out.h >= FEWEST_ROWS && direct->out.w >= FEWEST_ROWS;
 }
 
+struct shape winograd_grid(struct shape grid)
+{
+    grid.h += grid.h % 2;
+    grid.w += grid.w % 2;
+    return grid;
+}
+
 /* Four numbers of planes for each position. */
 int winograd_positions(int channels)
 {
@@ -28,7 +35,7 @@ int winograd_positions(int channels)
     return fitting < MOST_POSITIONS ? fitting : MOST_POSITIONS;
 }
 
-static int row_patches(const struct window *window)
+int winograd_row_patches(const struct window *window)
 {
     return window->grid_w / 2 * window->side;
 }
@@ -47,7 +54,7 @@ static struct tap first_tap(const struct window *window)
 void winograd_init(struct direct_pass *pass)
 {
     const struct window *window = &pass->window;
-    const int64_t patches = (int64_t)window->band / 2 * row_patches(window);
+    const int64_t patches = (int64_t)window->band / 2 * winograd_row_patches(window);
     const int64_t rows = ceil_div(patches, BLOCK) * BLOCK; /* the last product reads whole tiles */
     pass->plane_bytes = (rows * window_entry_bytes(window->tap_steps) / LINE | 1) * LINE;
     pass->scratch_bytes = (size_t)pass->column_tiles * WINOGRAD_PLANES * (size_t)window->tap_steps * TILE_BYTES;
@@ -89,23 +96,30 @@ void winograd_right(struct device *device, const struct direct *direct, const st
     }
 }
 
-void winograd_planes(const struct pass_run *run, const struct unit *unit, char *planes)
+void winograd_each(const struct window *window, const struct unit *unit, struct winograd_patch patch,
+                   ptrdiff_t patch_apart, void (*transform)(const struct winograd_patch *patch))
 {
-    const struct window *window = &run->pass->window;
     const ptrdiff_t entry = unit->entry_bytes / (ptrdiff_t)sizeof(float), row = window_row_entries(window) * entry;
     const float *const first =
         (const float *)unit->entries + (first_tap(window).w + window->lead) * window->side * entry;
-    struct winograd_patch patch = {.to = (float *)planes,
-                                   .row_apart = row,
-                                   .column_apart = window->side * entry,
-                                   .plane_apart = run->pass->plane_bytes / (ptrdiff_t)sizeof(float),
-                                   .lanes = window->channels};
+    patch.row_apart = row;
+    patch.column_apart = window->side * entry;
     for (int h = 0; h < unit->rows; h += 2)
         for (int w = 0; w < window->grid_w; w += 2)
-            for (int image = 0; image < window->side; image++, patch.to += entry) {
+            for (int image = 0; image < window->side; image++, patch.to += patch_apart) {
                 patch.from = first + h * row + (w * window->side + image) * entry;
-                run->direct->vector->winograd_source(&patch);
+                transform(&patch);
             }
+}
+
+void winograd_planes(const struct pass_run *run, const struct unit *unit, char *planes)
+{
+    const struct winograd_patch patch = {.to = (float *)planes,
+                                         .plane_apart = run->pass->plane_bytes / (ptrdiff_t)sizeof(float),
+                                         .tile_apart = TILE,
+                                         .lanes = run->pass->window.channels};
+    winograd_each(&run->pass->window, unit, patch, unit->entry_bytes / (ptrdiff_t)sizeof(float),
+                  run->direct->vector->winograd_source);
 }
 
 /* The results of `count` patches from `first` on, 32 columns of each. */
@@ -115,7 +129,7 @@ static void store_patches(const struct pass_run *run, const struct unit *unit, i
     const struct direct_pass *pass = run->pass;
     const struct window *window = &pass->window;
     const struct shape out = pass->out;
-    const int side = window->side, of_row = row_patches(window), left = out.c - block * BLOCK;
+    const int side = window->side, of_row = winograd_row_patches(window), left = out.c - block * BLOCK;
     struct winograd_patch patch = {.from = sums,
                                    .plane_apart = SUMS_APART,
                                    .row_apart = (ptrdiff_t)out.w * pass->out_numbers,
@@ -148,7 +162,7 @@ void winograd_block(const struct pass_run *run, const struct unit *unit, char *p
 {
     const struct direct_pass *pass = run->pass;
     const struct window *window = &pass->window;
-    const int patches = unit->rows / 2 * row_patches(window), columns = block_tiles(pass->column_tiles, block);
+    const int patches = unit->rows / 2 * winograd_row_patches(window), columns = block_tiles(pass->column_tiles, block);
     const char *const right = run->right + block_first(WINOGRAD_PLANES * window->tap_steps, block);
     float *const sums = (float *)(planes + WINOGRAD_PLANES * pass->plane_bytes);
     struct tile_product product = {

@@ -6,7 +6,10 @@
  * channels, the 2x2 results are A'mA:
  *   B' = [1 0 -1 0; 0 1 1 0; 0 -1 1 0; 0 1 0 -1]   G = [1 0 0; 1/2 1/2 1/2; 1/2 -1/2 1/2; 0 0 1]
  *   A' = [1 1 1 0; 0 1 -1 -1]
- * So there are 16 planes, and in each a product of tiles (tile.h) whose left rows are patches. */
+ * So there are 16 planes, and in each a product of tiles (tile.h) whose left rows are patches. The gradient by the
+ * source is the same convolution with other filters; that by the filters the transpose of all this: the outputs'
+ * gradient y becomes AyA', the planes' products of it and B'dB are summed over patches, and of the sums u the gradient
+ * is G'uG. */
 #ifndef CPU_WINOGRAD_H
 #define CPU_WINOGRAD_H
 #include <stdbool.h>
@@ -20,6 +23,7 @@ struct winograd_patch {
     float *to;
     ptrdiff_t row_apart, column_apart; /* of pixels */
     ptrdiff_t plane_apart;
+    ptrdiff_t tile_apart; /* of a plane's 16 channels from the next 16: not of results */
     int lanes;
     /* Of results. */
     const float *bias;
