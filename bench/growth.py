@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How speed and memory grow: images/s over batch size, over cores, over image size, by `evenkeel bench`; device memory
 over batch size. Writes bench/results/growth.csv and growth.svg beside it.
-Usage: growth.py [--results FOLDER] [--seconds S] [--what batch cores size]
+Usage: growth.py [--results FOLDER] [--seconds S] [--what batch cores size] [--missing]
 """
 import argparse
 import csv
@@ -15,7 +15,7 @@ BUILD = os.path.join(ROOT, os.environ.get("BUILD", "build"))
 NETS = {"mlp": ("28x28x1", 1024), "small_cnn": ("28x28x1", 1024), "resnet18": ("32x32x3", 1024)}
 
 
-def bench(net, image, batch, threads, seconds, precision="auto"):
+def run(net, image, batch, threads, seconds, precision="auto"):
     with tempfile.NamedTemporaryFile("w", suffix=".ini") as file:
         file.write(f'[model]\nname = "{net}"\n[optim]\nname = "adamw"\n[augment]\nhflip = 0.5\ncrop_padding = 2\n')
         file.flush()
@@ -26,22 +26,28 @@ def bench(net, image, batch, threads, seconds, precision="auto"):
             "images_per_second": round(found["images_per_second"], 1), "device_mib": round(found["device_bytes"] / 2**20, 2)}
 
 
-def measure(args):
+def measure(args, known):
+    """known: of rows that need not be measured, what, net, image, batch and threads."""
     cores = len(os.sched_getaffinity(0))
+
+    def bench(what, net, image, batch, threads):
+        if (what, net, image, str(batch), str(threads)) not in known:
+            yield {"what": what, **run(net, image, batch, threads, args.seconds)}
+
     if "batch" in args.what:
         for net in args.nets:
             image, most = NETS[net]
             for batch in [1 << i for i in range(11) if 1 << i <= most]:
-                yield {"what": "batch", **bench(net, image, batch, cores, args.seconds)}
+                yield from bench("batch", net, image, batch, cores)
     if "cores" in args.what:
         for net in args.nets:
             for threads in range(1, cores + 1):
-                yield {"what": "cores", **bench(net, NETS[net][0], 128 if net == "resnet18" else 64, threads, args.seconds)}
+                yield from bench("cores", net, NETS[net][0], 128 if net == "resnet18" else 64, threads)
     if "size" in args.what:
         for side in (16, 32, 64, 128, 224):
-            yield {"what": "size", **bench("small_cnn", f"{side}x{side}x3", 64, cores, args.seconds)}
-            if side <= 64:
-                yield {"what": "size", **bench("resnet18", f"{side}x{side}x3", 64, cores, args.seconds)}
+            for net in [net for net in ("small_cnn", "resnet18") if net in args.nets]:
+                if net == "small_cnn" or side <= 64:
+                    yield from bench("size", net, f"{side}x{side}x3", 64, cores)
 
 
 # ---- the picture: lines over two logarithmic axes ----
@@ -116,13 +122,15 @@ def main():
     parser.add_argument("--seconds", type=float, default=0.5)
     parser.add_argument("--what", nargs="+", default=["batch", "cores", "size"], choices=["batch", "cores", "size"])
     parser.add_argument("--nets", nargs="+", default=list(NETS), choices=list(NETS))
+    parser.add_argument("--missing", action="store_true", help="only what growth.csv has no row of")
     args = parser.parse_args()
     os.makedirs(args.results, exist_ok=True)
     path, rows = os.path.join(args.results, "growth.csv"), []
     if os.path.exists(path):
         with open(path) as file:
             rows = list(csv.DictReader(file))
-    for row in measure(args):
+    known = {(r["what"], r["net"], r["image"], r["batch"], r["threads"]) for r in rows} if args.missing else set()
+    for row in measure(args, known):
         key = ("what", "net", "image", "batch", "threads", "precision")
         rows = [old for old in rows if any(str(old[k]) != str(row[k]) for k in key)] + [row]
         print(" ".join(str(value) for value in row.values()), flush=True)
