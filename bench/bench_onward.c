@@ -36,7 +36,7 @@ static void print_arms(const struct diagnosis *diagnosis)
     const struct experiment *experiment = &diagnosis->experiment;
     for (int i = 0; i < experiment->arm_count; i++) {
         const struct arm *arm = &experiment->arms[i];
-        if (arm->family != ARM_ONWARD || !arm->done)
+        if (arm->family == ARM_ANEW || !arm->done)
             continue;
         if (arm->cause == CAUSE_HEALTHY)
             printf("    %-26s loss %.4f\n", arm->name, arm->result.loss);

@@ -53,8 +53,9 @@ void edit_say(const struct edit *edit, const struct remedy_case *asked, char tex
 int remedy_size(const struct remedy *remedy);
 
 /* What shows while a network is new is tried on new weights and judged on training images; what shows late is tried
- * from the run's own state and judged on validation images. */
-enum arm_family { ARM_ANEW, ARM_ONWARD, ARM_FAMILIES };
+ * from the run's own state and judged on validation images. What a network that was taught wrong labels does not forget
+ * in a short time is tried on new weights, and judged on validation images, whose labels are others. */
+enum arm_family { ARM_ANEW, ARM_ONWARD, ARM_UNSEEN, ARM_FAMILIES };
 /* Images that are not drawn. */
 enum left_out { LEAVE_NONE, LEAVE_LABELS, LEAVE_OUTLIERS };
 struct cause_trial {

@@ -30,7 +30,7 @@ struct experiment {
     double updates_allowed;
     double updates_wanted; /* for every trial, of the length chosen, and learning by heart */
     double seconds;
-    struct arm arms[ARMS_MAX]; /* the unchanged one of each family first, in its place */
+    struct arm arms[ARMS_MAX]; /* an unchanged one of each family among them */
     int arm_count;
     double guess; /* loss of guessing by the class shares */
     bool memory_done;

@@ -65,6 +65,24 @@ static void test_planted_faults(void **state)
     }
 }
 
+/* From its last state, where all is known by heart, a run does not come back within a trial; from its best one it goes
+ * the same way again, and with augmentation it does not. */
+static void test_by_heart_again(void **state)
+{
+    (void)state;
+    struct train_result result;
+    struct diagnosis diagnosis = {0};
+    tiny_train_ok(NULL,
+                  "train.epochs=120 train.threads=1 model.name=mlp model.hidden=64 early_stop.restore_best=false "
+                  "optim.lr=0.003",
+                  &result);
+    diagnose(&diagnosis, result.path, 6.0);
+    expect(&diagnosis, CAUSE_OVERFITTING, "by heart");
+    assert_non_null(diagnosis.proof);
+    assert_string_equal(diagnosis.proof->name, "augmentation");
+    diagnosis_free(&diagnosis);
+}
+
 /* A rate that is off by a factor of thousands takes many rungs, none of which may be left out for being above what a
  * higher rate could be; where the budget ends among them, those that are missing are listed, and another optimizer
  * overturns nothing. */
@@ -131,7 +149,7 @@ static void test_budget_is_kept(void **state)
         int done[ARM_FAMILIES] = {0};
         for (int i = 0; i < experiment->arm_count; i++)
             done[experiment->arms[i].family] += experiment->arms[i].done;
-        assert_true(done[ARM_ANEW] != 1 && done[ARM_ONWARD] != 1); /* one alone says nothing */
+        assert_true(done[ARM_ANEW] != 1 && done[ARM_ONWARD] != 1 && done[ARM_UNSEEN] != 1); /* one alone says nothing */
         diagnosis_free(&diagnosis);
     }
 }
@@ -192,7 +210,7 @@ int main(void)
         cmocka_unit_test(test_planted_faults),       cmocka_unit_test(test_rate_far_too_high),
         cmocka_unit_test(test_repair_mends),         cmocka_unit_test(test_without_a_checkpoint),
         cmocka_unit_test(test_budget_is_kept),       cmocka_unit_test(test_what_cannot_be_judged),
-        cmocka_unit_test(test_found_while_training),
+        cmocka_unit_test(test_found_while_training), cmocka_unit_test(test_by_heart_again),
     };
     return cmocka_run_group_tests(tests, tiny_set_up, tiny_tear_down);
 }

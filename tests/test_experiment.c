@@ -56,12 +56,13 @@ static void write_trials(const char *run, const struct given *given, int count, 
     else
         fputs("null", file);
     fputs(", \"arms\": [", file);
-    for (int f = 0; f < 2; f++)
+    static const char *const families[ARM_FAMILIES] = {"anew", "onward", "unseen"};
+    for (int f = 0; f < ARM_FAMILIES; f++)
         fprintf(
             file,
             "{\"name\": \"unchanged\", \"family\": \"%s\", \"cause\": \"healthy\", \"changes\": [], \"left_out\": 0, "
             "\"pace\": 1, \"done\": true, \"loss\": 1.0, \"train_accuracy\": 0.5, \"gain\": null, \"error\": null}%s",
-            f ? "onward" : "anew", f && count == 0 ? "" : ",");
+            families[f], f + 1 == ARM_FAMILIES && count == 0 ? "" : ",");
     for (int i = 0; i < count; i++)
         fprintf(file,
                 "{\"name\": \"trial %d\", \"family\": \"%s\", \"cause\": \"%s\", \"changes\": [\"optim.lr=0.5\"%s], "
@@ -106,8 +107,8 @@ static void test_each_trial_can_speak(void **state)
     } kinds[] = {
         {"anew", CAUSE_RATE_HIGH},     {"anew", CAUSE_PLAIN_SGD},      {"anew", CAUSE_ADAM},
         {"anew", CAUSE_WEIGHT_DECAY},  {"anew", CAUSE_INITIALISATION}, {"anew", CAUSE_INPUT_SCALE},
-        {"anew", CAUSE_ORDER},         {"anew", CAUSE_NO_SIGNAL},      {"onward", CAUSE_LABELS},
-        {"onward", CAUSE_OVERFITTING}, {"onward", CAUSE_SCHEDULE},     {"onward", CAUSE_OUTLIERS},
+        {"anew", CAUSE_ORDER},         {"anew", CAUSE_NO_SIGNAL},      {"unseen", CAUSE_LABELS},
+        {"onward", CAUSE_OVERFITTING}, {"onward", CAUSE_SCHEDULE},     {"unseen", CAUSE_OUTLIERS},
     };
     for (int i = 0; i < COUNT_OF(kinds); i++) {
         struct given given = {kinds[i].family, kinds[i].cause, 0.16, 0.05, false, false};
@@ -165,8 +166,27 @@ static void test_first_guess_is_overturned(void **state)
     given[0].gain = 0.5;
     write_trials(decayed, given, 2, 1.0, 16, 60);
     expect(decayed, CAUSE_WEIGHT_DECAY, CAUSE_WEIGHT_DECAY, NULL);
-    write_trials(dark, given, 2, 1.0, 8, 120); /* seen in the order of the labels itself */
+    write_trials(dark, given, 2, 1.0, 8, 132); /* seen in the order of the labels itself */
     expect(dark, CAUSE_ORDER, CAUSE_ORDER, NULL);
+}
+
+/* Augmentation, which helps most runs that have none, overturns nothing that is seen in the data. */
+static void test_augmentation_overturns_no_data(void **state)
+{
+    (void)state;
+    struct given given[] = {{"anew", CAUSE_ORDER, 0.05, 0.01, false, false},
+                            {"onward", CAUSE_OVERFITTING, 0.5, 0.01, false, false}};
+    write_trials(dark, given, 2, 1.0, 8, 132);
+    expect(dark, CAUSE_ORDER, CAUSE_ORDER, NULL);
+    write_trials(decayed, given, 2, 1.0, 16, 60);
+    expect(decayed, CAUSE_WEIGHT_DECAY, CAUSE_WEIGHT_DECAY, NULL); /* its own trial was not made */
+    given[0].cause = CAUSE_WEIGHT_DECAY;
+    write_trials(decayed, given, 2, 1.0, 16, 60);
+    expect(decayed, CAUSE_WEIGHT_DECAY, CAUSE_OVERFITTING, "trial 1");
+    given[0].cause = CAUSE_ORDER;
+    given[1].cause = CAUSE_RATE_HIGH;
+    write_trials(dark, given, 2, 1.0, 8, 132);
+    expect(dark, CAUSE_ORDER, CAUSE_RATE_HIGH, "trial 1");
 }
 
 /* What is set unusually comes before what is tried always, and that before another optimizer. */
@@ -355,6 +375,7 @@ int main(void)
         cmocka_unit_test(test_each_trial_can_speak),
         cmocka_unit_test(test_rate_and_batch),
         cmocka_unit_test(test_first_guess_is_overturned),
+        cmocka_unit_test(test_augmentation_overturns_no_data),
         cmocka_unit_test(test_best_explanation),
         cmocka_unit_test(test_by_heart),
         cmocka_unit_test(test_confidence),

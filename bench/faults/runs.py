@@ -1,10 +1,11 @@
 """The planted-fault benchmark's runs: trains every row of the plan once and keeps what it left. Standard library only.
 
-  runs.py FOLDER [--part tune|test] [--jobs N] [--only WORD] [--every N] [--list]
+  runs.py FOLDER [--part tune|test|blind] [--jobs N] [--only WORD] [--every N] [--list]
 
 FOLDER keeps data, runs and the best learning rates; what is there is not made again. EVENKEEL names the program (default
 build/evenkeel), EVENKEEL_DATA real data; without it only generated tiles are used. Thresholds are chosen on `tune`, figures are
-reported on `test`: networks, seeds, the images drawn and the severities of the faults differ.
+reported on `test`: networks, seeds, the images drawn and the severities of the faults differ; `blind` differs from both and was not looked at before
+it was scored.
 """
 import argparse
 import concurrent.futures
@@ -29,6 +30,8 @@ PARTS = {
         ("mlp_deep", "fashion", "adam", [11, 12]), ("mlp_deep", "tiles", "sgd", [11]), ("lenet", "fashion", "sgd", [11]),
         ("resnet", "fashion", "adam", [11]), ("vgg", "fashion", "sgd", [11]), ("lenet", "tiles", "adam", [11]),
         ("lenet", "eurosat", "adam", [11]), ("resnet", "tiles", "sgd", [11]), ("vgg", "eurosat", "adam", [11])]},
+    "blind": {"data_seed": 3, "groups": [
+        ("mlp", "eurosat", "adam", [21]), ("lenet", "eurosat", "sgd", [21]), ("cnn_plain", "tiles", "adam", [21])]},
 }
 OPTIMIZERS = {"adam": [1e-4, 3e-4, 1e-3, 2e-3, 4e-3, 8e-3, 2e-2], "sgd": [2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 1e-1, 3e-1]}
 MARK = "result.json"
@@ -71,7 +74,7 @@ def data(name):
 
 
 def capacity(case, x):
-    if case.part == "test":
+    if os.path.exists(os.path.join(HERE, "networks", case.network + "_narrow.ini")):
         return [f"network={case.network}_narrow"]
     return [f"model.hidden={x}" if case.network == "mlp" else "model.width=1"]
 
@@ -86,28 +89,30 @@ def only(optimizer, make):
 
 
 FAULTS = [
-    ("rate_high", "rate_high", rate_high, {"tune": [5, 10, 30], "test": [7, 20]}),
-    ("rate_low", "rate_low", rate, {"tune": [1 / 30, 1 / 100, 1 / 1000], "test": [1 / 50, 1 / 300]}),
-    ("batch_small", "batch", small_batch, {"tune": [8, 4, 2], "test": [6, 3]}),
-    ("labels", "labels", data("labels"), {"tune": [0.1, 0.2, 0.4], "test": [0.15, 0.3]}),
-    ("labels", "pairs", data("pairs"), {"tune": [0.2, 0.4], "test": [0.3]}),
-    ("input_scale", "scale", keys("augment.mean=0.3", "augment.std={}"), {"tune": [0.05, 0.0039215686], "test": [0.02]}),
-    ("input_scale", "offset", keys("augment.mean=1", "augment.std={}"), {"tune": [0.05], "test": [0.03]}),
-    ("illumination", "illumination", data("illumination"), {"tune": [0.35, 0.7, 1.4], "test": [0.5, 1]}),
-    ("outliers", "outliers", data("outliers"), {"tune": [0.01, 0.05, 0.1], "test": [0.03, 0.08]}),
-    ("imbalance", "imbalance", data("imbalance"), {"tune": [10, 30, 100], "test": [20, 60]}),
-    ("order", "sorted", data("sorted"), {"tune": [1], "test": [1]}),
-    ("order", "blocks", data("sorted"), {"tune": [0.1], "test": [0.2]}),
-    ("initialisation", "init", keys("model.init_scale={}"), {"tune": [0.02, 4, 0], "test": [0.01, 6]}),
-    ("capacity", "capacity", capacity, {"tune": [2, 3], "test": [0]}),
-    ("overfitting", "few", few, {"tune": [600], "test": [400]}),
-    ("weight_decay", "decay", keys("optim.weight_decay={}"), {"tune": [0.05, 0.1, 0.5], "test": [0.07, 0.3]}),
-    ("adam", "beta2", only("adam", keys("optim.beta2={}")), {"tune": [0.5, 0.2], "test": [0.3]}),
-    ("adam", "eps", only("adam", keys("optim.eps={}")), {"tune": [0.1, 1], "test": [0.3]}),
-    ("plain_sgd", "plain", only("sgd", keys("optim.momentum={}")), {"tune": [0], "test": [0]}),
+    ("rate_high", "rate_high", rate_high, {"tune": [5, 10, 30], "test": [7, 20], "blind": [6, 20]}),
+    ("rate_low", "rate_low", rate, {"tune": [1 / 30, 1 / 100, 1 / 1000], "test": [1 / 50, 1 / 300], "blind": [1 / 20, 1 / 200]}),
+    ("batch_small", "batch", small_batch, {"tune": [8, 4, 2], "test": [6, 3], "blind": [5]}),
+    ("labels", "labels", data("labels"), {"tune": [0.1, 0.2, 0.4], "test": [0.15, 0.3], "blind": [0.1, 0.35]}),
+    ("labels", "pairs", data("pairs"), {"tune": [0.2, 0.4], "test": [0.3], "blind": [0.25]}),
+    ("input_scale", "scale", keys("augment.mean=0.3", "augment.std={}"), {"tune": [0.05, 0.0039215686], "test": [0.02], "blind": [0.1]}),
+    ("input_scale", "offset", keys("augment.mean=1", "augment.std={}"), {"tune": [0.05], "test": [0.03], "blind": [0.25]}),
+    ("input_scale", "forgotten", keys("augment.normalize=none"), {"blind": [0]}),
+    ("illumination", "illumination", data("illumination"), {"tune": [0.35, 0.7, 1.4], "test": [0.5, 1], "blind": [0.8]}),
+    ("outliers", "outliers", data("outliers"), {"tune": [0.01, 0.05, 0.1], "test": [0.03, 0.08], "blind": [0.05]}),
+    ("imbalance", "imbalance", data("imbalance"), {"tune": [10, 30, 100], "test": [20, 60], "blind": [5, 50]}),
+    ("order", "sorted", data("sorted"), {"tune": [1], "test": [1], "blind": [1]}),
+    ("order", "blocks", data("sorted"), {"tune": [0.1], "test": [0.2], "blind": [0.1]}),
+    ("initialisation", "init", keys("model.init_scale={}"), {"tune": [0.02, 4, 0], "test": [0.01, 6], "blind": [0.05, 3]}),
+    ("capacity", "capacity", capacity, {"tune": [2, 3], "test": [0], "blind": [4]}),
+    ("overfitting", "few", few, {"tune": [600], "test": [400], "blind": [300]}),
+    ("weight_decay", "decay", keys("optim.weight_decay={}"), {"tune": [0.05, 0.1, 0.5], "test": [0.07, 0.3], "blind": [0.1]}),
+    ("adam", "beta2", only("adam", keys("optim.beta2={}")), {"tune": [0.5, 0.2], "test": [0.3], "blind": [0.9]}),
+    ("adam", "eps", only("adam", keys("optim.eps={}")), {"tune": [0.1, 1], "test": [0.3], "blind": [0.01]}),
+    ("plain_sgd", "plain", only("sgd", keys("optim.momentum={}")), {"tune": [0], "test": [0], "blind": [0]}),
     ("schedule", "drop", keys("schedule.name=step", "schedule.step_epochs=1", "schedule.gamma={}"),
-     {"tune": [0.05], "test": [0.03]}),
-    ("schedule", "warmup", keys("schedule.warmup_epochs={}", "schedule.warmup_start=0.001"), {"tune": [100], "test": [150]}),
+     {"tune": [0.05], "test": [0.03], "blind": [0.1]}),
+    ("schedule", "warmup", keys("schedule.warmup_epochs={}", "schedule.warmup_start=0.001"),
+     {"tune": [100], "test": [150], "blind": [100]}),
 ]
 RATES = [0.3, 0.6, 1, 1.5, 2]
 VARIANTS = [[], ["train.batch_size=32"], ["train.batch_size=128"], ["train.batch_size=256", "train.max_steps=400"],
@@ -126,7 +131,7 @@ def plan(case, seed, make_data=True):
             yield "healthy", f"healthy-x{factor:g}-{variant}-s{seed}", \
                 base + [f"optim.lr={case.lr * factor:g}"] + VARIANTS[variant] + end
     for truth, name, make, severities in FAULTS:
-        for x in severities[case.part]:
+        for x in severities.get(case.part, []):
             changed = make(case, x)
             if changed is not None:
                 yield truth, f"{name}-{x:.3g}-s{seed}", base + changed + end

@@ -35,8 +35,8 @@ static void print_trial(const struct experiment *experiment, const struct arm *a
     if (arm->cause == CAUSE_HEALTHY && !isfinite(arm->result.loss))
         printf("diverged\n");
     else if (arm->cause == CAUSE_HEALTHY)
-        printf("loss %.4f, %s\n", arm->result.loss,
-               arm->family == ARM_ANEW ? "from new weights, of training images" : "of validation images");
+        printf("loss %.4f, %s%s\n", arm->result.loss, arm->family == ARM_ONWARD ? "" : "from new weights, ",
+               arm->family == ARM_ANEW ? "of training images" : "of validation images");
     else if (!arm->done)
         printf("%s\n", experiment_why(experiment, arm, proof));
     else if (!isfinite(arm->gain))

@@ -70,7 +70,7 @@ static void add_left_out(struct experiment *experiment, const struct experiment_
     if (marked == 0 ||
         session->train.subset.count - marked < (int64_t)config->train.batch_size * config->train.accumulate)
         return;
-    struct arm *arm = add(experiment, ARM_ONWARD, cause, name);
+    struct arm *arm = add(experiment, ARM_UNSEEN, cause, name);
     arm->left_out = out;
     arm->left_out_count = marked;
 }
@@ -149,6 +149,11 @@ int arms_list(struct experiment *experiment, const struct experiment_request *re
     TRY(list_family(experiment, request, ARM_ANEW));
     if (onward)
         TRY(list_family(experiment, request, ARM_ONWARD));
+    const int seen = experiment->arm_count;
+    if (onward)
+        TRY(list_family(experiment, request, ARM_UNSEEN));
+    if (experiment->arm_count > seen)
+        add(experiment, ARM_UNSEEN, CAUSE_HEALTHY, "unchanged, unseen images");
     sort(experiment, request, first);
     return OK;
 }

@@ -40,7 +40,7 @@ static int run_arm(struct experiment *experiment, struct arm *arm, struct settin
                                 .override_count = arm->override_count,
                                 .updates = experiment->updates / arm->pace,
                                 .left_out = arm->left_out,
-                                .fresh = arm->family == ARM_ANEW,
+                                .fresh = arm->family != ARM_ONWARD,
                                 .least_rate = 0.1};
     arm->result.losses = arena_push(&experiment->arena, (size_t)probe->count * sizeof(float));
     TRY(trial_run(setting->request->branch, setting->request->run, &trial, probe, &arm->result));
@@ -54,7 +54,7 @@ static int run_arm(struct experiment *experiment, struct arm *arm, struct settin
  * it. */
 static int compare_arm(struct experiment *experiment, struct arm *arm, struct setting *setting)
 {
-    struct arm *unchanged = &experiment->arms[arm->family];
+    struct arm *unchanged = &experiment->arms[arms_unchanged(experiment, arm->family)];
     const double cost = experiment->updates * (unchanged->done ? 1.0 : 2.0);
     if (experiment->updates_spent + cost > experiment->updates_allowed)
         return OK;
@@ -182,8 +182,9 @@ static int run_all(struct experiment *experiment, struct setting *setting)
 {
     struct session *session = setting->request->session;
     TRY(probe_open(&setting->probes[ARM_ANEW], session, &session->train, PROBE_IMAGES));
-    if (session->val.source && setting->request->branch->memory)
-        TRY(probe_open(&setting->probes[ARM_ONWARD], session, &session->val, PROBE_IMAGES));
+    for (int family = ARM_ONWARD; family < ARM_FAMILIES; family++)
+        if (session->val.source && setting->request->branch->memory)
+            TRY(probe_open(&setting->probes[family], session, &session->val, PROBE_IMAGES));
     const double memory = MEMORY_UPDATES * memory_price(session, setting->request->branch->config);
     const bool first = 2.0 * memory <= experiment->updates_allowed;
     if (first)

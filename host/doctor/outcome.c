@@ -132,12 +132,18 @@ enum cause experiment_verdict(const struct experiment *experiment, const struct 
     return small ? CAUSE_CAPACITY : CAUSE_HEALTHY;
 }
 
-const struct arm *experiment_unchanged(const struct experiment *experiment, enum arm_family family)
+int arms_unchanged(const struct experiment *experiment, enum arm_family family)
 {
     for (int i = 0; i < experiment->arm_count; i++)
         if (experiment->arms[i].family == family && experiment->arms[i].cause == CAUSE_HEALTHY)
-            return &experiment->arms[i];
-    return NULL;
+            return i;
+    return -1;
+}
+
+const struct arm *experiment_unchanged(const struct experiment *experiment, enum arm_family family)
+{
+    const int place = arms_unchanged(experiment, family);
+    return place < 0 ? NULL : &experiment->arms[place];
 }
 
 const struct arm *experiment_arm(const struct experiment *experiment, enum cause cause)

@@ -9,7 +9,8 @@
 #include <math.h>
 #include <string.h>
 
-static const char *const family_names[ARM_FAMILIES] = {[ARM_ANEW] = "anew", [ARM_ONWARD] = "onward"};
+static const char *const family_names[ARM_FAMILIES] = {
+    [ARM_ANEW] = "anew", [ARM_ONWARD] = "onward", [ARM_UNSEEN] = "unseen"};
 
 /* ---- writing ---- */
 
@@ -128,7 +129,7 @@ static bool read_arm(struct arm *arm, const json_t *json)
     return true;
 }
 
-/* The unchanged trials have the places of their families: an arm is compared with the one in its family's. */
+/* Each arm is compared with the unchanged one of its family. */
 static bool read_arms(struct experiment *experiment, const json_t *arms)
 {
     if (!json_is_array(arms) || json_array_size(arms) > ARMS_MAX || json_array_size(arms) < 1)

@@ -72,7 +72,8 @@ static void put_family(FILE *page, const struct diagnosis *diagnosis, enum arm_f
 {
     static const char *const titles[ARM_FAMILIES] = {
         [ARM_ANEW] = "From new weights, as the run began: loss of training images",
-        [ARM_ONWARD] = "From where the run stood: loss of validation images"};
+        [ARM_ONWARD] = "From where the run stood: loss of validation images",
+        [ARM_UNSEEN] = "From new weights: loss of validation images"};
     const struct experiment *experiment = &diagnosis->experiment;
     int order[ARMS_MAX];
     if (!has_any(experiment, family))
