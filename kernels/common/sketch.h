@@ -146,14 +146,27 @@ HOST_DEVICE const float *sketch_last(const struct update_args *args)
     return args->sketches + ((args->control->kept.updates & 1) ^ 1) * sketch_groups(args->count) * SKETCH_LANES;
 }
 
+/* Of a device that tells the last update while it is made. */
 HOST_DEVICE float *sketch_moved(const struct update_args *args)
 {
     return args->sketches + 2 * sketch_groups(args->count) * SKETCH_LANES;
 }
 
+/* In the same place, of one that tells it from the weights themselves: those of the step under way and those of before
+ * the last update, by turns as the gradients. */
+HOST_DEVICE float *sketch_param(const struct update_args *args)
+{
+    return sketch_now(args) + 2 * sketch_groups(args->count) * SKETCH_LANES;
+}
+
+HOST_DEVICE const float *sketch_param_last(const struct update_args *args)
+{
+    return sketch_last(args) + 2 * sketch_groups(args->count) * SKETCH_LANES;
+}
+
 /* Stretch by stretch. */
 HOST_DEVICE float *sketch_part(const struct update_args *args)
 {
-    return args->sketches + 3 * sketch_groups(args->count) * SKETCH_LANES;
+    return args->sketches + 4 * sketch_groups(args->count) * SKETCH_LANES;
 }
 #endif

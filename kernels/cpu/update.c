@@ -67,34 +67,46 @@ INLINE void widen_row(struct wide *to, const float *row, int count)
     widen(to, &values);
 }
 
-/* sketch_follow for every element that is followed. begin and end: rows. */
+/* The sum of sixteen lanes. */
+static double lanes_total(const vec *lanes)
+{
+    struct wide wide;
+    struct lane_sums sums;
+    widen(&wide, lanes);
+    sums = (struct lane_sums){wide.low, wide.high};
+    return sums_total(&sums);
+}
+
+/* sketch_follow for every element that is followed. begin and end: rows. A chunk has few of them, so that their sums
+ * are in fp32. How far the weights moved is told from a copy of those that are followed: the update need not know. */
 static void follow_grad(const struct update_args *args, int64_t begin, int64_t end, struct sketch_sums *sums)
 {
     const struct sketch_split split = sketch_split_of(args->count);
-    float *now = sketch_now(args);
-    const float *last = sketch_last(args), *moved = sketch_moved(args);
-    struct lane_sums self = {0}, past = {0}, both = {0}, change = {0};
+    float *now = sketch_now(args), *param = sketch_param(args);
+    const float *last = sketch_last(args), *param_last = sketch_param_last(args);
+    vec self = {0}, past = {0}, both = {0}, moved = {0};
     FOR_FOLLOWED(&split, begin, end, group, row)
     {
-        const double weight = (double)sketch_weight(&split, group);
+        const float weight = (float)sketch_weight(&split, group);
         const int64_t place = group * SKETCH_LANES, from = row * SKETCH_LANES, left = args->count - from;
         const int count = left < VEC ? (int)left : VEC;
-        struct wide g, l, u, weighted;
-        widen_row(&g, args->grad + from, count);
-        widen_row(&l, last + place, count);
-        widen_row(&u, moved + place, count);
-        vec_copy(now + place, args->grad + from, count, sizeof *now);
-        weighted = (struct wide){g.low * weight, g.high * weight};
-        sums_add(&self, &weighted, &g);
-        sums_add(&both, &weighted, &l);
-        sums_add(&change, &weighted, &u);
-        weighted = (struct wide){l.low * weight, l.high * weight};
-        sums_add(&past, &weighted, &l);
+        vec g, l, before, after;
+        vec_load(&g, args->grad, from, count, DT_F32);
+        vec_load(&l, last, place, count, DT_F32);
+        vec_load(&before, param_last, place, count, DT_F32);
+        vec_load(&after, args->param, from, count, DT_F32);
+        vec_copy(now + place, &g, count, sizeof *now);
+        vec_copy(param + place, &after, count, sizeof *param);
+        const vec weighted = g * weight;
+        self += weighted * g;
+        both += weighted * l;
+        moved += weighted * (after - before);
+        past += l * weight * l;
     }
-    sums->self = sums_total(&self);
-    sums->last = sums_total(&past);
-    sums->both = sums_total(&both);
-    sums->moved = sums_total(&change);
+    sums->self = lanes_total(&self);
+    sums->last = lanes_total(&past);
+    sums->both = lanes_total(&both);
+    sums->moved = lanes_total(&moved);
 }
 
 /* sketch_compare for every bucket. */
@@ -116,10 +128,20 @@ static void compare_part(const struct update_args *args, int64_t begin, int64_t 
     sums->shared = sums_total(&shared);
 }
 
+/* They lie far apart: asked for before they are needed. */
+static void fetch_followed(const struct update_args *args, int64_t begin, int64_t end)
+{
+    const struct sketch_split split = sketch_split_of(args->count);
+    FOR_FOLLOWED(&split, begin, end, group, row)
+    __builtin_prefetch(args->param + row * SKETCH_LANES);
+}
+
 /* Chunks begin where stretches do. */
 static struct chunk_sums chunk_grad(const struct update_args *args, int64_t begin, int64_t end)
 {
     struct sketch_sums sketch = {0};
+    if (args->sketches)
+        fetch_followed(args, begin / SKETCH_LANES, sketch_rows(end));
     struct chunk_sums sums = {.sum = {squares_of(args->grad + begin, end - begin)}};
     if (args->sketches) {
         follow_grad(args, begin / SKETCH_LANES, sketch_rows(end), &sketch);
@@ -175,9 +197,9 @@ int cpu_grad_norm(struct device *device, const struct update_args *args)
 
 /* ---- the update ---- */
 
-/* A block of every array stays in the first-level cache, for the copies that are made of it. Sums within it are in
+/* A block's parameters stay in the first-level cache, for the copies that are made of them. Sums within it are in
  * fp32, lane by lane: beyond 1.8e19 a norm is infinite. */
-enum { BLOCK = 1024 };
+enum { BLOCK = 4096 };
 
 /* Where a block lies, and what of it is the same for all its elements. */
 struct block {
@@ -192,6 +214,16 @@ struct norm_sums {
     double change, weight, slope;
 };
 
+/* Rounded once where the CPU does so at no cost. */
+INLINE float plus_product(float sum, float a, float b)
+{
+#ifdef FP_FAST_FMAF
+    return fmaf(a, b, sum);
+#else
+    return sum + a * b;
+#endif
+}
+
 /* Updates a block's parameters, each to the value of an expression of before and grad[i], and takes their norms. */
 #define UPDATE_BLOCK(expression)                                                                                       \
     do {                                                                                                               \
@@ -201,9 +233,9 @@ struct norm_sums {
             const float before = param[i], after = (expression), moved = after - before;                               \
             param[i] = after;                                                                                          \
             if (measured) {                                                                                            \
-                change += moved * moved;                                                                               \
-                weight += after * after;                                                                               \
-                slope += moved * grad[i];                                                                              \
+                change = plus_product(change, moved, moved);                                                           \
+                weight = plus_product(weight, after, after);                                                           \
+                slope = plus_product(slope, moved, grad[i]);                                                           \
             }                                                                                                          \
         }                                                                                                              \
         sums->change += (double)change;                                                                                \
@@ -261,51 +293,10 @@ static void block_copies(const struct update_args *args, const struct block *blo
     }
 }
 
-/* Of the rows that are followed, what of them lies in a block, and its place in the sketch. */
-struct piece {
-    int64_t begin;
-    int count;
-    float *place;
-};
-
-static int followed_pieces(const struct update_args *args, const struct sketch_split *split, const struct block *block,
-                           struct piece pieces[static BLOCK / SKETCH_LANES + 2])
-{
-    const int64_t end = block->begin + block->count;
-    int count = 0;
-    FOR_FOLLOWED(split, block->begin / SKETCH_LANES, sketch_rows(end), group, row)
-    {
-        const int64_t first = row * SKETCH_LANES, from = first > block->begin ? first : block->begin;
-        const int64_t to = first + SKETCH_LANES < end ? first + SKETCH_LANES : end;
-        float *place = sketch_moved(args) + group * SKETCH_LANES + (from - first);
-        pieces[count++] = (struct piece){from, (int)(to - from), place};
-    }
-    return count;
-}
-
-/* The update of a block, and of what is followed in it how far it moved. */
-static void follow_block(const struct update_args *args, const struct sketch_split *split, const struct block *block,
-                         struct norm_sums *sums)
-{
-    struct piece pieces[BLOCK / SKETCH_LANES + 2];
-    const int count = followed_pieces(args, split, block, pieces);
-    for (int i = 0; i < count; i++)
-        vec_copy(pieces[i].place, args->param + pieces[i].begin, pieces[i].count, sizeof(float));
-    update_measured(args, block, sums);
-    for (int i = 0; i < count; i++) {
-        vec before, after;
-        vec_load(&before, pieces[i].place, 0, pieces[i].count, DT_F32);
-        vec_load(&after, args->param, pieces[i].begin, pieces[i].count, DT_F32);
-        after -= before;
-        vec_copy(pieces[i].place, &after, pieces[i].count, sizeof(float));
-    }
-}
-
 static struct chunk_sums chunk_update(const struct update_args *args, const struct optimizer_step *step, int64_t begin,
                                       int64_t end)
 {
     struct norm_sums sums = {0};
-    const struct sketch_split split = sketch_split_of(args->count);
     const float weight = ema_weight(args->control);
     int segment = 0;
     while (begin < end) {
@@ -318,8 +309,6 @@ static struct chunk_sums chunk_update(const struct update_args *args, const stru
         const struct block block = {step, begin, (int)(stop - begin), args->segments[segment].weight_decay};
         if (args->unmeasured)
             update_unmeasured(args, &block, &sums);
-        else if (args->sketches)
-            follow_block(args, &split, &block, &sums);
         else
             update_measured(args, &block, &sums);
         block_copies(args, &block, weight);
