@@ -133,7 +133,7 @@ const char *const page_style[] = {
     ".classes "
     ".of{display:none}.lost{grid-template-columns:repeat(auto-fill,minmax(104px,1fr))}.plot.ends{padding-right:12px}."
     "plot "
-    ".end{display:none}.legend.narrow{display:flex}.tiles{grid-template-columns:1fr 1fr;"
+    ".end,.second{display:none}.legend.narrow{display:flex}.tiles{grid-template-columns:1fr 1fr;"
     "gap:8px}.tiles b{font-size:20px}.tiles div{padding:10px 12px}.verdict h2{font-size:20px}}\n",
     /* paper */
     "@media print{@page{margin:12mm}body{background:#fff;font-size:10pt;--ground:#fff}main{max-width:none;padding:0}"
@@ -144,7 +144,8 @@ const char *const page_style[] = {
     ".verdict.healthy,.verdict.none{grid-template-columns:1fr}.tiles{grid-template-columns:repeat(6,1fr);gap:8px}"
     ".tiles div{padding:8px 10px}.tiles b{font-size:17px}.card,figure{padding:12px 14px}.plot.ends{padding-right:84px}"
     ".classes "
-    ".of{display:none}.scroll{overflow:visible}.compare{font-size:7.5pt}.compare tbody th{min-width:0}.compare td{"
+    ".of,.second{display:none}.scroll{overflow:visible}.compare{font-size:7.5pt}.compare tbody th{min-width:0}"
+    ".compare td{"
     "white-space:normal}.compare td.n,.compare th.n{padding:3px 0 3px "
     "7px}*{-webkit-print-color-adjust:exact;print-color-adjust:exact}}\n",
     NULL};

@@ -18,6 +18,7 @@ double svg_down(const struct drawing *drawing, double y)
 
 static void put_axes(const struct drawing *drawing)
 {
+    enum { MANY = 7 }; /* that a narrow chart has no room for */
     struct chart_ticks ticks;
     const struct chart *chart = drawing->chart;
     chart_ticks_of(&chart->y, drawing->frame.bottom, drawing->frame.top, drawing->height > 160 ? 5 : 3, &ticks);
@@ -36,9 +37,9 @@ static void put_axes(const struct drawing *drawing)
         const double place = 100.0 * svg_across(drawing, ticks.at[i]);
         fprintf(
             drawing->page,
-            "<svg class=\"at\" x=\"%.2f%%\" y=\"100%%\"><line class=\"axis\" y2=\"4\"/><text class=\"tick\" y=\"17\" "
+            "<svg class=\"at\" x=\"%.2f%%\" y=\"100%%\"><line class=\"axis\" y2=\"4\"/><text class=\"tick%s\" y=\"17\" "
             "text-anchor=\"middle\">",
-            place);
+            place, ticks.count > MANY && i % 2 ? " second" : "");
         page_text(drawing->page, ticks.text[i]);
         fputs("</text></svg>\n", drawing->page);
     }
@@ -62,22 +63,14 @@ static void put_regions(const struct drawing *drawing)
     }
 }
 
-/* Over the curves, where they can be read. */
+/* Below the axis, where no curve is: one fits beside the axis' own name. */
 static void put_region_names(const struct drawing *drawing)
 {
     for (int i = 0; i < drawing->chart->region_count; i++) {
-        const struct chart_region *region = &drawing->chart->regions[i];
-        const double from = fmax(svg_across(drawing, region->from), 0.0);
-        const double to = fmin(svg_across(drawing, region->to), 1.0), middle = 0.5 * (from + to);
-        if (!*region->text)
-            continue;
-        const double place = middle < 0.25 ? from + 0.01 : middle > 0.75 ? to - 0.01 : middle;
-        fprintf(drawing->page, "<text class=\"note\" x=\"%.2f%%\" y=\"13\" text-anchor=\"%s\">", 100.0 * place,
-                middle < 0.25   ? "start"
-                : middle > 0.75 ? "end"
-                                : "middle");
-        page_text(drawing->page, region->text);
-        fputs("</text>\n", drawing->page);
+        fputs("<svg class=\"at\" x=\"0\" y=\"100%\"><text class=\"name\" y=\"33\" style=\"fill:var(--good)\">",
+              drawing->page);
+        page_text(drawing->page, drawing->chart->regions[i].text);
+        fputs("</text></svg>\n", drawing->page);
     }
 }
 
