@@ -347,8 +347,19 @@ def report(row):
     print(f"| {row['name']} | {row['what']} | {figures}", flush=True)
 
 
-def keep(path, rows):
+def commit():
+    """Of the tree, with a mark where it has been changed since; None outside of one."""
+    with contextlib.suppress(OSError, subprocess.CalledProcessError):
+        return subprocess.run(["git", "-C", ROOT, "describe", "--always", "--dirty", "--exclude", "*"],
+                              check=True, capture_output=True, text=True).stdout.strip()  # fmt: skip
+    return None
+
+
+def keep(path, rows, options):
     """Rows of this call take the place of those of the same name; so do versions."""
+    stamp = {"date": time.strftime("%Y-%m-%d"), "commit": commit(),
+             "rounds": options.rounds, "steps": options.steps, "epochs": options.epochs}  # fmt: skip
+    rows = [row | stamp for row in rows]
     before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"rows": [], "versions": {}}
     names = {row["name"] for row in rows}
     rows = [row for row in before["rows"] if row["name"] not in names] + rows
@@ -398,7 +409,7 @@ def main():
             rows.append(row)
     results = ROOT / "bench" / "results"
     results.mkdir(exist_ok=True)
-    keep(results / "overhead.json", rows)
+    keep(results / "overhead.json", rows, options)
 
 
 if __name__ == "__main__":
