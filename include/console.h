@@ -42,7 +42,7 @@ void console_evaluation(struct console *console, bool begins, int64_t epoch);
 double console_rate(const struct console *console, int64_t step_in_epoch);
 /* A row of the table of epochs, in at most so many columns: cells that tell least are left out. texts: of each cell,
  * [CONSOLE_CELLS]; NULL: their titles. Returns its columns. */
-enum { CONSOLE_CELLS = 8 };
+enum { CONSOLE_CELLS = 9 };
 int console_row(const char *const *texts, int columns, char *row, size_t bytes);
 void console_epoch(struct console *console, const struct epoch_record *record);
 

@@ -57,7 +57,7 @@ struct epoch_record {
     int64_t step;   /* its last one, from 0 */
     double seconds; /* since the run began, resumed parts added */
     /* NaN: not computed */
-    double train_loss, train_accuracy, val_loss, val_accuracy, val_accuracy5;
+    double train_loss, train_accuracy, val_loss, val_loss_error, val_accuracy, val_accuracy5;
     double lr, images_per_second;
     bool best, plateau_cut; /* lr was lowered after this epoch */
     int64_t bad_steps;

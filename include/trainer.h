@@ -118,6 +118,7 @@ double batches_waited(const struct session *session);
 
 struct evaluation {
     double loss, accuracy, accuracy5; /* shares 0..1; loss is unsmoothed cross-entropy, the mean over samples */
+    double loss_error;                /* standard error of that mean: of drawing these images */
     int64_t samples, nonfinite;
 };
 enum { EVALUATE_DONE, EVALUATE_STOPPED };

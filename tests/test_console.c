@@ -57,14 +57,15 @@ static void test_a_mean_on_its_way(void **state)
 static void test_row_fits(void **state)
 {
     (void)state;
-    const char *const texts[CONSOLE_CELLS] = {"12/300", "2.3026", "10.00",  "2.3019",
+    const char *const texts[CONSOLE_CELLS] = {"12/300", "2.3026", "10.00",  "2.3019", "0.0123",
                                               "11.25",  "0.001",  "12.3 k", "1:06:40"};
     static const struct {
         int columns, width;
         const char *titles;
     } cases[] = {
-        {INT_MAX, 74, "  epoch  train loss   acc %  val loss   acc %        lr  images/s     time"},
-        {74, 74, "  epoch  train loss   acc %  val loss   acc %        lr  images/s     time"},
+        {INT_MAX, 82, "  epoch  train loss   acc %  val loss    s.e.   acc %        lr  images/s     time"},
+        {82, 82, "  epoch  train loss   acc %  val loss    s.e.   acc %        lr  images/s     time"},
+        {81, 74, "  epoch  train loss   acc %  val loss   acc %        lr  images/s     time"},
         {73, 64, "  epoch  train loss   acc %  val loss   acc %  images/s     time"},
         {60, 54, "  epoch  train loss   acc %  val loss   acc %     time"},
         {50, 46, "  epoch  train loss  val loss   acc %     time"},
@@ -76,7 +77,7 @@ static void test_row_fits(void **state)
         assert_string_equal(row, cases[i].titles);
         assert_int_equal(console_row(texts, cases[i].columns, row, sizeof row), cases[i].width);
         assert_int_equal(text_columns(row), cases[i].width);
-        assert_non_null(strstr(row, "2.3019   11.25"));
+        assert_non_null(strstr(row, cases[i].width == 82 ? "2.3019  0.0123   11.25" : "2.3019   11.25"));
     }
 }
 

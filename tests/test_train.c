@@ -261,6 +261,11 @@ static void assert_best_is_found(const struct train_result *result)
     assert_predictions_are_of_best(result, judgements, evaluation.samples);
     assert_true(fabs(evaluation.loss - result->best.loss) < 1e-5);
     assert_true(fabs(evaluation.accuracy - result->best.accuracy) < 1e-9);
+    double squares = 0.0;
+    for (int64_t i = 0; i < evaluation.samples; i++)
+        squares += pow((double)judgements[i].loss - evaluation.loss, 2.0);
+    const double n = (double)evaluation.samples, error = sqrt(squares / (n - 1.0) / n);
+    assert_true(error > 0.0 && fabs(evaluation.loss_error - error) < 1e-5 * error);
     /* Every image once, though 7 does not divide their number. */
     assert_int_equal(evaluation.samples, session.val.subset.count);
     assert_true(evaluation.samples % 7 != 0);

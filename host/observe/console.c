@@ -297,14 +297,14 @@ static void print_percent(char text[static 24], double share)
 }
 
 /* Of a row of the table. What tells least goes first where there is no room. */
-enum { CELL_RATE, CELL_SPEED, CELL_TRAINED, CELL_ALWAYS };
+enum { CELL_ERROR, CELL_RATE, CELL_SPEED, CELL_TRAINED, CELL_ALWAYS };
 static const struct {
     const char *title;
     int width, rank;
 } cells[] = {
     {"epoch", 7, CELL_ALWAYS},    {"train loss", 10, CELL_ALWAYS}, {"acc %", 6, CELL_TRAINED},
-    {"val loss", 8, CELL_ALWAYS}, {"acc %", 6, CELL_ALWAYS},       {"lr", 8, CELL_RATE},
-    {"images/s", 8, CELL_SPEED},  {"time", 7, CELL_ALWAYS},
+    {"val loss", 8, CELL_ALWAYS}, {"s.e.", 6, CELL_ERROR},         {"acc %", 6, CELL_ALWAYS},
+    {"lr", 8, CELL_RATE},         {"images/s", 8, CELL_SPEED},     {"time", 7, CELL_ALWAYS},
 };
 
 int console_row(const char *const *texts, int columns, char *row, size_t bytes)
@@ -351,11 +351,14 @@ static void print_row(const char *const *texts, const char *const *notes, int co
 
 void console_epoch(struct console *console, const struct epoch_record *record)
 {
-    char epoch[48], rate[24], speed[24], seconds[24], refused[48], waited[48], loss[2][24], percent[2][24];
+    char epoch[48], rate[24], speed[24], seconds[24], refused[48], waited[48], loss[2][24], percent[2][24],
+        error[24] = "-";
     snprintf(epoch, sizeof epoch, "%lld/%lld", (long long)record->epoch + 1, (long long)console->epochs);
     snprintf(rate, sizeof rate, "%.3g", record->lr);
     print_loss(loss[0], record->train_loss, record->train_accuracy);
     print_loss(loss[1], record->val_loss, record->val_accuracy);
+    if (isfinite(record->val_loss_error))
+        print_loss(error, record->val_loss_error, record->val_accuracy);
     print_percent(percent[0], record->train_accuracy);
     print_percent(percent[1], record->val_accuracy);
     text_count(speed, record->images_per_second);
@@ -363,7 +366,8 @@ void console_epoch(struct console *console, const struct epoch_record *record)
     snprintf(refused, sizeof refused, "%lld step%s refused", (long long)record->bad_steps,
              record->bad_steps == 1 ? "" : "s");
     snprintf(waited, sizeof waited, "%.1f s spent waiting for images", record->data_wait);
-    const char *const texts[CONSOLE_CELLS] = {epoch, loss[0], percent[0], loss[1], percent[1], rate, speed, seconds};
+    const char *const texts[CONSOLE_CELLS] = {epoch,      loss[0], percent[0], loss[1], error,
+                                              percent[1], rate,    speed,      seconds};
     const char *notes[4];
     int count = 0;
     if (record->best)

@@ -2,6 +2,7 @@
  * Knows no training. */
 #include "trainer.h"
 
+#include <math.h>
 #include <string.h>
 
 /* The batch starting at position first of count. */
@@ -33,6 +34,13 @@ static int read_judgements(struct session *session, const struct dataset *data, 
         judgements[i] =
             (struct judgement){rows->samples[i], data->labels[rows->samples[i]], rows->predictions[i], rows->losses[i]};
     return OK;
+}
+
+/* NaN of one image alone. */
+static double mean_error(const struct loss_sums *sums)
+{
+    const double n = (double)sums->samples, squares = sums->loss_squares - sums->loss * sums->loss / n;
+    return squares < 0.0 ? 0.0 : sqrt(squares / (n - 1.0) / n); /* rounding may leave less than nothing */
 }
 
 int evaluate_part(struct session *session, const struct part *part, struct judgement *judgements,
@@ -67,6 +75,7 @@ int evaluate_part(struct session *session, const struct part *part, struct judge
     double samples = (double)sums.samples;
     *evaluation = (struct evaluation){
         .loss = sums.loss / samples,
+        .loss_error = mean_error(&sums),
         .accuracy = (double)sums.correct / samples,
         .accuracy5 = (double)sums.correct5 / samples,
         .samples = sums.samples,
