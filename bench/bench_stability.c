@@ -40,13 +40,9 @@ static bool train(const char *words, struct table *steps)
 /* The rows from the first-th on as one stretch. */
 static struct fluctuation whole(const struct table *steps, int64_t first)
 {
-    const struct loss_series series = {steps->row_count,
-                                       table_column(steps, "step"),
-                                       table_column(steps, "epoch"),
-                                       table_column(steps, "samples"),
-                                       table_column(steps, "loss"),
-                                       table_column(steps, "loss_variance")};
+    struct loss_series series;
     struct fluctuation fluctuation;
+    loss_series_of(steps, &series);
     fluctuation_of(&series, first, series.count, fluctuation_epoch_steps(&series), &fluctuation);
     return fluctuation;
 }

@@ -27,6 +27,7 @@ struct loss_view {
     double smooth, smooth_error; /* mean of the window, this loss included, and its standard error */
     double spike_z;              /* how far above the losses before it, in robust standard deviations */
     int direction;               /* -1: the window's second half lies below its first by more than chance; 1: above */
+    bool tied;                   /* its images were drawn at random and tied by batch norm; not known to the window */
 };
 
 /* Takes in a step's loss; one that is not finite changes nothing but *view. variance: of the losses within the batch,
@@ -36,16 +37,17 @@ void loss_window_add(struct loss_window *window, double loss, double variance, i
 
 /* ---- a stretch of steps ---- */
 
+/* low to high: 95 %. All NaN: could not be computed. */
+struct estimate {
+    double value, low, high;
+};
+
 /* Arrays of one length, in order of steps, as columns of steps.csv. Rows whose loss or variance is not finite are left
  * out. */
 struct loss_series {
     int64_t count;
     const double *step, *epoch, *samples, *loss, *variance;
-};
-
-/* low to high: 95 %. All NaN: could not be computed. */
-struct estimate {
-    double value, low, high;
+    const double *next; /* loss_next, where batch norm ties the images of a batch; NULL: they are independent */
 };
 
 struct fluctuation {
@@ -60,6 +62,7 @@ struct fluctuation {
     struct estimate autocorrelation;         /* of the detrended losses, from one step to the next */
     struct estimate epoch_autocorrelation;   /* from one epoch to the next; NaN unless there are two */
     struct estimate slope;                   /* change of the loss a step */
+    struct estimate design;                  /* design_looked_at, as it was taken; NaN: as if images were independent */
 };
 
 /* Rows [first, end) of the series. epoch_steps: steps of a whole epoch, 0: not known. Fewer than 16 usable rows: all
@@ -77,6 +80,12 @@ struct estimate noise_scale_of(const double *grad, const double *trace, int64_t 
  * phi it takes nothing of what batches scatter for granted, so that it holds with batch norm too. Rows from first on;
  * fewer than 8 such pairs: all NaN; below 0 where steps undo one another. */
 struct estimate chance_looked_at(const struct loss_series *series, const double *loss_next, int64_t first);
+
+/* The design: the variance that a batch's loss has where weights stand still, over variance / samples, which it would
+ * be if images were independent. Of rows [first, end), of batches that were looked at (loss_next) before the step that
+ * came before them: their losses differ from that step's by sampling alone. They must be drawn at random within an
+ * epoch. Fewer than 8 looks: all NaN. */
+struct estimate design_looked_at(const struct loss_series *series, int64_t first, int64_t end);
 
 /* Steps of the longest epoch that is followed by another one in the series; 0: there is none. */
 int64_t fluctuation_epoch_steps(const struct loss_series *series);

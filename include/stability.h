@@ -20,6 +20,10 @@ struct stability {
     int64_t spikes, spikes_of_batch; /* losses over LOSS_SPIKE_Z; the second: of them, the batch's own */
 };
 
+/* The losses in a table with the columns of steps.csv, into which they point, with loss_next where column `tied` says
+ * so of the last row. false: a column is missing, or there are no rows. */
+bool loss_series_of(const struct table *steps, struct loss_series *series);
+
 /* Of a table with the columns of steps.csv. Missing columns or rows leave NaN. */
 void stability_of(const struct table *steps, struct stability *stability);
 

@@ -6,16 +6,15 @@
 #include "run.h"
 #include "stability.h"
 
-enum { TENSORBOARD_TAGS = 16, TENSORBOARD_SHARES_EVERY = 50 };
+enum { TENSORBOARD_TAGS = 16, TENSORBOARD_SHARES_EVERY = 50, TENSORBOARD_ROWS = 1024, TENSORBOARD_FIGURES = 6 };
 
 /* Zeroed: not wanted; the functions below then do nothing. */
 struct tensorboard {
     struct append_file file; /* path "": none */
     const char *run;
     bool told[TENSORBOARD_TAGS]; /* curves whose description has been written */
-    int64_t epoch_steps, rows;   /* rows so far; the arrays hold the last ones, row r at r % STABILITY_STEPS */
-    double step[STABILITY_STEPS], epoch[STABILITY_STEPS], samples[STABILITY_STEPS], loss[STABILITY_STEPS],
-        variance[STABILITY_STEPS];
+    int64_t epoch_steps, rows;   /* rows so far; the arrays hold the last ones, row r at r % TENSORBOARD_ROWS */
+    double kept[TENSORBOARD_FIGURES][TENSORBOARD_ROWS];
 };
 
 /* Begins a new file; earlier ones stay, and what they hold of the given step and later ones TensorBoard then leaves

@@ -155,7 +155,7 @@ static void test_processes_do_not_share_a_folder(void **state)
     assert_false(file_exists(beyond));
 }
 
-static const struct loss_view view = {2.25, 0.03125, NAN, 0};
+static const struct loss_view view = {2.25, 0.03125, NAN, 0, true};
 
 static struct step_record example_step(int64_t step)
 {
@@ -214,11 +214,11 @@ static void test_step_rows(void **state)
         content(&arena, run.path, "steps.csv"),
         "step,epoch,samples,loss,loss_variance,loss_max,correct,grad_norm,update_norm,weight_norm,lr,nonfinite,bad,"
         "loss_median,loss_p90,update_ratio,grad_dot_update,grad_cosine,grad_dot_last,noise_grad,noise_trace,"
-        "loss_smooth,loss_smooth_error,spike_z,loss_scale,loss_next\n"
+        "loss_smooth,loss_smooth_error,spike_z,loss_scale,loss_next,tied\n"
         "0,1,32,2.29999995,0.25,4,7,9.99999972e-10,0.5,32,0.100000001,0,0,2,3,0.015625,-1.5,0.75,,3,96,2.25,0.03125,,,"
-        "1.5\n"
-        "9223372036854775807,7,1,inf,,-inf,0,,,0,0,0,0,,0,,,,,,,2.25,0.03125,,,\n"
-        "9223372036854775807,7,1,inf,nan,-inf,0,nan,,0,0,3,1,nan,0,,,,,,,2.25,0.03125,,65536,\n");
+        "1.5,1\n"
+        "9223372036854775807,7,1,inf,,-inf,0,,,0,0,0,0,,0,,,,,,,2.25,0.03125,,,,1\n"
+        "9223372036854775807,7,1,inf,nan,-inf,0,nan,,0,0,3,1,nan,0,,,,,,,2.25,0.03125,,65536,,1\n");
     arena_free(&arena);
     run_close(&run);
 }
@@ -234,6 +234,7 @@ static void test_epoch_rows_and_events(void **state)
                                   .train_loss = 0.5,
                                   .train_accuracy = 0.75,
                                   .val_loss = 0.25,
+                                  .val_loss_error = 0.125,
                                   .val_accuracy = 0.875,
                                   .val_accuracy5 = 1.0,
                                   .lr = 0.1,
@@ -244,15 +245,15 @@ static void test_epoch_rows_and_events(void **state)
                                   .data_wait = 1.5,
                                   .skipped = 3};
     must(run_log_epoch(&run, &record));
-    record.val_loss = record.val_accuracy = record.val_accuracy5 = NAN;
+    record.val_loss = record.val_loss_error = record.val_accuracy = record.val_accuracy5 = NAN;
     record.train_loss = INFINITY;
     record.epoch = 1;
     must(run_log_epoch(&run, &record));
     assert_string_equal(content(&arena, run.path, "results.csv"),
                         "epoch,time,train/loss,metrics/accuracy_top1,metrics/accuracy_top5,val/loss,lr/pg0,train/"
-                        "accuracy,best,plateau_cut,bad_steps,images_per_second,data_wait,skipped\n"
-                        "1,12.3457,0.5,0.875,1,0.25,0.1,0.75,1,0,2,1234.5,1.5,3\n"
-                        "2,12.3457,inf,,,,0.1,0.75,1,0,2,1234.5,1.5,3\n");
+                        "accuracy,best,plateau_cut,bad_steps,images_per_second,data_wait,skipped,val/loss_error\n"
+                        "1,12.3457,0.5,0.875,1,0.25,0.1,0.75,1,0,2,1234.5,1.5,3,0.125\n"
+                        "2,12.3457,inf,,,,0.1,0.75,1,0,2,1234.5,1.5,3,\n");
 
     char *line = strtok(content(&arena, run.path, "log.jsonl"), "\n");
     json_t *event = json_loads(line, JSON_REJECT_DUPLICATES, NULL);

@@ -92,12 +92,8 @@ static void test_curves_are_the_tables(void **state)
     assert_int_equal(event_points_find(&events, "epoch/val_loss", 11)->step, 59);
     /* Shares after 50 rows, of these rows. */
     read_table(&steps, result.path, "steps.csv");
-    const struct loss_series series = {50,
-                                       table_column(&steps, "step"),
-                                       table_column(&steps, "epoch"),
-                                       table_column(&steps, "samples"),
-                                       table_column(&steps, "loss"),
-                                       table_column(&steps, "loss_variance")};
+    struct loss_series series;
+    assert_true(loss_series_of(&steps, &series));
     struct fluctuation expected;
     fluctuation_of(&series, 0, 50, 5, &expected);
     const double shares[] = {expected.sampling.value, expected.motion.value, expected.trend.value};
@@ -133,7 +129,7 @@ static void write_orphans(const char *path)
     assert_int_equal(tensorboard_open(&board, &run, 27, 5), OK);
     for (int64_t step = 27; step < 33; step++) {
         const struct step_record record = {.step = step, .samples = 16, .loss = 99.0f, .weight_norm = 1.0f};
-        assert_int_equal(tensorboard_step(&board, &record, &(struct loss_view){99.0, NAN, NAN, 0}), OK);
+        assert_int_equal(tensorboard_step(&board, &record, &(struct loss_view){.smooth = 99.0, .spike_z = NAN}), OK);
     }
     tensorboard_close(&board);
 }
@@ -239,7 +235,7 @@ static void test_kill_leaves_all_records(void **state)
         if (tensorboard_open(&board, &run, 0, 5) < 0)
             _exit(1);
         for (struct step_record record = record_of_a_step;; record.step++) {
-            if (tensorboard_step(&board, &record, &(struct loss_view){2.0, NAN, NAN, 0}) < 0 ||
+            if (tensorboard_step(&board, &record, &(struct loss_view){.smooth = 2.0, .spike_z = NAN}) < 0 ||
                 write(told[1], &record.step, sizeof record.step) < 0)
                 _exit(1);
         }
@@ -273,7 +269,7 @@ static void test_full_disk(void **state)
     assert_int_equal(tensorboard_open(&board, &run, 0, 5), OK);
     int status = OK;
     for (; status >= 0 && record.step < 10000; record.step++)
-        status = tensorboard_step(&board, &record, &(struct loss_view){2.0, NAN, NAN, 0});
+        status = tensorboard_step(&board, &record, &(struct loss_view){.smooth = 2.0, .spike_z = NAN});
     assert_int_equal(status, ERR_IO);
     assert_non_null(strstr(fail_text(), "events.out.tfevents."));
     assert_non_null(strstr(fail_text(), "No space left on device; make room"));

@@ -1,5 +1,6 @@
-/* ahead: how much of the jitter of the loss from step to step is not the steps' doing, of batches that were looked at
- * before the step that came before them. See include/fluctuation.h. Must not know how that was done. */
+/* ahead: what batches that were looked at before the step that came before them say: how much of the jitter of the loss
+ * from step to step is not the steps' doing, and how much batches scatter of themselves. See include/fluctuation.h and
+ * docs/statistics.md. Must not know how they were looked at. */
 #include "fluctuation.h"
 
 #include <math.h>
@@ -53,4 +54,81 @@ struct estimate chance_looked_at(const struct loss_series *series, const double 
         return (struct estimate){NAN, NAN, NAN};
     const double share = 1.0 - moved / jitter, error = NORMAL_95 * sqrt(spread) / jitter;
     return (struct estimate){share, share - error, fmin(1.0, share + error)};
+}
+
+/* ---- the design ---- */
+
+/* Mean of s^2 / n around a row. */
+static double scale_around(const struct loss_series *series, int64_t row)
+{
+    double sum = 0.0;
+    int64_t count = 0;
+    for (int64_t i = row > AROUND ? row - AROUND : 0; i <= row + AROUND && i < series->count; i++)
+        if (isfinite(series->loss[i]) && isfinite(series->variance[i])) {
+            sum += series->variance[i] / series->samples[i];
+            count++;
+        }
+    return sum / (double)count;
+}
+
+/* Of pairs x, y, each with a weight. */
+struct pair_moments {
+    int64_t count;
+    double weight, squares; /* sums of weights and of their squares */
+    double x, y, xx, xy, yy;
+};
+
+static void pair_add(struct pair_moments *sums, double weight, double x, double y)
+{
+    sums->count++;
+    sums->weight += weight;
+    sums->squares += weight * weight;
+    sums->x += weight * x;
+    sums->y += weight * y;
+    sums->xx += weight * x * x;
+    sums->xy += weight * x * y;
+    sums->yy += weight * y * y;
+}
+
+/* Sums to means, variances and covariance. Returns how many pairs of one weight would tell as much. */
+static double pair_finish(struct pair_moments *sums)
+{
+    sums->x /= sums->weight;
+    sums->y /= sums->weight;
+    sums->xx = sums->xx / sums->weight - sums->x * sums->x;
+    sums->xy = sums->xy / sums->weight - sums->x * sums->y;
+    sums->yy = sums->yy / sums->weight - sums->y * sums->y;
+    return sums->weight * sums->weight / sums->squares;
+}
+
+/* A regression estimator (Cochran 1977, 7.1): x, what two batches differ by at the same weights, is known of the looks
+ * alone, y, what they differ by across the step, of every step; as far as steps move little the two are nearly one.
+ * A look counts for the steps since the last one, as a run's first steps are looked at more often. */
+struct estimate design_looked_at(const struct loss_series *series, int64_t first, int64_t end)
+{
+    struct pair_moments looks = {0}, steps = {0};
+    double since = 0.0;
+    for (int64_t i = first > 0 ? first : 1; i < end; i++) {
+        const double scale = 2.0 * scale_around(series, i);
+        if (!follows(series, i) || !(scale > 0.0))
+            continue;
+        const double jump = series->loss[i] - series->loss[i - 1], still = series->next[i - 1] - series->loss[i - 1];
+        const double y = jump * jump / scale;
+        pair_add(&steps, 1.0, y, y);
+        since += 1.0;
+        if (isfinite(still)) {
+            pair_add(&looks, since, still * still / scale, y);
+            since = 0.0;
+        }
+    }
+    if (looks.count < LEAST_LOOKS)
+        return (struct estimate){NAN, NAN, NAN};
+    const double freedom = pair_finish(&looks) - 2.0, all = pair_finish(&steps);
+    const double b = looks.yy > 0.0 ? fmax(0.0, fmin(1.0, looks.xy / looks.yy)) : 0.0;
+    const double value = looks.x + b * (steps.y - looks.y);
+    const double rest = fmax(0.0, looks.xx - 2.0 * b * looks.xy + b * b * looks.yy);
+    /* Student's quantile, nearly. Squares of neighbouring jumps share a batch, which makes their mean's variance half
+     * as large again. */
+    const double error = NORMAL_95 * (1.0 + 1.2 / freedom) * sqrt(rest / freedom + 1.5 * b * b * steps.yy / all);
+    return freedom > 0.0 ? (struct estimate){value, value - error, value + error} : (struct estimate){NAN, NAN, NAN};
 }

@@ -16,11 +16,24 @@ struct rows {
     int64_t first, end, count, epoch_steps;
     double center; /* mean of the steps */
     double spread; /* sum of squared steps about it */
+    struct estimate design;
 };
 
 static bool usable(const struct loss_series *series, int64_t i)
 {
     return isfinite(series->loss[i]) && isfinite(series->variance[i]) && series->samples[i] > 0.0;
+}
+
+/* Variance of a batch's loss that drawing its images gives. */
+static double one_batch(const struct rows *rows, int64_t i)
+{
+    return rows->design.value * rows->series->variance[i] / rows->series->samples[i];
+}
+
+/* Of the design, as a share of it. */
+static double design_error(const struct rows *rows)
+{
+    return 0.5 * (rows->design.high - rows->design.low) / rows->design.value;
 }
 
 #define FOR_ROWS(i, rows)                                                                                              \
@@ -33,7 +46,7 @@ struct moments {
     double loss, batch; /* means */
     double line;        /* slope of the least-squares line, a step */
     double total, rest; /* mean squares about the mean and about the line */
-    double one;         /* mean of s^2 / n: variance of one batch's loss, before it is corrected for the epoch's end */
+    double one;         /* mean variance of one batch's loss, before it is corrected for the epoch's end */
     double one_square;  /* mean of its square */
     double drawn;       /* variance of the sum of the sampling errors */
     double left;        /* mean of 1 - n / N */
@@ -60,7 +73,7 @@ static double drawn_variance(const struct rows *rows)
         if (i == rows->end)
             break;
         epoch = rows->series->epoch[i];
-        part += rows->series->variance[i] / rows->series->samples[i];
+        part += one_batch(rows, i);
         run++;
     }
     return sum;
@@ -72,7 +85,7 @@ static struct moments sum_up(struct rows *rows)
     struct moments sums = {.left = 1.0 - share_of_epoch(rows)};
     FOR_ROWS(i, rows)
     {
-        const double one = series->variance[i] / series->samples[i];
+        const double one = one_batch(rows, i);
         rows->center += series->step[i];
         sums.loss += series->loss[i];
         sums.batch += series->samples[i];
@@ -123,7 +136,7 @@ static double kurtosis_of_mean(const struct rows *rows, const struct moments *su
             sum += 0.5 * difference * difference;
             pairs++;
         }
-    const double mean = sums->one * sums->batch;
+    const double mean = sums->one / rows->design.value * sums->batch;
     if (pairs == 0 || !(mean > 0.0))
         return 0.0;
     return fmax(0.0, sum / (double)pairs / (mean * mean) - 2.0 / sums->batch);
@@ -174,11 +187,14 @@ static void split(const struct rows *rows, const struct moments *sums, struct fl
     const double spread = rows->spread / count;
     const double trend = sums->line * sums->line * spread - on_line;
     const double fourth = 2.0 + kurtosis_of_mean(rows, sums);
-    const double motion_error =
-        sqrt((fourth * sums->one_square + 4.0 * fmax(0.0, motion) * sampling) / count) * NORMAL_95;
     const double line_error = sqrt(sampling / rows->spread) * NORMAL_95, line = fabs(sums->line);
     const double line_low = fmax(0.0, line - line_error), line_high = line + line_error;
-    const double one_error = NORMAL_95 * sqrt(fmax(0.0, sums->one_square - sums->one * sums->one) / count) * sums->left;
+    const double one_error =
+        hypot(NORMAL_95 * sqrt(fmax(0.0, sums->one_square - sums->one * sums->one) / count) * sums->left,
+              design_error(rows) * about_mean);
+    const double motion_error =
+        hypot(NORMAL_95 * sqrt((fourth * sums->one_square + 4.0 * fmax(0.0, motion) * sampling) / count),
+              design_error(rows) * about_line);
     const struct estimate parts[PARTS] = {
         [SAMPLING] = {about_mean, fmax(0.0, about_mean - one_error), about_mean + one_error},
         [MOTION] = {fmax(0.0, motion), fmax(0.0, motion - motion_error), fmax(0.0, motion + motion_error)},
@@ -205,13 +221,14 @@ static struct estimate find_phi(const struct rows *rows, double kurtosis)
             continue;
         const double jump = series->loss[i] - series->loss[i - 1];
         jumps += jump * jump;
-        sampling += series->variance[i] / series->samples[i] + series->variance[i - 1] / series->samples[i - 1];
+        sampling += one_batch(rows, i) + one_batch(rows, i - 1);
         pairs++;
     }
     if (pairs < LEAST_STEPS / 2 || !(jumps > 0.0))
         return unknown;
     /* A moving average of order 1: three times 1 / pairs; kurtosis adds to it. */
-    const double error = NORMAL_95 * sqrt((3.0 + kurtosis) / (double)pairs), value = sampling / jumps;
+    const double error = hypot(NORMAL_95 * sqrt((3.0 + kurtosis) / (double)pairs), design_error(rows));
+    const double value = sampling / jumps;
     return (struct estimate){value, value * exp(-error), value * exp(error)};
 }
 
@@ -272,6 +289,25 @@ static struct estimate correlate_epochs(const struct rows *rows, int64_t epoch_s
 
 /* ---- the whole ---- */
 
+/* That of the stretch, with rows before it and, where there are none, after it, until there are enough; taken where it
+ * is known to within DESIGN_KNOWN of itself. */
+#define DESIGN_KNOWN 0.4
+static struct estimate find_design(const struct loss_series *series, int64_t first, int64_t end)
+{
+    enum { LOOKS = 32, ROWS = 512 };
+    int64_t looks = 0;
+    if (!series->next)
+        return unknown;
+    for (int64_t i = first; i < end; i++)
+        looks += isfinite(series->next[i]);
+    while ((looks < LOOKS || end - first < ROWS) && first > 0)
+        looks += isfinite(series->next[--first]);
+    while ((looks < LOOKS || end - first < ROWS) && end < series->count)
+        looks += isfinite(series->next[end++]);
+    const struct estimate got = design_looked_at(series, first, end);
+    return 0.5 * (got.high - got.low) <= DESIGN_KNOWN * got.value ? got : unknown;
+}
+
 void fluctuation_of(const struct loss_series *series, int64_t first, int64_t end, int64_t epoch_steps,
                     struct fluctuation *fluctuation)
 {
@@ -287,12 +323,15 @@ void fluctuation_of(const struct loss_series *series, int64_t first, int64_t end
                                         .variance_ratio = NAN,
                                         .autocorrelation = unknown,
                                         .epoch_autocorrelation = unknown,
-                                        .slope = unknown};
+                                        .slope = unknown,
+                                        .design = unknown};
     FOR_ROWS(i, &rows)
     rows.count++;
     fluctuation->steps = rows.count;
     if (rows.count < LEAST_STEPS)
         return;
+    fluctuation->design = find_design(series, first, end);
+    rows.design = isnan(fluctuation->design.value) ? (struct estimate){1.0, 1.0, 1.0} : fluctuation->design;
     const struct moments sums = sum_up(&rows);
     const double error = NORMAL_95 * sqrt(sums.drawn) / (double)rows.count;
     fluctuation->samples = sums.batch;

@@ -11,10 +11,11 @@
 static const char steps_head[] =
     "step,epoch,samples,loss,loss_variance,loss_max,correct,grad_norm,update_norm,weight_norm,lr,nonfinite,bad,"
     "loss_median,loss_p90,update_ratio,grad_dot_update,grad_cosine,grad_dot_last,noise_grad,noise_trace,loss_smooth,"
-    "loss_smooth_error,spike_z,loss_scale,loss_next\n";
+    "loss_smooth_error,spike_z,loss_scale,loss_next,tied\n";
 /* The first seven are ultralytics'. */
-static const char results_head[] = "epoch,time,train/loss,metrics/accuracy_top1,metrics/accuracy_top5,val/loss,lr/pg0,"
-                                   "train/accuracy,best,plateau_cut,bad_steps,images_per_second,data_wait,skipped\n";
+static const char results_head[] =
+    "epoch,time,train/loss,metrics/accuracy_top1,metrics/accuracy_top5,val/loss,lr/pg0,"
+    "train/accuracy,best,plateau_cut,bad_steps,images_per_second,data_wait,skipped,val/loss_error\n";
 
 static int append(struct append_file *file, const struct run *run, const char *record, size_t bytes)
 {
@@ -102,23 +103,25 @@ int run_log_step(struct run *run, const struct step_record *record, const struct
     put_number(&row, view->spike_z, FLOAT_DIGITS, "");
     put_number(&row, record->loss_scale, FLOAT_DIGITS, "");
     put_number(&row, record->loss_next, FLOAT_DIGITS, "");
+    put_integer(&row, view->tied);
     return append_row(&run->steps, run, &row);
 }
 
 static int log_epoch_event(struct run *run, const struct epoch_record *record)
 {
-    char number[9][32];
+    char number[10][32];
     return run_log_event(
         run, "epoch",
         "\"epoch\":%" PRId64 ",\"seconds\":%s,\"train_loss\":%s,\"train_accuracy\":%s,\"val_loss\":%s,"
         "\"val_accuracy\":%s,\"val_accuracy5\":%s,\"lr\":%s,\"images_per_second\":%s,\"best\":%s,"
-        "\"plateau_cut\":%s,\"bad_steps\":%" PRId64 ",\"data_wait\":%s,\"skipped\":%" PRId64,
+        "\"plateau_cut\":%s,\"bad_steps\":%" PRId64 ",\"data_wait\":%s,\"skipped\":%" PRId64 ",\"val_loss_error\":%s",
         record->epoch + 1, run_json_number(number[0], record->seconds), run_json_number(number[1], record->train_loss),
         run_json_number(number[2], record->train_accuracy), run_json_number(number[3], record->val_loss),
         run_json_number(number[4], record->val_accuracy), run_json_number(number[5], record->val_accuracy5),
         run_json_number(number[6], record->lr), run_json_number(number[7], record->images_per_second),
         record->best ? "true" : "false", record->plateau_cut ? "true" : "false", record->bad_steps,
-        run_json_number(number[8], record->data_wait), record->skipped);
+        run_json_number(number[8], record->data_wait), record->skipped,
+        run_json_number(number[9], record->val_loss_error));
 }
 
 int run_log_epoch(struct run *run, const struct epoch_record *record)
@@ -138,6 +141,7 @@ int run_log_epoch(struct run *run, const struct epoch_record *record)
     put_number(&row, record->images_per_second, CLOCK_DIGITS, "");
     put_number(&row, record->data_wait, CLOCK_DIGITS, "");
     put_integer(&row, record->skipped);
+    put_number(&row, record->val_loss_error, FLOAT_DIGITS, "");
     TRY(append_row(&run->results, run, &row));
     return log_epoch_event(run, record);
 }

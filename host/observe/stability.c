@@ -29,6 +29,25 @@ static double median(double *values, int64_t count)
     return known % 2 ? values[known / 2] : 0.5 * (values[known / 2 - 1] + values[known / 2]);
 }
 
+bool loss_series_of(const struct table *steps, struct loss_series *series)
+{
+    const char *const names[] = {"step", "epoch", "samples", "loss", "loss_variance"};
+    const double *columns[COUNT_OF(names)];
+    const double *tied = table_column(steps, "tied");
+    *series = (struct loss_series){0};
+    for (int i = 0; i < COUNT_OF(names); i++)
+        if (!(columns[i] = table_column(steps, names[i])) || steps->row_count == 0)
+            return false;
+    series->count = steps->row_count;
+    series->step = columns[0];
+    series->epoch = columns[1];
+    series->samples = columns[2];
+    series->loss = columns[3];
+    series->variance = columns[4];
+    series->next = tied && tied[series->count - 1] == 1.0 ? table_column(steps, "loss_next") : NULL;
+    return true;
+}
+
 /* Windows are counted from the end, so that the last one is whole; what is left over at the beginning is let go. */
 static void look_at_windows(const struct loss_series *series, struct stability *stability)
 {
@@ -99,21 +118,16 @@ static void count_spikes(const struct loss_series *series, struct stability *sta
 
 void stability_of(const struct table *steps, struct stability *stability)
 {
-    const char *const names[] = {"step", "epoch", "samples", "loss", "loss_variance"};
-    const double *columns[COUNT_OF(names)], *bad = table_column(steps, "bad");
-    bool complete = steps->row_count > 0;
+    const double *bad = table_column(steps, "bad");
+    struct loss_series series;
     *stability = (struct stability){.steps = steps->row_count, .steady = {NAN, NAN, NAN}};
     scale_noise(steps, stability);
-    for (int i = 0; i < COUNT_OF(names); i++)
-        complete = (columns[i] = table_column(steps, names[i])) && complete;
-    if (!complete) {
-        const struct loss_series none = {0};
-        fluctuation_of(&none, 0, 0, 0, &stability->last);
+    if (!loss_series_of(steps, &series)) {
+        fluctuation_of(&series, 0, 0, 0, &stability->last);
         stability->phi = stability->variance_ratio = NAN;
         stability->sampling = stability->motion = stability->trend = NAN;
         return;
     }
-    const struct loss_series series = {steps->row_count, columns[0], columns[1], columns[2], columns[3], columns[4]};
     for (int64_t i = 0; bad && i < steps->row_count; i++)
         stability->refused += bad[i] != 0.0;
     stability->epoch_steps = fluctuation_epoch_steps(&series);
@@ -235,6 +249,7 @@ static json_t *window(const struct stability *stability)
         {"autocorrelation", &last->autocorrelation},
         {"epoch_autocorrelation", &last->epoch_autocorrelation},
         {"slope", &last->slope},
+        {"design", &last->design},
     };
     json_object_set_new(object, "steps", json_integer(last->steps));
     json_object_set_new(object, "first_step", json_integer(stability->first_step));

@@ -96,33 +96,39 @@ static int write_values(struct tensorboard *board, int64_t step, const struct va
 
 /* ---- steps ---- */
 
-static void keep_row(struct tensorboard *board, double step, double epoch, double samples, double loss, double variance)
+enum { ROW_STEP, ROW_EPOCH, ROW_SAMPLES, ROW_LOSS, ROW_VARIANCE, ROW_NEXT, ROW_FIGURES };
+static const char *const row_names[ROW_FIGURES] = {"step", "epoch", "samples", "loss", "loss_variance", "loss_next"};
+
+static void keep_row(struct tensorboard *board, const double figures[ROW_FIGURES])
 {
-    const int64_t at = board->rows++ % STABILITY_STEPS;
-    board->step[at] = step;
-    board->epoch[at] = epoch;
-    board->samples[at] = samples;
-    board->loss[at] = loss;
-    board->variance[at] = variance;
+    const int64_t at = board->rows++ % TENSORBOARD_ROWS;
+    for (int i = 0; i < ROW_FIGURES; i++)
+        board->kept[i][at] = figures[i];
 }
 
-/* Copies a ring's last values out in order. */
-static void unroll(double to[STABILITY_STEPS], const double ring[STABILITY_STEPS], int64_t rows, int64_t count)
+/* Copies the last rows out in order. */
+static int64_t unroll(const struct tensorboard *board, double to[ROW_FIGURES][TENSORBOARD_ROWS])
 {
-    for (int64_t i = 0; i < count; i++)
-        to[i] = ring[(rows - count + i) % STABILITY_STEPS];
+    const int64_t count = board->rows < TENSORBOARD_ROWS ? board->rows : TENSORBOARD_ROWS;
+    for (int i = 0; i < ROW_FIGURES; i++)
+        for (int64_t row = 0; row < count; row++)
+            to[i][row] = board->kept[i][(board->rows - count + row) % TENSORBOARD_ROWS];
+    return count;
 }
 
-static void put_shares(struct values *values, const struct tensorboard *board)
+static void put_shares(struct values *values, const struct tensorboard *board, bool tied)
 {
-    const int64_t count = board->rows < STABILITY_STEPS ? board->rows : STABILITY_STEPS;
-    double columns[5][STABILITY_STEPS];
-    const double *const rings[] = {board->step, board->epoch, board->samples, board->loss, board->variance};
+    double rows[ROW_FIGURES][TENSORBOARD_ROWS];
+    const int64_t count = unroll(board, rows);
     struct fluctuation here;
-    for (int i = 0; i < COUNT_OF(rings); i++)
-        unroll(columns[i], rings[i], board->rows, count);
-    const struct loss_series series = {count, columns[0], columns[1], columns[2], columns[3], columns[4]};
-    fluctuation_of(&series, 0, count, board->epoch_steps, &here);
+    const struct loss_series series = {.count = count,
+                                       .step = rows[ROW_STEP],
+                                       .epoch = rows[ROW_EPOCH],
+                                       .samples = rows[ROW_SAMPLES],
+                                       .loss = rows[ROW_LOSS],
+                                       .variance = rows[ROW_VARIANCE],
+                                       .next = tied ? rows[ROW_NEXT] : NULL};
+    fluctuation_of(&series, count > STABILITY_STEPS ? count - STABILITY_STEPS : 0, count, board->epoch_steps, &here);
     put_known(values, board, SAMPLING, here.sampling.value);
     put_known(values, board, MOTION, here.motion.value);
     put_known(values, board, TREND, here.trend.value);
@@ -133,8 +139,9 @@ int tensorboard_step(struct tensorboard *board, const struct step_record *record
     struct values values = {0};
     if (!board->file.path[0])
         return OK;
-    keep_row(board, (double)record->step, (double)record->epoch + 1.0, record->samples, record->loss,
-             record->loss_variance);
+    const double row[ROW_FIGURES] = {(double)record->step, (double)record->epoch + 1.0, record->samples,
+                                     record->loss,         record->loss_variance,       record->loss_next};
+    keep_row(board, row);
     /* Of a refused step a NaN is what was found. */
     (record->bad ? put : put_known)(&values, board, LOSS, record->loss);
     (record->bad ? put : put_known)(&values, board, GRAD_NORM, record->grad_norm);
@@ -144,7 +151,7 @@ int tensorboard_step(struct tensorboard *board, const struct step_record *record
     put_known(&values, board, UPDATE_RATIO, (double)record->update_norm / (double)record->weight_norm);
     put_known(&values, board, RATE, record->lr);
     if (board->rows % TENSORBOARD_SHARES_EVERY == 0)
-        put_shares(&values, board);
+        put_shares(&values, board, view->tied);
     return write_values(board, record->step, &values);
 }
 
@@ -172,11 +179,12 @@ static void take_rows(struct tensorboard *board)
     char path[PATH_BYTES];
     struct table steps = {0};
     if (path_join(path, board->run, "steps.csv") >= 0 && table_read(&steps, path) >= 0) {
-        const double *step = table_column_or_nan(&steps, "step"), *epoch = table_column_or_nan(&steps, "epoch"),
-                     *samples = table_column_or_nan(&steps, "samples"), *loss = table_column_or_nan(&steps, "loss"),
-                     *variance = table_column_or_nan(&steps, "loss_variance");
-        for (int64_t i = 0; i < steps.row_count; i++)
-            keep_row(board, step[i], epoch[i], samples[i], loss[i], variance[i]);
+        for (int64_t row = 0; row < steps.row_count; row++) {
+            double figures[ROW_FIGURES];
+            for (int i = 0; i < ROW_FIGURES; i++)
+                figures[i] = table_column_or_nan(&steps, row_names[i])[row];
+            keep_row(board, figures);
+        }
     }
     table_free(&steps);
 }

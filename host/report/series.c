@@ -113,14 +113,9 @@ void split_over_time(struct arena *arena, const struct run_facts *facts, struct 
 {
     enum { POINTS = 160 };
     const int64_t rows = facts->steps.row_count;
-    const struct loss_series series = {rows,
-                                       steps_column(facts, "step"),
-                                       steps_column(facts, "epoch"),
-                                       steps_column(facts, "samples"),
-                                       steps_column(facts, "loss"),
-                                       steps_column(facts, "loss_variance")};
+    struct loss_series series;
     *split = (struct split_series){.window = split_window(rows)};
-    if (rows < split->window)
+    if (!loss_series_of(&facts->steps, &series) || rows < split->window)
         return;
     double **arrays[] = {&split->step, &split->sampling, &split->motion, &split->trend};
     for (int i = 0; i < COUNT_OF(arrays); i++)

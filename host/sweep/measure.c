@@ -2,7 +2,7 @@
  * Knows one run; must not know seeds. */
 #include "measure.h"
 
-#include "fluctuation.h"
+#include "stability.h"
 #include "table.h"
 
 #include <math.h>
@@ -151,33 +151,25 @@ static void measure_clock(const struct table *results, const struct table *steps
 static void measure_steps(const struct table *steps, double target, struct measures *measures)
 {
     struct arena arena = {0};
-    const char *const names[] = {"step", "epoch", "samples", "loss", "loss_variance"};
-    const double *columns[COUNT_OF(names)], *bad = table_column(steps, "bad");
-    double *good[COUNT_OF(names)];
-    struct loss_series series = {0};
-    for (int k = 0; k < COUNT_OF(names); k++) {
-        columns[k] = table_column(steps, names[k]);
-        good[k] = arena_push(&arena, (size_t)(steps->row_count + 1) * sizeof **good);
-        if (!columns[k])
-            goto missing;
+    const double *bad = table_column(steps, "bad");
+    struct loss_series series;
+    if (!loss_series_of(steps, &series))
+        return;
+    const double **const columns[] = {&series.step, &series.epoch,    &series.samples,
+                                      &series.loss, &series.variance, &series.next};
+    for (int k = 0; k < COUNT_OF(columns) && *columns[k]; k++) {
+        double *good = arena_push(&arena, (size_t)(steps->row_count + 1) * sizeof *good);
+        series.count = 0;
+        for (int64_t i = 0; i < steps->row_count; i++)
+            if (!(bad && bad[i] != 0.0))
+                good[series.count++] = (*columns[k])[i];
+        *columns[k] = good;
     }
-    for (int64_t i = 0; i < steps->row_count; i++)
-        if (!(bad && bad[i] != 0.0)) {
-            for (int k = 0; k < COUNT_OF(names); k++)
-                good[k][series.count] = columns[k][i];
-            series.count++;
-        }
-    series.step = good[0];
-    series.epoch = good[1];
-    series.samples = good[2];
-    series.loss = good[3];
-    series.variance = good[4];
     measure_fluctuation(&series, measures);
     measures->spikes = count_spikes(&series);
     measures->noise_scale = measure_noise_scale(steps);
     measure_target(&series, target, measures);
     measures->steps = (int64_t)last_of(steps, "step") + 1;
-missing:
     arena_free(&arena);
 }
 

@@ -42,6 +42,7 @@ static int take(struct trainer *trainer, const struct step_record *record)
     struct loss_view view;
     loss_window_add(&trainer->state.window, record->bad ? NAN : (double)record->loss, (double)record->loss_variance,
                     record->samples, record->epoch, trainer->session.train.subset.count, &view);
+    view.tied = step_tied(trainer);
     console_step(&trainer->console, record, &view);
     int every = trainer->config.stats.steps_every;
     if (record->bad || every <= 1 || record->step % every == 0) {

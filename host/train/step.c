@@ -33,13 +33,27 @@ static enum noise_kind noise_at(const struct trainer *trainer, int64_t step)
     return step % interval(trainer, every) == 0 ? parts ? NOISE_OF_PARTS : NOISE_OF_HALF : NOISE_NONE;
 }
 
-/* A forward pass more, so that it is done half as seldom. */
+bool step_tied(const struct trainer *trainer)
+{
+    const struct graph *graph = &trainer->session.graph;
+    bool norm = false;
+    for (int i = 0; i < graph->node_count; i++)
+        norm |= graph->nodes[i].op == OP_NORM;
+    return norm && trainer->config.data.shuffle;
+}
+
+/* A forward pass more, so that it is done half as seldom; oftener at first where it also tells how much batches
+ * scatter, so that a run of 256 steps has the 8 looks that this needs, but not at every step. */
 static bool ahead_at(const struct trainer *trainer, int64_t step, int64_t step_in_epoch)
 {
-    enum { OFTENER = 2 };
+    enum { OFTENER = 2, FIRST_OFTENER = 8, FIRST = 8, OFTEN = 4 };
     const struct config *config = &trainer->config;
-    return config->stats.noise_every > 0 && config->stats.enabled && step_in_epoch + 1 < trainer->steps_per_epoch &&
-           step % interval(trainer, config->stats.noise_every / OFTENER) == 0;
+    const int noise_every = config->stats.noise_every;
+    int64_t every = noise_every / OFTENER;
+    if (every > OFTEN && step < FIRST * (int64_t)noise_every && step_tied(trainer))
+        every = noise_every / FIRST_OFTENER > OFTEN ? noise_every / FIRST_OFTENER : OFTEN;
+    return noise_every > 0 && config->stats.enabled && step_in_epoch + 1 < trainer->steps_per_epoch &&
+           step % interval(trainer, every) == 0;
 }
 
 struct step_control step_control_at(const struct trainer *trainer, int64_t step_in_epoch, int micro)

@@ -66,7 +66,8 @@ int refused_report(struct trainer *trainer, const struct step_record *record);
 
 /* ---- step.c ---- */
 double step_rate(const struct trainer *trainer, int64_t step_in_epoch); /* of the epoch under way */
-int step_queue(struct trainer *trainer);                                /* the next step, with what is measured of it */
+bool step_tied(const struct trainer *trainer); /* whether batch norm ties images that are drawn at random */
+int step_queue(struct trainer *trainer);       /* the next step, with what is measured of it */
 struct step_control step_control_at(const struct trainer *trainer, int64_t step_in_epoch, int micro);
 
 /* ---- autopilot.c: train.autopilot. The first two return 1 where the run went back to an earlier state, 0 where it did

@@ -68,7 +68,7 @@ static int train_steps(struct trainer *trainer)
 static int evaluate(struct trainer *trainer, struct evaluation *evaluation)
 {
     struct session *session = &trainer->session;
-    *evaluation = (struct evaluation){.loss = NAN, .accuracy = NAN, .accuracy5 = NAN};
+    *evaluation = (struct evaluation){.loss = NAN, .loss_error = NAN, .accuracy = NAN, .accuracy5 = NAN};
     if (!session->val.source)
         return EVALUATE_DONE;
     console_evaluation(&trainer->console, true, trainer->state.epoch);
@@ -111,6 +111,7 @@ static struct epoch_record describe(const struct trainer *trainer, const struct 
         .train_loss = train_loss(state),
         .train_accuracy = train_accuracy(state),
         .val_loss = evaluation->loss,
+        .val_loss_error = evaluation->loss_error,
         .val_accuracy = evaluation->accuracy,
         .val_accuracy5 = evaluation->accuracy5,
         .lr = step_rate(trainer, state->step_in_epoch > 0 ? state->step_in_epoch - 1 : 0),
