@@ -1,0 +1,135 @@
+/* test_ahead: what batches that were looked at before the step that came before them tell, of series whose answer is
+ * known: how much of the jitter is not the steps' doing, and how much batches scatter of themselves. */
+#include "drawn_losses.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+/* cmocka wants the standard headers first */
+#include <cmocka.h>
+
+/* Steps of known size, each seen by one batch in sixteen: their share of the jitter lies within its interval, whatever
+ * is said of the batches' own variance. Still weights leave all of it. */
+static void test_looking_ahead(void **state)
+{
+    (void)state;
+    enum { SERIES = 200, COUNT = 2048, EVERY = 16, EPOCH = 100 };
+    static double next[COUNT];
+    const double truth = 2.0 / (2.0 + 0.25); /* batches scatter by 1, a step moves the loss by 0.5 */
+    int inside = 0;
+    double width = 0.0;
+    for (int s = 0; s <= SERIES; s++) {
+        struct draws draws = {(uint64_t)s, 0};
+        series_begin(COUNT);
+        for (int i = 0; i < COUNT; i++) {
+            const double move = s == SERIES ? 0.0 : 0.5 * normal(&draws);
+            series.epoch[i] = floor(i / (double)EPOCH);
+            series.path[i] = i ? series.path[i - 1] + move : 3.0;
+            draw_batch(&draws, i, 16, 4.0);
+            series.variance[i] *= 0.5; /* as if batches were tied */
+            if (i > 0)
+                next[i - 1] = i % EVERY == 0 ? series.loss[i] - move : NAN;
+        }
+        next[COUNT - 1] = NAN;
+        const struct estimate got = chance_looked_at(&series.rows, next, 0);
+        if (s == SERIES) {
+            assert_true(got.value == 1.0 && got.low == 1.0 && got.high == 1.0);
+            continue;
+        }
+        inside += got.low <= truth && truth <= got.high;
+        width += (got.high - got.low) / SERIES;
+    }
+    if (inside < 0.9 * SERIES || width > 0.12)
+        fail_msg("%d of %d, mean width %.3f", inside, SERIES, width);
+    for (int i = 8 * EVERY - 1; i < COUNT; i++)
+        next[i] = NAN;
+    assert_true(isnan(chance_looked_at(&series.rows, next, 0).value)); /* seven looks */
+    next[8 * EVERY + 1] = series.loss[8 * EVERY + 2];
+    assert_false(isnan(chance_looked_at(&series.rows, next, 0).value));
+    assert_true(isnan(chance_looked_at(&series.rows, next, 40).value));
+}
+
+/* Batches of 16 that scatter by more than their images do, of weights that move by `move` of that from step to step and
+ * come back; every 32nd is looked at. */
+static void draw_tied(struct draws *draws, double design, double move, double *next, int count)
+{
+    enum { EVERY = 32 };
+    const double scatter = sqrt(design / 16.0);
+    double at = 0.0, before = 0.0;
+    series_begin(count);
+    for (int i = 0; i < count; i++) {
+        series.epoch[i] = 1.0;
+        series.path[i] = 0.0;
+        draw_batch(draws, i, 16, 1.0);
+        const double noise = sqrt(design) * series.loss[i];
+        series.loss[i] = 2.0 + at + noise;
+        if (i > 0)
+            next[i - 1] = i % EVERY == 0 ? 2.0 + before + noise : NAN;
+        before = at;
+        at = 0.9 * at + move * scatter * normal(draws);
+    }
+    next[count - 1] = NAN;
+    series.rows.next = next;
+}
+
+static void test_design(void **state)
+{
+    (void)state;
+    enum { SERIES = 200, COUNT = 640 };
+    static const struct {
+        double design, move, widest;
+    } cases[] = {{1.0, 0.0, 0.4}, {1.4, 0.0, 0.6}, {1.4, 0.2, 0.65}, {1.4, 0.5, 1.0}, {0.8, 0.2, 0.4}, {1.4, 3.0, 2.2}};
+    static double next[COUNT];
+    for (int c = 0; c < COUNT_OF(cases); c++) {
+        double bias = 0.0, width = 0.0;
+        int inside = 0, taken = 0;
+        for (int s = 0; s < SERIES; s++) {
+            struct draws draws = {(uint64_t)s, 0};
+            struct fluctuation whole;
+            draw_tied(&draws, cases[c].design, cases[c].move, next, COUNT);
+            const struct estimate got = design_looked_at(&series.rows, 0, series.rows.count);
+            inside += got.low <= cases[c].design && cases[c].design <= got.high;
+            bias += (got.value - cases[c].design) / SERIES;
+            width += (got.high - got.low) / SERIES;
+            fluctuation_of(&series.rows, 0, COUNT, 0, &whole);
+            taken += isfinite(whole.design.value);
+        }
+        if (inside < 0.87 * SERIES || fabs(bias) > 0.05 * cases[c].design || width > cases[c].widest)
+            fail_msg("design %g, move %g: %d of %d inside, bias %.3f, mean width %.3f, %d taken", cases[c].design,
+                     cases[c].move, inside, SERIES, bias, width, taken);
+        /* Weights that move as fast as batches scatter leave too little to tell it by. */
+        assert_true(cases[c].move < 0.3 ? taken > 0.8 * SERIES : cases[c].move < 1.0 || taken < 0.2 * SERIES);
+    }
+    for (int i = 32 * 8 - 1; i < COUNT; i++)
+        next[i] = NAN;
+    assert_true(isnan(design_looked_at(&series.rows, 0, series.rows.count).value)); /* seven looks */
+    next[32 * 8 - 1] = series.loss[32 * 8];
+    assert_false(isnan(design_looked_at(&series.rows, 0, series.rows.count).value));
+}
+
+/* With the design, shares and phi are those of a series whose images tell all of the scatter. */
+static void test_design_is_sampling(void **state)
+{
+    (void)state;
+    enum { COUNT = 2048 };
+    static double next[COUNT];
+    struct draws draws = {5, 0};
+    struct fluctuation blind, got;
+    draw_tied(&draws, 1.5, 0.0, next, COUNT);
+    fluctuation_of(&series.rows, 0, COUNT, 0, &got);
+    series.rows.next = NULL;
+    fluctuation_of(&series.rows, 0, COUNT, 0, &blind);
+    assert_true(blind.phi.value < 0.75 && blind.sampling.value < 0.75);
+    assert_true(fabs(got.phi.value - 1.0) < 0.03 && got.sampling.value > 0.97 && got.sampling.high == 1.0);
+    assert_true(fabs(got.variance_ratio - 1.0) < 0.1);
+    assert_true(fabs(got.loss.high - got.loss.low - sqrt(1.5) * (blind.loss.high - blind.loss.low)) <
+                0.1 * (got.loss.high - got.loss.low));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_looking_ahead), cmocka_unit_test(test_design),
+                                       cmocka_unit_test(test_design_is_sampling)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
