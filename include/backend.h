@@ -159,8 +159,8 @@ HOST_DEVICE int64_t sketch_groups(int64_t count)
     const int shift = sketch_shift(count);
     return (sketch_rows(count) + ((int64_t)1 << shift) - 1) >> shift;
 }
-/* Floats of update_args.sketches, in order: two gradients by turns, of what is followed; the last update of that, or two
- * copies of its weights by turns; the sketch of the gradient of a part of the batch. */
+/* Floats of update_args.sketches, in order: two gradients by turns, of what is followed; the last update of that, or
+ * two copies of its weights by turns; the sketch of the gradient of a part of the batch. */
 HOST_DEVICE int64_t sketches_count(int64_t count)
 {
     return (4 * sketch_groups(count) + sketch_stretches(count)) * SKETCH_LANES;
