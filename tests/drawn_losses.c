@@ -5,8 +5,7 @@
 #include <assert.h>
 #include <math.h>
 
-/* In (0, 1). */
-static double uniform(struct draws *draws)
+double uniform(struct draws *draws)
 {
     const struct random_block block = random_words(draws->seed, RANDOM_SPOIL, 0, draws->next++, 0);
     return ((double)block.word[0] + 0.5) / 4294967296.0;

@@ -10,6 +10,7 @@ enum { MOST_STEPS = 4096 };
 struct draws {
     uint64_t seed, next;
 };
+double uniform(struct draws *draws); /* in (0, 1) */
 double normal(struct draws *draws);
 
 struct series {
