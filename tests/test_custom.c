@@ -117,15 +117,16 @@ static void test_bottleneck(void **state)
     struct config_layer layers[] = {
         LAYER(.line = 3, .type = "conv", .name = "wide"),
         LAYER(.line = 6, .type = "conv", .name = "beside"),
+        LAYER(.line = 7, .type = "conv", .name = "beside too"),
         LAYER(.line = 8, .type = "conv", .name = "back"),
         LAYER(.line = 11, .type = "add", .name = "sum", .from = "wide"),
         LAYER(.line = 14, .type = "linear", .name = "few"),
         LAYER(.line = 15, .type = "linear", .name = "more"),
         LAYER(.line = 16, .type = "linear", .name = "out"),
     };
-    layers[0].filters = layers[2].filters = 8;
-    layers[1].filters = 1;
-    layers[5].units = 9;
+    layers[0].filters = layers[3].filters = 8;
+    layers[1].filters = layers[2].filters = 1;
+    layers[6].units = 9;
     struct config config = {.model = {.name = MODEL_CUSTOM}, .layer_count = COUNT_OF(layers), .layers = layers};
     static const struct {
         int units;
@@ -135,16 +136,16 @@ static void test_bottleneck(void **state)
     for (int i = 0; i < COUNT_OF(cases); i++) {
         struct graph graph = {0};
         const struct node *node;
-        layers[4].units = cases[i].units;
+        layers[5].units = cases[i].units;
         if (model_build(&graph, &config, (struct shape){1, SIZE, SIZE, CHANNELS}, CLASSES) < 0)
             fail_msg("%s", fail_text());
         assert_int_equal(graph_bottleneck(&graph, &node), cases[i].fewest);
         assert_string_equal(node->name, cases[i].name);
         graph_free(&graph);
     }
-    /* The one filter beside the sum is none: 144 numbers that 1152 others are added to. */
-    memmove(layers + 4, layers + 6, sizeof layers[0]);
-    config.layer_count = 5;
+    /* The filters beside the sum are none: 144 numbers that 1152 others are added to. */
+    memmove(layers + 5, layers + 7, sizeof layers[0]);
+    config.layer_count = 6;
     struct graph graph = {0};
     const struct node *node;
     assert_int_equal(model_build(&graph, &config, (struct shape){1, SIZE, SIZE, CHANNELS}, CLASSES), OK);

@@ -60,7 +60,7 @@ static void test_short_steps_needs_what_is_known(void **state)
     fill(run.slope, 150, 299, -0.2);
     SILENT("short_steps");
     fill(run.slope, 150, 299, -0.1);
-    fill(run.slope, 299, STEPS, -9.0);
+    fill(run.slope, 299, STEPS, -90.0);
     SHOWS("short_steps", CAUSE_RATE_LOW);
 }
 
@@ -93,6 +93,14 @@ static void test_unlike_batches(void **state)
     alike(0.05, 16.0);
     run.config.data.shuffle = false;
     SILENT("unlike_batches");
+    for (int known = 99; known <= 100; known++) {
+        alike(0.05, 16.0);
+        fill(run.grad_cosine, 0, STEPS - known, NAN);
+        if (known < 100)
+            SILENT("unlike_batches");
+        else
+            SHOWS("unlike_batches", CAUSE_BATCH_SMALL);
+    }
     alike(0.05, 16.0);
     fill(run.loss, 100, STEPS, 0.09 * guess); /* all is learned */
     SILENT("unlike_batches");
@@ -178,6 +186,9 @@ static void test_narrow(void **state)
     SHOWS("narrow", CAUSE_CAPACITY);
     assert_int_equal(shown("narrow")->step, 299);
     run.evidence.steps = 299;
+    SILENT("narrow");
+    pass_through(4, 0.9);
+    fill(run.loss, 250, 300, 0.4 * guess); /* the last of the first half count */
     SILENT("narrow");
     pass_through(8, 0.51);
     SHOWS("narrow", CAUSE_CAPACITY);

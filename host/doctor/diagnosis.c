@@ -55,7 +55,7 @@ static void weigh(struct diagnosis *diagnosis)
     /* Augmentation lowers the validation loss of most runs that have none: it overturns nothing that is seen in the
      * data.
      */
-    if (said == CAUSE_OVERFITTING && guess != CAUSE_HEALTHY && strcmp(cause_table[guess].group, "data") == 0)
+    if (said == CAUSE_OVERFITTING && strcmp(cause_table[guess].group, "data") == 0)
         said = CAUSE_HEALTHY;
     if (said != CAUSE_HEALTHY && (guess == CAUSE_HEALTHY || guess == CAUSE_NO_SIGNAL || own))
         diagnosis->cause = said;
