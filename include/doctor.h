@@ -100,7 +100,7 @@ enum { LAYER_BYTES = 64 };
 struct layer_evidence {
     char dead_layer[LAYER_BYTES]; /* rectifier with the most channels that are 0 for every image, when it first had them
                                    */
-    double dead_share;
+    double dead_share, dead_drawn; /* the largest; the largest before the first update */
     int64_t dead_step;
     char first_layer[LAYER_BYTES], last_layer[LAYER_BYTES]; /* with weights, at grad_step, the last that was measured */
     double first_grad, last_grad;                           /* lengths of their gradients */

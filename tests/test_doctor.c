@@ -174,7 +174,7 @@ static void test_layers(void **state)
     *layers = (struct layer_evidence){.dead_layer = "relu3", .dead_share = 0.94, .dead_step = 256};
     EXPECT_NOTHING();
     layers->dead_share = 0.96;
-    EXPECT(CAUSE_NO_SIGNAL, "dead_units");
+    EXPECT(CAUSE_RATE_HIGH, "dead_units");
     assert_int_equal(found[0].step, 256);
     assert_non_null(strstr(found[0].evidence, "96 % of the channels of relu3"));
     layers->dead_step = 0;

@@ -243,7 +243,19 @@ static void test_dead_units(void **state)
     run.evidence.layers = (struct layer_evidence){.dead_layer = "relu1", .dead_share = 0.949, .dead_step = 1};
     SILENT("dead_units");
     run.evidence.layers.dead_share = 0.951;
-    SHOWS("dead_units", CAUSE_NO_SIGNAL);
+    SHOWS("dead_units", CAUSE_RATE_HIGH); /* alive at first: the updates have killed them */
+    fill(run.samples, 0, STEPS, 8.0);
+    SHOWS("dead_units", CAUSE_BATCH_SMALL);
+    fill(run.samples, 0, STEPS, 64.0);
+    fill(run.loss, 1, STEPS, guess);
+    run.evidence.layers.dead_step = 256;
+    SHOWS("stuck", CAUSE_RATE_HIGH);
+    run.evidence.layers.dead_drawn = 0.951; /* most were dead before, the rest is a consequence */
+    SHOWS("stuck", CAUSE_INITIALISATION);
+    run.evidence.layers.dead_share = 0.949;
+    SHOWS("stuck", CAUSE_NO_SIGNAL);
+    healthy();
+    run.evidence.layers = (struct layer_evidence){.dead_layer = "relu1", .dead_share = 0.951, .dead_step = 1};
     run.evidence.layers.dead_step = 0;
     SHOWS("dead_units", CAUSE_INITIALISATION);
 }

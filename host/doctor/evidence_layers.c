@@ -24,6 +24,8 @@ static double number_at(char **cells, int count, int column)
 /* The layer with the largest share of dead channels, at the first step at which it is the largest. */
 static void take_dead(struct layer_evidence *layers, double step, const char *layer, double dead)
 {
+    if (step == 0.0 && dead > layers->dead_drawn)
+        layers->dead_drawn = dead;
     if (!(dead > layers->dead_share))
         return;
     layers->dead_share = dead;

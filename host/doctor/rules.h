@@ -19,6 +19,8 @@ bool show(struct symptom *symptom, int64_t step, double strength, const char *fo
     __attribute__((format(printf, 4, 5)));
 
 /* ---- rules_start.c: the first steps ---- */
+/* What makes a step too large: the rate, or what turns it into another cause. */
+enum cause blame_large(const struct evidence *evidence, int64_t step);
 bool rule_first_loss(const struct evidence *evidence, struct symptom *symptom);
 bool rule_equal_outputs(const struct evidence *evidence, struct symptom *symptom);
 bool rule_large_steps(const struct evidence *evidence, struct symptom *symptom);

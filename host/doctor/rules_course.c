@@ -36,14 +36,21 @@ bool rule_decay(const struct evidence *evidence, struct symptom *symptom)
                 threshold);
 }
 
-/* A rectifier of which nearly all channels are 0 whatever the image: no gradient comes back through them. Dead before
- * the first update they were drawn so. */
+/* A rectifier of which nearly all channels are 0 whatever the image: no gradient comes back through them. */
+#define DEAD 0.95
+
+/* Dead before the first update they were drawn so; what was alive then was killed by updates, and by nothing else. */
+static enum cause killer(const struct evidence *evidence)
+{
+    const int64_t step = evidence->layers.dead_step;
+    return step == 0 || evidence->layers.dead_drawn >= DEAD ? CAUSE_INITIALISATION : blame_large(evidence, step);
+}
+
 bool rule_dead_units(const struct evidence *evidence, struct symptom *symptom)
 {
-    const double threshold = 0.95;
+    const double threshold = DEAD;
     const struct layer_evidence *layers = &evidence->layers;
-    if (layers->dead_step == 0)
-        symptom->cause = CAUSE_INITIALISATION;
+    symptom->cause = killer(evidence);
     return layers->dead_share >= threshold &&
            show(
                symptom, layers->dead_step, layers->dead_share / threshold,
@@ -72,6 +79,8 @@ bool rule_stuck(const struct evidence *evidence, struct symptom *symptom)
         double guess = evidence->prior_entropy;
         char faded[EVIDENCE_BYTES];
         say_faded(evidence, faded);
+        if (evidence->layers.dead_share >= DEAD && evidence->layers.dead_step > 0)
+            symptom->cause = killer(evidence);
         if (fabs(0.5 * (first + second) / guess - 1.0) < near && fabs(log(first / second)) < flat)
             return show(symptom, t + 99, near / fmax(fabs(0.5 * (first + second) / guess - 1.0), 1e-3),
                         "from step %lld to %lld the loss stood at %.4g, which is guessing by the class shares (%.4g)%s",

@@ -30,8 +30,7 @@ bool rule_equal_outputs(const struct evidence *evidence, struct symptom *symptom
                                         sqrt(variance));
 }
 
-/* What turns a step that is too large into another cause than the rate. */
-static enum cause blame(const struct evidence *evidence, int64_t step)
+enum cause blame_large(const struct evidence *evidence, int64_t step)
 {
     const struct config *config = evidence->config;
     bool adam = config->optim.name != OPTIMIZER_SGD;
@@ -58,7 +57,7 @@ bool rule_large_steps(const struct evidence *evidence, struct symptom *symptom)
         }
     if (count < enough)
         return false;
-    symptom->cause = blame(evidence, first);
+    symptom->cause = blame_large(evidence, first);
     return show(symptom, first, largest / threshold,
                 "%d of the first %d updates changed the weights by more than %.0f %% of their length, one by %.0f %%",
                 count, early, 100.0 * threshold, 100.0 * largest);
@@ -77,7 +76,7 @@ bool rule_worse_than_guessing(const struct evidence *evidence, struct symptom *s
         double limit = start + 0.25 * guess + (isnan(noise) ? 0.0 : fmin(8.0 * noise, guess));
         if (!refused && !(loss > limit))
             continue;
-        symptom->cause = blame(evidence, t);
+        symptom->cause = blame_large(evidence, t);
         if (refused)
             return show(symptom, t, 10.0, "the loss or its gradient was not a number at step %lld", (long long)t);
         return show(symptom, t, loss / limit,
