@@ -87,7 +87,8 @@ static void layer_open(struct layer *layer, const struct op_impl *impl, const st
                                  .in_count = inputs,
                                  .dtype = dtype,
                                  .training = true,
-                                 .in_grad = {wants_in_grad(one), inputs > 1}};
+                                 .in_grad = {wants_in_grad(one), inputs > 1},
+                                 .first = !wants_in_grad(one)};
     struct op_needs needs = {0};
     must(layer->impl->prepare(device, &desc, &layer->call.state, &needs));
     struct op_weight weights[OP_MAX_WEIGHTS];

@@ -186,6 +186,12 @@ static void test_evaluation(void **state)
     check_cases(evaluate_case, DT_F32);
 }
 
+static void test_first_f32(void **state)
+{
+    (void)state;
+    check_cases(first_case, DT_F32);
+}
+
 static void test_first(void **state)
 {
     (void)state;
@@ -444,6 +450,7 @@ int main(void)
         cmocka_unit_test(test_f16),
         cmocka_unit_test(test_small_in_many_schedules),
         cmocka_unit_test(test_evaluation),
+        cmocka_unit_test(test_first_f32),
         cmocka_unit_test(test_first),
         cmocka_unit_test(test_first_f16),
         cmocka_unit_test(test_commit),

@@ -5,6 +5,8 @@
 static const struct op_impl *chosen(const struct op_desc *desc)
 {
     const int channels = desc->in[0].c, groups = desc->params->conv2d.groups;
+    if (few_suits(desc))
+        return &cpu_few;
     return channels > 1 && groups == channels && desc->out.c == channels ? &cpu_depthwise : &cpu_direct;
 }
 

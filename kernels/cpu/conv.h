@@ -35,5 +35,8 @@ static inline size_t sums_bytes(const struct conv_sums *sums)
 /* norm.c: what a convolution makes a normalisation's result of in training, from its call, channels from `first` on. */
 struct norm_made norm_made(const struct op_call *norm, int first);
 
-extern const struct op_impl cpu_depthwise, cpu_direct;
+/* few.c: whether it computes this convolution. */
+bool few_suits(const struct op_desc *desc);
+
+extern const struct op_impl cpu_depthwise, cpu_direct, cpu_few;
 #endif

@@ -7,6 +7,12 @@
 #include <string.h>
 
 #define INLINE static inline __attribute__((always_inline))
+/* Before a loop whose every turn is to have registers of its own. */
+#ifdef __clang__
+#define UNROLL _Pragma("unroll")
+#else
+#define UNROLL _Pragma("GCC unroll 32")
+#endif
 
 /* Called with a constant dtype, so that each use becomes a loop without a branch. */
 INLINE float lane_load(const void *values, int64_t i, enum dtype dtype)

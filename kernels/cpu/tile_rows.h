@@ -7,12 +7,6 @@
 #include "lanes.h"
 #include "tile.h"
 
-#ifdef __clang__
-#define UNROLL _Pragma("unroll")
-#else
-#define UNROLL _Pragma("GCC unroll 32")
-#endif
-
 typedef float lanes __attribute__((vector_size(LANES * sizeof(float))));
 typedef uint32_t lanes_bits __attribute__((vector_size(LANES * sizeof(float))));
 /* As they lie in memory. */

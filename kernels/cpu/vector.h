@@ -8,6 +8,7 @@
 struct pool;
 struct depthwise;
 struct winograd_patch;
+struct few_rows;
 
 /* How the gradient passes the rectifier behind a normalisation: everywhere; by the sign of the output, computed again
  * from x; by that of the output as it lies there. */
@@ -63,6 +64,11 @@ struct vector_kernel {
     void (*norm_apply_pooled)(const struct norm_rows *rows);
     void (*norm_grad_sums_pooled)(const struct norm_rows *rows);
     void (*norm_grads_pooled)(const struct norm_rows *rows);
+    /* Convolutions of few numbers (few.h): results of some rows; adds those rows to the sums of the weights' gradient;
+     * an array in fp32. */
+    void (*few_forward)(const struct few_rows *rows);
+    void (*few_grads)(const struct few_rows *rows);
+    void (*few_widen)(enum dtype dtype, float *to, const void *from, int64_t count);
     /* A row of an image's outputs; of its input's gradient, or where windows lie apart what is below a row of outputs.
      */
     void (*pool_forward)(const struct pool *pool, const struct op_call *call, int image, int row);

@@ -2,6 +2,7 @@
 #ifndef CPU_VECTOR_LOOPS_H
 #define CPU_VECTOR_LOOPS_H
 #include "vector_depthwise.h"
+#include "vector_few.h"
 #include "vector_norm.h"
 #include "vector_norm_pool.h"
 #include "vector_pointwise.h"
@@ -18,6 +19,9 @@ static const struct vector_kernel loops = {
     .norm_apply_pooled = norm_apply_pooled,
     .norm_grad_sums_pooled = norm_grad_sums_pooled,
     .norm_grads_pooled = norm_grads_pooled,
+    .few_forward = few_forward,
+    .few_grads = few_grads,
+    .few_widen = few_widen,
     .pool_forward = pool_forward,
     .pool_backward = pool_backward,
     .relu = relu,

@@ -40,12 +40,6 @@ INLINE int64_t below(const struct pool *pool, int64_t row)
 
 /* ---- forward ---- */
 
-/* Rounded as if it were stored in between, so that the first of equal ones wins likewise. */
-INLINE vector rounded(enum dtype dtype, vector value)
-{
-    return dtype == DT_F32 ? value : vector_of_halves(vector_to_halves(value));
-}
-
 INLINE void apply_windows(enum dtype dtype, int width, int side, const struct norm_rows *rows, int64_t row, int c)
 {
     const struct pool *pool = rows->pool;
@@ -60,7 +54,8 @@ INLINE void apply_windows(enum dtype dtype, int width, int side, const struct no
             for (int w = 0; w < side; w++) {
                 const vector x = vector_load(rows->x, from + h * line + w * channels, width, dtype);
                 vector value = (x - mean) * scale + bias;
-                value = rounded(dtype, vector_keep(mask_passes(value), value));
+                /* Rounded as if it were stored in between, so that the first of equal ones wins likewise. */
+                value = vector_rounded(dtype, vector_keep(mask_passes(value), value));
                 if (h + w == 0) {
                     best = value;
                     continue;

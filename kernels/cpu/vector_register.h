@@ -33,6 +33,17 @@ INLINE vector vector_multiply_add(vector a, vector b, vector c)
 #endif
 }
 
+INLINE vector vector_splat(float value)
+{
+#if defined(VECTOR_AVX512)
+    return (vector)_mm512_set1_ps(value);
+#elif defined(VECTOR_AVX2)
+    return (vector)_mm256_set1_ps(value);
+#else
+    return (vector){value, value, value, value};
+#endif
+}
+
 /* ---- conditions ---- */
 
 #ifdef VECTOR_AVX512
@@ -135,6 +146,12 @@ INLINE vector_half vector_to_halves(vector value)
     return __builtin_convertvector(kept, vector_half);
 #endif
 #endif
+}
+
+/* As if it were stored and read. */
+INLINE vector vector_rounded(enum dtype dtype, vector value)
+{
+    return dtype == DT_F32 ? value : vector_of_halves(vector_to_halves(value));
 }
 
 /* Elements from width on are 0. */
