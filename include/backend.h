@@ -181,6 +181,8 @@ struct op_desc {
     bool norm_after;         /* a normalisation in training reads out: see op_needs.gives_sums */
     bool norm_before;        /* in[0] is a rectified normalisation's alone: see op_needs.takes_norm, makes_norm */
     bool norm_above;         /* the same, though others may read it too: see op_needs.remakes_norm */
+    bool norm_met;           /* in[0] is that of a rectified normalisation with addend, others read it too, and this
+                                node's gradient of it comes last: see op_needs.takes_norm */
     bool relu_after;         /* a rectifier alone reads out: see op_needs.rectifies */
     const union op_params *pool_after; /* a maximum pooling alone reads out: see op_needs.pools; NULL: none */
     bool first; /* in[0] is the batch as gathered, for this node alone: see op_needs.in_channels */
@@ -199,8 +201,8 @@ struct op_needs {
      * sides in op_call. What passes between them lies in this node's saved memory. */
     bool gives_sums; /* forward in training also leaves what norm_after's statistics are computed from */
     bool rectifies;  /* forward leaves what the rectifier after it makes, instead of its own out */
-    bool takes_norm; /* backward also does all of norm_before's but the last pass over its values; in_grad[0] is then
-                        the gradient behind the rectifier */
+    bool takes_norm; /* backward also does all of norm_before's, or norm_met's, but the last pass over its values;
+                        in_grad[0] is then the gradient behind the rectifier */
     bool pools;      /* forward leaves what the pooling after it makes, instead of its own out; backward begins at that
                         one's gradient */
     bool adds_grad;  /* backward can add in_grad[0] to what lies there, the gradient by another reader of that input */
@@ -227,6 +229,7 @@ struct op_call {
     const struct op_call *sums_by;      /* normalisation: the call whose forward left its sums */
     const struct op_call *taken_by;     /* normalisation: the call whose backward does most of its own */
     const struct op_call *takes;        /* and the other side of that: the normalisation's call */
+    const void *met_grad;               /* with takes: the gradient of in[0] by its other readers; NULL: it has none */
     const struct op_call *made_by;      /* normalisation: the call that makes its result for itself in training */
     const struct op_call *makes;        /* and the other side of that */
     const struct op_call *remakes;      /* the normalisation's call whose result backward makes again */

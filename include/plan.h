@@ -66,9 +66,11 @@ struct plan_value {
 };
 
 /* A value read by several nodes: the first in backward order writes the gradient, each further one adds to it
- * (plan_join.adds), or writes here and is added. */
+ * (plan_join.adds), or writes here and is added; or, where it takes the value's normalisation, reads what was there and
+ * leaves the whole here. */
 struct plan_sum {
     int node, slot, value;
+    bool met;
     size_t offset;
 };
 

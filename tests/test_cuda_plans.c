@@ -28,12 +28,39 @@ static void plan_first(const struct node *node, struct shape in, struct shape ou
 }
 
 /* Convolutions with a normalisation next to them whose work they could do, and those that have a plan for it. */
-enum { SUMS, BACKWARD, MADE, JOINS };
+enum { SUMS, BACKWARD, MADE, MET, JOINS };
 struct joined {
     int possible[JOINS], done[JOINS];
 };
 
-/* In fp16 a convolution of channels in eights can be joined with the normalisations next to it. */
+/* Whether a normalisation with addend makes this node's input, and gradients meet there, this node's last. */
+static bool is_met(const struct graph *graph, int number)
+{
+    const int value = graph->nodes[number].in[0];
+    bool made = false, first = true, others = false;
+    for (int i = 0; i < graph->node_count; i++) {
+        const struct node *node = &graph->nodes[i];
+        made |= node->out == value && node->op == OP_NORM && node->params.norm.add;
+        for (int k = 0; k < node->in_count; k++) {
+            first &= i >= number || node->in[k] != value;
+            others |= i > number && node->in[k] == value;
+        }
+    }
+    return made && first && others;
+}
+
+static struct op_needs joined_needs(const struct node *node, struct shape in, struct shape out, struct op_desc desc)
+{
+    struct op_needs needs;
+    desc.dtype = DT_F16;
+    desc.in_grad[0] = true;
+    if (described_prepare(&desc, &node->params, in, out, &needs) < 0)
+        fail_msg("%s joined: %s", node->name, fail_text());
+    return needs;
+}
+
+/* In fp16 a convolution of channels in eights can be joined with the normalisations next to it; with one with addend
+ * where its stride is 1. */
 static void plan_joined(const struct graph *graph, int number, struct shape in, struct shape out, struct joined *joined)
 {
     const struct node *node = &graph->nodes[number];
@@ -44,12 +71,13 @@ static void plan_joined(const struct graph *graph, int number, struct shape in, 
         after |= other->op == OP_NORM && other->in[0] == node->out;
         before |= other->op == OP_NORM && other->out == node->in[0] && !other->params.norm.add;
     }
-    struct op_needs needs;
-    const struct op_desc desc = {.dtype = DT_F16, .in_grad = {true}, .norm_before = before, .norm_after = after};
-    if (described_prepare(&desc, &node->params, in, out, &needs) < 0)
-        fail_msg("%s joined: %s", node->name, fail_text());
+    const struct op_needs needs =
+        joined_needs(node, in, out, (struct op_desc){.norm_before = before, .norm_after = after});
     const bool sums = after && eights && !node->params.conv2d.bias, back = before && eights;
-    const bool possible[] = {sums, back, sums && back}, done[] = {needs.gives_sums, needs.takes_norm, needs.makes_norm};
+    const bool meets = is_met(graph, number) && eights && node->params.conv2d.stride == 1,
+               met = meets && joined_needs(node, in, out, (struct op_desc){.norm_met = true}).takes_norm;
+    const bool possible[] = {sums, back, sums && back, meets},
+               done[] = {needs.gives_sums, needs.takes_norm, needs.makes_norm, met};
     for (int i = 0; i < JOINS; i++) {
         assert_true(possible[i] || !done[i]);
         joined->possible[i] += possible[i];
@@ -129,9 +157,9 @@ static void test_other_gpus(void **state)
         assert_int_equal(described_use(capabilities[i]), OK);
         plan_model(MODEL_SMALL_CNN, STEM_AUTO, (struct shape){1, 28, 28, 1}, 128);
         const struct joined of = plan_model(MODEL_RESNET50, STEM_IMAGENET, (struct shape){1, 224, 224, 3}, 256);
-        print_message("# sm_%d: %d of %d joined by sums, %d of %d by the backward pass, %d of %d results made\n",
-                      capabilities[i], of.done[SUMS], of.possible[SUMS], of.done[BACKWARD], of.possible[BACKWARD],
-                      of.done[MADE], of.possible[MADE]);
+        print_message("# sm_%d: sums %d of %d, backward %d of %d, result %d of %d, meeting %d of %d\n", capabilities[i],
+                      of.done[SUMS], of.possible[SUMS], of.done[BACKWARD], of.possible[BACKWARD], of.done[MADE],
+                      of.possible[MADE], of.done[MET], of.possible[MET]);
         assert_true(of.done[BACKWARD] > 0);
         if (capabilities[i] < 90) {
             assert_int_equal(of.done[SUMS], of.possible[SUMS]);

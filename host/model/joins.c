@@ -47,6 +47,28 @@ static int norm_before(const struct graph *graph, int node)
     return -1;
 }
 
+/* The normalisation with rectifier and addend that makes this node's first input, if others read that too and it is
+ * wanted of all, this node's gradient coming last; -1: none. */
+static int norm_met(const struct plan *plan, int node)
+{
+    const struct graph *graph = plan->graph;
+    const int value = graph->nodes[node].in[0];
+    if (readers(graph, value) < 2 || !plan->values[value].wants_grad)
+        return -1;
+    for (int i = 0; i < node; i++) {
+        const struct node *before = &graph->nodes[i];
+        for (int k = 0; k < before->in_count; k++)
+            if (before->in[k] == value)
+                return -1;
+    }
+    for (int i = 0; i < node; i++)
+        if (graph->nodes[i].out == value) {
+            const struct node *norm = &graph->nodes[i];
+            return norm->op == OP_NORM && norm->params.norm.relu && norm->params.norm.add ? i : -1;
+        }
+    return -1;
+}
+
 struct plan_join joins_describe(const struct plan *plan, int node, struct op_desc *desc)
 {
     const struct graph *graph = plan->graph;
@@ -62,10 +84,14 @@ struct plan_join joins_describe(const struct plan *plan, int node, struct op_des
         /* Read by nobody else, it need not be in memory, and its gradient is this node's alone. */
         if (possible.remakes >= 0 && readers(graph, graph->nodes[node].in[0]) == 1)
             possible.takes = possible.remakes;
+        const int met = norm_met(plan, node);
+        desc->norm_before = possible.takes >= 0;
+        desc->norm_met = met >= 0;
+        if (met >= 0)
+            possible.takes = met;
     }
     desc->relu_after = possible.rectifies >= 0;
     desc->norm_after = possible.gives_sums_to >= 0;
-    desc->norm_before = possible.takes >= 0;
     desc->norm_above = possible.remakes >= 0;
     if (possible.pools >= 0 && graph->nodes[possible.pools].params.pool.kind == POOL_MAX)
         desc->pool_after = &graph->nodes[possible.pools].params;
@@ -88,6 +114,12 @@ bool joins_read_again(const struct plan *plan, int node, int slot)
     const struct node *of = &plan->graph->nodes[node];
     return plan->options.training && slot == 0 && op_table[of->op].needs(&of->params) & OP_NEEDS_IN &&
            plan->joins[node].makes < 0 && plan->joins[node].remakes < 0;
+}
+
+bool joins_meets(const struct plan *plan, int node)
+{
+    const int norm = plan->joins[node].takes;
+    return norm >= 0 && plan->graph->nodes[norm].params.norm.add;
 }
 
 void joins_bind(struct plan *plan)

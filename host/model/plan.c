@@ -166,6 +166,8 @@ static void lay_out_values(struct plan *plan, struct layout *layout, const size_
         const struct plan_join *join = &plan->joins[i];
         if (join->rectifies >= 0)
             extend(of_value[graph->nodes[join->rectifies].out], i);
+        if (joins_meets(plan, i)) /* the rectifier's mask is of it too */
+            extend(of_value[graph->nodes[join->takes].in[1]], backward_moment(plan, i));
         if (join->pools >= 0)
             lay_out_pooled(plan, i, of_value[graph->nodes[join->pools].out], of_saved[join->pools]);
     }
@@ -202,9 +204,11 @@ static void lay_out_gradients(struct plan *plan, struct layout *layout)
             if (k == 0 && plan->joins[i].adds)
                 continue;
             struct plan_sum *sum = &plan->gradient_sums[plan->gradient_sum_count++];
-            *sum = (struct plan_sum){.node = i, .slot = k, .value = node->in[k]};
+            *sum = (struct plan_sum){.node = i, .slot = k, .value = node->in[k], .met = k == 0 && joins_meets(plan, i)};
             extend(of_value[node->in[k]], now);
-            layout_add(layout, in->bytes, now, now, &sum->offset);
+            struct live_buffer *own = layout_add(layout, in->bytes, now, now, &sum->offset);
+            if (sum->met)
+                of_value[node->in[k]] = own; /* which the normalisation's backward pass begins at */
         }
     }
 }
@@ -324,7 +328,12 @@ static void bind_calls(struct plan *plan, const size_t *saved_bytes, const size_
     joins_bind(plan);
     for (int i = 0; i < plan->gradient_sum_count; i++) {
         const struct plan_sum *sum = &plan->gradient_sums[i];
-        plan->calls[sum->node].in_grad[sum->slot] = slab_at(plan, SLAB_ACTIVATION, sum->offset);
+        struct op_call *call = &plan->calls[sum->node];
+        if (sum->met) {
+            call->met_grad = call->in_grad[0];
+            plan->calls[plan->joins[sum->node].takes].out_grad = slab_at(plan, SLAB_ACTIVATION, sum->offset);
+        }
+        call->in_grad[sum->slot] = slab_at(plan, SLAB_ACTIVATION, sum->offset);
     }
 }
 
@@ -403,14 +412,6 @@ static int bind_batch(struct plan *plan, const struct batch_layout *layout)
     return bind_segments(plan, slab_at(plan, SLAB_BATCH, layout->segments));
 }
 
-static int take_records(struct plan *plan)
-{
-    void *memory = NULL;
-    TRY(plan->backend->share(plan->device, PLAN_RECORDS * sizeof *plan->records, &memory));
-    plan->records = memory;
-    return OK;
-}
-
 /* What was found out about the plan's memory before any is taken. */
 struct measured {
     size_t *saved_bytes, *saved_offsets;
@@ -463,8 +464,6 @@ static int build(struct plan *plan)
     if (plan_bytes(plan) > plan->backend->available(plan->device))
         return plan_refuse(plan, plan_bytes(plan));
     TRY(plan_take_slabs(plan));
-    if (plan->options.training)
-        TRY(take_records(plan));
     TRY(bind_batch(plan, &measured.batch));
     bind_calls(plan, measured.saved_bytes, measured.saved_offsets);
     return OK;

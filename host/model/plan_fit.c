@@ -31,6 +31,14 @@ void plan_size_slabs(struct plan *plan, size_t activation_bytes, size_t scratch_
         plan->slabs[i].bytes = bytes[i];
 }
 
+static int take_records(struct plan *plan)
+{
+    void *memory = NULL;
+    TRY(plan->backend->share(plan->device, PLAN_RECORDS * sizeof *plan->records, &memory));
+    plan->records = memory;
+    return OK;
+}
+
 int plan_take_slabs(struct plan *plan)
 {
     for (int i = 0; i < SLAB_COUNT; i++) {
@@ -45,7 +53,7 @@ int plan_take_slabs(struct plan *plan)
                         whole, part, slab_names[i], plan->options.batch, fail_text());
         }
     }
-    return OK;
+    return plan->options.training ? take_records(plan) : OK;
 }
 
 /* ---- what does not fit ---- */

@@ -43,6 +43,8 @@ static int backward_node(struct plan *plan, int node, int *sum)
     TRY(plan->backend->ops[plan->graph->nodes[node].op]->backward(plan->device, &plan->calls[node]));
     for (; *sum < plan->gradient_sum_count && plan->gradient_sums[*sum].node == node; ++*sum) {
         const struct plan_sum *meeting = &plan->gradient_sums[*sum];
+        if (meeting->met)
+            continue;
         const struct plan_value *value = &plan->values[meeting->value];
         char *activations = plan->slabs[SLAB_ACTIVATION].memory;
         const int64_t count = (int64_t)(value->bytes / dtype_bytes(plan->options.dtype));

@@ -243,6 +243,8 @@ static int conv_backward_joined(struct device *device, struct conv *conv, const 
         [DNN_W] = call->weight[0],
         [DNN_Y] = call->out_grad,
         [DNN_NORM_X] = norm->in[0],
+        [DNN_OTHER] = call->met_grad,
+        [DNN_ADDEND] = norm->in[1],
         [DNN_MEAN] = saved + SAVED_MEAN * row,
         [DNN_INVERSE] = saved + SAVED_INVERSE * row,
         [DNN_SCALE] = norm->weight[0],
@@ -253,7 +255,7 @@ static int conv_backward_joined(struct device *device, struct conv *conv, const 
         [DNN_B] = joined.b,
         [DNN_C] = joined.c,
     };
-    return dnn_plan_run(device, &conv->plan[DNN_DATA_NORM], arrays, call->scratch);
+    return dnn_plan_run(device, &conv->plan[call->met_grad ? DNN_DATA_MET : DNN_DATA_NORM], arrays, call->scratch);
 }
 
 static int conv_backward(struct device *device, const struct op_call *call)

@@ -3,9 +3,10 @@
  * themselves. Where there is no clock (ms is NAN), what is there is taken.
  *
  *   sums   the forward pass leaves the sums that the next normalisation's statistics come of
- *   norm   the backward pass by data does most of the backward pass of the normalisation before
- *   made   forward pass and weights' gradient make the result of the normalisation before on their way, so that it is
- *          never written; both or none, and only with sums, as cuDNN has no fast engine without */
+ *   norm   the backward pass by data does most of the backward pass of the normalisation before; at the end of a
+ * residual block it also adds the gradient of the other branch made   forward pass and weights' gradient make the
+ * result of the normalisation before on their way, so that it is never written; both or none, and only with sums, as
+ * cuDNN has no fast engine without */
 #include "conv.h"
 #include "norm.h"
 #include <math.h>
@@ -71,20 +72,27 @@ int conv_join(struct device *device, const struct op_desc *desc, const struct dn
 {
     struct dnn_plan *plan = conv->plan;
     const bool sums = desc->norm_after && !conv->bias;
-    if (!desc->training || desc->sizes_only || desc->dtype != DT_F16 || described->groups != 1 ||
-        described->in.c % JOINED_CHANNELS != 0 || desc->out.c % JOINED_CHANNELS != 0)
+    if (!desc->training || desc->dtype != DT_F16 || described->groups != 1 || described->in.c % JOINED_CHANNELS != 0 ||
+        desc->out.c % JOINED_CHANNELS != 0)
         return OK;
+    if (desc->sizes_only) {
+        needs->takes_norm = desc->norm_met; /* it keeps the addend */
+        return OK;
+    }
     if (sums)
         TRY(join_pass(device, described, DNN_FORWARD_SUMS, desc->out, NORM_STATISTICS, plan[DNN_FORWARD].ms,
                       &plan[DNN_FORWARD_SUMS]));
     if (desc->norm_before && desc->in_grad[0])
         TRY(join_pass(device, described, DNN_DATA_NORM, described->in, NORM_BACKWARD, plan[DNN_DATA].ms,
                       &plan[DNN_DATA_NORM]));
+    if (desc->norm_met && desc->in_grad[0])
+        TRY(join_pass(device, described, DNN_DATA_MET, described->in, NORM_BACKWARD_MET, plan[DNN_DATA].ms,
+                      &plan[DNN_DATA_MET]));
     if (sums && desc->norm_before)
         TRY(join_made(device, described, plan));
     needs->makes_norm = plan[DNN_FORWARD_NORM].plan;
     needs->gives_sums = needs->makes_norm || plan[DNN_FORWARD_SUMS].plan;
-    needs->takes_norm = plan[DNN_DATA_NORM].plan;
+    needs->takes_norm = plan[DNN_DATA_NORM].plan || plan[DNN_DATA_MET].plan;
     if (needs->gives_sums || needs->takes_norm)
         needs->saved_bytes = norm_joined_bytes(desc->out.c, described->in.c);
     return OK;

@@ -19,6 +19,7 @@ static const char *const pass_names[DNN_PASS_COUNT] = {"forward",
                                                        "backward by weights",
                                                        "forward with sums",
                                                        "backward by data and norm",
+                                                       "backward by data and norm where gradients meet",
                                                        "forward of a norm with sums",
                                                        "backward by weights of a norm"};
 

@@ -19,18 +19,22 @@ enum dnn_pass {
                          (NORM_X - MEAN) * INVERSE * SCALE + BIAS is not positive. And the rest of its backward pass up to
                          one formula per element: the gradients of SCALE and BIAS, and per channel A, B, C, the gradient
                          of NORM_X being A * X + B * NORM_X + C */
+    DNN_DATA_MET, /* DNN_DATA_NORM of a normalisation with addend whose result others read too: OTHER, the gradient by
+                     them, is added to X first, and ADDEND to what must be positive */
     DNN_FORWARD_NORM, /* DNN_FORWARD_SUMS of max(NORM_X * FACTOR + TERM, 0), rounded to its dtype, in place of X */
     DNN_WEIGHTS_NORM, /* DNN_WEIGHTS of the same */
     DNN_PASS_COUNT,
 };
 
-/* The arrays of a plan: inputs and results alike. NHWC, weights KRSC; those after DNN_NORM_X have one value per
+/* The arrays of a plan: inputs and results alike. NHWC, weights KRSC; those after DNN_ADDEND have one value per
  * channel, fp32 but for FACTOR and TERM, which are of the activations' dtype. */
 enum dnn_array {
     DNN_X,
     DNN_W,
     DNN_Y,
     DNN_NORM_X,
+    DNN_OTHER,
+    DNN_ADDEND,
     DNN_SUM,
     DNN_SQUARES,
     DNN_MEAN,
@@ -58,7 +62,7 @@ struct dnn_conv {
     bool precompiled;   /* no engine that is compiled when the plan is made */
 };
 
-enum { DNN_PARTS = 40, DNN_WORKSPACE_MOST = 256 << 20 };
+enum { DNN_PARTS = 48, DNN_WORKSPACE_MOST = 256 << 20 };
 
 struct dnn_use {
     enum dnn_array array;

@@ -200,7 +200,7 @@ static int describe_rectifier_backward(struct dnn_plan *plan, cudnnBackendDescri
 
 /* ---- graphs ---- */
 
-enum { OPERATIONS_MOST = 8 };
+enum { OPERATIONS_MOST = 10 };
 
 struct operations {
     cudnnBackendDescriptor_t list[OPERATIONS_MOST];
@@ -213,9 +213,19 @@ static cudnnBackendDescriptor_t *next(struct operations *operations)
     return &operations->list[operations->count++];
 }
 
+/* *sum = *sum + an array, and inner. */
+static int describe_addition(struct dnn_plan *plan, const struct dnn_conv *conv, enum dnn_array array,
+                             cudnnBackendDescriptor_t *sum, struct operations *operations)
+{
+    cudnnBackendDescriptor_t added, before = *sum;
+    TRY(describe_array(plan, array, conv->dtype, conv->in, &added));
+    TRY(describe_inner(plan, DT_F32, conv->in, sum));
+    return describe_pointwise(plan, CUDNN_POINTWISE_ADD, before, added, *sum, next(operations));
+}
+
 /* What comes after the convolution's backward pass by data, whose result is inner. */
-static int describe_norm_backward(struct dnn_plan *plan, const struct dnn_conv *conv, cudnnBackendDescriptor_t grad,
-                                  struct operations *operations)
+static int describe_norm_backward(struct dnn_plan *plan, const struct dnn_conv *conv, enum dnn_pass pass,
+                                  cudnnBackendDescriptor_t grad, struct operations *operations)
 {
     static const enum dnn_array arrays[] = {DNN_MEAN,      DNN_INVERSE, DNN_SCALE, DNN_BIAS, DNN_SCALE_GRAD,
                                             DNN_BIAS_GRAD, DNN_A,       DNN_B,     DNN_C};
@@ -227,10 +237,14 @@ static int describe_norm_backward(struct dnn_plan *plan, const struct dnn_conv *
         TRY(describe_channels(plan, arrays[i], DT_F32, conv->in.c, &of[arrays[i]]));
     for (int i = 0; i < COUNT_OF(inner); i++)
         TRY(describe_inner(plan, DT_F32, conv->in, &inner[i]));
+    if (pass == DNN_DATA_MET)
+        TRY(describe_addition(plan, conv, DNN_OTHER, &grad, operations));
     TRY(describe_pointwise(plan, CUDNN_POINTWISE_SUB, of[DNN_NORM_X], of[DNN_MEAN], inner[0], next(operations)));
     TRY(describe_pointwise(plan, CUDNN_POINTWISE_MUL, inner[0], of[DNN_INVERSE], inner[1], next(operations)));
     TRY(describe_pointwise(plan, CUDNN_POINTWISE_MUL, inner[1], of[DNN_SCALE], inner[2], next(operations)));
     TRY(describe_pointwise(plan, CUDNN_POINTWISE_ADD, inner[2], of[DNN_BIAS], inner[3], next(operations)));
+    if (pass == DNN_DATA_MET)
+        TRY(describe_addition(plan, conv, DNN_ADDEND, &inner[3], operations));
     TRY(describe_rectifier_backward(plan, inner[3], grad, of[DNN_X], next(operations)));
     return describe(
         plan, CUDNN_BACKEND_OPERATION_BN_BWD_WEIGHTS_DESCRIPTOR,
@@ -270,13 +284,14 @@ static int describe_norm_forward(struct dnn_plan *plan, const struct dnn_conv *c
 int dnn_describe(struct device *device, struct dnn_plan *plan, const struct dnn_conv *conv, enum dnn_pass pass,
                  void **graph)
 {
-    static const enum dnn_pass bare[DNN_PASS_COUNT] = {DNN_FORWARD, DNN_DATA,    DNN_WEIGHTS, DNN_FORWARD,
-                                                       DNN_DATA,    DNN_FORWARD, DNN_WEIGHTS};
+    static const enum dnn_pass bare[DNN_PASS_COUNT] = {DNN_FORWARD, DNN_DATA, DNN_WEIGHTS, DNN_FORWARD,
+                                                       DNN_DATA,    DNN_DATA, DNN_FORWARD, DNN_WEIGHTS};
     const struct shape weight = {conv->out.c, conv->kernel_h, conv->kernel_w, conv->in.c / conv->groups};
     const enum dtype weights_dtype = bare[pass] == DNN_WEIGHTS ? conv->weights_dtype : conv->dtype;
     struct operands operands;
     struct operations operations = {.count = 0};
-    if (pass == DNN_DATA_NORM)
+    const bool takes_norm = pass == DNN_DATA_NORM || pass == DNN_DATA_MET;
+    if (takes_norm)
         TRY(describe_inner(plan, DT_F32, conv->in, &operands.x));
     else if (pass == DNN_FORWARD_NORM || pass == DNN_WEIGHTS_NORM)
         TRY(describe_norm_forward(plan, conv, &operations, &operands.x));
@@ -287,8 +302,8 @@ int dnn_describe(struct device *device, struct dnn_plan *plan, const struct dnn_
     TRY(describe_pass(plan, conv, bare[pass], &operands, next(&operations)));
     if (pass == DNN_FORWARD_SUMS || pass == DNN_FORWARD_NORM)
         TRY(describe_sums(plan, conv, operands.y, next(&operations)));
-    if (pass == DNN_DATA_NORM)
-        TRY(describe_norm_backward(plan, conv, operands.x, &operations));
+    if (takes_norm)
+        TRY(describe_norm_backward(plan, conv, pass, operands.x, &operations));
     /* By the handle cuDNN knows which device it is asked about: without it, it offers what runs on the oldest. */
     return describe(
         plan, CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR,

@@ -421,11 +421,12 @@ static int launch_backward(struct device *device, const struct norm *norm, const
 static int norm_backward(struct device *device, const struct op_call *call)
 {
     const struct norm *norm = (const struct norm *)call->state;
-    if (call->taken_by && !call->in_grad[0])
+    if (call->taken_by && !call->in_grad[0] && !call->in_grad[1])
         return OK;
     if (call->taken_by)
-        return cuda_norm_apply(device, call->in_grad[0], call->out_grad, call->in[0], cuda_conv_joined(call->taken_by),
-                               norm->cut.count / norm->cut.channels, norm->cut.channels);
+        return cuda_norm_apply(device, call->in_grad[0], call->in_grad[1], call->out_grad, call->in[0],
+                               cuda_conv_joined(call->taken_by), norm->cut.count / norm->cut.channels,
+                               norm->cut.channels);
     return for_dtype(norm->dtype, [&](auto type) {
         using T = decltype(type);
         if (!norm->relu)

@@ -43,16 +43,17 @@ int cuda_norm_from_sums(struct device *device, struct norm_joined sums, float *s
                         float epsilon);
 /* And the other two from these. */
 int cuda_norm_factors(struct device *device, float *saved, const float *weight, const float *bias, int channels);
-/* dx = a * grad + b * x + c; dtype DT_F16, channels in eights. */
-int cuda_norm_apply(struct device *device, void *dx, const void *grad, const void *x, struct norm_joined coefficients,
-                    int64_t pixels, int channels);
+/* dx = a * grad + b * x + c, and addend_grad = grad; either may be NULL. dtype DT_F16, channels in eights. */
+int cuda_norm_apply(struct device *device, void *dx, void *addend_grad, const void *grad, const void *x,
+                    struct norm_joined coefficients, int64_t pixels, int channels);
 
 /* norm_spared.c: milliseconds that a normalisation with rectifier of this shape, in fp16, takes less when a convolution
- * does this part of it. Measured once, then kept. */
+ * does this part of it. Measured once, then kept. MET: of one with addend, and with the addition of two gradients. */
 enum norm_part {
     NORM_STATISTICS, /* forward: all but finishing sums */
     NORM_RESULT,     /* forward: the last pass */
-    NORM_BACKWARD    /* all but the last pass */
+    NORM_BACKWARD,   /* all but the last pass */
+    NORM_BACKWARD_MET
 };
 int cuda_norm_spared(struct device *device, struct shape shape, enum norm_part part, float *ms);
 

@@ -54,15 +54,23 @@ extern "C" int cuda_norm_factors(struct device *device, float *saved, const floa
     return OK;
 }
 
-static __global__ void __launch_bounds__(THREADS)
-    apply(fp16 *dx, const fp16 *grad, const fp16 *x, struct norm_joined coefficients, int64_t packs, int channels)
+/* Reads grad and x, 2 bytes each, and writes as many for dx and for the addend's. */
+static __global__ void __launch_bounds__(THREADS) apply(fp16 *dx, fp16 *addend_grad, const fp16 *grad, const fp16 *x,
+                                                        struct norm_joined coefficients, int64_t packs, int channels)
 {
     constexpr int N = PACK<fp16>;
     const int per_row = channels / N;
     for (int64_t i = grid_thread(); i < packs; i += grid_threads()) {
         float grads[N], values[N], a[N], b[N], c[N];
         const int first = int(i % per_row) * N;
-        load_floats<N>(grads, grad + i * N);
+        fp16 pack[N];
+        load<N>(pack, grad + i * N);
+        if (addend_grad)
+            store<N>(addend_grad + i * N, pack);
+        if (!dx)
+            continue;
+        for (int k = 0; k < N; k++)
+            grads[k] = to_float(pack[k]);
         load_floats<N>(values, x + i * N);
         load<N>(a, coefficients.a + first);
         load<N>(b, coefficients.b + first);
@@ -73,11 +81,11 @@ static __global__ void __launch_bounds__(THREADS)
     }
 }
 
-extern "C" int cuda_norm_apply(struct device *device, void *dx, const void *grad, const void *x,
+extern "C" int cuda_norm_apply(struct device *device, void *dx, void *addend_grad, const void *grad, const void *x,
                                struct norm_joined coefficients, int64_t pixels, int channels)
 {
     const int64_t packs = pixels * channels / PACK<fp16>;
-    CUDA_TRY(launch(apply, blocks(packs), THREADS, 0, device->stream, (fp16 *)dx, (const fp16 *)grad, (const fp16 *)x,
-                    coefficients, packs, channels));
+    CUDA_TRY(launch(apply, blocks(packs), THREADS, 0, device->stream, (fp16 *)dx, (fp16 *)addend_grad,
+                    (const fp16 *)grad, (const fp16 *)x, coefficients, packs, channels));
     return OK;
 }

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 /* By tune's arrays. SMALL: whatever has one value per channel. */
-enum { ARRAY_X, ARRAY_Y, ARRAY_GRAD, ARRAY_SMALL, ARRAY_SAVED, ARRAY_COUNT };
+enum { ARRAY_X, ARRAY_Y, ARRAY_GRAD, ARRAY_ADDEND, ARRAY_SMALL, ARRAY_SAVED, ARRAY_COUNT };
 enum { SMALL_ROWS = 16 };
 
 /* A convolution's state as cuda_conv_joined sees it is not at hand, so what is left is run by its own functions. */
@@ -43,10 +43,13 @@ static int run(struct device *device, void *candidate, const struct tune *tune)
             return run_result(device, trial);
         return cuda_norm_factors(device, saved, trial->call->weight[0], trial->call->weight[1], trial->shape.c);
     default:
-        if (!trial->joined)
-            return cuda_norm.backward(device, trial->call);
-        return cuda_norm_apply(device, tune->array[ARRAY_Y], tune->array[ARRAY_GRAD], tune->array[ARRAY_X], joined,
-                               pixels, trial->shape.c);
+        if (trial->joined)
+            return cuda_norm_apply(device, tune->array[ARRAY_Y], trial->call->in_grad[1], tune->array[ARRAY_GRAD],
+                                   tune->array[ARRAY_X], joined, pixels, trial->shape.c);
+        if (trial->part == NORM_BACKWARD_MET)
+            TRY(cuda_accumulate(device, tune->array[ARRAY_GRAD], tune->array[ARRAY_X], pixels * trial->shape.c, DT_F16,
+                                false));
+        return cuda_norm.backward(device, trial->call);
     }
 }
 
@@ -60,7 +63,7 @@ static int measure(struct device *device, struct tune *tune, struct trial trial,
         .saved = tune->array[ARRAY_SAVED],
         .in = {tune->array[ARRAY_X]},
         .out = tune->array[ARRAY_Y],
-        .in_grad = {tune->array[ARRAY_Y]},
+        .in_grad = {tune->array[ARRAY_Y], tune->array[ARRAY_ADDEND]},
         .out_grad = tune->array[ARRAY_GRAD],
         .weight = {small, small + row, small + 2 * row, small + 3 * row},
         .weight_grad = {small + 4 * row, small + 5 * row},
@@ -79,7 +82,8 @@ static int measure(struct device *device, struct tune *tune, struct trial trial,
 
 static int prepare_and_measure(struct device *device, struct trial trial, float *ms)
 {
-    const union op_params params = {.norm = {1e-5f, 0.1f, true, false}};
+    const bool met = trial.part == NORM_BACKWARD_MET;
+    const union op_params params = {.norm = {1e-5f, 0.1f, true, met}};
     const struct op_desc desc = {.params = &params,
                                  .in = {trial.shape},
                                  .out = trial.shape,
@@ -95,6 +99,7 @@ static int prepare_and_measure(struct device *device, struct trial trial, float 
         [ARRAY_X] = {DT_F16, bytes},
         [ARRAY_Y] = {DT_F16, bytes},
         [ARRAY_GRAD] = {DT_F16, bytes},
+        [ARRAY_ADDEND] = {DT_F16, met ? bytes : 0},
         [ARRAY_SMALL] = {DT_F32, SMALL_ROWS * sizeof(float) * (size_t)norm_row(trial.shape.c)},
         [ARRAY_SAVED] = {DT_F32, needs.saved_bytes},
     };
@@ -109,8 +114,10 @@ static int prepare_and_measure(struct device *device, struct trial trial, float 
 
 int cuda_norm_spared(struct device *device, struct shape shape, enum norm_part part, float *ms)
 {
-    static const char *const names[] = {
-        [NORM_STATISTICS] = "statistics", [NORM_RESULT] = "result", [NORM_BACKWARD] = "backward"};
+    static const char *const names[] = {[NORM_STATISTICS] = "statistics",
+                                        [NORM_RESULT] = "result",
+                                        [NORM_BACKWARD] = "backward",
+                                        [NORM_BACKWARD_MET] = "backward with addend"};
     char key[320], text[48];
     /* What is measured is this program's own kernels. */
     snprintf(key, sizeof key, "spared %s by a joined normalisation fp16 %s; %s, %d SMs, driver %s, evenkeel %s",

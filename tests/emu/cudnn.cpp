@@ -22,7 +22,7 @@ using emu_dnn::find;
 using emu_dnn::get;
 using shared_graph = std::shared_ptr<const emu_dnn::graph>;
 
-enum { WORKSPACE_BYTES = 1000, HUNGRY_BYTES = 1 << 30, CHANNELS = 8, ALIGNMENT = 16 };
+enum { WORKSPACE_BYTES = 1000, HUNGRY_BYTES = 1 << 30, CHANNELS = 8, ALIGNMENT = 16, PLAIN_NORM_BACKWARD = 7 };
 std::atomic<int> runs, joined_runs, alive, last = -1;
 std::string &last_error = *new std::string;
 
@@ -71,10 +71,12 @@ size_t workspace_of(const descriptor &plan)
 
 /* ---- engines ---- */
 
-/* As the library has precompiled engines for joined graphs: fp16 alone, channels in eights, and what a normalisation is
- * applied with in fp16 too. */
+/* As the library has precompiled engines for joined graphs: fp16 alone, channels in eights, what a normalisation is
+ * applied with in fp16 too, and what adds gradients for a stride of 1 alone. */
 bool precompiled(const emu_dnn::graph &graph)
 {
+    if (graph.operations.size() > PLAIN_NORM_BACKWARD && (graph.operations[0].strides[0] != 1 || emu_cudnn.refuses_met))
+        return false;
     for (const emu_dnn::operation &operation : graph.operations)
         for (int o = 0; o < emu_dnn::OPERANDS && graph.joined(); o++) {
             const emu_dnn::tensor &tensor = operation.tensors[o];

@@ -23,6 +23,7 @@ enum emu_engine {
 struct emu_cudnn {
     bool all;            /* heuristics offer all engines; else RIGHT, or COMPILED where there is no other */
     bool refuses_joined; /* no engine for graphs of more than a convolution */
+    bool refuses_met;    /* none where gradients meet, as at the end of a residual block */
     bool refuses_narrow; /* none for a gradient of weights in 16 bits */
     /* What graphs take besides that end in sums, end in a normalisation's backward pass, begin with its result. */
     int sums_ticks, backward_ticks, made_ticks;

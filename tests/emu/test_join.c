@@ -5,12 +5,13 @@
 #include "fixtures.h"
 #include "kernels/common/fp16.h"
 #include "plan.h"
+#include "trained.h"
 
 #include <math.h>
 
 extern const struct backend backend_cuda;
 
-enum { ROWS = 4, SIDE = 9, CHANNELS = 3, CLASSES = 5, STEPS = 5 };
+enum { STEPS = 5 };
 #ifdef EMU_TSAN
 enum { ROUNDS = 1, CASES = 1 }; /* it is slow */
 #else
@@ -24,25 +25,19 @@ static const double FIRST_NEAR = 3e-3, FIRST_MADE_NEAR = 0.15, STATES_NEAR = 1e-
 /* How much further from the exact gradient joined may be than apart; and what is nothing. */
 static const double FURTHER = 1.25, NOTHING = 2e-3;
 
-static void check(int status)
-{
-    if (status < 0)
-        fail_msg("%s (%s) %s", fail_text(), fail_origin(), emu_message());
-}
-
 static bool pooling; /* in the CPU's own test: fp16 may take another of two values that are nearly the largest */
 
 /* Two residual blocks, the second with a projection; chains of every kind, and every reason not to join. */
 static void build_graph(struct graph *graph)
 {
-    graph_begin(graph, "blocks", (struct shape){1, SIDE, SIDE, CHANNELS});
-    graph->class_count = CLASSES;
+    graph_begin(graph, "blocks", (struct shape){1, TRAINED_SIDE, TRAINED_SIDE, TRAINED_CHANNELS});
+    graph->class_count = TRAINED_CLASSES;
     int x = graph_conv2d(graph, "stem", graph->input, 16, 3, 1, 1, false); /* channels not in eights */
     x = graph_norm(graph, "stem.norm", x, -1, true); /* read twice: its backward pass is its own */
     int y = graph_conv2d(graph, "a1", x, 24, 3, 1, 1, false);
     y = graph_norm(graph, "a1.norm", y, -1, true);
     y = graph_conv2d(graph, "a2", y, 16, 3, 1, 1, false);
-    x = graph_norm(graph, "a2.norm", y, x, true); /* with addend */
+    x = graph_norm(graph, "a2.norm", y, x, true); /* with addend, read twice: b1's gradient is the last */
     y = graph_conv2d(graph, "b1", x, 8, 1, 1, 0, false);
     y = graph_norm(graph, "b1.norm", y, -1, true);
     y = graph_conv2d(graph, "b2", y, 16, 3, 2, 1, false);
@@ -56,110 +51,7 @@ static void build_graph(struct graph *graph)
     if (pooling)
         x = graph_max_pool(graph, "max", x, 2, 2, 0); /* a row and a column are in no window */
     x = graph_global_pool(graph, "pool", x);
-    check(graph_linear(graph, "fc", x, CLASSES));
-}
-
-struct trained {
-    struct graph graph;
-    struct plan plan;
-    struct device *device;
-    const void *pixels, *labels, *order;
-    const struct backend *backend;
-};
-
-static void open_plan(struct trained *trained, const struct backend *backend, enum dtype dtype, bool apart)
-{
-    static uint8_t pixels[ROWS * SIDE * SIDE * CHANNELS];
-    static int32_t labels[ROWS], order[ROWS];
-    for (int i = 0; i < COUNT_OF(pixels); i++)
-        pixels[i] = (uint8_t)(i * 37 + i / 29 * 11);
-    for (int i = 0; i < ROWS; i++) {
-        labels[i] = i % CLASSES;
-        order[i] = i;
-    }
-    struct augment augment = {.out_h = SIDE, .out_w = SIDE};
-    for (int c = 0; c < CHANNELS; c++) {
-        augment.mean[c] = 0.5f;
-        augment.std[c] = 0.3f;
-    }
-    const struct plan_options options = {
-        .batch = ROWS,
-        .dtype = dtype,
-        .training = true,
-        .deterministic = true,
-        .apart = apart,
-        .survey = true,
-        .image = {1, SIDE, SIDE, CHANNELS},
-        .augment_train = augment,
-        .augment_eval = augment,
-        .update = {.kind = OPTIMIZER_SGD, .momentum = 0.9, .grad_scale = 1.0f},
-    };
-    *trained = (struct trained){.backend = backend};
-    check(backend->open(&trained->device, 0, 1));
-    build_graph(&trained->graph);
-    check(plan_build(&trained->plan, &trained->graph, backend, trained->device, &options));
-    check(backend->place(trained->device, pixels, sizeof pixels, &trained->pixels));
-    check(backend->place(trained->device, labels, sizeof labels, &trained->labels));
-    check(backend->place(trained->device, order, sizeof order, &trained->order));
-    plan_set_data(&trained->plan, trained->pixels, trained->labels, trained->order);
-    check(plan_init_weights(&trained->plan, 3));
-}
-
-static void close_plan(struct trained *trained)
-{
-    trained->backend->unplace(trained->device, trained->pixels);
-    trained->backend->unplace(trained->device, trained->labels);
-    trained->backend->unplace(trained->device, trained->order);
-    plan_free(&trained->plan);
-    graph_free(&trained->graph);
-    trained->backend->close(trained->device);
-}
-
-static void train(struct trained *trained, int from, int to)
-{
-    for (int step = from; step < to; step++)
-        check(plan_train_batch(
-            &trained->plan, &(struct step_control){.seed = 3, .step = step, .valid = ROWS, .lr = 0.05f}, true, true));
-    check(trained->backend->wait(trained->device));
-}
-
-/* The norm of a weight's difference over its norm; scale: of got. */
-static double distance(struct trained *got, struct trained *wanted, enum slab_kind slab, int v, double scale)
-{
-    static float a[8192], b[8192];
-    const int64_t count = shape_count(got->graph.values[v].shape);
-    double apart = 0, whole = slab == SLAB_GRAD ? 1e-12 : 1e-4 * (double)count;
-    assert_true(count <= COUNT_OF(a));
-    check(plan_read_weight(&got->plan, slab, v, a));
-    check(plan_read_weight(&wanted->plan, slab, v, b));
-    for (int64_t i = 0; i < count; i++) {
-        const double difference = (double)a[i] / scale - (double)b[i];
-        apart += difference * difference;
-        whole += (double)b[i] * (double)b[i];
-    }
-    return sqrt(apart / whole);
-}
-
-/* The next value of the slab after v; -1: none. */
-static int next_value(const struct trained *trained, enum slab_kind slab, int v)
-{
-    while (++v < trained->graph.value_count) {
-        const struct value *value = &trained->graph.values[v];
-        const bool rounding = slab == SLAB_GRAD && strcmp(value->name, "b3.bias") == 0; /* before a normalisation */
-        if (value->role == (slab == SLAB_STATE ? VALUE_STATE : VALUE_PARAM) && !rounding)
-            return v;
-    }
-    return -1;
-}
-
-static void check_near(const char *what, struct trained *got, struct trained *wanted, enum slab_kind slab, double most)
-{
-    for (int v = -1; (v = next_value(got, slab, v)) >= 0;) {
-        const double off = distance(got, wanted, slab, v, 1.0);
-        if (!(off <= most))
-            fail_msg("%s: %s of %s is off by %g, more than %g", what, slab_names[slab], got->graph.values[v].name, off,
-                     most);
-    }
+    trained_check(graph_linear(graph, "fc", x, TRAINED_CLASSES));
 }
 
 /* Of the nodes that give sums, then of those that take a normalisation, then of those that make its result. */
@@ -183,28 +75,28 @@ static void test_joins_what_it_can(void **state)
     (void)state;
     struct trained joined, apart, exact;
     emu_reset_round(0);
-    open_plan(&joined, &backend_cuda, DT_F16, false);
-    assert_joins(&joined, " a1 a2 b1 b2 shortcut", " a2 b2 b3", " a2 b2");
-    open_plan(&apart, &backend_cuda, DT_F16, true);
+    trained_open(&joined, build_graph, &backend_cuda, DT_F16, false);
+    assert_joins(&joined, " a1 a2 b1 b2 shortcut", " a2 b1 b2 b3", " a2 b2");
+    trained_open(&apart, build_graph, &backend_cuda, DT_F16, true);
     assert_joins(&apart, "", "", "");
-    open_plan(&exact, &backend_cuda, DT_F32, false);
+    trained_open(&exact, build_graph, &backend_cuda, DT_F32, false);
     assert_joins(&exact, "", "", "");
-    close_plan(&exact);
-    close_plan(&apart);
-    close_plan(&joined);
+    trained_close(&exact);
+    trained_close(&apart);
+    trained_close(&joined);
     emu_cudnn.refuses_joined = true;
-    open_plan(&apart, &backend_cuda, DT_F16, false);
+    trained_open(&apart, build_graph, &backend_cuda, DT_F16, false);
     assert_joins(&apart, "", "", "");
-    close_plan(&apart);
+    trained_close(&apart);
     emu_cudnn.refuses_joined = false;
 }
 
 static double evaluated(struct trained *trained)
 {
     struct loss_sums sums;
-    check(plan_clear_sums(&trained->plan));
-    check(plan_eval_batch(&trained->plan, &(struct step_control){.valid = ROWS}));
-    check(plan_read_sums(&trained->plan, &sums));
+    trained_check(plan_clear_sums(&trained->plan));
+    trained_check(plan_eval_batch(&trained->plan, &(struct step_control){.valid = TRAINED_ROWS}));
+    trained_check(plan_read_sums(&trained->plan, &sums));
     return sums.loss;
 }
 
@@ -215,20 +107,20 @@ static void test_joined_equals_apart(void **state)
     for (int round = 0; round < emu_rounds(ROUNDS); round++) {
         struct trained joined, apart;
         emu_reset_round(round);
-        open_plan(&joined, &backend_cuda, DT_F16, false);
-        open_plan(&apart, &backend_cuda, DT_F16, true);
-        train(&joined, 0, 1);
-        train(&apart, 0, 1);
-        check_near("joined and apart", &joined, &apart, SLAB_GRAD, FIRST_MADE_NEAR);
-        check_near("joined and apart", &joined, &apart, SLAB_STATE, STATES_NEAR);
-        train(&joined, 1, STEPS);
-        train(&apart, 1, STEPS);
-        check_near("joined and apart", &joined, &apart, SLAB_PARAM, LAST_NEAR);
+        trained_open(&joined, build_graph, &backend_cuda, DT_F16, false);
+        trained_open(&apart, build_graph, &backend_cuda, DT_F16, true);
+        trained_steps(&joined, 0, 1);
+        trained_steps(&apart, 0, 1);
+        trained_near("joined and apart", &joined, &apart, SLAB_GRAD, FIRST_MADE_NEAR);
+        trained_near("joined and apart", &joined, &apart, SLAB_STATE, STATES_NEAR);
+        trained_steps(&joined, 1, STEPS);
+        trained_steps(&apart, 1, STEPS);
+        trained_near("joined and apart", &joined, &apart, SLAB_PARAM, LAST_NEAR);
         const double joined_loss = evaluated(&joined), apart_loss = evaluated(&apart);
         if (!(fabs(joined_loss - apart_loss) <= LAST_NEAR * apart_loss))
             fail_msg("evaluation: loss %.9g joined, %.9g apart", joined_loss, apart_loss);
-        close_plan(&apart);
-        close_plan(&joined);
+        trained_close(&apart);
+        trained_close(&joined);
     }
 }
 
@@ -256,11 +148,11 @@ static void make_exact(struct trained *trained, const char *norm, float *scale, 
     while (strcmp(trained->graph.nodes[node].name, norm) != 0)
         node++;
     assert_true(channels % 4 == 0 && 2 * channels <= COUNT_OF(saved));
-    check(trained->backend->download(trained->device, saved, trained->plan.calls[node].saved,
-                                     sizeof(float) * 2 * (size_t)channels)); /* SAVED_MEAN, SAVED_INVERSE */
-    check(plan_read_weight(&trained->plan, SLAB_PARAM, scale_value, scale));
-    check(plan_read_weight(&trained->plan, SLAB_PARAM, bias_value, bias));
-    check(trained->backend->wait(trained->device));
+    trained_check(trained->backend->download(trained->device, saved, trained->plan.calls[node].saved,
+                                             sizeof(float) * 2 * (size_t)channels)); /* SAVED_MEAN, SAVED_INVERSE */
+    trained_check(plan_read_weight(&trained->plan, SLAB_PARAM, scale_value, scale));
+    trained_check(plan_read_weight(&trained->plan, SLAB_PARAM, bias_value, bias));
+    trained_check(trained->backend->wait(trained->device));
     for (int c = 0; c < channels; c++) {
         const double mean = (double)saved[c], inverse = (double)saved[channels + c];
         const double factor = (double)fp16_to_float(fp16_from_float((float)(inverse * (double)scale[c])));
@@ -268,8 +160,8 @@ static void make_exact(struct trained *trained, const char *norm, float *scale, 
         scale[c] = (float)(factor / inverse);
         bias[c] = (float)(term + mean * factor);
     }
-    check(plan_write_weight(&trained->plan, SLAB_PARAM, scale_value, scale));
-    check(plan_write_weight(&trained->plan, SLAB_PARAM, bias_value, bias));
+    trained_check(plan_write_weight(&trained->plan, SLAB_PARAM, scale_value, scale));
+    trained_check(plan_write_weight(&trained->plan, SLAB_PARAM, bias_value, bias));
 }
 
 /* Where factor and term need no rounding, those that make a normalisation's result differ no more than the others. */
@@ -280,29 +172,30 @@ static void test_made_differs_by_the_rounding_of_factors_alone(void **state)
     struct trained trained[2];
     float scale[COUNT_OF(norms)][32], bias[COUNT_OF(norms)][32];
     emu_reset_round(0);
-    open_plan(&trained[0], &backend_cuda, DT_F16, true);
+    trained_open(&trained[0], build_graph, &backend_cuda, DT_F16, true);
     for (int i = 0; i < COUNT_OF(norms); i++) {
-        check(plan_train_batch(&trained[0].plan, &(struct step_control){.seed = 3, .valid = ROWS}, true, true));
+        trained_check(
+            plan_train_batch(&trained[0].plan, &(struct step_control){.seed = 3, .valid = TRAINED_ROWS}, true, true));
         make_exact(&trained[0], norms[i], scale[i], bias[i]);
     }
-    close_plan(&trained[0]);
+    trained_close(&trained[0]);
     for (int apart = 0; apart < 2; apart++) {
         char name[32];
-        open_plan(&trained[apart], &backend_cuda, DT_F16, apart);
+        trained_open(&trained[apart], build_graph, &backend_cuda, DT_F16, apart);
         for (int i = 0; i < COUNT_OF(norms); i++) {
             const struct graph *graph = &trained[apart].graph;
             snprintf(name, sizeof name, "%s.weight", norms[i]);
-            check(plan_write_weight(&trained[apart].plan, SLAB_PARAM, value_named(graph, name), scale[i]));
+            trained_check(plan_write_weight(&trained[apart].plan, SLAB_PARAM, value_named(graph, name), scale[i]));
             snprintf(name, sizeof name, "%s.bias", norms[i]);
-            check(plan_write_weight(&trained[apart].plan, SLAB_PARAM, value_named(graph, name), bias[i]));
+            trained_check(plan_write_weight(&trained[apart].plan, SLAB_PARAM, value_named(graph, name), bias[i]));
         }
-        train(&trained[apart], 0, 1);
+        trained_steps(&trained[apart], 0, 1);
     }
-    assert_joins(&trained[0], " a1 a2 b1 b2 shortcut", " a2 b2 b3", " a2 b2");
-    check_near("joined and apart, factors exact", &trained[0], &trained[1], SLAB_GRAD, FIRST_NEAR);
-    check_near("joined and apart, factors exact", &trained[0], &trained[1], SLAB_STATE, STATES_NEAR);
-    close_plan(&trained[1]);
-    close_plan(&trained[0]);
+    assert_joins(&trained[0], " a1 a2 b1 b2 shortcut", " a2 b1 b2 b3", " a2 b2");
+    trained_near("joined and apart, factors exact", &trained[0], &trained[1], SLAB_GRAD, FIRST_NEAR);
+    trained_near("joined and apart, factors exact", &trained[0], &trained[1], SLAB_STATE, STATES_NEAR);
+    trained_close(&trained[1]);
+    trained_close(&trained[0]);
 }
 
 /* Joined, gradients are no further from those in fp32 than each operation by itself leaves them. */
@@ -311,25 +204,25 @@ static void test_joined_is_as_near_the_cpu_as_apart(void **state)
     (void)state;
     struct trained joined, apart, exact;
     emu_reset_round(0);
-    open_plan(&joined, &backend_cuda, DT_F16, false);
-    open_plan(&apart, &backend_cuda, DT_F16, true);
-    open_plan(&exact, &backend_cpu, DT_F32, false);
-    train(&joined, 0, 1);
-    train(&apart, 0, 1);
-    train(&exact, 0, 1);
+    trained_open(&joined, build_graph, &backend_cuda, DT_F16, false);
+    trained_open(&apart, build_graph, &backend_cuda, DT_F16, true);
+    trained_open(&exact, build_graph, &backend_cpu, DT_F32, false);
+    trained_steps(&joined, 0, 1);
+    trained_steps(&apart, 0, 1);
+    trained_steps(&exact, 0, 1);
     const double scale = exp2(LOSS_SCALE_START);
-    for (int v = -1; (v = next_value(&joined, SLAB_GRAD, v)) >= 0;) {
-        const double near = distance(&joined, &exact, SLAB_GRAD, v, scale),
-                     most = FURTHER * distance(&apart, &exact, SLAB_GRAD, v, scale) + NOTHING;
+    for (int v = -1; (v = trained_next(&joined, SLAB_GRAD, v)) >= 0;) {
+        const double near = trained_distance(&joined, &exact, SLAB_GRAD, v, scale),
+                     most = FURTHER * trained_distance(&apart, &exact, SLAB_GRAD, v, scale) + NOTHING;
         if (!(near <= most))
             fail_msg("the gradient of %s is off by %g, more than %g", joined.graph.values[v].name, near, most);
     }
-    train(&joined, 1, STEPS);
-    train(&exact, 1, STEPS);
-    check_near("joined and CPU", &joined, &exact, SLAB_PARAM, CPU_NEAR);
-    close_plan(&exact);
-    close_plan(&apart);
-    close_plan(&joined);
+    trained_steps(&joined, 1, STEPS);
+    trained_steps(&exact, 1, STEPS);
+    trained_near("joined and CPU", &joined, &exact, SLAB_PARAM, CPU_NEAR);
+    trained_close(&exact);
+    trained_close(&apart);
+    trained_close(&joined);
 }
 
 /* Of the one normalisation that a maximum pooling comes after. */
@@ -353,19 +246,19 @@ static void test_the_cpu_joins_too(void **state)
     pooling = true;
     for (int i = 0; i < COUNT_OF(most); i++) {
         struct trained joined, apart;
-        open_plan(&joined, &backend_cpu, most[i].dtype, false);
-        open_plan(&apart, &backend_cpu, most[i].dtype, true);
+        trained_open(&joined, build_graph, &backend_cpu, most[i].dtype, false);
+        trained_open(&apart, build_graph, &backend_cpu, most[i].dtype, true);
         assert_joins(&joined, " stem a1 a2 b1 b2 b3 shortcut c", "", most[i].makes);
         assert_joins(&apart, "", "", "");
         assert_int_equal(joined.plan.gradient_sum_count, 0);
         assert_string_equal(pooling_of(&joined), "c.norm");
         assert_string_equal(pooling_of(&apart), "");
-        train(&joined, 0, 1);
-        train(&apart, 0, 1);
-        check_near("the CPU, joined and apart", &joined, &apart, SLAB_GRAD, most[i].grad);
-        check_near("the CPU, joined and apart", &joined, &apart, SLAB_STATE, most[i].state);
-        close_plan(&apart);
-        close_plan(&joined);
+        trained_steps(&joined, 0, 1);
+        trained_steps(&apart, 0, 1);
+        trained_near("the CPU, joined and apart", &joined, &apart, SLAB_GRAD, most[i].grad);
+        trained_near("the CPU, joined and apart", &joined, &apart, SLAB_STATE, most[i].state);
+        trained_close(&apart);
+        trained_close(&joined);
     }
 }
 
@@ -378,9 +271,9 @@ static void test_joins_by_the_clock(void **state)
         struct emu_cudnn cudnn;
         const char *gives, *takes, *makes;
     } cases[] = {
-        {{.all = true}, " a1 a2 b1 b2 shortcut", " a2 b2 b3", " a2 b2"},
-        {{.all = true, .made_ticks = 9}, " a1 a2 b1 b2 shortcut", " a2 b2 b3", ""},
-        {{.all = true, .made_ticks = 9, .sums_ticks = 9}, "", " a2 b2 b3", ""},
+        {{.all = true}, " a1 a2 b1 b2 shortcut", " a2 b1 b2 b3", " a2 b2"},
+        {{.all = true, .made_ticks = 9}, " a1 a2 b1 b2 shortcut", " a2 b1 b2 b3", ""},
+        {{.all = true, .made_ticks = 9, .sums_ticks = 9}, "", " a2 b1 b2 b3", ""},
         {{.all = true, .sums_ticks = 9, .backward_ticks = 9}, " a2 b2", "", " a2 b2"},
         {{.all = true, .made_ticks = 9, .sums_ticks = 9, .backward_ticks = 9}, "", "", ""},
     };
@@ -390,21 +283,21 @@ static void test_joins_by_the_clock(void **state)
         emu_reset_round(0);
         setenv("XDG_CACHE_HOME", fixture_path("cache%d", i), 1);
         emu_cudnn = cases[i].cudnn;
-        open_plan(&timed, &backend_cuda, DT_F16, false);
+        trained_open(&timed, build_graph, &backend_cuda, DT_F16, false);
         assert_joins(&timed, cases[i].gives, cases[i].takes, cases[i].makes);
         const int joined_before = emu_cudnn_joined();
-        train(&timed, 0, 1);
+        trained_steps(&timed, 0, 1);
         assert_int_equal(emu_cudnn_joined() > joined_before, *cases[i].gives || *cases[i].takes);
-        open_plan(&apart, &backend_cuda, DT_F16, true);
-        train(&apart, 0, 1);
-        check_near("timed and apart", &timed, &apart, SLAB_GRAD, *cases[i].makes ? FIRST_MADE_NEAR : FIRST_NEAR);
-        close_plan(&apart);
-        close_plan(&timed);
+        trained_open(&apart, build_graph, &backend_cuda, DT_F16, true);
+        trained_steps(&apart, 0, 1);
+        trained_near("timed and apart", &timed, &apart, SLAB_GRAD, *cases[i].makes ? FIRST_MADE_NEAR : FIRST_NEAR);
+        trained_close(&apart);
+        trained_close(&timed);
         const int runs = emu_cudnn_runs();
-        open_plan(&timed, &backend_cuda, DT_F16, false); /* all by what was kept */
+        trained_open(&timed, build_graph, &backend_cuda, DT_F16, false); /* all by what was kept */
         assert_joins(&timed, cases[i].gives, cases[i].takes, cases[i].makes);
         assert_int_equal(emu_cudnn_runs(), runs);
-        close_plan(&timed);
+        trained_close(&timed);
         assert_int_equal(emu_cudnn_alive(), 0);
     }
     emu_cudnn = (struct emu_cudnn){0};
@@ -421,34 +314,34 @@ static void test_overflow_is_not_rectified_away(void **state)
     struct step_record record;
     char text[512] = "";
     emu_reset_round(0);
-    open_plan(&joined, &backend_cuda, DT_F16, false);
+    trained_open(&joined, build_graph, &backend_cuda, DT_F16, false);
     const int value = value_named(&joined.graph, "a1.weight");
     for (int i = 0; i < COUNT_OF(weights); i++)
         weights[i] = 3e4f; /* fp16's largest is 65504 */
-    check(plan_write_weight(&joined.plan, SLAB_PARAM, value, weights));
-    train(&joined, 0, 1);
+    trained_check(plan_write_weight(&joined.plan, SLAB_PARAM, value, weights));
+    trained_steps(&joined, 0, 1);
     assert_true(plan_record(&joined.plan, 0, &record));
     assert_int_equal(record.bad, REFUSED_SCALE);
     assert_true(isfinite(record.loss));
-    check(plan_read_weight(&joined.plan, SLAB_PARAM, value, after));
+    trained_check(plan_read_weight(&joined.plan, SLAB_PARAM, value, after));
     assert_memory_equal(after, weights, sizeof weights);
-    const struct step_control again = {.seed = 3, .valid = ROWS, .lr = 0.05f};
+    const struct step_control again = {.seed = 3, .valid = TRAINED_ROWS, .lr = 0.05f};
     assert_int_equal(plan_find_nonfinite(&joined.plan, &again, text, sizeof text), 1);
     if (!strstr(text, "the output of a1 (forward"))
         fail_msg("%s", text);
-    close_plan(&joined);
+    trained_close(&joined);
 }
 
 static void survey(struct trained *trained, struct layer_stats *layers)
 {
     struct step_record record;
-    const struct step_control control = {.seed = 3, .valid = ROWS, .lr = 0.05f};
-    check(plan_survey_begin(&trained->plan, &control));
-    check(plan_train_batch(&trained->plan, &control, true, true));
-    check(plan_survey_end(&trained->plan));
-    check(trained->backend->wait(trained->device));
+    const struct step_control control = {.seed = 3, .valid = TRAINED_ROWS, .lr = 0.05f};
+    trained_check(plan_survey_begin(&trained->plan, &control));
+    trained_check(plan_train_batch(&trained->plan, &control, true, true));
+    trained_check(plan_survey_end(&trained->plan));
+    trained_check(trained->backend->wait(trained->device));
     assert_true(plan_record(&trained->plan, 0, &record));
-    check(plan_survey_read(&trained->plan, &record, layers));
+    trained_check(plan_survey_read(&trained->plan, &record, layers));
 }
 
 /* Who looks at layers sees what a step never writes, too. */
@@ -458,8 +351,8 @@ static void test_layers_are_surveyed_as_if_apart(void **state)
     struct layer_stats joined_layers[32], apart_layers[32];
     struct trained joined, apart;
     emu_reset_round(0);
-    open_plan(&joined, &backend_cuda, DT_F16, false);
-    open_plan(&apart, &backend_cuda, DT_F16, true);
+    trained_open(&joined, build_graph, &backend_cuda, DT_F16, false);
+    trained_open(&apart, build_graph, &backend_cuda, DT_F16, true);
     assert_true(joined.graph.node_count <= COUNT_OF(joined_layers));
     survey(&joined, joined_layers);
     survey(&apart, apart_layers);
@@ -470,8 +363,8 @@ static void test_layers_are_surveyed_as_if_apart(void **state)
             fail_msg("%s: mean %g, positive %g; apart %g, %g", joined.graph.nodes[i].name,
                      (double)joined_layers[i].mean, (double)joined_layers[i].positive, (double)apart_layers[i].mean,
                      (double)apart_layers[i].positive);
-    close_plan(&apart);
-    close_plan(&joined);
+    trained_close(&apart);
+    trained_close(&joined);
 }
 
 static int begin(void **state)
