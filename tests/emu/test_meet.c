@@ -10,10 +10,11 @@
 
 extern const struct backend backend_cuda;
 
+/* The race detector is slow, and kernels are the same in all tests. */
 #ifdef EMU_TSAN
-enum { ROUNDS = 1 }; /* it is slow */
+enum { ROUNDS = 1, LONG = 0 };
 #else
-enum { ROUNDS = 3 };
+enum { ROUNDS = 3, LONG = 1 };
 #endif
 
 /* Of a gradient's norm: two roundings of a sum against one, and the rectifiers that flips. */
@@ -80,6 +81,8 @@ static void test_shared_memory_changes_nothing(void **state)
 {
     (void)state;
     struct trained shared, apart;
+    if (!LONG)
+        skip();
     emu_reset_round(0);
     trained_open(&shared, build_graph, &backend_cuda, DT_F16, 0);
     trained_open(&apart, build_graph, &backend_cuda, DT_F16, TRAINED_PRIVATE_BUFFERS);
@@ -113,6 +116,8 @@ static void test_met_by_the_clock(void **state)
         int ticks;
         const char *met;
     } cases[] = {{0, " b1 c1 d1"}, {9, ""}};
+    if (!LONG)
+        skip();
     setenv("EVENKEEL_CUDA_TUNE", "1", 1);
     for (int i = 0; i < COUNT_OF(cases); i++) {
         struct trained timed;
