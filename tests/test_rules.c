@@ -31,6 +31,29 @@ static void test_first_loss(void **state)
     SHOWS("first_loss", CAUSE_INITIALISATION);
 }
 
+/* Decay moves the weights by rate * decay / (1 - momentum) of their length: half of a step that is too large is 0.075.
+ */
+static void test_large_steps_of_decay(void **state)
+{
+    (void)state;
+    stride(40);
+    run.config.optim.name = OPTIMIZER_SGD;
+    fill(run.rate, 0, STEPS, 0.05);
+    run.config.optim.weight_decay = 0.149;
+    SHOWS("large_steps", CAUSE_RATE_HIGH);
+    run.config.optim.weight_decay = 0.151;
+    SHOWS("large_steps", CAUSE_WEIGHT_DECAY);
+    run.config.optim.momentum = 0.0;
+    SHOWS("large_steps", CAUSE_RATE_HIGH);
+    run.config.optim.name = OPTIMIZER_ADAMW;
+    run.config.optim.weight_decay = 1.49;
+    SHOWS("large_steps", CAUSE_RATE_HIGH);
+    run.config.optim.weight_decay = 1.51;
+    SHOWS("large_steps", CAUSE_WEIGHT_DECAY);
+    run.config.optim.name = OPTIMIZER_ADAM;
+    SHOWS("large_steps", CAUSE_RATE_HIGH);
+}
+
 /* Of 16 images at least, which may take several batches. */
 static void test_equal_outputs(void **state)
 {
@@ -349,6 +372,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_first_loss),
         cmocka_unit_test(test_equal_outputs),
+        cmocka_unit_test(test_large_steps_of_decay),
         cmocka_unit_test(test_large_steps),
         cmocka_unit_test(test_whose_fault_large_steps_are),
         cmocka_unit_test(test_worse_than_guessing),

@@ -30,9 +30,24 @@ bool rule_equal_outputs(const struct evidence *evidence, struct symptom *symptom
                                         sqrt(variance));
 }
 
+/* A step of a sixth of the weights' own length leaves the range in which the gradient says anything. */
+#define LARGE_STEP 0.15
+
+/* What decay alone changes the weights by, in their length: it pulls the same way at each step, so that momentum adds
+ * it up. Where it is part of the gradient that Adam divides by its length, it is not told apart. */
+static double decay_step(const struct config *config, double rate)
+{
+    const double pull = rate * config->optim.weight_decay;
+    return config->optim.name == OPTIMIZER_SGD     ? pull / (1.0 - config->optim.momentum)
+           : config->optim.name == OPTIMIZER_ADAMW ? pull
+                                                   : 0.0;
+}
+
 enum cause blame_large(const struct evidence *evidence, int64_t step)
 {
     const struct config *config = evidence->config;
+    if (decay_step(config, evidence->rate[step]) > 0.5 * LARGE_STEP)
+        return CAUSE_WEIGHT_DECAY;
     bool adam = config->optim.name != OPTIMIZER_SGD;
     if (evidence->input_unusual && config->model.init_scale == 1.0 && step < 50)
         return CAUSE_INPUT_SCALE;
@@ -41,10 +56,9 @@ enum cause blame_large(const struct evidence *evidence, int64_t step)
     return evidence->samples[0] <= 8.0 ? CAUSE_BATCH_SMALL : CAUSE_RATE_HIGH;
 }
 
-/* A step of a sixth of the weights' own length leaves the range in which the gradient says anything. */
 bool rule_large_steps(const struct evidence *evidence, struct symptom *symptom)
 {
-    const double threshold = 0.15;
+    const double threshold = LARGE_STEP;
     const int enough = 3, early = 50;
     int count = 0;
     int64_t first = -1;
