@@ -68,7 +68,8 @@ const char *const page_style[] = {
     ".area{fill:var(--c);fill-opacity:.9;stroke:var(--card);"
     "stroke-width:1}\n"
     ".plot .event{stroke:var(--c);stroke-width:1.5;stroke-dasharray:4 3}.plot .limit{stroke:var(--c);stroke-width:1.5;"
-    "stroke-dasharray:2 3}\n.plot .region{fill:var(--good);fill-opacity:.12}\n"
+    "stroke-dasharray:2 3}\n.plot .region{fill:var(--good);fill-opacity:.12}.plot "
+    ".there{fill:var(--good);font-size:12px}\n"
     ".legend{list-style:none;display:flex;flex-wrap:wrap;gap:2px 16px;padding:0;margin:8px 0 0;font-size:13px;"
     "color:var(--soft)}\n.legend.narrow{display:none}.legend li{min-width:0;overflow-wrap:anywhere}\n"
     ".legend i{display:inline-block;width:16px;height:4px;border-radius:2px;background:var(--c);margin-right:6px;"
@@ -144,8 +145,9 @@ const char *const page_style[] = {
     ".verdict.healthy,.verdict.none{grid-template-columns:1fr}.tiles{grid-template-columns:repeat(6,1fr);gap:8px}"
     ".tiles div{padding:8px 10px}.tiles b{font-size:17px}.card,figure{padding:12px 14px}.plot.ends{padding-right:84px}"
     ".classes "
-    ".of,.second{display:none}.scroll{overflow:visible}.compare{font-size:7.5pt}.compare tbody th{min-width:0}"
+    ".of,.second{display:none}.plot "
+    ".there{transform:translateY(14px)}.scroll{overflow:visible}.compare{font-size:7.5pt}.compare tbody th{min-width:0}"
     ".compare td{"
     "white-space:normal}.compare td.n,.compare th.n{padding:3px 0 3px "
-    "7px}*{-webkit-print-color-adjust:exact;print-color-adjust:exact}}\n",
+    "4px}*{-webkit-print-color-adjust:exact;print-color-adjust:exact}}\n",
     NULL};

@@ -67,8 +67,7 @@ static void put_regions(const struct drawing *drawing)
 static void put_region_names(const struct drawing *drawing)
 {
     for (int i = 0; i < drawing->chart->region_count; i++) {
-        fputs("<svg class=\"at\" x=\"0\" y=\"100%\"><text class=\"name\" y=\"33\" style=\"fill:var(--good)\">",
-              drawing->page);
+        fputs("<svg class=\"at\" x=\"0\" y=\"100%\"><text class=\"there\" y=\"33\">", drawing->page);
         page_text(drawing->page, drawing->chart->regions[i].text);
         fputs("</text></svg>\n", drawing->page);
     }

@@ -77,36 +77,63 @@ static double lanes_total(const vec *lanes)
     return sums_total(&sums);
 }
 
-/* sketch_follow for every element that is followed. begin and end: rows. A chunk has few of them, so that their sums
- * are in fp32. How far the weights moved is told from a copy of those that are followed: the update need not know. */
-static void follow_grad(const struct update_args *args, int64_t begin, int64_t end, struct sketch_sums *sums)
+/* Where what is followed lies and goes; found once a step. */
+struct followed {
+    struct sketch_split split;
+    int64_t count;
+    const float *grad, *param, *grad_last, *param_last;
+    float *grad_now, *param_now;
+};
+
+static struct followed followed_of(const struct update_args *args)
 {
-    const struct sketch_split split = sketch_split_of(args->count);
-    float *now = sketch_now(args), *param = sketch_param(args);
-    const float *last = sketch_last(args), *param_last = sketch_param_last(args);
-    vec self = {0}, past = {0}, both = {0}, moved = {0};
-    FOR_FOLLOWED(&split, begin, end, group, row)
+    if (!args->sketches)
+        return (struct followed){0};
+    return (struct followed){
+        sketch_split_of(args->count), args->count,      args->grad,        args->param, sketch_last(args),
+        sketch_param_last(args),      sketch_now(args), sketch_param(args)};
+}
+
+struct followed_sums {
+    vec self, last, both, moved;
+};
+
+/* sketch_follow for the count elements of a row. */
+INLINE void follow_row(const struct followed *at, int64_t from, int64_t place, int count, float weight,
+                       struct followed_sums *sums)
+{
+    vec g, l, before, after;
+    vec_load(&g, at->grad, from, count, DT_F32);
+    vec_load(&l, at->grad_last, place, count, DT_F32);
+    vec_load(&before, at->param_last, place, count, DT_F32);
+    vec_load(&after, at->param, from, count, DT_F32);
+    vec_copy(at->grad_now + place, &g, count, sizeof(float));
+    vec_copy(at->param_now + place, &after, count, sizeof(float));
+    const vec weighted = g * weight;
+    sums->self += weighted * g;
+    sums->both += weighted * l;
+    sums->moved += weighted * (after - before);
+    sums->last += l * weight * l;
+}
+
+/* For all rows that are followed. begin and end: rows. A chunk has few of them, so that their sums are in fp32. How far
+ * the weights moved is told from a copy of those that are followed: the update need not know. */
+static void follow_grad(const struct followed *at, int64_t begin, int64_t end, struct sketch_sums *sums)
+{
+    struct followed_sums lanes = {0};
+    FOR_FOLLOWED(&at->split, begin, end, group, row)
     {
-        const float weight = (float)sketch_weight(&split, group);
-        const int64_t place = group * SKETCH_LANES, from = row * SKETCH_LANES, left = args->count - from;
-        const int count = left < VEC ? (int)left : VEC;
-        vec g, l, before, after;
-        vec_load(&g, args->grad, from, count, DT_F32);
-        vec_load(&l, last, place, count, DT_F32);
-        vec_load(&before, param_last, place, count, DT_F32);
-        vec_load(&after, args->param, from, count, DT_F32);
-        vec_copy(now + place, &g, count, sizeof *now);
-        vec_copy(param + place, &after, count, sizeof *param);
-        const vec weighted = g * weight;
-        self += weighted * g;
-        both += weighted * l;
-        moved += weighted * (after - before);
-        past += l * weight * l;
+        const float weight = (float)sketch_weight(&at->split, group);
+        const int64_t place = group * SKETCH_LANES, from = row * SKETCH_LANES, left = at->count - from;
+        if (left >= VEC)
+            follow_row(at, from, place, VEC, weight, &lanes);
+        else
+            follow_row(at, from, place, (int)left, weight, &lanes);
     }
-    sums->self = lanes_total(&self);
-    sums->last = lanes_total(&past);
-    sums->both = lanes_total(&both);
-    sums->moved = lanes_total(&moved);
+    sums->self = lanes_total(&lanes.self);
+    sums->last = lanes_total(&lanes.last);
+    sums->both = lanes_total(&lanes.both);
+    sums->moved = lanes_total(&lanes.moved);
 }
 
 /* sketch_compare for every bucket. */
@@ -128,23 +155,14 @@ static void compare_part(const struct update_args *args, int64_t begin, int64_t 
     sums->shared = sums_total(&shared);
 }
 
-/* They lie far apart: asked for before they are needed. */
-static void fetch_followed(const struct update_args *args, int64_t begin, int64_t end)
-{
-    const struct sketch_split split = sketch_split_of(args->count);
-    FOR_FOLLOWED(&split, begin, end, group, row)
-    __builtin_prefetch(args->param + row * SKETCH_LANES);
-}
-
 /* Chunks begin where stretches do. */
-static struct chunk_sums chunk_grad(const struct update_args *args, int64_t begin, int64_t end)
+static struct chunk_sums chunk_grad(const struct update_args *args, const struct followed *followed, int64_t begin,
+                                    int64_t end)
 {
     struct sketch_sums sketch = {0};
-    if (args->sketches)
-        fetch_followed(args, begin / SKETCH_LANES, sketch_rows(end));
     struct chunk_sums sums = {.sum = {squares_of(args->grad + begin, end - begin)}};
     if (args->sketches) {
-        follow_grad(args, begin / SKETCH_LANES, sketch_rows(end), &sketch);
+        follow_grad(followed, begin / SKETCH_LANES, sketch_rows(end), &sketch);
         if (args->control->noise == NOISE_OF_HALF)
             compare_part(args, begin / SKETCH_STRETCH, sketch_stretches(end), &sketch);
     }
@@ -177,10 +195,12 @@ int cpu_part_norm(struct device *device, const struct update_args *args, const f
 
 int cpu_grad_norm(struct device *device, const struct update_args *args)
 {
+    const struct followed followed = followed_of(args);
     int chunks = chunk_count(args->count);
 #pragma omp parallel for schedule(static) num_threads(device->threads)
     for (int chunk = 0; chunk < chunks; chunk++)
-        device->chunk[chunk] = chunk_grad(args, chunk_begin(args->count, chunk), chunk_begin(args->count, chunk + 1));
+        device->chunk[chunk] =
+            chunk_grad(args, &followed, chunk_begin(args->count, chunk), chunk_begin(args->count, chunk + 1));
     struct chunk_sums total = chunk_total(device, chunks);
     struct sketch_sums sketch;
     memcpy(&sketch, total.sum + 1, sizeof sketch);
