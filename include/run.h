@@ -26,7 +26,8 @@
 struct run {
     char path[PATH_BYTES]; /* "": not open */
     struct append_file steps, results, log;
-    int lock; /* descriptor of the folder, locked: only one process writes in a run */
+    int steps_cells, results_cells; /* columns of the files: fewer where an older version began them */
+    int lock;                       /* descriptor of the folder, locked: only one process writes in a run */
 };
 
 /* Whether a run could be made there, before the images are read; makes nothing. ERR_CREATE if not. */

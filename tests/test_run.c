@@ -223,6 +223,28 @@ static void test_step_rows(void **state)
     run_close(&run);
 }
 
+/* A run that an older version began has fewer columns, and keeps to them; one with others is not gone on with. */
+static void test_older_columns(void **state)
+{
+    (void)state;
+    struct run run;
+    struct arena arena = {0};
+    char path[PATH_BYTES], steps[PATH_BYTES];
+    must(run_create(&run, &config));
+    snprintf(path, sizeof path, "%s", run.path);
+    run_close(&run);
+    must(path_join(steps, path, "steps.csv"));
+    must(file_write(steps, "step,epoch,samples\n", 19));
+    must(run_reopen(&run, path, 19, 0, 0));
+    struct step_record record = example_step(0);
+    must(run_log_step(&run, &record, &view));
+    run_close(&run);
+    assert_string_equal(content(&arena, path, "steps.csv"), "step,epoch,samples\n0,1,32\n");
+    must(file_write(steps, "step,epoch,sam\n", 15));
+    must_fail(run_reopen(&run, path, 15, 0, 0), ERR_DATA, "steps.csv", "not this version's");
+    arena_free(&arena);
+}
+
 static void test_epoch_rows_and_events(void **state)
 {
     (void)state;
@@ -459,6 +481,7 @@ int main(void)
         cmocka_unit_test_setup(test_failure_leaves_no_run, empty_top),
         cmocka_unit_test_setup(test_processes_do_not_share_a_folder, empty_top),
         cmocka_unit_test_setup(test_step_rows, empty_top),
+        cmocka_unit_test_setup(test_older_columns, empty_top),
         cmocka_unit_test_setup(test_epoch_rows_and_events, empty_top),
         cmocka_unit_test_setup(test_events_are_json_lines, empty_top),
         cmocka_unit_test_setup(test_resumed_tables_equal_uninterrupted, empty_top),

@@ -28,13 +28,40 @@ static int append(struct append_file *file, const struct run *run, const char *r
                 run->path);
 }
 
+static int count_cells(const char *line)
+{
+    int cells = 1;
+    for (; *line; line++)
+        cells += *line == ',';
+    return cells;
+}
+
+/* Columns are added at the end alone, so a file of an older version has the first of them: it is gone on with. */
+static int begin_file(struct append_file *file, const char *head, int *cells)
+{
+    char line[1024] = "";
+    *cells = count_cells(head);
+    if (append_length(file) == 0)
+        return append_write(file, head, strlen(head));
+    FILE *stream = fopen(file->path, "r");
+    if (!stream || !fgets(line, sizeof line, stream))
+        line[0] = 0;
+    if (stream)
+        fclose(stream);
+    const size_t length = strcspn(line, "\n");
+    if (length == 0 || strncmp(line, head, length) != 0 || (head[length] != ',' && head[length] != '\n'))
+        return FAIL(ERR_DATA,
+                    "%s: its columns are not this version's; go on with the version that began the run, or begin anew",
+                    file->path);
+    line[length] = 0;
+    *cells = count_cells(line);
+    return OK;
+}
+
 int run_records_write_heads(struct run *run)
 {
-    if (append_length(&run->steps) == 0)
-        TRY(append_write(&run->steps, steps_head, sizeof steps_head - 1));
-    if (append_length(&run->results) == 0)
-        TRY(append_write(&run->results, results_head, sizeof results_head - 1));
-    return OK;
+    TRY(begin_file(&run->steps, steps_head, &run->steps_cells));
+    return begin_file(&run->results, results_head, &run->results_cells);
 }
 
 /* A row being put together. */
@@ -64,8 +91,13 @@ static void put_number(struct row *row, double value, int digits, const char *mi
     put_text(row, isnan(value) ? missing : text);
 }
 
-static int append_row(struct append_file *file, const struct run *run, struct row *row)
+/* cells: that the file's head has. */
+static int append_row(struct append_file *file, const struct run *run, struct row *row, int cells)
 {
+    char *end = row->text;
+    for (int i = 0; i < cells && end; i++)
+        end = memchr(end + (i > 0), ',', row->used - (size_t)(end + (i > 0) - row->text));
+    row->used = end ? (size_t)(end - row->text) : row->used;
     row->text[row->used++] = '\n';
     return append(file, run, row->text, row->used);
 }
@@ -104,7 +136,7 @@ int run_log_step(struct run *run, const struct step_record *record, const struct
     put_number(&row, record->loss_scale, FLOAT_DIGITS, "");
     put_number(&row, record->loss_next, FLOAT_DIGITS, "");
     put_integer(&row, view->tied);
-    return append_row(&run->steps, run, &row);
+    return append_row(&run->steps, run, &row, run->steps_cells);
 }
 
 static int log_epoch_event(struct run *run, const struct epoch_record *record)
@@ -142,7 +174,7 @@ int run_log_epoch(struct run *run, const struct epoch_record *record)
     put_number(&row, record->data_wait, CLOCK_DIGITS, "");
     put_integer(&row, record->skipped);
     put_number(&row, record->val_loss_error, FLOAT_DIGITS, "");
-    TRY(append_row(&run->results, run, &row));
+    TRY(append_row(&run->results, run, &row, run->results_cells));
     return log_epoch_event(run, record);
 }
 
