@@ -105,6 +105,7 @@ struct layer_evidence {
     char first_layer[LAYER_BYTES], last_layer[LAYER_BYTES]; /* with weights, at grad_step, the last that was measured */
     double first_grad, last_grad;                           /* lengths of their gradients */
     int64_t grad_step;
+    bool measured, normalises; /* layers were measured; one of them is a normalisation */
 };
 
 /* All that is known of a run when a rule is asked. Arrays are by step or epoch, from the beginning. NaN: not known. */
@@ -115,10 +116,11 @@ struct evidence {
     int64_t train_images, val_images;
     struct symptom images[DATA_FINDINGS]; /* what was found in the images before training, at step 0 */
     int image_count;
-    bool input_unusual;    /* after normalisation mean or deviation are not about 0 and 1, if not so far off as to be a
-                              fault */
-    int64_t planned_steps; /* of the whole run */
-    int64_t accepted;      /* for doctor_diverged: steps before this have been judged; a run cannot go back behind it */
+    bool input_unusual; /* after normalisation mean or deviation are not about 0 and 1, if not so far off as to be a
+                           fault */
+    double input_mean, input_deviation; /* then, of the channel that is furthest off; else 0 */
+    int64_t planned_steps;              /* of the whole run */
+    int64_t accepted; /* for doctor_diverged: steps before this have been judged; a run cannot go back behind it */
     struct layer_evidence layers;
     int64_t bottleneck;              /* fewest numbers of an image that the answer is made from; 0: not known */
     char bottleneck_at[LAYER_BYTES]; /* what computes them */

@@ -29,6 +29,13 @@ static void test_first_loss(void **state)
     SHOWS("first_loss", CAUSE_INPUT_SCALE);
     run.config.model.init_scale = 2.0;
     SHOWS("first_loss", CAUSE_INITIALISATION);
+    run.loss[0] = 1.51 * guess; /* weights drawn larger by hand */
+    SHOWS("first_loss", CAUSE_INITIALISATION);
+    run.loss[0] = 1.49 * guess;
+    SILENT("first_loss");
+    run.config.model.init_scale = 1.0;
+    run.loss[0] = 2.99 * guess;
+    SILENT("first_loss");
 }
 
 /* Decay moves the weights by rate * decay / (1 - momentum) of their length: half of a step that is too large is 0.075.

@@ -110,6 +110,38 @@ static void test_unlike_batches(void **state)
     SILENT("unlike_batches");
 }
 
+static void off_centre(double mean)
+{
+    healthy();
+    run.evidence.input_unusual = true;
+    run.evidence.input_mean = mean;
+    run.evidence.input_deviation = 0.2;
+    run.evidence.layers.measured = true;
+    run.config.augment.normalize = NORMALIZE_NONE;
+}
+
+static void test_offcentre(void **state)
+{
+    (void)state;
+    off_centre(0.19);
+    SILENT("offcentre");
+    off_centre(-0.21);
+    SHOWS("offcentre", CAUSE_INPUT_SCALE);
+    SAYS("offcentre", "mean -0.21 and deviation 0.2: 52 % of what the first layer gets is the same for every image");
+    assert_int_equal(shown("offcentre")->step, 0);
+    run.evidence.layers.normalises = true;
+    SILENT("offcentre");
+    off_centre(0.4);
+    run.evidence.layers.measured = false; /* not known */
+    SILENT("offcentre");
+    off_centre(0.4);
+    run.config.augment.normalize = NORMALIZE_AUTO;
+    SILENT("offcentre");
+    off_centre(0.4);
+    run.evidence.input_unusual = false;
+    SILENT("offcentre");
+}
+
 /* 0.9^4 = 0.6561 */
 static void test_adam_forgets(void **state)
 {
@@ -204,9 +236,10 @@ static void test_narrow(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_short_steps),    cmocka_unit_test(test_short_steps_needs_what_is_known),
-        cmocka_unit_test(test_unlike_batches), cmocka_unit_test(test_adam_forgets),
-        cmocka_unit_test(test_adam_epsilon),   cmocka_unit_test(test_narrow),
+        cmocka_unit_test(test_short_steps),  cmocka_unit_test(test_short_steps_needs_what_is_known),
+        cmocka_unit_test(test_offcentre),    cmocka_unit_test(test_unlike_batches),
+        cmocka_unit_test(test_adam_forgets), cmocka_unit_test(test_adam_epsilon),
+        cmocka_unit_test(test_narrow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -66,7 +66,10 @@ static void take_image_finding(const json_t *event, struct evidence *evidence)
     const char *text = json_string_value(json_object_get(event, "text"));
     const char *severity = json_string_value(json_object_get(event, "severity"));
     if (severity && strcmp(severity, "info") == 0) { /* only what is said of the input's scale is logged */
+        const json_t *numbers = json_object_get(event, "numbers");
         evidence->input_unusual = true;
+        evidence->input_mean = json_number_value(json_object_get(numbers, "mean"));
+        evidence->input_deviation = json_number_value(json_object_get(numbers, "std"));
         return;
     }
     for (int i = 0; name && text && i < COUNT_OF(image_rules); i++) {
@@ -87,6 +90,7 @@ static void take_event(const json_t *event, struct evidence *evidence)
         take_data(event, evidence);
         evidence->image_count = 0;
         evidence->input_unusual = false;
+        evidence->input_mean = evidence->input_deviation = 0.0;
     } else if (name && strcmp(name, "images") == 0) {
         take_image_finding(event, evidence);
     }

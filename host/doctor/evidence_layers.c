@@ -11,8 +11,9 @@
 #include <string.h>
 
 enum { CELLS = 24 };
-enum column { STEP, LAYER, GRAD, DEAD, COLUMNS };
-static const char *const names[COLUMNS] = {[STEP] = "step", [LAYER] = "layer", [GRAD] = "grad_norm", [DEAD] = "dead"};
+enum column { STEP, LAYER, OP, GRAD, DEAD, COLUMNS };
+static const char *const names[COLUMNS] = {
+    [STEP] = "step", [LAYER] = "layer", [OP] = "op", [GRAD] = "grad_norm", [DEAD] = "dead"};
 
 /* Empty cells are NaN. */
 static double number_at(char **cells, int count, int column)
@@ -60,6 +61,8 @@ static void read_rows(struct layer_evidence *layers, char *text, size_t bytes)
         const double step = number_at(cells, count, at[STEP]);
         if (!(step >= 0.0) || at[LAYER] >= count)
             continue;
+        layers->measured = true;
+        layers->normalises |= at[OP] >= 0 && at[OP] < count && strcmp(cells[at[OP]], "norm") == 0;
         take_dead(layers, step, cells[at[LAYER]], number_at(cells, count, at[DEAD]));
         take_gradient(layers, step, cells[at[LAYER]], number_at(cells, count, at[GRAD]));
     }

@@ -11,6 +11,7 @@
 
 /* Of rules that show at one step the earlier in the table is the cause, the later its consequence. */
 const struct rule doctor_rules[] = {
+    {"offcentre", CAUSE_INPUT_SCALE, 1, rule_offcentre},
     {"first_loss", CAUSE_INITIALISATION, 1, rule_first_loss},
     {"equal_outputs", CAUSE_INITIALISATION, 1, rule_equal_outputs},
     {"adam_forgets", CAUSE_ADAM, 1, rule_adam_forgets},

@@ -42,6 +42,7 @@ bool rule_noise_scale(const struct evidence *evidence, struct symptom *symptom);
 bool rule_unlike_batches(const struct evidence *evidence, struct symptom *symptom);
 
 /* ---- rules_settings.c: what is set so that it cannot work ---- */
+bool rule_offcentre(const struct evidence *evidence, struct symptom *symptom);
 bool rule_adam_forgets(const struct evidence *evidence, struct symptom *symptom);
 bool rule_adam_epsilon(const struct evidence *evidence, struct symptom *symptom);
 bool rule_narrow(const struct evidence *evidence, struct symptom *symptom);

@@ -1,8 +1,24 @@
-/* rules_settings: what a config sets so that it cannot do what it is there for: Adam's constants, a network narrower
- * than its answer. */
+/* rules_settings: what a config sets so that it cannot do what it is there for: a normalisation, Adam's constants, a
+ * network narrower than its answer. */
 #include "rules.h"
 
 #include <math.h>
+
+/* Of an input with mean m and deviation s the share m^2 / (m^2 + s^2) is the same for every image: the loss is that
+ * much steeper along it than along all that tells images apart, and the rate has to suit it (LeCun et al., "Efficient
+ * backprop", 1998, 4.3). More than half of it is a fault where no layer takes it out again. */
+bool rule_offcentre(const struct evidence *evidence, struct symptom *symptom)
+{
+    const double half = 0.5, mean = evidence->input_mean, deviation = evidence->input_deviation;
+    const double share = mean * mean / (mean * mean + deviation * deviation);
+    return evidence->input_unusual && evidence->config->augment.normalize != NORMALIZE_AUTO &&
+           evidence->layers.measured && !evidence->layers.normalises && share > half &&
+           show(
+               symptom, 0, share / half,
+               "after normalisation the images have mean %.3g and deviation %.3g: %.0f %% of what the first layer gets "
+               "is the same for every image, and no layer normalises it",
+               mean, deviation, 100.0 * share);
+}
 
 /* Kingma and Ba, "Adam", 2015, Theorem 4.1 needs beta1^2 / sqrt(beta2) < 1: else a gradient is forgotten as a scale
  * before it is as a direction, and one that is larger than those before it makes a step without bound. */

@@ -7,7 +7,8 @@
  * is a variance of 4 ln K: the network is sure of itself before it has seen anything. */
 bool rule_first_loss(const struct evidence *evidence, struct symptom *symptom)
 {
-    const double factor = 3.0;
+    /* Drawn larger by hand, weights are suspected anyway. */
+    const double factor = evidence->config->model.init_scale > 1.0 ? 1.5 : 3.0;
     double first = evidence->loss[0], guess = evidence->prior_entropy;
     const struct config *config = evidence->config;
     if (config->model.init_scale == 1.0 && config->augment.normalize != NORMALIZE_AUTO)
