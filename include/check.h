@@ -24,6 +24,7 @@ struct finding {
                                          each; or "sample N"; the first of file_total */
     int file_count;
     int64_t file_total;
+    bool pairs; /* files are two and two */
 };
 
 struct check_input {

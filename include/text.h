@@ -10,6 +10,9 @@ bool text_to_int64(const char *text, int64_t *value);
 bool text_to_double(const char *text, double *value);
 bool text_to_bool(const char *text, bool *value); /* true/false, yes/no, on/off, 1/0 */
 
+/* Past a byte order mark, which editors and spreadsheets put before UTF-8. */
+char *text_begin(char *text);
+
 /* Removes white space at both ends, in place; returns the first kept character. */
 char *text_trim(char *text);
 

@@ -171,6 +171,15 @@ static void test_near_copies(void **state)
     const struct finding *finding = only("near-duplicates", SEVERITY_INFO);
     assert_true(finding->evidence[0].value == 1 && finding->evidence[1].value == 0);
     assert_string_equal(finding->files[1], "training sample 44");
+    assert_true(finding->pairs);
+    findings_free(&world.findings);
+    /* Nor are two of one colour each, which the colour's channels correlate. */
+    world_make();
+    for (int k = 0; k < BYTES; k++) {
+        world.pixels[4][k] = (uint8_t)(40 + 80 * (k % 3));
+        world.pixels[44][k] = (uint8_t)(world.pixels[4][k] + 3);
+    }
+    assert_true(!only("constant", SEVERITY_WARN)->pairs);
     findings_free(&world.findings);
 }
 

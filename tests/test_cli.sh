@@ -411,11 +411,19 @@ else
     skip "check finds them" "no python3"
 fi
 call pack tiny.ini data.train=spoilt/train data.on_error=skip
-ok "packed without them" all 'exited 0' '[ -f spoilt/train.train.pack ]' 'says "3 images are left out"'
+ok "packed without them" all 'exited 0' '[ -f spoilt/train.train.pack ]' 'says "3 images or files cannot be used and are left out"'
 call train tiny.ini data.train=spoilt/train run.name=spoilt2
 ok "and a run that is to stop at them still names them" all 'exited 65' 'says "/a.png"' 'says "/c.png"' '[ ! -d runs/spoilt2 ]'
 call check tiny.ini data.train=spoilt/train
 ok "as check does" all 'exited 1' 'prints "^[a-z]* *unreadable: 3 of"' 'prints "/a.png"' '! says "other files"'
+{
+    for file in tiles/train/road/*.png; do printf '%s/%s\t0\n' "$PWD" "$file"; done
+    for file in tiles/train/forest/*.png; do printf '%s/%s\t9\n' "$PWD" "$file"; done
+    printf '%s/%s\t0\n' "$PWD" "$1"
+} >numbered.txt
+call check tiny.ini data.train=numbered.txt data.val= batch_size=4
+ok "check: copies two and two, labels that do not occur in one line" all 'exited 1' 'prints "^ *\([^ ]*.png\) and \1$"' \
+    'prints "^ *0 *0  1 … 8 (8 classes)$"'
 
 # ---- no room, no permission ----
 # In a name space of its own: a file system of 400 KiB at small.

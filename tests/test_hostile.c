@@ -476,7 +476,8 @@ static void test_what_is_left(void **state)
         dataset_close(&dataset);
     }
     fixture_write(fixture_path("set/ant/1.png"), "", 0);
-    CHECK_FAILS(dataset_open(&dataset, fixture_path("set"), &skipping), ERR_DATA, "class 'ant'", "leaving out 2");
+    CHECK_FAILS(dataset_open(&dataset, fixture_path("set"), &skipping), ERR_DATA,
+                "class 'ant' is left: 2 cannot be used", "set/ant/0.png: the file is empty");
 }
 
 #define CASE(test) cmocka_unit_test_setup_teardown(test, fixture_begin, fixture_end)

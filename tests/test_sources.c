@@ -72,6 +72,27 @@ static void test_list_of_names(void **state)
     dataset_close(&dataset);
 }
 
+/* As spreadsheets save it: with a byte order mark and in quotes. */
+static void test_list_of_a_spreadsheet(void **state)
+{
+    (void)state;
+    struct dataset dataset;
+    make_pictures(5);
+    rename(fixture_path("pictures/4.png"), fixture_path("pictures/a \"b\", c.png"));
+    write_text(fixture_path("list.csv"), "\xEF\xBB\xBFpictures/0.png,\"ant, red\"\r\n\"pictures/1.png\" , \"bee\"\r\n"
+                                         "\"pictures/2.png\",bee\r\npictures/3.png \"ant, red\"\r\n"
+                                         "pictures/a \"b\", c.png,bee\r\n");
+    check_set(fixture_path("list.csv"), "list", 5, (int[]){0, 1, 2, 3, 4}, (int[]){0, 1, 1, 0, 1});
+    assert_int_equal(dataset_open(&dataset, fixture_path("list.csv"), &plain), OK);
+    assert_string_equal(dataset.class_names[0], "ant, red");
+    dataset_close(&dataset);
+    write_text(fixture_path("classes.txt"), "\xEF\xBB\xBF"
+                                            "bee\r\nant, red\r\n");
+    check_set(fixture_path("list.csv"), "list", 5, (int[]){0, 1, 2, 3, 4}, (int[]){1, 0, 0, 1, 0});
+    write_text(fixture_path("list.csv"), "pictures/0.png,bee\n\"pictures/1.png\"\n");
+    CHECK_FAILS(dataset_open(&dataset, fixture_path("list.csv"), &plain), ERR_DATA, "list.csv:2: there is no label");
+}
+
 static void test_list_of_numbers(void **state)
 {
     (void)state;
@@ -197,8 +218,8 @@ static void test_long_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(test_list_of_names), CASE(test_list_of_numbers), CASE(test_classes_file),
-        CASE(test_shards),        CASE(test_shards_of_names), CASE(test_long_names),
+        CASE(test_list_of_names), CASE(test_list_of_a_spreadsheet), CASE(test_list_of_numbers), CASE(test_classes_file),
+        CASE(test_shards),        CASE(test_shards_of_names),       CASE(test_long_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -61,6 +61,11 @@ bool text_to_bool(const char *text, bool *value)
     return false;
 }
 
+char *text_begin(char *text)
+{
+    return strncmp(text, "\xEF\xBB\xBF", 3) == 0 ? text + 3 : text;
+}
+
 char *text_trim(char *text)
 {
     while (isspace((unsigned char)*text))

@@ -94,7 +94,8 @@ static int consider(const struct search *search, int32_t a, int32_t b, int64_t *
     struct facts *facts = search->facts;
     const struct image_facts *one = &facts->images[a], *other = &facts->images[b];
     if (one->content == other->content || __builtin_popcountll(one->look ^ other->look) > MOST_BITS ||
-        one->spread < LEAST_SPREAD || other->spread < LEAST_SPREAD || ++*compared > MOST_COMPARED)
+        one->spread < LEAST_SPREAD || other->spread < LEAST_SPREAD || image_is_flat(facts, a) ||
+        image_is_flat(facts, b) || ++*compared > MOST_COMPARED)
         return OK;
     const uint8_t *pixels[2];
     TRY(both_pixels(search, a, b, pixels));

@@ -355,6 +355,7 @@ static int64_t list_pairs(const struct facts *facts, const struct pairs *pairs, 
         file(facts, arena, finding, pairs->list[i].b);
     }
     number(finding, "pairs", (double)count);
+    finding->pairs = true;
     return count;
 }
 

@@ -13,10 +13,12 @@
 static void print_finding(const struct finding *finding)
 {
     printf("%-5s %s: %s\n", severity_names[finding->severity], finding->name, finding->text);
-    for (int i = 0; i < finding->file_count; i++)
-        printf("        %s\n", finding->files[i]);
+    const int each = finding->pairs ? 2 : 1;
+    for (int i = 0; i < finding->file_count; i += each)
+        printf("        %s%s%s\n", finding->files[i], each == 2 ? " and " : "", each == 2 ? finding->files[i + 1] : "");
     if (finding->file_total > finding->file_count)
-        printf("        … %lld more\n", (long long)(finding->file_total - finding->file_count));
+        printf("        … %lld more%s\n", (long long)(finding->file_total - finding->file_count) / each,
+               finding->pairs ? " pairs" : "");
     printf("      → %s\n", finding->action);
 }
 
@@ -31,20 +33,36 @@ static void print_values(const char *what, const double *mean, const double *std
     printf("\n");
 }
 
+enum { EMPTY_MOST = 3 };
+
+static long long images_of(const struct findings *findings, int part, int class)
+{
+    return findings->class_counts[part] ? (long long)findings->class_counts[part][class] : 0;
+}
+
 static void print_classes(const struct session *session, const struct findings *findings)
 {
-    const int64_t *const *counts = findings->class_counts;
+    const char *const *names = session->card.class_names;
     printf("%10s %10s  class\n", "training", "validation");
-    for (int i = 0; i < findings->class_count; i++)
-        printf("%10lld %10lld  %s\n", (long long)counts[0][i], counts[1] ? (long long)counts[1][i] : 0LL,
-               session->card.class_names[i]);
+    for (int i = 0, end; i < findings->class_count; i = end) {
+        const long long train = images_of(findings, 0, i), val = images_of(findings, 1, i);
+        /* Many that have none, as of labels up to 255 of which few occur, in one line. */
+        for (end = i + 1; train + val == 0 && end < findings->class_count; end++)
+            if (images_of(findings, 0, end) + images_of(findings, 1, end) > 0)
+                break;
+        if (end - i > EMPTY_MOST)
+            printf("%10lld %10lld  %s … %s (%d classes)\n", train, val, names[i], names[end - 1], end - i);
+        else
+            printf("%10lld %10lld  %s\n", train, val, names[i]);
+        end = end - i > EMPTY_MOST ? end : i + 1;
+    }
 }
 
 static void print_text(const struct session *session, const struct check_input *input, const struct findings *findings)
 {
     const struct model_card *card = &session->card;
     printf("%lld training and %lld validation images of %d x %d pixels, %d channel%s, %d classes\n",
-           (long long)findings->train_seen, (long long)findings->val_seen, card->image.h, card->image.w, card->image.c,
+           (long long)findings->train_seen, (long long)findings->val_seen, card->image.w, card->image.h, card->image.c,
            card->image.c == 1 ? "" : "s", card->class_count);
     print_values("measured     ", findings->mean, findings->std, card->image.c);
     print_values("normalised by", input->mean, input->std, card->image.c);

@@ -173,8 +173,7 @@ static char *read_line(char *out, int out_bytes, void *stream)
     assert(out_bytes >= 2 * NAME_BYTES);
     if (!next_line(loader, text, sizeof text))
         return NULL;
-    bool marked = loader->line == 1 && strncmp(text, "\xEF\xBB\xBF", 3) == 0; /* a byte order mark */
-    char *line = text_trim(text + (marked ? 3 : 0));
+    char *line = text_trim(loader->line == 1 ? text_begin(text) : text);
     snprintf(out, (size_t)out_bytes, "\n");
     if (*line == '[')
         section_line(loader, line, out, (size_t)out_bytes);

@@ -72,17 +72,21 @@ static int load(struct dataset *dataset, const char *path, const struct listing 
 /* A class that lost all its images would be in no figure. */
 static int check_classes(const struct dataset *dataset)
 {
+    if (dataset->count == 0 && dataset->skipped_count)
+        return FAIL(ERR_DATA, "%s: no image is left: %lld cannot be used; the first: %s", dataset->source,
+                    (long long)dataset->skipped_count, dataset->skipped[0]);
     if (dataset->count == 0)
-        return FAIL(ERR_DATA, "%s: no image is left after leaving out %lld", dataset->source,
-                    (long long)dataset->skipped_count);
+        return FAIL(ERR_DATA, "%s: holds no image", dataset->source);
     for (int class = 0; class < dataset->class_count && dataset->skipped_count; class ++) {
         int64_t i = 0;
         while (i < dataset->count && dataset->labels[i] != class)
             i++;
         if (i == dataset->count)
             return FAIL(ERR_DATA,
-                        "%s: no image of class '%s' is left after leaving out %lld; mend them or remove the class",
-                        dataset->source, dataset->class_names[class], (long long)dataset->skipped_count);
+                        "%s: no image of class '%s' is left: %lld cannot be used; mend them or remove the class; the "
+                        "first: %s",
+                        dataset->source, dataset->class_names[class], (long long)dataset->skipped_count,
+                        dataset->skipped[0]);
     }
     return OK;
 }

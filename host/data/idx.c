@@ -87,8 +87,10 @@ static int read_header(gzFile file, const char *path, enum idx_kind kind, struct
         size[2] = big_endian(raw + 12);
     }
     if (size[0] == 0 || size[0] > INT32_MAX || size[1] == 0 || size[1] > SIDE_MAX || size[2] == 0 || size[2] > SIDE_MAX)
-        return FAIL(ERR_DATA, "%s: the header says %u %s of %ux%u, which cannot be used", path, size[0],
-                    kinds[kind].what, size[2], size[1]);
+        return FAIL(ERR_DATA,
+                    "%s: the header says %u %s of %ux%u, which cannot be used: 1 to %d of 1 to %d a side are taken; "
+                    "fetch it again",
+                    path, size[0], kinds[kind].what, size[2], size[1], INT32_MAX, SIDE_MAX);
     /* At most 2^31 * 2^16 * 2^16: fits. */
     *header = (struct idx_header){size[0], (int64_t)size[0] * size[1] * size[2], (int)size[1], (int)size[2]};
     if (stat(path, &info) != 0)

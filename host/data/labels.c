@@ -25,7 +25,7 @@ static int read_classes(struct dataset *dataset, const char *folder)
         return OK;
     TRY(file_read(path, CLASSES_FILE_BYTES, &text, &bytes));
     dataset->class_names = arena_push(&dataset->arena, (bytes / 2 + 1) * sizeof *dataset->class_names);
-    char *rest = text, *line;
+    char *rest = text_begin(text), *line;
     while ((line = strsep(&rest, "\n"))) {
         line = text_trim(line);
         if (*line && dataset->class_count < CLASSES_MOST)

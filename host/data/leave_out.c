@@ -34,7 +34,7 @@ static int mark_row(struct list *list, char **cells, int count, int64_t row)
 
 static int read_list(struct list *list, char *text, size_t bytes)
 {
-    struct csv csv = {text, text + bytes};
+    struct csv csv = {text_begin(text), text + bytes};
     char *cells[CELLS];
     int count;
     if (!csv_row(&csv, cells, CELLS, &count) || (list->sample = csv_column(cells, count, "sample")) < 0)

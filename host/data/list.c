@@ -1,8 +1,8 @@
 /* list: a text file with the path and the label of an image a line, paths relative to the file. Knows nothing of how
  * images are decoded.
  *
- * A line is "path<TAB>label"; without a tab the last comma, and without that the last blank, parts them. Empty lines
- * and those that begin with # are left out. */
+ * A line is "path<TAB>label"; without a tab the last comma, and without that the last blank, parts them. Both may be in
+ * double quotes, as spreadsheets write them. Empty lines and those that begin with # are left out. */
 #include "file.h"
 #include "formats.h"
 #include "text.h"
@@ -28,10 +28,34 @@ struct lines {
     const char **labels, **where;
 };
 
+/* Without quotes around it. */
+static char *unquote(char *text)
+{
+    const size_t length = strlen(text);
+    if (length < 2 || text[0] != '"' || text[length - 1] != '"')
+        return text;
+    text[length - 1] = 0;
+    return text + 1;
+}
+
+/* What parts a quoted label, which may hold blanks and commas, from the path before it. NULL: it is not quoted. */
+static char *before_quoted(char *line)
+{
+    const size_t length = strlen(line);
+    char *quote = length > 1 && line[length - 1] == '"' ? memrchr(line, '"', length - 1) : NULL;
+    if (!quote || quote == line || !strchr(", ", quote[-1]))
+        return NULL;
+    char *at = quote - 1;
+    while (at > line && *at == ' ' && strchr(", ", at[-1]))
+        at--;
+    return at;
+}
+
 /* The label of a line; the path is what is left of it. NULL: there is none. */
 static char *cut_label(char *line)
 {
     char *at = strrchr(line, '\t');
+    at = at ? at : before_quoted(line);
     at = at ? at : strrchr(line, ',');
     at = at ? at : strrchr(line, ' ');
     if (!at)
@@ -56,8 +80,8 @@ static void take_line(struct lines *lines, char *line, int64_t number)
     if (!*line || *line == '#')
         return;
     char *label = cut_label(line);
-    const char *file = text_trim(line);
-    label = label ? text_trim(label) : NULL;
+    const char *file = unquote(text_trim(line));
+    label = label ? unquote(text_trim(label)) : NULL;
     if (!label || !*label || !*file || strlen(file) >= PATH_BYTES) {
         FAIL(ERR_DATA, "%s:%lld: %s; expected a path, a tab and a label", lines->path, (long long)number,
              strlen(file) >= PATH_BYTES ? "the path is too long"
@@ -94,7 +118,7 @@ static int read_lines(struct lines *lines, char *text, size_t bytes)
     lines->labels = arena_push(&dataset->arena, most * sizeof *lines->labels);
     lines->where = arena_push(&dataset->arena, most * sizeof *lines->where);
     dataset->files = arena_push(&dataset->arena, most * sizeof *dataset->files);
-    char *line, *rest = text;
+    char *line, *rest = text_begin(text);
     for (int64_t number = 1; (line = strsep(&rest, "\n")); number++)
         take_line(lines, line, number);
     if (dataset->count == 0 && lines->problems->count == 0)

@@ -32,8 +32,10 @@ int problems_settle(const struct problems *problems, struct dataset *dataset, bo
     if (skip) {
         dataset->skipped = problems->texts;
         dataset->skipped_count = problems->count;
-        log_warn("%s: %lld %s left out (data.on_error = skip), the first: %s", dataset->source,
-                 (long long)problems->count, problems->count == 1 ? "image is" : "images are", problems->texts[0]);
+        log_warn("%s: %lld %s left out%s: %s", dataset->source, (long long)problems->count,
+                 problems->count == 1 ? "image or file cannot be used and is"
+                                      : "images or files cannot be used and are",
+                 problems->count == 1 ? "" : ", the first", problems->texts[0]);
         return OK;
     }
     if (problems->count == 1)

@@ -45,7 +45,7 @@ static void data_lines(const struct session *session, int64_t steps_per_epoch)
     const struct config *config = session->config;
     const struct dataset *train = session->train.subset.data;
     line("data", "%lld training images of %d x %d pixels, %s: %s", (long long)session->train.subset.count,
-         train->image.h, train->image.w, train->image.c == 1 ? "grey" : "colour", train->source);
+         train->image.w, train->image.h, train->image.c == 1 ? "grey" : "colour", train->source);
     if (!session->val.source)
         line("", "no validation images: the run is judged by its training loss");
     else if (session->val.source == session->train.source)
@@ -448,7 +448,7 @@ void console_result(const struct console *console, const struct config *config, 
     print_loss(loss, state->best_loss, state->best_accuracy);
     print_percent(percent, state->best_accuracy);
     log_info("%s", "");
-    line("ended", "after %lld steps, %s: %s", (long long)state->step, seconds, why[end]);
+    line("ended", "after %lld step%s, %s: %s", (long long)state->step, state->step == 1 ? "" : "s", seconds, why[end]);
     if (state->bad_steps)
         line("refused", "%lld of %lld steps, see log.jsonl", (long long)state->bad_steps, (long long)state->step);
     if (state->best_epoch >= 0 && isnan(state->best_accuracy))

@@ -132,7 +132,7 @@ int card_match_shape(struct shape image, const char *source, const struct datase
     if (a.h == b.h && a.w == b.w && a.c == b.c)
         return OK;
     return FAIL(ERR_DATA, "%s: images are %d x %d with %d channel%s, those of %s are %d x %d with %d; set data.resize",
-                data->source, b.h, b.w, b.c, b.c == 1 ? "" : "s", source, a.h, a.w, a.c);
+                data->source, b.w, b.h, b.c, b.c == 1 ? "" : "s", source, a.w, a.h, a.c);
 }
 
 static struct dataset classes_of(const struct model_card *card, const char *source, const struct dataset *data)

@@ -60,7 +60,7 @@ static void judge_crop(const struct config *config, struct shape image, struct m
     if (crop > image.h + 2 * pad || crop > image.w + 2 * pad)
         mistakes_add_key(mistakes, config, "augment.crop data.resize augment.crop_padding",
                          "a crop of %d is larger than the images (%d x %d pixels, %d of padding each side)", crop,
-                         image.h, image.w, pad);
+                         image.w, image.h, pad);
 }
 
 void judge_network(const struct config *config, struct shape image, int class_count, struct mistakes *mistakes)
