@@ -39,8 +39,10 @@ struct direct_grad {
     bool at_once;                      /* a single unit: sums go from registers to the gradient, block by block */
     int chunks, chunk_blocks;          /* a task's share: blocks of 32 numbers of a tap */
     int number_blocks, column_blocks;  /* of 32 numbers of a tap, of 32 filters */
-    ptrdiff_t line_bytes;              /* bf16: of one filter's positions of a unit, turned */
+    int together;                      /* units whose steps are multiplied one after another, at most */
+    ptrdiff_t line_bytes;              /* bf16: of one filter's positions of those units, turned */
     ptrdiff_t right_apart;             /* of 16 numbers' right factors of a unit from the next 16's */
+    ptrdiff_t unit_right;              /* of a unit's right factors from the next one's */
     ptrdiff_t right_plane, left_plane; /* by patches: of a plane's factors of a unit, bytes */
     size_t sums_bytes, bias_bytes;     /* of a slice */
     /* A thread's memory: packed entries, right factors, packed gradients, those turned, where steps begin. */

@@ -3,7 +3,8 @@
  *
  * Left factors are filters, right ones channels, steps go along positions. An even number of images lies side by side,
  * so that bf16's pairs of positions are the same for every tap. A task has some channels of one slice of the images and
- * goes through it unit by unit, packing what it needs into its thread's memory. */
+ * goes through it some units at a time, packing what it needs into its thread's memory: where images are small, a
+ * unit's steps alone would be few for the sums that they are added to. */
 #include "direct_grad.h"
 #include "lanes.h"
 #include <omp.h>
@@ -11,12 +12,14 @@
 #include <string.h>
 
 enum {
-    GRAD_POSITIONS = 512,    /* grid positions of a unit, about */
-    CHUNK_BYTES = 640 << 10, /* of a task's sums, at most, unless it has but one block */
-    CHUNK_BLOCKS = 8,        /* at most */
-    UNIT_CHUNKS = 8,         /* of a single unit, at least */
-    TASKS = 16,              /* as many at least, where there are images to slice */
-    SLICES_BYTES = 8 << 20,  /* of all slices' sums, at most */
+    GRAD_POSITIONS = 512,       /* grid positions of a unit, about */
+    CHUNK_BYTES = 640 << 10,    /* of a task's sums, at most, unless it has but one block */
+    CHUNK_BLOCKS = 8,           /* at most */
+    UNIT_CHUNKS = 8,            /* of a single unit, at least */
+    TASKS = 16,                 /* as many at least, where there are images to slice */
+    SLICE_STEPS = 14,           /* of a slice, at least: else its sums take longer than they */
+    TOGETHER_BYTES = 512 << 10, /* of the factors of units that are multiplied together, at most */
+    SLICES_BYTES = 8 << 20,     /* of all slices' sums, at most */
     LINE = 64
 };
 
@@ -28,8 +31,8 @@ static size_t align_line(size_t bytes)
 /* ---- a unit ---- */
 
 /* What is read at each position, where entries are not right factors as they are. Beyond the last entry there must be
- * numbers: they are multiplied by 0. */
-static void fill_right(struct grad_task *task)
+ * numbers: they are multiplied by 0. at: the unit's place among those together. */
+static void fill_right(struct grad_task *task, int at)
 {
     const struct direct_grad *grad = &task->run->direct->grad;
     const struct unit *unit = &task->unit;
@@ -41,12 +44,12 @@ static void fill_right(struct grad_task *task)
     }
     task->right = task->filled;
     const int tiles = (grad->window.channels - task->first_block * BLOCK) / TILE, most = task->blocks * 2;
-    task->run->direct->kernel->fill(task->filled, grad->right_apart, unit->entries, unit->entry_bytes, entries + beyond,
-                                    tiles < most ? tiles : most);
+    task->run->direct->kernel->fill(task->filled + at * grad->unit_right, grad->right_apart, unit->entries,
+                                    unit->entry_bytes, entries + beyond, tiles < most ? tiles : most);
 }
 
 /* The output's gradient, whose rows were packed with zeros up to whole steps. */
-static void turn_left(const struct grad_task *task)
+static void turn_left(const struct grad_task *task, int at)
 {
     const struct direct *direct = task->run->direct;
     const struct direct_grad *grad = &direct->grad;
@@ -54,7 +57,7 @@ static void turn_left(const struct grad_task *task)
     for (int row = 0; row < task->unit.rows; row++) {
         for (int step = 0; step < grad->row_steps; step++) {
             const char *from = task->grads.entries + row * row_bytes + step * BLOCK * task->grads.entry_bytes;
-            char *to = task->left + (ptrdiff_t)(row * grad->row_steps + step) * STEP_BYTES;
+            char *to = task->left + (ptrdiff_t)((row * task->together + at) * grad->row_steps + step) * STEP_BYTES;
             for (int tile = 0; tile < direct->forward.column_tiles; tile++)
                 direct->kernel->turn(to + tile * TILE * grad->line_bytes, grad->line_bytes, from + tile * BLOCK,
                                      task->grads.entry_bytes);
@@ -111,14 +114,16 @@ static void find_steps(const struct grad_task *task)
     const struct direct_grad *grad = &task->run->direct->grad;
     const struct tile_kernel *kernel = task->run->direct->kernel;
     const int right_bytes = TILE_BYTES / kernel->depth; /* of an entry */
-    for (int row = 0, s = 0; row < task->unit.rows; row++)
-        for (int step = 0; step < grad->row_steps; step++, s++) {
-            const int position = step * kernel->depth;
-            task->left_offset[s] =
-                kernel->turn ? s * STEP_BYTES
-                             : (int32_t)((row * window_row_step(&grad->grads) + position) * task->grads.entry_bytes);
-            task->right_offset[s] = (int32_t)((row * window_row_step(&grad->window) + position) * right_bytes);
-        }
+    const int row_steps = task->together * grad->row_steps;
+    for (int s = 0; s < task->unit.rows * row_steps; s++) {
+        const int row = s / row_steps, at = s % row_steps / grad->row_steps;
+        const int position = s % grad->row_steps * kernel->depth;
+        task->left_offset[s] =
+            kernel->turn ? s * STEP_BYTES
+                         : (int32_t)((row * window_row_step(&grad->grads) + position) * task->grads.entry_bytes);
+        task->right_offset[s] =
+            (int32_t)(at * grad->unit_right + (row * window_row_step(&grad->window) + position) * right_bytes);
+    }
 }
 
 void direct_grad_finish(const struct grad_run *run, const float *sums, int slices, int n, int block, int tap)
@@ -147,17 +152,18 @@ void direct_grad_finish(const struct grad_run *run, const float *sums, int slice
     }
 }
 
-static void multiply_unit(const struct grad_task *task)
+/* What is packed, times each other; begins: the task's sums, which hold nothing yet. */
+static void multiply_units(const struct grad_task *task, bool begins)
 {
     const struct direct *direct = task->run->direct;
     const struct direct_grad *grad = &direct->grad;
     const struct tile_kernel *kernel = direct->kernel;
-    const int each = STEP_BYTES / kernel->depth;
+    const int each = STEP_BYTES / kernel->depth, row_steps = task->together * grad->row_steps;
     struct tile_product product = {.row_bytes = kernel->turn ? grad->line_bytes : each,
                                    .deep_bytes = kernel->turn ? each : task->grads.entry_bytes,
                                    .right_apart = grad->right_apart,
                                    .sums = task->sums};
-    product.add = !grad->at_once;
+    product.add = !begins;
     for (int n = 0; n < task->blocks; n++) {
         const int numbers_left = grad->window.channels - (task->first_block + n) * BLOCK;
         product.columns = numbers_left <= TILE ? 1 : 2;
@@ -167,9 +173,9 @@ static void multiply_unit(const struct grad_task *task)
             for (int tap = 0; tap < grad->taps; tap++) {
                 int first, end;
                 rows_of_tap(task, tap, &first, &end);
-                product.left_offset = task->left_offset + first * grad->row_steps;
-                product.right_offset = task->right_offset + first * grad->row_steps;
-                product.steps = (end - first) * grad->row_steps;
+                product.left_offset = task->left_offset + first * row_steps;
+                product.right_offset = task->right_offset + first * row_steps;
+                product.steps = (end - first) * row_steps;
                 product.right = task->right + 2 * n * grad->right_apart +
                                 window_tap_entry(&grad->window, tap) * (TILE_BYTES / kernel->depth);
                 kernel->multiply(&product);
@@ -182,7 +188,8 @@ static void multiply_unit(const struct grad_task *task)
     }
 }
 
-static void add_unit(struct grad_task *task, int number)
+/* at: its place among those together. */
+static void pack_unit(struct grad_task *task, int number, int at)
 {
     const struct grad_run *run = task->run;
     const struct direct_grad *grad = &run->direct->grad;
@@ -199,11 +206,9 @@ static void add_unit(struct grad_task *task, int number)
         winograd_grad_unit(task);
         return;
     }
-    fill_right(task);
+    fill_right(task, at);
     if (run->direct->kernel->turn)
-        turn_left(task);
-    find_steps(task);
-    multiply_unit(task);
+        turn_left(task, at);
 }
 
 /* ---- all of it ---- */
@@ -238,15 +243,23 @@ static void run_task(const struct grad_run *run, int number)
     task.right_offset = task.left_offset + grad->offset_bytes / sizeof(int32_t) / 2;
     task.sums = grad->slices > 1 ? run->sums + slice * (int64_t)(grad->sums_bytes / sizeof(float)) + first * block_sums
                                  : (float *)(task.left + grad->left_bytes + grad->offset_bytes);
-    if (!grad->at_once)
+    if (grad->by_patches)
         memset(task.sums, 0, (size_t)(task.blocks * block_sums) * sizeof(float));
     if (run->bias_grad && first == 0) {
         task.biases = run->biases + (int64_t)slice * run->direct->out.c;
         memset(task.biases, 0, (size_t)run->direct->out.c * sizeof *task.biases);
     }
     const int begin = slice * grad->slice_units, units = grad->window.unit_count;
-    for (int u = begin; u < begin + grad->slice_units && u < units; u++)
-        add_unit(&task, u);
+    const int end = begin + grad->slice_units < units ? begin + grad->slice_units : units;
+    for (int u = begin; u < end; u += grad->together) {
+        task.together = end - u < grad->together ? end - u : grad->together;
+        for (int at = 0; at < task.together; at++)
+            pack_unit(&task, u + at, at);
+        if (grad->by_patches)
+            continue;
+        find_steps(&task);
+        multiply_units(&task, u == begin);
+    }
     if (grad->slices > 1 || grad->at_once)
         return;
     for (int64_t i = 0; i < task.blocks * block_sums / BLOCK_SUMS; i += grad->by_patches ? grad->taps : 1)
@@ -307,9 +320,11 @@ static void divide(struct direct_grad *grad)
     grad->chunk_blocks = ceil_div(grad->number_blocks, grad->chunks);
     grad->sums_bytes = (size_t)grad->number_blocks * block_bytes;
     const int wanted = ceil_div(TASKS, grad->chunks), affordable = (int)(SLICES_BYTES / grad->sums_bytes);
+    const int least = ceil_div(SLICE_STEPS, (int64_t)grad->row_steps * grad->window.band);
     grad->slices = wanted < affordable ? wanted : affordable;
     grad->slices = grad->slices < 1 ? 1 : grad->slices > units ? units : grad->slices;
     grad->slice_units = ceil_div(units, grad->slices);
+    grad->slice_units = grad->slice_units < least ? least : grad->slice_units;
     grad->slices = ceil_div(units, grad->slice_units);
     grad->at_once = units == 1 && !grad->by_patches;
 }
@@ -321,11 +336,19 @@ static void reserve(struct direct_grad *grad, const struct tile_kernel *kernel, 
     const int depth = kernel->depth, chunk_steps = ceil_div((int64_t)grad->chunk_blocks * BLOCK, depth);
     const int entry_steps = grad->window.tap_steps < chunk_steps ? grad->window.tap_steps : chunk_steps;
     const int64_t entries = window_unit_entries(&grad->window) + BLOCK;
-    const size_t steps = (size_t)grad->row_steps * (size_t)grad->window.band;
+    size_t steps = (size_t)grad->row_steps * (size_t)grad->window.band;
     grad->entries_bytes = align_line(window_unit_bytes(&grad->window, window_entry_bytes(entry_steps)) +
                                      BLOCK * (size_t)window_entry_bytes(entry_steps));
     grad->right_apart = (ceil_div(entries * (TILE_BYTES / depth), LINE) | 1) * LINE;
-    grad->right_bytes = (size_t)grad->right_apart * 2 * (size_t)grad->chunk_blocks;
+    grad->unit_right = grad->right_apart * 2 * grad->chunk_blocks;
+    grad->together = 1;
+    if (kernel->turn && grad->window.kind == PACK_PIXELS && grad->window.band_count == 1) {
+        const size_t unit_bytes = (size_t)grad->unit_right + steps * STEP_BYTES * TILE * (size_t)filter_tiles;
+        const int fitting = (int)(TOGETHER_BYTES / unit_bytes);
+        grad->together = fitting < 1 ? 1 : fitting > grad->slice_units ? grad->slice_units : fitting;
+    }
+    grad->right_bytes = (size_t)grad->unit_right * (size_t)grad->together;
+    steps *= (size_t)grad->together;
     grad->rows_bytes = (size_t)window_unit_entries(&grad->grads) * (size_t)window_entry_bytes(grad->grads.tap_steps);
     grad->line_bytes = ((ptrdiff_t)steps | 1) * STEP_BYTES;
     grad->left_bytes = kernel->turn ? (size_t)grad->line_bytes * TILE * (size_t)filter_tiles : 0;

@@ -24,7 +24,8 @@ struct grad_task {
     double *biases; /* NULL: another task's */
     const char *right;
     char *entries, *filled, *rows, *left;
-    int32_t *left_offset, *right_offset; /* of each step of the unit, bytes */
+    int32_t *left_offset, *right_offset; /* of each step of those units, bytes */
+    int together; /* units: all of the same rows of some images; the steps of a row lie unit by unit */
     struct unit unit, grads;
 };
 
