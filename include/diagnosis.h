@@ -22,8 +22,8 @@ struct diagnosis {
 enum confidence {
     CONFIDENCE_SHOWN,  /* the records show it; no trial of it was made, none can be, or those that go far enough did not
                           fit the budget */
-    CONFIDENCE_PROVEN, /* its own trial mends it, or the network learnt nothing by heart; of a healthy run: trials were
-                          made and none found a fault */
+    CONFIDENCE_PROVEN, /* its own trial mends it, or the network learnt nothing by heart; of a healthy run: every
+                          trial was made, learning by heart too, and none found a fault */
     CONFIDENCE_DOUBTFUL, /* the records show it, but its own trial did not help, and no other did */
     CONFIDENCE_COUNT
 };

@@ -1,9 +1,10 @@
 /* doctor: why a run's loss fluctuates or does not decrease: the causes there are, and rules over what a run recorded.
- * Level 4: includes config. Rules are pure functions of the evidence; who collects it, and who experiments, is
- * elsewhere. */
+ * Level 4: includes config, fluctuation. Rules are pure functions of the evidence; who collects it, and who
+ * experiments, is elsewhere. */
 #ifndef DOCTOR_H
 #define DOCTOR_H
 #include "config.h"
+#include "fluctuation.h"
 
 /* In groups: data, hyperparameters, architecture, optimizer. */
 enum cause {
@@ -124,7 +125,7 @@ struct evidence {
     struct layer_evidence layers;
     int64_t bottleneck;              /* fewest numbers of an image that the answer is made from; 0: not known */
     char bottleneck_at[LAYER_BYTES]; /* what computes them */
-    double noise_scale; /* gradient noise scale, in images: the batch at which noise and gradient are alike */
+    struct estimate noise_scale; /* gradient noise scale, in images: the batch at which noise and gradient are alike */
     int64_t steps;
     const double *epoch;             /* of the step, from 1 */
     const double *loss, *variance;   /* variance of the per-sample losses in the batch */

@@ -50,7 +50,7 @@ void healthy(void)
         .train_images = 6400,
         .val_images = 2000,
         .planned_steps = STEPS,
-        .noise_scale = NAN,
+        .noise_scale = {NAN, NAN, NAN},
         .steps = STEPS,
         .epoch = run.epoch,
         .loss = run.loss,
@@ -107,4 +107,9 @@ void fall_back(double level, int steps)
     healthy();
     fill(run.loss, 1, STEPS, 1.0);
     fill(run.loss, 300, 300 + steps, level);
+}
+
+struct estimate exactly(double value)
+{
+    return (struct estimate){value, value, value};
 }

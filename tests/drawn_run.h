@@ -24,6 +24,7 @@ void healthy(void);
 /* What a rule makes of the run as it stands; NULL: it does not show. The text of it lasts until the next call. */
 const struct symptom *shown(const char *rule);
 void fill(double *column, int from, int to, double value);
+struct estimate exactly(double value); /* known without error */
 
 /* Three steps that are too large, from a step on. */
 void stride(int step);

@@ -243,7 +243,7 @@ static void level(void)
         run.loss[t] = 1.0 + 0.1 * jitter(t);
         run.variance[t] = 0.1;
     }
-    run.evidence.noise_scale = 400;
+    run.evidence.noise_scale = exactly(400);
 }
 
 static void test_noise_limited(void **state)
@@ -253,8 +253,9 @@ static void test_noise_limited(void **state)
     level();
     assert_true(doctor_levelled(&run.evidence) && doctor_noise_limited(&run.evidence, &symptom));
     assert_true(symptom.strength > 1.0 && symptom.step == 400);
-    assert_non_null(strstr(symptom.evidence, "a batch of 64 is 0.16 of the gradient noise scale (400 images)"));
-    run.evidence.noise_scale = 300; /* 0.21 */
+    assert_non_null(
+        strstr(symptom.evidence, "a batch of 64 is 0.16 of the gradient noise scale (400 images, 400 at least)"));
+    run.evidence.noise_scale = exactly(300); /* 0.21 */
     assert_false(doctor_noise_limited(&run.evidence, &symptom));
     level();
     for (int t = 400; t < STEPS; t++)
@@ -305,9 +306,9 @@ static void test_noise_scale(void **state)
     for (int t = 0; t < STEPS; t++)
         run.samples[t] = 8;
     EXPECT_NOTHING();
-    run.evidence.noise_scale = 30;
+    run.evidence.noise_scale = exactly(30);
     EXPECT_NOTHING();
-    run.evidence.noise_scale = 100;
+    run.evidence.noise_scale = exactly(100);
     EXPECT(CAUSE_BATCH_SMALL, "noise_scale");
 }
 

@@ -295,12 +295,22 @@ static void test_noise_scale(void **state)
     (void)state;
     healthy();
     fill(run.samples, 0, STEPS, 16.0);
-    run.evidence.noise_scale = 16.0 / 0.21;
+    run.evidence.noise_scale = exactly(16.0 / 0.21);
     SILENT("noise_scale");
-    run.evidence.noise_scale = 16.0 / 0.19;
+    run.evidence.noise_scale = exactly(16.0 / 0.19);
+    SHOWS("noise_scale", CAUSE_BATCH_SMALL);
+    /* What it is at least counts. */
+    run.evidence.noise_scale = (struct estimate){400.0, 16.0 / 0.21, INFINITY};
+    SILENT("noise_scale");
+    run.evidence.noise_scale.low = 16.0 / 0.19;
+    SHOWS("noise_scale", CAUSE_BATCH_SMALL);
+    /* Where hardly any loss is left, so is hardly any gradient. */
+    fill(run.loss, STEPS - 50, STEPS, 0.099 * guess);
+    SILENT("noise_scale");
+    fill(run.loss, STEPS - 50, STEPS, 0.101 * guess);
     SHOWS("noise_scale", CAUSE_BATCH_SMALL);
     fill(run.samples, 0, STEPS, 17.0);
-    run.evidence.noise_scale = 1000.0;
+    run.evidence.noise_scale = exactly(1000.0);
     SILENT("noise_scale");
 }
 

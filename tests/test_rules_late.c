@@ -151,7 +151,7 @@ static void test_levelled_at_last(void **state)
         run.loss[t] = 1.0 + (t < 400 ? 0.003 * (400 - t) : 0.0);
         run.variance[t] = 0.1;
     }
-    run.evidence.noise_scale = 640.0;
+    run.evidence.noise_scale = exactly(640.0);
     assert_true(doctor_levelled(&run.evidence));
     assert_true(doctor_noise_limited(&run.evidence, &symptom));
     assert_true(fabs(symptom.strength - 2.0) < 1e-9 && symptom.step == 400);
@@ -172,7 +172,7 @@ static void test_levelled_early(void **state)
     healthy();
     fill(run.loss, 0, STEPS, 1.0);
     fill(run.variance, 0, STEPS, 0.1);
-    run.evidence.noise_scale = 640.0;
+    run.evidence.noise_scale = exactly(640.0);
     run.evidence.steps = 210;
     assert_true(doctor_noise_limited(&run.evidence, &symptom));
     assert_int_equal(symptom.step, 110);
@@ -191,6 +191,26 @@ static void test_which_steps_count(void **state)
         run.epoch[t] = t < 100 ? 1.0 : 2.0;
     run.evidence.epochs = 2;
     fill(run.correct, 500, STEPS, 64.0 * 0.73);
+    SHOWS("better_on_validation", CAUSE_LABELS);
+}
+
+/* Few images: an epoch of three steps, all of which are looked at. */
+static void test_epochs_of_a_few_steps(void **state)
+{
+    (void)state;
+    part(0.99, 0.1, 0.8, 0.8);
+    for (int t = 0; t < STEPS; t++)
+        run.epoch[t] = 1 + t / 3;
+    run.evidence.steps = 3 * EPOCHS;
+    fill(run.val_loss, 2, EPOCHS, 0.9);
+    SHOWS("overfitting", CAUSE_OVERFITTING);
+    assert_int_equal(shown("overfitting")->step, 11);
+    part(0.7, 1.0, 0.78, 0.9);
+    for (int t = 0; t < STEPS; t++)
+        run.epoch[t] = 1 + t / 3;
+    run.evidence.steps = 3 * EPOCHS;
+    fill(run.samples, 0, STEPS, 640.0);
+    fill(run.correct, 0, STEPS, 640.0 * 0.7);
     SHOWS("better_on_validation", CAUSE_LABELS);
 }
 
@@ -219,6 +239,7 @@ int main(void)
         cmocka_unit_test(test_levelled_at_last),
         cmocka_unit_test(test_levelled_early),
         cmocka_unit_test(test_which_steps_count),
+        cmocka_unit_test(test_epochs_of_a_few_steps),
         cmocka_unit_test(test_sentences),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

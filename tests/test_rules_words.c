@@ -39,7 +39,7 @@ static void test_needs(void **state)
     needs("stuck", 200);
     healthy();
     fill(run.samples, 0, STEPS, 8.0);
-    run.evidence.noise_scale = 100.0;
+    run.evidence.noise_scale = exactly(100.0);
     needs("noise_scale", 200);
     healthy();
     fill(run.rate, 60, STEPS, 0.00001);
@@ -133,8 +133,8 @@ static void test_sentences_of_the_course(void **state)
     assert_true(fabs(shown("stuck")->strength - 50.0) < 1e-6);
     healthy();
     fill(run.samples, 0, STEPS, 8.0);
-    run.evidence.noise_scale = 80.0;
-    SAYS("noise_scale", "a batch of 8 is 0.1 of the gradient noise scale (80 images)");
+    run.evidence.noise_scale = exactly(80.0);
+    SAYS("noise_scale", "a batch of 8 is 0.1 of the gradient noise scale (80 images, 80 at least)");
     assert_true(shown("noise_scale")->step == 199 && fabs(shown("noise_scale")->strength - 2.0) < 1e-9);
     healthy(); /* 0.002 a step, over the 100 before: 6.53 standard errors of 3.062e-4 */
     for (int t = 1; t < STEPS; t++)

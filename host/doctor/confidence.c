@@ -6,12 +6,13 @@
 
 const char *const confidence_names[CONFIDENCE_COUNT] = {"shown", "proven", "doubtful"};
 
-static bool tried(const struct experiment *experiment)
+/* Whether everything that could have told otherwise was tried: each trial, and learning by heart. */
+static bool all_tried(const struct experiment *experiment)
 {
     for (int i = 0; i < experiment->arm_count; i++)
-        if (experiment->arms[i].done)
-            return true;
-    return false;
+        if (!experiment->arms[i].done && experiment->arms[i].cause != CAUSE_HEALTHY)
+            return false;
+    return experiment->arm_count > 0 && experiment->memory_done;
 }
 
 static bool fails_by_heart(const struct diagnosis *diagnosis)
@@ -25,7 +26,7 @@ enum confidence diagnosis_confidence(const struct diagnosis *diagnosis)
     if (!diagnosis->probed)
         return CONFIDENCE_SHOWN;
     if (diagnosis->cause == CAUSE_HEALTHY)
-        return tried(&diagnosis->experiment) ? CONFIDENCE_PROVEN : CONFIDENCE_SHOWN;
+        return all_tried(&diagnosis->experiment) ? CONFIDENCE_PROVEN : CONFIDENCE_SHOWN;
     if (diagnosis->proof || fails_by_heart(diagnosis))
         return CONFIDENCE_PROVEN;
     const struct arm *own = experiment_arm(&diagnosis->experiment, diagnosis->cause);
@@ -59,6 +60,9 @@ void diagnosis_say_confidence(const struct diagnosis *diagnosis, char text[stati
     else if (diagnosis->probed && arm)
         snprintf(text, CONFIDENCE_TEXT, "shown by the records; %s is not enough, and the budget was spent before more",
                  arm->name);
+    else if (diagnosis->probed && healthy)
+        snprintf(text, CONFIDENCE_TEXT,
+                 "shown by the records; no trial that was made says otherwise, and not all were");
     else if (diagnosis->probed)
         snprintf(text, CONFIDENCE_TEXT, "shown by the records; no trial of it was made");
     else

@@ -144,20 +144,15 @@ static void take_steps(struct table *table, struct evidence *evidence)
     evidence->steps = table->row_count;
 }
 
-/* tr(Sigma) / |G|^2 of the last steps that estimated both, each averaged for itself (McCandlish et al. 2018). */
-static double noise_scale(struct table *table)
+/* Of the last steps that measured it. */
+static struct estimate noise_scale(struct table *table)
 {
     enum { WINDOW = 300 };
     const double *grad = table_column_or_nan(table, "noise_grad"), *trace = table_column_or_nan(table, "noise_trace");
-    double grads = 0.0, traces = 0.0;
-    int64_t known = 0;
-    for (int64_t t = table->row_count - 1; t >= 0 && known < WINDOW; t--)
-        if (isfinite(grad[t]) && isfinite(trace[t])) {
-            grads += grad[t];
-            traces += trace[t];
-            known++;
-        }
-    return known >= 30 && grads > 0.0 ? traces / grads : NAN;
+    int64_t first = table->row_count;
+    for (int known = 0; first > 0 && known < WINDOW;)
+        known += isfinite(grad[--first]);
+    return noise_scale_of(grad + first, trace + first, table->row_count - first);
 }
 
 static void take_results(struct table *table, struct evidence *evidence)

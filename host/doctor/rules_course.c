@@ -139,14 +139,16 @@ bool doctor_noise_limited(const struct evidence *evidence, struct symptom *sympt
     struct symptom slow;
     if (!levelled(evidence, from, &slope, &error, &window) || rule_small_steps(evidence, &slow))
         return false;
-    const double batch = evidence->samples[from], share = batch / evidence->noise_scale;
+    const double batch = evidence->samples[from], share = batch / evidence->noise_scale.low;
     const double loss = column_mean(evidence->loss, evidence->steps - window, evidence->steps);
     return share < 0.2 && loss > 0.1 * evidence->prior_entropy && loss < 0.9 * evidence->prior_entropy &&
            show(symptom, evidence->steps - window, 0.2 / share,
                 "the last %lld steps did not lower the loss (%.3g, slope %.2g +- %.2g in 100 steps), and a batch of "
                 "%.0f "
-                "is %.2g of the gradient noise scale (%.0f images): its noise takes back what the steps gain",
-                (long long)window, loss, 100.0 * slope, 100.0 * error, batch, share, evidence->noise_scale);
+                "is %.2g of the gradient noise scale (%.0f images, %.0f at least): its noise takes back what the steps "
+                "gain",
+                (long long)window, loss, 100.0 * slope, 100.0 * error, batch, batch / evidence->noise_scale.value,
+                evidence->noise_scale.value, evidence->noise_scale.low);
 }
 
 /* The schedule has taken the rate below a tenth before half of the run was done, while the loss was still falling.

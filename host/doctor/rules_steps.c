@@ -77,11 +77,14 @@ bool rule_short_steps(const struct evidence *evidence, struct symptom *symptom)
  * each step is mostly noise, and a larger batch is progress nearly for free. */
 bool rule_noise_scale(const struct evidence *evidence, struct symptom *symptom)
 {
-    double batch = evidence->samples[0], share = batch / evidence->noise_scale;
-    return batch <= 16.0 && share < 0.2 &&
+    const double batch = evidence->samples[0], share = batch / evidence->noise_scale.low;
+    /* What has been learned has no gradient left, and noise alone says nothing then. */
+    const double loss = column_mean(evidence->loss, evidence->steps - 50, evidence->steps);
+    return batch <= 16.0 && share < 0.2 && loss > 0.1 * evidence->prior_entropy &&
            show(symptom, 199, 0.2 / share,
-                "a batch of %.0f is %.2g of the gradient noise scale (%.0f images): its gradient is mostly noise",
-                batch, share, evidence->noise_scale);
+                "a batch of %.0f is %.2g of the gradient noise scale (%.0f images, %.0f at least): its gradient is "
+                "mostly noise",
+                batch, batch / evidence->noise_scale.value, evidence->noise_scale.value, evidence->noise_scale.low);
 }
 
 /* Two batches' gradients are alike, cosine c, as far as they agree: B over the noise scale is c / (1 - c). Those of
