@@ -26,6 +26,7 @@ int checkpoint_save(const char *folder, struct plan *plan, int64_t batches_track
 int checkpoint_load(const char *folder, struct plan *plan, bool with_optimizer, struct arena *arena, char **state_json,
                     int64_t *batches_tracked);
 
-/* Where the checkpoint lies: folder, or <folder>.old after a crash between two renames. ERR_NO_INPUT: neither. */
+/* Where the checkpoint lies: folder, or <folder>.old after a crash between two renames. ERR_NO_INPUT: neither;
+ * ERR_IO, ERR_DATA: that cannot be told, or there is something else. */
 int checkpoint_find(char path[static PATH_BYTES], const char *folder);
 #endif

@@ -21,8 +21,11 @@ void loader_close(struct loader *loader); /* accepts NULL */
 /* For plan_set_feed. */
 const struct feed *loader_feed(const struct loader *loader);
 
+/* Reads no image more: data and order of loader_begin are the caller's again. What was begun is dropped. */
+void loader_rest(struct loader *loader);
 /* From here on loader_next gives the batches of order[first], order[first + 1] … order[end - 1], the last maybe short.
- * What was begun before is dropped. order and data must stay. */
+ * What was begun before is dropped. order and data must stay as they are until the next loader_begin, loader_rest or
+ * loader_close. */
 int loader_begin(struct loader *loader, const struct dataset *data, const int32_t *order, int64_t first, int64_t end);
 /* Waits until the next batch is there and sends it. slot: for step_control. Fails with the reader's reason where an
  * image of this batch could not be read, always the first in order. */

@@ -101,9 +101,12 @@ int card_match_shape(struct shape image, const char *source, const struct datase
 /* ---- batches: wherever the images lie ---- */
 
 /* From here on the plan's batches are the positions [first, end) of an order of the source's samples,
- * plan.options.batch at a time: order in device memory, host_order the same in host memory, which must stay. */
+ * plan.options.batch at a time: order in device memory, host_order the same in host memory, which must stay as it is
+ * until the next batches_begin or batches_rest. */
 int batches_begin(struct session *session, const struct source *source, const int32_t *order, const int32_t *host_order,
                   int64_t first, int64_t end);
+/* Reads no image more: host_order is the caller's again, to be filled anew or given back. */
+void batches_rest(struct session *session);
 /* Before each plan_train_batch and plan_eval_batch, in order: control says where the batch's images lie. Waits for
  * images that are not there yet; the error names one that cannot be read any more. */
 int batch_next(struct session *session, struct step_control *control);

@@ -212,7 +212,8 @@ ok "the mended config trains" all 'exited 0' 'prints "repaired"'
 call train tiny.ini lr=0.003 epochs=12 run.name=well
 well=$(cat out)
 call doctor "$well" --apply none.ini
-ok "doctor of a healthy run" all 'exited 0' 'prints "^verdict    nothing is wrong"' '[ ! -e none.ini ]'
+ok "doctor of a healthy run" all 'exited 0' 'prints "^verdict    nothing is wrong"' '[ ! -e none.ini ]' \
+    'says "nothing to mend, so none.ini is not written"'
 call doctor "$whole" --budget nothing
 ok "doctor with a budget that is none" all 'exited 64' 'says "as 5% or 0.05"'
 call report "$whole"
@@ -245,6 +246,14 @@ ok "eval needs no training images" exited 0
 mv tiles/away tiles/train
 call eval "$whole" --data tiles/train
 ok "eval of another folder" all 'exited 0' 'prints "100 images"'
+(cd tiles/val && for class in *; do for image in "$class"/*; do echo "$image,$class"; done; done) >tiles/val/val.csv
+call train tiny.ini epochs=1 data.val=tiles/val/val.csv run.name=listed
+call eval runs/listed
+ok "eval of a run whose validation images are in a list" all 'exited 0' 'prints "^top-1"'
+mv tiles/val/val.csv tiles/val/away.csv
+call eval runs/listed
+ok "eval of a run whose list is gone" all 'exited 66' 'silent out' 'says "val.csv: no such file"' 'says "start this there, or name the images"'
+rm tiles/val/away.csv
 call eval "$whole" --data absent
 ok "eval of a folder that is not there" all 'exited 66' 'silent out' 'says "command line: error: .*absent"' '! says "config.resolved"'
 call eval "$whole" --data tiles
@@ -309,6 +318,22 @@ interrupt INT by-INT
 ok "SIGINT saves and exits 130" all 'exited 130' '[ ! -f runs/by-INT/DONE ]'
 call train --resume runs/by-INT
 ok "and the resumed run equals an uninterrupted one" all 'exited 0' 'same_run "$whole" runs/by-INT'
+
+# During the evaluation after max_steps, which one thread reading many pixels makes long; the state is saved before it.
+limited() {
+    "$program" train tiny.ini max_steps=2 data.val=other/train data.resize=512 augment.crop=16 data.memory=1 data.threads=1 run.name=limited >out 2>err &
+    child=$!
+    while [ ! -d runs/limited/checkpoints/last ] && kill -0 $child 2>/dev/null; do
+        sleep 0.01
+    done
+    kill -TERM $child 2>/dev/null
+    wait $child
+    status=$?
+}
+limited
+ok "SIGTERM in the evaluation after max_steps" all 'exited 75' 'says "train --resume"' '[ ! -f runs/limited/DONE ]'
+call train --resume runs/limited
+ok "and the resumed run evaluates" all 'exited 0' '[ -f runs/limited/DONE ]' 'says "^result     step 2: validation loss"'
 
 # While images are read, which one thread making them large takes a while: there is nothing yet to be saved.
 for signal in TERM INT; do

@@ -379,6 +379,7 @@ static const struct {
     {"tar: empty", tar_empty, "a.tar", ERR_DATA, "a.tar", "0 bytes", -1},
     {"tar: shard absent", tar_absent, "b-{0..1}.tar", ERR_NO_INPUT, "b-0.tar", "No such file", -1},
     {"tar: range upside down", tar_absent, "b-{3..1}.tar", ERR_DATA, "{3..1}", "lower number first", -1},
+    {"tar: range without its end", tar_absent, "b-{0..1.tar", ERR_DATA, "{0..1.tar", "lower number first", -1},
     {"IDX: more than the file", idx_too_few, "idx", ERR_DATA, "train-images", "holds fewer", -1},
     {"IDX: wrong magic", idx_wrong_magic, "idx", ERR_DATA, "train-images", "no IDX file", -1},
     {"IDX: no height", idx_zero_size, "idx", ERR_DATA, "train-images", "cannot be used", -1},

@@ -111,6 +111,25 @@ static void test_resume_keeps_settings(void **state)
     assert_int_equal(tiny_result_rows(path), 1);
 }
 
+/* What cannot be looked at is no reason to begin anew, over the run's records. */
+static void test_resume_where_the_checkpoint_cannot_be_read(void **state)
+{
+    (void)state;
+    struct train_result part, rest;
+    char last[PATH_BYTES], aside[PATH_BYTES];
+    tiny_train_ok(NULL, "train.epochs=2", &part);
+    assert_int_equal(path_join(last, part.path, "checkpoints/last"), OK);
+    assert_int_equal(path_join(aside, part.path, "checkpoints/aside"), OK);
+    assert_int_equal(rename(last, aside), 0);
+    assert_int_equal(symlink("last", last), 0);
+    assert_int_equal(tiny_train(part.path, "train.epochs=3", &rest), ERR_IO);
+    assert_non_null(strstr(fail_text(), "checkpoints/last: cannot be read: "));
+    assert_int_equal(tiny_result_rows(part.path), 2);
+    assert_int_equal(unlink(last), 0);
+    assert_int_equal(rename(aside, last), 0);
+    tiny_train_ok(part.path, "train.epochs=3", &rest);
+}
+
 static void test_resume_notices_missing_images(void **state)
 {
     (void)state;
@@ -141,6 +160,7 @@ int main(void)
         cmocka_unit_test(test_resume_with_added_epochs),
         cmocka_unit_test(test_max_steps_inside_an_epoch),
         cmocka_unit_test(test_resume_keeps_settings),
+        cmocka_unit_test(test_resume_where_the_checkpoint_cannot_be_read),
         cmocka_unit_test(test_resume_notices_missing_images),
     };
     return cmocka_run_group_tests(tests, tiny_set_up, tiny_tear_down);

@@ -300,6 +300,35 @@ static void test_order_and_bounds(void **state)
     dataset_close(&data);
 }
 
+/* What threads read ahead of may be filled anew and given back once they rest. */
+static void test_order_is_given_back(void **state)
+{
+    (void)state;
+    enum { COUNT = 4096 };
+    struct device *device;
+    struct dataset data;
+    struct loader *loader;
+    open_data(&data);
+    assert_int_equal(backend->open(&device, 0, 1), OK);
+    const struct loader_options options = {
+        .backend = backend, .device = device, .image = data.image, .batch = BATCH, .threads = 7};
+    assert_int_equal(loader_open(&loader, &options), OK);
+    for (int round = 0; round < 50; round++) {
+        int32_t *order = malloc(COUNT * sizeof *order);
+        assert_non_null(order);
+        for (int i = 0; i < COUNT; i++)
+            order[i] = i % (int)data.count;
+        assert_int_equal(loader_begin(loader, &data, order, 0, COUNT), OK);
+        usleep((unsigned)(20 * round));
+        loader_rest(loader);
+        memset(order, 0x7f, COUNT * sizeof *order); /* no image has such a number */
+        free(order);
+    }
+    loader_close(loader);
+    backend->close(device);
+    dataset_close(&data);
+}
+
 /* The first in order is named, whatever the threads; batches before it are given. */
 static void test_lost_file(void **state)
 {
@@ -357,15 +386,11 @@ static void test_waiting_is_counted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_memory_is_bounded),
-        cmocka_unit_test(test_data_larger_than_memory),
-        cmocka_unit_test(test_order_and_bounds),
-        cmocka_unit_test(test_lost_file),
-        cmocka_unit_test(test_same_run),
-        cmocka_unit_test(test_resume_in_an_epoch),
-        cmocka_unit_test(test_waiting_is_counted),
-        cmocka_unit_test(test_raw_images_unheld),
-        cmocka_unit_test(test_same_run_of_raw_images),
+        cmocka_unit_test(test_memory_is_bounded),  cmocka_unit_test(test_data_larger_than_memory),
+        cmocka_unit_test(test_order_and_bounds),   cmocka_unit_test(test_order_is_given_back),
+        cmocka_unit_test(test_lost_file),          cmocka_unit_test(test_same_run),
+        cmocka_unit_test(test_resume_in_an_epoch), cmocka_unit_test(test_waiting_is_counted),
+        cmocka_unit_test(test_raw_images_unheld),  cmocka_unit_test(test_same_run_of_raw_images),
     };
     return cmocka_run_group_tests(tests, tiny_set_up, tiny_tear_down);
 }

@@ -24,6 +24,7 @@ int bench_open(struct bench *bench, struct session *session)
 
 void bench_close(struct bench *bench)
 {
+    batches_rest(bench->session);
     memory_give(bench->order);
     *bench = (struct bench){0};
 }

@@ -131,14 +131,19 @@ static void give_back(struct loader *loader, int64_t batch)
     pthread_cond_broadcast(&loader->work);
 }
 
-int loader_begin(struct loader *loader, const struct dataset *data, const int32_t *order, int64_t first, int64_t end)
+void loader_rest(struct loader *loader)
 {
-    assert(shape_equal(data->image, loader->options.image) && first <= end);
     pthread_mutex_lock(&loader->mutex);
     loader->next = loader->end;
     while (loader->busy > 0)
         pthread_cond_wait(&loader->ready, &loader->mutex);
     pthread_mutex_unlock(&loader->mutex);
+}
+
+int loader_begin(struct loader *loader, const struct dataset *data, const int32_t *order, int64_t first, int64_t end)
+{
+    assert(shape_equal(data->image, loader->options.image) && first <= end);
+    loader_rest(loader);
     for (int slot = 0; slot < loader->slots; slot++)
         TRY(loader->options.backend->feed_wait(loader->options.device, &loader->feed, slot));
     pthread_mutex_lock(&loader->mutex);

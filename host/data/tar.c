@@ -63,13 +63,13 @@ static int add_shard(struct shards *shards, const char *path)
 /* "a-{08..10}.tar" as a-08.tar, a-09.tar, a-10.tar; several ranges one within the other. */
 static int expand(struct shards *shards, const char *path)
 {
-    int first_at, first_end, second_at, end;
+    int first_at, first_end, second_at, end = 0; /* what follows the numbers may be missing */
     unsigned first, last;
     const char *open = strchr(path, '{');
     if (!open || file_exists(path))
         return add_shard(shards, path);
-    if (sscanf(open, "{%n%9u%n..%n%9u}%n", &first_at, &first, &first_end, &second_at, &last, &end) != 2 ||
-        open[end - 1] != '}' || first > last || last - first >= SHARDS_MOST)
+    if (sscanf(open, "{%n%9u%n..%n%9u}%n", &first_at, &first, &first_end, &second_at, &last, &end) != 2 || end == 0 ||
+        first > last || last - first >= SHARDS_MOST)
         return FAIL(ERR_DATA, "%s: a range of shards is written {000..009}, the lower number first", path);
     for (unsigned i = first; i <= last; i++)
         TRY(expand(shards, arena_format(shards->arena, "%.*s%0*u%s", (int)(open - path), path, first_end - first_at, i,

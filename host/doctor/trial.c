@@ -32,6 +32,7 @@ int probe_open(struct probe *probe, struct session *session, const struct part *
 
 void probe_close(struct probe *probe, struct session *session)
 {
+    batches_rest(session);
     if (probe->order)
         session->backend->release(session->device, probe->order);
     memory_give(probe->samples);
@@ -116,6 +117,8 @@ static int stream_open(struct stream *stream, const struct branch *branch, const
 
 static void stream_close(struct stream *stream)
 {
+    if (stream->session)
+        batches_rest(stream->session);
     if (stream->device)
         stream->session->backend->release(stream->session->device, stream->device);
     memory_give(stream->host);

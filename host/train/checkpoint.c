@@ -2,6 +2,7 @@
  * Owns the folder's life and the checksums; must not know what the state says. */
 #include "checkpoint.h"
 #include "stats_file.h"
+#include "text.h"
 #include "weight_file.h"
 
 #include <assert.h>
@@ -143,18 +144,29 @@ int checkpoint_save(const char *folder, struct plan *plan, int64_t batches_track
 
 /* ---- loading ---- */
 
+/* 1: a folder, 0: nothing. What cannot be told is an error: a checkpoint taken for absent is one that is written over.
+ */
+static int look(const char *path)
+{
+    struct stat status;
+    if (stat(path, &status) == 0)
+        return S_ISDIR(status.st_mode)
+                   ? 1
+                   : FAIL(ERR_DATA, "%s: no folder, where a checkpoint should be; move it away", path);
+    return errno == ENOENT ? 0 : FAIL(ERR_IO, "%s: cannot be read: %s", path, strerror(errno));
+}
+
 int checkpoint_find(char path[static PATH_BYTES], const char *folder)
 {
     struct places places;
+    int found;
     TRY(find_places(&places, folder));
-    TRY(path_join(path, folder, ""));
-    path[strlen(folder)] = 0;
-    if (folder_exists(folder))
-        return OK;
-    if (!folder_exists(places.former))
-        return FAIL(ERR_NO_INPUT, "%s: no checkpoint there; one is written at the end of the first epoch", folder);
-    memcpy(path, places.former, PATH_BYTES);
-    return OK;
+    TRY(found = look(folder));
+    text_copy(path, PATH_BYTES, found ? folder : places.former);
+    if (!found)
+        TRY(found = look(places.former));
+    return found ? OK
+                 : FAIL(ERR_NO_INPUT, "%s: no checkpoint there; one is written at the end of the first epoch", folder);
 }
 
 /* Files of a checkpoint being read. */

@@ -295,14 +295,16 @@ int keep_resume(struct trainer *trainer, const char *run)
     char folder[PATH_BYTES], found[PATH_BYTES];
     struct train_state *state = &trainer->state;
     TRY(checkpoint_path(folder, run, "last"));
-    if (checkpoint_find(found, folder) == OK) {
+    int status = checkpoint_find(found, folder);
+    if (status == OK) {
         struct arena arena = {0};
-        int status = load_state(trainer, folder, &arena);
+        status = load_state(trainer, folder, &arena);
         arena_free(&arena);
-        TRY(status);
-    } else {
+    } else if (status == ERR_NO_INPUT) {
         log_warn("%s: nothing was saved yet; the run starts from the beginning", run);
+        status = OK;
     }
+    TRY(status);
     TRY(run_reopen(&trainer->run, run, state->steps_bytes, state->results_bytes, state->log_bytes));
     TRY(run_unmark(&trainer->run));
     return write_config(trainer);

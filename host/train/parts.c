@@ -225,18 +225,19 @@ int session_open_val(struct session *session, const char *path)
     struct source *source = &session->val_source;
     if (!from && config->data.val_fraction == 0.0)
         return FAIL(ERR_USAGE, "the run has no validation images; name a data set with --data");
-    if (!path && !folder_exists(from ? from : config->data.train))
-        return FAIL(ERR_NO_INPUT,
-                    "%s: no such folder, where the run had its validation images; start this in the folder "
-                    "where the run was made, or name the images with --data",
-                    from ? from : config->data.train);
     struct mistakes mistakes;
     mistakes_begin(&mistakes, config);
     int status =
         source_find(config, source, &session->train_source, from ? from : config->data.train, from == NULL, &mistakes);
     if (status == OK && mistakes.count == 0)
         status = source_read(config, source, &session->train_source, from == NULL, &mistakes);
-    TRY(mistakes_settle(&mistakes, status, stderr));
+    status = mistakes_settle(&mistakes, status, stderr);
+    if (status == ERR_NO_INPUT && !path)
+        return FAIL(status,
+                    "%s; a run's paths count from the folder where it was made: start this there, or name the images "
+                    "with --data",
+                    fail_text());
+    TRY(status);
     card_adopt_classes(&session->card, &source->data);
     TRY(card_match(&session->card, "the model", &source->data));
     if (from) {
@@ -269,6 +270,12 @@ int batches_begin(struct session *session, const struct source *source, const in
         TRY(open_loader(session));
     plan_set_feed(plan, loader_feed(session->loader), source->labels, order);
     return loader_begin(session->loader, &source->data, host_order, first, end);
+}
+
+void batches_rest(struct session *session)
+{
+    if (session->loader)
+        loader_rest(session->loader);
 }
 
 int batch_next(struct session *session, struct step_control *control)

@@ -21,6 +21,7 @@ static int begin_epoch(struct trainer *trainer)
 {
     const struct config *config = &trainer->config;
     const struct part *part = &trainer->session.train;
+    batches_rest(&trainer->session);
     subset_order(&part->subset, (uint64_t)config->train.seed, (uint32_t)trainer->state.epoch, config->data.shuffle,
                  trainer->order);
     TRY(trainer->session.backend->upload(trainer->session.device, part->order, trainer->order,
@@ -57,8 +58,12 @@ static int train_steps(struct trainer *trainer)
         if (console_due(&trainer->console))
             console_show(&trainer->console, state->epoch, state->step_in_epoch,
                          step_rate(trainer, state->step_in_epoch));
-        if (every > 0 && state->step % every == 0 && state->step_in_epoch < trainer->steps_per_epoch)
+        if (every > 0 && state->step % every == 0 && state->step_in_epoch < trainer->steps_per_epoch) {
+            TRY(records_read(trainer));
+            if (trainer->failure[0])
+                break;
             TRY(keep_save(trainer, "last"));
+        }
     }
     return records_read(trainer);
 }
@@ -214,6 +219,7 @@ static int end_at_max_steps(struct trainer *trainer)
     return log_epoch(trainer, &evaluation, &record);
 }
 
+/* EVALUATE_STOPPED: a signal came before the evaluation at max_steps was over. */
 static int train_epochs(struct trainer *trainer)
 {
     struct train_state *state = &trainer->state;
@@ -253,14 +259,14 @@ static int sum_up(struct trainer *trainer, struct stability *stability)
     return status;
 }
 
-static int finish(struct trainer *trainer, struct train_result *result)
+static int finish(struct trainer *trainer, bool stopped, struct train_result *result)
 {
     const struct train_state *state = &trainer->state;
     enum console_end end = END_EPOCHS;
-    if (state->stopped_early)
-        end = END_EARLY;
-    else if (signal_caught && !is_over(trainer))
+    if (stopped)
         end = END_SIGNAL;
+    else if (state->stopped_early)
+        end = END_EARLY;
     else if (state->epoch < trainer->config.train.epochs)
         end = END_MAX_STEPS;
     *result = (struct train_result){
@@ -382,9 +388,10 @@ static int run(struct trainer *trainer, const struct train_request *request, str
     TRY(open_run(trainer, request));
     trainer->clock = clock_seconds();
     TRY(autopilot_begin(trainer));
-    TRY(train_epochs(trainer));
+    int status;
+    TRY(status = train_epochs(trainer));
     trainer_account_time(trainer);
-    return finish(trainer, result);
+    return finish(trainer, status == EVALUATE_STOPPED || (signal_caught && !is_over(trainer)), result);
 }
 
 /* Says FAILED and why in the run directory, as far as that can still be written. */
@@ -407,9 +414,9 @@ static void close_trainer(struct trainer *trainer)
     watch_end(&trainer->watch);
     tensorboard_close(&trainer->tensorboard);
     run_close(&trainer->run);
+    session_close(&trainer->session);
     memory_give(trainer->order);
     memory_give(trainer->judgements);
-    session_close(&trainer->session);
     config_free(&trainer->config);
 }
 

@@ -20,6 +20,7 @@ int walk_open(struct walk *walk, struct session *session)
 
 void walk_close(struct walk *walk)
 {
+    batches_rest(walk->session);
     memory_give(walk->order);
 }
 
@@ -28,6 +29,7 @@ static int begin_epoch(struct walk *walk)
     struct session *session = walk->session;
     const struct part *part = &session->train;
     const int64_t step_images = (int64_t)walk->config->train.batch_size * walk->config->train.accumulate;
+    batches_rest(session);
     subset_order(&part->subset, walk->seed, (uint32_t)(walk->step / walk->steps_per_epoch), walk->config->data.shuffle,
                  walk->order);
     TRY(session->backend->upload(session->device, part->order, walk->order,
