@@ -5,8 +5,8 @@
 #include "depthwise.h"
 #include "vector_register.h"
 
-/* Pixels at a time; taps of a row at a time in the gradient of the weights. */
-enum { PIXELS = 4, TAPS = 3 };
+/* Pixels at a time; in the gradient of the weights taps of a row and rows of them, and outputs of a row. */
+enum { PIXELS = 4, TAPS = 3, OUTPUTS = 16 };
 
 /* What position `at` reads through a tap, -1: nothing. Backward it is an input's, which reads outputs. */
 INLINE int reads(bool backward, const struct axis *axis, int at, int tap)
@@ -60,16 +60,14 @@ INLINE void run_pixels(enum dtype dtype, bool backward, int pixels, int width, c
         vector_store(rows->to, rows->to_row + (int64_t)(w + p) * rows->channels + c, width, dtype, sum[p]);
 }
 
-INLINE void run_channels(enum dtype dtype, bool backward, int width, const struct depthwise_rows *rows, int results,
-                         int first, int end, int c)
+/* All channels, in the order in which they lie in memory. */
+INLINE void run_channels(enum dtype dtype, bool backward, int pixels, const struct depthwise_rows *rows, int w)
 {
-    int w = 0;
-    for (; w < first; w++)
-        run_pixels(dtype, backward, 1, width, rows, w, c);
-    for (; w + PIXELS <= end; w += PIXELS)
-        run_pixels(dtype, backward, PIXELS, width, rows, w, c);
-    for (; w < results; w++)
-        run_pixels(dtype, backward, 1, width, rows, w, c);
+    int c = 0;
+    for (; c + VECTOR <= rows->channels; c += VECTOR)
+        run_pixels(dtype, backward, pixels, VECTOR, rows, w, c);
+    if (c < rows->channels)
+        run_pixels(dtype, backward, pixels, rows->channels - c, rows, w, c);
 }
 
 /* Results [*first, *end) of a row read every tap. */
@@ -103,12 +101,14 @@ INLINE void run_row(enum dtype dtype, bool backward, const struct depthwise *lay
         .from_width = from.w,
         .channels = to.c,
     };
-    int first, end, c = 0;
+    int first, end, w = 0;
     find_whole(backward, &layer->wide, &first, &end);
-    for (; c + VECTOR <= to.c; c += VECTOR)
-        run_channels(dtype, backward, VECTOR, &rows, to.w, first, end, c);
-    if (c < to.c)
-        run_channels(dtype, backward, to.c - c, &rows, to.w, first, end, c);
+    for (; w < first; w++)
+        run_channels(dtype, backward, 1, &rows, w);
+    for (; w + PIXELS <= end; w += PIXELS)
+        run_channels(dtype, backward, PIXELS, &rows, w);
+    for (; w < to.w; w++)
+        run_channels(dtype, backward, 1, &rows, w);
 }
 
 static void depthwise_row(const struct depthwise *layer, const struct op_call *call, bool backward, int image, int row)
@@ -122,76 +122,112 @@ static void depthwise_row(const struct depthwise *layer, const struct op_call *c
 
 /* ---- the gradient of the weights ---- */
 
-/* Adds one row of outputs, `taps` taps of a row, up to a vector of channels. */
-INLINE void add_taps(enum dtype dtype, int taps, int width, const struct depthwise *layer, const struct op_call *call,
-                     float *sums, int64_t in_row, int64_t out_row, int first_tap, int c)
+/* What some outputs of a row add to the sums of `high` rows of taps, all of which are inside the image, `taps` of each
+ * row; inside: so are all columns. */
+struct depthwise_taps {
+    const struct depthwise *layer;
+    const struct op_call *call;
+    float *sums; /* of the first tap */
+    int64_t in_row, out_row;
+    int first, end, tap; /* outputs; the first tap's column */
+};
+
+INLINE void add_taps(enum dtype dtype, int high, int taps, bool inside, int width, const struct depthwise_taps *add,
+                     int c)
 {
-    const struct axis wide = layer->wide;
-    const int all = layer->out.c;
-    vector sum[TAPS];
-    for (int t = 0; t < taps; t++)
-        sum[t] = vector_load(sums, (int64_t)t * all + c, width, DT_F32);
-    for (int w = 0; w < layer->out.w; w++) {
-        const int column = w * wide.stride - wide.pad + first_tap;
-        const vector grad = vector_load(call->out_grad, (out_row * layer->out.w + w) * all + c, width, dtype);
+    const struct axis wide = add->layer->wide;
+    const int all = add->layer->out.c;
+    const int64_t row = (int64_t)add->layer->in.w * all;
+    const ptrdiff_t sums_row = (ptrdiff_t)wide.kernel * all;
+    vector sum[TAPS][TAPS];
+    for (int h = 0; h < high; h++)
         for (int t = 0; t < taps; t++)
-            if (column + t >= 0 && column + t < wide.from)
-                sum[t] = vector_multiply_add(
-                    vector_load(call->in[0], (in_row * layer->in.w + column + t) * all + c, width, dtype), grad,
-                    sum[t]);
+            sum[h][t] = vector_load(add->sums, h * sums_row + (ptrdiff_t)t * all + c, width, DT_F32);
+    for (int w = add->first; w < add->end; w++) {
+        const int column = w * wide.stride - wide.pad + add->tap;
+        const int64_t from = add->in_row * row + (int64_t)column * all + c;
+        const vector grad =
+            vector_load(add->call->out_grad, (add->out_row * add->layer->out.w + w) * all + c, width, dtype);
+        for (int t = 0; t < taps; t++)
+            for (int h = 0; h < high && (inside || (column + t >= 0 && column + t < wide.from)); h++)
+                sum[h][t] = vector_multiply_add(
+                    vector_load(add->call->in[0], from + h * row + (int64_t)t * all, width, dtype), grad, sum[h][t]);
     }
-    for (int t = 0; t < taps; t++)
-        vector_store(sums, (int64_t)t * all + c, width, DT_F32, sum[t]);
+    for (int h = 0; h < high; h++)
+        for (int t = 0; t < taps; t++)
+            vector_store(add->sums, h * sums_row + (ptrdiff_t)t * all + c, width, DT_F32, sum[h][t]);
 }
 
-INLINE void add_tap_row(enum dtype dtype, int width, const struct depthwise *layer, const struct op_call *call,
-                        float *sums, int64_t in_row, int64_t out_row, int c)
+/* Some outputs of a row, whose taps are all inside the image where `inside` says so. */
+INLINE void add_tap_rows(enum dtype dtype, int high, bool inside, int width, struct depthwise_taps add, int c)
 {
-    const ptrdiff_t all = layer->out.c;
-    int tap = 0;
-    for (; tap + TAPS <= layer->wide.kernel; tap += TAPS)
-        add_taps(dtype, TAPS, width, layer, call, sums + tap * all, in_row, out_row, tap, c);
-    for (; tap < layer->wide.kernel; tap++)
-        add_taps(dtype, 1, width, layer, call, sums + tap * all, in_row, out_row, tap, c);
+    const int kernel = add.layer->wide.kernel;
+    for (; add.tap + TAPS <= kernel; add.tap += TAPS, add.sums += (ptrdiff_t)TAPS * add.layer->out.c)
+        add_taps(dtype, high, TAPS, inside, width, &add, c);
+    for (; add.tap < kernel; add.tap++, add.sums += add.layer->out.c)
+        add_taps(dtype, high, 1, inside, width, &add, c);
 }
 
-INLINE void add_bias(enum dtype dtype, int width, const struct depthwise *layer, const struct op_call *call,
-                     float *sums, int64_t out_row, int c)
+INLINE void add_bias(enum dtype dtype, int width, const struct depthwise_taps *add, float *sums, int c)
 {
+    const struct shape out = add->layer->out;
     vector sum = vector_load(sums, c, width, DT_F32);
-    for (int w = 0; w < layer->out.w; w++)
-        sum += vector_load(call->out_grad, (out_row * layer->out.w + w) * layer->out.c + c, width, dtype);
+    for (int w = add->first; w < add->end; w++)
+        sum += vector_load(add->call->out_grad, (add->out_row * out.w + w) * out.c + c, width, dtype);
     vector_store(sums, c, width, DT_F32, sum);
 }
 
-/* One row of outputs, all taps, up to a vector of channels. */
-INLINE void add_row(enum dtype dtype, int width, const struct depthwise *layer, const struct op_call *call, float *sums,
-                    int image, int h, int c)
+/* Some outputs of a row, all taps, up to a vector of channels. */
+INLINE void add_outputs(enum dtype dtype, bool inside, int width, struct depthwise_taps add, int image, int h, int c)
 {
+    const struct depthwise *layer = add.layer;
     const struct axis high = layer->high;
-    const ptrdiff_t row_sums = (ptrdiff_t)layer->wide.kernel * layer->out.c;
-    const int64_t out_row = (int64_t)image * layer->out.h + h;
-    for (int kh = 0; kh < high.kernel; kh++) {
-        const int row = reads(false, &high, h, kh);
-        if (row >= 0)
-            add_tap_row(dtype, width, layer, call, sums + kh * row_sums, (int64_t)image * layer->in.h + row, out_row,
-                        c);
+    float *const sums = add.sums;
+    const int top = h * high.stride - high.pad;
+    for (int kh = 0, rows; kh < high.kernel; kh += rows) {
+        rows = top + kh >= 0 && top + kh + TAPS <= high.from && kh + TAPS <= high.kernel ? TAPS : 1;
+        if (top + kh < 0 || top + kh >= high.from)
+            continue;
+        add.in_row = (int64_t)image * layer->in.h + top + kh;
+        add.sums = sums + (ptrdiff_t)kh * layer->wide.kernel * layer->out.c;
+        if (rows == TAPS)
+            add_tap_rows(dtype, TAPS, inside, width, add, c);
+        else
+            add_tap_rows(dtype, 1, inside, width, add, c);
     }
     if (layer->bias)
-        add_bias(dtype, width, layer, call, sums + high.kernel * row_sums, out_row, c);
+        add_bias(dtype, width, &add, sums + (ptrdiff_t)layer->taps * layer->out.c, c);
+}
+
+/* One row of outputs, all taps: some outputs at a time, whose channels lie in few lines of memory. */
+INLINE void add_row(enum dtype dtype, const struct depthwise *layer, const struct op_call *call, float *sums, int image,
+                    int h)
+{
+    struct depthwise_taps add = {
+        .layer = layer, .call = call, .sums = sums, .out_row = (int64_t)image * layer->out.h + h};
+    int first, end;
+    find_whole(false, &layer->wide, &first, &end);
+    for (; add.first < layer->out.w; add.first = add.end) {
+        const bool inside = add.first >= first && add.first < end;
+        const int most = add.first < first ? first : inside ? end : layer->out.w;
+        int c = 0;
+        add.end = add.first + OUTPUTS < most ? add.first + OUTPUTS : most;
+        for (; c + VECTOR <= layer->out.c; c += VECTOR)
+            if (inside)
+                add_outputs(dtype, true, VECTOR, add, image, h, c);
+            else
+                add_outputs(dtype, false, VECTOR, add, image, h, c);
+        if (c < layer->out.c)
+            add_outputs(dtype, false, layer->out.c - c, add, image, h, c);
+    }
 }
 
 INLINE void add_slice(enum dtype dtype, const struct depthwise *layer, const struct op_call *call, float *sums,
                       int slice)
 {
     for (int n = slice; n < layer->in.n; n += layer->slices)
-        for (int h = 0; h < layer->out.h; h++) {
-            int c = 0;
-            for (; c + VECTOR <= layer->out.c; c += VECTOR)
-                add_row(dtype, VECTOR, layer, call, sums, n, h, c);
-            if (c < layer->out.c)
-                add_row(dtype, layer->out.c - c, layer, call, sums, n, h, c);
-        }
+        for (int h = 0; h < layer->out.h; h++)
+            add_row(dtype, layer, call, sums, n, h);
 }
 
 static void depthwise_slice(const struct depthwise *layer, const struct op_call *call, float *sums, int slice)
