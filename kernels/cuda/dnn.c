@@ -1,10 +1,12 @@
 /* dnn: takes one of the plans that cuDNN has for a piece of work, and runs it. What is chosen once, by time, is kept
  * for the next start. Knows neither how work is described nor how plans are found, timed and kept. */
 #include "dnn.h"
+#include "log.h"
 #include "tune.h"
 #include "vendor.h"
 #include <cuda_runtime_api.h>
 #include <math.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -109,6 +111,18 @@ static int time_candidates(struct device *device, struct dnn_plan *found, int co
     return status;
 }
 
+/* Whoever waits for minutes should know for what. The first line once in a process, the others where there is a
+ * terminal. */
+static void say_trying(const char *key)
+{
+    static atomic_flag said = ATOMIC_FLAG_INIT;
+    if (!atomic_flag_test_and_set(&said))
+        log_info(
+            "trying all of cuDNN's plans for layers that none is kept for, which takes minutes for a large network "
+            "and is then kept; EVENKEEL_CUDA_TUNE=0 in the environment takes the first ones");
+    log_progress("trying plans: %s", key);
+}
+
 /* plan has what the graph is made of. */
 static int choose(struct device *device, const struct dnn_conv *conv, void *graph, struct dnn_plan *plan)
 {
@@ -135,6 +149,8 @@ int dnn_plan_build(struct device *device, const struct dnn_conv *conv, enum dnn_
     make_key(device, conv, pass, key);
     TRY(dnn_describe(device, plan, conv, pass, &graph));
     if (!take_kept(device, key, plan)) {
+        if (!device->untimed)
+            say_trying(key);
         TRY(choose(device, conv, graph, plan));
         if (!device->untimed || device->properties) /* else a choice by time may follow */
             keep(key, plan);

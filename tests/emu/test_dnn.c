@@ -263,6 +263,28 @@ static void test_pointers_may_change(void **state)
     dnn_plan_free(&plan);
 }
 
+/* The library refuses arrays that are not aligned as they were described. */
+static void test_the_stand_in_wants_aligned_arrays(void **state)
+{
+    (void)state;
+    const struct dnn_conv conv = conv_of(DT_F16, 8, 16);
+    struct dnn_plan plan = {0};
+    char *arrays[DNN_ARRAY_COUNT] = {0}, *workspace;
+    check(dnn_plan_build(device, &conv, DNN_FORWARD, &plan));
+    for (int i = 0; i < plan.use_count; i++)
+        check(backend_cuda.alloc(device, plan.uses[i].bytes + 16, (void **)&arrays[plan.uses[i].array]));
+    check(backend_cuda.alloc(device, plan.workspace_bytes, (void **)&workspace));
+    check(dnn_plan_run(device, &plan, (const void *const *)arrays, workspace));
+    arrays[DNN_X] += 8;
+    assert_int_equal(dnn_plan_run(device, &plan, (const void *const *)arrays, workspace), ERR_DEVICE);
+    arrays[DNN_X] -= 8;
+    check(backend_cuda.wait(device));
+    for (int i = 0; i < DNN_ARRAY_COUNT; i++)
+        backend_cuda.release(device, arrays[i]);
+    backend_cuda.release(device, workspace);
+    dnn_plan_free(&plan);
+}
+
 /* ---- what joined passes compute, by loops ---- */
 
 enum { IN = 8, OUT = 16, ROWS = 2, HEIGHT = 5, WIDTH = 4, PIXELS = ROWS * HEIGHT * WIDTH, TAPS = 9 };
@@ -384,16 +406,17 @@ static void check_forward(const struct dnn_conv *conv, enum dnn_pass pass)
     sides_close(&sides);
 }
 
-static void check_data_norm(const struct dnn_conv *conv)
+static void check_data_norm(const struct dnn_conv *conv, enum dnn_pass pass)
 {
     static struct sides sides;
     double x[PIXELS * IN] = {0}, bias_grad[IN] = {0}, scale_grad[IN] = {0}, a[IN], b[IN], c[IN];
-    sides_open(&sides, conv, DNN_DATA_NORM);
+    sides_open(&sides, conv, pass);
     for_products(&sides, x, data_product);
     for (int i = 0; i < PIXELS * IN; i++) {
         const double normal =
             (sides.host[DNN_NORM_X][i] - sides.host[DNN_MEAN][i % IN]) * sides.host[DNN_INVERSE][i % IN];
-        if (!(normal * sides.host[DNN_SCALE][i % IN] + sides.host[DNN_BIAS][i % IN] > 0))
+        x[i] += sides.host[DNN_OTHER][i]; /* 0, as the addend is, where the pass has none */
+        if (!(normal * sides.host[DNN_SCALE][i % IN] + sides.host[DNN_BIAS][i % IN] + sides.host[DNN_ADDEND][i] > 0))
             x[i] = 0;
         const double rounded = (double)fp16_to_float(fp16_from_float((float)x[i]));
         bias_grad[i % IN] += rounded;
@@ -431,7 +454,8 @@ static void test_joined_passes_against_loops(void **state)
     const struct dnn_conv conv = conv_of(DT_F16, IN, OUT);
     check_forward(&conv, DNN_FORWARD_SUMS);
     check_forward(&conv, DNN_FORWARD_NORM);
-    check_data_norm(&conv);
+    check_data_norm(&conv, DNN_DATA_NORM);
+    check_data_norm(&conv, DNN_DATA_MET);
     check_weights_norm(&conv);
 }
 
@@ -457,6 +481,7 @@ int main(void)
         TEST(test_takes_the_first_where_time_is_not_taken),
         TEST(test_says_what_does_not_fit),
         TEST(test_pointers_may_change),
+        TEST(test_the_stand_in_wants_aligned_arrays),
         TEST(test_describes_its_libraries),
         TEST(test_joined_passes_against_loops),
     };

@@ -6,7 +6,8 @@
 #include "fixtures.h"
 #include "trained.h"
 
-#include <math.h>
+#include <stdio.h>
+#include <unistd.h>
 
 extern const struct backend backend_cuda;
 
@@ -108,7 +109,29 @@ static void test_measured_is_enough(void **state)
     trained_close(&met);
 }
 
-/* By the clock: with the addition of gradients in what the normalisation is spared. */
+/* Opens a network whose plans are chosen by time, and returns what was said on stderr; to free. */
+static char *said_while_opening(struct trained *timed)
+{
+    const char *path = fixture_path("said");
+    size_t bytes;
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fflush(stderr);
+    const int kept = dup(STDERR_FILENO);
+    dup2(fileno(file), STDERR_FILENO);
+    trained_open(timed, build_graph, &backend_cuda, DT_F16, 0);
+    fflush(stderr);
+    dup2(kept, STDERR_FILENO);
+    close(kept);
+    fclose(file);
+    char *text = (char *)fixture_read(path, &bytes);
+    text = realloc(text, bytes + 1);
+    assert_non_null(text);
+    text[bytes] = '\0';
+    return text;
+}
+
+/* By the clock: with the addition of gradients in what the normalisation is spared. That it takes long is said once. */
 static void test_met_by_the_clock(void **state)
 {
     (void)state;
@@ -124,7 +147,9 @@ static void test_met_by_the_clock(void **state)
         emu_reset_round(0);
         setenv("XDG_CACHE_HOME", fixture_path("cache%d", i), 1);
         emu_cudnn = (struct emu_cudnn){.all = true, .backward_ticks = cases[i].ticks};
-        trained_open(&timed, build_graph, &backend_cuda, DT_F16, 0);
+        char *said = said_while_opening(&timed);
+        assert_int_equal(strstr(said, "trying all of cuDNN's plans") != NULL, i == 0);
+        free(said);
         assert_met(&timed, cases[i].met);
         trained_close(&timed);
         assert_int_equal(emu_cudnn_alive(), 0);
