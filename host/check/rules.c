@@ -131,9 +131,9 @@ static bool imbalance(const struct facts *facts, struct arena *arena, struct fin
         const double ratio = (double)counts[most] / (double)counts[least];
         const bool balanced = facts->input->balanced;
         finding->severity = balanced ? SEVERITY_INFO : SEVERITY_WARN;
-        finding->text = arena_format(arena, "class %s has %lld training images, class %s %lld: %.3g times as many%s",
-                                     names[least], (long long)counts[least], names[most], (long long)counts[most],
-                                     ratio, balanced ? "; train.balance makes up for it" : "");
+        finding->text = arena_format(arena, "class %s has %lld training image%s, class %s %lld: %.3g times as many%s",
+                                     names[least], (long long)counts[least], counts[least] == 1 ? "" : "s", names[most],
+                                     (long long)counts[most], ratio, balanced ? "; train.balance makes up for it" : "");
         finding->action = balanced ? "add images of the rare classes"
                                    : "set train.balance = true, add images of the rare classes, and judge by the "
                                      "accuracy of each class, not of all";
