@@ -219,7 +219,7 @@ int cpu_grad_norm(struct device *device, const struct update_args *args)
 
 /* A block's parameters stay in the first-level cache, for the copies that are made of them. Sums within it are in
  * fp32, lane by lane: beyond 1.8e19 a norm is infinite. */
-enum { BLOCK = 4096 };
+enum { BLOCK = 2048 };
 
 /* Where a block lies, and what of it is the same for all its elements. */
 struct block {
