@@ -32,16 +32,19 @@ enum cause {
 /* A run of which is asked what mends it. */
 struct remedy_case {
     const struct config *config;
-    bool suspected; /* the rules suspect this cause */
-    bool levelled;  /* the run's loss no longer falls */
-    int side;       /* of its images, pixels */
+    bool suspected;     /* the rules suspect this cause */
+    bool levelled;      /* the run's loss no longer falls */
+    int side;           /* of its images, pixels */
+    int64_t images;     /* to train on; 0: not known */
+    double falls_short; /* the rules found that what the setting brings is so many times too little; 0: not known */
 };
 /* One setting: its word, or its number in the run's config times factor (least at least), or a share of an image's
- * side.
+ * side. at_least_what_is_short: the factor is the power of ten that makes up for falls_short, where that is more.
  */
 struct edit {
     const char *key, *word;
     double factor, least, side_share;
+    bool at_least_what_is_short;
 };
 enum { EDITS_MOST = 3, EDIT_TEXT = 64 };
 /* The settings that go together, and the runs that they are for; fits NULL: every run. */
@@ -88,6 +91,7 @@ struct symptom {
     const char *rule;
     int64_t step;                  /* where it shows first */
     double strength;               /* measured over threshold: above 1 */
+    double falls_short;            /* see remedy_case */
     char evidence[EVIDENCE_BYTES]; /* the figures, as a sentence */
     struct {
         char name[16];

@@ -288,7 +288,7 @@ static void test_what_is_said_is_what_was_tried(void **state)
     write_trials(fast, given, 2, 1.0, 16, 60);
     assert_int_equal(diagnose_run(&diagnosis, fast), OK);
     diagnosis_say_action(&diagnosis, action);
-    assert_string_equal(action, "divide optim.lr by 10");
+    assert_non_null(strstr(action, "divide optim.lr by 10"));
     assert_string_equal(diagnosis_role(&diagnosis, 0), "evidence");
     assert_int_equal(diagnose_recall(&diagnosis, fast), OK);
     assert_null(strstr(diagnosis_title(&diagnosis), "momentum"));

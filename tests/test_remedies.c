@@ -84,7 +84,8 @@ static void test_trials_and_their_runs(void **state)
     } cases[] = {
         {"rate / 4", CAUSE_RATE_HIGH, "optim.lr=0.2", NULL, "optim.lr=0.05", false, false},
         {"rate x 4", CAUSE_RATE_LOW, "optim.lr=0.2", "optim.lr=100", "optim.lr=0.8", false, false},
-        {"batch x 4", CAUSE_BATCH_SMALL, "train.accumulate=2", NULL, "train.accumulate=8", false, false},
+        {"batch x 4", CAUSE_BATCH_SMALL, "train.accumulate=2", "train.batch_size=1", "train.accumulate=8", false,
+         false},
         {"momentum 0.9", CAUSE_PLAIN_SGD, "optim.name=sgd|optim.momentum=0", "optim.name=sgd", "optim.momentum=0.9",
          false, false},
         {"adam", CAUSE_PLAIN_SGD, "optim.name=sgd", "optim.name=adamw", "optim.name=adam|optim.lr=0.001", false, false},
@@ -107,7 +108,7 @@ static void test_trials_and_their_runs(void **state)
     for (int i = 0; i < COUNT_OF(cases); i++) {
         enum cause cause;
         const struct cause_trial *trial = trial_named(cases[i].trial, &cause);
-        struct remedy_case asked = {&config, cases[i].suspected, cases[i].levelled, 32};
+        struct remedy_case asked = {&config, cases[i].suspected, cases[i].levelled, 32, 0, 0.0};
         assert_int_equal(cause, cases[i].cause);
         load(cases[i].made);
         assert_true(!trial->remedy.fits || trial->remedy.fits(&asked));
@@ -117,7 +118,7 @@ static void test_trials_and_their_runs(void **state)
             assert_false(trial->remedy.fits(&asked));
         if (cases[i].not_made) {
             load(cases[i].not_made);
-            asked = (struct remedy_case){&config, true, true, 32};
+            asked = (struct remedy_case){&config, true, true, 32, 3, 0.0}; /* three images */
             if (trial->remedy.fits(&asked))
                 fail_msg("%s is made of %s", cases[i].trial, cases[i].not_made);
         } else {
@@ -145,6 +146,25 @@ static void test_least(void **state)
     assert_string_equal(words_of(mlp, &asked), "model.hidden=600");
 }
 
+/* A larger update has to be filled; a rate rises as far as it falls short, in powers of ten, ten times at least. */
+static void test_how_far(void **state)
+{
+    (void)state;
+    enum cause cause;
+    const struct remedy *batch = &trial_named("batch x 4", &cause)->remedy;
+    const struct remedy *rate = &cause_table[CAUSE_RATE_LOW].repairs[0];
+    struct remedy_case asked = {.config = &config, .images = 128};
+    load("train.batch_size=16|train.accumulate=2|optim.lr=3e-7");
+    assert_true(batch->fits(&asked));
+    asked.images = 127;
+    assert_false(batch->fits(&asked));
+    assert_string_equal(words_of(rate, &asked), "optim.lr=3e-06");
+    asked.falls_short = 9.0;
+    assert_string_equal(words_of(rate, &asked), "optim.lr=3e-06");
+    asked.falls_short = 88889.0;
+    assert_string_equal(words_of(rate, &asked), "optim.lr=0.03");
+}
+
 static int remove_all(void **state)
 {
     config_free(&config);
@@ -157,6 +177,7 @@ int main(void)
         cmocka_unit_test(test_settings_are_settings),
         cmocka_unit_test(test_trials_and_their_runs),
         cmocka_unit_test(test_least),
+        cmocka_unit_test(test_how_far),
     };
     return cmocka_run_group_tests(tests, config_folder_make, remove_all);
 }

@@ -203,6 +203,7 @@ static void test_small_steps(void **state)
     creep(0.66, 0.8);
     SHOWS("small_steps", CAUSE_RATE_LOW);
     assert_int_equal(shown("small_steps")->step, 99);
+    assert_true(fabs(shown("small_steps")->falls_short - 1.01) < 0.01);
     creep(0.68, 0.8);
     SILENT("small_steps");
     creep(0.3, 0.51);

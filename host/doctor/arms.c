@@ -100,7 +100,8 @@ static int list_trial(struct experiment *experiment, const struct experiment_req
     const struct remedy_case asked = {.config = request->branch->config,
                                       .suspected = arms_suspected(request, cause),
                                       .levelled = request->levelled,
-                                      .side = request->session->card.image.h};
+                                      .side = request->session->card.image.h,
+                                      .images = request->session->train.subset.count};
     if (trial->left_out)
         return list_left_out(experiment, request, cause, trial);
     if (trial->remedy.fits && !trial->remedy.fits(&asked))

@@ -13,6 +13,13 @@ static bool rate_can_rise(const struct remedy_case *asked)
     return asked->config->optim.lr < 100.0;
 }
 
+/* An update of four times the images has to be filled. */
+static bool batch_can_grow(const struct remedy_case *asked)
+{
+    const int64_t update = (int64_t)asked->config->train.batch_size * asked->config->train.accumulate;
+    return asked->images == 0 || 4 * update <= asked->images;
+}
+
 static bool decays(const struct remedy_case *asked)
 {
     return asked->config->optim.weight_decay > 0.0;
@@ -132,12 +139,14 @@ const struct cause_info cause_table[CAUSE_COUNT] = {
                                                             {.key = "augment.crop_padding", .side_share = 0.125}}}}},
                            .usual = true},
     [CAUSE_RATE_HIGH] =
-        {"rate_high", "hyperparameters", "the learning rate is too high", "divide optim.lr by 10",
+        {"rate_high", "hyperparameters", "the learning rate is too high",
+         "divide optim.lr by 10, or ask `evenkeel find-lr CONFIG` for the largest that is stable",
          .repairs = {{.edits = {TIMES("optim.lr", 0.1)}}},
          .trials = {{.name = "rate / 4", .family = ARM_ANEW, .remedy = {.edits = {TIMES("optim.lr", 0.25)}}}},
          .usual = true},
-    [CAUSE_RATE_LOW] = {"rate_low", "hyperparameters", "the learning rate is too low", "multiply optim.lr by 10",
-                        .repairs = {{.edits = {TIMES("optim.lr", 10.0)}}},
+    [CAUSE_RATE_LOW] = {"rate_low", "hyperparameters", "the learning rate is too low",
+                        "raise optim.lr; `evenkeel find-lr CONFIG` measures how far it can be raised",
+                        .repairs = {{.edits = {{.key = "optim.lr", .factor = 10.0, .at_least_what_is_short = true}}}},
                         .trials = {{.name = "rate x 4",
                                     .family = ARM_ANEW,
                                     .remedy = {.fits = rate_can_rise, .edits = {TIMES("optim.lr", 4.0)}}}},
@@ -147,7 +156,7 @@ const struct cause_info cause_table[CAUSE_COUNT] = {
                            .repairs = {{.edits = {TIMES("train.batch_size", 4.0)}}},
                            .trials = {{.name = "batch x 4",
                                        .family = ARM_ANEW,
-                                       .remedy = {.edits = {TIMES("train.accumulate", 4.0)}},
+                                       .remedy = {.fits = batch_can_grow, .edits = {TIMES("train.accumulate", 4.0)}},
                                        .pace = 4}},
                            .usual = true},
     [CAUSE_CAPACITY] = {"capacity", "architecture", "the network is too small for the task", "use a larger network",
@@ -208,6 +217,12 @@ static double number_of(const struct config *config, const char *key)
     return config_get(config, key, text, sizeof text) ? strtod(text, NULL) : NAN;
 }
 
+static double factor_of(const struct edit *edit, const struct remedy_case *asked)
+{
+    const bool short_of = edit->at_least_what_is_short && asked->falls_short > 1.0;
+    return short_of ? fmax(edit->factor, pow(10.0, ceil(log10(asked->falls_short)))) : edit->factor;
+}
+
 void edit_say(const struct edit *edit, const struct remedy_case *asked, char text[static EDIT_TEXT])
 {
     if (edit->word)
@@ -216,7 +231,7 @@ void edit_say(const struct edit *edit, const struct remedy_case *asked, char tex
         snprintf(text, EDIT_TEXT, "%s=%.0f", edit->key, floor(asked->side * edit->side_share));
     else
         snprintf(text, EDIT_TEXT, "%s=%.9g", edit->key,
-                 fmax(edit->factor * number_of(asked->config, edit->key), edit->least));
+                 fmax(factor_of(edit, asked) * number_of(asked->config, edit->key), edit->least));
 }
 
 int remedy_size(const struct remedy *remedy)

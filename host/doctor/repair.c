@@ -18,10 +18,18 @@ static const struct remedy *usual_remedy(enum cause cause, const struct remedy_c
     return &info->trials[0].remedy;
 }
 
+static double falls_short(const struct diagnosis *diagnosis)
+{
+    for (int i = 0; i < diagnosis->count; i++)
+        if (diagnosis->found[i].cause == diagnosis->cause)
+            return diagnosis->found[i].falls_short;
+    return 0.0;
+}
+
 int diagnosis_repair(const struct diagnosis *diagnosis, const struct config *config,
                      char repair[static REPAIR_MAX][REPAIR_TEXT])
 {
-    const struct remedy_case asked = {.config = config, .suspected = true};
+    const struct remedy_case asked = {.config = config, .suspected = true, .falls_short = falls_short(diagnosis)};
     const struct arm *arm = diagnosis_mending(diagnosis);
     if (diagnosis->left_out[0]) {
         snprintf(repair[0], REPAIR_TEXT, "data.leave_out=%s", diagnosis->left_out);

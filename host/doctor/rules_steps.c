@@ -34,6 +34,7 @@ bool rule_small_steps(const struct evidence *evidence, struct symptom *symptom)
         if (!(whole < far) || loss < half * evidence->prior_entropy)
             continue;
         symptom->cause = blame_small(evidence, t, t + WINDOW);
+        symptom->falls_short = symptom->cause == CAUSE_RATE_LOW ? far / fmax(whole, 1e-9) : 0.0;
         return show(symptom, t + WINDOW - 1, far / fmax(whole, 1e-9),
                     "an update changes the weights by %.2g %% of their length; all %lld of the run, laid end to end, "
                     "reach %.2g of it, so they cannot get far from where they began (loss %.3g, guessing %.3g)",
