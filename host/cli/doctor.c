@@ -73,9 +73,12 @@ static void print_trials(const struct diagnosis *diagnosis)
         printf("           %-25s%.1f %% of %d images\n", "learnt by heart", 100.0 * experiment->memory.best_accuracy,
                experiment->memory_images);
     if (!all)
-        printf("           the budget is spent; --budget %.0f%% is enough for all of this length, and for learning by "
-               "heart\n",
-               doctor_percent(experiment->updates_wanted, diagnosis->steps));
+        printf(
+            "           %.0f of %.0f updates are spent; all trials of this length, and learning by heart, take up to "
+            "%.0f, about %.0f s: --budget %.0f%%\n",
+            experiment->updates_spent, experiment->updates_allowed, experiment->updates_wanted,
+            experiment->seconds * experiment->updates_wanted / experiment->updates_spent,
+            doctor_percent(experiment->updates_wanted, diagnosis->steps));
 }
 
 static int print_text(const struct diagnosis *diagnosis, const char *run)
