@@ -20,21 +20,14 @@
 #define HELD     " data.resize=64 data.memory=64 augment.hflip=0.5"
 
 /* Exit status of a training in a child that may take room bytes more than this process has (0: any number). */
-static int train_in_child(const char *words, rlim_t room)
+static int train_in_child(const char *words, size_t room)
 {
     const pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0) {
         struct train_result result;
-        struct rlimit limit;
-        long pages = 0;
-        FILE *statm = fopen("/proc/self/statm", "r");
-        if (!statm || fscanf(statm, "%*d %*d %*d %*d %*d %ld", &pages) != 1)
-            _exit(99);
-        fclose(statm);
-        limit.rlim_cur = limit.rlim_max = (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE) + room;
-        if (room > 0 && setrlimit(RLIMIT_DATA, &limit) != 0)
-            _exit(98);
+        if (room > 0)
+            tiny_limit_memory(room);
         _exit(status_exit_code(tiny_train(NULL, words, &result)));
     }
     int ended;

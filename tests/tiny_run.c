@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -40,6 +41,19 @@ void tiny_train_ok(const char *resume, const char *words, struct train_result *r
 {
     if (tiny_train(resume, words, result) < 0)
         fail_msg("train %s: %s", words, fail_text());
+}
+
+void tiny_limit_memory(size_t room)
+{
+    struct rlimit limit;
+    long pages = 0;
+    FILE *statm = fopen("/proc/self/statm", "r");
+    if (!statm || fscanf(statm, "%*d %*d %*d %*d %*d %ld", &pages) != 1)
+        _exit(99);
+    fclose(statm);
+    limit.rlim_cur = limit.rlim_max = (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE) + room;
+    if (setrlimit(RLIMIT_DATA, &limit) != 0)
+        _exit(98);
 }
 
 /* ---- what a run left ---- */

@@ -17,6 +17,9 @@ int tiny_tear_down(void **state);
 int tiny_train(const char *resume, const char *words, struct train_result *result);
 void tiny_train_ok(const char *resume, const char *words, struct train_result *result);
 
+/* This process, a child, may take so many bytes more than it has; it exits where that cannot be. */
+void tiny_limit_memory(size_t room);
+
 char *tiny_read_text(const char *run, const char *name); /* a file of the run; given back with memory_give */
 void tiny_read_tensors(struct tensor_file *file, const char *run, const char *name); /* below checkpoints/ */
 void tiny_assert_same_text(const char *run_a, const char *run_b, const char *name);

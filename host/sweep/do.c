@@ -64,6 +64,17 @@ static int train(const struct sweep *sweep, const struct sweep_run *run, bool be
     return train_run(&request, result);
 }
 
+/* A failure that is a result, if the folder says so: that of a run which was taken up again may lie before it went on,
+ * and then it stands where it stood. */
+static int take_failure(const struct sweep *sweep, int run, const char *path, int status, struct sweep_outcome *outcome)
+{
+    TRY(process_outcome(sweep, run, outcome));
+    if (outcome->state == SWEEP_BEGUN)
+        return status;
+    log_error("%s", fail_text()); /* here it is a result, but the run's own log says it as usual */
+    return outcome->state == SWEEP_WAITING ? keep_reason(path) : OK;
+}
+
 static int do_locked(const struct sweep *sweep, int run, struct sweep_outcome *outcome, int *stopped_by)
 {
     char path[PATH_BYTES];
@@ -75,12 +86,8 @@ static int do_locked(const struct sweep *sweep, int run, struct sweep_outcome *o
     struct arena arena = {0};
     int status = train(sweep, &sweep->runs[run], outcome->state == SWEEP_BEGUN, path, &result, &arena);
     arena_free(&arena);
-    if (status < 0 && process_failure(status_exit_code(status)) != SWEEP_BEGUN) {
-        log_error("%s", fail_text()); /* here it is a result, but the run's own log says it as usual */
-        struct run_end end;
-        run_read_end(path, &end);
-        status = end.kind == RUN_FAILED ? OK : keep_reason(path);
-    }
+    if (status < 0 && process_failure(status_exit_code(status)) != SWEEP_BEGUN)
+        status = take_failure(sweep, run, path, status, outcome);
     TRY(status);
     *stopped_by = result.stopped_by;
     return process_outcome(sweep, run, outcome);
