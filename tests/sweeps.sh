@@ -5,6 +5,8 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 program=$top/${BUILD:-build}/evenkeel
 case ${BUILD:-build} in /*) program=$BUILD/evenkeel ;; esac
 work=$(mktemp -d "${TMPDIR:-/tmp}/sweep.XXXXXX") || exit 1
+# shellcheck source=tests/loading.sh
+. "$top/tests/loading.sh"
 cd "$work" || exit 1
 trap 'rm -rf "$work"' EXIT
 count=0

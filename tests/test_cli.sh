@@ -2,6 +2,8 @@
 # The program from outside: commands, exit statuses, what goes to stdout; runs that are stopped, killed, starved of disk.
 program=$(cd "$(dirname "$0")/.." && pwd)/${BUILD:-build}/evenkeel
 case ${BUILD:-build} in /*) program=$BUILD/evenkeel ;; esac
+# shellcheck source=tests/loading.sh
+. "$(dirname "$0")/loading.sh"
 work=$(mktemp -d "${TMPDIR:-/tmp}/cli.XXXXXX") || exit 1
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
@@ -292,11 +294,7 @@ ok "not with other layers" all 'exited 78' 'silent out' 'says "other settings"'
 interrupt() {
     "$program" train tiny.ini epochs=12 run.name="$2" run.checkpoint_steps=3 >out 2>err &
     child=$!
-    tries=0
-    while [ ! -d "runs/$2/checkpoints/last" ] && [ $tries -lt 500 ]; do
-        sleep 0.01
-        tries=$((tries + 1))
-    done
+    until [ -d "runs/$2/checkpoints/last" ] || is_over $child; do sleep 0.01; done
     kill "-$1" $child 2>/dev/null
     wait $child
     status=$?
@@ -335,20 +333,19 @@ ok "SIGTERM in the evaluation after max_steps" all 'exited 75' 'says "train --re
 call train --resume runs/limited
 ok "and the resumed run evaluates" all 'exited 0' '[ -f runs/limited/DONE ]' 'says "^result     step 2: validation loss"'
 
-# While images are read, which one thread making them large takes a while: there is nothing yet to be saved.
+# While images are read there is nothing yet to be saved.
+endless tiles/train/road/*0.png tiles/train/beach/*0.png
 for signal in TERM INT; do
     [ $signal = TERM ] && expected=75 || expected=130
-    for pause in 0.1 0.2 0.4 0.8; do
-        "$program" train tiny.ini data.resize=768 data.threads=1 run.name=early >out 2>err &
-        child=$!
-        sleep $pause
-        kill "-$signal" $child 2>/dev/null
-        wait $child
-        status=$?
-        says "before the first step" && break
-    done
+    "$program" train tiny.ini data.train=endless.csv data.val= data.threads=1 run.name=early >out 2>err &
+    child=$!
+    until is_loading $child || is_over $child; do sleep 0.01; done
+    kill "-$signal" $child
+    wait $child
+    status=$?
     ok "SIG$signal before the first step" all "exited $expected" 'silent out' 'says "before the first step"' '[ ! -d runs/early ]'
 done
+rm endless.csv
 
 seed=${TEST_SEED:-$(date +%s)}
 echo "# TEST_SEED=$seed"

@@ -47,13 +47,26 @@ wait $parent
 status=$?
 ok "SIGTERM: the runs save, 75, how to go on" 'exited 75' 'says "to go on: .* sweep stopped"' '[ "$(runs stopped FAILED)" = 0 ]' \
     'grep -q "\"event\":\"stopped\"" stopped/1-*/log.jsonl'
-"$program" $words $long --out stopped >out 2>err &
+"$program" $words $long --out stopped2 >out 2>err &
 parent=$!
-sleep 0.5
+until ls stopped2/*/checkpoints/last >/dev/null 2>&1; do sleep 0.05; done
 kill -INT $parent
 wait $parent
 status=$?
 ok "SIGINT: 130" 'exited 130' 'says "to go on"'
+endless tiles/train/*/*0.png
+for signal in TERM INT; do
+    [ $signal = TERM ] && expected=75 || expected=130
+    "$program" $words data.train=endless.csv data.val= --out early$signal >out 2>err &
+    parent=$!
+    until child=$(pgrep -P $parent) && is_loading "$child"; do sleep 0.01; done
+    kill -$signal $parent
+    wait $parent
+    status=$?
+    ok "SIG$signal while images are read: $expected, and no run has a result" "exited $expected" 'says "^0 of 4 runs are done"' '! says error' \
+        '! says "not begun"' 'grep -q "before the first step" early$signal/*.log'
+done
+rm endless.csv
 
 # ---- killed ----
 kills=0
@@ -111,4 +124,6 @@ ok "find-lr suggests a rate and writes its files, no run" 'exited 0' 'grep -q "^
     '[ -s found/find_lr.png ] || says cairo' '[ ! -d runs ]'
 call find-lr tiny.ini --from 1 --to 0.1
 ok "find-lr: an empty range" 'exited 64'
+call find-lr tiny.ini --from 1e-40
+ok "find-lr: rates that are none" 'exited 64' 'says "from 1e-12 to 1000"'
 echo "1..$count"

@@ -90,6 +90,7 @@ static void be_child(const struct sweep *sweep, const struct child *child, int p
         snprintf(report->text, sizeof report->text, "%s%s%s", fail_text(), has_log ? "; more in " : "",
                  has_log ? log : "");
     }
+    report->complete = true;
     fflush(NULL);
     _exit(exit_code(report));
 }
@@ -99,7 +100,7 @@ int child_start(struct child *child, const struct sweep *sweep, int run, int pla
     int parent = getpid();
     child->run = run;
     child->began = clock_seconds();
-    *child->report = (struct child_report){.status = ERR_TRAINING, .text = "the run's process was killed"};
+    *child->report = (struct child_report){0};
     fflush(NULL);
     child->pid = fork();
     if (child->pid == 0)

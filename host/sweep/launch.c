@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
+#include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -62,12 +63,11 @@ static bool ends(const struct launch *launch)
     return launch->stopped_by || launch->status < 0;
 }
 
-static int count_result(struct launch *launch, int run, const struct sweep_outcome *outcome, double seconds)
+static void count_result(struct launch *launch, int run, const struct sweep_outcome *outcome, double seconds)
 {
     launch->over++;
     if (seconds >= 0.0)
         say_outcome(launch, run, outcome, seconds);
-    return OK;
 }
 
 /* Starts runs until every place is taken or none is left. */
@@ -84,7 +84,7 @@ static int fill_places(struct launch *launch)
                 TRY(child_start(&launch->children[place], launch->sweep, run, place, launch->jobs));
                 launch->running++;
             } else
-                TRY(count_result(launch, run, &outcome, -1.0));
+                count_result(launch, run, &outcome, -1.0);
         }
     return OK;
 }
@@ -106,15 +106,31 @@ static void stop_for(struct launch *launch, int status, const char *reason)
     pass_on(launch, SIGTERM);
 }
 
+/* Of a process that did not come to its report: ended by a signal, or asked to end before it had anything to save. */
+static void take_end(struct launch *launch, const char *label, int wait_status)
+{
+    const int code = WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : EX_TEMPFAIL;
+    if (code != EX_TEMPFAIL && code != 128 + SIGINT) {
+        char reason[400];
+        snprintf(reason, sizeof reason, "%s: its process ended with exit status %d; why is at the end of its log",
+                 label, code);
+        stop_for(launch, ERR_TRAINING, reason);
+    }
+    if (ends(launch))
+        return;
+    launch->broken++;
+    if (WIFSIGNALED(wait_status))
+        log_warn("%s: its process was ended by signal %d (%s); the run can be taken up again", label,
+                 WTERMSIG(wait_status), strsignal(WTERMSIG(wait_status)));
+}
+
 static void take_report(struct launch *launch, struct child *child, int wait_status)
 {
     const struct child_report *report = child->report;
     char label[256];
     sweep_run_label(&launch->sweep->runs[child->run], label, sizeof label);
-    if (WIFSIGNALED(wait_status)) {
-        launch->broken++;
-        log_warn("%s: its process was ended by signal %d (%s); the run can be taken up again", label,
-                 WTERMSIG(wait_status), strsignal(WTERMSIG(wait_status)));
+    if (!report->complete) {
+        take_end(launch, label, wait_status);
     } else if (report->status < 0) {
         char reason[1800];
         snprintf(reason, sizeof reason, "%s: %s", label, report->text);

@@ -14,7 +14,8 @@ enum sweep_state process_failure(int exit_status);
 /* ---- children.c ---- */
 /* What a child leaves for its parent, in memory that both see. */
 struct child_report {
-    int status; /* of sweep_do */
+    bool complete; /* false: the process ended before it came to that */
+    int status;    /* of sweep_do */
     int stopped_by;
     struct sweep_outcome outcome;
     char text[1500]; /* fail_text */
