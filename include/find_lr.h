@@ -5,7 +5,7 @@
 #include "chart.h"
 #include "trainer.h"
 
-enum { FIND_LR_RESTARTS = 64, FIND_LR_TRIALS = 64 };
+enum { FIND_LR_RESTARTS = 64, FIND_LR_TRIALS = 64 /* of a restart, at most */ };
 
 struct find_lr_options {
     double from, to; /* learning rates of the range test */

@@ -198,6 +198,22 @@ static void test_range_below_the_limit(void **unused)
     find_lr_free(&found);
 }
 
+/* Nothing is gained where no rate changes a weight; a range of many powers of 2 is then not searched to its end. */
+static void test_range_too_wide_to_search(void **unused)
+{
+    (void)unused;
+    const struct find_lr_options options = {.from = 1e-40, .to = 1e-15, .steps = 8, .restarts = 8};
+    struct find_lr found;
+    int most = 0;
+    find(&found, "train.batch_size=16", &options);
+    assert_int_equal(found.restart_count, 8);
+    for (int r = 0; r < 8; r++)
+        most = found.restarts[r].trial_count > most ? found.restarts[r].trial_count : most;
+    assert_int_equal(most, FIND_LR_TRIALS);
+    assert_int_equal(found.best.count, 0);
+    find_lr_free(&found);
+}
+
 static void test_files(void **unused)
 {
     (void)unused;
@@ -255,6 +271,7 @@ int main(void)
         cmocka_unit_test(test_known_limit_in_16_bits),
         cmocka_unit_test(test_the_same_again_and_no_run),
         cmocka_unit_test(test_range_below_the_limit),
+        cmocka_unit_test(test_range_too_wide_to_search),
         cmocka_unit_test(test_files),
         cmocka_unit_test(test_chart),
     };

@@ -18,8 +18,8 @@ static int read_rate(const char *option, const char *text, double *rate)
 {
     if (!text)
         return OK;
-    if (!text_to_double(text, rate) || !(*rate > 0.0) || *rate > 1000.0)
-        return FAIL(ERR_USAGE, "--%s %s: expected a number above 0, up to 1000", option, text);
+    if (!text_to_double(text, rate) || !(*rate >= 1e-12) || *rate > 1000.0)
+        return FAIL(ERR_USAGE, "--%s %s: expected a number from 1e-12 to 1000", option, text);
     return OK;
 }
 

@@ -152,19 +152,24 @@ static double lowest_rate(const struct find_lr_curve *curve)
     return curve->rate[lowest];
 }
 
+static bool has_room(const struct find_lr_restart *restart)
+{
+    return restart->trial_count < FIND_LR_TRIALS;
+}
+
 /* From there upwards by factors of 2 as long as that is stable, and downwards until two rates in a row gain less than
  * the best. */
 static int spread_out(struct finder *finder, struct find_lr_restart *restart)
 {
     double begin = lowest_rate(&restart->curve);
     TRY(try_rate(finder, restart, begin));
-    for (double rate = begin * 2.0; rate <= finder->options->to; rate *= 2.0) {
+    for (double rate = begin * 2.0; rate <= finder->options->to && has_room(restart); rate *= 2.0) {
         TRY(try_rate(finder, restart, rate));
         if (!is_stable(&restart->trials[restart->trial_count - 1], best_trial(restart)))
             break;
     }
     int behind = 0;
-    for (double rate = begin / 2.0; behind < 2 && rate >= finder->options->from; rate /= 2.0) {
+    for (double rate = begin / 2.0; behind < 2 && rate >= finder->options->from && has_room(restart); rate /= 2.0) {
         TRY(try_rate(finder, restart, rate));
         const struct find_lr_trial *best = best_trial(restart);
         behind = best && best->rate > rate ? behind + 1 : 0;
@@ -179,7 +184,7 @@ static int find_rates(struct finder *finder, struct find_lr_restart *restart)
     TRY(spread_out(finder, restart));
     for (;;) {
         find_limit(restart, &stable, &above);
-        if (stable == 0.0 || above == 0.0 || above < finest * stable || restart->trial_count == FIND_LR_TRIALS)
+        if (stable == 0.0 || above == 0.0 || above < finest * stable || !has_room(restart))
             break;
         TRY(try_rate(finder, restart, sqrt(stable * above)));
     }
