@@ -5,6 +5,7 @@
 #include "text.h"
 
 #include <locale.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -110,6 +111,7 @@ static int dispatch(int argc, char **argv)
 int main(int argc, char **argv)
 {
     machine_limit_spinning(argv);
+    signal(SIGCHLD, SIG_DFL); /* who ignores it hands that on, and then no end of a child can be waited for */
     log_set_color("auto");
     setlocale(LC_CTYPE, "C.UTF-8"); /* for the width of names on a terminal; numbers keep their points */
     int exit_status = dispatch(argc, argv);
