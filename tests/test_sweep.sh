@@ -25,6 +25,9 @@ call $words --out whole
 ok "done once, nothing is done again" 'exited 0' '! says "4/4 "' '[ "$(find whole -name DONE -newer err | wc -l)" = 0 ]'
 call $words --out pairs --jobs 2
 ok "two at a time: the same runs" 'exited 0' 'same whole pairs'
+timeout -s KILL 120 env --ignore-signal=CHLD "$program" $words --out ignored >out 2>err
+status=$?
+ok "begun by who ignores the ends of its children" 'exited 0' 'same whole ignored'
 call sweep tiny.ini batch_size=5,10 --out whole
 ok "another sweep's folder is refused" 'exited 73' 'says "--out"' '[ "$(runs whole DONE)" = 4 ]'
 call sweep whole batch_size=5
@@ -117,6 +120,18 @@ ok "and it goes on when they are back" 'exited 0' '[ "$(runs missing DONE)" = 2 
 call sweep tiny.ini batch_size=5,5000 --out large
 ok "a batch larger than the data: an error, after which nothing runs on" 'exited 78' 'says "1 mistake in the config; more in large/.*log"' \
     'says "to go on"' 'grep -q "error: train.batch_size: .*lower train.batch_size" large/*.log'
+
+# ---- job scripts ----
+for place in 'flat configs/slurm' 'own/bin share/evenkeel/configs/slurm' 'tree/build/san configs/slurm'; do
+    folder=${place% *} tree=${place%%[/ ]*}
+    mkdir -p "$folder" "$tree/${place#* }"
+    cp "$program" "$folder/evenkeel"
+    cp "$top"/configs/slurm/* "$tree/${place#* }"
+    "$folder/evenkeel" sweep whole --slurm >out 2>err
+    status=$?
+    ok "a program in $folder finds its templates" 'exited 0' 'grep -q "$folder/evenkeel" whole/array.sbatch'
+    rm -r "$tree"
+done
 
 # ---- find-lr ----
 call find-lr tiny.ini --steps 8 --restarts 1 --from 1e-4 --to 1 --out found

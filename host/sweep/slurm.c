@@ -4,7 +4,6 @@
 #include "text.h"
 
 #include <errno.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,14 +29,15 @@ static int own_path(char path[static PATH_BYTES])
     return OK;
 }
 
-/* Of an installed program, or of one in its build folder: below the folder of the program or one above it. */
+/* Beside the program or one of the three folders above: bin/ of an installed one, a build folder. */
 static int find_templates(char folder[static PATH_BYTES])
 {
     static const char *const places[] = {"share/evenkeel/configs/slurm", "configs/slurm"};
     char at[PATH_BYTES];
     TRY(own_path(at));
     for (int up = 0; up < 4; up++) {
-        memmove(at, dirname(at), strlen(dirname(at)) + 1);
+        char *slash = strrchr(at, '/'); /* always one: the path is absolute */
+        slash[slash == at] = '\0';
         for (int i = 0; i < COUNT_OF(places); i++) {
             TRY(path_join(folder, at, places[i]));
             if (folder_exists(folder))
@@ -45,8 +45,8 @@ static int find_templates(char folder[static PATH_BYTES])
         }
     }
     return FAIL(ERR_NO_INPUT,
-                "the templates of the job scripts were not found: neither ../%s nor ../%s beside this "
-                "program; install it with `make install`",
+                "the templates of the job scripts were not found: neither %s nor %s beside this program or above it; "
+                "install it with `make install`",
                 places[0], places[1]);
 }
 
