@@ -1,11 +1,13 @@
-/* test_base: file, log and parallel helpers, and the failure text. */
+/* test_base: file, log and parallel helpers, numbers in order, and the failure text. */
 #include "base.h"
 #include "file.h"
 #include "log.h"
+#include "order.h"
 #include "parallel.h"
 #include "text.h"
 
 #include <fcntl.h>
+#include <math.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -467,6 +469,19 @@ static void test_arena(void **state)
     arena_free(&arena);
 }
 
+static void test_order(void **state)
+{
+    (void)state;
+    double odd[] = {3, NAN, -1, 2}, even[] = {4, -2, NAN, 1, NAN, 8}, none[] = {NAN, NAN},
+           sorted[] = {1, -1, INFINITY, 0};
+    assert_true(median_of_known(odd, 4) == 2 && odd[0] == -1 && odd[2] == 3);
+    assert_true(median_of_known(even, 6) == 2.5);
+    assert_true(isnan(median_of_known(none, 2)) && isnan(median_of_known(none, 0)));
+    sort_doubles(sorted, 4);
+    assert_true(sorted[0] == -1 && sorted[1] == 0 && sorted[2] == 1 && sorted[3] == INFINITY);
+    sort_doubles(sorted, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -475,6 +490,7 @@ int main(void)
         cmocka_unit_test(test_append),    cmocka_unit_test(test_append_killed), cmocka_unit_test(test_folders),
         cmocka_unit_test(test_log_plain), cmocka_unit_test(test_log_color),     cmocka_unit_test(test_log_terminal),
         cmocka_unit_test(test_parallel),  cmocka_unit_test(test_failure_text),  cmocka_unit_test(test_arena),
+        cmocka_unit_test(test_order),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

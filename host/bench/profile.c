@@ -1,6 +1,7 @@
 /* profile: where a step's time goes, by a copy of the session's backend whose ranges take the time. Calls are made
  * plainly, each waited for at its end; so on a device that works by itself short ones seem longer than they are. */
 #include "bench.h"
+#include "order.h"
 
 #include <assert.h>
 #include <math.h>
@@ -56,12 +57,6 @@ static int call_plainly(struct device *device, struct recording **recording, int
     return queue(context);
 }
 
-static int by_size(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static int run(struct bench *bench, int steps)
 {
     struct bench_profile *profile = recorder.profile;
@@ -76,7 +71,7 @@ static int run(struct bench *bench, int steps)
             times[i * steps + step] = recorder.now[i];
     }
     for (int i = 0; i < profile->part_count && status == OK; i++) {
-        qsort(times + i * steps, (size_t)steps, sizeof *times, by_size);
+        sort_doubles(times + i * steps, steps);
         profile->parts[i].seconds = times[i * steps + steps / 2];
         profile->parts[i].least = times[i * steps];
     }

@@ -1,9 +1,9 @@
 /* steps: training steps of a session for their time's sake: queued one after the other, timed in rounds. Knows nothing
  * of what a step consists of. */
 #include "bench.h"
+#include "order.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 enum { WARM_STEPS = 8, MAX_ROUND_STEPS = 1000 };
 
@@ -85,12 +85,6 @@ int bench_warm(struct bench *bench, double seconds, int *steps)
     return OK;
 }
 
-static int by_size(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 int bench_time(struct bench *bench, double seconds, struct bench_times *times)
 {
     const struct session *session = bench->session;
@@ -103,7 +97,7 @@ int bench_time(struct bench *bench, double seconds, struct bench_times *times)
     const int64_t at_ends = session->backend->synchronous ? 0 : BENCH_ROUNDS;
     times->waits = (double)(session->backend->waits(session->device) - before - at_ends) / BENCH_ROUNDS / times->steps;
     times->held = (double)(session->backend->held(session->device) - held) / BENCH_ROUNDS / times->steps;
-    qsort(rounds, BENCH_ROUNDS, sizeof *rounds, by_size);
+    sort_doubles(rounds, BENCH_ROUNDS);
     times->median = rounds[BENCH_ROUNDS / 2];
     times->least = rounds[0];
     times->most = rounds[BENCH_ROUNDS - 1];

@@ -1,5 +1,6 @@
 /* odd: training images that stand out from their class or are there twice. */
 #include "facts.h"
+#include "order.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -50,12 +51,6 @@ static void add(struct hunt *hunt, const struct odd_image *image)
     odd->list[odd->count++] = *image;
 }
 
-static int compare(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* Median of the class's values, those that are known; NaN: too few. deviation: robust. */
 static double median_of(struct hunt *hunt, int label, double *deviation)
 {
@@ -66,11 +61,11 @@ static double median_of(struct hunt *hunt, int label, double *deviation)
             hunt->sorted[count++] = hunt->values[i];
     if (count < CLASS_LEAST)
         return NAN;
-    qsort(hunt->sorted, (size_t)count, sizeof *hunt->sorted, compare);
+    sort_doubles(hunt->sorted, count);
     const double median = hunt->sorted[count / 2];
     for (int64_t i = 0; i < count; i++)
         hunt->sorted[i] = fabs(hunt->sorted[i] - median);
-    qsort(hunt->sorted, (size_t)count, sizeof *hunt->sorted, compare);
+    sort_doubles(hunt->sorted, count);
     *deviation = 1.4826 * hunt->sorted[count / 2];
     return median;
 }

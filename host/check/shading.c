@@ -2,6 +2,7 @@
  * in brightness between images of a class (what they have in common, as a sky above, is taken off first) it adds to
  * those that run across the whole image. Judges nothing. */
 #include "facts.h"
+#include "order.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -38,15 +39,9 @@ static void variances(const struct image_facts *one, const struct common *common
     *plane = (x * x / xx + y * y / yy) / PATCHES;
 }
 
-static int by_value(const void *left, const void *right)
-{
-    const double a = *(const double *)left, b = *(const double *)right;
-    return (a > b) - (a < b);
-}
-
 static double median(double *values, int64_t count)
 {
-    qsort(values, (size_t)count, sizeof *values, by_value);
+    sort_doubles(values, count);
     return values[count / 2];
 }
 

@@ -1,12 +1,12 @@
 /* rules: the table of rules and how they are asked: every one, its first occurrence, in the order of time. What a rule
  * looks at is in the files rules_*.c. */
 #include "rules.h"
+#include "order.h"
 
 #include <assert.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* Of rules that show at one step the earlier in the table is the cause, the later its consequence. */
@@ -45,24 +45,14 @@ double column_mean(const double *column, int64_t from, int64_t to)
     return known ? sum / (double)known : NAN;
 }
 
-static int compare_doubles(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 double column_median(const double *column, int64_t from, int64_t to)
 {
     double window[MEDIAN_MOST];
-    int known = 0;
+    int64_t count = 0;
     assert(to - from <= MEDIAN_MOST);
     for (int64_t i = from; i < to; i++)
-        if (!isnan(column[i]))
-            window[known++] = column[i];
-    if (!known)
-        return NAN;
-    qsort(window, (size_t)known, sizeof *window, compare_doubles);
-    return known % 2 ? window[known / 2] : 0.5 * (window[known / 2 - 1] + window[known / 2]);
+        window[count++] = column[i];
+    return median_of_known(window, count);
 }
 
 double loss_noise(const struct evidence *evidence, int64_t from, int64_t to)

@@ -1,6 +1,7 @@
 /* stability: a run's fluctuation window by window, and in words. See include/stability.h. Must not know where the table
  * comes from. */
 #include "stability.h"
+#include "order.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -9,25 +10,6 @@
 #include <string.h>
 
 /* ---- figures ---- */
-
-static int compare(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-/* Of the numbers among values, which are put in order. */
-static double median(double *values, int64_t count)
-{
-    int64_t known = 0;
-    for (int64_t i = 0; i < count; i++)
-        if (!isnan(values[i]))
-            values[known++] = values[i];
-    if (known == 0)
-        return NAN;
-    qsort(values, (size_t)known, sizeof *values, compare);
-    return known % 2 ? values[known / 2] : 0.5 * (values[known / 2 - 1] + values[known / 2]);
-}
 
 bool loss_series_of(const struct table *steps, struct loss_series *series)
 {
@@ -73,11 +55,11 @@ static void look_at_windows(const struct loss_series *series, struct stability *
         for (int i = 0; i < FIGURES; i++)
             figures[i][w] = values[i];
     }
-    stability->phi = median(figures[0], stability->windows);
-    stability->variance_ratio = median(figures[1], stability->windows);
-    stability->sampling = median(figures[2], stability->windows);
-    stability->motion = median(figures[3], stability->windows);
-    stability->trend = median(figures[4], stability->windows);
+    stability->phi = median_of_known(figures[0], stability->windows);
+    stability->variance_ratio = median_of_known(figures[1], stability->windows);
+    stability->sampling = median_of_known(figures[2], stability->windows);
+    stability->motion = median_of_known(figures[3], stability->windows);
+    stability->trend = median_of_known(figures[4], stability->windows);
     arena_free(&arena);
 }
 

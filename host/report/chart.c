@@ -1,6 +1,7 @@
 /* chart: charts put together, their frames, and series thinned to what can be seen. See include/chart.h. Must not know
  * how anything is drawn (chart_ticks.c has the ticks), nor what the numbers mean. */
 #include "chart.h"
+#include "order.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -107,12 +108,6 @@ static void cover(struct span *span, enum chart_scale scale, double value)
     span->high = fmax(span->high, value);
 }
 
-static int compare(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* A raw line's values in order, as far as they are looked at; returns how many. */
 enum { LOOK_AT = 4000 };
 static int sort_values(const struct chart *chart, const struct chart_series *series, double seen[static LOOK_AT])
@@ -122,8 +117,7 @@ static int sort_values(const struct chart *chart, const struct chart_series *ser
     for (int64_t i = 0; i < series->count; i += stride)
         if (isfinite(series->y[i]) && series->x[i] >= chart->x.low && series->x[i] <= chart->x.high)
             seen[count++] = series->y[i];
-    if (count > 0)
-        qsort(seen, (size_t)count, sizeof *seen, compare);
+    sort_doubles(seen, count);
     return count;
 }
 

@@ -1,10 +1,10 @@
 /* swept: charts of a sweep: what came of each point, beside the batch size, or beside whatever was swept first. See
  * include/report.h. Reads the sweep's table only. */
+#include "order.h"
 #include "report.h"
 #include "text.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 struct swept {
@@ -59,17 +59,11 @@ static void choose_axis(struct swept *swept)
         }
 }
 
-static int compare(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static void find_ticks(struct swept *swept)
 {
     swept->ticks = arena_push(swept->arena, (size_t)swept->count * sizeof *swept->ticks);
     memcpy(swept->ticks, swept->x, (size_t)swept->count * sizeof *swept->ticks);
-    qsort(swept->ticks, (size_t)swept->count, sizeof *swept->ticks, compare);
+    sort_doubles(swept->ticks, swept->count);
     for (int i = 0; i < swept->count; i++)
         if (swept->tick_count == 0 || swept->ticks[i] > swept->ticks[swept->tick_count - 1])
             swept->ticks[swept->tick_count++] = swept->ticks[i];
