@@ -9,7 +9,8 @@
  * Where the convolution before it has left the statistics of what it wrote, they are not computed here. Where the one
  * after it makes y for itself (norm_made), y is not written.
  *
- * A maximum pooling after it whose windows lie apart is done with it: y is not written then, and its gradient neither.
+ * A maximum pooling after it whose windows lie apart is done with it: y is not written then, and its gradient neither;
+ * of x the largest of each window are kept, all that the first pass backward needs of it.
  *
  * The tensor is cut into blocks, a function of its shape alone. A block's sums are fp32; blocks are added up in order
  * in double, so results do not depend on the number of threads. A block's statistics take two passes (mean, then
@@ -186,6 +187,12 @@ static void channel_statistics(const struct norm *norm, const struct parts *part
     saved[SAVED_VARIANCE * norm->row + channel] = (float)(squares / (double)(norm->pixels - 1));
 }
 
+/* With a pooling, what follows the rows of saved: of each of its windows the largest x. */
+static void *largest_of(const struct norm *norm, const struct op_call *call)
+{
+    return (float *)call->saved + SAVED_ROWS * norm->row;
+}
+
 /* ---- forward ---- */
 
 static void channel_coefficients(const struct norm *norm, const struct norm_scratch *scratch, const struct parts *parts,
@@ -222,6 +229,7 @@ static int norm_forward(struct device *device, const struct op_call *call)
         rows.pool = call->pools->state;
         rows.to = call->pools->out;
         rows.taps = call->training ? call->pools->saved : NULL;
+        rows.largest = call->training ? largest_of(norm, call) : NULL;
     }
 #pragma omp parallel num_threads(device->threads)
     {
@@ -309,6 +317,7 @@ static int norm_backward(struct device *device, const struct op_call *call)
     if (call->pools) {
         rows.pool = call->pools->state;
         rows.taps = call->pools->saved;
+        rows.largest = largest_of(norm, call);
         rows.y = call->pools->out;
         rows.dy = call->pools->out_grad;
     }
@@ -399,6 +408,9 @@ static int norm_prepare(struct device *device, const struct op_desc *desc, void 
         sizeof(float) * (size_t)((ROW_COUNT + (int64_t)device->threads * THREAD_ROWS) * norm->lane_row +
                                  (int64_t)norm->block_count * BLOCK_ROWS * norm->row + pad_16(norm->block_count));
     needs->saved_bytes = desc->training ? sizeof(float) * (size_t)(SAVED_ROWS * norm->row) : 0;
+    if (desc->training && needs->pools)
+        needs->saved_bytes +=
+            (size_t)(norm->windows.values * (in.w / desc->pool_after->pool.size) * in.c) * dtype_bytes(desc->dtype);
     for (int i = 0; i < OP_MAX_WEIGHTS; i++) {
         needs->weight[i].count = in.c;
         needs->weight[i].dtype = DT_F32;

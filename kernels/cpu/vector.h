@@ -28,9 +28,10 @@ struct norm_rows {
     bool relu;
     enum norm_gate gate;
     /* With the pooling after it: y and dy are the pooling's, `to` forward too; taps: of each result, as pool.c keeps
-     * them. */
+     * them; and what x is there, so that backward need not look for it. */
     const struct pool *pool;
     uint8_t *taps;
+    void *largest;
 };
 
 /* What is made of a normalisation's x on the way to where it is wanted: relu((x - mean) * scale + bias), per channel.

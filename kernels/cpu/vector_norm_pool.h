@@ -48,7 +48,7 @@ INLINE void apply_windows(enum dtype dtype, int width, int side, const struct no
     const vector bias = lanes_of(rows->bias, c, width);
     int64_t from = below(pool, row) + c, to = row * pool->out.w * channels + c;
     for (int ow = 0; ow < pool->out.w; ow++, from += side * channels, to += channels) {
-        vector best = {0};
+        vector best = {0}, largest = {0};
         vector_int taps = {0};
         for (int h = 0; h < side; h++)
             for (int w = 0; w < side; w++) {
@@ -58,15 +58,19 @@ INLINE void apply_windows(enum dtype dtype, int width, int side, const struct no
                 value = vector_rounded(dtype, vector_keep(mask_passes(value), value));
                 if (h + w == 0) {
                     best = value;
+                    largest = x;
                     continue;
                 }
                 const vector_mask wins = mask_above_or_nan(value, best);
                 best = (vector)vector_choose(wins, (vector_int)value, (vector_int)best);
+                largest = (vector)vector_choose(wins, (vector_int)x, (vector_int)largest);
                 taps = vector_choose(wins, (vector_int){0} + (h * side + w), taps);
             }
         vector_store(rows->to, to, width, dtype, best);
-        if (rows->taps)
-            bytes_store(rows->taps + to, width, taps);
+        if (!rows->taps)
+            continue;
+        bytes_store(rows->taps + to, width, taps);
+        vector_store(rows->largest, to, width, dtype, largest);
     }
 }
 
@@ -86,22 +90,16 @@ INLINE vector window_grad(enum dtype dtype, int width, const struct norm_rows *r
 
 INLINE void grad_sums_windows(enum dtype dtype, int width, int side, const struct norm_rows *rows, int64_t row, int c)
 {
+    (void)side;
     const struct pool *pool = rows->pool;
-    const ptrdiff_t channels = pool->in.c, line = channels * pool->in.w;
+    const ptrdiff_t channels = pool->in.c;
     const vector mean = lanes_of(rows->mean, c, width);
     vector sum = lanes_of(rows->sum, c, width), product = lanes_of(rows->product, c, width);
-    int64_t from = below(pool, row) + c, at = row * pool->out.w * channels + c;
-    for (int ow = 0; ow < pool->out.w; ow++, from += side * channels, at += channels) {
+    int64_t at = row * pool->out.w * channels + c;
+    for (int ow = 0; ow < pool->out.w; ow++, at += channels) {
         const vector grad = window_grad(dtype, width, rows, at);
-        const vector_int taps = bytes_load(rows->taps + at, width);
-        vector x = vector_load(rows->x, from, width, dtype);
-        for (int h = 0; h < side; h++)
-            for (int w = h == 0; w < side; w++) {
-                const vector other = vector_load(rows->x, from + h * line + w * channels, width, dtype);
-                x = (vector)vector_choose(mask_equal(taps, h * side + w), (vector_int)other, (vector_int)x);
-            }
         sum += grad;
-        product += grad * (x - mean);
+        product += grad * (vector_load(rows->largest, at, width, dtype) - mean);
     }
     vector_store(rows->sum, c, width, DT_F32, sum);
     vector_store(rows->product, c, width, DT_F32, product);
