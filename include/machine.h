@@ -13,9 +13,12 @@ int machine_check(void);
  * are left out of account. */
 int machine_check_features(const char *features);
 
-/* Bytes that this process may still take: what the machine has available, or what is left of its control group's or its
- * own limit. */
+/* Bytes that this process may still take: what the machine has available, or what is left of the limits of its control
+ * groups (of either version, at every level; cached files count as free) or of its own. */
 int64_t machine_memory(void);
+
+/* The same without the process's own limit, read from proc/ and sys/ in that folder; INT64_MAX: nothing is known. */
+int64_t machine_memory_below(const char *root);
 
 /* To be called first in main. Threads that wait for each other spin for some ten microseconds and then sleep, instead
  * of spinning for milliseconds on a CPU that another process has taken. GNU OpenMP reads the setting (GOMP_SPINCOUNT)

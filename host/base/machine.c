@@ -83,11 +83,14 @@ int machine_check(void)
 
 /* ---- memory ---- */
 
+enum { MACHINE_PATH = 4096 };
+
 /* A number in a file, the first after word, times scale; INT64_MAX where there is none ("max"). */
-static int64_t number_in(const char *path, const char *word, int64_t scale)
+static int64_t number_in(const char *folder, const char *name, const char *word, int64_t scale)
 {
-    char text[4096];
-    FILE *file = fopen(path, "r");
+    char path[MACHINE_PATH + 64], text[16384];
+    const int length = snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *file = length < (int)sizeof path ? fopen(path, "r") : NULL;
     if (!file)
         return INT64_MAX;
     size_t used = fread(text, 1, sizeof text - 1, file);
@@ -102,32 +105,89 @@ static int64_t number_in(const char *path, const char *word, int64_t scale)
     return end == at || value < 0 || value > INT64_MAX / scale ? INT64_MAX : value * scale;
 }
 
-/* What a limit leaves. */
-static int64_t left_of(const char *limit, const char *used)
+/* How the two versions of control groups name things. */
+static const struct group_files {
+    const char *folder, *limit, *used, *cache[2];
+} versions[] = {
+    {"", "memory.max", "memory.current", {"\ninactive_file ", "\nactive_file "}},
+    {"/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", {"\ntotal_inactive_file ", "\ntotal_active_file "}},
+};
+
+/* What the limit of one group leaves. Files in the page cache count as used, but give way. */
+static int64_t left_in_group(const struct group_files *files, const char *folder)
 {
-    const int64_t most = number_in(limit, "", 1), taken = number_in(used, "", 1);
+    const int64_t most = number_in(folder, files->limit, "", 1);
+    int64_t taken = number_in(folder, files->used, "", 1);
     if (most == INT64_MAX || taken == INT64_MAX)
         return INT64_MAX;
+    for (int i = 0; i < COUNT_OF(files->cache); i++) {
+        const int64_t cached = number_in(folder, "memory.stat", files->cache[i], 1);
+        taken -= cached <= taken ? cached : 0;
+    }
     return most > taken ? most - taken : 0;
+}
+
+/* What the limits of a group and of those above it leave. Within a container the group's name may be that outside of
+ * it; what is mounted at the top then is the container's. */
+static int64_t left_in_groups(const struct group_files *files, const char *root, const char *name)
+{
+    char folder[MACHINE_PATH];
+    const int top = snprintf(folder, sizeof folder, "%s/sys/fs/cgroup%s", root, files->folder);
+    const int length = top + snprintf(folder + top, sizeof folder - (size_t)top, "%s", strstr(name, "..") ? "" : name);
+    int64_t least = INT64_MAX;
+    if (length >= (int)sizeof folder)
+        folder[top] = '\0';
+    for (;;) {
+        const int64_t left = left_in_group(files, folder);
+        least = left < least ? left : least;
+        char *slash = strrchr(folder + top, '/');
+        if (!slash)
+            return least;
+        *slash = '\0';
+    }
+}
+
+/* What is left to this process's groups. A line is "number:controllers:name"; version 2 has no controllers. */
+static int64_t left_to_groups(const char *root)
+{
+    char line[MACHINE_PATH];
+    int64_t least = INT64_MAX;
+    const int length = snprintf(line, sizeof line, "%s/proc/self/cgroup", root);
+    FILE *file = length < (int)sizeof line ? fopen(line, "r") : NULL;
+    if (!file)
+        return INT64_MAX;
+    while (fgets(line, sizeof line, file)) {
+        char *rest = line, *number = strsep(&rest, ":"), *controllers = strsep(&rest, ":");
+        char *name = strsep(&rest, "\n");
+        if (!name)
+            continue;
+        bool memory = false;
+        for (char *word; (word = strsep(&controllers, ","));)
+            memory |= strcmp(word, "memory") == 0;
+        if (memory || strcmp(number, "0") == 0) {
+            const int64_t left = left_in_groups(&versions[memory], root, name);
+            least = left < least ? left : least;
+        }
+    }
+    fclose(file);
+    return least;
+}
+
+int64_t machine_memory_below(const char *root)
+{
+    const int64_t available = number_in(root, "proc/meminfo", "MemAvailable:", 1024), left = left_to_groups(root);
+    return available < left ? available : left;
 }
 
 int64_t machine_memory(void)
 {
     struct rlimit limit;
-    int64_t own = INT64_MAX;
+    int64_t least = machine_memory_below("");
     if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
-        const int64_t taken = number_in("/proc/self/statm", "", sysconf(_SC_PAGESIZE));
-        own = (int64_t)limit.rlim_cur > taken ? (int64_t)limit.rlim_cur - taken : 0;
+        const int64_t taken = number_in("/proc/self", "statm", "", sysconf(_SC_PAGESIZE));
+        const int64_t own = (int64_t)limit.rlim_cur > taken ? (int64_t)limit.rlim_cur - taken : 0;
+        least = own < least ? own : least;
     }
-    const int64_t known[] = {
-        number_in("/proc/meminfo", "MemAvailable:", 1024),
-        left_of("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
-        left_of("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
-        own,
-    };
-    int64_t least = known[0];
-    for (int i = 1; i < COUNT_OF(known); i++)
-        least = known[i] < least ? known[i] : least;
     return least == INT64_MAX ? (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE) : least;
 }
 
