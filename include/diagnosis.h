@@ -9,7 +9,7 @@ struct diagnosis {
     enum cause cause, first_guess; /* with and without experiments */
     int64_t steps;
     struct symptom
-        found[CAUSE_COUNT]; /* in the order in which they showed: the first is the cause, the others follow */
+        found[CAUSE_COUNT]; /* as doctor_examine has them: the first is the cause, the others follow */
     int count;
     char left_out[PATH_BYTES]; /* list of images that are the cause; "": none was made */
     bool levelled;             /* the loss no longer falls */
@@ -46,7 +46,8 @@ int diagnose_recall(struct diagnosis *diagnosis, const char *run);
 const char *diagnosis_title(const struct diagnosis *diagnosis);
 enum { ACTION_TEXT = 640 };
 void diagnosis_say_action(const struct diagnosis *diagnosis, char text[static ACTION_TEXT]);
-/* What found[i] is to the cause: "evidence", "overruled" (the rules' first guess) or "also". */
+/* What found[i] is to the cause: "evidence", "overruled" (the rules' first guess), "also" (later: a consequence) or
+ * "doubtful" (it does not explain what the run shows). */
 const char *diagnosis_role(const struct diagnosis *diagnosis, int i);
 /* The trial whose settings are the repair: the proof, or the next one where the budget ended on the way to it; NULL. A
  * trial that went on with a tenth of the rate does not say when the rate should have fallen. */

@@ -16,6 +16,7 @@ enum cause {
     CAUSE_IMBALANCE,
     CAUSE_ORDER,
     CAUSE_LEAKAGE,
+    CAUSE_MISMATCH,
     CAUSE_OVERFITTING,
     CAUSE_RATE_HIGH,
     CAUSE_RATE_LOW,
@@ -84,14 +85,36 @@ struct cause_info {
 };
 extern const struct cause_info cause_table[CAUSE_COUNT];
 
+/* What a run can show. A rule sees one of these; what is found in the images can bring about some of them, and is the
+ * cause where it explains all that was seen. */
+enum effect {
+    EFFECT_START = 1,     /* wrong before the first update */
+    EFFECT_SETTING = 2,   /* a setting that cannot work, whatever the images are */
+    EFFECT_LONG = 4,      /* steps too long */
+    EFFECT_SHORT = 8,     /* steps too short, or learning that keeps to the beginning */
+    EFFECT_BROKEN = 16,   /* what was learned is lost, units die */
+    EFFECT_STANDS = 32,   /* nothing is learned */
+    EFFECT_NOISE = 64,    /* batches that do not agree */
+    EFFECT_APART = 128,   /* training and validation go different ways */
+    EFFECT_MISSING = 256, /* not everything is learned; shows by itself in the end */
+    EFFECT_AT_ONCE = 512, /* validation is behind from the beginning; the same */
+    EFFECT_TRAINING = EFFECT_START | EFFECT_SETTING | EFFECT_LONG | EFFECT_SHORT | EFFECT_BROKEN | EFFECT_STANDS |
+                      EFFECT_NOISE, /* what trials judged on training images can mend */
+    EFFECT_ALL = EFFECT_TRAINING | EFFECT_APART
+};
+
 enum { EVIDENCE_BYTES = 320, DATA_FINDINGS = 8, SYMPTOM_NUMBERS = 4 };
 /* What a rule found. */
 struct symptom {
     enum cause cause;
     const char *rule;
-    int64_t step;                  /* where it shows first */
-    double strength;               /* measured over threshold: above 1 */
-    double falls_short;            /* see remedy_case */
+    int64_t step;       /* where it shows first */
+    double strength;    /* measured over threshold: above 1 */
+    double falls_short; /* see remedy_case */
+    unsigned effects;   /* enum effect: what was seen; of what was found in images, what it can explain */
+    unsigned needs;     /* of what was found in images: what a run must show for it to be the cause; 0: nothing
+                         */
+    bool doubtful; /* found in images, and does not explain what the run shows, or the run shows nothing to explain */
     char evidence[EVIDENCE_BYTES]; /* the figures, as a sentence */
     struct {
         char name[16];
@@ -147,14 +170,17 @@ struct rule {
     const char *name;
     enum cause cause; /* where the check names no other */
     int64_t steps;    /* needs so many */
+    enum effect shows;
     bool (*check)(const struct evidence *evidence, struct symptom *symptom);
 };
 extern const struct rule doctor_rules[];
 extern const int doctor_rule_count;
 
 /* Asks the rules; found gets a symptom for each cause that shows, the first one of a cause only, in the order in which
- * they show. Returns how many. */
+ * they show, the doubtful ones last. Returns how many. */
 int doctor_examine(const struct evidence *evidence, struct symptom found[static CAUSE_COUNT]);
+/* The first of them that is not doubtful; CAUSE_HEALTHY: there is none. */
+enum cause doctor_cause(const struct symptom *found, int count);
 /* Whether steps too large have spoiled the training: worse than guessing, progress lost for good, or no better than
  * guessing ever since. */
 bool doctor_diverged(const struct evidence *evidence, struct symptom *symptom);

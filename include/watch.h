@@ -10,7 +10,8 @@ struct watch {
     int64_t
         next_look; /* steps taken at which to look again; looks become rarer, so that they cost a share of a percent */
     int count;     /* of findings so far */
-    struct symptom found[CAUSE_COUNT]; /* in the order in which they were found; the first is the cause */
+    struct symptom found[CAUSE_COUNT]; /* in the order in which they were found, without what is doubtful */
+    struct symptom verdict;            /* what is the cause as far as is known now; CAUSE_HEALTHY: nothing */
     struct evidence_files *files;      /* what has been read so far; private to host/doctor */
 };
 

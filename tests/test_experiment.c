@@ -16,6 +16,18 @@
 #define BASE "train.epochs=12 train.threads=1 model.name=mlp model.hidden=64 early_stop.restore_best=false "
 static char healthy[PATH_BYTES], decayed[PATH_BYTES], dark[PATH_BYTES], fast[PATH_BYTES];
 
+/* What a check of the images would have found before the run. */
+static void find_images(const char *run, const char *rule)
+{
+    char path[PATH_BYTES];
+    assert_int_equal(path_join(path, run, "log.jsonl"), OK);
+    FILE *file = fopen(path, "a");
+    assert_non_null(file);
+    fprintf(file, "{\"event\":\"images\",\"rule\":\"%s\",\"severity\":\"warn\",\"text\":\"so it is\",\"numbers\":{}}\n", rule);
+    assert_int_equal(fclose(file), 0);
+}
+
+
 static int set_up(void **state)
 {
     struct train_result result;
@@ -30,6 +42,26 @@ static int set_up(void **state)
     tiny_train_ok(NULL, BASE "optim.lr=0.3", &result);
     snprintf(fast, sizeof fast, "%s", result.path);
     return 0;
+}
+
+/* Validation as if of other images: guessed, epoch after epoch. */
+static void spoil_validation(const char *run)
+{
+    char *text = tiny_read_text(run, "results.csv"), path[PATH_BYTES];
+    assert_int_equal(path_join(path, run, "results.csv"), OK);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    int column = 0, line = 0;
+    for (const char *at = text; *at; at++) {
+        column = *at == '\n' ? 0 : column + (*at == ',');
+        line += *at == '\n';
+        if (line == 0 || column != 3)
+            fputc(*at, file);
+        else if (*at == ',')
+            fputs(",0.1", file);
+    }
+    assert_int_equal(fclose(file), 0);
+    memory_give(text);
 }
 
 /* A trial beside unchanged ones of loss 1, where guessing has 2.302585. */
@@ -162,12 +194,49 @@ static void test_first_guess_is_overturned(void **state)
     given[0].gain = given[1].gain = 0.05; /* nothing helps: what the rules saw stays, without proof */
     write_trials(decayed, given, 2, 1.0, 16, 60);
     expect(decayed, CAUSE_WEIGHT_DECAY, CAUSE_WEIGHT_DECAY, NULL);
-    given[0].cause = CAUSE_ADAM; /* its own trial was not made */
-    given[0].gain = 0.5;
+    given[0] = (struct given){"anew", CAUSE_WEIGHT_DECAY, 0.0, 0.0, false, true}; /* left out for want of budget */
+    given[1] = (struct given){"anew", CAUSE_ADAM, 0.5, 0.01, false, false};
     write_trials(decayed, given, 2, 1.0, 16, 60);
     expect(decayed, CAUSE_WEIGHT_DECAY, CAUSE_WEIGHT_DECAY, NULL);
-    write_trials(dark, given, 2, 1.0, 8, 132); /* seen in the order of the labels itself */
+    given[0].cause = CAUSE_ORDER; /* seen in the order of the labels itself */
+    write_trials(dark, given, 2, 1.0, 8, 132);
     expect(dark, CAUSE_ORDER, CAUSE_ORDER, NULL);
+}
+
+/* No trial speaks for light, rare classes or copies: one that helps says more than they do, if it mends what they
+ * explain.
+ */
+static void test_what_has_no_trial_is_overturned(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *rule;
+        enum cause cause, on_training, on_validation; /* what becomes of it where such a trial helps */
+    } kinds[] = {
+        {"leak", CAUSE_LEAKAGE, CAUSE_RATE_HIGH, CAUSE_SCHEDULE},
+        {"brightness", CAUSE_ILLUMINATION, CAUSE_RATE_HIGH, CAUSE_SCHEDULE},
+        {"imbalance", CAUSE_IMBALANCE, CAUSE_RATE_HIGH, CAUSE_SCHEDULE},
+        {"mismatch", CAUSE_MISMATCH, CAUSE_MISMATCH, CAUSE_SCHEDULE},
+    };
+    struct train_result result;
+    for (int i = 0; i < COUNT_OF(kinds); i++) {
+        tiny_train_ok(NULL, BASE "optim.lr=0.002", &result);
+        find_images(result.path, kinds[i].rule);
+        if (kinds[i].cause == CAUSE_MISMATCH)
+            spoil_validation(result.path);
+        struct given given = {"anew", CAUSE_RATE_HIGH, 0.5, 0.01, false, false};
+        write_trials(result.path, &given, 1, 1.0, 16, 60);
+        expect(result.path, kinds[i].cause, kinds[i].on_training,
+               kinds[i].on_training == kinds[i].cause ? NULL : "trial 0");
+        given = (struct given){"onward", CAUSE_SCHEDULE, 0.5, 0.01, false, false};
+        write_trials(result.path, &given, 1, 1.0, 16, 60);
+        expect(result.path, kinds[i].cause, kinds[i].on_validation,
+               kinds[i].on_validation == kinds[i].cause ? NULL : "trial 0");
+        given.gain = 0.05; /* none helps */
+        write_trials(result.path, &given, 1, 1.0, 16, 60);
+        expect(result.path, kinds[i].cause, kinds[i].cause, NULL);
+        assert_int_equal(confidence, CONFIDENCE_SHOWN);
+    }
 }
 
 /* Augmentation, which helps most runs that have none, overturns nothing that is seen in the data. */
@@ -243,8 +312,9 @@ static void test_confidence(void **state)
     write_trials(decayed, &given, 1, 1.0, 16, 60);
     expect(decayed, CAUSE_WEIGHT_DECAY, CAUSE_WEIGHT_DECAY, NULL);
     assert_non_null(strstr(said, "with trial 0 the loss was higher by 0.2 +- 0.01"));
-    given.cause = CAUSE_ADAM; /* its own was not made */
-    write_trials(decayed, &given, 1, 1.0, 16, 60);
+    struct given others[] = {{"anew", CAUSE_WEIGHT_DECAY, 0.0, 0.0, false, true}, /* its own was not made */
+                             {"anew", CAUSE_ADAM, -0.2, 0.01, false, false}};
+    write_trials(decayed, others, 2, 1.0, 16, 60);
     expect(decayed, CAUSE_WEIGHT_DECAY, CAUSE_WEIGHT_DECAY, NULL);
     assert_int_equal(confidence, CONFIDENCE_SHOWN);
     assert_non_null(strstr(said, "no trial of it"));
@@ -375,6 +445,7 @@ int main(void)
         cmocka_unit_test(test_each_trial_can_speak),
         cmocka_unit_test(test_rate_and_batch),
         cmocka_unit_test(test_first_guess_is_overturned),
+        cmocka_unit_test(test_what_has_no_trial_is_overturned),
         cmocka_unit_test(test_augmentation_overturns_no_data),
         cmocka_unit_test(test_best_explanation),
         cmocka_unit_test(test_by_heart),

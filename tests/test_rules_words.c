@@ -87,7 +87,7 @@ static void test_sentences(void **state)
     (void)state;
     healthy();
     run.loss[0] = 9.0;
-    SAYS("first_loss", "the first loss was 9, where guessing by the class shares has 2.3");
+    SAYS("first_loss", "the first loss was 9, where the same answer for every class has 2.3");
     assert_true(fabs(shown("first_loss")->strength - 9.0 / (3.0 * guess)) < 1e-9);
     healthy();
     run.variance[0] = 0.25e-4;

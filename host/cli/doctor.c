@@ -110,9 +110,10 @@ static int print_json(const struct diagnosis *diagnosis, const char *run)
     json_t *found = json_array();
     for (int i = 0; i < diagnosis->count; i++) {
         const struct symptom *symptom = &diagnosis->found[i];
-        json_array_append_new(found, json_pack("{s:s, s:s, s:I, s:f, s:s}", "cause", cause_table[symptom->cause].name,
-                                               "rule", symptom->rule, "step", (json_int_t)symptom->step, "strength",
-                                               symptom->strength, "evidence", symptom->evidence));
+        json_array_append_new(found, json_pack("{s:s, s:s, s:I, s:f, s:b, s:s}", "cause",
+                                               cause_table[symptom->cause].name, "rule", symptom->rule, "step",
+                                               (json_int_t)symptom->step, "strength", symptom->strength, "doubtful",
+                                               symptom->doubtful, "evidence", symptom->evidence));
     }
     struct arena arena = {0};
     json_t *experiment =

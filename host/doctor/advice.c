@@ -39,5 +39,9 @@ void diagnosis_say_action(const struct diagnosis *diagnosis, char text[static AC
 
 const char *diagnosis_role(const struct diagnosis *diagnosis, int i)
 {
-    return diagnosis->found[i].cause == diagnosis->cause ? "evidence" : i == 0 ? "overruled" : "also";
+    const struct symptom *symptom = &diagnosis->found[i];
+    return symptom->cause == diagnosis->cause ? "evidence"
+           : symptom->doubtful                ? "doubtful"
+           : i == 0                           ? "overruled"
+                                              : "also";
 }

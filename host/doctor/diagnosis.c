@@ -11,8 +11,7 @@ static void examine(struct diagnosis *diagnosis, const struct evidence *evidence
     diagnosis->steps = evidence->steps;
     diagnosis->levelled = doctor_levelled(evidence);
     diagnosis->count = doctor_examine(evidence, diagnosis->found);
-    if (diagnosis->count > 0)
-        diagnosis->cause = diagnosis->first_guess = diagnosis->found[0].cause;
+    diagnosis->cause = diagnosis->first_guess = doctor_cause(diagnosis->found, diagnosis->count);
 }
 
 int diagnose_tables(struct diagnosis *diagnosis, const char *run, const struct config *config, struct table *steps,
@@ -40,9 +39,40 @@ int diagnose_run(struct diagnosis *diagnosis, const char *run)
     return status;
 }
 
-/* Experiments can overturn the rules' first guess: a cause whose own trial did not help gives way to one whose trial
- * did. What no trial can show (labels, images, overfitting) stays as the rules have it. That nothing is learnt is what
- * is left where no trial says why. */
+static bool has_trial(const struct experiment *experiment, enum cause cause)
+{
+    for (int i = 0; i < experiment->arm_count; i++)
+        if (experiment->arms[i].cause == cause)
+            return true;
+    return cause == CAUSE_CAPACITY; /* learning by heart */
+}
+
+/* Whether a trial mends what the first guess was made of: one that is judged on training images says nothing of a
+ * validation that is behind. */
+static bool mends_it(const struct diagnosis *diagnosis, const struct arm *arm)
+{
+    const unsigned seen = diagnosis->found[0].effects;
+    return seen == 0 || seen & (arm->family == ARM_ANEW ? EFFECT_TRAINING : EFFECT_APART);
+}
+
+/* A cause whose trial helps takes the place of a first guess that says nothing of a cause, that has no trial of its own,
+ * or whose own did not help; one whose own was left out for want of budget stays. */
+static bool is_overturned(const struct diagnosis *diagnosis, enum cause said)
+{
+    const struct experiment *experiment = &diagnosis->experiment;
+    const enum cause guess = diagnosis->first_guess;
+    if (said == CAUSE_HEALTHY || said == guess)
+        return false;
+    /* Augmentation lowers the validation loss of most runs that have none: it overturns nothing that is seen in the
+     * data. */
+    if (said == CAUSE_OVERFITTING && guess != CAUSE_HEALTHY && strcmp(cause_table[guess].group, "data") == 0)
+        return false;
+    if (guess == CAUSE_HEALTHY || guess == CAUSE_NO_SIGNAL || experiment_arm(experiment, guess))
+        return true;
+    return !has_trial(experiment, guess) && diagnosis->proof && mends_it(diagnosis, diagnosis->proof);
+}
+
+/* Experiments can overturn the rules' first guess. That nothing is learnt is what is left where no trial says why. */
 static void weigh(struct diagnosis *diagnosis)
 {
     const struct experiment *experiment = &diagnosis->experiment;
@@ -52,12 +82,7 @@ static void weigh(struct diagnosis *diagnosis)
         diagnosis->proof = own;
         return;
     }
-    /* Augmentation lowers the validation loss of most runs that have none: it overturns nothing that is seen in the
-     * data.
-     */
-    if (said == CAUSE_OVERFITTING && strcmp(cause_table[guess].group, "data") == 0)
-        said = CAUSE_HEALTHY;
-    if (said != CAUSE_HEALTHY && (guess == CAUSE_HEALTHY || guess == CAUSE_NO_SIGNAL || own))
+    if (is_overturned(diagnosis, said))
         diagnosis->cause = said;
     else
         diagnosis->proof = NULL;

@@ -29,24 +29,6 @@ static void take_data(const json_t *event, struct evidence *evidence)
     text_copy(evidence->bottleneck_at, sizeof evidence->bottleneck_at, narrowest ? narrowest : "");
 }
 
-/* Rules of include/check.h that speak of a cause. */
-static const struct {
-    const char *rule;
-    enum cause cause;
-} image_rules[] = {
-    {"imbalance", CAUSE_IMBALANCE},
-    {"normalisation", CAUSE_INPUT_SCALE},
-    {"illumination", CAUSE_ILLUMINATION},
-    {"constant", CAUSE_OUTLIERS},
-    {"outliers", CAUSE_OUTLIERS},
-    {"conflicting-labels", CAUSE_LABELS},
-    {"leak", CAUSE_LEAKAGE},
-    {"order", CAUSE_ORDER},
-    {"shading", CAUSE_ILLUMINATION},
-    {"brightness", CAUSE_ILLUMINATION},
-    {"background", CAUSE_ILLUMINATION},
-};
-
 static void take_numbers(const json_t *numbers, struct symptom *symptom)
 {
     const char *name;
@@ -72,14 +54,12 @@ static void take_image_finding(const json_t *event, struct evidence *evidence)
         evidence->input_deviation = json_number_value(json_object_get(numbers, "std"));
         return;
     }
-    for (int i = 0; name && text && i < COUNT_OF(image_rules); i++) {
-        if (strcmp(name, image_rules[i].rule) != 0 || evidence->image_count == DATA_FINDINGS)
-            continue;
-        struct symptom *symptom = &evidence->images[evidence->image_count++];
-        *symptom = (struct symptom){.cause = image_rules[i].cause, .rule = image_rules[i].rule, .strength = 2.0};
-        text_copy(symptom->evidence, sizeof symptom->evidence, text);
-        take_numbers(json_object_get(event, "numbers"), symptom);
-    }
+    struct symptom *symptom = &evidence->images[evidence->image_count];
+    if (!name || !text || evidence->image_count == DATA_FINDINGS || !evidence_image(symptom, name))
+        return;
+    evidence->image_count++;
+    text_copy(symptom->evidence, sizeof symptom->evidence, text);
+    take_numbers(json_object_get(event, "numbers"), symptom);
 }
 
 /* A process that goes on with a run looks at the images again: the newest word counts. */

@@ -11,25 +11,25 @@
 
 /* Of rules that show at one step the earlier in the table is the cause, the later its consequence. */
 const struct rule doctor_rules[] = {
-    {"offcentre", CAUSE_INPUT_SCALE, 1, rule_offcentre},
-    {"first_loss", CAUSE_INITIALISATION, 1, rule_first_loss},
-    {"equal_outputs", CAUSE_INITIALISATION, 1, rule_equal_outputs},
-    {"adam_forgets", CAUSE_ADAM, 1, rule_adam_forgets},
-    {"adam_epsilon", CAUSE_ADAM, 1, rule_adam_epsilon},
-    {"narrow", CAUSE_CAPACITY, 1, rule_narrow},
-    {"large_steps", CAUSE_RATE_HIGH, 10, rule_large_steps},
-    {"worse_than_guessing", CAUSE_RATE_HIGH, 5, rule_worse_than_guessing},
-    {"dead_units", CAUSE_NO_SIGNAL, 1, rule_dead_units},
-    {"decay", CAUSE_WEIGHT_DECAY, 60, rule_decay},
-    {"small_steps", CAUSE_RATE_LOW, 100, rule_small_steps},
-    {"short_steps", CAUSE_RATE_LOW, 200, rule_short_steps},
-    {"stuck", CAUSE_NO_SIGNAL, 200, rule_stuck},
-    {"noise_scale", CAUSE_BATCH_SMALL, 200, rule_noise_scale},
-    {"unlike_batches", CAUSE_BATCH_SMALL, 200, rule_unlike_batches},
-    {"early_drop", CAUSE_SCHEDULE, 100, rule_early_drop},
-    {"setback", CAUSE_RATE_HIGH, 60, rule_setback},
-    {"overfitting", CAUSE_OVERFITTING, 1, rule_overfitting},
-    {"better_on_validation", CAUSE_LABELS, 1, rule_better_on_validation},
+    {"offcentre", CAUSE_INPUT_SCALE, 1, EFFECT_START, rule_offcentre},
+    {"first_loss", CAUSE_INITIALISATION, 1, EFFECT_START, rule_first_loss},
+    {"equal_outputs", CAUSE_INITIALISATION, 1, EFFECT_START, rule_equal_outputs},
+    {"adam_forgets", CAUSE_ADAM, 1, EFFECT_SETTING, rule_adam_forgets},
+    {"adam_epsilon", CAUSE_ADAM, 1, EFFECT_SETTING, rule_adam_epsilon},
+    {"narrow", CAUSE_CAPACITY, 1, EFFECT_SETTING, rule_narrow},
+    {"large_steps", CAUSE_RATE_HIGH, 10, EFFECT_LONG, rule_large_steps},
+    {"worse_than_guessing", CAUSE_RATE_HIGH, 5, EFFECT_BROKEN, rule_worse_than_guessing},
+    {"dead_units", CAUSE_NO_SIGNAL, 1, EFFECT_BROKEN, rule_dead_units},
+    {"decay", CAUSE_WEIGHT_DECAY, 60, EFFECT_SETTING, rule_decay},
+    {"small_steps", CAUSE_RATE_LOW, 100, EFFECT_SHORT, rule_small_steps},
+    {"short_steps", CAUSE_RATE_LOW, 200, EFFECT_SHORT, rule_short_steps},
+    {"stuck", CAUSE_NO_SIGNAL, 200, EFFECT_STANDS, rule_stuck},
+    {"noise_scale", CAUSE_BATCH_SMALL, 200, EFFECT_NOISE, rule_noise_scale},
+    {"unlike_batches", CAUSE_BATCH_SMALL, 200, EFFECT_NOISE, rule_unlike_batches},
+    {"early_drop", CAUSE_SCHEDULE, 100, EFFECT_SETTING, rule_early_drop},
+    {"setback", CAUSE_RATE_HIGH, 60, EFFECT_BROKEN, rule_setback},
+    {"overfitting", CAUSE_OVERFITTING, 1, EFFECT_APART, rule_overfitting},
+    {"better_on_validation", CAUSE_LABELS, 1, EFFECT_APART, rule_better_on_validation},
 };
 const int doctor_rule_count = COUNT_OF(doctor_rules);
 
@@ -79,12 +79,13 @@ bool show(struct symptom *symptom, int64_t step, double strength, const char *fo
     return true;
 }
 
-/* Adds in order of time; a cause that is there already stays as it showed first. */
-static int insert(struct symptom *found, int count, const struct symptom *symptom)
+/* Adds in order of time; a cause that is there already stays as it showed first, with all that was seen of it. */
+static int insert(struct symptom *found, int count, struct symptom *symptom)
 {
     int place = count;
     for (int i = 0; i < count; i++)
         if (found[i].cause == symptom->cause) {
+            found[i].effects = symptom->effects |= found[i].effects;
             if (found[i].step <= symptom->step)
                 return count;
             memmove(found + i, found + i + 1, (size_t)(--count - i) * sizeof *found);
@@ -98,18 +99,64 @@ static int insert(struct symptom *found, int count, const struct symptom *sympto
     return count + 1;
 }
 
+/* What shows by itself, without a rule. Before the first epoch nothing does. */
+static unsigned seen_at_large(const struct evidence *evidence)
+{
+    const double learnt = 0.95;
+    const double *accuracy = evidence->val_images > 0 ? evidence->val_accuracy : evidence->train_accuracy;
+    double best = NAN;
+    for (int64_t epoch = 0; epoch < evidence->epochs; epoch++)
+        best = fmax(best, accuracy[epoch]);
+    return (best <= learnt ? EFFECT_MISSING : 0u) | (rules_behind_at_once(evidence) ? EFFECT_AT_ONCE : 0u);
+}
+
+/* What is found in the images is there before anything else shows, and is the cause of that if it can be: of all that
+ * the rules saw. If they saw nothing, there must be something for it to have brought about, unless it is certain. */
+static bool explains(const struct symptom *image, unsigned at_large, const struct symptom *seen, int count)
+{
+    for (int i = 0; i < count; i++)
+        if (seen[i].cause != image->cause && (seen[i].effects & ~image->effects))
+            return false;
+    return (image->needs & ~at_large) == 0;
+}
+
+static int append(struct symptom *found, int count, const struct symptom *symptom)
+{
+    for (int i = 0; i < count; i++)
+        if (found[i].cause == symptom->cause)
+            return count;
+    found[count] = *symptom;
+    return count + 1;
+}
+
 int doctor_examine(const struct evidence *evidence, struct symptom found[static CAUSE_COUNT])
 {
-    int count = 0;
-    for (int i = 0; i < evidence->image_count; i++)
-        count = insert(found, count, &evidence->images[i]);
+    struct symptom seen[CAUSE_COUNT], images[DATA_FINDINGS];
+    int seen_count = 0, count = 0;
     for (int i = 0; i < doctor_rule_count; i++) {
         const struct rule *rule = &doctor_rules[i];
-        struct symptom symptom = {.cause = rule->cause, .rule = rule->name};
+        struct symptom symptom = {.cause = rule->cause, .rule = rule->name, .effects = rule->shows};
         if (evidence->steps >= rule->steps && rule->check(evidence, &symptom))
-            count = insert(found, count, &symptom);
+            seen_count = insert(seen, seen_count, &symptom);
     }
+    const unsigned at_large = seen_at_large(evidence);
+    for (int i = 0; i < evidence->image_count; i++) {
+        images[i] = evidence->images[i];
+        images[i].doubtful = !explains(&images[i], at_large, seen, seen_count);
+        if (!images[i].doubtful)
+            count = append(found, count, &images[i]);
+    }
+    for (int i = 0; i < seen_count; i++)
+        count = append(found, count, &seen[i]);
+    for (int i = 0; i < evidence->image_count; i++)
+        if (images[i].doubtful)
+            count = append(found, count, &images[i]);
     return count;
+}
+
+enum cause doctor_cause(const struct symptom *found, int count)
+{
+    return count > 0 && !found[0].doubtful ? found[0].cause : CAUSE_HEALTHY;
 }
 
 /* A loss nearer to guessing than this shows nothing learned. */

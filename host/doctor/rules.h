@@ -50,4 +50,6 @@ bool rule_narrow(const struct evidence *evidence, struct symptom *symptom);
 /* ---- rules_epochs.c: training against validation ---- */
 bool rule_overfitting(const struct evidence *evidence, struct symptom *symptom);
 bool rule_better_on_validation(const struct evidence *evidence, struct symptom *symptom);
+/* Whether validation is far behind at the end of every epoch, from the first that has learned anything. */
+bool rules_behind_at_once(const struct evidence *evidence);
 #endif

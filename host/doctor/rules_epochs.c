@@ -49,6 +49,13 @@ static bool moment_at(const struct evidence *evidence, int64_t epoch, struct mom
     return images > 0.0 && !isnan(moment->val_loss) && evidence->val_images > 0;
 }
 
+/* Standard error of the difference of the two accuracies. */
+static double accuracies_error(const struct evidence *evidence, const struct moment *now)
+{
+    const double a = now->train_accuracy, v = now->val_accuracy;
+    return sqrt(a * (1.0 - a) / now->images + v * (1.0 - v) / (double)evidence->val_images);
+}
+
 /* Whether training sees harder images or a noisier network than validation does: then its figures are not alike. */
 static bool handicapped(const struct config *config)
 {
@@ -78,6 +85,23 @@ bool rule_overfitting(const struct evidence *evidence, struct symptom *symptom)
     return false;
 }
 
+/* Images learned by heart are told apart by this: at first validation keeps up with training. */
+bool rules_behind_at_once(const struct evidence *evidence)
+{
+    const double learned = 0.95;
+    int behind = 0;
+    for (int64_t epoch = 0; epoch < evidence->epochs; epoch++) {
+        struct moment now;
+        if (!moment_at(evidence, epoch, &now) || !(now.train_loss < learned * evidence->prior_entropy))
+            continue;
+        const double a = now.train_accuracy, v = now.val_accuracy;
+        if (!(a - v > 0.1 && a - v > 3.5 * accuracies_error(evidence, &now)))
+            return false;
+        behind++;
+    }
+    return behind > 0;
+}
+
 /* Clean validation images are predicted better than training images that the network has been taught: the labels it was
  * taught contradict what they look like. */
 bool rule_better_on_validation(const struct evidence *evidence, struct symptom *symptom)
@@ -89,8 +113,7 @@ bool rule_better_on_validation(const struct evidence *evidence, struct symptom *
         if (!moment_at(evidence, epoch, &now))
             continue;
         double a = now.train_accuracy, v = now.val_accuracy;
-        double error = sqrt(a * (1.0 - a) / now.images + v * (1.0 - v) / (double)evidence->val_images);
-        double z = (v - a) / error;
+        double z = (v - a) / accuracies_error(evidence, &now);
         if (z > 3.5 && v > a + 0.03 && now.train_loss > now.val_loss + 0.05)
             return show(symptom, now.step, z / 3.5,
                         "validation is predicted better (%.1f %%) than the images trained on (%.1f %%, %.1f standard "

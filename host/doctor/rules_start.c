@@ -3,19 +3,20 @@
 
 #include <math.h>
 
-/* Logits of variance v add about v/2 to the loss of guessing (log-normal mean). Twice the loss of guessing on top of it
- * is a variance of 4 ln K: the network is sure of itself before it has seen anything. */
+/* Logits of variance v add about v/2 to ln K, the loss of a network that takes all classes for equally likely, as a new
+ * one does however frequent they are (log-normal mean). Twice that on top of it is a variance of 4 ln K: the network is
+ * sure of itself before it has seen anything. */
 bool rule_first_loss(const struct evidence *evidence, struct symptom *symptom)
 {
     /* Drawn larger by hand, weights are suspected anyway. */
     const double factor = evidence->config->model.init_scale > 1.0 ? 1.5 : 3.0;
-    double first = evidence->loss[0], guess = evidence->prior_entropy;
+    double first = evidence->loss[0], even = log((double)evidence->classes);
     const struct config *config = evidence->config;
     if (config->model.init_scale == 1.0 && config->augment.normalize != NORMALIZE_AUTO)
         symptom->cause = CAUSE_INPUT_SCALE; /* the weights are as they should be, the images need not be */
-    return (first > factor * guess || isinf(first)) &&
-           show(symptom, 0, first / (factor * guess),
-                "the first loss was %.3g, where guessing by the class shares has %.3g", first, guess);
+    return (first > factor * even || isinf(first)) &&
+           show(symptom, 0, first / (factor * even),
+                "the first loss was %.3g, where the same answer for every class has %.3g", first, even);
 }
 
 /* The network says the same of every image: losses that differ by less than 0.01 before the first update. Two images

@@ -45,8 +45,9 @@ static const char *verdict(struct run_facts *facts)
     const struct diagnosis *diagnosis = &facts->diagnosis;
     if (facts->problem)
         return arena_format(&facts->arena, "Verdict: none: %s", facts->problem);
-    return arena_format(&facts->arena, "Verdict: %s%s%s", diagnosis_title(diagnosis), diagnosis->count > 0 ? ": " : "",
-                        diagnosis->count > 0 ? diagnosis->found[0].evidence : "");
+    const bool shown = diagnosis->count > 0 && !diagnosis->found[0].doubtful;
+    return arena_format(&facts->arena, "Verdict: %s%s%s", diagnosis_title(diagnosis), shown ? ": " : "",
+                        shown ? diagnosis->found[0].evidence : "");
 }
 
 static int draw(struct run_facts *facts, const char *path)

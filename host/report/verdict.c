@@ -53,17 +53,19 @@ static void put_cause(FILE *page, const struct run_facts *facts)
     fputs("</section>\n", page);
 }
 
-/* What shows later: consequences until the first is mended. */
+/* What shows later: consequences until the first is mended; and what explains nothing that shows. */
 static void put_others(FILE *page, const struct run_facts *facts)
 {
     const struct diagnosis *diagnosis = &facts->diagnosis;
-    if (diagnosis->count < 2)
+    const int first = diagnosis->cause != CAUSE_HEALTHY;
+    if (diagnosis->count <= first)
         return;
     fputs("<div class=\"also\">", page);
-    for (int i = 1; i < diagnosis->count; i++) {
+    for (int i = first; i < diagnosis->count; i++) {
         const struct symptom *symptom = &diagnosis->found[i];
-        fprintf(page, "<div class=\"card\"><p class=\"kicker\">later, from step %lld</p><h3 class=\"say\">%s</h3><p>",
-                (long long)symptom->step, cause_table[symptom->cause].title);
+        fprintf(page, "<div class=\"card\"><p class=\"kicker\">%s step %lld</p><h3 class=\"say\">%s</h3><p>",
+                symptom->doubtful ? "doubtful, from" : "later, from", (long long)symptom->step,
+                cause_table[symptom->cause].title);
         page_text(page, symptom->evidence);
         fputs("</p>", page);
         page_finding_figure(page, facts, i);
@@ -98,6 +100,7 @@ void page_verdict(FILE *page, const struct run_facts *facts)
                     "doctor RUN %s</code> finds it by experiment.",
                     probe);
         fputs("</p></div></section>\n", page);
+        put_others(page, facts);
     } else {
         put_cause(page, facts);
         put_others(page, facts);

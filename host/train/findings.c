@@ -13,20 +13,20 @@
 /* Fewer steps than these say nothing about a run without findings. */
 enum { VERDICT_STEPS = 100 };
 
-/* The first finding is the cause and is said; those that follow are its consequences until proven otherwise, and only
- * logged. */
+/* What is the cause now is said; the others are its consequences until proven otherwise, and only logged. */
 static int report(struct trainer *trainer, int first)
 {
     struct watch *watch = &trainer->watch;
     for (int i = first; i < watch->count; i++) {
         const struct symptom *symptom = &watch->found[i];
         const struct cause_info *cause = &cause_table[symptom->cause];
+        const bool is_cause = symptom->cause == watch->verdict.cause;
         struct arena arena = {0};
-        if (i == 0)
+        if (is_cause)
             log_warn("%s: %s; %s", cause->title, symptom->evidence, cause->action);
         int status = run_log_event(&trainer->run, "finding",
                                    "\"cause\":\"%s\",\"rule\":\"%s\",\"step\":%lld,\"consequence\":%s,\"evidence\":%s",
-                                   cause->name, symptom->rule, (long long)symptom->step, i == 0 ? "false" : "true",
+                                   cause->name, symptom->rule, (long long)symptom->step, is_cause ? "false" : "true",
                                    text_quote(&arena, symptom->evidence));
         arena_free(&arena);
         TRY(status);
@@ -105,11 +105,12 @@ int findings_end(struct trainer *trainer, bool interrupted, char text[static FIN
     TRY(findings_look(trainer));
     const struct watch *watch = &trainer->watch;
     const struct train_state *state = &trainer->state;
-    const char *above = watch->count == 0 && !interrupted ? best_above_guessing(trainer) : NULL;
+    const bool found = watch->verdict.cause != CAUSE_HEALTHY;
+    const char *above = !found && !interrupted ? best_above_guessing(trainer) : NULL;
     *text = 0;
-    if (watch->count > 0)
-        snprintf(text, FINDINGS_TEXT, "%s, since step %lld", cause_table[watch->found[0].cause].title,
-                 (long long)watch->found[0].step);
+    if (found)
+        snprintf(text, FINDINGS_TEXT, "%s, since step %lld", cause_table[watch->verdict.cause].title,
+                 (long long)watch->verdict.step);
     else if (above)
         snprintf(text, FINDINGS_TEXT, "%s", above);
     else if (state->step >= VERDICT_STEPS)

@@ -1,0 +1,45 @@
+/* evidence_images: what is found in the images before training, one row a rule of include/check.h: of which cause it
+ * speaks, what that can bring about. Must not judge. */
+#include "evidence.h"
+
+#include <string.h>
+
+/* Where light, odd images or wrong labels cost something, that is accuracy: the network still learns, so what throws it
+ * about or leaves it at guessing is something else. Scale and order spoil any training. Rare classes hardly move the
+ * weights, and throw nothing about. Of copies in validation no loss gets worse. */
+#define COSTS (EFFECT_NOISE | EFFECT_APART)
+
+/* needs: the run must show that something is missing before it is said what is to blame. What is counted, as classes
+ * and copies, and what no training bears, is certain without. */
+static const struct {
+    const char *rule;
+    enum cause cause;
+    unsigned explains, needs;
+} rows[] = {
+    {"imbalance", CAUSE_IMBALANCE, EFFECT_SHORT | EFFECT_STANDS | COSTS, 0},
+    {"normalisation", CAUSE_INPUT_SCALE, EFFECT_ALL, 0},
+    {"illumination", CAUSE_ILLUMINATION, COSTS, EFFECT_MISSING},
+    {"constant", CAUSE_OUTLIERS, COSTS, EFFECT_MISSING},
+    {"outliers", CAUSE_OUTLIERS, COSTS, EFFECT_MISSING},
+    {"conflicting-labels", CAUSE_LABELS, COSTS, EFFECT_MISSING},
+    {"leak", CAUSE_LEAKAGE, 0, 0},
+    {"mismatch", CAUSE_MISMATCH, EFFECT_APART, EFFECT_AT_ONCE},
+    {"order", CAUSE_ORDER, EFFECT_ALL & ~EFFECT_SETTING, 0},
+    {"shading", CAUSE_ILLUMINATION, COSTS, EFFECT_MISSING},
+    {"brightness", CAUSE_ILLUMINATION, COSTS, EFFECT_MISSING},
+    {"background", CAUSE_ILLUMINATION, COSTS, EFFECT_MISSING},
+};
+
+bool evidence_image(struct symptom *symptom, const char *rule)
+{
+    for (int i = 0; i < COUNT_OF(rows); i++)
+        if (strcmp(rule, rows[i].rule) == 0) {
+            *symptom = (struct symptom){.cause = rows[i].cause,
+                                        .rule = rows[i].rule,
+                                        .strength = 2.0,
+                                        .effects = rows[i].explains,
+                                        .needs = rows[i].needs};
+            return true;
+        }
+    return false;
+}
