@@ -27,11 +27,18 @@ struct finding {
     bool pairs; /* files are two and two */
 };
 
+/* What evens out images that are lit unevenly: so much of augment.brightness and augment.contrast, as a config says it.
+ */
+#define RELIGHT "0.3"
+#define RELIGHT_ACTION                                                                                                 \
+    "set augment.brightness = " RELIGHT " and augment.contrast = " RELIGHT ", or even the light out beforehand"
+
 struct check_input {
     const struct subset *train, *val; /* val NULL: none */
     double mean[4], std[4];           /* the normalisation that training would use, of values in 0..1 */
     bool shuffle;
     bool balanced; /* training makes up for classes that are rare */
+    bool relit;    /* training varies brightness and contrast by RELIGHT or more */
     bool skip;     /* training goes on without what cannot be used */
     uint64_t seed;
     int batch;

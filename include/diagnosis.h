@@ -8,8 +8,7 @@
 struct diagnosis {
     enum cause cause, first_guess; /* with and without experiments */
     int64_t steps;
-    struct symptom
-        found[CAUSE_COUNT]; /* as doctor_examine has them: the first is the cause, the others follow */
+    struct symptom found[CAUSE_COUNT]; /* as doctor_examine has them: the first is the cause, the others follow */
     int count;
     char left_out[PATH_BYTES]; /* list of images that are the cause; "": none was made */
     bool levelled;             /* the loss no longer falls */

@@ -289,6 +289,78 @@ static void test_background(void **state)
     findings_free(&world.findings);
 }
 
+/* Drawings: a figure of a grey of its own on a background of its own, both drawn anew for each image. */
+static void draw_figures(void)
+{
+    world_make();
+    for (int i = 0; i < COUNT; i++) {
+        const struct random_block grey = random_words(1, RANDOM_SPOIL, 1, (uint64_t)i, 0);
+        for (int k = 0; k < BYTES; k++)
+            world.pixels[i][k] =
+                (uint8_t)(k / 3 % 3 ? grey.word[0] % 256 : grey.word[1] % 192 + world.pixels[i][k] / 4);
+    }
+    for (int c = 0; c < 3; c++)
+        world.input.mean[c] = 0.5, world.input.std[c] = 0.25;
+}
+
+/* However much brightness, contrast and background differ, colours that were chosen are no light. */
+static void test_drawings_are_not_lit(void **state)
+{
+    (void)state;
+    draw_figures();
+    world_check();
+    for (int i = 0; i < world.findings.count; i++) {
+        assert_string_not_equal(world.findings.list[i].name, "background");
+        assert_string_not_equal(world.findings.list[i].name, "brightness");
+        assert_string_not_equal(world.findings.list[i].name, "illumination");
+    }
+    findings_free(&world.findings);
+}
+
+/* Where training varies brightness and contrast already, uneven light is a note. */
+static void test_light_is_answered(void **state)
+{
+    (void)state;
+    for (int relit = 0; relit < 2; relit++) {
+        set_against_black(60);
+        world.input.relit = relit;
+        world_check();
+        int light = 0;
+        for (int i = 0; i < world.findings.count; i++) {
+            const struct finding *finding = &world.findings.list[i];
+            if (strcmp(finding->name, "background") != 0 && strcmp(finding->name, "illumination") != 0)
+                continue;
+            light++;
+            assert_int_equal(finding->severity, relit ? SEVERITY_INFO : SEVERITY_WARN);
+            assert_true(relit != (strstr(finding->action, "set augment.brightness = " RELIGHT) != NULL));
+        }
+        assert_true(light > 0);
+        findings_free(&world.findings);
+    }
+}
+
+/* A class that is brighter than the others and frequent in training alone makes no other preparation of it. */
+static void test_parts_are_compared_by_class(void **state)
+{
+    (void)state;
+    for (int darker = 0; darker < 2; darker++) {
+        world_make();
+        for (int i = 0; i < COUNT; i++) {
+            if (i < TRAIN && i % 20 >= CLASSES)
+                world.labels[i] = 0;
+            for (int k = 0; k < BYTES; k++)
+                world.pixels[i][k] =
+                    (uint8_t)(world.pixels[i][k] + (world.labels[i] == 0 ? 40 : 0) - (darker && i >= TRAIN ? 20 : 0));
+        }
+        world_check();
+        bool found = false;
+        for (int i = 0; i < world.findings.count; i++)
+            found |= strcmp(world.findings.list[i].name, "mismatch") == 0;
+        assert_int_equal(found, darker);
+        findings_free(&world.findings);
+    }
+}
+
 /* Rows in steps of so many pixels: the wider, the smoother. */
 static void coarsen(int image, int width)
 {
@@ -392,6 +464,23 @@ static void test_shading(void **state)
     findings_free(&world.findings);
 }
 
+/* Slopes are what the pictures of one class are of: with nine in ten of the set it still is one class of four. */
+static void test_one_class_does_not_speak_for_all(void **state)
+{
+    (void)state;
+    world_make();
+    for (int i = 0; i < COUNT; i++) {
+        if (i % 40 >= CLASSES)
+            world.labels[i] = 0;
+        if (world.labels[i] == 0)
+            slope(i, 0.4 * (double)(i % 5 - 2) / 2.0, true);
+    }
+    world_check();
+    for (int i = 0; i < world.findings.count; i++)
+        assert_string_not_equal(world.findings.list[i].name, "shading");
+    findings_free(&world.findings);
+}
+
 /* The drawn tiles, clean and lit unevenly. */
 static void test_tiles(void **state)
 {
@@ -488,11 +577,23 @@ static void test_skipped(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_clean),       cmocka_unit_test(test_copies),  cmocka_unit_test(test_copies_by_name),
-        cmocka_unit_test(test_near_copies), cmocka_unit_test(test_classes), cmocka_unit_test(test_values),
-        cmocka_unit_test(test_outliers),    cmocka_unit_test(test_shading), cmocka_unit_test(test_tiles),
-        cmocka_unit_test(test_order),       cmocka_unit_test(test_skipped), cmocka_unit_test(test_figures),
+        cmocka_unit_test(test_clean),
+        cmocka_unit_test(test_copies),
+        cmocka_unit_test(test_copies_by_name),
+        cmocka_unit_test(test_near_copies),
+        cmocka_unit_test(test_classes),
+        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_outliers),
+        cmocka_unit_test(test_shading),
+        cmocka_unit_test(test_tiles),
+        cmocka_unit_test(test_order),
+        cmocka_unit_test(test_skipped),
+        cmocka_unit_test(test_figures),
         cmocka_unit_test(test_background),
+        cmocka_unit_test(test_drawings_are_not_lit),
+        cmocka_unit_test(test_light_is_answered),
+        cmocka_unit_test(test_parts_are_compared_by_class),
+        cmocka_unit_test(test_one_class_does_not_speak_for_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -377,7 +377,8 @@ static void expect_doubtful(enum cause cause, enum cause doubt)
     assert_true(found[count - 1].doubtful);
 }
 
-/* Light costs accuracy at most: what throws a network about or leaves it at guessing is the cause, whenever it shows. */
+/* Light costs accuracy at most: what throws a network about or leaves it at guessing is the cause, whenever it shows.
+ */
 static void test_images_explain_what_they_can(void **state)
 {
     (void)state;

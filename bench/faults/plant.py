@@ -106,16 +106,23 @@ def plant_sorted(images, labels, x, draw):
     images[:], labels[:] = [images[i] for i in order], [labels[i] for i in order]
 
 
+def plant_mismatch(images, labels, x, draw):
+    """All images darker: x of their brightness is gone. Planted into the test part."""
+    table = bytes(clamp(value * (1 - x)) for value in range(256))
+    images[:] = [image.translate(table) for image in images]
+
+
 def plant_few(images, labels, x, draw):
     """Only the first x images."""
     del images[int(x):], labels[int(x):]
 
 
+OF_TEST = {"mismatch"}
 FAULTS = {name[len("plant_"):]: function for name, function in globals().items() if name.startswith("plant_")}
 
 
 def plant(source, folder, train, test, seed, fault=None, severity=0.0):
-    """Writes a data set of train and test images drawn from the source, the training part spoiled. Kept when there."""
+    """Writes a data set of train and test images drawn from the source, one part of it spoiled. Kept when there."""
     if os.path.exists(os.path.join(folder, "done")):
         return folder
     draw = random.Random(f"{seed}/{fault}/{severity}")
@@ -124,7 +131,7 @@ def plant(source, folder, train, test, seed, fault=None, severity=0.0):
         shape, images, labels = read_part(source, names)
         chosen = pick.sample(range(len(labels)), min(count, len(labels)))
         images, labels = [images[i] for i in chosen], [labels[i] for i in chosen]
-        if fault and names is TRAIN:
+        if fault and names is (TEST if fault in OF_TEST else TRAIN):
             FAULTS[fault](images, labels, severity, draw)
         write_part(folder, names, shape, images, labels)
     with open(os.path.join(folder, "done"), "w") as file:

@@ -100,6 +100,7 @@ FAULTS = [
     ("illumination", "illumination", data("illumination"), {"tune": [0.35, 0.7, 1.4], "test": [0.5, 1], "blind": [0.8]}),
     ("outliers", "outliers", data("outliers"), {"tune": [0.01, 0.05, 0.1], "test": [0.03, 0.08], "blind": [0.05]}),
     ("imbalance", "imbalance", data("imbalance"), {"tune": [10, 30, 100], "test": [20, 60], "blind": [5, 50]}),
+    ("mismatch", "mismatch", data("mismatch"), {"tune": [0.3], "test": [0.5], "blind": [0.6]}),
     ("order", "sorted", data("sorted"), {"tune": [1], "test": [1], "blind": [1]}),
     ("order", "blocks", data("sorted"), {"tune": [0.1], "test": [0.2], "blind": [0.1]}),
     ("initialisation", "init", keys("model.init_scale={}"), {"tune": [0.02, 4, 0], "test": [0.01, 6], "blind": [0.05, 3]}),

@@ -44,6 +44,12 @@ int check_images(struct findings *findings, const struct check_input *input)
     return status;
 }
 
+void finding_number(struct finding *finding, const char *name, double value)
+{
+    finding->evidence[finding->evidence_count].name = name;
+    finding->evidence[finding->evidence_count++].value = value;
+}
+
 void findings_free(struct findings *findings)
 {
     arena_free(&findings->arena);

@@ -13,6 +13,7 @@ struct image_facts {
     float roughness;    /* mean difference of neighbours in a row over the spread; 0: flat */
     float ground_share; /* of the pixels that have the most common luminance */
     uint8_t ground;     /* which that is, 0..255 */
+    float figure;       /* mean luminance of what stands out from that, 0..255; NaN: nothing does */
     struct image_sums sums;
     int32_t sample, label;
     uint8_t
@@ -61,7 +62,8 @@ const struct dataset *facts_data(const struct facts *facts, int64_t image);
 int facts_pixels(const struct facts *facts, int64_t image, uint8_t *buffer, const uint8_t **pixels);
 
 /* Shading: how much of what differs in brightness from place to place, between images of a class, is a slope from one
- * side of the image to the other. Of the training images' median. */
+ * side of the image to the other. Medians of a class, and of these the classes' median, so that a class that is most of
+ * the set does not speak for all. */
 struct shading {
     int64_t images; /* that it was taken of */
     double share;   /* of the variance of the patches, 0..1 */
@@ -70,12 +72,35 @@ struct shading {
 /* ERR_MEMORY. */
 int facts_shading(const struct facts *facts, struct shading *shading);
 
-/* Backgrounds of one level: of the training images. */
+/* Backgrounds of one level, as drawings, scans and cut-out pictures have them: of the training images. Medians of the
+ * classes that have at least 20; NaN: there are none. */
+enum { FAR_OFF = 16 }; /* levels */
 struct ground {
     double share; /* of the images that have one */
-    double away;  /* of these: where it is more than 16 levels from the median of their class, of at least 20 */
+    double away;  /* share of these that are more than FAR_OFF from the median of their class */
+    double carry; /* by how much what is before it is brighter where it is brighter by 1, by least squares */
 };
-void facts_ground(const struct facts *facts, struct ground *ground);
+/* ERR_MEMORY. */
+int facts_ground(const struct facts *facts, struct ground *ground);
+/* Median; sorts the values. */
+double facts_median(double *values, int64_t count);
+
+/* How the parts' brightness compares: of the classes that both have, training's weighted as validation has them, so
+ * that rare classes do not count as another preparation. Values in 0..1. */
+struct parts {
+    double mean[2][4]; /* of each channel, in training and validation */
+    double error;      /* standard error of the difference, from how images of a class differ; infinite: not known */
+};
+/* ERR_MEMORY. */
+int facts_parts(const struct facts *facts, struct parts *parts);
+
+/* Adds a figure to a finding. */
+void finding_number(struct finding *finding, const char *name, double value);
+/* rules_light.c */
+bool judge_illumination(const struct facts *facts, struct arena *arena, struct finding *finding);
+bool judge_brightness(const struct facts *facts, struct arena *arena, struct finding *finding);
+bool judge_background(const struct facts *facts, struct arena *arena, struct finding *finding);
+bool judge_shading(const struct facts *facts, struct arena *arena, struct finding *finding);
 
 struct rule {
     const char *name;

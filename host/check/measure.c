@@ -69,7 +69,7 @@ static void look_at(struct image_facts *one, const uint8_t *pixels, struct shape
     }
 }
 
-/* Fills ground and ground_share. */
+/* Fills ground, ground_share and figure. */
 static void find_ground(struct image_facts *one, const uint8_t *pixels, struct shape image)
 {
     const int64_t count = (int64_t)image.h * image.w;
@@ -81,6 +81,13 @@ static void find_ground(struct image_facts *one, const uint8_t *pixels, struct s
         most = counts[level] > counts[most] ? level : most;
     one->ground = (uint8_t)most;
     one->ground_share = (float)counts[most] / (float)count;
+    double sum = 0.0, pixels_off = 0.0;
+    for (int level = 0; level < 256; level++)
+        if (abs(level - most) > FAR_OFF) {
+            sum += (double)counts[level] * level;
+            pixels_off += (double)counts[level];
+        }
+    one->figure = (float)(sum / pixels_off);
 }
 
 /* Mean absolute difference of neighbours in a row, channel by channel, in levels. Photographs have 0.1 to 0.6 standard

@@ -12,12 +12,6 @@
 #define WARN_SHARE 0.001 /* of conflicting labels, and of validation images also in training */
 #define SAME_SHARE 0.01  /* of duplicates */
 
-static void number(struct finding *finding, const char *name, double value)
-{
-    finding->evidence[finding->evidence_count].name = name;
-    finding->evidence[finding->evidence_count++].value = value;
-}
-
 /* As a person would look for it; of two sets with which of them it is in, since their files are often called alike. */
 static const char *file_name(const struct facts *facts, struct arena *arena, const struct dataset *data, int32_t sample)
 {
@@ -76,9 +70,9 @@ static bool unreadable(const struct facts *facts, struct arena *arena, struct fi
                            (long long)train->skipped_count, (long long)of_val, 100.0 * train_share, 100.0 * val_share);
     finding->action = facts->input->skip ? "mend or remove them; training goes on without them (data.on_error = skip)"
                                          : "mend or remove them; data.on_error = skip trains without them";
-    number(finding, "files", (double)finding->file_total);
-    number(finding, "share", worst);
-    number(finding, "val_files", (double)of_val);
+    finding_number(finding, "files", (double)finding->file_total);
+    finding_number(finding, "share", worst);
+    finding_number(finding, "val_files", (double)of_val);
     return true;
 }
 
@@ -100,7 +94,7 @@ static bool absent(const struct facts *facts, struct arena *arena, struct findin
                                  val ? "validation" : "training", first);
     finding->action = val ? "add images of these classes to data.val; nothing measures them now"
                           : "add images of these classes, or remove the classes";
-    number(finding, "classes", without);
+    finding_number(finding, "classes", without);
     return true;
 }
 
@@ -137,9 +131,9 @@ static bool imbalance(const struct facts *facts, struct arena *arena, struct fin
         finding->action = balanced ? "add images of the rare classes"
                                    : "set train.balance = true, add images of the rare classes, and judge by the "
                                      "accuracy of each class, not of all";
-        number(finding, "ratio", ratio);
-        number(finding, "least", (double)counts[least]);
-        number(finding, "most", (double)counts[most]);
+        finding_number(finding, "ratio", ratio);
+        finding_number(finding, "least", (double)counts[least]);
+        finding_number(finding, "most", (double)counts[most]);
     }
     return fires;
 }
@@ -163,73 +157,11 @@ static bool normalisation(const struct facts *facts, struct arena *arena, struct
                                      "about 0 and 1 are wanted",
                                      c, m, s);
         finding->action = "remove augment.mean and augment.std, so that they are measured (augment.normalize = auto)";
-        number(finding, "mean", m);
-        number(finding, "std", s);
+        finding_number(finding, "mean", m);
+        finding_number(finding, "std", s);
         return true;
     }
     return false;
-}
-
-/* Deviation within the classes of log(standard deviation of an image) above 0.35: pilot; clean sets 0.07 to 0.27, real
- * uneven lighting (Yale-B) 0.43, planted 0.40 and more, all as standard deviations; the robust one used here is the
- * same where the lighting varies from image to image, and does not take a few odd images for it. */
-static bool illumination(const struct facts *facts, struct arena *arena, struct finding *finding)
-{
-    const double spread = facts_contrast_spread(facts);
-    if (!(spread > 0.35))
-        return false;
-    finding->severity = SEVERITY_WARN;
-    finding->text = arena_format(arena,
-                                 "the contrast of images of one class differs widely: the logarithm of an image's "
-                                 "standard deviation varies by %.2f within a class (clean sets: below 0.35)",
-                                 spread);
-    finding->action = "set augment.brightness = 0.4 and augment.contrast = 0.4, or even the lighting out beforehand";
-    number(finding, "spread", spread);
-    number(finding, "threshold", 0.35);
-    return true;
-}
-
-/* Deviation of the images' mean brightness within the classes, in deviations within an image, above 1.2: one and a half
- * times the most that clean sets have (Fashion-MNIST 0.30, drawn tiles 0.68, EuroSAT 0.80; with all images brighter or
- * darker by up to 40 levels 0.38, 1.28, 1.40, by up to 90 levels 0.66, 2.75, 2.89). Depth: 0.1, 25 levels, so that
- * images of hardly any contrast, whose own deviation is small, are not taken for it. */
-static bool brightness(const struct facts *facts, struct arena *arena, struct finding *finding)
-{
-    double within;
-    const double between = facts_brightness_spread(facts, &within), ratio = between / within;
-    if (!(within > 0.0) || !(ratio > 1.2) || !(between > 0.1))
-        return false;
-    finding->severity = SEVERITY_WARN;
-    finding->text = arena_format(arena,
-                                 "the brightness of images of one class differs widely: their means vary by %.0f of "
-                                 "255 levels, %.2g times as much as the pixels of an image (clean sets: below 1.2)",
-                                 255.0 * between, ratio);
-    finding->action = "set augment.brightness = 0.4 and augment.contrast = 0.4, or even the lighting out beforehand";
-    number(finding, "ratio", ratio);
-    number(finding, "threshold", 1.2);
-    number(finding, "depth", between);
-    return true;
-}
-
-/* Half of the images have a background of one level, and with one in five of them it is not where it is with the others
- * of their class. Clean sets on such backgrounds (Fashion-MNIST, MNIST) have next to none of either. */
-static bool background(const struct facts *facts, struct arena *arena, struct finding *finding)
-{
-    struct ground ground;
-    facts_ground(facts, &ground);
-    if (!(ground.share >= 0.5) || !(ground.away >= 0.2))
-        return false;
-    finding->severity = SEVERITY_WARN;
-    finding->text =
-        arena_format(arena,
-                     "%.0f %% of the images have a background of one level, which with %.0f %% of them is more "
-                     "than 16 of 255 levels brighter or darker than is usual in their class",
-                     100.0 * ground.share, 100.0 * ground.away);
-    finding->action = "set augment.brightness = 0.4 and augment.contrast = 0.4, or even the lighting out beforehand";
-    number(finding, "away", ground.away);
-    number(finding, "threshold", 0.2);
-    number(finding, "share", ground.share);
-    return true;
 }
 
 /* More than one image in 200, and not by accident. Clean sets have a few in ten thousand. */
@@ -253,30 +185,8 @@ static bool outliers(const struct facts *facts, struct arena *arena, struct find
                                  "class, as test patterns are",
                                  100.0 * share);
     finding->action = "look at them and remove what is no picture of its class";
-    number(finding, "share", share);
-    number(finding, "threshold", 0.005);
-    return true;
-}
-
-/* Share above 0.38. Pictures without lighting of their own have the spectrum of natural images, amplitude 1/f^1.0 to
- * 1/f^1.2 (Field 1987; Tolhurst, Tadmor, Chao 1992), for which it is 0.23 and 0.32 by simulation. Depth: 0.05, or the
- * slopes are too faint to matter. */
-static bool shading(const struct facts *facts, struct arena *arena, struct finding *finding)
-{
-    const struct shape image = facts->input->train->data->image;
-    struct shading found;
-    if (image.h < 16 || image.w < 16 || facts_shading(facts, &found) != OK || found.images < 50 ||
-        found.share <= 0.38 || found.depth < 0.05)
-        return false;
-    finding->severity = SEVERITY_WARN;
-    finding->text = arena_format(arena,
-                                 "images are lit unevenly: %.0f %% of what differs in brightness within an image is a "
-                                 "slope from one side to the other (natural scenes: below 38 %%)",
-                                 100.0 * found.share);
-    finding->action = "set augment.brightness = 0.4 and augment.contrast = 0.4, or even the lighting out beforehand";
-    number(finding, "share", found.share);
-    number(finding, "threshold", 0.38);
-    number(finding, "depth", found.depth);
+    finding_number(finding, "share", share);
+    finding_number(finding, "threshold", 0.005);
     return true;
 }
 
@@ -291,7 +201,7 @@ static bool constant(const struct facts *facts, struct arena *arena, struct find
     finding->text = arena_format(arena, "%lld image%s one colour all over", (long long)finding->file_total,
                                  finding->file_total == 1 ? " is" : "s are");
     finding->action = "remove them";
-    number(finding, "images", (double)finding->file_total);
+    finding_number(finding, "images", (double)finding->file_total);
     return true;
 }
 
@@ -299,32 +209,23 @@ static bool constant(const struct facts *facts, struct arena *arena, struct find
  * of the images' means. */
 static bool mismatch(const struct facts *facts, struct arena *arena, struct finding *finding)
 {
-    const double n[2] = {(double)facts->train_count, (double)(facts->count - facts->train_count)};
-    double mean[2][4], std[2][4], sum[2] = {0}, squares[2] = {0};
-    if (n[1] < 2.0)
+    struct parts parts;
+    double mean[4], std[4];
+    if (facts->count == facts->train_count || facts_parts(facts, &parts) != OK)
         return false;
-    for (int64_t i = 0; i < facts->count; i++) {
-        const double value = (double)facts->images[i].mean;
-        sum[i >= facts->train_count] += value;
-        squares[i >= facts->train_count] += value * value;
-    }
-    double error = 0;
-    for (int part = 0; part < 2; part++) {
-        facts_statistics(facts, part == 1, mean[part], std[part]);
-        error += fmax(0.0, squares[part] / n[part] - sum[part] * sum[part] / n[part] / n[part]) / n[part];
-    }
+    facts_statistics(facts, false, mean, std);
     for (int c = 0; c < facts->input->train->data->image.c; c++) {
-        const double apart = fabs(mean[0][c] - mean[1][c]);
-        if (apart <= 0.1 * std[0][c] || apart <= 4.0 * sqrt(error))
+        const double apart = fabs(parts.mean[0][c] - parts.mean[1][c]);
+        if (apart <= 0.1 * std[c] || apart <= 4.0 * parts.error)
             continue;
         finding->severity = SEVERITY_WARN;
         finding->text = arena_format(
             arena, "channel %d has mean %.3f in training and %.3f in validation, %.2g standard deviations apart", c,
-            mean[0][c], mean[1][c], apart / std[0][c]);
+            parts.mean[0][c], parts.mean[1][c], apart / std[c]);
         finding->action = "prepare both parts alike: same source, same processing";
-        number(finding, "train_mean", mean[0][c]);
-        number(finding, "val_mean", mean[1][c]);
-        number(finding, "train_std", std[0][c]);
+        finding_number(finding, "train_mean", parts.mean[0][c]);
+        finding_number(finding, "val_mean", parts.mean[1][c]);
+        finding_number(finding, "train_std", std[c]);
         return true;
     }
     return false;
@@ -354,7 +255,7 @@ static int64_t list_pairs(const struct facts *facts, const struct pairs *pairs, 
         file(facts, arena, finding, pairs->list[i].a);
         file(facts, arena, finding, pairs->list[i].b);
     }
-    number(finding, "pairs", (double)count);
+    finding_number(finding, "pairs", (double)count);
     finding->pairs = true;
     return count;
 }
@@ -369,7 +270,7 @@ static bool duplicates(const struct facts *facts, struct arena *arena, struct fi
     finding->text = arena_format(arena, "%lld image%s a copy of another of the same class (%.3g %%)", (long long)count,
                                  count == 1 ? " is" : "s are", 100.0 * share);
     finding->action = "remove the copies, unless they are there on purpose";
-    number(finding, "share", share);
+    finding_number(finding, "share", share);
     return true;
 }
 
@@ -383,7 +284,7 @@ static bool conflicts(const struct facts *facts, struct arena *arena, struct fin
     finding->text = arena_format(arena, "%lld image%s under two labels (%.3g %%)", (long long)count,
                                  count == 1 ? " is" : "s are", 100.0 * share);
     finding->action = "decide on one label for each and remove the other copy";
-    number(finding, "share", share);
+    finding_number(finding, "share", share);
     return true;
 }
 
@@ -397,7 +298,7 @@ static bool leak(const struct facts *facts, struct arena *arena, struct finding 
     finding->text = arena_format(arena, "%lld validation image%s also in the training set (%.3g %%)", (long long)count,
                                  count == 1 ? " is" : "s are", 100.0 * share);
     finding->action = "remove them from one of the two; the validation accuracy is too good as it is";
-    number(finding, "share", share);
+    finding_number(finding, "share", share);
     return true;
 }
 
@@ -416,8 +317,8 @@ static bool near_duplicates(const struct facts *facts, struct arena *arena, stru
                                  "training and validation",
                                  (long long)count, (long long)across);
     finding->action = "look at the files named; frames of one scene belong in one part";
-    number(finding, "across", (double)across);
-    number(finding, "share", share);
+    finding_number(finding, "across", (double)across);
+    finding_number(finding, "share", share);
     return true;
 }
 
@@ -457,8 +358,8 @@ static bool order(const struct facts *facts, struct arena *arena, struct finding
                                  "(random order: about 1)",
                                  ratio);
     finding->action = "set data.shuffle = true";
-    number(finding, "ratio", ratio);
-    number(finding, "threshold", 2.0);
+    finding_number(finding, "ratio", ratio);
+    finding_number(finding, "threshold", 2.0);
     return true;
 }
 
@@ -468,10 +369,10 @@ const struct rule check_rules[] = {
     {"class-unmeasured", absent_val},
     {"imbalance", imbalance},
     {"normalisation", normalisation},
-    {"illumination", illumination},
-    {"brightness", brightness},
-    {"background", background},
-    {"shading", shading},
+    {"illumination", judge_illumination},
+    {"brightness", judge_brightness},
+    {"background", judge_background},
+    {"shading", judge_shading},
     {"constant", constant},
     {"outliers", outliers},
     {"duplicates", duplicates},

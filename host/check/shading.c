@@ -39,7 +39,7 @@ static void variances(const struct image_facts *one, const struct common *common
     *plane = (x * x / xx + y * y / yy) / PATCHES;
 }
 
-static double median(double *values, int64_t count)
+double facts_median(double *values, int64_t count)
 {
     sort_doubles(values, count);
     return values[count / 2];
@@ -64,33 +64,59 @@ static void sum_up(const struct facts *facts, struct common *classes)
     }
 }
 
+/* Medians over a class's images; false: it has none to compare. */
+static bool class_medians(const struct facts *facts, const struct common *common, int label, double *shares,
+                          double *depths, struct shading *medians)
+{
+    int64_t images = 0;
+    for (int64_t i = 0; common->count >= 2 && i < facts->train_count; i++) {
+        const struct image_facts *one = &facts->images[i];
+        double whole, plane;
+        if (one->label != label || !usable(one))
+            continue;
+        variances(one, common, &whole, &plane);
+        shares[images] = whole > 0.0 ? plane / whole : 0.0;
+        depths[images++] = sqrt(plane);
+    }
+    if (images > 0)
+        *medians = (struct shading){images, facts_median(shares, images), facts_median(depths, images)};
+    return images > 0;
+}
+
+/* room: two arrays for the images, two for the classes. */
+static void over_classes(const struct facts *facts, struct common *classes, double *room, struct shading *shading)
+{
+    const int class_count = facts->input->train->data->class_count;
+    double *depths = room + facts->train_count, *class_shares = depths + facts->train_count,
+           *class_depths = class_shares + class_count;
+    int known = 0;
+    sum_up(facts, classes);
+    for (int label = 0; label < class_count; label++) {
+        struct shading of_class;
+        if (!class_medians(facts, &classes[label], label, room, depths, &of_class))
+            continue;
+        shading->images += of_class.images;
+        class_shares[known] = of_class.share;
+        class_depths[known++] = of_class.depth;
+    }
+    if (known > 0) {
+        shading->share = facts_median(class_shares, known);
+        shading->depth = facts_median(class_depths, known);
+    }
+}
+
 int facts_shading(const struct facts *facts, struct shading *shading)
 {
-    const size_t count = (size_t)facts->train_count;
-    struct common *classes = calloc((size_t)facts->input->train->data->class_count, sizeof *classes);
-    double *shares = malloc((count + 1) * sizeof *shares), *depths = malloc((count + 1) * sizeof *depths);
+    const size_t count = (size_t)facts->train_count, class_count = (size_t)facts->input->train->data->class_count;
+    struct common *classes = calloc(class_count, sizeof *classes);
+    double *room = malloc(2 * (count + class_count + 1) * sizeof *room);
     *shading = (struct shading){0};
     int status = OK;
-    if (!classes || !shares || !depths) {
+    if (!classes || !room)
         status = FAIL(ERR_MEMORY, "out of memory for the brightness of %zu images", count);
-    } else {
-        sum_up(facts, classes);
-        for (size_t i = 0; i < count; i++) {
-            const struct image_facts *one = &facts->images[i];
-            double whole, plane;
-            if (!usable(one) || classes[one->label].count < 2)
-                continue;
-            variances(one, &classes[one->label], &whole, &plane);
-            shares[shading->images] = whole > 0.0 ? plane / whole : 0.0;
-            depths[shading->images++] = sqrt(plane);
-        }
-        if (shading->images > 0) {
-            shading->share = median(shares, shading->images);
-            shading->depth = median(depths, shading->images);
-        }
-    }
+    else
+        over_classes(facts, classes, room, shading);
     free(classes);
-    free(shares);
-    free(depths);
+    free(room);
     return status;
 }

@@ -1,5 +1,6 @@
 /* causes: what can be wrong, one row a cause: as it is said to people, the one thing to do about it, the settings that
  * mend it, the trials that speak for it. Must not judge. */
+#include "check.h"
 #include "doctor.h"
 
 #include <math.h>
@@ -105,9 +106,9 @@ const struct cause_info cause_table[CAUSE_COUNT] = {
                                        .remedy = {.fits = normalises_by_hand,
                                                   .edits = {SET("augment.normalize", "auto"), SET("augment.mean", "[]"),
                                                             SET("augment.std", "[]")}}}}},
-    [CAUSE_ILLUMINATION] = {"illumination", "data", "the images are lit very unevenly",
-                            "add augment.brightness and augment.contrast, or even the light out beforehand",
-                            .repairs = {{.edits = {SET("augment.brightness", "0.3"), SET("augment.contrast", "0.3")}}}},
+    [CAUSE_ILLUMINATION] = {"illumination", "data", "the images are lit very unevenly", RELIGHT_ACTION,
+                            .repairs = {{.edits = {SET("augment.brightness", RELIGHT),
+                                                   SET("augment.contrast", RELIGHT)}}}},
     [CAUSE_OUTLIERS] = {"outliers", "data", "some images are not what the others are",
                         "look at the listed images and take out what does not belong",
                         .trials = {{.name = "odd images left out", .family = ARM_UNSEEN, .left_out = LEAVE_OUTLIERS}}},

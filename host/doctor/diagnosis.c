@@ -55,8 +55,8 @@ static bool mends_it(const struct diagnosis *diagnosis, const struct arm *arm)
     return seen == 0 || seen & (arm->family == ARM_ANEW ? EFFECT_TRAINING : EFFECT_APART);
 }
 
-/* A cause whose trial helps takes the place of a first guess that says nothing of a cause, that has no trial of its own,
- * or whose own did not help; one whose own was left out for want of budget stays. */
+/* A cause whose trial helps takes the place of a first guess that says nothing of a cause, that has no trial of its
+ * own, or whose own did not help; one whose own was left out for want of budget stays. */
 static bool is_overturned(const struct diagnosis *diagnosis, enum cause said)
 {
     const struct experiment *experiment = &diagnosis->experiment;

@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 int session_dtype(enum precision_kind precision, const struct backend *backend, const struct device *device,
@@ -191,6 +192,8 @@ void session_check_input(const struct session *session, struct check_input *inpu
                                   .val = session->val.source ? &session->val.subset : NULL,
                                   .shuffle = config->data.shuffle,
                                   .balanced = config->train.balance,
+                                  .relit = config->augment.brightness >= strtod(RELIGHT, NULL) &&
+                                           config->augment.contrast >= strtod(RELIGHT, NULL),
                                   .skip = config->data.on_error == ON_ERROR_SKIP,
                                   .seed = (uint64_t)config->train.seed,
                                   .batch = config->train.batch_size,

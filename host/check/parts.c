@@ -1,0 +1,67 @@
+/* parts: training and validation compared class by class. Judges nothing. */
+#include "facts.h"
+
+#include <math.h>
+#include <string.h>
+
+struct heap {
+    double images, sum[4];     /* of each channel, in levels times pixels */
+    double brightness, square; /* of the images' means, and of their squares */
+};
+
+static void take(struct heap *heap, const struct image_facts *one, int channels)
+{
+    heap->images++;
+    for (int c = 0; c < channels; c++)
+        heap->sum[c] += (double)one->sums.sum[c];
+    heap->brightness += (double)one->mean;
+    heap->square += (double)one->mean * (double)one->mean;
+}
+
+/* Of the images' means about that of their class; *freedom: its degrees. */
+static double squares_of(const struct heap *heap, double *freedom)
+{
+    if (!(heap->images > 1.0))
+        return 0.0;
+    *freedom += heap->images - 1.0;
+    return fmax(0.0, heap->square - heap->brightness * heap->brightness / heap->images);
+}
+
+static void compare(const struct heap *heaps, int classes, const struct shape image, struct parts *parts)
+{
+    double val = 0.0, squares = 0.0, freedom = 0.0, weights = 0.0;
+    const double pixels = 255.0 * image.h * image.w;
+    for (int k = 0; k < classes; k++) {
+        const struct heap *train = &heaps[2 * k], *other = &heaps[2 * k + 1];
+        squares += squares_of(train, &freedom) + squares_of(other, &freedom);
+        if (!(train->images > 0.0) || !(other->images > 0.0))
+            continue;
+        val += other->images;
+        weights += other->images * other->images / train->images;
+        for (int c = 0; c < image.c; c++) {
+            parts->mean[0][c] += other->images * train->sum[c] / train->images / pixels;
+            parts->mean[1][c] += other->sum[c] / pixels;
+        }
+    }
+    for (int c = 0; c < image.c && val > 0.0; c++) {
+        parts->mean[0][c] /= val;
+        parts->mean[1][c] /= val;
+    }
+    if (val > 0.0 && freedom > 0.0)
+        parts->error = sqrt(squares / freedom * (1.0 / val + weights / val / val));
+}
+
+int facts_parts(const struct facts *facts, struct parts *parts)
+{
+    const struct dataset *data = facts->input->train->data;
+    const size_t bytes = 2 * ((size_t)data->class_count + 1) * sizeof(struct heap);
+    struct heap *heaps;
+    *parts = (struct parts){.error = INFINITY};
+    TRY(memory_take((void **)&heaps, bytes, "what is measured of classes"));
+    memset(heaps, 0, bytes);
+    for (int64_t i = 0; i < facts->count; i++)
+        take(&heaps[2 * facts->images[i].label + (i >= facts->train_count)], &facts->images[i], data->image.c);
+    compare(heaps, data->class_count, data->image, parts);
+    memory_give(heaps);
+    return OK;
+}
