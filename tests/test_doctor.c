@@ -420,7 +420,7 @@ static void test_images_explain_what_they_can(void **state)
         run.loss[t] = guess + 0.01 * jitter(t);
     EXPECT(CAUSE_IMBALANCE, "imbalance");
     run.evidence.layers = (struct layer_evidence){.dead_layer = "relu3", .dead_share = 0.96, .dead_step = 256};
-    expect_doubtful(CAUSE_NO_SIGNAL, CAUSE_IMBALANCE);
+    expect_doubtful(CAUSE_RATE_HIGH, CAUSE_IMBALANCE);
 }
 
 /* Where everything is learned there is nothing for light to have cost; before the first epoch nobody knows. */
