@@ -179,6 +179,8 @@ extern const int doctor_rule_count;
 /* Asks the rules; found gets a symptom for each cause that shows, the first one of a cause only, in the order in which
  * they show, the doubtful ones last. Returns how many. */
 int doctor_examine(const struct evidence *evidence, struct symptom found[static CAUSE_COUNT]);
+/* A finding of a rule of include/check.h as a symptom, without its words and numbers; false: it speaks of no cause. */
+bool doctor_image(struct symptom *symptom, const char *rule);
 /* The first of them that is not doubtful; CAUSE_HEALTHY: there is none. */
 enum cause doctor_cause(const struct symptom *found, int count);
 /* Whether steps too large have spoiled the training: worse than guessing, progress lost for good, or no better than

@@ -55,7 +55,7 @@ static void take_image_finding(const json_t *event, struct evidence *evidence)
         return;
     }
     struct symptom *symptom = &evidence->images[evidence->image_count];
-    if (!name || !text || evidence->image_count == DATA_FINDINGS || !evidence_image(symptom, name))
+    if (!name || !text || evidence->image_count == DATA_FINDINGS || !doctor_image(symptom, name))
         return;
     evidence->image_count++;
     text_copy(symptom->evidence, sizeof symptom->evidence, text);

@@ -10,8 +10,6 @@ struct evidence_files {
     struct evidence evidence; /* points into the tables */
 };
 
-/* A finding of a rule of include/check.h as a symptom, without its words and numbers; false: it speaks of no cause. */
-bool evidence_image(struct symptom *symptom, const char *rule);
 /* What layers.csv says, where there is one. */
 int evidence_layers(struct layer_evidence *layers, const char *run);
 /* Reads steps.csv, results.csv, layers.csv and the data event of log.jsonl, also of a run that is going on. config: the

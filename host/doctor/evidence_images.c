@@ -1,6 +1,6 @@
 /* evidence_images: what is found in the images before training, one row a rule of include/check.h: of which cause it
  * speaks, what that can bring about. Must not judge. */
-#include "evidence.h"
+#include "doctor.h"
 
 #include <string.h>
 
@@ -30,7 +30,7 @@ static const struct {
     {"background", CAUSE_ILLUMINATION, COSTS, EFFECT_MISSING},
 };
 
-bool evidence_image(struct symptom *symptom, const char *rule)
+bool doctor_image(struct symptom *symptom, const char *rule)
 {
     for (int i = 0; i < COUNT_OF(rows); i++)
         if (strcmp(rule, rows[i].rule) == 0) {

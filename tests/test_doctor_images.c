@@ -1,0 +1,151 @@
+/* test_doctor_images: what was found in the images before training, and when it is the cause of what a run shows. */
+#include "drawn_run.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct symptom found[CAUSE_COUNT];
+
+static int examine(void)
+{
+    return doctor_examine(&run.evidence, found);
+}
+
+static void expect(enum cause cause, const char *rule)
+{
+    const int count = examine();
+    assert_string_equal(cause_table[doctor_cause(found, count)].name, cause_table[cause].name);
+    assert_string_equal(found[0].rule, rule);
+}
+
+/* Before training a rule of include/check.h found something. */
+static void find_images(const char *rule)
+{
+    struct symptom *symptom = &run.evidence.images[run.evidence.image_count++];
+    assert_true(doctor_image(symptom, rule));
+    strcpy(symptom->evidence, "what was found in the images");
+}
+
+static void expect_doubtful(enum cause cause, enum cause doubt)
+{
+    const int count = examine();
+    assert_string_equal(cause_table[doctor_cause(found, count)].name, cause_table[cause].name);
+    assert_int_equal(found[count - 1].cause, doubt);
+    assert_true(found[count - 1].doubtful);
+}
+
+/* Light costs accuracy at most: what throws a network about or leaves it at guessing is the cause, whenever it shows.
+ */
+static void test_images_explain_what_they_can(void **state)
+{
+    (void)state;
+    static const char *const mild[] = {"illumination", "shading", "brightness", "outliers", "conflicting-labels"};
+    for (int i = 0; i < COUNT_OF(mild); i++) {
+        healthy();
+        find_images(mild[i]);
+        const enum cause cause = run.evidence.images[0].cause;
+        expect(cause, mild[i]); /* 84 % at its best, and nothing else to blame */
+        for (int t = 5; t < 8; t++)
+            run.update[t] = 10.0;
+        expect_doubtful(CAUSE_RATE_HIGH, cause);
+        healthy();
+        find_images(mild[i]);
+        for (int t = 100; t < STEPS; t++)
+            run.loss[t] = guess + 0.01 * jitter(t);
+        expect_doubtful(CAUSE_NO_SIGNAL, cause);
+        healthy();
+        find_images(mild[i]);
+        run.config.optim.weight_decay = 1.0;
+        expect_doubtful(CAUSE_WEIGHT_DECAY, cause);
+    }
+    /* Images badly scaled or sorted throw any network about. */
+    static const char *const grave[] = {"normalisation", "order"};
+    for (int i = 0; i < COUNT_OF(grave); i++) {
+        healthy();
+        find_images(grave[i]);
+        for (int t = 5; t < STEPS; t++) {
+            run.update[t] = t < 8 ? 10.0 : 0.2;
+            run.loss[t] = guess + 0.01 * jitter(t);
+        }
+        expect(run.evidence.images[0].cause, grave[i]);
+        assert_false(found[1].doubtful);
+    }
+    /* Rare classes leave a network at guessing by their shares, and break none. */
+    healthy();
+    find_images("imbalance");
+    for (int t = 100; t < STEPS; t++)
+        run.loss[t] = guess + 0.01 * jitter(t);
+    expect(CAUSE_IMBALANCE, "imbalance");
+    run.evidence.layers = (struct layer_evidence){.dead_layer = "relu3", .dead_share = 0.96, .dead_step = 256};
+    expect_doubtful(CAUSE_RATE_HIGH, CAUSE_IMBALANCE);
+}
+
+/* Where everything is learned there is nothing for light to have cost; before the first epoch nobody knows. */
+static void test_healthy_with_a_doubt(void **state)
+{
+    (void)state;
+    healthy();
+    find_images("shading");
+    expect(CAUSE_ILLUMINATION, "shading");
+    fill(run.val_accuracy, EPOCHS - 1, EPOCHS, 0.96);
+    expect_doubtful(CAUSE_HEALTHY, CAUSE_ILLUMINATION);
+    run.evidence.val_images = 0; /* none: then training tells */
+    expect(CAUSE_ILLUMINATION, "shading");
+    fill(run.train_accuracy, EPOCHS - 1, EPOCHS, 0.96);
+    expect_doubtful(CAUSE_HEALTHY, CAUSE_ILLUMINATION);
+    healthy();
+    find_images("shading");
+    run.evidence.epochs = 0;
+    expect_doubtful(CAUSE_HEALTHY, CAUSE_ILLUMINATION);
+    healthy();
+    find_images("imbalance"); /* counted, and certain: rare classes hardly count in the accuracy of all */
+    fill(run.val_accuracy, EPOCHS - 1, EPOCHS, 0.96);
+    expect(CAUSE_IMBALANCE, "imbalance");
+    /* A rule that saw the same later is no doubt. */
+    healthy();
+    find_images("conflicting-labels");
+    fill(run.val_accuracy, 0, EPOCHS, 0.96);
+    fill(run.val_loss, 0, EPOCHS, 0.2);
+    expect(CAUSE_LABELS, "better_on_validation");
+}
+
+/* Images learned by heart are predicted well at first; those of another kind are not, at any time. */
+static void test_validation_prepared_otherwise(void **state)
+{
+    (void)state;
+    healthy();
+    find_images("mismatch");
+    expect_doubtful(CAUSE_HEALTHY, CAUSE_MISMATCH);
+    fill(run.val_accuracy, 0, EPOCHS, 0.4);
+    fill(run.val_loss, 0, EPOCHS, 2.0);
+    expect(CAUSE_MISMATCH, "mismatch");
+    for (int e = 2; e < EPOCHS; e++) { /* overfitting is how it shows */
+        run.val_loss[e] = 2.5;
+        fill(run.correct, 100 * e, 100 * e + 100, 60.0);
+        fill(run.loss, 100 * e, 100 * e + 100, 0.2);
+    }
+    expect(CAUSE_MISMATCH, "mismatch");
+    assert_int_equal(found[1].cause, CAUSE_OVERFITTING);
+    run.val_accuracy[0] = 0.6; /* training has 0.63: not behind at once */
+    expect_doubtful(CAUSE_OVERFITTING, CAUSE_MISMATCH);
+    run.val_accuracy[0] = 0.4;
+    fill(run.loss, 0, 100, 0.96 * guess); /* the first epoch has learned nothing, and says nothing */
+    run.val_accuracy[0] = 0.6;
+    expect(CAUSE_MISMATCH, "mismatch");
+    run.evidence.image_count = 0; /* a gap alone is no proof of it */
+    expect(CAUSE_OVERFITTING, "overfitting");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_images_explain_what_they_can),
+        cmocka_unit_test(test_healthy_with_a_doubt),
+        cmocka_unit_test(test_validation_prepared_otherwise),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
