@@ -54,7 +54,7 @@ static void test_images_explain_what_they_can(void **state)
         expect_doubtful(CAUSE_RATE_HIGH, cause);
         healthy();
         find_images(mild[i]);
-        for (int t = 100; t < STEPS; t++)
+        for (int t = 0; t < STEPS; t++)
             run.loss[t] = guess + 0.01 * jitter(t);
         expect_doubtful(CAUSE_NO_SIGNAL, cause);
         healthy();
@@ -77,7 +77,7 @@ static void test_images_explain_what_they_can(void **state)
     /* Rare classes leave a network at guessing by their shares, and break none. */
     healthy();
     find_images("imbalance");
-    for (int t = 100; t < STEPS; t++)
+    for (int t = 0; t < STEPS; t++)
         run.loss[t] = guess + 0.01 * jitter(t);
     expect(CAUSE_IMBALANCE, "imbalance");
     run.evidence.layers = (struct layer_evidence){.dead_layer = "relu3", .dead_share = 0.96, .dead_step = 256};
