@@ -26,20 +26,13 @@ static bool is_carried(const struct ground *ground)
     return ground->carry >= 0.5;
 }
 
-/* Pictures on backgrounds of many colours: that they differ in brightness and contrast is no sign of light. */
-static bool is_coloured(const struct facts *facts)
-{
-    struct ground ground;
-    return grounds_differ(facts, &ground) && !is_carried(&ground);
-}
-
 /* Deviation within the classes of log(standard deviation of an image) above 0.35: pilot; clean sets 0.07 to 0.27, real
  * uneven lighting (Yale-B) 0.43, planted 0.40 and more, all as standard deviations; the robust one used here is the
  * same where the lighting varies from image to image, and does not take a few odd images for it. */
 bool judge_illumination(const struct facts *facts, struct arena *arena, struct finding *finding)
 {
     const double spread = facts_contrast_spread(facts);
-    if (!(spread > 0.35) || is_coloured(facts))
+    if (!(spread > 0.35))
         return false;
     finding->text = arena_format(arena,
                                  "the contrast of images of one class differs widely: the logarithm of an image's "
@@ -59,7 +52,7 @@ bool judge_brightness(const struct facts *facts, struct arena *arena, struct fin
 {
     double within;
     const double between = facts_brightness_spread(facts, &within), ratio = between / within;
-    if (!(within > 0.0) || !(ratio > 1.2) || !(between > 0.1) || is_coloured(facts))
+    if (!(within > 0.0) || !(ratio > 1.2) || !(between > 0.1))
         return false;
     finding->text = arena_format(arena,
                                  "the brightness of images of one class differs widely: their means vary by %.0f of "
