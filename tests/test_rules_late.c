@@ -194,7 +194,7 @@ static void test_which_steps_count(void **state)
     SHOWS("better_on_validation", CAUSE_LABELS);
 }
 
-/* Few images: an epoch of three steps, all of which are looked at. */
+/* Few images: an epoch of three steps, of which the last is looked at: those before lag behind validation. */
 static void test_epochs_of_a_few_steps(void **state)
 {
     (void)state;
@@ -212,6 +212,9 @@ static void test_epochs_of_a_few_steps(void **state)
     fill(run.samples, 0, STEPS, 640.0);
     fill(run.correct, 0, STEPS, 640.0 * 0.7);
     SHOWS("better_on_validation", CAUSE_LABELS);
+    for (int e = 0; e < EPOCHS; e++)
+        run.correct[3 * e + 2] = 640.0 * 0.78;
+    SILENT("better_on_validation");
 }
 
 static void test_sentences(void **state)

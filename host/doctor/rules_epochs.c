@@ -5,8 +5,8 @@
 #include <math.h>
 
 /* The last quarter of an epoch, 100 steps at most: long enough to measure, short enough to speak of the same weights.
- * Of an epoch of a few steps four or all. */
-enum { RECENT = 100, RECENT_LEAST = 4 };
+ */
+enum { RECENT = 100 };
 
 struct moment {
     int64_t step; /* the epoch's last */
@@ -31,9 +31,11 @@ static int64_t first_of(const struct evidence *evidence, int64_t epoch)
 static bool moment_at(const struct evidence *evidence, int64_t epoch, struct moment *moment)
 {
     const int64_t begin = first_of(evidence, epoch), end = first_of(evidence, epoch + 1);
+    if (end == begin)
+        return false;
     int64_t recent = (end - begin) / 4 < RECENT ? (end - begin) / 4 : RECENT;
-    recent = recent > RECENT_LEAST ? recent : RECENT_LEAST;
-    const int64_t from = end - begin > recent ? end - recent : begin;
+    recent = recent > 1 ? recent : 1; /* of an epoch of a few steps the last: more would lag behind validation */
+    const int64_t from = end - recent;
     double images = 0.0, correct = 0.0;
     for (int64_t t = from; t < end; t++)
         if (evidence->bad[t] == 0.0) {
