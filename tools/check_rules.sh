@@ -74,6 +74,15 @@ charters() {
     return ${bad:-0}
 }
 
+# A column of the tables that a run writes is one of the rows of docs/statistics.md.
+columns() {
+    awk -F'"' '/^static const char (steps|results)_head/, /;$/ { sub(/\\n/, "", $2); gsub(/,/, "\n", $2); print $2 }' \
+        host/observe/run_records.c | grep . | while read -r column; do
+        grep -qF "\`$column\`" docs/statistics.md || echo "docs/statistics.md: 1: says nothing of the column $column"
+    done | grep . && return 1
+    return 0
+}
+
 sizes() {
     c_files | xargs wc -l | awk '$2 != "total" && $1 > 500 { print $2 ":1: " $1 " lines; over 500 it is really two files"; n++ } END { exit n > 0 }'
 }
@@ -89,7 +98,7 @@ words() { no '\<(TO[D]O|FIX[M]E|X[X]X)\>' 'finish it, or file it'; }
 spaces() { no '[[:space:]]+$' 'blanks at the end'; }
 
 status=0
-for check in includes levels charters sizes words spaces; do
+for check in includes levels charters columns sizes words spaces; do
     $check || status=1
 done
 exit $status
