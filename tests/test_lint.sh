@@ -20,6 +20,9 @@ clean_tree() {
     plant include/plan.h '/* plan. Level 3. */' '#include "op.h"'
     plant host/model/plan.c '/* plan */' '#include "plan.h"' '#include "own.h"' '#include <png.h>'
     plant host/model/own.h '/* own */'
+    plant host/observe/run_records.c '/* records */' 'static const char steps_head[] =' '    "step,epoch,"' '    "loss\n";' \
+        'static const char results_head[] =' '    "epoch,time\n";'
+    plant docs/statistics.md '`step`, `epoch`' '`loss`' '`time`'
     plant kernels/common/philox.h '/* philox */' '#include "base.h"'
     plant kernels/cpu/cpu.h '/* cpu */' '#include <omp.h>'
     plant kernels/cpu/norm.c '/* norm */' '#include "cpu.h"' '#include "op.h"' '#include "kernels/common/philox.h"'
@@ -70,6 +73,7 @@ caught 'private header in a test' 'own folder' tests/test_norm.c '/* norm */' '#
 caught 'private header in a bench' 'own folder' bench/norm.c '/* norm */' '#include "own.h"'
 caught 'source file included' 'never included' tests/test_norm.c '/* norm */' '#include "plan.c"'
 caught 'file without a charter' 'says what the file owns' host/model/plan.c '#include "plan.h"'
+caught 'column that is not explained' 'column loss' docs/statistics.md '`step`, `epoch`' '`time`, `loss_next`'
 caught 'unfinished work' 'finish it' host/model/plan.c '/* plan */' "/* TO""DO: more */"
 caught 'blanks at the end' 'blanks' host/model/plan.c '/* plan */' 'int x; '
 # shellcheck disable=SC2046 # 501 words

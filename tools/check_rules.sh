@@ -78,7 +78,7 @@ charters() {
 columns() {
     awk -F'"' '/^static const char (steps|results)_head/, /;$/ { sub(/\\n/, "", $2); gsub(/,/, "\n", $2); print $2 }' \
         host/observe/run_records.c | grep . | while read -r column; do
-        grep -qF "\`$column\`" docs/statistics.md || echo "docs/statistics.md: 1: says nothing of the column $column"
+        grep -qF "\`$column\`" docs/statistics.md || echo "docs/statistics.md:1: says nothing of the column $column"
     done | grep . && return 1
     return 0
 }

@@ -1,6 +1,7 @@
 /* checkpoint: a folder of weight files and a sealed state.json, complete or absent. See include/checkpoint.h.
  * Owns the folder's life and the checksums; must not know what the state says. */
 #include "checkpoint.h"
+#include "log.h"
 #include "stats_file.h"
 #include "text.h"
 #include "weight_file.h"
@@ -122,7 +123,9 @@ static int replace_folder(const char *folder, const struct places *places)
     }
     TRY(rename_folder(places->made, folder));
     TRY(folder_sync(places->parent));
-    return folder_remove(places->former);
+    if (folder_remove(places->former) < 0) /* somebody may read it, on a network's disk */
+        log_warn("%s; the new checkpoint is complete, and the next one tries again", fail_text());
+    return OK;
 }
 
 int checkpoint_save(const char *folder, struct plan *plan, int64_t batches_tracked, const char *const *metadata,
