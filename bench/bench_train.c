@@ -196,8 +196,10 @@ static void bench_net(const struct net *net, const struct choice *choice, enum d
     if (choice->serve)
         serve(&bench, choice->seconds);
     must(bench_time(&bench, choice->seconds, &times));
-    report(net, choice, dtype_name(dtype), resident ? "resident" : "batch", batch, times,
-           choice->times ? (struct shares){0} : measure_statistics(&bench, times.steps));
+    struct shares shares = {0};
+    if (!choice->times)
+        shares = measure_statistics(&bench, times.steps);
+    report(net, choice, dtype_name(dtype), resident ? "resident" : "batch", batch, times, shares);
     bench_close(&bench);
     session_close(&session);
     config_free(&config);

@@ -3,7 +3,7 @@
 #include "picture.h"
 #include <string.h>
 
-#define FAR_OUTSIDE (-((int64_t)1 << 40))
+enum { FAR_OUTSIDE = -256 };
 
 /* Of each pixel of a strip along one axis: its place, the two stored rows or columns around that. */
 struct axis {
@@ -47,12 +47,11 @@ static void find_outer(struct corners *corners, const struct picture *picture, c
     const enum padding padding = picture->augment->padding;
     for (int i = from; i < to; i++) {
         const int at = row * strip->width + i;
-        int64_t x, y;
-        if (!augment_source(&picture->map, padding, strip->x + i, strip->y + row, picture->image.h, picture->image.w,
-                            &x, &y))
-            x = y = FAR_OUTSIDE;
-        corners->x.whole[at] = (int32_t)(x >> 32), corners->x.part[at] = (uint32_t)x;
-        corners->y.whole[at] = (int32_t)(y >> 32), corners->y.part[at] = (uint32_t)y;
+        int64_t x = 0, y = 0;
+        const bool shows = augment_source(&picture->map, padding, strip->x + i, strip->y + row, picture->image.h,
+                                          picture->image.w, &x, &y);
+        corners->x.whole[at] = shows ? (int32_t)(x >> 32) : FAR_OUTSIDE, corners->x.part[at] = shows ? (uint32_t)x : 0;
+        corners->y.whole[at] = shows ? (int32_t)(y >> 32) : FAR_OUTSIDE, corners->y.part[at] = shows ? (uint32_t)y : 0;
     }
 }
 

@@ -23,8 +23,8 @@ void note_launch(const void *kernel)
     FILE *file = fopen(path, "a"); /* a line is written at once: programs run side by side */
     if (!file)
         return;
-    fprintf(file, "%s 0x%zx\n", program,
-            size_t(static_cast<const char *>(kernel) - static_cast<const char *>(info.dli_fbase)));
+    fprintf(file, "%s 0x%lx\n", program,
+            static_cast<unsigned long>(static_cast<const char *>(kernel) - static_cast<const char *>(info.dli_fbase)));
     fclose(file);
 }
 } // namespace emu

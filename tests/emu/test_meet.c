@@ -124,10 +124,11 @@ static char *said_while_opening(struct trained *timed)
     dup2(kept, STDERR_FILENO);
     close(kept);
     fclose(file);
-    char *text = (char *)fixture_read(path, &bytes);
-    text = realloc(text, bytes + 1);
+    uint8_t *read = fixture_read(path, &bytes);
+    char *text = calloc(bytes + 1, 1);
     assert_non_null(text);
-    text[bytes] = '\0';
+    memcpy(text, read, bytes);
+    free(read);
     return text;
 }
 
