@@ -140,9 +140,8 @@ int checkpoint_save(const char *folder, struct plan *plan, int64_t batches_track
     char reason[1024];
     snprintf(reason, sizeof reason, "%s", fail_text());
     folder_remove(places.made); /* room for another try; the first failure is the one to tell */
-    return FAIL(status,
-                "%s; the checkpoint was not written, the former one is kept; make room or choose another run.dir",
-                reason);
+    return FAIL(status, "%s; the checkpoint was not written%s", reason,
+                folder_exists(folder) ? ", the former one is kept" : "");
 }
 
 /* ---- loading ---- */
