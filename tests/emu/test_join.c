@@ -367,13 +367,6 @@ static void test_layers_are_surveyed_as_if_apart(void **state)
     trained_close(&joined);
 }
 
-static int begin(void **state)
-{
-    const int status = fixture_begin(state);
-    setenv("XDG_CACHE_HOME", fixture_path("empty"), 1);
-    return status;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -386,5 +379,5 @@ int main(void)
         cmocka_unit_test(test_overflow_is_not_rectified_away),
         cmocka_unit_test(test_layers_are_surveyed_as_if_apart),
     };
-    return cmocka_run_group_tests(tests, begin, fixture_end);
+    return cmocka_run_group_tests(tests, trained_begin, fixture_end);
 }

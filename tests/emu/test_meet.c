@@ -159,13 +159,6 @@ static void test_met_by_the_clock(void **state)
     setenv("EVENKEEL_CUDA_TUNE", "0", 1);
 }
 
-static int begin(void **state)
-{
-    const int status = fixture_begin(state);
-    setenv("XDG_CACHE_HOME", fixture_path("empty"), 1);
-    return status;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -174,5 +167,5 @@ int main(void)
         cmocka_unit_test(test_measured_is_enough),
         cmocka_unit_test(test_met_by_the_clock),
     };
-    return cmocka_run_group_tests(tests, begin, fixture_end);
+    return cmocka_run_group_tests(tests, trained_begin, fixture_end);
 }

@@ -4,6 +4,14 @@
 #include "fixtures.h"
 
 #include <math.h>
+#include <stdlib.h>
+
+int trained_begin(void **state)
+{
+    const int status = fixture_begin(state);
+    setenv("XDG_CACHE_HOME", fixture_path("empty"), 1);
+    return status;
+}
 
 void trained_check(int status)
 {

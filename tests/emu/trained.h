@@ -17,6 +17,8 @@ struct trained {
 /* plan_options of these names. */
 enum { TRAINED_APART = 1, TRAINED_PRIVATE_BUFFERS = 2 };
 
+/* fixture_begin, with a cache of plans that is empty. */
+int trained_begin(void **state);
 void trained_check(int status);
 /* build: for images of TRAINED_SIDE x TRAINED_SIDE x TRAINED_CHANNELS and TRAINED_CLASSES. options: of TRAINED_*. */
 void trained_open(struct trained *trained, void (*build)(struct graph *graph), const struct backend *backend,
