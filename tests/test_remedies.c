@@ -163,6 +163,10 @@ static void test_how_far(void **state)
     assert_string_equal(words_of(rate, &asked), "optim.lr=3e-06");
     asked.falls_short = 88889.0;
     assert_string_equal(words_of(rate, &asked), "optim.lr=0.03");
+    load("optim.lr=0.01");
+    assert_string_equal(words_of(rate, &asked), "optim.lr=1");
+    load("optim.lr=0.5"); /* ten times in any case */
+    assert_string_equal(words_of(rate, &asked), "optim.lr=5");
 }
 
 static int remove_all(void **state)

@@ -222,10 +222,12 @@ static double number_of(const struct config *config, const char *key)
     return config_get(config, key, text, sizeof text) ? strtod(text, NULL) : NAN;
 }
 
-static double factor_of(const struct edit *edit, const struct remedy_case *asked)
+/* number: the setting as it is. A rate is not taken above 1 by what is short alone: gradients may vanish, too. */
+static double factor_of(const struct edit *edit, const struct remedy_case *asked, double number)
 {
-    const bool short_of = edit->at_least_what_is_short && asked->falls_short > 1.0;
-    return short_of ? fmax(edit->factor, pow(10.0, ceil(log10(asked->falls_short)))) : edit->factor;
+    if (!edit->at_least_what_is_short || !(asked->falls_short > 1.0))
+        return edit->factor;
+    return fmax(edit->factor, fmin(pow(10.0, ceil(log10(asked->falls_short))), 1.0 / number));
 }
 
 void edit_say(const struct edit *edit, const struct remedy_case *asked, char text[static EDIT_TEXT])
@@ -234,9 +236,10 @@ void edit_say(const struct edit *edit, const struct remedy_case *asked, char tex
         snprintf(text, EDIT_TEXT, "%s=%s", edit->key, edit->word);
     else if (edit->side_share > 0.0)
         snprintf(text, EDIT_TEXT, "%s=%.0f", edit->key, floor(asked->side * edit->side_share));
-    else
-        snprintf(text, EDIT_TEXT, "%s=%.9g", edit->key,
-                 fmax(factor_of(edit, asked) * number_of(asked->config, edit->key), edit->least));
+    else {
+        const double number = number_of(asked->config, edit->key);
+        snprintf(text, EDIT_TEXT, "%s=%.9g", edit->key, fmax(factor_of(edit, asked, number) * number, edit->least));
+    }
 }
 
 int remedy_size(const struct remedy *remedy)
