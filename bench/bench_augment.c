@@ -50,7 +50,7 @@ struct images {
 static void images_take(struct images *images, struct shape shape)
 {
     images->shape = shape;
-    must(memory_take((void **)&images->pixels, (size_t)shape_count(shape) * IMAGES, "images"));
+    must(memory_take(&images->pixels, (size_t)shape_count(shape) * IMAGES, "images"));
     for (int i = 0; i < IMAGES; i++) {
         images->labels[i] = i % TILES_CLASSES;
         images->order[i] = i * 85 % IMAGES; /* 85 and IMAGES have no common divisor */
@@ -62,7 +62,7 @@ static void draw_images(struct images *images, int side, int channels)
 {
     uint8_t *rgb;
     images_take(images, (struct shape){1, side, side, channels});
-    must(memory_take((void **)&rgb, (size_t)side * (size_t)side * 3, "a tile"));
+    must(memory_take(&rgb, (size_t)side * (size_t)side * 3, "a tile"));
     for (int i = 0; i < IMAGES; i++) {
         uint8_t *to = images->pixels + (int64_t)i * side * side * channels;
         tiles_draw(rgb, side, i % TILES_CLASSES, TILES_TRAIN, 1, (uint32_t)i);
@@ -90,8 +90,8 @@ static double copy_rate(int threads)
 {
     char *from, *to;
     double best = 1e9;
-    must(memory_take((void **)&from, COPIED, "a copy"));
-    must(memory_take((void **)&to, COPIED, "a copy"));
+    must(memory_take(&from, COPIED, "a copy"));
+    must(memory_take(&to, COPIED, "a copy"));
     for (int round = 0; round < ROUNDS; round++) {
         const double began = seconds_now();
 #pragma omp parallel for num_threads(threads) schedule(static)

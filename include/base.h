@@ -66,8 +66,10 @@ char *arena_text(struct arena *arena, const char *text); /* a copy of text */
 char *arena_format(struct arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void arena_free(struct arena *arena);
 
-/* One large zeroed array, aligned to 64 bytes; what names it in the error. Free with memory_give. */
-int memory_take(void **memory, size_t bytes, const char *what);
+/* One large zeroed array, aligned to 64 bytes, into *pointer, of any type; what names it in the error (ERR_MEMORY, and
+ * NULL there). Free with memory_give. */
+#define memory_take(pointer, bytes, what) ((*(pointer) = memory_taken((bytes), (what))) ? OK : ERR_MEMORY)
+void *memory_taken(size_t bytes, const char *what);
 void memory_give(void *memory);
 
 /* Seconds of a clock that never goes back; for durations. */

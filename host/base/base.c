@@ -126,13 +126,13 @@ void arena_free(struct arena *arena)
     }
 }
 
-int memory_take(void **memory, size_t bytes, const char *what)
+void *memory_taken(size_t bytes, const char *what)
 {
-    *memory = take_aligned(bytes);
-    if (!*memory)
-        return FAIL(ERR_MEMORY, "out of memory: %s needs %.1f MiB", what, (double)bytes / 1048576.0);
-    memset(*memory, 0, bytes);
-    return OK;
+    void *memory = take_aligned(bytes);
+    if (memory)
+        return memset(memory, 0, bytes);
+    FAIL(ERR_MEMORY, "out of memory: %s needs %.1f MiB", what, (double)bytes / 1048576.0);
+    return NULL;
 }
 
 void memory_give(void *memory)

@@ -12,10 +12,8 @@ int bench_open(struct bench *bench, struct session *session)
     const struct part *part = &session->train;
     const int64_t count = part->subset.count;
     const int64_t each = (int64_t)session->config->train.batch_size * session->config->train.accumulate;
-    void *memory;
     *bench = (struct bench){.session = session, .end = count / each * each};
-    TRY(memory_take(&memory, (size_t)count * sizeof *bench->order, "the order of the images"));
-    bench->order = memory;
+    TRY(memory_take(&bench->order, (size_t)count * sizeof *bench->order, "the order of the images"));
     subset_order(&part->subset, (uint64_t)session->config->train.seed, 0, session->config->data.shuffle, bench->order);
     TRY(session->backend->upload(session->device, part->order, bench->order, (size_t)count * sizeof *bench->order));
     bench->at = bench->end;

@@ -105,7 +105,7 @@ static void draw_texts(cairo_t *cairo, const struct sheet *sheet, const struct l
 static int save(const char *file, const uint8_t *canvas, int stride, const struct layout *layout)
 {
     uint8_t *rgb;
-    TRY(memory_take((void **)&rgb, (size_t)layout->width * (size_t)layout->height * 3, "a contact sheet"));
+    TRY(memory_take(&rgb, (size_t)layout->width * (size_t)layout->height * 3, "a contact sheet"));
     uint8_t *to = rgb;
     for (int y = 0; y < layout->height; y++)
         for (int x = 0; x < layout->width; x++) {

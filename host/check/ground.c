@@ -71,7 +71,7 @@ int facts_ground(const struct facts *facts, struct ground *ground)
     const size_t classes = (size_t)facts->input->train->data->class_count;
     double *values, with = 0.0;
     *ground = (struct ground){0};
-    TRY(memory_take((void **)&values, (classes + 1) * sizeof *values, "what is measured of classes"));
+    TRY(memory_take(&values, (classes + 1) * sizeof *values, "what is measured of classes"));
     for (int64_t i = 0; i < facts->train_count; i++)
         with += has_ground(&facts->images[i]);
     ground->share = with / fmax(1.0, (double)facts->train_count);

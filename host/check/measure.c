@@ -161,7 +161,7 @@ static void choose(struct image_facts *images, const struct subset *subset, int6
 /* Of all images, not only of those looked at. */
 static int count_classes(int64_t **counts, const struct subset *subset, int classes)
 {
-    TRY(memory_take((void **)counts, ((size_t)classes + 1) * sizeof **counts, "what is counted of classes"));
+    TRY(memory_take(counts, ((size_t)classes + 1) * sizeof **counts, "what is counted of classes"));
     memset(*counts, 0, ((size_t)classes + 1) * sizeof **counts);
     for (int64_t i = 0; i < subset->count; i++)
         (*counts)[subset->data->labels[subset->samples[i]]]++;
@@ -175,8 +175,7 @@ int facts_measure(struct facts *facts)
     const int classes = input->train->data->class_count;
     const int64_t val = input->val ? chosen(input->val->count, input->limit) : 0;
     facts->count = facts->train_count + val;
-    TRY(memory_take((void **)&facts->images, (size_t)facts->count * sizeof *facts->images,
-                    "what is measured of images"));
+    TRY(memory_take(&facts->images, (size_t)facts->count * sizeof *facts->images, "what is measured of images"));
     TRY(count_classes(&facts->class_counts[0], input->train, classes));
     if (input->val)
         TRY(count_classes(&facts->class_counts[1], input->val, classes));

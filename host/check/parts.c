@@ -54,11 +54,9 @@ static void compare(const struct heap *heaps, int classes, const struct shape im
 int facts_parts(const struct facts *facts, struct parts *parts)
 {
     const struct dataset *data = facts->input->train->data;
-    const size_t bytes = 2 * ((size_t)data->class_count + 1) * sizeof(struct heap);
     struct heap *heaps;
     *parts = (struct parts){.error = INFINITY};
-    TRY(memory_take((void **)&heaps, bytes, "what is measured of classes"));
-    memset(heaps, 0, bytes);
+    TRY(memory_take(&heaps, 2 * ((size_t)data->class_count + 1) * sizeof *heaps, "what is measured of classes"));
     for (int64_t i = 0; i < facts->count; i++)
         take(&heaps[2 * facts->images[i].label + (i >= facts->train_count)], &facts->images[i], data->image.c);
     compare(heaps, data->class_count, data->image, parts);

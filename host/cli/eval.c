@@ -96,8 +96,7 @@ static int eval(const char *run, const char *data, const char *weights, bool jso
     if (status == OK)
         status = session_open_val(&session, data);
     if (status == OK)
-        status =
-            memory_take((void **)&judgements, (size_t)session.val.subset.count * sizeof *judgements, "predictions");
+        status = memory_take(&judgements, (size_t)session.val.subset.count * sizeof *judgements, "predictions");
     if (status == OK)
         status = evaluate_part(&session, &session.val, judgements, NULL, &result);
     const struct class_score *scores =

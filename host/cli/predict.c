@@ -74,9 +74,9 @@ static int predict_files(struct prediction *prediction, char **files, int count)
 {
     struct session *session = &prediction->session;
     size_t image_bytes = (size_t)shape_count(session->card.image), classes = (size_t)session->card.class_count;
-    TRY(memory_take((void **)&prediction->pixels, PREDICT_BATCH * image_bytes, "images"));
-    TRY(memory_take((void **)&prediction->probabilities, PREDICT_BATCH * classes * sizeof(float), "probabilities"));
-    TRY(memory_take((void **)&prediction->best, classes * sizeof(int), "ranks"));
+    TRY(memory_take(&prediction->pixels, PREDICT_BATCH * image_bytes, "images"));
+    TRY(memory_take(&prediction->probabilities, PREDICT_BATCH * classes * sizeof(float), "probabilities"));
+    TRY(memory_take(&prediction->best, classes * sizeof(int), "ranks"));
     if (prediction->top > session->card.class_count)
         prediction->top = session->card.class_count;
     int filled = 0;

@@ -167,7 +167,6 @@ static int load_batches(struct dataset *dataset, const char *path, const struct 
 {
     const struct cifar_kind *kind = NULL;
     int64_t most = 0, together = 0;
-    void *memory;
     for (int b = 0; b < count; b++) {
         const int64_t records = batches[b].bytes / PICTURE;
         most = records > most ? records : most;
@@ -175,8 +174,7 @@ static int load_batches(struct dataset *dataset, const char *path, const struct 
     }
     if (together > INT32_MAX)
         return FAIL(ERR_DATA, "%s: holds %lld images; at most %d can be used", path, (long long)together, INT32_MAX);
-    TRY(memory_take(&memory, (size_t)(together + 1) * sizeof *dataset->labels, path));
-    dataset->labels = memory;
+    TRY(memory_take(&dataset->labels, (size_t)(together + 1) * sizeof *dataset->labels, path));
     uint8_t *labels = arena_push(&dataset->arena, 2 * (size_t)(most + 1));
     raw_begin(dataset, count, 0, true);
     for (int b = 0; b < count; b++)

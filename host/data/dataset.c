@@ -24,21 +24,18 @@ static int check_memory(const struct dataset *dataset, int64_t count)
 
 int dataset_take(struct dataset *dataset, int64_t count, uint8_t **pixels)
 {
-    void *memory;
     if (count > INT32_MAX)
         return FAIL(ERR_DATA, "%s: holds %lld images; at most %d can be used", dataset->source, (long long)count,
                     INT32_MAX);
     TRY(check_memory(dataset, count));
     dataset->count = count;
-    TRY(memory_take(&memory, (size_t)count * (size_t)shape_count(dataset->image), dataset->source));
-    dataset->owned = memory;
-    dataset->pixels = *pixels = memory;
+    TRY(memory_take(pixels, (size_t)count * (size_t)shape_count(dataset->image), dataset->source));
+    dataset->owned = *pixels;
+    dataset->pixels = *pixels;
     dataset->held = count * shape_count(dataset->image);
     if (dataset->labels)
         return OK;
-    TRY(memory_take(&memory, (size_t)count * sizeof *dataset->labels, dataset->source));
-    dataset->labels = memory;
-    return OK;
+    return memory_take(&dataset->labels, (size_t)count * sizeof *dataset->labels, dataset->source);
 }
 
 void dataset_number_classes(struct dataset *dataset, int count)

@@ -271,13 +271,11 @@ int folder_load(struct dataset *dataset, const char *path, const struct listing 
 {
     (void)options;
     struct walk walk;
-    void *labels;
     dataset->format = "folder";
     dataset->encoded = (struct encoded){.root = dataset->source};
     TRY(find_files(dataset, path, listing, problems, &walk));
     dataset->count = walk.count;
-    TRY(memory_take(&labels, (size_t)walk.count * sizeof *dataset->labels, path));
-    dataset->labels = labels;
+    TRY(memory_take(&dataset->labels, (size_t)walk.count * sizeof *dataset->labels, path));
     dataset->files = arena_push(&dataset->arena, (size_t)walk.count * sizeof *dataset->files);
     for (int64_t i = 0; i < walk.count; i++) {
         dataset->files[i] = arena_format(&dataset->arena, "%s/%s", walk.files[i].folder, walk.files[i].name);

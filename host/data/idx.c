@@ -161,16 +161,14 @@ static int idx_open(const char *path, enum idx_kind kind, struct idx_header *hea
 /* To memory, given back with memory_give; closes the file. */
 static int unpack(gzFile file, const char *path, const struct idx_header *header, uint8_t **data)
 {
-    void *memory;
-    *data = NULL;
-    int status = memory_take(&memory, (size_t)header->bytes, path);
+    int status = memory_take(data, (size_t)header->bytes, path);
     if (status == OK)
-        status = read_body(file, path, header, memory, -1);
+        status = read_body(file, path, header, *data, -1);
     gzclose(file);
-    if (status != OK)
-        memory_give(memory);
-    else
-        *data = memory;
+    if (status != OK) {
+        memory_give(*data);
+        *data = NULL;
+    }
     return status;
 }
 
@@ -235,11 +233,9 @@ static int load_labels(struct dataset *dataset, const char *path, int64_t image_
     if (header.count != image_count)
         status = FAIL(ERR_DATA, "%s: holds %lld labels, but %s holds %lld images; they must be the same number", path,
                       (long long)header.count, images_path, (long long)image_count);
-    void *memory = NULL;
     if (status == OK)
-        status = memory_take(&memory, (size_t)image_count * sizeof *dataset->labels, path);
+        status = memory_take(&dataset->labels, (size_t)image_count * sizeof *dataset->labels, path);
     if (status == OK) {
-        dataset->labels = memory;
         for (int64_t i = 0; i < image_count; i++)
             dataset->labels[i] = labels[i];
     }

@@ -106,9 +106,7 @@ static void warn_of_gaps(const struct dataset *dataset)
 int labels_assign(struct dataset *dataset, const char *const *text, const char *const *where, const char *folder,
                   struct problems *problems)
 {
-    void *labels;
-    TRY(memory_take(&labels, (size_t)dataset->count * sizeof *dataset->labels, dataset->source));
-    dataset->labels = labels;
+    TRY(memory_take(&dataset->labels, (size_t)dataset->count * sizeof *dataset->labels, dataset->source));
     TRY(read_classes(dataset, folder));
     const bool numbers = all_numbers(text, dataset->count), given = dataset->class_count > 0;
     if (!given && numbers)

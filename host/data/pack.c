@@ -136,9 +136,8 @@ static int read_index(struct dataset *dataset, const char *path, const struct pa
     const int32_t *labels = (const int32_t *)(at + (size_t)header->count * sizeof *dataset->sums);
     pack->checksums = (const uint32_t *)(labels + header->count);
     pack->pixels = (const uint8_t *)header + header->pixels_at;
-    void *copy;
-    TRY(memory_take(&copy, (size_t)header->count * sizeof *labels, path));
-    dataset->labels = memcpy(copy, labels, (size_t)header->count * sizeof *labels);
+    TRY(memory_take(&dataset->labels, (size_t)header->count * sizeof *labels, path));
+    memcpy(dataset->labels, labels, (size_t)header->count * sizeof *labels);
     for (int64_t i = 0; i < header->count; i++)
         if (labels[i] < 0 || labels[i] >= header->class_count)
             return damaged(path, "a label is out of range");

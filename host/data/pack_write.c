@@ -58,17 +58,15 @@ static int write_pixels(struct writing *writing, int threads)
 {
     const int64_t bytes = shape_count(writing->dataset->image), count = writing->dataset->count;
     const int64_t at_once = bytes < CHUNK_BYTES ? CHUNK_BYTES / bytes : 1;
-    void *chunk;
-    TRY(memory_take(&chunk, (size_t)((at_once < count ? at_once : count) * bytes), "packing"));
-    writing->chunk = chunk;
+    TRY(memory_take(&writing->chunk, (size_t)((at_once < count ? at_once : count) * bytes), "packing"));
     int status = OK;
     for (; writing->first < count && status == OK && !ferror(writing->stream); writing->first += at_once) {
         const int64_t left = count - writing->first, some = left < at_once ? left : at_once;
         status = parallel_for(some, threads, read_one, writing);
         if (status == OK)
-            fwrite(chunk, (size_t)bytes, (size_t)some, writing->stream);
+            fwrite(writing->chunk, (size_t)bytes, (size_t)some, writing->stream);
     }
-    memory_give(chunk);
+    memory_give(writing->chunk);
     return status;
 }
 
@@ -88,17 +86,15 @@ static int write_body(struct writing *writing, struct pack_header *header, int t
     fseeko(writing->stream, header->text_at, SEEK_SET);
     fwrite(text, 1, text_bytes, writing->stream);
     free(text);
-    void *index;
-    TRY(memory_take(&index, (size_t)index_bytes, "packing"));
-    writing->sums = index;
+    TRY(memory_take(&writing->sums, (size_t)index_bytes, "packing"));
     writing->labels = (int32_t *)(writing->sums + header->count);
     writing->checksums = (uint32_t *)(writing->labels + header->count);
     fseeko(writing->stream, header->pixels_at, SEEK_SET);
     int status = write_pixels(writing, threads);
-    header->index_crc = pack_checksum(index, index_bytes);
+    header->index_crc = pack_checksum(writing->sums, index_bytes);
     fseeko(writing->stream, header->index_at, SEEK_SET);
-    fwrite(index, 1, (size_t)index_bytes, writing->stream);
-    memory_give(index);
+    fwrite(writing->sums, 1, (size_t)index_bytes, writing->stream);
+    memory_give(writing->sums);
     return status;
 }
 

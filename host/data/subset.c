@@ -10,10 +10,8 @@
 
 static int subset_take(struct subset *subset, const struct dataset *data, int64_t count)
 {
-    void *samples;
-    TRY(memory_take(&samples, (size_t)count * sizeof *subset->samples, "the list of samples"));
-    *subset = (struct subset){.data = data, .samples = samples, .count = count};
-    return OK;
+    *subset = (struct subset){.data = data, .count = count};
+    return memory_take(&subset->samples, (size_t)count * sizeof *subset->samples, "the list of samples");
 }
 
 int subset_all(struct subset *subset, const struct dataset *data)

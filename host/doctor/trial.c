@@ -17,14 +17,11 @@ int probe_open(struct probe *probe, struct session *session, const struct part *
     const struct subset *subset = &part->subset;
     const struct backend *backend = session->backend;
     *probe = (struct probe){.source = part->source, .count = count < subset->count ? count : subset->count};
-    void *memory;
     size_t bytes = (size_t)subset->count * sizeof(int32_t);
-    TRY(memory_take(&memory, bytes, "the probe's images"));
-    probe->samples = memory;
+    TRY(memory_take(&probe->samples, bytes, "the probe's images"));
     /* An epoch of its own: none that training reaches. */
     subset_order(subset, (uint64_t)session->config->train.seed, UINT32_MAX, true, probe->samples);
-    TRY(memory_take(&memory, (size_t)probe->count * sizeof *probe->losses, "the probe's losses"));
-    probe->losses = memory;
+    TRY(memory_take(&probe->losses, (size_t)probe->count * sizeof *probe->losses, "the probe's losses"));
     bytes = (size_t)probe->count * sizeof(int32_t);
     TRY(backend->alloc(session->device, bytes, (void **)&probe->order));
     return backend->upload(session->device, probe->order, probe->samples, bytes);
@@ -108,9 +105,7 @@ static int stream_open(struct stream *stream, const struct branch *branch, const
         stream->position =
             branch->state.step_in_epoch * branch_step_images(branch->config) * branch->state.batch_factor;
     }
-    void *host;
-    TRY(memory_take(&host, bytes, "the order of a trial"));
-    stream->host = host;
+    TRY(memory_take(&stream->host, bytes, "the order of a trial"));
     TRY(session->backend->alloc(session->device, bytes, (void **)&stream->device));
     return stream_fill(stream);
 }
@@ -276,9 +271,7 @@ static int run_course(struct course *course, const struct trial *trial, struct p
     course->rate = (float)((trial->fresh ? 1.0 : fmax(branch->rate / branch->config->optim.lr, trial->least_rate)) *
                            course->config->optim.lr);
     TRY(stream_open(&course->stream, branch, trial, course->config));
-    void *records;
-    TRY(memory_take(&records, (size_t)trial->updates * sizeof *course->records, "the records of a trial"));
-    course->records = records;
+    TRY(memory_take(&course->records, (size_t)trial->updates * sizeof *course->records, "the records of a trial"));
     memset(result->losses, 0, (size_t)probe->count * sizeof *result->losses);
     TRY(take_updates(course, trial, probe, result->losses));
     judge(course, probe->count, result);

@@ -62,7 +62,7 @@ int run_facts_read_all(struct run_facts **facts, const char *const *runs, int co
     *facts = NULL;
     if (count > CHART_SERIES)
         return FAIL(ERR_USAGE, "%d runs cannot be told apart in one chart; give at most %d", count, CHART_SERIES);
-    TRY(memory_take((void **)facts, (size_t)count * sizeof **facts, "runs"));
+    TRY(memory_take(facts, (size_t)count * sizeof **facts, "runs"));
     for (int i = 0; i < count && status >= 0; i++)
         status = run_facts_read(&(*facts)[i], runs[i]);
     if (status < 0) {

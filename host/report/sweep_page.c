@@ -33,7 +33,7 @@ static void put_advice(FILE *page, const struct sweep_table *table)
 static void put_table(FILE *page, const struct sweep_table *table)
 {
     struct sweep_cells *cells;
-    if (memory_take((void **)&cells, sizeof *cells, "a row") < 0)
+    if (memory_take(&cells, sizeof *cells, "a row") < 0)
         return;
     fputs("<h2>Every point</h2>\n<section class=\"card\"><div class=\"scroll\"><table class=\"compare\">", page);
     for (int row = -1; row < table->sweep->point_count; row++) {

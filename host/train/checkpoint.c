@@ -294,9 +294,7 @@ int checkpoint_load(const char *folder, struct plan *plan, bool with_optimizer, 
     char path[PATH_BYTES];
     TRY(checkpoint_find(path, folder));
     struct reading *reading;
-    void *memory;
-    TRY(memory_take(&memory, sizeof *reading, "a checkpoint's paths"));
-    reading = memory;
+    TRY(memory_take(&reading, sizeof *reading, "a checkpoint's paths"));
     int status = read_all(reading, path, plan, with_optimizer);
     if (status >= 0)
         status = hand_over(reading, plan, with_optimizer, batches_tracked);
@@ -308,6 +306,6 @@ int checkpoint_load(const char *folder, struct plan *plan, bool with_optimizer, 
     for (int kind = 0; kind < CHECKPOINT_FILES; kind++)
         tensors_free(&reading->files[kind]);
     json_decref(reading->state);
-    memory_give(memory);
+    memory_give(reading);
     return status;
 }

@@ -173,7 +173,7 @@ int parts_draw(struct session *session, int64_t count)
     const size_t bytes = (size_t)(count * shape_count(card->image));
     TRY(memory_take(&data->owned, bytes, "images of noise"));
     data->pixels = data->owned;
-    TRY(memory_take((void **)&data->labels, (size_t)count * sizeof *data->labels, "labels of images of noise"));
+    TRY(memory_take(&data->labels, (size_t)count * sizeof *data->labels, "labels of images of noise"));
     uint8_t *pixels = data->owned;
     uint32_t noise = 1;
     for (size_t i = 0; i < bytes; i++)

@@ -325,11 +325,11 @@ static void begin_state(struct trainer *trainer)
 static int take_memory(struct trainer *trainer)
 {
     const int64_t val_count = trainer->session.val.subset.count;
-    TRY(memory_take((void **)&trainer->order, (size_t)trainer->session.train.subset.count * sizeof *trainer->order,
+    TRY(memory_take(&trainer->order, (size_t)trainer->session.train.subset.count * sizeof *trainer->order,
                     "the order of an epoch"));
     if (val_count == 0 || val_count > SAMPLES_CSV_MOST)
         return OK;
-    return memory_take((void **)&trainer->judgements, (size_t)val_count * sizeof *trainer->judgements,
+    return memory_take(&trainer->judgements, (size_t)val_count * sizeof *trainer->judgements,
                        "predictions of the validation images");
 }
 

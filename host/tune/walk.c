@@ -7,15 +7,12 @@ int walk_open(struct walk *walk, struct session *session)
 {
     const struct config *config = session->config;
     const int64_t count = session->train.subset.count;
-    void *memory;
     *walk = (struct walk){
         .session = session,
         .config = config,
         .steps_per_epoch = count / ((int64_t)config->train.batch_size * config->train.accumulate),
     };
-    TRY(memory_take(&memory, (size_t)count * sizeof *walk->order, "the order of an epoch"));
-    walk->order = memory;
-    return OK;
+    return memory_take(&walk->order, (size_t)count * sizeof *walk->order, "the order of an epoch");
 }
 
 void walk_close(struct walk *walk)

@@ -5,10 +5,9 @@
 int cpu_feed_open(struct device *device, struct feed *feed, int slots, size_t slot_bytes)
 {
     (void)device;
-    void *memory;
-    *feed = (struct feed){0};
-    TRY(memory_take(&memory, (size_t)slots * slot_bytes, "the ring of images"));
-    *feed = (struct feed){.slots = slots, .slot_bytes = slot_bytes, .host = memory, .device = memory};
+    *feed = (struct feed){.slots = slots, .slot_bytes = slot_bytes};
+    TRY(memory_take(&feed->host, (size_t)slots * slot_bytes, "the ring of images"));
+    feed->device = feed->host;
     return OK;
 }
 
