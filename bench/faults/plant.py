@@ -1,7 +1,7 @@
-"""Data sets with a fault planted into them, as IDX files: a subset of a source data set, spoiled on request.
+"""Data sets with a fault planted into them: a subset of a source data set, spoiled on request.
 
-Sources are a folder with Fashion-MNIST's four files, or a folder of class folders already packed to IDX. Everything is a
-function of the arguments. Standard library only.
+A source is a folder with the four IDX files of Fashion-MNIST and its kin, or with CIFAR-10's binary files, and so is what is
+written. Everything is a function of the arguments. Standard library only.
 """
 import gzip
 import os
@@ -35,7 +35,17 @@ def find(folder, name):
     raise SystemExit(f"{folder}: has no {name}")
 
 
+def cifar_file(folder, names):
+    return os.path.join(folder, "data_batch_1.bin" if names is TRAIN else "test_batch.bin")
+
+
 def read_part(folder, names):
+    """(shape, images, labels) of the training or the test part."""
+    if os.path.exists(cifar_file(folder, names)):
+        with open(cifar_file(folder, names), "rb") as file:
+            records = file.read()
+        starts = range(0, len(records), 3073)
+        return (3, 32, 32), [records[i + 1:i + 3073] for i in starts], [records[i] for i in starts]
     dims, pixels = read_idx(find(folder, names[0]))
     _, labels = read_idx(find(folder, names[1]))
     size = 1
@@ -47,6 +57,10 @@ def read_part(folder, names):
 
 def write_part(folder, names, shape, images, labels):
     os.makedirs(folder, exist_ok=True)
+    if shape == (3, 32, 32):
+        with open(cifar_file(folder, names), "wb") as file:
+            file.write(b"".join(bytes([label]) + image for label, image in zip(labels, images)))
+        return
     write_idx(os.path.join(folder, names[0]), (len(images),) + tuple(shape), b"".join(images))
     write_idx(os.path.join(folder, names[1]), (len(labels),), labels)
 

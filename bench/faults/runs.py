@@ -1,11 +1,12 @@
 """The planted-fault benchmark's runs: trains every row of the plan once and keeps what it left. Standard library only.
 
-  runs.py FOLDER [--part tune|test|blind] [--jobs N] [--only WORD] [--every N] [--list]
+  runs.py FOLDER [--part tune|test|blind|fresh] [--jobs N] [--only WORD] [--every N] [--list]
 
 FOLDER keeps data, runs and the best learning rates; what is there is not made again. EVENKEEL names the program (default
 build/evenkeel), EVENKEEL_DATA real data; without it only generated tiles are used. Thresholds are chosen on `tune`, figures are
-reported on `test`: networks, seeds, the images drawn and the severities of the faults differ; `blind` differs from both and was not looked at before
-it was scored.
+reported on `test`: networks, seeds, the images drawn and the severities of the faults differ. `blind` and `fresh` differ from these and
+from each other, were designed before any of them was trained, and each was first scored with rules that knew nothing of it; once
+looked at, a part is blind no more. A new one is a row of PARTS, its severities in FAULTS, and whatever data it needs in draw.py.
 """
 import argparse
 import concurrent.futures
@@ -21,7 +22,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 PROGRAM = os.environ.get("EVENKEEL", os.path.join(HERE, "../../build/evenkeel"))
 STEPS, SWEEP_STEPS, BATCH = 750, 400, 64
 
-# network, data, optimizer, seeds. Without real data every row is of tiles.
+# network, data, optimizer, seeds. Without real data its rows are of tiles. share N: each group has every N-th row of the plan, others than the next.
 PARTS = {
     "tune": {"data_seed": 1, "groups": [
         ("mlp", "fashion", "adam", [1]), ("mlp", "fashion", "sgd", [1]), ("mlp", "tiles", "adam", [1]),
@@ -32,9 +33,13 @@ PARTS = {
         ("lenet", "eurosat", "adam", [11]), ("resnet", "tiles", "sgd", [11]), ("vgg", "eurosat", "adam", [11])]},
     "blind": {"data_seed": 3, "groups": [
         ("mlp", "eurosat", "adam", [21]), ("lenet", "eurosat", "sgd", [21]), ("cnn_plain", "tiles", "adam", [21])]},
+    "fresh": {"data_seed": 4, "share": 2, "groups": [
+        ("mlp_deep", "digits", "sgd", [31]), ("mobile", "letters", "adam", [31]), ("cnn", "digits", "adam", [31]),
+        ("allconv", "letters", "sgd", [31])]},
 }
 OPTIMIZERS = {"adam": [1e-4, 3e-4, 1e-3, 2e-3, 4e-3, 8e-3, 2e-2], "sgd": [2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 1e-1, 3e-1]}
 MARK = "result.json"
+MEASURE = "healthy-x1-0"  # what harm is measured by
 
 
 class Case:
@@ -42,6 +47,12 @@ class Case:
 
     def __init__(self, part, network, data, optimizer, lr):
         self.part, self.network, self.data, self.optimizer, self.lr = part, network, data, optimizer, lr
+
+    def share(self):
+        """(N, which): of the faults and of what is healthy at the best rate, every N-th, beginning with another in each group."""
+        groups = [(network, optimizer) for network, _, optimizer, _ in PARTS[self.part]["groups"]]
+        count = PARTS[self.part].get("share", 1)
+        return count, groups.index((self.network, self.optimizer)) if count > 1 else 0
 
     def keys(self):
         return [f"optim.name={self.optimizer}", f"optim.lr={self.lr:g}", f"train.batch_size={BATCH}",
@@ -89,31 +100,31 @@ def only(optimizer, make):
 
 
 FAULTS = [
-    ("rate_high", "rate_high", rate_high, {"tune": [5, 10, 30], "test": [7, 20], "blind": [6, 20]}),
-    ("rate_low", "rate_low", rate, {"tune": [1 / 30, 1 / 100, 1 / 1000], "test": [1 / 50, 1 / 300], "blind": [1 / 20, 1 / 200]}),
-    ("batch_small", "batch", small_batch, {"tune": [8, 4, 2], "test": [6, 3], "blind": [5]}),
-    ("labels", "labels", data("labels"), {"tune": [0.1, 0.2, 0.4], "test": [0.15, 0.3], "blind": [0.1, 0.35]}),
-    ("labels", "pairs", data("pairs"), {"tune": [0.2, 0.4], "test": [0.3], "blind": [0.25]}),
-    ("input_scale", "scale", keys("augment.mean=0.3", "augment.std={}"), {"tune": [0.05, 0.0039215686], "test": [0.02], "blind": [0.1]}),
-    ("input_scale", "offset", keys("augment.mean=1", "augment.std={}"), {"tune": [0.05], "test": [0.03], "blind": [0.25]}),
-    ("input_scale", "forgotten", keys("augment.normalize=none"), {"blind": [0]}),
-    ("illumination", "illumination", data("illumination"), {"tune": [0.35, 0.7, 1.4], "test": [0.5, 1], "blind": [0.8]}),
-    ("outliers", "outliers", data("outliers"), {"tune": [0.01, 0.05, 0.1], "test": [0.03, 0.08], "blind": [0.05]}),
-    ("imbalance", "imbalance", data("imbalance"), {"tune": [10, 30, 100], "test": [20, 60], "blind": [5, 50]}),
-    ("mismatch", "mismatch", data("mismatch"), {"tune": [0.3], "test": [0.5], "blind": [0.6]}),
-    ("order", "sorted", data("sorted"), {"tune": [1], "test": [1], "blind": [1]}),
-    ("order", "blocks", data("sorted"), {"tune": [0.1], "test": [0.2], "blind": [0.1]}),
-    ("initialisation", "init", keys("model.init_scale={}"), {"tune": [0.02, 4, 0], "test": [0.01, 6], "blind": [0.05, 3]}),
-    ("capacity", "capacity", capacity, {"tune": [2, 3], "test": [0], "blind": [4]}),
-    ("overfitting", "few", few, {"tune": [600], "test": [400], "blind": [300]}),
-    ("weight_decay", "decay", keys("optim.weight_decay={}"), {"tune": [0.05, 0.1, 0.5], "test": [0.07, 0.3], "blind": [0.1]}),
-    ("adam", "beta2", only("adam", keys("optim.beta2={}")), {"tune": [0.5, 0.2], "test": [0.3], "blind": [0.9]}),
-    ("adam", "eps", only("adam", keys("optim.eps={}")), {"tune": [0.1, 1], "test": [0.3], "blind": [0.01]}),
-    ("plain_sgd", "plain", only("sgd", keys("optim.momentum={}")), {"tune": [0], "test": [0], "blind": [0]}),
+    ("rate_high", "rate_high", rate_high, {"tune": [5, 10, 30], "test": [7, 20], "blind": [6, 20], "fresh": [4, 12]}),
+    ("rate_low", "rate_low", rate, {"tune": [1 / 30, 1 / 100, 1 / 1000], "test": [1 / 50, 1 / 300], "blind": [1 / 20, 1 / 200], "fresh": [1 / 12, 1 / 150]}),
+    ("batch_small", "batch", small_batch, {"tune": [8, 4, 2], "test": [6, 3], "blind": [5], "fresh": [7]}),
+    ("labels", "labels", data("labels"), {"tune": [0.1, 0.2, 0.4], "test": [0.15, 0.3], "blind": [0.1, 0.35], "fresh": [0.12, 0.25]}),
+    ("labels", "pairs", data("pairs"), {"tune": [0.2, 0.4], "test": [0.3], "blind": [0.25], "fresh": [0.35]}),
+    ("input_scale", "scale", keys("augment.mean=0.3", "augment.std={}"), {"tune": [0.05, 0.0039215686], "test": [0.02], "blind": [0.1], "fresh": [0.07]}),
+    ("input_scale", "offset", keys("augment.mean=1", "augment.std={}"), {"tune": [0.05], "test": [0.03], "blind": [0.25], "fresh": [0.1]}),
+    ("input_scale", "forgotten", keys("augment.normalize=none"), {"blind": [0], "fresh": [0]}),
+    ("illumination", "illumination", data("illumination"), {"tune": [0.35, 0.7, 1.4], "test": [0.5, 1], "blind": [0.8], "fresh": [0.6]}),
+    ("outliers", "outliers", data("outliers"), {"tune": [0.01, 0.05, 0.1], "test": [0.03, 0.08], "blind": [0.05], "fresh": [0.06]}),
+    ("imbalance", "imbalance", data("imbalance"), {"tune": [10, 30, 100], "test": [20, 60], "blind": [5, 50], "fresh": [8, 40]}),
+    ("mismatch", "mismatch", data("mismatch"), {"tune": [0.3], "test": [0.5], "blind": [0.6], "fresh": [0.4]}),
+    ("order", "sorted", data("sorted"), {"tune": [1], "test": [1], "blind": [1], "fresh": [1]}),
+    ("order", "blocks", data("sorted"), {"tune": [0.1], "test": [0.2], "blind": [0.1], "fresh": [0.15]}),
+    ("initialisation", "init", keys("model.init_scale={}"), {"tune": [0.02, 4, 0], "test": [0.01, 6], "blind": [0.05, 3], "fresh": [0.03, 2.5]}),
+    ("capacity", "capacity", capacity, {"tune": [2, 3], "test": [0], "blind": [4], "fresh": [3]}),
+    ("overfitting", "few", few, {"tune": [600], "test": [400], "blind": [300], "fresh": [500]}),
+    ("weight_decay", "decay", keys("optim.weight_decay={}"), {"tune": [0.05, 0.1, 0.5], "test": [0.07, 0.3], "blind": [0.1], "fresh": [0.15]}),
+    ("adam", "beta2", only("adam", keys("optim.beta2={}")), {"tune": [0.5, 0.2], "test": [0.3], "blind": [0.9], "fresh": [0.4]}),
+    ("adam", "eps", only("adam", keys("optim.eps={}")), {"tune": [0.1, 1], "test": [0.3], "blind": [0.01], "fresh": [0.03]}),
+    ("plain_sgd", "plain", only("sgd", keys("optim.momentum={}")), {"tune": [0], "test": [0], "blind": [0], "fresh": [0]}),
     ("schedule", "drop", keys("schedule.name=step", "schedule.step_epochs=1", "schedule.gamma={}"),
-     {"tune": [0.05], "test": [0.03], "blind": [0.1]}),
+     {"tune": [0.05], "test": [0.03], "blind": [0.1], "fresh": [0.06]}),
     ("schedule", "warmup", keys("schedule.warmup_epochs={}", "schedule.warmup_start=0.001"),
-     {"tune": [100], "test": [150], "blind": [100]}),
+     {"tune": [100], "test": [150], "blind": [100], "fresh": [120]}),
 ]
 RATES = [0.3, 0.6, 1, 1.5, 2]
 VARIANTS = [[], ["train.batch_size=32"], ["train.batch_size=128"], ["train.batch_size=256", "train.max_steps=400"],
@@ -122,20 +133,27 @@ VARIANTS = [[], ["train.batch_size=32"], ["train.batch_size=128"], ["train.batch
             ["augment.brightness=0.2", "augment.contrast=0.2"], ["train.label_smoothing=0.1"], ["train.batch_size=512", "train.max_steps=300"]]
 
 
-def plan(case, seed, make_data=True):
-    """(truth, name, keys) of every run of a case: all variants at the best rate, every rate with some of them. make_data False: names
-    alone are wanted, no data set is made."""
-    case.data.idle = not make_data
-    base, end = case.keys(), [f"train.seed={seed}"]
-    for i, (factor, variant) in enumerate((r, v) for r in RATES for v in range(len(VARIANTS))):
-        if factor == 1 or (i + seed) % 4 == 0:
-            yield "healthy", f"healthy-x{factor:g}-{variant}-s{seed}", \
-                base + [f"optim.lr={case.lr * factor:g}"] + VARIANTS[variant] + end
+def planned(case):
+    """(truth, name, what makes its keys) of every run of a case: all variants at the best rate, every rate with some of them, all faults."""
+    for factor in RATES:
+        for i, variant in enumerate(VARIANTS):
+            yield "healthy", f"healthy-x{factor:g}-{i}", lambda f=factor, v=variant: [f"optim.lr={case.lr * f:g}"] + v
     for truth, name, make, severities in FAULTS:
         for x in severities.get(case.part, []):
-            changed = make(case, x)
-            if changed is not None:
-                yield truth, f"{name}-{x:.3g}-s{seed}", base + changed + end
+            yield truth, f"{name}-{x:.3g}", lambda m=make, x=x: m(case, x)
+
+
+def plan(case, seed, make_data=True):
+    """(truth, name, keys) of every run of a case. make_data False: names alone are wanted, no data set is made."""
+    case.data.idle = not make_data
+    share, turn = case.share()
+    for i, (truth, name, make) in enumerate(planned(case)):
+        elsewhere = truth == "healthy" and not name.startswith("healthy-x1-")
+        if name != MEASURE and (i + turn + (seed if elsewhere else 0)) % (4 if elsewhere else share):
+            continue
+        changed = make()
+        if changed is not None:
+            yield truth, f"{name}-s{seed}", case.keys() + changed + [f"train.seed={seed}"]
 
 
 # ---- running ----
@@ -187,8 +205,9 @@ def groups(folder, part):
     """(network, data, optimizer, seeds), each once."""
     found, seed = {}, PARTS[part]["data_seed"]
     for network, name, optimizer, seeds in PARTS[part]["groups"]:
-        kind = sources.SOURCES[name if os.environ.get("EVENKEEL_DATA") else "tiles"]
-        found.setdefault((network, kind.name, optimizer), (network, kind(folder, seed, PROGRAM), optimizer, seeds))
+        kind = sources.source_of(name)
+        if kind:
+            found.setdefault((network, kind.name, optimizer), (network, kind(folder, seed, PROGRAM), optimizer, seeds))
     return list(found.values())
 
 
@@ -197,7 +216,7 @@ def thinned(rows, every):
     healthy = 0
     for row in rows:
         healthy += row[0] == "healthy"
-        if row[0] != "healthy" or "healthy-x1-0-" in row[1] or healthy % every == 1 % every:
+        if row[0] != "healthy" or MEASURE + "-" in row[1] or healthy % every == 1 % every:
             yield row
 
 

@@ -1,6 +1,6 @@
 """What the doctor says of the planted-fault benchmark's runs, against the truth. Standard library only.
 
-  score.py FOLDER [--part tune|test|blind] [--budget SHARE] [--every N] [--only WORD] [--repair] [--json FILE [--name NAME]]
+  score.py FOLDER [--part tune|test|blind|fresh] [--budget SHARE] [--every N] [--only WORD] [--repair] [--json FILE [--name NAME]]
 
 Asks `evenkeel doctor` about the runs of runs.py that are there (with --budget also by experiment; every N-th of each class), and the rules
 of published tools. Only faults that did harm count: validation accuracy 2 points lower or training loss 15 % higher than the
@@ -177,7 +177,7 @@ def main():
     folder = os.path.abspath(args.folder)
     rows, healthy_of = rows_of(folder, args.part), collections.defaultdict(list)
     for row in rows:
-        if "-healthy-x1-0-" in row["name"]:
+        if f"-{runs.MEASURE}-" in row["name"]:
             healthy_of[row["group"]].append(row)
     wanted = [row for row in rows if args.only in row["name"]]
     kept = [row for row in wanted if healthy_of[row["group"]] and

@@ -1,9 +1,11 @@
 """Where the planted-fault benchmark's images come from: each source names, as overrides, a data set with a fault planted into it.
-Standard library only."""
+Standard library only, but for what draw.py draws: that is left out where its packages are missing."""
 import os
 import random
 import subprocess
+import sys
 
+import draw
 import plant
 
 TRAIN, TEST = 12000, 2000
@@ -14,21 +16,49 @@ class Source:
     idle = False
 
 
-class Fashion(Source):
-    """Part of Fashion-MNIST, spoiled on request."""
-    name = "fashion"
+class Files(Source):
+    """Part of a data set in files that plant.py reads, spoiled on request."""
 
     def __init__(self, folder, seed, program):
-        self.source = os.path.join(os.environ["EVENKEEL_DATA"], "fashion-mnist")
         self.folder, self.seed = os.path.join(folder, "data"), seed
 
     def keys(self, fault=None, severity=0.0):
         """Overrides that name a data set with this fault; None: this source cannot have it."""
-        path = os.path.join(self.folder, f"fashion-{self.seed}-{fault or 'clean'}-{severity:g}")
+        path = os.path.join(self.folder, f"{self.name}-{self.seed}-{fault or 'clean'}-{severity:g}")
         if not self.idle:
-            plant.plant(self.source, path, TRAIN, TEST, self.seed, fault, severity)
+            plant.plant(self.source(), path, TRAIN, TEST, self.seed, fault, severity)
         order = ["data.shuffle=false"] if fault == "sorted" else []
         return order + [f"data.train={path}", f"data.val={path}"]
+
+
+class Fashion(Files):
+    name = "fashion"
+
+    def source(self):
+        return os.path.join(os.environ["EVENKEEL_DATA"], "fashion-mnist")
+
+
+class Drawn(Files):
+    """Images that draw.py draws, once."""
+
+    def source(self):
+        path = os.path.join(self.folder, f"{self.name}-{self.seed}-all")
+        if not os.path.exists(path):
+            draw.DRAWN[self.name](path + ".new", (TRAIN, TEST), self.seed)
+            os.rename(path + ".new", path)
+        return path
+
+
+class Letters(Drawn):
+    name = "letters"
+
+
+class Glyphs(Drawn):
+    name = "glyphs"
+
+
+class Digits(Drawn):
+    name = "digits"
 
 
 class Tiles(Source):
@@ -73,20 +103,20 @@ class Eurosat(Source):
         self.folder, self.seed = os.path.join(folder, "data"), seed
 
     def link(self, path, fault, severity):
-        draw = random.Random(f"{self.seed}/{fault}/{severity}")
+        chance = random.Random(f"{self.seed}/{fault}/{severity}")
         classes = sorted(os.listdir(os.path.join(self.source, "train")))
         for label, name in enumerate(classes):
             os.makedirs(os.path.join(path + ".new", name), exist_ok=True)
         for label, name in enumerate(classes):
             for i, file in enumerate(sorted(os.listdir(os.path.join(self.source, "train", name)))):
                 filed = label
-                if fault == "labels" and draw.random() < severity:
-                    filed = (label + 1 + draw.randrange(len(classes) - 1)) % len(classes)
-                if fault == "pairs" and draw.random() < severity:
+                if fault == "labels" and chance.random() < severity:
+                    filed = (label + 1 + chance.randrange(len(classes) - 1)) % len(classes)
+                if fault == "pairs" and chance.random() < severity:
                     filed = (label + 1) % len(classes)
                 if fault == "few" and i >= severity // len(classes):
                     continue
-                if fault == "imbalance" and label >= len(classes) // 2 and draw.random() >= 1 / severity:
+                if fault == "imbalance" and label >= len(classes) // 2 and chance.random() >= 1 / severity:
                     continue
                 os.symlink(os.path.join(self.source, "train", name, file),
                            os.path.join(path + ".new", classes[filed], f"{name}-{file}"))
@@ -105,4 +135,16 @@ class Eurosat(Source):
         return keys + [f"data.train={path}"]
 
 
-SOURCES = {source.name: source for source in (Fashion, Tiles, Eurosat)}
+SOURCES = {source.name: source for source in (Fashion, Tiles, Eurosat, Letters, Glyphs, Digits)}
+REAL = (Fashion, Eurosat)
+
+
+def source_of(name):
+    """The source of this name, tiles where it is real data and EVENKEEL_DATA is not set, None where a package is missing (one line)."""
+    kind = SOURCES[name]
+    if kind in REAL and not os.environ.get("EVENKEEL_DATA"):
+        return Tiles
+    missing = draw.missing(name)
+    if missing:
+        print(f"{name}: left out, {' and '.join(missing)} is not installed", file=sys.stderr)
+    return None if missing else kind

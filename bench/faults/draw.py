@@ -1,0 +1,107 @@
+"""Images drawn for the planted-fault benchmark with packages that are installed: letters in the fonts of this machine (Pillow), and
+the 8x8 handwritten digits that scikit-learn ships (Pillow as well), each moved and turned at random.
+
+Each function writes a folder as plant.py reads it, a function of its arguments and of what is installed. missing() names the
+package that is not there.
+"""
+import glob
+import importlib.util
+import os
+import random
+
+import plant
+
+PACKAGES = {"letters": {"PIL": "pillow"}, "glyphs": {"PIL": "pillow"}, "digits": {"PIL": "pillow", "sklearn": "scikit-learn"}}
+FONTS = "/usr/share/fonts/*/*/*.[to]tf"
+OTHER = ("Symbol", "D050000L", "Keyboard", "Initials", "Math")  # fonts of something else than plain letters
+
+
+def missing(name):
+    """Packages that drawing this needs and that are not there."""
+    return [package for module, package in PACKAGES.get(name, {}).items() if importlib.util.find_spec(module) is None]
+
+
+def fonts():
+    from PIL import ImageFont
+    found = [ImageFont.truetype(path, 64) for path in sorted(glob.glob(FONTS))]
+    found = [font for font in found if not any(word in font.getname()[0] for word in OTHER)]
+    if not found:
+        raise SystemExit(f"no fonts in {FONTS}: install one of Debian's fonts-* packages")
+    return found
+
+
+def moved(mask, side, draw, turn, scale):
+    """The grey image turned, sheared, scaled and moved at random, side x side."""
+    from PIL import Image
+    grown = int(side * draw.uniform(*scale))
+    image = mask.resize((grown, grown), Image.Resampling.LANCZOS)
+    frame = Image.new("L", (side, side), 0)
+    room = max(0, side - grown)
+    frame.paste(image, (draw.randint(0, room), draw.randint(0, room)))
+    shear = draw.uniform(-0.2, 0.2)
+    frame = frame.transform((side, side), Image.Transform.AFFINE, (1, shear, -shear * side / 2, 0, 1, 0),
+                            Image.Resampling.BILINEAR)
+    return frame.rotate(draw.uniform(-turn, turn), Image.Resampling.BILINEAR)
+
+
+def glyph(font, letter):
+    """A letter that fills a square of 64 pixels, white on black."""
+    from PIL import Image, ImageDraw
+    left, top, right, bottom = font.getbbox(letter)
+    side = max(right - left, bottom - top)
+    image = Image.new("L", (side, side), 0)
+    ImageDraw.Draw(image).text(((side - right + left) / 2 - left, (side - bottom + top) / 2 - top), letter, fill=255, font=font)
+    return image.resize((64, 64), Image.Resampling.LANCZOS)
+
+
+def colours(draw):
+    """Of what is written and of what is behind it: any two that can be told apart."""
+    while True:
+        ink, paper = ([draw.randrange(256) for _ in range(3)] for _ in range(2))
+        if abs(sum(ink) - sum(paper)) > 180:
+            return ink, paper
+
+
+def noisy(values, draw, deviation):
+    return bytes(plant.clamp(value + draw.gauss(0, deviation)) for value in values)
+
+
+def in_colour(mask, draw):
+    """The letter in one colour on another, planes of red, green and blue, with a little noise."""
+    ink, paper = colours(draw)
+    return b"".join(noisy((p + (i - p) * value / 255 for value in mask.tobytes()), draw, 6) for i, p in zip(ink, paper))
+
+
+def write_letters(folder, letters, side, counts, seed, paint, turn, scale):
+    draw = random.Random(f"letters/{letters}/{seed}")
+    cut = [[glyph(font, letter) for letter in letters] for font in fonts()]
+    for names, count in zip((plant.TRAIN, plant.TEST), counts):
+        labels = [draw.randrange(len(letters)) for _ in range(count)]
+        images = [paint(moved(draw.choice(cut)[label], side, draw, turn, scale), draw) for label in labels]
+        shape = (side, side) if len(images[0]) == side * side else (3, side, side)
+        plant.write_part(folder, names, shape, images, labels)
+
+
+def letters(folder, counts, seed):
+    """Ten capital letters, 32x32 in colour: any font, any two colours, turned by up to 20 degrees."""
+    write_letters(folder, "ABCDEFGHIJ", 32, counts, seed, in_colour, 20, (0.5, 0.95))
+
+
+def glyphs(folder, counts, seed):
+    """All 26 small letters, 24x24, light on dark, hardly moved."""
+    write_letters(folder, "abcdefghijklmnopqrstuvwxyz", 24, counts, seed, lambda mask, draw: noisy(mask.tobytes(), draw, 12), 8, (0.7, 1))
+
+
+def digits(folder, counts, seed):
+    """scikit-learn's digits enlarged to 24x24, moved and turned: the first 1400 for training, the last 397 for validation."""
+    from PIL import Image
+    from sklearn.datasets import load_digits
+    draw, data = random.Random(f"digits/{seed}"), load_digits()
+    masks = [Image.frombytes("L", (8, 8), bytes(plant.clamp(value * 255 / 16) for value in image.flatten())) for image in data.images]
+    for names, count, first, end in ((plant.TRAIN, counts[0], 0, 1400), (plant.TEST, counts[1], 1400, len(masks))):
+        chosen = [draw.randrange(first, end) for _ in range(count)]
+        images = [noisy(moved(masks[i], 24, draw, 12, (0.75, 1)).tobytes(), draw, 5) for i in chosen]
+        plant.write_part(folder, names, (24, 24), images, [int(data.target[i]) for i in chosen])
+
+
+DRAWN = {"letters": letters, "glyphs": glyphs, "digits": digits}
