@@ -4,6 +4,7 @@
 #include "file.h"
 #include "fluctuation.h"
 #include "log.h"
+#include "order.h"
 #include "stability.h"
 #include "tile_series.h"
 
@@ -89,12 +90,6 @@ static double windows(const char *words)
     return stability.phi;
 }
 
-static int compare(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static void healthy(void)
 {
     static const struct {
@@ -114,7 +109,7 @@ static void healthy(void)
                          factors[f] * optimizers[o].best, batches[b], batches[b] / 2);
                 phi[count++] = windows(words);
             }
-    qsort(phi, (size_t)count, sizeof *phi, compare);
+    sort_doubles(phi, count);
     printf("median phi of %d runs: %.3f, from %.3f to %.3f\n", count, 0.5 * (phi[count / 2 - 1] + phi[count / 2]),
            phi[0], phi[count - 1]);
 }
@@ -132,7 +127,7 @@ enum { SEEDS = 3 };
 
 static double middle(double values[SEEDS])
 {
-    qsort(values, SEEDS, sizeof *values, compare);
+    sort_doubles(values, SEEDS);
     return values[SEEDS / 2];
 }
 

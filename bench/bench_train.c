@@ -9,6 +9,7 @@
  * S] [--deterministic true|false] [--times] [--serve], where --deterministic is train.deterministic. */
 #include "bench.h"
 #include "machine.h"
+#include "order.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -77,15 +78,9 @@ static struct plan without_statistics(const struct plan *plan)
     return bare;
 }
 
-static int by_size(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static double median(double *values, int count)
 {
-    qsort(values, (size_t)count, sizeof *values, by_size);
+    sort_doubles(values, count);
     return values[count / 2];
 }
 

@@ -81,6 +81,10 @@ void clock_timestamp(char text[AT_LEAST(32)]);
 /* CPUs this process may run on (affinity mask, so cgroup- and Slurm-aware), at least 1. */
 int cpu_count(void);
 
+/* FNV-1a, 64 bits, of more bytes; begins with HASH_BEGIN. */
+#define HASH_BEGIN 0xCBF29CE484222325u
+uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t count);
+
 #define COUNT_OF(array) ((int)(sizeof(array) / sizeof((array)[0])))
 
 #ifdef __cplusplus

@@ -38,6 +38,8 @@ int run_create(struct run *run, const struct config *config);
 /* Opens an existing run to continue: the logs are cut to the given lengths (from the checkpoint; 0: a new beginning).
  * ERR_NO_INPUT: not a run. ERR_CREATE: another process is writing in it. */
 int run_reopen(struct run *run, const char *path, int64_t steps_bytes, int64_t results_bytes, int64_t log_bytes);
+/* config.resolved.ini. */
+int run_write_config(const struct run *run, const struct config *config);
 void run_close(struct run *run); /* accepts a zeroed struct */
 /* Before a checkpoint: what was logged is on disk; lengths for run_reopen. */
 int run_sync(struct run *run, int64_t *steps_bytes, int64_t *results_bytes, int64_t *log_bytes);

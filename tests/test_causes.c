@@ -4,6 +4,7 @@
 #include "fixtures.h"
 #include "fluctuation.h"
 #include "log.h"
+#include "order.h"
 #include "stability.h"
 #include "tile_series.h"
 
@@ -116,12 +117,6 @@ static void test_frozen_weights_with_batch_norm_are_all_sampling(void **state)
     }
 }
 
-static int compare(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* 0.3 to 2 times the rate that ends best. */
 static void test_usual_rates_jitter_by_chance(void **state)
 {
@@ -140,7 +135,7 @@ static void test_usual_rates_jitter_by_chance(void **state)
                      factors[f] * optimizers[o].best);
             phi[count++] = stability_of_run(words).phi;
         }
-    qsort(phi, (size_t)count, sizeof *phi, compare);
+    sort_doubles(phi, count);
     const double median = 0.5 * (phi[count / 2 - 1] + phi[count / 2]);
     if (!(median > 0.9 && median < 1.1))
         fail_msg("median phi %.3f, from %.3f to %.3f", median, phi[0], phi[count - 1]);
@@ -170,9 +165,9 @@ static void test_batch_norm_is_told_by_looking(void **state)
             unlooked[count] = got.phi / got.last.design.value;
             steady[count++] = got.steady.value;
         }
-    qsort(phi, RUNS, sizeof *phi, compare);
-    qsort(unlooked, RUNS, sizeof *unlooked, compare);
-    qsort(steady, RUNS, sizeof *steady, compare);
+    sort_doubles(phi, RUNS);
+    sort_doubles(unlooked, RUNS);
+    sort_doubles(steady, RUNS);
     const double median = 0.5 * (phi[RUNS / 2 - 1] + phi[RUNS / 2]);
     if (!(median > 0.9 && median < 1.1 && unlooked[RUNS / 2] < 0.9))
         fail_msg("median phi %.3f, from %.3f to %.3f; without looking %.3f", median, phi[0], phi[RUNS - 1],

@@ -1,4 +1,4 @@
-/* base: failure text, arena, large arrays, clock, CPU count. See include/base.h. */
+/* base: failure text, arena, large arrays, clock, hash, CPU count. See include/base.h. */
 #include "base.h"
 
 #include <assert.h>
@@ -155,6 +155,13 @@ void clock_timestamp(char stamp[static 32])
     gmtime_r(&now.tv_sec, &utc);
     size_t length = strftime(stamp, 32, "%Y-%m-%dT%H:%M:%S", &utc);
     snprintf(stamp + length, 32 - length, ".%03ldZ", now.tv_nsec / 1000000);
+}
+
+uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t count)
+{
+    for (const unsigned char *at = bytes; count > 0; at++, count--)
+        hash = (hash ^ *at) * 0x100000001B3u;
+    return hash;
 }
 
 int cpu_count(void)

@@ -1,5 +1,6 @@
 /* report: a session's speed, its parts and their ceilings, measured, as a table and as JSON. */
 #include "bench.h"
+#include "json.h"
 #include "text.h"
 
 #include <jansson.h>
@@ -161,11 +162,6 @@ void bench_print(const struct bench_report *report, bool layers)
 
 /* ---- JSON ---- */
 
-static json_t *number(double value)
-{
-    return isfinite(value) ? json_real(value) : json_null();
-}
-
 static json_t *parts_json(const struct bench_report *report)
 {
     const struct bench_profile *profile = &report->profile;
@@ -175,7 +171,7 @@ static json_t *parts_json(const struct bench_report *report)
         json_t *one = json_pack("{s:s, s:o, s:f, s:f, s:f, s:f, s:o}", "name", part->name, "within",
                                 part->within < 0 ? json_null() : json_string(profile->parts[part->within].name),
                                 "seconds", part->seconds, "seconds_least", part->least, "bytes", part->bytes, "flops",
-                                part->flops, "floor_seconds", number(bench_floor(&report->ceiling, part)));
+                                part->flops, "floor_seconds", json_known(bench_floor(&report->ceiling, part)));
         if (part->node >= 0)
             json_object_set_new(one, "operation",
                                 json_string(op_table[report->session->graph.nodes[part->node].op].name));
@@ -202,8 +198,5 @@ int bench_print_json(const struct bench_report *report)
         "device_bytes", (json_int_t)plan_bytes(&session->plan), "flops_per_second_ceiling", report->ceiling.product,
         "ceiling_of_multipliers", report->ceiling.of_multipliers, "copy_bytes_per_second", copies, "parts",
         parts_json(report));
-    const int failed = all ? json_dumpf(all, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : -1;
-    json_decref(all);
-    printf("\n");
-    return failed ? FAIL(ERR_IO, "stdout: the result could not be written") : OK;
+    return json_print(all, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
 }

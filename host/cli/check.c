@@ -2,6 +2,7 @@
  */
 #include "check.h"
 #include "cli.h"
+#include "json.h"
 #include "log.h"
 #include "sheet.h"
 #include "text.h"
@@ -117,10 +118,7 @@ static int print_json(const struct session *session, const struct check_input *i
                   "val_images", (json_int_t)findings->val_seen, "classes", json_of_classes(session, findings),
                   "measured", json_of_values(findings->mean, findings->std, channels), "normalisation",
                   json_of_values(input->mean, input->std, channels), "findings", list);
-    const int failed = !all || json_dumpf(all, stdout, JSON_INDENT(1)) != 0;
-    json_decref(all);
-    printf("\n");
-    return failed ? FAIL(ERR_IO, "stdout: the findings could not be written") : OK;
+    return json_print(all, JSON_INDENT(1));
 }
 
 /* What the command line asks for besides the findings. */

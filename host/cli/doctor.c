@@ -3,6 +3,7 @@
 #include "cli.h"
 #include "diagnosis.h"
 #include "doctor_samples.h"
+#include "json.h"
 #include "log.h"
 #include "text.h"
 
@@ -128,10 +129,7 @@ static int print_json(const struct diagnosis *diagnosis, const char *run)
         "cause", cause->name, "first_guess", cause_table[diagnosis->first_guess].name, "confidence",
         confidence_names[diagnosis_confidence(diagnosis)], "group", cause->group, "verdict", diagnosis_title(diagnosis),
         "action", action, "found", found, "proof", proof, "experiment", experiment);
-    int failed = all ? json_dumpf(all, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : -1;
-    json_decref(all);
-    printf("\n");
-    return failed ? FAIL(ERR_IO, "stdout: the verdict could not be written (the run's path must be UTF-8)") : OK;
+    return json_print(all, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
 }
 
 /* "5%" or "0.05". */

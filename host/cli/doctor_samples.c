@@ -2,6 +2,7 @@
 #include "doctor_samples.h"
 
 #include "file.h"
+#include "json.h"
 #include "log.h"
 #include "suspects.h"
 
@@ -67,10 +68,7 @@ static int print_json(const struct answer *answer)
     json_t *share = isnan(suspects->wrong_share) ? json_null() : json_real(suspects->wrong_share);
     json_t *all = json_pack("{s:s, s:s, s:s, s:o, s:s, s:o}", "run", answer->run, "labels", verdicts[suspects->verdict],
                             "text", suspects->labels_text, "wrong_share", share, "csv", answer->csv, "suspects", list);
-    const int failed = all ? json_dumpf(all, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(6)) : -1;
-    json_decref(all);
-    printf("\n");
-    return failed ? FAIL(ERR_IO, "stdout: the list could not be written (names must be UTF-8)") : OK;
+    return json_print(all, JSON_INDENT(1) | JSON_REAL_PRECISION(6));
 }
 
 static int answer_write(struct answer *answer)

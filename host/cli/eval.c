@@ -1,6 +1,7 @@
 /* eval: the command that measures a run's weights on a data set. Knows the command line and the layout of the result.
  */
 #include "cli.h"
+#include "json.h"
 #include "text.h"
 #include "trainer.h"
 
@@ -56,28 +57,20 @@ static void print_table(const struct session *session, const char *checkpoint, c
         printf("warning   the loss of %lld images is not finite\n", (long long)result->nonfinite);
 }
 
-/* JSON has no NaN: null says that there is no number. */
-static json_t *number(double value)
-{
-    return isfinite(value) ? json_real(value) : json_null();
-}
-
 static int print_json(const struct session *session, const char *checkpoint, const struct evaluation *result,
                       const struct class_score *scores)
 {
     json_t *classes = json_array();
     for (int i = 0; i < session->card.class_count; i++)
-        json_array_append_new(classes, json_pack("{s:s, s:I, s:I, s:o}", "name", session->card.class_names[i], "images",
-                                                 (json_int_t)scores[i].samples, "correct",
-                                                 (json_int_t)scores[i].correct, "accuracy", number(share(scores[i]))));
-    json_t *all = json_pack("{s:s, s:s, s:I, s:o, s:o, s:o, s:I, s:o}", "weights", checkpoint, "data",
-                            session->val.subset.data->source, "images", (json_int_t)result->samples, "loss",
-                            number(result->loss), "top1", number(result->accuracy), "top5", number(result->accuracy5),
-                            "nonfinite", (json_int_t)result->nonfinite, "classes", classes);
-    int failed = all ? json_dumpf(all, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : -1;
-    json_decref(all);
-    printf("\n");
-    return failed ? FAIL(ERR_IO, "stdout: the result could not be written (class names must be UTF-8)") : OK;
+        json_array_append_new(classes,
+                              json_pack("{s:s, s:I, s:I, s:o}", "name", session->card.class_names[i], "images",
+                                        (json_int_t)scores[i].samples, "correct", (json_int_t)scores[i].correct,
+                                        "accuracy", json_known(share(scores[i]))));
+    json_t *all = json_pack(
+        "{s:s, s:s, s:I, s:o, s:o, s:o, s:I, s:o}", "weights", checkpoint, "data", session->val.subset.data->source,
+        "images", (json_int_t)result->samples, "loss", json_known(result->loss), "top1", json_known(result->accuracy),
+        "top5", json_known(result->accuracy5), "nonfinite", (json_int_t)result->nonfinite, "classes", classes);
+    return json_print(all, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
 }
 
 static int eval(const char *run, const char *data, const char *weights, bool json)

@@ -29,18 +29,11 @@ int cache_path(char *path, const char *source, const struct dataset_options *opt
 
 /* ---- the fingerprint ---- */
 
-static uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t count)
-{
-    for (const unsigned char *at = bytes; count > 0; at++, count--)
-        hash = (hash ^ *at) * 0x100000001B3u; /* FNV-1a */
-    return hash;
-}
-
 /* Of one file. Files are added up, so that their order does not matter. */
 static uint64_t hash_file(const char *name, const struct stat *info)
 {
     const int64_t numbers[] = {info->st_size, info->st_mtim.tv_sec, info->st_mtim.tv_nsec};
-    uint64_t hash = hash_bytes(0xCBF29CE484222325u, name, strlen(name) + 1);
+    uint64_t hash = hash_bytes(HASH_BEGIN, name, strlen(name) + 1);
     hash = hash_bytes(hash, numbers, sizeof numbers);
     return hash ^ hash >> 29;
 }

@@ -82,6 +82,8 @@ void encoded_keep(struct dataset *dataset, const bool *keep);
  * where [count], and is left out. */
 int labels_assign(struct dataset *dataset, const char *const *text, const char *const *where, const char *folder,
                   struct problems *problems);
+/* Where the labels are numbers of which more than half do not occur. */
+void labels_warn_of_gaps(const struct dataset *dataset);
 
 /* The shards that a path with ranges {000..009} means, in order; another path is itself. */
 int shards_find(struct arena *arena, const char *path, const char ***paths, int *count);

@@ -5,7 +5,6 @@
 #include "log.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -243,21 +242,6 @@ static int load_labels(struct dataset *dataset, const char *path, int64_t image_
     return status;
 }
 
-static void warn_of_gaps(const struct dataset *dataset)
-{
-    bool seen[256] = {0};
-    int used = 0, highest = 0;
-    for (int64_t i = 0; i < dataset->count; i++) {
-        int label = dataset->labels[i];
-        used += !seen[label];
-        seen[label] = true;
-        highest = label > highest ? label : highest;
-    }
-    if (used * 2 < highest + 1)
-        log_warn("%s: labels run from 0 to %d, but only %d different ones occur; are they right?", dataset->source,
-                 highest, used);
-}
-
 /* gzip has no middle to begin at: what memory has no room for is unpacked to a file. Closes the file. */
 static int unpack_to_scratch(gzFile file, const char *path, const struct idx_header *header, struct raw_file *unpacked)
 {
@@ -269,14 +253,11 @@ static int unpack_to_scratch(gzFile file, const char *path, const struct idx_hea
         status = read_body(file, path, header, NULL, unpacked->descriptor);
     }
     gzclose(file);
-    if (status == ERR_CREATE) {
-        char reason[512];
-        snprintf(reason, sizeof reason, "%s", fail_text());
+    if (status == ERR_CREATE)
         return FAIL(ERR_CREATE,
                     "%s: %lld bytes are more than may be held in memory, and unpacking them into $TMPDIR or /var/tmp "
                     "failed: %s; unpack it yourself (gunzip), or raise data.memory",
-                    path, (long long)header->bytes, reason);
-    }
+                    path, (long long)header->bytes, fail_text());
     unpacked->header = 0;
     return status;
 }
@@ -338,6 +319,6 @@ int idx_load(struct dataset *dataset, const char *path, const struct listing *li
         if (files.name[test][IDX_LABELS])
             TRY(highest_label(path, files.name[test][IDX_LABELS], &highest));
     dataset_number_classes(dataset, highest + 1);
-    warn_of_gaps(dataset);
+    labels_warn_of_gaps(dataset);
     return OK;
 }

@@ -89,7 +89,7 @@ static int class_of(const struct dataset *dataset, const struct name *names, con
     return found ? found->number : -1;
 }
 
-static void warn_of_gaps(const struct dataset *dataset)
+void labels_warn_of_gaps(const struct dataset *dataset)
 {
     bool *seen = calloc((size_t)dataset->class_count + 1, sizeof *seen);
     int used = 0;
@@ -129,6 +129,6 @@ int labels_assign(struct dataset *dataset, const char *const *text, const char *
     }
     encoded_keep(dataset, keep);
     if (numbers && !given && dataset->count > 0)
-        warn_of_gaps(dataset);
+        labels_warn_of_gaps(dataset);
     return OK;
 }

@@ -1,5 +1,6 @@
 /* mixture: see mixture.h. Must not know what the numbers are. */
 #include "mixture.h"
+#include "order.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -11,18 +12,12 @@ enum { ROUNDS = 200 };
 /* Deviations are not let below this share of the values' own. */
 #define NARROWEST 1e-3
 
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static double median_of(const double *values, int64_t count, struct arena *arena)
 {
     double *sorted = arena_push(arena, (size_t)count * sizeof *sorted);
     for (int64_t i = 0; i < count; i++)
         sorted[i] = values[i];
-    qsort(sorted, (size_t)count, sizeof *sorted, compare);
+    sort_doubles(sorted, count);
     return sorted[count / 2];
 }
 

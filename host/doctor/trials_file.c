@@ -3,6 +3,7 @@
 
 #include "arms.h"
 #include "file.h"
+#include "json.h"
 #include "text.h"
 
 #include <jansson.h>
@@ -14,12 +15,6 @@ static const char *const family_names[ARM_FAMILIES] = {
 
 /* ---- writing ---- */
 
-/* JSON has no NaN: null says that there is no number. */
-static json_t *number(double value)
-{
-    return isfinite(value) ? json_real(value) : json_null();
-}
-
 static json_t *arm_json(const struct experiment *experiment, const struct arm *arm, const struct arm *proof)
 {
     json_t *changes = json_array();
@@ -29,10 +24,10 @@ static json_t *arm_json(const struct experiment *experiment, const struct arm *a
     return json_pack("{s:s, s:s, s:s, s:o, s:I, s:i, s:b, s:o, s:o, s:o, s:o, s:o, s:b, s:s}", "name", arm->name,
                      "family", family_names[arm->family], "cause", cause_table[arm->cause].name, "changes", changes,
                      "left_out", (json_int_t)arm->left_out_count, "pace", arm->pace, "done", arm->done, "loss",
-                     number(arm->done ? arm->result.loss : NAN), "train_accuracy",
-                     number(arm->done ? arm->result.train_accuracy : NAN), "gain", number(compared ? arm->gain : NAN),
-                     "error", number(compared ? arm->error : NAN), "share",
-                     number(compared ? experiment_share(experiment, arm) : NAN), "helps", arm->helps, "why",
+                     json_known(arm->done ? arm->result.loss : NAN), "train_accuracy",
+                     json_known(arm->done ? arm->result.train_accuracy : NAN), "gain",
+                     json_known(compared ? arm->gain : NAN), "error", json_known(compared ? arm->error : NAN), "share",
+                     json_known(compared ? experiment_share(experiment, arm) : NAN), "helps", arm->helps, "why",
                      experiment_why(experiment, arm, proof));
 }
 
@@ -43,10 +38,10 @@ char *experiment_json(const struct experiment *experiment, struct arena *arena)
     experiment_verdict(experiment, &proof);
     for (int i = 0; i < experiment->arm_count; i++)
         json_array_append_new(arms, arm_json(experiment, &experiment->arms[i], proof));
-    json_t *memory = experiment->memory_done
-                         ? json_pack("{s:i, s:i, s:o}", "images", experiment->memory_images, "updates",
-                                     experiment->memory.updates, "accuracy", number(experiment->memory.best_accuracy))
-                         : json_null();
+    json_t *memory = experiment->memory_done ? json_pack("{s:i, s:i, s:o}", "images", experiment->memory_images,
+                                                         "updates", experiment->memory.updates, "accuracy",
+                                                         json_known(experiment->memory.best_accuracy))
+                                             : json_null();
     json_t *all = json_pack("{s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:o, s:o}", "batch", experiment->batch, "updates",
                             experiment->updates, "spent", experiment->updates_spent, "allowed",
                             experiment->updates_allowed, "wanted", experiment->updates_wanted, "seconds",
@@ -73,12 +68,6 @@ int experiment_write(const struct experiment *experiment, int64_t steps, const c
 }
 
 /* ---- reading ---- */
-
-static double number_of(const json_t *object, const char *name)
-{
-    const json_t *value = json_object_get(object, name);
-    return json_is_number(value) ? json_number_value(value) : NAN;
-}
 
 static int find_name(const json_t *object, const char *key, const char *(*name_at)(int), int count)
 {
@@ -115,10 +104,10 @@ static bool read_arm(struct arm *arm, const json_t *json)
                         .left_out_count = json_integer_value(json_object_get(json, "left_out")),
                         .pace = (int)pace,
                         .done = done,
-                        .result = {.loss = done ? number_of(json, "loss") : NAN,
-                                   .train_accuracy = done ? number_of(json, "train_accuracy") : NAN},
-                        .gain = compared ? number_of(json, "gain") : NAN,
-                        .error = compared ? number_of(json, "error") : NAN};
+                        .result = {.loss = done ? json_known_value(json, "loss") : NAN,
+                                   .train_accuracy = done ? json_known_value(json, "train_accuracy") : NAN},
+                        .gain = compared ? json_known_value(json, "gain") : NAN,
+                        .error = compared ? json_known_value(json, "error") : NAN};
     text_copy(arm->name, sizeof arm->name, name);
     for (size_t i = 0; i < json_array_size(changes); i++) {
         const char *change = json_string_value(json_array_get(changes, i));
@@ -148,11 +137,11 @@ static bool read_experiment(struct experiment *experiment, const json_t *json)
     const json_t *memory = json_object_get(json, "by_heart");
     const json_int_t updates = json_integer_value(json_object_get(json, "updates"));
     const json_int_t batch = json_integer_value(json_object_get(json, "batch"));
-    *experiment = (struct experiment){.updates_spent = number_of(json, "spent"),
-                                      .updates_allowed = number_of(json, "allowed"),
-                                      .updates_wanted = number_of(json, "wanted"),
-                                      .seconds = number_of(json, "seconds"),
-                                      .guess = number_of(json, "guess"),
+    *experiment = (struct experiment){.updates_spent = json_known_value(json, "spent"),
+                                      .updates_allowed = json_known_value(json, "allowed"),
+                                      .updates_wanted = json_known_value(json, "wanted"),
+                                      .seconds = json_known_value(json, "seconds"),
+                                      .guess = json_known_value(json, "guess"),
                                       .memory_done = json_is_object(memory)};
     const double cost[] = {experiment->updates_spent, experiment->updates_allowed, experiment->updates_wanted,
                            experiment->seconds, experiment->guess};
@@ -166,7 +155,7 @@ static bool read_experiment(struct experiment *experiment, const json_t *json)
     experiment->batch = (int)batch;
     experiment->memory_images = (int)json_integer_value(json_object_get(memory, "images"));
     experiment->memory.updates = (int)json_integer_value(json_object_get(memory, "updates"));
-    experiment->memory.best_accuracy = experiment->memory_done ? number_of(memory, "accuracy") : 0.0;
+    experiment->memory.best_accuracy = experiment->memory_done ? json_known_value(memory, "accuracy") : 0.0;
     arms_judge(experiment);
     return true;
 }

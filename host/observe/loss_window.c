@@ -1,6 +1,7 @@
 /* loss_window: the last losses of a run: their mean with its standard error, and spikes by median and median absolute
  * deviation. See include/fluctuation.h. Must not know where losses come from. */
 #include "fluctuation.h"
+#include "order.h"
 
 #include <math.h>
 #include <string.h>
@@ -13,19 +14,6 @@ static int window_size(const struct loss_window *window)
     return window->count < LOSS_WINDOW ? (int)window->count : LOSS_WINDOW;
 }
 
-/* Sorts values, which are few and finite. */
-static double median(double *values, int count)
-{
-    for (int i = 1; i < count; i++) {
-        double value = values[i];
-        int at = i;
-        for (; at > 0 && values[at - 1] > value; at--)
-            values[at] = values[at - 1];
-        values[at] = value;
-    }
-    return count % 2 ? values[count / 2] : 0.5 * (values[count / 2 - 1] + values[count / 2]);
-}
-
 /* NaN where the window is short or its losses are all alike. */
 static double spike_z(const struct loss_window *window, double loss, double *middle)
 {
@@ -35,10 +23,10 @@ static double spike_z(const struct loss_window *window, double loss, double *mid
     if (count < LOSS_WINDOW_LEAST)
         return NAN;
     memcpy(values, window->loss, (size_t)count * sizeof *values);
-    *middle = median(values, count);
+    *middle = median_of_known(values, count);
     for (int i = 0; i < count; i++)
         values[i] = fabs(values[i] - *middle);
-    const double deviation = MAD_TO_DEVIATION * median(values, count);
+    const double deviation = MAD_TO_DEVIATION * median_of_known(values, count);
     return deviation > 0.0 ? (loss - *middle) / deviation : NAN;
 }
 

@@ -29,9 +29,7 @@ static int explain(int status, const char *what, const char *remedy)
 {
     if (status >= 0)
         return status;
-    char reason[1400];
-    snprintf(reason, sizeof reason, "%s", fail_text());
-    return FAIL(status, "%s: %s; %s", what, reason, remedy);
+    return FAIL(status, "%s: %s; %s", what, fail_text(), remedy);
 }
 
 static const char make_room[] = "make room, or put the run elsewhere with run.dir=FOLDER";
@@ -86,7 +84,7 @@ static int open_logs(struct run *run, int64_t steps_bytes, int64_t results_bytes
     return append_open(&run->log, path, log_bytes);
 }
 
-static int write_config(const struct run *run, const struct config *config)
+int run_write_config(const struct run *run, const struct config *config)
 {
     char path[PATH_BYTES];
     struct new_file file;
@@ -107,7 +105,7 @@ static int fill_new(struct run *run, const struct config *config)
     TRY(folder_make(path));
     TRY(open_logs(run, 0, 0, 0));
     TRY(run_records_write_heads(run));
-    TRY(write_config(run, config)); /* last: its presence makes the folder a run */
+    TRY(run_write_config(run, config)); /* last: its presence makes the folder a run */
     return folder_sync(run->path);
 }
 

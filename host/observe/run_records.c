@@ -22,9 +22,7 @@ static int append(struct append_file *file, const struct run *run, const char *r
     int status = append_write(file, record, bytes);
     if (status >= 0)
         return status;
-    char reason[1200];
-    snprintf(reason, sizeof reason, "%s", fail_text());
-    return FAIL(status, "%s; make room, then go on from the last checkpoint: evenkeel train --resume %s", reason,
+    return FAIL(status, "%s; make room, then go on from the last checkpoint: evenkeel train --resume %s", fail_text(),
                 run->path);
 }
 

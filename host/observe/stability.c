@@ -1,6 +1,7 @@
 /* stability: a run's fluctuation window by window, and in words. See include/stability.h. Must not know where the table
  * comes from. */
 #include "stability.h"
+#include "json.h"
 #include "order.h"
 
 #include <jansson.h>
@@ -204,15 +205,10 @@ int stability_say(const struct stability *stability, char texts[STABILITY_TEXTS]
 
 /* ---- JSON ---- */
 
-static json_t *number(double value)
-{
-    return isfinite(value) ? json_real(value) : json_null();
-}
-
 static json_t *interval(const struct estimate *estimate)
 {
-    return json_pack("{s:o, s:o, s:o}", "value", number(estimate->value), "low", number(estimate->low), "high",
-                     number(estimate->high));
+    return json_pack("{s:o, s:o, s:o}", "value", json_known(estimate->value), "low", json_known(estimate->low), "high",
+                     json_known(estimate->high));
 }
 
 static json_t *window(const struct stability *stability)
@@ -236,10 +232,10 @@ static json_t *window(const struct stability *stability)
     json_object_set_new(object, "steps", json_integer(last->steps));
     json_object_set_new(object, "first_step", json_integer(stability->first_step));
     json_object_set_new(object, "last_step", json_integer(stability->last_step));
-    json_object_set_new(object, "samples", number(last->samples));
-    json_object_set_new(object, "deviation", number(last->deviation));
-    json_object_set_new(object, "sampling_deviation", number(last->sampling_deviation));
-    json_object_set_new(object, "variance_ratio", number(last->variance_ratio));
+    json_object_set_new(object, "samples", json_known(last->samples));
+    json_object_set_new(object, "deviation", json_known(last->deviation));
+    json_object_set_new(object, "sampling_deviation", json_known(last->sampling_deviation));
+    json_object_set_new(object, "variance_ratio", json_known(last->variance_ratio));
     for (int i = 0; i < COUNT_OF(intervals); i++)
         json_object_set_new(object, intervals[i].name, interval(intervals[i].estimate));
     return object;
@@ -257,10 +253,10 @@ char *stability_json(const struct stability *stability, struct arena *arena)
                   (json_int_t)stability->steps, "refused", (json_int_t)stability->refused, "epoch_steps",
                   (json_int_t)stability->epoch_steps, "windows", (json_int_t)stability->windows, "spikes",
                   (json_int_t)stability->spikes, "spikes_of_batch", (json_int_t)stability->spikes_of_batch, "median",
-                  "phi", number(stability->phi), "variance_ratio", number(stability->variance_ratio), "sampling",
-                  number(stability->sampling), "motion", number(stability->motion), "trend", number(stability->trend),
-                  "noise_scale", interval(&stability->noise_scale), "steady", interval(&stability->steady), "last",
-                  window(stability), "text", said);
+                  "phi", json_known(stability->phi), "variance_ratio", json_known(stability->variance_ratio),
+                  "sampling", json_known(stability->sampling), "motion", json_known(stability->motion), "trend",
+                  json_known(stability->trend), "noise_scale", interval(&stability->noise_scale), "steady",
+                  interval(&stability->steady), "last", window(stability), "text", said);
     char *dumped = json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(9));
     char *text = arena_text(arena, dumped);
     free(dumped);

@@ -5,8 +5,6 @@
 
 #include <assert.h>
 #include <math.h>
-#include <stdio.h>
-#include <string.h>
 
 /* What stands before the slash groups curves. */
 enum tag {
@@ -77,9 +75,7 @@ static int explain(int status, const struct tensorboard *board)
 {
     if (status >= 0)
         return status;
-    char reason[1200];
-    snprintf(reason, sizeof reason, "%s", fail_text());
-    return FAIL(status, "%s; make room, then go on from the last checkpoint: evenkeel train --resume %s", reason,
+    return FAIL(status, "%s; make room, then go on from the last checkpoint: evenkeel train --resume %s", fail_text(),
                 board->run);
 }
 

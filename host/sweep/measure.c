@@ -2,11 +2,11 @@
  * Knows one run; must not know seeds. */
 #include "measure.h"
 
+#include "order.h"
 #include "stability.h"
 #include "table.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,20 +15,6 @@ enum {
     WINDOW_LEAST = 16, /* that fluctuation_of needs */
     SMOOTH_IMAGES = 1000
 };
-
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double sort_median(double *values, int64_t count)
-{
-    if (count == 0)
-        return NAN;
-    qsort(values, (size_t)count, sizeof *values, compare);
-    return (values[(count - 1) / 2] + values[count / 2]) / 2.0;
-}
 
 /* ---- the loss about its trend ---- */
 
@@ -50,8 +36,8 @@ static void measure_fluctuation(const struct loss_series *series, struct measure
         deviation[count] = part.deviation * sqrt(detrended);
         share[count++] = part.sampling.value / detrended;
     }
-    measures->fluctuation = sort_median(deviation, count);
-    measures->sampling = sort_median(share, count);
+    measures->fluctuation = median_of_known(deviation, count);
+    measures->sampling = median_of_known(share, count);
     arena_free(&arena);
 }
 
@@ -131,7 +117,7 @@ static void measure_clock(const struct table *results, const struct table *steps
     if (rate) {
         double *rates = arena_push(&arena, (size_t)(results->row_count + 1) * sizeof *rates);
         memcpy(rates, rate, (size_t)results->row_count * sizeof *rates);
-        measures->images_per_second = sort_median(rates, results->row_count);
+        measures->images_per_second = median_of_known(rates, results->row_count);
     }
     if (time && epoch_of_row && epoch && step) {
         double *last = arena_push(&arena, (size_t)(results->row_count + 1) * sizeof *last);

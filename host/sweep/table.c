@@ -1,30 +1,22 @@
 /* table: runs into rows over their seeds. See include/sweep_table.h. Computes; what it looks like is in table_write.c.
  */
+#include "order.h"
 #include "sweep_table.h"
 #include "text.h"
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
-
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
 
 /* Of the values that are numbers, infinite ones included; they are put in order. */
 static struct sweep_range range_of(double *values, int count)
 {
     int known = 0;
     for (int i = 0; i < count; i++)
-        if (!isnan(values[i]))
-            values[known++] = values[i];
+        known += !isnan(values[i]);
     if (known == 0)
         return (struct sweep_range){NAN, NAN, NAN};
-    qsort(values, (size_t)known, sizeof *values, compare);
-    double a = values[(known - 1) / 2], b = values[known / 2];
-    return (struct sweep_range){a == b ? a : (a + b) / 2.0, values[0], values[known - 1]};
+    const double middle = median_of_known(values, count);
+    return (struct sweep_range){middle, values[0], values[known - 1]};
 }
 
 /* One run as the table takes it. */

@@ -1,11 +1,11 @@
 /* table_write: a sweep's table for people, as CSV and as JSON. See include/sweep_table.h. Knows columns, not where the
  * figures come from. */
+#include "json.h"
 #include "sweep_table.h"
 #include "text.h"
 
 #include <jansson.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* ---- for people ---- */
@@ -238,13 +238,7 @@ int sweep_table_write_csv(const struct sweep_table *table, const char *path)
 
 /* ---- json ---- */
 
-/* JSON has no NaN: null says that there is no number. What was never reached is null too, with reached_target beside.
- */
-static json_t *number(double value)
-{
-    return isfinite(value) ? json_real(value) : json_null();
-}
-
+/* What was never reached is null, with reached_target beside. */
 static json_t *json_of_row(const struct sweep_row *row)
 {
     json_t *object = json_object(), *settings = json_object();
@@ -255,7 +249,7 @@ static json_t *json_of_row(const struct sweep_row *row)
     for (int i = 0; i < COUNT_OF(columns); i++)
         json_object_set_new(object, columns[i].name,
                             columns[i].type == COLUMN_INT ? json_integer(column_int(row, &columns[i]))
-                                                          : number(column_double(row, &columns[i])));
+                                                          : json_known(column_double(row, &columns[i])));
     return object;
 }
 
@@ -287,7 +281,7 @@ int sweep_table_write_json(const struct sweep_table *table, const char *path)
     for (int point = 0; point < table->sweep->point_count; point++)
         json_array_append_new(points, json_of_row(&table->rows[point]));
     json_t *all =
-        json_pack("{s:s, s:o, s:o, s:o, s:o}", "sweep", table->sweep->path, "target_loss", number(table->target),
+        json_pack("{s:s, s:o, s:o, s:o, s:o}", "sweep", table->sweep->path, "target_loss", json_known(table->target),
                   "points", points, "runs", json_of_runs(table->sweep), "recommendation", json_of_advice(table));
     int status = new_file_open(&file, path);
     if (status == OK) {

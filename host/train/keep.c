@@ -70,9 +70,7 @@ static char *next_key(char **rest)
 
 static uint64_t hash_text(uint64_t hash, const char *text)
 {
-    for (; *text; text++)
-        hash = (hash ^ (unsigned char)*text) * 0x100000001B3u; /* FNV-1a */
-    return (hash ^ '\n') * 0x100000001B3u;
+    return hash_bytes(hash_bytes(hash, text, strlen(text)), "\n", 1);
 }
 
 /* The number of images decides which of them make a step; where they lie does not matter. */
@@ -104,7 +102,7 @@ uint64_t keep_hash(const struct session *session)
 {
     const struct config *config = session->config;
     char *keys = all_keys(), *rest = keys, *key, value[2 * CONFIG_TEXT];
-    uint64_t hash = 0xCBF29CE484222325u;
+    uint64_t hash = HASH_BEGIN;
     while ((key = next_key(&rest)))
         if (change_of(key) == CHANGE_NEVER && config_get(config, key, value, sizeof value))
             hash = hash_text(hash_text(hash, key), value);
@@ -175,11 +173,8 @@ int keep_save(struct trainer *trainer, const char *which)
     int status = checkpoint_save(folder, &trainer->session.plan, state->batches_tracked, trainer->session.metadata,
                                  state_write(state, &arena));
     arena_free(&arena);
-    if (status == ERR_IO || status == ERR_CREATE) {
-        char reason[900];
-        text_copy(reason, sizeof reason, fail_text());
-        return FAIL(status, "%s; make room, then go on with train --resume %s", reason, run->path);
-    }
+    if (status == ERR_IO || status == ERR_CREATE)
+        return FAIL(status, "%s; make room, then go on with train --resume %s", fail_text(), run->path);
     TRY(status);
     if (strcmp(which, "last") == 0) {
         trainer->saved_step = state->step;
@@ -247,22 +242,6 @@ static int load_state(struct trainer *trainer, const char *folder, struct arena 
     return plan_set_kept(&trainer->session.plan, trainer->state.kept);
 }
 
-static int write_config(const struct trainer *trainer)
-{
-    char path[PATH_BYTES];
-    struct new_file file;
-    struct config config = trainer->config; /* as it was asked for: the state knows the rest */
-    config.train.accumulate = trainer->accumulate;
-    TRY(path_join(path, trainer->run.path, "config.resolved.ini"));
-    TRY(new_file_open(&file, path));
-    int status = config_write(&config, file.stream);
-    if (status < 0) {
-        new_file_abandon(&file);
-        return status;
-    }
-    return new_file_commit(&file);
-}
-
 int keep_go_back(struct trainer *trainer, const char *which)
 {
     struct run *run = &trainer->run;
@@ -307,7 +286,9 @@ int keep_resume(struct trainer *trainer, const char *run)
     TRY(status);
     TRY(run_reopen(&trainer->run, run, state->steps_bytes, state->results_bytes, state->log_bytes));
     TRY(run_unmark(&trainer->run));
-    return write_config(trainer);
+    struct config config = trainer->config; /* as it was asked for: the state knows the rest */
+    config.train.accumulate = trainer->accumulate;
+    return run_write_config(&trainer->run, &config);
 }
 
 /* ---- a run directory from outside ---- */

@@ -1,6 +1,7 @@
 /* find_lr: range tests and trials of one rate, and what follows from them. See include/find_lr.h; why it is done so:
  * docs/sweep.md. Knows losses and rates, not how a step is taken. */
 #include "log.h"
+#include "order.h"
 #include "walk.h"
 
 #include <math.h>
@@ -197,17 +198,11 @@ static int find_rates(struct finder *finder, struct find_lr_restart *restart)
 
 /* ---- all together ---- */
 
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static struct find_lr_spread spread_of(double *values, int count)
 {
     if (count == 0)
         return (struct find_lr_spread){.middle = NAN, .low = NAN, .high = NAN};
-    qsort(values, (size_t)count, sizeof *values, compare);
+    sort_doubles(values, count);
     return (struct find_lr_spread){.middle = sqrt(values[(count - 1) / 2] * values[count / 2]),
                                    .low = values[0],
                                    .high = values[count - 1],

@@ -14,15 +14,6 @@
 
 enum { FILE_MOST = 16 << 20, HEAD_BYTES = 48 };
 
-/* 64-bit FNV-1a. */
-static uint64_t sum_of(const char *text)
-{
-    uint64_t value = 0xCBF29CE484222325u;
-    for (; *text; text++)
-        value = (value ^ (unsigned char)*text) * 0x100000001B3u;
-    return value;
-}
-
 /* By the XDG base directory specification: a relative $XDG_CACHE_HOME is none. */
 static int cache_folder(char folder[static PATH_BYTES])
 {
@@ -38,7 +29,7 @@ static int cache_path(const char *key, char path[static PATH_BYTES])
 {
     char folder[PATH_BYTES], name[32];
     TRY(cache_folder(folder));
-    snprintf(name, sizeof name, "%016llx.plan", (unsigned long long)sum_of(key));
+    snprintf(name, sizeof name, "%016llx.plan", (unsigned long long)hash_bytes(HASH_BEGIN, key, strlen(key)));
     return path_join(path, folder, name);
 }
 
@@ -65,7 +56,8 @@ static const char *take_apart(char *text, const char *key, char **choice, float 
     char wanted[HEAD_BYTES], *rest = next_line(text);
     if (!rest)
         return "damaged";
-    snprintf(wanted, sizeof wanted, "evenkeel plan 1 %016llx", (unsigned long long)sum_of(rest));
+    snprintf(wanted, sizeof wanted, "evenkeel plan 1 %016llx",
+             (unsigned long long)hash_bytes(HASH_BEGIN, rest, strlen(rest)));
     if (strcmp(text, wanted) != 0)
         return strncmp(text, "evenkeel plan 1 ", 16) == 0 ? "damaged" : "not a plan of this program";
     char *time = next_line(rest);
@@ -114,7 +106,8 @@ void tune_cache_write(const char *key, const char *choice, float ms)
     } else if (text) {
         char *rest = text + HEAD_BYTES;
         snprintf(rest, room - HEAD_BYTES, "%s\n%.9g\n%s", key, (double)ms, choice);
-        const int head = snprintf(text, HEAD_BYTES, "evenkeel plan 1 %016llx\n", (unsigned long long)sum_of(rest));
+        const int head = snprintf(text, HEAD_BYTES, "evenkeel plan 1 %016llx\n",
+                                  (unsigned long long)hash_bytes(HASH_BEGIN, rest, strlen(rest)));
         memmove(text + head, rest, strlen(rest) + 1);
         if (file_write(path, text, strlen(text)) < 0)
             warn_unkept();
