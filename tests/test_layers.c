@@ -7,6 +7,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 /* cmocka wants the standard headers first */
 #include <cmocka.h>
 
@@ -109,23 +111,62 @@ static void test_resumed(void **state)
     tiny_assert_same_text(whole.path, part.path, "layers.csv");
 }
 
-/* A run that died after its last checkpoint has rows that the resumed one writes again. */
-static void test_rows_past_the_checkpoint(void **state)
+/* Died after its last checkpoint: with rows of steps that the resumed run has not taken. */
+static void die_late(struct train_result *run)
 {
-    (void)state;
-    struct train_result whole, part, rest;
     char words[512], path[2 * PATH_BYTES];
-    snprintf(words, sizeof words, "%s train.epochs=3 stats.layers_every=1", network);
-    tiny_train_ok(NULL, words, &whole);
     snprintf(words, sizeof words, "%s train.epochs=3 stats.layers_every=1 train.max_steps=7", network);
-    tiny_train_ok(NULL, words, &part);
-    snprintf(path, sizeof path, "%s/layers.csv", part.path);
+    tiny_train_ok(NULL, words, run);
+    snprintf(path, sizeof path, "%s/layers.csv", run->path);
     FILE *file = fopen(path, "a");
     assert_non_null(file);
     fputs("7,1,0,conv1,conv2d,1,1,1,1,1,1,1,,,\n8,1,0,conv1,conv2d,1,1", file);
     assert_int_equal(fclose(file), 0);
+}
+
+static void test_rows_past_the_checkpoint(void **state)
+{
+    (void)state;
+    struct train_result whole, part, rest;
+    char words[512];
+    snprintf(words, sizeof words, "%s train.epochs=3 stats.layers_every=1", network);
+    tiny_train_ok(NULL, words, &whole);
+    die_late(&part);
     tiny_train_ok(part.path, "train.max_steps=0", &rest);
     tiny_assert_same_text(whole.path, part.path, "layers.csv");
+    /* Also where it writes none itself. */
+    die_late(&part);
+    char *before = tiny_read_text(part.path, "layers.csv");
+    *strstr(before, "\n7,") = '\0';
+    tiny_train_ok(part.path, "train.max_steps=0 stats.layers_every=0", &rest);
+    char *after = tiny_read_text(part.path, "layers.csv");
+    after[strlen(after) - 1] = '\0';
+    assert_string_equal(after, before);
+    memory_give(after);
+    memory_give(before);
+}
+
+static int synced;
+
+/* In place of the system's. */
+int fdatasync(int descriptor)
+{
+    char link[64], path[PATH_BYTES] = "";
+    snprintf(link, sizeof link, "/proc/self/fd/%d", descriptor);
+    assert_true(readlink(link, path, sizeof path - 1) > 0);
+    synced += strcmp(path_base(path), "layers.csv") == 0;
+    return (int)syscall(SYS_fdatasync, descriptor);
+}
+
+static void test_rows_are_on_disk_before_a_checkpoint(void **state)
+{
+    (void)state;
+    struct train_result run;
+    char words[512];
+    snprintf(words, sizeof words, "%s train.epochs=3 stats.layers_every=1", network);
+    synced = 0;
+    tiny_train_ok(NULL, words, &run);
+    assert_true(synced >= 3);
 }
 
 int main(void)
@@ -135,6 +176,7 @@ int main(void)
         cmocka_unit_test(test_nothing_else_changes),
         cmocka_unit_test(test_resumed),
         cmocka_unit_test(test_rows_past_the_checkpoint),
+        cmocka_unit_test(test_rows_are_on_disk_before_a_checkpoint),
     };
     return cmocka_run_group_tests(tests, tiny_set_up, tiny_tear_down);
 }

@@ -167,6 +167,7 @@ int keep_save(struct trainer *trainer, const char *which)
         return FAIL(ERR_TRAINING, "%s", trainer->failure);
     trainer_account_time(trainer);
     TRY(run_sync(run, &state->steps_bytes, &state->results_bytes, &state->log_bytes));
+    TRY(layers_sync(trainer));
     TRY(tensorboard_sync(&trainer->tensorboard));
     TRY(checkpoint_path(folder, run->path, which));
     struct arena arena = {0};
@@ -263,6 +264,7 @@ int keep_go_back(struct trainer *trainer, const char *which)
     watch_end(&trainer->watch);
     run_close(run);
     TRY(run_reopen(run, path, state->steps_bytes, state->results_bytes, log_bytes));
+    TRY(layers_reopen(trainer));
     trainer->records_read = state->step;
     if (trainer->config.stats.tensorboard)
         TRY(tensorboard_open(&trainer->tensorboard, run, state->step, trainer->steps_per_epoch));
@@ -285,6 +287,7 @@ int keep_resume(struct trainer *trainer, const char *run)
     }
     TRY(status);
     TRY(run_reopen(&trainer->run, run, state->steps_bytes, state->results_bytes, state->log_bytes));
+    TRY(layers_reopen(trainer));
     TRY(run_unmark(&trainer->run));
     struct config config = trainer->config; /* as it was asked for: the state knows the rest */
     config.train.accumulate = trainer->accumulate;

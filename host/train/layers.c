@@ -27,20 +27,31 @@ static int64_t kept_bytes(const char *text, size_t bytes, int64_t step)
     return line - text;
 }
 
-static int open_file(struct trainer *trainer, int64_t step)
+static int open_file(struct trainer *trainer, int64_t kept)
+{
+    char path[PATH_BYTES];
+    TRY(path_join(path, trainer->run.path, "layers.csv"));
+    TRY(append_open(&trainer->layers, path, kept));
+    return kept == 0 ? append_write(&trainer->layers, head, sizeof head - 1) : OK;
+}
+
+int layers_reopen(struct trainer *trainer)
 {
     char path[PATH_BYTES];
     void *text;
     size_t bytes;
-    int64_t kept = 0;
     TRY(path_join(path, trainer->run.path, "layers.csv"));
-    if (file_exists(path)) {
-        TRY(file_read(path, SIZE_MAX / 2, &text, &bytes));
-        kept = kept_bytes(text, bytes, step);
-        memory_give(text);
-    }
-    TRY(append_open(&trainer->layers, path, kept));
-    return kept == 0 ? append_write(&trainer->layers, head, sizeof head - 1) : OK;
+    if (!file_exists(path))
+        return OK;
+    TRY(file_read(path, SIZE_MAX / 2, &text, &bytes));
+    const int64_t kept = kept_bytes(text, bytes, trainer->state.step);
+    memory_give(text);
+    return open_file(trainer, kept);
+}
+
+int layers_sync(struct trainer *trainer)
+{
+    return trainer->layers.path[0] ? append_sync(&trainer->layers) : OK;
 }
 
 void layers_close(struct trainer *trainer)
@@ -98,7 +109,7 @@ int layers_write(struct trainer *trainer)
     struct step_record record;
     struct arena arena = {0};
     if (!trainer->layers.path[0])
-        TRY(open_file(trainer, step));
+        TRY(open_file(trainer, 0));
     TRY(plan_survey_end(plan));
     TRY(trainer->session.backend->wait(trainer->session.device));
     if (!plan_record(plan, step, &record))

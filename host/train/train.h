@@ -54,7 +54,11 @@ int findings_end(struct trainer *trainer, bool interrupted, char text[static FIN
 bool layers_due(const struct trainer *trainer, int64_t step);
 /* After a surveyed step: reads its record and writes a row for each layer. Waits. */
 int layers_write(struct trainer *trainer);
-void layers_close(struct trainer *trainer); /* also where it was never opened */
+/* Of a run that goes on: what was written after its state is cut off, whether or not there will be more. */
+int layers_reopen(struct trainer *trainer);
+/* These also where it was never opened. */
+int layers_sync(struct trainer *trainer);
+void layers_close(struct trainer *trainer);
 
 /* ---- images.c: samples.csv and predictions.csv ---- */
 int images_write_samples(struct trainer *trainer);    /* at the end */
