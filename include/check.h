@@ -24,7 +24,8 @@ struct finding {
                                          each; or "sample N"; the first of file_total */
     int file_count;
     int64_t file_total;
-    bool pairs; /* files are two and two */
+    bool pairs;    /* files are two and two */
+    bool of_light; /* it says how the images are lit */
 };
 
 /* What evens out images that are lit unevenly: so much of augment.brightness and augment.contrast, as a config says it.
@@ -46,10 +47,22 @@ struct check_input {
     int threads;   /* 0: all */
 };
 
+/* How one training image is lit. NaN: it cannot be told. */
+struct image_light {
+    int32_t sample;
+    float brightness; /* mean, 0..1 */
+    float contrast;   /* logarithm of the standard deviation */
+    float background; /* its level, 0..1, of an image that has one */
+    float slope;      /* standard deviation of the slope from one side to the other, relative to the mean */
+};
+
+#define LIGHT_FILE "light.csv"
+
 struct findings {
     struct arena arena; /* texts live here, some file names in the data sets */
     struct finding *list;
     int count;
+    const struct image_light *light; /* [train_seen] where a rule of light found something; NULL: none did */
     int64_t train_seen, val_seen;
     int class_count;
     const int64_t *class_counts[2]; /* images of each class in training and validation (NULL: none), looked at or not */
@@ -62,6 +75,9 @@ int check_images(struct findings *findings, const struct check_input *input);
 void findings_free(struct findings *findings);
 /* The worst severity; -1: no finding. */
 int findings_worst(const struct findings *findings);
+/* light as a CSV file (in a run's directory LIGHT_FILE), complete or not at all:
+ * sample,brightness,contrast,background,slope */
+int findings_write_light(const struct findings *findings, const char *path);
 
 /* ---- single images ---- */
 

@@ -98,6 +98,7 @@ enum effect {
     EFFECT_APART = 128,   /* training and validation go different ways */
     EFFECT_MISSING = 256, /* not everything is learned; shows by itself in the end */
     EFFECT_AT_ONCE = 512, /* validation is behind from the beginning; the same */
+    EFFECT_COSTLY = 1024, /* images that have what was found are learned that much worse than those that have not */
     EFFECT_TRAINING = EFFECT_START | EFFECT_SETTING | EFFECT_LONG | EFFECT_SHORT | EFFECT_BROKEN | EFFECT_STANDS |
                       EFFECT_NOISE, /* what trials judged on training images can mend */
     EFFECT_ALL = EFFECT_TRAINING | EFFECT_APART
@@ -108,12 +109,14 @@ enum { EVIDENCE_BYTES = 320, DATA_FINDINGS = 8, SYMPTOM_NUMBERS = 4 };
 struct symptom {
     enum cause cause;
     const char *rule;
-    int64_t step;       /* where it shows first */
-    double strength;    /* measured over threshold: above 1 */
-    double falls_short; /* see remedy_case */
-    unsigned effects;   /* enum effect: what was seen; of what was found in images, what it can explain */
-    unsigned needs;     /* of what was found in images: what a run must show for it to be the cause; 0: nothing
-                         */
+    int64_t step;            /* where it shows first */
+    double strength;         /* measured over threshold: above 1 */
+    double falls_short;      /* see remedy_case */
+    unsigned effects;        /* enum effect: what was seen; of what was found in images, what it can explain */
+    unsigned needs;          /* of what was found in images: what a run must show for it to be the cause; 0: nothing
+                              */
+    double cost, cost_error; /* of light found in images: the share of the training loss that goes with it, its standard
+                                error; NaN: not known */
     bool doubtful; /* found in images, and does not explain what the run shows, or the run shows nothing to explain */
     char evidence[EVIDENCE_BYTES]; /* the figures, as a sentence */
     struct {
@@ -179,8 +182,14 @@ extern const int doctor_rule_count;
 /* Asks the rules; found gets a symptom for each cause that shows, the first one of a cause only, in the order in which
  * they show, the doubtful ones last. Returns how many. */
 int doctor_examine(const struct evidence *evidence, struct symptom found[static CAUSE_COUNT]);
+/* What makes a fault: a loss higher by this share, beyond so many standard errors. */
+#define FAULT_WORTH 0.15
+#define FAULT_SURE  3.0
 /* A finding of a rule of include/check.h as a symptom, without its words and numbers; false: it speaks of no cause. */
 bool doctor_image(struct symptom *symptom, const char *rule);
+/* Fills in what has been found of the images' light: what it has cost, from the run's light.csv and what its last
+ * checkpoint has seen of each image. Stays unknown where these are missing. */
+void doctor_light_cost(struct evidence *evidence, const char *run);
 /* The first of them that is not doubtful; CAUSE_HEALTHY: there is none. */
 enum cause doctor_cause(const struct symptom *found, int count);
 /* Whether steps too large have spoiled the training: worse than guessing, progress lost for good, or no better than

@@ -28,6 +28,7 @@ static void test_background(void **state)
     set_against_black(0);
     world_check();
     assert_int_equal(world.findings.count, 0);
+    assert_null(world.findings.light);
     findings_free(&world.findings);
     set_against_black(16);
     world_check();
@@ -44,6 +45,21 @@ static void test_background(void **state)
     const struct finding *finding = &world.findings.list[at];
     assert_true(finding->evidence[0].value > 0.28 && finding->evidence[0].value < 0.45);
     assert_true(finding->evidence[2].value == 1.0);
+    /* How each image is lit is there to be looked at later: where no light was found, it is not. */
+    assert_int_equal(world.findings.train_seen, TRAIN);
+    for (int i = 0; i < TRAIN; i++) {
+        const struct image_light *light = &world.findings.light[i];
+        assert_int_equal(light->sample, world.samples[i]);
+        double mean = 0.0, square = 0.0;
+        for (int k = 0; k < BYTES; k++) {
+            mean += world.pixels[i][k] / 255.0 / BYTES;
+            square += world.pixels[i][k] / 255.0 * world.pixels[i][k] / 255.0 / BYTES;
+        }
+        assert_true(fabs((double)light->brightness - mean) < 1e-5);
+        assert_true(fabs((double)light->contrast - 0.5 * log(square - mean * mean)) < 1e-4);
+        assert_true(fabs((double)light->background - world.pixels[i][3] / 255.0) < 2.0 / 255.0);
+        assert_true(light->slope > 0.0f && light->slope < 0.2f);
+    }
     findings_free(&world.findings);
 }
 

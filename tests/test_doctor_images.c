@@ -1,6 +1,7 @@
 /* test_doctor_images: what was found in the images before training, and when it is the cause of what a run shows. */
 #include "drawn_run.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -28,6 +29,8 @@ static void find_images(const char *rule)
     struct symptom *symptom = &run.evidence.images[run.evidence.image_count++];
     assert_true(doctor_image(symptom, rule));
     strcpy(symptom->evidence, "what was found in the images");
+    if (symptom->cause == CAUSE_ILLUMINATION)
+        symptom->cost = 0.2, symptom->cost_error = 0.02;
 }
 
 static void expect_doubtful(enum cause cause, enum cause doubt)
@@ -113,6 +116,29 @@ static void test_healthy_with_a_doubt(void **state)
     expect(CAUSE_LABELS, "better_on_validation");
 }
 
+/* Uneven light that costs nothing measurable, or that nobody has measured, is a note. */
+static void test_light_must_cost(void **state)
+{
+    (void)state;
+    healthy();
+    find_images("brightness");
+    struct symptom *light = &run.evidence.images[0];
+    expect(CAUSE_ILLUMINATION, "brightness");
+    assert_non_null(strstr(found[0].evidence, "the loss would be 20 % +- 2.0 lower"));
+    light->cost = 0.14;
+    expect_doubtful(CAUSE_HEALTHY, CAUSE_ILLUMINATION);
+    light->cost = 0.2;
+    light->cost_error = 0.07;
+    expect_doubtful(CAUSE_HEALTHY, CAUSE_ILLUMINATION);
+    light->cost = light->cost_error = NAN;
+    expect_doubtful(CAUSE_HEALTHY, CAUSE_ILLUMINATION);
+    assert_null(strstr(found[0].evidence, "lower"));
+    /* What else shows is then the cause. */
+    fill(run.val_accuracy, 0, EPOCHS, 0.9);
+    fill(run.val_loss, 0, EPOCHS, 0.2);
+    expect_doubtful(CAUSE_LABELS, CAUSE_ILLUMINATION);
+}
+
 /* Images learned by heart are predicted well at first; those of another kind are not, at any time. */
 static void test_validation_prepared_otherwise(void **state)
 {
@@ -145,6 +171,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_images_explain_what_they_can),
         cmocka_unit_test(test_healthy_with_a_doubt),
+        cmocka_unit_test(test_light_must_cost),
         cmocka_unit_test(test_validation_prepared_otherwise),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,14 +5,18 @@
 
 const char *const severity_names[] = {"info", "warn", "fault"};
 
-static void judge(struct findings *findings, const struct facts *facts)
+static int judge(struct findings *findings, const struct facts *facts)
 {
+    bool light = false;
     findings->list = arena_push(&findings->arena, (size_t)check_rule_count * sizeof *findings->list);
     for (int i = 0; i < check_rule_count; i++) {
         struct finding finding = {.name = check_rules[i].name};
-        if (check_rules[i].judge(facts, &findings->arena, &finding))
-            findings->list[findings->count++] = finding;
+        if (!check_rules[i].judge(facts, &findings->arena, &finding))
+            continue;
+        findings->list[findings->count++] = finding;
+        light = light || finding.of_light;
     }
+    return light ? facts_light(facts, &findings->arena, &findings->light) : OK;
 }
 
 /* What is told whatever the rules find. */
@@ -38,7 +42,7 @@ int check_images(struct findings *findings, const struct check_input *input)
         status = facts_pair(&facts);
     if (status == OK) {
         keep_figures(findings, &facts);
-        judge(findings, &facts);
+        status = judge(findings, &facts);
     }
     facts_free(&facts);
     return status;

@@ -82,6 +82,11 @@ struct ground {
 };
 /* ERR_MEMORY. */
 int facts_ground(const struct facts *facts, struct ground *ground);
+bool image_has_ground(const struct image_facts *one);
+/* The slope of each training image, as depth; NaN: of a black one. ERR_MEMORY. */
+int facts_slopes(const struct facts *facts, float *slopes);
+/* How each training image is lit, in the arena. ERR_MEMORY. */
+int facts_light(const struct facts *facts, struct arena *arena, const struct image_light **light);
 /* Median; sorts the values. */
 double facts_median(double *values, int64_t count);
 

@@ -10,7 +10,7 @@ enum { LEVELS = 256, CLASS_LEAST = 20 };
 /* Natural images have at most some hundredths of their pixels at one level. */
 #define GROUND_SHARE 0.2f
 
-static bool has_ground(const struct image_facts *one)
+bool image_has_ground(const struct image_facts *one)
 {
     return one->ground_share >= GROUND_SHARE;
 }
@@ -28,7 +28,7 @@ static double away_of(const struct facts *facts, int label)
 {
     int64_t counts[LEVELS] = {0}, images = 0, away = 0;
     for (int64_t i = 0; i < facts->train_count; i++)
-        if (facts->images[i].label == label && has_ground(&facts->images[i])) {
+        if (facts->images[i].label == label && image_has_ground(&facts->images[i])) {
             counts[facts->images[i].ground]++;
             images++;
         }
@@ -46,7 +46,7 @@ static double carry_of(const struct facts *facts, int label)
     double images = 0.0, x = 0.0, y = 0.0, xx = 0.0, xy = 0.0;
     for (int64_t i = 0; i < facts->train_count; i++) {
         const struct image_facts *one = &facts->images[i];
-        if (one->label != label || !has_ground(one) || isnan(one->figure))
+        if (one->label != label || !image_has_ground(one) || isnan(one->figure))
             continue;
         images++;
         x += one->ground, y += (double)one->figure;
@@ -73,7 +73,7 @@ int facts_ground(const struct facts *facts, struct ground *ground)
     *ground = (struct ground){0};
     TRY(memory_take(&values, (classes + 1) * sizeof *values, "what is measured of classes"));
     for (int64_t i = 0; i < facts->train_count; i++)
-        with += has_ground(&facts->images[i]);
+        with += image_has_ground(&facts->images[i]);
     ground->share = with / fmax(1.0, (double)facts->train_count);
     ground->away = over_classes(facts, away_of, values);
     ground->carry = over_classes(facts, carry_of, values);

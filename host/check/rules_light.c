@@ -5,6 +5,7 @@
 static void light(const struct facts *facts, struct arena *arena, struct finding *finding)
 {
     const bool relit = facts->input->relit;
+    finding->of_light = true;
     finding->severity = relit ? SEVERITY_INFO : SEVERITY_WARN;
     if (relit)
         finding->text =

@@ -120,3 +120,19 @@ int facts_shading(const struct facts *facts, struct shading *shading)
     free(room);
     return status;
 }
+
+int facts_slopes(const struct facts *facts, float *slopes)
+{
+    struct common *classes = calloc((size_t)facts->input->train->data->class_count, sizeof *classes);
+    if (!classes)
+        return FAIL(ERR_MEMORY, "out of memory for the brightness of classes");
+    sum_up(facts, classes);
+    for (int64_t i = 0; i < facts->train_count; i++) {
+        const struct image_facts *one = &facts->images[i];
+        double whole, plane;
+        variances(one, &classes[one->label], &whole, &plane);
+        slopes[i] = usable(one) ? (float)sqrt(plane) : NAN;
+    }
+    free(classes);
+    return OK;
+}

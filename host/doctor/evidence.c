@@ -176,6 +176,7 @@ int evidence_follow(struct evidence_files *files, const char *run)
     files->facts_read = true;
     TRY(evidence_layers(&files->evidence.layers, run));
     take_tables(&files->evidence, &files->steps, &files->results);
+    doctor_light_cost(&files->evidence, run);
     return OK;
 }
 
@@ -186,6 +187,7 @@ int evidence_of(struct evidence *evidence, const char *run, const struct config 
     TRY(read_log(run, evidence));
     TRY(evidence_layers(&evidence->layers, run));
     take_tables(evidence, steps, results);
+    doctor_light_cost(evidence, run);
     return OK;
 }
 

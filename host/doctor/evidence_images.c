@@ -2,12 +2,15 @@
  * speaks, what that can bring about. Must not judge. */
 #include "doctor.h"
 
+#include <math.h>
 #include <string.h>
 
 /* Where light, odd images or wrong labels cost something, that is accuracy: the network still learns, so what throws it
  * about or leaves it at guessing is something else. Scale and order spoil any training. Rare classes hardly move the
  * weights, and throw nothing about. Of copies in validation no loss gets worse. */
 #define COSTS (EFFECT_NOISE | EFFECT_APART)
+/* Most sets of pictures are lit unevenly, and it costs nothing. */
+#define DEARLY (EFFECT_MISSING | EFFECT_COSTLY)
 
 /* needs: the run must show that something is missing before it is said what is to blame. What is counted, as classes
  * and copies, and what no training bears, is certain without. */
@@ -18,16 +21,16 @@ static const struct {
 } rows[] = {
     {"imbalance", CAUSE_IMBALANCE, EFFECT_SHORT | EFFECT_STANDS | COSTS, 0},
     {"normalisation", CAUSE_INPUT_SCALE, EFFECT_ALL, 0},
-    {"illumination", CAUSE_ILLUMINATION, COSTS, EFFECT_MISSING},
+    {"illumination", CAUSE_ILLUMINATION, COSTS, DEARLY},
     {"constant", CAUSE_OUTLIERS, COSTS, EFFECT_MISSING},
     {"outliers", CAUSE_OUTLIERS, COSTS, EFFECT_MISSING},
     {"conflicting-labels", CAUSE_LABELS, COSTS, EFFECT_MISSING},
     {"leak", CAUSE_LEAKAGE, 0, 0},
     {"mismatch", CAUSE_MISMATCH, EFFECT_APART, EFFECT_AT_ONCE},
     {"order", CAUSE_ORDER, EFFECT_ALL & ~EFFECT_SETTING, 0},
-    {"shading", CAUSE_ILLUMINATION, COSTS, EFFECT_MISSING},
-    {"brightness", CAUSE_ILLUMINATION, COSTS, EFFECT_MISSING},
-    {"background", CAUSE_ILLUMINATION, COSTS, EFFECT_MISSING},
+    {"shading", CAUSE_ILLUMINATION, COSTS, DEARLY},
+    {"brightness", CAUSE_ILLUMINATION, COSTS, DEARLY},
+    {"background", CAUSE_ILLUMINATION, COSTS, DEARLY},
 };
 
 bool doctor_image(struct symptom *symptom, const char *rule)
@@ -37,6 +40,8 @@ bool doctor_image(struct symptom *symptom, const char *rule)
             *symptom = (struct symptom){.cause = rows[i].cause,
                                         .rule = rows[i].rule,
                                         .strength = 2.0,
+                                        .cost = NAN,
+                                        .cost_error = NAN,
                                         .effects = rows[i].explains,
                                         .needs = rows[i].needs};
             return true;

@@ -7,9 +7,6 @@
 /* Above this, in units of guessing, the unchanged trial has lost its way, and any that has not is better. */
 #define LOST 10.0
 
-/* What makes a fault worth mending, of the unchanged trial's loss; standard errors beyond which it is no chance. */
-#define WORTH 0.15
-#define SURE  3.0
 /* A batch above this is none too small; a larger one may lose so much of the loss. */
 enum { SMALL_BATCH = 16 };
 #define LOSES_NOTHING (-0.03)
@@ -54,12 +51,12 @@ static bool arm_helps(const struct experiment *experiment, const struct arm *arm
         return false;
     if (arms_lost(experiment, base))
         return loss < experiment->guess;
-    bool sure = arm->gain > SURE * arm->error;
+    bool sure = arm->gain > FAULT_SURE * arm->error;
     if (hurries(arm))
         return sure && experiment->guess - loss > QUICKER * (experiment->guess - base);
     if (arm->cause == CAUSE_BATCH_SMALL)
         return experiment->batch <= SMALL_BATCH && base < 0.9 * experiment->guess && arm->gain > LOSES_NOTHING * base;
-    return sure && arm->gain > WORTH * base;
+    return sure && arm->gain > FAULT_WORTH * base;
 }
 
 void arms_judge(struct experiment *experiment)
@@ -91,7 +88,7 @@ static int rank_of(const struct arm *arm)
 bool experiment_unfinished(const struct experiment *experiment, enum cause cause)
 {
     const struct arm *best = experiment_arm(experiment, cause);
-    if (!best || best->helps || !(arms_astray(experiment, best) || best->gain > SURE * best->error))
+    if (!best || best->helps || !(arms_astray(experiment, best) || best->gain > FAULT_SURE * best->error))
         return false;
     for (int i = 0; i < experiment->arm_count; i++)
         if (experiment->arms[i].cause == cause && !experiment->arms[i].done)
@@ -171,11 +168,11 @@ const char *experiment_why(const struct experiment *experiment, const struct arm
         return "helps too";
     if (!isfinite(arm->result.loss))
         return "rejected: it diverged";
-    if (arm->gain < -SURE * arm->error)
+    if (arm->gain < -FAULT_SURE * arm->error)
         return "rejected: it makes things worse";
     if (arms_astray(experiment, arm))
         return "rejected: it stays worse than guessing";
-    if (!(arm->gain > SURE * arm->error))
+    if (!(arm->gain > FAULT_SURE * arm->error))
         return "rejected: no difference beyond chance";
     if (hurries(arm))
         return "rejected: quicker at first, as a higher rate nearly always is";

@@ -117,7 +117,17 @@ static bool explains(const struct symptom *image, unsigned at_large, const struc
     for (int i = 0; i < count; i++)
         if (seen[i].cause != image->cause && (seen[i].effects & ~image->effects))
             return false;
-    return (image->needs & ~at_large) == 0;
+    const bool costly = image->cost > FAULT_WORTH && image->cost > FAULT_SURE * image->cost_error;
+    return (image->needs & ~(at_large | (costly ? EFFECT_COSTLY : 0u))) == 0;
+}
+
+static void say_cost(struct symptom *image)
+{
+    const size_t used = strlen(image->evidence);
+    if (isfinite(image->cost))
+        snprintf(image->evidence + used, sizeof image->evidence - used,
+                 "; if all were learned as the better lit half is, the loss would be %.0f %% +- %.1f lower",
+                 100.0 * image->cost, 100.0 * image->cost_error);
 }
 
 static int append(struct symptom *found, int count, const struct symptom *symptom)
@@ -143,6 +153,7 @@ int doctor_examine(const struct evidence *evidence, struct symptom found[static 
     for (int i = 0; i < evidence->image_count; i++) {
         images[i] = evidence->images[i];
         images[i].doubtful = !explains(&images[i], at_large, seen, seen_count);
+        say_cost(&images[i]);
         if (!images[i].doubtful)
             count = append(found, count, &images[i]);
     }

@@ -34,6 +34,16 @@ static int report(struct trainer *trainer, int first)
     return OK;
 }
 
+/* Where light varies: what each image looked at is lit like, so that it can be told in the end what that costs. */
+static int keep_light(const struct trainer *trainer, const struct findings *findings)
+{
+    char path[PATH_BYTES];
+    if (!findings->light)
+        return OK;
+    TRY(path_join(path, trainer->run.path, LIGHT_FILE));
+    return findings_write_light(findings, path);
+}
+
 /* The short form of `evenkeel check`: so few images are looked at that it takes a moment. */
 int findings_images(struct trainer *trainer)
 {
@@ -43,6 +53,8 @@ int findings_images(struct trainer *trainer)
     session_check_input(&trainer->session, &input);
     input.limit = LOOK_AT;
     int status = check_images(&findings, &input);
+    if (status >= 0)
+        status = keep_light(trainer, &findings);
     for (int i = 0; i < findings.count && status >= 0; i++) {
         const struct finding *finding = &findings.list[i];
         /* That the input is not quite as it should be explains what happens later, and is no fault by itself. */

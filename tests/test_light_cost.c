@@ -1,0 +1,159 @@
+/* test_light_cost: what uneven light has cost a run, from what was seen of its images, written by hand. */
+#include "check.h"
+#include "doctor.h"
+#include "fixtures.h"
+#include "tensors.h"
+
+#include <math.h>
+#include <stdio.h>
+
+enum { IMAGES = 400, CLASSES = 2, LOOKS = 5 };
+
+static struct sample_stats table[IMAGES];
+static struct image_light light[IMAGES];
+
+/* Two classes, every other image far from the level that is usual in its class, on either side of it. */
+static void draw(void)
+{
+    for (int i = 0; i < IMAGES; i++) {
+        const int class = i % CLASSES, badly = i / CLASSES % 2;
+        const float away = badly ? (i % 8 < 4 ? 0.2f : -0.2f) : 0.0f, usual = 0.3f + 0.4f * (float)class;
+        table[i] = (struct sample_stats){.loss = LOOKS * (1.0f + 0.01f * (float)(i % 7)),
+                                         .seen = LOOKS,
+                                         .prediction = (uint16_t) class,
+                                         .majority = (uint16_t) class,
+                                         .votes = LOOKS};
+        light[i] = (struct image_light){.sample = i,
+                                        .brightness = usual + away + 0.0001f * (float)i,
+                                        .contrast = -2.0f + away,
+                                        .background = NAN,
+                                        .slope = badly ? 0.4f : 0.1f};
+    }
+}
+
+static void dearer(int class, float factor)
+{
+    for (int i = 0; i < IMAGES; i++)
+        if (i / CLASSES % 2 && (class < 0 || i % CLASSES == class))
+            table[i].loss *= factor;
+}
+
+static void write_run(void)
+{
+    const struct findings findings = {.light = light, .train_seen = IMAGES};
+    const struct tensor samples = {.name = "samples",
+                                   .type = TENSOR_U8,
+                                   .rank = 2,
+                                   .dims = {IMAGES, sizeof *table},
+                                   .data = table,
+                                   .bytes = sizeof table};
+    fixture_write(fixture_path("run/checkpoints/last/state.json"), "{}", 2);
+    assert_int_equal(findings_write_light(&findings, fixture_path("run/light.csv")), OK);
+    assert_int_equal(tensors_write(fixture_path("run/checkpoints/last/stats.safetensors"), &samples, 1, NULL, NULL),
+                     OK);
+}
+
+static struct symptom cost_of(const char *rule)
+{
+    struct evidence evidence = {.classes = CLASSES, .image_count = 1};
+    assert_true(doctor_image(&evidence.images[0], rule));
+    doctor_light_cost(&evidence, fixture_path("run"));
+    return evidence.images[0];
+}
+
+/* Half of the images have twice the loss: as the others, the loss would be lower by a third. */
+static void test_what_it_costs(void **state)
+{
+    (void)state;
+    static const char *const rules[] = {"brightness", "illumination", "shading"};
+    for (int i = 0; i < COUNT_OF(rules); i++) {
+        draw();
+        write_run();
+        struct symptom symptom = cost_of(rules[i]);
+        assert_true(fabs(symptom.cost) < 0.01 && symptom.cost_error > 0.0 && symptom.cost_error < 0.01);
+        dearer(-1, 2.0f);
+        write_run();
+        symptom = cost_of(rules[i]);
+        assert_true(fabs(symptom.cost - 1.0 / 3.0) < 0.01);
+        draw();
+        dearer(1, 2.0f); /* in one class: 1/2 of 1/2 of (1 + 1 + 1 + 2) / 4 */
+        write_run();
+        symptom = cost_of(rules[i]);
+        assert_true(fabs(symptom.cost - 0.2) < 0.01);
+    }
+}
+
+/* The standard error of the difference of two means of 100 images, of each class, over the mean loss. */
+static void test_standard_error(void **state)
+{
+    (void)state;
+    draw();
+    for (int i = 0; i < IMAGES; i++)
+        table[i].loss = LOOKS * (i / 4 % 2 ? 1.5f : 0.5f);
+    write_run();
+    const struct symptom symptom = cost_of("shading");
+    const double of_class = sqrt(2.0 * 0.25 / 99.0), both = sqrt(2.0) * 100.0 * of_class;
+    assert_true(fabs(symptom.cost) < 1e-6);
+    assert_true(fabs(symptom.cost_error - both / IMAGES) < 1e-4);
+}
+
+/* An image under a wrong label is lit as its true class is, for which the network takes it. */
+static void test_wrong_labels_are_no_light(void **state)
+{
+    (void)state;
+    draw();
+    for (int i = 0; i < IMAGES; i++)
+        light[i].brightness = 0.3f + 0.4f * (float)(i % CLASSES) + 0.001f * (float)(i / CLASSES % 10);
+    for (int i = 0; i < IMAGES; i++)
+        if (i % 3 == 0) { /* a third is learned as the other class, and contradicts its label */
+            table[i].majority = (uint16_t)(1 - i % CLASSES);
+            light[i].brightness = 0.3f + 0.4f * (float)table[i].majority + 0.001f * (float)(i / CLASSES % 10);
+            table[i].loss *= 5.0f;
+        }
+    write_run();
+    const struct symptom symptom = cost_of("brightness");
+    assert_true(fabs(symptom.cost) < 3.0 * symptom.cost_error);
+    for (int i = 0; i < IMAGES; i++) /* without a majority the last word counts */
+        table[i].prediction = table[i].majority, table[i].majority = 0, table[i].votes = 0;
+    write_run();
+    assert_true(fabs(cost_of("brightness").cost - symptom.cost) < 1e-9);
+}
+
+static void test_what_is_not_known(void **state)
+{
+    (void)state;
+    draw();
+    dearer(-1, 2.0f);
+    write_run();
+    assert_true(isnan(cost_of("background").cost)); /* no image has one */
+    assert_true(isnan(cost_of("outliers").cost));
+    for (int i = 0; i < IMAGES; i++)
+        table[i].seen = i < 19 * CLASSES ? LOOKS : 0; /* 19 images of each class */
+    write_run();
+    assert_true(isnan(cost_of("shading").cost));
+    table[19 * CLASSES].seen = LOOKS;
+    write_run();
+    assert_false(isnan(cost_of("shading").cost));
+    draw();
+    table[0].majority = CLASSES; /* written by nobody, and no reason to read beyond the classes */
+    light[1].sample = IMAGES;
+    light[2].sample = -1;
+    write_run();
+    assert_false(isnan(cost_of("shading").cost));
+    assert_int_equal(remove(fixture_path("run/checkpoints/last/stats.safetensors")), 0);
+    assert_true(isnan(cost_of("shading").cost));
+    write_run();
+    assert_int_equal(remove(fixture_path("run/light.csv")), 0);
+    assert_true(isnan(cost_of("shading").cost));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_what_it_costs, fixture_begin, fixture_end),
+        cmocka_unit_test_setup_teardown(test_standard_error, fixture_begin, fixture_end),
+        cmocka_unit_test_setup_teardown(test_wrong_labels_are_no_light, fixture_begin, fixture_end),
+        cmocka_unit_test_setup_teardown(test_what_is_not_known, fixture_begin, fixture_end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
