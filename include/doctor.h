@@ -167,6 +167,7 @@ struct evidence {
     const double *bad;         /* enum refusal: why the update was refused */
     int64_t epochs;            /* finished */
     const double *train_loss, *train_accuracy, *val_loss, *val_accuracy; /* accuracies are shares */
+    const double *val_loss_error;                                        /* standard error of val_loss */
 };
 
 struct rule {
@@ -185,6 +186,8 @@ int doctor_examine(const struct evidence *evidence, struct symptom found[static 
 /* What makes a fault: a loss higher by this share, beyond so many standard errors. */
 #define FAULT_WORTH 0.15
 #define FAULT_SURE  3.0
+/* Of the images that were shown, what must be right for them to be learnt by heart. */
+#define LEARNT_BY_HEART 0.95
 /* A finding of a rule of include/check.h as a symptom, without its words and numbers; false: it speaks of no cause. */
 bool doctor_image(struct symptom *symptom, const char *rule);
 /* Fills in what has been found of the images' light: what it has cost, from the run's light.csv and what its last

@@ -41,6 +41,7 @@ void healthy(void)
         run.train_loss[e] = run.loss[100 * e + 99];
         run.train_accuracy[e] = run.correct[100 * e + 99] / 64;
         run.val_loss[e] = guess * (0.27 + 0.75 * exp(-(e + 1) * 100 / 60.0));
+        run.val_loss_error[e] = NAN;
         run.val_accuracy[e] = 0.84 - 0.75 * exp(-(e + 1) * 100 / 60.0);
     }
     run.evidence = (struct evidence){
@@ -70,6 +71,7 @@ void healthy(void)
         .train_accuracy = run.train_accuracy,
         .val_loss = run.val_loss,
         .val_accuracy = run.val_accuracy,
+        .val_loss_error = run.val_loss_error,
     };
 }
 

@@ -35,7 +35,7 @@ static void test_planted_faults(void **state)
         enum cause cause;
         const char *proof; /* of the trial that mends it, how its name begins */
     } cases[] = {
-        {"optim.lr=0.003", CAUSE_HEALTHY, NULL},
+        {"optim.lr=0.003 train.max_steps=45", CAUSE_HEALTHY, NULL},
         {"optim.weight_decay=1", CAUSE_WEIGHT_DECAY, "no weight decay"},
         {"model.init_scale=0", CAUSE_INITIALISATION, "usual first weights"},
         {"optim.lr=0.3", CAUSE_RATE_HIGH, "rate / "},
@@ -201,7 +201,7 @@ static void test_found_while_training(void **state)
     assert_int_equal(count_text(result.path, "\"consequence\":false"), 1);
     tiny_train_ok(result.path, "train.max_steps=0", &rest);
     assert_int_equal(count_text(result.path, "\"event\":\"finding\",\"cause\":\"rate_high\""), 1);
-    tiny_train_ok(NULL, BASE "optim.lr=0.003", &result);
+    tiny_train_ok(NULL, BASE "optim.lr=0.003 train.max_steps=45", &result);
     assert_int_equal(count_text(result.path, "\"event\":\"finding\""), 0);
 }
 

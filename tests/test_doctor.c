@@ -336,7 +336,10 @@ static void test_against_validation(void **state)
         run.val_loss[e] = 1.0 + 0.2 * e;
     EXPECT(CAUSE_OVERFITTING, "overfitting");
     for (int e = 2; e < EPOCHS; e++)
-        run.val_loss[e] = 0.6; /* no longer better, but not worse */
+        run.val_loss[e] = 0.6; /* no worse, but no better either */
+    EXPECT(CAUSE_OVERFITTING, "overfitting");
+    for (int e = 2; e < EPOCHS; e++)
+        run.val_accuracy[e] = 0.93; /* not far behind */
     EXPECT_NOTHING();
 }
 

@@ -183,8 +183,8 @@ static void test_first_guess_is_overturned(void **state)
     expect(dark, CAUSE_ORDER, CAUSE_ORDER, NULL);
 }
 
-/* No trial speaks for light, rare classes or copies: one that helps says more than they do, if it mends what they
- * explain.
+/* No trial speaks for rare classes or copies, nor for odd images where none is listed: one that helps says more than
+ * they do, if it mends what they explain.
  */
 static void test_what_has_no_trial_is_overturned(void **state)
 {
@@ -194,7 +194,7 @@ static void test_what_has_no_trial_is_overturned(void **state)
         enum cause cause, on_training, on_validation; /* what becomes of it where such a trial helps */
     } kinds[] = {
         {"leak", CAUSE_LEAKAGE, CAUSE_RATE_HIGH, CAUSE_SCHEDULE},
-        {"brightness", CAUSE_ILLUMINATION, CAUSE_RATE_HIGH, CAUSE_SCHEDULE},
+        {"outliers", CAUSE_OUTLIERS, CAUSE_RATE_HIGH, CAUSE_SCHEDULE},
         {"imbalance", CAUSE_IMBALANCE, CAUSE_RATE_HIGH, CAUSE_SCHEDULE},
     };
     struct train_result result;
@@ -233,6 +233,28 @@ static void test_augmentation_overturns_no_data(void **state)
     given[1].cause = CAUSE_RATE_HIGH;
     write_trials(dark, given, 2, 1.0, 8, 132);
     expect(dark, CAUSE_ORDER, CAUSE_RATE_HIGH, "trial 1");
+}
+
+/* A run that has learnt its images by heart does not want a higher rate, however much quicker that is: its training is
+ * over. */
+static void test_training_overturns_no_validation(void **state)
+{
+    (void)state;
+    struct train_result result;
+    tiny_train_ok(NULL,
+                  "train.epochs=24 train.threads=1 model.name=mlp model.hidden=64 early_stop.restore_best=false "
+                  "optim.lr=0.003",
+                  &result);
+    struct given given[] = {{"onward", CAUSE_OVERFITTING, 0.05, 0.1, false, false},
+                            {"anew", CAUSE_RATE_LOW, 0.5, 0.01, false, false}};
+    write_trials(result.path, given, 2, 1.0, 16, 120);
+    expect(result.path, CAUSE_OVERFITTING, CAUSE_OVERFITTING, NULL);
+    assert_int_equal(confidence, CONFIDENCE_DOUBTFUL);
+    write_trials(result.path, given, 1, 0.9, 16, 120); /* too small it is not */
+    expect(result.path, CAUSE_OVERFITTING, CAUSE_OVERFITTING, NULL);
+    given[1] = (struct given){"onward", CAUSE_SCHEDULE, 0.5, 0.01, false, false};
+    write_trials(result.path, given, 2, 1.0, 16, 120);
+    expect(result.path, CAUSE_OVERFITTING, CAUSE_SCHEDULE, "trial 1");
 }
 
 /* What is set unusually comes before what is tried always, and that before another optimizer. */
@@ -426,6 +448,7 @@ int main(void)
         cmocka_unit_test(test_augmentation_overturns_no_data),
         cmocka_unit_test(test_best_explanation),
         cmocka_unit_test(test_by_heart),
+        cmocka_unit_test(test_training_overturns_no_validation),
         cmocka_unit_test(test_confidence),
         cmocka_unit_test(test_another_optimizer_waits_for_the_rates),
         cmocka_unit_test(test_what_is_said_is_what_was_tried),

@@ -3,9 +3,6 @@
 #define ARMS_H
 #include "experiment.h"
 
-/* Of the images that must be learnt by heart. */
-#define LEARNT_BY_HEART 0.95
-
 /* Fills experiment->arms: the unchanged ones, then those of suspected causes, then the others. */
 int arms_list(struct experiment *experiment, const struct experiment_request *request);
 /* Number of the unchanged trial that a family is compared with; -1: there is none. */

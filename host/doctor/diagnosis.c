@@ -48,11 +48,11 @@ static bool has_trial(const struct experiment *experiment, enum cause cause)
 }
 
 /* Whether a trial mends what the first guess was made of: one that is judged on training images says nothing of a
- * validation that is behind. */
+ * validation that is behind. arm NULL: learning by heart, which is judged on training images too. */
 static bool mends_it(const struct diagnosis *diagnosis, const struct arm *arm)
 {
     const unsigned seen = diagnosis->found[0].effects;
-    return seen == 0 || seen & (arm->family == ARM_ANEW ? EFFECT_TRAINING : EFFECT_APART);
+    return seen == 0 || seen & (!arm || arm->family == ARM_ANEW ? EFFECT_TRAINING : EFFECT_APART);
 }
 
 /* A cause whose trial helps takes the place of a first guess that says nothing of a cause, that has no trial of its
@@ -67,8 +67,11 @@ static bool is_overturned(const struct diagnosis *diagnosis, enum cause said)
      * data. */
     if (said == CAUSE_OVERFITTING && guess != CAUSE_HEALTHY && strcmp(cause_table[guess].group, "data") == 0)
         return false;
-    if (guess == CAUSE_HEALTHY || guess == CAUSE_NO_SIGNAL || experiment_arm(experiment, guess))
+    if (guess == CAUSE_HEALTHY || guess == CAUSE_NO_SIGNAL)
         return true;
+    const bool disproved = experiment_arm(experiment, guess) != NULL;
+    if (disproved) /* what is seen on validation alone is no matter of how quickly training goes */
+        return (diagnosis->found[0].effects & EFFECT_TRAINING) || mends_it(diagnosis, diagnosis->proof);
     return !has_trial(experiment, guess) && diagnosis->proof && mends_it(diagnosis, diagnosis->proof);
 }
 

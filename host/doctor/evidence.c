@@ -140,6 +140,7 @@ static void take_results(struct table *table, struct evidence *evidence)
     evidence->train_loss = table_column_or_nan(table, "train/loss");
     evidence->train_accuracy = table_column_or_nan(table, "train/accuracy");
     evidence->val_loss = table_column_or_nan(table, "val/loss");
+    evidence->val_loss_error = table_column_or_nan(table, "val/loss_error");
     evidence->val_accuracy = table_column_or_nan(table, "metrics/accuracy_top1");
     evidence->epochs = table->row_count;
 }

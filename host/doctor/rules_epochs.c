@@ -64,21 +64,35 @@ static bool handicapped(const struct config *config)
     return config_augments(config) || config->model.dropout > 0.0 || config->train.label_smoothing > 0.0;
 }
 
-/* Nearly every training image right, validation far behind and no longer getting better: its loss is above its best by
- * more than 3.5 of its standard errors, twice. */
+/* Of older runs it is not known: the loss of a validation image varies about as much as its mean. */
+static double val_loss_error(const struct evidence *evidence, int64_t epoch)
+{
+    const double known = evidence->val_loss_error[epoch];
+    return isfinite(known) ? known : evidence->val_loss[epoch] / sqrt((double)evidence->val_images);
+}
+
+/* Whether the training images are learnt by heart, and validation is far behind: before that, a validation loss that
+ * rises is that of answers too sure, and the best epoch's weights are at hand. */
+static bool by_heart(const struct evidence *evidence, const struct moment *now)
+{
+    const double behind = now->train_accuracy - now->val_accuracy;
+    return now->train_accuracy >= LEARNT_BY_HEART && behind > 0.1 && behind > 3.5 * accuracies_error(evidence, now) &&
+           now->val_loss > 3.0 * now->train_loss;
+}
+
+/* So in two epochs, in which validation got no better: its loss is not below its best by 3.5 of its standard errors. */
 bool rule_overfitting(const struct evidence *evidence, struct symptom *symptom)
 {
     double best = INFINITY;
-    int risen = 0;
+    int times = 0;
     for (int64_t epoch = 0; epoch < evidence->epochs; epoch++) {
         struct moment now;
         if (!moment_at(evidence, epoch, &now))
             continue;
-        /* The loss of a validation image varies about as much as its mean. */
-        double error = now.val_loss / sqrt((double)evidence->val_images);
-        risen = now.val_loss > best + 3.5 * error ? risen + 1 : 0;
+        const bool better = now.val_loss < best - 3.5 * val_loss_error(evidence, epoch);
+        times = by_heart(evidence, &now) && !better ? times + 1 : 0;
         best = fmin(best, now.val_loss);
-        if (risen >= 2 && now.train_accuracy > now.val_accuracy + 0.1 && now.val_loss > 3.0 * now.train_loss)
+        if (times >= 2)
             return show(symptom, now.step, now.val_loss / (3.0 * now.train_loss),
                         "training: loss %.3g, accuracy %.1f %%; validation: loss %.3g after %.3g at its best, accuracy "
                         "%.1f %%",
