@@ -27,10 +27,12 @@ int folder_sync(const char *path);
 int folder_remove(const char *path);
 
 /* A file that appears under its name only when complete: written under a temporary name in the same folder, flushed
- * to disk, renamed, folder synced. A crash or a full disk leaves the former file untouched. */
+ * to disk, renamed, folder synced. A crash or a full disk leaves the former file untouched. Through a link its target
+ * is written; a pipe or a device takes the bytes as they come, and one that nobody reads is ERR_CREATE, as is a folder.
+ */
 struct new_file {
-    FILE *stream; /* write here; errors are found at commit */
-    char path[PATH_BYTES], temporary[PATH_BYTES];
+    FILE *stream;                                 /* write here; errors are found at commit */
+    char path[PATH_BYTES], temporary[PATH_BYTES]; /* the second: "" for a pipe or a device */
 };
 int new_file_open(struct new_file *file, const char *path);
 int new_file_commit(struct new_file *file);   /* closes; on failure removes the temporary */

@@ -184,20 +184,57 @@ int folder_remove(const char *path)
 
 /* ---- files that are complete or absent ---- */
 
+/* A link stays one: its target is written. *in_place: what is there is a pipe or a device, which nothing may replace.
+ */
+static int find_target(const char *path, char target[static PATH_BYTES], bool *in_place)
+{
+    struct stat status;
+    *in_place = false;
+    if (stat(path, &status) != 0)
+        return file_exists(path) ? FAIL(ERR_CREATE, "%s: is a link to what is not there; remove it", path)
+                                 : print_path(target, "%s%s", path, "");
+    if (S_ISDIR(status.st_mode))
+        return FAIL(ERR_CREATE, "%s: is a folder; name a file", path);
+    *in_place = !S_ISREG(status.st_mode);
+    if (*in_place || lstat(path, &status) != 0 || !S_ISLNK(status.st_mode))
+        return print_path(target, "%s%s", path, "");
+    char *real = realpath(path, NULL);
+    const int found = real ? print_path(target, "%s%s", real, "")
+                           : FAIL(ERR_CREATE, "%s: cannot follow the link: %s", path, strerror(errno));
+    free(real);
+    return found;
+}
+
+/* A pipe that nobody reads must not hang. */
+static int open_in_place(const char *path)
+{
+    int descriptor;
+    RETRY(descriptor, open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+    if (descriptor >= 0)
+        fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) & ~O_NONBLOCK);
+    return descriptor;
+}
+
 int new_file_open(struct new_file *file, const char *path)
 {
     static atomic_uint counter;
     *file = (struct new_file){0};
     char folder[PATH_BYTES], name[PATH_BYTES];
-    TRY(print_path(file->path, "%s%s", path, ""));
-    TRY(path_folder(folder, path));
-    /* Hidden, and without the target's name so that the longest allowed names still work. */
-    snprintf(name, sizeof name, ".evenkeel-%ld-%u.tmp", (long)getpid(), atomic_fetch_add(&counter, 1));
-    TRY(path_join(file->temporary, folder, name));
+    bool in_place;
     int descriptor;
-    RETRY(descriptor, open(file->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+    TRY(find_target(path, file->path, &in_place));
+    if (in_place) {
+        descriptor = open_in_place(path);
+    } else {
+        TRY(path_folder(folder, file->path));
+        /* Hidden, and without the target's name so that the longest allowed names still work. */
+        snprintf(name, sizeof name, ".evenkeel-%ld-%u.tmp", (long)getpid(), atomic_fetch_add(&counter, 1));
+        TRY(path_join(file->temporary, folder, name));
+        RETRY(descriptor, open(file->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+    }
     if (descriptor < 0)
-        return FAIL(ERR_CREATE, "%s: cannot create: %s", path, strerror(errno));
+        return FAIL(ERR_CREATE, "%s: cannot create: %s", path,
+                    in_place && errno == ENXIO ? "it is no file, and nothing reads from it" : strerror(errno));
     file->stream = fdopen(descriptor, "wb");
     if (!file->stream) {
         int reason = errno;
@@ -208,16 +245,23 @@ int new_file_open(struct new_file *file, const char *path)
     return OK;
 }
 
+/* Why what was written is not on the disk, 0 where it is. Pipes and terminals cannot be synced and need not be. */
+static int sync_reason(int (*flush)(int), int descriptor)
+{
+    int status;
+    RETRY(status, flush(descriptor));
+    return status != 0 && errno != EINVAL && errno != EROFS ? errno : 0;
+}
+
 /* Closes the stream whatever happens; the first reason wins. */
 static int flush_and_close(FILE *stream, const char *path)
 {
     bool failed_before = ferror(stream);
-    int status = 0, reason = 0;
+    int reason = 0;
     if (fflush(stream) != 0)
         reason = errno;
     else if (!failed_before) {
-        RETRY(status, fsync(fileno(stream)));
-        reason = status != 0 ? errno : 0;
+        reason = sync_reason(fsync, fileno(stream));
     }
     if (fclose(stream) != 0 && !reason)
         reason = errno;
@@ -233,6 +277,8 @@ int new_file_commit(struct new_file *file)
     assert(file->stream);
     int status = flush_and_close(file->stream, file->path);
     file->stream = NULL;
+    if (!file->temporary[0])
+        return status;
     if (status == OK && rename(file->temporary, file->path) != 0)
         status = FAIL(ERR_CREATE, "%s: cannot rename the finished file to this: %s", file->path, strerror(errno));
     if (status < 0) {
@@ -249,7 +295,8 @@ void new_file_abandon(struct new_file *file)
     if (!file->stream)
         return;
     fclose(file->stream);
-    unlink(file->temporary);
+    if (file->temporary[0])
+        unlink(file->temporary);
     file->stream = NULL;
 }
 
@@ -328,12 +375,8 @@ int append_write(struct append_file *file, const void *record, size_t bytes)
 int append_sync(struct append_file *file)
 {
     assert(file->descriptor >= 0);
-    int status;
-    RETRY(status, fdatasync(file->descriptor));
-    /* Pipes and terminals cannot be synced and need not be. */
-    if (status != 0 && errno != EINVAL && errno != EROFS)
-        return FAIL(ERR_IO, "%s: cannot flush to disk: %s", file->path, strerror(errno));
-    return OK;
+    const int reason = sync_reason(fdatasync, file->descriptor);
+    return reason ? FAIL(ERR_IO, "%s: cannot flush to disk: %s", file->path, strerror(reason)) : OK;
 }
 
 int64_t append_length(const struct append_file *file)
