@@ -219,7 +219,7 @@ test: ## build and run all tests (SAN=address,undefined BUILD=build/asan: with s
 
 sanitize: TEST_TIMEOUT = 900
 sanitize: emu-schedules ## all tests under the address and undefined-behaviour sanitizers, kernels for GPUs also by clang's, for races, and in many schedules
-	@$(MAKE) --no-print-directory test SAN=address,undefined BUILD=$(BUILD)/asan TEST_TIMEOUT=$(TEST_TIMEOUT)
+	@$(MAKE) --no-print-directory test SAN=address,undefined,float-cast-overflow BUILD=$(BUILD)/asan TEST_TIMEOUT=$(TEST_TIMEOUT)
 	+@$(MAKE_ALL) $(EMU_SANITIZED_PROGRAMS)
 	@rm -f $(BUILD)/emu/launched
 	@EMU_SCHEDULES=3 EMU_LAUNCHED='$(abspath $(BUILD))/emu/launched' $(PROVE) $(EMU_SANITIZED_PROGRAMS)
@@ -278,7 +278,7 @@ gpu-bench: ## speed alone: kernels beside the device's ceilings, whole steps, Py
 FUZZ_SECONDS ?= 60
 fuzz: ## run every fuzzer for FUZZ_SECONDS (clang)
 	@$(SETUP) build lint
-	+@$(MAKE_ALL) fuzzers CC=clang SAN=address,undefined,fuzzer-no-link BUILD=$(BUILD)/fuzzers
+	+@$(MAKE_ALL) fuzzers CC=clang SAN=address,undefined,float-cast-overflow,fuzzer-no-link BUILD=$(BUILD)/fuzzers
 	@BUILD=$(BUILD)/fuzzers FUZZ_SECONDS=$(FUZZ_SECONDS) JOBS=$(JOBS) tools/fuzz.sh
 
 compile_commands.json: ## what editors and clang tools read

@@ -85,6 +85,10 @@ int cpu_count(void);
 #define HASH_BEGIN 0xCBF29CE484222325u
 uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t count);
 
+/* The whole part of a number that may be anything, as a cell of a file: NaN is 0, and beyond 2^53, to which doubles
+ * count, it is that. */
+int64_t whole_of(double value);
+
 #define COUNT_OF(array) ((int)(sizeof(array) / sizeof((array)[0])))
 
 #ifdef __cplusplus

@@ -228,6 +228,8 @@ static void test_order(void **state)
     sort_doubles(sorted, 4);
     assert_true(sorted[0] == -1 && sorted[1] == 0 && sorted[2] == 1 && sorted[3] == INFINITY);
     sort_doubles(sorted, 0);
+    assert_true(whole_of(2.9) == 2 && whole_of(-2.9) == -2 && whole_of(NAN) == 0);
+    assert_true(whole_of(INFINITY) == (int64_t)1 << 53 && whole_of(-1e300) == -((int64_t)1 << 53));
 }
 
 int main(void)

@@ -156,6 +156,28 @@ static void test_little_or_nothing(void **state)
     }
 }
 
+/* Where a step, an epoch or a number of samples should stand, a file can hold anything. */
+static void test_no_whole_numbers(void **state)
+{
+    (void)state;
+    static const char *const cells[] = {"", "nan", "inf", "-inf", "1e300", "-1e300", "0", "-5"};
+    char text[STABILITY_STEPS * ROW_BYTES];
+    for (int i = 0; i < COUNT_OF(cells); i++)
+        for (int column = 0; column < 3; column++) {
+            size_t used = (size_t)sprintf(text, "step,epoch,samples,loss,loss_variance,bad\n");
+            for (int row = 0; row < 40; row++) {
+                char own[16];
+                snprintf(own, sizeof own, "%d", row);
+                used +=
+                    (size_t)sprintf(text + used, "%s,%s,%s,%d.5,1,0\n", column == 0 ? cells[i] : own,
+                                    column == 1 && row % 2 ? cells[i] : "1", column == 2 ? cells[i] : "64", row % 3);
+            }
+            struct stability got;
+            sum_up(text, &got);
+            assert_int_equal(got.steps, 40);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -163,6 +185,7 @@ int main(void)
         cmocka_unit_test(test_steps_without_neighbours),
         cmocka_unit_test(test_figures),
         cmocka_unit_test(test_little_or_nothing),
+        cmocka_unit_test(test_no_whole_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

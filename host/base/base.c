@@ -1,7 +1,8 @@
-/* base: failure text, arena, large arrays, clock, hash, CPU count. See include/base.h. */
+/* base: failure text, arena, large arrays, clock, hash, whole numbers, CPU count. See include/base.h. */
 #include "base.h"
 
 #include <assert.h>
+#include <math.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -155,6 +156,12 @@ void clock_timestamp(char stamp[static 32])
     gmtime_r(&now.tv_sec, &utc);
     size_t length = strftime(stamp, 32, "%Y-%m-%dT%H:%M:%S", &utc);
     snprintf(stamp + length, 32 - length, ".%03ldZ", now.tv_nsec / 1000000);
+}
+
+int64_t whole_of(double value)
+{
+    const double most = 0x1p53;
+    return isnan(value) ? 0 : (int64_t)(value > most ? most : value < -most ? -most : value);
 }
 
 uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t count)

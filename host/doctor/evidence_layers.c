@@ -30,7 +30,7 @@ static void take_dead(struct layer_evidence *layers, double step, const char *la
     if (!(dead > layers->dead_share))
         return;
     layers->dead_share = dead;
-    layers->dead_step = (int64_t)step;
+    layers->dead_step = whole_of(step);
     text_copy(layers->dead_layer, sizeof layers->dead_layer, layer);
 }
 
@@ -40,7 +40,7 @@ static void take_gradient(struct layer_evidence *layers, double step, const char
     if (!(grad >= 0.0))
         return;
     if (step != (double)layers->grad_step || !layers->first_layer[0]) {
-        layers->grad_step = (int64_t)step;
+        layers->grad_step = whole_of(step);
         layers->first_grad = grad;
         text_copy(layers->first_layer, sizeof layers->first_layer, layer);
     }

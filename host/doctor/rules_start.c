@@ -24,7 +24,7 @@ bool rule_first_loss(const struct evidence *evidence, struct symptom *symptom)
 bool rule_equal_outputs(const struct evidence *evidence, struct symptom *symptom)
 {
     const double threshold = 1e-4;
-    int64_t steps = (int64_t)ceil(16.0 / evidence->samples[0]);
+    int64_t steps = whole_of(ceil(16.0 / evidence->samples[0]));
     double variance = column_mean(evidence->variance, 0, steps < evidence->steps ? steps : evidence->steps);
     return variance < threshold && show(symptom, 0, threshold / fmax(variance, 1e-12),
                                         "at the first step the losses of the images of a batch differed by %.2g only: "

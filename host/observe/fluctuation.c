@@ -352,7 +352,7 @@ int64_t fluctuation_epoch_steps(const struct loss_series *series)
     int64_t longest = 0, begin = 0;
     for (int64_t i = 1; i < series->count; i++)
         if (series->epoch[i] != series->epoch[begin]) {
-            const int64_t steps = (int64_t)(series->step[i] - series->step[begin]);
+            const int64_t steps = whole_of(series->step[i] - series->step[begin]);
             longest = steps > longest ? steps : longest;
             begin = i;
         }

@@ -48,8 +48,8 @@ static void look_at_windows(const struct loss_series *series, struct stability *
         fluctuation_of(series, first, end, stability->epoch_steps, &here);
         if (w == 0) {
             stability->last = here;
-            stability->first_step = (int64_t)series->step[first];
-            stability->last_step = (int64_t)series->step[end - 1];
+            stability->first_step = whole_of(series->step[first]);
+            stability->last_step = whole_of(series->step[end - 1]);
         }
         const double values[FIGURES] = {here.phi.value, here.variance_ratio, here.sampling.value, here.motion.value,
                                         here.trend.value};
@@ -93,8 +93,8 @@ static void count_spikes(const struct loss_series *series, struct stability *sta
     struct loss_window window = {0};
     struct loss_view view;
     for (int64_t i = 0; i < series->count; i++)
-        loss_window_add(&window, series->loss[i], series->variance[i], (int64_t)series->samples[i],
-                        (int64_t)series->epoch[i], 0, &view);
+        loss_window_add(&window, series->loss[i], series->variance[i], whole_of(series->samples[i]),
+                        whole_of(series->epoch[i]), 0, &view);
     stability->spikes = window.spikes;
     stability->spikes_of_batch = window.spikes_of_batch;
 }

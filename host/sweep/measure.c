@@ -46,8 +46,8 @@ static int64_t count_spikes(const struct loss_series *series)
     struct loss_window window = {0};
     struct loss_view view;
     for (int64_t i = 0; i < series->count; i++)
-        loss_window_add(&window, series->loss[i], series->variance[i], (int64_t)series->samples[i],
-                        (int64_t)series->epoch[i], 0, &view);
+        loss_window_add(&window, series->loss[i], series->variance[i], whole_of(series->samples[i]),
+                        whole_of(series->epoch[i]), 0, &view);
     return window.spikes;
 }
 
@@ -64,7 +64,7 @@ static double measure_noise_scale(const struct table *steps)
 /* Steps over whose losses a mean is taken: about SMOOTH_IMAGES images, at most a twentieth of the run. */
 static int64_t smooth_steps(const struct loss_series *series)
 {
-    int64_t steps = series->count > 0 ? (int64_t)ceil(SMOOTH_IMAGES / series->samples[0]) : 1;
+    int64_t steps = series->count > 0 ? whole_of(ceil(SMOOTH_IMAGES / series->samples[0])) : 1;
     int64_t most = series->count / 20;
     return steps < most ? steps : most > 1 ? most : 1;
 }
@@ -155,7 +155,7 @@ static void measure_steps(const struct table *steps, double target, struct measu
     measures->spikes = count_spikes(&series);
     measures->noise_scale = measure_noise_scale(steps);
     measure_target(&series, target, measures);
-    measures->steps = (int64_t)last_of(steps, "step") + 1;
+    measures->steps = whole_of(last_of(steps, "step")) + 1;
     arena_free(&arena);
 }
 
@@ -208,7 +208,7 @@ int measure_run(const char *path, double target, struct measures *measures)
         bool failed = end.kind == RUN_FAILED && end.exit_status == status_exit_code(ERR_TRAINING);
         measures->diverged = failed || (end.kind == RUN_DONE && measures->last_loss > guess_loss(path));
         if (failed)
-            measures->failed_step = steps.row_count > 0 ? (int64_t)last_of(&steps, "step") : 0;
+            measures->failed_step = steps.row_count > 0 ? whole_of(last_of(&steps, "step")) : 0;
     }
     table_free(&steps);
     table_free(&results);
