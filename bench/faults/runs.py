@@ -1,10 +1,10 @@
 """The planted-fault benchmark's runs: trains every row of the plan once and keeps what it left. Standard library only.
 
-  runs.py FOLDER [--part tune|test|blind|fresh] [--jobs N] [--only WORD] [--every N] [--list]
+  runs.py FOLDER [--part tune|test|blind|fresh|last] [--jobs N] [--only WORD] [--every N] [--list]
 
 FOLDER keeps data, runs and the best learning rates; what is there is not made again. EVENKEEL names the program (default
 build/evenkeel), EVENKEEL_DATA real data; without it only generated tiles are used. Thresholds are chosen on `tune`, figures are
-reported on `test`: networks, seeds, the images drawn and the severities of the faults differ. `blind` and `fresh` differ from these and
+reported on `test`: networks, seeds, the images drawn and the severities of the faults differ. `blind`, `fresh` and `last` differ from these and
 from each other, were designed before any of them was trained, and each was first scored with rules that knew nothing of it; once
 looked at, a part is blind no more. A new one is a row of PARTS, its severities in FAULTS, and whatever data it needs in draw.py.
 """
@@ -36,6 +36,8 @@ PARTS = {
     "fresh": {"data_seed": 4, "share": 2, "groups": [
         ("mlp_deep", "digits", "sgd", [31]), ("mobile", "letters", "adam", [31]), ("cnn", "digits", "adam", [31]),
         ("allconv", "letters", "sgd", [31])]},
+    "last": {"data_seed": 5, "share": 2, "groups": [
+        ("lenet", "glyphs", "adam", [41]), ("mlp", "glyphs", "sgd", [41]), ("cnn_plain", "digits", "sgd", [41])]},
 }
 OPTIMIZERS = {"adam": [1e-4, 3e-4, 1e-3, 2e-3, 4e-3, 8e-3, 2e-2], "sgd": [2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 1e-1, 3e-1]}
 MARK = "result.json"
@@ -59,7 +61,7 @@ class Case:
                 f"train.max_steps={STEPS}", "train.epochs=100000"] + self.data.keys()
 
 
-# ---- faults: truth, name, and for each part what makes it, by severity. {} stands for the severity ----
+# ---- faults: truth, name, what makes it, and its severities in each part, in PARTS' order. {} stands for the severity ----
 
 
 def keys(*words):
@@ -100,31 +102,29 @@ def only(optimizer, make):
 
 
 FAULTS = [
-    ("rate_high", "rate_high", rate_high, {"tune": [5, 10, 30], "test": [7, 20], "blind": [6, 20], "fresh": [4, 12]}),
-    ("rate_low", "rate_low", rate, {"tune": [1 / 30, 1 / 100, 1 / 1000], "test": [1 / 50, 1 / 300], "blind": [1 / 20, 1 / 200], "fresh": [1 / 12, 1 / 150]}),
-    ("batch_small", "batch", small_batch, {"tune": [8, 4, 2], "test": [6, 3], "blind": [5], "fresh": [7]}),
-    ("labels", "labels", data("labels"), {"tune": [0.1, 0.2, 0.4], "test": [0.15, 0.3], "blind": [0.1, 0.35], "fresh": [0.12, 0.25]}),
-    ("labels", "pairs", data("pairs"), {"tune": [0.2, 0.4], "test": [0.3], "blind": [0.25], "fresh": [0.35]}),
-    ("input_scale", "scale", keys("augment.mean=0.3", "augment.std={}"), {"tune": [0.05, 0.0039215686], "test": [0.02], "blind": [0.1], "fresh": [0.07]}),
-    ("input_scale", "offset", keys("augment.mean=1", "augment.std={}"), {"tune": [0.05], "test": [0.03], "blind": [0.25], "fresh": [0.1]}),
-    ("input_scale", "forgotten", keys("augment.normalize=none"), {"blind": [0], "fresh": [0]}),
-    ("illumination", "illumination", data("illumination"), {"tune": [0.35, 0.7, 1.4], "test": [0.5, 1], "blind": [0.8], "fresh": [0.6]}),
-    ("outliers", "outliers", data("outliers"), {"tune": [0.01, 0.05, 0.1], "test": [0.03, 0.08], "blind": [0.05], "fresh": [0.06]}),
-    ("imbalance", "imbalance", data("imbalance"), {"tune": [10, 30, 100], "test": [20, 60], "blind": [5, 50], "fresh": [8, 40]}),
-    ("mismatch", "mismatch", data("mismatch"), {"tune": [0.3], "test": [0.5], "blind": [0.6], "fresh": [0.4]}),
-    ("order", "sorted", data("sorted"), {"tune": [1], "test": [1], "blind": [1], "fresh": [1]}),
-    ("order", "blocks", data("sorted"), {"tune": [0.1], "test": [0.2], "blind": [0.1], "fresh": [0.15]}),
-    ("initialisation", "init", keys("model.init_scale={}"), {"tune": [0.02, 4, 0], "test": [0.01, 6], "blind": [0.05, 3], "fresh": [0.03, 2.5]}),
-    ("capacity", "capacity", capacity, {"tune": [2, 3], "test": [0], "blind": [4], "fresh": [3]}),
-    ("overfitting", "few", few, {"tune": [600], "test": [400], "blind": [300], "fresh": [500]}),
-    ("weight_decay", "decay", keys("optim.weight_decay={}"), {"tune": [0.05, 0.1, 0.5], "test": [0.07, 0.3], "blind": [0.1], "fresh": [0.15]}),
-    ("adam", "beta2", only("adam", keys("optim.beta2={}")), {"tune": [0.5, 0.2], "test": [0.3], "blind": [0.9], "fresh": [0.4]}),
-    ("adam", "eps", only("adam", keys("optim.eps={}")), {"tune": [0.1, 1], "test": [0.3], "blind": [0.01], "fresh": [0.03]}),
-    ("plain_sgd", "plain", only("sgd", keys("optim.momentum={}")), {"tune": [0], "test": [0], "blind": [0], "fresh": [0]}),
-    ("schedule", "drop", keys("schedule.name=step", "schedule.step_epochs=1", "schedule.gamma={}"),
-     {"tune": [0.05], "test": [0.03], "blind": [0.1], "fresh": [0.06]}),
-    ("schedule", "warmup", keys("schedule.warmup_epochs={}", "schedule.warmup_start=0.001"),
-     {"tune": [100], "test": [150], "blind": [100], "fresh": [120]}),
+    ("rate_high", "rate_high", rate_high, [5, 10, 30], [7, 20], [6, 20], [4, 12], [5, 15]),
+    ("rate_low", "rate_low", rate, [1 / 30, 1 / 100, 1 / 1000], [1 / 50, 1 / 300], [1 / 20, 1 / 200], [1 / 12, 1 / 150], [1 / 25, 1 / 80]),
+    ("batch_small", "batch", small_batch, [8, 4, 2], [6, 3], [5], [7], [4]),
+    ("labels", "labels", data("labels"), [0.1, 0.2, 0.4], [0.15, 0.3], [0.1, 0.35], [0.12, 0.25], [0.08, 0.22]),
+    ("labels", "pairs", data("pairs"), [0.2, 0.4], [0.3], [0.25], [0.35], [0.28]),
+    ("input_scale", "scale", keys("augment.mean=0.3", "augment.std={}"), [0.05, 0.0039215686], [0.02], [0.1], [0.07], [0.04]),
+    ("input_scale", "offset", keys("augment.mean=1", "augment.std={}"), [0.05], [0.03], [0.25], [0.1], [0.15]),
+    ("input_scale", "forgotten", keys("augment.normalize=none"), [], [], [0], [0], [0]),
+    ("illumination", "illumination", data("illumination"), [0.35, 0.7, 1.4], [0.5, 1], [0.8], [0.6], [0.9]),
+    ("outliers", "outliers", data("outliers"), [0.01, 0.05, 0.1], [0.03, 0.08], [0.05], [0.06], [0.07]),
+    ("imbalance", "imbalance", data("imbalance"), [10, 30, 100], [20, 60], [5, 50], [8, 40], [12, 25]),
+    ("mismatch", "mismatch", data("mismatch"), [0.3], [0.5], [0.6], [0.4], [0.55]),
+    ("order", "sorted", data("sorted"), [1], [1], [1], [1], [1]),
+    ("order", "blocks", data("sorted"), [0.1], [0.2], [0.1], [0.15], [0.3]),
+    ("initialisation", "init", keys("model.init_scale={}"), [0.02, 4, 0], [0.01, 6], [0.05, 3], [0.03, 2.5], [0.04, 3.5]),
+    ("capacity", "capacity", capacity, [2, 3], [0], [4], [3], [5]),
+    ("overfitting", "few", few, [600], [400], [300], [500], [350]),
+    ("weight_decay", "decay", keys("optim.weight_decay={}"), [0.05, 0.1, 0.5], [0.07, 0.3], [0.1], [0.15], [0.08]),
+    ("adam", "beta2", only("adam", keys("optim.beta2={}")), [0.5, 0.2], [0.3], [0.9], [0.4], [0.25]),
+    ("adam", "eps", only("adam", keys("optim.eps={}")), [0.1, 1], [0.3], [0.01], [0.03], [0.05]),
+    ("plain_sgd", "plain", only("sgd", keys("optim.momentum={}")), [0], [0], [0], [0], [0]),
+    ("schedule", "drop", keys("schedule.name=step", "schedule.step_epochs=1", "schedule.gamma={}"), [0.05], [0.03], [0.1], [0.06], [0.08]),
+    ("schedule", "warmup", keys("schedule.warmup_epochs={}", "schedule.warmup_start=0.001"), [100], [150], [100], [120], [80]),
 ]
 RATES = [0.3, 0.6, 1, 1.5, 2]
 VARIANTS = [[], ["train.batch_size=32"], ["train.batch_size=128"], ["train.batch_size=256", "train.max_steps=400"],
@@ -138,8 +138,8 @@ def planned(case):
     for factor in RATES:
         for i, variant in enumerate(VARIANTS):
             yield "healthy", f"healthy-x{factor:g}-{i}", lambda f=factor, v=variant: [f"optim.lr={case.lr * f:g}"] + v
-    for truth, name, make, severities in FAULTS:
-        for x in severities.get(case.part, []):
+    for truth, name, make, *severities in FAULTS:
+        for x in severities[list(PARTS).index(case.part)]:
             yield truth, f"{name}-{x:.3g}", lambda m=make, x=x: m(case, x)
 
 

@@ -1,6 +1,6 @@
 """What the doctor says of the planted-fault benchmark's runs, against the truth. Standard library only.
 
-  score.py FOLDER [--part tune|test|blind|fresh] [--budget SHARE] [--every N] [--only WORD] [--repair] [--json FILE [--name NAME]]
+  score.py FOLDER [--part tune|test|blind|fresh|last] [--budget SHARE] [--every N] [--only WORD] [--repair] [--json FILE [--name NAME]]
 
 Asks `evenkeel doctor` about the runs of runs.py that are there (with --budget also by experiment; every N-th of each class), and the rules
 of published tools. Only faults that did harm count: validation accuracy 2 points lower or training loss 15 % higher than the
