@@ -12,6 +12,7 @@ import argparse
 import concurrent.futures
 import csv
 import json
+import math
 import os
 import subprocess
 import sys
@@ -191,14 +192,16 @@ def outcome(path):
 
 
 def best_rate(folder, case):
-    """The rate of the lowest validation loss, of a sweep kept in FOLDER."""
+    """The rate of the lowest validation loss, of a sweep kept in FOLDER; None: no rate gets 5 % below guessing, so that there is no
+    healthy run to measure by."""
     prefix, losses = f"rate-{case.network}-{case.data.name}{case.data.seed}-{case.optimizer}", {}
     for lr in OPTIMIZERS[case.optimizer]:
         row = train(folder, f"{prefix}-{lr:g}", case.network,
                     case.keys() + [f"optim.lr={lr:g}", "train.seed=0", f"train.max_steps={SWEEP_STEPS}"])
         loss = row.get("val_loss", float("nan"))
         losses[lr] = loss if loss == loss else float("inf")
-    return min(losses, key=losses.get)
+    best = min(losses, key=losses.get)
+    return best if losses[best] < 0.95 * math.log(case.data.classes) else None
 
 
 def groups(folder, part):
@@ -229,6 +232,9 @@ def run_part(folder, part, jobs, words, every):
             if words not in f"{part}-{group}":
                 continue
             lr = best_rate(folder, Case(part, network, source, optimizer, 0))
+            if lr is None:
+                print(f"{group}: left out, it learns nothing at any rate", flush=True)
+                continue
             waiting = [(truth, pool.submit(train, folder, f"{part}-{group}-{name}", network, settings))
                        for seed in seeds
                        for truth, name, settings in thinned(plan(Case(part, network, source, optimizer, lr), seed), every)]

@@ -46,17 +46,20 @@ def ask(path, budget):
 
 
 def rows_of(folder, part):
-    """The runs that are there, with their truth."""
+    """The runs that are there, with their truth; not those of a network that learns its data at no rate."""
     found = []
     for network, source, optimizer, seeds in runs.groups(folder, part):
         group = f"{network}-{source.name}-{optimizer}"
         case = runs.Case(part, network, source, optimizer, 1.0)
+        rows = []
         for seed in seeds:
             for truth, name, _ in runs.plan(case, seed, False):
                 mark = os.path.join(folder, "runs", f"{part}-{group}-{name}", MARK)
                 if os.path.exists(mark):
                     with open(mark) as file:
-                        found.append({"truth": truth, "group": group, **json.load(file)})
+                        rows.append({"truth": truth, "group": group, **json.load(file)})
+        if rows and runs.best_rate(folder, case) is not None:
+            found += rows
     return found
 
 

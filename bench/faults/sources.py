@@ -14,6 +14,7 @@ TRAIN, TEST = 12000, 2000
 class Source:
     """idle: names are wanted, and no data set is to be made."""
     idle = False
+    classes = 10
 
 
 class Files(Source):
@@ -55,6 +56,7 @@ class Letters(Drawn):
 
 class Glyphs(Drawn):
     name = "glyphs"
+    classes = 26
 
 
 class Digits(Drawn):
