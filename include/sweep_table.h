@@ -56,4 +56,6 @@ struct sweep_choice {
  * fastest to the target, the most accurate. Returns how many; the first two only where batch sizes were swept. Says so
  * where the data do not support a choice. */
 int sweep_recommend(const struct sweep_table *table, struct sweep_choice choices[SWEEP_ADVICE]);
+/* Whether rows differ in a key. */
+bool sweep_is_swept(const struct sweep_table *table, const char *key);
 #endif

@@ -61,12 +61,10 @@ static double median_of(struct hunt *hunt, int label, double *deviation)
             hunt->sorted[count++] = hunt->values[i];
     if (count < CLASS_LEAST)
         return NAN;
-    sort_doubles(hunt->sorted, count);
-    const double median = hunt->sorted[count / 2];
+    const double median = median_of_known(hunt->sorted, count);
     for (int64_t i = 0; i < count; i++)
         hunt->sorted[i] = fabs(hunt->sorted[i] - median);
-    sort_doubles(hunt->sorted, count);
-    *deviation = 1.4826 * hunt->sorted[count / 2];
+    *deviation = 1.4826 * median_of_known(hunt->sorted, count);
     return median;
 }
 

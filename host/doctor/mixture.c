@@ -17,8 +17,7 @@ static double median_of(const double *values, int64_t count, struct arena *arena
     double *sorted = arena_push(arena, (size_t)count * sizeof *sorted);
     for (int64_t i = 0; i < count; i++)
         sorted[i] = values[i];
-    sort_doubles(sorted, count);
-    return sorted[count / 2];
+    return median_of_known(sorted, count);
 }
 
 /* Means, deviations and the share, given who belongs where. */

@@ -24,15 +24,6 @@ struct swept {
     struct sweep_choice choices[SWEEP_ADVICE];
 };
 
-static bool is_swept(const struct sweep_table *table, const char *key)
-{
-    const char *first = sweep_value(table->rows[0].run, key);
-    for (int i = 1; i < table->sweep->point_count && first; i++)
-        if (strcmp(sweep_value(table->rows[i].run, key), first) != 0)
-            return true;
-    return false;
-}
-
 static bool is_number(const struct sweep_table *table, const char *key)
 {
     double number;
@@ -46,12 +37,13 @@ static bool is_number(const struct sweep_table *table, const char *key)
 static void choose_axis(struct swept *swept)
 {
     const struct sweep_run *run = swept->table->rows[0].run;
-    swept->batches = is_swept(swept->table, "train.batch_size") || is_swept(swept->table, "train.accumulate");
+    swept->batches =
+        sweep_is_swept(swept->table, "train.batch_size") || sweep_is_swept(swept->table, "train.accumulate");
     swept->key = swept->batches ? "train.batch_size" : run->settings[0].key;
     for (int pass = 0; pass < 2 && !swept->batches; pass++)
         for (int i = 0; i < run->setting_count; i++) {
             const char *key = run->settings[i].key;
-            if (strcmp(key, "train.seed") != 0 && is_swept(swept->table, key) &&
+            if (strcmp(key, "train.seed") != 0 && sweep_is_swept(swept->table, key) &&
                 (pass || is_number(swept->table, key))) {
                 swept->key = key;
                 return;

@@ -21,7 +21,7 @@ static const char *name_of(const struct sweep_row *row, char *text, size_t bytes
     return text;
 }
 
-static bool is_swept(const struct sweep_table *table, const char *key)
+bool sweep_is_swept(const struct sweep_table *table, const char *key)
 {
     const char *first = sweep_value(table->rows[0].run, key);
     for (int i = 1; i < table->sweep->point_count && first; i++)
@@ -232,7 +232,7 @@ static void choose_accurate(const struct sweep_table *table, struct sweep_choice
 int sweep_recommend(const struct sweep_table *table, struct sweep_choice choices[SWEEP_ADVICE])
 {
     int count = 0;
-    if (is_swept(table, "train.batch_size") || is_swept(table, "train.accumulate")) {
+    if (sweep_is_swept(table, "train.batch_size") || sweep_is_swept(table, "train.accumulate")) {
         struct arena arena = {0};
         struct sizes *sizes = arena_push(&arena, sizeof *sizes);
         find_sizes(sizes, table);
