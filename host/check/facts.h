@@ -87,7 +87,7 @@ bool image_has_ground(const struct image_facts *one);
 int facts_slopes(const struct facts *facts, float *slopes);
 /* How each training image is lit, in the arena. ERR_MEMORY. */
 int facts_light(const struct facts *facts, struct arena *arena, const struct image_light **light);
-/* Median; sorts the values. */
+/* Median, of an even number the upper of the two in the middle, as the limits of rules expect; sorts the values. */
 double facts_median(double *values, int64_t count);
 
 /* How the parts' brightness compares: of the classes that both have, training's weighted as validation has them, so

@@ -1,6 +1,5 @@
 /* odd: training images that stand out from their class or are there twice. */
 #include "facts.h"
-#include "order.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -61,10 +60,10 @@ static double median_of(struct hunt *hunt, int label, double *deviation)
             hunt->sorted[count++] = hunt->values[i];
     if (count < CLASS_LEAST)
         return NAN;
-    const double median = median_of_known(hunt->sorted, count);
+    const double median = facts_median(hunt->sorted, count);
     for (int64_t i = 0; i < count; i++)
         hunt->sorted[i] = fabs(hunt->sorted[i] - median);
-    *deviation = 1.4826 * median_of_known(hunt->sorted, count);
+    *deviation = 1.4826 * facts_median(hunt->sorted, count);
     return median;
 }
 
