@@ -84,6 +84,26 @@ static void test_by_heart_again(void **state)
     diagnosis_free(&diagnosis);
 }
 
+/* What the config refuses is not tried, and everything else is: a rate below the lowest of the schedule. */
+static void test_what_cannot_be_tried(void **state)
+{
+    (void)state;
+    struct train_result result;
+    struct diagnosis diagnosis = {0};
+    tiny_train_ok(NULL,
+                  BASE "optim.lr=0.003 schedule.name=cosine schedule.min_lr=0.0009 optim.name=sgd "
+                       "optim.nesterov=true",
+                  &result);
+    diagnose(&diagnosis, result.path, 20.0);
+    bool adam = false;
+    for (int i = 0; i < diagnosis.experiment.arm_count; i++) {
+        assert_int_not_equal(diagnosis.experiment.arms[i].cause, CAUSE_RATE_HIGH);
+        adam |= arm_swaps_optimizer(&diagnosis.experiment.arms[i]) && diagnosis.experiment.arms[i].done;
+    }
+    assert_true(adam);
+    diagnosis_free(&diagnosis);
+}
+
 /* A rate that is off by a factor of thousands takes many rungs, none of which may be left out for being above what a
  * higher rate could be; where the budget ends among them, those that are missing are listed, and another optimizer
  * overturns nothing. */
@@ -208,10 +228,11 @@ static void test_found_while_training(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_planted_faults),       cmocka_unit_test(test_rate_far_too_high),
-        cmocka_unit_test(test_repair_mends),         cmocka_unit_test(test_without_a_checkpoint),
-        cmocka_unit_test(test_budget_is_kept),       cmocka_unit_test(test_what_cannot_be_judged),
-        cmocka_unit_test(test_found_while_training), cmocka_unit_test(test_by_heart_again),
+        cmocka_unit_test(test_planted_faults),        cmocka_unit_test(test_what_cannot_be_tried),
+        cmocka_unit_test(test_rate_far_too_high),     cmocka_unit_test(test_repair_mends),
+        cmocka_unit_test(test_without_a_checkpoint),  cmocka_unit_test(test_budget_is_kept),
+        cmocka_unit_test(test_what_cannot_be_judged), cmocka_unit_test(test_found_while_training),
+        cmocka_unit_test(test_by_heart_again),
     };
     return cmocka_run_group_tests(tests, tiny_set_up, tiny_tear_down);
 }

@@ -88,7 +88,8 @@ static void test_trials_and_their_runs(void **state)
          false},
         {"momentum 0.9", CAUSE_PLAIN_SGD, "optim.name=sgd|optim.momentum=0", "optim.name=sgd", "optim.momentum=0.9",
          false, false},
-        {"adam", CAUSE_PLAIN_SGD, "optim.name=sgd", "optim.name=adamw", "optim.name=adam|optim.lr=0.001", false, false},
+        {"adam", CAUSE_PLAIN_SGD, "optim.name=sgd", "optim.name=adamw",
+         "optim.name=adam|optim.lr=0.001|optim.nesterov=false", false, false},
         {"adam's defaults", CAUSE_ADAM, "optim.name=adam|optim.beta1=0.8", "optim.name=adam",
          "optim.eps=1e-8|optim.beta1=0.9|optim.beta2=0.999", false, false},
         {"no weight decay", CAUSE_WEIGHT_DECAY, "optim.weight_decay=0.1", "optim.weight_decay=0",
@@ -129,6 +130,42 @@ static void test_trials_and_their_runs(void **state)
     assert_int_equal(trial_named("batch x 4", &cause)->pace, 4);
     assert_int_equal(trial_named("doubtful labels left out", &cause)->left_out, LEAVE_LABELS);
     assert_int_equal(trial_named("odd images left out", &cause)->left_out, LEAVE_OUTLIERS);
+}
+
+/* What is tried goes with everything that a config may have set beside it. */
+static void test_trials_go_with_other_settings(void **state)
+{
+    (void)state;
+    static const char *const configs[] = {
+        "[optim]\nname='sgd'\nnesterov=true",
+        "[optim]\nbeta2=0.9\nema_decay=0.9\nema_warmup=true",
+        "[optim]\nname='adamw'\n[schedule]\nname='cosine'\nwarmup_epochs=2",
+        "[augment]\npolicy='strong'\ncrop_area=[0.2, 0.9]",
+        "[augment]\nmean=[0.5]\nstd=[0.2]\n[model]\nbatch_norm=false\ninit_scale=2",
+        "[model]\nname='mlp'\ndropout=0.5\n[data]\nshuffle=false\n[train]\nlabel_smoothing=0.3",
+        "[augment]\nmixup=1\ncutmix=1\nerase=0.5",
+    };
+    for (int i = 0; i < COUNT_OF(configs); i++)
+        for (int cause = 0; cause < CAUSE_COUNT; cause++)
+            for (int k = 0; k < TRIALS_MOST; k++) {
+                const struct cause_trial *trial = &cause_table[cause].trials[k];
+                const struct remedy_case asked = {&config, true, true, 32, 0, 0.0};
+                char *said = NULL;
+                config_free(&config);
+                if (config_text_load(&config, configs[i], strlen(configs[i]), NULL, &said) < 0)
+                    fail_msg("%s: %s", configs[i], said);
+                free(said);
+                said = NULL;
+                if (!trial->name || (trial->remedy.fits && !trial->remedy.fits(&asked)))
+                    continue;
+                struct config taken = {0};
+                const char *words = words_of(&trial->remedy, &asked);
+                if (remedy_size(&trial->remedy) > 0 &&
+                    config_text_load(&taken, configs[i], strlen(configs[i]), words, &said) < 0)
+                    fail_msg("%s of %s: %s", trial->name, configs[i], said);
+                free(said);
+                config_free(&taken);
+            }
 }
 
 static void test_least(void **state)
@@ -180,6 +217,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_settings_are_settings),
         cmocka_unit_test(test_trials_and_their_runs),
+        cmocka_unit_test(test_trials_go_with_other_settings),
         cmocka_unit_test(test_least),
         cmocka_unit_test(test_how_far),
     };

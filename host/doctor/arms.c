@@ -2,6 +2,7 @@
  * besides the rate, the batch and the optimizer. Must not run them. */
 #include "arms.h"
 
+#include "log.h"
 #include "suspects.h"
 #include "text.h"
 
@@ -33,16 +34,33 @@ bool arms_suspected(const struct experiment_request *request, enum cause cause)
     return false;
 }
 
-struct arm *arms_add_rate(struct experiment *experiment, enum cause cause, int rung, const struct config *config)
+/* What a config refuses beside the rest of it cannot be tried, and is no reason to try nothing: the arm added last is
+ * taken away again, and why is said. */
+static int keep_if_possible(struct experiment *experiment, const char *run)
+{
+    const struct arm *arm = &experiment->arms[experiment->arm_count - 1];
+    struct config config = {0};
+    const char *overrides[ARM_OVERRIDES];
+    for (int i = 0; i < arm->override_count; i++)
+        overrides[i] = arm->text[i];
+    const int status = train_load_config(&config, run, overrides, arm->override_count);
+    config_free(&config);
+    if (status != ERR_CONFIG)
+        return status;
+    log_warn("\"%s\" cannot be tried: %s", arm->name, fail_text());
+    experiment->arm_count--;
+    return OK;
+}
+
+int arms_add_rate(struct experiment *experiment, const struct experiment_request *request, enum cause cause, int rung)
 {
     char name[48];
-    const struct remedy_case asked = {.config = config};
+    const struct remedy_case asked = {.config = request->branch->config};
     struct remedy remedy = cause_table[cause].trials[0].remedy;
     remedy.edits[0].factor = pow(remedy.edits[0].factor, rung);
     snprintf(name, sizeof name, "rate %s %.0f", cause == CAUSE_RATE_HIGH ? "/" : "x", pow(4.0, rung));
-    struct arm *arm = add(experiment, ARM_ANEW, cause, name);
-    change(arm, &remedy, &asked);
-    return arm;
+    change(add(experiment, ARM_ANEW, cause, name), &remedy, &asked);
+    return keep_if_possible(experiment, request->run);
 }
 
 /* ---- images left out ---- */
@@ -109,7 +127,7 @@ static int list_trial(struct experiment *experiment, const struct experiment_req
     struct arm *arm = add(experiment, trial->family, cause, trial->name);
     arm->pace = trial->pace > 0 ? trial->pace : 1;
     change(arm, &trial->remedy, &asked);
-    return OK;
+    return keep_if_possible(experiment, request->run);
 }
 
 /* Those of a family: what is tried on every run, then what this one sets unusually. */

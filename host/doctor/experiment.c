@@ -79,7 +79,11 @@ static int climb(struct experiment *experiment, const struct arm *from, struct s
         const bool beyond = from->cause == CAUSE_RATE_LOW && config->optim.lr * pow(4.0, rung) > RATE_MOST;
         if ((!anyway && !lost && !from->helps) || beyond)
             return OK;
-        struct arm *next = arms_add_rate(experiment, from->cause, rung, config);
+        const int listed = experiment->arm_count;
+        TRY(arms_add_rate(experiment, setting->request, from->cause, rung));
+        if (experiment->arm_count == listed)
+            return OK;
+        struct arm *next = &experiment->arms[listed];
         TRY(compare_arm(experiment, next, setting));
         if (!next->done) {
             if (suspected && rung < SUSPECTED_RUNGS)
