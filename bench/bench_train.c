@@ -2,11 +2,12 @@
  * bench/torch_step.py trains in PyTorch. Data: "batch" is one batch of images over and over, "resident" 4096 images on
  * the device, cropped and flipped. Beside each what share of a step statistics take: within it, by rounds with and
  * without them in turn, and in passes of their own, spread over the steps between two; not with --times, which is
- * sooner done. With BENCH_JSON=FILE a JSON
- * object per row is added there. With --serve the first case alone: after warming up it says "ready PARAMETERS STEPS",
- * and for each line on stdin, a number of steps, how many seconds a step took: so that rounds of other programs can lie
- * between its own. Usage: bench_train [--device NAME] [--case PART] [--dtype NAME] [--data NAME] [--batch N] [--seconds
- * S] [--deterministic true|false] [--times] [--serve], where --deterministic is train.deterministic. */
+ * sooner done; with --parts by the parts of a step, for steps so short that whole ones do not tell it. With
+ * BENCH_JSON=FILE a JSON object per row is added there. With --serve the first case alone: after warming up it says
+ * "ready PARAMETERS STEPS", and for each line on stdin, a number of steps, how many seconds a step took: so that rounds
+ * of other programs can lie between its own. Usage: bench_train [--device NAME] [--case PART] [--dtype NAME] [--data
+ * NAME] [--batch N] [--seconds S] [--deterministic true|false] [--times] [--parts] [--serve], where --deterministic is
+ * train.deterministic. */
 #include "bench.h"
 #include "machine.h"
 #include "order.h"
@@ -34,6 +35,7 @@ struct choice {
     int batch;
     double seconds; /* of each measurement */
     bool times;     /* and nothing else */
+    bool parts;     /* statistics by parts of a step */
     bool serve;
 };
 
@@ -110,7 +112,37 @@ static double passes_seconds(struct session *session)
     return seconds[0] / config->stats.noise_every + seconds[1] / config->stats.layers_every;
 }
 
-static struct shares measure_statistics(struct bench *bench, int steps)
+/* What the parts that compute statistics take more with them: medians over pairs of short rounds, with
+ * and without. */
+static double parts_seconds(struct bench *bench, struct bench *bare)
+{
+    enum { ROUNDS = 401, STEPS = 10, MOST = 64 };
+    double with[MOST][ROUNDS], without[MOST][ROUNDS], more = 0.0;
+    struct bench_profile profile;
+    for (int i = 0; i < 2 * ROUNDS; i++) {
+        must(bench_profile(i % 2 == 0 ? bench : bare, STEPS, &profile));
+        for (int part = 0; part < profile.part_count && part < MOST; part++)
+            (i % 2 == 0 ? with : without)[part][i / 2] = profile.parts[part].seconds;
+        if (i + 1 < 2 * ROUNDS)
+            bench_profile_free(&profile);
+    }
+    for (int part = 0; part < profile.part_count && part < MOST; part++) {
+        const char *name = profile.parts[part].name;
+        double differences[ROUNDS];
+        for (int i = 0; i < ROUNDS; i++)
+            differences[i] = with[part][i] - without[part][i];
+        const double all = median(with[part], ROUNDS), each = median(differences, ROUNDS);
+        if (strcmp(name, "loss") != 0 && strcmp(name, "norm of the gradient") != 0 && strcmp(name, "optimizer") != 0 &&
+            strcmp(name, "record") != 0)
+            continue;
+        more += each;
+        printf("  %-24s %7.1f us, of which statistics %5.2f\n", name, 1e6 * all, 1e6 * each);
+    }
+    bench_profile_free(&profile);
+    return more;
+}
+
+static struct shares measure_statistics(struct bench *bench, int steps, bool parts)
 {
     enum { ROUNDS = 2 * BENCH_ROUNDS + 1 };
     struct session bare_session = *bench->session;
@@ -127,7 +159,8 @@ static struct shares measure_statistics(struct bench *bench, int steps)
         if (bare_session.plan.recordings[i])
             bench->session->backend->forget(bench->session->device, bare_session.plan.recordings[i]);
     const double step = median(with, ROUNDS);
-    return (struct shares){1.0 - median(without, ROUNDS) / step, passes_seconds(bench->session) / step};
+    const double within = parts ? parts_seconds(bench, &bare) : step - median(without, ROUNDS);
+    return (struct shares){within / step, passes_seconds(bench->session) / step};
 }
 
 /* ---- one network ---- */
@@ -193,7 +226,7 @@ static void bench_net(const struct net *net, const struct choice *choice, enum d
     must(bench_time(&bench, choice->seconds, &times));
     struct shares shares = {0};
     if (!choice->times)
-        shares = measure_statistics(&bench, times.steps);
+        shares = measure_statistics(&bench, times.steps, choice->parts);
     report(net, choice, dtype_name(dtype), resident ? "resident" : "batch", batch, times, shares);
     bench_close(&bench);
     session_close(&session);
@@ -205,8 +238,12 @@ static bool read_choice(struct choice *choice, int count, char **words)
     *choice =
         (struct choice){.device = "cpu", .part = "", .dtype = "", .data = "", .deterministic = "true", .seconds = 3.0};
     for (int i = 1; i < count; i++) {
-        if (strcmp(words[i], "--serve") == 0 || strcmp(words[i], "--times") == 0) {
-            *(strcmp(words[i], "--serve") == 0 ? &choice->serve : &choice->times) = true;
+        bool *flag = strcmp(words[i], "--serve") == 0   ? &choice->serve
+                     : strcmp(words[i], "--times") == 0 ? &choice->times
+                     : strcmp(words[i], "--parts") == 0 ? &choice->parts
+                                                        : NULL;
+        if (flag) {
+            *flag = true;
             continue;
         }
         const char *value = i + 1 < count ? words[i + 1] : NULL;
@@ -240,7 +277,7 @@ int main(int count, char **words)
     if (!read_choice(&choice, count, words)) {
         fprintf(stderr,
                 "usage: %s [--device NAME] [--case PART] [--dtype NAME] [--data NAME] [--batch N] [--seconds S] "
-                "[--deterministic true|false] [--times] [--serve]\n",
+                "[--deterministic true|false] [--times] [--parts] [--serve]\n",
                 words[0]);
         return 64;
     }
