@@ -5,7 +5,8 @@
 #define SWEEP_TABLE_H
 #include "sweep.h"
 
-/* Over the seeds of a point that were trained to the end without diverging; NaN: there are none, or it is not known. */
+/* Over the seeds of a point that were trained to the end without diverging, but for the target, which those that
+ * diverged never reach; NaN: there are none, or it is not known. */
 struct sweep_range {
     double median, low, high;
 };

@@ -262,8 +262,9 @@ static void test_written_as_csv(void **unused)
 /* ---- what is recommended ---- */
 
 /* Runs of batch sizes 8 … 512 that behave as the theory of the noise scale has it: steps to the target are
- * S (1 + scale / batch). */
-static void make_theory(struct sweep *sweep, const char *name, double scale, int seeds, const double *val_losses)
+ * S (1 + scale / batch). lost: of batch 128, seeds that diverge. */
+static void make_theory(struct sweep *sweep, const char *name, double scale, int seeds, const double *val_losses,
+                        int lost)
 {
     make_sweep(sweep, name, "bs=8,32,128,512", seeds);
     static const int batches[] = {8, 32, 128, 512};
@@ -279,7 +280,8 @@ static void make_theory(struct sweep *sweep, const char *name, double scale, int
                                   .val_loss = val_losses[point] + 0.01 * seed,
                                   .val_accuracy = 0.9 - 0.1 * val_losses[point],
                                   .noise_grad = 1.0,
-                                  .noise_trace = scale};
+                                  .noise_trace = scale,
+                                  .failed_at = batches[point] == 128 && seed < lost ? 99 : 0};
         write_run(sweep, i, &made);
     }
 }
@@ -307,7 +309,7 @@ static void test_recommendations(void **unused)
     (void)unused;
     struct sweep sweep;
     struct sweep_table table;
-    make_theory(&sweep, "theory", 100.0, 3, (const double[]){0.8, 0.51, 0.50, 0.55});
+    make_theory(&sweep, "theory", 100.0, 3, (const double[]){0.8, 0.51, 0.50, 0.55}, 0);
     make_table(&table, &sweep, 1.5);
     /* 32 overlaps the best (128) over seeds, 8 does not. Images to the target: 8 + 100, 132, 228, 612: up to 32. */
     assert_choice(&table, "smallest steady batch", 1, "within the seeds' spread");
@@ -318,12 +320,33 @@ static void test_recommendations(void **unused)
     sweep_free(&sweep);
 }
 
+/* Of the best point a seed diverges: it is no longer chosen, and its two good ends are not told as all there is. */
+static void test_a_diverged_seed_counts(void **unused)
+{
+    (void)unused;
+    struct sweep sweep;
+    struct sweep_table table;
+    for (int lost = 1; lost <= 2; lost++) {
+        make_theory(&sweep, lost == 1 ? "one_lost" : "two_lost", 100.0, 3, (const double[]){0.8, 0.51, 0.50, 0.55},
+                    lost);
+        make_table(&table, &sweep, 1.5);
+        assert_int_equal(table.rows[2].diverged, lost);
+        assert_true(isfinite(table.rows[2].val_loss.median) && isinf(table.rows[2].target_steps) == (lost == 2));
+        assert_choice(&table, "smallest steady batch", 1, "ended best");
+        assert_choice(&table, "smallest steady batch", 1, "8 images a step ended at 0.81, worse with every seed");
+        assert_choice(&table, "fastest to the target", lost == 1 ? 2 : 1, "came down to a training loss");
+        assert_choice(&table, "most accurate", 1, "1 other lies within the seeds' spread");
+        sweep_table_free(&table);
+        sweep_free(&sweep);
+    }
+}
+
 static void test_what_the_data_do_not_support(void **unused)
 {
     (void)unused;
     struct sweep sweep;
     struct sweep_table table;
-    make_theory(&sweep, "one_seed", 100.0, 1, (const double[]){0.8, 0.51, 0.50, 0.55});
+    make_theory(&sweep, "one_seed", 100.0, 1, (const double[]){0.8, 0.51, 0.50, 0.55}, 0);
     make_table(&table, &sweep, 1.5);
     assert_choice(&table, "smallest steady batch", -1, "one seed");
     assert_choice(&table, "most accurate", 2, "may be chance");
@@ -334,7 +357,7 @@ static void test_what_the_data_do_not_support(void **unused)
     sweep_table_free(&table);
     sweep_free(&sweep);
     /* A large noise scale: every batch pays, and it is said that larger ones may. */
-    make_theory(&sweep, "large_scale", 10000.0, 2, (const double[]){0.5, 0.5, 0.5, 0.5});
+    make_theory(&sweep, "large_scale", 10000.0, 2, (const double[]){0.5, 0.5, 0.5, 0.5}, 0);
     make_table(&table, &sweep, 1.5);
     assert_choice(&table, "largest paying batch", 3, "larger ones may pay too");
     assert_choice(&table, "largest paying batch", 3, "says more");
@@ -352,6 +375,7 @@ int main(void)
         cmocka_unit_test(test_a_failure_that_is_no_result),
         cmocka_unit_test(test_written_as_csv),
         cmocka_unit_test(test_recommendations),
+        cmocka_unit_test(test_a_diverged_seed_counts),
         cmocka_unit_test(test_what_the_data_do_not_support),
     };
     return cmocka_run_group_tests(tests, tiny_set_up, tiny_tear_down);

@@ -30,6 +30,12 @@ bool sweep_is_swept(const struct sweep_table *table, const char *key)
     return false;
 }
 
+/* What a row ended at: no good where some of its seeds diverged, however the others ended. */
+static double val_loss(const struct sweep_row *row)
+{
+    return row->diverged > 0 ? INFINITY : row->val_loss.median;
+}
+
 /* Rows in order of their batch, for each batch the one that ended with the lowest validation loss (among equals the
  * first): a batch size is judged with the learning rate that served it best. */
 struct sizes {
@@ -42,7 +48,7 @@ static void insert(struct sizes *sizes, const struct sweep_table *table, int row
     while (at < sizes->count && table->rows[sizes->rows[at]].images < table->rows[row].images)
         at++;
     if (at < sizes->count && table->rows[sizes->rows[at]].images == table->rows[row].images) {
-        if (table->rows[row].val_loss.median < table->rows[sizes->rows[at]].val_loss.median)
+        if (val_loss(&table->rows[row]) < val_loss(&table->rows[sizes->rows[at]]))
             sizes->rows[at] = row;
         return;
     }
@@ -71,11 +77,6 @@ static int least_of(const struct sweep_table *table, const struct sizes *sizes,
     return least;
 }
 
-static double val_loss(const struct sweep_row *row)
-{
-    return row->val_loss.median;
-}
-
 static double target_images(const struct sweep_row *row)
 {
     return row->target_steps * row->images;
@@ -101,11 +102,13 @@ static void choose_smallest(const struct sweep_table *table, const struct sizes 
     const struct sweep_row *top = &table->rows[sizes->rows[best]];
     if (top->done < 2) {
         snprintf(choice->reason, SWEEP_SENTENCE,
-                 "cannot be said: with one seed a difference cannot be told from chance; sweep with --seeds 3");
+                 "cannot be said: with one seed a difference cannot be told from chance%s",
+                 top->runs < 2 ? "; sweep with --seeds 3" : "");
         return;
     }
     int at = 0;
-    while (at < best && table->rows[sizes->rows[at]].val_loss.low > top->val_loss.high)
+    while (at < best && (table->rows[sizes->rows[at]].diverged > 0 ||
+                         table->rows[sizes->rows[at]].val_loss.low > top->val_loss.high))
         at++;
     const struct sweep_row *row = &table->rows[sizes->rows[at]];
     choice->row = sizes->rows[at];
@@ -118,10 +121,15 @@ static void choose_smallest(const struct sweep_table *table, const struct sizes 
                               "%s ended at a validation loss of %.3g, within the seeds' spread of the best (%.3g, "
                               "%s), so the larger fluctuation cost nothing",
                               name, row->val_loss.median, top->val_loss.median, best_name);
-    if (at > 0)
+    const struct sweep_row *below = at > 0 ? &table->rows[sizes->rows[at - 1]] : NULL;
+    if (below && below->diverged > 0)
         snprintf(choice->reason + used, SWEEP_SENTENCE - (size_t)used,
-                 "; below it %g images a step ended at %.3g, worse with every seed",
-                 table->rows[sizes->rows[at - 1]].images, table->rows[sizes->rows[at - 1]].val_loss.median);
+                 "; below it, with %g images a step, %d of %d seeds diverged", below->images, below->diverged,
+                 below->runs);
+    else if (below)
+        snprintf(choice->reason + used, SWEEP_SENTENCE - (size_t)used,
+                 "; below it %g images a step ended at %.3g, worse with every seed", below->images,
+                 below->val_loss.median);
     else
         snprintf(choice->reason + used, SWEEP_SENTENCE - (size_t)used,
                  "; it is the smallest that was tried, smaller ones may do too");
@@ -129,7 +137,7 @@ static void choose_smallest(const struct sweep_table *table, const struct sizes 
 
 /* ---- the largest batch before returns diminish ---- */
 
-/* Median noise scale of the points: they measure one thing. */
+/* Geometric mean of the noise scales of the points: they measure one thing. */
 static double noise_scale(const struct sweep_table *table)
 {
     double sum = 0.0;
@@ -205,12 +213,12 @@ static void choose_accurate(const struct sweep_table *table, struct sweep_choice
     int rivals = 0;
     *choice = (struct sweep_choice){.name = "most accurate", .row = -1};
     for (int i = 0; i < table->sweep->point_count; i++)
-        if (!isnan(table->rows[i].val_accuracy.median) &&
+        if (!isnan(table->rows[i].val_accuracy.median) && table->rows[i].diverged == 0 &&
             (choice->row < 0 || table->rows[i].val_accuracy.median > table->rows[choice->row].val_accuracy.median))
             choice->row = i;
     if (choice->row < 0) {
         snprintf(choice->reason, SWEEP_SENTENCE,
-                 "cannot be said: no run with validation images was trained to the end");
+                 "cannot be said: no point with validation images was trained to the end with every seed");
         return;
     }
     const struct sweep_row *top = &table->rows[choice->row];

@@ -36,6 +36,11 @@ static bool is_counted(const struct entry *entry)
     return entry->outcome.state == SWEEP_DONE && !entry->measures.diverged;
 }
 
+static bool is_diverged(const struct entry *entry)
+{
+    return entry->outcome.state == SWEEP_DIVERGED || (entry->outcome.state == SWEEP_DONE && entry->measures.diverged);
+}
+
 /* A figure of the runs of a point that count. */
 static struct sweep_range figure(const struct builder *builder, int point, double (*take)(const struct measures *))
 {
@@ -45,6 +50,19 @@ static struct sweep_range figure(const struct builder *builder, int point, doubl
         if (sweep->runs[i].point == point && is_counted(&builder->entries[i]))
             builder->values[count++] = take(&builder->entries[i].measures);
     return range_of(builder->values, count);
+}
+
+/* Until the target, of the middle seed: one that diverged never got there. */
+static double until_target(const struct builder *builder, int point, double (*take)(const struct measures *))
+{
+    const struct sweep *sweep = builder->table->sweep;
+    int count = 0;
+    for (int i = 0; i < sweep->run_count; i++) {
+        const struct entry *entry = &builder->entries[i];
+        if (sweep->runs[i].point == point && (is_counted(entry) || is_diverged(entry)))
+            builder->values[count++] = is_counted(entry) ? take(&entry->measures) : INFINITY;
+    }
+    return range_of(builder->values, count).median;
 }
 
 #define TAKE(name, expression)                                                                                         \
@@ -74,8 +92,7 @@ static void count_runs(const struct builder *builder, int point, struct sweep_ro
             row->run = &sweep->runs[i];
         row->runs++;
         row->done += is_counted(entry);
-        row->diverged +=
-            entry->outcome.state == SWEEP_DIVERGED || (entry->outcome.state == SWEEP_DONE && entry->measures.diverged);
+        row->diverged += is_diverged(entry);
         row->no_memory += entry->outcome.state == SWEEP_NO_MEMORY;
         row->reached += is_counted(entry) && !isnan(entry->measures.target_steps);
     }
@@ -97,8 +114,8 @@ static int fill_row(const struct builder *builder, int point)
     row->spikes = figure(builder, point, take_spikes).median;
     row->noise_scale = figure(builder, point, take_noise_scale).median;
     row->images_per_second = figure(builder, point, take_images_per_second).median;
-    row->target_steps = figure(builder, point, take_target_steps).median;
-    row->target_seconds = figure(builder, point, take_target_seconds).median;
+    row->target_steps = until_target(builder, point, take_target_steps);
+    row->target_seconds = until_target(builder, point, take_target_seconds);
     row->val_loss = figure(builder, point, take_val_loss);
     row->val_accuracy = figure(builder, point, take_val_accuracy);
     return OK;
