@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const double images = 2250.0; /* that are trained on */
 static char folder[PATH_BYTES - 256], tiles[PATH_BYTES];
 
 static void must(int status)
@@ -43,7 +44,7 @@ static struct fluctuation whole(const struct table *steps, int64_t first)
 {
     struct loss_series series;
     struct fluctuation fluctuation;
-    loss_series_of(steps, &series);
+    loss_series_of(steps, images, &series);
     fluctuation_of(&series, first, series.count, fluctuation_epoch_steps(&series), &fluctuation);
     return fluctuation;
 }
@@ -81,7 +82,7 @@ static double windows(const char *words)
         printf("%-44s diverged\n", words);
         return NAN;
     }
-    stability_of(&steps, &stability);
+    stability_of(&steps, images, &stability);
     printf("%-44s %6.3f %6.3f %6.3f  %6.3f %6.2f %6.2f   %lld windows\n", words, stability.sampling, stability.motion,
            stability.trend, stability.phi, stability.variance_ratio, stability.last.autocorrelation.value,
            (long long)stability.windows);
@@ -154,7 +155,7 @@ static void too_high(const char *optimizer, double rate, int batch)
             printf("%-32s %5g %5d  diverged\n", optimizer, rate, batch);
             return;
         }
-        stability_of(&steps, &got);
+        stability_of(&steps, images, &got);
         loss[seed] = got.last.loss.value;
         phi[seed] = got.phi;
         ratio[seed] = got.variance_ratio;

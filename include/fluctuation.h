@@ -48,6 +48,7 @@ struct loss_series {
     int64_t count;
     const double *step, *epoch, *samples, *loss, *variance;
     const double *next; /* loss_next, where batch norm ties the images of a batch; NULL: they are independent */
+    double images;      /* that an epoch's batches are drawn from, without replacement; 0: those of its whole batches */
 };
 
 struct fluctuation {
@@ -65,7 +66,8 @@ struct fluctuation {
     struct estimate design;                  /* design_looked_at, as it was taken; NaN: as if images were independent */
 };
 
-/* Rows [first, end) of the series. epoch_steps: steps of a whole epoch, 0: not known. Fewer than 16 usable rows: all
+/* Rows [first, end) of the series. epoch_steps: steps of a whole epoch, 0: not known; with series->images 0 too batches
+ * are taken as drawn anew each time. Fewer than 16 usable rows: all
  * NaN but steps. */
 void fluctuation_of(const struct loss_series *series, int64_t first, int64_t end, int64_t epoch_steps,
                     struct fluctuation *fluctuation);

@@ -89,4 +89,6 @@ struct run_end {
     int exit_status; /* RUN_FAILED: what the process ended with; 1 is training's own failure */
 };
 void run_read_end(const char *path, struct run_end *end);
+/* Training images that an epoch's batches are drawn from, as log.jsonl has them; 0: it does not say. */
+double run_read_images(const char *path);
 #endif

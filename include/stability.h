@@ -10,6 +10,7 @@ enum { STABILITY_STEPS = 200, STABILITY_MEASUREMENTS = 100, STABILITY_TEXTS = 3,
 struct stability {
     int64_t steps, refused;          /* rows, and those whose update was refused */
     int64_t epoch_steps;             /* of a whole epoch; 0: not known */
+    double images;                   /* as given */
     int64_t windows;                 /* of STABILITY_STEPS rows, counted from the end; at least 1 where steps > 0 */
     int64_t first_step, last_step;   /* of the last window */
     struct fluctuation last;         /* the last window */
@@ -21,11 +22,15 @@ struct stability {
 };
 
 /* The losses in a table with the columns of steps.csv, into which they point, with loss_next where column `tied` says
- * so of the last row. false: a column is missing, or there are no rows. */
-bool loss_series_of(const struct table *steps, struct loss_series *series);
+ * so of the last row. images: loss_series.images. false: a column is missing, or there are no rows. */
+bool loss_series_of(const struct table *steps, double images, struct loss_series *series);
 
-/* Of a table with the columns of steps.csv. Missing columns or rows leave NaN. */
-void stability_of(const struct table *steps, struct stability *stability);
+/* Losses over LOSS_SPIKE_Z; the second: of them, the batch's own. bad: of each row, as in steps.csv; NULL: all are
+ * good. */
+void spikes_of(const struct loss_series *series, const double *bad, int64_t *spikes, int64_t *spikes_of_batch);
+
+/* Of a table with the columns of steps.csv. Missing columns or rows leave NaN. images: loss_series.images. */
+void stability_of(const struct table *steps, double images, struct stability *stability);
 
 /* Three plain sentences: how much of the scatter is what, what the loss does, what may be done. They say nothing of
  * whether the learning rate is right where the figures cannot. Returns how many: 0 where there are too few steps. */

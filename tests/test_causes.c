@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { TILES = 2250 }; /* that are trained on */
 static char folder[PATH_BYTES - 256], tiles[PATH_BYTES];
 
 static int set_up(void **state)
@@ -49,7 +50,7 @@ static struct stability stability_of_run(const char *words)
     struct table steps = {0};
     struct stability stability;
     train(words, &steps);
-    stability_of(&steps, &stability);
+    stability_of(&steps, TILES, &stability);
     table_free(&steps);
     return stability;
 }
@@ -59,7 +60,7 @@ static void fluctuation_from(const struct table *steps, int epochs, struct fluct
 {
     struct loss_series series;
     int64_t first = 0;
-    assert_true(loss_series_of(steps, &series));
+    assert_true(loss_series_of(steps, TILES, &series));
     while (series.epoch[first] <= epochs)
         first++;
     fluctuation_of(&series, first, series.count, fluctuation_epoch_steps(&series), got);

@@ -121,10 +121,11 @@ static void test_heavy_tails_widen(void **state)
 /* A data set of fixed losses, drawn batch by batch in a new order each epoch. */
 static void draw_epochs(int images, int batch, int64_t steps)
 {
-    static double losses[1024];
-    static int order[1024];
+    enum { MOST = 2500 };
+    static double losses[MOST];
+    static int order[MOST];
     struct draws draws = {77, 0};
-    assert_true(images <= 1024);
+    assert_true(images <= MOST);
     for (int i = 0; i < images; i++) {
         losses[i] = -log(uniform(&draws));
         order[i] = i;
@@ -167,6 +168,18 @@ static void test_frozen_weights(void **state)
             fail_msg("batch %d: sampling %.3f, phi %.3f, VR %.3f", batches[b], got.sampling.value, got.phi.value,
                      got.variance_ratio);
         assert_false(got.loss.high - got.loss.low >= 0.02); /* unknown where whole epochs were drawn */
+    }
+    /* Images that fill no batch are left out of an epoch; still each batch is drawn from all of them. */
+    static const int unlike[] = {2048, 1024, 512};
+    for (int b = 0; b < COUNT_OF(unlike); b++) {
+        struct fluctuation got;
+        draw_epochs(2500, unlike[b], 1000);
+        series.rows.images = 2500.0;
+        fluctuation_of(&series.rows, 0, 1000, 2500 / unlike[b], &got);
+        if (fabs(got.sampling.value - 1.0) > 0.05 || fabs(got.variance_ratio - 1.0) > 0.1 ||
+            !(got.loss.high > got.loss.low))
+            fail_msg("batch %d of 2500: sampling %.3f, VR %.3f, loss %g to %g", unlike[b], got.sampling.value,
+                     got.variance_ratio, got.loss.low, got.loss.high);
     }
     /* Within one epoch there is no correction to make. */
     struct fluctuation got;

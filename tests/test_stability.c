@@ -32,7 +32,7 @@ static void sum_up(const char *text, struct stability *stability)
 {
     struct table table = {0};
     assert_int_equal(table_parse(&table, "steps.csv", text, strlen(text)), OK);
-    stability_of(&table, stability);
+    stability_of(&table, 0.0, stability);
     table_free(&table);
 }
 

@@ -93,7 +93,7 @@ static void test_curves_are_the_tables(void **state)
     /* Shares after 50 rows, of these rows. */
     read_table(&steps, result.path, "steps.csv");
     struct loss_series series;
-    assert_true(loss_series_of(&steps, &series));
+    assert_true(loss_series_of(&steps, 90.0, &series));
     struct fluctuation expected;
     fluctuation_of(&series, 0, 50, 5, &expected);
     const double shares[] = {expected.sampling.value, expected.motion.value, expected.trend.value};
@@ -126,7 +126,7 @@ static void write_orphans(const char *path)
     struct run run = {0};
     struct tensorboard board;
     assert_true(snprintf(run.path, sizeof run.path, "%s", path) > 0);
-    assert_int_equal(tensorboard_open(&board, &run, 27, 5), OK);
+    assert_int_equal(tensorboard_open(&board, &run, 27, 5, 0), OK);
     for (int64_t step = 27; step < 33; step++) {
         const struct step_record record = {.step = step, .samples = 16, .loss = 99.0f, .weight_norm = 1.0f};
         assert_int_equal(tensorboard_step(&board, &record, &(struct loss_view){.smooth = 99.0, .spike_z = NAN}), OK);
@@ -232,7 +232,7 @@ static void test_kill_leaves_all_records(void **state)
     assert_true(child >= 0);
     if (child == 0) {
         struct tensorboard board;
-        if (tensorboard_open(&board, &run, 0, 5) < 0)
+        if (tensorboard_open(&board, &run, 0, 5, 0) < 0)
             _exit(1);
         for (struct step_record record = record_of_a_step;; record.step++) {
             if (tensorboard_step(&board, &record, &(struct loss_view){.smooth = 2.0, .spike_z = NAN}) < 0 ||
@@ -266,7 +266,7 @@ static void test_full_disk(void **state)
     if (!small_disk_mount(disk))
         skip();
     struct run run = make_run(disk);
-    assert_int_equal(tensorboard_open(&board, &run, 0, 5), OK);
+    assert_int_equal(tensorboard_open(&board, &run, 0, 5, 0), OK);
     int status = OK;
     for (; status >= 0 && record.step < 10000; record.step++)
         status = tensorboard_step(&board, &record, &(struct loss_view){.smooth = 2.0, .spike_z = NAN});

@@ -52,29 +52,30 @@ struct moments {
     double left;        /* mean of 1 - n / N */
 };
 
-static double share_of_epoch(const struct rows *rows)
+/* Images of all those of an epoch, n / N. The last ones may fill no batch and be left out: they could have been drawn.
+ */
+static double share_of_epoch(const struct rows *rows, double images)
 {
-    return rows->epoch_steps > 0 ? 1.0 / (double)rows->epoch_steps : 0.0;
+    const double steps = (double)rows->epoch_steps;
+    return rows->series->images > 0.0 ? images / rows->series->images : steps > 0.0 ? 1.0 / steps : 0.0;
 }
 
-/* Within an epoch batches are drawn without replacement: k of K batches have a sum with variance k v (1 - k/K). */
+/* Within an epoch batches are drawn without replacement: k of n images have a sum with variance k v (1 - k n/N). */
 static double drawn_variance(const struct rows *rows)
 {
-    double sum = 0.0, part = 0.0, epoch = NAN;
-    int64_t run = 0;
+    double sum = 0.0, part = 0.0, drawn = 0.0, epoch = NAN;
     for (int64_t i = rows->first; i <= rows->end; i++) {
         if (i < rows->end && !usable(rows->series, i))
             continue;
         if (i == rows->end || rows->series->epoch[i] != epoch) {
-            sum += part * fmax(0.0, 1.0 - (double)run * share_of_epoch(rows));
-            part = 0.0;
-            run = 0;
+            sum += part * fmax(0.0, 1.0 - drawn);
+            part = drawn = 0.0;
         }
         if (i == rows->end)
             break;
         epoch = rows->series->epoch[i];
         part += one_batch(rows, i);
-        run++;
+        drawn += share_of_epoch(rows, rows->series->samples[i]);
     }
     return sum;
 }
@@ -82,7 +83,7 @@ static double drawn_variance(const struct rows *rows)
 static struct moments sum_up(struct rows *rows)
 {
     const struct loss_series *series = rows->series;
-    struct moments sums = {.left = 1.0 - share_of_epoch(rows)};
+    struct moments sums = {0};
     FOR_ROWS(i, rows)
     {
         const double one = one_batch(rows, i);
@@ -96,6 +97,7 @@ static struct moments sum_up(struct rows *rows)
     rows->center /= count;
     sums.loss /= count;
     sums.batch /= count;
+    sums.left = fmax(0.0, 1.0 - share_of_epoch(rows, sums.batch));
     sums.one /= count;
     sums.one_square /= count;
     FOR_ROWS(i, rows)

@@ -12,7 +12,7 @@
 
 /* ---- figures ---- */
 
-bool loss_series_of(const struct table *steps, struct loss_series *series)
+bool loss_series_of(const struct table *steps, double images, struct loss_series *series)
 {
     const char *const names[] = {"step", "epoch", "samples", "loss", "loss_variance"};
     const double *columns[COUNT_OF(names)];
@@ -27,6 +27,7 @@ bool loss_series_of(const struct table *steps, struct loss_series *series)
     series->samples = columns[2];
     series->loss = columns[3];
     series->variance = columns[4];
+    series->images = images;
     series->next = tied && tied[series->count - 1] == 1.0 ? table_column(steps, "loss_next") : NULL;
     return true;
 }
@@ -88,24 +89,24 @@ static void look_back(const struct table *steps, const struct loss_series *serie
     stability->steady = chance_looked_at(series, next, first);
 }
 
-static void count_spikes(const struct loss_series *series, struct stability *stability)
+void spikes_of(const struct loss_series *series, const double *bad, int64_t *spikes, int64_t *spikes_of_batch)
 {
     struct loss_window window = {0};
     struct loss_view view;
     for (int64_t i = 0; i < series->count; i++)
-        loss_window_add(&window, series->loss[i], series->variance[i], whole_of(series->samples[i]),
-                        whole_of(series->epoch[i]), 0, &view);
-    stability->spikes = window.spikes;
-    stability->spikes_of_batch = window.spikes_of_batch;
+        loss_window_add(&window, bad && bad[i] != 0.0 ? NAN : series->loss[i], series->variance[i],
+                        whole_of(series->samples[i]), whole_of(series->epoch[i]), 0, &view);
+    *spikes = window.spikes;
+    *spikes_of_batch = window.spikes_of_batch;
 }
 
-void stability_of(const struct table *steps, struct stability *stability)
+void stability_of(const struct table *steps, double images, struct stability *stability)
 {
     const double *bad = table_column(steps, "bad");
     struct loss_series series;
-    *stability = (struct stability){.steps = steps->row_count, .steady = {NAN, NAN, NAN}};
+    *stability = (struct stability){.steps = steps->row_count, .images = images, .steady = {NAN, NAN, NAN}};
     scale_noise(steps, stability);
-    if (!loss_series_of(steps, &series)) {
+    if (!loss_series_of(steps, images, &series)) {
         fluctuation_of(&series, 0, 0, 0, &stability->last);
         stability->phi = stability->variance_ratio = NAN;
         stability->sampling = stability->motion = stability->trend = NAN;
@@ -116,7 +117,7 @@ void stability_of(const struct table *steps, struct stability *stability)
     stability->epoch_steps = fluctuation_epoch_steps(&series);
     look_at_windows(&series, stability);
     look_back(steps, &series, stability);
-    count_spikes(&series, stability);
+    spikes_of(&series, bad, &stability->spikes, &stability->spikes_of_batch);
 }
 
 /* ---- words ---- */

@@ -123,7 +123,8 @@ static void put_shares(struct values *values, const struct tensorboard *board, b
                                        .samples = rows[ROW_SAMPLES],
                                        .loss = rows[ROW_LOSS],
                                        .variance = rows[ROW_VARIANCE],
-                                       .next = tied ? rows[ROW_NEXT] : NULL};
+                                       .next = tied ? rows[ROW_NEXT] : NULL,
+                                       .images = board->images};
     fluctuation_of(&series, count > STABILITY_STEPS ? count - STABILITY_STEPS : 0, count, board->epoch_steps, &here);
     put_known(values, board, SAMPLING, here.sampling.value);
     put_known(values, board, MOTION, here.motion.value);
@@ -185,9 +186,10 @@ static void take_rows(struct tensorboard *board)
     table_free(&steps);
 }
 
-int tensorboard_open(struct tensorboard *board, const struct run *run, int64_t step, int64_t epoch_steps)
+int tensorboard_open(struct tensorboard *board, const struct run *run, int64_t step, int64_t epoch_steps,
+                     int64_t images)
 {
-    *board = (struct tensorboard){.run = run->path, .epoch_steps = epoch_steps};
+    *board = (struct tensorboard){.run = run->path, .epoch_steps = epoch_steps, .images = (double)images};
     take_rows(board);
     TRY(explain(event_file_create(&board->file, run->path), board));
     return step > 0 ? explain(event_file_restart(&board->file, step), board) : OK;

@@ -21,7 +21,7 @@ static int read_all(struct run_facts *facts)
     run_read_end(facts->path, &facts->end);
     TRY(read_table(&facts->steps, facts->path, "steps.csv"));
     TRY(read_table(&facts->results, facts->path, "results.csv"));
-    stability_of(&facts->steps, &facts->stability);
+    stability_of(&facts->steps, run_read_images(facts->path), &facts->stability);
     TRY(facts_read_images(facts));
     facts_read_classes(facts);
     if (facts->steps.row_count == 0)

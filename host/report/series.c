@@ -115,7 +115,7 @@ void split_over_time(struct arena *arena, const struct run_facts *facts, struct 
     const int64_t rows = facts->steps.row_count;
     struct loss_series series;
     *split = (struct split_series){.window = split_window(rows)};
-    if (!loss_series_of(&facts->steps, &series) || rows < split->window)
+    if (!loss_series_of(&facts->steps, facts->stability.images, &series) || rows < split->window)
         return;
     double **arrays[] = {&split->step, &split->sampling, &split->motion, &split->trend};
     for (int i = 0; i < COUNT_OF(arrays); i++)

@@ -22,6 +22,7 @@ enum {
  * run, so that its trend is a straight line in each, but for runs of some dozen steps. */
 static void measure_fluctuation(const struct loss_series *series, struct measures *measures)
 {
+    const int64_t epoch_steps = fluctuation_epoch_steps(series);
     int64_t window = series->count / 4 < WINDOW ? series->count / 4 : WINDOW, count = 0;
     window = window < WINDOW_LEAST ? WINDOW_LEAST : window;
     struct arena arena = {0};
@@ -29,7 +30,7 @@ static void measure_fluctuation(const struct loss_series *series, struct measure
     double *share = arena_push(&arena, (size_t)(series->count + 1) * sizeof *share);
     for (int64_t end = series->count; window > 0 && end - window >= series->count / 2; end -= window) {
         struct fluctuation part;
-        fluctuation_of(series, end - window, end, 0, &part);
+        fluctuation_of(series, end - window, end, epoch_steps, &part);
         double detrended = part.sampling.value + part.motion.value;
         if (!(part.deviation > 0.0 && detrended > 0.0))
             continue;
@@ -39,16 +40,6 @@ static void measure_fluctuation(const struct loss_series *series, struct measure
     measures->fluctuation = median_of_known(deviation, count);
     measures->sampling = median_of_known(share, count);
     arena_free(&arena);
-}
-
-static int64_t count_spikes(const struct loss_series *series)
-{
-    struct loss_window window = {0};
-    struct loss_view view;
-    for (int64_t i = 0; i < series->count; i++)
-        loss_window_add(&window, series->loss[i], series->variance[i], whole_of(series->samples[i]),
-                        whole_of(series->epoch[i]), 0, &view);
-    return window.spikes;
 }
 
 /* Over the run's second half. */
@@ -134,12 +125,13 @@ static void measure_clock(const struct table *results, const struct table *steps
 
 /* ---- the run ---- */
 
-static void measure_steps(const struct table *steps, double target, struct measures *measures)
+static void measure_steps(const struct table *steps, double images, double target, struct measures *measures)
 {
     struct arena arena = {0};
     const double *bad = table_column(steps, "bad");
     struct loss_series series;
-    if (!loss_series_of(steps, &series))
+    int64_t own;
+    if (!loss_series_of(steps, images, &series))
         return;
     const double **const columns[] = {&series.step, &series.epoch,    &series.samples,
                                       &series.loss, &series.variance, &series.next};
@@ -152,7 +144,7 @@ static void measure_steps(const struct table *steps, double target, struct measu
         *columns[k] = good;
     }
     measure_fluctuation(&series, measures);
-    measures->spikes = count_spikes(&series);
+    spikes_of(&series, NULL, &measures->spikes, &own);
     measures->noise_scale = measure_noise_scale(steps);
     measure_target(&series, target, measures);
     measures->steps = whole_of(last_of(steps, "step")) + 1;
@@ -199,7 +191,7 @@ int measure_run(const char *path, double target, struct measures *measures)
         status = read_part(&results, path, "results.csv");
     if (status == OK) {
         if (steps.row_count > 0)
-            measure_steps(&steps, target, measures);
+            measure_steps(&steps, run_read_images(path), target, measures);
         if (results.row_count > 0)
             measure_clock(&results, &steps, measures);
         measures->val_loss = last_of(&results, "val/loss");

@@ -267,7 +267,8 @@ int keep_go_back(struct trainer *trainer, const char *which)
     TRY(layers_reopen(trainer));
     trainer->records_read = state->step;
     if (trainer->config.stats.tensorboard)
-        TRY(tensorboard_open(&trainer->tensorboard, run, state->step, trainer->steps_per_epoch));
+        TRY(tensorboard_open(&trainer->tensorboard, run, state->step, trainer->steps_per_epoch,
+                             trainer->session.train.subset.count));
     return findings_begin(trainer);
 }
 

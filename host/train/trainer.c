@@ -252,7 +252,7 @@ static int sum_up(struct trainer *trainer, struct stability *stability)
     TRY(path_join(path, trainer->run.path, "steps.csv"));
     if (table_read(&steps, path) < 0) /* begun by another version, or edited: no reason to fail at the end */
         log_warn("%s; what the loss did is not summed up", fail_text());
-    stability_of(&steps, stability);
+    stability_of(&steps, (double)trainer->session.train.subset.count, stability);
     int status = run_write_stability(&trainer->run, stability_json(stability, &arena));
     table_free(&steps);
     arena_free(&arena);
@@ -359,7 +359,8 @@ static int open_run(struct trainer *trainer, const struct train_request *request
     const struct dataset *train = &trainer->session.train_source.data, *val = &trainer->session.val_source.data;
     TRY(run_write_skipped(&trainer->run, train->skipped, train->skipped_count, val->skipped, val->skipped_count));
     if (trainer->config.stats.tensorboard)
-        TRY(tensorboard_open(&trainer->tensorboard, &trainer->run, trainer->state.step, trainer->steps_per_epoch));
+        TRY(tensorboard_open(&trainer->tensorboard, &trainer->run, trainer->state.step, trainer->steps_per_epoch,
+                             trainer->session.train.subset.count));
     TRY(facts_log(trainer));
     TRY(findings_images(trainer));
     TRY(findings_begin(trainer));
