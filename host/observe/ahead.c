@@ -29,6 +29,16 @@ static double jitter_around(const struct loss_series *series, int64_t row)
     return sum / (double)count;
 }
 
+/* 1 - ratio, of so many looks, around which the jitter was on average; spread: the sum of squares of what the ratio
+ * leaves of them. Few squares of changes seldom show how wide they scatter, so that it is taken as that of normal ones
+ * at least; and a ratio of two squares is nearer to normal in its logarithm. */
+static struct estimate share_left(double ratio, double jitter, double spread, double looks)
+{
+    const double variance = fmax(spread / (looks - 1.0) / (jitter * jitter), 2.0 * ratio * ratio);
+    const double error = ratio > 0.0 ? NORMAL_95 * (1.0 + 1.2 / (looks - 1.0)) * sqrt(variance / looks) / ratio : 0.0;
+    return (struct estimate){1.0 - ratio, 1.0 - ratio * exp(error), 1.0 - ratio * exp(-error)};
+}
+
 struct estimate chance_looked_at(const struct loss_series *series, const double *loss_next, int64_t first)
 {
     double moved = 0.0, jitter = 0.0, spread = 0.0;
@@ -52,8 +62,7 @@ struct estimate chance_looked_at(const struct loss_series *series, const double 
     }
     if (looks < LEAST_LOOKS || !(jitter > 0.0))
         return (struct estimate){NAN, NAN, NAN};
-    const double share = 1.0 - moved / jitter, error = NORMAL_95 * sqrt(spread) / jitter;
-    return (struct estimate){share, share - error, fmin(1.0, share + error)};
+    return share_left(moved / jitter, jitter / (double)looks, spread, (double)looks);
 }
 
 /* ---- the design ---- */

@@ -34,13 +34,14 @@ static struct pair_sums sum_pairs(const double *grad, const double *trace, int64
     return sums;
 }
 
-/* The ratios r at which trace - r grad lies within NORMAL_95 of its standard deviations of 0 (Fieller 1954). */
+/* The ratios r at which trace - r grad lies within Student's quantile, nearly, of its standard deviations of 0 (Fieller
+ * 1954). */
 struct estimate noise_scale_of(const double *grad, const double *trace, int64_t count)
 {
     const struct pair_sums sums = sum_pairs(grad, trace, count);
     if (sums.count < LEAST_MEASUREMENTS)
         return (struct estimate){NAN, NAN, NAN};
-    const double z = NORMAL_95 * NORMAL_95;
+    const double quantile = NORMAL_95 * (1.0 + 1.2 / (double)(sums.count - 1)), z = quantile * quantile;
     const double a = sums.grad * sums.grad - z * sums.of_grad, b = sums.grad * sums.trace - z * sums.mixed;
     const double c = sums.trace * sums.trace - z * sums.of_trace, root = sqrt(fmax(0.0, b * b - a * c));
     const double value = sums.grad > 0.0 ? sums.trace / sums.grad : INFINITY;
