@@ -56,8 +56,9 @@ const char *fail_origin(void);
     } while (0)
 
 /* Host memory for many small things that live equally long (a config, a graph, a run). Zero-initialise, push,
- * free once. Pushed memory is zeroed and aligned to 64 bytes. Running out of memory here ends the program with
- * a message and exit 71: for large arrays use memory_take, which can fail. */
+ * free once. Pushed memory is zeroed and aligned to 64 bytes, texts lie one after the other. Running out of memory in
+ * arena_push and the two for text ends the program with a message and exit 71: arrays as long as a data set or a run
+ * are for arena_take, which fails as memory_take does. */
 struct arena {
     struct arena_block *last;
 };
@@ -65,6 +66,8 @@ void *arena_push(struct arena *arena, size_t bytes);
 char *arena_text(struct arena *arena, const char *text); /* a copy of text */
 char *arena_format(struct arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void arena_free(struct arena *arena);
+#define arena_take(arena, pointer, bytes, what) ((*(pointer) = arena_taken((arena), (bytes), (what))) ? OK : ERR_MEMORY)
+void *arena_taken(struct arena *arena, size_t bytes, const char *what);
 
 /* One large zeroed array, aligned to 64 bytes, into *pointer, of any type; what names it in the error (ERR_MEMORY, and
  * NULL there). Free with memory_give. */

@@ -211,7 +211,18 @@ static void test_arena(void **state)
             assert_int_equal(memory[j], 0);
         memset(memory, 0xAA, i * 7);
     }
-    assert_string_equal(arena_format(&arena, "%d-%s", 3, "x"), "3-x");
+    const char *format = arena_format(&arena, "%d-%s", 3, "x"), *text = arena_text(&arena, "four");
+    assert_string_equal(format, "3-x");
+    assert_string_equal(text, "four");
+    assert_ptr_equal(text, format + 4);
+    int64_t *numbers;
+    assert_int_equal(arena_take(&arena, &numbers, 8, "numbers"), OK);
+    assert_true((uintptr_t)numbers % 64 == 0 && *numbers == 0);
+    for (size_t bytes = SIZE_MAX; bytes > SIZE_MAX / 8; bytes -= SIZE_MAX / 8) {
+        assert_int_equal(arena_take(&arena, &numbers, bytes, "numbers"), ERR_MEMORY);
+        assert_null(numbers);
+        assert_non_null(strstr(fail_text(), "numbers"));
+    }
     memset(arena_push(&arena, 1 << 20), 1, 1 << 20);
     arena_free(&arena);
     arena_free(&arena);

@@ -3,6 +3,7 @@
 #include "loader.h"
 #include "tiny_run.h"
 
+#include <arpa/inet.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -77,6 +78,47 @@ static void test_data_larger_than_memory(void **state)
     assert_int_equal(train_in_child(words, 72 << 20), 0);
     snprintf(words, sizeof words, "%s data.memory=1000", common);
     assert_int_equal(train_in_child(words, 72 << 20), status_exit_code(ERR_MEMORY));
+}
+
+static void write_idx(const char *name, const char *head, size_t head_bytes, uint32_t count)
+{
+    char path[2 * PATH_BYTES];
+    snprintf(path, sizeof path, "%s/large/%s", tiny_folder, name);
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    const uint32_t big_endian = htonl(count);
+    fwrite(head, 1, 4, file);
+    fwrite(&big_endian, 1, sizeof big_endian, file);
+    fwrite(head + 4, 1, head_bytes - 4, file);
+    assert_int_equal(ftruncate(fileno(file), ftell(file) + count), 0); /* all 0 */
+    assert_int_equal(fclose(file), 0);
+}
+
+/* What is known of each image takes 128 MB where the images of one pixel take 2: an error like any other. */
+static void test_tables_larger_than_memory(void **state)
+{
+    (void)state;
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    skip();
+#endif
+    const struct dataset_options options = {.threads = 1, .memory = 1, .train_part = true};
+    char path[PATH_BYTES];
+    int ended;
+    assert_int_equal(path_join(path, tiny_folder, "large"), OK);
+    assert_int_equal(folder_make(path), OK);
+    write_idx("train-images-idx3-ubyte", "\0\0\10\3\0\0\0\1\0\0\0\1", 12, 2000000);
+    write_idx("train-labels-idx1-ubyte", "\0\0\10\1", 4, 2000000);
+    const pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        struct dataset dataset;
+        tiny_limit_memory(64 << 20);
+        const int status = dataset_open(&dataset, path, &options);
+        _exit(status == ERR_MEMORY && strstr(fail_text(), path) ? 1 : 2);
+    }
+    assert_int_equal(waitpid(child, &ended, 0), child);
+    assert_true(WIFEXITED(ended));
+    assert_int_equal(WEXITSTATUS(ended), 1);
 }
 
 static void test_same_run(void **state)
@@ -379,11 +421,17 @@ static void test_waiting_is_counted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_memory_is_bounded),  cmocka_unit_test(test_data_larger_than_memory),
-        cmocka_unit_test(test_order_and_bounds),   cmocka_unit_test(test_order_is_given_back),
-        cmocka_unit_test(test_lost_file),          cmocka_unit_test(test_same_run),
-        cmocka_unit_test(test_resume_in_an_epoch), cmocka_unit_test(test_waiting_is_counted),
-        cmocka_unit_test(test_raw_images_unheld),  cmocka_unit_test(test_same_run_of_raw_images),
+        cmocka_unit_test(test_memory_is_bounded),
+        cmocka_unit_test(test_data_larger_than_memory),
+        cmocka_unit_test(test_tables_larger_than_memory),
+        cmocka_unit_test(test_order_and_bounds),
+        cmocka_unit_test(test_order_is_given_back),
+        cmocka_unit_test(test_lost_file),
+        cmocka_unit_test(test_same_run),
+        cmocka_unit_test(test_resume_in_an_epoch),
+        cmocka_unit_test(test_waiting_is_counted),
+        cmocka_unit_test(test_raw_images_unheld),
+        cmocka_unit_test(test_same_run_of_raw_images),
     };
     return cmocka_run_group_tests(tests, tiny_set_up, tiny_tear_down);
 }

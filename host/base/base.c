@@ -80,28 +80,58 @@ static void *take_aligned(size_t bytes)
     return aligned_alloc(ALIGNMENT, round_up(bytes ? bytes : 1));
 }
 
+/* NULL: out of memory. */
+static void *push(struct arena *arena, size_t bytes, size_t alignment)
+{
+    bytes += !bytes;
+    if (bytes > PTRDIFF_MAX - 2 * ALIGNMENT)
+        return NULL;
+    struct arena_block *last = arena->last;
+    size_t at = last ? (last->used + alignment - 1) / alignment * alignment : 0;
+    if (!last || at > last->size || last->size - at < bytes) {
+        size_t size = bytes > BLOCK_BYTES ? round_up(bytes) : BLOCK_BYTES;
+        last = take_aligned(ALIGNMENT + size);
+        if (!last)
+            return NULL;
+        *last = (struct arena_block){.before = arena->last, .used = 0, .size = size};
+        arena->last = last;
+        at = 0;
+    }
+    last->used = at + bytes;
+    return memset((char *)last + ALIGNMENT + at, 0, bytes);
+}
+
+static void *push_or_end(struct arena *arena, size_t bytes, size_t alignment)
+{
+    void *memory = push(arena, bytes, alignment);
+    if (memory)
+        return memory;
+    fprintf(stderr, "evenkeel: error: out of memory: %zu bytes more of names and notes\n", bytes);
+    exit(EX_OSERR);
+}
+
 void *arena_push(struct arena *arena, size_t bytes)
 {
-    size_t wanted = round_up(bytes ? bytes : 1);
-    if (!arena->last || arena->last->size - arena->last->used < wanted) {
-        size_t size = wanted > BLOCK_BYTES ? wanted : BLOCK_BYTES;
-        struct arena_block *block = take_aligned(ALIGNMENT + size);
-        if (!block) {
-            fprintf(stderr, "evenkeel: error: out of memory for %zu bytes of bookkeeping\n", size);
-            exit(EX_OSERR);
-        }
-        *block = (struct arena_block){.before = arena->last, .used = 0, .size = size};
-        arena->last = block;
-    }
-    char *memory = (char *)arena->last + ALIGNMENT + arena->last->used;
-    arena->last->used += wanted;
-    return memset(memory, 0, wanted);
+    return push_or_end(arena, bytes, ALIGNMENT);
+}
+
+/* So much could not be had for what it says. */
+static void *no_memory(const char *what, size_t bytes)
+{
+    FAIL(ERR_MEMORY, "out of memory: %s needs %.1f MiB", what, (double)bytes / 1048576.0);
+    return NULL;
+}
+
+void *arena_taken(struct arena *arena, size_t bytes, const char *what)
+{
+    void *memory = push(arena, bytes, ALIGNMENT);
+    return memory ? memory : no_memory(what, bytes);
 }
 
 char *arena_text(struct arena *arena, const char *from)
 {
     size_t bytes = strlen(from) + 1;
-    return memcpy(arena_push(arena, bytes), from, bytes);
+    return memcpy(push_or_end(arena, bytes, 1), from, bytes);
 }
 
 char *arena_format(struct arena *arena, const char *format, ...)
@@ -112,7 +142,7 @@ char *arena_format(struct arena *arena, const char *format, ...)
     int length = vsnprintf(NULL, 0, format, args);
     va_end(args);
     assert(length >= 0);
-    char *to = arena_push(arena, (size_t)length + 1);
+    char *to = push_or_end(arena, (size_t)length + 1, 1);
     vsnprintf(to, (size_t)length + 1, format, again);
     va_end(again);
     return to;
@@ -130,10 +160,7 @@ void arena_free(struct arena *arena)
 void *memory_taken(size_t bytes, const char *what)
 {
     void *memory = take_aligned(bytes);
-    if (memory)
-        return memset(memory, 0, bytes);
-    FAIL(ERR_MEMORY, "out of memory: %s needs %.1f MiB", what, (double)bytes / 1048576.0);
-    return NULL;
+    return memory ? memset(memory, 0, bytes) : no_memory(what, bytes);
 }
 
 void memory_give(void *memory)

@@ -75,20 +75,21 @@ static int read_row(struct table *table, const char *name, const char *at, const
 }
 
 /* Room for so many more rows, twice as much as there was at least. */
-static void make_room(struct table *table, int64_t rows)
+static int make_room(struct table *table, const char *name, int64_t rows)
 {
     if (table->columns && table->row_count + rows <= table->row_room)
-        return;
+        return OK;
     int64_t room = 2 * table->row_room;
     room = room > table->row_count + rows ? room : table->row_count + rows;
     double **columns = arena_push(&table->arena, (size_t)table->column_count * sizeof *columns);
     for (int c = 0; c < table->column_count; c++) {
-        columns[c] = arena_push(&table->arena, (size_t)(room + 1) * sizeof **columns);
+        TRY(arena_take(&table->arena, &columns[c], (size_t)(room + 1) * sizeof **columns, name));
         if (table->row_count > 0)
             memcpy(columns[c], table->columns[c], (size_t)table->row_count * sizeof **columns);
     }
     table->columns = columns;
     table->row_room = room;
+    return OK;
 }
 
 /* Whole lines only. */
@@ -97,7 +98,7 @@ static int read_rows(struct table *table, const char *name, const char *at, cons
     int64_t rows = 0;
     for (const char *line = at, *stop; (stop = line_end(line, end)); line = stop + 1)
         rows++;
-    make_room(table, rows);
+    TRY(make_room(table, name, rows));
     for (const char *stop; (stop = line_end(at, end)); at = stop + 1) {
         TRY(read_row(table, name, at, stop));
         table->bytes += stop + 1 - at;

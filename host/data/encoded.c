@@ -170,7 +170,8 @@ static int decode_all(struct dataset *dataset, const struct dataset_options *opt
                       struct problems *problems)
 {
     TRY(parallel_for(dataset->count, options->threads, decode_one, decoding));
-    bool *keep = arena_push(&dataset->arena, (size_t)dataset->count * sizeof *keep);
+    bool *keep;
+    TRY(arena_take(&dataset->arena, &keep, (size_t)dataset->count * sizeof *keep, dataset->source));
     for (int64_t i = 0; i < dataset->count; i++) {
         keep[i] = !decoding->reasons[i];
         if (!keep[i])
@@ -190,7 +191,7 @@ int encoded_load(struct dataset *dataset, const struct dataset_options *options,
     const double needed = (double)count * (double)shape_count(dataset->image);
     if (options->memory == 0 || needed <= (double)options->memory)
         TRY(dataset_take(dataset, count, &decoding.pixels));
-    dataset->sums = arena_push(&dataset->arena, (size_t)count * sizeof *dataset->sums);
+    TRY(arena_take(&dataset->arena, &dataset->sums, (size_t)count * sizeof *dataset->sums, dataset->source));
     decoding.reasons = calloc((size_t)count + 1, sizeof *decoding.reasons);
     decoding.statuses = calloc((size_t)count + 1, sizeof *decoding.statuses);
     int status = decoding.reasons && decoding.statuses

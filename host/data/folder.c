@@ -276,7 +276,7 @@ int folder_load(struct dataset *dataset, const char *path, const struct listing 
     TRY(find_files(dataset, path, listing, problems, &walk));
     dataset->count = walk.count;
     TRY(memory_take(&dataset->labels, (size_t)walk.count * sizeof *dataset->labels, path));
-    dataset->files = arena_push(&dataset->arena, (size_t)walk.count * sizeof *dataset->files);
+    TRY(arena_take(&dataset->arena, &dataset->files, (size_t)walk.count * sizeof *dataset->files, path));
     for (int64_t i = 0; i < walk.count; i++) {
         dataset->files[i] = arena_format(&dataset->arena, "%s/%s", walk.files[i].folder, walk.files[i].name);
         dataset->labels[i] = walk.files[i].label;

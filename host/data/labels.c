@@ -45,9 +45,10 @@ static bool all_numbers(const char *const *text, int64_t count)
 }
 
 /* Every name once, sorted. */
-static void name_classes(struct dataset *dataset, const char *const *text)
+static int name_classes(struct dataset *dataset, const char *const *text)
 {
-    const char **names = arena_push(&dataset->arena, (size_t)dataset->count * sizeof *names);
+    const char **names;
+    TRY(arena_take(&dataset->arena, &names, (size_t)dataset->count * sizeof *names, dataset->source));
     int64_t count = 0;
     for (int64_t i = 0; i < dataset->count; i++)
         names[i] = text[i];
@@ -57,6 +58,7 @@ static void name_classes(struct dataset *dataset, const char *const *text)
             names[count++] = names[i];
     dataset->class_names = names;
     dataset->class_count = (int)count;
+    return OK;
 }
 
 /* As many as the highest number says. */
@@ -112,12 +114,13 @@ int labels_assign(struct dataset *dataset, const char *const *text, const char *
     if (!given && numbers)
         number_classes(dataset, text);
     else if (!given)
-        name_classes(dataset, text);
+        TRY(name_classes(dataset, text));
     struct name *names = arena_push(&dataset->arena, (size_t)dataset->class_count * sizeof *names);
     for (int i = 0; i < dataset->class_count; i++)
         names[i] = (struct name){dataset->class_names[i], i};
     qsort(names, (size_t)dataset->class_count, sizeof *names, compare_entries);
-    bool *keep = arena_push(&dataset->arena, (size_t)dataset->count * sizeof *keep);
+    bool *keep;
+    TRY(arena_take(&dataset->arena, &keep, (size_t)dataset->count * sizeof *keep, dataset->source));
     for (int64_t i = 0; i < dataset->count; i++) {
         dataset->labels[i] = class_of(dataset, names, text[i], numbers);
         keep[i] = dataset->labels[i] >= 0;

@@ -48,13 +48,13 @@ static int read_list(struct list *list, char *text, size_t bytes)
 
 int subset_leave_out(struct subset *subset, const char *path)
 {
-    struct arena arena = {0};
     struct list list = {.path = path, .data = subset->data};
     void *text;
     size_t bytes;
     TRY(file_read(path, (size_t)1 << 32, &text, &bytes));
-    list.out = arena_push(&arena, (size_t)subset->data->count * sizeof *list.out);
-    int status = read_list(&list, text, bytes);
+    int status = memory_take(&list.out, (size_t)subset->data->count * sizeof *list.out, path);
+    if (status == OK)
+        status = read_list(&list, text, bytes);
     memory_give(text);
     int64_t kept = 0;
     for (int64_t i = 0; i < subset->count && status == OK; i++)
@@ -62,6 +62,6 @@ int subset_leave_out(struct subset *subset, const char *path)
             subset->samples[kept++] = subset->samples[i];
     if (status == OK)
         subset->count = kept;
-    arena_free(&arena);
+    memory_give(list.out);
     return status;
 }

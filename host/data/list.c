@@ -115,9 +115,9 @@ static int read_lines(struct lines *lines, char *text, size_t bytes)
     if (strlen(text) != bytes)
         return FAIL(ERR_DATA, "%s: is no text: it holds a zero byte", lines->path);
     const size_t most = (size_t)count_lines(text, bytes);
-    lines->labels = arena_push(&dataset->arena, most * sizeof *lines->labels);
-    lines->where = arena_push(&dataset->arena, most * sizeof *lines->where);
-    dataset->files = arena_push(&dataset->arena, most * sizeof *dataset->files);
+    TRY(arena_take(&dataset->arena, &lines->labels, most * sizeof *lines->labels, lines->path));
+    TRY(arena_take(&dataset->arena, &lines->where, most * sizeof *lines->where, lines->path));
+    TRY(arena_take(&dataset->arena, &dataset->files, most * sizeof *dataset->files, lines->path));
     char *line, *rest = text_begin(text);
     for (int64_t number = 1; (line = strsep(&rest, "\n")); number++)
         take_line(lines, line, number);

@@ -137,7 +137,8 @@ int raw_load(struct dataset *dataset, const struct dataset_options *options)
     if (held)
         TRY(dataset_take(dataset, dataset->count, &pixels));
     else
-        dataset->sums = arena_push(&dataset->arena, (size_t)dataset->count * sizeof *dataset->sums);
+        TRY(arena_take(&dataset->arena, &dataset->sums, (size_t)dataset->count * sizeof *dataset->sums,
+                       dataset->source));
     TRY(parallel_for(dataset->count, options->threads, read_one, dataset));
     if (held)
         raw_close(dataset);

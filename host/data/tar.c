@@ -126,13 +126,16 @@ struct samples {
     int images;
 };
 
-static void grow(struct samples *samples)
+static int grow(struct samples *samples)
 {
     struct dataset *dataset = samples->dataset;
     struct arena *arena = &dataset->arena;
     const size_t count = (size_t)dataset->count, room = count ? 2 * count : 1024;
-    const char **labels = arena_push(arena, room * sizeof *labels), **files = arena_push(arena, room * sizeof *files);
-    struct place *places = arena_push(arena, room * sizeof *places);
+    const char **labels, **files;
+    struct place *places;
+    TRY(arena_take(arena, &labels, room * sizeof *labels, dataset->source));
+    TRY(arena_take(arena, &files, room * sizeof *files, dataset->source));
+    TRY(arena_take(arena, &places, room * sizeof *places, dataset->source));
     if (count) {
         memcpy(labels, samples->labels, count * sizeof *labels);
         memcpy(files, dataset->files, count * sizeof *files);
@@ -142,6 +145,7 @@ static void grow(struct samples *samples)
     dataset->files = files;
     dataset->encoded.places = places;
     samples->room = (int64_t)room;
+    return OK;
 }
 
 /* The last folder of "a/b/key"; NULL: it is in none, as in "./key". */
@@ -158,7 +162,7 @@ static const char *folder_of(struct arena *arena, const char *key)
     return arena_format(arena, "%.*s", (int)(end - begin), begin);
 }
 
-static void end_sample(struct samples *samples, const char *shard)
+static int end_sample(struct samples *samples, const char *shard)
 {
     struct dataset *dataset = samples->dataset;
     const char *label = samples->label ? samples->label : folder_of(&dataset->arena, samples->key);
@@ -173,7 +177,7 @@ static void end_sample(struct samples *samples, const char *shard)
         problems_add_failure(samples->problems, ERR_DATA);
     } else if (fault) {
         if (dataset->count == samples->room)
-            grow(samples);
+            TRY(grow(samples));
         samples->labels[dataset->count] = label;
         dataset->files[dataset->count] = samples->file;
         dataset->encoded.places[dataset->count++] = samples->place;
@@ -181,6 +185,7 @@ static void end_sample(struct samples *samples, const char *shard)
     samples->key[0] = 0;
     samples->images = 0;
     samples->label = samples->file = NULL;
+    return OK;
 }
 
 static int take_member(void *context, const struct member *member)
@@ -193,7 +198,7 @@ static int take_member(void *context, const struct member *member)
         return OK;
     const size_t length = (size_t)(dot - member->name);
     if (length != strlen(samples->key) || strncmp(samples->key, member->name, length) != 0) {
-        end_sample(samples, member->archive);
+        TRY(end_sample(samples, member->archive));
         snprintf(samples->key, sizeof samples->key, "%.*s", (int)length, member->name);
     }
     if (strcmp(dot, ".cls") == 0) {
@@ -219,7 +224,7 @@ int tar_load(struct dataset *dataset, const char *path, const struct listing *li
     TRY(find_shards(&shards, path, listing));
     for (int i = 0; i < shards.count; i++) {
         TRY(shard_read(shards.paths[i], take_member, &samples, problems));
-        end_sample(&samples, shards.paths[i]);
+        TRY(end_sample(&samples, shards.paths[i]));
     }
     if (dataset->count == 0 && problems->count == 0)
         return FAIL(ERR_DATA, "%s: the shards hold no sample; expected KEY.png or KEY.jpg and KEY.cls", path);

@@ -7,15 +7,15 @@ int images_write_samples(struct trainer *trainer)
 {
     char path[PATH_BYTES];
     struct plan *plan = &trainer->session.plan;
-    struct arena arena = {0};
     if (plan->options.samples == 0 || plan->options.samples > SAMPLES_CSV_MOST)
         return OK;
     TRY(path_join(path, trainer->run.path, "samples.csv"));
-    struct sample_stats *table = arena_push(&arena, (size_t)plan->options.samples * sizeof *table);
+    struct sample_stats *table;
+    TRY(memory_take(&table, (size_t)plan->options.samples * sizeof *table, path));
     int status = plan_read_slab(plan, SLAB_SAMPLES, table);
     if (status >= 0)
         status = samples_write(path, &trainer->session.train_source.data, table);
-    arena_free(&arena);
+    memory_give(table);
     return status;
 }
 
