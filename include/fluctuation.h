@@ -89,6 +89,38 @@ struct estimate chance_looked_at(const struct loss_series *series, const double 
  * epoch. Fewer than 8 looks: all NaN. */
 struct estimate design_looked_at(const struct loss_series *series, int64_t first, int64_t end);
 
+/* ---- the design while a run goes on ---- */
+
+/* Of pairs x, y, each with a weight. */
+struct pair_moments {
+    int64_t count;
+    double weight, squares; /* sums of weights and of their squares */
+    double x, y, xx, xy, yy;
+};
+
+/* A row of steps.csv. loss: NaN where the update was refused; next: loss_next, NaN where it was not looked at. */
+struct loss_row {
+    double step, epoch, samples, loss, variance, next;
+};
+
+/* design_looked_at row by row, where what lies 64 looks back counts but a third. A function of the rows alone, zero at
+ * first. */
+struct design_track {
+    struct pair_moments looks, steps;
+    double since; /* steps since the last look */
+    double scale; /* running mean of s^2 / n */
+    struct loss_row last;
+};
+void design_take(struct design_track *track, const struct loss_row *row);
+/* NaN: not known to within DESIGN_KNOWN of itself, or fewer than 8 looks. */
+double design_now(const struct design_track *track);
+/* The design is taken where half of its interval is at most this share of it. */
+#define DESIGN_KNOWN 0.4
+
+/* What is said of the window with another design than 1: its standard error and its direction. */
+void loss_window_look(const struct loss_window *window, double design, int64_t samples, int64_t epoch_samples,
+                      struct loss_view *view);
+
 /* Steps of the longest epoch that is followed by another one in the series; 0: there is none. */
 int64_t fluctuation_epoch_steps(const struct loss_series *series);
 #endif

@@ -114,6 +114,44 @@ static void test_design(void **state)
     assert_false(isnan(design_looked_at(&series.rows, 0, series.rows.count).value));
 }
 
+/* Row by row it is told as of the whole; a refused row breaks the chain and no more; without looks it is not known. */
+static void test_design_while_a_run_goes_on(void **state)
+{
+    (void)state;
+    enum { SERIES = 100, COUNT = 2048 };
+    static double next[COUNT];
+    static const double designs[] = {1.0, 1.5};
+    for (int c = 0; c < COUNT_OF(designs); c++) {
+        double sum = 0.0, off = 0.0;
+        for (int s = 0; s < SERIES; s++) {
+            struct draws draws = {(uint64_t)s, 0};
+            struct design_track track = {0};
+            draw_tied(&draws, designs[c], 0.1, next, COUNT);
+            for (int i = 0; i < COUNT; i++) {
+                struct loss_row row = {i, 1.0, 16.0, series.loss[i], series.variance[i], next[i]};
+                if (i % 100 == 50)
+                    row.loss = NAN;
+                design_take(&track, &row);
+                assert_true(i > 8 * 32 - 2 || isnan(design_now(&track))); /* seven looks */
+            }
+            sum += design_now(&track) / SERIES;
+            off += fabs(design_now(&track) - design_looked_at(&series.rows, 0, COUNT).value) / SERIES;
+        }
+        if (!(fabs(sum / designs[c] - 1.0) < 0.05 && off < 0.08 * designs[c]))
+            fail_msg("design %g: %.3f, off by %.3f", designs[c], sum, off);
+    }
+    /* It widens the standard error, and what is told from chance. */
+    struct loss_window window = {0};
+    struct loss_view narrow = {0}, wide = {0};
+    for (int i = 0; i < LOSS_WINDOW; i++)
+        loss_window_add(&window, 2.0 + 0.06 * i, 16.0, 16, 0, 0, &narrow);
+    loss_window_look(&window, 4.0, 16, 0, &wide);
+    assert_true(fabs(wide.smooth_error - 2.0 * narrow.smooth_error) < 1e-12 && wide.smooth == narrow.smooth);
+    assert_true(narrow.direction == 1 && wide.direction == 1);
+    loss_window_look(&window, 40.0, 16, 0, &wide);
+    assert_int_equal(wide.direction, 0);
+}
+
 /* With the design, shares and phi are those of a series whose images tell all of the scatter. */
 static void test_design_is_sampling(void **state)
 {
@@ -136,6 +174,7 @@ static void test_design_is_sampling(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_looking_ahead), cmocka_unit_test(test_design),
-                                       cmocka_unit_test(test_design_is_sampling)};
+                                       cmocka_unit_test(test_design_is_sampling),
+                                       cmocka_unit_test(test_design_while_a_run_goes_on)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -50,6 +50,15 @@ static void test_resume_inside_epoch(void **state)
         "", "train.max_steps=7", "train.max_steps=0");
 }
 
+/* What batches were looked at for goes on too: it widens loss_smooth_error. */
+static void test_resume_with_looks_ahead(void **state)
+{
+    (void)state;
+    check_resume("train.epochs=12 train.batch_size=8 model.name=small_cnn model.width=4 stats.noise_every=8 "
+                 "data.val_fraction=0.5",
+                 "", "train.max_steps=50", "train.max_steps=0");
+}
+
 static void test_resume_inside_first_epoch_with_sgd(void **state)
 {
     (void)state;
@@ -155,6 +164,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_resume_after_epoch),
         cmocka_unit_test(test_resume_inside_epoch),
+        cmocka_unit_test(test_resume_with_looks_ahead),
         cmocka_unit_test(test_resume_inside_first_epoch_with_sgd),
         cmocka_unit_test(test_resume_with_everything),
         cmocka_unit_test(test_resume_with_added_epochs),

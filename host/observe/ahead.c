@@ -5,7 +5,7 @@
 
 #include <math.h>
 
-enum { LEAST_LOOKS = 8, AROUND = 32 };
+enum { LEAST_LOOKS = 8, AROUND = 32, KEPT_LOOKS = 64 };
 #define NORMAL_95 1.96
 
 /* Whether row i follows row i - 1 in one epoch, both good. */
@@ -80,13 +80,6 @@ static double scale_around(const struct loss_series *series, int64_t row)
     return sum / (double)count;
 }
 
-/* Of pairs x, y, each with a weight. */
-struct pair_moments {
-    int64_t count;
-    double weight, squares; /* sums of weights and of their squares */
-    double x, y, xx, xy, yy;
-};
-
 static void pair_add(struct pair_moments *sums, double weight, double x, double y)
 {
     sums->count++;
@@ -110,6 +103,20 @@ static double pair_finish(struct pair_moments *sums)
     return sums->weight * sums->weight / sums->squares;
 }
 
+static struct estimate design_from(struct pair_moments looks, struct pair_moments steps)
+{
+    if (looks.count < LEAST_LOOKS)
+        return (struct estimate){NAN, NAN, NAN};
+    const double freedom = pair_finish(&looks) - 2.0, all = pair_finish(&steps);
+    const double b = looks.yy > 0.0 ? fmax(0.0, fmin(1.0, looks.xy / looks.yy)) : 0.0;
+    const double value = looks.x + b * (steps.y - looks.y);
+    const double rest = fmax(0.0, looks.xx - 2.0 * b * looks.xy + b * b * looks.yy);
+    /* Student's quantile, nearly. Squares of neighbouring jumps share a batch, which makes their mean's variance half
+     * as large again. */
+    const double error = NORMAL_95 * (1.0 + 1.2 / freedom) * sqrt(rest / freedom + 1.5 * b * b * steps.yy / all);
+    return freedom > 0.0 ? (struct estimate){value, value - error, value + error} : (struct estimate){NAN, NAN, NAN};
+}
+
 /* A regression estimator (Cochran 1977, 7.1): x, what two batches differ by at the same weights, is known of the looks
  * alone, y, what they differ by across the step, of every step; as far as steps move little the two are nearly one.
  * A look counts for the steps since the last one, as a run's first steps are looked at more often. */
@@ -130,14 +137,44 @@ struct estimate design_looked_at(const struct loss_series *series, int64_t first
             since = 0.0;
         }
     }
-    if (looks.count < LEAST_LOOKS)
-        return (struct estimate){NAN, NAN, NAN};
-    const double freedom = pair_finish(&looks) - 2.0, all = pair_finish(&steps);
-    const double b = looks.yy > 0.0 ? fmax(0.0, fmin(1.0, looks.xy / looks.yy)) : 0.0;
-    const double value = looks.x + b * (steps.y - looks.y);
-    const double rest = fmax(0.0, looks.xx - 2.0 * b * looks.xy + b * b * looks.yy);
-    /* Student's quantile, nearly. Squares of neighbouring jumps share a batch, which makes their mean's variance half
-     * as large again. */
-    const double error = NORMAL_95 * (1.0 + 1.2 / freedom) * sqrt(rest / freedom + 1.5 * b * b * steps.yy / all);
-    return freedom > 0.0 ? (struct estimate){value, value - error, value + error} : (struct estimate){NAN, NAN, NAN};
+    return design_from(looks, steps);
+}
+
+/* ---- the design row by row ---- */
+
+/* As if all had been so much less often. */
+static void pair_forget(struct pair_moments *sums, double left)
+{
+    double *const each[] = {&sums->weight, &sums->x, &sums->y, &sums->xx, &sums->xy, &sums->yy};
+    for (int i = 0; i < COUNT_OF(each); i++)
+        *each[i] *= left;
+    sums->squares *= left * left;
+}
+
+void design_take(struct design_track *track, const struct loss_row *row)
+{
+    const struct loss_row last = track->last;
+    const double own = row->variance / row->samples;
+    track->last = *row;
+    if (!isfinite(row->loss) || !isfinite(own))
+        return;
+    track->scale += (own - track->scale) / (track->scale > 0.0 ? AROUND / 2.0 : 1.0);
+    if (!isfinite(last.loss) || row->step != last.step + 1.0 || row->epoch != last.epoch || !(track->scale > 0.0))
+        return;
+    const double scale = 2.0 * track->scale, jump = row->loss - last.loss, still = last.next - last.loss;
+    const double y = jump * jump / scale;
+    pair_add(&track->steps, 1.0, y, y);
+    track->since += 1.0;
+    if (!isfinite(still))
+        return;
+    pair_add(&track->looks, track->since, still * still / scale, y);
+    track->since = 0.0;
+    pair_forget(&track->looks, 1.0 - 1.0 / KEPT_LOOKS);
+    pair_forget(&track->steps, 1.0 - 1.0 / KEPT_LOOKS);
+}
+
+double design_now(const struct design_track *track)
+{
+    const struct estimate got = design_from(track->looks, track->steps);
+    return 0.5 * (got.high - got.low) <= DESIGN_KNOWN * got.value ? got.value : NAN;
 }

@@ -293,7 +293,6 @@ static struct estimate correlate_epochs(const struct rows *rows, int64_t epoch_s
 
 /* That of the stretch, with rows before it and, where there are none, after it, until there are enough; taken where it
  * is known to within DESIGN_KNOWN of itself. */
-#define DESIGN_KNOWN 0.4
 static struct estimate find_design(const struct loss_series *series, int64_t first, int64_t end)
 {
     enum { LOOKS = 32, ROWS = 512 };

@@ -53,7 +53,7 @@ static double mean_error(const struct loss_window *window, int64_t samples, int6
 }
 
 /* Two halves of n losses each, drawn by chance around one mean, differ by sqrt(sum of their squared errors) / n. */
-static int direction_of(const struct loss_window *window, int count)
+static int direction_of(const struct loss_window *window, double design, int count)
 {
     const int half = count / 2;
     double gain = 0.0, error = 0.0;
@@ -62,18 +62,19 @@ static int direction_of(const struct loss_window *window, int count)
         gain += i < half ? -window->loss[at] : window->loss[at];
         error += window->error[at];
     }
-    return half >= LOSS_WINDOW_LEAST / 2 && fabs(gain) > 1.96 * sqrt(error) ? gain < 0.0 ? -1 : 1 : 0;
+    return half >= LOSS_WINDOW_LEAST / 2 && fabs(gain) > 1.96 * sqrt(design * error) ? gain < 0.0 ? -1 : 1 : 0;
 }
 
-static void look(const struct loss_window *window, int64_t samples, int64_t epoch_samples, struct loss_view *view)
+void loss_window_look(const struct loss_window *window, double design, int64_t samples, int64_t epoch_samples,
+                      struct loss_view *view)
 {
     const int count = window_size(window);
     double sum = 0.0;
     for (int i = 0; i < count; i++)
         sum += window->loss[i];
     view->smooth = count ? sum / count : NAN;
-    view->smooth_error = count ? sqrt(mean_error(window, samples, epoch_samples)) : NAN;
-    view->direction = direction_of(window, count);
+    view->smooth_error = count ? sqrt(design * mean_error(window, samples, epoch_samples)) : NAN;
+    view->direction = direction_of(window, design, count);
 }
 
 void loss_window_add(struct loss_window *window, double loss, double variance, int64_t samples, int64_t epoch,
@@ -93,5 +94,5 @@ void loss_window_add(struct loss_window *window, double loss, double variance, i
         window->error[slot] = error;
         window->epoch[slot] = (double)epoch;
     }
-    look(window, samples, epoch_samples, view);
+    loss_window_look(window, 1.0, samples, epoch_samples, view);
 }

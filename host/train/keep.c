@@ -265,7 +265,7 @@ int keep_go_back(struct trainer *trainer, const char *which)
     run_close(run);
     TRY(run_reopen(run, path, state->steps_bytes, state->results_bytes, log_bytes));
     TRY(layers_reopen(trainer));
-    trainer->records_read = state->step;
+    records_begin(trainer);
     if (trainer->config.stats.tensorboard)
         TRY(tensorboard_open(&trainer->tensorboard, run, state->step, trainer->steps_per_epoch,
                              trainer->session.train.subset.count));

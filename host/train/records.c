@@ -1,4 +1,5 @@
 /* records: step records from the device's ring into state, logs and console, in order of steps. Knows no weights. */
+#include "table.h"
 #include "train.h"
 
 #include <math.h>
@@ -30,6 +31,49 @@ static int take_rescaled(struct trainer *trainer, const struct step_record *reco
                          (long long)record->step, (double)record->loss_scale, ldexp(1.0, record->kept.scale_exponent));
 }
 
+/* Batch norm ties the images of a batch: by how much more than images by themselves its loss scatters is told by what
+ * was looked at ahead. Of written rows alone, so that a resumed run says the same. */
+static void widen(struct trainer *trainer, const struct step_record *record, bool written, struct loss_view *view)
+{
+    const struct loss_row row = {.step = (double)record->step,
+                                 .epoch = (double)record->epoch + 1.0,
+                                 .samples = (double)record->samples,
+                                 .loss = record->bad ? NAN : (double)record->loss,
+                                 .variance = (double)record->loss_variance,
+                                 .next = (double)record->loss_next};
+    if (written)
+        design_take(&trainer->design, &row);
+    const double design = design_now(&trainer->design);
+    if (isfinite(design))
+        loss_window_look(&trainer->state.window, design, record->samples, trainer->session.train.subset.count, view);
+}
+
+void records_begin(struct trainer *trainer)
+{
+    char path[PATH_BYTES];
+    struct table steps = {0};
+    trainer->records_read = trainer->state.step;
+    trainer->design = (struct design_track){0};
+    if (trainer->state.step == 0 || !step_tied(trainer) || path_join(path, trainer->run.path, "steps.csv") < 0 ||
+        table_read(&steps, path) < 0)
+        return;
+    const char *const names[] = {"step", "epoch", "samples", "loss", "loss_variance", "loss_next", "bad"};
+    const double *columns[COUNT_OF(names)];
+    for (int i = 0; i < COUNT_OF(names); i++)
+        columns[i] = table_column_or_nan(&steps, names[i]);
+    for (int64_t i = 0; i < steps.row_count; i++) {
+        /* Nine digits are a float's: the same number as when the row was written. */
+        const struct loss_row row = {columns[0][i],
+                                     columns[1][i],
+                                     columns[2][i],
+                                     columns[6][i] != 0.0 ? NAN : (double)(float)columns[3][i],
+                                     (double)(float)columns[4][i],
+                                     (double)(float)columns[5][i]};
+        design_take(&trainer->design, &row);
+    }
+    table_free(&steps);
+}
+
 static int take(struct trainer *trainer, const struct step_record *record)
 {
     trainer->state.kept = record->kept;
@@ -43,9 +87,12 @@ static int take(struct trainer *trainer, const struct step_record *record)
     loss_window_add(&trainer->state.window, record->bad ? NAN : (double)record->loss, (double)record->loss_variance,
                     record->samples, record->epoch, trainer->session.train.subset.count, &view);
     view.tied = step_tied(trainer);
+    const int every = trainer->config.stats.steps_every;
+    const bool written = record->bad || every <= 1 || record->step % every == 0;
+    if (view.tied)
+        widen(trainer, record, written, &view);
     console_step(&trainer->console, record, &view);
-    int every = trainer->config.stats.steps_every;
-    if (record->bad || every <= 1 || record->step % every == 0) {
+    if (written) {
         TRY(run_log_step(&trainer->run, record, &view));
         TRY(tensorboard_step(&trainer->tensorboard, record, &view));
     }

@@ -26,12 +26,15 @@ struct trainer {
     struct judgement *judgements; /* of the last evaluation; NULL: no validation images, or too many to be written */
     double waited;                /* for images, before this epoch */
     int64_t records_read;         /* steps before this have been taken into the state */
+    struct design_track design;   /* of the rows of steps.csv */
     struct watch watch;
     char failure[1024]; /* why training failed; "": it goes on */
 };
 
 /* ---- records.c: from the plan's ring into state, logs and console. trainer->failure is set when too many steps in a
  * row were refused ---- */
+/* Takes up what steps.csv has of a run that goes on; a table that cannot be read is no reason not to train. */
+void records_begin(struct trainer *trainer);
 /* Takes the records that are there; the device goes on meanwhile. */
 int records_take(struct trainer *trainer);
 /* Waits for the queued steps and takes all. */

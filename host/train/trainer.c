@@ -364,7 +364,7 @@ static int open_run(struct trainer *trainer, const struct train_request *request
     TRY(facts_log(trainer));
     TRY(findings_images(trainer));
     TRY(findings_begin(trainer));
-    trainer->records_read = trainer->state.step;
+    records_begin(trainer);
     console_header(&trainer->session, trainer->run.path, trainer->steps_per_epoch);
     console_begin(&trainer->console, &trainer->config, trainer->steps_per_epoch);
     if (is_over(trainer))
