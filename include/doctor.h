@@ -139,6 +139,18 @@ struct layer_evidence {
     bool measured, normalises; /* layers were measured; one of them is a normalisation */
 };
 
+/* Validation classes that the best weights recognise no more often than chance would and call one other class; all 0:
+ * there are none, or it is not known. */
+enum { CALLED_SHOWN = 2 };
+struct called_evidence {
+    int lost, targets; /* such classes; how many different ones they are called */
+    int in_ring;       /* those that are called each other, A B and B A or in a longer round: an exchange of labels */
+    struct called_class {
+        char name[LAYER_BYTES], as[LAYER_BYTES];
+        int64_t images, wrong; /* of the class; called the other */
+    } shown[CALLED_SHOWN];     /* the first of them, those in a ring before the others */
+};
+
 /* All that is known of a run when a rule is asked. Arrays are by step or epoch, from the beginning. NaN: not known. */
 struct evidence {
     const struct config *config;
@@ -153,6 +165,8 @@ struct evidence {
     int64_t planned_steps;              /* of the whole run */
     int64_t accepted; /* for doctor_diverged: steps before this have been judged; a run cannot go back behind it */
     struct layer_evidence layers;
+    struct called_evidence called;
+    double rarest;                   /* images of the rarest class over the classes' mean, 0..1 */
     int64_t bottleneck;              /* fewest numbers of an image that the answer is made from; 0: not known */
     char bottleneck_at[LAYER_BYTES]; /* what computes them */
     struct estimate noise_scale; /* gradient noise scale, in images: the batch at which noise and gradient are alike */
@@ -193,6 +207,8 @@ bool doctor_image(struct symptom *symptom, const char *rule);
 /* Fills in what has been found of the images' light: what it has cost, from the run's light.csv and what its last
  * checkpoint has seen of each image. Stays unknown where these are missing. */
 void doctor_light_cost(struct evidence *evidence, const char *run);
+/* Fills in what the run's best weights call the validation images, from its predictions.csv, where there is one. */
+void doctor_called(struct evidence *evidence, const char *run);
 /* The first of them that is not doubtful; CAUSE_HEALTHY: there is none. */
 enum cause doctor_cause(const struct symptom *found, int count);
 /* Whether steps too large have spoiled the training: worse than guessing, progress lost for good, or no better than

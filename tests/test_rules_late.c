@@ -151,6 +151,74 @@ static void test_overfitting(void **state)
     SILENT("overfitting");
 }
 
+/* Of 2000 images guessing has 10 %, and 3.5 standard errors are 2.35 points. */
+static void test_below_chance(void **state)
+{
+    (void)state;
+    part(0.99, 0.1, 0.07, 5.0);
+    SHOWS("below_chance", CAUSE_MISMATCH);
+    assert_int_equal(shown("below_chance")->step, 199); /* the second epoch */
+    SILENT("overfitting");
+    SAYS("below_chance", "99.0 % of the training images are right, and 7.00 % of validation's");
+    fill(run.val_accuracy, 0, EPOCHS, 0.08);
+    SILENT("below_chance");
+    SHOWS("overfitting", CAUSE_OVERFITTING);
+    part(0.99, 0.1, 0.07, 5.0);
+    for (int e = 0; e < EPOCHS; e += 2) /* never twice in a row */
+        run.val_accuracy[e] = 0.1;
+    SILENT("below_chance");
+    part(0.99, 0.1, 0.07, 5.0);
+    run.val_accuracy[0] = 0.95; /* it was right once: what came over it is something else */
+    SILENT("below_chance");
+    part(0.99, 0.96 * guess, 0.07, 5.0); /* nothing learned */
+    SILENT("below_chance");
+}
+
+/* The classes A and B are called each other. */
+static void exchange(void)
+{
+    part(0.99, 0.1, 0.8, 0.8);
+    run.evidence.rarest = 1.0;
+    run.evidence.called = (struct called_evidence){
+        .lost = 2, .targets = 2, .in_ring = 2, .shown = {{"A", "B", 20, 19}, {"B", "A", 21, 18}}};
+}
+
+static void test_exchanged(void **state)
+{
+    (void)state;
+    exchange();
+    SHOWS("exchanged", CAUSE_MISMATCH);
+    SAYS("exchanged",
+         "of 20 validation images of 'A' 19 are called 'B', of 21 of 'B' 18 are called 'A' (2 classes in all");
+    SILENT("overfitting");
+    run.evidence.val_images = 0;
+    SILENT("exchanged");
+}
+
+/* Two lost classes of ten: known in training, if more than 1 - 0.2 * 0.9 = 82 % are right, by 3.5 standard errors of
+ * 6400 images, 1.7 points. */
+static void test_called_otherwise(void **state)
+{
+    (void)state;
+    exchange();
+    run.evidence.called.in_ring = 0;
+    fill(run.train_accuracy, 0, EPOCHS, 0.84);
+    SHOWS("called_otherwise", CAUSE_MISMATCH);
+    SILENT("overfitting");
+    fill(run.train_accuracy, 0, EPOCHS, 0.83);
+    SILENT("called_otherwise");
+    SHOWS("overfitting", CAUSE_OVERFITTING);
+    fill(run.train_accuracy, 0, EPOCHS, 0.96);
+    run.evidence.rarest = 0.1; /* they may be rare: 1 - 0.02 * 0.9 = 98.2 % */
+    SILENT("called_otherwise");
+    run.evidence.rarest = 1.0;
+    run.evidence.called.targets = 1; /* all are called the same */
+    SILENT("called_otherwise");
+    run.evidence.called.targets = 2;
+    run.evidence.called.lost = 1;
+    SILENT("called_otherwise");
+}
+
 /* A run that fell at first and stands still in its last third has levelled, however steep the fall was. */
 static void test_levelled_at_last(void **state)
 {
@@ -248,6 +316,9 @@ int main(void)
         cmocka_unit_test(test_better_on_validation),
         cmocka_unit_test(test_handicapped),
         cmocka_unit_test(test_overfitting),
+        cmocka_unit_test(test_below_chance),
+        cmocka_unit_test(test_exchanged),
+        cmocka_unit_test(test_called_otherwise),
         cmocka_unit_test(test_levelled_at_last),
         cmocka_unit_test(test_levelled_early),
         cmocka_unit_test(test_which_steps_count),

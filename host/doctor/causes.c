@@ -130,8 +130,9 @@ const struct cause_info cause_table[CAUSE_COUNT] = {
                        .action = "take them out of one of the two"},
     [CAUSE_MISMATCH] = {.name = "mismatch",
                         .group = "data",
-                        .title = "validation images are prepared otherwise than training images",
-                        .action = "prepare both parts alike: same source, same channels, same processing"},
+                        .title = "validation's images or labels are not like training's",
+                        .action = "prepare both parts alike: same folders and labels, same source, same channels, same "
+                                  "processing"},
     [CAUSE_OVERFITTING] = {"overfitting", "data", "the network learns the images by heart",
                            "add augmentation or more images, or use a smaller network",
                            .repairs = {{.edits = {SET("augment.hflip", "0.5"), SET("augment.rotate", "10"),

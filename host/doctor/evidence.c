@@ -13,13 +13,15 @@
 static void take_data(const json_t *event, struct evidence *evidence)
 {
     const json_t *classes = json_object_get(event, "class_images");
-    double images = 0.0, entropy = 0.0;
+    double images = 0.0, entropy = 0.0, rarest = INFINITY;
     for (size_t i = 0; i < json_array_size(classes); i++)
         images += json_number_value(json_array_get(classes, i));
     for (size_t i = 0; i < json_array_size(classes); i++) {
         double share = json_number_value(json_array_get(classes, i)) / images;
         entropy -= share > 0.0 ? share * log(share) : 0.0;
+        rarest = fmin(rarest, share * (double)json_array_size(classes));
     }
+    evidence->rarest = rarest;
     evidence->classes = (int)json_array_size(classes);
     evidence->prior_entropy = entropy;
     evidence->train_images = json_integer_value(json_object_get(event, "train"));
@@ -178,6 +180,7 @@ int evidence_follow(struct evidence_files *files, const char *run)
     TRY(evidence_layers(&files->evidence.layers, run));
     take_tables(&files->evidence, &files->steps, &files->results);
     doctor_light_cost(&files->evidence, run);
+    doctor_called(&files->evidence, run);
     return OK;
 }
 
@@ -189,6 +192,7 @@ int evidence_of(struct evidence *evidence, const char *run, const struct config 
     TRY(evidence_layers(&evidence->layers, run));
     take_tables(evidence, steps, results);
     doctor_light_cost(evidence, run);
+    doctor_called(evidence, run);
     return OK;
 }
 

@@ -28,6 +28,9 @@ const struct rule doctor_rules[] = {
     {"unlike_batches", CAUSE_BATCH_SMALL, 200, EFFECT_NOISE, rule_unlike_batches},
     {"early_drop", CAUSE_SCHEDULE, 100, EFFECT_SETTING, rule_early_drop},
     {"setback", CAUSE_RATE_HIGH, 60, EFFECT_BROKEN, rule_setback},
+    {"exchanged", CAUSE_MISMATCH, 1, EFFECT_APART, rule_exchanged},
+    {"below_chance", CAUSE_MISMATCH, 1, EFFECT_APART, rule_below_chance},
+    {"called_otherwise", CAUSE_MISMATCH, 1, EFFECT_APART, rule_called_otherwise},
     {"overfitting", CAUSE_OVERFITTING, 1, EFFECT_APART, rule_overfitting},
     {"better_on_validation", CAUSE_LABELS, 1, EFFECT_APART, rule_better_on_validation},
 };

@@ -48,8 +48,26 @@ bool rule_adam_epsilon(const struct evidence *evidence, struct symptom *symptom)
 bool rule_narrow(const struct evidence *evidence, struct symptom *symptom);
 
 /* ---- rules_epochs.c: training against validation ---- */
+struct moment {   /* the end of an epoch */
+    int64_t step; /* its last */
+    double train_loss, train_accuracy, val_loss, val_accuracy;
+    double images; /* that train_accuracy is of */
+};
+/* false: the epoch has no steps, or no validation. */
+bool moment_at(const struct evidence *evidence, int64_t epoch, struct moment *moment);
+/* Whether validation is behind training by 10 points and 3.5 standard errors of the difference. */
+bool moment_behind(const struct evidence *evidence, const struct moment *now);
+/* Whether training has got anywhere: its loss is 5 % below guessing. */
+bool moment_has_learned(const struct evidence *evidence, const struct moment *now);
 bool rule_overfitting(const struct evidence *evidence, struct symptom *symptom);
 bool rule_better_on_validation(const struct evidence *evidence, struct symptom *symptom);
 /* Whether validation is far behind at the end of every epoch, from the first that has learned anything. */
 bool rules_behind_at_once(const struct evidence *evidence);
+
+/* ---- rules_mismatch.c: validation that is another kind of images, or has other labels ---- */
+bool rule_exchanged(const struct evidence *evidence, struct symptom *symptom);
+bool rule_below_chance(const struct evidence *evidence, struct symptom *symptom);
+bool rule_called_otherwise(const struct evidence *evidence, struct symptom *symptom);
+/* Whether one of these shows: then what is seen on validation is no matter of what training has learnt. */
+bool rules_mismatch(const struct evidence *evidence);
 #endif

@@ -8,12 +8,6 @@
  */
 enum { RECENT = 100 };
 
-struct moment {
-    int64_t step; /* the epoch's last */
-    double train_loss, train_accuracy, val_loss, val_accuracy;
-    double images; /* that train_accuracy is of */
-};
-
 /* The first step of an epoch, from 0; epochs need not be of one length, as the batch may have grown in between. */
 static int64_t first_of(const struct evidence *evidence, int64_t epoch)
 {
@@ -28,7 +22,7 @@ static int64_t first_of(const struct evidence *evidence, int64_t epoch)
     return low;
 }
 
-static bool moment_at(const struct evidence *evidence, int64_t epoch, struct moment *moment)
+bool moment_at(const struct evidence *evidence, int64_t epoch, struct moment *moment)
 {
     const int64_t begin = first_of(evidence, epoch), end = first_of(evidence, epoch + 1);
     if (end == begin)
@@ -58,6 +52,18 @@ static double accuracies_error(const struct evidence *evidence, const struct mom
     return sqrt(a * (1.0 - a) / now->images + v * (1.0 - v) / (double)evidence->val_images);
 }
 
+bool moment_behind(const struct evidence *evidence, const struct moment *now)
+{
+    const double behind = now->train_accuracy - now->val_accuracy;
+    return behind > 0.1 && behind > 3.5 * accuracies_error(evidence, now);
+}
+
+bool moment_has_learned(const struct evidence *evidence, const struct moment *now)
+{
+    const double learned = 0.95;
+    return now->train_loss < learned * evidence->prior_entropy;
+}
+
 /* Whether training sees harder images or a noisier network than validation does: then its figures are not alike. */
 static bool handicapped(const struct config *config)
 {
@@ -75,8 +81,7 @@ static double val_loss_error(const struct evidence *evidence, int64_t epoch)
  * rises is that of answers too sure, and the best epoch's weights are at hand. */
 static bool by_heart(const struct evidence *evidence, const struct moment *now)
 {
-    const double behind = now->train_accuracy - now->val_accuracy;
-    return now->train_accuracy >= LEARNT_BY_HEART && behind > 0.1 && behind > 3.5 * accuracies_error(evidence, now) &&
+    return now->train_accuracy >= LEARNT_BY_HEART && moment_behind(evidence, now) &&
            now->val_loss > 3.0 * now->train_loss;
 }
 
@@ -85,6 +90,8 @@ bool rule_overfitting(const struct evidence *evidence, struct symptom *symptom)
 {
     double best = INFINITY;
     int times = 0;
+    if (rules_mismatch(evidence))
+        return false;
     for (int64_t epoch = 0; epoch < evidence->epochs; epoch++) {
         struct moment now;
         if (!moment_at(evidence, epoch, &now))
@@ -104,14 +111,12 @@ bool rule_overfitting(const struct evidence *evidence, struct symptom *symptom)
 /* Images learned by heart are told apart by this: at first validation keeps up with training. */
 bool rules_behind_at_once(const struct evidence *evidence)
 {
-    const double learned = 0.95;
     int behind = 0;
     for (int64_t epoch = 0; epoch < evidence->epochs; epoch++) {
         struct moment now;
-        if (!moment_at(evidence, epoch, &now) || !(now.train_loss < learned * evidence->prior_entropy))
+        if (!moment_at(evidence, epoch, &now) || !moment_has_learned(evidence, &now))
             continue;
-        const double a = now.train_accuracy, v = now.val_accuracy;
-        if (!(a - v > 0.1 && a - v > 3.5 * accuracies_error(evidence, &now)))
+        if (!moment_behind(evidence, &now))
             return false;
         behind++;
     }
