@@ -128,11 +128,15 @@ class Score:
         self.confusion, self.alarms, self.totals = collections.Counter(), collections.Counter(), collections.Counter()
         self.steps, self.wrong, self.repaired = [], [], {}
         self.overturned, self.cost, self.seconds = [0, 0], [], []
+        self.groups = collections.defaultdict(collections.Counter)
 
     def take(self, row, said, log):
         faulty = row["truth"] != "healthy"
         self.confusion[row["truth"], said["cause"]] += 1
         self.totals[faulty] += 1
+        found = said["cause"] != "healthy"
+        self.groups[row["group"]].update({"faulty": faulty, "noticed": faulty and found, "named": faulty and said["cause"] == row["truth"],
+                                          "healthy": not faulty, "false_alarms": found and not faulty})
         for name, rule in tools.TOOLS.items():
             self.alarms[name, faulty] += rule(log)
         if said["cause"] != row["truth"]:
@@ -189,19 +193,18 @@ def main():
     write_confusion(os.path.join(folder, args.part + "-confusion.csv"), score.confusion)
     with open(os.path.join(folder, args.part + "-confusion.svg"), "w") as file:
         file.write(picture.draw((truth, said, n) for (truth, said), n in score.confusion.items()))
-    asked = {row["name"]: row for row in chosen(kept, args.every)}
-    figures = figures_of(score, args, len(wanted) - len(kept), collections.Counter(row["group"] for row in asked.values()))
+    figures = figures_of(score, args, len(wanted) - len(kept))
     show(figures)
     if args.json:
         merge(args.json, args.name or f"{args.part}, {'experiments' if args.budget else 'rules'}", figures)
 
 
-def figures_of(score, args, harmless, groups):
+def figures_of(score, args, harmless):
     named = sum(n for (truth, said), n in score.confusion.items() if truth == said != "healthy")
     seen = sum(n for (truth, said), n in score.confusion.items() if truth != "healthy" != said)
     false = sum(n for (truth, said), n in score.confusion.items() if truth == "healthy" != said)
     shares = list(score.repaired.values())
-    figures = {"budget": args.budget, "every": args.every, "runs": groups, "faulty": score.totals[True], "noticed": seen,
+    figures = {"budget": args.budget, "every": args.every, "groups": score.groups, "faulty": score.totals[True], "noticed": seen,
                "named": named, "healthy": score.totals[False], "false_alarms": false, "harmless": harmless,
                "median_step": statistics.median(score.steps) if score.steps else None,
                "confusion": [[truth, said, n] for (truth, said), n in sorted(score.confusion.items())], "wrong": score.wrong,
@@ -219,6 +222,8 @@ def figures_of(score, args, harmless, groups):
 
 def show(figures):
     print("\n".join(figures["wrong"]))
+    for group, one in figures["groups"].items():
+        print(f"{group}: {one['named']} of {one['faulty']} named, {one['noticed']} noticed; {one['false_alarms']} of {one['healthy']} healthy runs not")
     print(f"harmful faults {figures['faulty']}: {figures['noticed']} noticed, {figures['named']} named; {figures['harmless']} runs "
           "did no harm and are left out")
     print(f"healthy runs {figures['healthy']}: {figures['false_alarms']} false alarms; first shown at step {figures['median_step']} "
