@@ -91,6 +91,15 @@ void fill(double *column, int from, int to, double value)
         column[i] = value;
 }
 
+void stand(double level)
+{
+    healthy();
+    fill(run.loss, 1, STEPS, level * guess);
+    fill(run.correct, 0, STEPS, 6.4);
+    for (int e = 0; e < EPOCHS; e++)
+        run.val_accuracy[e] = 0.1;
+}
+
 void stride(int step)
 {
     healthy();

@@ -27,6 +27,8 @@ const struct symptom *shown(const char *rule);
 void fill(double *column, int from, int to, double value);
 struct estimate exactly(double value); /* known without error */
 
+/* Nothing learned: a loss at so many times guessing, answers of whom guesses. */
+void stand(double level);
 /* Three steps that are too large, from a step on. */
 void stride(int step);
 /* All updates of the run laid end to end reach so far, with a loss at so many times guessing. */

@@ -165,7 +165,7 @@ static void test_early_drop(void **state)
 static void test_stuck(void **state)
 {
     (void)state;
-    healthy();
+    stand(1.0);
     for (int t = 0; t < STEPS; t++)
         run.loss[t] = guess + 0.01 * jitter(t);
     EXPECT(CAUSE_NO_SIGNAL, "stuck");
@@ -186,7 +186,7 @@ static void test_layers(void **state)
     layers->dead_step = 0;
     EXPECT(CAUSE_INITIALISATION, "dead_units");
     /* Where nothing is learnt the layer is named at which the gradient is lost. */
-    healthy();
+    stand(1.0);
     for (int t = 0; t < STEPS; t++)
         run.loss[t] = guess + 0.01 * jitter(t);
     *layers = (struct layer_evidence){
@@ -346,7 +346,7 @@ static void test_against_validation(void **state)
 static void test_first_in_time_is_the_cause(void **state)
 {
     (void)state;
-    healthy();
+    stand(1.0);
     run.loss[0] = 4.0 * guess;
     for (int t = 1; t < STEPS; t++) {
         run.loss[t] = guess + 0.01 * jitter(t);

@@ -243,30 +243,6 @@ static void test_whose_fault_small_steps_are(void **state)
     SHOWS("small_steps", CAUSE_PLAIN_SGD);
 }
 
-static void test_stuck(void **state)
-{
-    (void)state;
-    static const double levels[] = {0.94, 0.96, 1.04, 1.06};
-    for (int i = 0; i < COUNT_OF(levels); i++) {
-        healthy();
-        fill(run.loss, 1, STEPS, levels[i] * guess);
-        if (i == 0 || i == 3)
-            SILENT("stuck");
-        else
-            SHOWS("stuck", CAUSE_NO_SIGNAL);
-    }
-    for (int t = 1; t < STEPS; t++) /* fifty steps later lower by 0.8 %: no slope to speak of */
-        run.loss[t] = guess * (1.03 - 0.008 * (t - 100) / 50.0);
-    run.evidence.steps = 200;
-    SHOWS("stuck", CAUSE_NO_SIGNAL);
-    for (int t = 1; t < STEPS; t++)
-        run.loss[t] = guess * (1.03 - 0.012 * (t - 100) / 50.0);
-    SILENT("stuck");
-    healthy(); /* the first hundred steps are for setting out */
-    fill(run.loss, 1, 190, guess);
-    SILENT("stuck");
-}
-
 static void test_dead_units(void **state)
 {
     (void)state;
@@ -277,9 +253,8 @@ static void test_dead_units(void **state)
     SHOWS("dead_units", CAUSE_RATE_HIGH); /* alive at first: the updates have killed them */
     fill(run.samples, 0, STEPS, 8.0);
     SHOWS("dead_units", CAUSE_BATCH_SMALL);
-    fill(run.samples, 0, STEPS, 64.0);
-    fill(run.loss, 1, STEPS, guess);
-    run.evidence.layers.dead_step = 256;
+    stand(1.0);
+    run.evidence.layers = (struct layer_evidence){.dead_layer = "relu1", .dead_share = 0.951, .dead_step = 256};
     SHOWS("stuck", CAUSE_RATE_HIGH);
     run.evidence.layers.dead_drawn = 0.951; /* most were dead before, the rest is a consequence */
     SHOWS("stuck", CAUSE_INITIALISATION);
@@ -398,7 +373,6 @@ int main(void)
         cmocka_unit_test(test_decay),
         cmocka_unit_test(test_small_steps),
         cmocka_unit_test(test_whose_fault_small_steps_are),
-        cmocka_unit_test(test_stuck),
         cmocka_unit_test(test_dead_units),
         cmocka_unit_test(test_noise_scale),
         cmocka_unit_test(test_early_drop),

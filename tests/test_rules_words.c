@@ -34,8 +34,7 @@ static void test_needs(void **state)
     needs("decay", 60);
     creep(0.3, 0.8);
     needs("small_steps", 100);
-    healthy();
-    fill(run.loss, 1, STEPS, guess);
+    stand(1.0);
     needs("stuck", 200);
     healthy();
     fill(run.samples, 0, STEPS, 8.0);
@@ -54,7 +53,7 @@ static void test_needs(void **state)
 static void test_stuck_windows(void **state)
 {
     (void)state;
-    healthy();
+    stand(1.0);
     fill(run.loss, 1, 150, 0.95 * guess * 0.999);
     fill(run.loss, 150, STEPS, guess);
     run.evidence.steps = 249;
@@ -127,8 +126,7 @@ static void test_sentences_of_the_course(void **state)
     assert_true(fabs(shown("small_steps")->strength - 2.0 / 0.9) < 1e-6);
     fill(run.update, 0, STEPS, 0.0);
     assert_true(fabs(shown("small_steps")->strength / 6.666667e8 - 1.0) < 1e-6);
-    healthy();
-    fill(run.loss, 1, STEPS, guess);
+    stand(1.0);
     SAYS("stuck", "from step 100 to 200 the loss stood at 2.303, which is guessing by the class shares (2.303)");
     assert_true(fabs(shown("stuck")->strength - 50.0) < 1e-6);
     healthy();

@@ -175,7 +175,7 @@ const struct cause_info cause_table[CAUSE_COUNT] = {
                                           .family = ARM_ANEW,
                                           .remedy = {.fits = draws_unusually,
                                                      .edits = {SET("model.init_scale", "1")}}}}},
-    [CAUSE_NO_SIGNAL] = {"no_signal", "architecture", "no gradient reaches the weights, so nothing is learnt",
+    [CAUSE_NO_SIGNAL] = {"no_signal", "architecture", "nothing comes back to the weights that they could learn from",
                          "add batch normalisation, or lower optim.lr with schedule.warmup_epochs",
                          .repairs = {{.fits = lacks_normalisation, .edits = {SET("model.batch_norm", "true")}},
                                      {.edits = {TIMES("optim.lr", 0.1)}}},

@@ -18,6 +18,17 @@ double step_size(const struct evidence *evidence, int64_t step);
 bool show(struct symptom *symptom, int64_t step, double strength, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
+/* ---- learned.c ---- */
+/* The training loss of one who knows how frequent the classes are, and of one who knows every label: with smoothed or
+ * mixed labels the latter is not 0 (of mixed ones it is a bound). */
+double loss_of_guessing(const struct evidence *evidence);
+double loss_floor(const struct evidence *evidence);
+/* How much of what lies between a training loss shows to have been learned: 0 at guessing, 1 at the floor. */
+double learned_of(const struct evidence *evidence, double loss);
+/* Whether so many right answers are no more than always naming the most frequent class brings, beyond 3.5 standard
+ * errors, or worth less than 5 % on guessing. */
+bool answers_guess(const struct evidence *evidence, double right, double images);
+
 /* ---- rules_start.c: the first steps ---- */
 /* What makes a step too large: the rate, or what turns it into another cause. */
 enum cause blame_large(const struct evidence *evidence, int64_t step);
@@ -29,13 +40,25 @@ bool rule_worse_than_guessing(const struct evidence *evidence, struct symptom *s
 /* ---- rules_course.c: how it goes on ---- */
 bool rule_decay(const struct evidence *evidence, struct symptom *symptom);
 bool rule_dead_units(const struct evidence *evidence, struct symptom *symptom);
-bool rule_stuck(const struct evidence *evidence, struct symptom *symptom);
+/* A rectifier of which nearly all channels are 0 whatever the image: no gradient comes back through them. */
+#define DEAD 0.95
+/* Dead before the first update they were drawn so; what was alive then was killed by updates, and by nothing else. */
+enum cause blame_dead(const struct evidence *evidence);
 bool rule_early_drop(const struct evidence *evidence, struct symptom *symptom);
 bool rule_setback(const struct evidence *evidence, struct symptom *symptom);
 /* What may become a setback: the last steps have lost so much; whether they come back is not known yet. */
 bool rule_losing_ground(const struct evidence *evidence);
 
+/* ---- rules_stands.c: nothing is learned ---- */
+bool rule_stuck(const struct evidence *evidence, struct symptom *symptom);
+bool rule_late_start(const struct evidence *evidence, struct symptom *symptom);
+/* Whether the gradient of the first layer is below a thousandth of the last one's; in words, "" where it is not. */
+bool gradient_fades(const struct evidence *evidence);
+void say_faded(const struct evidence *evidence, char text[static EVIDENCE_BYTES]);
+
 /* ---- rules_steps.c: how far they go ---- */
+/* A rate that is a smaller share of optim.lr than this is the schedule's. */
+#define SMALL_SHARE 0.3
 bool rule_small_steps(const struct evidence *evidence, struct symptom *symptom);
 bool rule_short_steps(const struct evidence *evidence, struct symptom *symptom);
 bool rule_noise_scale(const struct evidence *evidence, struct symptom *symptom);

@@ -1,5 +1,5 @@
-/* rules_course: what the course of the steps tells: a decay that outweighs the gradient, standing still, losing what
- * was won. */
+/* rules_course: what the course of the steps tells: a decay that outweighs the gradient, units that die, losing
+ * what was won. */
 #include "rules.h"
 
 #include <math.h>
@@ -36,11 +36,7 @@ bool rule_decay(const struct evidence *evidence, struct symptom *symptom)
                 threshold);
 }
 
-/* A rectifier of which nearly all channels are 0 whatever the image: no gradient comes back through them. */
-#define DEAD 0.95
-
-/* Dead before the first update they were drawn so; what was alive then was killed by updates, and by nothing else. */
-static enum cause killer(const struct evidence *evidence)
+enum cause blame_dead(const struct evidence *evidence)
 {
     const int64_t step = evidence->layers.dead_step;
     return step == 0 || evidence->layers.dead_drawn >= DEAD ? CAUSE_INITIALISATION : blame_large(evidence, step);
@@ -50,43 +46,13 @@ bool rule_dead_units(const struct evidence *evidence, struct symptom *symptom)
 {
     const double threshold = DEAD;
     const struct layer_evidence *layers = &evidence->layers;
-    symptom->cause = killer(evidence);
+    symptom->cause = blame_dead(evidence);
     return layers->dead_share >= threshold &&
            show(
                symptom, layers->dead_step, layers->dead_share / threshold,
                "at step %lld %.0f %% of the channels of %s were 0 for every image of the batch: no gradient comes back "
                "through them",
                (long long)layers->dead_step, 100.0 * layers->dead_share, layers->dead_layer);
-}
-
-/* Where the gradient of the first layer is a thousandth of the last one's, it has faded on its way. */
-static void say_faded(const struct evidence *evidence, char text[static EVIDENCE_BYTES])
-{
-    const double faded = 1e-3;
-    const struct layer_evidence *layers = &evidence->layers;
-    *text = 0;
-    if (layers->first_layer[0] && layers->first_grad < faded * layers->last_grad)
-        snprintf(text, EVIDENCE_BYTES, "; the gradient of %s is %.2g of that of %s", layers->first_layer,
-                 layers->first_grad / layers->last_grad, layers->last_layer);
-}
-
-/* A hundred steps at the loss of guessing, and none of it going down. */
-bool rule_stuck(const struct evidence *evidence, struct symptom *symptom)
-{
-    const double near = 0.05, flat = 0.01;
-    for (int64_t t = 100; t + 100 <= evidence->steps; t += 50) {
-        double first = column_mean(evidence->loss, t, t + 50), second = column_mean(evidence->loss, t + 50, t + 100);
-        double guess = evidence->prior_entropy;
-        char faded[EVIDENCE_BYTES];
-        say_faded(evidence, faded);
-        if (evidence->layers.dead_share >= DEAD && evidence->layers.dead_step > 0)
-            symptom->cause = killer(evidence);
-        if (fabs(0.5 * (first + second) / guess - 1.0) < near && fabs(log(first / second)) < flat)
-            return show(symptom, t + 99, near / fmax(fabs(0.5 * (first + second) / guess - 1.0), 1e-3),
-                        "from step %lld to %lld the loss stood at %.4g, which is guessing by the class shares (%.4g)%s",
-                        (long long)t, (long long)t + 100, 0.5 * (first + second), guess, faded);
-    }
-    return false;
 }
 
 /* Slope per step of the loss over [from, to), by least squares; *error its standard error from sampling noise alone. */
@@ -141,7 +107,7 @@ bool doctor_noise_limited(const struct evidence *evidence, struct symptom *sympt
         return false;
     const double batch = evidence->samples[from], share = batch / evidence->noise_scale.low;
     const double loss = column_mean(evidence->loss, evidence->steps - window, evidence->steps);
-    return share < 0.2 && loss > 0.1 * evidence->prior_entropy && loss < 0.9 * evidence->prior_entropy &&
+    return share < 0.2 && learned_of(evidence, loss) < 0.9 && learned_of(evidence, loss) > 0.1 &&
            show(symptom, evidence->steps - window, 0.2 / share,
                 "the last %lld steps did not lower the loss (%.3g, slope %.2g +- %.2g in 100 steps), and a batch of "
                 "%.0f "

@@ -70,7 +70,7 @@ bool rule_narrow(const struct evidence *evidence, struct symptom *symptom)
         return false;
     const bool hopeless = width < patterns;
     if (!hopeless && (steps < middle || middle < WINDOW ||
-                      column_mean(evidence->loss, middle - WINDOW, middle) < half * evidence->prior_entropy))
+                      learned_of(evidence, column_mean(evidence->loss, middle - WINDOW, middle)) > half))
         return false;
     double right = 0.0, images = 0.0;
     for (int64_t t = steps > WINDOW ? steps - WINDOW : 0; t < steps; t++)

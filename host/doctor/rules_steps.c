@@ -7,7 +7,7 @@
 static enum cause blame_small(const struct evidence *evidence, int64_t from, int64_t to)
 {
     const struct config *config = evidence->config;
-    if (column_mean(evidence->rate, from, to) < 0.3 * config->optim.lr)
+    if (column_mean(evidence->rate, from, to) < SMALL_SHARE * config->optim.lr)
         return CAUSE_SCHEDULE;
     if (config->optim.name != OPTIMIZER_SGD)
         return config->optim.eps > 1e-4 ? CAUSE_ADAM : CAUSE_RATE_LOW;
@@ -31,14 +31,14 @@ bool rule_small_steps(const struct evidence *evidence, struct symptom *symptom)
         path += WINDOW * mean;
         double whole = path + mean * (double)(evidence->planned_steps - t - WINDOW);
         double loss = column_mean(evidence->loss, t + WINDOW / 2, t + WINDOW);
-        if (!(whole < far) || loss < half * evidence->prior_entropy)
+        if (!(whole < far) || learned_of(evidence, loss) > half)
             continue;
         symptom->cause = blame_small(evidence, t, t + WINDOW);
         symptom->falls_short = symptom->cause == CAUSE_RATE_LOW ? far / fmax(whole, 1e-9) : 0.0;
         return show(symptom, t + WINDOW - 1, far / fmax(whole, 1e-9),
                     "an update changes the weights by %.2g %% of their length; all %lld of the run, laid end to end, "
                     "reach %.2g of it, so they cannot get far from where they began (loss %.3g, guessing %.3g)",
-                    100.0 * mean, (long long)evidence->planned_steps, whole, loss, evidence->prior_entropy);
+                    100.0 * mean, (long long)evidence->planned_steps, whole, loss, loss_of_guessing(evidence));
     }
     return false;
 }
@@ -81,7 +81,7 @@ bool rule_noise_scale(const struct evidence *evidence, struct symptom *symptom)
     const double batch = evidence->samples[0], share = batch / evidence->noise_scale.low;
     /* What has been learned has no gradient left, and noise alone says nothing then. */
     const double loss = column_mean(evidence->loss, evidence->steps - 50, evidence->steps);
-    return batch <= 16.0 && share < 0.2 && loss > 0.1 * evidence->prior_entropy &&
+    return batch <= 16.0 && share < 0.2 && learned_of(evidence, loss) < 0.9 &&
            show(symptom, 199, 0.2 / share,
                 "a batch of %.0f is %.2g of the gradient noise scale (%.0f images, %.0f at least): its gradient is "
                 "mostly noise",
@@ -110,8 +110,8 @@ bool rule_unlike_batches(const struct evidence *evidence, struct symptom *sympto
     const double mean = sum / known, error = sqrt((squares / known - mean * mean) / known);
     const double most = mean + sure * error, share = most / (1.0 - most);
     /* Where all is learned, what is left of the gradients is noise. */
-    const double learned = 0.1 * evidence->prior_entropy;
-    return known >= FROM && share < threshold && column_mean(evidence->loss, FROM, evidence->steps) > learned &&
+    const double learned = learned_of(evidence, column_mean(evidence->loss, FROM, evidence->steps));
+    return known >= FROM && share < threshold && learned < 0.9 &&
            show(symptom, 2 * FROM - 1, threshold / fmax(share, 1e-3),
                 "gradients of two batches of %.0f have a cosine of %.2g +- %.1g: such a batch is less than a fifth of "
                 "the gradient noise scale, its gradient is mostly noise",

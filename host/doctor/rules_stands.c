@@ -1,0 +1,116 @@
+/* rules_stands: a loss that stands at guessing: nothing is learned, or only late, and what keeps it there. */
+#include "rules.h"
+
+#include <math.h>
+#include <stdio.h>
+
+enum { WINDOW = 100 };
+/* Of what there is to learn, less than this is nothing, by a loss that does not fall by more than that. */
+#define NOTHING 0.05
+#define FLAT    0.01
+
+bool gradient_fades(const struct evidence *evidence)
+{
+    const double faded = 1e-3;
+    const struct layer_evidence *layers = &evidence->layers;
+    return layers->first_layer[0] && layers->first_grad < faded * layers->last_grad;
+}
+
+void say_faded(const struct evidence *evidence, char text[static EVIDENCE_BYTES])
+{
+    const struct layer_evidence *layers = &evidence->layers;
+    *text = 0;
+    if (gradient_fades(evidence))
+        snprintf(text, EVIDENCE_BYTES, "; the gradient of %s is %.2g of that of %s", layers->first_layer,
+                 layers->first_grad / layers->last_grad, layers->last_layer);
+}
+
+/* Whether steps end beyond the lowest point along them, by two standard errors: see rule_short_steps. Sorted batches
+ * are not alike, and say nothing. */
+static bool oversteps(const struct evidence *evidence, int64_t from, int64_t to)
+{
+    const double sure = 2.0;
+    double sum = 0.0, squares = 0.0, known = 0.0;
+    for (int64_t t = from; t < to; t++)
+        if (isfinite(evidence->end_slope[t])) {
+            sum += evidence->end_slope[t];
+            squares += evidence->end_slope[t] * evidence->end_slope[t];
+            known++;
+        }
+    const double mean = sum / known, error = sqrt(fmax(squares / known - mean * mean, 0.0) / known);
+    return evidence->config->data.shuffle && known >= WINDOW / 2 && mean > sure * error;
+}
+
+/* Nothing learned by loss nor by answers. A loss far above guessing is no better. */
+static bool is_guessing(const struct evidence *evidence, int64_t from, int64_t to)
+{
+    double right = 0.0, images = 0.0;
+    for (int64_t t = from; t < to; t++)
+        if (evidence->bad[t] == 0.0) {
+            right += evidence->correct[t];
+            images += evidence->samples[t];
+        }
+    return learned_of(evidence, column_mean(evidence->loss, from, to)) < NOTHING &&
+           answers_guess(evidence, right, images);
+}
+
+/* Whether in the end something is learned all the same, by the last steps or the last validation. */
+static bool has_begun(const struct evidence *evidence)
+{
+    const int64_t last = evidence->epochs - 1;
+    const double images = (double)evidence->val_images;
+    return !is_guessing(evidence, evidence->steps - WINDOW, evidence->steps) ||
+           (last >= 0 && images > 0.0 && isfinite(evidence->val_accuracy[last]) &&
+            !answers_guess(evidence, evidence->val_accuracy[last] * images, images));
+}
+
+/* Gradients that come back to the first layer, in steps that go too far to lead down, are no want of a signal. */
+static enum cause blame_standing(const struct evidence *evidence, int64_t from, int64_t to)
+{
+    if (evidence->layers.dead_share >= DEAD && evidence->layers.dead_step > 0)
+        return blame_dead(evidence);
+    return evidence->layers.measured && !gradient_fades(evidence) && oversteps(evidence, from, to)
+               ? blame_large(evidence, from)
+               : CAUSE_NO_SIGNAL;
+}
+
+/* A hundred steps at the loss of guessing, and none of it going down, nor anything learned since. */
+bool rule_stuck(const struct evidence *evidence, struct symptom *symptom)
+{
+    const double guess = loss_of_guessing(evidence), range = guess - loss_floor(evidence);
+    for (int64_t t = WINDOW; t + WINDOW <= evidence->steps; t += WINDOW / 2) {
+        const double first = column_mean(evidence->loss, t, t + WINDOW / 2);
+        const double second = column_mean(evidence->loss, t + WINDOW / 2, t + WINDOW);
+        const double level = 0.5 * (first + second), off = fabs(level - guess) / range;
+        if (!(off < NOTHING && fabs(first - second) < FLAT * range) || !is_guessing(evidence, t, t + WINDOW))
+            continue;
+        if (has_begun(evidence))
+            return false;
+        char faded[EVIDENCE_BYTES];
+        say_faded(evidence, faded);
+        symptom->cause = blame_standing(evidence, t, evidence->steps);
+        return show(symptom, t + WINDOW - 1, NOTHING / fmax(off, 1e-3),
+                    "from step %lld to %lld the loss stood at %.4g, which is guessing by the class shares (%.4g)%s",
+                    (long long)t, (long long)t + WINDOW, level, guess, faded);
+    }
+    return false;
+}
+
+/* A quarter of the run and more before anything is learned, in steps that end beyond the lowest point along them:
+ * shorter ones would have begun sooner. Steps that are not too long may have to cross a plain, and nothing is said. */
+bool rule_late_start(const struct evidence *evidence, struct symptom *symptom)
+{
+    int64_t begun = 0;
+    while (begun + WINDOW <= evidence->steps && is_guessing(evidence, begun, begun + WINDOW))
+        begun += WINDOW / 2;
+    if (begun < 2 * WINDOW || 4 * begun < evidence->planned_steps || !has_begun(evidence) ||
+        !oversteps(evidence, WINDOW, begun) ||
+        column_mean(evidence->rate, WINDOW, begun) < SMALL_SHARE * evidence->config->optim.lr)
+        return false;
+    symptom->cause = blame_large(evidence, WINDOW);
+    return show(
+        symptom, begun - 1, 4.0 * (double)begun / (double)evidence->planned_steps,
+        "up to step %lld of %lld the loss stood at guessing (%.4g), in steps that ended beyond the lowest point "
+        "along them; only then was anything learned",
+        (long long)begun, (long long)evidence->planned_steps, loss_of_guessing(evidence));
+}
