@@ -12,6 +12,7 @@ struct diagnosis {
     int count;
     char left_out[PATH_BYTES]; /* list of images that are the cause; "": none was made */
     bool levelled;             /* the loss no longer falls */
+    bool too_early;            /* nothing was found, but in so few steps nothing need be */
     bool probed;
     struct experiment experiment;
     const struct arm *proof; /* the trial that mends it, or NULL */

@@ -28,6 +28,7 @@ enum cause {
     CAUSE_ADAM,
     CAUSE_PLAIN_SGD,
     CAUSE_SCHEDULE,
+    CAUSE_UNKNOWN, /* something is wrong, and nothing that is known says why */
     CAUSE_COUNT
 };
 /* A run of which is asked what mends it. */
@@ -104,7 +105,7 @@ enum effect {
     EFFECT_ALL = EFFECT_TRAINING | EFFECT_APART
 };
 
-enum { EVIDENCE_BYTES = 320, DATA_FINDINGS = 8, SYMPTOM_NUMBERS = 4 };
+enum { EVIDENCE_BYTES = 320, DATA_FINDINGS = 12, SYMPTOM_NUMBERS = 4 };
 /* What a rule found. */
 struct symptom {
     enum cause cause;
@@ -151,7 +152,8 @@ struct called_evidence {
     } shown[CALLED_SHOWN];     /* the first of them, those in a ring before the others */
 };
 
-/* All that is known of a run when a rule is asked. Arrays are by step or epoch, from the beginning. NaN: not known. */
+/* All that is known of a run when a rule is asked. Arrays are by step or epoch, from the beginning. NaN: not known, as
+ * for a step that has no row (stats.steps_every); epoch and samples are known of every step. */
 struct evidence {
     const struct config *config;
     int classes;
@@ -164,6 +166,7 @@ struct evidence {
                            fault */
     double input_mean, input_deviation; /* then, of the channel that is furthest off; else 0 */
     int64_t planned_steps;              /* of the whole run */
+    bool over;                          /* it has come to its end */
     int64_t accepted; /* for doctor_diverged: steps before this have been judged; a run cannot go back behind it */
     struct layer_evidence layers;
     struct called_evidence called;
@@ -183,6 +186,7 @@ struct evidence {
     int64_t epochs;            /* finished */
     const double *train_loss, *train_accuracy, *val_loss, *val_accuracy; /* accuracies are shares */
     const double *val_loss_error;                                        /* standard error of val_loss */
+    const double *best; /* 1: its weights were kept as the best, by what early_stop.monitor says */
 };
 
 struct rule {
@@ -210,6 +214,9 @@ bool doctor_image(struct symptom *symptom, const char *rule);
 void doctor_light_cost(struct evidence *evidence, const char *run);
 /* Fills in what the run's best weights call the validation images, from its predictions.csv, where there is one. */
 void doctor_called(struct evidence *evidence, const char *run);
+/* Fewer losses than these say nothing about a run without findings. */
+enum { VERDICT_STEPS = 100 };
+bool doctor_too_early(const struct evidence *evidence);
 /* The first of them that is not doubtful; CAUSE_HEALTHY: there is none. */
 enum cause doctor_cause(const struct symptom *found, int count);
 /* Whether steps too large have spoiled the training: worse than guessing, progress lost for good, or no better than

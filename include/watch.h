@@ -12,6 +12,7 @@ struct watch {
     int count;     /* of findings so far */
     struct symptom found[CAUSE_COUNT]; /* in the order in which they were found, without what is doubtful */
     struct symptom verdict;            /* what is the cause as far as is known now; CAUSE_HEALTHY: nothing */
+    bool too_early;                    /* doctor_too_early, when it was looked last */
     struct evidence_files *files;      /* what has been read so far; private to host/doctor */
 };
 

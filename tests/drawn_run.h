@@ -13,7 +13,7 @@ struct drawn_run {
     double epoch[STEPS], loss[STEPS], variance[STEPS], samples[STEPS], correct[STEPS], grad[STEPS], update[STEPS],
         weight[STEPS];
     double rate[STEPS], bad[STEPS], slope[STEPS], end_slope[STEPS], grad_cosine[STEPS];
-    double train_loss[EPOCHS], train_accuracy[EPOCHS], val_loss[EPOCHS], val_accuracy[EPOCHS],
+    double train_loss[EPOCHS], train_accuracy[EPOCHS], val_loss[EPOCHS], val_accuracy[EPOCHS], best[EPOCHS],
         val_loss_error[EPOCHS]; /* NaN: as older runs have it */
 };
 extern struct drawn_run run;

@@ -148,6 +148,13 @@ static void test_values(void **state)
         world.input.mean[c] = 0.5, world.input.std[c] = 0.02;
     assert_true(only("normalisation", SEVERITY_FAULT)->evidence[1].value > 4);
     findings_free(&world.findings);
+    world_make(); /* the worst channel is told, not the first that is unusual */
+    const double deviation = world.input.std[0];
+    world.input.std[0] = deviation / 2.7;
+    world.input.std[1] = deviation;
+    world.input.std[2] = deviation / 5.6;
+    assert_non_null(strstr(only("normalisation", SEVERITY_FAULT)->text, "channel 2 has"));
+    findings_free(&world.findings);
     world_make();
     memset(world.pixels[6], 120, BYTES);
     assert_string_equal(only("constant", SEVERITY_WARN)->files[0], "training sample 6");

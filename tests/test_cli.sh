@@ -179,11 +179,18 @@ rotate beach fields forest houses
 call train tiny.ini data.val=other/train epochs=7 hidden=64 early_stop.monitor=val_accuracy run.name=sure
 ok "a loss above guessing with many right answers: verdict and warning agree" all 'exited 0' \
     'says "^warning: .* where the network is wrong it is far too sure"' \
-    'says "^verdict .*far too sure where it is wrong"' '! says "nothing is wrong"'
+    'says "^verdict .*no use on validation"' '! says "nothing is wrong"'
+call doctor runs/sure
+ok "doctor says what train does" all 'exited 1' 'prints "^verdict .*no use on validation"' 'prints "^evidence .* far too sure"' \
+    'prints "^action .*--probe"'
 rotate industry meadow orchard river road water
-call train tiny.ini data.val=other/train epochs=4 lr=0.003 hidden=64 early_stop.monitor=val_accuracy run.name=guess
+call train tiny.ini data.val=other/train epochs=12 lr=0.001 hidden=64 early_stop.monitor=val_accuracy run.name=guess
 ok "a loss above guessing with few: verdict and warning agree" all 'exited 0' 'says "^warning: .* that of guessing among 10"' \
-    'says "^verdict .*no better than guessing"' '! says "too sure"'
+    'says "^verdict .*no use on validation"' '! says "too sure"'
+call doctor runs/short
+ok "of six steps doctor says nothing" all 'exited 75' 'prints "^verdict    too few steps were recorded to say"' 'prints "^action     train on"'
+call doctor runs/short --json
+ok "doctor --json of six steps" all 'exited 75' 'prints "\"cause\": \"too_early\""'
 call --quiet train tiny.ini epochs=1 run.name=quiet
 ok "--quiet says nothing" all 'exited 0' 'silent err' 'lines out 1'
 call eval "$whole"

@@ -193,6 +193,52 @@ static void test_without_a_checkpoint(void **state)
     diagnosis_free(&diagnosis);
 }
 
+/* Steps are counted as they were taken, whether or not each has its row. */
+static void test_every_fifth_step_recorded(void **state)
+{
+    (void)state;
+    struct train_result result;
+    struct diagnosis diagnosis = {0};
+    tiny_train_ok(NULL, BASE "optim.lr=0.00001 stats.steps_every=5", &result);
+    diagnose(&diagnosis, result.path, 0.0);
+    assert_int_equal(diagnosis.steps, 116); /* of 120: the last row is step 115 */
+    expect(&diagnosis, CAUSE_RATE_LOW, "every fifth step");
+    diagnosis_free(&diagnosis);
+}
+
+/* Nothing found in a few steps is no word for health, and what has no loss at all is no run. */
+static void test_too_early(void **state)
+{
+    (void)state;
+    struct train_result result;
+    struct diagnosis diagnosis = {0};
+    char path[PATH_BYTES], text[ACTION_TEXT];
+    tiny_train_ok(NULL, BASE "train.max_steps=30", &result);
+    diagnose(&diagnosis, result.path, 0.0);
+    expect(&diagnosis, CAUSE_HEALTHY, "30 steps");
+    assert_true(diagnosis.too_early);
+    assert_non_null(strstr(diagnosis_title(&diagnosis), "too few steps"));
+    diagnosis_say_action(&diagnosis, text);
+    assert_non_null(strstr(text, "train on"));
+    assert_int_equal(diagnosis_confidence(&diagnosis), CONFIDENCE_DOUBTFUL);
+    diagnose(&diagnosis, result.path, 120.0); /* all trials: they do not need the run's steps */
+    assert_false(diagnosis.too_early);
+    diagnosis_free(&diagnosis);
+    assert_int_equal(path_join(path, result.path, "steps.csv"), OK);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs("step,epoch,samples\n0,1,16\n", file);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(diagnose_run(&diagnosis, result.path), ERR_DATA);
+    assert_non_null(strstr(fail_text(), "no column 'loss'"));
+    file = fopen(path, "w");
+    assert_non_null(file);
+    fputs("step,epoch,samples,loss\n5,1,16,2\n4,1,16,2\n", file);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(diagnose_run(&diagnosis, result.path), ERR_DATA);
+    assert_non_null(strstr(fail_text(), "line 3: steps do not go up"));
+}
+
 static void test_what_cannot_be_judged(void **state)
 {
     (void)state;
@@ -228,10 +274,16 @@ static void test_found_while_training(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_planted_faults),        cmocka_unit_test(test_what_cannot_be_tried),
-        cmocka_unit_test(test_rate_far_too_high),     cmocka_unit_test(test_repair_mends),
-        cmocka_unit_test(test_without_a_checkpoint),  cmocka_unit_test(test_budget_is_kept),
-        cmocka_unit_test(test_what_cannot_be_judged), cmocka_unit_test(test_found_while_training),
+        cmocka_unit_test(test_what_cannot_be_tried),
+        cmocka_unit_test(test_planted_faults),
+        cmocka_unit_test(test_rate_far_too_high),
+        cmocka_unit_test(test_repair_mends),
+        cmocka_unit_test(test_without_a_checkpoint),
+        cmocka_unit_test(test_budget_is_kept),
+        cmocka_unit_test(test_what_cannot_be_judged),
+        cmocka_unit_test(test_every_fifth_step_recorded),
+        cmocka_unit_test(test_too_early),
+        cmocka_unit_test(test_found_while_training),
         cmocka_unit_test(test_by_heart_again),
     };
     return cmocka_run_group_tests(tests, tiny_set_up, tiny_tear_down);

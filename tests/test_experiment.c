@@ -422,10 +422,16 @@ static void test_the_file(void **state)
     assert_string_equal(experiment_json(&read, &arena), experiment_json(&again, &arena));
     static const struct {
         const char *from, *to;
-    } damage[] = {{"\"anew\"", "\"never\""},         {"\"healthy\"", "\"unwell\""},
-                  {"\"pace\": 1", "\"pace\": 0"},    {"2.302585", "-2.302585"},
-                  {"\"batch\": 16", "\"batch\": 0"}, {"\"arms\": [", "\"arms\": 7, \"more\": ["},
-                  {"{\"steps\"", "[\"steps\""}};
+    } damage[] = {{"\"anew\"", "\"never\""},
+                  {"\"healthy\"", "\"unwell\""},
+                  {"\"pace\": 1", "\"pace\": 0"},
+                  {"2.302585", "-2.302585"},
+                  {"\"batch\": 16", "\"batch\": 0"},
+                  {"\"arms\": [", "\"arms\": 7, \"more\": ["},
+                  {"{\"steps\"", "[\"steps\""},
+                  {"\"images\": 80", "\"images\": 0"},
+                  {"\"updates\": 250, \"accuracy\": 1", "\"updates\": 250, \"accuracy\": 2"},
+                  {"\"updates\": 250, \"accuracy\"", "\"updates\": 250, \"accurate\""}};
     for (int i = 0; i < COUNT_OF(damage); i++) {
         const char *at = strstr(text, damage[i].from);
         assert_non_null(at);

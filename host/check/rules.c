@@ -141,27 +141,36 @@ static bool imbalance(const struct facts *facts, struct arena *arena, struct fin
 /* ---- values ---- */
 
 /* Standard deviation above 4 or below 0.05, or a mean more than 8 of them away from 0: pilot; unnormalised natural
- * images in 0..1 have 0.4 to 4. */
+ * images in 0..1 have 0.4 to 4. Of what is unusual, how far beyond: in doublings of the deviation from 1, in deviations
+ * of the mean from 0. */
+static double off_usual(double m, double s)
+{
+    const bool usual = s <= 2.0 && s >= 0.5 && fabs(m) <= 1.0;
+    return usual ? 0.0 : fmax(fabs(log2(s)) / log2(4.0), fabs(m) / s / 8.0);
+}
+
 static bool normalisation(const struct facts *facts, struct arena *arena, struct finding *finding)
 {
-    double mean[4], std[4];
+    double mean[4], std[4], worst = 0.0, m = 0.0, s = 1.0;
+    int channel = 0;
     facts_statistics(facts, false, mean, std);
     for (int c = 0; c < facts->input->train->data->image.c; c++) {
-        const double m = (mean[c] - facts->input->mean[c]) / facts->input->std[c], s = std[c] / facts->input->std[c];
-        const bool usual = s <= 2.0 && s >= 0.5 && fabs(m) <= 1.0;
-        if (usual)
+        const double of_mean = (mean[c] - facts->input->mean[c]) / facts->input->std[c];
+        const double of_deviation = std[c] / facts->input->std[c], off = off_usual(of_mean, of_deviation);
+        if (!(off > worst))
             continue;
-        finding->severity = s <= 4.0 && s >= 0.05 && fabs(m) <= 8.0 * s ? SEVERITY_INFO : SEVERITY_FAULT;
-        finding->text = arena_format(arena,
-                                     "after normalisation channel %d has mean %.3g and standard deviation %.3g; "
-                                     "about 0 and 1 are wanted",
-                                     c, m, s);
-        finding->action = "remove augment.mean and augment.std, so that they are measured (augment.normalize = auto)";
-        finding_number(finding, "mean", m);
-        finding_number(finding, "std", s);
-        return true;
+        worst = off, channel = c, m = of_mean, s = of_deviation;
     }
-    return false;
+    if (worst == 0.0)
+        return false;
+    finding->severity = s <= 4.0 && s >= 0.05 && fabs(m) <= 8.0 * s ? SEVERITY_INFO : SEVERITY_FAULT;
+    finding->text = arena_format(
+        arena, "after normalisation channel %d has mean %.3g and standard deviation %.3g; about 0 and 1 are wanted",
+        channel, m, s);
+    finding->action = "remove augment.mean and augment.std, so that they are measured (augment.normalize = auto)";
+    finding_number(finding, "mean", m);
+    finding_number(finding, "std", s);
+    return true;
 }
 
 /* More than one image in 200, and not by accident. Clean sets have a few in ten thousand. */

@@ -11,6 +11,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sysexits.h>
 
 static void print_symptoms(const struct diagnosis *diagnosis)
 {
@@ -124,11 +125,12 @@ static int print_json(const struct diagnosis *diagnosis, const char *run)
     const struct cause_info *cause = &cause_table[diagnosis->cause];
     char action[ACTION_TEXT];
     diagnosis_say_action(diagnosis, action);
-    json_t *all = json_pack(
-        "{s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o}", "run", run, "steps", (json_int_t)diagnosis->steps,
-        "cause", cause->name, "first_guess", cause_table[diagnosis->first_guess].name, "confidence",
-        confidence_names[diagnosis_confidence(diagnosis)], "group", cause->group, "verdict", diagnosis_title(diagnosis),
-        "action", action, "found", found, "proof", proof, "experiment", experiment);
+    json_t *all = json_pack("{s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o}", "run", run, "steps",
+                            (json_int_t)diagnosis->steps, "cause", diagnosis->too_early ? "too_early" : cause->name,
+                            "first_guess", cause_table[diagnosis->first_guess].name, "confidence",
+                            confidence_names[diagnosis_confidence(diagnosis)], "group", cause->group, "verdict",
+                            diagnosis_title(diagnosis), "action", action, "found", found, "proof", proof, "experiment",
+                            experiment);
     return json_print(all, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
 }
 
@@ -163,7 +165,7 @@ static int examine(const struct request *request, struct diagnosis *diagnosis)
         log_warn("there is nothing to mend, so %s is not written", request->apply);
     else if (request->apply)
         TRY(diagnosis_apply(diagnosis, request->run, request->apply));
-    return diagnosis->cause != CAUSE_HEALTHY;
+    return diagnosis->too_early ? EX_TEMPFAIL : diagnosis->cause != CAUSE_HEALTHY;
 }
 
 int command_doctor(int argc, char **argv)
@@ -182,7 +184,8 @@ int command_doctor(int argc, char **argv)
         .synopsis = "doctor RUN [--probe] [--budget SHARE] [--apply FILE] [--samples] [--json]",
         .about =
             "Says why a run's loss fluctuates or does not decrease: the cause, the figures that show it, and\n"
-            "what to change. Also of a run that is still going on. Exit status 0: healthy; 1: something was found.",
+            "what to change. Also of a run that is still going on. Exit status 0: healthy; 1: something was found;\n"
+            "75: too few steps to say.",
         .options = options,
         .option_count = COUNT_OF(options),
     };

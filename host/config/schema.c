@@ -253,7 +253,8 @@ const struct key schema_keys[] = {
     {"stats", "console_seconds", "", INT(stats.console_seconds), FROM_TO(1, MANY), .fallback = "30",
      .help = "a progress line this often when stderr is no terminal"},
     {"stats", "steps_every", "", INT(stats.steps_every), FROM_TO(1, MANY), .fallback = "1",
-     .help = "every so many steps a row goes to steps.csv"},
+     .help = "every so many steps a row goes to steps.csv; above 1 the doctor, autopilot and what is said of the "
+             "jitter see fewer"},
     {"stats", "layers_every", "", INT(stats.layers_every), FROM_TO(0, MANY), .fallback = "256",
      .help =
          "every so many steps rows for all layers go to layers.csv, at the price of one more forward pass; 0: never"},

@@ -21,6 +21,8 @@ const struct arm *diagnosis_mending(const struct diagnosis *diagnosis)
 const char *diagnosis_title(const struct diagnosis *diagnosis)
 {
     const struct arm *proof = diagnosis->proof;
+    if (diagnosis->too_early)
+        return "too few steps were recorded to say";
     return proof && arm_swaps_optimizer(proof) ? "SGD makes less headway here than another optimizer"
                                                : cause_table[diagnosis->cause].title;
 }
@@ -28,6 +30,10 @@ const char *diagnosis_title(const struct diagnosis *diagnosis)
 void diagnosis_say_action(const struct diagnosis *diagnosis, char text[static ACTION_TEXT])
 {
     const struct arm *arm = diagnosis_mending(diagnosis);
+    if (diagnosis->too_early) {
+        snprintf(text, ACTION_TEXT, "train on: %d steps are the least that rules are asked about", VERDICT_STEPS);
+        return;
+    }
     if (!arm) {
         text_copy(text, ACTION_TEXT, cause_table[diagnosis->cause].action);
         return;

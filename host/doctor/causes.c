@@ -214,6 +214,10 @@ const struct cause_info cause_table[CAUSE_COUNT] = {
                                     .family = ARM_ONWARD,
                                     .remedy = {.fits = has_levelled, .edits = {TIMES("optim.lr", 0.1)}}}},
                         .usual = true},
+    [CAUSE_UNKNOWN] = {.name = "unknown",
+                       .group = "",
+                       .title = "what is learned is no use on validation, and the records do not say why",
+                       .action = "ask by experiment: `evenkeel doctor RUN --probe`; look at images and labels"},
 };
 
 /* ---- what a remedy says ---- */

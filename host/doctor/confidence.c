@@ -24,9 +24,11 @@ static bool fails_by_heart(const struct diagnosis *diagnosis)
 enum confidence diagnosis_confidence(const struct diagnosis *diagnosis)
 {
     if (!diagnosis->probed)
-        return CONFIDENCE_SHOWN;
+        return diagnosis->too_early ? CONFIDENCE_DOUBTFUL : CONFIDENCE_SHOWN;
     if (diagnosis->cause == CAUSE_HEALTHY)
-        return all_tried(&diagnosis->experiment) ? CONFIDENCE_PROVEN : CONFIDENCE_SHOWN;
+        return all_tried(&diagnosis->experiment) ? CONFIDENCE_PROVEN
+               : diagnosis->too_early            ? CONFIDENCE_DOUBTFUL
+                                                 : CONFIDENCE_SHOWN;
     if (diagnosis->proof || fails_by_heart(diagnosis))
         return CONFIDENCE_PROVEN;
     const struct arm *own = experiment_arm(&diagnosis->experiment, diagnosis->cause);
@@ -51,6 +53,10 @@ void diagnosis_say_confidence(const struct diagnosis *diagnosis, char text[stati
     else if (confidence == CONFIDENCE_PROVEN)
         snprintf(text, CONFIDENCE_TEXT, "proven: %s lowered the loss by %.3g +- %.2g", arm->name, arm->gain,
                  arm->error);
+    else if (confidence == CONFIDENCE_DOUBTFUL && healthy)
+        snprintf(text, CONFIDENCE_TEXT, "doubtful: nothing was found, in too few steps to find anything");
+    else if (confidence == CONFIDENCE_DOUBTFUL && !isfinite(arm->result.loss))
+        snprintf(text, CONFIDENCE_TEXT, "doubtful: the records show it, but with %s it diverged", arm->name);
     else if (confidence == CONFIDENCE_DOUBTFUL && !isfinite(arm->gain))
         snprintf(text, CONFIDENCE_TEXT,
                  "doubtful: the records show it, but with %s it was no better than guessing either", arm->name);

@@ -12,6 +12,7 @@ static void examine(struct diagnosis *diagnosis, const struct evidence *evidence
     diagnosis->levelled = doctor_levelled(evidence);
     diagnosis->count = doctor_examine(evidence, diagnosis->found);
     diagnosis->cause = diagnosis->first_guess = doctor_cause(diagnosis->found, diagnosis->count);
+    diagnosis->too_early = diagnosis->cause == CAUSE_HEALTHY && doctor_too_early(evidence);
 }
 
 int diagnose_tables(struct diagnosis *diagnosis, const char *run, const struct config *config, struct table *steps,
@@ -67,7 +68,7 @@ static bool is_overturned(const struct diagnosis *diagnosis, enum cause said)
      * data. */
     if (said == CAUSE_OVERFITTING && guess != CAUSE_HEALTHY && strcmp(cause_table[guess].group, "data") == 0)
         return false;
-    if (guess == CAUSE_HEALTHY || guess == CAUSE_NO_SIGNAL)
+    if (guess == CAUSE_HEALTHY || guess == CAUSE_UNKNOWN || guess == CAUSE_NO_SIGNAL)
         return true;
     const bool disproved = experiment_arm(experiment, guess) != NULL;
     if (disproved) /* what is seen on validation alone is no matter of how quickly training goes */
@@ -89,6 +90,9 @@ static void weigh(struct diagnosis *diagnosis)
         diagnosis->cause = said;
     else
         diagnosis->proof = NULL;
+    /* What every trial was made of is no matter of how many steps the run has. */
+    diagnosis->too_early = diagnosis->too_early && diagnosis->cause == CAUSE_HEALTHY &&
+                           diagnosis_confidence(diagnosis) != CONFIDENCE_PROVEN;
 }
 
 static int trials_path(char path[static PATH_BYTES], const char *run)
@@ -134,7 +138,8 @@ static int probe(struct diagnosis *diagnosis, const char *run, const struct conf
         status = trials_path(path, run);
     if (status == OK)
         status = experiment_write(&diagnosis->experiment, diagnosis->steps, path);
-    if (status == OK)
+    diagnosis->probed = status == OK;
+    if (diagnosis->probed)
         weigh(diagnosis);
     return status;
 }
@@ -160,7 +165,6 @@ int diagnose_probe(struct diagnosis *diagnosis, const char *run, double budget)
     int status = train_load_config(&config, run, NULL, 0);
     if (status == OK)
         status = probe(diagnosis, run, &config, &session, budget);
-    diagnosis->probed = status == OK;
     session_close(&session);
     config_free(&config);
     return status;

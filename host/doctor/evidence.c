@@ -103,29 +103,42 @@ static int read_log(const char *run, struct evidence *evidence)
     return OK;
 }
 
-static void take_steps(struct table *table, struct evidence *evidence)
+/* Rules cannot do without these. */
+static int need(const struct table *table, const char *name)
+{
+    return table_column(table, name)
+               ? OK
+               : FAIL(ERR_DATA, "steps.csv: has no column '%s', so that nothing can be said of the run", name);
+}
+
+static int take_steps(struct table *table, struct evidence *evidence, struct arena *arena)
 {
     const struct {
         const char *name;
         const double **column;
+        bool lasts; /* it is the same for the steps before that have no row */
     } columns[] = {
-        {"epoch", &evidence->epoch},
-        {"loss", &evidence->loss},
-        {"loss_variance", &evidence->variance},
-        {"samples", &evidence->samples},
-        {"correct", &evidence->correct},
-        {"grad_norm", &evidence->grad_norm},
-        {"update_norm", &evidence->update_norm},
-        {"bad", &evidence->bad},
-        {"weight_norm", &evidence->weight_norm},
-        {"lr", &evidence->rate},
-        {"grad_dot_update", &evidence->slope},
-        {"grad_dot_last", &evidence->end_slope},
-        {"grad_cosine", &evidence->grad_cosine},
+        {"epoch", &evidence->epoch, true},
+        {"loss", &evidence->loss, false},
+        {"loss_variance", &evidence->variance, false},
+        {"samples", &evidence->samples, true},
+        {"correct", &evidence->correct, false},
+        {"grad_norm", &evidence->grad_norm, false},
+        {"update_norm", &evidence->update_norm, false},
+        {"bad", &evidence->bad, false},
+        {"weight_norm", &evidence->weight_norm, false},
+        {"lr", &evidence->rate, false},
+        {"grad_dot_update", &evidence->slope, false},
+        {"grad_dot_last", &evidence->end_slope, false},
+        {"grad_cosine", &evidence->grad_cosine, false},
     };
+    TRY(need(table, "loss"));
+    TRY(need(table, "samples"));
+    TRY(need(table, "epoch"));
+    TRY(by_step_count(table, &evidence->steps));
     for (int i = 0; i < COUNT_OF(columns); i++)
-        *columns[i].column = table_column_or_nan(table, columns[i].name);
-    evidence->steps = table->row_count;
+        *columns[i].column = by_step_column(table, columns[i].name, evidence->steps, columns[i].lasts, arena);
+    return OK;
 }
 
 /* Of the last steps that measured it. */
@@ -144,6 +157,7 @@ static void take_results(struct table *table, struct evidence *evidence)
     evidence->train_loss = table_column_or_nan(table, "train/loss");
     evidence->train_accuracy = table_column_or_nan(table, "train/accuracy");
     evidence->val_loss = table_column_or_nan(table, "val/loss");
+    evidence->best = table_column_or_nan(table, "best");
     evidence->val_loss_error = table_column_or_nan(table, "val/loss_error");
     evidence->val_accuracy = table_column_or_nan(table, "metrics/accuracy_top1");
     evidence->epochs = table->row_count;
@@ -164,12 +178,20 @@ static int follow(struct table *table, const char *run, const char *name)
     return table_follow(table, path);
 }
 
-static void take_tables(struct evidence *evidence, struct table *steps, struct table *results)
+/* arena: for what is not as the tables have it, as long as the evidence. */
+static int take_tables(struct evidence *evidence, struct table *steps, struct table *results, struct arena *arena)
 {
-    take_steps(steps, evidence);
+    TRY(take_steps(steps, evidence, arena));
     evidence->noise_scale = noise_scale(steps);
     take_results(results, evidence);
     take_plan(evidence->config, evidence);
+    return OK;
+}
+
+static void take_end(struct evidence *evidence, const char *run)
+{
+    char path[PATH_BYTES];
+    evidence->over = path_join(path, run, "DONE") == OK && file_exists(path);
 }
 
 int evidence_follow(struct evidence_files *files, const char *run)
@@ -180,7 +202,9 @@ int evidence_follow(struct evidence_files *files, const char *run)
         TRY(read_log(run, &files->evidence));
     files->facts_read = true;
     TRY(evidence_layers(&files->evidence.layers, run));
-    take_tables(&files->evidence, &files->steps, &files->results);
+    take_end(&files->evidence, run);
+    arena_free(&files->arena);
+    TRY(take_tables(&files->evidence, &files->steps, &files->results, &files->arena));
     doctor_light_cost(&files->evidence, run);
     doctor_called(&files->evidence, run);
     return OK;
@@ -192,7 +216,8 @@ int evidence_of(struct evidence *evidence, const char *run, const struct config 
     *evidence = (struct evidence){.config = config};
     TRY(read_log(run, evidence));
     TRY(evidence_layers(&evidence->layers, run));
-    take_tables(evidence, steps, results);
+    take_end(evidence, run);
+    TRY(take_tables(evidence, steps, results, &steps->arena));
     doctor_light_cost(evidence, run);
     doctor_called(evidence, run);
     return OK;
@@ -208,4 +233,5 @@ void evidence_close(struct evidence_files *files)
 {
     table_free(&files->steps);
     table_free(&files->results);
+    arena_free(&files->arena);
 }

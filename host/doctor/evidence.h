@@ -7,8 +7,16 @@
 struct evidence_files {
     struct table steps, results;
     bool facts_read;          /* what log.jsonl says of the data */
-    struct evidence evidence; /* points into the tables */
+    struct arena arena;       /* columns by step, where not every step has its row */
+    struct evidence evidence; /* points into the tables, or there */
 };
+
+/* ---- evidence_steps.c: with stats.steps_every above 1 not every step has its row ---- */
+/* Up to the last one that has. ERR_DATA: they do not go up. */
+int by_step_count(const struct table *table, int64_t *steps);
+/* A column by step, NaN where it has no row; lasts: there as in the next row. In the arena, unless every step has its
+ * row. */
+const double *by_step_column(struct table *table, const char *name, int64_t steps, bool lasts, struct arena *arena);
 
 /* What layers.csv says, where there is one. */
 int evidence_layers(struct layer_evidence *layers, const char *run);

@@ -33,6 +33,8 @@ static const struct {
     {"background", CAUSE_ILLUMINATION, COSTS, DEARLY},
 };
 
+_Static_assert(COUNT_OF(rows) == DATA_FINDINGS, "each rule may have found something");
+
 bool doctor_image(struct symptom *symptom, const char *rule)
 {
     for (int i = 0; i < COUNT_OF(rows); i++)

@@ -49,6 +49,13 @@ double column_mean(const double *column, int64_t from, int64_t to)
     return known ? sum / (double)known : NAN;
 }
 
+int64_t known_after(const double *column, int64_t from, int count, int64_t steps)
+{
+    while (from < steps && count > 0)
+        count -= !isnan(column[from++]);
+    return count > 0 ? steps + 1 : from;
+}
+
 double column_median(const double *column, int64_t from, int64_t to)
 {
     double window[MEDIAN_MOST];
@@ -62,9 +69,13 @@ double column_median(const double *column, int64_t from, int64_t to)
 double loss_noise(const struct evidence *evidence, int64_t from, int64_t to)
 {
     double sum = 0.0;
+    int64_t known = 0;
     for (int64_t t = from; t < to; t++)
-        sum += evidence->variance[t] / evidence->samples[t];
-    return sqrt(sum) / (double)(to - from);
+        if (isfinite(evidence->loss[t])) {
+            sum += evidence->variance[t] / evidence->samples[t];
+            known++;
+        }
+    return sqrt(sum) / (double)known;
 }
 
 double step_size(const struct evidence *evidence, int64_t step)
@@ -163,10 +174,21 @@ int doctor_examine(const struct evidence *evidence, struct symptom found[static 
     }
     for (int i = 0; i < seen_count; i++)
         count = append(found, count, &seen[i]);
+    struct symptom unknown = {.cause = CAUSE_UNKNOWN, .rule = "never_of_use", .effects = EFFECT_APART};
+    if (count == 0 && rules_never_of_use(evidence, &unknown))
+        count = append(found, count, &unknown);
     for (int i = 0; i < evidence->image_count; i++)
         if (images[i].doubtful)
             count = append(found, count, &images[i]);
     return count;
+}
+
+bool doctor_too_early(const struct evidence *evidence)
+{
+    int known = 0;
+    for (int64_t t = 0; t < evidence->steps && known < VERDICT_STEPS; t++)
+        known += isfinite(evidence->loss[t]);
+    return known < VERDICT_STEPS;
 }
 
 enum cause doctor_cause(const struct symptom *found, int count)

@@ -8,8 +8,10 @@
 enum { MEDIAN_MOST = 64 };
 double column_mean(const double *column, int64_t from, int64_t to);
 double column_median(const double *column, int64_t from, int64_t to);
-/* Standard error of the mean loss of the steps [from, to): sampling noise alone. One batch of a few images does not
- * know its own variance; several do. NaN where one is not known. */
+/* Where count values that are known are over, from a step on; beyond steps where there are fewer. */
+int64_t known_after(const double *column, int64_t from, int count, int64_t steps);
+/* Standard error of the mean of the known losses of the steps [from, to): sampling noise alone. One batch of a few
+ * images does not know its own variance; several do. NaN where one is not known. */
 double loss_noise(const struct evidence *evidence, int64_t from, int64_t to);
 /* Length of an update relative to the weights'. */
 double step_size(const struct evidence *evidence, int64_t step);
@@ -64,6 +66,10 @@ bool rule_short_steps(const struct evidence *evidence, struct symptom *symptom);
 bool rule_noise_scale(const struct evidence *evidence, struct symptom *symptom);
 bool rule_unlike_batches(const struct evidence *evidence, struct symptom *symptom);
 
+/* "a batch of 64 is 0.16 of the gradient noise scale (400 images, 380 at least)" */
+enum { NOISE_TEXT = 160 };
+void say_noise_scale(const struct evidence *evidence, double batch, char text[static NOISE_TEXT]);
+
 /* ---- rules_settings.c: what is set so that it cannot work ---- */
 bool rule_offcentre(const struct evidence *evidence, struct symptom *symptom);
 bool rule_adam_forgets(const struct evidence *evidence, struct symptom *symptom);
@@ -84,6 +90,8 @@ bool moment_behind(const struct evidence *evidence, const struct moment *now);
 bool moment_has_learned(const struct evidence *evidence, const struct moment *now);
 bool rule_overfitting(const struct evidence *evidence, struct symptom *symptom);
 bool rule_better_on_validation(const struct evidence *evidence, struct symptom *symptom);
+/* The validation loss of the best weights is above that of guessing, and the run is over or half of it done. */
+bool rules_never_of_use(const struct evidence *evidence, struct symptom *symptom);
 /* Whether validation is far behind at the end of every epoch, from the first that has learned anything. */
 bool rules_behind_at_once(const struct evidence *evidence);
 

@@ -55,17 +55,26 @@ bool rule_dead_units(const struct evidence *evidence, struct symptom *symptom)
                (long long)layers->dead_step, 100.0 * layers->dead_share, layers->dead_layer);
 }
 
-/* Slope per step of the loss over [from, to), by least squares; *error its standard error from sampling noise alone. */
+/* Slope per step of the loss over [from, to), by least squares over the steps whose loss is known; *error its standard
+ * error from sampling noise alone. */
 static double loss_slope(const struct evidence *evidence, int64_t from, int64_t to, double *error)
 {
-    double count = (double)(to - from), middle = 0.5 * (count - 1.0), spread = count * (count * count - 1.0) / 12.0;
-    double slope = 0.0, noise = 0.0;
-    for (int64_t t = from; t < to; t++) {
-        slope += ((double)(t - from) - middle) * evidence->loss[t] / spread;
-        noise += evidence->variance[t] / evidence->samples[t] / count;
-    }
+    double count = 0.0, middle = 0.0, spread = 0.0, slope = 0.0, noise = 0.0;
+    for (int64_t t = from; t < to; t++)
+        if (isfinite(evidence->loss[t])) {
+            count++;
+            middle += (double)(t - from);
+        }
+    middle /= count;
+    for (int64_t t = from; t < to; t++)
+        if (isfinite(evidence->loss[t])) {
+            const double away = (double)(t - from) - middle;
+            spread += away * away;
+            slope += away * evidence->loss[t];
+            noise += evidence->variance[t] / evidence->samples[t] / count;
+        }
     *error = sqrt(noise / spread);
-    return slope;
+    return slope / spread;
 }
 
 /* A slope of so many standard errors is one: it is asked for rarely, so that less than 3.5 will do. */
@@ -107,14 +116,13 @@ bool doctor_noise_limited(const struct evidence *evidence, struct symptom *sympt
         return false;
     const double batch = evidence->samples[from], share = batch / evidence->noise_scale.low;
     const double loss = column_mean(evidence->loss, evidence->steps - window, evidence->steps);
+    char scale[NOISE_TEXT];
+    say_noise_scale(evidence, batch, scale);
     return share < 0.2 && learned_of(evidence, loss) < 0.9 && learned_of(evidence, loss) > 0.1 &&
            show(symptom, evidence->steps - window, 0.2 / share,
-                "the last %lld steps did not lower the loss (%.3g, slope %.2g +- %.2g in 100 steps), and a batch of "
-                "%.0f "
-                "is %.2g of the gradient noise scale (%.0f images, %.0f at least): its noise takes back what the steps "
-                "gain",
-                (long long)window, loss, 100.0 * slope, 100.0 * error, batch, batch / evidence->noise_scale.value,
-                evidence->noise_scale.value, evidence->noise_scale.low);
+                "the last %lld steps did not lower the loss (%.3g, slope %.2g +- %.2g in 100 steps), and %s: its noise "
+                "takes back what the steps gain",
+                (long long)window, loss, 100.0 * slope, 100.0 * error, scale);
 }
 
 /* The schedule has taken the rate below a tenth before half of the run was done, while the loss was still falling.
@@ -124,7 +132,7 @@ bool rule_early_drop(const struct evidence *evidence, struct symptom *symptom)
     double highest = 0.0;
     for (int64_t t = 0; t < evidence->steps && t < evidence->planned_steps / 2; t++) {
         highest = fmax(highest, evidence->rate[t]);
-        if (evidence->rate[t] > 0.1 * highest || t < 50)
+        if (!(evidence->rate[t] <= 0.1 * highest) || t < 50)
             continue;
         double error, slope = loss_slope(evidence, t / 3, t, &error), z = slope / error;
         return z < FALLING &&
@@ -147,6 +155,8 @@ static bool is_lost(double share, double loss, double floor, double guess)
 bool rule_losing_ground(const struct evidence *evidence)
 {
     double floor = INFINITY;
+    if (evidence->steps < 2 * SETBACK_WINDOW) /* nothing is won yet */
+        return false;
     for (int64_t t = 0; t + 2 * SETBACK_WINDOW <= evidence->steps; t += SETBACK_WINDOW)
         floor = fmin(floor, column_mean(evidence->loss, t, t + SETBACK_WINDOW));
     return is_lost(0.25, column_mean(evidence->loss, evidence->steps - SETBACK_WINDOW / 2, evidence->steps), floor,
@@ -162,6 +172,8 @@ bool rule_setback(const struct evidence *evidence, struct symptom *symptom)
         double now = column_mean(evidence->loss, t, t + WINDOW);
         double next = column_mean(evidence->loss, t + WINDOW, t + 2 * WINDOW);
         double noise = loss_noise(evidence, t, t + WINDOW), rise = fmin(now, next) - floor;
+        if (isnan(now) || isnan(next))
+            continue;
         if (t >= evidence->accepted && is_lost(0.5, fmin(now, next), floor, guess) &&
             rise > 8.0 * (isnan(noise) ? 0.0 : noise)) {
             symptom->cause = evidence->samples[0] <= 8.0 ? CAUSE_BATCH_SMALL : CAUSE_RATE_HIGH;

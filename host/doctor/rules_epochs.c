@@ -143,3 +143,31 @@ bool rule_better_on_validation(const struct evidence *evidence, struct symptom *
     }
     return false;
 }
+
+/* A best loss above that of guessing, which somebody has who gives every class the same probability: nothing learned,
+ * or answers that are right more often than chance and far too sure where they are wrong. */
+bool rules_never_of_use(const struct evidence *evidence, struct symptom *symptom)
+{
+    const double even = log((double)evidence->classes);
+    double loss = NAN, accuracy = NAN;
+    for (int64_t epoch = 0; evidence->val_images > 0 && epoch < evidence->epochs; epoch++)
+        if (evidence->best[epoch] == 1.0) {
+            loss = evidence->val_loss[epoch];
+            accuracy = evidence->val_accuracy[epoch];
+        }
+    const bool guesses = doctor_guesses(accuracy, evidence->classes);
+    if (!(loss > even) || !(evidence->over || 2 * evidence->steps >= evidence->planned_steps) ||
+        (guesses && doctor_too_early(evidence)))
+        return false;
+    return guesses
+               ? show(symptom, evidence->steps - 1, loss / even,
+                      "at its best the validation loss is %.3g, above %.3g, that of guessing among %d classes; %.1f %% "
+                      "of the "
+                      "answers are right",
+                      loss, even, evidence->classes, 100.0 * accuracy)
+               : show(symptom, evidence->steps - 1, loss / even,
+                      "at its best the validation loss is %.3g, above %.3g, that of guessing among %d classes, though "
+                      "%.1f %% "
+                      "of the answers are right: where the network is wrong it is far too sure",
+                      loss, even, evidence->classes, 100.0 * accuracy);
+}

@@ -83,12 +83,15 @@ bool rule_large_steps(const struct evidence *evidence, struct symptom *symptom)
  * noise explains (8 standard errors, and a quarter of the guess for the heavy tail of wrong answers). */
 bool rule_worse_than_guessing(const struct evidence *evidence, struct symptom *symptom)
 {
-    enum { RUN = 3 };
+    enum { RUN = 3 }; /* losses in a row */
     double guess = evidence->prior_entropy, start = fmax(guess, evidence->loss[0]);
-    for (int64_t t = evidence->accepted > 1 ? evidence->accepted : 1; t + RUN <= evidence->steps; t++) {
-        double loss = column_mean(evidence->loss, t, t + RUN);
-        bool refused = evidence->bad[t] == REFUSED_NONFINITE;
-        double noise = loss_noise(evidence, t, t + 1) / sqrt(RUN);
+    for (int64_t t = evidence->accepted > 1 ? evidence->accepted : 1; t < evidence->steps; t++) {
+        const bool refused = evidence->bad[t] == REFUSED_NONFINITE;
+        if (isnan(evidence->loss[t]) && !refused)
+            continue;
+        const int64_t to = known_after(evidence->loss, t, RUN, evidence->steps);
+        const double loss = to <= evidence->steps ? column_mean(evidence->loss, t, to) : NAN;
+        const double noise = loss_noise(evidence, t, t + 1) / sqrt(RUN);
         double limit = start + 0.25 * guess + (isnan(noise) ? 0.0 : fmin(8.0 * noise, guess));
         if (!refused && !(loss > limit))
             continue;

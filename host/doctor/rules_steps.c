@@ -2,6 +2,7 @@
 #include "rules.h"
 
 #include <math.h>
+#include <stdio.h>
 
 /* What makes steps small other than the rate asked for. */
 static enum cause blame_small(const struct evidence *evidence, int64_t from, int64_t to)
@@ -57,21 +58,37 @@ bool rule_short_steps(const struct evidence *evidence, struct symptom *symptom)
     if (evidence->steps < to || !evidence->config->data.shuffle)
         return false;
     double end = 0.0, begin = 0.0;
-    int known = 0;
-    for (int64_t t = from; t < to; t++)
-        if (isfinite(evidence->end_slope[t]) && isfinite(evidence->slope[t - 1])) {
+    int ends = 0, begins = 0; /* not of the same steps where not every step has its row */
+    for (int64_t t = from; t < to; t++) {
+        if (isfinite(evidence->end_slope[t])) {
             end += evidence->end_slope[t];
-            begin += fabs(evidence->slope[t - 1]);
-            known++;
+            ends++;
         }
-    const double ratio = end / begin;
-    if (known < LEAST || !(ratio < half_way))
+        if (isfinite(evidence->slope[t - 1])) {
+            begin += fabs(evidence->slope[t - 1]);
+            begins++;
+        }
+    }
+    const double ratio = end / ends / (begin / begins);
+    if (ends < LEAST || begins < LEAST || !(ratio < half_way))
         return false;
     symptom->cause = blame_small(evidence, from, to);
     return show(symptom, to - 1, ratio / half_way,
                 "from step %lld to %lld the loss fell where a step ended by %.2g of how it fell where the step began: "
                 "steps end before half the way to the lowest point along them",
                 (long long)from, (long long)to, -ratio);
+}
+
+/* Where no gradient is seen through the noise, its scale has no upper end. */
+void say_noise_scale(const struct evidence *evidence, double batch, char text[static NOISE_TEXT])
+{
+    const struct estimate *scale = &evidence->noise_scale;
+    if (isfinite(scale->value))
+        snprintf(text, NOISE_TEXT, "a batch of %.0f is %.2g of the gradient noise scale (%.0f images, %.0f at least)",
+                 batch, batch / scale->value, scale->value, scale->low);
+    else
+        snprintf(text, NOISE_TEXT, "a batch of %.0f is below %.2g of the gradient noise scale (%.0f images at least)",
+                 batch, batch / scale->low, scale->low);
 }
 
 /* A batch far below the gradient noise scale (McCandlish et al., "An empirical model of large-batch training", 2018):
@@ -81,11 +98,10 @@ bool rule_noise_scale(const struct evidence *evidence, struct symptom *symptom)
     const double batch = evidence->samples[0], share = batch / evidence->noise_scale.low;
     /* What has been learned has no gradient left, and noise alone says nothing then. */
     const double loss = column_mean(evidence->loss, evidence->steps - 50, evidence->steps);
+    char scale[NOISE_TEXT];
+    say_noise_scale(evidence, batch, scale);
     return batch <= 16.0 && share < 0.2 && learned_of(evidence, loss) < 0.9 &&
-           show(symptom, 199, 0.2 / share,
-                "a batch of %.0f is %.2g of the gradient noise scale (%.0f images, %.0f at least): its gradient is "
-                "mostly noise",
-                batch, batch / evidence->noise_scale.value, evidence->noise_scale.value, evidence->noise_scale.low);
+           show(symptom, 199, 0.2 / share, "%s: its gradient is mostly noise", scale);
 }
 
 /* Two batches' gradients are alike, cosine c, as far as they agree: B over the noise scale is c / (1 - c). Those of

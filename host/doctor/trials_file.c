@@ -156,6 +156,9 @@ static bool read_experiment(struct experiment *experiment, const json_t *json)
     experiment->memory_images = (int)json_integer_value(json_object_get(memory, "images"));
     experiment->memory.updates = (int)json_integer_value(json_object_get(memory, "updates"));
     experiment->memory.best_accuracy = experiment->memory_done ? json_known_value(memory, "accuracy") : 0.0;
+    if (experiment->memory_done && (experiment->memory_images < 1 || !(experiment->memory.best_accuracy >= 0.0) ||
+                                    experiment->memory.best_accuracy > 1.0))
+        return false;
     arms_judge(experiment);
     return true;
 }

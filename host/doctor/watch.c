@@ -33,6 +33,7 @@ int watch_look(struct watch *watch, const char *run, const struct config *config
     watch->next_look = steps + steps / 3 > FIRST_LOOK ? steps + steps / 3 : FIRST_LOOK;
     TRY(read_on(watch, run, config));
     int count = doctor_examine(&watch->files->evidence, found);
+    watch->too_early = doctor_too_early(&watch->files->evidence);
     watch->verdict = doctor_cause(found, count) != CAUSE_HEALTHY ? found[0] : (struct symptom){.cause = CAUSE_HEALTHY};
     for (int i = 0; i < count; i++)
         if (!found[i].doubtful && !known(watch, found[i].cause))

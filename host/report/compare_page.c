@@ -76,6 +76,8 @@ static const char *verdict_of(const struct run_facts *facts)
         return "failed";
     if (facts->problem)
         return "cannot be judged";
+    if (facts->diagnosis.too_early)
+        return "too early to say";
     return facts->diagnosis.cause == CAUSE_HEALTHY ? "healthy" : diagnosis_title(&facts->diagnosis);
 }
 

@@ -83,6 +83,12 @@ void page_verdict(FILE *page, const struct run_facts *facts)
               page);
         page_text(page, facts->problem);
         fputs("</p></div></section>\n", page);
+    } else if (facts->diagnosis.too_early) {
+        fprintf(page,
+                "<section class=\"card verdict none\"><div><p class=\"kicker\">verdict</p><h2>None yet: %s</h2></div>"
+                "</section>\n",
+                diagnosis_title(&facts->diagnosis));
+        put_others(page, facts);
     } else if (facts->diagnosis.cause == CAUSE_HEALTHY) {
         char probe[PROBE_OPTIONS];
         doctor_probe_options(facts->diagnosis.steps, probe);

@@ -6,12 +6,8 @@
 #include "text.h"
 #include "train.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
-
-/* Fewer steps than these say nothing about a run without findings. */
-enum { VERDICT_STEPS = 100 };
 
 /* What is the cause now is said; the others are its consequences until proven otherwise, and only logged. */
 static int report(struct trainer *trainer, int first)
@@ -90,43 +86,19 @@ int findings_look(struct trainer *trainer)
     return found > 0 ? report(trainer, before) : OK;
 }
 
-/* What is wrong with a best loss above that of guessing, which somebody has who gives every class the same probability:
- * nothing learned, or answers that are right more often than chance and far too sure where they are wrong. */
-static const char *best_above_guessing(const struct trainer *trainer)
-{
-    const struct train_state *state = &trainer->state;
-    const int classes = trainer->session.card.class_count;
-    const double guess = log((double)classes);
-    if (!(state->best_loss > guess))
-        return NULL; /* also where there is no validation */
-    if (doctor_guesses(state->best_accuracy, classes)) {
-        log_warn("at its best the loss is above %.3f, that of guessing among %d classes; lower optim.lr (it is %g), or "
-                 "look at images and labels",
-                 guess, classes, trainer->config.optim.lr);
-        return "the network does no better than guessing";
-    }
-    log_warn("at its best the validation loss, %.3f, is above %.3f, that of guessing among %d classes, though %.1f %% "
-             "of the answers are right: where the network is wrong it is far too sure; add augmentation or more "
-             "images, set train.label_smoothing = 0.1, or lower optim.lr (it is %g)",
-             state->best_loss, guess, classes, 100.0 * state->best_accuracy, trainer->config.optim.lr);
-    return "the network has learned, but is far too sure where it is wrong";
-}
-
-int findings_end(struct trainer *trainer, bool interrupted, char text[static FINDINGS_TEXT])
+int findings_end(struct trainer *trainer, char text[static FINDINGS_TEXT])
 {
     TRY(findings_look(trainer));
     const struct watch *watch = &trainer->watch;
     const struct train_state *state = &trainer->state;
-    const bool found = watch->verdict.cause != CAUSE_HEALTHY;
-    const char *above = !found && !interrupted ? best_above_guessing(trainer) : NULL;
+    const enum cause cause = watch->verdict.cause;
     *text = 0;
-    if (found)
-        snprintf(text, FINDINGS_TEXT, "%s, since step %lld", cause_table[watch->verdict.cause].title,
-                 (long long)watch->verdict.step);
-    else if (above)
-        snprintf(text, FINDINGS_TEXT, "%s", above);
-    else if (state->step >= VERDICT_STEPS)
-        snprintf(text, FINDINGS_TEXT, "%s", cause_table[CAUSE_HEALTHY].title);
+    if (cause == CAUSE_UNKNOWN)
+        snprintf(text, FINDINGS_TEXT, "%s", cause_table[cause].title);
+    else if (cause != CAUSE_HEALTHY)
+        snprintf(text, FINDINGS_TEXT, "%s, since step %lld", cause_table[cause].title, (long long)watch->verdict.step);
+    else if (!watch->too_early)
+        snprintf(text, FINDINGS_TEXT, "%s", cause_table[cause].title);
     const size_t length = strlen(text);
     if (length > 0 && state->rollbacks > 0)
         snprintf(text + length, FINDINGS_TEXT - length, "; autopilot went back %d time%s, to %g of the learning rate",

@@ -48,10 +48,9 @@ int facts_log(struct trainer *trainer);
 int findings_images(struct trainer *trainer); /* looks at the images before training */
 int findings_begin(struct trainer *trainer);
 int findings_look(struct trainer *trainer);
-/* Looks a last time; the verdict in a few words, "" where there were too few steps for one. Where no rule has found
- * anything, a best loss above that of guessing is warned of, unless the run was interrupted. */
+/* Looks a last time; the verdict in a few words, as the doctor has it, "" where there were too few steps for one. */
 enum { FINDINGS_TEXT = 512 };
-int findings_end(struct trainer *trainer, bool interrupted, char text[static FINDINGS_TEXT]);
+int findings_end(struct trainer *trainer, char text[static FINDINGS_TEXT]);
 
 /* ---- layers.c: layers.csv ---- */
 bool layers_due(const struct trainer *trainer, int64_t step);

@@ -293,7 +293,7 @@ static int finish(struct trainer *trainer, bool stopped, struct train_result *re
         TRY(run_mark(&trainer->run, "DONE", text));
     }
     char verdict[FINDINGS_TEXT];
-    TRY(findings_end(trainer, end == END_SIGNAL, verdict));
+    TRY(findings_end(trainer, verdict));
     console_result(&trainer->console, &trainer->config, state, &stability, verdict, trainer->run.path, end);
     return OK;
 }
