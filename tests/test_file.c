@@ -145,6 +145,9 @@ static void test_new_file_over_what_is_there(void **state)
     const int entries = count_entries();
     assert_int_equal(file_write(fifo, "new", 3), ERR_CREATE);
     assert_non_null(strstr(fail_text(), fifo));
+    struct append_file log;
+    assert_int_equal(append_open(&log, fifo, 0), ERR_CREATE);
+    assert_non_null(strstr(fail_text(), fifo));
     const int reader = open(fifo, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     assert_true(reader >= 0);
     assert_int_equal(file_write(fifo, "new", 3), OK);

@@ -205,14 +205,19 @@ static int find_target(const char *path, char target[static PATH_BYTES], bool *i
     return found;
 }
 
-/* A pipe that nobody reads must not hang. */
-static int open_in_place(const char *path)
+/* A pipe that nobody reads must not hang: -1, ENXIO. */
+static int open_to_write(const char *path, int flags)
 {
     int descriptor;
-    RETRY(descriptor, open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+    RETRY(descriptor, open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | flags, 0666));
     if (descriptor >= 0)
         fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) & ~O_NONBLOCK);
     return descriptor;
+}
+
+static const char *why_not_opened(void)
+{
+    return errno == ENXIO ? "it is no file, and nothing reads from it" : strerror(errno);
 }
 
 int new_file_open(struct new_file *file, const char *path)
@@ -224,17 +229,16 @@ int new_file_open(struct new_file *file, const char *path)
     int descriptor;
     TRY(find_target(path, file->path, &in_place));
     if (in_place) {
-        descriptor = open_in_place(path);
+        descriptor = open_to_write(path, 0);
     } else {
         TRY(path_folder(folder, file->path));
         /* Hidden, and without the target's name so that the longest allowed names still work. */
         snprintf(name, sizeof name, ".evenkeel-%ld-%u.tmp", (long)getpid(), atomic_fetch_add(&counter, 1));
         TRY(path_join(file->temporary, folder, name));
-        RETRY(descriptor, open(file->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+        descriptor = open_to_write(file->temporary, O_CREAT | O_TRUNC);
     }
     if (descriptor < 0)
-        return FAIL(ERR_CREATE, "%s: cannot create: %s", path,
-                    in_place && errno == ENXIO ? "it is no file, and nothing reads from it" : strerror(errno));
+        return FAIL(ERR_CREATE, "%s: cannot create: %s", path, why_not_opened());
     file->stream = fdopen(descriptor, "wb");
     if (!file->stream) {
         int reason = errno;
@@ -329,10 +333,9 @@ int append_open(struct append_file *file, const char *path, int64_t keep_bytes)
 {
     *file = (struct append_file){.descriptor = -1};
     TRY(print_path(file->path, "%s%s", path, ""));
-    int descriptor, status;
-    RETRY(descriptor, open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666));
+    int descriptor = open_to_write(path, O_APPEND | O_CREAT), status;
     if (descriptor < 0)
-        return FAIL(ERR_CREATE, "%s: cannot open for writing: %s", path, strerror(errno));
+        return FAIL(ERR_CREATE, "%s: cannot open for writing: %s", path, why_not_opened());
     file->descriptor = descriptor;
     int64_t length = append_length(file);
     if (keep_bytes > length) {
