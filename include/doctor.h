@@ -38,14 +38,16 @@ struct remedy_case {
     bool levelled;      /* the run's loss no longer falls */
     int side;           /* of its images, pixels */
     int64_t images;     /* to train on; 0: not known */
+    int64_t steps;      /* of the run; 0: not known */
     double falls_short; /* the rules found that what the setting brings is so many times too little; 0: not known */
 };
 /* One setting: its word, or its number in the run's config times factor (least at least), or a share of an image's
- * side. at_least_what_is_short: the factor is the power of ten that makes up for falls_short, where that is more.
+ * side, or the decay of an average over a share of the run (ten steps at least). at_least_what_is_short: the factor is
+ * the power of ten that makes up for falls_short, where that is more.
  */
 struct edit {
     const char *key, *word;
-    double factor, least, side_share;
+    double factor, least, side_share, averages;
     bool at_least_what_is_short;
 };
 enum { EDITS_MOST = 3, EDIT_TEXT = 64 };

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* ---- which runs a remedy is for ---- */
 
@@ -56,9 +57,19 @@ static bool is_unshuffled(const struct remedy_case *asked)
     return !asked->config->data.shuffle;
 }
 
+/* A network without convolutions knows nothing of neighbourhood: a shifted image is another one to it. */
+static bool sees_shapes(const struct remedy_case *asked)
+{
+    const struct config *config = asked->config;
+    bool convolves = config->layer_count == 0 && !is_mlp(asked);
+    for (int i = 0; i < config->layer_count; i++)
+        convolves = convolves || strcmp(config->layers[i].type, "conv") == 0;
+    return convolves;
+}
+
 static bool lacks_augmentation(const struct remedy_case *asked)
 {
-    return !config_augments(asked->config);
+    return sees_shapes(asked) && !config_augments(asked->config);
 }
 
 static bool has_levelled(const struct remedy_case *asked)
@@ -94,6 +105,13 @@ static bool lacks_momentum(const struct remedy_case *asked)
         .key = setting, .factor = by                                                                                   \
     }
 
+/* What scatters the weights about where they should be, as single images that weigh much do, averages out: the weights
+ * of the last tenth of a run. */
+#define AVERAGED                                                                                                       \
+    {                                                                                                                  \
+        .key = "optim.ema_decay", .averages = 0.1                                                                      \
+    }
+
 const struct cause_info cause_table[CAUSE_COUNT] = {
     [CAUSE_HEALTHY] = {.name = "healthy",
                        .group = "",
@@ -114,11 +132,11 @@ const struct cause_info cause_table[CAUSE_COUNT] = {
                         .trials = {{.name = "odd images left out", .family = ARM_UNSEEN, .left_out = LEAVE_OUTLIERS}}},
     [CAUSE_LABELS] = {"labels", "data", "a good part of the labels is wrong",
                       "correct or leave out the listed images; until then train.label_smoothing = 0.1 softens it",
-                      .repairs = {{.edits = {SET("train.label_smoothing", "0.1")}}},
+                      .repairs = {{.edits = {SET("train.label_smoothing", "0.1"), AVERAGED}}},
                       .trials = {{.name = "doubtful labels left out", .family = ARM_UNSEEN, .left_out = LEAVE_LABELS}}},
     [CAUSE_IMBALANCE] = {"imbalance", "data", "some classes have far fewer images than others",
                          "set train.balance = true, which makes rare classes count as much, and collect more of them",
-                         .repairs = {{.edits = {SET("train.balance", "true")}}}},
+                         .repairs = {{.edits = {SET("train.balance", "true"), AVERAGED}}}},
     [CAUSE_ORDER] = {"order", "data", "the batches are not drawn at random", "set data.shuffle = true",
                      .repairs = {{.edits = {SET("data.shuffle", "true")}}},
                      .trials = {{.name = "shuffled",
@@ -135,14 +153,15 @@ const struct cause_info cause_table[CAUSE_COUNT] = {
                                   "processing"},
     [CAUSE_OVERFITTING] = {"overfitting", "data", "the network learns the images by heart",
                            "add augmentation or more images, or use a smaller network",
-                           .repairs = {{.edits = {SET("augment.hflip", "0.5"), SET("augment.rotate", "10"),
-                                                  SET("augment.crop_padding", "4")}}},
+                           .repairs = {{.fits = lacks_augmentation,
+                                        .edits = {SET("augment.crop_padding", "4"), SET("augment.rotate", "10"),
+                                                  SET("train.label_smoothing", "0.1")}},
+                                       {.edits = {SET("train.label_smoothing", "0.1")}}},
                            .trials = {{.name = "augmentation",
                                        .family = ARM_ONWARD,
                                        .remedy = {.fits = lacks_augmentation,
-                                                  .edits = {SET("augment.hflip", "0.5"),
-                                                            SET("augment.rotate", "10"),
-                                                            {.key = "augment.crop_padding", .side_share = 0.125}}}}},
+                                                  .edits = {{.key = "augment.crop_padding", .side_share = 0.125},
+                                                            SET("augment.rotate", "10")}}}},
                            .usual = true},
     [CAUSE_RATE_HIGH] =
         {"rate_high", "hyperparameters", "the learning rate is too high",
@@ -240,6 +259,8 @@ void edit_say(const struct edit *edit, const struct remedy_case *asked, char tex
 {
     if (edit->word)
         snprintf(text, EDIT_TEXT, "%s=%s", edit->key, edit->word);
+    else if (edit->averages > 0.0)
+        snprintf(text, EDIT_TEXT, "%s=%.4g", edit->key, 1.0 - 1.0 / fmax(10.0, edit->averages * (double)asked->steps));
     else if (edit->side_share > 0.0)
         snprintf(text, EDIT_TEXT, "%s=%.0f", edit->key, floor(asked->side * edit->side_share));
     else {

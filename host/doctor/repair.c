@@ -29,7 +29,8 @@ static double falls_short(const struct diagnosis *diagnosis)
 int diagnosis_repair(const struct diagnosis *diagnosis, const struct config *config,
                      char repair[static REPAIR_MAX][REPAIR_TEXT])
 {
-    const struct remedy_case asked = {.config = config, .suspected = true, .falls_short = falls_short(diagnosis)};
+    const struct remedy_case asked = {
+        .config = config, .suspected = true, .steps = diagnosis->steps, .falls_short = falls_short(diagnosis)};
     const struct arm *arm = diagnosis_mending(diagnosis);
     if (diagnosis->left_out[0]) {
         snprintf(repair[0], REPAIR_TEXT, "data.leave_out=%s", diagnosis->left_out);
