@@ -16,6 +16,9 @@ char *text_begin(char *text);
 /* Removes white space at both ends, in place; returns the first kept character. */
 char *text_trim(char *text);
 
+/* Control characters, as a file's name may have them, become '?': what is said stays one line and moves no cursor. */
+char *text_one_line(char *text);
+
 /* Damerau-Levenshtein distance (optimal string alignment), capped at limit + 1. */
 int text_distance(const char *a, const char *b, int limit);
 

@@ -40,7 +40,7 @@ static void write_all(void)
     log_progress("hidden");
     log_info("plain %d", 1);
     log_warn("careful");
-    log_error("broken");
+    log_error("broken\n\033[2J");
     log_progress_end();
 }
 
@@ -55,9 +55,9 @@ static void test_log_plain(void **state)
 {
     (void)state;
     assert_true(log_set_color("never"));
-    assert_string_equal(captured(write_all), "plain 1\nwarning: careful\nerror: broken\n");
+    assert_string_equal(captured(write_all), "plain 1\nwarning: careful\nerror: broken??[2J\n");
     log_set_quiet(true);
-    assert_string_equal(captured(write_all), "warning: careful\nerror: broken\n");
+    assert_string_equal(captured(write_all), "warning: careful\nerror: broken??[2J\n");
     log_set_quiet(false);
     char *text = captured(write_long);
     assert_true(strlen(text) > 4000 && text[strlen(text) - 1] == '\n');

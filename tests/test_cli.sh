@@ -272,6 +272,18 @@ call predict "$whole" "$image" tiny.ini "$image"
 ok "predict goes on after a bad file" all 'exited 65' 'lines out 2' 'says "tiny.ini"'
 call predict "$whole" "$image" --json --top 2
 ok "predict --json" all 'exited 0' 'lines out 1' 'prints "probability"'
+# A name can have anything in it but a slash: what is written stays what it is, and what is said stays one line.
+hostile=$(printf 'caf\351 "2nd\nline"\033[31m.png')
+cp "$image" "$hostile"
+call predict "$whole" "$hostile" --json
+ok "predict --json of a name that is not UTF-8" all 'exited 0' 'lines out 1' 'iconv -f UTF-8 -t UTF-8 out >iconv' 'prints "2nd.nline"'
+: >"$hostile"
+call predict "$whole" "$hostile"
+ok "predict of such a file that is empty" all 'exited 65' 'lines err 1'
+rm "$hostile" && mv "$whole" "$hostile"
+call doctor "$hostile" --json
+ok "doctor --json of such a run" all 'prints "2nd.nline"' 'iconv -f UTF-8 -t UTF-8 out >iconv'
+mv "$hostile" "$whole"
 cp "$whole/results.csv" before.csv
 call train --resume "$whole"
 ok "resuming a finished run changes nothing" all 'exited 0' '[ "$(cat out)" = "$whole" ]' 'cmp -s before.csv "$whole/results.csv"'

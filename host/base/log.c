@@ -131,23 +131,22 @@ void log_info(const char *format, ...)
 }
 
 /* Into words that fit a terminal's lines, where there is one. */
-static void format_wrapped(char *to, size_t bytes, int indent, const char *format, va_list args)
+static void wrap(char *to, size_t bytes, int indent, const char *text)
 {
-    char text[3500];
-    vsnprintf(text, sizeof text, format, args);
     text_wrap(to, bytes, text, indent, log_is_terminal() ? log_width() : INT_MAX);
 }
 
 void log_labelled(const char *label, int columns, const char *format, ...)
 {
-    char text[3800], before[64];
+    char text[3500], wrapped[3800], before[64];
     va_list args;
     va_start(args, format);
     pthread_mutex_lock(&mutex);
     if (!quiet) {
-        format_wrapped(text, sizeof text, columns + 1, format, args);
+        vsnprintf(text, sizeof text, format, args);
+        wrap(wrapped, sizeof wrapped, columns + 1, text);
         snprintf(before, sizeof before, "%s%-*s%s ", style_text(LOG_DIM), columns, label, style_text(LOG_PLAIN));
-        put(before, text, "\n");
+        put(before, wrapped, "\n");
     }
     pthread_mutex_unlock(&mutex);
     va_end(args);
@@ -155,11 +154,12 @@ void log_labelled(const char *label, int columns, const char *format, ...)
 
 static void put_marked(enum log_style style, const char *word, const char *format, va_list args)
 {
-    char text[3800], before[64];
+    char text[3500], wrapped[3800], before[64];
     pthread_mutex_lock(&mutex);
-    format_wrapped(text, sizeof text, (int)strlen(word) + 2, format, args);
+    vsnprintf(text, sizeof text, format, args);
+    wrap(wrapped, sizeof wrapped, (int)strlen(word) + 2, text_one_line(text));
     snprintf(before, sizeof before, "%s%s%s: %s", style_text(LOG_BOLD), style_text(style), word, style_text(LOG_PLAIN));
-    put(before, text, "\n");
+    put(before, wrapped, "\n");
     pthread_mutex_unlock(&mutex);
 }
 

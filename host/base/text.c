@@ -77,6 +77,14 @@ char *text_trim(char *text)
     return text;
 }
 
+char *text_one_line(char *text)
+{
+    for (char *at = text; *at; at++)
+        if (iscntrl((unsigned char)*at))
+            *at = '?';
+    return text;
+}
+
 static int lower(char c)
 {
     return tolower((unsigned char)c);

@@ -80,10 +80,10 @@ static json_t *json_of(const struct finding *finding)
     for (int i = 0; i < finding->evidence_count; i++)
         json_object_set_new(evidence, finding->evidence[i].name, json_real(finding->evidence[i].value));
     for (int i = 0; i < finding->file_count; i++)
-        json_array_append_new(files, json_string(finding->files[i]));
-    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:I}", "rule", finding->name, "severity",
-                     severity_names[finding->severity], "text", finding->text, "action", finding->action, "evidence",
-                     evidence, "files", files, "files_total", (json_int_t)finding->file_total);
+        json_array_append_new(files, json_text(finding->files[i]));
+    return json_pack("{s:s, s:s, s:o, s:s, s:o, s:o, s:I}", "rule", finding->name, "severity",
+                     severity_names[finding->severity], "text", json_text(finding->text), "action", finding->action,
+                     "evidence", evidence, "files", files, "files_total", (json_int_t)finding->file_total);
 }
 
 static json_t *json_of_values(const double *mean, const double *std, int channels)
@@ -101,8 +101,8 @@ static json_t *json_of_classes(const struct session *session, const struct findi
     const int64_t *const *counts = findings->class_counts;
     json_t *list = json_array();
     for (int i = 0; i < findings->class_count; i++)
-        json_array_append_new(list, json_pack("{s:s, s:I, s:I}", "name", session->card.class_names[i], "train_images",
-                                              (json_int_t)counts[0][i], "val_images",
+        json_array_append_new(list, json_pack("{s:o, s:I, s:I}", "name", json_text(session->card.class_names[i]),
+                                              "train_images", (json_int_t)counts[0][i], "val_images",
                                               (json_int_t)(counts[1] ? counts[1][i] : 0)));
     return list;
 }

@@ -112,10 +112,10 @@ static int print_json(const struct diagnosis *diagnosis, const char *run)
     json_t *found = json_array();
     for (int i = 0; i < diagnosis->count; i++) {
         const struct symptom *symptom = &diagnosis->found[i];
-        json_array_append_new(found, json_pack("{s:s, s:s, s:I, s:f, s:b, s:s}", "cause",
+        json_array_append_new(found, json_pack("{s:s, s:s, s:I, s:f, s:b, s:o}", "cause",
                                                cause_table[symptom->cause].name, "rule", symptom->rule, "step",
                                                (json_int_t)symptom->step, "strength", symptom->strength, "doubtful",
-                                               symptom->doubtful, "evidence", symptom->evidence));
+                                               symptom->doubtful, "evidence", json_text(symptom->evidence)));
     }
     struct arena arena = {0};
     json_t *experiment =
@@ -125,12 +125,12 @@ static int print_json(const struct diagnosis *diagnosis, const char *run)
     const struct cause_info *cause = &cause_table[diagnosis->cause];
     char action[ACTION_TEXT];
     diagnosis_say_action(diagnosis, action);
-    json_t *all = json_pack("{s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o}", "run", run, "steps",
+    json_t *all = json_pack("{s:o, s:I, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "run", json_text(run), "steps",
                             (json_int_t)diagnosis->steps, "cause", diagnosis->too_early ? "too_early" : cause->name,
                             "first_guess", cause_table[diagnosis->first_guess].name, "confidence",
                             confidence_names[diagnosis_confidence(diagnosis)], "group", cause->group, "verdict",
-                            diagnosis_title(diagnosis), "action", action, "found", found, "proof", proof, "experiment",
-                            experiment);
+                            json_text(diagnosis_title(diagnosis)), "action", json_text(action), "found", found, "proof",
+                            proof, "experiment", experiment);
     return json_print(all, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
 }
 

@@ -7,7 +7,6 @@
 #include "suspects.h"
 
 #include <jansson.h>
-#include <math.h>
 #include <stdio.h>
 
 enum { SHOWN = 20 };
@@ -56,18 +55,19 @@ static int print_json(const struct answer *answer)
     json_t *list = json_array();
     for (int64_t i = 0; i < suspects->count; i++) {
         const struct suspect *suspect = &suspects->list[i];
-        json_t *row = json_pack("{s:i, s:s, s:s, s:f, s:s}", "sample", (int)suspect->sample, "class",
-                                data->class_names[data->labels[suspect->sample]], "kind", suspect_names[suspect->kind],
-                                "score", suspect->score, "evidence", suspect->evidence);
+        json_t *row =
+            json_pack("{s:i, s:o, s:s, s:f, s:o}", "sample", (int)suspect->sample, "class",
+                      json_text(data->class_names[data->labels[suspect->sample]]), "kind", suspect_names[suspect->kind],
+                      "score", suspect->score, "evidence", json_text(suspect->evidence));
         if (data->files)
-            json_object_set_new(row, "file", json_string(data->files[suspect->sample]));
+            json_object_set_new(row, "file", json_text(data->files[suspect->sample]));
         if (suspect->suggested >= 0)
-            json_object_set_new(row, "suggested", json_string(data->class_names[suspect->suggested]));
+            json_object_set_new(row, "suggested", json_text(data->class_names[suspect->suggested]));
         json_array_append_new(list, row);
     }
-    json_t *share = isnan(suspects->wrong_share) ? json_null() : json_real(suspects->wrong_share);
-    json_t *all = json_pack("{s:s, s:s, s:s, s:o, s:s, s:o}", "run", answer->run, "labels", verdicts[suspects->verdict],
-                            "text", suspects->labels_text, "wrong_share", share, "csv", answer->csv, "suspects", list);
+    json_t *all = json_pack("{s:o, s:s, s:o, s:o, s:o, s:o}", "run", json_text(answer->run), "labels",
+                            verdicts[suspects->verdict], "text", json_text(suspects->labels_text), "wrong_share",
+                            json_known(suspects->wrong_share), "csv", json_text(answer->csv), "suspects", list);
     return json_print(all, JSON_INDENT(1) | JSON_REAL_PRECISION(6));
 }
 

@@ -63,13 +63,14 @@ static int print_json(const struct session *session, const char *checkpoint, con
     json_t *classes = json_array();
     for (int i = 0; i < session->card.class_count; i++)
         json_array_append_new(classes,
-                              json_pack("{s:s, s:I, s:I, s:o}", "name", session->card.class_names[i], "images",
-                                        (json_int_t)scores[i].samples, "correct", (json_int_t)scores[i].correct,
-                                        "accuracy", json_known(share(scores[i]))));
-    json_t *all = json_pack(
-        "{s:s, s:s, s:I, s:o, s:o, s:o, s:I, s:o}", "weights", checkpoint, "data", session->val.subset.data->source,
-        "images", (json_int_t)result->samples, "loss", json_known(result->loss), "top1", json_known(result->accuracy),
-        "top5", json_known(result->accuracy5), "nonfinite", (json_int_t)result->nonfinite, "classes", classes);
+                              json_pack("{s:o, s:I, s:I, s:o}", "name", json_text(session->card.class_names[i]),
+                                        "images", (json_int_t)scores[i].samples, "correct",
+                                        (json_int_t)scores[i].correct, "accuracy", json_known(share(scores[i]))));
+    json_t *all =
+        json_pack("{s:o, s:o, s:I, s:o, s:o, s:o, s:I, s:o}", "weights", json_text(checkpoint), "data",
+                  json_text(session->val.subset.data->source), "images", (json_int_t)result->samples, "loss",
+                  json_known(result->loss), "top1", json_known(result->accuracy), "top5", json_known(result->accuracy5),
+                  "nonfinite", (json_int_t)result->nonfinite, "classes", classes);
     return json_print(all, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
 }
 

@@ -1,6 +1,7 @@
 /* predict: the command that names the most likely classes of image files. Knows the command line and the layout of
  * the result. */
 #include "cli.h"
+#include "json.h"
 #include "log.h"
 #include "text.h"
 #include "trainer.h"
@@ -49,14 +50,10 @@ static void print_row(struct prediction *prediction, const char *file, const flo
     }
     json_t *classes = json_array();
     for (int i = 0; i < prediction->top; i++)
-        json_array_append_new(classes, json_pack("{s:s, s:f}", "class", names[prediction->best[i]], "probability",
-                                                 (double)probabilities[prediction->best[i]]));
-    json_t *row = json_pack("{s:s, s:o}", "file", file, "classes", classes);
-    if (row && json_dumpf(row, stdout, JSON_REAL_PRECISION(6)) == 0)
-        printf("\n");
-    else
-        log_error("%s: name or class is not UTF-8, so it cannot be written as JSON", file);
-    json_decref(row);
+        json_array_append_new(classes, json_pack("{s:o, s:f}", "class", json_text(names[prediction->best[i]]),
+                                                 "probability", (double)probabilities[prediction->best[i]]));
+    if (json_print(json_pack("{s:o, s:o}", "file", json_text(file), "classes", classes), JSON_REAL_PRECISION(6)) < 0)
+        log_error("%s: %s", file, fail_text());
 }
 
 static int predict_batch(struct prediction *prediction, int count)

@@ -1,6 +1,7 @@
 /* problems: what of a data set cannot be used, collected so that all of it is told at once. Knows no format. */
 #include "formats.h"
 #include "log.h"
+#include "text.h"
 
 #include <string.h>
 
@@ -17,7 +18,7 @@ void problems_add(struct problems *problems, int status, const char *text)
     }
     if (problems->count == 0)
         problems->status = status;
-    problems->texts[problems->count++] = arena_text(problems->arena, text);
+    problems->texts[problems->count++] = text_one_line(arena_text(problems->arena, text));
 }
 
 void problems_add_failure(struct problems *problems, int status)

@@ -1,6 +1,7 @@
 /* pictures: pixels of single images of a run, as small PNGs within the page. Knows where images may be found: at the
  * path that the data set says, below the folder that the run was started in, or by opening the data set. */
 #include "pictures.h"
+#include "json.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -14,7 +15,7 @@ void pictures_begin(struct pictures *pictures, const struct run_facts *facts)
     char path[PATH_BYTES];
     if (path_join(path, facts->path, "env.json") < 0)
         return;
-    json_t *env = json_load_file(path, 0, NULL);
+    json_t *env = json_read(path);
     const char *folder = json_string_value(json_object_get(env, "folder"));
     if (folder)
         pictures->folder = arena_text(&pictures->arena, folder);

@@ -1,4 +1,5 @@
 /* settings: what a run was made with: every setting, those that are not the default marked, and where it ran. */
+#include "json.h"
 #include "sections.h"
 #include "text.h"
 
@@ -99,7 +100,7 @@ static void put_environment(FILE *page, const struct run_facts *facts)
     } shown[] = {{"device", "device"},     {"host", "host"},          {"system", "system"},    {"version", "evenkeel"},
                  {"compiler", "compiler"}, {"started", "last start"}, {"folder", "started in"}};
     char path[PATH_BYTES];
-    json_t *env = path_join(path, facts->path, "env.json") == OK ? json_load_file(path, 0, NULL) : NULL;
+    json_t *env = path_join(path, facts->path, "env.json") == OK ? json_read(path) : NULL;
     fputs("<section class=\"card\"><h3>Where it ran</h3><div class=\"scroll\"><table class=\"facts\"><tbody>\n", page);
     put_fact(page, "run", facts->path);
     for (int i = 0; i < COUNT_OF(shown); i++)

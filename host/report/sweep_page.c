@@ -1,4 +1,5 @@
 /* sweep_page: the page of a sweep: what to take and why, the figures beside the batch size, the table. */
+#include "json.h"
 #include "sections.h"
 
 #include <jansson.h>
@@ -96,9 +97,8 @@ static double read_target(const struct sweep *sweep)
     char path[PATH_BYTES];
     if (sweep_file(sweep, "sweep.json", path) < 0)
         return NAN;
-    json_t *table = json_load_file(path, 0, NULL);
-    const json_t *target = json_object_get(table, "target_loss");
-    const double value = json_is_number(target) ? json_number_value(target) : NAN;
+    json_t *table = json_read(path);
+    const double value = json_known_value(table, "target_loss");
     json_decref(table);
     return value;
 }

@@ -244,7 +244,7 @@ static json_t *json_of_row(const struct sweep_row *row)
     json_t *object = json_object(), *settings = json_object();
     for (int i = 0; i < row->run->setting_count; i++)
         if (!is_seed(&row->run->settings[i]))
-            json_object_set_new(settings, row->run->settings[i].key, json_string(row->run->settings[i].value));
+            json_object_set_new(settings, row->run->settings[i].key, json_text(row->run->settings[i].value));
     json_object_set_new(object, "settings", settings);
     for (int i = 0; i < COUNT_OF(columns); i++)
         json_object_set_new(object, columns[i].name,
@@ -257,8 +257,8 @@ static json_t *json_of_runs(const struct sweep *sweep)
 {
     json_t *runs = json_array();
     for (int i = 0; i < sweep->run_count; i++)
-        json_array_append_new(runs,
-                              json_pack("{s:s, s:i}", "name", sweep->runs[i].name, "point", sweep->runs[i].point));
+        json_array_append_new(
+            runs, json_pack("{s:o, s:i}", "name", json_text(sweep->runs[i].name), "point", sweep->runs[i].point));
     return runs;
 }
 
@@ -280,9 +280,9 @@ int sweep_table_write_json(const struct sweep_table *table, const char *path)
     json_t *points = json_array();
     for (int point = 0; point < table->sweep->point_count; point++)
         json_array_append_new(points, json_of_row(&table->rows[point]));
-    json_t *all =
-        json_pack("{s:s, s:o, s:o, s:o, s:o}", "sweep", table->sweep->path, "target_loss", json_known(table->target),
-                  "points", points, "runs", json_of_runs(table->sweep), "recommendation", json_of_advice(table));
+    json_t *all = json_pack("{s:o, s:o, s:o, s:o, s:o}", "sweep", json_text(table->sweep->path), "target_loss",
+                            json_known(table->target), "points", points, "runs", json_of_runs(table->sweep),
+                            "recommendation", json_of_advice(table));
     int status = new_file_open(&file, path);
     if (status == OK) {
         bool written = all && json_dumpf(all, file.stream, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) == 0;

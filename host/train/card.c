@@ -1,5 +1,6 @@
 /* card: what a trained model expects and answers (image shape, classes, normalisation), as metadata of its weights
  * file. Knows no training. */
+#include "json.h"
 #include "text.h"
 #include "trainer.h"
 
@@ -147,10 +148,10 @@ void card_adopt_classes(const struct model_card *card, struct dataset *data)
     dataset_adopt_classes(data, &of_model);
 }
 
-/* A name as a card can keep it: bytes that are not UTF-8 are replaced (text_json). */
+/* A name as a card can keep it: bytes that are not UTF-8 are replaced (json_text). */
 static const char *name_in_card(struct arena *arena, const char *name)
 {
-    json_t *value = json_loads(text_quote(arena, name), JSON_DECODE_ANY, NULL);
+    json_t *value = json_text(name);
     const char *kept = arena_text(arena, json_string_value(value));
     json_decref(value);
     return kept;
