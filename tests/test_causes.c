@@ -206,24 +206,37 @@ static void assert_rate_is_not_cleared(const char *words, const struct stability
         fail_msg("%s: %s", words, texts[2]);
 }
 
-/* Plain SGD about where the network only just survives, over rates and seeds: the loss of all images swings by more
- * than batches scatter. */
+/* About where the network only just survives, over seeds: the loss of all images swings by more than batches scatter.
+ * Plain SGD does little else; with momentum and Adam the loss has a trend in some of the windows beside it. */
 static void test_weights_thrown_about_are_motion(void **state)
 {
     (void)state;
-    static const double rates[] = {0.2, 0.25, 0.3};
+    static const struct {
+        const char *words;
+        double motion;   /* at least */
+        int significant; /* autocorrelations, of three */
+    } kinds[] = {
+        {"optim.name=sgd optim.momentum=0 optim.lr=0.2 bs=128 epochs=32", 0.5, 3},
+        {"optim.name=sgd optim.momentum=0 optim.lr=0.25 bs=128 epochs=32", 0.5, 3},
+        {"optim.name=sgd optim.momentum=0 optim.lr=0.3 bs=128 epochs=32", 0.5, 3},
+        {"optim.name=sgd optim.momentum=0.9 optim.lr=0.1 bs=128 epochs=32", 0.0, 2},
+        {"optim.name=adam optim.lr=0.03 bs=512 epochs=60", 0.0, 2},
+    };
     enum { SEEDS = 3 };
-    for (int r = 0; r < COUNT_OF(rates); r++)
+    for (int k = 0; k < COUNT_OF(kinds); k++) {
+        int significant = 0;
         for (int seed = 0; seed < SEEDS; seed++) {
             char words[256];
-            snprintf(words, sizeof words, "optim.name=sgd optim.momentum=0 optim.lr=%g bs=128 epochs=32 seed=%d",
-                     rates[r], seed);
+            snprintf(words, sizeof words, "%s seed=%d", kinds[k].words, seed);
             const struct stability got = stability_of_run(words);
-            if (!(got.variance_ratio > 2.0 && got.last.autocorrelation.low > 0.0 && got.motion > 0.5))
-                fail_msg("%s: variance ratio %.3g, autocorrelation %.2f, motion %.2f", words, got.variance_ratio,
-                         got.last.autocorrelation.value, got.motion);
+            if (!(got.variance_ratio > 2.0 && got.motion > kinds[k].motion))
+                fail_msg("%s: variance ratio %.3g, motion %.2f", words, got.variance_ratio, got.motion);
+            significant += got.last.autocorrelation.low > 0.0;
             assert_rate_is_not_cleared(words, &got);
         }
+        if (significant < kinds[k].significant)
+            fail_msg("%s: the autocorrelation is significant for %d of %d seeds", kinds[k].words, significant, SEEDS);
+    }
 }
 
 /* Too high a rate that is survived, whatever it looks like, is never called right. */
