@@ -182,8 +182,11 @@ static void choose_largest(const struct sweep_table *table, const struct sizes *
             at = i;
     const struct sweep_row *row = &table->rows[sizes->rows[at]];
     choice->row = sizes->rows[at];
-    snprintf(choice->reason, SWEEP_SENTENCE, "%s took %.2g times the fewest images to the target%s",
-             name_of(row, name, sizeof name), target_images(row) / images,
+    char times[32] = "";
+    if (at != least)
+        snprintf(times, sizeof times, "%.2g times ", target_images(row) / images);
+    snprintf(choice->reason, SWEEP_SENTENCE, "%s took %sthe fewest images to the target%s",
+             name_of(row, name, sizeof name), times,
              at == sizes->count - 1 ? "; it is the largest that was tried, larger ones may pay too"
                                     : "; larger ones took more than twice, or did not get there");
     add_noise_scale(table, row->images, choice);

@@ -134,5 +134,8 @@ int sweep_slurm_submit(const struct sweep *sweep)
     int status = system(word);
     if (status == 0)
         return OK;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 127) /* a shell's, of a command that is not there */
+        return FAIL(ERR_DEVICE, "no sbatch here; run %s where Slurm is, or leave --slurm out to train on this machine",
+                    path);
     return FAIL(ERR_DEVICE, "%s: the jobs were not accepted; sbatch's own words are above", path);
 }
