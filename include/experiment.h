@@ -21,6 +21,7 @@ struct arm {
     bool done; /* the budget allowed it */
     struct trial_result result;
     double gain, error; /* of the probe's loss against the unchanged trial, positive: better; its standard error */
+    bool suspected;     /* by the rules, before it was made */
     bool helps;
 };
 struct experiment {

@@ -53,6 +53,8 @@ struct given {
     bool untried; /* for want of budget */
 };
 
+static bool suspects; /* the first trial is of what the rules suspect */
+
 static void write_trials(const char *run, const struct given *given, int count, double by_heart, int batch, int steps)
 {
     char path[PATH_BYTES];
@@ -78,11 +80,12 @@ static void write_trials(const char *run, const struct given *given, int count, 
     for (int i = 0; i < count; i++)
         fprintf(file,
                 "{\"name\": \"trial %d\", \"family\": \"%s\", \"cause\": \"%s\", \"changes\": [\"optim.lr=0.5\"%s], "
-                "\"left_out\": 0, \"pace\": 1, \"done\": %s, \"loss\": %f, \"train_accuracy\": 0.5, \"gain\": %f, "
+                "\"left_out\": 0, \"pace\": 1, \"suspected\": %s, \"done\": %s, \"loss\": %f, \"train_accuracy\": 0.5, "
+                "\"gain\": %f, "
                 "\"error\": %f}%s",
                 i, given[i].family, cause_table[given[i].cause].name, given[i].swaps ? ", \"optim.name=adam\"" : "",
-                given[i].untried ? "false" : "true", 1.0 - given[i].gain, given[i].gain, given[i].error,
-                i + 1 < count ? "," : "");
+                suspects && i == 0 ? "true" : "false", given[i].untried ? "false" : "true", 1.0 - given[i].gain,
+                given[i].gain, given[i].error, i + 1 < count ? "," : "");
     fputs("]}}\n", file);
     assert_int_equal(fclose(file), 0);
 }
@@ -273,6 +276,32 @@ static void test_best_explanation(void **state)
     expect(healthy, CAUSE_HEALTHY, CAUSE_RATE_HIGH, "trial 0");
 }
 
+/* The best of nine trials that nobody asked for is 1.5 standard errors lucky: 0.19 less 1.5 * 0.03 is no fault's 0.15.
+ */
+static void test_the_best_of_many_is_lucky(void **state)
+{
+    (void)state;
+    enum { MANY = 9 };
+    struct given given[MANY] = {{"anew", CAUSE_RATE_HIGH, 0.19, 0.03, false, false}};
+    for (int i = 1; i < MANY; i++)
+        given[i] = (struct given){"anew", CAUSE_ADAM, 0.0, 0.03, false, false};
+    write_trials(healthy, given, 1, 1.0, 16, 60);
+    expect(healthy, CAUSE_HEALTHY, CAUSE_RATE_HIGH, "trial 0");
+    write_trials(healthy, given, MANY, 1.0, 16, 60);
+    expect(healthy, CAUSE_HEALTHY, CAUSE_HEALTHY, NULL);
+    given[0].gain = 0.2;
+    write_trials(healthy, given, MANY, 1.0, 16, 60);
+    expect(healthy, CAUSE_HEALTHY, CAUSE_RATE_HIGH, "trial 0");
+    given[0].gain = 0.19; /* what the rules suspect is one question */
+    given[0].cause = CAUSE_WEIGHT_DECAY;
+    suspects = true;
+    write_trials(decayed, given, MANY, 1.0, 16, 60);
+    suspects = false;
+    expect(decayed, CAUSE_WEIGHT_DECAY, CAUSE_WEIGHT_DECAY, "trial 0");
+    write_trials(decayed, given, MANY, 1.0, 16, 60);
+    expect(decayed, CAUSE_WEIGHT_DECAY, CAUSE_WEIGHT_DECAY, NULL);
+}
+
 static void test_by_heart(void **state)
 {
     (void)state;
@@ -454,6 +483,7 @@ int main(void)
         cmocka_unit_test(test_augmentation_overturns_no_data),
         cmocka_unit_test(test_best_explanation),
         cmocka_unit_test(test_by_heart),
+        cmocka_unit_test(test_the_best_of_many_is_lucky),
         cmocka_unit_test(test_training_overturns_no_validation),
         cmocka_unit_test(test_confidence),
         cmocka_unit_test(test_another_optimizer_waits_for_the_rates),

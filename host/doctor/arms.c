@@ -59,7 +59,9 @@ int arms_add_rate(struct experiment *experiment, const struct experiment_request
     struct remedy remedy = cause_table[cause].trials[0].remedy;
     remedy.edits[0].factor = pow(remedy.edits[0].factor, rung);
     snprintf(name, sizeof name, "rate %s %.0f", cause == CAUSE_RATE_HIGH ? "/" : "x", pow(4.0, rung));
-    change(add(experiment, ARM_ANEW, cause, name), &remedy, &asked);
+    struct arm *arm = add(experiment, ARM_ANEW, cause, name);
+    arm->suspected = arms_suspected(request, cause);
+    change(arm, &remedy, &asked);
     return keep_if_possible(experiment, request->run);
 }
 
@@ -174,5 +176,7 @@ int arms_list(struct experiment *experiment, const struct experiment_request *re
     if (experiment->arm_count > seen)
         add(experiment, ARM_UNSEEN, CAUSE_HEALTHY, "unchanged, unseen images");
     sort(experiment, request, first);
+    for (int i = 0; i < experiment->arm_count; i++)
+        experiment->arms[i].suspected = arms_suspected(request, experiment->arms[i].cause);
     return OK;
 }

@@ -40,6 +40,33 @@ static bool hurries(const struct arm *arm)
     return arm->cause == CAUSE_RATE_LOW || arm_swaps_optimizer(arm);
 }
 
+/* Standard errors by which the best of so many estimates lies above what it estimates, where none differs: the mean
+ * largest of as many normal numbers (Blom 1958). */
+static double luck(int trials)
+{
+    const double share = (trials - 0.375) / (trials + 0.25);
+    double low = 0.0, high = 8.0;
+    for (int i = 0; i < 50; i++) {
+        const double middle = 0.5 * (low + high);
+        if (1.0 - 0.5 * erfc(middle * M_SQRT1_2) < share)
+            low = middle;
+        else
+            high = middle;
+    }
+    return trials > 1 ? low : 0.0;
+}
+
+/* Of what nobody suspected the best is picked out of all that was tried, and is taken to be lucky; a trial of what the
+ * rules suspect is asked one question. */
+static double sober_gain(const struct experiment *experiment, const struct arm *arm)
+{
+    int trials = 0;
+    for (int i = 0; i < experiment->arm_count; i++)
+        trials +=
+            experiment->arms[i].done && experiment->arms[i].cause != CAUSE_HEALTHY && !experiment->arms[i].suspected;
+    return arm->suspected ? arm->gain : arm->gain - luck(trials) * arm->error;
+}
+
 /* An arm helps when it is better beyond three standard errors and by what makes a fault worth mending: a loss lower by
  * 15 %. What only hurries must make a fifth more of the way down from guessing. A larger
  * batch sees the same images in fewer updates, each of which costs less per image: it helps already when it
@@ -51,12 +78,13 @@ static bool arm_helps(const struct experiment *experiment, const struct arm *arm
         return false;
     if (arms_lost(experiment, base))
         return loss < experiment->guess;
-    bool sure = arm->gain > FAULT_SURE * arm->error;
+    const double gain = sober_gain(experiment, arm);
+    const bool sure = gain > FAULT_SURE * arm->error;
     if (hurries(arm))
-        return sure && experiment->guess - loss > QUICKER * (experiment->guess - base);
+        return sure && experiment->guess - base + gain > QUICKER * (experiment->guess - base);
     if (arm->cause == CAUSE_BATCH_SMALL)
         return experiment->batch <= SMALL_BATCH && base < 0.9 * experiment->guess && arm->gain > LOSES_NOTHING * base;
-    return sure && arm->gain > FAULT_WORTH * base;
+    return sure && gain > FAULT_WORTH * base;
 }
 
 void arms_judge(struct experiment *experiment)

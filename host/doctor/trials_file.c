@@ -21,14 +21,14 @@ static json_t *arm_json(const struct experiment *experiment, const struct arm *a
     for (int i = 0; i < arm->override_count; i++)
         json_array_append_new(changes, json_string(arm->text[i]));
     const bool compared = arm->done && arm->cause != CAUSE_HEALTHY;
-    return json_pack("{s:s, s:s, s:s, s:o, s:I, s:i, s:b, s:o, s:o, s:o, s:o, s:o, s:b, s:s}", "name", arm->name,
+    return json_pack("{s:s, s:s, s:s, s:o, s:I, s:i, s:b, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:s}", "name", arm->name,
                      "family", family_names[arm->family], "cause", cause_table[arm->cause].name, "changes", changes,
                      "left_out", (json_int_t)arm->left_out_count, "pace", arm->pace, "done", arm->done, "loss",
                      json_known(arm->done ? arm->result.loss : NAN), "train_accuracy",
                      json_known(arm->done ? arm->result.train_accuracy : NAN), "gain",
                      json_known(compared ? arm->gain : NAN), "error", json_known(compared ? arm->error : NAN), "share",
-                     json_known(compared ? experiment_share(experiment, arm) : NAN), "helps", arm->helps, "why",
-                     experiment_why(experiment, arm, proof));
+                     json_known(compared ? experiment_share(experiment, arm) : NAN), "suspected", arm->suspected,
+                     "helps", arm->helps, "why", experiment_why(experiment, arm, proof));
 }
 
 char *experiment_json(const struct experiment *experiment, struct arena *arena)
@@ -103,6 +103,7 @@ static bool read_arm(struct arm *arm, const json_t *json)
                         .cause = (enum cause)cause,
                         .left_out_count = json_integer_value(json_object_get(json, "left_out")),
                         .pace = (int)pace,
+                        .suspected = json_is_true(json_object_get(json, "suspected")),
                         .done = done,
                         .result = {.loss = done ? json_known_value(json, "loss") : NAN,
                                    .train_accuracy = done ? json_known_value(json, "train_accuracy") : NAN},
