@@ -133,6 +133,10 @@ static void test_frame(void **state)
     assert_true(chart_frame_of(chart, &frame) && frame.top > 9.0);
     chart->y.scale = CHART_LOG10;
     assert_true(chart_frame_of(chart, &frame) && frame.bottom > 0.0);
+    /* What never changes lies in the middle, however small it is. */
+    chart = chart_add(&charts, "rate", "Rate", "");
+    assert_non_null(chart_series_add(chart, CHART_STEP, CHART_BLUE, "", 2, x, (double[]){0.005, 0.005}));
+    assert_true(chart_frame_of(chart, &frame) && fabs(frame.bottom - 0.0025) < 1e-9 && fabs(frame.top - 0.0075) < 1e-9);
     charts_free(&charts);
 }
 

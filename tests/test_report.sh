@@ -43,6 +43,11 @@ for page in healthy diverged sweep both; do
     if command -v xmllint >/dev/null; then ok xmllint --noout $page.html; else skip "$name" "no xmllint"; fi
 done
 
+mkdir other && cp -r runs/healthy other/healthy
+"$program" report runs/healthy other/healthy --out alike.html >printed 2>errors
+name="runs that are called alike are told apart by the folders they are in"
+ok sh -c "grep -q runs/healthy alike.html && grep -q other/healthy alike.html"
+
 # What a script within the page's own origin measures of it: sizes at both widths, and in both modes contrast as WCAG 2
 # has it, the least of letters (4.5 is asked for) and of lines and areas (3). Single values, which lie pale behind the line
 # that is to be seen, and lines that only guide the eye are left out.

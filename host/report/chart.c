@@ -183,12 +183,12 @@ static void cover_all(struct span *span, const struct chart *chart)
             (beside ? cover_near : cover_series)(span, chart, &chart->series[i]);
 }
 
-/* Some room above and below, a whole decade's worth of nothing where all is one value. */
+/* Some room above and below, half of it or a whole decade where all is one value. */
 static void widen(struct span *span, enum chart_scale scale, double room)
 {
     if (scale == CHART_LINEAR) {
         double width = span->high - span->low;
-        width = width > 0.0 ? room * width : fmax(fabs(span->high), 1.0) * 0.5;
+        width = width > 0.0 ? room * width : 0.5 * (span->high != 0.0 ? fabs(span->high) : 1.0);
         /* Quantities that are never negative keep their zero. */
         span->low = span->low >= 0.0 && span->low < 1.5 * width ? 0.0 : span->low - width;
         span->high += width;

@@ -56,6 +56,25 @@ void run_facts_free(struct run_facts *facts)
     *facts = (struct run_facts){0};
 }
 
+/* Where the last folders of two runs are called the same, the names of all begin a folder earlier, and so on. */
+static void tell_apart(struct run_facts *facts, int count)
+{
+    bool alike = true, longer = true;
+    while (alike && longer) {
+        alike = longer = false;
+        for (int i = 0; i < count; i++)
+            for (int k = 0; k < i; k++)
+                alike |= strcmp(facts[i].name, facts[k].name) == 0;
+        for (int i = 0; i < count && alike; i++) {
+            const char *name = facts[i].name - (facts[i].name > facts[i].path); /* the slash */
+            longer |= name > facts[i].path;
+            while (name > facts[i].path && name[-1] != '/')
+                name--;
+            facts[i].name = name;
+        }
+    }
+}
+
 int run_facts_read_all(struct run_facts **facts, const char *const *runs, int count)
 {
     int status = OK;
@@ -68,6 +87,8 @@ int run_facts_read_all(struct run_facts **facts, const char *const *runs, int co
     if (status < 0) {
         run_facts_free_all(*facts, count);
         *facts = NULL;
+    } else {
+        tell_apart(*facts, count);
     }
     return status;
 }
