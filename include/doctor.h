@@ -120,7 +120,7 @@ struct symptom {
                               */
     double cost, cost_error; /* of light found in images: the share of the training loss that goes with it, its standard
                                 error; NaN: not known */
-    bool doubtful; /* found in images, and does not explain what the run shows, or the run shows nothing to explain */
+    bool doubtful;           /* does not explain what the run shows, or the run shows nothing to explain */
     char evidence[EVIDENCE_BYTES]; /* the figures, as a sentence */
     struct {
         char name[16];

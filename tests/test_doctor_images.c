@@ -55,10 +55,8 @@ static void test_images_explain_what_they_can(void **state)
         for (int t = 5; t < 8; t++)
             run.update[t] = 10.0;
         expect_doubtful(CAUSE_RATE_HIGH, cause);
-        healthy();
+        stand(1.0);
         find_images(mild[i]);
-        for (int t = 0; t < STEPS; t++)
-            run.loss[t] = guess + 0.01 * jitter(t);
         expect_doubtful(CAUSE_NO_SIGNAL, cause);
         healthy();
         find_images(mild[i]);
@@ -114,6 +112,23 @@ static void test_healthy_with_a_doubt(void **state)
     fill(run.val_accuracy, 0, EPOCHS, 0.96);
     fill(run.val_loss, 0, EPOCHS, 0.2);
     expect(CAUSE_LABELS, "better_on_validation");
+}
+
+/* Steps that were too long to begin with are a note where everything is learned; what else they did is not. */
+static void test_long_steps_that_cost_nothing(void **state)
+{
+    (void)state;
+    healthy();
+    stride(5);
+    expect(CAUSE_RATE_HIGH, "large_steps");
+    fill(run.val_accuracy, EPOCHS - 1, EPOCHS, 0.96);
+    expect_doubtful(CAUSE_HEALTHY, CAUSE_RATE_HIGH);
+    fill(run.loss, 300, 303, 9.0); /* worse than guessing on the way */
+    expect(CAUSE_RATE_HIGH, "large_steps");
+    healthy();
+    stride(5);
+    run.evidence.epochs = 0; /* nobody knows yet */
+    expect(CAUSE_RATE_HIGH, "large_steps");
 }
 
 /* Uneven light that costs nothing measurable, or that nobody has measured, is a note. */
@@ -172,6 +187,7 @@ int main(void)
         cmocka_unit_test(test_images_explain_what_they_can),
         cmocka_unit_test(test_healthy_with_a_doubt),
         cmocka_unit_test(test_light_must_cost),
+        cmocka_unit_test(test_long_steps_that_cost_nothing),
         cmocka_unit_test(test_validation_prepared_otherwise),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -136,6 +136,13 @@ static bool explains(const struct symptom *image, unsigned at_large, const struc
     return (image->needs & ~(at_large | (costly ? EFFECT_COSTLY : 0u))) == 0;
 }
 
+/* Steps that were too long to begin with, and nothing lost by them: where layers normalise, the length of the weights
+ * before them, that steps are measured by, is nothing to the network. */
+static bool learnt_all_the_same(const struct evidence *evidence, unsigned at_large)
+{
+    return evidence->epochs > 0 && !(at_large & EFFECT_MISSING);
+}
+
 static void say_cost(struct symptom *image)
 {
     const size_t used = strlen(image->evidence);
@@ -172,11 +179,17 @@ int doctor_examine(const struct evidence *evidence, struct symptom found[static 
         if (!images[i].doubtful)
             count = append(found, count, &images[i]);
     }
-    for (int i = 0; i < seen_count; i++)
-        count = append(found, count, &seen[i]);
+    for (int i = 0; i < seen_count; i++) {
+        seen[i].doubtful = seen[i].effects == EFFECT_LONG && learnt_all_the_same(evidence, at_large);
+        if (!seen[i].doubtful)
+            count = append(found, count, &seen[i]);
+    }
     struct symptom unknown = {.cause = CAUSE_UNKNOWN, .rule = "never_of_use", .effects = EFFECT_APART};
     if (count == 0 && rules_never_of_use(evidence, &unknown))
         count = append(found, count, &unknown);
+    for (int i = 0; i < seen_count; i++)
+        if (seen[i].doubtful)
+            count = append(found, count, &seen[i]);
     for (int i = 0; i < evidence->image_count; i++)
         if (images[i].doubtful)
             count = append(found, count, &images[i]);
