@@ -66,6 +66,22 @@ static void test_faults_show(void **state)
     SILENT("short_steps");
 }
 
+/* A mean beyond the border by less than two of its standard errors says nothing: 150 slopes, +- 0.02, of 0.0016 each.
+ */
+static void test_short_steps_beyond_chance(void **state)
+{
+    (void)state;
+    healthy();
+    fill(run.end_slope, 0, STEPS, -0.052);
+    SHOWS("short_steps", CAUSE_RATE_LOW);
+    for (int t = 0; t < STEPS; t++)
+        run.end_slope[t] = -0.052 + (t % 2 ? 0.02 : -0.02);
+    SILENT("short_steps");
+    for (int t = 0; t < STEPS; t++)
+        run.end_slope[t] -= 0.003;
+    SHOWS("short_steps", CAUSE_RATE_LOW);
+}
+
 /* Three losses in a row, of which the last step's is the second: nothing is said yet. */
 static void test_the_end_is_no_row_of_three(void **state)
 {
@@ -157,6 +173,7 @@ int main(void)
         cmocka_unit_test(test_one_loss_that_is_none),
         cmocka_unit_test(test_a_few_steps),
         cmocka_unit_test(test_never_of_use),
+        cmocka_unit_test(test_short_steps_beyond_chance),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -48,20 +48,22 @@ bool rule_small_steps(const struct evidence *evidence, struct symptom *symptom)
  * that gets nowhere and 0 of one that ends in the lowest point; each is measured by a batch of its own, so that
  * sampling noise can only bring it nearer to 0. Sorted batches are not alike, and say nothing.
  *
- * Below -1/2 steps end before half the way to the lowest point. While a network is new that is so at any rate; from a
- * quarter of the run to half of it no more, unless the rate is a small part of what it could be. */
+ * Below -1/2, by two standard errors, steps end before half the way to the lowest point. While a network is new that is
+ * so at any rate; from a quarter of the run to half of it no more, unless the rate is a small part of what it could be.
+ */
 bool rule_short_steps(const struct evidence *evidence, struct symptom *symptom)
 {
     enum { LEAST = 50 };
-    const double half_way = -0.5;
+    const double half_way = -0.5, sure = 2.0;
     const int64_t from = evidence->planned_steps / 4 + 1, to = evidence->planned_steps / 2;
     if (evidence->steps < to || !evidence->config->data.shuffle)
         return false;
-    double end = 0.0, begin = 0.0;
+    double end = 0.0, begin = 0.0, squares = 0.0;
     int ends = 0, begins = 0; /* not of the same steps where not every step has its row */
     for (int64_t t = from; t < to; t++) {
         if (isfinite(evidence->end_slope[t])) {
             end += evidence->end_slope[t];
+            squares += evidence->end_slope[t] * evidence->end_slope[t];
             ends++;
         }
         if (isfinite(evidence->slope[t - 1])) {
@@ -70,7 +72,8 @@ bool rule_short_steps(const struct evidence *evidence, struct symptom *symptom)
         }
     }
     const double ratio = end / ends / (begin / begins);
-    if (ends < LEAST || begins < LEAST || !(ratio < half_way))
+    const double error = sqrt(fmax(squares / ends - end / ends * end / ends, 0.0) / ends) / (begin / begins);
+    if (ends < LEAST || begins < LEAST || !(ratio + sure * error < half_way))
         return false;
     symptom->cause = blame_small(evidence, from, to);
     return show(symptom, to - 1, ratio / half_way,
