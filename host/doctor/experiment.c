@@ -24,8 +24,10 @@ struct setting {
  * enough. */
 static int choose_updates(const struct experiment *experiment, double memory)
 {
-    const double reserved = experiment->memory_done ? 0.0 : MEMORY_USUAL * memory;
-    double updates = (experiment->updates_allowed - experiment->updates_spent - reserved) / experiment->arm_count;
+    const double left = experiment->updates_allowed - experiment->updates_spent, usual = MEMORY_USUAL * memory;
+    /* What would take most of it, as 256 images do beside a batch of 3, will not be made, and takes nothing away. */
+    const double reserved = experiment->memory_done || 2.0 * usual > left ? 0.0 : usual;
+    const double updates = (left - reserved) / experiment->arm_count;
     return (int)fmin(fmax(updates, TRIAL_UPDATES_LEAST), UPDATES_MOST);
 }
 
