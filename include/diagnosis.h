@@ -13,9 +13,11 @@ struct diagnosis {
     char left_out[PATH_BYTES]; /* list of images that are the cause; "": none was made */
     bool levelled;             /* the loss no longer falls */
     bool too_early;            /* nothing was found, but in so few steps nothing need be */
+    bool behind, learned_all;  /* as doctor_behind and doctor_learned_all have it */
     bool probed;
     struct experiment experiment;
-    const struct arm *proof; /* the trial that mends it, or NULL */
+    const struct arm *proof;  /* the trial that mends it, or NULL */
+    const struct arm *sooner; /* the trial that would have got a run that has learned all there sooner, or NULL */
 };
 
 /* How sure the cause is. */

@@ -107,7 +107,7 @@ enum effect {
     EFFECT_ALL = EFFECT_TRAINING | EFFECT_APART
 };
 
-enum { EVIDENCE_BYTES = 320, DATA_FINDINGS = 12, SYMPTOM_NUMBERS = 4 };
+enum { EVIDENCE_BYTES = 384, DATA_FINDINGS = 12, SYMPTOM_NUMBERS = 4 };
 /* What a rule found. */
 struct symptom {
     enum cause cause;
@@ -121,6 +121,7 @@ struct symptom {
     double cost, cost_error; /* of light found in images: the share of the training loss that goes with it, its standard
                                 error; NaN: not known */
     bool doubtful;           /* does not explain what the run shows, or the run shows nothing to explain */
+    bool note;               /* seen where no cause is, and nothing says that it is a fault or can be mended */
     char evidence[EVIDENCE_BYTES]; /* the figures, as a sentence */
     struct {
         char name[16];
@@ -202,7 +203,7 @@ extern const struct rule doctor_rules[];
 extern const int doctor_rule_count;
 
 /* Asks the rules; found gets a symptom for each cause that shows, the first one of a cause only, in the order in which
- * they show, the doubtful ones last. Returns how many. */
+ * they show, the doubtful ones behind them, and notes last. Returns how many. */
 int doctor_examine(const struct evidence *evidence, struct symptom found[static CAUSE_COUNT]);
 /* What makes a fault: a loss higher by this share, beyond so many standard errors. */
 #define FAULT_WORTH 0.15
@@ -211,6 +212,9 @@ int doctor_examine(const struct evidence *evidence, struct symptom found[static 
 #define LEARNT_BY_HEART 0.95
 /* A finding of a rule of include/check.h as a symptom, without its words and numbers; false: it speaks of no cause. */
 bool doctor_image(struct symptom *symptom, const char *rule);
+/* What is said of a healthy run with a note. */
+#define NOTED_TITLE  "nothing is wrong that the figures show, but validation is behind training"
+#define NOTED_ACTION "look at the note; a larger batch only makes the curve look calmer"
 /* Fills in what has been found of the images' light: what it has cost, from the run's light.csv and what its last
  * checkpoint has seen of each image. Stays unknown where these are missing. */
 void doctor_light_cost(struct evidence *evidence, const char *run);
@@ -219,6 +223,15 @@ void doctor_called(struct evidence *evidence, const char *run);
 /* Fewer losses than these say nothing about a run without findings. */
 enum { VERDICT_STEPS = 100 };
 bool doctor_too_early(const struct evidence *evidence);
+/* Whether it may be the cause: neither doubtful nor a note. */
+bool symptom_speaks(const struct symptom *symptom);
+/* The note among them, NULL: there is none. */
+const struct symptom *doctor_note(const struct symptom *found, int count);
+/* Whether validation is behind training at the last epoch, by 3.5 standard errors of the two accuracies. */
+bool doctor_behind(const struct evidence *evidence);
+/* Whether nothing is left to learn: 95 % of the validation images (without any: of the training images) were right, and
+ * the loss of the last epoch's last quarter is below a twentieth of guessing. */
+bool doctor_learned_all(const struct evidence *evidence);
 /* The first of them that is not doubtful; CAUSE_HEALTHY: there is none. */
 enum cause doctor_cause(const struct symptom *found, int count);
 /* Whether steps too large have spoiled the training: worse than guessing, progress lost for good, or no better than

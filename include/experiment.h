@@ -66,6 +66,8 @@ enum cause experiment_verdict(const struct experiment *experiment, const struct 
 /* Whether the budget ended on the way to a cause: one of its trials was not made, and the others were better than the
  * unchanged one or lost their way like it, but did not help. */
 bool experiment_unfinished(const struct experiment *experiment, enum cause cause);
+/* Whether any trial was made. */
+bool experiment_tried(const struct experiment *experiment);
 /* Why it was taken or rejected, in a few words. proof: of experiment_verdict, or what was weighed otherwise. */
 const char *experiment_why(const struct experiment *experiment, const struct arm *arm, const struct arm *proof);
 /* Numbers of the arms, family by family: the unchanged one, then the best first. */

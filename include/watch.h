@@ -10,9 +10,10 @@ struct watch {
     int64_t
         next_look; /* steps taken at which to look again; looks become rarer, so that they cost a share of a percent */
     int count;     /* of findings so far */
-    struct symptom found[CAUSE_COUNT]; /* in the order in which they were found, without what is doubtful */
+    struct symptom found[CAUSE_COUNT]; /* in the order in which they were found, those that may be causes */
     struct symptom verdict;            /* what is the cause as far as is known now; CAUSE_HEALTHY: nothing */
     bool too_early;                    /* doctor_too_early, when it was looked last */
+    bool noted;                        /* something was seen that is no fault */
     struct evidence_files *files;      /* what has been read so far; private to host/doctor */
 };
 

@@ -22,14 +22,6 @@ static void print_symptoms(const struct diagnosis *diagnosis)
     }
 }
 
-static bool tried(const struct experiment *experiment)
-{
-    for (int i = 0; i < experiment->arm_count; i++)
-        if (experiment->arms[i].done)
-            return true;
-    return false;
-}
-
 static void print_trial(const struct experiment *experiment, const struct arm *arm, const struct arm *proof)
 {
     if (arm->cause == CAUSE_HEALTHY && !arm->done)
@@ -52,7 +44,7 @@ static void print_trial(const struct experiment *experiment, const struct arm *a
 static void print_trials(const struct diagnosis *diagnosis)
 {
     const struct experiment *experiment = &diagnosis->experiment;
-    if (!tried(experiment)) {
+    if (!experiment_tried(experiment)) {
         printf("trials     none: two of %d updates are needed at least, and the budget has %.0f; --budget %.0f%% is "
                "enough "
                "for these, --budget %.0f%% for all %d\n",
@@ -112,10 +104,11 @@ static int print_json(const struct diagnosis *diagnosis, const char *run)
     json_t *found = json_array();
     for (int i = 0; i < diagnosis->count; i++) {
         const struct symptom *symptom = &diagnosis->found[i];
-        json_array_append_new(found, json_pack("{s:s, s:s, s:I, s:f, s:b, s:o}", "cause",
+        json_array_append_new(found, json_pack("{s:s, s:s, s:I, s:f, s:b, s:b, s:o}", "cause",
                                                cause_table[symptom->cause].name, "rule", symptom->rule, "step",
                                                (json_int_t)symptom->step, "strength", symptom->strength, "doubtful",
-                                               symptom->doubtful, "evidence", json_text(symptom->evidence)));
+                                               symptom->doubtful, "note", symptom->note, "evidence",
+                                               json_text(symptom->evidence)));
     }
     struct arena arena = {0};
     json_t *experiment =

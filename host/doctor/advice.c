@@ -23,6 +23,8 @@ const char *diagnosis_title(const struct diagnosis *diagnosis)
     const struct arm *proof = diagnosis->proof;
     if (diagnosis->too_early)
         return "too few steps were recorded to say";
+    if (diagnosis->cause == CAUSE_HEALTHY && doctor_note(diagnosis->found, diagnosis->count))
+        return NOTED_TITLE;
     return proof && arm_swaps_optimizer(proof) ? "SGD makes less headway here than another optimizer"
                                                : cause_table[diagnosis->cause].title;
 }
@@ -35,7 +37,8 @@ void diagnosis_say_action(const struct diagnosis *diagnosis, char text[static AC
         return;
     }
     if (!arm) {
-        text_copy(text, ACTION_TEXT, cause_table[diagnosis->cause].action);
+        const bool noted = diagnosis->cause == CAUSE_HEALTHY && doctor_note(diagnosis->found, diagnosis->count);
+        text_copy(text, ACTION_TEXT, noted ? NOTED_ACTION : cause_table[diagnosis->cause].action);
         return;
     }
     size_t used = 0;
@@ -47,6 +50,7 @@ const char *diagnosis_role(const struct diagnosis *diagnosis, int i)
 {
     const struct symptom *symptom = &diagnosis->found[i];
     return symptom->cause == diagnosis->cause ? "evidence"
+           : symptom->note                    ? "note"
            : symptom->doubtful                ? "doubtful"
            : i == 0                           ? "overruled"
                                               : "also";

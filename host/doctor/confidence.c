@@ -42,7 +42,13 @@ void diagnosis_say_confidence(const struct diagnosis *diagnosis, char text[stati
     const bool healthy = diagnosis->cause == CAUSE_HEALTHY;
     const struct arm *arm =
         diagnosis->proof ? diagnosis->proof : experiment_arm(&diagnosis->experiment, diagnosis->cause);
-    if (confidence == CONFIDENCE_PROVEN && healthy)
+    if (healthy && diagnosis->sooner)
+        snprintf(
+            text, CONFIDENCE_TEXT,
+            "%s: nothing is left to gain; %s would have got there sooner (by %.3g +- %.2g in loss after %d updates)",
+            confidence_names[confidence], diagnosis->sooner->name, diagnosis->sooner->gain, diagnosis->sooner->error,
+            diagnosis->experiment.updates);
+    else if (confidence == CONFIDENCE_PROVEN && healthy)
         snprintf(text, CONFIDENCE_TEXT, "proven: nothing that was tried made it better by as much as a fault would");
     else if (confidence == CONFIDENCE_PROVEN && !arm)
         snprintf(text, CONFIDENCE_TEXT, "proven: %.0f %% of %d images are all it learnt by heart",
@@ -63,12 +69,14 @@ void diagnosis_say_confidence(const struct diagnosis *diagnosis, char text[stati
     else if (confidence == CONFIDENCE_DOUBTFUL)
         snprintf(text, CONFIDENCE_TEXT, "doubtful: the records show it, but with %s the loss was %s by %.3g +- %.2g",
                  arm->name, arm->gain < 0.0 ? "higher" : "lower only", fabs(arm->gain), arm->error);
-    else if (diagnosis->probed && arm)
-        snprintf(text, CONFIDENCE_TEXT, "shown by the records; %s is not enough, and the budget was spent before more",
-                 arm->name);
+    else if (diagnosis->probed && healthy && !experiment_tried(&diagnosis->experiment))
+        snprintf(text, CONFIDENCE_TEXT, "shown by the records; the budget was too small for any trial");
     else if (diagnosis->probed && healthy)
         snprintf(text, CONFIDENCE_TEXT,
                  "shown by the records; no trial that was made says otherwise, and not all were");
+    else if (diagnosis->probed && arm)
+        snprintf(text, CONFIDENCE_TEXT, "shown by the records; %s is not enough, and the budget was spent before more",
+                 arm->name);
     else if (diagnosis->probed)
         snprintf(text, CONFIDENCE_TEXT, "shown by the records; no trial of it was made");
     else

@@ -10,6 +10,8 @@ static void examine(struct diagnosis *diagnosis, const struct evidence *evidence
 {
     diagnosis->steps = evidence->steps;
     diagnosis->levelled = doctor_levelled(evidence);
+    diagnosis->behind = doctor_behind(evidence);
+    diagnosis->learned_all = doctor_learned_all(evidence);
     diagnosis->count = doctor_examine(evidence, diagnosis->found);
     diagnosis->cause = diagnosis->first_guess = doctor_cause(diagnosis->found, diagnosis->count);
     diagnosis->too_early = diagnosis->cause == CAUSE_HEALTHY && doctor_too_early(evidence);
@@ -56,6 +58,16 @@ static bool mends_it(const struct diagnosis *diagnosis, const struct arm *arm)
     return seen == 0 || seen & (!arm || arm->family == ARM_ANEW ? EFFECT_TRAINING : EFFECT_APART);
 }
 
+/* Where the rules saw nothing, a trial that helps proves a fault if the run has anything that the fault can have cost:
+ * what is learned by heart leaves validation behind; and a run that has learned all there was would have got there
+ * sooner, as nearly all do at another rate, but no further. */
+static bool has_cost(const struct diagnosis *diagnosis, enum cause said)
+{
+    if (said == CAUSE_OVERFITTING)
+        return diagnosis->behind;
+    return !(diagnosis->learned_all && diagnosis->proof && diagnosis->proof->family == ARM_ANEW);
+}
+
 /* A cause whose trial helps takes the place of a first guess that says nothing of a cause, that has no trial of its
  * own, or whose own did not help; one whose own was left out for want of budget stays. */
 static bool is_overturned(const struct diagnosis *diagnosis, enum cause said)
@@ -68,7 +80,9 @@ static bool is_overturned(const struct diagnosis *diagnosis, enum cause said)
      * data. */
     if (said == CAUSE_OVERFITTING && guess != CAUSE_HEALTHY && strcmp(cause_table[guess].group, "data") == 0)
         return false;
-    if (guess == CAUSE_HEALTHY || guess == CAUSE_UNKNOWN || guess == CAUSE_NO_SIGNAL)
+    if (guess == CAUSE_HEALTHY)
+        return has_cost(diagnosis, said);
+    if (guess == CAUSE_UNKNOWN || guess == CAUSE_NO_SIGNAL)
         return true;
     const bool disproved = experiment_arm(experiment, guess) != NULL;
     if (disproved) /* what is seen on validation alone is no matter of how quickly training goes */
@@ -86,10 +100,14 @@ static void weigh(struct diagnosis *diagnosis)
         diagnosis->proof = own;
         return;
     }
-    if (is_overturned(diagnosis, said))
+    if (is_overturned(diagnosis, said)) {
         diagnosis->cause = said;
-    else
-        diagnosis->proof = NULL;
+        diagnosis->too_early = false;
+        return;
+    }
+    const struct arm *quicker = diagnosis->proof && diagnosis->proof->family == ARM_ANEW ? diagnosis->proof : NULL;
+    diagnosis->sooner = guess == CAUSE_HEALTHY && diagnosis->learned_all ? quicker : NULL;
+    diagnosis->proof = NULL;
     /* What every trial was made of is no matter of how many steps the run has. */
     diagnosis->too_early = diagnosis->too_early && diagnosis->cause == CAUSE_HEALTHY &&
                            diagnosis_confidence(diagnosis) != CONFIDENCE_PROVEN;

@@ -184,6 +184,14 @@ const struct arm *experiment_arm(const struct experiment *experiment, enum cause
     return best;
 }
 
+bool experiment_tried(const struct experiment *experiment)
+{
+    for (int i = 0; i < experiment->arm_count; i++)
+        if (experiment->arms[i].done)
+            return true;
+    return false;
+}
+
 const char *experiment_why(const struct experiment *experiment, const struct arm *arm, const struct arm *proof)
 {
     if (arm->cause == CAUSE_HEALTHY)

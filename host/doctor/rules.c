@@ -33,6 +33,8 @@ const struct rule doctor_rules[] = {
     {"below_chance", CAUSE_MISMATCH, 1, EFFECT_APART, rule_below_chance},
     {"called_otherwise", CAUSE_MISMATCH, 1, EFFECT_APART, rule_called_otherwise},
     {"overfitting", CAUSE_OVERFITTING, 1, EFFECT_APART, rule_overfitting},
+    {"worthless", CAUSE_OVERFITTING, 1, EFFECT_APART, rule_worthless},
+    {"gap", CAUSE_OVERFITTING, 1, 0, rule_gap},
     {"better_on_validation", CAUSE_LABELS, 1, EFFECT_APART, rule_better_on_validation},
 };
 const int doctor_rule_count = COUNT_OF(doctor_rules);
@@ -114,15 +116,33 @@ static int insert(struct symptom *found, int count, struct symptom *symptom)
     return count + 1;
 }
 
-/* What shows by itself, without a rule. Before the first epoch nothing does. */
-static unsigned seen_at_large(const struct evidence *evidence)
+/* Of validation, or where there is none of training; NaN before the first epoch. */
+static double best_accuracy(const struct evidence *evidence)
 {
-    const double learnt = 0.95;
     const double *accuracy = evidence->val_images > 0 ? evidence->val_accuracy : evidence->train_accuracy;
     double best = NAN;
     for (int64_t epoch = 0; epoch < evidence->epochs; epoch++)
         best = fmax(best, accuracy[epoch]);
-    return (best <= learnt ? EFFECT_MISSING : 0u) | (rules_behind_at_once(evidence) ? EFFECT_AT_ONCE : 0u);
+    return best;
+}
+
+/* So many right leave nothing missing. */
+static const double all_learned = 0.95;
+
+/* What shows by itself, without a rule. Before the first epoch nothing does. */
+static unsigned seen_at_large(const struct evidence *evidence)
+{
+    return (best_accuracy(evidence) <= all_learned ? EFFECT_MISSING : 0u) |
+           (rules_behind_at_once(evidence) ? EFFECT_AT_ONCE : 0u);
+}
+
+bool doctor_learned_all(const struct evidence *evidence)
+{
+    const double left = 0.05;
+    struct moment last = {.train_loss = INFINITY};
+    if (evidence->epochs > 0)
+        moment_at(evidence, evidence->epochs - 1, &last);
+    return last.train_loss < left * evidence->prior_entropy && best_accuracy(evidence) > all_learned;
 }
 
 /* What is found in the images is there before anything else shows, and is the cause of that if it can be: of all that
@@ -181,7 +201,7 @@ int doctor_examine(const struct evidence *evidence, struct symptom found[static 
     }
     for (int i = 0; i < seen_count; i++) {
         seen[i].doubtful = seen[i].effects == EFFECT_LONG && learnt_all_the_same(evidence, at_large);
-        if (!seen[i].doubtful)
+        if (symptom_speaks(&seen[i]))
             count = append(found, count, &seen[i]);
     }
     struct symptom unknown = {.cause = CAUSE_UNKNOWN, .rule = "never_of_use", .effects = EFFECT_APART};
@@ -193,6 +213,10 @@ int doctor_examine(const struct evidence *evidence, struct symptom found[static 
     for (int i = 0; i < evidence->image_count; i++)
         if (images[i].doubtful)
             count = append(found, count, &images[i]);
+    const bool explained = doctor_cause(found, count) != CAUSE_HEALTHY;
+    for (int i = 0; i < seen_count; i++)
+        if (seen[i].note && !explained)
+            count = append(found, count, &seen[i]);
     return count;
 }
 
@@ -204,9 +228,19 @@ bool doctor_too_early(const struct evidence *evidence)
     return known < VERDICT_STEPS;
 }
 
+bool symptom_speaks(const struct symptom *symptom)
+{
+    return !symptom->doubtful && !symptom->note;
+}
+
+const struct symptom *doctor_note(const struct symptom *found, int count)
+{
+    return count > 0 && found[count - 1].note ? &found[count - 1] : NULL;
+}
+
 enum cause doctor_cause(const struct symptom *found, int count)
 {
-    return count > 0 && !found[0].doubtful ? found[0].cause : CAUSE_HEALTHY;
+    return count > 0 && symptom_speaks(&found[0]) ? found[0].cause : CAUSE_HEALTHY;
 }
 
 /* A loss nearer to guessing than this shows nothing learned. */

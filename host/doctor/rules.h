@@ -89,6 +89,9 @@ bool moment_behind(const struct evidence *evidence, const struct moment *now);
 /* Whether training has got anywhere: its loss is 5 % below guessing. */
 bool moment_has_learned(const struct evidence *evidence, const struct moment *now);
 bool rule_overfitting(const struct evidence *evidence, struct symptom *symptom);
+bool rule_worthless(const struct evidence *evidence, struct symptom *symptom);
+/* A note. */
+bool rule_gap(const struct evidence *evidence, struct symptom *symptom);
 bool rule_better_on_validation(const struct evidence *evidence, struct symptom *symptom);
 /* The validation loss of the best weights is above that of guessing, and the run is over or half of it done. */
 bool rules_never_of_use(const struct evidence *evidence, struct symptom *symptom);

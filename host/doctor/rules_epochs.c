@@ -58,6 +58,13 @@ bool moment_behind(const struct evidence *evidence, const struct moment *now)
     return behind > 0.1 && behind > 3.5 * accuracies_error(evidence, now);
 }
 
+bool doctor_behind(const struct evidence *evidence)
+{
+    struct moment last;
+    return evidence->epochs > 0 && moment_at(evidence, evidence->epochs - 1, &last) &&
+           last.train_accuracy - last.val_accuracy > 3.5 * accuracies_error(evidence, &last);
+}
+
 bool moment_has_learned(const struct evidence *evidence, const struct moment *now)
 {
     const double learned = 0.95;
@@ -81,8 +88,7 @@ static double val_loss_error(const struct evidence *evidence, int64_t epoch)
  * rises is that of answers too sure, and the best epoch's weights are at hand. */
 static bool by_heart(const struct evidence *evidence, const struct moment *now)
 {
-    return now->train_accuracy >= LEARNT_BY_HEART && moment_behind(evidence, now) &&
-           now->val_loss > 3.0 * now->train_loss;
+    return now->train_accuracy >= LEARNT_BY_HEART && moment_behind(evidence, now) && now->val_loss > now->train_loss;
 }
 
 /* So in two epochs, in which validation got no better: its loss is not below its best by 3.5 of its standard errors. */
@@ -100,12 +106,56 @@ bool rule_overfitting(const struct evidence *evidence, struct symptom *symptom)
         times = by_heart(evidence, &now) && !better ? times + 1 : 0;
         best = fmin(best, now.val_loss);
         if (times >= 2)
-            return show(symptom, now.step, now.val_loss / (3.0 * now.train_loss),
+            return show(symptom, now.step, now.val_loss / now.train_loss,
                         "training: loss %.3g, accuracy %.1f %%; validation: loss %.3g after %.3g at its best, accuracy "
                         "%.1f %%",
                         now.train_loss, 100.0 * now.train_accuracy, now.val_loss, best, 100.0 * now.val_accuracy);
     }
     return false;
+}
+
+/* Somebody who gives each class its share has a lower loss on validation than the run at any of its epochs, so that
+ * what it has learned is worth less there than nothing. */
+bool rule_worthless(const struct evidence *evidence, struct symptom *symptom)
+{
+    struct moment best = {.val_loss = INFINITY}, now;
+    int epochs = 0;
+    if (rules_mismatch(evidence))
+        return false;
+    for (int64_t epoch = 0; epoch < evidence->epochs; epoch++) {
+        if (!moment_at(evidence, epoch, &now) || !moment_has_learned(evidence, &now))
+            continue;
+        if (!moment_behind(evidence, &now) ||
+            !(now.val_loss - 3.5 * val_loss_error(evidence, epoch) > evidence->prior_entropy))
+            return false;
+        best = now.val_loss < best.val_loss ? now : best;
+        epochs++;
+    }
+    return epochs >= 2 &&
+           show(symptom, best.step, best.val_loss / evidence->prior_entropy,
+                "validation's loss is %.3g at its best, above guessing (%.3g), where training's is %.3g: "
+                "nothing of what is learned carries over; accuracy %.1f %% and %.1f %%",
+                best.val_loss, evidence->prior_entropy, best.train_loss, 100.0 * best.val_accuracy,
+                100.0 * best.train_accuracy);
+}
+
+/* What is left of a difference at the last epoch, where nothing shows that it costs what could be had: as good as such
+ * images allow, perhaps. */
+bool rule_gap(const struct evidence *evidence, struct symptom *symptom)
+{
+    struct moment now;
+    if (evidence->epochs == 0 || !moment_at(evidence, evidence->epochs - 1, &now) ||
+        !moment_has_learned(evidence, &now) || !moment_behind(evidence, &now) || rules_mismatch(evidence) ||
+        rule_worthless(evidence, symptom) || rule_overfitting(evidence, symptom))
+        return false;
+    const double behind = now.train_accuracy - now.val_accuracy;
+    symptom->note = true;
+    return show(symptom, now.step, 10.0 * behind,
+                "%.1f %% of the training images are right and %.1f %% of validation's, %.1f +- %.1f points less: not "
+                "all that is learned carries over; more images, augmentation that suits them, a smaller network or "
+                "weight decay may bring it nearer",
+                100.0 * now.train_accuracy, 100.0 * now.val_accuracy, 100.0 * behind,
+                100.0 * accuracies_error(evidence, &now));
 }
 
 /* Images learned by heart are told apart by this: at first validation keeps up with training. */

@@ -35,8 +35,9 @@ int watch_look(struct watch *watch, const char *run, const struct config *config
     int count = doctor_examine(&watch->files->evidence, found);
     watch->too_early = doctor_too_early(&watch->files->evidence);
     watch->verdict = doctor_cause(found, count) != CAUSE_HEALTHY ? found[0] : (struct symptom){.cause = CAUSE_HEALTHY};
+    watch->noted = doctor_note(found, count) != NULL;
     for (int i = 0; i < count; i++)
-        if (!found[i].doubtful && !known(watch, found[i].cause))
+        if (symptom_speaks(&found[i]) && !known(watch, found[i].cause))
             watch->found[watch->count++] = found[i];
     return watch->count - before;
 }

@@ -45,7 +45,7 @@ static const char *verdict(struct run_facts *facts)
     const struct diagnosis *diagnosis = &facts->diagnosis;
     if (facts->problem)
         return arena_format(&facts->arena, "Verdict: none: %s", facts->problem);
-    const bool shown = diagnosis->count > 0 && !diagnosis->found[0].doubtful;
+    const bool shown = diagnosis->count > 0 && symptom_speaks(&diagnosis->found[0]);
     return arena_format(&facts->arena, "Verdict: %s%s%s", diagnosis_title(diagnosis), shown ? ": " : "",
                         shown ? diagnosis->found[0].evidence : "");
 }

@@ -64,8 +64,10 @@ static void put_others(FILE *page, const struct run_facts *facts)
     for (int i = first; i < diagnosis->count; i++) {
         const struct symptom *symptom = &diagnosis->found[i];
         fprintf(page, "<div class=\"card\"><p class=\"kicker\">%s step %lld</p><h3 class=\"say\">%s</h3><p>",
-                symptom->doubtful ? "doubtful, from" : "later, from", (long long)symptom->step,
-                cause_table[symptom->cause].title);
+                symptom->note       ? "note, from"
+                : symptom->doubtful ? "doubtful, from"
+                                    : "later, from",
+                (long long)symptom->step, cause_table[symptom->cause].title);
         page_text(page, symptom->evidence);
         fputs("</p>", page);
         page_finding_figure(page, facts, i);
@@ -96,11 +98,14 @@ void page_verdict(FILE *page, const struct run_facts *facts)
             page,
             "<section class=\"card verdict healthy\"><div><p class=\"kicker\">verdict</p><h2>%s</h2><p>%d rules were "
             "asked about %lld steps and none found a fault. ",
-            cause_table[CAUSE_HEALTHY].title, doctor_rule_count, (long long)facts->diagnosis.steps);
-        if (facts->diagnosis.probed)
-            fputs("Experiments found none either: nothing that was changed made it better by as much as a fault would.",
-                  page);
-        else
+            diagnosis_title(&facts->diagnosis), doctor_rule_count, (long long)facts->diagnosis.steps);
+        if (facts->diagnosis.probed) {
+            char confidence[CONFIDENCE_TEXT];
+            diagnosis_say_confidence(&facts->diagnosis, confidence);
+            fputs("Experiments: ", page);
+            page_text(page, confidence);
+            fputs(".", page);
+        } else
             fprintf(page,
                     "A rate that is a few times too high or too low leaves no trace that a rule sees: <code>evenkeel "
                     "doctor RUN %s</code> finds it by experiment.",

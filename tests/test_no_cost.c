@@ -1,0 +1,78 @@
+/* test_no_cost: trials that help prove no fault where the run has nothing that a fault can have cost. */
+#include "diagnosis.h"
+#include "tiny_run.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct train_result run;
+
+/* One trial beside unchanged ones of loss 1; not all was tried where learning by heart was not. */
+static void write_trials(const char *family, const char *cause, double gain, const char *by_heart)
+{
+    char path[PATH_BYTES];
+    assert_int_equal(path_join(path, run.path, "trials.json"), OK);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fprintf(file,
+            "{\"steps\": 60, \"experiment\": {\"batch\": 16, \"updates\": 400, \"spent\": 900.0, \"allowed\": 1000.0, "
+            "\"wanted\": 950.0, \"seconds\": 1.5, \"guess\": 2.302585, \"by_heart\": %s, \"arms\": ["
+            "{\"name\": \"unchanged\", \"family\": \"%s\", \"cause\": \"healthy\", \"changes\": [], \"left_out\": 0, "
+            "\"pace\": 1, \"done\": true, \"loss\": 1.0, \"train_accuracy\": 0.5, \"gain\": null, \"error\": null}, "
+            "{\"name\": \"trial 0\", \"family\": \"%s\", \"cause\": \"%s\", \"changes\": [\"optim.lr=0.5\"], "
+            "\"left_out\": 0, \"pace\": 1, \"done\": true, \"loss\": %f, \"train_accuracy\": 0.5, \"gain\": %f, "
+            "\"error\": 0.01}]}}\n",
+            by_heart, family, family, cause, 1.0 - gain, gain);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* Of a run in which the rules saw nothing, with what it has come to. */
+static void expect(bool behind, bool learned_all, enum cause cause, const char *words)
+{
+    struct diagnosis diagnosis;
+    char said[CONFIDENCE_TEXT];
+    assert_int_equal(diagnose_run(&diagnosis, run.path), OK);
+    assert_int_equal(diagnosis.first_guess, CAUSE_HEALTHY);
+    diagnosis.behind = behind;
+    diagnosis.learned_all = learned_all;
+    diagnosis.too_early = false;
+    if (diagnose_recall(&diagnosis, run.path) < 0)
+        fail_msg("%s", fail_text());
+    assert_string_equal(cause_table[diagnosis.cause].name, cause_table[cause].name);
+    assert_true((diagnosis.proof != NULL) == (cause != CAUSE_HEALTHY));
+    diagnosis_say_confidence(&diagnosis, said);
+    if (!strstr(said, words))
+        fail_msg("%s", said);
+    diagnosis_free(&diagnosis);
+}
+
+/* By heart learns who leaves validation behind, and who has learned all there is would have got there sooner at best.
+ */
+static void test_what_has_cost_nothing(void **state)
+{
+    (void)state;
+    static const char tried[] = "{\"images\": 80, \"updates\": 250, \"accuracy\": 1.0}";
+    tiny_train_ok(NULL,
+                  "train.epochs=12 train.threads=1 model.name=mlp model.hidden=64 early_stop.restore_best=false "
+                  "optim.lr=0.003",
+                  &run);
+    write_trials("onward", "overfitting", 0.5, tried);
+    expect(true, false, CAUSE_OVERFITTING, "proven: trial 0");
+    expect(false, false, CAUSE_HEALTHY, "proven: nothing that was tried");
+    write_trials("anew", "rate_low", 0.5, tried);
+    expect(false, false, CAUSE_RATE_LOW, "proven: trial 0");
+    expect(false, true, CAUSE_HEALTHY, "nothing is left to gain; trial 0 would have got there sooner");
+    write_trials("anew", "rate_low", 0.01, "null");
+    expect(false, false, CAUSE_HEALTHY, "no trial that was made says otherwise, and not all were");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_what_has_cost_nothing)};
+    return cmocka_run_group_tests(tests, tiny_set_up, tiny_tear_down);
+}
