@@ -47,7 +47,8 @@ int diagnose_recall(struct diagnosis *diagnosis, const char *run);
 /* The cause as a sentence, and the one thing to do: the settings of the trial that mends it, where there is one. */
 const char *diagnosis_title(const struct diagnosis *diagnosis);
 enum { ACTION_TEXT = 640 };
-void diagnosis_say_action(const struct diagnosis *diagnosis, char text[static ACTION_TEXT]);
+void diagnosis_say_action(const struct diagnosis *diagnosis, const struct config *config,
+                          char text[static ACTION_TEXT]);
 /* What found[i] is to the cause: "evidence", "overruled" (the rules' first guess), "also" (later: a consequence) or
  * "doubtful" (it does not explain what the run shows). */
 const char *diagnosis_role(const struct diagnosis *diagnosis, int i);
@@ -55,7 +56,7 @@ const char *diagnosis_role(const struct diagnosis *diagnosis, int i);
  * trial that went on with a tenth of the rate does not say when the rate should have fallen. */
 const struct arm *diagnosis_mending(const struct diagnosis *diagnosis);
 /* The settings that mend what was found, as a command line has them: those of the trial that proved it, or what is
- * usual for the cause. 0: no setting does (images). */
+ * usual for the cause, without what the config has already. 0: no setting does (images). */
 enum { REPAIR_MAX = ARM_OVERRIDES, REPAIR_TEXT = PATH_BYTES + 32 };
 int diagnosis_repair(const struct diagnosis *diagnosis, const struct config *config,
                      char repair[static REPAIR_MAX][REPAIR_TEXT]);

@@ -28,6 +28,7 @@ enum cause {
     CAUSE_ADAM,
     CAUSE_PLAIN_SGD,
     CAUSE_SCHEDULE,
+    CAUSE_CLIP,
     CAUSE_UNKNOWN, /* something is wrong, and nothing that is known says why */
     CAUSE_COUNT
 };
@@ -73,20 +74,28 @@ struct cause_trial {
     int pace;               /* images of an update, in those of the run's; 0 as 1 */
     enum left_out left_out; /* tried where such images are found */
 };
-enum { TRIALS_MOST = 2 };
+enum { TRIALS_MOST = 2, ACTIONS_MOST = 3 };
 
 /* All that is known of a cause: to add one, add its row. */
 struct cause_info {
-    const char *name;                   /* for machines: "rate_high" */
-    const char *group;                  /* "data", "hyperparameters", "architecture", "optimizer"; healthy: "" */
-    const char *title;                  /* what is said: "the learning rate is too high" */
-    const char *action;                 /* one thing to do */
+    const char *name;   /* for machines: "rate_high" */
+    const char *group;  /* "data", "hyperparameters", "architecture", "optimizer"; healthy: "" */
+    const char *title;  /* what is said: "the learning rate is too high" */
+    const char *action; /* one thing to do, where none of these is for the run */
+    struct {
+        bool (*fits)(const struct remedy_case *asked);
+        const char *words;
+    } actions[ACTIONS_MOST];
     struct remedy repairs[TRIALS_MOST]; /* settings for --apply where no trial has proven any: the first that fits, else
                                            those of a trial */
     struct cause_trial trials[TRIALS_MOST]; /* that speak for it when they help */
     bool usual; /* tried whatever the config says: weighs less than what it sets unusually */
 };
 extern const struct cause_info cause_table[CAUSE_COUNT];
+/* The one thing to do of a run with this config: never what it has already. */
+const char *cause_action(enum cause cause, const struct config *config);
+/* Whether the network has a layer that normalises, by what its config says. */
+bool config_normalises(const struct config *config);
 
 /* What a run can show. A rule sees one of these; what is found in the images can bring about some of them, and is the
  * cause where it explains all that was seen. */

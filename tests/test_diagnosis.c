@@ -159,6 +159,67 @@ static void test_repair_mends(void **state)
     memory_give(text);
 }
 
+/* A network made of layers is given what it lacks; who named a convolution as input gets what follows it now. */
+static void test_layers_are_normalised(void **state)
+{
+    (void)state;
+    struct train_result result;
+    struct train_request request = {.file = NULL};
+    char own[PATH_BYTES], mended[PATH_BYTES];
+    assert_int_equal(path_join(own, tiny_folder, "own.ini"), OK);
+    assert_int_equal(path_join(mended, tiny_folder, "own-mended.ini"), OK);
+    FILE *file = fopen(own, "w");
+    assert_non_null(file);
+    fprintf(file,
+            "[data]\ntrain = '%s'\n[model]\nname = 'custom'\n[train]\nepochs = 1\nbatch_size = 16\nthreads = 1\n"
+            "[run]\ndir = '%s'\n[[layer]]\ntype = 'conv'\nname = 'a'\nfilters = 4\nrelu = true\n"
+            "[[layer]]\ntype = 'conv'\nfilters = 4\n[[layer]]\ntype = 'add'\nfrom = 'a'\nrelu = true\n"
+            "[[layer]]\ntype = 'global_pool'\n[[layer]]\ntype = 'linear'\n",
+            tiny_data, tiny_folder);
+    assert_int_equal(fclose(file), 0);
+    request.file = own;
+    assert_int_equal(train_run(&request, &result), OK);
+    const struct diagnosis diagnosis = {.cause = CAUSE_NO_SIGNAL};
+    if (diagnosis_apply(&diagnosis, result.path, mended) < 0)
+        fail_msg("%s", fail_text());
+    char *text = tiny_read_text(tiny_folder, "own-mended.ini");
+    assert_non_null(strstr(text, "# changed: a normalisation behind every convolution"));
+    assert_non_null(strstr(text, "name = \"a_norm\"\nrelu = true\n"));
+    assert_non_null(strstr(text, "from = \"a_norm\""));
+    memory_give(text);
+    request.file = mended;
+    if (train_run(&request, &result) < 0)
+        fail_msg("%s", fail_text());
+    char repair[REPAIR_MAX][REPAIR_TEXT];
+    struct config config = {0};
+    assert_int_equal(train_load_config(&config, result.path, NULL, 0), OK);
+    assert_int_equal(diagnosis_repair(&diagnosis, &config, repair), 1); /* now it has them */
+    assert_string_equal(repair[0], "optim.lr=0.0001");
+    config_free(&config);
+}
+
+/* What the config has already is no repair. */
+static void test_repair_that_changes_nothing(void **state)
+{
+    (void)state;
+    struct train_result result;
+    struct config config = {0};
+    char repair[REPAIR_MAX][REPAIR_TEXT], file[PATH_BYTES];
+    const struct diagnosis diagnosis = {.cause = CAUSE_SCHEDULE};
+    tiny_train_ok(NULL, "train.epochs=1 schedule.name=cosine", &result);
+    assert_int_equal(train_load_config(&config, result.path, NULL, 0), OK);
+    assert_int_equal(diagnosis_repair(&diagnosis, &config, repair), 0);
+    config_free(&config);
+    assert_int_equal(path_join(file, tiny_folder, "same.ini"), OK);
+    assert_int_equal(diagnosis_apply(&diagnosis, result.path, file), ERR_CONFIG);
+    assert_non_null(strstr(fail_text(), "which no setting mends that it has not already"));
+    tiny_train_ok(NULL, "train.epochs=1 schedule.name=cosine schedule.warmup_epochs=0.5", &result);
+    assert_int_equal(train_load_config(&config, result.path, NULL, 0), OK);
+    assert_int_equal(diagnosis_repair(&diagnosis, &config, repair), 1);
+    assert_string_equal(repair[0], "schedule.warmup_epochs=0");
+    config_free(&config);
+}
+
 static void test_budget_is_kept(void **state)
 {
     (void)state;
@@ -279,6 +340,8 @@ int main(void)
         cmocka_unit_test(test_what_cannot_be_tried),
         cmocka_unit_test(test_planted_faults),
         cmocka_unit_test(test_rate_far_too_high),
+        cmocka_unit_test(test_layers_are_normalised),
+        cmocka_unit_test(test_repair_that_changes_nothing),
         cmocka_unit_test(test_repair_mends),
         cmocka_unit_test(test_without_a_checkpoint),
         cmocka_unit_test(test_budget_is_kept),

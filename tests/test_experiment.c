@@ -383,14 +383,16 @@ static void test_what_is_said_is_what_was_tried(void **state)
                             {"anew", CAUSE_PLAIN_SGD, 0.6, 0.01, true, false}};
     struct diagnosis diagnosis;
     char action[ACTION_TEXT], path[PATH_BYTES];
+    struct config config = {0};
+    assert_int_equal(train_load_config(&config, fast, NULL, 0), OK);
     write_trials(fast, given, 2, 1.0, 16, 60);
     assert_int_equal(diagnose_run(&diagnosis, fast), OK);
-    diagnosis_say_action(&diagnosis, action);
+    diagnosis_say_action(&diagnosis, &config, action);
     assert_non_null(strstr(action, "divide optim.lr by 10"));
     assert_string_equal(diagnosis_role(&diagnosis, 0), "evidence");
     assert_int_equal(diagnose_recall(&diagnosis, fast), OK);
     assert_null(strstr(diagnosis_title(&diagnosis), "momentum"));
-    diagnosis_say_action(&diagnosis, action);
+    diagnosis_say_action(&diagnosis, &config, action);
     assert_string_equal(action, "set optim.lr=0.5, optim.name=adam");
     struct given more[] = {given[0], given[1], {"anew", CAUSE_RATE_HIGH, 0.0, 0.0, false, true}};
     diagnosis_free(&diagnosis);
@@ -398,7 +400,7 @@ static void test_what_is_said_is_what_was_tried(void **state)
                  60); /* the budget ended on the way: what comes next, not what was not enough */
     assert_int_equal(diagnose_run(&diagnosis, fast), OK);
     assert_int_equal(diagnose_recall(&diagnosis, fast), OK);
-    diagnosis_say_action(&diagnosis, action);
+    diagnosis_say_action(&diagnosis, &config, action);
     assert_string_equal(action, "set optim.lr=0.5");
     diagnosis_free(&diagnosis);
     write_trials(fast, given, 2, 1.0, 16, 60);
@@ -412,6 +414,7 @@ static void test_what_is_said_is_what_was_tried(void **state)
     assert_null(strstr(text, "evidence"));
     memory_give(text);
     diagnosis_free(&diagnosis);
+    config_free(&config);
 }
 
 /* What a trial proves where no rule saw anything is in the run's report, which has no finding to draw then. */

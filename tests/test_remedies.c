@@ -100,6 +100,7 @@ static void test_trials_and_their_runs(void **state)
          "model.batch_norm=true", true, false},
         {"measured normalisation", CAUSE_INPUT_SCALE, "augment.normalize=none", "augment.normalize=auto",
          "augment.normalize=auto|augment.mean=[]|augment.std=[]", false, false},
+        {"no gradient clip", CAUSE_CLIP, "optim.clip_norm=1", "optim.clip_norm=0", "optim.clip_norm=0", false, false},
         {"shuffled", CAUSE_ORDER, "data.shuffle=false", "data.shuffle=true", "data.shuffle=true", false, false},
         {"augmentation", CAUSE_OVERFITTING, "augment.hflip=0", "model.name=mlp",
          "augment.crop_padding=4|augment.rotate=10", false, false},
@@ -166,6 +167,32 @@ static void test_trials_go_with_other_settings(void **state)
                 free(said);
                 config_free(&taken);
             }
+}
+
+/* What is to be done is nothing that the config has. */
+static void test_actions(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *overrides;
+        enum cause cause;
+        const char *says;
+    } cases[] = {
+        {"model.batch_norm=false", CAUSE_NO_SIGNAL, "add batch normalisation, or lower optim.lr"},
+        {"model.batch_norm=true", CAUSE_NO_SIGNAL, "lower optim.lr, with"},
+        {"model.name=resnet18", CAUSE_NO_SIGNAL, "lower optim.lr, with"},
+        {"schedule.name=step", CAUSE_SCHEDULE, "lower the rate later: raise schedule.step_epochs"},
+        {"schedule.name=plateau", CAUSE_SCHEDULE, "lower the rate later: raise schedule.patience"},
+        {"schedule.name=cosine|schedule.warmup_epochs=3", CAUSE_SCHEDULE, "shorten the warm-up"},
+        {"schedule.name=constant", CAUSE_SCHEDULE, "lower the rate in the end"},
+        {"optim.clip_norm=0.001", CAUSE_CLIP, "set optim.clip_norm = 0"},
+    };
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        load(cases[i].overrides);
+        const char *says = cause_action(cases[i].cause, &config);
+        if (strncmp(says, cases[i].says, strlen(cases[i].says)) != 0)
+            fail_msg("%s: %s", cases[i].overrides, says);
+    }
 }
 
 static void test_least(void **state)
@@ -246,6 +273,7 @@ int main(void)
         cmocka_unit_test(test_settings_are_settings),
         cmocka_unit_test(test_trials_and_their_runs),
         cmocka_unit_test(test_trials_go_with_other_settings),
+        cmocka_unit_test(test_actions),
         cmocka_unit_test(test_least),
         cmocka_unit_test(test_what_suits_the_run),
         cmocka_unit_test(test_how_far),

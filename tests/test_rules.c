@@ -291,6 +291,26 @@ static void test_noise_scale(void **state)
 }
 
 /* Rate and loss fall; the slope has the error of batches of 64 with a variance of 0.5. */
+/* A run that goes on for longer than it was planned for has a rate that rises again; one that has learned nearly all
+ * wants none. */
+static void test_early_drop_that_is_none(void **state)
+{
+    (void)state;
+    healthy();
+    fill(run.variance, 0, STEPS, 1e-6);
+    fill(run.rate, 60, STEPS, 0.00009);
+    SHOWS("early_drop", CAUSE_SCHEDULE);
+    run.rate[STEPS - 1] = 0.00011;
+    SILENT("early_drop");
+    run.rate[STEPS - 1] = 0.00009;
+    for (int t = 0; t < STEPS; t++)
+        run.loss[t] = guess * (0.06 - 0.0001 * t);
+    SHOWS("early_drop", CAUSE_SCHEDULE);
+    for (int t = 0; t < STEPS; t++)
+        run.loss[t] = guess * (0.05 - 0.00001 * t);
+    SILENT("early_drop");
+}
+
 static void test_early_drop(void **state)
 {
     (void)state;
@@ -376,6 +396,7 @@ int main(void)
         cmocka_unit_test(test_dead_units),
         cmocka_unit_test(test_noise_scale),
         cmocka_unit_test(test_early_drop),
+        cmocka_unit_test(test_early_drop_that_is_none),
         cmocka_unit_test(test_setback),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -233,12 +233,55 @@ static void test_narrow(void **state)
     SILENT("narrow");
 }
 
+/* Under SGD the clip shortens steps as a low rate does; Adam divides a gradient by its length. */
+static void test_steps_cut_by_the_clip(void **state)
+{
+    (void)state;
+    creep(0.3, 0.8);
+    run.config.optim.name = OPTIMIZER_SGD;
+    run.config.optim.clip_norm = 0.31; /* gradients are 1 long */
+    SHOWS("small_steps", CAUSE_RATE_LOW);
+    run.config.optim.clip_norm = 0.29;
+    SHOWS("small_steps", CAUSE_CLIP);
+    SAYS("small_steps", "; optim.clip_norm = 0.29 leaves 0.29 of a step, the gradient being 1 long");
+    run.config.optim.name = OPTIMIZER_ADAM;
+    SHOWS("small_steps", CAUSE_RATE_LOW);
+    healthy();
+    run.config.optim.name = OPTIMIZER_SGD;
+    run.config.optim.clip_norm = 0.01;
+    fill(run.end_slope, 0, STEPS, -0.06);
+    SHOWS("short_steps", CAUSE_CLIP);
+    fill(run.grad, 151, 300, 0.01); /* not clipped in that window */
+    SHOWS("short_steps", CAUSE_RATE_LOW);
+}
+
+/* Where nothing comes back to the first layer, a higher rate is none for the last one. */
+static void test_faded_gradients_come_first(void **state)
+{
+    (void)state;
+    creep(0.3, 0.8);
+    run.evidence.layers = (struct layer_evidence){
+        .first_layer = "conv1", .last_layer = "linear1", .first_grad = 1.1e-3, .last_grad = 1.0, .measured = true};
+    SHOWS("small_steps", CAUSE_RATE_LOW);
+    run.evidence.layers.first_grad = 0.9e-3;
+    SHOWS("small_steps", CAUSE_NO_SIGNAL);
+    SAYS("small_steps", "; the gradient of conv1 is 0.0009 of that of linear1");
+    run.config.optim.name = OPTIMIZER_SGD;
+    run.config.optim.clip_norm = 0.01;
+    SHOWS("small_steps", CAUSE_NO_SIGNAL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_short_steps),  cmocka_unit_test(test_short_steps_needs_what_is_known),
-        cmocka_unit_test(test_offcentre),    cmocka_unit_test(test_unlike_batches),
-        cmocka_unit_test(test_adam_forgets), cmocka_unit_test(test_adam_epsilon),
+        cmocka_unit_test(test_steps_cut_by_the_clip),
+        cmocka_unit_test(test_faded_gradients_come_first),
+        cmocka_unit_test(test_short_steps),
+        cmocka_unit_test(test_short_steps_needs_what_is_known),
+        cmocka_unit_test(test_offcentre),
+        cmocka_unit_test(test_unlike_batches),
+        cmocka_unit_test(test_adam_forgets),
+        cmocka_unit_test(test_adam_epsilon),
         cmocka_unit_test(test_narrow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -120,8 +120,8 @@ static void test_sentences_of_the_course(void **state)
 {
     (void)state;
     creep(0.3, 0.8);
-    SAYS("small_steps", "an update changes the weights by 0.05 % of their length; all 600 of the run, laid end to end, "
-                        "reach 0.3 of it");
+    SAYS("small_steps", "an update changes the weights by 0.05 % of their length; at this pace all 600 of the run, "
+                        "laid end to end, reach 0.3 of it");
     SAYS("small_steps", "(loss 1.84, guessing 2.3)");
     assert_true(fabs(shown("small_steps")->strength - 2.0 / 0.9) < 1e-6);
     fill(run.update, 0, STEPS, 0.0);

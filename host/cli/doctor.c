@@ -82,6 +82,8 @@ static int print_text(const struct diagnosis *diagnosis, const char *run)
     struct config config = {0};
     TRY(train_load_config(&config, run, NULL, 0));
     int count = diagnosis_repair(diagnosis, &config, repair);
+    char action[ACTION_TEXT];
+    diagnosis_say_action(diagnosis, &config, action);
     config_free(&config);
     printf("run        %s, %lld steps\nverdict    %s%s%s%s\n", run, (long long)diagnosis->steps,
            diagnosis_title(diagnosis), *cause->group ? " (" : "", cause->group, *cause->group ? ")" : "");
@@ -91,8 +93,6 @@ static int print_text(const struct diagnosis *diagnosis, const char *run)
     print_symptoms(diagnosis);
     if (diagnosis->probed)
         print_trials(diagnosis);
-    char action[ACTION_TEXT];
-    diagnosis_say_action(diagnosis, action);
     printf("action     %s\n", action);
     for (int i = 0; i < count; i++)
         printf("%-10s %s\n", i ? "" : "change", repair[i]);
@@ -101,6 +101,11 @@ static int print_text(const struct diagnosis *diagnosis, const char *run)
 
 static int print_json(const struct diagnosis *diagnosis, const char *run)
 {
+    struct config config = {0};
+    char action[ACTION_TEXT];
+    TRY(train_load_config(&config, run, NULL, 0));
+    diagnosis_say_action(diagnosis, &config, action);
+    config_free(&config);
     json_t *found = json_array();
     for (int i = 0; i < diagnosis->count; i++) {
         const struct symptom *symptom = &diagnosis->found[i];
@@ -116,8 +121,6 @@ static int print_json(const struct diagnosis *diagnosis, const char *run)
     json_t *proof = diagnosis->proof ? json_string(diagnosis->proof->name) : json_null();
     arena_free(&arena);
     const struct cause_info *cause = &cause_table[diagnosis->cause];
-    char action[ACTION_TEXT];
-    diagnosis_say_action(diagnosis, action);
     json_t *all = json_pack("{s:o, s:I, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "run", json_text(run), "steps",
                             (json_int_t)diagnosis->steps, "cause", diagnosis->too_early ? "too_early" : cause->name,
                             "first_guess", cause_table[diagnosis->first_guess].name, "confidence",

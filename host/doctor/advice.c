@@ -29,7 +29,7 @@ const char *diagnosis_title(const struct diagnosis *diagnosis)
                                                : cause_table[diagnosis->cause].title;
 }
 
-void diagnosis_say_action(const struct diagnosis *diagnosis, char text[static ACTION_TEXT])
+void diagnosis_say_action(const struct diagnosis *diagnosis, const struct config *config, char text[static ACTION_TEXT])
 {
     const struct arm *arm = diagnosis_mending(diagnosis);
     if (diagnosis->too_early) {
@@ -38,7 +38,7 @@ void diagnosis_say_action(const struct diagnosis *diagnosis, char text[static AC
     }
     if (!arm) {
         const bool noted = diagnosis->cause == CAUSE_HEALTHY && doctor_note(diagnosis->found, diagnosis->count);
-        text_copy(text, ACTION_TEXT, noted ? NOTED_ACTION : cause_table[diagnosis->cause].action);
+        text_copy(text, ACTION_TEXT, noted ? NOTED_ACTION : cause_action(diagnosis->cause, config));
         return;
     }
     size_t used = 0;

@@ -42,6 +42,20 @@ static bool lacks_normalisation(const struct remedy_case *asked)
     return asked->suspected && is_small_cnn(asked) && !asked->config->model.batch_norm;
 }
 
+bool config_normalises(const struct config *config)
+{
+    bool found = config->model.name != MODEL_MLP && config->model.name != MODEL_CUSTOM &&
+                 (config->model.name != MODEL_SMALL_CNN || config->model.batch_norm);
+    for (int i = 0; i < config->layer_count; i++)
+        found |= strcmp(config->layers[i].type, "norm") == 0;
+    return found;
+}
+
+static bool could_normalise(const struct remedy_case *asked)
+{
+    return asked->config->model.name != MODEL_MLP && !config_normalises(asked->config);
+}
+
 static bool draws_unusually(const struct remedy_case *asked)
 {
     return asked->config->model.init_scale != 1.0;
@@ -92,6 +106,26 @@ static bool is_sgd(const struct remedy_case *asked)
 static bool lacks_momentum(const struct remedy_case *asked)
 {
     return is_sgd(asked) && asked->config->optim.momentum < 0.5;
+}
+
+static bool clips(const struct remedy_case *asked)
+{
+    return asked->config->optim.clip_norm > 0.0;
+}
+
+static bool steps_down(const struct remedy_case *asked)
+{
+    return asked->config->schedule.name == SCHEDULE_STEP;
+}
+
+static bool waits_for_plateau(const struct remedy_case *asked)
+{
+    return asked->config->schedule.name == SCHEDULE_PLATEAU;
+}
+
+static bool warms_up(const struct remedy_case *asked)
+{
+    return asked->config->schedule.warmup_epochs > 0.0;
 }
 
 /* ---- the table ---- */
@@ -194,14 +228,15 @@ const struct cause_info cause_table[CAUSE_COUNT] = {
                                           .family = ARM_ANEW,
                                           .remedy = {.fits = draws_unusually,
                                                      .edits = {SET("model.init_scale", "1")}}}}},
-    [CAUSE_NO_SIGNAL] = {"no_signal", "architecture", "nothing comes back to the weights that they could learn from",
-                         "add batch normalisation, or lower optim.lr with schedule.warmup_epochs",
-                         .repairs = {{.fits = lacks_normalisation, .edits = {SET("model.batch_norm", "true")}},
-                                     {.edits = {TIMES("optim.lr", 0.1)}}},
-                         .trials = {{.name = "batch normalisation",
-                                     .family = ARM_ANEW,
-                                     .remedy = {.fits = lacks_normalisation,
-                                                .edits = {SET("model.batch_norm", "true")}}}}},
+    [CAUSE_NO_SIGNAL] =
+        {"no_signal", "architecture", "nothing comes back to the weights that they could learn from",
+         "lower optim.lr, with schedule.warmup_epochs, or look at images and labels",
+         .actions = {{could_normalise, "add batch normalisation, or lower optim.lr with schedule.warmup_epochs"}},
+         .repairs = {{.fits = lacks_normalisation, .edits = {SET("model.batch_norm", "true")}},
+                     {.edits = {TIMES("optim.lr", 0.1)}}},
+         .trials = {{.name = "batch normalisation",
+                     .family = ARM_ANEW,
+                     .remedy = {.fits = lacks_normalisation, .edits = {SET("model.batch_norm", "true")}}}}},
     [CAUSE_WEIGHT_DECAY] = {"weight_decay", "optimizer", "weight decay is stronger than the gradient",
                             "divide optim.weight_decay by 100",
                             .repairs = {{.edits = {TIMES("optim.weight_decay", 0.01)}}},
@@ -227,17 +262,37 @@ const struct cause_info cause_table[CAUSE_COUNT] = {
                                                 .edits = {SET("optim.name", "adam"), SET("optim.lr", "0.001"),
                                                           SET("optim.nesterov", "false")}}}}},
     [CAUSE_SCHEDULE] = {"schedule", "optimizer", "the schedule keeps the learning rate low too early or too long",
-                        "lower the rate later: raise schedule.step_epochs or schedule.patience, shorten the warm-up",
+                        "lower the rate in the end: schedule.name = cosine",
+                        .actions = {{steps_down, "lower the rate later: raise schedule.step_epochs, or take "
+                                                 "schedule.name = cosine"},
+                                    {waits_for_plateau, "lower the rate later: raise schedule.patience"},
+                                    {warms_up, "shorten the warm-up: lower schedule.warmup_epochs"}},
                         .repairs = {{.edits = {SET("schedule.name", "cosine"), SET("schedule.warmup_epochs", "0")}}},
                         .trials = {{.name = "rate / 10 from here on",
                                     .family = ARM_ONWARD,
                                     .remedy = {.fits = has_levelled, .edits = {TIMES("optim.lr", 0.1)}}}},
                         .usual = true},
+    [CAUSE_CLIP] = {"clip", "optimizer", "the gradient clip leaves next to nothing of each step",
+                    "set optim.clip_norm = 0, or above the usual length of the gradient",
+                    .repairs = {{.edits = {SET("optim.clip_norm", "0")}}},
+                    .trials = {{.name = "no gradient clip",
+                                .family = ARM_ANEW,
+                                .remedy = {.fits = clips, .edits = {SET("optim.clip_norm", "0")}}}}},
     [CAUSE_UNKNOWN] = {.name = "unknown",
                        .group = "",
                        .title = "what is learned is no use on validation, and the records do not say why",
                        .action = "ask by experiment: `evenkeel doctor RUN --probe`; look at images and labels"},
 };
+
+const char *cause_action(enum cause cause, const struct config *config)
+{
+    const struct cause_info *info = &cause_table[cause];
+    const struct remedy_case asked = {.config = config};
+    for (int i = 0; i < ACTIONS_MOST; i++)
+        if (info->actions[i].fits && info->actions[i].fits(&asked))
+            return info->actions[i].words;
+    return info->action;
+}
 
 /* ---- what a remedy says ---- */
 

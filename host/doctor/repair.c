@@ -7,6 +7,7 @@
 #include "text.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* What a cause's row has for a run: its own repair, or what its trial changes. */
 static const struct remedy *usual_remedy(enum cause cause, const struct remedy_case *asked)
@@ -26,6 +27,27 @@ static double falls_short(const struct diagnosis *diagnosis)
     return 0.0;
 }
 
+/* A network made of layers has no width and no switch to set. */
+static bool changes_layers(enum cause cause, const struct config *config)
+{
+    return config->layer_count > 0 &&
+           (cause == CAUSE_CAPACITY || (cause == CAUSE_NO_SIGNAL && !config_normalises(config)));
+}
+
+/* "key=value" of what the config has already changes nothing. */
+static bool is_set_already(const struct config *config, const char *setting)
+{
+    const char *value = strchr(setting, '=') + 1;
+    char key[EDIT_TEXT], is[EDIT_TEXT], quoted[EDIT_TEXT + 2];
+    snprintf(key, sizeof key, "%.*s", (int)(value - 1 - setting), setting);
+    snprintf(quoted, sizeof quoted, "\"%s\"", value);
+    if (!config_get(config, key, is, sizeof is))
+        return false;
+    double a, b;
+    return strcmp(is, value) == 0 || strcmp(is, quoted) == 0 ||
+           (text_to_double(is, &a) && text_to_double(value, &b) && a == b);
+}
+
 int diagnosis_repair(const struct diagnosis *diagnosis, const struct config *config,
                      char repair[static REPAIR_MAX][REPAIR_TEXT])
 {
@@ -42,9 +64,14 @@ int diagnosis_repair(const struct diagnosis *diagnosis, const struct config *con
         return arm->override_count;
     }
     const struct remedy *remedy = usual_remedy(diagnosis->cause, &asked);
-    for (int i = 0; i < remedy_size(remedy); i++)
-        edit_say(&remedy->edits[i], &asked, repair[i]);
-    return remedy_size(remedy);
+    int count = 0;
+    if (changes_layers(diagnosis->cause, config))
+        return 0;
+    for (int i = 0; i < remedy_size(remedy); i++) {
+        edit_say(&remedy->edits[i], &asked, repair[count]);
+        count += !is_set_already(config, repair[count]);
+    }
+    return count;
 }
 
 static int find_left_out(struct suspects *suspects, enum cause cause, const struct session *session, const char *run)
@@ -80,7 +107,7 @@ int diagnosis_leave_out(struct diagnosis *diagnosis, const char *run)
     return status;
 }
 
-/* A network made of layers has no width to set: every layer gets four times as many filters and units, and no fewer
+/* Every layer gets four times as many filters and units, and no fewer
  * than learn anything. */
 static void widen(struct config *config)
 {
@@ -91,6 +118,30 @@ static void widen(struct config *config)
         if (layer->units > 0)
             layer->units = layer->units < 16 ? 64 : 4 * layer->units;
     }
+}
+
+/* Every convolution is followed by a normalisation, which takes its rectifier; who named the convolution as input means
+ * what comes out of it now. */
+static void normalise(struct config *config)
+{
+    struct config_layer *layers = arena_push(&config->arena, 2 * (size_t)config->layer_count * sizeof *layers);
+    int count = 0;
+    for (int i = 0; i < config->layer_count; i++) {
+        struct config_layer layer = config->layers[i];
+        for (int k = 0; k < count; k++)
+            if (*layer.from && strcmp(layers[k].type, "norm") == 0 && strcmp(layers[k - 1].name, layer.from) == 0)
+                text_copy(layer.from, sizeof layer.from, layers[k].name);
+        layers[count++] = layer;
+        if (strcmp(layer.type, "conv") != 0)
+            continue;
+        struct config_layer norm = {.type = "norm", .relu = layer.relu};
+        norm.filters = norm.units = norm.kernel = norm.stride = norm.pad = norm.groups = -1;
+        snprintf(norm.name, sizeof norm.name, "%.*s_norm", (int)sizeof norm.name - 6, layer.name);
+        layers[count - 1].relu = false;
+        layers[count++] = norm;
+    }
+    config->layers = layers;
+    config->layer_count = count;
 }
 
 static int write_repaired(const struct diagnosis *diagnosis, const char *run, const struct config *config,
@@ -115,21 +166,22 @@ int diagnosis_apply(const struct diagnosis *diagnosis, const char *run, const ch
     const char *overrides[REPAIR_MAX + 1], *list = "";
     TRY(train_load_config(&old, run, NULL, 0));
     int count = diagnosis_repair(diagnosis, &old, repair);
-    const bool widens = diagnosis->cause == CAUSE_CAPACITY && old.layer_count > 0;
-    int status = count > 0 || widens ? OK
-                                     : FAIL(ERR_CONFIG, "%s: %s, which no setting mends: %s", run,
-                                            diagnosis_title(diagnosis), cause_table[diagnosis->cause].action);
+    const bool reshapes = count == 0 && changes_layers(diagnosis->cause, &old);
+    int status = count > 0 || reshapes ? OK
+                                       : FAIL(ERR_CONFIG, "%s: %s, which no setting mends that it has not already: %s",
+                                              run, diagnosis_title(diagnosis), cause_action(diagnosis->cause, &old));
     for (int i = 0; i < count; i++) {
         overrides[i] = repair[i];
         list = arena_format(&arena, "%s%s%s", list, i ? ", " : "", repair[i]);
     }
-    if (widens)
-        list = "filters and units of the layers";
+    if (reshapes)
+        list = diagnosis->cause == CAUSE_CAPACITY ? "filters and units of the layers"
+                                                  : "a normalisation behind every convolution";
     overrides[count] = arena_format(&arena, "run.name=%.100s-repaired", old.name);
     if (status == OK)
         status = train_load_config(&config, run, overrides, count + 1);
-    if (status == OK && widens)
-        widen(&config);
+    if (status == OK && reshapes)
+        (diagnosis->cause == CAUSE_CAPACITY ? widen : normalise)(&config);
     if (status == OK)
         status = new_file_open(&out, file);
     if (status == OK) {

@@ -125,8 +125,18 @@ bool doctor_noise_limited(const struct evidence *evidence, struct symptom *sympt
                 (long long)window, loss, 100.0 * slope, 100.0 * error, scale);
 }
 
-/* The schedule has taken the rate below a tenth before half of the run was done, while the loss was still falling.
- */
+/* From step to the end of what is known. */
+static bool stays_below(const struct evidence *evidence, int64_t step, double rate)
+{
+    int64_t t = step;
+    while (t < evidence->steps && !(evidence->rate[t] > rate))
+        t++;
+    return t == evidence->steps;
+}
+
+/* The schedule has taken the rate below a tenth before half of the run was done, while the loss was still falling, and
+ * has left it there: a run that goes on for longer than was planned has a rate that rises again. What has been learned
+ * but for a twentieth needs no rate. */
 bool rule_early_drop(const struct evidence *evidence, struct symptom *symptom)
 {
     double highest = 0.0;
@@ -135,7 +145,8 @@ bool rule_early_drop(const struct evidence *evidence, struct symptom *symptom)
         if (!(evidence->rate[t] <= 0.1 * highest) || t < 50)
             continue;
         double error, slope = loss_slope(evidence, t / 3, t, &error), z = slope / error;
-        return z < FALLING &&
+        const double learned = learned_of(evidence, column_mean(evidence->loss, t - 50, t));
+        return z < FALLING && learned < 0.95 && stays_below(evidence, t, 0.1 * highest) &&
                show(symptom, t, z / FALLING,
                     "at step %lld of %lld the rate had fallen from %.2g to %.2g while the loss was still "
                     "falling by %.2g in 100 steps (%.1f standard errors)",

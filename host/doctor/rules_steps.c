@@ -4,15 +4,47 @@
 #include <math.h>
 #include <stdio.h>
 
-/* What makes steps small other than the rate asked for. */
+/* What the gradient clip leaves of the steps, 0..1. Adam divides a gradient by its own length: that is all the same to
+ * it. */
+static double clip_leaves(const struct evidence *evidence, int64_t from, int64_t to)
+{
+    const struct config *config = evidence->config;
+    double sum = 0.0, known = 0.0;
+    for (int64_t t = from; t < to; t++)
+        if (isfinite(evidence->grad_norm[t]) && evidence->grad_norm[t] > 0.0) {
+            sum += fmin(config->optim.clip_norm / evidence->grad_norm[t], 1.0);
+            known++;
+        }
+    return config->optim.name != OPTIMIZER_SGD || config->optim.clip_norm == 0.0 || known == 0.0 ? 1.0 : sum / known;
+}
+
+/* What makes steps small other than the rate asked for. Where nothing comes back to the first layers, no rate is right
+ * for them and the last ones alike. */
 static enum cause blame_small(const struct evidence *evidence, int64_t from, int64_t to)
 {
     const struct config *config = evidence->config;
+    if (gradient_fades(evidence))
+        return CAUSE_NO_SIGNAL;
+    if (clip_leaves(evidence, from, to) < SMALL_SHARE)
+        return CAUSE_CLIP;
     if (column_mean(evidence->rate, from, to) < SMALL_SHARE * config->optim.lr)
         return CAUSE_SCHEDULE;
     if (config->optim.name != OPTIMIZER_SGD)
         return config->optim.eps > 1e-4 ? CAUSE_ADAM : CAUSE_RATE_LOW;
     return config->optim.momentum < 0.5 ? CAUSE_PLAIN_SGD : CAUSE_RATE_LOW;
+}
+
+static void say_small(const struct evidence *evidence, const struct symptom *symptom, int64_t from, int64_t to,
+                      char text[static EVIDENCE_BYTES])
+{
+    const double share = column_mean(evidence->rate, from, to) / evidence->config->optim.lr;
+    say_faded(evidence, text);
+    if (symptom->cause == CAUSE_SCHEDULE)
+        snprintf(text, EVIDENCE_BYTES, "; the rate was %.2g of optim.lr then", share);
+    if (symptom->cause == CAUSE_CLIP)
+        snprintf(text, EVIDENCE_BYTES, "; optim.clip_norm = %.3g leaves %.2g of a step, the gradient being %.2g long",
+                 evidence->config->optim.clip_norm, clip_leaves(evidence, from, to),
+                 column_mean(evidence->grad_norm, from, to));
 }
 
 /* All updates of the run laid end to end, at the pace of the last 100: two thirds of the weights' own length, so that
@@ -36,10 +68,13 @@ bool rule_small_steps(const struct evidence *evidence, struct symptom *symptom)
             continue;
         symptom->cause = blame_small(evidence, t, t + WINDOW);
         symptom->falls_short = symptom->cause == CAUSE_RATE_LOW ? far / fmax(whole, 1e-9) : 0.0;
+        char why[EVIDENCE_BYTES];
+        say_small(evidence, symptom, t, t + WINDOW, why);
         return show(symptom, t + WINDOW - 1, far / fmax(whole, 1e-9),
-                    "an update changes the weights by %.2g %% of their length; all %lld of the run, laid end to end, "
-                    "reach %.2g of it, so they cannot get far from where they began (loss %.3g, guessing %.3g)",
-                    100.0 * mean, (long long)evidence->planned_steps, whole, loss, loss_of_guessing(evidence));
+                    "an update changes the weights by %.2g %% of their length; at this pace all %lld of the run, laid "
+                    "end to end, reach %.2g of it, so they cannot get far from where they began (loss %.3g, guessing "
+                    "%.3g)%s",
+                    100.0 * mean, (long long)evidence->planned_steps, whole, loss, loss_of_guessing(evidence), why);
     }
     return false;
 }
@@ -76,10 +111,12 @@ bool rule_short_steps(const struct evidence *evidence, struct symptom *symptom)
     if (ends < LEAST || begins < LEAST || !(ratio + sure * error < half_way))
         return false;
     symptom->cause = blame_small(evidence, from, to);
+    char why[EVIDENCE_BYTES];
+    say_small(evidence, symptom, from, to, why);
     return show(symptom, to - 1, ratio / half_way,
                 "from step %lld to %lld the loss fell where a step ended by %.2g of how it fell where the step began: "
-                "steps end before half the way to the lowest point along them",
-                (long long)from, (long long)to, -ratio);
+                "steps end before half the way to the lowest point along them%s",
+                (long long)from, (long long)to, -ratio, why);
 }
 
 /* Where no gradient is seen through the noise, its scale has no upper end. */

@@ -42,7 +42,7 @@ static void put_cause(FILE *page, const struct run_facts *facts)
     fputs("<dt>confidence</dt><dd class=\"say\">", page);
     page_text(page, confidence);
     fputs("</dd>\n", page);
-    diagnosis_say_action(diagnosis, action);
+    diagnosis_say_action(diagnosis, &facts->config, action);
     fputs("<dt>what to do</dt><dd class=\"say\">", page);
     page_text(page, action);
     fputs("</dd>\n", page);

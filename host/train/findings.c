@@ -19,7 +19,7 @@ static int report(struct trainer *trainer, int first)
         const bool is_cause = symptom->cause == watch->verdict.cause;
         struct arena arena = {0};
         if (is_cause)
-            log_warn("%s: %s; %s", cause->title, symptom->evidence, cause->action);
+            log_warn("%s: %s; %s", cause->title, symptom->evidence, cause_action(symptom->cause, &trainer->config));
         int status = run_log_event(&trainer->run, "finding",
                                    "\"cause\":\"%s\",\"rule\":\"%s\",\"step\":%lld,\"consequence\":%s,\"evidence\":%s",
                                    cause->name, symptom->rule, (long long)symptom->step, is_cause ? "false" : "true",
