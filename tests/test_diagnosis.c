@@ -281,7 +281,10 @@ static void test_too_early(void **state)
     expect(&diagnosis, CAUSE_HEALTHY, "30 steps");
     assert_true(diagnosis.too_early);
     assert_non_null(strstr(diagnosis_title(&diagnosis), "too few steps"));
-    diagnosis_say_action(&diagnosis, text);
+    struct config config = {0};
+    assert_int_equal(train_load_config(&config, result.path, NULL, 0), OK);
+    diagnosis_say_action(&diagnosis, &config, text);
+    config_free(&config);
     assert_non_null(strstr(text, "train on"));
     assert_int_equal(diagnosis_confidence(&diagnosis), CONFIDENCE_DOUBTFUL);
     diagnose(&diagnosis, result.path, 120.0); /* all trials: they do not need the run's steps */
