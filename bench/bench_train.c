@@ -117,7 +117,8 @@ static double passes_seconds(struct session *session)
 static double parts_seconds(struct bench *bench, struct bench *bare)
 {
     enum { ROUNDS = 401, STEPS = 10, MOST = 64 };
-    double with[MOST][ROUNDS], without[MOST][ROUNDS], more = 0.0;
+    static double with[MOST][ROUNDS], without[MOST][ROUNDS];
+    double more = 0.0;
     struct bench_profile profile;
     for (int i = 0; i < 2 * ROUNDS; i++) {
         must(bench_profile(i % 2 == 0 ? bench : bare, STEPS, &profile));

@@ -14,10 +14,11 @@ struct diagnosis {
     bool levelled;             /* the loss no longer falls */
     bool too_early;            /* nothing was found, but in so few steps nothing need be */
     bool behind, learned_all;  /* as doctor_behind and doctor_learned_all have it */
+    double comes_to;           /* as doctor_comes_to has it */
     bool probed;
     struct experiment experiment;
     const struct arm *proof;  /* the trial that mends it, or NULL */
-    const struct arm *sooner; /* the trial that would have got a run that has learned all there sooner, or NULL */
+    const struct arm *sooner; /* the trial that gets a healthy run where it is sooner, but no further, or NULL */
 };
 
 /* How sure the cause is. */

@@ -238,8 +238,10 @@ bool symptom_speaks(const struct symptom *symptom);
 const struct symptom *doctor_note(const struct symptom *found, int count);
 /* Whether validation is behind training at the last epoch, by 3.5 standard errors of the two accuracies. */
 bool doctor_behind(const struct evidence *evidence);
+/* The training loss of the last epoch's last quarter; INFINITY: there is none. */
+double doctor_comes_to(const struct evidence *evidence);
 /* Whether nothing is left to learn: 95 % of the validation images (without any: of the training images) were right, and
- * the loss of the last epoch's last quarter is below a twentieth of guessing. */
+ * the loss it comes to is below a twentieth of guessing. */
 bool doctor_learned_all(const struct evidence *evidence);
 /* The first of them that is not doubtful; CAUSE_HEALTHY: there is none. */
 enum cause doctor_cause(const struct symptom *found, int count);

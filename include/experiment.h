@@ -54,6 +54,8 @@ struct experiment_request {
 int experiment_run(struct experiment *experiment, const struct experiment_request *request);
 /* A network that cannot do it is too small for the task or badly built. */
 bool experiment_learns_by_heart(const struct experiment *experiment);
+/* A higher rate, or Adam in the place of SGD: quicker at first nearly always. */
+bool arm_hurries(const struct arm *arm);
 /* Another optimizer with its rate, in the place of SGD. */
 bool arm_swaps_optimizer(const struct arm *arm);
 /* How much of the unchanged trial's loss an arm takes away, 0..1; of a diverged one, of the loss of guessing. */

@@ -10,14 +10,42 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <glob.h>
 
 #define BASE     "train.threads=1 model.name=mlp model.hidden=32 optim.name=sgd optim.momentum=0.9 "
 #define DIVERGES BASE "train.bad_steps=3 "
-/* Batches of two at a rate at which their noise is all that is left: 40 steps an epoch. */
+/* Batches of two of images that have two labels each, at a rate at which their noise is all that is left. */
 #define NOISY                                                                                                          \
     BASE "train.batch_size=2 optim.lr=0.01 train.label_smoothing=0.2 stats.noise_every=8 run.checkpoint_epochs=20 "    \
-         "train.epochs=80 "
+         "train.epochs=80 data.train="
 enum { NOISY_EPOCHS = 80, NOISY_STEPS = 45, LARGER_STEPS = 11 }; /* steps of an epoch */
+
+/* A list of the first half of each class's images, each with its own label and with the next class's. */
+static const char *two_labels(void)
+{
+    enum { OF_CLASS = 12, CLASSES = 10 };
+    static char path[PATH_BYTES], pattern[PATH_BYTES + 16];
+    glob_t found;
+    snprintf(path, sizeof path, "%s/two.txt", tiny_folder);
+    snprintf(pattern, sizeof pattern, "%s/*/*.png", tiny_data);
+    assert_int_equal(glob(pattern, 0, NULL, &found), 0);
+    assert_int_equal(found.gl_pathc, OF_CLASS * CLASSES);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    for (int i = 0; i < OF_CLASS * CLASSES; i++)
+        for (int k = 0; k < 2 && i % OF_CLASS < OF_CLASS / 2; k++)
+            fprintf(file, "%s\t%d\n", found.gl_pathv[i], (i / OF_CLASS + k) % CLASSES);
+    assert_int_equal(fclose(file), 0);
+    globfree(&found);
+    return path;
+}
+
+static void train_noisy(const char *words, struct train_result *result)
+{
+    char all[2 * PATH_BYTES];
+    snprintf(all, sizeof all, NOISY "%s %s", two_labels(), words);
+    tiny_train_ok(NULL, all, result);
+}
 
 static int count_acts(const char *run)
 {
@@ -93,9 +121,9 @@ static void test_noise_enlarges_the_batch(void **state)
 {
     (void)state;
     struct train_result plain, larger;
-    tiny_train_ok(NULL, NOISY, &plain);
+    train_noisy("", &plain);
     assert_true(batch_at(plain.path, NOISY_EPOCHS * NOISY_STEPS) == 2.0);
-    tiny_train_ok(NULL, NOISY "train.autopilot=true", &larger);
+    train_noisy("train.autopilot=true", &larger);
     char *log = tiny_read_text(larger.path, "log.jsonl");
     const char *act = strstr(log, "\"act\":\"enlarge\"");
     assert_non_null(act);
@@ -122,15 +150,15 @@ static void test_enlarged_run_goes_on(void **state)
 {
     (void)state;
     struct train_result whole, part, rest;
-    tiny_train_ok(NULL, NOISY "train.autopilot=true", &whole);
+    train_noisy("train.autopilot=true", &whole);
     char *log = tiny_read_text(whole.path, "log.jsonl");
     const int at = atoi(strstr(strstr(log, "\"act\":\"enlarge\""), "\"at_step\":") + strlen("\"at_step\":"));
     memory_give(log);
     const int stops[] = {at - 13, at, at + 3};
     for (int i = 0; i < COUNT_OF(stops); i++) {
-        char words[512];
-        snprintf(words, sizeof words, NOISY "train.autopilot=true train.max_steps=%d", stops[i]);
-        tiny_train_ok(NULL, words, &part);
+        char words[64];
+        snprintf(words, sizeof words, "train.autopilot=true train.max_steps=%d", stops[i]);
+        train_noisy(words, &part);
         tiny_train_ok(part.path, "train.max_steps=0", &rest);
         tiny_assert_same_run(whole.path, part.path);
         assert_int_equal(count_acts(part.path), count_acts(whole.path));

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 static struct train_result run;
+static double guess = 2.302585; /* what guessing comes to */
 
 /* One trial beside unchanged ones of loss 1; not all was tried where learning by heart was not. */
 static void write_trials(const char *family, const char *cause, double gain, const char *by_heart)
@@ -21,18 +22,18 @@ static void write_trials(const char *family, const char *cause, double gain, con
     assert_non_null(file);
     fprintf(file,
             "{\"steps\": 60, \"experiment\": {\"batch\": 16, \"updates\": 400, \"spent\": 900.0, \"allowed\": 1000.0, "
-            "\"wanted\": 950.0, \"seconds\": 1.5, \"guess\": 2.302585, \"by_heart\": %s, \"arms\": ["
+            "\"wanted\": 950.0, \"seconds\": 1.5, \"guess\": %f, \"by_heart\": %s, \"arms\": ["
             "{\"name\": \"unchanged\", \"family\": \"%s\", \"cause\": \"healthy\", \"changes\": [], \"left_out\": 0, "
             "\"pace\": 1, \"done\": true, \"loss\": 1.0, \"train_accuracy\": 0.5, \"gain\": null, \"error\": null}, "
             "{\"name\": \"trial 0\", \"family\": \"%s\", \"cause\": \"%s\", \"changes\": [\"optim.lr=0.5\"], "
             "\"left_out\": 0, \"pace\": 1, \"done\": true, \"loss\": %f, \"train_accuracy\": 0.5, \"gain\": %f, "
             "\"error\": 0.01}]}}\n",
-            by_heart, family, family, cause, 1.0 - gain, gain);
+            guess, by_heart, family, family, cause, 1.0 - gain, gain);
     assert_int_equal(fclose(file), 0);
 }
 
 /* Of a run in which the rules saw nothing, with what it has come to. */
-static void expect(bool behind, bool learned_all, enum cause cause, const char *words)
+static void expect(bool behind, bool learned_all, double comes_to, enum cause cause, const char *words)
 {
     struct diagnosis diagnosis;
     char said[CONFIDENCE_TEXT];
@@ -40,6 +41,7 @@ static void expect(bool behind, bool learned_all, enum cause cause, const char *
     assert_int_equal(diagnosis.first_guess, CAUSE_HEALTHY);
     diagnosis.behind = behind;
     diagnosis.learned_all = learned_all;
+    diagnosis.comes_to = comes_to;
     diagnosis.too_early = false;
     if (diagnose_recall(&diagnosis, run.path) < 0)
         fail_msg("%s", fail_text());
@@ -62,17 +64,37 @@ static void test_what_has_cost_nothing(void **state)
                   "optim.lr=0.003",
                   &run);
     write_trials("onward", "overfitting", 0.5, tried);
-    expect(true, false, CAUSE_OVERFITTING, "proven: trial 0");
-    expect(false, false, CAUSE_HEALTHY, "proven: nothing that was tried");
+    expect(true, false, 0.9, CAUSE_OVERFITTING, "proven: trial 0");
+    expect(false, false, 0.9, CAUSE_HEALTHY, "proven: nothing that was tried");
     write_trials("anew", "rate_low", 0.5, tried);
-    expect(false, false, CAUSE_RATE_LOW, "proven: trial 0");
-    expect(false, true, CAUSE_HEALTHY, "nothing is left to gain; trial 0 would have got there sooner");
+    expect(false, false, 0.9, CAUSE_RATE_LOW, "proven: trial 0");
+    expect(false, true, 0.9, CAUSE_HEALTHY, "nothing is left to gain; trial 0 would have got there sooner");
+    /* At 0.5 the trial stands where the run does not: the run itself has come further, or has not. */
+    expect(false, false, 0.4, CAUSE_HEALTHY, "trial 0 is only quicker at first");
+    write_trials("anew", "rate_high", 0.5, tried); /* a lower rate is not quicker by itself */
+    expect(false, false, 0.4, CAUSE_RATE_HIGH, "proven: trial 0");
     write_trials("anew", "rate_low", 0.01, "null");
-    expect(false, false, CAUSE_HEALTHY, "no trial that was made says otherwise, and not all were");
+    expect(false, false, 0.9, CAUSE_HEALTHY, "no trial that was made says otherwise, and not all were");
+}
+
+/* A larger batch need only lose nothing where the run learns; where it stands at guessing it must mend that. */
+static void test_larger_batches(void **state)
+{
+    (void)state;
+    write_trials("anew", "batch_small", -0.02, "null");
+    expect(false, false, 0.9, CAUSE_BATCH_SMALL, "came to the same loss");
+    write_trials("anew", "batch_small", 0.3, "null");
+    expect(false, false, 0.9, CAUSE_BATCH_SMALL, "lowered the loss by 0.3");
+    guess = 1.0;
+    write_trials("anew", "batch_small", 0.3, "null");
+    expect(false, false, 0.9, CAUSE_BATCH_SMALL, "lowered the loss by 0.3");
+    write_trials("anew", "batch_small", 0.1, "null");
+    expect(false, false, 0.9, CAUSE_HEALTHY, "shown");
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_what_has_cost_nothing)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_what_has_cost_nothing),
+                                       cmocka_unit_test(test_larger_batches)};
     return cmocka_run_group_tests(tests, tiny_set_up, tiny_tear_down);
 }

@@ -43,11 +43,12 @@ void diagnosis_say_confidence(const struct diagnosis *diagnosis, char text[stati
     const struct arm *arm =
         diagnosis->proof ? diagnosis->proof : experiment_arm(&diagnosis->experiment, diagnosis->cause);
     if (healthy && diagnosis->sooner)
-        snprintf(
-            text, CONFIDENCE_TEXT,
-            "%s: nothing is left to gain; %s would have got there sooner (by %.3g +- %.2g in loss after %d updates)",
-            confidence_names[confidence], diagnosis->sooner->name, diagnosis->sooner->gain, diagnosis->sooner->error,
-            diagnosis->experiment.updates);
+        snprintf(text, CONFIDENCE_TEXT, "%s: %s; %s %s (by %.3g +- %.2g in loss after %d updates)",
+                 confidence_names[confidence],
+                 diagnosis->learned_all ? "nothing is left to gain" : "the run has come further than its trials",
+                 diagnosis->sooner->name,
+                 diagnosis->learned_all ? "would have got there sooner" : "is only quicker at first",
+                 diagnosis->sooner->gain, diagnosis->sooner->error, diagnosis->experiment.updates);
     else if (confidence == CONFIDENCE_PROVEN && healthy)
         snprintf(text, CONFIDENCE_TEXT, "proven: nothing that was tried made it better by as much as a fault would");
     else if (confidence == CONFIDENCE_PROVEN && !arm)
@@ -56,6 +57,9 @@ void diagnosis_say_confidence(const struct diagnosis *diagnosis, char text[stati
     else if (confidence == CONFIDENCE_PROVEN && !isfinite(arm->gain))
         snprintf(text, CONFIDENCE_TEXT, "proven: with %s the loss is %.3g, where the unchanged trial diverged",
                  arm->name, arm->result.loss);
+    else if (confidence == CONFIDENCE_PROVEN && arm->gain <= 0.0)
+        snprintf(text, CONFIDENCE_TEXT, "proven: %s came to the same loss in fewer updates (%.3g +- %.2g higher)",
+                 arm->name, -arm->gain, arm->error);
     else if (confidence == CONFIDENCE_PROVEN)
         snprintf(text, CONFIDENCE_TEXT, "proven: %s lowered the loss by %.3g +- %.2g", arm->name, arm->gain,
                  arm->error);

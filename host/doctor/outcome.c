@@ -34,8 +34,7 @@ bool arm_swaps_optimizer(const struct arm *arm)
     return arm->cause == CAUSE_PLAIN_SGD && arm->override_count > 1;
 }
 
-/* A higher rate and Adam in the place of SGD are quicker at first nearly always. */
-static bool hurries(const struct arm *arm)
+bool arm_hurries(const struct arm *arm)
 {
     return arm->cause == CAUSE_RATE_LOW || arm_swaps_optimizer(arm);
 }
@@ -80,11 +79,13 @@ static bool arm_helps(const struct experiment *experiment, const struct arm *arm
         return loss < experiment->guess;
     const double gain = sober_gain(experiment, arm);
     const bool sure = gain > FAULT_SURE * arm->error;
-    if (hurries(arm))
+    if (arm_hurries(arm))
         return sure && experiment->guess - base + gain > QUICKER * (experiment->guess - base);
+    const bool mends = sure && gain > FAULT_WORTH * base;
     if (arm->cause == CAUSE_BATCH_SMALL)
-        return experiment->batch <= SMALL_BATCH && base < 0.9 * experiment->guess && arm->gain > LOSES_NOTHING * base;
-    return sure && gain > FAULT_WORTH * base;
+        return experiment->batch <= SMALL_BATCH &&
+               (mends || (base < 0.9 * experiment->guess && arm->gain > LOSES_NOTHING * base));
+    return mends;
 }
 
 void arms_judge(struct experiment *experiment)
@@ -210,7 +211,7 @@ const char *experiment_why(const struct experiment *experiment, const struct arm
         return "rejected: it stays worse than guessing";
     if (!(arm->gain > FAULT_SURE * arm->error))
         return "rejected: no difference beyond chance";
-    if (hurries(arm))
+    if (arm_hurries(arm))
         return "rejected: quicker at first, as a higher rate nearly always is";
     if (arm->cause == CAUSE_BATCH_SMALL && experiment->batch > SMALL_BATCH)
         return "rejected: the batch is none too small";

@@ -136,13 +136,18 @@ static unsigned seen_at_large(const struct evidence *evidence)
            (rules_behind_at_once(evidence) ? EFFECT_AT_ONCE : 0u);
 }
 
-bool doctor_learned_all(const struct evidence *evidence)
+double doctor_comes_to(const struct evidence *evidence)
 {
-    const double left = 0.05;
     struct moment last = {.train_loss = INFINITY};
     if (evidence->epochs > 0)
         moment_at(evidence, evidence->epochs - 1, &last);
-    return last.train_loss < left * evidence->prior_entropy && best_accuracy(evidence) > all_learned;
+    return last.train_loss;
+}
+
+bool doctor_learned_all(const struct evidence *evidence)
+{
+    const double left = 0.05;
+    return doctor_comes_to(evidence) < left * evidence->prior_entropy && best_accuracy(evidence) > all_learned;
 }
 
 /* What is found in the images is there before anything else shows, and is the cause of that if it can be: of all that
