@@ -279,7 +279,7 @@ call predict "$whole" "$hostile" --json
 ok "predict --json of a name that is not UTF-8" all 'exited 0' 'lines out 1' 'iconv -f UTF-8 -t UTF-8 out >iconv' 'prints "2nd.nline"'
 : >"$hostile"
 call predict "$whole" "$hostile"
-ok "predict of such a file that is empty" all 'exited 65' 'grep -v "^cuda:" err >said' 'lines said 1'
+ok "predict of such a file that is empty" all 'exited 65' 'grep -av "^cuda:" err >said' 'lines said 1'
 rm "$hostile" && mv "$whole" "$hostile"
 call doctor "$hostile" --json
 ok "doctor --json of such a run" all 'prints "2nd.nline"' 'iconv -f UTF-8 -t UTF-8 out >iconv'
