@@ -2,10 +2,10 @@
  * Level 7: nothing includes it but host/cli. */
 #ifndef CLI_H
 #define CLI_H
-#include "op.h"
+#include "trainer.h"
 
-/* Each gets the words from its own name on (argv[0] is "train") and returns the process's exit status: 0, 1, one of
- * sysexits.h, 130 after SIGINT. A failure has been printed by then. */
+/* Each gets the words from its own name on (argv[0] is "train") and returns a status below 0, for cli_exit to print, or
+ * the process's exit status: 0, 1, one of sysexits.h, 130 after SIGINT. */
 int command_train(int argc, char **argv);
 int command_sweep(int argc, char **argv);
 int command_find_lr(int argc, char **argv);
@@ -37,17 +37,29 @@ struct cli_usage {
     int option_count;
 };
 
-enum cli_next { CLI_GO, CLI_HELPED };
+/* There is nothing left to do: passed up like a failure, and none to cli_exit. */
+enum { CLI_HELPED = -100 };
 /* Sorts the options out of argv: afterwards argv[0 .. *argc) holds the other words in order ("--" ends the options).
  * --help prints the usage to stdout and returns CLI_HELPED. ERR_USAGE: unknown option (with suggestion), value missing.
  */
 int cli_parse(const struct cli_usage *usage, int *argc, char **argv);
 
-/* Prints "error: <fail_text()>" for a failure (nothing for OK and above) and returns its exit status. */
+/* Prints "error: <fail_text()>" for a failure and returns its exit status; OK and above are one. */
 int cli_exit(int status);
+/* The exit status of training that a signal ended, having saved; 0: none did. */
+int cli_stopped(int by);
 
-/* Whole numbers of options: ERR_USAGE names the option. */
+/* The config file argv[1], with the settings after it. On failure, too, it is to be freed. */
+int cli_config(struct config *config, int argc, char **argv);
+/* The model of a run, to be evaluated with config (the run's own, with overrides): weights as --weights says or NULL,
+ * plan for config->train.batch_size rows. checkpoint: where it was found. */
+int cli_model(struct session *session, const struct config *config, const char *run, const char *weights,
+              char checkpoint[static PATH_BYTES]);
+
+/* Numbers of options. ERR_USAGE names the option; text NULL: it was not given, and value stays. */
 int cli_integer(const char *option, const char *text, int64_t low, int64_t high, int64_t *value);
+int cli_count(const char *option, const char *text, int low, int high, int *value);
+int cli_number(const char *option, const char *text, double low, double high, double *value);
 /* --image: "64x64x1", or "64x64" with three channels. ERR_USAGE. */
 int cli_image(const char *text, struct shape *image);
 #endif

@@ -1,26 +1,23 @@
 /* bench: the command that measures how fast a config trains on this machine. Knows the command line. */
 #include "bench.h"
 #include "cli.h"
-#include "text.h"
-
-#include <string.h>
 
 /* Images of noise where the command line says how they should be, else those of the config. */
 static int open_session(struct session *session, const struct config *config, const char *image, const char *classes)
 {
     enum { BATCHES = 8, LEAST = 4096 };
     struct shape shape;
-    int64_t class_count = 10, each = (int64_t)config->train.batch_size * config->train.accumulate;
+    int class_count = 10;
+    int64_t each = (int64_t)config->train.batch_size * config->train.accumulate;
     if (!image)
         return classes ? FAIL(ERR_USAGE, "--classes goes with --image") : session_open(session, config);
     TRY(cli_image(image, &shape));
-    if (classes)
-        TRY(cli_integer("classes", classes, 2, 1000000, &class_count));
+    TRY(cli_count("classes", classes, 2, 1000000, &class_count));
     /* As many as a real set would have at hand, but no more than some hundred MB. */
     int64_t count = each * BATCHES;
     if (count < LEAST && LEAST * shape_count(shape) < 256 << 20)
         count = LEAST;
-    return session_open_noise(session, config, shape, (int)class_count, count);
+    return session_open_noise(session, config, shape, class_count, count);
 }
 
 struct bench_line {
@@ -63,17 +60,12 @@ int command_bench(int argc, char **argv)
         .options = options,
         .option_count = COUNT_OF(options),
     };
-    int next = cli_parse(&usage, &argc, argv);
-    if (next != CLI_GO)
-        return cli_exit(next);
-    if (argc < 2)
-        return cli_exit(FAIL(ERR_USAGE, "bench needs a config file, such as configs/quickstart.ini"));
-    if (line.seconds && (!text_to_double(line.seconds, &seconds) || !(seconds > 0.0) || seconds > 3600.0))
-        return cli_exit(FAIL(ERR_USAGE, "--seconds %s: expected a number above 0, up to 3600", line.seconds));
+    TRY(cli_parse(&usage, &argc, argv));
+    TRY(cli_number("seconds", line.seconds, 0.001, 3600.0, &seconds));
     struct config config = {0};
-    int status = config_load(&config, argv[1], (const char *const *)argv + 2, argc - 2, stderr);
+    int status = cli_config(&config, argc, argv);
     if (status == OK)
         status = bench(&config, &line, seconds);
     config_free(&config);
-    return cli_exit(status);
+    return status;
 }

@@ -144,7 +144,7 @@ static int write_sheet(const struct session *session, const struct request *requ
     return OK;
 }
 
-static int check(const struct config *config, const struct request *request, bool *found)
+static int check(const struct config *config, const struct request *request)
 {
     struct session session = {0};
     struct findings findings = {0};
@@ -162,7 +162,8 @@ static int check(const struct config *config, const struct request *request, boo
         print_text(&session, &input, &findings);
     if (status == OK && request->sheet)
         status = write_sheet(&session, request);
-    *found = status == OK && findings_worst(&findings) >= SEVERITY_WARN;
+    if (status == OK)
+        status = findings_worst(&findings) >= SEVERITY_WARN;
     findings_free(&findings);
     session_close(&session);
     return status;
@@ -172,7 +173,6 @@ int command_check(int argc, char **argv)
 {
     struct request request = {.sheet_of = -1};
     const char *limit_text = NULL, *sheet_of_text = NULL;
-    bool found = false;
     const struct cli_option options[] = {
         {"json", NULL, &request.json, NULL, "print the findings as JSON (docs/check.md)"},
         {"images", "N", NULL, &limit_text, "look at N images of each part at most (all)"},
@@ -187,24 +187,18 @@ int command_check(int argc, char **argv)
         .options = options,
         .option_count = COUNT_OF(options),
     };
-    const int next = cli_parse(&usage, &argc, argv);
-    if (next != CLI_GO)
-        return cli_exit(next);
-    if (argc < 2)
-        return cli_exit(FAIL(ERR_USAGE, "check needs a config file, for example configs/quickstart.ini"));
-    int status = limit_text ? cli_integer("images", limit_text, 1, INT32_MAX, &request.limit) : OK;
-    if (status == OK && sheet_of_text)
-        status = cli_integer("sheet-of", sheet_of_text, 0, INT32_MAX, &request.sheet_of);
-    if (status == OK && sheet_of_text && !request.sheet)
-        status = FAIL(ERR_USAGE, "--sheet-of needs the file to write to: --sheet FILE.png");
+    TRY(cli_parse(&usage, &argc, argv));
+    TRY(cli_integer("images", limit_text, 1, INT32_MAX, &request.limit));
+    TRY(cli_integer("sheet-of", sheet_of_text, 0, INT32_MAX, &request.sheet_of));
+    if (sheet_of_text && !request.sheet)
+        return FAIL(ERR_USAGE, "--sheet-of needs the file to write to: --sheet FILE.png");
     struct config config = {0};
-    if (status == OK)
-        status = config_load(&config, argv[1], (const char *const *)argv + 2, argc - 2, stderr);
+    int status = cli_config(&config, argc, argv);
     /* What cannot be read is a finding here. */
     request.skip = config.data.on_error == ON_ERROR_SKIP;
     config.data.on_error = ON_ERROR_SKIP;
     if (status == OK)
-        status = check(&config, &request, &found);
+        status = check(&config, &request);
     config_free(&config);
-    return status == OK && found ? 1 : cli_exit(status);
+    return status;
 }

@@ -34,19 +34,16 @@ int command_config(int argc, char **argv)
         .options = options,
         .option_count = COUNT_OF(options),
     };
-    int next = cli_parse(&usage, &argc, argv);
-    if (next != CLI_GO)
-        return cli_exit(next);
+    TRY(cli_parse(&usage, &argc, argv));
     if ((defaults || keys || markdown) && argc > 1)
-        return cli_exit(FAIL(ERR_USAGE, "config --defaults and --keys take no file, got '%s'", argv[1]));
+        return FAIL(ERR_USAGE, "config --defaults and --keys take no file, got '%s'", argv[1]);
     if (markdown && !defaults)
-        return cli_exit(FAIL(ERR_USAGE, "--markdown goes with --defaults"));
-    int status = OK;
+        return FAIL(ERR_USAGE, "--markdown goes with --defaults");
+    if (!defaults && !keys)
+        return show_config(argc - 1, argv + 1);
     if (defaults)
         config_print_defaults(stdout, markdown);
-    else if (keys)
-        config_print_keys(stdout);
     else
-        status = show_config(argc - 1, argv + 1);
-    return cli_exit(status);
+        config_print_keys(stdout);
+    return OK;
 }

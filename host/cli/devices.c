@@ -29,12 +29,10 @@ int command_devices(int argc, char **argv)
         .synopsis = "devices",
         .about = "Lists the backends of this program and the device each would use (train.device in a config).",
     };
-    int next = cli_parse(&usage, &argc, argv);
-    if (next != CLI_GO)
-        return cli_exit(next);
+    TRY(cli_parse(&usage, &argc, argv));
     if (argc > 1)
-        return cli_exit(FAIL(ERR_USAGE, "devices takes no arguments, got '%s'", argv[1]));
+        return FAIL(ERR_USAGE, "devices takes no arguments, got '%s'", argv[1]);
     for (int i = 0; backend_list[i]; i++)
         print_backend(backend_list[i]);
-    return 0;
+    return OK;
 }

@@ -185,19 +185,17 @@ int command_doctor(int argc, char **argv)
         .options = options,
         .option_count = COUNT_OF(options),
     };
-    int next = cli_parse(&usage, &argc, argv);
-    if (next != CLI_GO)
-        return cli_exit(next);
+    TRY(cli_parse(&usage, &argc, argv));
     if (argc != 2)
-        return cli_exit(FAIL(ERR_USAGE, "doctor needs one run directory; `evenkeel train` prints it"));
+        return FAIL(ERR_USAGE, "doctor needs one run directory; `evenkeel train` prints it");
     request.run = argv[1];
     request.budget = probe || share ? DOCTOR_SHARE : 0.0;
-    if (share && read_share(share, &request.budget) < 0)
-        return cli_exit(ERR_USAGE);
+    if (share)
+        TRY(read_share(share, &request.budget));
     if (request.samples && (request.apply || request.budget > 0.0))
-        return cli_exit(FAIL(ERR_USAGE, "--samples is a question of its own: ask it without --probe and --apply"));
+        return FAIL(ERR_USAGE, "--samples is a question of its own: ask it without --probe and --apply");
     struct diagnosis diagnosis = {0};
     int status = request.samples ? doctor_samples(request.run, request.json) : examine(&request, &diagnosis);
     diagnosis_free(&diagnosis);
-    return status < 0 ? cli_exit(status) : status;
+    return status;
 }

@@ -84,9 +84,7 @@ static int eval(const char *run, const char *data, const char *weights, bool jso
     struct judgement *judgements = NULL;
     int status = train_load_config(&config, run, NULL, 0);
     if (status == OK)
-        status = train_find_checkpoint(&config, run, weights, checkpoint);
-    if (status == OK)
-        status = session_open_model(&session, &config, checkpoint, config.train.batch_size);
+        status = cli_model(&session, &config, run, weights, checkpoint);
     if (status == OK)
         status = session_open_val(&session, data);
     if (status == OK)
@@ -123,12 +121,8 @@ int command_eval(int argc, char **argv)
         .options = options,
         .option_count = COUNT_OF(options),
     };
-    int next = cli_parse(&usage, &argc, argv);
-    if (next != CLI_GO)
-        return cli_exit(next);
+    TRY(cli_parse(&usage, &argc, argv));
     if (argc != 2)
-        return cli_exit(FAIL(ERR_USAGE, "eval needs one run directory; `evenkeel train` prints it"));
-    if (weights && strcmp(weights, "best") != 0 && strcmp(weights, "last") != 0)
-        return cli_exit(FAIL(ERR_USAGE, "--weights %s: expected best or last", weights));
-    return cli_exit(eval(argv[1], data, weights, json));
+        return FAIL(ERR_USAGE, "eval needs one run directory; `evenkeel train` prints it");
+    return eval(argv[1], data, weights, json);
 }

@@ -14,28 +14,15 @@ struct find_lr_line {
     const char *from, *to, *steps, *restarts, *out;
 };
 
-static int read_rate(const char *option, const char *text, double *rate)
-{
-    if (!text)
-        return OK;
-    if (!text_to_double(text, rate) || !(*rate >= 1e-12) || *rate > 1000.0)
-        return FAIL(ERR_USAGE, "--%s %s: expected a number from 1e-12 to 1000", option, text);
-    return OK;
-}
-
 static int read_options(const struct find_lr_line *line, struct find_lr_options *options)
 {
-    int64_t steps = 60, restarts = 3;
-    *options = (struct find_lr_options){.from = 1e-6, .to = 100.0};
-    TRY(read_rate("from", line->from, &options->from));
-    TRY(read_rate("to", line->to, &options->to));
+    *options = (struct find_lr_options){.from = 1e-6, .to = 100.0, .steps = 60, .restarts = 3};
+    TRY(cli_number("from", line->from, 1e-12, 1000.0, &options->from));
+    TRY(cli_number("to", line->to, 1e-12, 1000.0, &options->to));
     if (!(options->from < options->to))
         return FAIL(ERR_USAGE, "--from %g --to %g: the range is empty", options->from, options->to);
-    TRY(line->steps ? cli_integer("steps", line->steps, 8, 1000000, &steps) : OK);
-    TRY(line->restarts ? cli_integer("restarts", line->restarts, 1, FIND_LR_RESTARTS, &restarts) : OK);
-    options->steps = (int)steps;
-    options->restarts = (int)restarts;
-    return OK;
+    TRY(cli_count("steps", line->steps, 8, 1000000, &options->steps));
+    return cli_count("restarts", line->restarts, 1, FIND_LR_RESTARTS, &options->restarts);
 }
 
 static void print_spread(const char *label, const struct find_lr_spread *spread, const char *more)
@@ -131,18 +118,12 @@ int command_find_lr(int argc, char **argv)
         .option_count = COUNT_OF(options),
     };
     struct find_lr_options wanted;
-    int next = cli_parse(&usage, &argc, argv);
-    if (next != CLI_GO)
-        return cli_exit(next);
-    if (argc < 2)
-        return cli_exit(FAIL(ERR_USAGE, "find-lr needs a config file, such as configs/quickstart.ini"));
-    int status = read_options(&line, &wanted);
-    if (status < 0)
-        return cli_exit(status);
+    TRY(cli_parse(&usage, &argc, argv));
+    TRY(read_options(&line, &wanted));
     struct config config = {0};
-    status = config_load(&config, argv[1], (const char *const *)argv + 2, argc - 2, stderr);
+    int status = cli_config(&config, argc, argv);
     if (status == OK)
         status = find(&config, &wanted, line.out);
     config_free(&config);
-    return cli_exit(status);
+    return status;
 }

@@ -93,7 +93,7 @@ static int dispatch(int argc, char **argv)
     bool done = false;
     int at = read_global_options(argc, argv, &done);
     if (at < 0 || done)
-        return cli_exit(at < 0 ? at : OK);
+        return at < 0 ? at : OK;
     if (at == argc) {
         print_help(stderr);
         return status_exit_code(ERR_USAGE);
@@ -105,7 +105,7 @@ static int dispatch(int argc, char **argv)
         print_help(stdout);
         return 0;
     }
-    return cli_exit(unknown_command(argv[at]));
+    return unknown_command(argv[at]);
 }
 
 int main(int argc, char **argv)
@@ -114,7 +114,7 @@ int main(int argc, char **argv)
     signal(SIGCHLD, SIG_DFL); /* who ignores it hands that on, and then no end of a child can be waited for */
     log_set_color("auto");
     setlocale(LC_CTYPE, "C.UTF-8"); /* for the width of names on a terminal; numbers keep their points */
-    int exit_status = dispatch(argc, argv);
+    int exit_status = cli_exit(dispatch(argc, argv));
     /* A result that did not reach its file is not a success. */
     if (fflush(stdout) != 0 || ferror(stdout))
         return cli_exit(FAIL(ERR_IO, "stdout: the result could not be written"));

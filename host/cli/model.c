@@ -12,10 +12,8 @@
 static int find_shape(const struct config *config, const char *image, const char *classes, struct shape *shape,
                       int *class_count)
 {
-    int64_t count = 0;
-    if (classes)
-        TRY(cli_integer("classes", classes, 1, 1000000, &count));
-    *class_count = (int)count;
+    *class_count = 0;
+    TRY(cli_count("classes", classes, 1, 1000000, class_count));
     if (image)
         TRY(cli_image(image, shape));
     if (image && classes)
@@ -134,15 +132,11 @@ int command_model(int argc, char **argv)
         .options = options,
         .option_count = COUNT_OF(options),
     };
-    int next = cli_parse(&usage, &argc, argv);
-    if (next != CLI_GO)
-        return cli_exit(next);
-    if (argc < 2)
-        return cli_exit(FAIL(ERR_USAGE, "model needs a config file, such as configs/quickstart.ini"));
+    TRY(cli_parse(&usage, &argc, argv));
     struct config config = {0};
-    int status = config_load(&config, argv[1], (const char *const *)argv + 2, argc - 2, stderr);
+    int status = cli_config(&config, argc, argv);
     if (status == OK)
         status = show_model(&config, image, classes, verbose);
     config_free(&config);
-    return cli_exit(status);
+    return status;
 }

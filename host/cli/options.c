@@ -1,5 +1,5 @@
-/* options: a command's line taken apart by its table of options (getopt_long), its help, its exit status. Knows no
- * command. */
+/* options: a command's line taken apart by its table of options (getopt_long), what its words name, its help, its exit
+ * status. Knows no command. */
 #include "cli.h"
 #include "log.h"
 #include "text.h"
@@ -8,6 +8,7 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
+#include <sysexits.h>
 
 enum { MAX_OPTIONS = 24, HELP_VALUE = 1000 };
 
@@ -74,21 +75,60 @@ int cli_parse(const struct cli_usage *usage, int *argc, char **argv)
     for (int i = optind; i < *argc; i++)
         argv[words++] = argv[i];
     *argc = words;
-    return CLI_GO;
+    return OK;
 }
 
 int cli_exit(int status)
 {
-    if (status < 0)
-        log_error("%s", fail_text());
-    return status < 0 ? status_exit_code(status) : 0;
+    if (status >= 0)
+        return status;
+    if (status == CLI_HELPED)
+        return EX_OK;
+    log_error("%s", fail_text());
+    return status_exit_code(status);
+}
+
+int cli_stopped(int by)
+{
+    return by == 0 ? EX_OK : by == SIGINT ? 128 + SIGINT : EX_TEMPFAIL;
+}
+
+int cli_config(struct config *config, int argc, char **argv)
+{
+    if (argc < 2)
+        return FAIL(ERR_USAGE, "%s needs a config file, such as configs/quickstart.ini", argv[0]);
+    return config_load(config, argv[1], (const char *const *)argv + 2, argc - 2, stderr);
+}
+
+int cli_model(struct session *session, const struct config *config, const char *run, const char *weights,
+              char checkpoint[static PATH_BYTES])
+{
+    if (weights && strcmp(weights, "best") != 0 && strcmp(weights, "last") != 0)
+        return FAIL(ERR_USAGE, "--weights %s: expected best or last", weights);
+    TRY(train_find_checkpoint(config, run, weights, checkpoint));
+    return session_open_model(session, config, checkpoint, config->train.batch_size);
 }
 
 int cli_integer(const char *option, const char *text, int64_t low, int64_t high, int64_t *value)
 {
-    if (!text_to_int64(text, value) || *value < low || *value > high)
+    if (text && (!text_to_int64(text, value) || *value < low || *value > high))
         return FAIL(ERR_USAGE, "--%s %s: expected a whole number from %lld to %lld", option, text, (long long)low,
                     (long long)high);
+    return OK;
+}
+
+int cli_count(const char *option, const char *text, int low, int high, int *value)
+{
+    int64_t whole = *value;
+    TRY(cli_integer(option, text, low, high, &whole));
+    *value = (int)whole;
+    return OK;
+}
+
+int cli_number(const char *option, const char *text, double low, double high, double *value)
+{
+    if (text && (!text_to_double(text, value) || !(*value >= low) || *value > high))
+        return FAIL(ERR_USAGE, "--%s %s: expected a number from %g to %g", option, text, low, high);
     return OK;
 }
 

@@ -100,18 +100,16 @@ int command_pack(int argc, char **argv)
         .options = options,
         .option_count = COUNT_OF(options),
     };
-    int next = cli_parse(&usage, &argc, argv);
-    if (next != CLI_GO)
-        return cli_exit(next);
+    TRY(cli_parse(&usage, &argc, argv));
     if (argc < 2)
-        return cli_exit(FAIL(ERR_USAGE, "pack needs a config file: evenkeel pack CONFIG [OUT]"));
+        return FAIL(ERR_USAGE, "pack needs a config file: evenkeel pack CONFIG [OUT]");
     request.config = argv[1];
     int first = 2;
     if (argc > 2 && !strchr(argv[2], '='))
         request.out = argv[first++];
     for (int i = first; i < argc; i++)
         if (!strchr(argv[i], '='))
-            return cli_exit(FAIL(
-                ERR_USAGE, "'%s': OUT comes before the settings: evenkeel pack CONFIG [OUT] [KEY=VALUE …]", argv[i]));
-    return cli_exit(pack(&request, (const char *const *)argv + first, argc - first));
+            return FAIL(ERR_USAGE, "'%s': OUT comes before the settings: evenkeel pack CONFIG [OUT] [KEY=VALUE …]",
+                        argv[i]);
+    return pack(&request, (const char *const *)argv + first, argc - first);
 }

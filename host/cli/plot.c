@@ -102,14 +102,11 @@ int command_plot(int argc, char **argv)
         .options = options,
         .option_count = COUNT_OF(options),
     };
-    int next = cli_parse(&usage, &argc, argv);
-    if (next != CLI_GO)
-        return cli_exit(next);
+    TRY(cli_parse(&usage, &argc, argv));
     if (argc < 2)
-        return cli_exit(FAIL(ERR_USAGE, "plot needs a run directory; `evenkeel train` prints it"));
+        return FAIL(ERR_USAGE, "plot needs a run directory; `evenkeel train` prints it");
     const char *const *paths = (const char *const *)argv + 1;
-    int status = line.png ? picture(paths, argc - 1, &line) : OK;
-    if (status >= 0 && (line.letters || !line.png))
-        status = plot(paths, argc - 1, &line);
-    return cli_exit(status);
+    if (line.png)
+        TRY(picture(paths, argc - 1, &line));
+    return line.letters || !line.png ? plot(paths, argc - 1, &line) : OK;
 }

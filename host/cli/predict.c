@@ -100,10 +100,9 @@ static int predict(struct prediction *prediction, const char *weights, char **wo
     struct config config = {0};
     char checkpoint[PATH_BYTES];
     int status = train_load_config(&config, words[0], NULL, 0);
+    config.train.batch_size = PREDICT_BATCH;
     if (status == OK)
-        status = train_find_checkpoint(&config, words[0], weights, checkpoint);
-    if (status == OK)
-        status = session_open_model(&prediction->session, &config, checkpoint, PREDICT_BATCH);
+        status = cli_model(&prediction->session, &config, words[0], weights, checkpoint);
     if (status == OK)
         status = predict_files(prediction, words + 1, count - 1);
     memory_give(prediction->pixels);
@@ -116,8 +115,8 @@ static int predict(struct prediction *prediction, const char *weights, char **wo
 
 int command_predict(int argc, char **argv)
 {
-    const char *top_text = "3", *weights = NULL;
-    struct prediction prediction = {0};
+    const char *top_text = NULL, *weights = NULL;
+    struct prediction prediction = {.top = 3};
     const struct cli_option options[] = {
         {"top", "K", NULL, &top_text, "how many classes to name; default 3"},
         {"weights", "best|last", NULL, &weights, "which checkpoint; default: best where early_stop.restore_best is on"},
@@ -130,19 +129,10 @@ int command_predict(int argc, char **argv)
         .options = options,
         .option_count = COUNT_OF(options),
     };
-    int next = cli_parse(&usage, &argc, argv);
-    if (next != CLI_GO)
-        return cli_exit(next);
+    TRY(cli_parse(&usage, &argc, argv));
     if (argc < 3)
-        return cli_exit(FAIL(ERR_USAGE, "predict needs a run directory and image files"));
-    if (weights && strcmp(weights, "best") != 0 && strcmp(weights, "last") != 0)
-        return cli_exit(FAIL(ERR_USAGE, "--weights %s: expected best or last", weights));
-    int64_t top;
-    int status = cli_integer("top", top_text, 1, 1000000, &top);
-    prediction.top = (int)top;
-    if (status == OK)
-        status = predict(&prediction, weights, argv + 1, argc - 1);
-    if (status < 0)
-        return cli_exit(status);
+        return FAIL(ERR_USAGE, "predict needs a run directory and image files");
+    TRY(cli_count("top", top_text, 1, 1000000, &prediction.top));
+    TRY(predict(&prediction, weights, argv + 1, argc - 1));
     return prediction.bad_files ? EX_DATAERR : EX_OK;
 }

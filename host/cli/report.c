@@ -68,12 +68,10 @@ int command_report(int argc, char **argv)
         .options = options,
         .option_count = COUNT_OF(options),
     };
-    int next = cli_parse(&usage, &argc, argv);
-    if (next != CLI_GO)
-        return cli_exit(next);
+    TRY(cli_parse(&usage, &argc, argv));
     if (argc < 2)
-        return cli_exit(FAIL(ERR_USAGE, "report needs the folder of a run or more, or of a sweep; `evenkeel train` and "
-                                        "`evenkeel sweep` print it"));
+        return FAIL(ERR_USAGE, "report needs the folder of a run or more, or of a sweep; `evenkeel train` and "
+                               "`evenkeel sweep` print it");
     const char *const *paths = (const char *const *)argv + 1;
-    return cli_exit(out ? write_alone(paths, argc - 1, out) : write_both(paths, argc - 1));
+    return out ? write_alone(paths, argc - 1, out) : write_both(paths, argc - 1);
 }

@@ -6,10 +6,8 @@
 #include "text.h"
 
 #include <math.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sysexits.h>
 
 struct sweep_line {
     struct sweep_request request;
@@ -19,18 +17,12 @@ struct sweep_line {
 
 static int read_numbers(struct sweep_line *line, int *jobs)
 {
-    int64_t value = 1;
-    TRY(line->jobs ? cli_integer("jobs", line->jobs, 1, 1024, &value) : OK);
-    *jobs = (int)value;
-    value = 1;
-    TRY(line->seeds ? cli_integer("seeds", line->seeds, 1, SWEEP_RUNS, &value) : OK);
-    line->request.seeds = (int)value;
-    value = 0;
+    *jobs = line->request.seeds = 1;
+    TRY(cli_count("jobs", line->jobs, 1, 1024, jobs));
+    TRY(cli_count("seeds", line->seeds, 1, SWEEP_RUNS, &line->request.seeds));
     if (line->submit && !line->slurm)
         return FAIL(ERR_USAGE, "--submit goes with --slurm");
-    TRY(line->base_batch ? cli_integer("base-batch", line->base_batch, 1, 1 << 20, &value) : OK);
-    line->request.base_batch = (int)value;
-    return OK;
+    return cli_count("base-batch", line->base_batch, 1, 1 << 20, &line->request.base_batch);
 }
 
 /* A folder that is a sweep goes on; a config begins one. */
@@ -94,11 +86,11 @@ static int show_table(const struct sweep *sweep, double target)
 /* One run of the plan in this process: a job array's task. */
 static int do_line(const struct sweep *sweep, const char *text, int *stopped_by)
 {
-    int64_t line;
+    int line = 1;
     struct sweep_outcome outcome;
     char words[200];
-    TRY(cli_integer("line", text, 1, sweep->run_count, &line));
-    int run = (int)line - 1;
+    TRY(cli_count("line", text, 1, sweep->run_count, &line));
+    const int run = line - 1;
     TRY(sweep_do(sweep, run, &outcome, stopped_by));
     sweep_outcome_text(sweep, run, &outcome, words, sizeof words);
     printf("%s/%s: %s\n", sweep->path, sweep->runs[run].name, words);
@@ -175,11 +167,8 @@ int command_sweep(int argc, char **argv)
         .options = options,
         .option_count = COUNT_OF(options),
     };
-    int next = cli_parse(&usage, &argc, argv), stopped_by = 0;
-    if (next != CLI_GO)
-        return cli_exit(next);
-    int status = sweep(&line, argc, argv, &stopped_by);
-    if (status < 0)
-        return cli_exit(status);
-    return stopped_by == 0 ? EX_OK : stopped_by == SIGINT ? 128 + SIGINT : EX_TEMPFAIL;
+    int stopped_by = 0;
+    TRY(cli_parse(&usage, &argc, argv));
+    TRY(sweep(&line, argc, argv, &stopped_by));
+    return cli_stopped(stopped_by);
 }

@@ -28,48 +28,28 @@ struct request {
     int columns;
 };
 
-static int read_count(const char *option, const char *text, int64_t low, int64_t high, int *value)
-{
-    int64_t whole;
-    if (!text)
-        return OK;
-    TRY(cli_integer(option, text, low, high, &whole));
-    *value = (int)whole;
-    return OK;
-}
-
-static int read_share(const char *option, const char *text, double high, double *value)
-{
-    if (!text)
-        return OK;
-    if (!text_to_double(text, value) || *value < 0.0 || *value > high)
-        return FAIL(ERR_USAGE, "--%s %s: expected a number from 0 to %g", option, text, high);
-    return OK;
-}
-
 static int read_words(const struct words *words, struct request *request)
 {
     struct tiles_options *train = &request->train;
     int64_t seed = 1;
     *train = (struct tiles_options){.per_class = 250, .size = 64, .part = TILES_TRAIN};
     request->columns = 5;
-    TRY(read_count("per-class", words->per_class, 1, 100000, &train->per_class));
-    TRY(read_count("size", words->size, TILES_SIZE_MIN, TILES_SIZE_MAX, &train->size));
-    TRY(read_share("illumination", words->illumination, 1.0, &train->illumination));
-    TRY(read_share("noise", words->noise, 1.0, &train->noise));
-    TRY(read_share("label-noise", words->label_noise, 1.0, &train->label_noise));
-    TRY(read_share("imbalance", words->imbalance, 0.99, &train->imbalance));
-    TRY(read_share("outliers", words->outliers, 1.0, &train->outliers));
-    TRY(read_count("columns", words->columns, 1, 100, &request->columns));
-    if (words->seed)
-        TRY(cli_integer("seed", words->seed, 0, INT64_MAX, &seed));
+    TRY(cli_count("per-class", words->per_class, 1, 100000, &train->per_class));
+    TRY(cli_count("size", words->size, TILES_SIZE_MIN, TILES_SIZE_MAX, &train->size));
+    TRY(cli_number("illumination", words->illumination, 0.0, 1.0, &train->illumination));
+    TRY(cli_number("noise", words->noise, 0.0, 1.0, &train->noise));
+    TRY(cli_number("label-noise", words->label_noise, 0.0, 1.0, &train->label_noise));
+    TRY(cli_number("imbalance", words->imbalance, 0.0, 0.99, &train->imbalance));
+    TRY(cli_number("outliers", words->outliers, 0.0, 1.0, &train->outliers));
+    TRY(cli_count("columns", words->columns, 1, 100, &request->columns));
+    TRY(cli_integer("seed", words->seed, 0, INT64_MAX, &seed));
     train->seed = (uint64_t)seed;
     request->sheet = words->sheet;
     request->val = *train;
     request->val.part = TILES_VAL;
     request->val.label_noise = request->val.imbalance = request->val.outliers = 0.0;
     request->val.per_class = train->per_class < 5 ? 1 : train->per_class / 5;
-    return read_count("val-per-class", words->val_per_class, 1, 100000, &request->val.per_class);
+    return cli_count("val-per-class", words->val_per_class, 1, 100000, &request->val.per_class);
 }
 
 static int write_part(const char *folder, const char *name, const struct tiles_options *options)
@@ -120,14 +100,12 @@ int command_synth(int argc, char **argv)
         .option_count = COUNT_OF(options),
     };
     struct request request = {0};
-    int next = cli_parse(&usage, &argc, argv);
-    if (next != CLI_GO)
-        return cli_exit(next);
-    int status = read_words(&words, &request);
-    if (status == OK && argc > 2)
-        status = FAIL(ERR_USAGE, "synth takes one folder, got '%s' and '%s'", argv[1], argv[2]);
-    if (status == OK && argc < 2 && !request.sheet)
-        status = FAIL(ERR_USAGE, "synth needs the folder to write to: evenkeel synth DIR");
+    TRY(cli_parse(&usage, &argc, argv));
+    TRY(read_words(&words, &request));
+    if (argc > 2)
+        return FAIL(ERR_USAGE, "synth takes one folder, got '%s' and '%s'", argv[1], argv[2]);
+    if (argc < 2 && !request.sheet)
+        return FAIL(ERR_USAGE, "synth needs the folder to write to: evenkeel synth DIR");
     request.folder = argc > 1 ? argv[1] : NULL;
-    return cli_exit(status == OK ? carry_out(&request) : status);
+    return carry_out(&request);
 }

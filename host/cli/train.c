@@ -4,18 +4,13 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sysexits.h>
 
 static int train(const struct train_request *request)
 {
     struct train_result result;
-    int status = train_run(request, &result);
-    if (status < 0)
-        return cli_exit(status);
+    TRY(train_run(request, &result));
     printf("%s\n", result.path);
-    if (result.stopped_by == 0)
-        return EX_OK;
-    return result.stopped_by == SIGINT ? 128 + SIGINT : EX_TEMPFAIL;
+    return cli_stopped(result.stopped_by);
 }
 
 int command_train(int argc, char **argv)
@@ -42,15 +37,13 @@ int command_train(int argc, char **argv)
     request.argc = argc < COUNT_OF(typed) ? argc : COUNT_OF(typed);
     for (int i = 0; i < request.argc; i++)
         typed[i] = argv[i];
-    int next = cli_parse(&usage, &argc, argv);
-    if (next != CLI_GO)
-        return cli_exit(next);
+    TRY(cli_parse(&usage, &argc, argv));
     int first = 1;
     if (!request.resume) {
         if (argc < 2)
-            return cli_exit(FAIL(ERR_USAGE, "train needs a config file, for example configs/quickstart.ini"));
+            return FAIL(ERR_USAGE, "train needs a config file, for example configs/quickstart.ini");
         if (strchr(argv[1], '=') && !file_exists(argv[1]))
-            return cli_exit(FAIL(ERR_USAGE, "train needs a config file before '%s'", argv[1]));
+            return FAIL(ERR_USAGE, "train needs a config file before '%s'", argv[1]);
         request.file = argv[first++];
     }
     /* As one more override, before those given, which win. argv[first - 1] is the program or the config's name. */
