@@ -263,6 +263,19 @@ mv tiles/val/val.csv tiles/val/away.csv
 call eval runs/listed
 ok "eval of a run whose list is gone" all 'exited 66' 'silent out' 'says "val.csv: no such file"' 'says "start this there, or name the images"'
 rm tiles/val/away.csv
+cp -r tiles/val spoilt-val
+spoilt=$(find spoilt-val -name '*.png' | sort | head -n 1)
+echo junk >"$spoilt"
+call eval "$whole" --data spoilt-val
+ok "eval of images of which one is no good" all 'exited 65' 'silent out' "says 'set data.on_error = skip to do without it'"
+call eval "$whole" --data spoilt-val data.on_error=skip --json
+ok "eval of the others" all 'exited 0' "prints '\"skipped\": 1,'" 'says "is left out"'
+call eval "$whole" data.val=spoilt-val on_error=skip
+ok "eval of other validation images" all 'exited 0' 'prints "^left out  1 "' 'prints "^data  *spoilt-val, "'
+call eval "$whole" model.name=resnet18
+ok "eval of a network that the weights are not of" all 'exited 65' 'silent out'
+call eval "$whole" "$whole-2"
+ok "eval of two runs" all 'exited 78' 'silent out' 'says "key=value"'
 call eval "$whole" --data absent
 ok "eval of a folder that is not there" all 'exited 66' 'silent out' 'says "command line: error: .*absent"' '! says "config.resolved"'
 call eval "$whole" --data tiles

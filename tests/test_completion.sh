@@ -45,6 +45,7 @@ offers 'evenkeel train c.ini optim.name=a' 'adam'
 offers 'evenkeel train --re' '--resume'
 offers 'evenkeel train c.ini data.train=mi' 'mine'
 offers 'evenkeel eval mi' 'mine'
+offers 'evenkeel eval mine data.tr' 'data.train='
 offers 'evenkeel train ' 'evenkeel mine'
 offers 'evenkeel train c.ini nothing.such' ''
 

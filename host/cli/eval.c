@@ -53,6 +53,9 @@ static void print_table(const struct session *session, const char *checkpoint, c
     printf("\nweights   %s\ndata      %s, %lld images\nloss      %.6f\ntop-1     %.2f %%\ntop-5     %.2f %%\n",
            checkpoint, session->val.subset.data->source, (long long)result->samples, result->loss,
            100.0 * result->accuracy, 100.0 * result->accuracy5);
+    if (session->val.subset.data->skipped_count)
+        printf("left out  %lld images or files that cannot be used\n",
+               (long long)session->val.subset.data->skipped_count);
     if (result->nonfinite)
         printf("warning   the loss of %lld images is not finite\n", (long long)result->nonfinite);
 }
@@ -67,14 +70,22 @@ static int print_json(const struct session *session, const char *checkpoint, con
                                         "images", (json_int_t)scores[i].samples, "correct",
                                         (json_int_t)scores[i].correct, "accuracy", json_known(share(scores[i]))));
     json_t *all =
-        json_pack("{s:o, s:o, s:I, s:o, s:o, s:o, s:I, s:o}", "weights", json_text(checkpoint), "data",
-                  json_text(session->val.subset.data->source), "images", (json_int_t)result->samples, "loss",
-                  json_known(result->loss), "top1", json_known(result->accuracy), "top5", json_known(result->accuracy5),
-                  "nonfinite", (json_int_t)result->nonfinite, "classes", classes);
+        json_pack("{s:o, s:o, s:I, s:I, s:o, s:o, s:o, s:I, s:o}", "weights", json_text(checkpoint), "data",
+                  json_text(session->val.subset.data->source), "images", (json_int_t)result->samples, "skipped",
+                  (json_int_t)session->val.subset.data->skipped_count, "loss", json_known(result->loss), "top1",
+                  json_known(result->accuracy), "top5", json_known(result->accuracy5), "nonfinite",
+                  (json_int_t)result->nonfinite, "classes", classes);
     return json_print(all, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
 }
 
-static int eval(const char *run, const char *data, const char *weights, bool json)
+struct request {
+    const char *run, *data, *weights;
+    const char *const *overrides;
+    int override_count;
+    bool json;
+};
+
+static int eval(const struct request *request)
 {
     struct config config = {0};
     struct session session = {0};
@@ -82,18 +93,18 @@ static int eval(const char *run, const char *data, const char *weights, bool jso
     struct arena arena = {0};
     char checkpoint[PATH_BYTES];
     struct judgement *judgements = NULL;
-    int status = train_load_config(&config, run, NULL, 0);
+    int status = train_load_config(&config, request->run, request->overrides, request->override_count);
     if (status == OK)
-        status = cli_model(&session, &config, run, weights, checkpoint);
+        status = cli_model(&session, &config, request->run, request->weights, checkpoint);
     if (status == OK)
-        status = session_open_val(&session, data);
+        status = session_open_val(&session, request->data);
     if (status == OK)
         status = memory_take(&judgements, (size_t)session.val.subset.count * sizeof *judgements, "predictions");
     if (status == OK)
         status = evaluate_part(&session, &session.val, judgements, NULL, &result);
     const struct class_score *scores =
         status == OK ? count_classes(&arena, session.card.class_count, judgements, result.samples) : NULL;
-    if (status == OK && json)
+    if (status == OK && request->json)
         status = print_json(&session, checkpoint, &result, scores);
     else if (status == OK)
         print_table(&session, checkpoint, &result, scores);
@@ -106,23 +117,27 @@ static int eval(const char *run, const char *data, const char *weights, bool jso
 
 int command_eval(int argc, char **argv)
 {
-    const char *data = NULL, *weights = NULL;
-    bool json = false;
+    struct request request = {0};
     const struct cli_option options[] = {
-        {"data", "DIR", NULL, &data, "a data set of the same classes; default: the run's validation images"},
-        {"weights", "best|last", NULL, &weights, "which checkpoint; default: best where early_stop.restore_best is on"},
-        {"json", NULL, &json, NULL, "print one JSON object"},
+        {"data", "DIR", NULL, &request.data, "a data set of the same classes; default: the run's validation images"},
+        {"weights", "best|last", NULL, &request.weights,
+         "which checkpoint; default: best where early_stop.restore_best is on"},
+        {"json", NULL, &request.json, NULL, "print one JSON object"},
     };
     const struct cli_usage usage = {
-        .synopsis = "eval RUN [--data DIR] [--weights best|last] [--json]",
+        .synopsis = "eval RUN [key=value…] [--data DIR] [--weights best|last] [--json]",
         .about = "Measures loss, top-1, top-5 and the accuracy of each class with the weights of a run. Size,\n"
                  "classes and normalisation come from the checkpoint; the training images are not needed unless\n"
-                 "the validation images were split from them.",
+                 "the validation images were split from them. Values go before what the run's config says:\n"
+                 "  evenkeel eval runs/mine --data photos data.on_error=skip train.device=cpu",
         .options = options,
         .option_count = COUNT_OF(options),
     };
     TRY(cli_parse(&usage, &argc, argv));
-    if (argc != 2)
-        return FAIL(ERR_USAGE, "eval needs one run directory; `evenkeel train` prints it");
-    return eval(argv[1], data, weights, json);
+    if (argc < 2)
+        return FAIL(ERR_USAGE, "eval needs a run directory; `evenkeel train` prints it");
+    request.run = argv[1];
+    request.overrides = (const char *const *)argv + 2;
+    request.override_count = argc - 2;
+    return eval(&request);
 }

@@ -40,13 +40,13 @@ int problems_settle(const struct problems *problems, struct dataset *dataset, bo
         return OK;
     }
     if (problems->count == 1)
-        return FAIL(problems->status, "%s, or set data.on_error = skip to train without it", problems->texts[0]);
+        return FAIL(problems->status, "%s, or set data.on_error = skip to do without it", problems->texts[0]);
     for (int64_t i = 0; i < problems->count && i < SHOWN; i++)
         log_error("%s", problems->texts[i]);
     if (problems->count > SHOWN)
         log_error("… and %lld more", (long long)(problems->count - SHOWN));
     return FAIL(problems->status,
-                "%s: %lld images or files cannot be used; mend or remove them, or set data.on_error = skip to train "
+                "%s: %lld images or files cannot be used; mend or remove them, or set data.on_error = skip to do "
                 "without them; the first: %s",
                 dataset->source, (long long)problems->count, problems->texts[0]);
 }
