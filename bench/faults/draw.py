@@ -1,17 +1,21 @@
-"""Images drawn for the planted-fault benchmark with packages that are installed: letters in the fonts of this machine (Pillow), and
-the 8x8 handwritten digits that scikit-learn ships (Pillow as well), each moved and turned at random.
+"""Images drawn for the planted-fault benchmark with packages that are installed: letters in the fonts of this machine (Pillow),
+the 8x8 handwritten digits that scikit-learn ships (Pillow as well), each moved and turned at random, figures (Pillow) and six of
+EuroSAT's classes made smaller (Pillow). Textures are in textures.py.
 
 Each function writes a folder as plant.py reads it, a function of its arguments and of what is installed. missing() names the
 package that is not there.
 """
 import glob
 import importlib.util
+import math
 import os
 import random
 
 import plant
+import textures
 
-PACKAGES = {"letters": {"PIL": "pillow"}, "glyphs": {"PIL": "pillow"}, "digits": {"PIL": "pillow", "sklearn": "scikit-learn"}}
+PACKAGES = {"letters": {"PIL": "pillow"}, "glyphs": {"PIL": "pillow"}, "digits": {"PIL": "pillow", "sklearn": "scikit-learn"},
+            "shapes": {"PIL": "pillow"}, "fields": {"PIL": "pillow"}, "textures": {"numpy": "numpy"}}
 FONTS = "/usr/share/fonts/*/*/*.[to]tf"
 OTHER = ("Symbol", "D050000L", "Keyboard", "Initials", "Math")  # fonts of something else than plain letters
 
@@ -104,4 +108,67 @@ def digits(folder, counts, seed):
         plant.write_part(folder, names, (24, 24), images, [int(data.target[i]) for i in chosen])
 
 
-DRAWN = {"letters": letters, "glyphs": glyphs, "digits": digits}
+# ---- figures ----
+
+
+def polygon(corners, dent=1.0):
+    """Corners on a circle; dent below 1: as many more between them, that much nearer to the centre."""
+    count = corners * (1 if dent == 1 else 2)
+    return [((1 if i % 2 == 0 or dent == 1 else dent) * math.sin(2 * math.pi * i / count),
+             -(1 if i % 2 == 0 or dent == 1 else dent) * math.cos(2 * math.pi * i / count)) for i in range(count)]
+
+
+DISC = polygon(40)
+FIGURES = [  # outline, and a hole where there is one
+    (polygon(3), None), (polygon(4), None), (polygon(6), None), (DISC, None), (polygon(5, 0.4), None), (polygon(4, 0.35), None),
+    (DISC, [(0.55 * x, 0.55 * y) for x, y in DISC]), (DISC, [(0.45 + 0.8 * x, 0.8 * y) for x, y in DISC]), (DISC[:21], None),
+    ([(-0.8, -1), (-0.2, -1), (-0.2, 0.4), (0.8, 0.4), (0.8, 1), (-0.8, 1)], None),
+    ([(0, -1), (0.9, 0), (0.35, 0), (0.35, 1), (-0.35, 1), (-0.35, 0), (-0.9, 0)], None),
+    ([(-0.9, -1), (0.9, -1), (0, 0), (0.9, 1), (-0.9, 1), (0, 0)], None)]
+
+
+def figure(kind, side, draw):
+    """One of FIGURES in light grey on dark, anywhere, turned by up to 25 degrees, behind two thin lines."""
+    from PIL import Image, ImageDraw
+    fine, paper, ink = 4 * side, draw.randint(20, 90), draw.randint(150, 235)
+    size, angle = fine / 2 * draw.uniform(0.5, 0.85), math.radians(draw.uniform(-25, 25))
+    x0, y0 = (draw.uniform(size, fine - size) for _ in range(2))
+    placed = lambda points: [(x0 + size * (x * math.cos(angle) - y * math.sin(angle)), y0 + size * (x * math.sin(angle) + y * math.cos(angle)))
+                             for x, y in points]
+    image = Image.new("L", (fine, fine), paper)
+    brush = ImageDraw.Draw(image)
+    outline, hole = FIGURES[kind]
+    brush.polygon(placed(outline), fill=ink)
+    if hole:
+        brush.polygon(placed(hole), fill=paper)
+    for _ in range(2):
+        brush.line([draw.uniform(0, fine) for _ in range(4)], fill=draw.randint(60, 200), width=3)
+    return noisy(image.resize((side, side), Image.Resampling.BOX).tobytes(), draw, 14)
+
+
+def shapes(folder, counts, seed):
+    """Twelve figures, 20x20."""
+    draw = random.Random(f"shapes/{seed}")
+    for names, count in zip((plant.TRAIN, plant.TEST), counts):
+        labels = [draw.randrange(len(FIGURES)) for _ in range(count)]
+        plant.write_part(folder, names, (20, 20), [figure(label, 20, draw) for label in labels], labels)
+
+
+FIELDS = ["AnnualCrop", "Forest", "Highway", "Industrial", "Residential", "SeaLake"]
+
+
+def fields(folder, counts, seed):
+    """Six of EuroSAT's classes, 32x32, all that there is of them. Needs EVENKEEL_DATA."""
+    from PIL import Image
+    draw = random.Random(f"fields/{seed}")
+    for names, part in ((plant.TRAIN, "train"), (plant.TEST, "val")):
+        found = []
+        for label, name in enumerate(FIELDS):
+            for path in sorted(glob.glob(os.path.join(os.environ["EVENKEEL_DATA"], "eurosat", part, name, "*"))):
+                pixels = Image.open(path).convert("RGB").resize((32, 32), Image.Resampling.BOX)
+                found.append((b"".join(channel.tobytes() for channel in pixels.split()), label))
+        draw.shuffle(found)
+        plant.write_part(folder, names, (3, 32, 32), [image for image, _ in found], [label for _, label in found])
+
+
+DRAWN = {"letters": letters, "glyphs": glyphs, "digits": digits, "shapes": shapes, "fields": fields, "textures": textures.textures}

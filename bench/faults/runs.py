@@ -1,11 +1,11 @@
 """The planted-fault benchmark's runs: trains every row of the plan once and keeps what it left. Standard library only.
 
-  runs.py FOLDER [--part tune|test|blind|fresh|last] [--jobs N] [--only WORD] [--every N] [--list]
+  runs.py FOLDER [--part tune|test|blind|fresh|last|sealed] [--jobs N] [--only WORD] [--every N] [--list]
 
 FOLDER keeps data, runs and the best learning rates; what is there is not made again. EVENKEEL names the program (default
 build/evenkeel), EVENKEEL_DATA real data; without it only generated tiles are used. Thresholds are chosen on `tune`, figures are
-reported on `test`: networks, seeds, the images drawn and the severities of the faults differ. `blind`, `fresh` and `last` differ from these and
-from each other, were designed before any of them was trained, and each was first scored with rules that knew nothing of it; once
+reported on `test`: networks, seeds, the images drawn and the severities of the faults differ. `blind`, `fresh`, `last` and `sealed` differ
+from these and from each other, were designed before any of them was trained, and each was first scored with rules that knew nothing of it; once
 looked at, a part is blind no more. A new one is a row of PARTS, its severities in FAULTS, and whatever data it needs in draw.py.
 """
 import argparse
@@ -24,6 +24,7 @@ PROGRAM = os.environ.get("EVENKEEL", os.path.join(HERE, "../../build/evenkeel"))
 STEPS, SWEEP_STEPS, BATCH = 750, 400, 64
 
 # network, data, optimizer, seeds. Without real data its rows are of tiles. share N: each group has every N-th row of the plan, others than the next.
+# batch, steps: other than BATCH and STEPS. variants: of the healthy runs, other than VARIANTS.
 PARTS = {
     "tune": {"data_seed": 1, "groups": [
         ("mlp", "fashion", "adam", [1]), ("mlp", "fashion", "sgd", [1]), ("mlp", "tiles", "adam", [1]),
@@ -39,8 +40,17 @@ PARTS = {
         ("allconv", "letters", "sgd", [31])]},
     "last": {"data_seed": 5, "share": 2, "groups": [
         ("lenet", "glyphs", "adam", [41]), ("mlp", "glyphs", "sgd", [41]), ("cnn_plain", "digits", "sgd", [41])]},
+    "sealed": {"data_seed": 6, "batch": 80, "steps": 600, "groups": [
+        ("mlp_four", "shapes", "adamw", [51]), ("strided", "textures", "adam", [51]), ("tall", "shapes", "sgd", [51]),
+        ("residual", "fields", "sgd", [51]), ("cnn_thin", "textures", "adamw", [51])],
+        "variants": [[], ["train.batch_size=48", "train.max_steps=800"], ["train.batch_size=160", "train.max_steps=450"],
+                     ["augment.hflip=0.5", "augment.translate=0.1"], ["train.batch_size=320", "train.max_steps=350"],
+                     ["schedule.name=cosine", "train.epochs={epochs}", "schedule.warmup_epochs=1"], ["augment.policy=light"],
+                     ["train.batch_size=32", "train.max_steps=1000"],
+                     ["optim.ema_decay=0.98"], ["train.batch_size=512", "train.max_steps=300"]]},
 }
-OPTIMIZERS = {"adam": [1e-4, 3e-4, 1e-3, 2e-3, 4e-3, 8e-3, 2e-2], "sgd": [2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 1e-1, 3e-1]}
+OPTIMIZERS = {"adam": [1e-4, 3e-4, 1e-3, 2e-3, 4e-3, 8e-3, 2e-2], "adamw": [2e-4, 6e-4, 1.5e-3, 3e-3, 6e-3, 1.2e-2, 3e-2],
+              "sgd": [2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 1e-1, 3e-1]}
 MARK = "result.json"
 MEASURE = "healthy-x1-0"  # what harm is measured by
 
@@ -50,6 +60,10 @@ class Case:
 
     def __init__(self, part, network, data, optimizer, lr):
         self.part, self.network, self.data, self.optimizer, self.lr = part, network, data, optimizer, lr
+        self.batch, self.steps = PARTS[part].get("batch", BATCH), PARTS[part].get("steps", STEPS)
+
+    def epochs(self):
+        return self.steps * self.batch // self.data.train
 
     def share(self):
         """(N, which): of the faults and of what is healthy at the best rate, every N-th, beginning with another in each group."""
@@ -58,8 +72,8 @@ class Case:
         return count, groups.index((self.network, self.optimizer)) if count > 1 else 0
 
     def keys(self):
-        return [f"optim.name={self.optimizer}", f"optim.lr={self.lr:g}", f"train.batch_size={BATCH}",
-                f"train.max_steps={STEPS}", "train.epochs=100000"] + self.data.keys()
+        return [f"optim.name={self.optimizer}", f"optim.lr={self.lr:g}", f"train.batch_size={self.batch}",
+                f"train.max_steps={self.steps}", "train.epochs=100000"] + self.data.keys()
 
 
 # ---- faults: truth, name, what makes it, and its severities in each part, in PARTS' order. {} stands for the severity ----
@@ -75,12 +89,17 @@ def rate(case, factor):
 
 def rate_high(case, factor):
     """Adam bears a higher rate: its factors are three times the others'."""
-    return rate(case, factor * (3 if case.optimizer == "adam" else 1))
+    return rate(case, factor * (1 if case.optimizer == "sgd" else 3))
+
+
+def rising(case, factor):
+    """The rate rises until the end, to one that is far too high: the first steps are all right."""
+    return rate_high(case, factor) + [f"schedule.warmup_epochs={case.epochs()}", "schedule.warmup_start=0"]
 
 
 def small_batch(case, size):
-    """As many images as the healthy run sees, in more updates."""
-    return [f"train.batch_size={size}", f"train.max_steps={STEPS * BATCH // size}"]
+    """As many images as the healthy run sees, in more updates; of a large batch, in fewer."""
+    return [f"train.batch_size={size}", f"train.max_steps={case.steps * case.batch // size}"]
 
 
 def data(name):
@@ -93,52 +112,72 @@ def capacity(case, x):
     return [f"model.hidden={x}" if case.network == "mlp" else "model.width=1"]
 
 
+def vanish(case, x):
+    """A network of the same kind, so deep that no gradient comes back to its first layers."""
+    name = case.network + "_vanish"
+    return [f"network={name}"] if os.path.exists(os.path.join(HERE, "networks", name + ".ini")) else None
+
+
+def decay(case, x):
+    """Of AdamW it is the decay's share of a step, rate x decay, that makes it what it is to SGD with momentum 0.9 at a rate of 0.02."""
+    return [f"optim.weight_decay={x if case.optimizer != 'adamw' else x * 0.2 / case.lr:g}"]
+
+
 def few(case, x):
     grown = {"mlp": ["model.hidden=512"], "cnn": ["model.width=32"], "cnn_plain": ["model.width=32"]}
     return case.data.keys("few", x) + ["train.max_steps=1500"] + grown.get(case.network, [])
 
 
 def only(optimizer, make):
-    return lambda case, x: make(case, x) if case.optimizer == optimizer else None
+    """Adam: AdamW as well."""
+    return lambda case, x: make(case, x) if case.optimizer.startswith(optimizer) else None
 
 
 FAULTS = [
-    ("rate_high", "rate_high", rate_high, [5, 10, 30], [7, 20], [6, 20], [4, 12], [5, 15]),
-    ("rate_low", "rate_low", rate, [1 / 30, 1 / 100, 1 / 1000], [1 / 50, 1 / 300], [1 / 20, 1 / 200], [1 / 12, 1 / 150], [1 / 25, 1 / 80]),
-    ("batch_small", "batch", small_batch, [8, 4, 2], [6, 3], [5], [7], [4]),
-    ("labels", "labels", data("labels"), [0.1, 0.2, 0.4], [0.15, 0.3], [0.1, 0.35], [0.12, 0.25], [0.08, 0.22]),
-    ("labels", "pairs", data("pairs"), [0.2, 0.4], [0.3], [0.25], [0.35], [0.28]),
-    ("input_scale", "scale", keys("augment.mean=0.3", "augment.std={}"), [0.05, 0.0039215686], [0.02], [0.1], [0.07], [0.04]),
-    ("input_scale", "offset", keys("augment.mean=1", "augment.std={}"), [0.05], [0.03], [0.25], [0.1], [0.15]),
-    ("input_scale", "forgotten", keys("augment.normalize=none"), [], [], [0], [0], [0]),
-    ("illumination", "illumination", data("illumination"), [0.35, 0.7, 1.4], [0.5, 1], [0.8], [0.6], [0.9]),
-    ("outliers", "outliers", data("outliers"), [0.01, 0.05, 0.1], [0.03, 0.08], [0.05], [0.06], [0.07]),
-    ("imbalance", "imbalance", data("imbalance"), [10, 30, 100], [20, 60], [5, 50], [8, 40], [12, 25]),
-    ("mismatch", "mismatch", data("mismatch"), [0.3], [0.5], [0.6], [0.4], [0.55]),
-    ("order", "sorted", data("sorted"), [1], [1], [1], [1], [1]),
-    ("order", "blocks", data("sorted"), [0.1], [0.2], [0.1], [0.15], [0.3]),
-    ("initialisation", "init", keys("model.init_scale={}"), [0.02, 4, 0], [0.01, 6], [0.05, 3], [0.03, 2.5], [0.04, 3.5]),
-    ("capacity", "capacity", capacity, [2, 3], [0], [4], [3], [5]),
-    ("overfitting", "few", few, [600], [400], [300], [500], [350]),
-    ("weight_decay", "decay", keys("optim.weight_decay={}"), [0.05, 0.1, 0.5], [0.07, 0.3], [0.1], [0.15], [0.08]),
-    ("adam", "beta2", only("adam", keys("optim.beta2={}")), [0.5, 0.2], [0.3], [0.9], [0.4], [0.25]),
-    ("adam", "eps", only("adam", keys("optim.eps={}")), [0.1, 1], [0.3], [0.01], [0.03], [0.05]),
-    ("plain_sgd", "plain", only("sgd", keys("optim.momentum={}")), [0], [0], [0], [0], [0]),
-    ("schedule", "drop", keys("schedule.name=step", "schedule.step_epochs=1", "schedule.gamma={}"), [0.05], [0.03], [0.1], [0.06], [0.08]),
-    ("schedule", "warmup", keys("schedule.warmup_epochs={}", "schedule.warmup_start=0.001"), [100], [150], [100], [120], [80]),
+    ("rate_high", "rate_high", rate_high, [5, 10, 30], [7, 20], [6, 20], [4, 12], [5, 15], [8, 25]),
+    ("rate_low", "rate_low", rate, [1 / 30, 1 / 100, 1 / 1000], [1 / 50, 1 / 300], [1 / 20, 1 / 200], [1 / 12, 1 / 150], [1 / 25, 1 / 80], [1 / 40, 1 / 500]),
+    ("batch_small", "batch", small_batch, [8, 4, 2], [6, 3], [5], [7], [4], [9]),
+    ("labels", "labels", data("labels"), [0.1, 0.2, 0.4], [0.15, 0.3], [0.1, 0.35], [0.12, 0.25], [0.08, 0.22], [0.18, 0.45]),
+    ("labels", "pairs", data("pairs"), [0.2, 0.4], [0.3], [0.25], [0.35], [0.28], [0.38]),
+    ("input_scale", "scale", keys("augment.mean=0.3", "augment.std={}"), [0.05, 0.0039215686], [0.02], [0.1], [0.07], [0.04], [0.03]),
+    ("input_scale", "offset", keys("augment.mean=1", "augment.std={}"), [0.05], [0.03], [0.25], [0.1], [0.15], [0.2]),
+    ("input_scale", "forgotten", keys("augment.normalize=none"), [], [], [0], [0], [0], [0]),
+    ("illumination", "illumination", data("illumination"), [0.35, 0.7, 1.4], [0.5, 1], [0.8], [0.6], [0.9], [1.2]),
+    ("outliers", "outliers", data("outliers"), [0.01, 0.05, 0.1], [0.03, 0.08], [0.05], [0.06], [0.07], [0.04, 0.12]),
+    ("imbalance", "imbalance", data("imbalance"), [10, 30, 100], [20, 60], [5, 50], [8, 40], [12, 25], [15, 80]),
+    ("mismatch", "mismatch", data("mismatch"), [0.3], [0.5], [0.6], [0.4], [0.55], [0.45]),
+    ("order", "sorted", data("sorted"), [1], [1], [1], [1], [1], [1]),
+    ("order", "blocks", data("sorted"), [0.1], [0.2], [0.1], [0.15], [0.3], [0.25]),
+    ("initialisation", "init", keys("model.init_scale={}"), [0.02, 4, 0], [0.01, 6], [0.05, 3], [0.03, 2.5], [0.04, 3.5], [0.015, 5]),
+    ("capacity", "capacity", capacity, [2, 3], [0], [4], [3], [5], [1]),
+    ("overfitting", "few", few, [600], [400], [300], [500], [350], [450]),
+    ("weight_decay", "decay", decay, [0.05, 0.1, 0.5], [0.07, 0.3], [0.1], [0.15], [0.08], [0.2]),
+    ("adam", "beta2", only("adam", keys("optim.beta2={}")), [0.5, 0.2], [0.3], [0.9], [0.4], [0.25], [0.35]),
+    ("adam", "eps", only("adam", keys("optim.eps={}")), [0.1, 1], [0.3], [0.01], [0.03], [0.05], [0.02, 0.2]),
+    ("plain_sgd", "plain", only("sgd", keys("optim.momentum={}")), [0], [0], [0], [0], [0], [0]),
+    ("schedule", "drop", keys("schedule.name=step", "schedule.step_epochs=1", "schedule.gamma={}"), [0.05], [0.03], [0.1], [0.06], [0.08], [0.04]),
+    ("schedule", "warmup", keys("schedule.warmup_epochs={}", "schedule.warmup_start=0.001"), [100], [150], [100], [120], [80], [200]),
+    ("rate_high", "rising", rising, [], [], [], [], [], [15]),
+    ("clip", "clip", only("sgd", keys("optim.clip_norm={}")), [], [], [], [], [], [0.01]),
+    ("no_signal", "vanish", vanish, [], [], [], [], [], [1]),
+    ("over_regularised", "erased", keys("augment.erase=1", "augment.erase_area=[0.3, {}]", "augment.rotate=180", "augment.translate=0.4"),
+     [], [], [], [], [], [0.5]),
+    ("over_regularised", "softened", keys("train.label_smoothing={}", "augment.mixup=1"), [], [], [], [], [], [0.7]),
+    ("few_updates", "large_batch", small_batch, [], [], [], [], [], [640]),
 ]
+UNLISTED = ("over_regularised", "few_updates")  # what the doctor has no name for
 RATES = [0.3, 0.6, 1, 1.5, 2]
 VARIANTS = [[], ["train.batch_size=32"], ["train.batch_size=128"], ["train.batch_size=256", "train.max_steps=400"],
             ["augment.hflip=0.5", "augment.crop_padding=2", "augment.rotate=10"],
-            ["schedule.name=cosine", f"train.epochs={STEPS * BATCH // sources.TRAIN}"],
+            ["schedule.name=cosine", "train.epochs={epochs}"],
             ["augment.brightness=0.2", "augment.contrast=0.2"], ["train.label_smoothing=0.1"], ["train.batch_size=512", "train.max_steps=300"]]
 
 
 def planned(case):
     """(truth, name, what makes its keys) of every run of a case: all variants at the best rate, every rate with some of them, all faults."""
     for factor in RATES:
-        for i, variant in enumerate(VARIANTS):
-            yield "healthy", f"healthy-x{factor:g}-{i}", lambda f=factor, v=variant: [f"optim.lr={case.lr * f:g}"] + v
+        for i, variant in enumerate(PARTS[case.part].get("variants", VARIANTS)):
+            yield "healthy", f"healthy-x{factor:g}-{i}", lambda f=factor, v=variant: rate(case, f) + [one.format(epochs=case.epochs()) for one in v]
     for truth, name, make, *severities in FAULTS:
         for x in severities[list(PARTS).index(case.part)]:
             yield truth, f"{name}-{x:.3g}", lambda m=make, x=x: m(case, x)
@@ -191,14 +230,20 @@ def outcome(path):
             "train_loss": number(rows[-1], "train/loss") if rows else float("nan")}
 
 
+def sweep(folder, case):
+    """What makes the runs by which the rate is chosen: (rate, arguments of train)."""
+    prefix = f"rate-{case.network}-{case.data.name}{case.data.seed}-{case.optimizer}"
+    for lr in OPTIMIZERS[case.optimizer]:
+        yield lr, (folder, f"{prefix}-{lr:g}", case.network,
+                   case.keys() + [f"optim.lr={lr:g}", "train.seed=0", f"train.max_steps={SWEEP_STEPS}"])
+
+
 def best_rate(folder, case):
     """The rate of the lowest validation loss, of a sweep kept in FOLDER; None: no rate gets 5 % below guessing, so that there is no
     healthy run to measure by."""
-    prefix, losses = f"rate-{case.network}-{case.data.name}{case.data.seed}-{case.optimizer}", {}
-    for lr in OPTIMIZERS[case.optimizer]:
-        row = train(folder, f"{prefix}-{lr:g}", case.network,
-                    case.keys() + [f"optim.lr={lr:g}", "train.seed=0", f"train.max_steps={SWEEP_STEPS}"])
-        loss = row.get("val_loss", float("nan"))
+    losses = {}
+    for lr, arguments in sweep(folder, case):
+        loss = train(*arguments).get("val_loss", float("nan"))
         losses[lr] = loss if loss == loss else float("inf")
     best = min(losses, key=losses.get)
     return best if losses[best] < 0.95 * math.log(case.data.classes) else None
@@ -223,28 +268,37 @@ def thinned(rows, every):
             yield row
 
 
+def urgency(name, settings, place):
+    """What harm is measured by first, then the longest runs, then the groups by turns: so that little is lost if time runs out."""
+    steps = [int(setting.split("=")[1]) for setting in settings if setting.startswith("train.max_steps=")][-1]
+    return MEASURE + "-" not in name, -(steps // 2000), place
+
+
 def run_part(folder, part, jobs, words, every):
-    """Makes what is missing of a part, group by group, and returns all rows; after each group the list is written."""
-    rows = []
+    """Makes what is missing of a part, and returns all rows; the list is written at the end."""
+    rows, waiting = [], []
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-        for network, source, optimizer, seeds in groups(folder, part):
-            group = f"{network}-{source.name}-{optimizer}"
-            if words not in f"{part}-{group}":
-                continue
-            lr = best_rate(folder, Case(part, network, source, optimizer, 0))
-            if lr is None:
+        wanted = [(f"{network}-{source.name}-{optimizer}", Case(part, network, source, optimizer, 0), seeds)
+                  for network, source, optimizer, seeds in groups(folder, part)]
+        wanted = [one for one in wanted if words in f"{part}-{one[0]}"]
+        for done in [pool.submit(train, *arguments) for _, case, _ in wanted for _, arguments in sweep(folder, case)]:
+            done.result()
+        for group, case, seeds in wanted:
+            case.lr = best_rate(folder, case)
+            if case.lr is None:
                 print(f"{group}: left out, it learns nothing at any rate", flush=True)
                 continue
-            waiting = [(truth, pool.submit(train, folder, f"{part}-{group}-{name}", network, settings))
-                       for seed in seeds
-                       for truth, name, settings in thinned(plan(Case(part, network, source, optimizer, lr), seed), every)]
-            for truth, done in waiting:
-                rows.append({"truth": truth, "group": group, **done.result()})
-                if "error" in rows[-1]:
-                    print(rows[-1]["name"], rows[-1]["error"], file=sys.stderr)
-            with open(os.path.join(folder, part + ".json"), "w") as file:
-                json.dump(rows, file, indent=1)
-            print(f"{group}: best rate {lr:g}, {len(waiting)} runs", flush=True)
+            planned = [run for seed in seeds for run in thinned(plan(case, seed), every)]
+            print(f"{group}: best rate {case.lr:g}, {len(planned)} runs", flush=True)
+            waiting += [(urgency(*run[1:], i), group, (*run, case.network)) for i, run in enumerate(planned)]
+        done = [(truth, group, pool.submit(train, folder, f"{part}-{group}-{name}", network, settings))
+                for _, group, (truth, name, settings, network) in sorted(waiting)]
+        for truth, group, one in done:
+            rows.append({"truth": truth, "group": group, **one.result()})
+            if "error" in rows[-1]:
+                print(rows[-1]["name"], rows[-1]["error"], file=sys.stderr)
+        with open(os.path.join(folder, part + ".json"), "w") as file:
+            json.dump(rows, file, indent=1)
     return rows
 
 

@@ -1,10 +1,11 @@
 """What the doctor says of the planted-fault benchmark's runs, against the truth. Standard library only.
 
-  score.py FOLDER [--part tune|test|blind|fresh|last] [--budget SHARE] [--every N] [--only WORD] [--repair] [--json FILE [--name NAME]]
+  score.py FOLDER [--part tune|test|blind|fresh|last|sealed] [--budget SHARE] [--every N] [--only WORD] [--repair] [--json FILE [--name NAME]]
 
 Asks `evenkeel doctor` about the runs of runs.py that are there (with --budget also by experiment; every N-th of each class), and the rules
 of published tools. Only faults that did harm count: validation accuracy 2 points lower or training loss 15 % higher than the
-healthy runs of the same network, data and optimizer at the best rate. --repair trains each harmful run again as `--apply` writes it. Writes
+healthy runs of the same network, data and optimizer at the best rate. Faults that the doctor has no name for are
+counted by themselves. --repair trains each harmful run again as `--apply` writes it. Writes
 FOLDER/PART-confusion.csv and .svg and, as JSON, all figures.
 """
 import argparse
@@ -126,13 +127,16 @@ class Score:
 
     def __init__(self):
         self.confusion, self.alarms, self.totals = collections.Counter(), collections.Counter(), collections.Counter()
-        self.steps, self.wrong, self.repaired = [], [], {}
+        self.steps, self.wrong, self.repaired, self.unlisted = [], [], {}, []
         self.overturned, self.cost, self.seconds = [0, 0], [], []
         self.groups = collections.defaultdict(collections.Counter)
 
     def take(self, row, said, log):
         faulty = row["truth"] != "healthy"
         self.confusion[row["truth"], said["cause"]] += 1
+        if row["truth"] in runs.UNLISTED:
+            self.unlisted.append(f"{row['name']}: {said['cause']}")
+            return
         self.totals[faulty] += 1
         found = said["cause"] != "healthy"
         self.groups[row["group"]].update({"faulty": faulty, "noticed": faulty and found, "named": faulty and said["cause"] == row["truth"],
@@ -201,13 +205,14 @@ def main():
 
 def figures_of(score, args, harmless):
     named = sum(n for (truth, said), n in score.confusion.items() if truth == said != "healthy")
-    seen = sum(n for (truth, said), n in score.confusion.items() if truth != "healthy" != said)
+    seen = sum(n for (truth, said), n in score.confusion.items() if truth not in ("healthy", *runs.UNLISTED) and said != "healthy")
     false = sum(n for (truth, said), n in score.confusion.items() if truth == "healthy" != said)
     shares = list(score.repaired.values())
     figures = {"budget": args.budget, "every": args.every, "groups": score.groups, "faulty": score.totals[True], "noticed": seen,
                "named": named, "healthy": score.totals[False], "false_alarms": false, "harmless": harmless,
                "median_step": statistics.median(score.steps) if score.steps else None,
                "confusion": [[truth, said, n] for (truth, said), n in sorted(score.confusion.items())], "wrong": score.wrong,
+               "unlisted": score.unlisted,
                "tools": {name: {"faulty": score.alarms[name, True], "healthy": score.alarms[name, False]} for name in tools.TOOLS}}
     if score.cost:
         figures["experiments"] = {"share_of_updates": round(statistics.mean(score.cost), 3),
@@ -221,7 +226,7 @@ def figures_of(score, args, harmless):
 
 
 def show(figures):
-    print("\n".join(figures["wrong"]))
+    print("\n".join(figures["wrong"] + [f"no name for {one}" for one in figures["unlisted"]]))
     for group, one in figures["groups"].items():
         print(f"{group}: {one['named']} of {one['faulty']} named, {one['noticed']} noticed; {one['false_alarms']} of {one['healthy']} healthy runs not")
     print(f"harmful faults {figures['faulty']}: {figures['noticed']} noticed, {figures['named']} named; {figures['harmless']} runs "

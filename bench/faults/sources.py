@@ -12,9 +12,9 @@ TRAIN, TEST = 12000, 2000
 
 
 class Source:
-    """idle: names are wanted, and no data set is to be made."""
+    """idle: names are wanted, and no data set is to be made. train, test: images at most."""
     idle = False
-    classes = 10
+    classes, train, test = 10, TRAIN, TEST
 
 
 class Files(Source):
@@ -27,7 +27,7 @@ class Files(Source):
         """Overrides that name a data set with this fault; None: this source cannot have it."""
         path = os.path.join(self.folder, f"{self.name}-{self.seed}-{fault or 'clean'}-{severity:g}")
         if not self.idle:
-            plant.plant(self.source(), path, TRAIN, TEST, self.seed, fault, severity)
+            plant.plant(self.source(), path, self.train, self.test, self.seed, fault, severity)
         order = ["data.shuffle=false"] if fault == "sorted" else []
         return order + [f"data.train={path}", f"data.val={path}"]
 
@@ -45,7 +45,7 @@ class Drawn(Files):
     def source(self):
         path = os.path.join(self.folder, f"{self.name}-{self.seed}-all")
         if not os.path.exists(path):
-            draw.DRAWN[self.name](path + ".new", (TRAIN, TEST), self.seed)
+            draw.DRAWN[self.name](path + ".new", (self.train, self.test), self.seed)
             os.rename(path + ".new", path)
         return path
 
@@ -61,6 +61,21 @@ class Glyphs(Drawn):
 
 class Digits(Drawn):
     name = "digits"
+
+
+class Shapes(Drawn):
+    name = "shapes"
+    classes, train, test = 12, 6000, 1500
+
+
+class Textures(Drawn):
+    name = "textures"
+    classes, train, test = 8, 6000, 1500
+
+
+class Fields(Drawn):
+    name = "fields"
+    classes, train, test = 6, 2400, 600
 
 
 class Tiles(Source):
@@ -137,8 +152,8 @@ class Eurosat(Source):
         return keys + [f"data.train={path}"]
 
 
-SOURCES = {source.name: source for source in (Fashion, Tiles, Eurosat, Letters, Glyphs, Digits)}
-REAL = (Fashion, Eurosat)
+SOURCES = {source.name: source for source in (Fashion, Tiles, Eurosat, Letters, Glyphs, Digits, Shapes, Textures, Fields)}
+REAL = (Fashion, Eurosat, Fields)
 
 
 def source_of(name):
