@@ -127,8 +127,8 @@ struct symptom {
     unsigned effects;        /* enum effect: what was seen; of what was found in images, what it can explain */
     unsigned needs;          /* of what was found in images: what a run must show for it to be the cause; 0: nothing
                               */
-    double cost, cost_error; /* of light found in images: the share of the training loss that goes with it, its standard
-                                error; NaN: not known */
+    double cost, cost_error; /* of what was found in images: the share of the training loss that goes with it (of single
+                                images: at most), its standard error; NaN: not known */
     bool doubtful;           /* does not explain what the run shows, or the run shows nothing to explain */
     bool note;               /* seen where no cause is, and nothing says that it is a fault or can be mended */
     char evidence[EVIDENCE_BYTES]; /* the figures, as a sentence */
@@ -224,9 +224,9 @@ bool doctor_image(struct symptom *symptom, const char *rule);
 /* What is said of a healthy run with a note. */
 #define NOTED_TITLE  "nothing is wrong that the figures show, but validation is behind training"
 #define NOTED_ACTION "look at the note; a larger batch only makes the curve look calmer"
-/* Fills in what has been found of the images' light: what it has cost, from the run's light.csv and what its last
- * checkpoint has seen of each image. Stays unknown where these are missing. */
-void doctor_light_cost(struct evidence *evidence, const char *run);
+/* Fills in what has been found in the images and needs a cost: what it has cost, from the run's light.csv and what its
+ * last checkpoint has seen of each image. Stays unknown where these are missing. */
+void doctor_cost(struct evidence *evidence, const char *run);
 /* Fills in what the run's best weights call the validation images, from its predictions.csv, where there is one. */
 void doctor_called(struct evidence *evidence, const char *run);
 /* Fewer losses than these say nothing about a run without findings. */

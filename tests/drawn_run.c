@@ -106,6 +106,7 @@ void stride(int step)
 {
     healthy();
     fill(run.update, step, step + 3, 10.0);
+    run.loss[step + 1] = guess + 1.0;
 }
 
 void creep(double whole, double level)

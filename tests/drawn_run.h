@@ -29,7 +29,7 @@ struct estimate exactly(double value); /* known without error */
 
 /* Nothing learned: a loss at so many times guessing, answers of whom guesses. */
 void stand(double level);
-/* Three steps that are too large, from a step on. */
+/* Three steps that are too large, from a step on, of which the first takes the loss above guessing. */
 void stride(int step);
 /* All updates of the run laid end to end reach so far, with a loss at so many times guessing. */
 void creep(double whole, double level);

@@ -68,6 +68,8 @@ static void test_first_steps(void **state)
     run.update[3] = run.update[4] = 10.0;
     EXPECT_NOTHING();
     run.update[9] = 10.0;
+    EXPECT_NOTHING(); /* nothing is lost by it */
+    run.loss[4] = guess + 1.0;
     EXPECT(CAUSE_RATE_HIGH, "large_steps");
     assert_int_equal(found[0].step, 3);
     run.config.optim.beta2 = 0.8;

@@ -6,6 +6,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 enum { IMAGES = 400, CLASSES = 2, LOOKS = 5 };
 
@@ -57,7 +58,7 @@ static struct symptom cost_of(const char *rule)
 {
     struct evidence evidence = {.classes = CLASSES, .image_count = 1};
     assert_true(doctor_image(&evidence.images[0], rule));
-    doctor_light_cost(&evidence, fixture_path("run"));
+    doctor_cost(&evidence, fixture_path("run"));
     return evidence.images[0];
 }
 
@@ -81,6 +82,71 @@ static void test_what_it_costs(void **state)
         symptom = cost_of(rules[i]);
         assert_true(fabs(symptom.cost - 0.2) < 0.01);
     }
+}
+
+/* Half of the badly lit are too bright or dark, half lit from one side: by one alone the others were among the well
+ * lit.
+ */
+static void test_by_all_its_light(void **state)
+{
+    (void)state;
+    draw();
+    for (int i = 0; i < IMAGES; i++) {
+        const bool badly = i / CLASSES % 2, bright = i % 8 < 4;
+        light[i].brightness = 0.3f + 0.0001f * (float)i + (badly && bright ? 0.3f : 0.0f);
+        light[i].contrast = -2.0f + 0.0001f * (float)(i % 50);
+        light[i].slope = badly && !bright ? 0.9f : 0.1f;
+    }
+    dearer(-1, 2.0f);
+    write_run();
+    assert_true(fabs(cost_of("brightness").cost - 1.0 / 3.0) < 0.05);
+    assert_true(fabs(cost_of("shading").cost - 1.0 / 3.0) < 0.05);
+}
+
+/* An image of one colour has no contrast that could be told, and none is lit worse. */
+static void test_one_colour_is_lit_worst(void **state)
+{
+    (void)state;
+    draw();
+    for (int i = 0; i < IMAGES; i++) {
+        light[i].brightness = 0.3f, light[i].slope = 0.1f;
+        light[i].contrast = i / CLASSES % 2 ? NAN : -2.0f - 0.001f * (float)i;
+    }
+    dearer(-1, 2.0f);
+    write_run();
+    assert_true(fabs(cost_of("illumination").cost - 1.0 / 3.0) < 0.02);
+}
+
+/* What few images can have cost is no more than the largest losses that there are: here 1 % of them, 4 of 400. */
+static void test_most_that_few_images_cost(void **state)
+{
+    (void)state;
+    struct evidence evidence = {.classes = CLASSES, .image_count = 1};
+    struct symptom *image = &evidence.images[0];
+    draw();
+    for (int i = 0; i < IMAGES; i++)
+        table[i].loss = LOOKS * (i % 100 == 7 ? 10.0f : i % 100 == 8 ? 5.0f : 1.0f);
+    write_run();
+    assert_true(doctor_image(image, "constant"));
+    strcpy(image->numbers[0].name, "images"), image->numbers[0].value = 3;
+    strcpy(image->numbers[1].name, "share"), image->numbers[1].value = 0.01;
+    image->number_count = 2;
+    doctor_cost(&evidence, fixture_path("run"));
+    assert_true(fabs(image->cost - 40.0 / 452.0) < 1e-6 && image->cost_error == 0.0);
+    image->numbers[1].value = 0.015;
+    doctor_cost(&evidence, fixture_path("run"));
+    assert_true(fabs(image->cost - 50.0 / 452.0) < 1e-6);
+    table[7].seen = 0; /* one that was never shown has cost nothing */
+    write_run();
+    doctor_cost(&evidence, fixture_path("run"));
+    assert_true(fabs(image->cost - 45.0 / 442.0) < 1e-6);
+    image->number_count = 1;
+    doctor_cost(&evidence, fixture_path("run"));
+    assert_true(isnan(image->cost));
+    image->needs &= ~(unsigned)EFFECT_COSTLY;
+    image->number_count = 2;
+    doctor_cost(&evidence, fixture_path("run"));
+    assert_true(isnan(image->cost));
 }
 
 /* The standard error of the difference of two means of 100 images, of each class, over the mean loss. */
@@ -125,7 +191,6 @@ static void test_what_is_not_known(void **state)
     draw();
     dearer(-1, 2.0f);
     write_run();
-    assert_true(isnan(cost_of("background").cost)); /* no image has one */
     assert_true(isnan(cost_of("outliers").cost));
     for (int i = 0; i < IMAGES; i++)
         table[i].seen = i < 19 * CLASSES ? LOOKS : 0; /* 19 images of each class */
@@ -151,6 +216,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_what_it_costs, fixture_begin, fixture_end),
+        cmocka_unit_test_setup_teardown(test_by_all_its_light, fixture_begin, fixture_end),
+        cmocka_unit_test_setup_teardown(test_one_colour_is_lit_worst, fixture_begin, fixture_end),
+        cmocka_unit_test_setup_teardown(test_most_that_few_images_cost, fixture_begin, fixture_end),
         cmocka_unit_test_setup_teardown(test_standard_error, fixture_begin, fixture_end),
         cmocka_unit_test_setup_teardown(test_wrong_labels_are_no_light, fixture_begin, fixture_end),
         cmocka_unit_test_setup_teardown(test_what_is_not_known, fixture_begin, fixture_end),

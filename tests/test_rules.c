@@ -85,6 +85,7 @@ static void test_large_steps(void **state)
 {
     (void)state;
     healthy();
+    run.loss[50] = 3.0;
     fill(run.update, 47, 50, 20.0 * 0.149);
     SILENT("large_steps");
     fill(run.update, 47, 50, 20.0 * 0.151);
@@ -92,6 +93,38 @@ static void test_large_steps(void **state)
     run.update[47] = 0.2;
     run.update[50] = 20.0;
     SILENT("large_steps"); /* early ones alone count */
+}
+
+/* Long steps that lead down are none too long: one of the losses after them, up to the one behind the last, must be
+ * above guessing and the first loss by two standard errors of it, 2 sqrt(0.5 / 64) = 0.177; or nothing learned since.
+ */
+static void test_large_steps_lead_up(void **state)
+{
+    (void)state;
+    healthy();
+    fill(run.update, 5, 8, 10.0);
+    SILENT("large_steps");
+    run.loss[8] = fmax(guess, run.loss[0]) + 0.17;
+    SILENT("large_steps");
+    run.loss[8] = fmax(guess, run.loss[0]) + 0.18;
+    SHOWS("large_steps", CAUSE_RATE_HIGH);
+    SAYS("large_steps", "the loss rose above guessing");
+    run.loss[0] = 3.0;
+    SILENT("large_steps");
+    run.loss[0] = run.loss[8] = guess;
+    run.loss[5] = run.loss[9] = 4.0; /* before the first has been taken, and too late to be of them */
+    SILENT("large_steps");
+    run.bad[6] = REFUSED_NONFINITE;
+    SHOWS("large_steps", CAUSE_RATE_HIGH);
+    stand(0.96);
+    fill(run.update, 5, 8, 10.0);
+    SHOWS("large_steps", CAUSE_RATE_HIGH);
+    SAYS("large_steps", "nothing is learned since");
+    run.evidence.steps = 99; /* nothing can be by then */
+    SILENT("large_steps");
+    stand(0.94);
+    fill(run.update, 5, 8, 10.0);
+    SILENT("large_steps");
 }
 
 static void test_whose_fault_large_steps_are(void **state)
@@ -387,6 +420,7 @@ int main(void)
         cmocka_unit_test(test_equal_outputs),
         cmocka_unit_test(test_large_steps_of_decay),
         cmocka_unit_test(test_large_steps),
+        cmocka_unit_test(test_large_steps_lead_up),
         cmocka_unit_test(test_whose_fault_large_steps_are),
         cmocka_unit_test(test_worse_than_guessing),
         cmocka_unit_test(test_worse_than_guessing_late),

@@ -76,29 +76,76 @@ static void test_better_on_validation(void **state)
     assert_int_equal(shown("better_on_validation")->step, 199); /* the first epoch is too early to say */
     part(0.7, 1.0, 0.78, 0.96);                                 /* losses 0.04 apart */
     SILENT("better_on_validation");
+    part(0.7, 1.0, 0.79,
+         1.1); /* a loss that is no lower, as of labels that are wrong by a rule: not beyond 10 points */
+    SILENT("better_on_validation");
+    part(0.7, 1.0, 0.81, 1.1);
+    SHOWS("better_on_validation", CAUSE_LABELS);
+    run.evidence.val_images = 400; /* 11 points, 5.2 standard errors */
+    SHOWS("better_on_validation", CAUSE_LABELS);
+    run.evidence.val_images = 360; /* 4.95 */
+    SILENT("better_on_validation");
     part(0.98, 1.0, 1.0, 0.9); /* two points */
     SILENT("better_on_validation");
     part(0.96, 1.0, 1.0, 0.9);
     SHOWS("better_on_validation", CAUSE_LABELS);
-    /* 0.7 against 0.75, of 1600 images and 2000: the standard error is 0.0150; 3.3 of them. */
-    part(0.7, 1.0, 0.75, 0.9);
+    /* 0.7 against 0.744, of 3200 images and 2000: the standard error is 0.0127; 3.47 of them. */
+    part(0.7, 1.0, 0.744, 0.9);
     SILENT("better_on_validation");
-    part(0.7, 1.0, 0.754, 0.9); /* 3.6 */
+    part(0.7, 1.0, 0.75, 0.9); /* 3.96 */
     SHOWS("better_on_validation", CAUSE_LABELS);
-    run.evidence.val_images = 1200; /* 3.1 */
-    SILENT("better_on_validation");
-    /* Refused steps have no say, and no others than the last quarter of the epoch. */
-    part(0.7, 1.0, 0.78, 0.9);
-    fill(run.correct, 0, STEPS, 64.0 * 0.78);
-    for (int e = 0; e < EPOCHS; e++)
-        fill(run.correct, 100 * e + 75, 100 * e + 100, 64.0 * 0.7);
-    SHOWS("better_on_validation", CAUSE_LABELS);
-    for (int e = 0; e < EPOCHS; e++)
-        fill(run.bad, 100 * e + 75, 100 * e + 100, REFUSED_SCALE);
+    run.evidence.val_images = 1200; /* 3.36 */
     SILENT("better_on_validation");
     part(0.7, 1.0, 0.78, 0.9);
     run.evidence.val_images = 0; /* none, whatever the columns say */
     SILENT("better_on_validation");
+}
+
+/* Training's accuracy in the last quarter of each epoch and the first of the next, where the run goes on. */
+static void around(double before, double after)
+{
+    part(0.7, 1.0, 0.78, 0.9);
+    run.evidence.epochs = EPOCHS - 1;
+    fill(run.correct, 0, STEPS, 64.0 * 0.78);
+    for (int e = 0; e < EPOCHS; e++) {
+        fill(run.correct, 100 * e, 100 * e + 25, 64.0 * after);
+        fill(run.correct, 100 * e + 75, 100 * e + 100, 64.0 * before);
+    }
+}
+
+/* As many steps behind a validation have their say as before it; refused ones have none. */
+static void test_at_the_moment_of_validation(void **state)
+{
+    (void)state;
+    around(0.7, 0.7);
+    SHOWS("better_on_validation", CAUSE_LABELS);
+    for (int e = 0; e < EPOCHS; e++) {
+        fill(run.bad, 100 * e, 100 * e + 25, REFUSED_SCALE);
+        fill(run.bad, 100 * e + 75, 100 * e + 100, REFUSED_SCALE);
+    }
+    SILENT("better_on_validation");
+    around(0.7, 0.78); /* 0.74: 3.15 standard errors */
+    SILENT("better_on_validation");
+    around(0.7, 0.74); /* 0.72: 4.8 */
+    SHOWS("better_on_validation", CAUSE_LABELS);
+    around(0.7, 0.7);
+    fill(run.loss, 0, STEPS, 0.89); /* a loss, too, is that of both sides */
+    for (int e = 0; e < EPOCHS; e++)
+        fill(run.loss, 100 * e + 75, 100 * e + 100, 1.0);
+    SILENT("better_on_validation");
+    fill(run.loss, 100, 125, 0.92); /* 1.0 and 0.92 */
+    fill(run.loss, 200, 225, 0.92);
+    SHOWS("better_on_validation", CAUSE_LABELS);
+    /* At the end of what is known training has gone on as before for half a quarter. */
+    around(0.7, 0.7);
+    run.evidence.steps = 200;
+    run.evidence.epochs = 2;
+    fill(run.correct, 150, 175, 64.0 * 0.7);
+    SHOWS("better_on_validation", CAUSE_LABELS);
+    fill(run.correct, 150, 175, 64.0 * 0.62); /* 0.74 by then */
+    SILENT("better_on_validation");
+    fill(run.correct, 150, 175, 64.0 * 0.78); /* nobody gets worse by going on */
+    SHOWS("better_on_validation", CAUSE_LABELS);
 }
 
 static void test_handicapped(void **state)
@@ -195,6 +242,7 @@ static void test_gap(void **state)
     part(0.8, 0.6, 0.69, 0.9);
     run.config.optim.weight_decay = 1.0; /* what has a cause is its consequence */
     fill(run.update, 5, 8, 10.0);
+    run.loss[6] = 3.0;
     SHOWS("large_steps", CAUSE_RATE_HIGH);
     SILENT("gap");
     part(0.99, 0.1, 0.8, 0.8);
@@ -372,8 +420,8 @@ static void test_sentences(void **state)
     (void)state;
     part(0.7, 1.0, 0.78, 0.9);
     SAYS("better_on_validation",
-         "validation is predicted better (78.0 %) than the images trained on (70.0 %, 5.4 standard errors)");
-    assert_true(fabs(shown("better_on_validation")->strength - 5.43 / 3.5) < 0.01);
+         "validation is predicted better (78.0 %) than the images trained on (70.0 %, 6.5 standard errors)");
+    assert_true(fabs(shown("better_on_validation")->strength - 6.50 / 3.5) < 0.01);
     part(0.99, 0.1, 0.8, 0.8);
     fill(run.val_loss, 2, EPOCHS, 0.9);
     SAYS("overfitting",
@@ -387,6 +435,7 @@ int main(void)
         cmocka_unit_test(test_diverged),
         cmocka_unit_test(test_losing_ground),
         cmocka_unit_test(test_better_on_validation),
+        cmocka_unit_test(test_at_the_moment_of_validation),
         cmocka_unit_test(test_handicapped),
         cmocka_unit_test(test_overfitting),
         cmocka_unit_test(test_worthless),

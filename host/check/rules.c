@@ -211,6 +211,7 @@ static bool constant(const struct facts *facts, struct arena *arena, struct find
                                  finding->file_total == 1 ? " is" : "s are");
     finding->action = "remove them";
     finding_number(finding, "images", (double)finding->file_total);
+    finding_number(finding, "share", (double)finding->file_total / (double)facts->count);
     return true;
 }
 

@@ -205,7 +205,7 @@ int evidence_follow(struct evidence_files *files, const char *run)
     take_end(&files->evidence, run);
     arena_free(&files->arena);
     TRY(take_tables(&files->evidence, &files->steps, &files->results, &files->arena));
-    doctor_light_cost(&files->evidence, run);
+    doctor_cost(&files->evidence, run);
     doctor_called(&files->evidence, run);
     return OK;
 }
@@ -218,7 +218,7 @@ int evidence_of(struct evidence *evidence, const char *run, const struct config 
     TRY(evidence_layers(&evidence->layers, run));
     take_end(evidence, run);
     TRY(take_tables(evidence, steps, results, &steps->arena));
-    doctor_light_cost(evidence, run);
+    doctor_cost(evidence, run);
     doctor_called(evidence, run);
     return OK;
 }

@@ -9,7 +9,7 @@
  * about or leaves it at guessing is something else. Scale and order spoil any training. Rare classes hardly move the
  * weights, and throw nothing about. Of copies in validation no loss gets worse. */
 #define COSTS (EFFECT_NOISE | EFFECT_APART)
-/* Most sets of pictures are lit unevenly, and it costs nothing. */
+/* Most sets of pictures are lit unevenly, and it costs nothing; a few images of one colour cannot cost much. */
 #define DEARLY (EFFECT_MISSING | EFFECT_COSTLY)
 
 /* needs: the run must show that something is missing before it is said what is to blame. What is counted, as classes
@@ -22,7 +22,7 @@ static const struct {
     {"imbalance", CAUSE_IMBALANCE, EFFECT_SHORT | EFFECT_STANDS | COSTS, 0},
     {"normalisation", CAUSE_INPUT_SCALE, EFFECT_ALL, 0},
     {"illumination", CAUSE_ILLUMINATION, COSTS, DEARLY},
-    {"constant", CAUSE_OUTLIERS, COSTS, EFFECT_MISSING},
+    {"constant", CAUSE_OUTLIERS, COSTS, DEARLY},
     {"outliers", CAUSE_OUTLIERS, COSTS, EFFECT_MISSING},
     {"conflicting-labels", CAUSE_LABELS, COSTS, EFFECT_MISSING},
     {"leak", CAUSE_LEAKAGE, 0, 0},

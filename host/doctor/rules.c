@@ -171,10 +171,15 @@ static bool learnt_all_the_same(const struct evidence *evidence, unsigned at_lar
 static void say_cost(struct symptom *image)
 {
     const size_t used = strlen(image->evidence);
-    if (isfinite(image->cost))
+    if (!isfinite(image->cost))
+        return;
+    if (image->cause == CAUSE_ILLUMINATION)
         snprintf(image->evidence + used, sizeof image->evidence - used,
                  "; if all were learned as the better lit half is, the loss would be %.0f %% +- %.1f lower",
                  100.0 * image->cost, 100.0 * image->cost_error);
+    else
+        snprintf(image->evidence + used, sizeof image->evidence - used,
+                 "; as many images hold %.2g %% of the loss at most", 100.0 * image->cost);
 }
 
 static int append(struct symptom *found, int count, const struct symptom *symptom)

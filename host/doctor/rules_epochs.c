@@ -22,23 +22,38 @@ static int64_t first_of(const struct evidence *evidence, int64_t epoch)
     return low;
 }
 
+/* Of an epoch of a few steps the last: more would lag behind validation. */
+static int64_t recent_of(const struct evidence *evidence, int64_t epoch)
+{
+    const int64_t quarter = (first_of(evidence, epoch + 1) - first_of(evidence, epoch)) / 4;
+    const int64_t recent = quarter < RECENT ? quarter : RECENT;
+    return recent > 1 ? recent : 1;
+}
+
+/* Of the steps [from, to); images: how many they saw. NaN: none. */
+static double accuracy_of(const struct evidence *evidence, int64_t from, int64_t to, double *images)
+{
+    double correct = 0.0;
+    *images = 0.0;
+    for (int64_t t = from; t < to; t++)
+        if (evidence->bad[t] == 0.0) {
+            *images += evidence->samples[t];
+            correct += evidence->correct[t];
+        }
+    return correct / *images;
+}
+
 bool moment_at(const struct evidence *evidence, int64_t epoch, struct moment *moment)
 {
     const int64_t begin = first_of(evidence, epoch), end = first_of(evidence, epoch + 1);
     if (end == begin)
         return false;
-    int64_t recent = (end - begin) / 4 < RECENT ? (end - begin) / 4 : RECENT;
-    recent = recent > 1 ? recent : 1; /* of an epoch of a few steps the last: more would lag behind validation */
-    const int64_t from = end - recent;
-    double images = 0.0, correct = 0.0;
-    for (int64_t t = from; t < end; t++)
-        if (evidence->bad[t] == 0.0) {
-            images += evidence->samples[t];
-            correct += evidence->correct[t];
-        }
-    *moment = (struct moment){.step = end > 0 ? end - 1 : 0,
+    const int64_t from = end - recent_of(evidence, epoch);
+    double images;
+    const double accuracy = accuracy_of(evidence, from, end, &images);
+    *moment = (struct moment){.step = end - 1,
                               .train_loss = column_mean(evidence->loss, from, end),
-                              .train_accuracy = correct / images,
+                              .train_accuracy = accuracy,
                               .val_loss = evidence->val_loss[epoch],
                               .val_accuracy = evidence->val_accuracy[epoch],
                               .images = images};
@@ -173,23 +188,43 @@ bool rules_behind_at_once(const struct evidence *evidence)
     return behind > 0;
 }
 
+/* Training's accuracy and loss at the moment of validation, from as many steps after it as before: a network that
+ * learns fast is further on by then than it was on average in the steps before. At the end of the run it has gone on as
+ * in the last steps, for half as many. */
+static void centre(const struct evidence *evidence, int64_t epoch, struct moment *now)
+{
+    const int64_t end = now->step + 1, recent = recent_of(evidence, epoch);
+    const double before = now->train_accuracy;
+    double images;
+    if (end + recent <= evidence->steps) {
+        now->train_accuracy = accuracy_of(evidence, end - recent, end + recent, &now->images);
+        now->train_loss = column_mean(evidence->loss, end - recent, end + recent);
+        return;
+    }
+    const double earlier = accuracy_of(evidence, end - 2 * recent, end - recent, &images);
+    if (images > 0.0)
+        now->train_accuracy += 0.5 * fmax(before - earlier, 0.0);
+}
+
 /* Clean validation images are predicted better than training images that the network has been taught: the labels it was
- * taught contradict what they look like. */
+ * taught contradict what they look like. Of wrong labels that follow a rule validation is in doubt as well, and its
+ * loss not the lower; so many points of accuracy no network gains of itself on images that it has not seen. */
 bool rule_better_on_validation(const struct evidence *evidence, struct symptom *symptom)
 {
+    const double points = 0.03, many = 0.1, sure = 3.5, surer = 5.0;
     if (handicapped(evidence->config))
         return false;
     for (int64_t epoch = 1; epoch < evidence->epochs; epoch++) {
         struct moment now;
         if (!moment_at(evidence, epoch, &now))
             continue;
-        double a = now.train_accuracy, v = now.val_accuracy;
-        double z = (v - a) / accuracies_error(evidence, &now);
-        if (z > 3.5 && v > a + 0.03 && now.train_loss > now.val_loss + 0.05)
-            return show(symptom, now.step, z / 3.5,
+        centre(evidence, epoch, &now);
+        const double ahead = now.val_accuracy - now.train_accuracy, z = ahead / accuracies_error(evidence, &now);
+        if ((z > sure && ahead > points && now.train_loss > now.val_loss + 0.05) || (z > surer && ahead > many))
+            return show(symptom, now.step, z / sure,
                         "validation is predicted better (%.1f %%) than the images trained on (%.1f %%, %.1f standard "
                         "errors), as happens when part of the training labels is wrong",
-                        100.0 * v, 100.0 * a, z);
+                        100.0 * now.val_accuracy, 100.0 * now.train_accuracy, z);
     }
     return false;
 }

@@ -58,25 +58,55 @@ enum cause blame_large(const struct evidence *evidence, int64_t step)
     return evidence->samples[0] <= 8.0 ? CAUSE_BATCH_SMALL : CAUSE_RATE_HIGH;
 }
 
+/* Of single losses among the next few, each beyond this many standard errors. */
+#define RISEN 2.0
+
+/* Whether one of the losses after these updates is above guessing and above the first. Where layers normalise, the
+ * length of the weights before them is nothing to the network, and Adam's first updates are of full length whatever the
+ * gradient: long steps that lead down are none too long. */
+static bool made_worse(const struct evidence *evidence, int64_t first, int64_t last)
+{
+    const double before = fmax(evidence->loss[0], evidence->prior_entropy);
+    for (int64_t t = first + 1; t <= last + 1 && t < evidence->steps; t++) {
+        const double noise = loss_noise(evidence, t, t + 1);
+        if (evidence->bad[t] == REFUSED_NONFINITE ||
+            evidence->loss[t] - before > RISEN * (isfinite(noise) ? noise : 0.0))
+            return true;
+    }
+    return false;
+}
+
+/* Whether nothing has come of a hundred steps and more. */
+static bool has_learned_nothing(const struct evidence *evidence)
+{
+    const double nothing = 0.05;
+    return evidence->steps >= VERDICT_STEPS &&
+           learned_of(evidence, column_mean(evidence->loss, evidence->steps - VERDICT_STEPS / 2, evidence->steps)) <
+               nothing;
+}
+
 bool rule_large_steps(const struct evidence *evidence, struct symptom *symptom)
 {
     const double threshold = LARGE_STEP;
     const int enough = 3, early = 50;
     int count = 0;
-    int64_t first = -1;
+    int64_t first = -1, last = -1;
     double largest = 0.0;
     for (int64_t t = 0; t < evidence->steps && t < early; t++)
         if (step_size(evidence, t) > threshold) {
             first = first < 0 ? t : first;
+            last = t;
             largest = fmax(largest, step_size(evidence, t));
             count++;
         }
-    if (count < enough)
+    if (count < enough || !(made_worse(evidence, first, last) || has_learned_nothing(evidence)))
         return false;
     symptom->cause = blame_large(evidence, first);
     return show(symptom, first, largest / threshold,
-                "%d of the first %d updates changed the weights by more than %.0f %% of their length, one by %.0f %%",
-                count, early, 100.0 * threshold, 100.0 * largest);
+                "%d of the first %d updates changed the weights by more than %.0f %% of their length, one by %.0f %%%s",
+                count, early, 100.0 * threshold, 100.0 * largest,
+                made_worse(evidence, first, last) ? ", and the loss rose above guessing"
+                                                  : "; nothing is learned since");
 }
 
 /* Training made the network worse than one that knows only how frequent the classes are, beyond what the batch's own

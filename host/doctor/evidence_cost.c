@@ -1,0 +1,222 @@
+/* evidence_cost: what has been found in the images before training has cost since: whether images that are lit unlike
+ * the others are learned worse, how much of the loss images of one colour can hold. Must not judge. */
+#include "check.h"
+#include "checkpoint.h"
+#include "doctor.h"
+#include "order.h"
+#include "samples.h"
+#include "table.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A class of fewer images says nothing of what is usual in it. */
+enum { CLASS_LEAST = 20 };
+
+/* The columns of LIGHT_FILE. by_size: an image is lit the worse the larger it is, else the further it is from what is
+ * usual. unlit: where it is missing there is no light to see by, which is worse than any. */
+static const struct {
+    const char *name;
+    bool by_size, unlit;
+} columns[] = {
+    {"brightness", false, false},
+    {"contrast", false, true},
+    {"background", false, false},
+    {"slope", true, false},
+};
+
+/* Images that the network takes for one class: by label those with a wrong one would be lit unlike the others of their
+ * class, and learned worse for another reason. */
+struct group {
+    double *loss, *light[COUNT_OF(columns)]; /* [count]; NaN: it cannot be told */
+    int64_t count;
+};
+
+/* Further than any image, and yet a number: the middle of a group may lie halfway to it. */
+#define FURTHEST 1e300
+
+struct halves {
+    double images[2], sum[2], squares[2]; /* of the losses of the well and the badly lit */
+};
+
+static double median(const double *values, int64_t count, struct arena *arena)
+{
+    double *sorted = arena_push(arena, (size_t)count * sizeof *sorted);
+    memcpy(sorted, values, (size_t)count * sizeof *sorted);
+    return median_of_known(sorted, count);
+}
+
+/* Adds to badly, for each image, the square of how far it is from what is usual, by what is usual for that. */
+static void add_distance(const struct group *group, int column, double *badly, struct arena *arena)
+{
+    const double *light = group->light[column];
+    double *away = arena_push(arena, (size_t)group->count * sizeof *away);
+    const double usual = columns[column].by_size ? 0.0 : median(light, group->count, arena);
+    for (int64_t i = 0; i < group->count; i++)
+        away[i] = fabs(light[i] - usual);
+    const double scale = median(away, group->count, arena);
+    for (int64_t i = 0; i < group->count; i++)
+        if (isfinite(away[i]) && scale > 0.0)
+            badly[i] += away[i] / scale * (away[i] / scale);
+        else if (columns[column].unlit && isnan(light[i]))
+            badly[i] = FURTHEST;
+}
+
+/* By all that is known of its light: an image that is lit badly in one way is not among the well lit by another. */
+static struct halves split(const struct group *group, struct arena *arena)
+{
+    struct halves halves = {0};
+    double *badly = arena_push(arena, (size_t)group->count * sizeof *badly);
+    for (int column = 0; column < COUNT_OF(columns); column++)
+        add_distance(group, column, badly, arena);
+    const double middle = median(badly, group->count, arena);
+    for (int64_t i = 0; i < group->count; i++) {
+        const int half = badly[i] > middle;
+        halves.images[half]++;
+        halves.sum[half] += group->loss[i];
+        halves.squares[half] += group->loss[i] * group->loss[i];
+    }
+    return halves;
+}
+
+/* Of the mean loss of a half, squared. */
+static double error_of(const struct halves *halves, int badly)
+{
+    const double n = halves->images[badly], mean = halves->sum[badly] / n;
+    return fmax(0.0, halves->squares[badly] / n - mean * mean) / (n - 1.0);
+}
+
+struct cost {
+    double share, error; /* of the loss, and its standard error; NaN: not known */
+};
+
+/* By how much the loss would be lower if the badly lit half of each group were learned as the other half is, as a share
+ * of it. */
+static struct cost weigh(const struct group *groups, int count)
+{
+    struct arena arena = {0};
+    double whole = 0.0, lost = 0.0, error = 0.0;
+    for (int g = 0; g < count; g++) {
+        if (groups[g].count < CLASS_LEAST)
+            continue;
+        const struct halves halves = split(&groups[g], &arena);
+        if (halves.images[0] < 2.0 || halves.images[1] < 2.0)
+            continue;
+        const double badly = halves.images[1];
+        whole += halves.sum[0] + halves.sum[1];
+        lost += badly * (halves.sum[1] / badly - halves.sum[0] / halves.images[0]);
+        error += badly * badly * (error_of(&halves, 0) + error_of(&halves, 1));
+    }
+    arena_free(&arena);
+    return whole > 0.0 ? (struct cost){lost / whole, sqrt(error) / whole} : (struct cost){NAN, NAN};
+}
+
+/* What the network took an image for most often, or last. */
+static int class_seen(const struct sample_stats *sample)
+{
+    return sample->votes > 0 ? sample->majority : sample->prediction;
+}
+
+struct seen {
+    struct arena arena;
+    const struct sample_stats *samples;
+    int64_t count;
+};
+
+static struct cost cost_of_light(struct table *light, const struct seen *seen, int classes)
+{
+    const double *number = table_column(light, "sample"), *column[COUNT_OF(columns)];
+    struct arena arena = {0};
+    struct group *groups = arena_push(&arena, (size_t)classes * sizeof *groups);
+    const size_t room = (size_t)light->row_count * sizeof(double);
+    for (int k = 0; k < COUNT_OF(columns); k++)
+        column[k] = table_column_or_nan(light, columns[k].name);
+    for (int g = 0; g < classes; g++) {
+        groups[g].loss = arena_push(&arena, room);
+        for (int k = 0; k < COUNT_OF(columns); k++)
+            groups[g].light[k] = arena_push(&arena, room);
+    }
+    for (int64_t i = 0; number && i < light->row_count; i++) {
+        if (!(number[i] >= 0.0 && number[i] < (double)seen->count))
+            continue;
+        const struct sample_stats *sample = &seen->samples[(int64_t)number[i]];
+        if (sample->seen == 0 || class_seen(sample) >= classes || !isfinite(sample->loss))
+            continue;
+        struct group *group = &groups[class_seen(sample)];
+        for (int k = 0; k < COUNT_OF(columns); k++)
+            group->light[k][group->count] = column[k][i];
+        group->loss[group->count++] = (double)sample->loss / sample->seen;
+    }
+    const struct cost cost = weigh(groups, classes);
+    arena_free(&arena);
+    return cost;
+}
+
+static int falling(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x < y) - (x > y);
+}
+
+/* As many images as are odd hold so much of the loss at most: the largest losses there are. */
+static struct cost most_of(double share, const struct seen *seen)
+{
+    struct arena arena = {0};
+    double *losses = arena_push(&arena, (size_t)seen->count * sizeof *losses), whole = 0.0, largest = 0.0;
+    int64_t count = 0;
+    for (int64_t i = 0; i < seen->count; i++)
+        if (seen->samples[i].seen > 0 && isfinite(seen->samples[i].loss))
+            whole += losses[count++] = (double)seen->samples[i].loss / seen->samples[i].seen;
+    qsort(losses, (size_t)count, sizeof *losses, falling);
+    for (int64_t i = 0; i < count && (double)i < share * (double)count; i++)
+        largest += losses[i];
+    arena_free(&arena);
+    return whole > 0.0 && share > 0.0 ? (struct cost){largest / whole, 0.0} : (struct cost){NAN, NAN};
+}
+
+static double number_of(const struct symptom *symptom, const char *name)
+{
+    for (int i = 0; i < symptom->number_count; i++)
+        if (strcmp(symptom->numbers[i].name, name) == 0)
+            return symptom->numbers[i].value;
+    return NAN;
+}
+
+/* What cannot be read is not known: a run that is young, or was made by another version. */
+static bool read_seen(const char *run, struct seen *seen)
+{
+    char folder[PATH_BYTES], found[PATH_BYTES];
+    return path_join(folder, run, "checkpoints/last") == OK && checkpoint_find(found, folder) == OK &&
+           samples_read(found, &seen->arena, &seen->samples, &seen->count) == OK;
+}
+
+static struct cost read_light(const char *run, const struct seen *seen, int classes)
+{
+    char path[PATH_BYTES];
+    struct table light = {0};
+    struct cost cost = {NAN, NAN};
+    if (path_join(path, run, LIGHT_FILE) == OK && file_exists(path) && table_read(&light, path) == OK)
+        cost = cost_of_light(&light, seen, classes);
+    table_free(&light);
+    return cost;
+}
+
+void doctor_cost(struct evidence *evidence, const char *run)
+{
+    struct seen seen = {0};
+    bool wanted = false;
+    for (int i = 0; i < evidence->image_count; i++)
+        wanted = wanted || evidence->images[i].needs & EFFECT_COSTLY;
+    if (wanted && read_seen(run, &seen)) {
+        const struct cost light = read_light(run, &seen, evidence->classes);
+        for (int i = 0; i < evidence->image_count; i++) {
+            struct symptom *image = &evidence->images[i];
+            const struct cost cost =
+                image->cause == CAUSE_ILLUMINATION ? light : most_of(number_of(image, "share"), &seen);
+            image->cost = image->needs & EFFECT_COSTLY ? cost.share : NAN;
+            image->cost_error = image->needs & EFFECT_COSTLY ? cost.error : NAN;
+        }
+    }
+    arena_free(&seen.arena);
+}
