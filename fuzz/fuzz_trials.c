@@ -12,10 +12,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     if (experiment_parse(&experiment, "fuzz", (const char *)data, bytes, &steps) == OK) {
         const struct arm *proof;
         experiment_verdict(&experiment, &proof);
-        const char *inner = experiment_json(&experiment, &arena);
+        const char *inner = experiment_json(&experiment, NULL, &arena);
         const char *written = arena_format(&arena, "{\"steps\": %lld, \"experiment\": %s}", (long long)steps, inner);
         assert(experiment_parse(&again, "fuzz", written, strlen(written), &steps_again) == OK);
-        assert(steps == steps_again && strcmp(inner, experiment_json(&again, &arena)) == 0);
+        assert(steps == steps_again && strcmp(inner, experiment_json(&again, NULL, &arena)) == 0);
     }
     arena_free(&arena);
     return 0;

@@ -138,6 +138,13 @@ void config_free(struct config *config);
 
 /* Whether training images are changed at random. */
 bool config_augments(const struct config *config);
+/* Keys that change training images, each by itself, and keys that mix them or soften their labels; NULL ends them.
+ * Without augment.crop, which is the side of the network's input as well. */
+extern const char *const config_augmentations[], *const config_mixtures[];
+/* The default of "section.key", as a file has it; NULL: no such key. */
+const char *config_fallback(const char *name);
+/* Whether one of keys (NULL ends them) is not at its default. */
+bool config_sets_any(const struct config *config, const char *const *keys);
 
 /* Writes every key and layer, as a file that loads to the same config (its file and layers' lines aside). Errors of the
  * stream: ERR_IO. */

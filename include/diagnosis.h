@@ -14,10 +14,13 @@ struct diagnosis {
     bool levelled;             /* the loss no longer falls */
     bool too_early;            /* nothing was found, but in so few steps nothing need be */
     bool behind, learned_all;  /* as doctor_behind and doctor_learned_all have it */
+    bool missing;              /* as doctor_misses has it */
+    bool scheduled;            /* over, or half of it done, at a rate that was not optim.lr all along */
     double comes_to;           /* as doctor_comes_to has it */
+    double val_least;          /* the lowest validation loss of an epoch; NaN: there is none */
     bool probed;
     struct experiment experiment;
-    const struct arm *proof;  /* the trial that mends it, or NULL */
+    const struct arm *proof;  /* the trial that mends it, or NULL; of a schedule the unchanged one, which has none */
     const struct arm *sooner; /* the trial that gets a healthy run where it is sooner, but no further, or NULL */
 };
 
@@ -50,6 +53,8 @@ const char *diagnosis_title(const struct diagnosis *diagnosis);
 enum { ACTION_TEXT = 640 };
 void diagnosis_say_action(const struct diagnosis *diagnosis, const struct config *config,
                           char text[static ACTION_TEXT]);
+/* What became of a trial, in a few words. */
+const char *diagnosis_why(const struct diagnosis *diagnosis, const struct arm *arm);
 /* What found[i] is to the cause: "evidence", "overruled" (the rules' first guess), "also" (later: a consequence) or
  * "doubtful" (it does not explain what the run shows). */
 const char *diagnosis_role(const struct diagnosis *diagnosis, int i);

@@ -21,6 +21,7 @@ enum cause {
     CAUSE_RATE_HIGH,
     CAUSE_RATE_LOW,
     CAUSE_BATCH_SMALL,
+    CAUSE_REGULARISATION,
     CAUSE_CAPACITY,
     CAUSE_INITIALISATION,
     CAUSE_NO_SIGNAL,
@@ -37,6 +38,7 @@ struct remedy_case {
     const struct config *config;
     bool suspected;     /* the rules suspect this cause */
     bool levelled;      /* the run's loss no longer falls */
+    bool missing;       /* validation has less than 95 % right: there is something that may be held back */
     int side;           /* of its images, pixels */
     int64_t images;     /* to train on; 0: not known */
     int64_t steps;      /* of the run; 0: not known */
@@ -51,20 +53,24 @@ struct edit {
     double factor, least, side_share, averages;
     bool at_least_what_is_short;
 };
-enum { EDITS_MOST = 3, EDIT_TEXT = 64 };
+enum { EDITS_MOST = 3, REMEDY_MOST = 16, EDIT_TEXT = 64 };
 /* The settings that go together, and the runs that they are for; fits NULL: every run. */
 struct remedy {
     bool (*fits)(const struct remedy_case *asked);
     struct edit edits[EDITS_MOST]; /* the first without a key ends them */
+    const char *const *taken_away; /* keys that are set back to their defaults, those of them that are not there; NULL
+                                      ends them. NULL: none */
 };
-/* "key=value". */
-void edit_say(const struct edit *edit, const struct remedy_case *asked, char text[static EDIT_TEXT]);
-int remedy_size(const struct remedy *remedy);
+/* Whether it changes anything of any run. */
+bool remedy_is_any(const struct remedy *remedy);
+/* What it sets, each "key=value"; returns how many. */
+int remedy_say(const struct remedy *remedy, const struct remedy_case *asked, char text[static REMEDY_MOST][EDIT_TEXT]);
 
 /* What shows while a network is new is tried on new weights and judged on training images; what shows late is tried
  * from the run's own state and judged on validation images. What a network that was taught wrong labels does not forget
- * in a short time is tried on new weights, and judged on validation images, whose labels are others. */
-enum arm_family { ARM_ANEW, ARM_ONWARD, ARM_UNSEEN, ARM_FAMILIES };
+ * in a short time is tried on new weights, and judged on validation images, whose labels are others. What is taken away
+ * from a run that stands still is tried from its own state at the whole of optim.lr, at which it can go somewhere. */
+enum arm_family { ARM_ANEW, ARM_ONWARD, ARM_UNSEEN, ARM_FREED, ARM_FAMILIES };
 /* Images that are not drawn. */
 enum left_out { LEAVE_NONE, LEAVE_LABELS, LEAVE_OUTLIERS };
 struct cause_trial {
@@ -74,7 +80,7 @@ struct cause_trial {
     int pace;               /* images of an update, in those of the run's; 0 as 1 */
     enum left_out left_out; /* tried where such images are found */
 };
-enum { TRIALS_MOST = 2, ACTIONS_MOST = 3 };
+enum { TRIALS_MOST = 3, ACTIONS_MOST = 3 };
 
 /* All that is known of a cause: to add one, add its row. */
 struct cause_info {
@@ -238,11 +244,15 @@ bool symptom_speaks(const struct symptom *symptom);
 const struct symptom *doctor_note(const struct symptom *found, int count);
 /* Whether validation is behind training at the last epoch, by 3.5 standard errors of the two accuracies. */
 bool doctor_behind(const struct evidence *evidence);
-/* The training loss of the last epoch's last quarter; INFINITY: there is none. */
+/* The training loss of the last epoch's last quarter; INFINITY: there is none. Where training sees harder images or a
+ * noisier network than validation does: validation's, if that is lower. */
 double doctor_comes_to(const struct evidence *evidence);
 /* Whether nothing is left to learn: 95 % of the validation images (without any: of the training images) were right, and
  * the loss it comes to is below a twentieth of guessing. */
 bool doctor_learned_all(const struct evidence *evidence);
+/* Whether less than 95 % of the validation images (without any: of the training images) were right at the best epoch.
+ */
+bool doctor_misses(const struct evidence *evidence);
 /* The first of them that is not doubtful; CAUSE_HEALTHY: there is none. */
 enum cause doctor_cause(const struct symptom *found, int count);
 /* Whether steps too large have spoiled the training: worse than guessing, progress lost for good, or no better than

@@ -6,7 +6,7 @@
 #include "doctor.h"
 #include "trial.h"
 
-enum { ARMS_MAX = 24, ARM_OVERRIDES = 8 };
+enum { ARMS_MAX = 24, ARM_OVERRIDES = REMEDY_MOST };
 
 /* One trial and what came of it against the unchanged one of its family. */
 struct arm {
@@ -21,7 +21,8 @@ struct arm {
     bool done; /* the budget allowed it */
     struct trial_result result;
     double gain, error; /* of the probe's loss against the unchanged trial, positive: better; its standard error */
-    bool suspected;     /* by the rules, before it was made */
+    double right_gain, right_error; /* likewise of the share of the probe's images that are right */
+    bool suspected;                 /* by the rules, before it was made */
     bool helps;
 };
 struct experiment {
@@ -48,6 +49,7 @@ struct experiment_request {
     const struct symptom *suspected; /* their trials come first */
     int suspected_count;
     bool levelled; /* the run's loss no longer falls */
+    bool missing;  /* less than 95 % of the validation images are right */
     double budget; /* updates of the run's size */
 };
 /* Runs the trials that fit the budget. */
@@ -70,8 +72,8 @@ enum cause experiment_verdict(const struct experiment *experiment, const struct 
 bool experiment_unfinished(const struct experiment *experiment, enum cause cause);
 /* Whether any trial was made. */
 bool experiment_tried(const struct experiment *experiment);
-/* Why it was taken or rejected, in a few words. proof: of experiment_verdict, or what was weighed otherwise. */
-const char *experiment_why(const struct experiment *experiment, const struct arm *arm, const struct arm *proof);
+/* Why one that does not help was rejected, in a few words. */
+const char *experiment_why(const struct experiment *experiment, const struct arm *arm);
 /* Numbers of the arms, family by family: the unchanged one, then the best first. */
 void experiment_rank(const struct experiment *experiment, int order[static ARMS_MAX]);
 /* The unchanged trial of a family; NULL: it is not among the arms. */
@@ -79,8 +81,8 @@ const struct arm *experiment_unchanged(const struct experiment *experiment, enum
 /* The best arm of a cause that was done; NULL. */
 const struct arm *experiment_arm(const struct experiment *experiment, enum cause cause);
 
-/* As one JSON object, in the arena. */
-char *experiment_json(const struct experiment *experiment, struct arena *arena);
+/* As one JSON object, in the arena. why: [arm_count] what became of each; NULL: left out. */
+char *experiment_json(const struct experiment *experiment, const char *const *why, struct arena *arena);
 /* The same as a file, complete or not at all; steps: of the run, when the experiment was made. */
 int experiment_write(const struct experiment *experiment, int64_t steps, const char *path);
 /* What experiment_write wrote, without the losses of single images; what helps is judged anew. ERR_NO_INPUT: there is

@@ -6,15 +6,15 @@
 #include "state.h"
 #include "trainer.h"
 
-/* A training state: weights, moments and running statistics in the canonical layout, by value number of the graph. */
+/* A training state: weights, moments and running statistics in the canonical layout, in the order of the graph. */
 struct branch {
     struct session *session;     /* the caller's; its data serve every trial */
     const struct config *config; /* of the run; the caller's */
     struct train_state state;
-    enum optimizer_kind optimizer; /* that the moments are of */
-    double rate;                   /* learning rate of the step that comes next */
-    int value_count;
-    float **weight, **moment1, **moment2; /* [value_count], NULL where there are none */
+    enum optimizer_kind optimizer;        /* that the moments are of */
+    double rate;                          /* learning rate of the step that comes next */
+    int weight_count;                     /* parameters and states, in the order of the graph */
+    float **weight, **moment1, **moment2; /* [weight_count], NULL where there are none */
     void *memory;
 };
 
@@ -31,15 +31,18 @@ void branch_free(struct branch *branch);
 /* Images on which trials are judged: the same for each, forward only, without augmentation. */
 struct probe {
     const struct source *source; /* of the session */
+    const int32_t *labels;       /* of the source's images */
     int64_t count;
     int32_t *samples; /* [count] of the source */
     int32_t *order;   /* the same in device memory */
     float *losses;    /* [count]: where probe_read puts them */
+    float *hits;      /* [count]: 1 where the label was named, else 0; likewise */
 };
 /* count distinct images of a part of the session (all, where there are fewer), a function of (seed, part). */
 int probe_open(struct probe *probe, struct session *session, const struct part *part, int64_t count);
 void probe_close(struct probe *probe, struct session *session); /* accepts a zeroed struct */
-/* Unsmoothed losses of the probe's images with the weights as they are, into probe->losses. Waits. */
+/* Unsmoothed losses of the probe's images with the weights as they are, into probe->losses, and whether they are right,
+ * into probe->hits. Waits. */
 int probe_read(struct probe *probe, struct session *session);
 
 struct trial {
@@ -61,7 +64,9 @@ struct trial {
 struct trial_result {
     int updates, refused;
     float *losses;                     /* [probe->count], the caller's */
+    float *hits;                       /* the same: share of the readings that were right; NULL: not wanted */
     double loss;                       /* their mean; NaN or infinite: diverged */
+    double right;                      /* mean of the hits; 0 where not wanted */
     double train_loss, train_accuracy; /* over the updates of the last quarter */
     double best_accuracy;              /* of a single update */
     double images;                     /* that went through a training step: the cost */
@@ -73,6 +78,9 @@ struct trial_result {
 int trial_run(const struct branch *branch, const char *run, const struct trial *trial, struct probe *probe,
               struct trial_result *result);
 
-/* By how much b's losses are lower than a's, image by image: mean and its standard error over the images. */
+/* By how much b's losses are lower than a's, and by how much more of b's images are right, image by image: mean and its
+ * standard error over the images. */
 void trial_gain(const struct trial_result *a, const struct trial_result *b, int64_t count, double *gain, double *error);
+void trial_gain_right(const struct trial_result *a, const struct trial_result *b, int64_t count, double *gain,
+                      double *error);
 #endif

@@ -70,7 +70,7 @@ static void write_trials(const char *run, const struct given *given, int count, 
     else
         fputs("null", file);
     fputs(", \"arms\": [", file);
-    static const char *const families[ARM_FAMILIES] = {"anew", "onward", "unseen"};
+    static const char *const families[ARM_FAMILIES] = {"anew", "onward", "unseen", "freed"};
     for (int f = 0; f < ARM_FAMILIES; f++)
         fprintf(
             file,
@@ -453,7 +453,7 @@ static void test_the_file(void **state)
     assert_int_equal(path_join(path, healthy, "trials.json"), OK);
     assert_int_equal(experiment_write(&read, steps, path), OK);
     assert_int_equal(experiment_read(&again, path, &steps), OK);
-    assert_string_equal(experiment_json(&read, &arena), experiment_json(&again, &arena));
+    assert_string_equal(experiment_json(&read, NULL, &arena), experiment_json(&again, NULL, &arena));
     static const struct {
         const char *from, *to;
     } damage[] = {{"\"anew\"", "\"never\""},

@@ -26,13 +26,12 @@ static void load(const char *overrides)
 /* A remedy's settings, separated by '|'. */
 static const char *words_of(const struct remedy *remedy, const struct remedy_case *asked)
 {
-    static char words[EDITS_MOST * (EDIT_TEXT + 1)];
-    char text[EDIT_TEXT];
+    static char words[REMEDY_MOST * (EDIT_TEXT + 1)];
+    char text[REMEDY_MOST][EDIT_TEXT];
+    const int size = remedy_say(remedy, asked, text);
     *words = 0;
-    for (int i = 0; i < remedy_size(remedy); i++) {
-        edit_say(&remedy->edits[i], asked, text);
-        snprintf(words + strlen(words), sizeof words - strlen(words), "%s%s", i ? "|" : "", text);
-    }
+    for (int i = 0; i < size; i++)
+        snprintf(words + strlen(words), sizeof words - strlen(words), "%s%s", i ? "|" : "", text[i]);
     return words;
 }
 
@@ -47,7 +46,7 @@ static void test_settings_are_settings(void **state)
         for (int i = 0; i < 2 * TRIALS_MOST; i++) {
             const struct cause_info *info = &cause_table[cause];
             const struct remedy *remedy = i < TRIALS_MOST ? &info->repairs[i] : &info->trials[i - TRIALS_MOST].remedy;
-            if (remedy_size(remedy) == 0)
+            if (!remedy_is_any(remedy))
                 continue;
             char *said = NULL;
             const char *words = words_of(remedy, &asked);
@@ -106,21 +105,26 @@ static void test_trials_and_their_runs(void **state)
          "augment.crop_padding=4|augment.rotate=10", false, false},
         {"rate / 10 from here on", CAUSE_SCHEDULE, "optim.lr=0.5", "schedule.name=cosine", "optim.lr=0.05", false,
          true},
+        {"no augmentation", CAUSE_REGULARISATION, "augment.vflip=0.5|augment.scale=[0.8, 1.2]|augment.mixup=1",
+         "augment.cutmix=1|augment.crop=8", "augment.vflip=0|augment.scale=[]", false, false},
+        {"no dropout", CAUSE_REGULARISATION, "model.dropout=0.3", "model.dropout=0", "model.dropout=0", false, false},
+        {"no mixing or smoothing", CAUSE_REGULARISATION, "augment.mixup=1|train.label_smoothing=0.1",
+         "augment.hflip=0.5", "augment.mixup=0|train.label_smoothing=0", false, false},
     };
     for (int i = 0; i < COUNT_OF(cases); i++) {
         enum cause cause;
         const struct cause_trial *trial = trial_named(cases[i].trial, &cause);
-        struct remedy_case asked = {&config, cases[i].suspected, cases[i].levelled, 32, 0, 0, 0.0};
+        struct remedy_case asked = {&config, cases[i].suspected, cases[i].levelled, true, 32, 0, 0, 0.0};
         assert_int_equal(cause, cases[i].cause);
         load(cases[i].made);
         assert_true(!trial->remedy.fits || trial->remedy.fits(&asked));
         assert_string_equal(words_of(&trial->remedy, &asked), cases[i].sets);
-        asked.suspected = asked.levelled = false;
-        if (cases[i].suspected || cases[i].levelled)
+        asked.suspected = asked.levelled = asked.missing = false;
+        if (cases[i].suspected || cases[i].levelled || cause == CAUSE_REGULARISATION)
             assert_false(trial->remedy.fits(&asked));
         if (cases[i].not_made) {
             load(cases[i].not_made);
-            asked = (struct remedy_case){&config, true, true, 32, 3, 0, 0.0}; /* three images */
+            asked = (struct remedy_case){&config, true, true, true, 32, 3, 0, 0.0}; /* three images */
             if (trial->remedy.fits(&asked))
                 fail_msg("%s is made of %s", cases[i].trial, cases[i].not_made);
         } else {
@@ -150,7 +154,7 @@ static void test_trials_go_with_other_settings(void **state)
         for (int cause = 0; cause < CAUSE_COUNT; cause++)
             for (int k = 0; k < TRIALS_MOST; k++) {
                 const struct cause_trial *trial = &cause_table[cause].trials[k];
-                const struct remedy_case asked = {&config, true, true, 32, 0, 0, 0.0};
+                const struct remedy_case asked = {&config, true, true, true, 32, 0, 0, 0.0};
                 char *said = NULL;
                 config_free(&config);
                 if (config_text_load(&config, configs[i], strlen(configs[i]), NULL, &said) < 0)
@@ -161,7 +165,7 @@ static void test_trials_go_with_other_settings(void **state)
                     continue;
                 struct config taken = {0};
                 const char *words = words_of(&trial->remedy, &asked);
-                if (remedy_size(&trial->remedy) > 0 &&
+                if (remedy_is_any(&trial->remedy) &&
                     config_text_load(&taken, configs[i], strlen(configs[i]), words, &said) < 0)
                     fail_msg("%s of %s: %s", trial->name, configs[i], said);
                 free(said);

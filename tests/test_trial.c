@@ -214,9 +214,60 @@ static void test_first_weights_scaled(void **state)
     }
 }
 
+/* Values without weights come and go with the config: a network without its dropout takes up the same weights. */
+static void test_weights_go_over_without_dropout(void **state)
+{
+    (void)state;
+    const char *const overrides[] = {"model.dropout=0", "optim.lr=1e-30", "optim.weight_decay=0"};
+    run_trial(0, (struct trial){.name = "no dropout", .overrides = overrides, .override_count = 3, .least_rate = 1.0});
+    struct tensor_file file;
+    int compared = 0;
+    tiny_read_tensors(&file, begun.path, "last/model.safetensors");
+    for (int v = 0; v < session.graph.value_count; v++) {
+        const struct value *value = &session.graph.values[v];
+        if (value->role != VALUE_PARAM)
+            continue;
+        const int64_t count = shape_count(value->shape);
+        float *own = malloc((size_t)count * sizeof *own);
+        assert_int_equal(plan_read_weight(&session.plan, SLAB_PARAM, v, own), OK);
+        assert_memory_equal(own, tensors_find(&file, value->name)->data, (size_t)count * sizeof *own);
+        free(own);
+        compared++;
+    }
+    assert_true(compared > 4);
+    tensors_free(&file);
+}
+
+/* An image is right whose label has the largest probability: more than half is, and no more than 1/K cannot be. */
+static void test_hits_go_with_losses(void **state)
+{
+    (void)state;
+    float hits[PROBE];
+    struct trial_result result = {.losses = losses[0], .hits = hits};
+    const struct trial trial = {.name = "unchanged", .updates = 1};
+    assert_int_equal(trial_run(&branch, begun.path, &trial, &probe, &result), OK);
+    double right = 0.0;
+    for (int i = 0; i < PROBE; i++) {
+        assert_true(hits[i] == 0.0f || hits[i] == 1.0f);
+        assert_true(hits[i] == 1.0f || losses[0][i] >= logf(2.0f));
+        assert_true(hits[i] == 0.0f || losses[0][i] <= logf((float)session.card.class_count) + 1e-4f);
+        right += (double)hits[i] / PROBE;
+    }
+    assert_true(right > 0.0 && right < 1.0);
+    assert_true(fabs(right - result.right) < 1e-6);
+    float fewer[PROBE] = {0};
+    const struct trial_result none = {.hits = fewer};
+    double gain, error;
+    trial_gain_right(&none, &result, PROBE, &gain, &error);
+    assert_true(fabs(gain - right) < 1e-6);
+    assert_true(fabs(error - sqrt(right * (1.0 - right) / (PROBE - 1))) < 1e-6);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_weights_go_over_without_dropout),
+        cmocka_unit_test(test_hits_go_with_losses),
         cmocka_unit_test(test_unchanged_trial_is_the_run),
         cmocka_unit_test(test_rate_is_a_ratio),
         cmocka_unit_test(test_gain_by_hand),

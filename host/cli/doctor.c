@@ -22,7 +22,7 @@ static void print_symptoms(const struct diagnosis *diagnosis)
     }
 }
 
-static void print_trial(const struct experiment *experiment, const struct arm *arm, const struct arm *proof)
+static void print_trial(const struct diagnosis *diagnosis, const struct arm *arm)
 {
     if (arm->cause == CAUSE_HEALTHY && !arm->done)
         return; /* nothing was compared with it */
@@ -30,15 +30,17 @@ static void print_trial(const struct experiment *experiment, const struct arm *a
     if (arm->cause == CAUSE_HEALTHY && !isfinite(arm->result.loss))
         printf("diverged\n");
     else if (arm->cause == CAUSE_HEALTHY)
-        printf("loss %.4f, %s%s\n", arm->result.loss, arm->family == ARM_ONWARD ? "" : "from new weights, ",
-               arm->family == ARM_ANEW ? "of training images" : "of validation images");
+        printf("loss %.4f, %s%s%s\n", arm->result.loss,
+               arm->family == ARM_ANEW || arm->family == ARM_UNSEEN ? "from new weights, " : "",
+               arm->family == ARM_ANEW ? "of training images" : "of validation images",
+               arm == diagnosis->proof ? "; proves it" : "");
     else if (!arm->done)
-        printf("%s\n", experiment_why(experiment, arm, proof));
+        printf("%s\n", diagnosis_why(diagnosis, arm));
     else if (!isfinite(arm->gain))
-        printf("loss %.4g; %s\n", arm->result.loss, experiment_why(experiment, arm, proof));
+        printf("loss %.4g; %s\n", arm->result.loss, diagnosis_why(diagnosis, arm));
     else
         printf("loss %.4f, %s by %.4f +- %.4f; %s\n", arm->result.loss, arm->gain < 0.0 ? "higher" : "lower",
-               fabs(arm->gain), arm->error, experiment_why(experiment, arm, proof));
+               fabs(arm->gain), arm->error, diagnosis_why(diagnosis, arm));
 }
 
 static void print_trials(const struct diagnosis *diagnosis)
@@ -61,7 +63,7 @@ static void print_trials(const struct diagnosis *diagnosis)
     for (int i = 0; i < experiment->arm_count; i++) {
         const struct arm *arm = &experiment->arms[order[i]];
         all = all && (arm->done || arm->cause == CAUSE_HEALTHY);
-        print_trial(experiment, arm, diagnosis->proof);
+        print_trial(diagnosis, arm);
     }
     if (experiment->memory_done)
         printf("           %-25s%.1f %% of %d images\n", "learnt by heart", 100.0 * experiment->memory.best_accuracy,
@@ -116,8 +118,11 @@ static int print_json(const struct diagnosis *diagnosis, const char *run)
                                                json_text(symptom->evidence)));
     }
     struct arena arena = {0};
+    const char *why[ARMS_MAX];
+    for (int i = 0; i < diagnosis->experiment.arm_count; i++)
+        why[i] = diagnosis_why(diagnosis, &diagnosis->experiment.arms[i]);
     json_t *experiment =
-        diagnosis->probed ? json_loads(experiment_json(&diagnosis->experiment, &arena), 0, NULL) : json_null();
+        diagnosis->probed ? json_loads(experiment_json(&diagnosis->experiment, why, &arena), 0, NULL) : json_null();
     json_t *proof = diagnosis->proof ? json_string(diagnosis->proof->name) : json_null();
     arena_free(&arena);
     const struct cause_info *cause = &cause_table[diagnosis->cause];

@@ -26,29 +26,15 @@ void policy_apply(struct loader *loader)
     }
 }
 
+const char *const config_augmentations[] = {
+    "augment.hflip",      "augment.vflip",        "augment.rotate",    "augment.translate",  "augment.scale",
+    "augment.shear",      "augment.crop_padding", "augment.crop_area", "augment.brightness", "augment.contrast",
+    "augment.saturation", "augment.hue",          "augment.grayscale", "augment.erase",      NULL,
+};
+const char *const config_mixtures[] = {"augment.mixup", "augment.cutmix", "train.label_smoothing", NULL};
+
 bool config_augments(const struct config *config)
 {
-    const double shares[] = {
-        config->augment.hflip,
-        config->augment.vflip,
-        config->augment.rotate,
-        config->augment.translate,
-        config->augment.shear,
-        config->augment.crop,
-        config->augment.crop_padding,
-        config->augment.brightness,
-        config->augment.contrast,
-        config->augment.saturation,
-        config->augment.hue,
-        config->augment.grayscale,
-        config->augment.erase,
-        config->augment.mixup,
-        config->augment.cutmix,
-        config->augment.scale_count,
-        config->augment.crop_area_count,
-    };
-    for (int i = 0; i < COUNT_OF(shares); i++)
-        if (shares[i] > 0.0)
-            return true;
-    return false;
+    return config_sets_any(config, config_augmentations) || config->augment.crop > 0 || config->augment.mixup > 0.0 ||
+           config->augment.cutmix > 0.0;
 }

@@ -50,6 +50,22 @@ bool config_get(const struct config *config, const char *name, char *text, size_
     return key >= 0;
 }
 
+const char *config_fallback(const char *name)
+{
+    const int key = schema_find_full(name);
+    return key < 0 ? NULL : schema_keys[key].fallback;
+}
+
+bool config_sets_any(const struct config *config, const char *const *keys)
+{
+    for (; *keys; keys++) {
+        char text[VALUE_BYTES];
+        if (config_get(config, *keys, text, sizeof text) && strcmp(text, config_fallback(*keys)) != 0)
+            return true;
+    }
+    return false;
+}
+
 void config_print_keys(FILE *stream)
 {
     for (int i = 0; i < schema_key_count; i++) {

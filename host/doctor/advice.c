@@ -46,6 +46,20 @@ void diagnosis_say_action(const struct diagnosis *diagnosis, const struct config
         used += (size_t)snprintf(text + used, ACTION_TEXT - used, "%s%s", i ? ", " : "set ", arm->text[i]);
 }
 
+const char *diagnosis_why(const struct diagnosis *diagnosis, const struct arm *arm)
+{
+    if (arm == diagnosis->proof)
+        return "proves it";
+    if (!arm->helps)
+        return experiment_why(&diagnosis->experiment, arm);
+    if (diagnosis->proof)
+        return "helps too";
+    if (diagnosis->cause != CAUSE_HEALTHY)
+        return "better, but no cause of what the records show";
+    return diagnosis->learned_all ? "better for now, where nothing is left to gain"
+                                  : "better for now, and no further than the run has come";
+}
+
 const char *diagnosis_role(const struct diagnosis *diagnosis, int i)
 {
     const struct symptom *symptom = &diagnosis->found[i];

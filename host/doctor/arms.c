@@ -19,10 +19,7 @@ static struct arm *add(struct experiment *experiment, enum arm_family family, en
 
 static void change(struct arm *arm, const struct remedy *remedy, const struct remedy_case *asked)
 {
-    while (arm->override_count < remedy_size(remedy)) {
-        edit_say(&remedy->edits[arm->override_count], asked, arm->text[arm->override_count]);
-        arm->override_count++;
-    }
+    arm->override_count = remedy_say(remedy, asked, arm->text);
 }
 
 bool arms_suspected(const struct experiment_request *request, enum cause cause)
@@ -120,6 +117,7 @@ static int list_trial(struct experiment *experiment, const struct experiment_req
     const struct remedy_case asked = {.config = request->branch->config,
                                       .suspected = arms_suspected(request, cause),
                                       .levelled = request->levelled,
+                                      .missing = request->missing,
                                       .side = request->session->card.image.h,
                                       .images = request->session->train.subset.count};
     if (trial->left_out)
@@ -159,6 +157,17 @@ static void sort(struct experiment *experiment, const struct experiment_request 
         }
 }
 
+/* A family beside the first, with the unchanged trial that it is compared with, where it has any. */
+static int list_with_unchanged(struct experiment *experiment, const struct experiment_request *request,
+                               enum arm_family family, const char *unchanged)
+{
+    const int listed = experiment->arm_count;
+    TRY(list_family(experiment, request, family));
+    if (experiment->arm_count > listed)
+        add(experiment, family, CAUSE_HEALTHY, unchanged);
+    return OK;
+}
+
 int arms_list(struct experiment *experiment, const struct experiment_request *request)
 {
     /* A run that failed before its first checkpoint has no state to go on from. */
@@ -168,13 +177,11 @@ int arms_list(struct experiment *experiment, const struct experiment_request *re
         add(experiment, ARM_ONWARD, CAUSE_HEALTHY, "unchanged, from here on");
     const int first = experiment->arm_count;
     TRY(list_family(experiment, request, ARM_ANEW));
-    if (onward)
+    if (onward) {
         TRY(list_family(experiment, request, ARM_ONWARD));
-    const int seen = experiment->arm_count;
-    if (onward)
-        TRY(list_family(experiment, request, ARM_UNSEEN));
-    if (experiment->arm_count > seen)
-        add(experiment, ARM_UNSEEN, CAUSE_HEALTHY, "unchanged, unseen images");
+        TRY(list_with_unchanged(experiment, request, ARM_FREED, "unchanged, whole rate"));
+        TRY(list_with_unchanged(experiment, request, ARM_UNSEEN, "unchanged, unseen images"));
+    }
     sort(experiment, request, first);
     for (int i = 0; i < experiment->arm_count; i++)
         experiment->arms[i].suspected = arms_suspected(request, experiment->arms[i].cause);

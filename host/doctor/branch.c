@@ -1,6 +1,7 @@
 /* branch: a training state copied to host memory and put back into any plan of the same network. Knows no steps. */
 #include "trial_parts.h"
 
+#include <assert.h>
 #include <string.h>
 
 static bool has(const struct plan *plan, enum slab_kind slab)
@@ -8,46 +9,61 @@ static bool has(const struct plan *plan, enum slab_kind slab)
     return plan->slabs[slab].memory != NULL;
 }
 
+static bool is_weight(const struct value *value)
+{
+    return value->role == VALUE_PARAM || value->role == VALUE_STATE;
+}
+
 /* Sorts out one block of memory: which values are kept, and where. Returns the number of floats. */
 static size_t lay_out(struct branch *branch, const struct plan *plan, float *memory)
 {
     size_t used = 0;
+    int weight = 0;
     for (int v = 0; v < plan->graph->value_count; v++) {
         const struct value *value = &plan->graph->values[v];
-        size_t count = (size_t)shape_count(value->shape);
-        bool param = value->role == VALUE_PARAM;
+        const bool param = value->role == VALUE_PARAM;
         const struct {
             float **table;
             bool wanted;
         } parts[] = {
-            {branch->weight, param || value->role == VALUE_STATE},
+            {branch->weight, true},
             {branch->moment1, param && has(plan, SLAB_MOMENT1)},
             {branch->moment2, param && has(plan, SLAB_MOMENT2)},
         };
+        if (!is_weight(value))
+            continue;
         for (int i = 0; i < COUNT_OF(parts); i++) {
             if (!parts[i].wanted)
                 continue;
             if (memory)
-                parts[i].table[v] = memory + used;
-            used += count;
+                parts[i].table[weight] = memory + used;
+            used += (size_t)shape_count(value->shape);
         }
+        weight++;
     }
+    branch->weight_count = weight;
     return used;
 }
 
-/* Reads (write false) or writes every value that is kept and that the plan has a place for. */
+/* Reads (write false) or writes every value that is kept and that the plan has a place for. Weights are counted, since
+ * values that have none, as of dropout, come and go with the config. */
 static int move(const struct branch *branch, struct plan *plan, bool moments, bool write)
 {
-    for (int v = 0; v < branch->value_count; v++) {
-        enum slab_kind weights = plan->graph->values[v].role == VALUE_PARAM ? SLAB_PARAM : SLAB_STATE;
+    int weight = 0;
+    for (int v = 0; v < plan->graph->value_count; v++) {
+        const struct value *value = &plan->graph->values[v];
+        if (!is_weight(value))
+            continue;
+        assert(weight < branch->weight_count);
         const struct {
             enum slab_kind slab;
             float *memory;
         } parts[] = {
-            {weights, branch->weight[v]},
-            {SLAB_MOMENT1, moments ? branch->moment1[v] : NULL},
-            {SLAB_MOMENT2, moments ? branch->moment2[v] : NULL},
+            {value->role == VALUE_PARAM ? SLAB_PARAM : SLAB_STATE, branch->weight[weight]},
+            {SLAB_MOMENT1, moments ? branch->moment1[weight] : NULL},
+            {SLAB_MOMENT2, moments ? branch->moment2[weight] : NULL},
         };
+        weight++;
         for (int i = 0; i < COUNT_OF(parts); i++) {
             if (!parts[i].memory || !has(plan, parts[i].slab))
                 continue;
@@ -62,15 +78,11 @@ int branch_take(struct branch *branch, struct session *session, const struct tra
 {
     const struct config *config = session->config;
     struct plan *plan = &session->plan;
-    int count = plan->graph->value_count;
-    size_t tables = 3 * (size_t)count * sizeof(float *), floats;
-    *branch = (struct branch){.session = session,
-                              .state = *state,
-                              .config = config,
-                              .optimizer = config->optim.name,
-                              .rate = rate,
-                              .value_count = count};
-    floats = lay_out(branch, plan, NULL);
+    *branch = (struct branch){
+        .session = session, .state = *state, .config = config, .optimizer = config->optim.name, .rate = rate};
+    const size_t floats = lay_out(branch, plan, NULL);
+    const int count = branch->weight_count;
+    const size_t tables = 3 * (size_t)count * sizeof(float *);
     TRY(memory_take(&branch->memory, tables + 64 + floats * sizeof(float), "a copy of the training state"));
     branch->weight = branch->memory;
     branch->moment1 = branch->weight + count;

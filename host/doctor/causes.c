@@ -86,6 +86,27 @@ static bool lacks_augmentation(const struct remedy_case *asked)
     return sees_shapes(asked) && !config_augments(asked->config);
 }
 
+/* What validation gets right leaves nothing to be held back. */
+static bool is_augmented(const struct remedy_case *asked)
+{
+    return asked->missing && config_sets_any(asked->config, config_augmentations);
+}
+
+static bool is_mixed(const struct remedy_case *asked)
+{
+    return asked->missing && config_sets_any(asked->config, config_mixtures);
+}
+
+static bool drops_units(const struct remedy_case *asked)
+{
+    return asked->missing && asked->config->model.dropout > 0.0;
+}
+
+static bool drops_most(const struct remedy_case *asked)
+{
+    return asked->config->model.dropout > 0.5;
+}
+
 static bool has_levelled(const struct remedy_case *asked)
 {
     return asked->config->schedule.name == SCHEDULE_CONSTANT && asked->levelled;
@@ -218,6 +239,22 @@ const struct cause_info cause_table[CAUSE_COUNT] = {
                                        .remedy = {.fits = batch_can_grow, .edits = {TIMES("train.accumulate", 4.0)}},
                                        .pace = 4}},
                            .usual = true},
+    [CAUSE_REGULARISATION] =
+        {"regularisation", "hyperparameters", "regularisation takes away more than it gives",
+         "soften or take away augmentation, dropout, label smoothing and mixing, one after another",
+         .repairs = {{.fits = drops_most, .edits = {TIMES("model.dropout", 0.5)}},
+                     {.fits = is_augmented, .taken_away = config_augmentations},
+                     {.fits = is_mixed, .taken_away = config_mixtures}},
+         .trials = {{.name = "no augmentation",
+                     .family = ARM_FREED,
+                     .remedy = {.fits = is_augmented, .taken_away = config_augmentations}},
+                    {.name = "no dropout",
+                     .family = ARM_FREED,
+                     .remedy = {.fits = drops_units, .edits = {SET("model.dropout", "0")}}},
+                    {.name = "no mixing or smoothing",
+                     .family = ARM_FREED,
+                     .remedy = {.fits = is_mixed, .taken_away = config_mixtures}}},
+         .usual = true},
     [CAUSE_CAPACITY] = {"capacity", "architecture", "the network is too small for the task", "use a larger network",
                         .repairs = {{.fits = is_small_cnn, .edits = {{"model.width", .factor = 2.0, .least = 32.0}}},
                                     {.fits = is_mlp, .edits = {{"model.hidden", .factor = 2.0, .least = 256.0}}}}},
@@ -310,7 +347,7 @@ static double factor_of(const struct edit *edit, const struct remedy_case *asked
     return fmax(edit->factor, fmin(pow(10.0, ceil(log10(asked->falls_short))), 1.0 / number));
 }
 
-void edit_say(const struct edit *edit, const struct remedy_case *asked, char text[static EDIT_TEXT])
+static void edit_say(const struct edit *edit, const struct remedy_case *asked, char text[static EDIT_TEXT])
 {
     if (edit->word)
         snprintf(text, EDIT_TEXT, "%s=%s", edit->key, edit->word);
@@ -324,10 +361,20 @@ void edit_say(const struct edit *edit, const struct remedy_case *asked, char tex
     }
 }
 
-int remedy_size(const struct remedy *remedy)
+bool remedy_is_any(const struct remedy *remedy)
+{
+    return remedy->edits[0].key || remedy->taken_away;
+}
+
+int remedy_say(const struct remedy *remedy, const struct remedy_case *asked, char text[static REMEDY_MOST][EDIT_TEXT])
 {
     int count = 0;
-    while (count < EDITS_MOST && remedy->edits[count].key)
-        count++;
+    for (; count < EDITS_MOST && remedy->edits[count].key; count++)
+        edit_say(&remedy->edits[count], asked, text[count]);
+    for (const char *const *key = remedy->taken_away; key && *key; key++) {
+        const char *const alone[] = {*key, NULL};
+        if (config_sets_any(asked->config, alone))
+            snprintf(text[count++], EDIT_TEXT, "%s=%s", *key, config_fallback(*key));
+    }
     return count;
 }

@@ -54,6 +54,11 @@ void diagnosis_say_confidence(const struct diagnosis *diagnosis, char text[stati
     else if (confidence == CONFIDENCE_PROVEN && !arm)
         snprintf(text, CONFIDENCE_TEXT, "proven: %.0f %% of %d images are all it learnt by heart",
                  100.0 * diagnosis->experiment.memory.best_accuracy, diagnosis->experiment.memory_images);
+    else if (confidence == CONFIDENCE_PROVEN && arm->cause == CAUSE_HEALTHY)
+        snprintf(text, CONFIDENCE_TEXT,
+                 "proven: from new weights %d updates at the whole rate come to a loss of %.3g, and all %lld of the "
+                 "run to %.3g",
+                 diagnosis->experiment.updates, arm->result.loss, (long long)diagnosis->steps, diagnosis->comes_to);
     else if (confidence == CONFIDENCE_PROVEN && !isfinite(arm->gain))
         snprintf(text, CONFIDENCE_TEXT, "proven: with %s the loss is %.3g, where the unchanged trial diverged",
                  arm->name, arm->result.loss);

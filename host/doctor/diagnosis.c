@@ -4,7 +4,24 @@
 #include "evidence.h"
 #include "file.h"
 
+#include <math.h>
 #include <string.h>
+
+/* Whether the rate was not optim.lr all along, in a run that has had the time to be judged by what it has come to. */
+static bool is_scheduled(const struct evidence *evidence)
+{
+    const struct config *config = evidence->config;
+    return (config->schedule.name != SCHEDULE_CONSTANT || config->schedule.warmup_epochs > 0.0) &&
+           (evidence->over || 2 * evidence->steps >= evidence->planned_steps);
+}
+
+static double least(const double *values, int64_t count)
+{
+    double low = NAN;
+    for (int64_t i = 0; i < count; i++)
+        low = fmin(low, values[i]);
+    return low;
+}
 
 static void examine(struct diagnosis *diagnosis, const struct evidence *evidence)
 {
@@ -12,7 +29,10 @@ static void examine(struct diagnosis *diagnosis, const struct evidence *evidence
     diagnosis->levelled = doctor_levelled(evidence);
     diagnosis->behind = doctor_behind(evidence);
     diagnosis->learned_all = doctor_learned_all(evidence);
+    diagnosis->missing = doctor_misses(evidence);
+    diagnosis->scheduled = is_scheduled(evidence);
     diagnosis->comes_to = doctor_comes_to(evidence);
+    diagnosis->val_least = least(evidence->val_loss, evidence->epochs);
     diagnosis->count = doctor_examine(evidence, diagnosis->found);
     diagnosis->cause = diagnosis->first_guess = doctor_cause(diagnosis->found, diagnosis->count);
     diagnosis->too_early = diagnosis->cause == CAUSE_HEALTHY && doctor_too_early(evidence);
@@ -70,11 +90,38 @@ static bool has_cost(const struct diagnosis *diagnosis, enum cause said)
 }
 
 /* A trial from new weights that is quicker than the unchanged one, as most at a higher rate are, and does not come as
- * far in its updates as the run has in all of its own, does not say that the run would have come further. */
+ * far in its updates as the run has in all of its own, does not say that the run would have come further. Nor does one
+ * that was stirred up by the whole rate, as the unchanged one beside it, and comes no further than the run by what
+ * makes a fault. */
 static bool only_quicker(const struct diagnosis *diagnosis)
 {
     const struct arm *proof = diagnosis->proof;
+    if (proof && proof->family == ARM_FREED)
+        return !(proof->result.loss < (1.0 - FAULT_WORTH) * diagnosis->val_least);
     return proof && proof->family == ARM_ANEW && arm_hurries(proof) && !(proof->result.loss < diagnosis->comes_to);
+}
+
+/* Wrong labels are a floor on the training loss: what comes further down in its updates than the run in all of its own,
+ * by what makes a fault, says that they are not what holds it. */
+static bool is_below_the_floor(const struct diagnosis *diagnosis)
+{
+    const struct arm *proof = diagnosis->proof;
+    return diagnosis->first_guess == CAUSE_LABELS && proof && proof->family == ARM_ANEW &&
+           proof->result.loss < (1.0 - FAULT_WORTH) * diagnosis->comes_to;
+}
+
+/* The unchanged trial of new weights has the whole of optim.lr from its first update: where it comes further down than
+ * the run has in all of its own, by what makes a fault, the schedule is what held the run back. NULL: it does not. */
+static const struct arm *schedule_proof(const struct diagnosis *diagnosis)
+{
+    const enum cause guess = diagnosis->first_guess;
+    const struct arm *whole = experiment_unchanged(&diagnosis->experiment, ARM_ANEW);
+    const bool asked = guess == CAUSE_HEALTHY || guess == CAUSE_SCHEDULE || guess == CAUSE_RATE_LOW ||
+                       guess == CAUSE_NO_SIGNAL || guess == CAUSE_UNKNOWN;
+    return asked && diagnosis->scheduled && whole && whole->done &&
+                   whole->result.loss < (1.0 - FAULT_WORTH) * diagnosis->comes_to
+               ? whole
+               : NULL;
 }
 
 /* A cause whose trial helps takes the place of a first guess that says nothing of a cause, that has no trial of its
@@ -85,9 +132,12 @@ static bool is_overturned(const struct diagnosis *diagnosis, enum cause said)
     const enum cause guess = diagnosis->first_guess;
     if (said == CAUSE_HEALTHY || said == guess || only_quicker(diagnosis))
         return false;
-    /* Augmentation lowers the validation loss of most runs that have none: it overturns nothing that is seen in the
-     * data. */
-    if (said == CAUSE_OVERFITTING && guess != CAUSE_HEALTHY && strcmp(cause_table[guess].group, "data") == 0)
+    if (is_below_the_floor(diagnosis))
+        return true;
+    /* Augmentation lowers the validation loss of most runs that have none, and less of it that of many that have: they
+     * overturn nothing that is seen in the data. */
+    if ((said == CAUSE_OVERFITTING || said == CAUSE_REGULARISATION) && guess != CAUSE_HEALTHY &&
+        strcmp(cause_table[guess].group, "data") == 0)
         return false;
     if (guess == CAUSE_HEALTHY)
         return has_cost(diagnosis, said);
@@ -107,6 +157,13 @@ static void weigh(struct diagnosis *diagnosis)
     const struct arm *own = experiment_arm(experiment, guess);
     if (own && own->helps) {
         diagnosis->proof = own;
+        return;
+    }
+    const struct arm *whole = schedule_proof(diagnosis);
+    if (whole) {
+        diagnosis->proof = whole;
+        diagnosis->cause = CAUSE_SCHEDULE;
+        diagnosis->too_early = false;
         return;
     }
     if (is_overturned(diagnosis, said)) {
@@ -156,6 +213,7 @@ static int probe(struct diagnosis *diagnosis, const char *run, const struct conf
                                                .suspected = diagnosis->found,
                                                .suspected_count = diagnosis->count,
                                                .levelled = diagnosis->levelled,
+                                               .missing = diagnosis->missing,
                                                .budget = budget * (double)diagnosis->steps};
     if (status == OK)
         status = experiment_run(&diagnosis->experiment, &request);

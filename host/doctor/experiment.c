@@ -42,9 +42,10 @@ static int run_arm(struct experiment *experiment, struct arm *arm, struct settin
                                 .override_count = arm->override_count,
                                 .updates = experiment->updates / arm->pace,
                                 .left_out = arm->left_out,
-                                .fresh = arm->family != ARM_ONWARD,
-                                .least_rate = 0.1};
+                                .fresh = arm->family == ARM_ANEW || arm->family == ARM_UNSEEN,
+                                .least_rate = arm->family == ARM_FREED ? 1.0 : 0.1};
     arm->result.losses = arena_push(&experiment->arena, (size_t)probe->count * sizeof(float));
+    arm->result.hits = arena_push(&experiment->arena, (size_t)probe->count * sizeof(float));
     TRY(trial_run(setting->request->branch, setting->request->run, &trial, probe, &arm->result));
     arm->done = true;
     experiment->updates_spent += experiment->updates;
@@ -63,7 +64,9 @@ static int compare_arm(struct experiment *experiment, struct arm *arm, struct se
     if (!unchanged->done)
         TRY(run_arm(experiment, unchanged, setting));
     TRY(run_arm(experiment, arm, setting));
-    trial_gain(&unchanged->result, &arm->result, setting->probes[arm->family].count, &arm->gain, &arm->error);
+    const int64_t count = setting->probes[arm->family].count;
+    trial_gain(&unchanged->result, &arm->result, count, &arm->gain, &arm->error);
+    trial_gain_right(&unchanged->result, &arm->result, count, &arm->right_gain, &arm->right_error);
     arms_judge(experiment);
     return OK;
 }

@@ -14,7 +14,7 @@ static const struct remedy *usual_remedy(enum cause cause, const struct remedy_c
 {
     const struct cause_info *info = &cause_table[cause];
     for (int i = 0; i < TRIALS_MOST; i++)
-        if (remedy_size(&info->repairs[i]) > 0 && (!info->repairs[i].fits || info->repairs[i].fits(asked)))
+        if (remedy_is_any(&info->repairs[i]) && (!info->repairs[i].fits || info->repairs[i].fits(asked)))
             return &info->repairs[i];
     return &info->trials[0].remedy;
 }
@@ -51,8 +51,11 @@ static bool is_set_already(const struct config *config, const char *setting)
 int diagnosis_repair(const struct diagnosis *diagnosis, const struct config *config,
                      char repair[static REPAIR_MAX][REPAIR_TEXT])
 {
-    const struct remedy_case asked = {
-        .config = config, .suspected = true, .steps = diagnosis->steps, .falls_short = falls_short(diagnosis)};
+    const struct remedy_case asked = {.config = config,
+                                      .suspected = true,
+                                      .missing = true,
+                                      .steps = diagnosis->steps,
+                                      .falls_short = falls_short(diagnosis)};
     const struct arm *arm = diagnosis_mending(diagnosis);
     if (diagnosis->left_out[0]) {
         snprintf(repair[0], REPAIR_TEXT, "data.leave_out=%s", diagnosis->left_out);
@@ -67,10 +70,11 @@ int diagnosis_repair(const struct diagnosis *diagnosis, const struct config *con
     int count = 0;
     if (changes_layers(diagnosis->cause, config))
         return 0;
-    for (int i = 0; i < remedy_size(remedy); i++) {
-        edit_say(&remedy->edits[i], &asked, repair[count]);
-        count += !is_set_already(config, repair[count]);
-    }
+    char text[REMEDY_MOST][EDIT_TEXT];
+    const int size = remedy_say(remedy, &asked, text);
+    for (int i = 0; i < size; i++)
+        if (!is_set_already(config, text[i]))
+            text_copy(repair[count++], REPAIR_TEXT, text[i]);
     return count;
 }
 

@@ -132,22 +132,26 @@ static const double all_learned = 0.95;
 /* What shows by itself, without a rule. Before the first epoch nothing does. */
 static unsigned seen_at_large(const struct evidence *evidence)
 {
-    return (best_accuracy(evidence) <= all_learned ? EFFECT_MISSING : 0u) |
-           (rules_behind_at_once(evidence) ? EFFECT_AT_ONCE : 0u);
+    return (doctor_misses(evidence) ? EFFECT_MISSING : 0u) | (rules_behind_at_once(evidence) ? EFFECT_AT_ONCE : 0u);
 }
 
 double doctor_comes_to(const struct evidence *evidence)
 {
     struct moment last = {.train_loss = INFINITY};
-    if (evidence->epochs > 0)
-        moment_at(evidence, evidence->epochs - 1, &last);
-    return last.train_loss;
+    if (evidence->epochs == 0 || !moment_at(evidence, evidence->epochs - 1, &last) || !handicapped(evidence->config))
+        return last.train_loss;
+    return fmin(last.train_loss, last.val_loss);
 }
 
 bool doctor_learned_all(const struct evidence *evidence)
 {
     const double left = 0.05;
     return doctor_comes_to(evidence) < left * evidence->prior_entropy && best_accuracy(evidence) > all_learned;
+}
+
+bool doctor_misses(const struct evidence *evidence)
+{
+    return best_accuracy(evidence) <= all_learned;
 }
 
 /* What is found in the images is there before anything else shows, and is the cause of that if it can be: of all that

@@ -86,6 +86,8 @@ struct moment {   /* the end of an epoch */
 bool moment_at(const struct evidence *evidence, int64_t epoch, struct moment *moment);
 /* Whether validation is behind training by 10 points and 3.5 standard errors of the difference. */
 bool moment_behind(const struct evidence *evidence, const struct moment *now);
+/* Whether training sees harder images or a noisier network than validation does: then its figures are not alike. */
+bool handicapped(const struct config *config);
 /* Whether training has got anywhere: its loss is 5 % below guessing. */
 bool moment_has_learned(const struct evidence *evidence, const struct moment *now);
 bool rule_overfitting(const struct evidence *evidence, struct symptom *symptom);

@@ -86,8 +86,7 @@ bool moment_has_learned(const struct evidence *evidence, const struct moment *no
     return now->train_loss < learned * evidence->prior_entropy;
 }
 
-/* Whether training sees harder images or a noisier network than validation does: then its figures are not alike. */
-static bool handicapped(const struct config *config)
+bool handicapped(const struct config *config)
 {
     return config_augments(config) || config->model.dropout > 0.0 || config->train.label_smoothing > 0.0;
 }

@@ -16,12 +16,14 @@ int probe_open(struct probe *probe, struct session *session, const struct part *
 {
     const struct subset *subset = &part->subset;
     const struct backend *backend = session->backend;
-    *probe = (struct probe){.source = part->source, .count = count < subset->count ? count : subset->count};
+    *probe = (struct probe){
+        .source = part->source, .labels = subset->data->labels, .count = count < subset->count ? count : subset->count};
     size_t bytes = (size_t)subset->count * sizeof(int32_t);
     TRY(memory_take(&probe->samples, bytes, "the probe's images"));
     /* An epoch of its own: none that training reaches. */
     subset_order(subset, (uint64_t)session->config->train.seed, UINT32_MAX, true, probe->samples);
     TRY(memory_take(&probe->losses, (size_t)probe->count * sizeof *probe->losses, "the probe's losses"));
+    TRY(memory_take(&probe->hits, (size_t)probe->count * sizeof *probe->hits, "the probe's hits"));
     bytes = (size_t)probe->count * sizeof(int32_t);
     TRY(backend->alloc(session->device, bytes, (void **)&probe->order));
     return backend->upload(session->device, probe->order, probe->samples, bytes);
@@ -34,6 +36,7 @@ void probe_close(struct probe *probe, struct session *session)
         session->backend->release(session->device, probe->order);
     memory_give(probe->samples);
     memory_give(probe->losses);
+    memory_give(probe->hits);
     *probe = (struct probe){0};
 }
 
@@ -43,6 +46,7 @@ int probe_read(struct probe *probe, struct session *session)
     int64_t batch = plan->options.batch;
     struct arena arena = {0};
     float *rows = arena_push(&arena, (size_t)batch * sizeof *rows);
+    int32_t *answers = arena_push(&arena, (size_t)batch * sizeof *answers);
     int status = batches_begin(session, probe->source, probe->order, probe->samples, 0, probe->count);
     if (status == OK)
         status = plan_clear_sums(plan);
@@ -55,8 +59,10 @@ int probe_read(struct probe *probe, struct session *session)
         if (status == OK)
             status = batch_queued(session, &control);
         if (status == OK)
-            status = plan_read_batch(plan, NULL, NULL, rows, NULL);
+            status = plan_read_batch(plan, NULL, answers, rows, NULL);
         memcpy(probe->losses + first, rows, (size_t)valid * sizeof *rows);
+        for (int64_t i = 0; i < valid; i++)
+            probe->hits[first + i] = answers[i] == probe->labels[probe->samples[first + i]] ? 1.0f : 0.0f;
     }
     arena_free(&arena);
     return status;
@@ -180,12 +186,21 @@ static void take_records(struct course *course, int updates)
         course->taken++;
 }
 
+static void forget_readings(const struct probe *probe, struct trial_result *result)
+{
+    memset(result->losses, 0, (size_t)probe->count * sizeof *result->losses);
+    if (result->hits)
+        memset(result->hits, 0, (size_t)probe->count * sizeof *result->hits);
+}
+
 /* Adds a reading of the probe to the averages. */
-static int read_probe(struct course *course, struct probe *probe, float share, float *losses)
+static int read_probe(struct course *course, struct probe *probe, float share, struct trial_result *result)
 {
     TRY(probe_read(probe, course->branch->session));
     for (int64_t i = 0; i < probe->count; i++)
-        losses[i] += share * probe->losses[i];
+        result->losses[i] += share * probe->losses[i];
+    for (int64_t i = 0; result->hits && i < probe->count; i++)
+        result->hits[i] += share * probe->hits[i];
     return OK;
 }
 
@@ -215,7 +230,8 @@ static int is_enough(struct course *course, const struct trial *trial, int updat
     return OK;
 }
 
-static int take_updates(struct course *course, const struct trial *trial, struct probe *probe, float *losses)
+static int take_updates(struct course *course, const struct trial *trial, struct probe *probe,
+                        struct trial_result *result)
 {
     int readings = trial->updates < READINGS ? 1 : READINGS;
     bool enough = false;
@@ -225,14 +241,21 @@ static int take_updates(struct course *course, const struct trial *trial, struct
         int left = trial->updates - 1 - update;
         TRY(is_enough(course, trial, update + 1, &enough));
         if (enough) {
-            memset(losses, 0, (size_t)probe->count * sizeof *losses);
-            TRY(read_probe(course, probe, 1.0f, losses));
-            return OK;
+            forget_readings(probe, result);
+            return read_probe(course, probe, 1.0f, result);
         }
         if (left % READ_EVERY == 0 && left / READ_EVERY < readings)
-            TRY(read_probe(course, probe, 1.0f / (float)readings, losses));
+            TRY(read_probe(course, probe, 1.0f / (float)readings, result));
     }
     return finish_updates(course, trial->updates);
+}
+
+static double mean_of(const float *values, int64_t count)
+{
+    double sum = 0.0;
+    for (int64_t i = 0; i < count; i++)
+        sum += (double)values[i];
+    return sum / (double)count;
 }
 
 static void judge(const struct course *course, int64_t probe_count, struct trial_result *result)
@@ -251,10 +274,8 @@ static void judge(const struct course *course, int64_t probe_count, struct trial
     }
     result->train_loss = loss / (double)samples;
     result->train_accuracy = (double)correct / (double)samples;
-    double sum = 0.0;
-    for (int64_t i = 0; i < probe_count; i++)
-        sum += (double)result->losses[i];
-    result->loss = sum / (double)probe_count;
+    result->loss = mean_of(result->losses, probe_count);
+    result->right = result->hits ? mean_of(result->hits, probe_count) : 0.0;
 }
 
 static int run_course(struct course *course, const struct trial *trial, struct probe *probe,
@@ -272,8 +293,8 @@ static int run_course(struct course *course, const struct trial *trial, struct p
                            course->config->optim.lr);
     TRY(stream_open(&course->stream, branch, trial, course->config));
     TRY(memory_take(&course->records, (size_t)trial->updates * sizeof *course->records, "the records of a trial"));
-    memset(result->losses, 0, (size_t)probe->count * sizeof *result->losses);
-    TRY(take_updates(course, trial, probe, result->losses));
+    forget_readings(probe, result);
+    TRY(take_updates(course, trial, probe, result));
     judge(course, probe->count, result);
     result->updates = course->taken;
     result->images = (double)(course->taken * branch_step_images(course->config));
@@ -284,7 +305,7 @@ static int run_course(struct course *course, const struct trial *trial, struct p
 int trial_run(const struct branch *branch, const char *run, const struct trial *trial, struct probe *probe,
               struct trial_result *result)
 {
-    *result = (struct trial_result){.losses = result->losses};
+    *result = (struct trial_result){.losses = result->losses, .hits = result->hits};
     struct config config = {0};
     int status = train_load_config(&config, run, trial->overrides, trial->override_count);
     if (status == OK) {
@@ -300,14 +321,26 @@ int trial_run(const struct branch *branch, const char *run, const struct trial *
     return status;
 }
 
-void trial_gain(const struct trial_result *a, const struct trial_result *b, int64_t count, double *gain, double *error)
+/* Of a - b: the mean and its standard error. */
+static void compare(const float *a, const float *b, int64_t count, double *gain, double *error)
 {
     double mean = 0.0, squares = 0.0;
     for (int64_t i = 0; i < count; i++) {
-        double delta = (double)a->losses[i] - (double)b->losses[i], step = delta - mean;
+        double delta = (double)a[i] - (double)b[i], step = delta - mean;
         mean += step / (double)(i + 1);
         squares += step * (delta - mean);
     }
     *gain = mean;
     *error = count > 1 ? sqrt(squares / (double)(count - 1) / (double)count) : NAN;
+}
+
+void trial_gain(const struct trial_result *a, const struct trial_result *b, int64_t count, double *gain, double *error)
+{
+    compare(a->losses, b->losses, count, gain, error);
+}
+
+void trial_gain_right(const struct trial_result *a, const struct trial_result *b, int64_t count, double *gain,
+                      double *error)
+{
+    compare(b->hits, a->hits, count, gain, error);
 }

@@ -11,33 +11,33 @@
 #include <string.h>
 
 static const char *const family_names[ARM_FAMILIES] = {
-    [ARM_ANEW] = "anew", [ARM_ONWARD] = "onward", [ARM_UNSEEN] = "unseen"};
+    [ARM_ANEW] = "anew", [ARM_ONWARD] = "onward", [ARM_UNSEEN] = "unseen", [ARM_FREED] = "freed"};
 
 /* ---- writing ---- */
 
-static json_t *arm_json(const struct experiment *experiment, const struct arm *arm, const struct arm *proof)
+static json_t *arm_json(const struct experiment *experiment, const struct arm *arm, const char *why)
 {
     json_t *changes = json_array();
     for (int i = 0; i < arm->override_count; i++)
         json_array_append_new(changes, json_string(arm->text[i]));
     const bool compared = arm->done && arm->cause != CAUSE_HEALTHY;
-    return json_pack("{s:s, s:s, s:s, s:o, s:I, s:i, s:b, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:s}", "name", arm->name,
-                     "family", family_names[arm->family], "cause", cause_table[arm->cause].name, "changes", changes,
-                     "left_out", (json_int_t)arm->left_out_count, "pace", arm->pace, "done", arm->done, "loss",
+    return json_pack("{s:s, s:s, s:s, s:o, s:I, s:i, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:s*}", "name",
+                     arm->name, "family", family_names[arm->family], "cause", cause_table[arm->cause].name, "changes",
+                     changes, "left_out", (json_int_t)arm->left_out_count, "pace", arm->pace, "done", arm->done, "loss",
                      json_known(arm->done ? arm->result.loss : NAN), "train_accuracy",
                      json_known(arm->done ? arm->result.train_accuracy : NAN), "gain",
-                     json_known(compared ? arm->gain : NAN), "error", json_known(compared ? arm->error : NAN), "share",
+                     json_known(compared ? arm->gain : NAN), "error", json_known(compared ? arm->error : NAN),
+                     "right_gain", json_known(compared ? arm->right_gain : NAN), "right_error",
+                     json_known(compared ? arm->right_error : NAN), "share",
                      json_known(compared ? experiment_share(experiment, arm) : NAN), "suspected", arm->suspected,
-                     "helps", arm->helps, "why", experiment_why(experiment, arm, proof));
+                     "helps", arm->helps, "why", why);
 }
 
-char *experiment_json(const struct experiment *experiment, struct arena *arena)
+char *experiment_json(const struct experiment *experiment, const char *const *why, struct arena *arena)
 {
     json_t *arms = json_array();
-    const struct arm *proof;
-    experiment_verdict(experiment, &proof);
     for (int i = 0; i < experiment->arm_count; i++)
-        json_array_append_new(arms, arm_json(experiment, &experiment->arms[i], proof));
+        json_array_append_new(arms, arm_json(experiment, &experiment->arms[i], why ? why[i] : NULL));
     json_t *memory = experiment->memory_done ? json_pack("{s:i, s:i, s:o}", "images", experiment->memory_images,
                                                          "updates", experiment->memory.updates, "accuracy",
                                                          json_known(experiment->memory.best_accuracy))
@@ -60,7 +60,7 @@ int experiment_write(const struct experiment *experiment, int64_t steps, const c
     int status = new_file_open(&file, path);
     if (status == OK) {
         fprintf(file.stream, "{\"steps\": %lld, \"experiment\": %s}\n", (long long)steps,
-                experiment_json(experiment, &arena));
+                experiment_json(experiment, NULL, &arena));
         status = new_file_commit(&file);
     }
     arena_free(&arena);
@@ -108,7 +108,9 @@ static bool read_arm(struct arm *arm, const json_t *json)
                         .result = {.loss = done ? json_known_value(json, "loss") : NAN,
                                    .train_accuracy = done ? json_known_value(json, "train_accuracy") : NAN},
                         .gain = compared ? json_known_value(json, "gain") : NAN,
-                        .error = compared ? json_known_value(json, "error") : NAN};
+                        .error = compared ? json_known_value(json, "error") : NAN,
+                        .right_gain = compared ? json_known_value(json, "right_gain") : NAN,
+                        .right_error = compared ? json_known_value(json, "right_error") : NAN};
     text_copy(arm->name, sizeof arm->name, name);
     for (size_t i = 0; i < json_array_size(changes); i++) {
         const char *change = json_string_value(json_array_get(changes, i));

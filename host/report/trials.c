@@ -58,8 +58,8 @@ static void put_arm(FILE *page, const struct diagnosis *diagnosis, const struct 
         else
             fprintf(page, "<td class=\"n\">%+.1f %%</td>", -100.0 * experiment_share(experiment, arm));
     }
-    fprintf(page, "<td class=\"soft\">%s%s%s</td></tr>\n", proof ? "<b>" : "",
-            experiment_why(experiment, arm, diagnosis->proof), proof ? "</b>" : "");
+    fprintf(page, "<td class=\"soft\">%s%s%s</td></tr>\n", proof ? "<b>" : "", diagnosis_why(diagnosis, arm),
+            proof ? "</b>" : "");
 }
 
 static bool has_any(const struct experiment *experiment, enum arm_family family)
@@ -73,7 +73,8 @@ static void put_family(FILE *page, const struct diagnosis *diagnosis, enum arm_f
     static const char *const titles[ARM_FAMILIES] = {
         [ARM_ANEW] = "From new weights, as the run began: loss of training images",
         [ARM_ONWARD] = "From where the run stood: loss of validation images",
-        [ARM_UNSEEN] = "From new weights: loss of validation images"};
+        [ARM_UNSEEN] = "From new weights: loss of validation images",
+        [ARM_FREED] = "From where the run stood, at its highest rate: loss of validation images"};
     const struct experiment *experiment = &diagnosis->experiment;
     int order[ARMS_MAX];
     if (!has_any(experiment, family))

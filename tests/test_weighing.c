@@ -1,0 +1,175 @@
+/* test_weighing: trials that are taken away from a run, and what a run has come to weighed against its trials. */
+#include "diagnosis.h"
+#include "tiny_run.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct train_result run;
+
+/* One trial beside the unchanged ones of new weights (loss whole) and of its own family (loss 1). */
+struct given {
+    const char *family;
+    enum cause cause;
+    double gain, right_gain, right_error, whole;
+};
+
+static void write_trials(struct given given)
+{
+    char path[PATH_BYTES];
+    assert_int_equal(path_join(path, run.path, "trials.json"), OK);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs("{\"steps\": 60, \"experiment\": {\"batch\": 16, \"updates\": 400, \"spent\": 900.0, \"allowed\": 1000.0, "
+          "\"wanted\": 950.0, \"seconds\": 1.5, \"guess\": 2.302585, \"by_heart\": null, \"arms\": [",
+          file);
+    const char *const families[] = {"anew", given.family};
+    const double losses[] = {given.whole, 1.0};
+    for (int i = 0; i < 1 + (strcmp(given.family, "anew") != 0); i++)
+        fprintf(file,
+                "{\"name\": \"unchanged\", \"family\": \"%s\", \"cause\": \"healthy\", \"changes\": [], \"left_out\": "
+                "0, \"pace\": 1, \"done\": true, \"loss\": %f, \"train_accuracy\": 0.5, \"gain\": null, \"error\": "
+                "null}, ",
+                families[i], losses[i]);
+    fprintf(file,
+            "{\"name\": \"trial\", \"family\": \"%s\", \"cause\": \"%s\", \"changes\": [\"augment.hflip=0\"], "
+            "\"left_out\": 0, \"pace\": 1, \"done\": true, \"loss\": %f, \"train_accuracy\": 0.5, \"gain\": %f, "
+            "\"error\": 0.01, \"right_gain\": %f, \"right_error\": %f}]}}\n",
+            given.family, cause_table[given.cause].name, 1.0 - given.gain, given.gain, given.right_gain,
+            given.right_error);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* What is known of the run, and which verdict the trials make of it. */
+struct known {
+    enum cause guess;
+    bool scheduled, learned_all;
+    double comes_to, val_least;
+};
+static char said[CONFIDENCE_TEXT], why[80], action[ACTION_TEXT];
+
+static void expect(struct given given, struct known known, enum cause cause, bool proven)
+{
+    struct diagnosis diagnosis;
+    struct config config = {0};
+    write_trials(given);
+    assert_int_equal(diagnose_run(&diagnosis, run.path), OK);
+    diagnosis.cause = diagnosis.first_guess = known.guess;
+    diagnosis.found[0] = (struct symptom){.cause = known.guess, .effects = EFFECT_APART};
+    diagnosis.count = known.guess != CAUSE_HEALTHY;
+    diagnosis.too_early = false;
+    diagnosis.scheduled = known.scheduled;
+    diagnosis.learned_all = known.learned_all;
+    diagnosis.comes_to = known.comes_to;
+    diagnosis.val_least = known.val_least;
+    if (diagnose_recall(&diagnosis, run.path) < 0)
+        fail_msg("%s", fail_text());
+    assert_string_equal(cause_table[diagnosis.cause].name, cause_table[cause].name);
+    assert_int_equal(diagnosis.proof != NULL, proven);
+    diagnosis_say_confidence(&diagnosis, said);
+    assert_int_equal(train_load_config(&config, run.path, NULL, 0), OK);
+    diagnosis_say_action(&diagnosis, &config, action);
+    config_free(&config);
+    const struct experiment *experiment = &diagnosis.experiment;
+    snprintf(why, sizeof why, "%s", diagnosis_why(&diagnosis, &experiment->arms[experiment->arm_count - 1]));
+    diagnosis_free(&diagnosis);
+}
+
+/* What softens answers costs loss and no accuracy: more of validation must be right by 2 points and three standard
+ * errors, and the loss be lower than the run's has been by 15 %. */
+static void test_what_is_taken_away(void **state)
+{
+    (void)state;
+    const struct known known = {CAUSE_HEALTHY, false, false, 0.9, 0.9};
+    struct given given = {"freed", CAUSE_REGULARISATION, 0.3, 0.05, 0.01, 2.0};
+    expect(given, known, CAUSE_REGULARISATION, true);
+    assert_string_equal(action, "set augment.hflip=0");
+    assert_non_null(strstr(said, "proven: trial lowered the loss by 0.3"));
+    assert_string_equal(why, "proves it");
+    given.right_gain = 0.025; /* three standard errors are more */
+    expect(given, known, CAUSE_HEALTHY, false);
+    given.right_error = 0.001;
+    expect(given, known, CAUSE_REGULARISATION, true);
+    given.right_gain = 0.015;
+    expect(given, known, CAUSE_HEALTHY, false);
+    given.right_gain = 0.3;
+    given.gain = 0.02; /* nor is the loss lower beyond chance */
+    expect(given, (struct known){CAUSE_HEALTHY, false, false, 2.0, 2.0}, CAUSE_HEALTHY, false);
+    given.gain = 0.3; /* 0.7 after 0.82 at its best; 0.7 after 0.83 */
+    expect(given, (struct known){CAUSE_HEALTHY, false, false, 0.9, 0.82}, CAUSE_HEALTHY, false);
+    assert_string_equal(why, "better for now, and no further than the run has come");
+    expect(given, (struct known){CAUSE_HEALTHY, false, false, 0.9, 0.83}, CAUSE_REGULARISATION, true);
+    /* What is seen in the data is not overturned; that nothing is learned is. */
+    expect(given, (struct known){CAUSE_IMBALANCE, false, false, 0.9, 0.9}, CAUSE_IMBALANCE, false);
+    assert_string_equal(why, "better, but no cause of what the records show");
+    expect(given, (struct known){CAUSE_NO_SIGNAL, false, false, 0.9, 0.9}, CAUSE_REGULARISATION, true);
+}
+
+/* The unchanged trial has no schedule. */
+static void test_the_whole_rate(void **state)
+{
+    (void)state;
+    struct given given = {"anew", CAUSE_RATE_HIGH, -0.3, 0.0, 0.0, 1.0};
+    struct known known = {CAUSE_SCHEDULE, true, false, 1.2, 1.0};
+    expect(given, known, CAUSE_SCHEDULE, true);
+    assert_non_null(strstr(said, "proven: from new weights 400 updates at the whole rate come to a loss of 1, and all "
+                                 "60 of the run to 1.2"));
+    known.guess = CAUSE_HEALTHY;
+    expect(given, known, CAUSE_SCHEDULE, true);
+    known.guess = CAUSE_RATE_HIGH; /* what breaks off late is another matter */
+    expect(given, known, CAUSE_RATE_HIGH, false);
+    known.guess = CAUSE_HEALTHY;
+    known.comes_to = 1.17; /* 15 % above 1 is 1.176 */
+    expect(given, known, CAUSE_HEALTHY, false);
+    known.comes_to = 1.2;
+    known.scheduled = false;
+    expect(given, known, CAUSE_HEALTHY, false);
+}
+
+/* No setting gets below what wrong labels leave. */
+static void test_labels_are_a_floor(void **state)
+{
+    (void)state;
+    const struct given given = {"anew", CAUSE_PLAIN_SGD, 0.3, 0.0, 0.0, 1.0};
+    expect(given, (struct known){CAUSE_LABELS, false, false, 0.9, 0.9}, CAUSE_PLAIN_SGD, true);
+    expect(given, (struct known){CAUSE_LABELS, false, false, 0.8, 0.9}, CAUSE_LABELS, false);
+}
+
+static void test_words_of_a_healthy_run(void **state)
+{
+    (void)state;
+    const struct given given = {"anew", CAUSE_RATE_LOW, 0.5, 0.0, 0.0, 1.0};
+    expect(given, (struct known){CAUSE_HEALTHY, false, false, 0.4, 0.4}, CAUSE_HEALTHY, false);
+    assert_string_equal(why, "better for now, and no further than the run has come");
+    expect(given, (struct known){CAUSE_HEALTHY, false, true, 0.9, 0.4}, CAUSE_HEALTHY, false);
+    assert_string_equal(why, "better for now, where nothing is left to gain");
+    expect(given, (struct known){CAUSE_HEALTHY, false, false, 0.9, 0.4}, CAUSE_RATE_LOW, true);
+    assert_string_equal(why, "proves it");
+}
+
+static int set_up(void **state)
+{
+    if (tiny_set_up(state) != 0)
+        return -1;
+    tiny_train_ok(NULL,
+                  "train.epochs=12 train.threads=1 model.name=mlp model.hidden=64 early_stop.restore_best=false "
+                  "optim.lr=0.003",
+                  &run);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_what_is_taken_away),
+        cmocka_unit_test(test_the_whole_rate),
+        cmocka_unit_test(test_labels_are_a_floor),
+        cmocka_unit_test(test_words_of_a_healthy_run),
+    };
+    return cmocka_run_group_tests(tests, set_up, tiny_tear_down);
+}
