@@ -177,10 +177,40 @@ static void test_links(void **state)
     CHECK_REFUSED(ERR_NO_INPUT, "ant/dangling.png");
     unlink(fixture_path("set/ant/dangling.png"));
     assert_int_equal(symlink("..", fixture_path("set/ant/up")), 0);
-    CHECK_REFUSED(ERR_DATA, "ant/up", "link to a folder that contains it");
+    CHECK_REFUSED(ERR_DATA, "ant/up", "once more; remove the link");
     unlink(fixture_path("set/ant/up"));
     assert_int_equal(symlink(".", fixture_path("set/self")), 0);
     CHECK_REFUSED(ERR_DATA, "set/self", "link");
+}
+
+/* Each folder holds the next, and a link to it: 2^24 paths lead to the last one's image. What a packed copy is known by
+ * is found without going them all, too. */
+static void test_folders_doubled_by_links(void **state)
+{
+    (void)state;
+    struct dataset dataset;
+    char path[PATH_BYTES];
+    uint64_t before, after;
+    make_good();
+    strcpy(path, fixture_path("set/ant"));
+    for (int depth = 0; depth < 24; depth++) {
+        char *end = path + strlen(path);
+        strcpy(end, "/b");
+        assert_int_equal(symlink("a", path), 0);
+        strcpy(end, "/a");
+        assert_int_equal(mkdir(path, 0700), 0);
+    }
+    assert_int_equal(source_fingerprint(fixture_path("set"), &plain, &before), OK);
+    strcat(path, "/5.png");
+    fixture_png(path, 6, 5, 5);
+    assert_int_equal(source_fingerprint(fixture_path("set"), &plain, &after), OK);
+    assert_true(before != after);
+    CHECK_REFUSED(ERR_DATA, "24 images or files", "/b: is the folder", "/a once more");
+    const struct dataset_options skipping = {.threads = 2, .skip = true};
+    assert_int_equal(dataset_open(&dataset, fixture_path("set"), &skipping), OK);
+    assert_int_equal(dataset.count, 5);
+    assert_int_equal(dataset.skipped_count, 24);
+    dataset_close(&dataset);
 }
 
 static void test_not_a_file(void **state)
@@ -345,13 +375,21 @@ static void test_other_files_are_counted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(test_recorded_order), CASE(test_pixels_at_any_thread_count),
-        CASE(test_wrong_folders),  CASE(test_resize_brings_all_to_one_size),
-        CASE(test_hostile_files),  CASE(test_truncated_and_damaged),
-        CASE(test_links),          CASE(test_not_a_file),
-        CASE(test_unreadable),     CASE(test_first_failure_whatever_the_threads),
-        CASE(test_match),          CASE(test_more_than_memory),
-        CASE(test_absent_class),   CASE(test_other_files_are_counted),
+        CASE(test_recorded_order),
+        CASE(test_pixels_at_any_thread_count),
+        CASE(test_wrong_folders),
+        CASE(test_resize_brings_all_to_one_size),
+        CASE(test_hostile_files),
+        CASE(test_truncated_and_damaged),
+        CASE(test_links),
+        CASE(test_not_a_file),
+        CASE(test_unreadable),
+        CASE(test_first_failure_whatever_the_threads),
+        CASE(test_match),
+        CASE(test_more_than_memory),
+        CASE(test_absent_class),
+        CASE(test_other_files_are_counted),
+        CASE(test_folders_doubled_by_links),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

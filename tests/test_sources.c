@@ -3,6 +3,7 @@
 
 #include "loader.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { H = 6, W = 5, BYTES = H * W * 3 };
@@ -129,6 +130,9 @@ static void test_classes_file(void **state)
     write_text(fixture_path("numbers.tsv"), "pictures/0.png\t3\npictures/1.png\t0\n");
     CHECK_FAILS(dataset_open(&dataset, fixture_path("numbers.tsv"), &plain), ERR_DATA, "numbers.tsv:1", "'3'",
                 "is not in classes.txt");
+    assert_int_equal(unlink(fixture_path("classes.txt")), 0);
+    assert_int_equal(mkfifo(fixture_path("classes.txt"), 0600), 0);
+    CHECK_FAILS(dataset_open(&dataset, fixture_path("numbers.tsv"), &plain), ERR_DATA, "classes.txt: is not a regular");
 }
 
 /* ---- shards ---- */

@@ -56,9 +56,13 @@ static int hash_entry(void *context, int64_t i)
         return FAIL(ERR_IO, "%s: %s", path, strerror(errno));
     const size_t skipped = strlen(path) - strlen(tree->listing->names[i]);
     uint64_t sum = 0;
+    struct walked walked = {0};
     for (FTSENT *entry; (entry = fts_read(walk));)
-        if (entry->fts_info == FTS_F && !name_ends_with(entry->fts_name, ".pack"))
+        if (entry->fts_info == FTS_D && walked_add(&walked, entry->fts_path, entry->fts_statp) < 0)
+            fts_set(walk, entry, FTS_SKIP);
+        else if (entry->fts_info == FTS_F && !name_ends_with(entry->fts_name, ".pack"))
             sum += hash_file(entry->fts_path + skipped, entry->fts_statp);
+    walked_free(&walked);
     fts_close(walk);
     tree->sum += sum;
     return OK;

@@ -1,7 +1,8 @@
 /* folder: class folders of image files, in torchvision ImageFolder's order and by its rules: a class is a folder in the
  * root (hidden ones too), names sorted by byte value; in a class all folders below it, sorted by path, then by file
- * name; files in the root itself are ignored. What ImageFolder passes over in silence (a folder that cannot be read, a
- * link that leads back to a folder above it) is an error here. Knows nothing of how images are decoded. */
+ * name; files in the root itself are ignored. What ImageFolder passes over in silence (a folder that cannot be read) or
+ * reads again (one that a link leads to a second time within a class) is an error here. Knows nothing of how images are
+ * decoded. */
 #include "file.h"
 #include "formats.h"
 #include "log.h"
@@ -43,14 +44,8 @@ struct walk {
     struct image_file *files;
     int64_t count, room;
     int label;
+    struct walked walked; /* the root and the folders of the class */
     struct others others;
-};
-
-/* The folders from the root down to the one being read, to notice a link that leads back up. */
-struct above {
-    const struct above *next;
-    dev_t device;
-    ino_t inode;
 };
 
 static int compare_names(const void *a, const void *b)
@@ -150,11 +145,11 @@ static void others_tell(const struct others *others, const char *path)
              (long long)others->count, others->count == 1 ? "" : "s", others->count == 1 ? "is" : "are", text);
 }
 
-static void walk_folder(struct walk *walk, const char *folder, const struct above *above);
+static void walk_folder(struct walk *walk, const char *folder);
 
 /* One entry of a folder: a folder is walked, an image is kept, anything else counted. What is wrong with it is a
  * problem; only running out of path is a failure. */
-static void walk_entry(struct walk *walk, const char *folder, const char *name, const struct above *above)
+static void walk_entry(struct walk *walk, const char *folder, const char *name)
 {
     char path[PATH_BYTES], below[PATH_BYTES];
     struct stat info;
@@ -163,14 +158,11 @@ static void walk_entry(struct walk *walk, const char *folder, const char *name, 
         return;
     }
     if (stat(path, &info) == 0 && S_ISDIR(info.st_mode)) {
-        for (const struct above *a = above; a; a = a->next)
-            if (a->device == info.st_dev && a->inode == info.st_ino) {
-                FAIL(ERR_DATA, "%s: is a link to a folder that contains it; remove the link", path);
-                problems_add_failure(walk->problems, ERR_DATA);
-                return;
-            }
-        const struct above here = {above, info.st_dev, info.st_ino};
-        walk_folder(walk, arena_text(walk->arena, below), &here);
+        const int status = walked_add(&walk->walked, path, &info);
+        if (status == OK)
+            walk_folder(walk, arena_text(walk->arena, below));
+        else
+            problems_add_failure(walk->problems, status);
     } else if (is_image_name(name)) {
         walk_add(walk, folder, name);
     } else {
@@ -178,7 +170,7 @@ static void walk_entry(struct walk *walk, const char *folder, const char *name, 
     }
 }
 
-static void walk_folder(struct walk *walk, const char *folder, const struct above *above)
+static void walk_folder(struct walk *walk, const char *folder)
 {
     char path[PATH_BYTES];
     struct listing listing = {0};
@@ -188,7 +180,7 @@ static void walk_folder(struct walk *walk, const char *folder, const struct abov
     if (status != OK)
         problems_add_failure(walk->problems, status);
     for (int i = 0; i < listing.count; i++)
-        walk_entry(walk, folder, listing.names[i], above);
+        walk_entry(walk, folder, listing.names[i]);
 }
 
 static int compare_files(const void *a, const void *b)
@@ -225,7 +217,7 @@ static int find_classes(struct dataset *dataset, const char *path, const struct 
 }
 
 /* Every image of one class. */
-static int walk_class(struct walk *walk, const char *name, const struct above *root)
+static int walk_class(struct walk *walk, const char *name)
 {
     const int64_t images = walk->count, before = walk->problems->count;
     char path[PATH_BYTES];
@@ -233,10 +225,8 @@ static int walk_class(struct walk *walk, const char *name, const struct above *r
     TRY(path_join(path, walk->root, name));
     if (stat(path, &info) != 0)
         return FAIL(ERR_NO_INPUT, "%s: %s", path, strerror(errno));
-    if (info.st_dev == root->device && info.st_ino == root->inode)
-        return FAIL(ERR_DATA, "%s: is a link to a folder that contains it; remove the link", path);
-    const struct above here = {root, info.st_dev, info.st_ino};
-    walk_folder(walk, name, &here);
+    TRY(walked_add(&walk->walked, path, &info));
+    walk_folder(walk, name);
     if (walk->count == images && walk->problems->count == before)
         return FAIL(ERR_DATA, "%s: class '%s' has no image; add PNG or JPEG files to it or remove the folder", path,
                     name);
@@ -251,10 +241,14 @@ static int find_files(struct dataset *dataset, const char *path, const struct li
     TRY(find_classes(dataset, path, listing));
     if (stat(path, &info) != 0)
         return FAIL(ERR_NO_INPUT, "%s: %s", path, strerror(errno));
-    const struct above root = {NULL, info.st_dev, info.st_ino};
     *walk = (struct walk){.arena = &dataset->arena, .root = path, .problems = problems};
-    for (walk->label = 0; walk->label < dataset->class_count; walk->label++)
-        TRY(walk_class(walk, dataset->class_names[walk->label], &root));
+    for (walk->label = 0; walk->label < dataset->class_count; walk->label++) {
+        int status = walked_add(&walk->walked, path, &info);
+        if (status == OK)
+            status = walk_class(walk, dataset->class_names[walk->label]);
+        walked_free(&walk->walked);
+        TRY(status);
+    }
     others_tell(&walk->others, path);
     qsort(walk->files, (size_t)walk->count, sizeof *walk->files, compare_files);
     return OK;

@@ -15,6 +15,15 @@ int listing_read(struct listing *listing, struct arena *arena, const char *folde
 bool name_ends_with(const char *name, const char *ending); /* ASCII letter case ignored */
 bool is_image_name(const char *name);                      /* as torchvision's ImageFolder takes them */
 
+/* The folders that a walk has been to, to go to each once: links that double a folder, each in the folder before, make
+ * 2^n paths of n folders. Zero-initialise. ERR_DATA names where it was met before. */
+struct walked {
+    void *tree;
+};
+struct stat;
+int walked_add(struct walked *walked, const char *path, const struct stat *info);
+void walked_free(struct walked *walked);
+
 /* What cannot be used, found one after the other, told together. Texts live in the arena. */
 struct problems {
     struct arena *arena;
