@@ -386,7 +386,7 @@ static char *command_output(const char *words, int expected_exit)
     int file = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600), nowhere = open("/dev/null", O_WRONLY);
     dup2(file, STDOUT_FILENO);
     dup2(nowhere, STDERR_FILENO);
-    int status = command_config(count, list);
+    int status = cli_exit(command_config(count, list));
     fflush(stdout);
     dup2(kept, STDOUT_FILENO);
     dup2(kept_err, STDERR_FILENO);
