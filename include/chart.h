@@ -99,6 +99,8 @@ const struct chart *charts_find(const struct charts *charts, const char *id);
 /* ---- filling ---- */
 
 struct chart *chart_add(struct charts *charts, const char *id, const char *title, const char *how);
+/* Takes back the chart that was added last where nothing was put in it. */
+void chart_end(struct charts *charts);
 /* Returns NULL, and adds nothing, where no y is a finite number (or the chart is full). */
 struct chart_series *chart_series_add(struct chart *chart, enum chart_mark mark, enum chart_colour colour,
                                       const char *name, int64_t count, const double *x, const double *y);

@@ -156,6 +156,8 @@ void config_print_defaults(FILE *stream, bool markdown);
 void config_print_keys(FILE *stream);
 /* Value of "section.key" as it would be written. false: no such key. */
 bool config_get(const struct config *config, const char *key, char *text, size_t bytes);
+/* The same without the quotes of a word; "": no such key. Returns text. */
+const char *config_word(const struct config *config, const char *key, char *text, size_t bytes);
 /* "section.key" of what an override may call "lr". false: no key, or one of several. */
 bool config_find_key(const char *name, char key[static CONFIG_KEY]);
 

@@ -29,4 +29,6 @@ void table_free(struct table *table);
 const double *table_column(const struct table *table, const char *name);
 /* The column, or row_count times NaN where there is none: written by an older version. Never NULL. */
 const double *table_column_or_nan(struct table *table, const char *name);
+/* The column's last number; NaN where there is no row, or no such column. */
+double table_last(const struct table *table, const char *name);
 #endif

@@ -1,8 +1,9 @@
-/* order: see order.h. Must not know what the numbers are. */
+/* order: see order.h. Must not know what the numbers and names are. */
 #include "order.h"
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 static int compare(const void *left, const void *right)
 {
@@ -14,6 +15,17 @@ void sort_doubles(double *values, int64_t count)
 {
     if (count > 0)
         qsort(values, (size_t)count, sizeof *values, compare);
+}
+
+static int compare_names(const void *left, const void *right)
+{
+    return strcmp(*(const char *const *)left, *(const char *const *)right);
+}
+
+void sort_names(const char **names, int64_t count)
+{
+    if (count > 0)
+        qsort(names, (size_t)count, sizeof *names, compare_names);
 }
 
 double median_of_known(double *values, int64_t count)

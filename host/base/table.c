@@ -182,3 +182,9 @@ const double *table_column_or_nan(struct table *table, const char *name)
         none[i] = NAN;
     return none;
 }
+
+double table_last(const struct table *table, const char *name)
+{
+    const double *column = table_column(table, name);
+    return column && table->row_count > 0 ? column[table->row_count - 1] : NAN;
+}

@@ -37,17 +37,6 @@ static const struct {
     {rate_never_steps, "the run ends before the rate's first step; lower schedule.step_epochs"},
 };
 
-/* What config_get prints of a key, without the quotes of a word. */
-static const char *value_of(const struct config *config, const char *key, char text[static 128])
-{
-    config_get(config, key, text, 128);
-    size_t length = strlen(text);
-    if (length < 2 || *text != '"')
-        return text;
-    text[length - 1] = 0;
-    return text + 1;
-}
-
 /* A key that was changed although the choice it goes with was not made ("momentum = 0.5" with Adam): 1 when so. */
 static int advise_unused(const struct config *config, const struct key *key,
                          void (*say)(const char *format, ...) __attribute__((format(printf, 1, 2))))
@@ -56,7 +45,8 @@ static int advise_unused(const struct config *config, const struct key *key,
         return 0;
     char full[64], value_text[128], other_text[128];
     snprintf(full, sizeof full, "%s.%s", key->section, key->name);
-    const char *value = value_of(config, full, value_text), *other = value_of(config, key->only_key, other_text);
+    const char *value = config_word(config, full, value_text, sizeof value_text),
+               *other = config_word(config, key->only_key, other_text, sizeof other_text);
     if (strcmp(value, key->fallback) == 0 || word_in(key->only_words, other))
         return 0;
     say("%s = %s has no effect with %s = %s; it is for %s", full, value, key->only_key, other, key->only_words);
@@ -76,7 +66,8 @@ static int advise_part(const struct config *config, const char *key, const char 
                        void (*say)(const char *format, ...) __attribute__((format(printf, 1, 2))))
 {
     char value_text[128], other_text[128];
-    const char *value = value_of(config, key, value_text), *other = value_of(config, of, other_text);
+    const char *value = config_word(config, key, value_text, sizeof value_text),
+               *other = config_word(config, of, other_text, sizeof other_text);
     if (strcmp(value, schema_keys[schema_find_full(key)].fallback) == 0 || !word_in("0 []", other))
         return 0;
     say("%s = %s has no effect with %s = %s", key, value, of, other);
@@ -88,7 +79,7 @@ static int advise_fraction(const struct config *config,
                            void (*say)(const char *format, ...) __attribute__((format(printf, 1, 2))))
 {
     char text[128];
-    const char *value = value_of(config, "data.val_fraction", text);
+    const char *value = config_word(config, "data.val_fraction", text, sizeof text);
     if (!*config->data.val || strcmp(value, schema_keys[schema_find_full("data.val_fraction")].fallback) == 0)
         return 0;
     say("data.val_fraction = %s has no effect with data.val = %s", value, config->data.val);

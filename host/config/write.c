@@ -50,6 +50,18 @@ bool config_get(const struct config *config, const char *name, char *text, size_
     return key >= 0;
 }
 
+const char *config_word(const struct config *config, const char *name, char *text, size_t bytes)
+{
+    text[0] = '\0';
+    config_get(config, name, text, bytes);
+    const size_t length = strlen(text);
+    if (text[0] == '"' && length >= 2) {
+        memmove(text, text + 1, length - 2);
+        text[length - 2] = '\0';
+    }
+    return text;
+}
+
 const char *config_fallback(const char *name)
 {
     const int key = schema_find_full(name);

@@ -6,6 +6,7 @@
 #include "file.h"
 #include "formats.h"
 #include "log.h"
+#include "order.h"
 
 #include <assert.h>
 #include <dirent.h>
@@ -48,11 +49,6 @@ struct walk {
     struct others others;
 };
 
-static int compare_names(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 int listing_read(struct listing *listing, struct arena *arena, const char *folder)
 {
     DIR *stream = opendir(folder);
@@ -77,8 +73,7 @@ int listing_read(struct listing *listing, struct arena *arena, const char *folde
     closedir(stream);
     if (reason)
         return FAIL(ERR_IO, "%s: cannot read the folder: %s", folder, strerror(reason));
-    if (count)
-        qsort(names, (size_t)count, sizeof *names, compare_names);
+    sort_names(names, count);
     *listing = (struct listing){names, count};
     return OK;
 }

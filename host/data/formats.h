@@ -106,6 +106,12 @@ int dataset_take(struct dataset *dataset, int64_t count, uint8_t **pixels);
 /* Class names "0", "1", …; sets class_count. */
 void dataset_number_classes(struct dataset *dataset, int count);
 
+/* Four bytes as PNG and IDX files have numbers. */
+static inline uint32_t big_endian(const uint8_t *from)
+{
+    return (uint32_t)from[0] << 24 | (uint32_t)from[1] << 16 | (uint32_t)from[2] << 8 | from[3];
+}
+
 /* torchvision's Resize(size), then CenterCrop. Both write [out_h][out_w][channels] to out. */
 int image_fit(const uint8_t *pixels, int height, int width, int channels, int size, int out_h, int out_w, uint8_t *out);
 #endif

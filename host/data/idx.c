@@ -22,11 +22,6 @@ static const struct {
     [IDX_LABELS] = {"labels", "idx1", 0x801, 1},
 };
 
-static uint32_t big_endian(const uint8_t *from)
-{
-    return (uint32_t)from[0] << 24 | (uint32_t)from[1] << 16 | (uint32_t)from[2] << 8 | from[3];
-}
-
 static enum idx_kind kind_of(const char *folder, const char *name)
 {
     char path[PATH_BYTES];

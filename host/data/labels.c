@@ -2,17 +2,13 @@
 #include "file.h"
 #include "formats.h"
 #include "log.h"
+#include "order.h"
 #include "text.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 enum { CLASSES_MOST = 65536, CLASSES_FILE_BYTES = 1 << 24 };
-
-static int compare_names(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
 
 /* classes.txt, if there is one. */
 static int read_classes(struct dataset *dataset, const char *folder)
@@ -52,7 +48,7 @@ static int name_classes(struct dataset *dataset, const char *const *text)
     int64_t count = 0;
     for (int64_t i = 0; i < dataset->count; i++)
         names[i] = text[i];
-    qsort(names, (size_t)dataset->count, sizeof *names, compare_names);
+    sort_names(names, dataset->count);
     for (int64_t i = 0; i < dataset->count && count < CLASSES_MOST; i++)
         if (count == 0 || strcmp(names[count - 1], names[i]) != 0)
             names[count++] = names[i];

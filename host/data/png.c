@@ -107,11 +107,6 @@ static bool decode_rows(struct codec *codec, png_structp png, png_infop info)
     return true;
 }
 
-static uint32_t big_endian(const uint8_t *from)
-{
-    return (uint32_t)from[0] << 24 | (uint32_t)from[1] << 16 | (uint32_t)from[2] << 8 | from[3];
-}
-
 /* Whether every chunk ends within the file. libpng takes memory for a chunk by the length it claims, up to 2 GB. */
 static bool chunks_fit(const uint8_t *bytes, size_t count)
 {

@@ -3,7 +3,7 @@
 #include "order.h"
 
 #include <math.h>
-#include <stdlib.h>
+#include <string.h>
 
 enum { ROUNDS = 200 };
 /* Members of the average group that each group is taken to have besides its own: the weakest prior that keeps shares
@@ -11,14 +11,6 @@ enum { ROUNDS = 200 };
 #define PRIOR 2.0
 /* Deviations are not let below this share of the values' own. */
 #define NARROWEST 1e-3
-
-static double median_of(const double *values, int64_t count, struct arena *arena)
-{
-    double *sorted = arena_push(arena, (size_t)count * sizeof *sorted);
-    for (int64_t i = 0; i < count; i++)
-        sorted[i] = values[i];
-    return median_of_known(sorted, count);
-}
 
 /* Means, deviations and the share, given who belongs where. */
 static void maximise(struct mixture *mixture, const double *values, const double *posterior, int64_t count)
@@ -59,7 +51,8 @@ void mixture_fit(struct mixture *mixture, const double *values, const int32_t *g
     struct arena arena = {0};
     double *members = arena_push(&arena, (size_t)groups * sizeof *members);
     double *second = arena_push(&arena, (size_t)groups * sizeof *second);
-    const double middle = median_of(values, count, &arena);
+    memcpy(posterior, values, (size_t)count * sizeof *posterior);
+    const double middle = median_of_known(posterior, count);
     for (int64_t i = 0; i < count; i++) {
         members[group[i]] += 1.0;
         posterior[i] = values[i] > middle ? 0.8 : 0.2;

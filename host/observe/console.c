@@ -124,23 +124,13 @@ static void memory_line(const struct plan *plan)
     line("memory", "%s for the network: %s", all, text);
 }
 
-/* A word of the config, without its quotes. */
-static void get_word(const struct config *config, const char *key, char *word, size_t bytes)
-{
-    char text[64] = "";
-    config_get(config, key, text, sizeof text);
-    size_t quoted = text[0] == '"';
-    text[strlen(text) - quoted] = '\0';
-    text_copy(word, bytes, text + quoted);
-}
-
 void console_header(const struct session *session, const char *run, int64_t steps_per_epoch)
 {
     const struct config *config = session->config;
     char device[256], optimizer[32] = "", schedule[32] = "";
     session->backend->describe(session->device, device, sizeof device);
-    get_word(config, "optim.name", optimizer, sizeof optimizer);
-    get_word(config, "schedule.name", schedule, sizeof schedule);
+    config_word(config, "optim.name", optimizer, sizeof optimizer);
+    config_word(config, "schedule.name", schedule, sizeof schedule);
     log_info("%sevenkeel %s%s", log_style(LOG_BOLD), EVENKEEL_VERSION, log_style(LOG_PLAIN));
     line("run", "%s", run);
     line("device", "%s, training in %s", device, dtype_name(session->dtype));

@@ -60,6 +60,12 @@ struct chart *chart_add(struct charts *charts, const char *id, const char *title
     return chart;
 }
 
+void chart_end(struct charts *charts)
+{
+    if (charts->list[charts->count - 1].series_count == 0)
+        charts->count--;
+}
+
 static bool any_finite(int64_t count, const double *values)
 {
     for (int64_t i = 0; i < count; i++)

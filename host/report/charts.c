@@ -29,13 +29,6 @@ static struct chart *begin(struct maker *maker, const char *id, const char *titl
     return chart;
 }
 
-/* A chart that turned out to have nothing in it is taken back. */
-static void end(struct maker *maker, const struct chart *chart)
-{
-    if (chart->series_count == 0)
-        maker->charts->count--;
-}
-
 static struct chart_series *of_steps(struct maker *maker, struct chart *chart, enum chart_mark mark,
                                      enum chart_colour colour, const char *name, const double *values)
 {
@@ -135,7 +128,7 @@ static void chart_loss(struct maker *maker)
     of_epochs(maker, chart, CHART_DOTS, CHART_ORANGE, "validation", "val/loss");
     mark_epochs(maker, chart, true);
     mark_refused(maker, chart);
-    end(maker, chart);
+    chart_end(maker->charts);
 }
 
 static void chart_accuracy(struct maker *maker)
@@ -149,7 +142,7 @@ static void chart_accuracy(struct maker *maker)
     of_epochs(maker, chart, CHART_DOTS, CHART_BLUE, "training", "train/accuracy");
     of_epochs(maker, chart, CHART_DOTS, CHART_ORANGE, "validation", "metrics/accuracy_top1");
     mark_epochs(maker, chart, true);
-    end(maker, chart);
+    chart_end(maker->charts);
 }
 
 static void chart_rate(struct maker *maker)
@@ -165,7 +158,7 @@ static void chart_rate(struct maker *maker)
         kind == SCHEDULE_STEP || kind == SCHEDULE_PLATEAU ? scale_of(rate, maker->rows, 30.0) : CHART_LINEAR;
     of_steps(maker, chart, CHART_STEP, CHART_PURPLE, "", rate);
     mark_epochs(maker, chart, false);
-    end(maker, chart);
+    chart_end(maker->charts);
 }
 
 /* A column and its running median. */
@@ -181,7 +174,7 @@ static void chart_norm(struct maker *maker, const char *id, const char *title, c
                rolling_median(maker->arena, values, maker->rows, SMOOTH_STEPS));
     mark_epochs(maker, chart, false);
     mark_refused(maker, chart);
-    end(maker, chart);
+    chart_end(maker->charts);
 }
 
 static void chart_split(struct maker *maker)
@@ -214,7 +207,7 @@ static void chart_split(struct maker *maker)
             area->low = floor;
         floor = top;
     }
-    end(maker, chart);
+    chart_end(maker->charts);
 }
 
 static void chart_noise(struct maker *maker)
@@ -235,7 +228,7 @@ static void chart_noise(struct maker *maker)
         series->high = noise.high;
     }
     chart_limit_add(chart, images, CHART_INK, arena_format(maker->arena, "this run's batch, %.0f", images));
-    end(maker, chart);
+    chart_end(maker->charts);
 }
 
 static void chart_speed(struct maker *maker)
@@ -247,7 +240,7 @@ static void chart_speed(struct maker *maker)
     chart->y.title = "images/s";
     chart->y.low = 0.0;
     of_epochs(maker, chart, CHART_DOTS, CHART_GREEN, "", "images_per_second");
-    end(maker, chart);
+    chart_end(maker->charts);
 }
 
 /* Only where they differ: then it is a reason for much else. */

@@ -64,12 +64,6 @@ static double extreme(const struct run_facts *facts, const char *name, double si
     return best;
 }
 
-static double last_of(const struct run_facts *facts, const char *name)
-{
-    const double *column = table_column(&facts->results, name);
-    return column && facts->results.row_count > 0 ? column[facts->results.row_count - 1] : NAN;
-}
-
 static const char *verdict_of(const struct run_facts *facts)
 {
     if (facts->end.kind == RUN_FAILED)
@@ -81,19 +75,9 @@ static const char *verdict_of(const struct run_facts *facts)
     return facts->diagnosis.cause == CAUSE_HEALTHY ? "healthy" : diagnosis_title(&facts->diagnosis);
 }
 
-/* Without the quotes that it has in a file. */
-static void put_setting(FILE *page, const struct config *config, const char *key)
-{
-    char text[CONFIG_TEXT + 8] = "-";
-    config_get(config, key, text, sizeof text);
-    const int length = (int)strlen(text);
-    const bool quoted = length >= 2 && text[0] == '"';
-    page_format(page, "%.*s", quoted ? length - 2 : length, text + quoted);
-}
-
 static void put_row(FILE *page, const struct run_facts *facts, const struct differing *differing, int run)
 {
-    char text[24];
+    char text[24], setting[CONFIG_TEXT + 8];
     enum { COLOURS = CHART_GREY };
     fprintf(page, "<tr><th class=\"%s\"><i class=\"dot\"></i>", page_colour((enum chart_colour)(run % COLOURS)));
     page_text(page, facts->name);
@@ -105,12 +89,12 @@ static void put_row(FILE *page, const struct run_facts *facts, const struct diff
     put_number(page, "%.4g", facts->stability.last.loss.value);
     put_number(page, "%.2g", facts->stability.last.deviation);
     put_number(page, "%.0f %%", 100.0 * facts->stability.last.sampling.value);
-    put_number(page, "%.0f", last_of(facts, "images_per_second"));
-    text_duration(text, last_of(facts, "time"));
+    put_number(page, "%.0f", table_last(&facts->results, "images_per_second"));
+    text_duration(text, table_last(&facts->results, "time"));
     fprintf(page, "<td class=\"n\">%s</td>", text);
     for (int i = 0; i < differing->count; i++) {
         fputs("<td class=\"n\">", page);
-        put_setting(page, &facts->config, differing->names[i]);
+        page_text(page, config_word(&facts->config, differing->names[i], setting, sizeof setting));
         fputs("</td>", page);
     }
     fputs("</tr>\n", page);

@@ -63,12 +63,6 @@ static void add(struct comparison *comparison, struct chart *chart, enum chart_m
         series->dashed = run >= COLOURS;
 }
 
-static void end(struct comparison *comparison, const struct chart *chart)
-{
-    if (chart->series_count == 0)
-        comparison->charts->count--;
-}
-
 /* How a column is shown: as it is, smoothed already, or to be smoothed. */
 enum shown { AS_IT_IS, IS_SMOOTH, SMOOTHED };
 
@@ -117,36 +111,36 @@ static void fill(struct comparison *comparison)
               "Runs with other batch sizes are comparable: the mean does not depend on it.", "loss, nats");
     of_steps(comparison, chart, "loss_smooth", IS_SMOOTH);
     chart->y.scale = loss_scale(chart);
-    end(comparison, chart);
+    chart_end(comparison->charts);
     chart = begin(comparison, "val-loss", "Validation loss after each epoch", "The lowest point counts, not the last.",
                   "loss, nats");
     of_epochs(comparison, chart, "val/loss");
     chart->y.scale = loss_scale(chart);
-    end(comparison, chart);
+    chart_end(comparison->charts);
     chart =
         begin(comparison, "accuracy", "Validation accuracy after each epoch",
               "Differences within the scatter from epoch to epoch mean little.", "images whose first guess is right");
     chart->y.percent = true;
     of_epochs(comparison, chart, "metrics/accuracy_top1");
-    end(comparison, chart);
+    chart_end(comparison->charts);
     chart = begin(comparison, "rate", "Learning rate", "As it was applied, step by step.", "learning rate");
     of_steps(comparison, chart, "lr", AS_IT_IS);
-    end(comparison, chart);
+    chart_end(comparison->charts);
     chart = begin(comparison, "gradient", "Length of the gradient, median of 64 steps",
                   "Larger batches have shorter gradients: there is less noise in them.", "|g|");
     of_steps(comparison, chart, "grad_norm", SMOOTHED);
-    end(comparison, chart);
+    chart_end(comparison->charts);
     chart = begin(comparison, "update", "How far a step moves the weights, median of 64 steps",
                   "Beside the weights' own length. This, not the rate, is comparable between optimizers.",
                   "|step| / |weights|");
     of_steps(comparison, chart, "update_ratio", SMOOTHED);
     chart->y.scale = loss_scale(chart);
-    end(comparison, chart);
+    chart_end(comparison->charts);
     chart =
         begin(comparison, "speed", "Images per second, by epoch", "Training alone, without evaluation.", "images/s");
     chart->y.low = 0.0;
     of_epochs(comparison, chart, "images_per_second");
-    end(comparison, chart);
+    chart_end(comparison->charts);
 }
 
 void compared_charts(struct charts *charts, const struct run_facts *facts, int count)

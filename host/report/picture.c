@@ -7,18 +7,6 @@
 #include <math.h>
 #include <string.h>
 
-/* A setting as it is written, without its quotes. */
-static const char *unquoted(const struct config *config, const char *key, char value[static CONFIG_TEXT])
-{
-    if (!config_get(config, key, value, CONFIG_TEXT))
-        return "";
-    const size_t length = strlen(value);
-    if (value[0] != '"' || length < 2)
-        return value;
-    value[length - 1] = '\0';
-    return value + 1;
-}
-
 /* "small_cnn, adam, lr 0.002 (cosine), batch 64: 15 epochs, 1755 steps" and the best epoch. */
 static const char *describe(struct run_facts *facts)
 {
@@ -27,7 +15,7 @@ static const char *describe(struct run_facts *facts)
     const char *words[COUNT_OF(keys)];
     struct arena *arena = &facts->arena;
     for (int i = 0; i < COUNT_OF(keys); i++)
-        words[i] = unquoted(&facts->config, keys[i], values[i]);
+        words[i] = config_word(&facts->config, keys[i], values[i], sizeof values[i]);
     const char *text =
         arena_format(arena, "%s, %s, lr %s (%s), batch %s: %lld epochs, %lld steps", words[0], words[1], words[2],
                      words[3], words[4], (long long)facts->results.row_count, (long long)facts->stability.steps);

@@ -20,15 +20,10 @@ static void put_state(FILE *page, const struct run_facts *facts)
     }
 }
 
-/* A setting without the quotes that it has in a file. */
 static void put_value(FILE *page, const struct config *config, const char *before, const char *key)
 {
     char text[CONFIG_TEXT + 8];
-    if (!config_get(config, key, text, sizeof text))
-        return;
-    const size_t length = strlen(text);
-    const bool quoted = length >= 2 && text[0] == '"';
-    page_format(page, "%s%.*s", before, (int)(quoted ? length - 2 : length), text + quoted);
+    page_format(page, "%s%s", before, config_word(config, key, text, sizeof text));
 }
 
 /* What kind of run it is, in one line. */

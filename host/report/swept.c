@@ -233,8 +233,7 @@ static struct chart *add_chart(struct swept *swept, const char *id, const char *
     for (int i = 0; i < swept->group_count; i++)
         add_group(swept, chart, i, of);
     add_advice(swept, chart);
-    if (chart->series_count == 0)
-        swept->charts->count--;
+    chart_end(swept->charts);
     return chart;
 }
 

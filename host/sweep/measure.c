@@ -69,12 +69,6 @@ static double mean_loss(const struct loss_series *series, int64_t from, int64_t 
 }
 
 /* The last value of a column; NaN where there is none. */
-static double last_of(const struct table *table, const char *name)
-{
-    const double *column = table_column(table, name);
-    return column && table->row_count > 0 ? column[table->row_count - 1] : NAN;
-}
-
 /* The clock at a step, between those of the ends of epochs. steps and time are columns' rows; the clock starts at 0. */
 static double seconds_at(double step, const double *step_of_row, const double *time, int64_t rows)
 {
@@ -104,7 +98,7 @@ static void measure_clock(const struct table *results, const struct table *steps
     const double *epoch_of_row = table_column(results, "epoch"), *epoch = table_column(steps, "epoch");
     const double *step = table_column(steps, "step");
     struct arena arena = {0};
-    measures->seconds = last_of(results, "time");
+    measures->seconds = table_last(results, "time");
     if (rate) {
         double *rates = arena_push(&arena, (size_t)(results->row_count + 1) * sizeof *rates);
         memcpy(rates, rate, (size_t)results->row_count * sizeof *rates);
@@ -147,7 +141,7 @@ static void measure_steps(const struct table *steps, double images, double targe
     spikes_of(&series, NULL, &measures->spikes, &own);
     measures->noise_scale = measure_noise_scale(steps);
     measure_target(&series, target, measures);
-    measures->steps = whole_of(last_of(steps, "step")) + 1;
+    measures->steps = whole_of(table_last(steps, "step")) + 1;
     arena_free(&arena);
 }
 
@@ -194,13 +188,13 @@ int measure_run(const char *path, double target, struct measures *measures)
             measure_steps(&steps, run_read_images(path), target, measures);
         if (results.row_count > 0)
             measure_clock(&results, &steps, measures);
-        measures->val_loss = last_of(&results, "val/loss");
-        measures->val_accuracy = last_of(&results, "metrics/accuracy_top1");
+        measures->val_loss = table_last(&results, "val/loss");
+        measures->val_accuracy = table_last(&results, "metrics/accuracy_top1");
         run_read_end(path, &end);
         bool failed = end.kind == RUN_FAILED && end.exit_status == status_exit_code(ERR_TRAINING);
         measures->diverged = failed || (end.kind == RUN_DONE && measures->last_loss > guess_loss(path));
         if (failed)
-            measures->failed_step = steps.row_count > 0 ? whole_of(last_of(&steps, "step")) : 0;
+            measures->failed_step = steps.row_count > 0 ? whole_of(table_last(&steps, "step")) : 0;
     }
     table_free(&steps);
     table_free(&results);
