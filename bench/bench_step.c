@@ -3,6 +3,7 @@
  * much memory), each also without statistics. With BENCH_JSON=FILE a JSON object per row is added there.
  * Usage: bench_step [--device NAME] [THREADS] [gather|loss|update] */
 #include "backend.h"
+#include "followed.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -266,21 +267,33 @@ static void bench_update(const struct update_case *one, int64_t count)
                                .norms = take(sizeof(struct step_norms)),
                                .nonfinite = take(sizeof(int32_t))};
     float *sketches = take((size_t)sketches_count(count) * sizeof(float));
+    struct followed_row rows[SKETCH_FOLLOWED];
+    args.followed_count = followed_rows(rows, &(struct flat_tensor){0, count}, 1);
+    args.followed = place(rows, sizeof rows);
     static const char *const ways[] = {"", ", no sketches", ", no statistics"};
     for (int way = 0; way < COUNT_OF(ways); way++) {
         char name[80];
-        /* Of an element: the new gradient's sketch, the last one's and the last update's read; the update's written. */
-        const double sketch =
-            way > 0 ? 0.0 : (double)(sketch_groups(count) * SKETCH_LANES) / (double)count * sizeof(float);
+        /* Of the rows that are followed gradients and weights are read and written, and those of the last step read. */
+        const double followed = way > 0 ? 0.0 : args.followed_count * SKETCH_LANES * 6.0 * sizeof(float);
         args.unmeasured = way == 2;
         args.sketches = way > 0 ? NULL : sketches;
         snprintf(name, sizeof name, "%s, %.3g M%s", one->name, (double)count * 1e-6, ways[way]);
-        const double norm = (double)count * (4 + 3 * sketch), update = (double)count * (one->bytes + sketch);
+        const double norm = (double)count * 4 + followed, update = (double)count * one->bytes;
         report("norm", name, seconds_of(call_norm, &args), norm, copy_rate(norm), 0.0);
         report("update", name, seconds_of(call_update, &args), update, copy_rate(update), 0.0);
     }
-    void *taken[] = {args.param, args.grad,      args.moment1, args.moment2, args.ema, args.low, (void *)args.segments,
-                     args.norms, args.nonfinite, args.control, sketches};
+    void *taken[] = {args.param,
+                     args.grad,
+                     args.moment1,
+                     args.moment2,
+                     args.ema,
+                     args.low,
+                     (void *)args.segments,
+                     args.norms,
+                     args.nonfinite,
+                     args.control,
+                     sketches,
+                     (void *)args.followed};
     for (int i = 0; i < COUNT_OF(taken); i++)
         backend->release(device, taken[i]);
     free(host);

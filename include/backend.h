@@ -133,10 +133,13 @@ struct sample_stats {
     uint16_t majority, votes; /* the class predicted most often, if one has more than half; its lead over the rest */
 };
 
-/* Sketches of flat arrays: kernels/common/sketch.h. A stretch is what a sketch makes a row of. From step to step one
- * row of each group is followed as it is; a group is the largest power of two that leaves SKETCH_FOLLOWED groups, 1 row
- * where there are fewer. */
-enum { SKETCH_STRETCH = 128, SKETCH_LANES = 16, SKETCH_FOLLOWED = 512 };
+/* Sketches of flat arrays: kernels/common/sketch.h. A stretch is what a sketch makes a row of. From step to step some
+ * rows are followed as they are. */
+enum { SKETCH_STRETCH = 128, SKETCH_LANES = 16, SKETCH_FOLLOWED = 256 };
+struct followed_row {
+    int32_t row;
+    float weight; /* how many rows it stands for, itself among them */
+};
 HOST_DEVICE int64_t sketch_stretches(int64_t count)
 {
     return (count + SKETCH_STRETCH - 1) / SKETCH_STRETCH;
@@ -145,25 +148,17 @@ HOST_DEVICE int64_t sketch_rows(int64_t count)
 {
     return (count + SKETCH_LANES - 1) / SKETCH_LANES;
 }
-/* Log2 of the rows to a group. */
-HOST_DEVICE int sketch_shift(int64_t count)
+/* Rows that are followed, at most. */
+HOST_DEVICE int64_t sketch_followed(int64_t count)
 {
-    int shift = 0;
-    while (sketch_rows(count) >> (shift + 1) >= SKETCH_FOLLOWED)
-        shift++;
-    return shift;
+    const int64_t rows = sketch_rows(count), most = SKETCH_FOLLOWED;
+    return rows < most ? rows : most;
 }
-/* Groups, the last one perhaps smaller. */
-HOST_DEVICE int64_t sketch_groups(int64_t count)
-{
-    const int shift = sketch_shift(count);
-    return (sketch_rows(count) + ((int64_t)1 << shift) - 1) >> shift;
-}
-/* Floats of update_args.sketches, in order: two gradients by turns, of what is followed; the last update of that, or
- * two copies of its weights by turns; the sketch of the gradient of a part of the batch. */
+/* Floats of update_args.sketches, in order: by turns those of two steps, of each row that is followed the gradient,
+ * then the weights; the sketch of the gradient of a part of the batch. */
 HOST_DEVICE int64_t sketches_count(int64_t count)
 {
-    return (4 * sketch_groups(count) + sketch_stretches(count)) * SKETCH_LANES;
+    return (4 * sketch_followed(count) + sketch_stretches(count)) * SKETCH_LANES;
 }
 
 /* ---- operations ---- */
@@ -361,12 +356,14 @@ struct update_args {
     const struct decay_segment *segments; /* device memory */
     int segment_count;
     struct step_control *control;
-    struct step_norms *norms;      /* device */
-    int32_t *nonfinite;            /* device: by grad_norm */
-    const struct loss_sums *aside; /* device: with control->ahead, sums of the next step's batches */
-    float *sketches;               /* device: [sketches_count(count)], or NULL: cosine and dot_last are NaN */
-    bool scale_loss;               /* record adapts the loss scale */
-    bool unmeasured;               /* update leaves out its norms, which are NaN */
+    struct step_norms *norms;            /* device */
+    int32_t *nonfinite;                  /* device: by grad_norm */
+    const struct loss_sums *aside;       /* device: with control->ahead, sums of the next step's batches */
+    float *sketches;                     /* device: [sketches_count(count)], or NULL: cosine and dot_last are NaN */
+    const struct followed_row *followed; /* device: rising, SKETCH_FOLLOWED at most */
+    int followed_count;
+    bool scale_loss; /* record adapts the loss scale */
+    bool unmeasured; /* update leaves out its norms, which are NaN */
 };
 
 /* A ring of slots through which images reach the device that are not all held there: the host fills a slot, sends it,

@@ -32,6 +32,7 @@ enum random_stream {
     RANDOM_GRAYSCALE = 16,
     RANDOM_ERASE = 17,
     RANDOM_MIX = 18,
+    RANDOM_FOLLOWED = 19, /* index: row that is followed; of no seed */
 };
 
 struct random_block {

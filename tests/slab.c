@@ -1,6 +1,7 @@
 /* slab: see slab.h. */
 #include "slab.h"
 
+#include "followed.h"
 #include "vectors.h"
 
 #include <setjmp.h>
@@ -22,11 +23,14 @@ void slab_open(struct slab *slab, int64_t count, int threads)
     mirror_open(&slab->mirror, threads);
     mirror_add(&slab->mirror, &slab->control, sizeof slab->control);
     mirror_add(&slab->mirror, slab->segments, sizeof slab->segments);
+    mirror_add(&slab->mirror, slab->followed, sizeof slab->followed);
     mirror_add(&slab->mirror, &slab->norms, sizeof slab->norms);
     mirror_add(&slab->mirror, &slab->nonfinite, sizeof slab->nonfinite);
     slab->segments[0] = (struct decay_segment){count / 3, 0.0f};
     slab->segments[1] = (struct decay_segment){count / 3 + count / 2, 0.1f};
     slab->segments[2] = (struct decay_segment){count, 0.01f};
+    const int64_t second = count / 3 / SKETCH_LANES * SKETCH_LANES;
+    const struct flat_tensor tensors[] = {{0, second}, {second, count - second}};
     slab->args = (struct update_args){.kind = OPTIMIZER_ADAMW,
                                       .beta1 = 0.9,
                                       .beta2 = 0.999,
@@ -42,6 +46,8 @@ void slab_open(struct slab *slab, int64_t count, int threads)
                                       .low_dtype = DT_BF16,
                                       .segments = slab->segments,
                                       .segment_count = 3,
+                                      .followed = slab->followed,
+                                      .followed_count = followed_rows(slab->followed, tensors, COUNT_OF(tensors)),
                                       .control = &slab->control,
                                       .norms = &slab->norms,
                                       .nonfinite = &slab->nonfinite,
@@ -77,6 +83,7 @@ struct update_args slab_on_device(const struct mirror *mirror, const struct upda
     args.norms = mirror_at(mirror, args.norms);
     args.nonfinite = mirror_at(mirror, args.nonfinite);
     args.sketches = mirror_at(mirror, args.sketches);
+    args.followed = mirror_at(mirror, args.followed);
     return args;
 }
 

@@ -11,6 +11,7 @@ struct slab {
     struct mirror mirror;
     struct step_control control;
     struct decay_segment segments[3];
+    struct followed_row followed[SKETCH_FOLLOWED];
     struct update_args args; /* places in host memory */
     struct step_norms norms;
     int32_t nonfinite;

@@ -31,14 +31,13 @@ static double product(const double *a, const double *b, int64_t count)
 }
 
 /* The product told by the rows that are followed, each standing for its group. */
-static double followed_product(const float *a, const float *b, int64_t count)
+static double followed_product(const struct slab *slab, const float *a, const float *b)
 {
-    const struct sketch_split split = sketch_split_of(count);
     double sum = 0.0;
-    for (int64_t group = 0; group < sketch_groups(count); group++) {
-        const int64_t first = sketch_chosen(&split, group) * SKETCH_LANES;
-        for (int64_t i = first; i < first + SKETCH_LANES && i < count; i++)
-            sum += (double)sketch_weight(&split, group) * (double)a[i] * (double)b[i];
+    for (int row = 0; row < slab->args.followed_count; row++) {
+        const int64_t first = slab->followed[row].row * (int64_t)SKETCH_LANES;
+        for (int64_t i = first; i < first + SKETCH_LANES && i < slab->args.count; i++)
+            sum += (double)slab->followed[row].weight * (double)a[i] * (double)b[i];
     }
     return sum;
 }
@@ -82,14 +81,13 @@ static void sketch_check(int64_t count, enum optimizer_kind kind)
     }
     const float *const a = first, *const b = slab.args.grad, *const c = moved;
     slab_step(&slab);
-    const double same = followed_product(a, a, count), other = followed_product(b, b, count);
-    const double cosine = followed_product(a, b, count) / sqrt(same * other), past_move = followed_product(b, c, count);
+    const double same = followed_product(&slab, a, a), other = followed_product(&slab, b, b);
+    const double cosine = followed_product(&slab, a, b) / sqrt(same * other), past_move = followed_product(&slab, b, c);
     const double size = sqrt(square * change);
     if (fabs(slab.norms.grad_cosine - cosine) > 1e-5 || fabs(slab.norms.grad_dot_last - 0.5 * past_move) > 1e-5 * size)
         fail_msg("size %d: cosine %.9g and product %.9g, expected %.9g and %.9g", (int)count,
                  (double)slab.norms.grad_cosine, (double)slab.norms.grad_dot_last, cosine, 0.5 * past_move);
-    const double buckets = (double)(sketch_groups(count) * SKETCH_LANES);
-    const double room = sketch_shift(count) == 0 ? 1e-5 : 5.0 / sqrt(buckets);
+    const double room = count <= SKETCH_FOLLOWED * SKETCH_LANES ? 1e-5 : 5.0 / sqrt(SKETCH_FOLLOWED * SKETCH_LANES);
     assert_true(fabs(cosine - dot / sqrt(square * past)) <= room);
     assert_true(fabs(slab.norms.grad_dot_last - movement) <= room * size);
     free(param);

@@ -6,15 +6,13 @@
 #include "joins.h"
 #include "liveness.h"
 #include "plan_fit.h"
+#include "plan_params.h"
 #include "text.h"
 
 #include <assert.h>
 #include <string.h>
 
-enum {
-    PARAM_ALIGNMENT = 64, /* elements: 256 bytes of fp32, 128 of bf16 */
-    BATCH_ALIGNMENT = 256,
-};
+enum { BATCH_ALIGNMENT = 256 };
 
 static int64_t round_up(int64_t value, int64_t unit)
 {
@@ -250,7 +248,7 @@ static size_t lay_out(struct plan *plan, const size_t *saved_bytes, size_t *save
 /* What lies in SLAB_BATCH, by offset. */
 struct batch_layout {
     size_t control, sums, labels, samples, partners, shares, losses, predictions, probabilities, norms, nonfinite,
-        segments, bytes;
+        segments, followed, bytes;
 };
 
 static size_t carve(size_t *used, size_t bytes)
@@ -276,6 +274,7 @@ static struct batch_layout lay_out_batch(const struct plan *plan)
     layout.norms = carve(&layout.bytes, sizeof(struct step_norms));
     layout.nonfinite = carve(&layout.bytes, sizeof(int32_t));
     layout.segments = carve(&layout.bytes, (size_t)plan->graph->value_count * sizeof(struct decay_segment));
+    layout.followed = carve(&layout.bytes, SKETCH_FOLLOWED * sizeof(struct followed_row));
     return layout;
 }
 
@@ -337,27 +336,6 @@ static void bind_calls(struct plan *plan, const size_t *saved_bytes, const size_
     }
 }
 
-/* Weight decay of each parameter's stretch; neighbours with the same decay become one. */
-static int bind_segments(struct plan *plan, struct decay_segment *on_device)
-{
-    const struct graph *graph = plan->graph;
-    struct decay_segment *segments = arena_push(&plan->arena, (size_t)graph->value_count * sizeof *segments);
-    int count = 0;
-    for (int v = 0; v < graph->value_count; v++) {
-        if (graph->values[v].role != VALUE_PARAM)
-            continue;
-        const float decay = plan->options.decay_all || graph->values[v].rank > 1 ? plan->options.weight_decay : 0.0f;
-        const int64_t end = plan->values[v].first + round_up(plan->values[v].count, PARAM_ALIGNMENT);
-        if (count > 0 && segments[count - 1].weight_decay == decay)
-            segments[count - 1].end = end;
-        else
-            segments[count++] = (struct decay_segment){.end = end, .weight_decay = decay};
-    }
-    plan->update.segments = on_device;
-    plan->update.segment_count = count;
-    return plan->backend->upload(plan->device, on_device, segments, (size_t)count * sizeof *segments);
-}
-
 static int bind_batch(struct plan *plan, const struct batch_layout *layout)
 {
     const struct plan_options *options = &plan->options;
@@ -409,7 +387,8 @@ static int bind_batch(struct plan *plan, const struct batch_layout *layout)
     plan->update.aside = plan->aside_sums;
     plan->update.sketches = plan->slabs[SLAB_SKETCH].memory;
     plan->update.nonfinite = slab_at(plan, SLAB_BATCH, layout->nonfinite);
-    return bind_segments(plan, slab_at(plan, SLAB_BATCH, layout->segments));
+    return plan_bind_params(plan, slab_at(plan, SLAB_BATCH, layout->segments),
+                            slab_at(plan, SLAB_BATCH, layout->followed));
 }
 
 /* What was found out about the plan's memory before any is taken. */

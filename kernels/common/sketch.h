@@ -1,7 +1,7 @@
 /* sketch: inner products of flat arrays, told without keeping the arrays.
  *
- * From one step to the next by a sample: of each group of rows of 16 elements one, drawn by the group's number, counts
- * for all of it.
+ * From one step to the next by a sample: rows of 16 elements, each of which counts for some of its neighbours
+ * (include/followed.h).
  *
  * Within a step by a sketch of all of it in an eighth of its size: each bucket is the sum of eight elements with signs
  * drawn by their index (Charikar, Chen, Farach-Colton, "Finding frequent items in data streams", 2002). The inner
@@ -22,32 +22,6 @@ HOST_DEVICE uint32_t sketch_hash(uint32_t number)
     hash = (hash ^ (hash >> 16)) * 0x7FEB352Du;
     hash = (hash ^ (hash >> 15)) * 0x846CA68Bu;
     return hash ^ (hash >> 16);
-}
-
-/* The rows of an array in groups. */
-struct sketch_split {
-    int64_t rows;
-    int shift; /* log2 of a group's */
-};
-
-HOST_DEVICE struct sketch_split sketch_split_of(int64_t count)
-{
-    struct sketch_split split = {sketch_rows(count), sketch_shift(count)};
-    return split;
-}
-
-/* Rows of a group: how many of them the one that is followed stands for. */
-HOST_DEVICE int64_t sketch_weight(const struct sketch_split *split, int64_t group)
-{
-    const int64_t most = (int64_t)1 << split->shift, left = split->rows - (group << split->shift);
-    return left < most ? left : most;
-}
-
-/* The row of a group that is followed. */
-HOST_DEVICE int64_t sketch_chosen(const struct sketch_split *split, int64_t group)
-{
-    const uint64_t hash = sketch_hash(~(uint32_t)group);
-    return (group << split->shift) + (int64_t)(hash * (uint64_t)sketch_weight(split, group) >> 32);
 }
 
 /* Signs of the 32 elements that this one is among, a bit each: a hash of their common number, so that a bit is as good
@@ -133,40 +107,18 @@ HOST_DEVICE void update_finish(const struct update_args *args, double moved, dou
     norms->grad_dot_update = args->unmeasured ? NAN : (float)(slope * (double)gradient_scale(args));
 }
 
-/* Where what is followed of the gradient of the step under way goes, and where that of the last good one lies; a row
- * for each group, of which nothing is used past the array's end. A refused step's place is written again by the next
- * one. */
-HOST_DEVICE float *sketch_now(const struct update_args *args)
+/* What is kept of a row that is followed: SKETCH_LANES floats of the gradient, then as many of the weights, of the step
+ * under way (back 0) and of the last good one (back 1); nothing is used past the array's end. A refused step's place is
+ * written again by the next one. */
+HOST_DEVICE float *sketch_kept(const struct update_args *args, int back, int64_t row)
 {
-    return args->sketches + (args->control->kept.updates & 1) * sketch_groups(args->count) * SKETCH_LANES;
-}
-
-HOST_DEVICE const float *sketch_last(const struct update_args *args)
-{
-    return args->sketches + ((args->control->kept.updates & 1) ^ 1) * sketch_groups(args->count) * SKETCH_LANES;
-}
-
-/* Of a device that tells the last update while it is made. */
-HOST_DEVICE float *sketch_moved(const struct update_args *args)
-{
-    return args->sketches + 2 * sketch_groups(args->count) * SKETCH_LANES;
-}
-
-/* In the same place, of one that tells it from the weights themselves: those of the step under way and those of before
- * the last update, by turns as the gradients. */
-HOST_DEVICE float *sketch_param(const struct update_args *args)
-{
-    return sketch_now(args) + 2 * sketch_groups(args->count) * SKETCH_LANES;
-}
-
-HOST_DEVICE const float *sketch_param_last(const struct update_args *args)
-{
-    return sketch_last(args) + 2 * sketch_groups(args->count) * SKETCH_LANES;
+    const int64_t turn = (args->control->kept.updates + back) & 1;
+    return args->sketches + (turn * sketch_followed(args->count) + row) * 2 * SKETCH_LANES;
 }
 
 /* Stretch by stretch. */
 HOST_DEVICE float *sketch_part(const struct update_args *args)
 {
-    return args->sketches + 4 * sketch_groups(args->count) * SKETCH_LANES;
+    return args->sketches + 4 * sketch_followed(args->count) * SKETCH_LANES;
 }
 #endif

@@ -54,11 +54,6 @@ static void sketch_stretch(float bucket[static SKETCH_LANES], const float *value
     sketch_add(bucket, begin, values + begin, stretch_length(count, stretch));
 }
 
-/* Of the rows from begin to end those that are followed, in order: calls the loop's body for each. */
-#define FOR_FOLLOWED(split, begin, end, group, row)                                                                    \
-    for (int64_t group = (begin) >> (split)->shift, row; group << (split)->shift < (end); group++)                     \
-        if (row = sketch_chosen(split, group), row >= (begin) && row < (end))
-
 /* A row of floats, or the few that there are; 0 past them. */
 INLINE void widen_row(struct wide *to, const float *row, int count)
 {
@@ -77,63 +72,45 @@ static double lanes_total(const vec *lanes)
     return sums_total(&sums);
 }
 
-/* Where what is followed lies and goes; found once a step. */
-struct followed {
-    struct sketch_split split;
-    int64_t count;
-    const float *grad, *param, *grad_last, *param_last;
-    float *grad_now, *param_now;
-};
-
-static struct followed followed_of(const struct update_args *args)
-{
-    if (!args->sketches)
-        return (struct followed){0};
-    return (struct followed){
-        sketch_split_of(args->count), args->count,      args->grad,        args->param, sketch_last(args),
-        sketch_param_last(args),      sketch_now(args), sketch_param(args)};
-}
-
 struct followed_sums {
     vec self, last, both, moved;
 };
 
-/* sketch_follow for the count elements of a row. */
-INLINE void follow_row(const struct followed *at, int64_t from, int64_t place, int count, float weight,
-                       struct followed_sums *sums)
+/* sketch_follow for the count elements of a row, which are kept for the next step. */
+INLINE void follow_row(const struct update_args *args, int number, int count, struct followed_sums *sums)
 {
+    const struct followed_row *row = &args->followed[number];
+    const int64_t from = row->row * (int64_t)SKETCH_LANES;
+    float *now = sketch_kept(args, 0, number), *last = sketch_kept(args, 1, number);
     vec g, l, before, after;
-    vec_load(&g, at->grad, from, count, DT_F32);
-    vec_load(&l, at->grad_last, place, count, DT_F32);
-    vec_load(&before, at->param_last, place, count, DT_F32);
-    vec_load(&after, at->param, from, count, DT_F32);
-    vec_copy(at->grad_now + place, &g, count, sizeof(float));
-    vec_copy(at->param_now + place, &after, count, sizeof(float));
-    const vec weighted = g * weight;
+    vec_load(&g, args->grad, from, count, DT_F32);
+    vec_load(&after, args->param, from, count, DT_F32);
+    vec_load(&l, last, 0, count, DT_F32);
+    vec_load(&before, last, SKETCH_LANES, count, DT_F32);
+    vec_copy(now, &g, count, sizeof(float));
+    vec_copy(now + SKETCH_LANES, &after, count, sizeof(float));
+    const vec weighted = g * row->weight;
     sums->self += weighted * g;
     sums->both += weighted * l;
     sums->moved += weighted * (after - before);
-    sums->last += l * weight * l;
+    sums->last += l * row->weight * l;
 }
 
-/* For all rows that are followed. begin and end: rows. A chunk has few of them, so that their sums are in fp32. How far
- * the weights moved is told from a copy of those that are followed: the update need not know. */
-static void follow_grad(const struct followed *at, int64_t begin, int64_t end, struct sketch_sums *sums)
+/* Rows from begin to end of those that are followed: few, so that their sums are in fp32. */
+static struct sketch_sums follow_rows(const struct update_args *args, int begin, int end)
 {
     struct followed_sums lanes = {0};
-    FOR_FOLLOWED(&at->split, begin, end, group, row)
-    {
-        const float weight = (float)sketch_weight(&at->split, group);
-        const int64_t place = group * SKETCH_LANES, from = row * SKETCH_LANES, left = at->count - from;
+    for (int number = begin; number < end; number++) {
+        const int64_t left = args->count - args->followed[number].row * (int64_t)SKETCH_LANES;
         if (left >= VEC)
-            follow_row(at, from, place, VEC, weight, &lanes);
+            follow_row(args, number, VEC, &lanes);
         else
-            follow_row(at, from, place, (int)left, weight, &lanes);
+            follow_row(args, number, (int)left, &lanes);
     }
-    sums->self = lanes_total(&lanes.self);
-    sums->last = lanes_total(&lanes.last);
-    sums->both = lanes_total(&lanes.both);
-    sums->moved = lanes_total(&lanes.moved);
+    return (struct sketch_sums){.self = lanes_total(&lanes.self),
+                                .last = lanes_total(&lanes.last),
+                                .both = lanes_total(&lanes.both),
+                                .moved = lanes_total(&lanes.moved)};
 }
 
 /* sketch_compare for every bucket. */
@@ -156,16 +133,12 @@ static void compare_part(const struct update_args *args, int64_t begin, int64_t 
 }
 
 /* Chunks begin where stretches do. */
-static struct chunk_sums chunk_grad(const struct update_args *args, const struct followed *followed, int64_t begin,
-                                    int64_t end)
+static struct chunk_sums chunk_grad(const struct update_args *args, int64_t begin, int64_t end)
 {
     struct sketch_sums sketch = {0};
     struct chunk_sums sums = {.sum = {squares_of(args->grad + begin, end - begin)}};
-    if (args->sketches) {
-        follow_grad(followed, begin / SKETCH_LANES, sketch_rows(end), &sketch);
-        if (args->control->noise == NOISE_OF_HALF)
-            compare_part(args, begin / SKETCH_STRETCH, sketch_stretches(end), &sketch);
-    }
+    if (args->sketches && args->control->noise == NOISE_OF_HALF)
+        compare_part(args, begin / SKETCH_STRETCH, sketch_stretches(end), &sketch);
     memcpy(sums.sum + 1, &sketch, sizeof sketch);
     sums.nonfinite = count_nonfinite(args->grad + begin, end - begin, sums.sum[0]);
     return sums;
@@ -195,15 +168,23 @@ int cpu_part_norm(struct device *device, const struct update_args *args, const f
 
 int cpu_grad_norm(struct device *device, const struct update_args *args)
 {
-    const struct followed followed = followed_of(args);
-    int chunks = chunk_count(args->count);
-#pragma omp parallel for schedule(static) num_threads(device->threads)
-    for (int chunk = 0; chunk < chunks; chunk++)
-        device->chunk[chunk] =
-            chunk_grad(args, &followed, chunk_begin(args->count, chunk), chunk_begin(args->count, chunk + 1));
+    enum { PARTS = 16 }; /* of the rows that are followed: as many with any number of threads */
+    struct sketch_sums part[PARTS], sketch;
+    const int chunks = chunk_count(args->count), rows = args->sketches ? args->followed_count : 0;
+#pragma omp parallel num_threads(device->threads)
+    {
+#pragma omp for schedule(static) nowait
+        for (int chunk = 0; chunk < chunks; chunk++)
+            device->chunk[chunk] =
+                chunk_grad(args, chunk_begin(args->count, chunk), chunk_begin(args->count, chunk + 1));
+#pragma omp for schedule(static) nowait
+        for (int i = 0; i < PARTS; i++)
+            part[i] = follow_rows(args, rows * i / PARTS, rows * (i + 1) / PARTS);
+    }
     struct chunk_sums total = chunk_total(device, chunks);
-    struct sketch_sums sketch;
     memcpy(&sketch, total.sum + 1, sizeof sketch);
+    for (int i = 0; i < PARTS; i++)
+        sketch = sketch_sums_merge(sketch, part[i]);
     float norm = (float)(sqrt(total.sum[0]) * (double)gradient_scale(args));
     args->norms->grad = norm;
     sketch_finish(args->norms, sketch, args->control, args->sketches ? gradient_scale(args) : NAN);
@@ -244,18 +225,19 @@ INLINE float plus_product(float sum, float a, float b)
 #endif
 }
 
-/* Updates a block's parameters, each to the value of an expression of before and grad[i], and takes their norms. */
+/* Updates a block's parameters, each to the value of an expression of before and g, its gradient, and takes their
+ * norms. */
 #define UPDATE_BLOCK(expression)                                                                                       \
     do {                                                                                                               \
         float change = 0.0f, weight = 0.0f, slope = 0.0f;                                                              \
         _Pragma("omp simd reduction(+ : change, weight, slope)") for (int i = 0; i < block->count; i++)                \
         {                                                                                                              \
-            const float before = param[i], after = (expression), moved = after - before;                               \
+            const float before = param[i], g = grad[i], after = (expression), moved = after - before;                  \
             param[i] = after;                                                                                          \
             if (measured) {                                                                                            \
                 change = plus_product(change, moved, moved);                                                           \
                 weight = plus_product(weight, after, after);                                                           \
-                slope = plus_product(slope, moved, grad[i]);                                                           \
+                slope = plus_product(slope, moved, g);                                                                 \
             }                                                                                                          \
         }                                                                                                              \
         sums->change += (double)change;                                                                                \
@@ -275,15 +257,15 @@ INLINE void update_block(const struct update_args *args, const struct block *blo
     float *restrict moment1 = args->moment1 ? args->moment1 + block->begin : NULL;
     float *restrict moment2 = args->moment2 ? args->moment2 + block->begin : NULL;
     if (args->kind == OPTIMIZER_ADAMW)
-        UPDATE_BLOCK(adamw_element(&step, keep, before, grad[i], &moment1[i], &moment2[i]));
+        UPDATE_BLOCK(adamw_element(&step, keep, before, g, &moment1[i], &moment2[i]));
     else if (args->kind == OPTIMIZER_ADAM)
-        UPDATE_BLOCK(adam_element(&step, decay, before, grad[i], &moment1[i], &moment2[i]));
+        UPDATE_BLOCK(adam_element(&step, decay, before, g, &moment1[i], &moment2[i]));
     else if (moment1 && step.nesterov) /* told apart here, so that neither loop has a branch in it */
-        UPDATE_BLOCK(momentum_element(&step, decay, before, grad[i], &moment1[i]));
+        UPDATE_BLOCK(momentum_element(&step, decay, before, g, &moment1[i]));
     else if (moment1)
-        UPDATE_BLOCK(momentum_element(&plain, decay, before, grad[i], &moment1[i]));
+        UPDATE_BLOCK(momentum_element(&plain, decay, before, g, &moment1[i]));
     else
-        UPDATE_BLOCK(sgd_element(&step, decay, before, grad[i]));
+        UPDATE_BLOCK(sgd_element(&step, decay, before, g));
 }
 
 static void update_measured(const struct update_args *args, const struct block *block, struct norm_sums *sums)

@@ -68,14 +68,6 @@ __device__ bool bucket_mine()
     return (threadIdx.x & 4) == 0;
 }
 
-/* Where in the sketch the element lies whose row is followed, else -1. A lane's elements are of one row. */
-__device__ int64_t followed_place(const sketch_split &split, int64_t element)
-{
-    static_assert(SKETCH_LANES % WIDTH == 0, "a row is some lanes'");
-    const int64_t row = element / SKETCH_LANES, group = row >> split.shift;
-    return sketch_chosen(&split, group) == row ? group * SKETCH_LANES + element % SKETCH_LANES : -1;
-}
-
 /* ---- the gradient's norm ---- */
 
 struct grad_part {
@@ -101,28 +93,37 @@ __device__ void grad_norm_finish(const update_args &args, const grad_part &total
         args.control->bad = 1;
 }
 
+/* The rows that are followed, a thread for each of their elements: few beside all, which were read just now. */
+__device__ void follow_rows(const update_args &args, sketch_sums *sums)
+{
+    for (int64_t i = gpu::grid_thread(); i < (int64_t)args.followed_count * SKETCH_LANES; i += gpu::grid_threads()) {
+        const int64_t row = i / SKETCH_LANES, lane = i % SKETCH_LANES;
+        const followed_row followed = args.followed[row];
+        const int64_t element = followed.row * (int64_t)SKETCH_LANES + lane;
+        if (element >= args.count)
+            continue;
+        float *now = sketch_kept(&args, 0, row) + lane;
+        const float *last = sketch_kept(&args, 1, row) + lane;
+        const float grad = args.grad[element], param = args.param[element];
+        sketch_follow(sums, (double)followed.weight, grad, last[0], param - last[SKETCH_LANES]);
+        now[0] = grad;
+        now[SKETCH_LANES] = param;
+    }
+}
+
 /* Two blocks to a multiprocessor: otherwise nvcc aims at more and spills. */
 __global__ void __launch_bounds__(gpu::THREADS, 2)
     grad_norm_kernel(const __grid_constant__ update_args args, grad_part *parts, unsigned *ticket)
 {
     const grad_part none = {0.0, {0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0}, 0};
     grad_part mine = none;
-    float *now = args.sketches ? sketch_now(&args) : nullptr;
-    const float *last = now ? sketch_last(&args) : nullptr, *moved = now ? sketch_moved(&args) : nullptr;
-    const float *part = now && args.control->noise == NOISE_OF_HALF ? sketch_part(&args) : nullptr;
-    const sketch_split split = sketch_split_of(args.count);
+    const float *part = args.sketches && args.control->noise == NOISE_OF_HALF ? sketch_part(&args) : nullptr;
     for_stretches(args.count, [&](int64_t stretch, int64_t i, int count) {
         float grad[WIDTH];
         load_some(grad, args.grad + i, count);
         for (int k = 0; k < WIDTH; k++) {
             mine.squares += (double)grad[k] * (double)grad[k];
             mine.nonfinite += !float_finite(grad[k]);
-        }
-        const int64_t place = now && count > 0 ? followed_place(split, i) : -1;
-        const double weight = place < 0 ? 0.0 : (double)sketch_weight(&split, place / SKETCH_LANES);
-        for (int k = 0; k < count && place >= 0; k++) {
-            now[place + k] = grad[k];
-            sketch_follow(&mine.sketch, weight, grad[k], last[place + k], moved[place + k]);
         }
         if (!part)
             return;
@@ -132,6 +133,8 @@ __global__ void __launch_bounds__(gpu::THREADS, 2)
         if (bucket_mine())
             sketch_compare(&mine.sketch, bucket, part[stretch * SKETCH_LANES + bucket_of_lane()]);
     });
+    if (args.sketches)
+        follow_rows(args, &mine.sketch);
     mine = gpu::block_reduce<WARPS>(mine, none, grad_part_merge);
     if (!gpu::leave_part(parts, mine, ticket))
         return;
@@ -242,10 +245,10 @@ __device__ float element(const optimizer_step &step, const decay_cursor &cursor,
         return adamw_element(&step, cursor.keep, param, grad, moment1, moment2);
 }
 
-/* N elements from i on. change: by how much each moved. */
+/* N elements from i on. */
 template <int RULE, int N>
 __device__ void elements(const update_args &args, const optimizer_step &step, decay_cursor *cursor, float ema_rest,
-                         int64_t i, norm_part *sums, float *change)
+                         int64_t i, norm_part *sums)
 {
     constexpr bool FIRST = RULE != RULE_SGD, SECOND = RULE == RULE_ADAM || RULE == RULE_ADAMW;
     float param[N], grad[N], moment1[N], moment2[N], ema[N];
@@ -268,7 +271,6 @@ __device__ void elements(const update_args &args, const optimizer_step &step, de
         sums->moved += moved * moved;
         sums->weight += (double)param[k] * (double)param[k];
         sums->slope += moved * (double)grad[k];
-        change[k] = (float)moved;
     }
     gpu::store<N>(args.param + i, param);
     if constexpr (FIRST)
@@ -306,18 +308,12 @@ __global__ void __launch_bounds__(gpu::THREADS)
     decay_cursor cursor = cursor_open(args, step, (int64_t)blockIdx.x * gpu::THREADS * WIDTH);
     const norm_part none = {0.0, 0.0, 0.0};
     norm_part mine = none;
-    float *sketch = args.sketches ? sketch_moved(&args) : nullptr;
-    const sketch_split split = sketch_split_of(args.count);
     for_stretches(args.count, [&](int64_t, int64_t i, int count) {
-        float change[WIDTH] = {0.0f};
         if (count == WIDTH)
-            elements<RULE, WIDTH>(args, step, &cursor, ema_rest, i, &mine, change);
+            elements<RULE, WIDTH>(args, step, &cursor, ema_rest, i, &mine);
         else
             for (int k = 0; k < count; k++)
-                elements<RULE, 1>(args, step, &cursor, ema_rest, i + k, &mine, change + k);
-        const int64_t place = sketch && count > 0 ? followed_place(split, i) : -1;
-        for (int k = 0; k < count && place >= 0; k++)
-            sketch[place + k] = change[k];
+                elements<RULE, 1>(args, step, &cursor, ema_rest, i + k, &mine);
     });
     mine = gpu::block_reduce<WARPS>(mine, none, norm_part_merge);
     if (!gpu::leave_part(parts, mine, ticket))

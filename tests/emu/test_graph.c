@@ -111,10 +111,17 @@ static void test_a_step_is_one_launch(void **state)
     bench_open(&bench, &backend_cuda, &recipe);
     for (int step = 0; step < 3; step++)
         bench_step(&bench, step);
-    const int64_t queued = emu_queued();
-    bench_step(&bench, 3);
-    /* the control numbers, the graph, the event of pace */
-    assert_int_equal(emu_queued() - queued, 3);
+    /* The control numbers, the graph, the event of pace; once in many steps an event where half of the memory that
+     * uploads go through is filled. */
+    int marked = 0;
+    for (int step = 3; step < 7; step++) {
+        const int64_t before = emu_queued();
+        bench_step(&bench, step);
+        const int64_t queued = emu_queued() - before;
+        marked += queued == 4;
+        assert_true(queued == 3 || queued == 4);
+    }
+    assert_true(marked <= 1);
     bench_close(&bench);
 }
 
