@@ -22,6 +22,7 @@ enum cause {
     CAUSE_RATE_LOW,
     CAUSE_BATCH_SMALL,
     CAUSE_REGULARISATION,
+    CAUSE_FEW_UPDATES,
     CAUSE_CAPACITY,
     CAUSE_INITIALISATION,
     CAUSE_NO_SIGNAL,
@@ -46,12 +47,14 @@ struct remedy_case {
 };
 /* One setting: its word, or its number in the run's config times factor (least at least), or a share of an image's
  * side, or the decay of an average over a share of the run (ten steps at least). at_least_what_is_short: the factor is
- * the power of ten that makes up for falls_short, where that is more.
+ * the power of ten that makes up for falls_short, where that is more. makes_updates: the number that, with the others
+ * of its remedy, makes falls_short times the updates: of smaller batches as long as they hold 16 images, then of more
+ * epochs.
  */
 struct edit {
     const char *key, *word;
     double factor, least, side_share, averages;
-    bool at_least_what_is_short;
+    bool at_least_what_is_short, makes_updates;
 };
 enum { EDITS_MOST = 3, REMEDY_MOST = 16, EDIT_TEXT = 64 };
 /* The settings that go together, and the runs that they are for; fits NULL: every run. */
@@ -189,6 +192,7 @@ struct evidence {
     struct layer_evidence layers;
     struct called_evidence called;
     double rarest;                   /* images of the rarest class over the classes' mean, 0..1 */
+    int64_t parameters;              /* of the network; 0: not known */
     int64_t bottleneck;              /* fewest numbers of an image that the answer is made from; 0: not known */
     char bottleneck_at[LAYER_BYTES]; /* what computes them */
     struct estimate noise_scale; /* gradient noise scale, in images: the batch at which noise and gradient are alike */

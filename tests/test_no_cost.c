@@ -77,6 +77,22 @@ static void test_what_has_cost_nothing(void **state)
     expect(false, false, 0.9, CAUSE_HEALTHY, "no trial that was made says otherwise, and not all were");
 }
 
+/* Of a run of fewer updates than say anything of a rate, trials as long as itself say nothing either. */
+static void test_a_run_as_short_as_its_trials(void **state)
+{
+    (void)state;
+    struct diagnosis diagnosis;
+    tiny_train_ok(NULL, "train.epochs=12 train.threads=1 model.name=mlp model.hidden=64 optim.lr=0.0001", &run);
+    write_trials("anew", "rate_low", 0.9, "null");
+    assert_int_equal(diagnose_run(&diagnosis, run.path), OK);
+    assert_int_equal(diagnosis.first_guess, CAUSE_FEW_UPDATES);
+    assert_false(diagnosis.too_early);
+    assert_int_equal(diagnose_recall(&diagnosis, run.path), OK);
+    assert_true(diagnosis.probed);
+    assert_int_equal(diagnosis.cause, CAUSE_FEW_UPDATES);
+    diagnosis_free(&diagnosis);
+}
+
 /* A larger batch need only lose nothing where the run learns; where it stands at guessing it must mend that. */
 static void test_larger_batches(void **state)
 {
@@ -95,6 +111,7 @@ static void test_larger_batches(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_what_has_cost_nothing),
-                                       cmocka_unit_test(test_larger_batches)};
+                                       cmocka_unit_test(test_larger_batches),
+                                       cmocka_unit_test(test_a_run_as_short_as_its_trials)};
     return cmocka_run_group_tests(tests, tiny_set_up, tiny_tear_down);
 }

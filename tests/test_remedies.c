@@ -190,6 +190,7 @@ static void test_actions(void **state)
         {"schedule.name=cosine|schedule.warmup_epochs=3", CAUSE_SCHEDULE, "shorten the warm-up"},
         {"schedule.name=constant", CAUSE_SCHEDULE, "lower the rate in the end"},
         {"optim.clip_norm=0.001", CAUSE_CLIP, "set optim.clip_norm = 0"},
+        {"train.epochs=1", CAUSE_FEW_UPDATES, "make more of the same images: lower train.batch_size"},
     };
     for (int i = 0; i < COUNT_OF(cases); i++) {
         load(cases[i].overrides);
@@ -265,6 +266,24 @@ static void test_how_far(void **state)
     assert_string_equal(words_of(rate, &asked), "optim.lr=5");
 }
 
+/* Smaller batches make updates of the same images, down to 16 of them; more epochs make up for the rest. */
+static void test_more_updates(void **state)
+{
+    (void)state;
+    const struct remedy *usual = &cause_table[CAUSE_FEW_UPDATES].repairs[0];
+    struct remedy_case asked = {.config = &config, .falls_short = 10.4};
+    load("train.batch_size=512|train.epochs=12");
+    assert_string_equal(words_of(usual, &asked), "train.accumulate=1|train.batch_size=32|train.epochs=12");
+    load("train.batch_size=512|train.accumulate=4|train.epochs=12");
+    assert_string_equal(words_of(usual, &asked), "train.accumulate=1|train.batch_size=128|train.epochs=12");
+    load("train.batch_size=48|train.epochs=12"); /* 24 and 5.2 times the epochs */
+    assert_string_equal(words_of(usual, &asked), "train.accumulate=1|train.batch_size=24|train.epochs=63");
+    load("train.batch_size=16|train.epochs=3");
+    assert_string_equal(words_of(usual, &asked), "train.accumulate=1|train.batch_size=16|train.epochs=32");
+    asked.falls_short = 1.2; /* twice at least */
+    assert_string_equal(words_of(usual, &asked), "train.accumulate=1|train.batch_size=16|train.epochs=6");
+}
+
 static int remove_all(void **state)
 {
     config_free(&config);
@@ -275,6 +294,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_settings_are_settings),
+        cmocka_unit_test(test_more_updates),
         cmocka_unit_test(test_trials_and_their_runs),
         cmocka_unit_test(test_trials_go_with_other_settings),
         cmocka_unit_test(test_actions),

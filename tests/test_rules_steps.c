@@ -191,6 +191,28 @@ static void test_adam_epsilon(void **state)
     SILENT("adam_epsilon");
 }
 
+/* An update of 0.2 at a rate of 0.001 is 200 rates long: half of what 160000 weights make of it without eps. */
+static void test_adam_epsilon_for_most_weights(void **state)
+{
+    (void)state;
+    healthy();
+    run.config.optim.eps = 0.0006; /* 0.12 of the denominator */
+    SILENT("adam_epsilon");        /* it is not known how many weights there are */
+    run.evidence.parameters = 159000;
+    SILENT("adam_epsilon");
+    run.evidence.parameters = 161000;
+    SHOWS("adam_epsilon", CAUSE_ADAM);
+    SAYS("adam_epsilon", "with optim.eps = 0.0006 Adam's first update had 50 % of the length");
+    run.config.optim.eps = 0.0004; /* 0.08: weights without a gradient may be what is missing */
+    SILENT("adam_epsilon");
+    run.config.optim.eps = 0.0006;
+    run.rate[0] = 0.0; /* later updates are shorter in any case */
+    SILENT("adam_epsilon");
+    run.rate[0] = 0.001;
+    run.config.optim.name = OPTIMIZER_SGD;
+    SILENT("adam_epsilon");
+}
+
 static void pass_through(int64_t width, double level)
 {
     healthy();
@@ -282,6 +304,7 @@ int main(void)
         cmocka_unit_test(test_unlike_batches),
         cmocka_unit_test(test_adam_forgets),
         cmocka_unit_test(test_adam_epsilon),
+        cmocka_unit_test(test_adam_epsilon_for_most_weights),
         cmocka_unit_test(test_narrow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

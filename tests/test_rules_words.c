@@ -146,14 +146,49 @@ static void test_sentences_of_the_course(void **state)
     assert_true(fabs(shown("setback")->strength - 0.9 / 0.6513) < 1e-3);
 }
 
+/* The run is over, planned and made in fewer updates than say anything of a rate, and not half learned in them. */
+static void test_few_updates(void **state)
+{
+    (void)state;
+    healthy();
+    run.evidence.steps = run.evidence.planned_steps = 40;
+    run.evidence.epochs = 1;
+    run.evidence.over = true;
+    fill(run.loss, 30, 40, 0.75 * guess); /* the last quarter counts */
+    SHOWS("few_updates", CAUSE_FEW_UPDATES);
+    SAYS("few_updates",
+         "the whole run was 40 updates, of 64 images each, and 25 % of what there is to learn was learned");
+    SAYS("few_updates", "at that pace it takes about 417"); /* ln 0.05 / ln 0.75 = 10.4 times as many */
+    assert_true(fabs(shown("few_updates")->falls_short - 10.413) < 0.001);
+    assert_int_equal(shown("few_updates")->step, 39);
+    run.evidence.over = false; /* it goes on */
+    SILENT("few_updates");
+    run.evidence.over = true;
+    run.evidence.planned_steps = 600; /* ended early, for another reason */
+    SILENT("few_updates");
+    run.evidence.planned_steps = run.config.train.max_steps = 40; /* cut short, which somebody asked for */
+    SILENT("few_updates");
+    run.config.train.max_steps = 400;
+    SHOWS("few_updates", CAUSE_FEW_UPDATES);
+    fill(run.loss, 30, 40, 0.49 * guess);
+    SILENT("few_updates");
+    fill(run.loss, 30, 40, 0.51 * guess);
+    SHOWS("few_updates", CAUSE_FEW_UPDATES);
+    fill(run.loss, 30, 40, 1.1 * guess); /* no pace that could be gone on at */
+    assert_true(shown("few_updates")->falls_short == 100.0);
+    fill(run.loss, 0, 100, 0.75 * guess);
+    run.evidence.steps = run.evidence.planned_steps = 99;
+    SHOWS("few_updates", CAUSE_FEW_UPDATES);
+    run.evidence.steps = run.evidence.planned_steps = 100;
+    SILENT("few_updates");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_needs),
-        cmocka_unit_test(test_stuck_windows),
-        cmocka_unit_test(test_decay_is_a_median),
-        cmocka_unit_test(test_sentences),
-        cmocka_unit_test(test_sentences_of_the_course),
+        cmocka_unit_test(test_few_updates),   cmocka_unit_test(test_needs),
+        cmocka_unit_test(test_stuck_windows), cmocka_unit_test(test_decay_is_a_median),
+        cmocka_unit_test(test_sentences),     cmocka_unit_test(test_sentences_of_the_course),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

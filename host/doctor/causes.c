@@ -255,6 +255,11 @@ const struct cause_info cause_table[CAUSE_COUNT] = {
                      .family = ARM_FREED,
                      .remedy = {.fits = is_mixed, .taken_away = config_mixtures}}},
          .usual = true},
+    [CAUSE_FEW_UPDATES] = {"few_updates", "hyperparameters", "the run is over after too few updates",
+                           "make more of the same images: lower train.batch_size, or raise train.epochs",
+                           .repairs = {{.edits = {SET("train.accumulate", "1"),
+                                                  {.key = "train.batch_size", .makes_updates = true},
+                                                  {.key = "train.epochs", .makes_updates = true}}}}},
     [CAUSE_CAPACITY] = {"capacity", "architecture", "the network is too small for the task", "use a larger network",
                         .repairs = {{.fits = is_small_cnn, .edits = {{"model.width", .factor = 2.0, .least = 32.0}}},
                                     {.fits = is_mlp, .edits = {{"model.hidden", .factor = 2.0, .least = 256.0}}}}},
@@ -347,10 +352,25 @@ static double factor_of(const struct edit *edit, const struct remedy_case *asked
     return fmax(edit->factor, fmin(pow(10.0, ceil(log10(asked->falls_short))), 1.0 / number));
 }
 
+/* What a key of makes_updates is to be. */
+static double more_updates(const char *key, const struct remedy_case *asked)
+{
+    enum { LEAST = 16 };
+    const struct config *config = asked->config;
+    const double wanted = fmax(asked->falls_short, 2.0);
+    double missing = wanted / config->train.accumulate;
+    int batch = config->train.batch_size;
+    for (; missing > 1.0 && batch >= 2 * LEAST; batch /= 2)
+        missing /= 2.0;
+    return strcmp(key, "train.batch_size") == 0 ? batch : ceil(config->train.epochs * fmax(missing, 1.0));
+}
+
 static void edit_say(const struct edit *edit, const struct remedy_case *asked, char text[static EDIT_TEXT])
 {
     if (edit->word)
         snprintf(text, EDIT_TEXT, "%s=%s", edit->key, edit->word);
+    else if (edit->makes_updates)
+        snprintf(text, EDIT_TEXT, "%s=%.0f", edit->key, more_updates(edit->key, asked));
     else if (edit->averages > 0.0)
         snprintf(text, EDIT_TEXT, "%s=%.4g", edit->key, 1.0 - 1.0 / fmax(10.0, edit->averages * (double)asked->steps));
     else if (edit->side_share > 0.0)

@@ -132,6 +132,8 @@ static bool is_overturned(const struct diagnosis *diagnosis, enum cause said)
     const enum cause guess = diagnosis->first_guess;
     if (said == CAUSE_HEALTHY || said == guess || only_quicker(diagnosis))
         return false;
+    if (guess == CAUSE_FEW_UPDATES) /* trials that take as many updates as the run do not speak of it */
+        return false;
     if (is_below_the_floor(diagnosis))
         return true;
     /* Augmentation lowers the validation loss of most runs that have none, and less of it that of many that have: they

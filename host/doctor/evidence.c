@@ -28,6 +28,7 @@ static void take_data(const json_t *event, struct evidence *evidence)
     evidence->largest_share = largest;
     evidence->train_images = json_integer_value(json_object_get(event, "train"));
     evidence->val_images = json_integer_value(json_object_get(event, "val"));
+    evidence->parameters = json_integer_value(json_object_get(event, "parameters"));
     const char *narrowest = json_string_value(json_object_get(event, "narrowest"));
     evidence->bottleneck = json_integer_value(json_object_get(event, "bottleneck"));
     text_copy(evidence->bottleneck_at, sizeof evidence->bottleneck_at, narrowest ? narrowest : "");

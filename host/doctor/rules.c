@@ -34,6 +34,7 @@ const struct rule doctor_rules[] = {
     {"called_otherwise", CAUSE_MISMATCH, 1, EFFECT_APART, rule_called_otherwise},
     {"overfitting", CAUSE_OVERFITTING, 1, EFFECT_APART, rule_overfitting},
     {"worthless", CAUSE_OVERFITTING, 1, EFFECT_APART, rule_worthless},
+    {"few_updates", CAUSE_FEW_UPDATES, 1, EFFECT_SETTING, rule_few_updates},
     {"gap", CAUSE_OVERFITTING, 1, 0, rule_gap},
     {"better_on_validation", CAUSE_LABELS, 1, EFFECT_APART, rule_better_on_validation},
 };

@@ -74,6 +74,7 @@ void say_noise_scale(const struct evidence *evidence, double batch, char text[st
 bool rule_offcentre(const struct evidence *evidence, struct symptom *symptom);
 bool rule_adam_forgets(const struct evidence *evidence, struct symptom *symptom);
 bool rule_adam_epsilon(const struct evidence *evidence, struct symptom *symptom);
+bool rule_few_updates(const struct evidence *evidence, struct symptom *symptom);
 bool rule_narrow(const struct evidence *evidence, struct symptom *symptom);
 
 /* ---- rules_epochs.c: training against validation ---- */

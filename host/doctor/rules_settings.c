@@ -34,12 +34,14 @@ bool rule_adam_forgets(const struct evidence *evidence, struct symptom *symptom)
 }
 
 /* At its first step Adam's moments are the gradient itself and its square, and a weight moves by rate g / (|g| + eps):
- * the update's length times eps over rate and gradient is the share that eps has in the denominator. Above a half the
- * update is the gradient over a constant. Decay is taken out, in favour of the config. */
+ * the update's length times eps over rate and gradient is the share that eps has in the denominator, ruled by the
+ * largest gradients. Above a half the update is the gradient over a constant. So it is for most weights where eps has
+ * more than a small part in that, and the update is less than half as long as without it, when every weight moves by
+ * the rate: rate sqrt(parameters). Decay is taken out, in favour of the config. */
 bool rule_adam_epsilon(const struct evidence *evidence, struct symptom *symptom)
 {
     enum { LOOK = 10 };
-    const double half = 0.5;
+    const double half = 0.5, part = 0.1;
     const struct config *config = evidence->config;
     const double eps = config->optim.eps, decay = config->optim.weight_decay;
     const bool apart = config->optim.name == OPTIMIZER_ADAMW;
@@ -51,10 +53,18 @@ bool rule_adam_epsilon(const struct evidence *evidence, struct symptom *symptom)
     const double rate = evidence->rate[t], pull = decay * evidence->weight_norm[t];
     const double update = evidence->update_norm[t] - (apart ? rate * pull : 0.0);
     const double share = eps * update / (rate * (evidence->grad_norm[t] + (apart ? 0.0 : pull)));
-    return share > half && show(symptom, t, share / half,
-                                "optim.eps = %.3g is %.0f %% of what Adam divides the first gradient by: its update is "
-                                "the gradient over a constant, as with plain SGD",
-                                eps, 100.0 * share);
+    if (share > half)
+        return show(symptom, t, share / half,
+                    "optim.eps = %.3g is %.0f %% of what Adam divides the first gradient by: its update is the "
+                    "gradient over a constant, as with plain SGD",
+                    eps, 100.0 * share);
+    /* Only the first of all updates has this length: batches that differ make later ones shorter. */
+    const double left = update / (rate * sqrt((double)evidence->parameters));
+    return t == 0 && evidence->parameters > 0 && share > part && left < half &&
+           show(symptom, t, half / left,
+                "with optim.eps = %.3g Adam's first update had %.0f %% of the length that it has without: for most "
+                "weights it is the gradient over a constant, as with plain SGD",
+                eps, 100.0 * left);
 }
 
 /* The logits of K classes take K - 1 numbers (the softmax bottleneck, Yang et al. 2018), and fewer units than log2 K do
@@ -83,4 +93,28 @@ bool rule_narrow(const struct evidence *evidence, struct symptom *symptom)
                symptom, hopeless ? 0 : middle - 1, hopeless ? patterns / width : (evidence->classes - 1) / width,
                "all that the network knows of an image passes through the %lld numbers of %s, and there are %d classes",
                (long long)evidence->bottleneck, evidence->bottleneck_at, evidence->classes);
+}
+
+/* A run that ends before anything can be said of its rate, and has not learned half of what there is by then. One that
+ * somebody cut short by train.max_steps was to be that short. How many updates it would take is what its own pace says:
+ * what is left shrinks by the same share with each. */
+bool rule_few_updates(const struct evidence *evidence, struct symptom *symptom)
+{
+    const double half = 0.5, left = 0.05, most = 100.0;
+    const int64_t steps = evidence->steps;
+    if (!evidence->over || steps >= VERDICT_STEPS || evidence->planned_steps >= VERDICT_STEPS ||
+        evidence->planned_steps == evidence->config->train.max_steps)
+        return false;
+    const double learned = learned_of(evidence, column_mean(evidence->loss, steps - (steps + 3) / 4, steps));
+    if (!(learned < half))
+        return false;
+    const double pace = learned > 0.0 ? log(left) / log1p(-learned) : most;
+    symptom->falls_short = fmin(pace, most);
+    return show(
+        symptom, steps - 1, half / fmax(learned, half / most),
+        "the whole run was %lld updates, of %.0f images each, and %.0f %% of what there is to learn was learned "
+        "in them (loss %.3g, guessing %.3g); at that pace it takes about %.0f",
+        (long long)steps, evidence->samples[0], 100.0 * fmax(learned, 0.0),
+        column_mean(evidence->loss, steps - (steps + 3) / 4, steps), loss_of_guessing(evidence),
+        symptom->falls_short * (double)steps);
 }

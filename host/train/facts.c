@@ -18,10 +18,13 @@ int facts_log(struct trainer *trainer)
         list = arena_format(&arena, "%s%s%lld", list, c ? "," : "", (long long)counts[c]);
     const struct node *narrowest;
     const int64_t bottleneck = graph_bottleneck(&session->graph, &narrowest);
-    int status = run_log_event(&trainer->run, "data",
-                               "\"train\":%lld,\"val\":%lld,\"class_images\":[%s],\"bottleneck\":%lld,\"narrowest\":%s",
-                               (long long)subset->count, (long long)session->val.subset.count, list,
-                               (long long)bottleneck, text_quote(&arena, narrowest ? narrowest->name : ""));
+    int status =
+        run_log_event(&trainer->run, "data",
+                      "\"train\":%lld,\"val\":%lld,\"class_images\":[%s],\"parameters\":%lld,\"bottleneck\":%lld,"
+                      "\"narrowest\":%s",
+                      (long long)subset->count, (long long)session->val.subset.count, list,
+                      (long long)graph_param_count(&session->graph), (long long)bottleneck,
+                      text_quote(&arena, narrowest ? narrowest->name : ""));
     arena_free(&arena);
     return status;
 }
