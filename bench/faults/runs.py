@@ -208,7 +208,8 @@ def train(folder, name, network, settings):
         last = {setting.split("=")[0]: setting for setting in settings}
         network = last.pop("network", "=" + network).split("=")[1]
         command = [PROGRAM, "train", os.path.join(HERE, "networks", network + ".ini"), *last.values(),
-                   "train.threads=1", "train.precision=fp32", f"run.dir={folder}/runs", f"run.name={name}"]
+                   "train.device=cpu", "train.threads=1", "train.precision=fp32",
+                   f"run.dir={folder}/runs", f"run.name={name}"]
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                               env={**os.environ, "OMP_NUM_THREADS": "1"})
         if done.returncode not in (0, 1) or not os.path.exists(path):
