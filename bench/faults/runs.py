@@ -160,12 +160,12 @@ FAULTS = [
     ("rate_high", "rising", rising, [], [], [], [], [], [15]),
     ("clip", "clip", only("sgd", keys("optim.clip_norm={}")), [], [], [], [], [], [0.01]),
     ("no_signal", "vanish", vanish, [], [], [], [], [], [1]),
-    ("over_regularised", "erased", keys("augment.erase=1", "augment.erase_area=[0.3, {}]", "augment.rotate=180", "augment.translate=0.4"),
+    ("regularisation", "erased", keys("augment.erase=1", "augment.erase_area=[0.3, {}]", "augment.rotate=180", "augment.translate=0.4"),
      [], [], [], [], [], [0.5]),
-    ("over_regularised", "softened", keys("train.label_smoothing={}", "augment.mixup=1"), [], [], [], [], [], [0.7]),
+    ("regularisation", "softened", keys("train.label_smoothing={}", "augment.mixup=1"), [], [], [], [], [], [0.7]),
     ("few_updates", "large_batch", small_batch, [], [], [], [], [], [640]),
 ]
-UNLISTED = ("over_regularised", "few_updates")  # what the doctor has no name for
+UNLISTED = ("few_updates",)  # what the doctor has no name for
 RATES = [0.3, 0.6, 1, 1.5, 2]
 VARIANTS = [[], ["train.batch_size=32"], ["train.batch_size=128"], ["train.batch_size=256", "train.max_steps=400"],
             ["augment.hflip=0.5", "augment.crop_padding=2", "augment.rotate=10"],

@@ -1,20 +1,26 @@
 """What the doctor says of the planted-fault benchmark's runs, against the truth. Standard library only.
 
-  score.py FOLDER [--part tune|test|blind|fresh|last|sealed] [--budget SHARE] [--every N] [--only WORD] [--repair] [--json FILE [--name NAME]]
+  score.py FOLDER [--part tune|test|blind|fresh|last|sealed] [--budget SHARE] [--every N] [--only WORD] [--repair]
+           [--jobs N] [--seconds N] [--json FILE [--name NAME]]
 
 Asks `evenkeel doctor` about the runs of runs.py that are there (with --budget also by experiment; every N-th of each class), and the rules
 of published tools. Only faults that did harm count: validation accuracy 2 points lower or training loss 15 % higher than the
 healthy runs of the same network, data and optimizer at the best rate. Faults that the doctor has no name for are
-counted by themselves. --repair trains each harmful run again as `--apply` writes it. Writes
+counted by themselves. --repair trains each harmful run again as `--apply` writes it. --seconds: runs
+not begun by then are left out; which come first is drawn by lot. Writes
 FOLDER/PART-confusion.csv and .svg and, as JSON, all figures.
 """
 import argparse
 import collections
+import concurrent.futures
 import csv
 import json
+import math
 import os
+import random
 import statistics
 import subprocess
+import time
 
 import picture
 import runs
@@ -87,7 +93,8 @@ def log_of(path):
 def repair(folder, row, healthy):
     """Share of the lost accuracy that the patch brings back; 0: there is no patch; None: nothing was lost. The doctor takes up the
     experiments that ask() had made."""
-    path, patch = os.path.join(folder, "runs", row["name"]), os.path.join(folder, "patch.ini")
+    path = os.path.join(folder, "runs", row["name"])
+    patch = os.path.join(path, "patch.ini")
     lost = statistics.mean(one["val_accuracy"] for one in healthy) - row["val_accuracy"]
     if not lost >= 0.02:
         return None
@@ -131,13 +138,15 @@ class Score:
         self.overturned, self.cost, self.seconds = [0, 0], [], []
         self.groups = collections.defaultdict(collections.Counter)
 
-    def take(self, row, said, log):
+    def take(self, row, said, log, share):
         faulty = row["truth"] != "healthy"
         self.confusion[row["truth"], said["cause"]] += 1
         if row["truth"] in runs.UNLISTED:
             self.unlisted.append(f"{row['name']}: {said['cause']}")
             return
         self.totals[faulty] += 1
+        if share is not None:
+            self.repaired[row["name"]] = share
         found = said["cause"] != "healthy"
         self.groups[row["group"]].update({"faulty": faulty, "noticed": faulty and found, "named": faulty and said["cause"] == row["truth"],
                                           "healthy": not faulty, "false_alarms": found and not faulty})
@@ -155,15 +164,25 @@ class Score:
 
 
 def judge(folder, rows, healthy_of, args):
-    """Figures of the rows, and who was wrong."""
-    score = Score()
-    for row in chosen(rows, args.every):
-        path = os.path.join(folder, "runs", row["name"])
-        score.take(row, ask(path, args.budget), log_of(path))
+    """Figures of the rows, and who was wrong; rows that there was no time for are left out."""
+    end = time.monotonic() + args.seconds
+
+    def examined(row):
+        if time.monotonic() >= end:
+            return None
+        path, share = os.path.join(folder, "runs", row["name"]), None
+        said = ask(path, args.budget)
         if args.repair and row["truth"] != "healthy":
             share = repair(folder, row, healthy_of[row["group"]])
-            if share is not None:
-                score.repaired[row["name"]] = share
+        return said, log_of(path), share
+
+    score, rows = Score(), list(chosen(rows, args.every))
+    with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
+        waiting = {row["name"]: pool.submit(examined, row) for row in random.Random(1).sample(rows, len(rows))}
+        for row in rows:
+            answer = waiting[row["name"]].result()
+            if answer:
+                score.take(row, *answer)
     return score
 
 
@@ -182,6 +201,8 @@ def main():
     parser.add_argument("--every", type=int, default=1)
     parser.add_argument("--only", default="", help="runs whose name has this in it")
     parser.add_argument("--repair", action="store_true")
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=math.inf)
     parser.add_argument("--json", default="")
     parser.add_argument("--name", default="", help="of the figures in FILE, where part and kind are not to be it")
     args = parser.parse_args()
