@@ -44,7 +44,7 @@ int fail_at(const char *file, int line, int code, const char *format, ...) __att
 /* The text of the last failure in this thread; "" if none. Valid until the next failure. */
 const char *fail_text(void);
 
-/* Source position of the last failure ("file:line"), for --verbose and bug reports. */
+/* Source position of the last failure ("file:line"), for tests and debuggers. */
 const char *fail_origin(void);
 
 /* Passes a failure up. */

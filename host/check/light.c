@@ -7,8 +7,10 @@
 int facts_light(const struct facts *facts, struct arena *arena, const struct image_light **light)
 {
     const size_t count = (size_t)facts->train_count;
-    struct image_light *rows = arena_push(arena, count * sizeof *rows);
-    float *slopes = arena_push(arena, count * sizeof *slopes);
+    struct image_light *rows;
+    float *slopes;
+    TRY(arena_take(arena, &rows, count * sizeof *rows, "how images are lit"));
+    TRY(arena_take(arena, &slopes, count * sizeof *slopes, "how images are lit"));
     TRY(facts_slopes(facts, slopes));
     for (size_t i = 0; i < count; i++) {
         const struct image_facts *one = &facts->images[i];

@@ -53,7 +53,7 @@ static int studio_open(struct studio *studio, const struct sheet_options *option
     studio->control.source = (struct image_source){studio->pixels, studio->labels, studio->order, 2};
     studio->control.seed = options->seed;
     studio->control.valid = 1;
-    studio->host_order = arena_push(&studio->arena, count * sizeof(int32_t));
+    TRY(arena_take(&studio->arena, &studio->host_order, count * sizeof(int32_t), "the order of an epoch"));
     studio->staged = arena_push(&studio->arena, 2 * image);
     studio->values = arena_push(&studio->arena, values * sizeof(float));
     return OK;

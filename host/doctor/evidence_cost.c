@@ -124,24 +124,44 @@ struct seen {
     int64_t count;
 };
 
+/* Of the image of a row of light.csv; NULL: nothing has been seen of it. */
+static const struct sample_stats *sample_of(const struct seen *seen, double number, int classes)
+{
+    if (!(number >= 0.0 && number < (double)seen->count))
+        return NULL;
+    const struct sample_stats *sample = &seen->samples[(int64_t)number];
+    return sample->seen > 0 && class_seen(sample) < classes && isfinite(sample->loss) ? sample : NULL;
+}
+
+/* Each group has room for its own images, of which there are as many as rows in all. */
+static struct group *make_groups(const double *number, int64_t rows, const struct seen *seen, int classes,
+                                 struct arena *arena)
+{
+    struct group *groups = arena_push(arena, (size_t)classes * sizeof *groups);
+    int64_t *room = arena_push(arena, (size_t)classes * sizeof *room);
+    for (int64_t i = 0; i < rows; i++) {
+        const struct sample_stats *sample = sample_of(seen, number[i], classes);
+        if (sample)
+            room[class_seen(sample)]++;
+    }
+    for (int g = 0; g < classes; g++) {
+        groups[g].loss = arena_push(arena, (size_t)room[g] * sizeof(double));
+        for (int k = 0; k < COUNT_OF(columns); k++)
+            groups[g].light[k] = arena_push(arena, (size_t)room[g] * sizeof(double));
+    }
+    return groups;
+}
+
 static struct cost cost_of_light(struct table *light, const struct seen *seen, int classes)
 {
-    const double *number = table_column(light, "sample"), *column[COUNT_OF(columns)];
+    const double *number = table_column_or_nan(light, "sample"), *column[COUNT_OF(columns)];
     struct arena arena = {0};
-    struct group *groups = arena_push(&arena, (size_t)classes * sizeof *groups);
-    const size_t room = (size_t)light->row_count * sizeof(double);
+    struct group *groups = make_groups(number, light->row_count, seen, classes, &arena);
     for (int k = 0; k < COUNT_OF(columns); k++)
         column[k] = table_column_or_nan(light, columns[k].name);
-    for (int g = 0; g < classes; g++) {
-        groups[g].loss = arena_push(&arena, room);
-        for (int k = 0; k < COUNT_OF(columns); k++)
-            groups[g].light[k] = arena_push(&arena, room);
-    }
-    for (int64_t i = 0; number && i < light->row_count; i++) {
-        if (!(number[i] >= 0.0 && number[i] < (double)seen->count))
-            continue;
-        const struct sample_stats *sample = &seen->samples[(int64_t)number[i]];
-        if (sample->seen == 0 || class_seen(sample) >= classes || !isfinite(sample->loss))
+    for (int64_t i = 0; i < light->row_count; i++) {
+        const struct sample_stats *sample = sample_of(seen, number[i], classes);
+        if (!sample)
             continue;
         struct group *group = &groups[class_seen(sample)];
         for (int k = 0; k < COUNT_OF(columns); k++)
