@@ -2,6 +2,7 @@
  * Level 7: includes trainer. */
 #ifndef MEASURE_H
 #define MEASURE_H
+#include "fluctuation.h"
 #include "trainer.h"
 
 /* NaN: cannot be told. */
@@ -10,10 +11,10 @@ struct measures {
     double seconds;
     double fluctuation; /* standard deviation of the loss of a step about its trend */
     double sampling;    /* share of its square that each batch being a sample explains, 0..1; the rest is motion */
-    double noise_scale; /* images */
-    double last_loss;   /* training loss of the end, smoothed */
-    double val_loss, val_accuracy;       /* after the last epoch */
-    double images_per_second;            /* median over epochs */
+    struct estimate noise_scale;   /* images; unbounded above: high, and where it is not known at all value, infinite */
+    double last_loss;              /* training loss of the end, smoothed */
+    double val_loss, val_accuracy; /* after the last epoch */
+    double images_per_second;      /* median over epochs */
     double target_steps, target_seconds; /* when the smoothed loss first came down to the target */
     bool diverged;                       /* failed, or ended worse than guessing would */
     int64_t failed_step;                 /* -1: it did not fail */

@@ -16,8 +16,9 @@ struct sweep_row {
     double images;                                   /* that a step takes */
     struct sweep_range fluctuation;                  /* standard deviation of a step's loss about its trend */
     double sampling, motion;                         /* shares of its square, 0..1, medians */
-    double spikes, noise_scale, images_per_second;   /* medians */
-    int reached;                                     /* seeds that came down to the target loss */
+    double spikes, images_per_second;                /* medians */
+    struct sweep_range noise_scale; /* of one seed's training, with its 95 % interval: each the median over the seeds */
+    int reached;                    /* seeds that came down to the target loss */
     double target_steps, target_seconds; /* medians; infinite where less than half of the seeds reached it */
     struct sweep_range val_loss, val_accuracy;
 };

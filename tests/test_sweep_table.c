@@ -29,8 +29,8 @@ struct made {
     double spread;                          /* deviation of the losses within a batch */
     double motion;                          /* deviation of what parameters add to a step's loss, on top of sampling */
     double val_loss, val_accuracy, seconds; /* of an epoch */
-    double noise_trace, noise_grad;
-    int failed_at; /* step; 0: it was trained to the end */
+    double noise_trace, noise_grad, noise_scatter; /* the last: of measurements of noise_grad */
+    int failed_at;                                 /* step; 0: it was trained to the end */
 };
 
 static FILE *open_in(const char *folder, const char *name)
@@ -53,7 +53,8 @@ static void write_steps(const char *folder, const struct made *made, int run)
         double loss = trend + draw(at) * made->spread / sqrt(made->batch) + draw(at + 1) * made->motion;
         bool bad = made->failed_at && i >= made->failed_at;
         fprintf(file, "%d,%d,%d,%.9g,%.9g,%d,%.9g,%.9g\n", i, 1 + i * made->epochs / made->steps, made->batch,
-                bad ? NAN : loss, made->spread * made->spread, bad, made->noise_grad, made->noise_trace);
+                bad ? NAN : loss, made->spread * made->spread, bad, made->noise_grad + made->noise_scatter * draw(~at),
+                made->noise_trace);
     }
     assert_int_equal(fclose(file), 0);
 }
@@ -99,6 +100,50 @@ static void make_table(struct sweep_table *table, const struct sweep *sweep, dou
     if (!(fabs((value) / (wanted)-1.0) < (share)))                                                                     \
     fail_msg("%s is %g, expected %g", #value, (double)(value), (double)(wanted))
 
+/* A point's noise scale beside its interval: as measurements scatter, and without an upper end where the gradient
+ * cannot be told from 0; shown, and written. */
+static void test_noise_scale_has_an_interval(void **unused)
+{
+    (void)unused;
+    struct sweep sweep;
+    struct sweep_table table;
+    struct sweep_cells cells;
+    make_sweep(&sweep, "noise", "bs=4,8,16", 3);
+    static const double scatter[] = {0.0, 2.5, 25.0}; /* of measurements 0.25 in the mean: 1250 of them */
+    for (int run = 0; run < sweep.run_count; run++) {
+        const struct made made = {.batch = 4 << sweep.runs[run].point,
+                                  .steps = 2500,
+                                  .epochs = 2,
+                                  .spread = 0.8,
+                                  .seconds = 1,
+                                  .noise_trace = 30,
+                                  .noise_grad = 0.25,
+                                  .noise_scatter = scatter[sweep.runs[run].point]};
+        write_run(&sweep, run, &made);
+    }
+    make_table(&table, &sweep, NAN);
+    const struct sweep_range *exact = &table.rows[0].noise_scale, *known = &table.rows[1].noise_scale;
+    const struct sweep_range *unbounded = &table.rows[2].noise_scale;
+    ASSERT_NEAR(exact->low, 120.0, 1e-6);
+    ASSERT_NEAR(exact->high, 120.0, 1e-6);
+    /* The mean's standard error is 0.07 of 0.25: 1 / (1 + 0.55) to 1 / (1 - 0.55) of the scale. */
+    ASSERT_NEAR(known->low, 120.0 / 1.55, 0.3);
+    ASSERT_NEAR(known->high, 120.0 / 0.45, 0.5);
+    assert_true(known->low < known->median && known->median < known->high);
+    assert_true(isinf(unbounded->high) && unbounded->low > 0.0 && unbounded->low < 120.0);
+    int column = -1;
+    sweep_table_cells(&table, -1, &cells);
+    for (int i = 0; i < cells.count; i++)
+        column = strcmp(cells.text[i], "noise") == 0 ? i : column;
+    assert_true(column >= 0);
+    sweep_table_cells(&table, 1, &cells);
+    assert_true(strstr(cells.text[column], " (") && strstr(cells.text[column], ".."));
+    sweep_table_cells(&table, 2, &cells);
+    assert_true(strstr(cells.text[column], "..)"));
+    sweep_table_free(&table);
+    sweep_free(&sweep);
+}
+
 /* ---- one run ---- */
 
 static void test_fluctuation_and_its_shares(void **unused)
@@ -130,7 +175,7 @@ static void test_fluctuation_and_its_shares(void **unused)
     ASSERT_NEAR(table.rows[1].fluctuation.median, 0.4, 0.05);
     ASSERT_NEAR(table.rows[1].sampling, 0.25, 0.1);
     ASSERT_NEAR(table.rows[1].motion, 0.75, 0.1);
-    ASSERT_NEAR(table.rows[0].noise_scale, 120.0, 1e-6);
+    ASSERT_NEAR(table.rows[0].noise_scale.median, 120.0, 1e-6);
     assert_true(table.rows[0].images == 4.0 && table.rows[2].images == 64.0);
     /* Too few steps for a spread: missing, not 0. */
     assert_true(isnan(table.rows[2].fluctuation.median) && isnan(table.rows[2].sampling));
@@ -369,6 +414,7 @@ static void test_what_the_data_do_not_support(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_noise_scale_has_an_interval),
         cmocka_unit_test(test_fluctuation_and_its_shares),
         cmocka_unit_test(test_steps_and_seconds_to_the_target),
         cmocka_unit_test(test_ends_of_runs_are_counted),

@@ -43,11 +43,12 @@ static void measure_fluctuation(const struct loss_series *series, struct measure
 }
 
 /* Over the run's second half. */
-static double measure_noise_scale(const struct table *steps)
+static struct estimate measure_noise_scale(const struct table *steps)
 {
     const double *grad = table_column(steps, "noise_grad"), *trace = table_column(steps, "noise_trace");
     const int64_t from = steps->row_count / 2;
-    return grad && trace ? noise_scale_of(grad + from, trace + from, steps->row_count - from).value : NAN;
+    const struct estimate unknown = {NAN, NAN, NAN};
+    return grad && trace ? noise_scale_of(grad + from, trace + from, steps->row_count - from) : unknown;
 }
 
 /* ---- progress ---- */
@@ -174,7 +175,7 @@ int measure_run(const char *path, double target, struct measures *measures)
     *measures = (struct measures){.seconds = NAN,
                                   .fluctuation = NAN,
                                   .sampling = NAN,
-                                  .noise_scale = NAN,
+                                  .noise_scale = {NAN, NAN, NAN},
                                   .last_loss = NAN,
                                   .images_per_second = NAN,
                                   .target_steps = NAN,

@@ -143,8 +143,8 @@ static double noise_scale(const struct sweep_table *table)
     double sum = 0.0;
     int count = 0;
     for (int i = 0; i < table->sweep->point_count; i++)
-        if (table->rows[i].noise_scale > 0.0 && isfinite(table->rows[i].noise_scale)) {
-            sum += log(table->rows[i].noise_scale);
+        if (table->rows[i].noise_scale.median > 0.0 && isfinite(table->rows[i].noise_scale.median)) {
+            sum += log(table->rows[i].noise_scale.median);
             count++;
         }
     return count ? exp(sum / count) : NAN;

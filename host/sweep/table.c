@@ -73,7 +73,9 @@ static double until_target(const struct builder *builder, int point, double (*ta
 TAKE(fluctuation, m->fluctuation)
 TAKE(sampling, m->sampling)
 TAKE(spikes, (double)m->spikes)
-TAKE(noise_scale, m->noise_scale)
+TAKE(noise, m->noise_scale.value)
+TAKE(noise_low, m->noise_scale.low)
+TAKE(noise_high, m->noise_scale.high)
 TAKE(images_per_second, m->images_per_second)
 TAKE(target_steps, isnan(m->target_steps) ? INFINITY : m->target_steps)
 TAKE(target_seconds, isnan(m->target_seconds) ? INFINITY : m->target_seconds)
@@ -112,7 +114,9 @@ static int fill_row(const struct builder *builder, int point)
     row->sampling = figure(builder, point, take_sampling).median;
     row->motion = 1.0 - row->sampling;
     row->spikes = figure(builder, point, take_spikes).median;
-    row->noise_scale = figure(builder, point, take_noise_scale).median;
+    row->noise_scale =
+        (struct sweep_range){figure(builder, point, take_noise).median, figure(builder, point, take_noise_low).median,
+                             figure(builder, point, take_noise_high).median};
     row->images_per_second = figure(builder, point, take_images_per_second).median;
     row->target_steps = until_target(builder, point, take_target_steps);
     row->target_seconds = until_target(builder, point, take_target_seconds);

@@ -53,6 +53,19 @@ static void add_range(struct sweep_cells *cells, const struct sweep_range *range
             digits(high, range->high * factor, count));
 }
 
+/* Of an interval that has no upper end the lower one. */
+static void add_noise(struct sweep_cells *cells, const struct sweep_range *noise)
+{
+    char middle[SWEEP_CELL], low[SWEEP_CELL], high[SWEEP_CELL];
+    const char *text = isinf(noise->median) ? "" : digits(middle, noise->median, 2);
+    if (isnan(noise->median))
+        add(cells, "%s", text);
+    else if (isinf(noise->high))
+        add(cells, "%s%s(%s..)", text, *text ? " " : "", digits(low, noise->low, 2));
+    else
+        add(cells, "%s (%s..%s)", text, digits(low, noise->low, 2), digits(high, noise->high, 2));
+}
+
 static bool is_seed(const struct sweep_setting *setting)
 {
     return strcmp(setting->key, "train.seed") == 0;
@@ -95,7 +108,7 @@ static void row_cells(const struct sweep_row *row, struct sweep_cells *cells)
     add(cells, isnan(row->sampling) ? "-" : "%.0f %%", 100.0 * row->sampling);
     add(cells, isnan(row->motion) ? "-" : "%.0f %%", 100.0 * row->motion);
     add_number(cells, row->spikes, 3);
-    add_number(cells, row->noise_scale, 2);
+    add_noise(cells, &row->noise_scale);
     add_number(cells, row->target_steps, 3);
     add_number(cells, row->target_seconds, 3);
     add_range(cells, &row->val_loss, 1.0, 3);
@@ -140,7 +153,8 @@ void sweep_table_print(const struct sweep_table *table, FILE *stream)
     }
     if (!isnan(table->target))
         fprintf(stream,
-                "\nsteps and seconds: to a training loss of %.4g%s. Medians over seeds, in brackets the range.\n",
+                "\nsteps and seconds: to a training loss of %.4g%s. Medians over seeds, in brackets the range; of "
+                "noise a single run's 95 %% interval.\n",
                 table->target, table->target_given ? "" : ", where the median point ended");
 }
 
@@ -169,7 +183,9 @@ static const struct column columns[] = {
     COLUMN("sampling_share", COLUMN_DOUBLE, sampling),
     COLUMN("motion_share", COLUMN_DOUBLE, motion),
     COLUMN("spikes", COLUMN_DOUBLE, spikes),
-    COLUMN("noise_scale", COLUMN_DOUBLE, noise_scale),
+    COLUMN("noise_scale", COLUMN_DOUBLE, noise_scale.median),
+    COLUMN("noise_scale_low", COLUMN_DOUBLE, noise_scale.low),
+    COLUMN("noise_scale_high", COLUMN_DOUBLE, noise_scale.high),
     COLUMN("reached_target", COLUMN_INT, reached),
     COLUMN("steps_to_target", COLUMN_DOUBLE, target_steps),
     COLUMN("seconds_to_target", COLUMN_DOUBLE, target_seconds),
