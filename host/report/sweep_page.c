@@ -31,6 +31,22 @@ static void put_advice(FILE *page, const struct sweep_table *table)
     fputs("</div>\n", page);
 }
 
+/* What stands in brackets is smaller, so that all columns fit. */
+static void put_cell(FILE *page, const char *text)
+{
+    const char *bracket = strchr(text, '(');
+    char before[SWEEP_CELL];
+    if (!bracket) {
+        page_text(page, text);
+        return;
+    }
+    snprintf(before, sizeof before, "%.*s", (int)(bracket - text), text);
+    page_text(page, before);
+    fputs("<small>", page);
+    page_text(page, bracket);
+    fputs("</small>", page);
+}
+
 static void put_table(FILE *page, const struct sweep_table *table)
 {
     struct sweep_cells *cells;
@@ -42,14 +58,14 @@ static void put_table(FILE *page, const struct sweep_table *table)
         fputs(row < 0 ? "<thead><tr>" : "<tr>", page);
         for (int i = 0; i < cells->count; i++) {
             fputs(row < 0 ? "<th class=\"n\">" : "<td class=\"n\">", page);
-            page_text(page, cells->text[i]);
+            put_cell(page, cells->text[i]);
             fputs(row < 0 ? "</th>" : "</td>", page);
         }
         fputs(row < 0 ? "</tr></thead><tbody>\n" : "</tr>\n", page);
     }
     fputs("</tbody></table></div><p class=\"soft\">Medians over the seeds that were trained to the end; in brackets "
-          "the lowest "
-          "and the highest. Steps and seconds: until the smoothed training loss came down to ",
+          "the lowest and the highest, of noise the 95 % interval of one run. Steps and seconds: until the smoothed "
+          "training loss came down to ",
           page);
     if (isnan(table->target))
         fputs("a target that no run has set yet", page);
