@@ -113,10 +113,12 @@ tap() {
     code=$?
     while IFS=$'\t' read -r outcome test reason; do
         verdict "$outcome" "$name: $test" $((SECONDS - from)) "$reason"
-    done < <(awk '
+    done < <(awk -v err="$work/err" '
+        # The words of the nth test that failed are the nth there.
+        BEGIN { while ((getline line <err) > 0) if (line ~ /^ERROR: /) words[++told] = substr(line, 8) }
         /^(not )?ok [0-9]+/ {
             if (name) print outcome "\t" name "\t" reason
-            outcome = /# SKIP/ ? "skipped" : /^not/ ? "failed" : "ok"; reason = ""
+            outcome = /# SKIP/ ? "skipped" : /^not/ ? "failed" : "ok"; reason = outcome == "failed" ? words[++wrong] : ""
             name = $0; sub(/^(not )?ok [0-9]+ (- |# SKIP )?/, "", name); next
         }
         /^# / && name && outcome == "failed" && $0 !~ /^# (not )?ok/ { reason = reason " " substr($0, 3) }
