@@ -151,7 +151,7 @@ static int conv_build(struct device *device, const struct op_desc *desc, struct 
             larger(needs->scratch_bytes,
                    conv->plan[pass].workspace_bytes + (pass == (int)weights_pass(conv) ? conv->narrow_bytes : 0));
     if (desc->sizes_only)
-        needs->scratch_bytes = DNN_WORKSPACE_MOST + (size_t)count * sizeof(float);
+        needs->scratch_bytes = dnn_workspace_most(&described) + (size_t)count * sizeof(float);
     needs->weight[0].count = count;
     needs->weight[0].dtype = desc->dtype;
     if (conv->bias) {

@@ -46,12 +46,12 @@ static void make_key(const struct device *device, const struct dnn_conv *conv, e
 static const char NO_PLAN[] = "none";
 
 /* Whether it is known what there is for this key; plan->plan is NULL where that is nothing. */
-static bool take_kept(struct device *device, const char *key, struct dnn_plan *plan)
+static bool take_kept(struct device *device, const struct dnn_conv *conv, const char *key, struct dnn_plan *plan)
 {
     struct tune_kept kept = tune_cache_read(key);
     if (!kept.choice)
         return false;
-    const bool none = strcmp(kept.choice, NO_PLAN) == 0, taken = none || dnn_revive(device, kept.choice, plan);
+    const bool none = strcmp(kept.choice, NO_PLAN) == 0, taken = none || dnn_revive(device, conv, kept.choice, plan);
     if (taken)
         plan->ms = kept.ms;
     else
@@ -148,7 +148,7 @@ int dnn_plan_build(struct device *device, const struct dnn_conv *conv, enum dnn_
     void *graph;
     make_key(device, conv, pass, key);
     TRY(dnn_describe(device, plan, conv, pass, &graph));
-    if (!take_kept(device, key, plan)) {
+    if (!take_kept(device, conv, key, plan)) {
         if (!device->untimed)
             say_trying(key);
         TRY(choose(device, conv, graph, plan));

@@ -62,7 +62,7 @@ struct dnn_conv {
     bool precompiled;   /* no engine that is compiled when the plan is made */
 };
 
-enum { DNN_PARTS = 48, DNN_WORKSPACE_MOST = 256 << 20 };
+enum { DNN_PARTS = 48 };
 
 struct dnn_use {
     enum dnn_array array;
@@ -88,6 +88,10 @@ void dnn_plan_free(struct dnn_plan *plan); /* accepts a zeroed struct */
 /* arrays: by enum dnn_array; those that the pass does not use are not looked at. */
 int dnn_plan_run(struct device *device, struct dnn_plan *plan, const void *const *arrays, void *workspace);
 
+/* Of workspace for one plan, in bytes: both images in another layout, as cuDNN's fast engines for fp32 have them, and
+ * as much again as a small one needs. */
+size_t dnn_workspace_most(const struct dnn_conv *conv);
+
 /* ---- between the files of dnn ---- */
 
 /* dnn_describe.c: a finished operation graph for this device (one that is only described is named to the search), which
@@ -100,7 +104,7 @@ int dnn_describe(struct device *device, struct dnn_plan *plan, const struct dnn_
  * are. */
 int dnn_search(struct device *device, const struct dnn_conv *conv, void *graph, struct dnn_plan *found, int most);
 /* From cuDNN's JSON. false: cuDNN cannot, or it wants too much workspace. */
-bool dnn_revive(struct device *device, const char *json, struct dnn_plan *plan);
+bool dnn_revive(struct device *device, const struct dnn_conv *conv, const char *json, struct dnn_plan *plan);
 /* As JSON, to free. NULL: cuDNN cannot. */
 char *dnn_json(const struct dnn_plan *plan);
 

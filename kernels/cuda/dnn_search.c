@@ -7,6 +7,7 @@
 #include <string.h>
 
 enum { CONFIGS_MOST = 160 /* of one heuristic */ };
+static const size_t SMALL_WORKSPACE = 256 << 20;
 
 struct search {
     struct device *device;
@@ -61,8 +62,8 @@ static bool config_fits(const struct search *search, cudnnBackendDescriptor_t co
 /* ---- plans ---- */
 
 /* Finishes a plan for a config or from JSON text; false: cuDNN cannot, or it wants too much workspace. */
-static bool finish_plan(struct device *device, cudnnBackendAttributeName_t from, cudnnBackendAttributeType_t type,
-                        int64_t count, const void *value, struct dnn_plan *plan)
+static bool finish_plan(struct device *device, size_t workspace_most, cudnnBackendAttributeName_t from,
+                        cudnnBackendAttributeType_t type, int64_t count, const void *value, struct dnn_plan *plan)
 {
     int64_t got = 0, workspace = 0;
     if (vendor.cudnnBackendCreateDescriptor(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR, &plan->plan) !=
@@ -79,7 +80,7 @@ static bool finish_plan(struct device *device, cudnnBackendAttributeName_t from,
     good = good && vendor.cudnnBackendFinalize(plan->plan) == CUDNN_STATUS_SUCCESS &&
            vendor.cudnnBackendGetAttribute(plan->plan, CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, CUDNN_TYPE_INT64, 1,
                                            &got, &workspace) == CUDNN_STATUS_SUCCESS &&
-           workspace <= DNN_WORKSPACE_MOST;
+           (size_t)workspace <= workspace_most;
     plan->workspace_bytes = (size_t)workspace;
     plan->ms = NAN;
     if (!good) {
@@ -89,10 +90,15 @@ static bool finish_plan(struct device *device, cudnnBackendAttributeName_t from,
     return good;
 }
 
-bool dnn_revive(struct device *device, const char *json, struct dnn_plan *plan)
+size_t dnn_workspace_most(const struct dnn_conv *conv)
 {
-    return finish_plan(device, CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION, CUDNN_TYPE_CHAR, (int64_t)strlen(json),
-                       json, plan);
+    return SMALL_WORKSPACE + (size_t)(shape_count(conv->in) + shape_count(conv->out)) * dtype_bytes(conv->dtype);
+}
+
+bool dnn_revive(struct device *device, const struct dnn_conv *conv, const char *json, struct dnn_plan *plan)
+{
+    return finish_plan(device, dnn_workspace_most(conv), CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION, CUDNN_TYPE_CHAR,
+                       (int64_t)strlen(json), json, plan);
 }
 
 char *dnn_json(const struct dnn_plan *plan)
@@ -126,8 +132,8 @@ static void consider(struct search *search, cudnnBackendDescriptor_t config)
 {
     struct dnn_plan *plan = &search->found[search->count];
     if (search->count == search->most || !config_fits(search, config) ||
-        !finish_plan(search->device, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &config,
-                     plan)) {
+        !finish_plan(search->device, dnn_workspace_most(search->conv), CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG,
+                     CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &config, plan)) {
         vendor.cudnnBackendDestroyDescriptor(config);
         return;
     }
