@@ -10,8 +10,9 @@
 
 enum { GROUPS = 5, RUNS = 3, BLOCK_NUMBERS = 1 << 16, FLUSH_CACHES = 2 };
 
-/* A candidate whose first group takes this many times the least median is not worth four more. */
-static const float HOPELESS = 1.5f;
+/* A candidate whose first group takes this many times the least median is not worth four more; one whose very first run
+ * takes longer than that many, and than what a first run may take to load its code, not even that group. */
+static const float HOPELESS = 1.5f, HOPELESS_AT_FIRST = 4.0f, LOADING_MS = 20.0f;
 
 /* ---- memory ---- */
 
@@ -100,6 +101,18 @@ static int time_group(struct device *device, const struct tune *tune, struct can
     return OK;
 }
 
+/* The first run ever, and whether to go on. */
+static bool worth_more(struct device *device, const struct tune *tune, struct candidate candidate)
+{
+    float ms = 0.0f;
+    return cudaEventRecord(tune->before, device->stream) == cudaSuccess &&
+           candidate.run(device, candidate.what, tune) == OK &&
+           cudaEventRecord(tune->after, device->stream) == cudaSuccess &&
+           cudaEventSynchronize(tune->after) == cudaSuccess &&
+           cudaEventElapsedTime(&ms, tune->before, tune->after) == cudaSuccess &&
+           !(ms > LOADING_MS + HOPELESS_AT_FIRST * tune->least);
+}
+
 static int by_size(const void *a, const void *b)
 {
     const float first = *(const float *)a, second = *(const float *)b;
@@ -110,7 +123,7 @@ float tune_time(struct device *device, struct tune *tune,
                 int (*run)(struct device *device, void *candidate, const struct tune *tune), void *candidate)
 {
     float ms[GROUPS];
-    if (run(device, candidate, tune) < 0 || cudaStreamSynchronize(device->stream) != cudaSuccess) {
+    if (!worth_more(device, tune, (struct candidate){run, candidate})) {
         cudaGetLastError();
         return INFINITY;
     }
