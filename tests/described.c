@@ -99,7 +99,6 @@ int described_prepare(const struct op_desc *asked, const union op_params *params
     desc.out = out;
     desc.in_count = 1;
     desc.training = true;
-    desc.deterministic = true;
     void *state = NULL;
     *needs = (struct op_needs){0};
     int status = cuda_conv2d.prepare(described, &desc, &state, needs);

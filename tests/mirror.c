@@ -155,7 +155,7 @@ void mirror_run(struct mirror *mirror, int (*work)(struct mirror *mirror, const 
             char *bytes = download(mirror, i);
             if (round == first)
                 memcpy(part->first, bytes, part->bytes);
-            else if (memcmp(part->first, bytes, part->bytes) != 0)
+            else if (!mirror->loose && memcmp(part->first, bytes, part->bytes) != 0)
                 fail_msg("array %d is not in round %d what it was in round %d", i, round, first);
             free(bytes);
         }

@@ -18,6 +18,7 @@ struct mirror {
     } parts[MIRROR_PARTS];
     int count;
     bool large; /* work is of more than these arrays: it goes through few schedules */
+    bool loose; /* rounds need not leave the same bits */
 };
 
 /* threads: of the CPU. Every failure fails the test. */

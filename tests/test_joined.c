@@ -29,6 +29,7 @@ static struct chain {
     struct mirror mirror;
     const struct op_case *given;
     enum dtype dtype;
+    bool deterministic;
     struct shape shapes[VALUES];
     struct op_needs needs[NODES];
     void *states[NODES], *saved[NODES], *scratch;
@@ -94,7 +95,7 @@ static void prepare(enum node node)
                                  .in_count = 1,
                                  .dtype = chain.dtype,
                                  .training = true,
-                                 .deterministic = true,
+                                 .deterministic = chain.deterministic,
                                  .in_grad = {true},
                                  .norm_after = conv,
                                  .norm_before = conv && fp16};
@@ -385,22 +386,24 @@ static const struct op_case cases[] = {
 };
 
 /* What is joined where there is no clock is all that cuDNN has an engine for; the stand-in has all of them. */
-static void check_cases(enum dtype dtype)
+static void check_cases(enum dtype dtype, bool deterministic)
 {
     int joined = 0;
+    chain.deterministic = deterministic;
     for (int i = 0; i < COUNT_OF(cases); i++) {
         mirror_open(&chain.mirror, 2);
         if (!mirror_supports(&chain.mirror, dtype)) {
             mirror_close(&chain.mirror);
             skip();
         }
+        chain.mirror.loose = !deterministic;
         open_chain(&cases[i], dtype);
         mirror_run(&chain.mirror, step, NULL);
         check_forward();
         check_backward();
         joined += chain.gives_sums + chain.takes_norm + chain.makes_norm;
         if (mirror_is_emulated(&chain.mirror) && dtype == DT_F16)
-            assert_true(chain.gives_sums && chain.takes_norm && chain.makes_norm);
+            assert_true(chain.gives_sums && chain.takes_norm == !deterministic && chain.makes_norm);
         close_chain();
     }
     printf("# %s: %d of %d parts joined\n", dtype_name(dtype), joined, 3 * (int)COUNT_OF(cases));
@@ -409,25 +412,32 @@ static void check_cases(enum dtype dtype)
 static void test_f32(void **state)
 {
     (void)state;
-    check_cases(DT_F32);
+    check_cases(DT_F32, true);
 }
 
 static void test_bf16(void **state)
 {
     (void)state;
-    check_cases(DT_BF16);
+    check_cases(DT_BF16, true);
 }
 
 static void test_f16(void **state)
 {
     (void)state;
-    check_cases(DT_F16);
+    check_cases(DT_F16, true);
+}
+
+/* All that can be joined, which need not leave the same bits again. */
+static void test_f16_free(void **state)
+{
+    (void)state;
+    check_cases(DT_F16, false);
 }
 
 int main(void)
 {
     setenv("EVENKEEL_CUDA_TUNE", "0", 1);
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_f32), cmocka_unit_test(test_bf16),
-                                       cmocka_unit_test(test_f16)};
+                                       cmocka_unit_test(test_f16), cmocka_unit_test(test_f16_free)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

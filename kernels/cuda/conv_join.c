@@ -2,11 +2,14 @@
  * has an engine for both: by the clock, pass by pass, against the plain passes and what the normalisations then do
  * themselves. Where there is no clock (ms is NAN), what is there is taken.
  *
- *   sums   the forward pass leaves the sums that the next normalisation's statistics come of
- *   norm   the backward pass by data does most of the backward pass of the normalisation before; at the end of a
- * residual block it also adds the gradient of the other branch made   forward pass and weights' gradient make the
- * result of the normalisation before on their way, so that it is never written; both or none, and only with sums, as
- * cuDNN has no fast engine without */
+ * Sums: the forward pass leaves those that the next normalisation's statistics come of.
+ *
+ * Norm: the backward pass by data does most of the backward pass of the normalisation before; at the end of a residual
+ * block it also adds the gradient of the other branch. Not where results must repeat: on an H100 cuDNN 9.19 leaves
+ * other last bits of the gradients of scale and bias each time, which no note of its engines says.
+ *
+ * Made: forward pass and weights' gradient make the result of the normalisation before on their way, so that it is
+ * never written; both or none, and only with sums, as cuDNN has no fast engine without. */
 #include "conv.h"
 #include "norm.h"
 #include <math.h>
@@ -76,16 +79,17 @@ int conv_join(struct device *device, const struct op_desc *desc, const struct dn
         desc->out.c % JOINED_CHANNELS != 0)
         return OK;
     if (desc->sizes_only) {
-        needs->takes_norm = desc->norm_met; /* it keeps the addend */
+        needs->takes_norm = desc->norm_met && !desc->deterministic; /* it keeps the addend */
         return OK;
     }
     if (sums)
         TRY(join_pass(device, described, DNN_FORWARD_SUMS, desc->out, NORM_STATISTICS, plan[DNN_FORWARD].ms,
                       &plan[DNN_FORWARD_SUMS]));
-    if (desc->norm_before && desc->in_grad[0])
+    const bool norms = desc->in_grad[0] && !desc->deterministic;
+    if (desc->norm_before && norms)
         TRY(join_pass(device, described, DNN_DATA_NORM, described->in, NORM_BACKWARD, plan[DNN_DATA].ms,
                       &plan[DNN_DATA_NORM]));
-    if (desc->norm_met && desc->in_grad[0])
+    if (desc->norm_met && norms)
         TRY(join_pass(device, described, DNN_DATA_MET, described->in, NORM_BACKWARD_MET, plan[DNN_DATA].ms,
                       &plan[DNN_DATA_MET]));
     if (sums && desc->norm_before)

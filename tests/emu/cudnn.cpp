@@ -36,7 +36,7 @@ const engine engines[EMU_ENGINES] = {
     {8, -1, false, false, false},
     {2, -1, false, false, false},
     {1, -1, false, true, false},
-    {1, CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC, false, false, true},
+    {1, CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC, false, false, false},
     {1, CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS, false, false, true},
     {1, -1, false, false, true},
     {1, -1, true, false, false},

@@ -13,7 +13,7 @@ enum emu_engine {
     EMU_ENGINE_SLOW,     /* 8 */
     EMU_ENGINE_QUICK,    /* 2 */
     EMU_ENGINE_FAILING,  /* when it runs */
-    EMU_ENGINE_RANDOM,   /* 1, in no fixed order: spoils its result */
+    EMU_ENGINE_RANDOM,   /* 1, in no fixed order, so it says */
     EMU_ENGINE_ROUNDING, /* 1, rounds its inputs: likewise */
     EMU_ENGINE_HUNGRY,   /* 1, wants more workspace than anybody gives */
     EMU_ENGINE_COMPILED, /* 4, or 1 where the channels made are a multiple of 3; compiled at run time */

@@ -82,6 +82,9 @@ static void test_joins_what_it_can(void **state)
     trained_open(&exact, build_graph, &backend_cuda, DT_F32, false);
     assert_joins(&exact, "", "", "");
     trained_close(&exact);
+    trained_open(&exact, build_graph, &backend_cuda, DT_F16, TRAINED_DETERMINISTIC);
+    assert_joins(&exact, " a1 a2 b1 b2 shortcut", "", " a2 b2");
+    trained_close(&exact);
     trained_close(&apart);
     trained_close(&joined);
     emu_cudnn.refuses_joined = true;

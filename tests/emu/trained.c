@@ -39,7 +39,7 @@ void trained_open(struct trained *trained, void (*build)(struct graph *graph), c
         .batch = TRAINED_ROWS,
         .dtype = dtype,
         .training = true,
-        .deterministic = true,
+        .deterministic = options & TRAINED_DETERMINISTIC,
         .apart = options & TRAINED_APART,
         .private_buffers = options & TRAINED_PRIVATE_BUFFERS,
         .survey = true,

@@ -15,7 +15,7 @@ struct trained {
 };
 
 /* plan_options of these names. */
-enum { TRAINED_APART = 1, TRAINED_PRIVATE_BUFFERS = 2 };
+enum { TRAINED_APART = 1, TRAINED_PRIVATE_BUFFERS = 2, TRAINED_DETERMINISTIC = 4 };
 
 /* fixture_begin, with a cache of plans that is empty. */
 int trained_begin(void **state);
