@@ -47,9 +47,6 @@ void tensors_free(struct tensor_file *file);
 const struct tensor *tensors_find(const struct tensor_file *file, const char *name); /* NULL: none of that name */
 const char *tensors_meta(const struct tensor_file *file, const char *key);           /* NULL: none */
 int64_t tensor_count(const struct tensor *tensor);                                   /* elements */
-/* Widens or rounds every element. to holds tensor_count elements. */
-void tensor_to_floats(const struct tensor *tensor, float *to);
-void tensor_to_doubles(const struct tensor *tensor, double *to);
 
 /* Size and CRC-32 (zlib's) of a file. */
 struct file_sum {

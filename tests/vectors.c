@@ -178,6 +178,65 @@ bool vectors_has_tensor(const struct vectors *vectors, const char *name)
     return tensors_find(&vectors->tensors, name) != NULL;
 }
 
+/* IEEE half precision: subnormals are multiples of 2^-24. */
+static double half_value(uint16_t bits)
+{
+    uint32_t sign = (uint32_t)(bits & 0x8000u) << 16, exponent = (bits >> 10) & 31u, mantissa = bits & 1023u;
+    if (exponent == 0)
+        return (sign ? -1.0 : 1.0) * mantissa * 0x1p-24;
+    uint32_t wide = sign | (exponent == 31 ? 0x7f800000u : (exponent + 112u) << 23) | mantissa << 13;
+    float value;
+    memcpy(&value, &wide, sizeof value);
+    return value;
+}
+
+static float brain_value(uint16_t bits)
+{
+    uint32_t wide = (uint32_t)bits << 16;
+    float value;
+    memcpy(&value, &wide, sizeof value);
+    return value;
+}
+
+static double element(const struct tensor *tensor, int64_t i)
+{
+    union {
+        float f32;
+        double f64;
+        uint16_t bits16;
+        int64_t i64;
+        int32_t i32;
+        uint8_t u8;
+    } value;
+    size_t bytes = tensor_type_bytes(tensor->type);
+    memcpy(&value, (const char *)tensor->data + (size_t)i * bytes, bytes);
+    switch (tensor->type) {
+    case TENSOR_F32: return value.f32;
+    case TENSOR_F64: return value.f64;
+    case TENSOR_F16: return half_value(value.bits16);
+    case TENSOR_BF16: return brain_value(value.bits16);
+    case TENSOR_I64: return (double)value.i64;
+    case TENSOR_I32: return value.i32;
+    default: return value.u8;
+    }
+}
+
+void tensor_to_floats(const struct tensor *tensor, float *to)
+{
+    int64_t count = tensor_count(tensor);
+    if (tensor->type == TENSOR_F32 && count > 0)
+        memcpy(to, tensor->data, tensor->bytes); /* NaN payloads stay as they are */
+    else
+        for (int64_t i = 0; i < count; i++)
+            to[i] = (float)element(tensor, i);
+}
+
+void tensor_to_doubles(const struct tensor *tensor, double *to)
+{
+    for (int64_t i = 0; i < tensor_count(tensor); i++)
+        to[i] = element(tensor, i);
+}
+
 const struct tensor *vectors_tensor(const struct vectors *vectors, const char *name)
 {
     const struct tensor *tensor = tensors_find(&vectors->tensors, name);

@@ -32,6 +32,9 @@ int vectors_each_case(const struct vectors *vectors, const char *op, void (*chec
 double *vectors_doubles(struct vectors *vectors, const json_t *value, const char *path, int64_t *count);
 float *vectors_floats(struct vectors *vectors, const json_t *value, const char *path, int64_t *count);
 
+/* Widens or rounds every element. to holds tensor_count elements. */
+void tensor_to_floats(const struct tensor *tensor, float *to);
+void tensor_to_doubles(const struct tensor *tensor, double *to);
 /* A tensor of the safetensors file; vectors_tensor fails the test when it is missing. */
 bool vectors_has_tensor(const struct vectors *vectors, const char *name);
 const struct tensor *vectors_tensor(const struct vectors *vectors, const char *name);

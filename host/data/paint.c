@@ -153,7 +153,7 @@ static void blend(struct color *at, struct color color, float alpha)
     *at = color_mix(*at, color, alpha);
 }
 
-void paint_disc(struct canvas *canvas, float x, float y, float radius, struct color color, float alpha)
+static void paint_disc(struct canvas *canvas, float x, float y, float radius, struct color color, float alpha)
 {
     struct window w = window_around(canvas, x, y, radius);
     for (int j = w.top; j < w.bottom; j++)

@@ -109,7 +109,6 @@ struct patch patch_crop(struct canvas *canvas, float angle);
  * one. */
 void ground_lay(struct canvas *canvas, float crops);
 
-void paint_disc(struct canvas *canvas, float x, float y, float radius, struct color color, float alpha);
 void paint_box(struct canvas *canvas, float x, float y, float half_w, float half_h, float angle, struct color color,
                float alpha);
 /* A tree seen from above, with its shadow. */

@@ -24,6 +24,7 @@ void suspects_add(struct suspects *suspects, const struct suspect *suspect)
     suspects->kinds[suspect->kind]++;
 }
 
+/* By falling score; of equal ones in the order of kinds, then samples. */
 static int compare(const void *left, const void *right)
 {
     const struct suspect *a = left, *b = right;
@@ -31,12 +32,6 @@ static int compare(const void *left, const void *right)
         return a->score < b->score ? 1 : -1;
     return a->kind != b->kind ? (a->kind > b->kind) - (a->kind < b->kind)
                               : (a->sample > b->sample) - (a->sample < b->sample);
-}
-
-void suspects_sort(struct suspects *suspects)
-{
-    if (suspects->count > 0)
-        qsort(suspects->list, (size_t)suspects->count, sizeof *suspects->list, compare);
 }
 
 /* ---- from pixels ---- */
@@ -164,7 +159,8 @@ int suspects_find(struct suspects *suspects, const struct session *session, cons
 {
     TRY(suspects_find_labels(suspects, session, run));
     TRY(add_images(suspects, session));
-    suspects_sort(suspects);
+    if (suspects->count > 0)
+        qsort(suspects->list, (size_t)suspects->count, sizeof *suspects->list, compare);
     return OK;
 }
 

@@ -5,6 +5,4 @@
 
 /* Appends; evidence must live as long as suspects->arena. */
 void suspects_add(struct suspects *suspects, const struct suspect *suspect);
-/* By falling score; of equal ones in the order of kinds, then samples. */
-void suspects_sort(struct suspects *suspects);
 #endif

@@ -58,7 +58,8 @@ void shuffle_32(char *to, ptrdiff_t to_bytes, const char *from, ptrdiff_t from_b
     square_32(to, to_bytes, row);
 }
 
-void shuffle_64(char *to, ptrdiff_t to_bytes, const char *from, ptrdiff_t from_bytes)
+/* 8x8 of 64 bits. */
+static void shuffle_64(char *to, ptrdiff_t to_bytes, const char *from, ptrdiff_t from_bytes)
 {
     __m512i row[8];
     for (int i = 0; i < 8; i++)

@@ -4,9 +4,8 @@
 #define CPU_SHUFFLE_H
 #include <stddef.h>
 
-/* Transposes 16x16 numbers of 32 bits, 8x8 of 64 bits. */
+/* Transposes 16x16 numbers of 32 bits. */
 void shuffle_32(char *to, ptrdiff_t to_bytes, const char *from, ptrdiff_t from_bytes);
-void shuffle_64(char *to, ptrdiff_t to_bytes, const char *from, ptrdiff_t from_bytes);
 
 /* bf16, as tile.h describes them. */
 void shuffle_transpose(void *to, const void *from);
