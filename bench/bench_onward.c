@@ -65,7 +65,7 @@ static void judge(const char *what, const char *train, const char *words)
     const struct train_request request = {.overrides = overrides, .override_count = count};
     must(train_run(&request, &result));
     must(diagnose_run(&diagnosis, result.path));
-    must(diagnose_probe(&diagnosis, result.path, 20.0));
+    must(diagnose_probe(&diagnosis, result.path, &(struct budget){.share = 20.0}));
     printf("%s: by the rules %s, with trials %s\n", what, cause_table[diagnosis.first_guess].name,
            cause_table[diagnosis.cause].name);
     print_arms(&diagnosis);

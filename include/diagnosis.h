@@ -44,8 +44,8 @@ int diagnose_run(struct diagnosis *diagnosis, const char *run);
 /* The same of its steps.csv and results.csv, where they have been read already; NaN columns may be added to them. */
 int diagnose_tables(struct diagnosis *diagnosis, const char *run, const struct config *config, struct table *steps,
                     struct table *results);
-/* Goes on with experiments; budget is a share of the updates the run has done. They are kept in RUN/trials.json. */
-int diagnose_probe(struct diagnosis *diagnosis, const char *run, double budget);
+/* Goes on with experiments. They are kept in RUN/trials.json. */
+int diagnose_probe(struct diagnosis *diagnosis, const char *run, const struct budget *budget);
 /* Takes up the experiments of an earlier diagnose_probe, where the run has not gone on since. ERR_DATA: damaged. */
 int diagnose_recall(struct diagnosis *diagnosis, const char *run);
 /* The cause as a sentence, and the one thing to do: the settings of the trial that mends it, where there is one. */

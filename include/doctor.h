@@ -276,14 +276,28 @@ bool doctor_levelled(const struct evidence *evidence);
  * -a ln a - (1 - a) ln((1 - a) / (classes - 1)), that of one who gives each answer the probability it deserves. */
 bool doctor_guesses(double accuracy, int classes);
 
-/* Updates of the shortest trial, and how many trials a run usually gets, the unchanged ones included. */
-enum { TRIAL_UPDATES_LEAST = 40, TRIALS_USUAL = 8 };
+/* Updates of the shortest trial; of one that is long enough to let learning by heart have all of its time beside it. */
+enum { TRIAL_UPDATES_LEAST = 40, TRIAL_UPDATES_ENOUGH = 100 };
+/* Further in the direction of a rate that helps, or is suspected. */
+enum { TRIALS_FURTHER = 2 };
+/* Learning by heart: of so many images, in so many updates of all of them; a fourth is usual. */
+enum { MEMORY_IMAGES = 256, MEMORY_UPDATES = 200 };
+#define MEMORY_USUAL 0.25
 /* What experiments may spend where nothing else is said, of the run's updates. */
 #define DOCTOR_SHARE 0.05
-/* Updates in whole per cent of a run's steps, rounded up. */
-double doctor_percent(double updates, int64_t steps);
-/* How to ask for experiments on a run of so many steps: "--probe", with a --budget that lets in the usual trials where
- * DOCTOR_SHARE does not. */
+/* What experiments may spend, as one of these that is above 0: a share of the run's updates, updates of its size, or
+ * seconds of training, of which no trial is begun that would not end in them at the pace so far. */
+struct budget {
+    double share, updates, seconds;
+};
+/* "5%" or "0.05", "400", "30s". ERR_USAGE. */
+int budget_read(const char *text, struct budget *budget);
+/* So many updates as such a text: in whole per cent of a run's steps, up to all of them; else as a number. Rounded up.
+ */
+enum { BUDGET_TEXT = 24 };
+void budget_say(double updates, int64_t steps, char text[static BUDGET_TEXT]);
+/* How to ask for experiments on a run of so many steps: "--probe", with a --budget that lets in every trial that its
+ * config has, the shortest, and learning by heart in its usual time, where DOCTOR_SHARE does not. */
 enum { PROBE_OPTIONS = 64 };
-void doctor_probe_options(int64_t steps, char text[static PROBE_OPTIONS]);
+void doctor_probe_options(const struct config *config, int64_t steps, char text[static PROBE_OPTIONS]);
 #endif

@@ -30,7 +30,9 @@ struct experiment {
     int updates;          /* of each trial */
     double updates_spent; /* of the run's size, on all of them */
     double updates_allowed;
-    double updates_wanted; /* for every trial, of the length chosen, and learning by heart */
+    double seconds_allowed; /* 0: no matter */
+    double updates_wanted;  /* for every trial, of the length chosen and TRIAL_UPDATES_ENOUGH at least, and learning by
+                               heart */
     double seconds;
     struct arm arms[ARMS_MAX]; /* an unchanged one of each family among them */
     int arm_count;
@@ -48,9 +50,10 @@ struct experiment_request {
     const char *run;
     const struct symptom *suspected; /* their trials come first */
     int suspected_count;
-    bool levelled; /* the run's loss no longer falls */
-    bool missing;  /* less than 95 % of the validation images are right */
-    double budget; /* updates of the run's size */
+    bool levelled;  /* the run's loss no longer falls */
+    bool missing;   /* less than 95 % of the validation images are right */
+    double updates; /* of the run's size, to spend */
+    double seconds; /* likewise; 0: no matter */
 };
 /* Runs the trials that fit the budget. */
 int experiment_run(struct experiment *experiment, const struct experiment_request *request);

@@ -224,7 +224,7 @@ call doctor "$well" --apply none.ini
 ok "doctor of a healthy run" all 'exited 0' 'prints "^verdict    nothing is wrong"' '[ ! -e none.ini ]' \
     'says "nothing to mend, so none.ini is not written"'
 call doctor "$whole" --budget nothing
-ok "doctor with a budget that is none" all 'exited 64' 'says "as 5% or 0.05"'
+ok "doctor with a budget that is none" all 'exited 64' 'says "updates as 400"'
 call report "$whole"
 ok "report of the printed run" all 'exited 0' 'prints "report.html$"' '[ -s "$whole/results.png" ] || says cairo' 'grep -q "<svg" "$whole/report.html"'
 call report "$whole" --out page.html

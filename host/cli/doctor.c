@@ -47,12 +47,12 @@ static void print_trials(const struct diagnosis *diagnosis)
 {
     const struct experiment *experiment = &diagnosis->experiment;
     if (!experiment_tried(experiment)) {
-        printf("trials     none: two of %d updates are needed at least, and the budget has %.0f; --budget %.0f%% is "
-               "enough "
-               "for these, --budget %.0f%% for all %d\n",
-               experiment->updates, experiment->updates_allowed,
-               doctor_percent(2.0 * experiment->updates, diagnosis->steps),
-               doctor_percent(experiment->updates_wanted, diagnosis->steps), experiment->arm_count);
+        char two[BUDGET_TEXT], all[BUDGET_TEXT];
+        budget_say(2.0 * experiment->updates, diagnosis->steps, two);
+        budget_say(experiment->updates_wanted, diagnosis->steps, all);
+        printf("trials     none: two of %d updates are needed at least, and the budget has %.0f; --budget %s is enough "
+               "for these, --budget %s for all %d\n",
+               experiment->updates, experiment->updates_allowed, two, all, experiment->arm_count);
         return;
     }
     printf("trials     %d updates each, on the same images; %.0f updates and %.1f s in all\n", experiment->updates,
@@ -68,13 +68,13 @@ static void print_trials(const struct diagnosis *diagnosis)
     if (experiment->memory_done)
         printf("           %-25s%.1f %% of %d images\n", "learnt by heart", 100.0 * experiment->memory.best_accuracy,
                experiment->memory_images);
+    char enough[BUDGET_TEXT];
+    budget_say(experiment->updates_wanted, diagnosis->steps, enough);
     if (!all)
-        printf(
-            "           %.0f of %.0f updates are spent; all trials of this length, and learning by heart, take up to "
-            "%.0f, about %.0f s: --budget %.0f%%\n",
-            experiment->updates_spent, experiment->updates_allowed, experiment->updates_wanted,
-            experiment->seconds * experiment->updates_wanted / experiment->updates_spent,
-            doctor_percent(experiment->updates_wanted, diagnosis->steps));
+        printf("           %.0f of %.0f updates are spent; all trials, and learning by heart, take up to %.0f, about "
+               "%.0f s: --budget %s\n",
+               experiment->updates_spent, experiment->updates_allowed, experiment->updates_wanted,
+               experiment->seconds * experiment->updates_wanted / experiment->updates_spent, enough);
 }
 
 static int print_text(const struct diagnosis *diagnosis, const char *run)
@@ -135,30 +135,18 @@ static int print_json(const struct diagnosis *diagnosis, const char *run)
     return json_print(all, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
 }
 
-/* "5%" or "0.05". */
-static int read_share(const char *text, double *share)
-{
-    char number[32];
-    size_t length = strlen(text);
-    bool percent = length > 0 && text[length - 1] == '%';
-    snprintf(number, sizeof number, "%.*s", (int)(length - percent), text);
-    if (!text_to_double(number, share) || !(*share > 0.0) || *share > (percent ? 1e5 : 1e3))
-        return FAIL(ERR_USAGE, "--budget %s: expected a share of the run's updates above 0, as 5%% or 0.05", text);
-    *share /= percent ? 100.0 : 1.0;
-    return OK;
-}
-
 struct request {
     const char *run, *apply;
     bool json, samples;
-    double budget; /* 0: no experiments */
+    bool probe;
+    struct budget budget;
 };
 
 static int examine(const struct request *request, struct diagnosis *diagnosis)
 {
     TRY(diagnose_run(diagnosis, request->run));
-    TRY(request->budget > 0.0 ? diagnose_probe(diagnosis, request->run, request->budget)
-                              : diagnose_recall(diagnosis, request->run));
+    TRY(request->probe ? diagnose_probe(diagnosis, request->run, &request->budget)
+                       : diagnose_recall(diagnosis, request->run));
     if (request->apply)
         TRY(diagnosis_leave_out(diagnosis, request->run));
     TRY(request->json ? print_json(diagnosis, request->run) : print_text(diagnosis, request->run));
@@ -171,18 +159,18 @@ static int examine(const struct request *request, struct diagnosis *diagnosis)
 
 int command_doctor(int argc, char **argv)
 {
-    bool probe = false;
-    const char *share = NULL;
-    struct request request = {0};
+    const char *budget = NULL;
+    struct request request = {.budget = {.share = DOCTOR_SHARE}};
     const struct cli_option options[] = {
-        {"probe", NULL, &probe, NULL, "experiment: train anew for a little with one thing changed at a time"},
-        {"budget", "SHARE", NULL, &share, "updates to spend on experiments, as a share of the run's; default 5%"},
+        {"probe", NULL, &request.probe, NULL, "experiment: train anew for a little with one thing changed at a time"},
+        {"budget", "SIZE", NULL, &budget,
+         "what experiments may take: a share of the run's updates (5%, the default), updates (400) or seconds (30s)"},
         {"apply", "FILE", NULL, &request.apply, "write the run's config with the repair made"},
         {"samples", NULL, &request.samples, NULL, "list single images that are likely to be wrong instead"},
         {"json", NULL, &request.json, NULL, "print one JSON object"},
     };
     const struct cli_usage usage = {
-        .synopsis = "doctor RUN [--probe] [--budget SHARE] [--apply FILE] [--samples] [--json]",
+        .synopsis = "doctor RUN [--probe] [--budget SIZE] [--apply FILE] [--samples] [--json]",
         .about =
             "Says why a run's loss fluctuates or does not decrease: the cause, the figures that show it, and\n"
             "what to change. Also of a run that is still going on. Exit status 0: healthy; 1: something was found;\n"
@@ -194,10 +182,10 @@ int command_doctor(int argc, char **argv)
     if (argc != 2)
         return FAIL(ERR_USAGE, "doctor needs one run directory; `evenkeel train` prints it");
     request.run = argv[1];
-    request.budget = probe || share ? DOCTOR_SHARE : 0.0;
-    if (share)
-        TRY(read_share(share, &request.budget));
-    if (request.samples && (request.apply || request.budget > 0.0))
+    request.probe = request.probe || budget;
+    if (budget)
+        TRY(budget_read(budget, &request.budget));
+    if (request.samples && (request.apply || request.probe))
         return FAIL(ERR_USAGE, "--samples is a question of its own: ask it without --probe and --apply");
     struct diagnosis diagnosis = {0};
     int status = request.samples ? doctor_samples(request.run, request.json) : examine(&request, &diagnosis);

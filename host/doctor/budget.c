@@ -1,19 +1,72 @@
 /* budget: how much experiments need, and how that is asked for. Must not run them. */
 #include "doctor.h"
 
+#include "text.h"
+
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
-double doctor_percent(double updates, int64_t steps)
+int budget_read(const char *text, struct budget *budget)
 {
-    return ceil(100.0 * updates / (double)(steps > 0 ? steps : 1));
+    char number[32];
+    const size_t length = strlen(text);
+    const char unit = length > 0 && strchr("%s", text[length - 1]) ? text[length - 1] : 0;
+    double value;
+    snprintf(number, sizeof number, "%.*s", (int)(length - (unit != 0)), text);
+    if (!text_to_double(number, &value) || !(value > 0.0) || value > 1e9)
+        return FAIL(ERR_USAGE,
+                    "--budget %s: expected what experiments may take, above 0: a share of the run's updates as 5%% or "
+                    "0.05, updates as 400, or seconds as 30s",
+                    text);
+    *budget = (struct budget){0};
+    if (unit == 's')
+        budget->seconds = value;
+    else if (unit == '%' || value < 1.0)
+        budget->share = unit ? value / 100.0 : value;
+    else
+        budget->updates = value;
+    return OK;
 }
 
-void doctor_probe_options(int64_t steps, char text[static PROBE_OPTIONS])
+void budget_say(double updates, int64_t steps, char text[static BUDGET_TEXT])
 {
-    const double percent = doctor_percent((double)TRIALS_USUAL * TRIAL_UPDATES_LEAST, steps);
-    if (percent <= 100.0 * DOCTOR_SHARE)
+    const double percent = ceil(100.0 * updates / (double)(steps > 0 ? steps : 1));
+    if (percent <= 100.0)
+        snprintf(text, BUDGET_TEXT, "%.0f%%", percent);
+    else
+        snprintf(text, BUDGET_TEXT, "%.0f", ceil(updates));
+}
+
+/* As arms.c lists them where the rules suspect nothing, each family with its unchanged one; images that are left out
+ * may be found. */
+static int trials_of(const struct config *config)
+{
+    const struct remedy_case asked = {.config = config, .missing = true, .levelled = true};
+    bool family[ARM_FAMILIES] = {[ARM_ANEW] = true, [ARM_ONWARD] = true};
+    int count = TRIALS_FURTHER;
+    for (int cause = 0; cause < CAUSE_COUNT; cause++)
+        for (int i = 0; i < TRIALS_MOST; i++) {
+            const struct cause_trial *trial = &cause_table[cause].trials[i];
+            if (!trial->name || (trial->remedy.fits && !trial->remedy.fits(&asked)))
+                continue;
+            family[trial->family] = true;
+            count++;
+        }
+    for (int i = 0; i < ARM_FAMILIES; i++)
+        count += family[i];
+    return count;
+}
+
+void doctor_probe_options(const struct config *config, int64_t steps, char text[static PROBE_OPTIONS])
+{
+    const double batch = (double)config->train.batch_size * config->train.accumulate;
+    const double by_heart = MEMORY_USUAL * MEMORY_UPDATES * MEMORY_IMAGES / batch;
+    const double updates = fmax(trials_of(config) * TRIAL_UPDATES_LEAST, by_heart) + by_heart;
+    char budget[BUDGET_TEXT];
+    budget_say(updates, steps, budget);
+    if (updates <= DOCTOR_SHARE * (double)steps)
         snprintf(text, PROBE_OPTIONS, "--probe");
     else
-        snprintf(text, PROBE_OPTIONS, "--probe --budget %.0f%%", percent);
+        snprintf(text, PROBE_OPTIONS, "--probe --budget %s", budget);
 }

@@ -184,6 +184,7 @@ const struct cause_info cause_table[CAUSE_COUNT] = {
                                                    SET("augment.contrast", RELIGHT)}}}},
     [CAUSE_OUTLIERS] = {"outliers", "data", "some images are not what the others are",
                         "look at the listed images and take out what does not belong",
+                        .repairs = {{.edits = {AVERAGED}}},
                         .trials = {{.name = "odd images left out", .family = ARM_UNSEEN, .left_out = LEAVE_OUTLIERS}}},
     [CAUSE_LABELS] = {"labels", "data", "a good part of the labels is wrong",
                       "correct or leave out the listed images; until then train.label_smoothing = 0.1 softens it",
@@ -305,9 +306,10 @@ const struct cause_info cause_table[CAUSE_COUNT] = {
                                                           SET("optim.nesterov", "false")}}}}},
     [CAUSE_SCHEDULE] = {"schedule", "optimizer", "the schedule keeps the learning rate low too early or too long",
                         "lower the rate in the end: schedule.name = cosine",
-                        .actions = {{steps_down, "lower the rate later: raise schedule.step_epochs, or take "
-                                                 "schedule.name = cosine"},
-                                    {waits_for_plateau, "lower the rate later: raise schedule.patience"},
+                        .actions = {{steps_down, "lower the rate later: schedule.name = cosine does, as does a larger "
+                                                 "schedule.step_epochs"},
+                                    {waits_for_plateau, "lower the rate later: schedule.name = cosine does, as does "
+                                                        "more schedule.patience"},
                                     {warms_up, "shorten the warm-up: lower schedule.warmup_epochs"}},
                         .repairs = {{.edits = {SET("schedule.name", "cosine"), SET("schedule.warmup_epochs", "0")}}},
                         .trials = {{.name = "rate / 10 from here on",

@@ -8,9 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PROBE_IMAGES = 512, UPDATES_MOST = 400, MEMORY_IMAGES = 256, MEMORY_UPDATES = 200 };
-/* Most networks have learnt them after a fourth of the updates. */
-#define MEMORY_USUAL 0.25
+enum { PROBE_IMAGES = 512, UPDATES_MOST = 400 };
 
 /* ---- running ---- */
 
@@ -20,15 +18,27 @@ struct setting {
     struct probe probes[ARM_FAMILIES];
 };
 
-/* As many updates as let every trial and learning by heart into the budget, within what says something and what is long
- * enough. */
+/* As many updates as let every trial, a rate's next ones among them, and learning by heart into the budget, within what
+ * says something and what is long enough. Learning by heart has all the time it may take where trials are long enough
+ * beside it, its usual time where that is no more than half of what is left, or none. */
 static int choose_updates(const struct experiment *experiment, double memory)
 {
     const double left = experiment->updates_allowed - experiment->updates_spent, usual = MEMORY_USUAL * memory;
-    /* What would take most of it, as 256 images do beside a batch of 3, will not be made, and takes nothing away. */
-    const double reserved = experiment->memory_done || 2.0 * usual > left ? 0.0 : usual;
-    const double updates = (left - reserved) / experiment->arm_count;
-    return (int)fmin(fmax(updates, TRIAL_UPDATES_LEAST), UPDATES_MOST);
+    const double trials = experiment->arm_count + TRIALS_FURTHER;
+    double reserved = 2.0 * usual > left ? 0.0 : usual;
+    if (left - memory >= trials * TRIAL_UPDATES_ENOUGH)
+        reserved = memory;
+    if (experiment->memory_done)
+        reserved = 0.0;
+    return (int)fmin(fmax((left - reserved) / trials, TRIAL_UPDATES_LEAST), UPDATES_MOST);
+}
+
+/* By the clock, at the pace so far. */
+static bool affords(const struct experiment *experiment, double updates)
+{
+    const double pace = experiment->updates_spent > 0.0 ? experiment->seconds / experiment->updates_spent : 0.0;
+    return experiment->updates_spent + updates <= experiment->updates_allowed &&
+           (experiment->seconds_allowed <= 0.0 || experiment->seconds + pace * updates <= experiment->seconds_allowed);
 }
 
 static int run_arm(struct experiment *experiment, struct arm *arm, struct setting *setting)
@@ -59,7 +69,7 @@ static int compare_arm(struct experiment *experiment, struct arm *arm, struct se
 {
     struct arm *unchanged = &experiment->arms[arms_unchanged(experiment, arm->family)];
     const double cost = experiment->updates * (unchanged->done ? 1.0 : 2.0);
-    if (experiment->updates_spent + cost > experiment->updates_allowed)
+    if (!affords(experiment, cost))
         return OK;
     if (!unchanged->done)
         TRY(run_arm(experiment, unchanged, setting));
@@ -75,7 +85,7 @@ static int compare_arm(struct experiment *experiment, struct arm *arm, struct se
  * the rules suspect the rate, some steps further in any case: one may be too short to show. */
 static int climb(struct experiment *experiment, const struct arm *from, struct setting *setting)
 {
-    enum { SUSPECTED_RUNGS = 3, RATE_MOST = 1000 }; /* as the config has it */
+    enum { SUSPECTED_RUNGS = 1 + TRIALS_FURTHER, RATE_MOST = 1000 }; /* as the config has it */
     const struct config *config = setting->request->branch->config;
     const bool suspected = arms_suspected(setting->request, from->cause);
     for (int rung = 2; experiment->arm_count < ARMS_MAX; rung++) {
@@ -102,17 +112,21 @@ static int climb(struct experiment *experiment, const struct arm *from, struct s
     return OK;
 }
 
+/* What the rules suspect is followed up at once; every other trial is made before a rate is followed further. */
 static int run_arms(struct experiment *experiment, struct setting *setting)
 {
     const int listed = experiment->arm_count;
-    for (int i = 0; i < listed; i++) {
-        struct arm *arm = &experiment->arms[i];
-        if (arm->cause == CAUSE_HEALTHY)
-            continue;
-        TRY(compare_arm(experiment, arm, setting));
-        if (arm->done && (arm->cause == CAUSE_RATE_HIGH || arm->cause == CAUSE_RATE_LOW))
-            TRY(climb(experiment, arm, setting));
-    }
+    for (int again = 0; again < 2; again++)
+        for (int i = 0; i < listed; i++) {
+            struct arm *arm = &experiment->arms[i];
+            const bool climbs = arm->cause == CAUSE_RATE_HIGH || arm->cause == CAUSE_RATE_LOW;
+            if (arm->cause == CAUSE_HEALTHY)
+                continue;
+            if (!again)
+                TRY(compare_arm(experiment, arm, setting));
+            if (arm->done && climbs && arm->suspected != (bool)again)
+                TRY(climb(experiment, arm, setting));
+        }
     return OK;
 }
 
@@ -137,7 +151,7 @@ static int memorise(struct experiment *experiment, struct setting *setting)
     const int images = memory_images(session);
     const double price = memory_price(session, setting->request->branch->config);
     const double affordable = floor((experiment->updates_allowed - experiment->updates_spent) / price);
-    if (affordable < TRIAL_UPDATES_LEAST)
+    if (affordable < TRIAL_UPDATES_LEAST || !affords(experiment, price * TRIAL_UPDATES_LEAST))
         return OK;
     char batch[48];
     snprintf(batch, sizeof batch, "train.batch_size=%d", images);
@@ -200,7 +214,8 @@ static int run_all(struct experiment *experiment, struct setting *setting)
         TRY(memorise(experiment, setting));
     experiment->updates = choose_updates(experiment, memory);
     TRY(run_arms(experiment, setting));
-    experiment->updates_wanted = (double)experiment->arm_count * experiment->updates + memory;
+    const double length = fmax(experiment->updates, TRIAL_UPDATES_ENOUGH);
+    experiment->updates_wanted = (double)(experiment->arm_count + TRIALS_FURTHER) * length + memory;
     return first ? OK : memorise(experiment, setting);
 }
 
@@ -209,7 +224,8 @@ int experiment_run(struct experiment *experiment, const struct experiment_reques
     struct session *session = request->session;
     const struct config *config = request->branch->config;
     struct setting setting = {.request = request};
-    *experiment = (struct experiment){.updates_allowed = request->budget,
+    *experiment = (struct experiment){.updates_allowed = request->updates,
+                                      .seconds_allowed = request->seconds,
                                       .guess = guess_of(session),
                                       .batch = config->train.batch_size * config->train.accumulate};
     TRY(arms_list(experiment, request));

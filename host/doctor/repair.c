@@ -57,17 +57,15 @@ int diagnosis_repair(const struct diagnosis *diagnosis, const struct config *con
                                       .steps = diagnosis->steps,
                                       .falls_short = falls_short(diagnosis)};
     const struct arm *arm = diagnosis_mending(diagnosis);
-    if (diagnosis->left_out[0]) {
-        snprintf(repair[0], REPAIR_TEXT, "data.leave_out=%s", diagnosis->left_out);
-        return 1;
-    }
-    if (arm) {
+    int count = 0;
+    if (diagnosis->left_out[0])
+        snprintf(repair[count++], REPAIR_TEXT, "data.leave_out=%s", diagnosis->left_out);
+    else if (arm) {
         for (int i = 0; i < arm->override_count; i++)
             text_copy(repair[i], REPAIR_TEXT, arm->text[i]);
         return arm->override_count;
     }
     const struct remedy *remedy = usual_remedy(diagnosis->cause, &asked);
-    int count = 0;
     if (changes_layers(diagnosis->cause, config))
         return 0;
     char text[REMEDY_MOST][EDIT_TEXT];

@@ -93,7 +93,7 @@ void page_verdict(FILE *page, const struct run_facts *facts)
         put_others(page, facts);
     } else if (facts->diagnosis.cause == CAUSE_HEALTHY) {
         char probe[PROBE_OPTIONS];
-        doctor_probe_options(facts->diagnosis.steps, probe);
+        doctor_probe_options(&facts->config, facts->diagnosis.steps, probe);
         fprintf(
             page,
             "<section class=\"card verdict healthy\"><div><p class=\"kicker\">verdict</p><h2>%s</h2><p>%d rules were "

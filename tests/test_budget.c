@@ -1,0 +1,133 @@
+/* test_budget: what a budget may be, how one is asked for, and that what is suggested is enough for what it names. */
+#include "diagnosis.h"
+#include "tiny_run.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void test_reading(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        struct budget is;
+    } cases[] = {
+        {"5%", {.share = 0.05}},     {"250%", {.share = 2.5}}, {"0.05", {.share = 0.05}},  {"1", {.updates = 1.0}},
+        {"400", {.updates = 400.0}}, {"30s", {.seconds = 30}}, {"0.5s", {.seconds = 0.5}},
+    };
+    struct budget budget;
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        budget = (struct budget){9.0, 9.0, 9.0};
+        assert_int_equal(budget_read(cases[i].text, &budget), OK);
+        assert_true(budget.share == cases[i].is.share && budget.updates == cases[i].is.updates &&
+                    budget.seconds == cases[i].is.seconds);
+    }
+    static const char *const wrong[] = {"", "s", "%", "0", "-5%", "nothing", "5%%", "30 s", "1e10", "nan", "inf", "5m"};
+    for (int i = 0; i < COUNT_OF(wrong); i++)
+        assert_int_equal(budget_read(wrong[i], &budget), ERR_USAGE);
+}
+
+static void test_saying(void **state)
+{
+    (void)state;
+    char text[BUDGET_TEXT];
+    budget_say(3.5, 100, text);
+    assert_string_equal(text, "4%");
+    budget_say(100.0, 100, text);
+    assert_string_equal(text, "100%");
+    budget_say(327.2, 100, text); /* no share of what there is */
+    assert_string_equal(text, "328");
+    budget_say(5.0, 0, text);
+    assert_string_equal(text, "5");
+}
+
+static void probe(struct diagnosis *diagnosis, const char *run, const char *text)
+{
+    struct budget budget;
+    assert_int_equal(budget_read(text, &budget), OK);
+    if (diagnose_run(diagnosis, run) < 0 || diagnose_probe(diagnosis, run, &budget) < 0)
+        fail_msg("%s", fail_text());
+}
+
+static int left_undone(const struct experiment *experiment)
+{
+    int undone = 0;
+    for (int i = 0; i < experiment->arm_count; i++)
+        undone += !experiment->arms[i].done && experiment->arms[i].cause != CAUSE_HEALTHY;
+    return undone;
+}
+
+/* The command that a run ends with lets in every trial that nobody asked for; the one that the doctor ends with lets in
+ * those, two further rates, and all that learning by heart may take, of a network that does not learn a thing. */
+static void test_what_is_suggested_is_enough(void **state)
+{
+    (void)state;
+    static const char *const runs[] = {
+        "model.name=mlp model.hidden=64 optim.lr=0.003",
+        "model.name=small_cnn model.width=4 optim.lr=0.004 augment.hflip=0.5 model.dropout=0.2 "
+        "train.label_smoothing=0.1 optim.weight_decay=1e-4 optim.clip_norm=5",
+        "model.name=mlp model.hidden=1 optim.lr=0.01 optim.name=sgd optim.momentum=0",
+        "model.name=mlp model.hidden=64 optim.lr=1e-6 train.batch_size=8",
+    };
+    for (int i = 0; i < COUNT_OF(runs); i++) {
+        struct train_result result;
+        struct diagnosis diagnosis;
+        struct config config = {0};
+        char words[512], options[PROBE_OPTIONS], enough[BUDGET_TEXT];
+        static const char asks[] = "--probe --budget ";
+        snprintf(words, sizeof words, "train.epochs=4 train.threads=1 early_stop.restore_best=false %s", runs[i]);
+        tiny_train_ok(NULL, words, &result);
+        assert_int_equal(train_load_config(&config, result.path, NULL, 0), OK);
+        assert_int_equal(diagnose_run(&diagnosis, result.path), OK);
+        doctor_probe_options(&config, diagnosis.steps, options);
+        config_free(&config);
+        assert_int_equal(strncmp(options, asks, sizeof asks - 1), 0);
+        probe(&diagnosis, result.path, options + sizeof asks - 1);
+        int undone = 0; /* of what the rules suspect there may be more than anybody knew */
+        for (int k = 0; k < diagnosis.experiment.arm_count; k++)
+            undone += !diagnosis.experiment.arms[k].done && diagnosis.experiment.arms[k].cause != CAUSE_HEALTHY &&
+                      !diagnosis.experiment.arms[k].suspected;
+        if (undone > 0 || !(diagnosis.experiment.updates_spent <= diagnosis.experiment.updates_allowed))
+            fail_msg("%s: %s leaves %d out", runs[i], options, undone);
+        budget_say(diagnosis.experiment.updates_wanted, diagnosis.steps, enough);
+        diagnosis_free(&diagnosis);
+        probe(&diagnosis, result.path, enough);
+        if (left_undone(&diagnosis.experiment) > 0 || !diagnosis.experiment.memory_done)
+            fail_msg("%s: --budget %s leaves %d out%s", runs[i], enough, left_undone(&diagnosis.experiment),
+                     diagnosis.experiment.memory_done ? "" : ", and learning by heart");
+        diagnosis_free(&diagnosis);
+    }
+}
+
+/* By the clock no trial is begun that would not end in time; what was begun first tells how long they take. */
+static void test_seconds(void **state)
+{
+    (void)state;
+    struct train_result result;
+    struct diagnosis diagnosis;
+    tiny_train_ok(NULL, "train.epochs=4 train.threads=1 model.name=mlp model.hidden=64 optim.lr=0.003", &result);
+    probe(&diagnosis, result.path, "0.000001s");
+    assert_false(experiment_tried(&diagnosis.experiment));
+    diagnosis_free(&diagnosis);
+    probe(&diagnosis, result.path, "100s");
+    assert_true(experiment_tried(&diagnosis.experiment));
+    assert_int_equal(left_undone(&diagnosis.experiment), 0);
+    assert_true(diagnosis.experiment.seconds <= 100.0 && diagnosis.experiment.seconds_allowed == 100.0);
+    diagnosis_free(&diagnosis);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_reading),
+        cmocka_unit_test(test_saying),
+        cmocka_unit_test(test_what_is_suggested_is_enough),
+        cmocka_unit_test(test_seconds),
+    };
+    return cmocka_run_group_tests(tests, tiny_set_up, tiny_tear_down);
+}
