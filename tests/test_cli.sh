@@ -207,7 +207,7 @@ call doctor "$decayed"
 ok "doctor of a run with a fault" all 'exited 1' 'prints "^verdict    weight decay is stronger"' 'prints "^change     optim.weight_decay=0.01"'
 # shellcheck disable=SC2086 # options, a word each
 call doctor "$decayed" $probe
-ok "what a run ends with is enough for trials" all '[ -n "$probe" ]' 'prints "^trials     40 updates each"'
+ok "what a run ends with is enough for trials" all '[ -n "$probe" ]' 'prints "^trials     [0-9]* updates each"'
 call doctor "$decayed" --probe --budget 600% --apply mended.ini
 ok "doctor --probe proves it and --apply mends it" all 'exited 1' 'prints "no weight decay .*proves it"' \
     'grep -q "^# confidence: proven: no weight decay lowered the loss by" mended.ini' 'grep -q "^weight_decay = 0$" mended.ini'
