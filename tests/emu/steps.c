@@ -64,7 +64,7 @@ static struct plan_options make_options(const struct recipe *recipe)
     };
 }
 
-static void place_data(struct bench *bench)
+static void place_data(struct trainee *trainee)
 {
     static uint8_t pixels[SAMPLES * HEIGHT * WIDTH * CHANNELS];
     static int32_t labels[SAMPLES], order[SAMPLES];
@@ -74,27 +74,27 @@ static void place_data(struct bench *bench)
         labels[i] = i * 7 % CLASSES;
         order[i] = i * 3 % SAMPLES;
     }
-    check(bench->backend->place(bench->device, pixels, sizeof pixels, &bench->pixels));
-    check(bench->backend->place(bench->device, labels, sizeof labels, &bench->labels));
-    check(bench->backend->place(bench->device, order, sizeof order, &bench->order));
-    plan_set_data(&bench->plan, bench->pixels, bench->labels, bench->order);
+    check(trainee->backend->place(trainee->device, pixels, sizeof pixels, &trainee->pixels));
+    check(trainee->backend->place(trainee->device, labels, sizeof labels, &trainee->labels));
+    check(trainee->backend->place(trainee->device, order, sizeof order, &trainee->order));
+    plan_set_data(&trainee->plan, trainee->pixels, trainee->labels, trainee->order);
 }
 
-void bench_open(struct bench *bench, const struct backend *backend, const struct recipe *recipe)
+void trainee_open(struct trainee *trainee, const struct backend *backend, const struct recipe *recipe)
 {
     const struct plan_options options = make_options(recipe);
-    *bench = (struct bench){.backend = backend, .recipe = recipe};
-    build_graph(&bench->graph);
-    check(backend->open(&bench->device, 0, 1));
-    check(plan_build(&bench->plan, &bench->graph, backend, bench->device, &options));
-    check(plan_init_weights(&bench->plan, 1));
-    place_data(bench);
-    check(backend->wait(bench->device));
+    *trainee = (struct trainee){.backend = backend, .recipe = recipe};
+    build_graph(&trainee->graph);
+    check(backend->open(&trainee->device, 0, 1));
+    check(plan_build(&trainee->plan, &trainee->graph, backend, trainee->device, &options));
+    check(plan_init_weights(&trainee->plan, 1));
+    place_data(trainee);
+    check(backend->wait(trainee->device));
 }
 
-static struct step_control control_at(const struct bench *bench, int step, int micro)
+static struct step_control control_at(const struct trainee *trainee, int step, int micro)
 {
-    const int64_t batch = (int64_t)step * bench->recipe->accumulate + micro;
+    const int64_t batch = (int64_t)step * trainee->recipe->accumulate + micro;
     return (struct step_control){.seed = 3,
                                  .step = step,
                                  .first = batch * ROWS % (SAMPLES - ROWS),
@@ -106,31 +106,31 @@ static struct step_control control_at(const struct bench *bench, int step, int m
                                  .ema_decay = 0.9};
 }
 
-void bench_step(struct bench *bench, int step)
+void trainee_step(struct trainee *trainee, int step)
 {
-    for (int micro = 0; micro < bench->recipe->accumulate && steps_ahead(step); micro++) {
-        const struct step_control next = control_at(bench, step + 1, micro);
-        check(plan_look_ahead(&bench->plan, &next, micro == 0));
+    for (int micro = 0; micro < trainee->recipe->accumulate && steps_ahead(step); micro++) {
+        const struct step_control next = control_at(trainee, step + 1, micro);
+        check(plan_look_ahead(&trainee->plan, &next, micro == 0));
     }
-    for (int micro = 0; micro < bench->recipe->accumulate; micro++) {
-        const struct step_control control = control_at(bench, step, micro);
-        check(plan_train_batch(&bench->plan, &control, micro == 0, micro == bench->recipe->accumulate - 1));
+    for (int micro = 0; micro < trainee->recipe->accumulate; micro++) {
+        const struct step_control control = control_at(trainee, step, micro);
+        check(plan_train_batch(&trainee->plan, &control, micro == 0, micro == trainee->recipe->accumulate - 1));
     }
 }
 
-void bench_evaluate(struct bench *bench, struct loss_sums *sums)
+void trainee_evaluate(struct trainee *trainee, struct loss_sums *sums)
 {
     const struct step_control control = {.valid = ROWS - 1};
-    check(plan_clear_sums(&bench->plan));
+    check(plan_clear_sums(&trainee->plan));
     for (int i = 0; i < 2; i++)
-        check(plan_eval_batch(&bench->plan, &control));
-    check(plan_read_sums(&bench->plan, sums));
+        check(plan_eval_batch(&trainee->plan, &control));
+    check(plan_read_sums(&trainee->plan, sums));
 }
 
-void bench_weights(struct bench *bench, struct outcome *outcome)
+void trainee_weights(struct trainee *trainee, struct outcome *outcome)
 {
-    const struct graph *graph = &bench->graph;
-    struct plan *plan = &bench->plan;
+    const struct graph *graph = &trainee->graph;
+    struct plan *plan = &trainee->plan;
     void *memory;
     check(memory_take(&memory, (size_t)(plan->param_count + plan->state_count) * sizeof(float), "weights"));
     outcome->weights = memory;
@@ -145,44 +145,44 @@ void bench_weights(struct bench *bench, struct outcome *outcome)
     }
 }
 
-void bench_close(struct bench *bench)
+void trainee_close(struct trainee *trainee)
 {
-    bench->backend->unplace(bench->device, bench->pixels);
-    bench->backend->unplace(bench->device, bench->labels);
-    bench->backend->unplace(bench->device, bench->order);
-    plan_free(&bench->plan);
-    graph_free(&bench->graph);
-    bench->backend->close(bench->device);
+    trainee->backend->unplace(trainee->device, trainee->pixels);
+    trainee->backend->unplace(trainee->device, trainee->labels);
+    trainee->backend->unplace(trainee->device, trainee->order);
+    plan_free(&trainee->plan);
+    graph_free(&trainee->graph);
+    trainee->backend->close(trainee->device);
 }
 
 /* Reads records as a trainer does: what is there, later than it was written. */
-static void take_records(struct bench *bench, struct outcome *outcome, int queued, int *taken)
+static void take_records(struct trainee *trainee, struct outcome *outcome, int queued, int *taken)
 {
-    while (*taken < queued && plan_record(&bench->plan, *taken, &outcome->records[*taken]))
+    while (*taken < queued && plan_record(&trainee->plan, *taken, &outcome->records[*taken]))
         ++*taken;
     outcome->late += queued > *taken;
 }
 
 void steps_run(const struct backend *backend, const struct recipe *recipe, struct outcome *outcome)
 {
-    struct bench bench;
+    struct trainee trainee;
     int taken = 0;
     assert_true(recipe->steps <= STEPS_MOST);
-    bench_open(&bench, backend, recipe);
+    trainee_open(&trainee, backend, recipe);
     *outcome = (struct outcome){0};
-    const int64_t waits = backend->waits(bench.device), held = backend->held(bench.device), all = emu_waits();
+    const int64_t waits = backend->waits(trainee.device), held = backend->held(trainee.device), all = emu_waits();
     for (int step = 0; step < recipe->steps; step++) {
-        bench_step(&bench, step);
-        take_records(&bench, outcome, step + 1, &taken);
+        trainee_step(&trainee, step);
+        take_records(&trainee, outcome, step + 1, &taken);
     }
-    outcome->waits = backend->waits(bench.device) - waits;
-    outcome->held = backend->held(bench.device) - held;
+    outcome->waits = backend->waits(trainee.device) - waits;
+    outcome->held = backend->held(trainee.device) - held;
     assert_int_equal(outcome->waits + outcome->held, emu_waits() - all); /* none is left out */
-    check(backend->wait(bench.device));
-    take_records(&bench, outcome, recipe->steps, &taken);
+    check(backend->wait(trainee.device));
+    take_records(&trainee, outcome, recipe->steps, &taken);
     assert_int_equal(taken, recipe->steps);
-    bench_evaluate(&bench, &outcome->sums);
-    bench_weights(&bench, outcome);
+    trainee_evaluate(&trainee, &outcome->sums);
+    trainee_weights(&trainee, outcome);
     assert_string_equal(emu_message(), "");
-    bench_close(&bench);
+    trainee_close(&trainee);
 }

@@ -29,7 +29,7 @@ struct outcome {
 };
 
 /* One network on a device with its data: open, queue steps, close. Failures fail the test. */
-struct bench {
+struct trainee {
     const struct backend *backend;
     struct device *device;
     const struct recipe *recipe;
@@ -37,11 +37,11 @@ struct bench {
     struct plan plan;
     const void *pixels, *labels, *order;
 };
-void bench_open(struct bench *bench, const struct backend *backend, const struct recipe *recipe);
-void bench_step(struct bench *bench, int step);
-void bench_evaluate(struct bench *bench, struct loss_sums *sums); /* waits */
-void bench_weights(struct bench *bench, struct outcome *outcome);
-void bench_close(struct bench *bench);
+void trainee_open(struct trainee *trainee, const struct backend *backend, const struct recipe *recipe);
+void trainee_step(struct trainee *trainee, int step);
+void trainee_evaluate(struct trainee *trainee, struct loss_sums *sums); /* waits */
+void trainee_weights(struct trainee *trainee, struct outcome *outcome);
+void trainee_close(struct trainee *trainee);
 
 /* All of it. Free outcome->weights with memory_give. */
 void steps_run(const struct backend *backend, const struct recipe *recipe, struct outcome *outcome);

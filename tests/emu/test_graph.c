@@ -81,24 +81,24 @@ static void test_the_lead_is_bounded(void **state)
 {
     (void)state;
     static const struct recipe recipe = {DT_F32, OPTIMIZER_SGD, 1, LONG};
-    struct bench bench;
+    struct trainee trainee;
     struct step_record record;
     if ((int)LONG < (int)BACKEND_LEAD)
         skip();
     emu_reset_round(3);
-    bench_open(&bench, &backend_cuda, &recipe);
+    trainee_open(&trainee, &backend_cuda, &recipe);
     const int64_t launches = emu_launches();
     for (int step = 0; step < BACKEND_LEAD; step++)
-        bench_step(&bench, step);
+        trainee_step(&trainee, step);
     assert_int_equal(emu_launches(), launches);
-    assert_false(plan_record(&bench.plan, 0, &record));
+    assert_false(plan_record(&trainee.plan, 0, &record));
     for (int step = BACKEND_LEAD; step < LONG; step++) {
-        bench_step(&bench, step);
-        assert_true(plan_record(&bench.plan, step - BACKEND_LEAD, &record));
+        trainee_step(&trainee, step);
+        assert_true(plan_record(&trainee.plan, step - BACKEND_LEAD, &record));
         assert_int_equal(record.step, step - BACKEND_LEAD);
     }
-    assert_false(plan_record(&bench.plan, LONG - 1, &record));
-    bench_close(&bench);
+    assert_false(plan_record(&trainee.plan, LONG - 1, &record));
+    trainee_close(&trainee);
 }
 
 /* Once recorded, a step is not queued call by call. */
@@ -106,23 +106,23 @@ static void test_a_step_is_one_launch(void **state)
 {
     (void)state;
     static const struct recipe recipe = {DT_F32, OPTIMIZER_SGD, 1, SHORT};
-    struct bench bench;
+    struct trainee trainee;
     emu_reset_round(0);
-    bench_open(&bench, &backend_cuda, &recipe);
+    trainee_open(&trainee, &backend_cuda, &recipe);
     for (int step = 0; step < 3; step++)
-        bench_step(&bench, step);
+        trainee_step(&trainee, step);
     /* The control numbers, the graph, the event of pace; once in many steps an event where half of the memory that
      * uploads go through is filled. */
     int marked = 0;
     for (int step = 3; step < 7; step++) {
         const int64_t before = emu_queued();
-        bench_step(&bench, step);
+        trainee_step(&trainee, step);
         const int64_t queued = emu_queued() - before;
         marked += queued == 4;
         assert_true(queued == 3 || queued == 4);
     }
     assert_true(marked <= 1);
-    bench_close(&bench);
+    trainee_close(&trainee);
 }
 
 /* Other images, as validation sets are, need no other graph. */
@@ -130,23 +130,23 @@ static void test_data_may_change(void **state)
 {
     (void)state;
     static const struct recipe recipe = {DT_F32, OPTIMIZER_SGD, 1, SHORT};
-    struct bench bench;
+    struct trainee trainee;
     struct loss_sums before, other, after;
     const void *flipped;
     static const int32_t reversed[STEPS_SAMPLES] = {19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1};
     emu_reset_round(0);
-    bench_open(&bench, &backend_cuda, &recipe);
-    check(backend_cuda.place(bench.device, reversed, sizeof reversed, &flipped));
+    trainee_open(&trainee, &backend_cuda, &recipe);
+    check(backend_cuda.place(trainee.device, reversed, sizeof reversed, &flipped));
     for (int i = 0; i < 3; i++)
-        bench_evaluate(&bench, &before);
-    plan_set_data(&bench.plan, bench.pixels, bench.labels, flipped);
-    bench_evaluate(&bench, &other);
-    plan_set_data(&bench.plan, bench.pixels, bench.labels, bench.order);
-    bench_evaluate(&bench, &after);
+        trainee_evaluate(&trainee, &before);
+    plan_set_data(&trainee.plan, trainee.pixels, trainee.labels, flipped);
+    trainee_evaluate(&trainee, &other);
+    plan_set_data(&trainee.plan, trainee.pixels, trainee.labels, trainee.order);
+    trainee_evaluate(&trainee, &after);
     assert_true(before.loss != other.loss);
     assert_memory_equal(&before, &after, sizeof before);
-    backend_cuda.unplace(bench.device, flipped);
-    bench_close(&bench);
+    backend_cuda.unplace(trainee.device, flipped);
+    trainee_close(&trainee);
 }
 
 /* What a profiler shows: stages, and in them layers, while calls are made one by one. */
@@ -154,25 +154,25 @@ static void test_ranges_name_stages_and_layers(void **state)
 {
     (void)state;
     static const struct recipe recipe = {DT_F32, OPTIMIZER_SGD, 1, SHORT};
-    struct bench bench;
+    struct trainee trainee;
     struct loss_sums sums;
     emu_reset_round(0);
-    bench_open(&bench, &backend_cuda, &recipe);
+    trainee_open(&trainee, &backend_cuda, &recipe);
     emu_ranges_reset();
-    bench_step(&bench, 0);
+    trainee_step(&trainee, 0);
     assert_string_equal(emu_ranges(),
                         "gather() forward(conv1() norm1() pool1() conv2() norm2() conv3() relu3() drop() fc1() fc2()) "
                         "loss() backward(fc2() fc1() drop() relu3() conv3() norm2() conv2() pool1() norm1() conv1()) "
                         "update(norm of the gradient() running statistics() optimizer() average() record())");
     for (int step = 1; step < 4; step++)
-        bench_step(&bench, step);
+        trainee_step(&trainee, step);
     emu_ranges_reset();
-    bench_step(&bench, 4);
+    trainee_step(&trainee, 4);
     assert_string_equal(emu_ranges(), ""); /* one graph */
-    bench_evaluate(&bench, &sums);
+    trainee_evaluate(&trainee, &sums);
     assert_non_null(strstr(emu_ranges(), "loss()"));
     assert_null(strstr(emu_ranges(), "backward"));
-    bench_close(&bench);
+    trainee_close(&trainee);
 }
 
 static int waiting(void *context)

@@ -174,9 +174,9 @@ static void test_fp16_noise_comes_near(void **state)
     const struct recipe recipes[] = {{DT_F16, OPTIMIZER_SGD, 2, 1}, {DT_F32, OPTIMIZER_SGD, 2, 1}};
     struct step_record records[2];
     for (int i = 0; i < 2; i++) {
-        struct bench bench;
+        struct trainee trainee;
         emu_reset_round(0);
-        bench_open(&bench, &backend_cuda, &recipes[i]);
+        trainee_open(&trainee, &backend_cuda, &recipes[i]);
         for (int micro = 0; micro < 2; micro++) {
             const struct step_control control = {.seed = 3,
                                                  .first = micro * STEPS_ROWS,
@@ -185,11 +185,11 @@ static void test_fp16_noise_comes_near(void **state)
                                                  .lr = 0.01f,
                                                  .noise = NOISE_OF_PARTS,
                                                  .parts = 2};
-            check(plan_train_batch(&bench.plan, &control, micro == 0, micro == 1));
+            check(plan_train_batch(&trainee.plan, &control, micro == 0, micro == 1));
         }
-        check(backend_cuda.wait(bench.device));
-        assert_true(plan_record(&bench.plan, 0, &records[i]));
-        bench_close(&bench);
+        check(backend_cuda.wait(trainee.device));
+        assert_true(plan_record(&trainee.plan, 0, &records[i]));
+        trainee_close(&trainee);
     }
     assert_true(records[0].loss_scale > 1.0f && records[0].noise_parts == 2);
     assert_true(fabsf(records[0].noise_trace / records[1].noise_trace - 1.0f) < 0.05f);

@@ -274,18 +274,18 @@ static void check_overflow(int round, struct outcome *outcome)
 {
     static const struct recipe recipe = {DT_F16, OPTIMIZER_ADAM, 1, STEPS_MOST};
     enum { TOO_HIGH = 30 };
-    struct bench bench;
+    struct trainee trainee;
     struct outcome before, after;
     emu_reset_round(round);
-    bench_open(&bench, &backend_cuda, &recipe);
-    assert_int_equal(plan_set_kept(&bench.plan, (struct step_kept){.updates = 5, .scale_exponent = TOO_HIGH}), OK);
-    bench_weights(&bench, &before);
+    trainee_open(&trainee, &backend_cuda, &recipe);
+    assert_int_equal(plan_set_kept(&trainee.plan, (struct step_kept){.updates = 5, .scale_exponent = TOO_HIGH}), OK);
+    trainee_weights(&trainee, &before);
     int step = 0, scale = TOO_HIGH;
     for (;; step++, scale--) {
         struct step_record record;
-        bench_step(&bench, step);
-        assert_int_equal(backend_cuda.wait(bench.device), OK);
-        assert_true(plan_record(&bench.plan, step, &record));
+        trainee_step(&trainee, step);
+        assert_int_equal(backend_cuda.wait(trainee.device), OK);
+        assert_true(plan_record(&trainee.plan, step, &record));
         assert_true(record.loss_scale == ldexpf(1.0f, scale) && isfinite(record.loss));
         outcome->records[step] = record;
         if (!record.bad)
@@ -294,7 +294,7 @@ static void check_overflow(int round, struct outcome *outcome)
         assert_true(record.nonfinite > 0);
         assert_int_equal(record.kept.updates, 5);
         assert_int_equal(record.kept.scale_exponent, scale - 1);
-        bench_weights(&bench, &after);
+        trainee_weights(&trainee, &after);
         assert_memory_equal(before.weights, after.weights, (size_t)before.count * sizeof(float));
         memory_give(after.weights);
     }
@@ -302,9 +302,9 @@ static void check_overflow(int round, struct outcome *outcome)
     assert_int_equal(outcome->records[step].kept.updates, 6);
     assert_int_equal(outcome->records[step].kept.scale_good, 1);
     outcome->late = step;
-    bench_weights(&bench, outcome);
+    trainee_weights(&trainee, outcome);
     memory_give(before.weights);
-    bench_close(&bench);
+    trainee_close(&trainee);
 }
 
 static void test_overflow_halves_the_scale(void **state)
@@ -326,17 +326,17 @@ static void test_patience_doubles_the_scale(void **state)
 {
     (void)state;
     static const struct recipe recipe = {DT_F16, OPTIMIZER_SGD, 1, STEPS_MOST};
-    struct bench bench;
+    struct trainee trainee;
     struct step_record record;
     emu_reset_round(0);
-    bench_open(&bench, &backend_cuda, &recipe);
-    assert_int_equal(plan_set_kept(&bench.plan, (struct step_kept){.scale_exponent = 3, .scale_good = 1998}), OK);
+    trainee_open(&trainee, &backend_cuda, &recipe);
+    assert_int_equal(plan_set_kept(&trainee.plan, (struct step_kept){.scale_exponent = 3, .scale_good = 1998}), OK);
     for (int step = 0; step < 4; step++) {
-        bench_step(&bench, step);
-        assert_true(plan_record(&bench.plan, step, &record));
+        trainee_step(&trainee, step);
+        assert_true(plan_record(&trainee.plan, step, &record));
         assert_true(record.bad == 0 && record.loss_scale == (step < 2 ? 8.0f : 16.0f));
     }
-    bench_close(&bench);
+    trainee_close(&trainee);
 }
 
 int main(void)
