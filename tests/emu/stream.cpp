@@ -286,8 +286,27 @@ cudaError_t cudaEventDestroy(cudaEvent_t event)
 
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream)
 {
+    return cudaEventRecordWithFlags(event, stream, cudaEventRecordDefault);
+}
+
+/* An external one becomes part of the graph, whose launches record it: it is known as recorded when it has run. */
+static cudaError_t record_in_graph(cudaEvent_t event, cudaStream_t stream)
+{
+    return enqueue(stream, {[=] {
+                                event->done = ++event->recorded;
+                                event->time = ran_count;
+                            },
+                            true, nullptr, 0});
+}
+
+cudaError_t cudaEventRecordWithFlags(cudaEvent_t event, cudaStream_t stream, unsigned flags)
+{
     locked hold(lock);
-    event->captured = stream && stream->recording ? stream : nullptr;
+    const bool captured = stream && stream->recording;
+    if (flags == cudaEventRecordExternal)
+        return captured ? record_in_graph(event, stream)
+                        : report_why(cudaErrorInvalidValue, "an external event is recorded outside of a capture");
+    event->captured = captured ? stream : nullptr;
     if (event->captured)
         return report(cudaSuccess);
     const uint64_t ticket = ++event->recorded;
@@ -342,6 +361,8 @@ cudaError_t cudaEventQuery(cudaEvent_t event)
 cudaError_t cudaEventElapsedTime(float *milliseconds, cudaEvent_t from, cudaEvent_t to)
 {
     locked hold(lock);
+    if (from->captured || to->captured)
+        return report_why(cudaErrorInvalidValue, "the time of an event of a capture");
     if (!from->timed || !to->timed || from->recorded == 0 || to->recorded == 0)
         return report_why(cudaErrorInvalidResourceHandle, "an event that keeps no time, or was never recorded");
     *milliseconds = float(to->time - from->time);

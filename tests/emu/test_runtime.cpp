@@ -223,6 +223,42 @@ static void only_some_events_keep_time(void **)
         cudaEventDestroy(event);
 }
 
+/* An event of a graph is recorded by each launch, if it is external; else the capture alone knows it. */
+static void a_graph_keeps_time(void **)
+{
+    for (int round = 0; round < 4; round++) {
+        emu_reset_round(round);
+        stream one;
+        array<int> list(1), digit(1);
+        cudaGraph_t graph;
+        cudaGraphExec_t exec;
+        cudaEvent_t from, to, inner;
+        float ms;
+        for (cudaEvent_t *event : {&from, &to, &inner})
+            cudaEventCreate(event);
+        assert_int_equal(cudaEventRecordWithFlags(from, one.raw, cudaEventRecordExternal), cudaErrorInvalidValue);
+        cudaStreamBeginCapture(one.raw, cudaStreamCaptureModeThreadLocal);
+        assert_int_equal(cudaEventRecordWithFlags(from, one.raw, cudaEventRecordExternal), cudaSuccess);
+        append(list.memory, digit.memory, 3, one.raw);
+        assert_int_equal(cudaEventRecordWithFlags(to, one.raw, cudaEventRecordExternal), cudaSuccess);
+        assert_int_equal(cudaEventRecordWithFlags(inner, one.raw, cudaEventRecordDefault), cudaSuccess);
+        assert_int_equal(cudaStreamEndCapture(one.raw, &graph), cudaSuccess);
+        cudaGraphInstantiate(&exec, graph, 0);
+        assert_int_equal(cudaEventElapsedTime(&ms, from, to), cudaErrorInvalidResourceHandle); /* not launched */
+        for (int i = 0; i < 2; i++) {
+            cudaGraphLaunch(exec, one.raw);
+            cudaStreamSynchronize(one.raw);
+            assert_int_equal(cudaEventElapsedTime(&ms, from, to), cudaSuccess);
+            assert_int_equal(ms, 4); /* three operations and the second event */
+        }
+        assert_int_equal(cudaEventElapsedTime(&ms, from, inner), cudaErrorInvalidValue);
+        cudaGraphDestroy(graph);
+        cudaGraphExecDestroy(exec);
+        for (cudaEvent_t event : {from, to, inner})
+            cudaEventDestroy(event);
+    }
+}
+
 static void pinned_memory_is_known(void **)
 {
     emu_reset_round(0);
@@ -303,6 +339,7 @@ int main()
         cmocka_unit_test(pinned_memory_is_known),
         cmocka_unit_test(the_default_stream_passes_others_by),
         cmocka_unit_test(only_some_events_keep_time),
+        cmocka_unit_test(a_graph_keeps_time),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
