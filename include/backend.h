@@ -376,7 +376,10 @@ struct feed {
     void *own;             /* the backend's */
 };
 
-enum { BACKEND_LEAD = 32 }; /* steps that the host may be ahead of the device */
+enum {
+    BACKEND_LEAD = 32,      /* steps that the host may be ahead of the device */
+    BACKEND_PLAIN_RUNS = 2, /* that repeat makes before it records, for calls that only the first time makes */
+};
 
 struct backend {
     const char *name; /* "cpu", "cuda" */
@@ -428,6 +431,12 @@ struct backend {
     /* Names what the host queues in between, for a profiler; may be nested. Nothing where none is attached. */
     void (*range_begin)(const char *name);
     void (*range_end)(void);
+
+    /* Moments in the queue, by numbers from 0: mark has the device note the time when it gets there, within repeat too,
+     * and then anew whenever what was recorded is queued. mark_seconds: from one to another, both past (wait). A
+     * number's first use allocates. Both NULL where synchronous: the host's clock tells. */
+    int (*mark)(struct device *device, int number);
+    int (*mark_seconds)(struct device *device, int from, int to, double *seconds);
 
     /* Work that is queued again and again, with the same arguments each time: calls queue(context), which makes the
      * calls, or, once they have been recorded, queues them all at once without it. What must differ from time to time

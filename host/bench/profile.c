@@ -1,5 +1,6 @@
-/* profile: where a step's time goes, by a copy of the session's backend whose ranges take the time. Calls are made
- * plainly, each waited for at its end; so on a device that works by itself short ones seem longer than they are. */
+/* profile: where a step's time goes, by a copy of the session's backend that marks where its ranges begin and end. A
+ * device that works by itself keeps the times: its recording of a step has the marks in it, so that parts are timed
+ * with all of the step queued, and the host's calls are no part of them. */
 #include "bench.h"
 #include "order.h"
 
@@ -10,23 +11,55 @@
 
 enum { DEPTH = 4 };
 
+/* The ranges of a kind of batch, in the order they begin in: range i is from mark 2i to mark 2i + 1. */
+struct ranges {
+    int *part; /* [count], room for as many as there may be parts */
+    int count;
+};
+
 /* Ranges are begun and ended without a context: one profile is made at a time. */
 static struct recorder {
     struct backend backend; /* the copy */
     const struct backend *real;
     struct device *device;
+    struct plan *plan;
     struct bench_profile *profile;
-    double *now; /* [part_count]: seconds in the step under way */
-    int depth, at[DEPTH];
-    double begun[DEPTH];
+    struct ranges kinds[BATCH_KINDS], *ranges; /* ranges: of the batch that is being queued */
+    int (*queue)(void *context);               /* which queues it */
+    double *clock;                             /* [2 * room]: marks of a synchronous backend */
+    double *now;                               /* [part_count]: seconds in the step under way */
+    int depth, open[DEPTH];                    /* ranges */
     int status;
 } recorder;
+
+static void keep(int status)
+{
+    if (recorder.status == OK)
+        recorder.status = status;
+}
+
+static void mark(int number)
+{
+    if (recorder.real->synchronous)
+        recorder.clock[number] = clock_seconds();
+    else
+        keep(recorder.real->mark(recorder.device, number));
+}
+
+static double mark_seconds(int from, int to)
+{
+    double seconds = 0.0;
+    if (recorder.real->synchronous)
+        return recorder.clock[to] - recorder.clock[from];
+    keep(recorder.real->mark_seconds(recorder.device, from, to, &seconds));
+    return seconds;
+}
 
 /* The number of the part of this name within the innermost open one. */
 static int find_part(const char *name)
 {
     struct bench_profile *profile = recorder.profile;
-    const int within = recorder.depth > 0 ? recorder.at[recorder.depth - 1] : -1;
+    const int within = recorder.depth > 0 ? recorder.ranges->part[recorder.open[recorder.depth - 1]] : -1;
     for (int i = 0; i < profile->part_count; i++)
         if (profile->parts[i].within == within && strcmp(profile->parts[i].name, name) == 0)
             return i;
@@ -37,24 +70,37 @@ static int find_part(const char *name)
 
 static void range_begin(const char *name)
 {
-    assert(recorder.depth < DEPTH);
-    recorder.at[recorder.depth] = find_part(name);
-    recorder.begun[recorder.depth++] = clock_seconds();
+    struct ranges *ranges = recorder.ranges;
+    assert(recorder.depth < DEPTH && ranges->count < recorder.profile->room);
+    ranges->part[ranges->count] = find_part(name);
+    recorder.open[recorder.depth++] = ranges->count;
+    mark(2 * ranges->count++);
 }
 
 static void range_end(void)
 {
-    const int status = recorder.real->wait(recorder.device);
-    if (recorder.status == OK)
-        recorder.status = status;
-    recorder.depth--;
-    recorder.now[recorder.at[recorder.depth]] += clock_seconds() - recorder.begun[recorder.depth];
+    mark(2 * recorder.open[--recorder.depth] + 1);
 }
 
-static int call_plainly(struct device *device, struct recording **recording, int (*queue)(void *context), void *context)
+/* In place of the plan's own: what is queued now are these ranges. */
+static int queue_ranges(void *context)
 {
-    (void)device, (void)recording;
-    return queue(context);
+    recorder.ranges->count = 0;
+    return recorder.queue(context);
+}
+
+/* One batch; its times are read before the next one's take the same marks. */
+static int repeat(struct device *device, struct recording **recording, int (*queue)(void *context), void *context)
+{
+    struct ranges *ranges = &recorder.kinds[recording - recorder.plan->recordings];
+    recorder.ranges = ranges;
+    recorder.queue = queue;
+    TRY(recorder.real->repeat(device, recording, queue_ranges, context));
+    TRY(recorder.real->wait(device));
+    TRY(recorder.status);
+    for (int i = 0; i < ranges->count; i++)
+        recorder.now[ranges->part[i]] += mark_seconds(2 * i, 2 * i + 1);
+    return recorder.status;
 }
 
 static int run(struct bench *bench, int steps)
@@ -64,6 +110,12 @@ static int run(struct bench *bench, int steps)
     double *times = arena_push(&arena, (size_t)profile->room * (size_t)steps * sizeof *times);
     int status = OK;
     recorder.now = arena_push(&arena, (size_t)profile->room * sizeof *recorder.now);
+    recorder.clock = arena_push(&arena, 2 * (size_t)profile->room * sizeof *recorder.clock);
+    for (int kind = 0; kind < BATCH_KINDS; kind++)
+        recorder.kinds[kind].part = arena_push(&arena, (size_t)profile->room * sizeof *recorder.kinds->part);
+    /* Until a step is recorded its ranges are as long as the host takes to queue them. */
+    if (!recorder.real->synchronous)
+        status = bench_steps(bench, BACKEND_PLAIN_RUNS + 1);
     for (int step = 0; step < steps && status == OK; step++) {
         memset(recorder.now, 0, (size_t)profile->room * sizeof *recorder.now);
         status = bench_steps(bench, 1);
@@ -76,7 +128,7 @@ static int run(struct bench *bench, int steps)
         profile->parts[i].least = times[i * steps];
     }
     arena_free(&arena);
-    return status == OK ? recorder.status : status;
+    return status;
 }
 
 /* Which node, and which of its passes, a part is. */
@@ -95,17 +147,27 @@ static void name_nodes(struct bench_profile *profile, const struct graph *graph)
 int bench_profile(struct bench *bench, int steps, struct bench_profile *profile)
 {
     struct session *session = bench->session;
+    struct plan *plan = &session->plan;
+    struct recording *kept[BATCH_KINDS];
     const int room = 2 * session->graph.node_count + 16;
     *profile = (struct bench_profile){.room = room};
     profile->parts = arena_push(&profile->arena, (size_t)room * sizeof *profile->parts);
-    recorder = (struct recorder){
-        .backend = *session->backend, .real = session->backend, .device = session->device, .profile = profile};
+    recorder = (struct recorder){.backend = *session->backend,
+                                 .real = session->backend,
+                                 .device = session->device,
+                                 .plan = plan,
+                                 .profile = profile};
     recorder.backend.range_begin = range_begin;
     recorder.backend.range_end = range_end;
-    recorder.backend.repeat = call_plainly;
-    session->plan.backend = &recorder.backend;
+    recorder.backend.repeat = repeat;
+    memcpy(kept, plan->recordings, sizeof kept);
+    memset(plan->recordings, 0, sizeof kept);
+    plan->backend = &recorder.backend;
     const int status = run(bench, steps);
-    session->plan.backend = recorder.real;
+    plan->backend = recorder.real;
+    for (int kind = 0; kind < BATCH_KINDS; kind++)
+        recorder.real->forget(recorder.device, plan->recordings[kind]);
+    memcpy(plan->recordings, kept, sizeof kept);
     name_nodes(profile, &session->graph);
     return status;
 }

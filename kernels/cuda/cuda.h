@@ -48,7 +48,9 @@ struct device {
     int64_t held;                  /* and for something in it, later work being queued already */
     struct CUevent_st *paces[BACKEND_LEAD]; /* cudaEvent_t: a step is done; by step */
     int64_t steps;                          /* paced so far */
-    bool eager;                             /* repeat records nothing */
+    struct CUevent_st **marks;              /* cudaEvent_t, [mark_count]: by number, taken when first used */
+    int mark_count;
+    bool eager;   /* repeat records nothing */
     bool untimed; /* of several ways to compute something the first is taken; EVENKEEL_CUDA_TUNE=0, or no real device */
 };
 
@@ -81,6 +83,11 @@ void cuda_describe_driver(const char *path, char text[CUDA_DRIVER_BYTES]);
 /* range.c: NVTX ranges. */
 void cuda_range_begin(const char *name);
 void cuda_range_end(void);
+
+/* mark.c: moments in the stream that keep their time. */
+int cuda_mark(struct device *device, int number);
+int cuda_mark_seconds(struct device *device, int from, int to, double *seconds);
+void cuda_marks_close(struct device *device); /* accepts a half-opened device */
 
 /* graph.c: the calls of a step as one CUDA graph, and how far the host may run ahead. */
 int cuda_graph_open(struct device *device);

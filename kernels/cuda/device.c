@@ -33,6 +33,7 @@ static void device_close(struct device *device)
         cudaStreamSynchronize(device->stream);
     cuda_libraries_close(device);
     cuda_graph_close(device);
+    cuda_marks_close(device);
     for (int half = 0; half < 2; half++)
         if (device->drained[half])
             cudaEventDestroy(device->drained[half]);
@@ -317,6 +318,8 @@ const struct backend backend_cuda = {
     .pace = cuda_pace,
     .range_begin = cuda_range_begin,
     .range_end = cuda_range_end,
+    .mark = cuda_mark,
+    .mark_seconds = cuda_mark_seconds,
     .repeat = cuda_repeat,
     .forget = cuda_forget,
     .gather = cuda_gather,

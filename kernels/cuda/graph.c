@@ -7,8 +7,6 @@
 #include <cuda_runtime_api.h>
 #include <stdlib.h>
 
-enum { PLAIN_RUNS = 2 };
-
 struct recording {
     int runs;
     cudaGraphExec_t graph; /* NULL: not recorded yet */
@@ -80,7 +78,7 @@ int cuda_repeat(struct device *device, struct recording **recording, int (*queue
 {
     if (!*recording && !(*recording = calloc(1, sizeof **recording)))
         return FAIL(ERR_MEMORY, "cuda: out of memory for the recording of a step; close other programs");
-    if (device->eager || (*recording)->runs < PLAIN_RUNS) {
+    if (device->eager || (*recording)->runs < BACKEND_PLAIN_RUNS) {
         (*recording)->runs++;
         return queue(context);
     }
