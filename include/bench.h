@@ -35,9 +35,11 @@ int bench_round(struct bench *bench, int steps, double *seconds);
 
 enum { BENCH_COPIES = 7 };
 struct bench_ceiling {
-    double copy[BENCH_COPIES]; /* bytes read and written a second, copying 2^15, 2^17, … 2^27 bytes */
+    double copy[BENCH_COPIES]; /* bytes read and written a second, copying 2^15, 2^17, … 2^27 bytes; on a device that
+                                  works by itself, where a small copy is little but its launch, at least what larger
+                                  ones come to */
     double product;            /* floating-point operations a second */
-    bool of_multipliers;       /* product: what the multipliers give (backend.peak); else a large linear layer's */
+    int side;                  /* product: of a linear layer so large; 0: of the multipliers alone (backend.peak) */
 };
 /* Takes about half a second. */
 int bench_measure_ceiling(const struct backend *backend, struct device *device, enum dtype dtype,
@@ -54,19 +56,20 @@ struct bench_part {
     bool backward;       /* with node: which pass */
     double seconds;      /* a step; the median */
     double least;        /* the step in which it took least */
-    double bytes, flops; /* what it must move and compute at least; 0: not counted */
+    double bytes, flops; /* what it must move and compute at least; 0: not counted, or nothing */
 };
 struct bench_profile {
     struct arena arena;
     struct bench_part *parts; /* in the order they first ran in */
     int part_count, room;
 };
-/* Runs so many steps, operation by operation; a GPU's graph of a step is left aside. */
+/* Runs so many steps; where the device works by itself a few more first, in which it records them with marks between
+ * the parts. */
 int bench_profile(struct bench *bench, int steps, struct bench_profile *profile);
 void bench_profile_free(struct bench_profile *profile); /* accepts a zeroed struct */
 /* Fills bytes and flops. batches: accumulated in a step. */
 void bench_count(const struct plan *plan, int batches, struct bench_profile *profile);
-/* Seconds that the part would take at its ceiling; NaN: not counted. */
+/* Seconds that the part would take at its ceiling; NaN: not counted; 0: of an operation, other ones do its work. */
 double bench_floor(const struct bench_ceiling *ceiling, const struct bench_part *part);
 /* What an operation's passes, [0] forward and [1] backward, must move, by the bytes of its input, output and weights.
  * Normalisation reads its input twice, and everything twice on the way back. in_grad: of a product; whether the

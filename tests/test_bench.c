@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -131,6 +132,10 @@ static void test_counts(void **state)
     assert_true(part_of(&profile, "forward", "conv1")->bytes >= 4.0 * (8 * 64 * 3 + 8 * 64 * 4 + 4 * 27));
     assert_true(part_of(&profile, "forward", "bn1")->bytes == 3.0 * 4 * 8 * 64 * 4);
     assert_true(part_of(&profile, "forward", "bn1")->flops == 0.0);
+    /* The normalisation before it pools. */
+    assert_non_null(opened.session.plan.calls[part_of(&profile, "forward", "pool1")->node].pooled_by);
+    assert_true(part_of(&profile, "forward", "pool1")->bytes == 0.0);
+    assert_true(part_of(&profile, "backward", "pool1")->bytes == 0.0);
     assert_true(part_of(&profile, "update", "optimizer")->bytes == 28.0 * (double)opened.session.plan.param_count);
     assert_true(profile.parts[0].bytes == 8.0 * 64 * 3 * (1 + 4)); /* gather */
     bench_profile_free(&profile);
@@ -152,7 +157,72 @@ static void test_least_times(void **state)
     part.flops = 1.0;
     assert_true(fabs(bench_floor(&ceiling, &part) - 1e-6) < 1e-12);
     part.bytes = 0.0;
+    assert_true(bench_floor(&ceiling, &part) == 0.0); /* an operation that others do */
+    part.node = -1;
     assert_true(isnan(bench_floor(&ceiling, &part)));
+}
+
+static int copy_nothing(struct device *device, void *to, const void *from, size_t bytes)
+{
+    (void)device, (void)to, (void)from, (void)bytes;
+    return OK;
+}
+
+/* As on a GPU, whose copies take as long however small they are. */
+static void test_small_copies_are_no_ceiling(void **state)
+{
+    struct opened opened;
+    struct bench_ceiling ceiling;
+    (void)state;
+    open_all(&opened, "train.accumulate=1");
+    struct backend backend = *opened.session.backend;
+    backend.synchronous = false;
+    backend.copy = copy_nothing;
+    assert_int_equal(bench_measure_ceiling(&backend, opened.session.device, DT_F32, &ceiling), OK);
+    for (int i = 0; i + 1 < BENCH_COPIES; i++)
+        assert_true(ceiling.copy[i] >= ceiling.copy[i + 1]);
+    close_all(&opened);
+}
+
+/* What is printed of a report, in text. */
+static void print_into(const struct bench_report *report, char *text, size_t bytes)
+{
+    FILE *file = tmpfile();
+    const int out = dup(STDOUT_FILENO);
+    assert_non_null(file);
+    fflush(stdout);
+    dup2(fileno(file), STDOUT_FILENO);
+    bench_print(report, true);
+    fflush(stdout);
+    dup2(out, STDOUT_FILENO);
+    close(out);
+    rewind(file);
+    text[fread(text, 1, bytes - 1, file)] = '\0';
+    fclose(file);
+}
+
+/* Where parts take longer one by one than a step does, shares are of the parts, and it is said. */
+static void test_no_share_is_negative(void **state)
+{
+    struct opened opened;
+    static char text[1 << 14];
+    (void)state;
+    open_all(&opened, "train.accumulate=1");
+    struct bench_part parts[] = {{.name = "gather", .within = -1, .node = -1, .seconds = 3e-3},
+                                 {.name = "loss", .within = -1, .node = -1, .seconds = 1e-3}};
+    struct bench_report report = {.session = &opened.session,
+                                  .times = {.median = 8e-3},
+                                  .profile = {.parts = parts, .part_count = COUNT_OF(parts)}};
+    print_into(&report, text, sizeof text);
+    assert_non_null(strstr(text, "3.000   37.5 %"));
+    assert_non_null(strstr(text, "between them                    4.000   50.0 %"));
+    report.times.median = 3e-3;
+    print_into(&report, text, sizeof text);
+    assert_non_null(strstr(text, "3.000   75.0 %"));
+    assert_null(strstr(text, "between them"));
+    assert_non_null(
+        strstr(text, "parts together, 4.000 ms timed one by one; undivided the step takes 3.000 ms, 25 % less"));
+    close_all(&opened);
 }
 
 static void test_times(void **state)
@@ -178,6 +248,8 @@ int main(void)
         cmocka_unit_test(test_profiling_changes_nothing),
         cmocka_unit_test(test_counts),
         cmocka_unit_test(test_least_times),
+        cmocka_unit_test(test_small_copies_are_no_ceiling),
+        cmocka_unit_test(test_no_share_is_negative),
         cmocka_unit_test(test_times),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

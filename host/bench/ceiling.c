@@ -20,20 +20,46 @@ static int64_t copy_bytes(int size)
     return (int64_t)1 << (15 + 2 * size);
 }
 
+struct copies {
+    const struct backend *backend;
+    struct device *device;
+    void *to;
+    const void *from;
+    int64_t bytes;
+};
+
+static int queue_copies(void *context)
+{
+    const struct copies *copies = context;
+    for (int i = 0; i < queued_on(copies->backend); i++)
+        TRY(copies->backend->copy(copies->device, copies->to, copies->from, (size_t)copies->bytes));
+    return OK;
+}
+
+/* Recorded, so that the host has no part in the time. */
+static int repeat_copies(struct copies *copies, struct recording **recording, double *best)
+{
+    const double start = clock_seconds();
+    *best = INFINITY;
+    for (int i = 0; i < BACKEND_PLAIN_RUNS + ROUNDS_LEAST || clock_seconds() - start < seconds_each; i++) {
+        const double begin = clock_seconds();
+        TRY(copies->backend->repeat(copies->device, recording, queue_copies, copies));
+        TRY(copies->backend->wait(copies->device));
+        *best = fmin(*best, (clock_seconds() - begin) / queued_on(copies->backend));
+    }
+    return OK;
+}
+
 static int measure_copy(const struct backend *backend, struct device *device, void *to, const void *from, int64_t bytes,
                         double *rate)
 {
-    const double start = clock_seconds();
-    double best = INFINITY;
-    for (int i = 0; i < ROUNDS_LEAST || clock_seconds() - start < seconds_each; i++) {
-        const double begin = clock_seconds();
-        for (int k = 0; k < queued_on(backend); k++)
-            TRY(backend->copy(device, to, from, (size_t)bytes));
-        TRY(backend->wait(device));
-        best = fmin(best, (clock_seconds() - begin) / queued_on(backend));
-    }
+    struct copies copies = {backend, device, to, from, bytes};
+    struct recording *recording = NULL;
+    double best;
+    const int status = repeat_copies(&copies, &recording, &best);
+    backend->forget(device, recording);
     *rate = 2.0 * (double)bytes / best;
-    return OK;
+    return status;
 }
 
 static int measure_copies(const struct backend *backend, struct device *device, struct bench_ceiling *ceiling)
@@ -45,6 +71,8 @@ static int measure_copies(const struct backend *backend, struct device *device, 
         status = backend->alloc(device, most, &to);
     for (int i = 0; i < BENCH_COPIES && status == OK; i++)
         status = measure_copy(backend, device, to, from, copy_bytes(i), &ceiling->copy[i]);
+    for (int i = BENCH_COPIES - 2; i >= 0 && !backend->synchronous; i--)
+        ceiling->copy[i] = fmax(ceiling->copy[i], ceiling->copy[i + 1]);
     backend->release(device, from);
     backend->release(device, to);
     return status;
@@ -139,6 +167,8 @@ int bench_measure_ceiling(const struct backend *backend, struct device *device, 
     TRY(measure_copies(backend, device, ceiling));
     if (backend->peak)
         ceiling->product = backend->peak(device, dtype);
-    ceiling->of_multipliers = ceiling->product > 0.0;
-    return ceiling->of_multipliers ? OK : measure_product(backend, device, dtype, &ceiling->product);
+    if (ceiling->product > 0.0)
+        return OK;
+    ceiling->side = product_side(backend);
+    return measure_product(backend, device, dtype, &ceiling->product);
 }

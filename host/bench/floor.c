@@ -22,6 +22,17 @@ void bench_op_bytes(enum op_kind kind, const union op_params *params, double in,
     }
 }
 
+/* What is left of a pass that a neighbour does most or all of, but for sums over channels. each: bytes of an input. */
+static double left_bytes(const struct op_call *call, bool backward, double each, double all)
+{
+    if (call->pooled_by || (!backward && (call->made_by || call->rectified_by)))
+        return 0.0;
+    if (!backward || !call->taken_by)
+        return all;
+    const int written = (call->in_grad[0] != NULL) + (call->in_grad[1] != NULL);
+    return written > 0 ? (2 + written) * each : 0.0;
+}
+
 static void count_node(const struct plan *plan, struct bench_part *part)
 {
     const struct node *node = &plan->graph->nodes[part->node];
@@ -34,7 +45,8 @@ static void count_node(const struct plan *plan, struct bench_part *part)
     }
     bench_op_bytes(node->op, &node->params, (double)plan->values[node->in[0]].bytes,
                    (double)plan->values[node->out].bytes, weights, in_grad, bytes);
-    part->bytes = bytes[part->backward];
+    part->bytes = left_bytes(&plan->calls[part->node], part->backward, (double)plan->values[node->in[0]].bytes,
+                             bytes[part->backward]);
     if (product)
         part->flops =
             graph_node_flops(plan->graph, node) * plan->options.batch * (part->backward ? 1.0 + (double)in_grad : 1.0);
@@ -74,7 +86,7 @@ void bench_count(const struct plan *plan, int batches, struct bench_profile *pro
 double bench_floor(const struct bench_ceiling *ceiling, const struct bench_part *part)
 {
     if (part->bytes == 0.0)
-        return NAN;
+        return part->node >= 0 ? 0.0 : NAN;
     const double moving = bench_copy_seconds(ceiling, part->bytes);
     return ceiling->product > 0.0 ? fmax(moving, part->flops / ceiling->product) : moving;
 }

@@ -34,6 +34,29 @@ int bench_report(struct bench_report *report, struct session *session, double se
 
 /* ---- for people ---- */
 
+static bool is_stage_of_nodes(const struct bench_part *part)
+{
+    return part->within < 0 && (strcmp(part->name, "forward") == 0 || strcmp(part->name, "backward") == 0);
+}
+
+/* Seconds of the parts that are in no other one, or a stage of their own. */
+static double accounted(const struct bench_report *report)
+{
+    double sum = 0.0;
+    for (int i = 0; i < report->profile.part_count; i++) {
+        const struct bench_part *part = &report->profile.parts[i];
+        const bool counted = part->within < 0 ? !is_stage_of_nodes(part) && strcmp(part->name, "update") != 0 : true;
+        sum += counted ? part->seconds : 0.0;
+    }
+    return sum;
+}
+
+/* What shares are of: a step, or, as timing takes parts apart that else overlap, all parts together. */
+static double whole(const struct bench_report *report)
+{
+    return fmax(report->times.median, accounted(report));
+}
+
 /* One line of the table: parts of one kind together. */
 struct row {
     char name[40];
@@ -50,7 +73,7 @@ static void add_part(struct row *row, const struct bench_report *report, const s
 
 static void print_row(const struct bench_report *report, const struct row *row)
 {
-    printf("%-26s %10.3f %6.1f %%", row->name, row->seconds * 1e3, 100.0 * row->seconds / report->times.median);
+    printf("%-26s %10.3f %6.1f %%", row->name, row->seconds * 1e3, 100.0 * row->seconds / whole(report));
     if (row->flops > 0.0)
         printf(" %10.0f", row->flops / row->seconds * 1e-9);
     else
@@ -59,7 +82,7 @@ static void print_row(const struct bench_report *report, const struct row *row)
         printf(" %8.1f", row->bytes / row->seconds * 1e-9);
     else
         printf(" %8s", "");
-    if (isnan(row->floor))
+    if (!(row->floor > 0.0))
         printf("\n");
     else
         printf(" %8.0f %%\n", 100.0 * row->floor / row->seconds);
@@ -84,11 +107,6 @@ static void print_kinds(const struct bench_report *report)
         }
 }
 
-static bool is_stage_of_nodes(const struct bench_part *part)
-{
-    return part->within < 0 && (strcmp(part->name, "forward") == 0 || strcmp(part->name, "backward") == 0);
-}
-
 /* Gathering, the loss and the parts of the update; then what no part accounts for. */
 static void print_stages(const struct bench_report *report, bool before_loss)
 {
@@ -105,21 +123,23 @@ static void print_stages(const struct bench_report *report, bool before_loss)
     }
 }
 
-static double accounted(const struct bench_report *report)
+/* What lies between the parts, or how much longer they are one by one than in a step. */
+static void print_rest(const struct bench_report *report)
 {
-    double sum = 0.0;
-    for (int i = 0; i < report->profile.part_count; i++) {
-        const struct bench_part *part = &report->profile.parts[i];
-        const bool counted = part->within < 0 ? !is_stage_of_nodes(part) && strcmp(part->name, "update") != 0 : true;
-        sum += counted ? part->seconds : 0.0;
-    }
-    return sum;
+    const double step = report->times.median, parts = accounted(report);
+    const struct row rest = {.name = "between them", .seconds = step - parts, .floor = NAN};
+    if (parts <= step)
+        print_row(report, &rest);
+    else
+        printf("shares are of the parts together, %.3f ms timed one by one; undivided the step takes %.3f ms, %.0f %% "
+               "less\n",
+               parts * 1e3, step * 1e3, 100.0 * (1.0 - step / parts));
 }
 
 static void print_layers(const struct bench_report *report)
 {
     const struct bench_profile *profile = &report->profile;
-    printf("\n%-26s %10s %8s %10s %8s %10s\n", "layer", "ms", "step", "GFLOP/s", "GB/s", "of ceiling");
+    printf("\n%-26s %10s %8s %10s %8s %10s\n", "layer", "ms", "share", "GFLOP/s", "GB/s", "of ceiling");
     for (int i = 0; i < profile->part_count; i++) {
         const struct bench_part *part = &profile->parts[i];
         struct row row = {0};
@@ -137,7 +157,7 @@ void bench_print(const struct bench_report *report, bool layers)
     const struct bench_times *times = &report->times;
     const struct bench_ceiling *ceiling = &report->ceiling;
     const int images = session->config->train.batch_size * session->config->train.accumulate;
-    char text[24], shape[48];
+    char text[24], shape[48], product[40] = "the multipliers alone";
     text_count(text, (double)graph_param_count(&session->graph));
     printf("%s, %s parameters, images %s, %s, steps of %d\n%s\n\n", session->graph.model, text,
            shape_text(shape, session->card.image), dtype_name(session->dtype), images, report->device);
@@ -145,17 +165,16 @@ void bench_print(const struct bench_report *report, bool layers)
            times->median * 1e3, times->least * 1e3, times->most * 1e3, BENCH_ROUNDS, times->steps);
     text_bytes(text, (double)plan_bytes(&session->plan));
     printf("%s of device memory without the images\n", text);
+    if (ceiling->side > 0)
+        snprintf(product, sizeof product, "a linear layer of %d", ceiling->side);
     printf("ceilings: %.0f GFLOP/s (%s), copying %.1f GB/s in memory, up to %.1f in caches\n\n",
-           ceiling->product * 1e-9, ceiling->of_multipliers ? "the multipliers alone" : "a linear layer of 2048",
-           ceiling->copy[BENCH_COPIES - 1] * 1e-9, fmax(ceiling->copy[1], ceiling->copy[2]) * 1e-9);
-    printf("%-26s %10s %8s %10s %8s %10s\n", "part", "ms", "step", "GFLOP/s", "GB/s", "of ceiling");
+           ceiling->product * 1e-9, product, ceiling->copy[BENCH_COPIES - 1] * 1e-9,
+           fmax(ceiling->copy[1], ceiling->copy[2]) * 1e-9);
+    printf("%-26s %10s %8s %10s %8s %10s\n", "part", "ms", "share", "GFLOP/s", "GB/s", "of ceiling");
     print_stages(report, true);
     print_kinds(report);
     print_stages(report, false);
-    struct row rest = {.name = "between them", .seconds = times->median - accounted(report), .floor = NAN};
-    print_row(report, &rest);
-    if (!session->backend->synchronous)
-        printf("(parts were waited for one by one, so their times include what a launch takes)\n");
+    print_rest(report);
     if (layers)
         print_layers(report);
 }
@@ -196,7 +215,7 @@ int bench_print_json(const struct bench_report *report)
         "images_per_second", images / times->median, "step_seconds", times->median, "step_seconds_least", times->least,
         "step_seconds_most", times->most, "host_waits_per_step", times->waits, "host_held_per_step", times->held,
         "device_bytes", (json_int_t)plan_bytes(&session->plan), "flops_per_second_ceiling", report->ceiling.product,
-        "ceiling_of_multipliers", report->ceiling.of_multipliers, "copy_bytes_per_second", copies, "parts",
+        "ceiling_of_multipliers", report->ceiling.side == 0, "copy_bytes_per_second", copies, "parts",
         parts_json(report));
     return json_print(all, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
 }

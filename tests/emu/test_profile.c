@@ -61,6 +61,19 @@ static double operations(const struct bench_profile *profile, int ranges)
     return round(all - 2.0 * (ranges - COUNT_OF(stages)) - COUNT_OF(stages));
 }
 
+/* Operations that a step's stages queue plainly: all but the control numbers and the event of pace, and what one of two
+ * steps may queue besides, where half of the memory that uploads go through is filled. */
+static int64_t plain_step(struct bench *bench)
+{
+    int64_t least = INT64_MAX;
+    for (int i = 0; i < BACKEND_PLAIN_RUNS; i++) {
+        const int64_t before = emu_queued();
+        assert_int_equal(bench_steps(bench, 1), OK);
+        least = emu_queued() - before < least ? emu_queued() - before : least;
+    }
+    return least - 2;
+}
+
 static void test_every_operation_is_in_a_part(void **state)
 {
     (void)state;
@@ -69,12 +82,10 @@ static void test_every_operation_is_in_a_part(void **state)
         struct bench_profile profile;
         emu_reset_round(schedule);
         open_all(&opened, "train.accumulate=1");
-        const int64_t before = emu_queued();
-        assert_int_equal(bench_steps(&opened.bench, 1), OK);
-        const int64_t queued = emu_queued() - before; /* plainly: among them control numbers and the event of pace */
+        const int64_t queued = plain_step(&opened.bench);
         assert_int_equal(bench_profile(&opened.bench, 2, &profile), OK);
         assert_int_equal(profile.part_count, 5 + 2 * opened.session.graph.node_count + 5);
-        assert_int_equal((int)operations(&profile, profile.part_count), queued - 2);
+        assert_int_equal((int)operations(&profile, profile.part_count), queued);
         assert_int_equal((int)round(part_ms(&profile, "update", "average")), 1); /* there is none: its mark alone */
         assert_true(part_ms(&profile, "backward", "conv2") > 2.0);
         bench_profile_free(&profile);
