@@ -57,6 +57,7 @@ struct chart_line {
 /* A stretch of x that is shaded. */
 struct chart_region {
     double from, to;
+    enum chart_colour colour;
     const char *text;
 };
 struct chart_axis {

@@ -249,7 +249,7 @@ static void draw_regions(const struct drawing *drawing)
         if (!(to > from))
             continue;
         cairo_rectangle(drawing->cairo, from, plot->top, to - from, plot->height);
-        set_colour(drawing->cairo, chart_colours[CHART_GREEN].light, 0.12);
+        set_colour(drawing->cairo, chart_colours[region->colour].light, 0.12);
         cairo_fill(drawing->cairo);
     }
 }

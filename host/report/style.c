@@ -68,7 +68,7 @@ const char *const page_style[] = {
     ".area{fill:var(--c);fill-opacity:.9;stroke:var(--card);"
     "stroke-width:1}\n"
     ".plot .event{stroke:var(--c);stroke-width:1.5;stroke-dasharray:4 3}.plot .limit{stroke:var(--c);stroke-width:1.5;"
-    "stroke-dasharray:2 3}\n.plot .region{fill:var(--good);fill-opacity:.12}.plot "
+    "stroke-dasharray:2 3}\n.plot .region{fill:var(--c);fill-opacity:.12}.plot "
     ".there{fill:var(--good);font-size:12px}\n"
     ".legend{list-style:none;display:flex;flex-wrap:wrap;gap:2px 16px;padding:0;margin:8px 0 0;font-size:13px;"
     "color:var(--soft)}\n.legend.narrow{display:none}.legend li{min-width:0;overflow-wrap:anywhere}\n"

@@ -58,8 +58,8 @@ static void put_regions(const struct drawing *drawing)
         const struct chart_region *region = &drawing->chart->regions[i];
         const double from = fmin(fmax(svg_across(drawing, region->from), 0.0), 1.0);
         const double to = fmin(fmax(svg_across(drawing, region->to), 0.0), 1.0);
-        fprintf(drawing->page, "<rect class=\"region\" x=\"%.2f%%\" width=\"%.2f%%\" height=\"100%%\"/>\n",
-                100.0 * from, 100.0 * (to - from));
+        fprintf(drawing->page, "<rect class=\"region %s\" x=\"%.2f%%\" width=\"%.2f%%\" height=\"100%%\"/>\n",
+                page_colour(region->colour), 100.0 * from, 100.0 * (to - from));
     }
 }
 

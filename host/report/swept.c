@@ -206,8 +206,8 @@ static void add_advice(const struct swept *swept, struct chart *chart)
                        : above        ? arena_format(swept->arena, "recommended: up to %g", high)
                        : below        ? arena_format(swept->arena, "recommended: from %g on", low)
                                       : "recommended: any";
-    chart->regions[chart->region_count++] =
-        (struct chart_region){below ? low / half : chart->x.low, above ? high * half : chart->x.high, text};
+    chart->regions[chart->region_count++] = (struct chart_region){
+        below ? low / half : chart->x.low, above ? high * half : chart->x.high, CHART_GREEN, text};
 }
 
 static struct chart *add_chart(struct swept *swept, const char *id, const char *title, const char *how,

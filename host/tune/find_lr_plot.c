@@ -57,16 +57,17 @@ static void mark_rate(struct chart *chart, const struct find_lr_spread *spread, 
         return;
     chart_event_add(chart, spread->middle, colour, text);
     if (spread->high > spread->low && chart->region_count < CHART_REGIONS)
-        chart->regions[chart->region_count++] = (struct chart_region){spread->low, spread->high, ""};
+        chart->regions[chart->region_count++] = (struct chart_region){spread->low, spread->high, colour, ""};
 }
 
 void find_lr_chart(const struct find_lr *found, struct charts *charts)
 {
     struct arena *arena = &charts->arena;
-    struct chart *chart = chart_add(charts, "find-lr",
-                                    arena_format(arena, "Loss while the learning rate grows, %d restart%s",
-                                                 found->restart_count, found->restart_count == 1 ? "" : "s"),
-                                    "A curve for each restart, smoothed. Shaded: how far the restarts lie apart.");
+    struct chart *chart = chart_add(
+        charts, "find-lr",
+        arena_format(arena, "Loss while the learning rate grows, %d restart%s", found->restart_count,
+                     found->restart_count == 1 ? "" : "s"),
+        "A curve for each restart, smoothed. Shaded, in the colour of each mark: how far the restarts lie apart.");
     chart->x.title = "learning rate";
     chart->x.scale = CHART_LOG10;
     chart->y.title = "loss";
