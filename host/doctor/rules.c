@@ -36,6 +36,7 @@ const struct rule doctor_rules[] = {
     {"worthless", CAUSE_OVERFITTING, 1, EFFECT_APART, rule_worthless},
     {"few_updates", CAUSE_FEW_UPDATES, 1, EFFECT_SETTING, rule_few_updates},
     {"gap", CAUSE_OVERFITTING, 1, 0, rule_gap},
+    {"withheld", CAUSE_REGULARISATION, 1, EFFECT_APART, rule_withheld},
     {"better_on_validation", CAUSE_LABELS, 1, EFFECT_APART, rule_better_on_validation},
 };
 const int doctor_rule_count = COUNT_OF(doctor_rules);

@@ -101,6 +101,9 @@ bool rules_never_of_use(const struct evidence *evidence, struct symptom *symptom
 /* Whether validation is far behind at the end of every epoch, from the first that has learned anything. */
 bool rules_behind_at_once(const struct evidence *evidence);
 
+/* ---- rules_withheld.c: what training is not allowed to show ---- */
+bool rule_withheld(const struct evidence *evidence, struct symptom *symptom);
+
 /* ---- rules_mismatch.c: validation that is another kind of images, or has other labels ---- */
 bool rule_exchanged(const struct evidence *evidence, struct symptom *symptom);
 bool rule_below_chance(const struct evidence *evidence, struct symptom *symptom);
