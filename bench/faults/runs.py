@@ -165,7 +165,6 @@ FAULTS = [
     ("regularisation", "softened", keys("train.label_smoothing={}", "augment.mixup=1"), [], [], [], [], [], [0.7]),
     ("few_updates", "large_batch", small_batch, [], [], [], [], [], [640]),
 ]
-UNLISTED = ("few_updates",)  # what the doctor has no name for
 RATES = [0.3, 0.6, 1, 1.5, 2]
 VARIANTS = [[], ["train.batch_size=32"], ["train.batch_size=128"], ["train.batch_size=256", "train.max_steps=400"],
             ["augment.hflip=0.5", "augment.crop_padding=2", "augment.rotate=10"],

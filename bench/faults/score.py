@@ -5,8 +5,7 @@
 
 Asks `evenkeel doctor` about the runs of runs.py that are there (with --budget also by experiment; every N-th of each class), and the rules
 of published tools. Only faults that did harm count: validation accuracy 2 points lower or training loss 15 % higher than the
-healthy runs of the same network, data and optimizer at the best rate. Faults that the doctor has no name for are
-counted by themselves. --repair trains each harmful run again as `--apply` writes it. --seconds: runs
+healthy runs of the same network, data and optimizer at the best rate. --repair trains each harmful run again as `--apply` writes it. --seconds: runs
 not begun by then are left out; which come first is drawn by lot. Writes
 FOLDER/PART-confusion.csv and .svg and, as JSON, all figures.
 """
@@ -26,6 +25,8 @@ import picture
 import runs
 import tools
 from runs import MARK, PARTS, PROGRAM
+
+SILENT = ("healthy", "too_early")  # nothing was found
 
 
 def doctor(path, *options):
@@ -134,22 +135,20 @@ class Score:
 
     def __init__(self):
         self.confusion, self.alarms, self.totals = collections.Counter(), collections.Counter(), collections.Counter()
-        self.steps, self.wrong, self.repaired, self.unlisted = [], [], {}, []
+        self.steps, self.wrong, self.repaired = [], [], {}
         self.overturned, self.cost, self.seconds = [0, 0], [], []
         self.groups = collections.defaultdict(collections.Counter)
 
     def take(self, row, said, log, share):
         faulty = row["truth"] != "healthy"
         self.confusion[row["truth"], said["cause"]] += 1
-        if row["truth"] in runs.UNLISTED:
-            self.unlisted.append(f"{row['name']}: {said['cause']}")
-            return
         self.totals[faulty] += 1
         if share is not None:
             self.repaired[row["name"]] = share
-        found = said["cause"] != "healthy"
-        self.groups[row["group"]].update({"faulty": faulty, "noticed": faulty and found, "named": faulty and said["cause"] == row["truth"],
-                                          "healthy": not faulty, "false_alarms": found and not faulty})
+        found = said["cause"] not in SILENT
+        count = {"faulty": faulty, "noticed": faulty and found, "named": faulty and said["cause"] == row["truth"],
+                 "healthy": not faulty, "false_alarms": found and not faulty}
+        self.groups[row["group"]].update({key: int(value) for key, value in count.items()})
         for name, rule in tools.TOOLS.items():
             self.alarms[name, faulty] += rule(log)
         if said["cause"] != row["truth"]:
@@ -226,14 +225,13 @@ def main():
 
 def figures_of(score, args, harmless):
     named = sum(n for (truth, said), n in score.confusion.items() if truth == said != "healthy")
-    seen = sum(n for (truth, said), n in score.confusion.items() if truth not in ("healthy", *runs.UNLISTED) and said != "healthy")
-    false = sum(n for (truth, said), n in score.confusion.items() if truth == "healthy" != said)
+    seen = sum(n for (truth, said), n in score.confusion.items() if truth != "healthy" and said not in SILENT)
+    false = sum(n for (truth, said), n in score.confusion.items() if truth == "healthy" and said not in SILENT)
     shares = list(score.repaired.values())
     figures = {"budget": args.budget, "every": args.every, "groups": score.groups, "faulty": score.totals[True], "noticed": seen,
                "named": named, "healthy": score.totals[False], "false_alarms": false, "harmless": harmless,
                "median_step": statistics.median(score.steps) if score.steps else None,
                "confusion": [[truth, said, n] for (truth, said), n in sorted(score.confusion.items())], "wrong": score.wrong,
-               "unlisted": score.unlisted,
                "tools": {name: {"faulty": score.alarms[name, True], "healthy": score.alarms[name, False]} for name in tools.TOOLS}}
     if score.cost:
         figures["experiments"] = {"share_of_updates": round(statistics.mean(score.cost), 3),
@@ -247,7 +245,7 @@ def figures_of(score, args, harmless):
 
 
 def show(figures):
-    print("\n".join(figures["wrong"] + [f"no name for {one}" for one in figures["unlisted"]]))
+    print("\n".join(figures["wrong"]))
     for group, one in figures["groups"].items():
         print(f"{group}: {one['named']} of {one['faulty']} named, {one['noticed']} noticed; {one['false_alarms']} of {one['healthy']} healthy runs not")
     print(f"harmful faults {figures['faulty']}: {figures['noticed']} noticed, {figures['named']} named; {figures['harmless']} runs "
