@@ -120,9 +120,10 @@ enum effect {
     EFFECT_MISSING = 256, /* not everything is learned; shows by itself in the end */
     EFFECT_AT_ONCE = 512, /* validation is behind from the beginning; the same */
     EFFECT_COSTLY = 1024, /* images that have what was found are learned that much worse than those that have not */
+    EFFECT_LATE = 2048,   /* training goes wrong at a rate that trials from new weights do not come to */
     EFFECT_TRAINING = EFFECT_START | EFFECT_SETTING | EFFECT_LONG | EFFECT_SHORT | EFFECT_BROKEN | EFFECT_STANDS |
                       EFFECT_NOISE, /* what trials judged on training images can mend */
-    EFFECT_ALL = EFFECT_TRAINING | EFFECT_APART
+    EFFECT_ALL = EFFECT_TRAINING | EFFECT_APART | EFFECT_LATE
 };
 
 enum { EVIDENCE_BYTES = 384, DATA_FINDINGS = 12, SYMPTOM_NUMBERS = 4 };

@@ -130,14 +130,50 @@ static void test_late_start(void **state)
     SILENT("late_start");
 }
 
+/* Quarters of 150 steps; the errors are sqrt(0.5 / 64 / 150) = 0.0072 each, 0.0102 of the difference. */
+static void rise(double before, double now, double rate)
+{
+    healthy();
+    fill(run.loss, 150, 300, before);
+    fill(run.loss, 300, STEPS, now);
+    fill(run.rate, 150, 300, 0.001);
+    fill(run.rate, 450, STEPS, rate);
+}
+
+static void test_rising_rate(void **state)
+{
+    (void)state;
+    rise(1.0, 1.0, 0.002);
+    SHOWS("rising_rate", CAUSE_RATE_HIGH);
+    SAYS("rising_rate",
+         "from step 150 to 300, at a rate of 0.001, the loss was 1; at 0.002, from step 450 on, it is 1 ");
+    assert_int_equal(shown("rising_rate")->step, 300);
+    rise(1.0, 1.0, 0.0014); /* hardly risen */
+    SILENT("rising_rate");
+    rise(1.0, 0.97, 0.002); /* 2.9 standard errors */
+    SILENT("rising_rate");
+    rise(1.0, 0.98, 0.002);
+    SHOWS("rising_rate", CAUSE_RATE_HIGH);
+    rise(0.92 * guess, 0.92 * guess, 0.002); /* nothing learned yet, which may come */
+    SILENT("rising_rate");
+    rise(0.08 * guess, 0.08 * guess, 0.002); /* all but that learned */
+    SILENT("rising_rate");
+    rise(1.0, 1.0, 0.002);
+    fill(run.variance, 0, STEPS, 2.1); /* 0.0209 of the difference: a fall by 0.05 would not have shown */
+    SILENT("rising_rate");
+    rise(1.0, 1.0, 0.002);
+    run.evidence.planned_steps = 2 * STEPS;
+    SHOWS("rising_rate", CAUSE_RATE_HIGH);
+    run.evidence.planned_steps++; /* not half of it done */
+    SILENT("rising_rate");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_stuck),
-        cmocka_unit_test(test_stuck_is_withdrawn),
-        cmocka_unit_test(test_stuck_knows_the_floor),
-        cmocka_unit_test(test_stuck_by_long_steps),
-        cmocka_unit_test(test_late_start),
+        cmocka_unit_test(test_rising_rate),         cmocka_unit_test(test_stuck),
+        cmocka_unit_test(test_stuck_is_withdrawn),  cmocka_unit_test(test_stuck_knows_the_floor),
+        cmocka_unit_test(test_stuck_by_long_steps), cmocka_unit_test(test_late_start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -134,6 +134,8 @@ static bool is_overturned(const struct diagnosis *diagnosis, enum cause said)
         return false;
     if (guess == CAUSE_FEW_UPDATES) /* trials that take as many updates as the run do not speak of it */
         return false;
+    if (said == CAUSE_OVERFITTING && !diagnosis->behind) /* what is learned by heart leaves validation behind */
+        return false;
     if (is_below_the_floor(diagnosis))
         return true;
     /* Augmentation lowers the validation loss of most runs that have none, and less of it that of many that have: they

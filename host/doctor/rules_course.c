@@ -197,3 +197,28 @@ bool rule_setback(const struct evidence *evidence, struct symptom *symptom)
     }
     return false;
 }
+
+/* What was learned at a lower rate is not gone on with at a higher one: the last quarter of the steps, at half as much
+ * again, is no lower than the second quarter, where a fall by a twentieth would have shown. A rate that still rises
+ * while nothing is learned yet says nothing, nor one where all is learned. */
+bool rule_rising_rate(const struct evidence *evidence, struct symptom *symptom)
+{
+    const double risen = 1.5, least = 0.1, most = 0.9, worth = 0.05;
+    const int64_t steps = evidence->steps, quarter = steps / 4;
+    if (2 * steps < evidence->planned_steps)
+        return false;
+    const double before = column_mean(evidence->loss, quarter, 2 * quarter);
+    const double now = column_mean(evidence->loss, steps - quarter, steps);
+    const double rate_before = column_mean(evidence->rate, quarter, 2 * quarter);
+    const double rate = column_mean(evidence->rate, steps - quarter, steps);
+    const double error =
+        hypot(loss_noise(evidence, quarter, 2 * quarter), loss_noise(evidence, steps - quarter, steps));
+    const double learned = learned_of(evidence, before);
+    return rate > risen * rate_before && learned > least && learned < most && -FALLING * error < worth * before &&
+           now - before > FALLING * error &&
+           show(symptom, 2 * quarter, rate / rate_before / risen,
+                "from step %lld to %lld, at a rate of %.2g, the loss was %.3g; at %.2g, from step %lld on, it is %.3g "
+                "(%+.3g +- %.2g): the higher rate takes back what it brings",
+                (long long)quarter, 2 * (long long)quarter, rate_before, before, rate, (long long)(steps - quarter),
+                now, now - before, error);
+}
