@@ -140,6 +140,16 @@ static void test_labels_are_a_floor(void **state)
     expect(given, (struct known){CAUSE_LABELS, false, false, 0.8, 0.9}, CAUSE_LABELS, false);
 }
 
+/* Above ten times guessing (23.03) a run has lost its way: what is better than guessing helps, and nothing else. */
+static void test_a_lost_run(void **state)
+{
+    (void)state;
+    const struct known known = {CAUSE_HEALTHY, false, false, 24.0, 24.0};
+    expect((struct given){"anew", CAUSE_RATE_HIGH, -1.0, 0.0, 0.0, 24.0}, known, CAUSE_RATE_HIGH, true); /* at 2 */
+    expect((struct given){"anew", CAUSE_RATE_HIGH, -2.0, 0.0, 0.0, 24.0}, known, CAUSE_HEALTHY, false);  /* at 3 */
+    expect((struct given){"anew", CAUSE_RATE_HIGH, -1.0, 0.0, 0.0, 22.0}, known, CAUSE_HEALTHY, false);  /* not lost */
+}
+
 static void test_words_of_a_healthy_run(void **state)
 {
     (void)state;
@@ -166,9 +176,8 @@ static int set_up(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_what_is_taken_away),
-        cmocka_unit_test(test_the_whole_rate),
-        cmocka_unit_test(test_labels_are_a_floor),
+        cmocka_unit_test(test_what_is_taken_away),     cmocka_unit_test(test_the_whole_rate),
+        cmocka_unit_test(test_labels_are_a_floor),     cmocka_unit_test(test_a_lost_run),
         cmocka_unit_test(test_words_of_a_healthy_run),
     };
     return cmocka_run_group_tests(tests, set_up, tiny_tear_down);
