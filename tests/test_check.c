@@ -61,6 +61,15 @@ static void test_copies(void **state)
     assert_string_equal(finding->files[1], "validation sample 4");
     assert_true(finding->evidence[0].value == 1);
     findings_free(&world.findings);
+    /* Of a part of the training images as large a part of the copies is seen. */
+    world_make();
+    memcpy(world.pixels[TRAIN], world.pixels[0], BYTES);
+    world.input.limit = 50;
+    finding = only("leak", SEVERITY_FAULT);
+    assert_non_null(
+        strstr(finding->text, "1 of 50 validation images are among the 50 training images looked at (2 %)"));
+    assert_true(fabs(finding->evidence[1].value - fmin(0.02 * TRAIN / 50.0, 1.0)) < 1e-9);
+    findings_free(&world.findings);
 }
 
 /* Files of two sets are told with the set they are in; of one that is split, below it. */

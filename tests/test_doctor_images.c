@@ -121,6 +121,20 @@ static void test_healthy_with_a_doubt(void **state)
     expect(CAUSE_LABELS, "better_on_validation");
 }
 
+/* A scale that a network with normalisation bears is no fault where everything is learned; until then it is. */
+static void test_a_scale_that_costs_nothing(void **state)
+{
+    (void)state;
+    healthy();
+    find_images("normalisation");
+    expect(CAUSE_INPUT_SCALE, "normalisation");
+    run.evidence.epochs = 0;
+    expect(CAUSE_INPUT_SCALE, "normalisation");
+    run.evidence.epochs = EPOCHS;
+    learn_all();
+    expect_doubtful(CAUSE_HEALTHY, CAUSE_INPUT_SCALE);
+}
+
 /* Steps that were too long to begin with are a note where everything is learned; what else they did is not. */
 static void test_long_steps_that_cost_nothing(void **state)
 {
@@ -208,6 +222,7 @@ int main(void)
         cmocka_unit_test(test_healthy_with_a_doubt),
         cmocka_unit_test(test_light_must_cost),
         cmocka_unit_test(test_long_steps_that_cost_nothing),
+        cmocka_unit_test(test_a_scale_that_costs_nothing),
         cmocka_unit_test(test_validation_prepared_otherwise),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

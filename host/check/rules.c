@@ -298,15 +298,27 @@ static bool conflicts(const struct facts *facts, struct arena *arena, struct fin
     return true;
 }
 
+/* Where only a part of the training images was looked at, an image that is in both is found if its copy is in that
+ * part: share has all that are expected. */
 static bool leak(const struct facts *facts, struct arena *arena, struct finding *finding)
 {
     const int64_t count = list_pairs(facts, &facts->same, ACROSS, 0, arena, finding);
-    const double share = count > 0 ? (double)count / (double)(facts->count - facts->train_count) : 0.0;
     if (count == 0)
         return false;
+    const double found = (double)count / (double)(facts->count - facts->train_count);
+    const double part = (double)facts->train_count / (double)facts->input->train->count;
+    const double share = fmin(found / part, 1.0), error = found / part / sqrt((double)count);
     finding->severity = share >= SAME_SHARE ? SEVERITY_FAULT : share >= WARN_SHARE ? SEVERITY_WARN : SEVERITY_INFO;
-    finding->text = arena_format(arena, "%lld validation image%s also in the training set (%.3g %%)", (long long)count,
-                                 count == 1 ? " is" : "s are", 100.0 * share);
+    finding->text =
+        part < 1.0
+            ? arena_format(arena,
+                           "%lld of %lld validation images are among the %lld training images looked at (%.3g %%); "
+                           "among all %lld there would be about %.0f %% +- %.0f",
+                           (long long)count, (long long)(facts->count - facts->train_count),
+                           (long long)facts->train_count, 100.0 * found, (long long)facts->input->train->count,
+                           100.0 * share, 100.0 * error)
+            : arena_format(arena, "%lld validation image%s also in the training set (%.3g %%)", (long long)count,
+                           count == 1 ? " is" : "s are", 100.0 * found);
     finding->action = "remove them from one of the two; the validation accuracy is too good as it is";
     finding_number(finding, "share", share);
     return true;

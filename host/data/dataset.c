@@ -60,10 +60,11 @@ static int load(struct dataset *dataset, const char *path, const struct listing 
             return formats[i].load(dataset, path, listing, options, problems);
     if (!file_exists(path))
         return FAIL(ERR_NO_INPUT, "%s: no such file or folder; data.train and data.val name the images", path);
-    return FAIL(ERR_DATA,
-                "%s: is a file of no known kind; expected a folder of class folders, IDX or CIFAR files, a list of "
-                "paths and labels (.txt, .csv, .tsv) or tar shards",
-                path);
+    return FAIL(
+        ERR_DATA,
+        "%s: is a file of no known kind; expected a folder of class folders, a folder of IDX or CIFAR files, a list of "
+        "paths and labels (.txt, .csv, .tsv) or tar shards",
+        path);
 }
 
 /* A class that lost all its images would be in no figure. */

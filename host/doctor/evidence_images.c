@@ -20,7 +20,7 @@ static const struct {
     unsigned explains, needs;
 } rows[] = {
     {"imbalance", CAUSE_IMBALANCE, EFFECT_SHORT | EFFECT_STANDS | COSTS, 0},
-    {"normalisation", CAUSE_INPUT_SCALE, EFFECT_ALL, 0},
+    {"normalisation", CAUSE_INPUT_SCALE, EFFECT_ALL, EFFECT_OPEN},
     {"illumination", CAUSE_ILLUMINATION, COSTS, DEARLY},
     {"constant", CAUSE_OUTLIERS, COSTS, DEARLY},
     {"outliers", CAUSE_OUTLIERS, COSTS, EFFECT_MISSING},
