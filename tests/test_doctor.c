@@ -338,7 +338,10 @@ static void test_against_validation(void **state)
         run.val_loss[e] = 1.0 + 0.2 * e;
     EXPECT(CAUSE_OVERFITTING, "overfitting");
     for (int e = 2; e < EPOCHS; e++)
-        run.val_loss[e] = 0.6; /* no worse, but no better either */
+        run.val_loss[e] = 0.6; /* no worse: a note */
+    assert_int_equal(doctor_cause(found, examine()), CAUSE_HEALTHY);
+    for (int e = 2; e < EPOCHS; e++)
+        run.val_loss[e] = 0.6 + 0.1 * e;
     EXPECT(CAUSE_OVERFITTING, "overfitting");
     for (int e = 2; e < EPOCHS; e++)
         run.val_accuracy[e] = 0.93; /* not far behind */

@@ -110,6 +110,7 @@ static void test_late_start(void **state)
     (void)state;
     begin_at(250);
     SHOWS("late_start", CAUSE_RATE_HIGH);
+    assert_true(shown("late_start")->doubtful); /* the best rate may begin as late */
     SILENT("stuck");
     SAYS("late_start", "up to step 200 of 800 the loss stood at guessing (2.303), in steps that ended beyond");
     run.evidence.planned_steps = 801;

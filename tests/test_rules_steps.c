@@ -110,6 +110,39 @@ static void test_unlike_batches(void **state)
     SILENT("unlike_batches");
 }
 
+/* A batch takes 0.1 off its own loss, the next one adds 0.9 of 0.01 for past gradients: noise holds up by 0.27. From
+ * the first quarter to the last tenth the loss falls by twice three quarters of that. */
+static void test_noise_that_costs(void **state)
+{
+    (void)state;
+    const double held = (0.1 + 0.9 * 0.01) / (4.0 * 0.1); /* 0.2725; three quarters of it are twice 0.102 */
+    for (double brought = 0.98; brought < 1.03; brought += 0.04) {
+        alike(0.05, 16.0);
+        fill(run.loss, 0, STEPS, 1.5 * held * brought + 1.0);
+        fill(run.loss, STEPS - STEPS / 10, STEPS, 1.0);
+        if (brought > 1.0)
+            SILENT("unlike_batches");
+        else
+            SHOWS("unlike_batches", CAUSE_BATCH_SMALL);
+    }
+    alike(0.05, 16.0);
+    SAYS("unlike_batches",
+         "noise holds the loss up by about 0.27, where the updates after the first quarter have lower");
+    run.evidence.planned_steps = 2 * STEPS;
+    SHOWS("unlike_batches", CAUSE_BATCH_SMALL);
+    run.evidence.planned_steps++; /* less than half of the run */
+    SILENT("unlike_batches");
+    run.evidence.over = true; /* stopped early */
+    SHOWS("unlike_batches", CAUSE_BATCH_SMALL);
+    run.config.optim.name = OPTIMIZER_SGD;
+    fill(run.slope, 0, STEPS, -0.04); /* 0.0490 / 0.4 = 0.1225, of which three quarters are twice 0.046 */
+    fill(run.loss, 0, STEPS, 1.15);
+    fill(run.loss, STEPS - STEPS / 10, STEPS, 1.0);
+    SHOWS("unlike_batches", CAUSE_BATCH_SMALL);
+    run.config.optim.nesterov = true; /* the gradient has 1.9 of its length in its own step */
+    SILENT("unlike_batches");
+}
+
 static void off_centre(double mean)
 {
     healthy();
@@ -302,6 +335,7 @@ int main(void)
         cmocka_unit_test(test_short_steps_needs_what_is_known),
         cmocka_unit_test(test_offcentre),
         cmocka_unit_test(test_unlike_batches),
+        cmocka_unit_test(test_noise_that_costs),
         cmocka_unit_test(test_adam_forgets),
         cmocka_unit_test(test_adam_epsilon),
         cmocka_unit_test(test_adam_epsilon_for_most_weights),

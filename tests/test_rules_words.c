@@ -39,6 +39,8 @@ static void test_needs(void **state)
     healthy();
     fill(run.samples, 0, STEPS, 8.0);
     run.evidence.noise_scale = exactly(100.0);
+    fill(run.loss, 0, STEPS, 1.0);
+    run.evidence.planned_steps = 200;
     needs("noise_scale", 200);
     healthy();
     fill(run.rate, 60, STEPS, 0.00001);

@@ -99,14 +99,15 @@ bool show(struct symptom *symptom, int64_t step, double strength, const char *fo
     return true;
 }
 
-/* Adds in order of time; a cause that is there already stays as it showed first, with all that was seen of it. */
+/* Adds in order of time; a cause that is there already stays as it showed first, with all that was seen of it, but what
+ * is doubtful gives way to what is not. */
 static int insert(struct symptom *found, int count, struct symptom *symptom)
 {
     int place = count;
     for (int i = 0; i < count; i++)
         if (found[i].cause == symptom->cause) {
             found[i].effects = symptom->effects |= found[i].effects;
-            if (found[i].step <= symptom->step)
+            if (found[i].doubtful != symptom->doubtful ? symptom->doubtful : found[i].step <= symptom->step)
                 return count;
             memmove(found + i, found + i + 1, (size_t)(--count - i) * sizeof *found);
             place = count;
@@ -219,7 +220,7 @@ int doctor_examine(const struct evidence *evidence, struct symptom found[static 
             count = append(found, count, &images[i]);
     }
     for (int i = 0; i < seen_count; i++) {
-        seen[i].doubtful = seen[i].effects == EFFECT_LONG && learnt_all_the_same(evidence, at_large);
+        seen[i].doubtful |= seen[i].effects == EFFECT_LONG && learnt_all_the_same(evidence, at_large);
         if (symptom_speaks(&seen[i]))
             count = append(found, count, &seen[i]);
     }

@@ -86,9 +86,16 @@ bool moment_has_learned(const struct evidence *evidence, const struct moment *no
     return now->train_loss < learned * evidence->prior_entropy;
 }
 
+/* A normalisation that sees so few images in training is a noisy one; validation has the means of many batches. */
+static bool normalises_by_few(const struct config *config)
+{
+    return config_normalises(config) && config->train.batch_size <= 16;
+}
+
 bool handicapped(const struct config *config)
 {
-    return config_augments(config) || config->model.dropout > 0.0 || config->train.label_smoothing > 0.0;
+    return config_augments(config) || normalises_by_few(config) || config->model.dropout > 0.0 ||
+           config->train.label_smoothing > 0.0;
 }
 
 /* Of older runs it is not known: the loss of a validation image varies about as much as its mean. */
@@ -105,12 +112,29 @@ static bool by_heart(const struct evidence *evidence, const struct moment *now)
     return now->train_accuracy >= LEARNT_BY_HEART && moment_behind(evidence, now) && now->val_loss > now->train_loss;
 }
 
-/* So in two epochs, in which validation got no better: its loss is not below its best by 3.5 of its standard errors. */
+/* Whether the validation loss of the last two epochs is above the best of all by its standard error, in both: a run
+ * that is at its best has lost nothing, however far validation is behind. */
+static bool stays_worse(const struct evidence *evidence)
+{
+    double best = INFINITY;
+    int times = 0;
+    for (int64_t epoch = 0; epoch < evidence->epochs; epoch++) {
+        const double loss = evidence->val_loss[epoch];
+        if (isnan(loss))
+            continue;
+        best = fmin(best, loss);
+        times = loss > best + val_loss_error(evidence, epoch) ? times + 1 : 0;
+    }
+    return times >= 2;
+}
+
+/* So in two epochs, in which validation got no better, its loss not being below its best by 3.5 of its standard errors;
+ * and it has not come back since. */
 bool rule_overfitting(const struct evidence *evidence, struct symptom *symptom)
 {
     double best = INFINITY;
     int times = 0;
-    if (rules_mismatch(evidence))
+    if (rules_mismatch(evidence) || !stays_worse(evidence))
         return false;
     for (int64_t epoch = 0; epoch < evidence->epochs; epoch++) {
         struct moment now;
@@ -122,8 +146,9 @@ bool rule_overfitting(const struct evidence *evidence, struct symptom *symptom)
         if (times >= 2)
             return show(symptom, now.step, now.val_loss / now.train_loss,
                         "training: loss %.3g, accuracy %.1f %%; validation: loss %.3g after %.3g at its best, accuracy "
-                        "%.1f %%",
-                        now.train_loss, 100.0 * now.train_accuracy, now.val_loss, best, 100.0 * now.val_accuracy);
+                        "%.1f %%; in the last two epochs %.3g and %.3g",
+                        now.train_loss, 100.0 * now.train_accuracy, now.val_loss, best, 100.0 * now.val_accuracy,
+                        evidence->val_loss[evidence->epochs - 2], evidence->val_loss[evidence->epochs - 1]);
     }
     return false;
 }

@@ -97,7 +97,8 @@ bool rule_stuck(const struct evidence *evidence, struct symptom *symptom)
 }
 
 /* A quarter of the run and more before anything is learned, in steps that end beyond the lowest point along them:
- * shorter ones would have begun sooner. Steps that are not too long may have to cross a plain, and nothing is said. */
+ * shorter ones may have begun sooner. So steps do at the best rate as well, where there is a plain to cross, so that a
+ * trial has to say it: until then it is doubtful. */
 bool rule_late_start(const struct evidence *evidence, struct symptom *symptom)
 {
     int64_t begun = 0;
@@ -108,6 +109,7 @@ bool rule_late_start(const struct evidence *evidence, struct symptom *symptom)
         column_mean(evidence->rate, WINDOW, begun) < SMALL_SHARE * evidence->config->optim.lr)
         return false;
     symptom->cause = blame_large(evidence, WINDOW);
+    symptom->doubtful = true;
     return show(
         symptom, begun - 1, 4.0 * (double)begun / (double)evidence->planned_steps,
         "up to step %lld of %lld the loss stood at guessing (%.4g), in steps that ended beyond the lowest point "
