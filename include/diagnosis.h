@@ -18,10 +18,12 @@ struct diagnosis {
     bool scheduled;            /* over, or half of it done, at a rate that was not optim.lr all along */
     double comes_to;           /* as doctor_comes_to has it */
     double val_least;          /* the lowest validation loss of an epoch; NaN: there is none */
+    bool of_no_use;            /* validation never was below the loss of guessing, and the records do not say why */
     bool probed;
     struct experiment experiment;
-    const struct arm *proof;  /* the trial that mends it, or NULL; of a schedule the unchanged one, which has none */
-    const struct arm *sooner; /* the trial that gets a healthy run where it is sooner, but no further, or NULL */
+    const struct arm *proof;   /* the trial that mends it, or NULL; of a schedule the unchanged one, which has none */
+    const struct arm *refuted; /* the trial of the rules' first guess that made things worse, so that it fell; NULL */
+    const struct arm *sooner;  /* the trial that gets a healthy run where it is sooner, but no further, or NULL */
 };
 
 /* How sure the cause is. */

@@ -73,6 +73,9 @@ enum cause experiment_verdict(const struct experiment *experiment, const struct 
 /* Whether the budget ended on the way to a cause: one of its trials was not made, and the others were better than the
  * unchanged one or lost their way like it, but did not help. */
 bool experiment_unfinished(const struct experiment *experiment, enum cause cause);
+/* The trial of a cause that made the loss higher, beyond three standard errors, the most of them; NULL: there is none.
+ */
+const struct arm *experiment_worsened(const struct experiment *experiment, enum cause cause);
 /* Whether any trial was made. */
 bool experiment_tried(const struct experiment *experiment);
 /* Why one that does not help was rejected, in a few words. */

@@ -288,8 +288,9 @@ static void test_too_early(void **state)
     config_free(&config);
     assert_non_null(strstr(text, "train on"));
     assert_int_equal(diagnosis_confidence(&diagnosis), CONFIDENCE_DOUBTFUL);
-    diagnose(&diagnosis, result.path, 120.0); /* all trials: they do not need the run's steps */
-    assert_false(diagnosis.too_early);
+    diagnose(&diagnosis, result.path, 120.0); /* trials do not say how far the run has come */
+    assert_true(diagnosis.too_early);
+    assert_int_equal(diagnosis_confidence(&diagnosis), CONFIDENCE_DOUBTFUL);
     diagnosis_free(&diagnosis);
     assert_int_equal(path_join(path, result.path, "steps.csv"), OK);
     FILE *file = fopen(path, "w");

@@ -25,10 +25,10 @@ enum confidence diagnosis_confidence(const struct diagnosis *diagnosis)
 {
     if (!diagnosis->probed)
         return diagnosis->too_early ? CONFIDENCE_DOUBTFUL : CONFIDENCE_SHOWN;
-    if (diagnosis->cause == CAUSE_HEALTHY)
-        return all_tried(&diagnosis->experiment) ? CONFIDENCE_PROVEN
-               : diagnosis->too_early            ? CONFIDENCE_DOUBTFUL
-                                                 : CONFIDENCE_SHOWN;
+    if (diagnosis->cause == CAUSE_HEALTHY) /* trials say nothing of how far so few steps can have come */
+        return diagnosis->too_early                ? CONFIDENCE_DOUBTFUL
+               : all_tried(&diagnosis->experiment) ? CONFIDENCE_PROVEN
+                                                   : CONFIDENCE_SHOWN;
     if (diagnosis->proof || fails_by_heart(diagnosis))
         return CONFIDENCE_PROVEN;
     const struct arm *own = experiment_arm(&diagnosis->experiment, diagnosis->cause);
@@ -42,7 +42,13 @@ void diagnosis_say_confidence(const struct diagnosis *diagnosis, char text[stati
     const bool healthy = diagnosis->cause == CAUSE_HEALTHY;
     const struct arm *arm =
         diagnosis->proof ? diagnosis->proof : experiment_arm(&diagnosis->experiment, diagnosis->cause);
-    if (healthy && diagnosis->sooner)
+    if (diagnosis->refuted)
+        snprintf(text, CONFIDENCE_TEXT,
+                 "%s: what the records show first (%s) was refuted: with %s the loss was higher "
+                 "by %.3g +- %.2g",
+                 confidence_names[confidence], cause_table[diagnosis->first_guess].name, diagnosis->refuted->name,
+                 -diagnosis->refuted->gain, diagnosis->refuted->error);
+    else if (healthy && diagnosis->sooner)
         snprintf(text, CONFIDENCE_TEXT, "%s: %s; %s %s (by %.3g +- %.2g in loss after %d updates)",
                  confidence_names[confidence],
                  diagnosis->learned_all ? "nothing is left to gain" : "the run has come further than its trials",

@@ -3,6 +3,7 @@
 
 #include "evidence.h"
 #include "file.h"
+#include "rules.h"
 
 #include <math.h>
 #include <string.h>
@@ -33,6 +34,8 @@ static void examine(struct diagnosis *diagnosis, const struct evidence *evidence
     diagnosis->scheduled = is_scheduled(evidence);
     diagnosis->comes_to = doctor_comes_to(evidence);
     diagnosis->val_least = least(evidence->val_loss, evidence->epochs);
+    struct symptom unknown;
+    diagnosis->of_no_use = rules_never_of_use(evidence, &unknown);
     diagnosis->count = doctor_examine(evidence, diagnosis->found);
     diagnosis->cause = diagnosis->first_guess = doctor_cause(diagnosis->found, diagnosis->count);
     diagnosis->too_early = diagnosis->cause == CAUSE_HEALTHY && doctor_too_early(evidence);
@@ -153,6 +156,23 @@ static bool is_overturned(const struct diagnosis *diagnosis, enum cause said)
     return !has_trial(experiment, guess) && diagnosis->proof && mends_it(diagnosis, diagnosis->proof);
 }
 
+/* A first guess whose own trials help none, and one of which makes things worse, is refuted by it, unless it is of what
+ * was lost later than a trial lasts. What else the records show takes its place. */
+static void refute(struct diagnosis *diagnosis)
+{
+    const struct experiment *experiment = &diagnosis->experiment;
+    const struct arm *own = experiment_arm(experiment, diagnosis->first_guess);
+    if (diagnosis->first_guess == CAUSE_HEALTHY || !own || !(own->gain < -FAULT_SURE * own->error) ||
+        ((diagnosis->found[0].effects & EFFECT_BROKEN) && diagnosis->found[0].step >= experiment->updates))
+        return;
+    diagnosis->refuted = own;
+    diagnosis->cause = diagnosis->of_no_use ? CAUSE_UNKNOWN : CAUSE_HEALTHY;
+    for (int i = diagnosis->count - 1; i > 0; i--)
+        if (symptom_speaks(&diagnosis->found[i]) && diagnosis->found[i].cause != diagnosis->first_guess &&
+            !experiment_worsened(experiment, diagnosis->found[i].cause))
+            diagnosis->cause = diagnosis->found[i].cause;
+}
+
 /* Experiments can overturn the rules' first guess. That nothing is learnt is what is left where no trial says why. */
 static void weigh(struct diagnosis *diagnosis)
 {
@@ -178,9 +198,7 @@ static void weigh(struct diagnosis *diagnosis)
     const struct arm *quicker = diagnosis->proof && diagnosis->proof->family == ARM_ANEW ? diagnosis->proof : NULL;
     diagnosis->sooner = guess == CAUSE_HEALTHY && (diagnosis->learned_all || only_quicker(diagnosis)) ? quicker : NULL;
     diagnosis->proof = NULL;
-    /* What every trial was made of is no matter of how many steps the run has. */
-    diagnosis->too_early = diagnosis->too_early && diagnosis->cause == CAUSE_HEALTHY &&
-                           diagnosis_confidence(diagnosis) != CONFIDENCE_PROVEN;
+    refute(diagnosis);
 }
 
 static int trials_path(char path[static PATH_BYTES], const char *run)

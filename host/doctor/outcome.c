@@ -86,6 +86,8 @@ static bool arm_helps(const struct experiment *experiment, const struct arm *arm
     if (arm_hurries(arm))
         return sure && experiment->guess - base + gain > QUICKER * (experiment->guess - base);
     const bool mends = sure && gain > FAULT_WORTH * base;
+    if (arm->cause == CAUSE_OVERFITTING && !(loss < experiment->guess)) /* less sure of what is wrong all the same */
+        return false;
     if (arm->cause == CAUSE_REGULARISATION)
         return sure && arm->right_gain > fmax(RIGHT_WORTH, FAULT_SURE * arm->right_error);
     if (arm->cause == CAUSE_BATCH_SMALL)
@@ -191,6 +193,18 @@ const struct arm *experiment_arm(const struct experiment *experiment, enum cause
     return best;
 }
 
+const struct arm *experiment_worsened(const struct experiment *experiment, enum cause cause)
+{
+    const struct arm *worst = NULL;
+    for (int i = 0; i < experiment->arm_count; i++) {
+        const struct arm *arm = &experiment->arms[i];
+        if (arm->cause == cause && arm->done && arm->gain < -FAULT_SURE * arm->error &&
+            (!worst || arm->gain < worst->gain))
+            worst = arm;
+    }
+    return worst;
+}
+
 bool experiment_tried(const struct experiment *experiment)
 {
     for (int i = 0; i < experiment->arm_count; i++)
@@ -213,6 +227,8 @@ const char *experiment_why(const struct experiment *experiment, const struct arm
         return "rejected: it stays worse than guessing";
     if (!(arm->gain > FAULT_SURE * arm->error))
         return "rejected: no difference beyond chance";
+    if (arm->cause == CAUSE_OVERFITTING && !(arm->result.loss < experiment->guess))
+        return "rejected: validation stays worse than guessing";
     if (arm_hurries(arm))
         return "rejected: quicker at first, as a higher rate nearly always is";
     if (arm->cause == CAUSE_BATCH_SMALL && experiment->batch > SMALL_BATCH)

@@ -58,6 +58,8 @@ int diagnosis_repair(const struct diagnosis *diagnosis, const struct config *con
                                       .falls_short = falls_short(diagnosis)};
     const struct arm *arm = diagnosis_mending(diagnosis);
     int count = 0;
+    if (!diagnosis->proof && diagnosis->probed && experiment_worsened(&diagnosis->experiment, diagnosis->cause))
+        return 0; /* what the run's own trials showed to do harm */
     if (diagnosis->left_out[0])
         snprintf(repair[count++], REPAIR_TEXT, "data.leave_out=%s", diagnosis->left_out);
     else if (arm) {
