@@ -31,6 +31,7 @@ enum cause {
     CAUSE_PLAIN_SGD,
     CAUSE_SCHEDULE,
     CAUSE_CLIP,
+    CAUSE_EARLY_STOP,
     CAUSE_UNKNOWN, /* something is wrong, and nothing that is known says why */
     CAUSE_COUNT
 };
@@ -163,11 +164,17 @@ struct layer_evidence {
     bool measured, normalises; /* layers were measured; one of them is a normalisation */
 };
 
-/* Validation classes that the best weights recognise no more often than chance would and call one other class; all 0:
- * there are none, or it is not known. */
+/* What weights call the validation images. Lost are classes that they recognise no more often than chance would and
+ * call one other class; all 0: there are none, or it is not known. With labels that do not fit, the best epoch is the
+ * first ones, before anything was learned: the last weights tell what they have learned since. */
+enum called_weights { CALLED_BEST, CALLED_LAST, CALLED_WEIGHTS };
 enum { CALLED_SHOWN = 2 };
 struct called_evidence {
-    int lost, targets; /* such classes; how many different ones they are called */
+    int64_t epoch;         /* whose weights they are, from 0 */
+    int64_t images, right; /* 0: not known */
+    double blind;          /* right ones, were the same answers dealt out blindly */
+    double blind_error;    /* its standard deviation: 0 where all are called one class */
+    int lost, targets;     /* such classes; how many different ones they are called */
     int in_ring;       /* those that are called each other, A B and B A or in a longer round: an exchange of labels */
     struct called_class {
         char name[LAYER_BYTES], as[LAYER_BYTES];
@@ -192,7 +199,7 @@ struct evidence {
     bool over;                          /* it has come to its end */
     int64_t accepted; /* for doctor_diverged: steps before this have been judged; a run cannot go back behind it */
     struct layer_evidence layers;
-    struct called_evidence called;
+    struct called_evidence called[CALLED_WEIGHTS];
     double rarest;                   /* images of the rarest class over the classes' mean, 0..1 */
     int64_t parameters;              /* of the network; 0: not known */
     int64_t bottleneck;              /* fewest numbers of an image that the answer is made from; 0: not known */
@@ -239,7 +246,8 @@ bool doctor_image(struct symptom *symptom, const char *rule);
 /* Fills in what has been found in the images and needs a cost: what it has cost, from the run's light.csv and what its
  * last checkpoint has seen of each image. Stays unknown where these are missing. */
 void doctor_cost(struct evidence *evidence, const char *run);
-/* Fills in what the run's best weights call the validation images, from its predictions.csv, where there is one. */
+/* Fills in what the run's best and last weights call the validation images, from predictions.csv and
+ * predictions-last.csv, where there are any. */
 void doctor_called(struct evidence *evidence, const char *run);
 /* Fewer losses than these say nothing about a run without findings. */
 enum { VERDICT_STEPS = 100 };

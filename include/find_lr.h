@@ -23,15 +23,17 @@ struct find_lr_curve {
 /* A trial: fresh weights, one rate throughout. */
 struct find_lr_trial {
     double rate;
-    double
-        gain; /* by how much its last quarter's mean loss is below the untrained one; -INFINITY: a step was refused */
+    double gain;  /* by how much its last quarter's mean loss is below where it begins; -INFINITY: a step was refused */
+    double error; /* standard error of that, from how losses differ within batches */
 };
 struct find_lr_restart {
     struct find_lr_curve curve;
     struct find_lr_trial trials[FIND_LR_TRIALS];
     int trial_count;
     double untrained; /* mean loss of the fresh weights on the images of a trial's last quarter */
-    double best;      /* the rate that gained most; NaN: none gained anything */
+    double begins;    /* that, or where it is lower the loss of guessing by the classes' shares: to fall to guessing is
+                         to learn nothing of the images, which any rate does that is not far too high */
+    double best;      /* the rate that gained most; NaN: none gained more than 3.5 standard errors */
     double stable;    /* the largest rate that gained at least half as much; NaN likewise */
 };
 /* Median over the restarts that found one, and the two ends. */

@@ -12,6 +12,7 @@
  * - events.out.tfevents.*: with stats.tensorboard (tensorboard.h); one for each start
  * - samples.csv: at the end, what was seen of each training image (samples.h)
  * - predictions.csv: of the best epoch so far, what the network made of each validation image (samples.h)
+ * - predictions-last.csv: the same of the last epoch, where that is not the best
  * - checkpoints/
  * - DONE or FAILED: how the run ended; neither while it goes on or was interrupted
  *

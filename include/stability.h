@@ -11,6 +11,7 @@ struct stability {
     int64_t steps, refused;          /* rows, and those whose update was refused */
     int64_t epoch_steps;             /* of a whole epoch; 0: not known */
     double images;                   /* as given */
+    bool in_order;                   /* for the sentences, by the caller: batches are not drawn at random */
     int64_t windows;                 /* of STABILITY_STEPS rows, counted from the end; at least 1 where steps > 0 */
     int64_t first_step, last_step;   /* of the last window */
     struct fluctuation last;         /* the last window */

@@ -2,6 +2,7 @@
 #include "doctor.h"
 #include "fixtures.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -27,9 +28,10 @@ static struct called_evidence called_with(const struct mistake *mistakes, int co
                                      'a' + c, as, 'a' + as, i);
         }
     fixture_write(fixture_path("run/predictions.csv"), text, used);
-    struct evidence evidence = {.classes = CLASSES};
+    const double best = 1.0;
+    struct evidence evidence = {.classes = CLASSES, .epochs = 1, .best = &best};
     doctor_called(&evidence, fixture_path("run"));
-    return evidence.called;
+    return evidence.called[CALLED_BEST];
 }
 
 static void test_all_right(void **state)
@@ -48,6 +50,41 @@ static void test_two_exchanged(void **state)
     assert_string_equal(called.shown[0].name, "the b");
     assert_string_equal(called.shown[0].as, "the c");
     assert_true(called.shown[0].images == EACH && called.shown[0].wrong == 20 && called.shown[1].wrong == 18);
+}
+
+/* Four classes of 20: dealt out blindly, the same answers have 20 right, whatever the classes answered are, with a
+ * variance of 80 * 80 * 3 * 3 / (16 * 79) where each is answered 20 times, and none where one alone is. */
+static void test_dealt_blindly(void **state)
+{
+    (void)state;
+    const struct mistake round[] = {{0, 1, 20}, {1, 2, 20}, {2, 3, 20}, {3, 0, 20}};
+    struct called_evidence called = called_with(round, 4);
+    assert_true(called.images == 80 && called.right == 0);
+    assert_float_equal(called.blind, 20.0, 1e-9);
+    assert_float_equal(called.blind_error, sqrt(80.0 * 80.0 * 3.0 / (16.0 * 79.0)), 1e-9);
+    const struct mistake one[] = {{0, 1, 20}, {2, 1, 20}, {3, 1, 20}};
+    called = called_with(one, 3);
+    assert_int_equal(called.right, 20);
+    assert_float_equal(called.blind, 20.0, 1e-9);
+    assert_float_equal(called.blind_error, 0.0, 1e-9);
+}
+
+/* Of three epochs the first is the best: what the last weights make of the images lies beside it. */
+static void test_best_and_last(void **state)
+{
+    (void)state;
+    const struct mistake all[] = {{0, 1, 20}, {1, 0, 20}};
+    const double best[] = {1.0, 0.0, 0.0}, later[] = {1.0, 0.0, 1.0};
+    struct evidence evidence = {.classes = CLASSES, .epochs = 3, .best = best};
+    called_with(all, 2);
+    assert_int_equal(rename(fixture_path("run/predictions.csv"), fixture_path("run/predictions-last.csv")), 0);
+    called_with(NULL, 0);
+    doctor_called(&evidence, fixture_path("run"));
+    assert_true(evidence.called[CALLED_BEST].epoch == 0 && evidence.called[CALLED_BEST].right == 80);
+    assert_true(evidence.called[CALLED_LAST].epoch == 2 && evidence.called[CALLED_LAST].in_ring == 2);
+    evidence.best = later; /* the last is the best now: the file is of an epoch before */
+    doctor_called(&evidence, fixture_path("run"));
+    assert_true(evidence.called[CALLED_BEST].epoch == 2 && evidence.called[CALLED_LAST].images == 0);
 }
 
 /* a is called b, b c, c d and d a; and one beside such a ring comes last. */
@@ -81,25 +118,26 @@ static void test_by_chance(void **state)
 static void test_what_cannot_be_read(void **state)
 {
     (void)state;
+    const double best = 1.0;
     static const char *const texts[] = {"", "sample,label\n0,0\n", "label,class,prediction\n0,a,4\n",
                                         "label,class,prediction\n-1,a,0\n", "label,class,prediction\n0\n"};
     for (int i = 0; i < COUNT_OF(texts); i++) {
         fixture_write(fixture_path("run/predictions.csv"), texts[i], strlen(texts[i]));
-        struct evidence evidence = {.classes = CLASSES, .called = {.lost = 7}};
+        struct evidence evidence = {.classes = CLASSES, .epochs = 1, .best = &best, .called = {{.lost = 7}}};
         doctor_called(&evidence, fixture_path("run"));
-        assert_int_equal(evidence.called.lost, 0);
+        assert_int_equal(evidence.called[CALLED_BEST].lost, 0);
     }
-    struct evidence evidence = {.classes = CLASSES, .called = {.lost = 7}};
+    struct evidence evidence = {.classes = CLASSES, .epochs = 1, .best = &best, .called = {{.lost = 7}}};
     doctor_called(&evidence, fixture_path("nowhere"));
-    assert_int_equal(evidence.called.lost, 0);
+    assert_int_equal(evidence.called[CALLED_BEST].lost, 0);
 }
 
 #define READS(test) cmocka_unit_test_setup_teardown(test, fixture_begin, fixture_end)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        READS(test_all_right), READS(test_two_exchanged),       READS(test_rings),
-        READS(test_by_chance), READS(test_what_cannot_be_read),
+        READS(test_all_right),           READS(test_two_exchanged), READS(test_rings),         READS(test_by_chance),
+        READS(test_what_cannot_be_read), READS(test_dealt_blindly), READS(test_best_and_last),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

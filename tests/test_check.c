@@ -149,6 +149,12 @@ static void test_classes(void **state)
     findings_free(&world.findings);
 }
 
+static void make_grey(int image)
+{
+    for (int k = 0; k < BYTES; k += 3)
+        world.pixels[image][k + 1] = world.pixels[image][k + 2] = world.pixels[image][k];
+}
+
 static void test_values(void **state)
 {
     (void)state;
@@ -195,6 +201,24 @@ static void test_values(void **state)
         for (int k = 0; k < BYTES; k++)
             world.pixels[i][k] = (uint8_t)(world.pixels[i][k] + 20);
     only("mismatch", SEVERITY_WARN);
+    findings_free(&world.findings);
+    world_make(); /* grey validation; the channels' means stay as they are */
+    for (int i = TRAIN; i < COUNT; i++)
+        make_grey(i);
+    assert_non_null(strstr(only("mismatch", SEVERITY_WARN)->text,
+                           "0 % of the training images are grey (three equal channels), and 100 % of validation's"));
+    findings_free(&world.findings);
+    for (int i = 0; i < TRAIN; i++) /* both are: nothing to say */
+        make_grey(i);
+    world_check();
+    for (int i = 0; i < world.findings.count; i++)
+        assert_string_not_equal(world.findings.list[i].name, "mismatch");
+    findings_free(&world.findings);
+    world_make(); /* 10 of 100 is no more than a tenth */
+    for (int i = TRAIN; i < TRAIN + VAL / 10; i++)
+        make_grey(i);
+    world_check();
+    assert_int_equal(world.findings.count, 0);
     findings_free(&world.findings);
 }
 

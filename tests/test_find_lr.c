@@ -190,11 +190,11 @@ static void test_the_same_again_and_no_run(void **unused)
 static void test_range_below_the_limit(void **unused)
 {
     (void)unused;
-    const struct find_lr_options options = {.from = 1e-4, .to = 0.01, .steps = 20, .restarts = 1};
+    const struct find_lr_options options = {.from = 1e-4, .to = 0.1, .steps = 100, .restarts = 1};
     struct find_lr found;
     find(&found, "train.precision=fp32", &options);
     assert_true(found.open_end);
-    assert_true(found.stable.middle <= 0.01);
+    assert_true(found.stable.middle <= 0.1 * (1.0 + 1e-9));
     find_lr_free(&found);
 }
 
@@ -235,11 +235,34 @@ static void test_files(void **unused)
     find_lr_free(&found);
 }
 
+/* First weights so large that the loss begins far above guessing: what is gained is counted from guessing, log 2 here.
+ */
+static void test_gain_begins_at_guessing(void **unused)
+{
+    (void)unused;
+    const struct find_lr_options options = {.from = 1e-3, .to = 10.0, .steps = 20, .restarts = 2};
+    struct find_lr found;
+    find(&found, "model.init_scale=8", &options);
+    double entropy = 0.0, ones = 0.0;
+    for (int i = 0; i < IMAGES; i++)
+        ones += labels[i] / (double)IMAGES;
+    entropy = -ones * log(ones) - (1.0 - ones) * log(1.0 - ones);
+    for (int r = 0; r < 2; r++) {
+        const struct find_lr_restart *restart = &found.restarts[r];
+        assert_true(restart->untrained > 1.2 * entropy);
+        assert_float_equal(restart->begins, entropy, 1e-9);
+        for (int i = 0; i < restart->trial_count; i++)
+            assert_true(restart->trials[i].rate != restart->best ||
+                        restart->trials[i].gain > 3.5 * restart->trials[i].error);
+    }
+    find_lr_free(&found);
+}
+
 /* What is drawn are the curves, up to half as high again above the beginning, and the two rates with their spread. */
 static void test_chart(void **unused)
 {
     (void)unused;
-    const struct find_lr_options options = {.from = 1e-3, .to = 10.0, .steps = 20, .restarts = 2};
+    const struct find_lr_options options = {.from = 1e-3, .to = 10.0, .steps = 60, .restarts = 2};
     struct find_lr found;
     struct charts charts = {0};
     struct chart_frame frame;
@@ -272,6 +295,7 @@ int main(void)
         cmocka_unit_test(test_the_same_again_and_no_run),
         cmocka_unit_test(test_range_below_the_limit),
         cmocka_unit_test(test_range_too_wide_to_search),
+        cmocka_unit_test(test_gain_begins_at_guessing),
         cmocka_unit_test(test_files),
         cmocka_unit_test(test_chart),
     };

@@ -95,6 +95,46 @@ static void test_words(void **state)
     }
 }
 
+/* Of images that come in their order, nothing is said of the rate. */
+static void test_in_order(void **state)
+{
+    (void)state;
+    double (*const paths[])(int) = {to_and_fro, wandering};
+    for (int i = 0; i < COUNT_OF(paths); i++) {
+        char *text = draw_csv(1000, 1000, paths[i]), texts[STABILITY_TEXTS][STABILITY_TEXT];
+        struct stability got;
+        sum_up(text, &got);
+        got.in_order = true;
+        assert_int_equal(stability_say(&got, texts), STABILITY_TEXTS);
+        assert_null(strstr(texts[2], "optim.lr"));
+        assert_non_null(strstr(texts[2], "data.shuffle = false"));
+        free(text);
+    }
+}
+
+/* Of two measures with their intervals one is said, or none where they rule each other out. */
+static void test_one_share_of_chance(void **state)
+{
+    (void)state;
+    char *text = draw_csv(1000, 1000, flat), texts[STABILITY_TEXTS][STABILITY_TEXT];
+    struct stability got;
+    sum_up(text, &got);
+    got.last.phi = (struct estimate){0.60, 0.52, 0.80};
+    got.steady = (struct estimate){0.51, -0.45, 0.53};
+    stability_say(&got, texts);
+    assert_non_null(strstr(texts[2], "Chance explains 60 %"));
+    got.steady.high = 0.515;
+    stability_say(&got, texts);
+    assert_non_null(strstr(texts[2], "cannot be told: what the steps change"));
+    got.last.phi = (struct estimate){NAN, NAN, NAN}; /* all that is known */
+    stability_say(&got, texts);
+    assert_non_null(strstr(texts[2], "Chance explains 51 %"));
+    got.steady = (struct estimate){NAN, NAN, NAN};
+    stability_say(&got, texts);
+    assert_non_null(strstr(texts[2], "cannot be told: too few steps"));
+    free(text);
+}
+
 /* An epoch of one step: no two steps stand next to each other, and nothing is said that is not known. */
 static void test_steps_without_neighbours(void **state)
 {
@@ -182,6 +222,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_words),
+        cmocka_unit_test(test_in_order),
+        cmocka_unit_test(test_one_share_of_chance),
         cmocka_unit_test(test_steps_without_neighbours),
         cmocka_unit_test(test_figures),
         cmocka_unit_test(test_little_or_nothing),

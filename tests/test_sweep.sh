@@ -134,7 +134,7 @@ for place in 'flat configs/slurm' 'own/bin share/evenkeel/configs/slurm' 'tree/b
 done
 
 # ---- find-lr ----
-call find-lr tiny.ini --steps 8 --restarts 1 --from 1e-4 --to 1 --out found
+call find-lr tiny.ini --steps 100 --restarts 1 --from 1e-4 --to 1 --out found
 ok "find-lr suggests a rate and writes its files, no run" 'exited 0' 'grep -q "^suggested" out' '[ -s found/find_lr.csv ]' \
     '[ -s found/find_lr.png ] || says cairo' '[ ! -d runs ]'
 call find-lr tiny.ini --from 1 --to 0.1

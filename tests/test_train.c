@@ -273,6 +273,23 @@ static void assert_best_is_found(const struct train_result *result)
     config_free(&config);
 }
 
+/* predictions-last.csv is of the last epoch, where that is not the best. */
+static void assert_last_is_told(const struct train_result *result)
+{
+    enum { CELLS = 8 };
+    char *cells[CELLS], *text = tiny_read_text(result->path, "predictions-last.csv");
+    struct csv csv = {text, text + strlen(text)};
+    int64_t rows = 0;
+    double loss = 0.0;
+    int count;
+    assert_true(csv_row(&csv, cells, CELLS, &count));
+    const int losses = csv_column(cells, count, "loss");
+    for (; csv_row(&csv, cells, CELLS, &count); rows++)
+        loss += atof(cells[losses]);
+    assert_true(fabs(loss / (double)rows - tiny_result_at(result->path, (int)result->epoch, "val/loss")) < 1e-5);
+    memory_give(text);
+}
+
 static void test_early_stop_restores_best(void **state)
 {
     (void)state;
@@ -282,6 +299,7 @@ static void test_early_stop_restores_best(void **state)
     assert_int_equal(result.epoch, result.best_epoch + 3);
     assert_int_equal(tiny_result_rows(result.path), result.epoch);
     assert_best_is_found(&result);
+    assert_last_is_told(&result);
 }
 
 /* Averaged weights are measured and kept, but training does not feel them. */

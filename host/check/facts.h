@@ -90,11 +90,14 @@ int facts_light(const struct facts *facts, struct arena *arena, const struct ima
 /* Median, of an even number the upper of the two in the middle, as the limits of rules expect; sorts the values. */
 double facts_median(double *values, int64_t count);
 
-/* How the parts' brightness compares: of the classes that both have, training's weighted as validation has them, so
- * that rare classes do not count as another preparation. Values in 0..1. */
+/* How the parts' brightness and colour compare: of the classes that both have, training's weighted as validation has
+ * them, so that rare classes do not count as another preparation. Values in 0..1. */
 struct parts {
     double mean[2][4]; /* of each channel, in training and validation */
     double error;      /* standard error of the difference, from how images of a class differ; infinite: not known */
+    double grey[2];    /* share of the images whose three channels are equal, in training and validation; of images of
+                          one channel 0 */
+    double grey_error; /* standard error of the difference */
 };
 /* ERR_MEMORY. */
 int facts_parts(const struct facts *facts, struct parts *parts);

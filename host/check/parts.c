@@ -7,7 +7,17 @@
 struct heap {
     double images, sum[4];     /* of each channel, in levels times pixels */
     double brightness, square; /* of the images' means, and of their squares */
+    double grey;               /* images whose three channels are equal */
 };
+
+/* Their sums and sums of squares are: those of no picture in colour. */
+static bool is_grey(const struct image_sums *sums, int channels)
+{
+    for (int c = 1; c < channels; c++)
+        if (sums->sum[c] != sums->sum[0] || sums->squares[c] != sums->squares[0])
+            return false;
+    return channels == 3;
+}
 
 static void take(struct heap *heap, const struct image_facts *one, int channels)
 {
@@ -16,6 +26,7 @@ static void take(struct heap *heap, const struct image_facts *one, int channels)
         heap->sum[c] += (double)one->sums.sum[c];
     heap->brightness += (double)one->mean;
     heap->square += (double)one->mean * (double)one->mean;
+    heap->grey += is_grey(&one->sums, channels);
 }
 
 /* Of the images' means about that of their class; *freedom: its degrees. */
@@ -38,6 +49,8 @@ static void compare(const struct heap *heaps, int classes, const struct shape im
             continue;
         val += other->images;
         weights += other->images * other->images / train->images;
+        parts->grey[0] += other->images * train->grey / train->images;
+        parts->grey[1] += other->grey;
         for (int c = 0; c < image.c; c++) {
             parts->mean[0][c] += other->images * train->sum[c] / train->images / pixels;
             parts->mean[1][c] += other->sum[c] / pixels;
@@ -46,6 +59,12 @@ static void compare(const struct heap *heaps, int classes, const struct shape im
     for (int c = 0; c < image.c && val > 0.0; c++) {
         parts->mean[0][c] /= val;
         parts->mean[1][c] /= val;
+    }
+    if (val > 0.0) {
+        parts->grey[0] /= val;
+        parts->grey[1] /= val;
+        const double share = (parts->grey[0] + parts->grey[1]) / 2.0;
+        parts->grey_error = sqrt(share * (1.0 - share) * (1.0 / val + weights / val / val));
     }
     if (val > 0.0 && freedom > 0.0)
         parts->error = sqrt(squares / freedom * (1.0 / val + weights / val / val));

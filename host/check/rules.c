@@ -215,6 +215,23 @@ static bool constant(const struct facts *facts, struct arena *arena, struct find
     return true;
 }
 
+/* A part that is grey where the other is in colour: by a tenth of the images, and 4 standard errors. */
+static bool lacks_colour(const struct parts *parts, struct arena *arena, struct finding *finding)
+{
+    const double apart = fabs(parts->grey[0] - parts->grey[1]);
+    if (apart <= 0.1 || apart <= 4.0 * parts->grey_error)
+        return false;
+    finding->severity = SEVERITY_WARN;
+    finding->text = arena_format(arena,
+                                 "%.3g %% of the training images are grey (three equal channels), and %.3g %% of "
+                                 "validation's",
+                                 100.0 * parts->grey[0], 100.0 * parts->grey[1]);
+    finding->action = "prepare both parts alike: both in colour, or both in grey";
+    finding_number(finding, "train_grey", parts->grey[0]);
+    finding_number(finding, "val_grey", parts->grey[1]);
+    return true;
+}
+
 /* Means of the parts more than a tenth of the standard deviation apart, and more than chance does: 4 standard errors
  * of the images' means. */
 static bool mismatch(const struct facts *facts, struct arena *arena, struct finding *finding)
@@ -223,6 +240,8 @@ static bool mismatch(const struct facts *facts, struct arena *arena, struct find
     double mean[4], std[4];
     if (facts->count == facts->train_count || facts_parts(facts, &parts) != OK)
         return false;
+    if (lacks_colour(&parts, arena, finding))
+        return true;
     facts_statistics(facts, false, mean, std);
     for (int c = 0; c < facts->input->train->data->image.c; c++) {
         const double apart = fabs(parts.mean[0][c] - parts.mean[1][c]);

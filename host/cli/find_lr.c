@@ -38,14 +38,14 @@ static void print_spread(const char *label, const struct find_lr_spread *spread,
 static void print_result(const struct find_lr *found, const struct config *config)
 {
     if (found->best.count == 0) {
-        printf(
-            "no rate of the range made the loss fall; try more --steps, or look at the data and the network first\n");
+        printf("no rate of the range brought the loss clearly below guessing in so few steps, so that none can be told "
+               "from another: try more --steps, or look at the data and the network first\n");
         return;
     }
     print_spread("suggested", &found->best, "");
     print_spread("stable to", &found->stable, found->open_end ? ", at the end of the range: raise --to" : "");
     if (found->best.count < found->restart_count)
-        printf("           found by %d of %d restarts only: in the others no rate made the loss fall\n",
+        printf("           found by %d of %d restarts only: in the others no rate came clearly below guessing\n",
                found->best.count, found->restart_count);
     if (config->optim.lr > found->stable.low)
         printf("           the config's optim.lr, %g, is above what was stable%s\n", config->optim.lr,
@@ -112,7 +112,8 @@ int command_find_lr(int argc, char **argv)
         .synopsis = "find-lr CONFIG [key=value…] [--restarts N] [--steps N] [--from RATE] [--to RATE]",
         .about =
             "Looks for a learning rate: lets it grow from fresh weights until the loss leaves, then trains shortly\n"
-            "with single rates below that. Suggests the one whose loss fell most, and says up to which rate at\n"
+            "with single rates below that. Suggests the one whose loss fell furthest below guessing, and says up to "
+            "which rate at\n"
             "least half as much was gained, with the spread over restarts. No run is made.",
         .options = options,
         .option_count = COUNT_OF(options),

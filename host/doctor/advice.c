@@ -38,7 +38,9 @@ void diagnosis_say_action(const struct diagnosis *diagnosis, const struct config
     }
     if (!arm) {
         const bool noted = diagnosis->cause == CAUSE_HEALTHY && doctor_note(diagnosis->found, diagnosis->count);
-        text_copy(text, ACTION_TEXT, noted ? NOTED_ACTION : cause_action(diagnosis->cause, config));
+        const char *words = noted ? NOTED_ACTION : cause_action(diagnosis->cause, config);
+        const bool asked = diagnosis->cause == CAUSE_UNKNOWN && diagnosis->probed;
+        text_copy(text, ACTION_TEXT, asked ? "look at images and labels: no trial says why" : words);
         return;
     }
     size_t used = 0;

@@ -1,5 +1,5 @@
-/* evidence_called: what a run's best weights call the validation images of each class, from its predictions.csv. Must
- * not judge. */
+/* evidence_called: what a run's best and last weights call the validation images of each class, from predictions.csv
+ * and predictions-last.csv. Must not judge. */
 #include "csv.h"
 #include "doctor.h"
 #include "file.h"
@@ -107,6 +107,32 @@ static int count_targets(const struct called *called)
     return targets;
 }
 
+/* Of answers dealt out blindly, each class as often as it is answered, in all orders: mean and variance of the right
+ * ones, sums of hypergeometric counts that lean on each other. Nobody who has learned nothing has fewer than their
+ * mean: not 1 of all classes, which he who always names a rare one has not. */
+static void deal_blindly(const struct called *called, struct arena *arena, struct called_evidence *evidence)
+{
+    double *of = arena_push(arena, (size_t)called->classes * sizeof *of);
+    double *as = arena_push(arena, (size_t)called->classes * sizeof *as);
+    double images = 0.0, products = 0.0, variance = 0.0;
+    for (int label = 0; label < called->classes; label++)
+        for (int answer = 0; answer < called->classes; answer++) {
+            const int32_t count = called->counts[(size_t)label * called->classes + answer];
+            of[label] += count;
+            as[answer] += count;
+            images += count;
+            evidence->right += label == answer ? count : 0;
+        }
+    for (int c = 0; c < called->classes; c++) {
+        const double product = of[c] * as[c];
+        products += product;
+        variance += product * ((images - of[c]) * (images - as[c]) - product);
+    }
+    evidence->images = (int64_t)images;
+    evidence->blind = products / images;
+    evidence->blind_error = sqrt(fmax(variance + products * products, 0.0) / (images * images * (images - 1.0)));
+}
+
 static void judge(struct called *called, struct arena *arena, struct called_evidence *evidence)
 {
     double *images = arena_push(arena, (size_t)called->classes * sizeof *images);
@@ -114,25 +140,40 @@ static void judge(struct called *called, struct arena *arena, struct called_evid
         called->as[c] = find_lost(called, c, &images[c]);
     describe(called, images, evidence);
     evidence->targets = count_targets(called);
+    deal_blindly(called, arena, evidence);
 }
 
-void doctor_called(struct evidence *evidence, const char *run)
+static void read_called(int class_count, const char *run, const char *name, struct called_evidence *evidence)
 {
     char path[PATH_BYTES];
     void *text;
     size_t bytes;
     struct arena arena = {0};
-    const size_t classes = (size_t)evidence->classes;
-    evidence->called = (struct called_evidence){0};
-    if (classes > CLASSES_MOST || path_join(path, run, "predictions.csv") < 0 || !file_exists(path) ||
+    const size_t classes = (size_t)class_count;
+    if (classes > CLASSES_MOST || path_join(path, run, name) < 0 || !file_exists(path) ||
         file_read(path, (size_t)1 << 32, &text, &bytes) < 0)
         return;
-    struct called called = {.classes = evidence->classes,
+    struct called called = {.classes = class_count,
                             .counts = arena_push(&arena, classes * classes * sizeof *called.counts),
                             .names = arena_push(&arena, classes * sizeof *called.names),
                             .as = arena_push(&arena, classes * sizeof *called.as)};
     if (count(&called, text, bytes))
-        judge(&called, &arena, &evidence->called);
+        judge(&called, &arena, evidence);
     memory_give(text);
     arena_free(&arena);
+}
+
+void doctor_called(struct evidence *evidence, const char *run)
+{
+    const int64_t last = evidence->epochs - 1;
+    int64_t best = last;
+    while (best >= 0 && evidence->best[best] != 1.0)
+        best--;
+    struct called_evidence *called = evidence->called;
+    called[CALLED_BEST] = (struct called_evidence){.epoch = best};
+    called[CALLED_LAST] = (struct called_evidence){.epoch = last};
+    if (best >= 0)
+        read_called(evidence->classes, run, "predictions.csv", &called[CALLED_BEST]);
+    if (last > best)
+        read_called(evidence->classes, run, "predictions-last.csv", &called[CALLED_LAST]);
 }

@@ -48,6 +48,7 @@ bool rule_dead_units(const struct evidence *evidence, struct symptom *symptom);
 enum cause blame_dead(const struct evidence *evidence);
 bool rule_early_drop(const struct evidence *evidence, struct symptom *symptom);
 bool rule_rising_rate(const struct evidence *evidence, struct symptom *symptom);
+bool rule_stopped_soon(const struct evidence *evidence, struct symptom *symptom);
 bool rule_setback(const struct evidence *evidence, struct symptom *symptom);
 /* What may become a setback: the last steps have lost so much; whether they come back is not known yet. */
 bool rule_losing_ground(const struct evidence *evidence);

@@ -155,6 +155,42 @@ bool rule_early_drop(const struct evidence *evidence, struct symptom *symptom)
     return false;
 }
 
+/* The epochs that early stopping waited for, and what validation lost in the last of them since the best; false: it did
+ * not end the run. */
+static bool waited_for(const struct evidence *evidence, int64_t *best)
+{
+    const int patience = evidence->config->early_stop.patience;
+    *best = evidence->epochs - 1 - patience;
+    if (patience == 0 || *best < 0 || !evidence->over || evidence->steps >= evidence->planned_steps)
+        return false;
+    for (int64_t epoch = *best; epoch < evidence->epochs; epoch++)
+        if (evidence->best[epoch] != (epoch == *best ? 1.0 : 0.0))
+            return false;
+    return true;
+}
+
+/* Training was still falling, validation had lost nothing that shows, and what training gained in the epochs that were
+ * waited for would not have shown in validation, for the noise of its few images. */
+bool rule_stopped_soon(const struct evidence *evidence, struct symptom *symptom)
+{
+    enum { LEAST = 100 };
+    const double sure = 3.5;
+    const int64_t last = evidence->epochs - 1;
+    int64_t best;
+    if (!waited_for(evidence, &best) || evidence->val_images == 0)
+        return false;
+    const double noise = sure * hypot(evidence->val_loss_error[last], evidence->val_loss_error[best]);
+    const int64_t half = evidence->steps / 2, window = half > LEAST ? half : LEAST;
+    double error, slope = loss_slope(evidence, evidence->steps - window, evidence->steps, &error), z = slope / error;
+    const double waited = (double)evidence->steps * (double)(last - best) / (double)evidence->epochs;
+    return z < FALLING && -slope * waited < noise && evidence->val_loss[last] - evidence->val_loss[best] < noise &&
+           show(symptom, evidence->steps - 1, z / FALLING,
+                "it ended at epoch %lld of %d, as validation had been no better for %d: %.3g after %.3g, which single "
+                "images make differ by %.2g; the training loss was falling by %.2g in 100 steps (%.1f standard errors)",
+                (long long)evidence->epochs, evidence->config->train.epochs, (int)(last - best),
+                evidence->val_loss[last], evidence->val_loss[best], noise / sure, -100.0 * slope, -z);
+}
+
 enum { SETBACK_WINDOW = 20 };
 
 /* More than a share of the way down from guessing. */

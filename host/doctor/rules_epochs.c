@@ -236,7 +236,8 @@ static void centre(const struct evidence *evidence, int64_t epoch, struct moment
 bool rule_better_on_validation(const struct evidence *evidence, struct symptom *symptom)
 {
     const double points = 0.03, many = 0.1, sure = 3.5, surer = 5.0;
-    if (handicapped(evidence->config))
+    /* Of images in their order the last batches are of the last classes. */
+    if (handicapped(evidence->config) || !evidence->config->data.shuffle)
         return false;
     for (int64_t epoch = 1; epoch < evidence->epochs; epoch++) {
         struct moment now;

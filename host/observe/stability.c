@@ -153,12 +153,28 @@ static void say_trend(const struct stability *stability, char text[STABILITY_TEX
                  error * steps);
 }
 
+/* How much of the jitter is chance: a few looks say less of it than all steps do. NaN where their intervals lie apart:
+ * what a step changes and what a batch is go together then, and neither is a share. */
+static double chance_of_jitter(const struct stability *stability)
+{
+    const struct estimate *phi = &stability->last.phi, *steady = &stability->steady;
+    if (isnan(phi->value))
+        return steady->value;
+    return steady->high < phi->low || steady->low > phi->high ? NAN : phi->value;
+}
+
 static void say_advice(const struct stability *stability, char text[STABILITY_TEXT])
 {
     const struct fluctuation *last = &stability->last;
     const double significant = 2.0 / sqrt((double)last->steps), correlation = last->autocorrelation.value;
-    const double chance = isnan(stability->steady.value) ? last->phi.value : stability->steady.value;
-    if (last->phi.value < 0.5 && correlation < -significant)
+    const double chance = chance_of_jitter(stability);
+    const bool swings = last->phi.value < 0.5 && correlation < -significant;
+    const bool wanders = last->variance_ratio > 2.0 && last->motion.value > 0.5 && correlation > significant;
+    if (stability->in_order && (swings || wanders))
+        snprintf(text, STABILITY_TEXT,
+                 "The loss goes up and down with the images, which come in their order (data.shuffle = false): what "
+                 "the steps do cannot be told from that, nor whether the learning rate is right.");
+    else if (swings)
         snprintf(text, STABILITY_TEXT,
                  "From step to step the loss swings to and fro by more than chance gives (autocorrelation %.2f): the "
                  "steps are too long for these batches; lower optim.lr or take larger batches.",
@@ -169,7 +185,7 @@ static void say_advice(const struct stability *stability, char text[STABILITY_TE
             "The loss goes up and down in the same places of every epoch (autocorrelation %.2f over an epoch): the "
             "order of the images shows; see data.shuffle. That does not say whether the learning rate is right.",
             last->epoch_autocorrelation.value);
-    else if (last->variance_ratio > 2.0 && last->motion.value > 0.5 && correlation > significant)
+    else if (wanders)
         snprintf(text, STABILITY_TEXT,
                  "It wanders over many steps by %.1f times what chance gives (autocorrelation %.2f): the weights are "
                  "being thrown about or batches in a row are alike; lower optim.lr or momentum, and see data.shuffle.",
@@ -182,10 +198,11 @@ static void say_advice(const struct stability *stability, char text[STABILITY_TE
             "or too low can look the same.",
             100.0 * fmin(1.0, chance));
     else if (isnan(chance))
-        snprintf(
-            text, STABILITY_TEXT,
-            "How much of the jitter from step to step is chance cannot be told: too few steps stand next to each other "
-            "within an epoch.");
+        snprintf(text, STABILITY_TEXT,
+                 "How much of the jitter from step to step is chance cannot be told: %s; nor can whether the learning "
+                 "rate is right.",
+                 isnan(last->phi.value) ? "too few steps stand next to each other within an epoch"
+                                        : "what the steps change goes with what the batches are");
     else
         snprintf(
             text, STABILITY_TEXT,

@@ -22,6 +22,7 @@ static int read_all(struct run_facts *facts)
     TRY(read_table(&facts->steps, facts->path, "steps.csv"));
     TRY(read_table(&facts->results, facts->path, "results.csv"));
     stability_of(&facts->steps, run_read_images(facts->path), &facts->stability);
+    facts->stability.in_order = !facts->config.data.shuffle;
     TRY(facts_read_images(facts));
     facts_read_classes(facts);
     if (facts->steps.row_count == 0)

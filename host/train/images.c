@@ -1,5 +1,5 @@
-/* images: what a run leaves behind of single images: what was seen of those trained on, what its best weights make of
- * those held back. See include/samples.h. */
+/* images: what a run leaves behind of single images: what was seen of those trained on, what its best and last
+ * weights make of those held back. See include/samples.h. */
 #include "train.h"
 
 /* Beside the checkpoints, which hold the same for machines. */
@@ -19,13 +19,12 @@ int images_write_samples(struct trainer *trainer)
     return status;
 }
 
-/* What the best weights make of the validation images. */
-int images_write_judgements(struct trainer *trainer)
+int images_write_judgements(struct trainer *trainer, bool best)
 {
     char path[PATH_BYTES];
     const struct part *val = &trainer->session.val;
     if (!trainer->judgements)
         return OK;
-    TRY(path_join(path, trainer->run.path, "predictions.csv"));
+    TRY(path_join(path, trainer->run.path, best ? "predictions.csv" : "predictions-last.csv"));
     return judgements_write(path, &val->source->data, trainer->judgements, val->subset.count);
 }

@@ -62,9 +62,10 @@ int layers_reopen(struct trainer *trainer);
 int layers_sync(struct trainer *trainer);
 void layers_close(struct trainer *trainer);
 
-/* ---- images.c: samples.csv and predictions.csv ---- */
+/* ---- images.c: samples.csv, predictions.csv and predictions-last.csv ---- */
 int images_write_samples(struct trainer *trainer);    /* at the end */
-int images_write_judgements(struct trainer *trainer); /* at a best epoch */
+/* What the last evaluation made of the validation images: as the best weights, or as the last ones. */
+int images_write_judgements(struct trainer *trainer, bool best);
 
 /* ---- refused.c ---- */
 /* Names the tensor and the samples at fault of a refused step, in log.jsonl and on the console. */

@@ -175,10 +175,9 @@ static int end_epoch(struct trainer *trainer)
     state->epoch++;
     state->step_in_epoch = 0;
     state->sums = (struct epoch_sums){0};
-    if (record.best) {
-        TRY(images_write_judgements(trainer));
+    TRY(images_write_judgements(trainer, record.best));
+    if (record.best)
         TRY(keep_save(trainer, "best"));
-    }
     bool last = state->epoch >= config->train.epochs || state->stopped_early;
     int every = config->run.checkpoint_epochs;
     TRY(autopilot_keep(trainer));
@@ -216,7 +215,8 @@ static int end_at_max_steps(struct trainer *trainer)
         return status;
     trainer_account_time(trainer);
     const struct epoch_record record = describe(trainer, &evaluation);
-    return log_epoch(trainer, &evaluation, &record);
+    TRY(log_epoch(trainer, &evaluation, &record));
+    return images_write_judgements(trainer, false);
 }
 
 /* EVALUATE_STOPPED: a signal came before the evaluation at max_steps was over. */
@@ -253,6 +253,7 @@ static int sum_up(struct trainer *trainer, struct stability *stability)
     if (table_read(&steps, path) < 0) /* begun by another version, or edited: no reason to fail at the end */
         log_warn("%s; what the loss did is not summed up", fail_text());
     stability_of(&steps, (double)trainer->session.train.subset.count, stability);
+    stability->in_order = !trainer->config.data.shuffle;
     int status = run_write_stability(&trainer->run, stability_json(stability, &arena));
     table_free(&steps);
     arena_free(&arena);

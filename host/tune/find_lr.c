@@ -12,6 +12,7 @@ static const double too_high = 4.0;    /* times the lowest such mean */
 static const double kernel_log = 0.25; /* standard deviation of the smoothing, in natural logarithms of the rate */
 static const double finest = 1.25;     /* ratio of rates up to which the limit is narrowed down */
 static const double hopeless = 1.05;   /* times the untrained loss: a trial that is there half way is given up */
+static const double sure = 3.5;        /* standard errors */
 
 struct finder {
     struct find_lr *found;
@@ -93,26 +94,46 @@ static int untrained_loss(struct finder *finder, double *loss)
     return OK;
 }
 
+/* The loss of one who knows how frequent the classes are and nothing of an image. */
+static double guessing_loss(const struct session *session)
+{
+    const struct subset *subset = &session->train.subset;
+    const int classes = session->card.class_count;
+    const double smoothing = session->config->train.label_smoothing;
+    struct arena arena = {0};
+    int64_t *counts = arena_push(&arena, (size_t)classes * sizeof *counts);
+    double entropy = 0.0;
+    for (int64_t i = 0; i < subset->count; i++)
+        counts[subset->data->labels[subset->samples[i]]]++;
+    for (int c = 0; c < classes; c++) {
+        const double share = (double)counts[c] / (double)subset->count;
+        entropy -= share > 0.0 ? share * log(share) : 0.0;
+    }
+    arena_free(&arena);
+    return (1.0 - smoothing) * entropy + smoothing * log((double)classes);
+}
+
 static int try_rate(struct finder *finder, struct find_lr_restart *restart, double rate)
 {
     int steps = finder->options->steps, quarter = (steps + 3) / 4, counted = 0;
-    double sum = 0.0; /* over the second quarter, then over the last */
+    double sum = 0.0, noise = 0.0; /* over the second quarter, then over the last */
     struct step_record record = {0};
     TRY(walk_begin(&finder->walk, seed_of(finder), 0));
     for (int i = 0; i < steps && !record.bad; i++) {
         if (i == 2 * quarter && sum / counted > hopeless * restart->untrained)
             break;
         if (i == quarter || i == steps - quarter)
-            sum = counted = 0;
+            sum = noise = counted = 0;
         TRY(walk_step(&finder->walk, rate, &record));
         sum += (double)record.loss;
+        noise += (double)record.loss_variance / record.samples;
         counted++;
         log_progress("restart %d/%d  rate %.2e  step %d/%d  loss %.4g", finder->restart + 1, finder->options->restarts,
                      rate, i + 1, steps, (double)record.loss);
     }
-    double gain = restart->untrained - sum / counted;
-    restart->trials[restart->trial_count++] =
-        (struct find_lr_trial){.rate = rate, .gain = record.bad || isnan(gain) ? -INFINITY : gain};
+    double gain = restart->begins - sum / counted;
+    restart->trials[restart->trial_count++] = (struct find_lr_trial){
+        .rate = rate, .gain = record.bad || isnan(gain) ? -INFINITY : gain, .error = sqrt(noise) / counted};
     return OK;
 }
 
@@ -120,7 +141,8 @@ static const struct find_lr_trial *best_trial(const struct find_lr_restart *rest
 {
     const struct find_lr_trial *best = NULL;
     for (int i = 0; i < restart->trial_count; i++)
-        if (restart->trials[i].gain > 0.0 && (!best || restart->trials[i].gain > best->gain))
+        if (restart->trials[i].gain > sure * restart->trials[i].error &&
+            (!best || restart->trials[i].gain > best->gain))
             best = &restart->trials[i];
     return best;
 }
@@ -182,6 +204,7 @@ static int find_rates(struct finder *finder, struct find_lr_restart *restart)
 {
     double stable, above;
     TRY(untrained_loss(finder, &restart->untrained));
+    restart->begins = fmin(restart->untrained, guessing_loss(finder->walk.session));
     TRY(spread_out(finder, restart));
     for (;;) {
         find_limit(restart, &stable, &above);
