@@ -127,3 +127,19 @@ struct estimate exactly(double value)
 {
     return (struct estimate){value, value, value};
 }
+
+void part(double train_accuracy, double train_loss, double val_accuracy, double val_loss)
+{
+    healthy();
+    fill(run.correct, 0, STEPS, 64.0 * train_accuracy);
+    fill(run.loss, 0, STEPS, train_loss);
+    fill(run.val_accuracy, 0, EPOCHS, val_accuracy);
+    fill(run.val_loss, 0, EPOCHS, val_loss);
+    run.loss[0] = guess;
+}
+
+void worse(double train_accuracy, double train_loss, double val_accuracy)
+{
+    part(train_accuracy, train_loss, val_accuracy, 0.8);
+    run.val_loss[0] = 0.7;
+}

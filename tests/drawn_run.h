@@ -22,6 +22,10 @@ extern struct drawn_run run;
 double jitter(int step);
 /* A run as it should be: the loss falls from guessing to a quarter of it, with the noise of batches of 64. */
 void healthy(void);
+/* Healthy but for this: accuracy and loss of training, of validation, the same in each epoch. */
+void part(double train_accuracy, double train_loss, double val_accuracy, double val_loss);
+/* As part(), after a first epoch whose validation loss is 0.1 lower: 5 standard errors. */
+void worse(double train_accuracy, double train_loss, double val_accuracy);
 /* What a rule makes of the run as it stands; NULL: it does not show. The text of it lasts until the next call. */
 const struct symptom *shown(const char *rule);
 void fill(double *column, int from, int to, double value);

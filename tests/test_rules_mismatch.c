@@ -1,0 +1,148 @@
+/* test_rules_mismatch: the same for validation that is of another kind, and for a run that ended by itself. */
+#include "drawn_run.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* Stopped at epoch 4 of 20, after one that was no better by less than single images make, while training fell. */
+static void test_stopped_soon(void **state)
+{
+    (void)state;
+    healthy();
+    for (int t = 0; t < STEPS; t++)
+        run.loss[t] = guess - 0.001 * t + 0.1 * jitter(t);
+    run.config.train.epochs = 20;
+    run.config.early_stop.patience = 1;
+    run.evidence.over = true;
+    run.evidence.planned_steps = 5 * STEPS;
+    fill(run.val_loss_error, 0, EPOCHS, 0.03);
+    fill(run.val_loss, 0, EPOCHS, 2.0);
+    run.best[EPOCHS - 1] = 0.0;
+    SHOWS("stopped_soon", CAUSE_EARLY_STOP);
+    run.val_loss[EPOCHS - 1] = 2.14; /* 3.3 standard errors */
+    SHOWS("stopped_soon", CAUSE_EARLY_STOP);
+    run.val_loss[EPOCHS - 1] = 2.16; /* 3.8: it has become worse */
+    SILENT("stopped_soon");
+    run.val_loss[EPOCHS - 1] = 2.0;
+    fill(run.val_loss_error, 0, EPOCHS, 0.02); /* a fall by 0.1 in an epoch would have shown beyond 0.099 */
+    SILENT("stopped_soon");
+    fill(run.val_loss_error, 0, EPOCHS, 0.03);
+    run.evidence.over = false;
+    SILENT("stopped_soon");
+    run.evidence.over = true;
+    run.config.early_stop.patience = 0; /* something else ended it */
+    SILENT("stopped_soon");
+    run.config.early_stop.patience = 1;
+    for (int t = 0; t < STEPS; t++)
+        run.loss[t] = 1.0 + 0.1 * jitter(t);
+    SILENT("stopped_soon");
+}
+
+/* What the weights of an epoch answer: so many right, where the same answers dealt out blindly have 200 +- 10. */
+static void answers(enum called_weights weights, int64_t epoch, int64_t right)
+{
+    run.evidence.called[weights] =
+        (struct called_evidence){.epoch = epoch, .images = 2000, .right = right, .blind = 200.0, .blind_error = 10.0};
+}
+
+/* Fewer than 200 by 3.5 standard deviations: 165. */
+static void test_below_chance(void **state)
+{
+    (void)state;
+    part(0.99, 0.1, 0.07, 2.0);
+    answers(CALLED_BEST, 1, 164);
+    SHOWS("below_chance", CAUSE_MISMATCH);
+    assert_int_equal(shown("below_chance")->step, 199); /* the second epoch */
+    SILENT("overfitting");
+    answers(CALLED_BEST, 1, 140);
+    SAYS("below_chance", "99.0 % of the training images are right, and 7.00 % of validation's");
+    SAYS("below_chance", "fewer than the same answers dealt out blindly would have (10.0 %)");
+    answers(CALLED_BEST, 1, 166);
+    fill(run.val_accuracy, 0, EPOCHS, 0.08);
+    run.val_loss[0] = 1.5;
+    SILENT("below_chance");
+    SHOWS("overfitting", CAUSE_OVERFITTING);
+    answers(CALLED_LAST, EPOCHS - 1, 0); /* the last weights have learned what the best had not */
+    SHOWS("below_chance", CAUSE_MISMATCH);
+    run.evidence.called[CALLED_LAST].blind = 0.0; /* none are: a class that validation lacks is answered */
+    run.evidence.called[CALLED_LAST].blind_error = 0.0;
+    SILENT("below_chance");
+    answers(CALLED_LAST, EPOCHS, 0); /* of an epoch that results.csv does not have yet */
+    SILENT("below_chance");
+    answers(CALLED_LAST, EPOCHS - 1, 0);
+    run.val_accuracy[0] = 0.95; /* it was right once: what came over it is something else */
+    SILENT("below_chance");
+    part(0.99, 0.96 * guess, 0.07, 5.0); /* nothing learned */
+    answers(CALLED_LAST, EPOCHS - 1, 0);
+    SILENT("below_chance");
+}
+
+/* The classes A and B are called each other. */
+static void exchange(enum called_weights weights, int64_t epoch)
+{
+    worse(0.99, 0.1, 0.8);
+    run.evidence.rarest = 1.0;
+    run.evidence.called[weights] = (struct called_evidence){.epoch = epoch,
+                                                            .images = 2000,
+                                                            .right = 1600,
+                                                            .lost = 2,
+                                                            .targets = 2,
+                                                            .in_ring = 2,
+                                                            .shown = {{"A", "B", 20, 19}, {"B", "A", 21, 18}}};
+}
+
+static void test_exchanged(void **state)
+{
+    (void)state;
+    exchange(CALLED_LAST, EPOCHS - 1);
+    SHOWS("exchanged", CAUSE_MISMATCH);
+    assert_int_equal(shown("exchanged")->step, STEPS - 1);
+    exchange(CALLED_BEST, 1);
+    SHOWS("exchanged", CAUSE_MISMATCH);
+    SAYS("exchanged",
+         "of 20 validation images of 'A' 19 are called 'B', of 21 of 'B' 18 are called 'A' (2 classes in all");
+    SILENT("overfitting");
+    run.evidence.val_images = 0;
+    SILENT("exchanged");
+}
+
+/* Two lost classes of ten: known in training, if more than 1 - 0.2 * 0.9 = 82 % are right, by 3.5 standard errors of
+ * 6400 images, 1.7 points. */
+static void test_called_otherwise(void **state)
+{
+    (void)state;
+    exchange(CALLED_LAST, EPOCHS - 1);
+    run.evidence.called[CALLED_LAST].in_ring = 0;
+    fill(run.train_accuracy, 0, EPOCHS, 0.84);
+    SHOWS("called_otherwise", CAUSE_MISMATCH);
+    SILENT("overfitting");
+    fill(run.train_accuracy, 0, EPOCHS, 0.83);
+    SILENT("called_otherwise");
+    SHOWS("overfitting", CAUSE_OVERFITTING);
+    fill(run.train_accuracy, 0, EPOCHS, 0.96);
+    run.evidence.rarest = 0.1; /* they may be rare: 1 - 0.02 * 0.9 = 98.2 % */
+    SILENT("called_otherwise");
+    run.evidence.rarest = 1.0;
+    run.evidence.called[CALLED_LAST].targets = 1; /* all are called the same */
+    SILENT("called_otherwise");
+    run.evidence.called[CALLED_LAST].targets = 2;
+    run.evidence.called[CALLED_LAST].lost = 1;
+    SILENT("called_otherwise");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_stopped_soon),
+        cmocka_unit_test(test_below_chance),
+        cmocka_unit_test(test_exchanged),
+        cmocka_unit_test(test_called_otherwise),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
