@@ -175,7 +175,7 @@ struct called_evidence {
     double blind;          /* right ones, were the same answers dealt out blindly */
     double blind_error;    /* its standard deviation: 0 where all are called one class */
     int lost, targets;     /* such classes; how many different ones they are called */
-    int in_ring;       /* those that are called each other, A B and B A or in a longer round: an exchange of labels */
+    int in_ring; /* those that are called each other, A B and B A or in a longer round: an exchange of labels */
     struct called_class {
         char name[LAYER_BYTES], as[LAYER_BYTES];
         int64_t images, wrong; /* of the class; called the other */

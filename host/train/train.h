@@ -63,7 +63,7 @@ int layers_sync(struct trainer *trainer);
 void layers_close(struct trainer *trainer);
 
 /* ---- images.c: samples.csv, predictions.csv and predictions-last.csv ---- */
-int images_write_samples(struct trainer *trainer);    /* at the end */
+int images_write_samples(struct trainer *trainer); /* at the end */
 /* What the last evaluation made of the validation images: as the best weights, or as the last ones. */
 int images_write_judgements(struct trainer *trainer, bool best);
 
