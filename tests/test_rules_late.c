@@ -62,8 +62,17 @@ static void test_better_on_validation(void **state)
     (void)state;
     part(0.7, 1.0, 0.78, 0.9);
     SHOWS("better_on_validation", CAUSE_LABELS);
-    assert_int_equal(shown("better_on_validation")->step, 199); /* the first epoch is too early to say */
-    part(0.7, 1.0, 0.78, 0.96);                                 /* losses 0.04 apart */
+    assert_int_equal(shown("better_on_validation")->step, 299); /* the first epoch is too early to say, one no proof */
+    run.val_accuracy[2] = 0.7;                                  /* every other epoch */
+    run.val_accuracy[4] = 0.7;
+    SILENT("better_on_validation");
+    part(0.7, 1.0, 0.85, 0.9); /* 12 standard errors need no second */
+    assert_int_equal(shown("better_on_validation")->step, 199);
+    run.config.optim.ema_decay = 0.9f; /* validation's weights are averages */
+    SILENT("better_on_validation");
+    part(0.7, 1.0, 0.78, 0.9);
+    run.config.optim.ema_decay = 0.0f;
+    part(0.7, 1.0, 0.78, 0.96); /* losses 0.04 apart */
     SILENT("better_on_validation");
     part(0.7, 1.0, 0.79,
          1.1); /* a loss that is no lower, as of labels that are wrong by a rule: not beyond 10 points */
@@ -124,9 +133,11 @@ static void test_at_the_moment_of_validation(void **state)
     SILENT("better_on_validation");
     fill(run.loss, 100, 125, 0.92); /* 1.0 and 0.92 */
     fill(run.loss, 200, 225, 0.92);
+    fill(run.loss, 300, 325, 0.92);
     SHOWS("better_on_validation", CAUSE_LABELS);
     /* At the end of what is known training has gone on as before for half a quarter. */
     around(0.7, 0.7);
+    fill(run.val_accuracy, 0, EPOCHS, 0.85); /* of one epoch, far beyond chance */
     run.evidence.steps = 200;
     run.evidence.epochs = 2;
     fill(run.correct, 150, 175, 64.0 * 0.7);
@@ -323,11 +334,12 @@ static void test_levelled_early(void **state)
 static void test_which_steps_count(void **state)
 {
     (void)state;
-    part(0.78, 1.0, 0.78, 0.9);
+    part(0.78, 0.9, 0.84, 0.9); /* at the end alone more than 10 points: 0.706; before 0.743 */
+    run.evidence.val_images = 20000;
     for (int e = 0; e < EPOCHS; e++)
         fill(run.correct, 100 * e + 75, 100 * e + 98, 64.0 * 0.7);
     SHOWS("better_on_validation", CAUSE_LABELS);
-    part(0.9, 1.0, 0.78, 0.9); /* epochs of 100 and of 500 steps: a quarter of the second would be 125 */
+    part(0.9, 1.0, 0.85, 0.9); /* epochs of 100 and of 500 steps: a quarter of the second would be 125 */
     for (int t = 0; t < STEPS; t++)
         run.epoch[t] = t < 100 ? 1.0 : 2.0;
     run.evidence.epochs = 2;

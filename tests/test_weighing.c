@@ -121,8 +121,8 @@ static void test_the_whole_rate(void **state)
                                  "60 of the run to 1.2"));
     known.guess = CAUSE_HEALTHY;
     expect(given, known, CAUSE_SCHEDULE, true);
-    known.guess = CAUSE_RATE_HIGH; /* what breaks off late is another matter */
-    expect(given, known, CAUSE_RATE_HIGH, false);
+    known.guess = CAUSE_RATE_HIGH; /* what breaks off late is another matter; a lower rate makes it worse */
+    expect(given, known, CAUSE_HEALTHY, false);
     known.guess = CAUSE_HEALTHY;
     known.comes_to = 1.17; /* 15 % above 1 is 1.176 */
     expect(given, known, CAUSE_HEALTHY, false);

@@ -232,12 +232,15 @@ static void centre(const struct evidence *evidence, int64_t epoch, struct moment
 
 /* Clean validation images are predicted better than training images that the network has been taught: the labels it was
  * taught contradict what they look like. Of wrong labels that follow a rule validation is in doubt as well, and its
- * loss not the lower; so many points of accuracy no network gains of itself on images that it has not seen. */
+ * loss not the lower; so many points of accuracy no network gains of itself on images that it has not seen. Weights
+ * jump from step to step, and validation is of one moment: twice running, or far beyond chance. Averaged weights, which
+ * validation alone sees, are better than those that are trained. */
 bool rule_better_on_validation(const struct evidence *evidence, struct symptom *symptom)
 {
-    const double points = 0.03, many = 0.1, sure = 3.5, surer = 5.0;
+    const double points = 0.03, many = 0.1, sure = 3.5, surer = 5.0, at_once = 10.0;
+    int running = 0;
     /* Of images in their order the last batches are of the last classes. */
-    if (handicapped(evidence->config) || !evidence->config->data.shuffle)
+    if (handicapped(evidence->config) || evidence->config->optim.ema_decay > 0.0 || !evidence->config->data.shuffle)
         return false;
     for (int64_t epoch = 1; epoch < evidence->epochs; epoch++) {
         struct moment now;
@@ -245,7 +248,10 @@ bool rule_better_on_validation(const struct evidence *evidence, struct symptom *
             continue;
         centre(evidence, epoch, &now);
         const double ahead = now.val_accuracy - now.train_accuracy, z = ahead / accuracies_error(evidence, &now);
-        if ((z > sure && ahead > points && now.train_loss > now.val_loss + 0.05) || (z > surer && ahead > many))
+        const bool shows =
+            (z > sure && ahead > points && now.train_loss > now.val_loss + 0.05) || (z > surer && ahead > many);
+        running = shows ? running + 1 : 0;
+        if (running == 2 || (shows && z > at_once))
             return show(symptom, now.step, z / sure,
                         "validation is predicted better (%.1f %%) than the images trained on (%.1f %%, %.1f standard "
                         "errors), as happens when part of the training labels is wrong",
