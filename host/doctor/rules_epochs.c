@@ -237,7 +237,7 @@ static void centre(const struct evidence *evidence, int64_t epoch, struct moment
  * validation alone sees, are better than those that are trained. */
 bool rule_better_on_validation(const struct evidence *evidence, struct symptom *symptom)
 {
-    const double points = 0.03, many = 0.1, sure = 3.5, surer = 5.0, at_once = 10.0;
+    const double points = 0.03, many = 0.1, sure = 3.5, surer = 5.0, at_once = 2.0 * sure;
     int running = 0;
     /* Of images in their order the last batches are of the last classes. */
     if (handicapped(evidence->config) || evidence->config->optim.ema_decay > 0.0 || !evidence->config->data.shuffle)
