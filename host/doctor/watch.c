@@ -7,12 +7,32 @@
 
 enum { FIRST_LOOK = 10 };
 
-static bool known(const struct watch *watch, enum cause cause)
+static bool speaks(const struct symptom *said, int count, enum cause cause)
 {
-    for (int i = 0; i < watch->count; i++)
-        if (watch->found[i].cause == cause)
-            return true;
+    for (int i = 0; i < count; i++)
+        if (said[i].cause == cause)
+            return symptom_speaks(&said[i]);
     return false;
+}
+
+int watch_hear(struct watch *watch, const struct symptom *said, int count)
+{
+    int kept = 0, before;
+    watch->withdrawn_count = 0;
+    for (int i = 0; i < watch->count; i++)
+        if (speaks(said, count, watch->found[i].cause))
+            watch->found[kept++] = watch->found[i];
+        else
+            watch->withdrawn[watch->withdrawn_count++] = watch->found[i];
+    watch->count = before = kept;
+    watch->verdict = doctor_cause(said, count) != CAUSE_HEALTHY ? said[0] : (struct symptom){.cause = CAUSE_HEALTHY};
+    watch->noted = doctor_note(said, count) != NULL;
+    for (int i = 0; i < count; i++)
+        if (symptom_speaks(&said[i]) && !speaks(watch->found, before, said[i].cause)) {
+            watch->as_cause[said[i].cause] = said[i].cause == watch->verdict.cause;
+            watch->found[watch->count++] = said[i];
+        }
+    return watch->count - before;
 }
 
 static int read_on(struct watch *watch, const char *run, const struct config *config)
@@ -28,18 +48,12 @@ static int read_on(struct watch *watch, const char *run, const struct config *co
 int watch_look(struct watch *watch, const char *run, const struct config *config, int64_t steps)
 {
     struct symptom found[CAUSE_COUNT];
-    int before = watch->count;
     /* A third more each time: asking the rules about all steps again comes to four times asking them once. */
     watch->next_look = steps + steps / 3 > FIRST_LOOK ? steps + steps / 3 : FIRST_LOOK;
     TRY(read_on(watch, run, config));
     int count = doctor_examine(&watch->files->evidence, found);
     watch->too_early = doctor_too_early(&watch->files->evidence);
-    watch->verdict = doctor_cause(found, count) != CAUSE_HEALTHY ? found[0] : (struct symptom){.cause = CAUSE_HEALTHY};
-    watch->noted = doctor_note(found, count) != NULL;
-    for (int i = 0; i < count; i++)
-        if (symptom_speaks(&found[i]) && !known(watch, found[i].cause))
-            watch->found[watch->count++] = found[i];
-    return watch->count - before;
+    return watch_hear(watch, found, count);
 }
 
 void watch_end(struct watch *watch)

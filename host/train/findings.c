@@ -1,5 +1,5 @@
-/* findings: what the doctor's rules find while a run is going on, said once, and the verdict at the end. Knows no
- * rules.
+/* findings: what the doctor's rules find while a run is going on, said once and taken back where
+ * it no longer holds, and the verdict at the end. Knows no rules.
  */
 #include "check.h"
 #include "log.h"
@@ -16,7 +16,7 @@ static int report(struct trainer *trainer, int first)
     for (int i = first; i < watch->count; i++) {
         const struct symptom *symptom = &watch->found[i];
         const struct cause_info *cause = &cause_table[symptom->cause];
-        const bool is_cause = symptom->cause == watch->verdict.cause;
+        const bool is_cause = watch->as_cause[symptom->cause];
         struct arena arena = {0};
         if (is_cause)
             log_warn("%s: %s; %s", cause->title, symptom->evidence, cause_action(symptom->cause, &trainer->config));
@@ -26,6 +26,21 @@ static int report(struct trainer *trainer, int first)
                                    text_quote(&arena, symptom->evidence));
         arena_free(&arena);
         TRY(status);
+    }
+    return OK;
+}
+
+/* What was warned of is taken back where it was said. */
+static int report_withdrawn(struct trainer *trainer)
+{
+    const struct watch *watch = &trainer->watch;
+    for (int i = 0; i < watch->withdrawn_count; i++) {
+        const struct symptom *symptom = &watch->withdrawn[i];
+        const struct cause_info *cause = &cause_table[symptom->cause];
+        if (watch->as_cause[symptom->cause])
+            log_info("no longer so: %s, as it looked at step %lld", cause->title, (long long)symptom->step);
+        TRY(run_log_event(&trainer->run, "withdrawn", "\"cause\":\"%s\",\"rule\":\"%s\",\"step\":%lld", cause->name,
+                          symptom->rule, (long long)symptom->step));
     }
     return OK;
 }
@@ -81,9 +96,10 @@ int findings_begin(struct trainer *trainer)
 
 int findings_look(struct trainer *trainer)
 {
-    int before = trainer->watch.count, found;
+    int found;
     TRY(found = watch_look(&trainer->watch, trainer->run.path, &trainer->config, trainer->records_read));
-    return found > 0 ? report(trainer, before) : OK;
+    TRY(report_withdrawn(trainer));
+    return report(trainer, trainer->watch.count - found);
 }
 
 int findings_end(struct trainer *trainer, char text[static FINDINGS_TEXT])
