@@ -10,6 +10,9 @@ struct diagnosis {
     int64_t steps;
     struct symptom found[CAUSE_COUNT]; /* as doctor_examine has them: the first is the cause, the others follow */
     int count;
+    bool
+        has_gap; /* validation is behind in the end, whatever explains it: the note that stands where that is refuted */
+    struct symptom gap;
     char left_out[PATH_BYTES]; /* list of images that are the cause; "": none was made */
     bool levelled;             /* the loss no longer falls */
     bool too_early;            /* nothing was found, but in so few steps nothing need be */

@@ -51,7 +51,8 @@ struct known {
     bool scheduled, learned_all;
     double comes_to, val_least;
 };
-static char said[CONFIDENCE_TEXT], why[80], action[ACTION_TEXT];
+static bool has_gap; /* validation is behind in the end */
+static char said[CONFIDENCE_TEXT], why[80], action[ACTION_TEXT], title[128];
 
 static void expect(struct given given, struct known known, enum cause cause, bool proven)
 {
@@ -67,11 +68,14 @@ static void expect(struct given given, struct known known, enum cause cause, boo
     diagnosis.learned_all = known.learned_all;
     diagnosis.comes_to = known.comes_to;
     diagnosis.val_least = known.val_least;
+    diagnosis.has_gap = has_gap;
+    diagnosis.gap.note = true;
     if (diagnose_recall(&diagnosis, run.path) < 0)
         fail_msg("%s", fail_text());
     assert_string_equal(cause_table[diagnosis.cause].name, cause_table[cause].name);
     assert_int_equal(diagnosis.proof != NULL, proven);
     diagnosis_say_confidence(&diagnosis, said);
+    snprintf(title, sizeof title, "%s", diagnosis_title(&diagnosis));
     assert_int_equal(train_load_config(&config, run.path, NULL, 0), OK);
     diagnosis_say_action(&diagnosis, &config, action);
     config_free(&config);
@@ -108,6 +112,27 @@ static void test_what_is_taken_away(void **state)
     expect(given, (struct known){CAUSE_IMBALANCE, false, false, 0.9, 0.9}, CAUSE_IMBALANCE, false);
     assert_string_equal(why, "better, but no cause of what the records show");
     expect(given, (struct known){CAUSE_NO_SIGNAL, false, false, 0.9, 0.9}, CAUSE_REGULARISATION, true);
+}
+
+/* Where its trial refutes overfitting validation is still as far behind. */
+static void test_a_gap_stays(void **state)
+{
+    (void)state;
+    const struct given given = {"onward", CAUSE_OVERFITTING, -0.3, 0.0, 0.0, 2.0};
+    const struct known known = {CAUSE_OVERFITTING, false, false, 0.9, 0.9};
+    struct diagnosis diagnosis;
+    assert_int_equal(diagnose_run(&diagnosis, run.path), OK); /* training 95 %, validation 30 % */
+    assert_true(diagnosis.has_gap && diagnosis.gap.note);
+    assert_non_null(strstr(diagnosis.gap.evidence, "points less"));
+    diagnosis_free(&diagnosis);
+    has_gap = true;
+    expect(given, known, CAUSE_HEALTHY, false);
+    assert_non_null(strstr(said, "(overfitting) was refuted: with trial"));
+    assert_string_equal(title, NOTED_TITLE);
+    assert_string_equal(action, NOTED_ACTION);
+    has_gap = false;
+    expect(given, known, CAUSE_HEALTHY, false);
+    assert_string_equal(title, cause_table[CAUSE_HEALTHY].title);
 }
 
 /* The unchanged trial has no schedule. */
@@ -176,9 +201,9 @@ static int set_up(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_what_is_taken_away),     cmocka_unit_test(test_the_whole_rate),
-        cmocka_unit_test(test_labels_are_a_floor),     cmocka_unit_test(test_a_lost_run),
-        cmocka_unit_test(test_words_of_a_healthy_run),
+        cmocka_unit_test(test_what_is_taken_away), cmocka_unit_test(test_a_gap_stays),
+        cmocka_unit_test(test_the_whole_rate),     cmocka_unit_test(test_labels_are_a_floor),
+        cmocka_unit_test(test_a_lost_run),         cmocka_unit_test(test_words_of_a_healthy_run),
     };
     return cmocka_run_group_tests(tests, set_up, tiny_tear_down);
 }

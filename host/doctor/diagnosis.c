@@ -36,6 +36,8 @@ static void examine(struct diagnosis *diagnosis, const struct evidence *evidence
     diagnosis->val_least = least(evidence->val_loss, evidence->epochs);
     struct symptom unknown;
     diagnosis->of_no_use = rules_never_of_use(evidence, &unknown);
+    diagnosis->gap = (struct symptom){.cause = CAUSE_OVERFITTING, .rule = "gap", .effects = EFFECT_APART};
+    diagnosis->has_gap = rules_gap(evidence, &diagnosis->gap);
     diagnosis->count = doctor_examine(evidence, diagnosis->found);
     diagnosis->cause = diagnosis->first_guess = doctor_cause(diagnosis->found, diagnosis->count);
     diagnosis->too_early = diagnosis->cause == CAUSE_HEALTHY && doctor_too_early(evidence);
@@ -157,7 +159,8 @@ static bool is_overturned(const struct diagnosis *diagnosis, enum cause said)
 }
 
 /* A first guess whose own trials help none, and one of which makes things worse, is refuted by it, unless it is of what
- * was lost later than a trial lasts. What else the records show takes its place. */
+ * was lost later than a trial lasts. What else the records show takes its place; where that is nothing, a validation
+ * that is behind stays to be said. */
 static void refute(struct diagnosis *diagnosis)
 {
     const struct experiment *experiment = &diagnosis->experiment;
@@ -171,6 +174,9 @@ static void refute(struct diagnosis *diagnosis)
         if (symptom_speaks(&diagnosis->found[i]) && diagnosis->found[i].cause != diagnosis->first_guess &&
             !experiment_worsened(experiment, diagnosis->found[i].cause))
             diagnosis->cause = diagnosis->found[i].cause;
+    /* One row a cause and this one: there is room, as none is of CAUSE_HEALTHY. */
+    if (diagnosis->cause == CAUSE_HEALTHY && diagnosis->has_gap)
+        diagnosis->found[diagnosis->count++] = diagnosis->gap;
 }
 
 /* Experiments can overturn the rules' first guess. That nothing is learnt is what is left where no trial says why. */

@@ -97,6 +97,8 @@ bool rule_overfitting(const struct evidence *evidence, struct symptom *symptom);
 bool rule_worthless(const struct evidence *evidence, struct symptom *symptom);
 /* A note. */
 bool rule_gap(const struct evidence *evidence, struct symptom *symptom);
+/* The same where overfitting is what shows. */
+bool rules_gap(const struct evidence *evidence, struct symptom *symptom);
 bool rule_better_on_validation(const struct evidence *evidence, struct symptom *symptom);
 /* The validation loss of the best weights is above that of guessing, and the run is over or half of it done. */
 bool rules_never_of_use(const struct evidence *evidence, struct symptom *symptom);

@@ -182,10 +182,15 @@ bool rule_worthless(const struct evidence *evidence, struct symptom *symptom)
  * images allow, perhaps. */
 bool rule_gap(const struct evidence *evidence, struct symptom *symptom)
 {
+    return !rule_overfitting(evidence, symptom) && rules_gap(evidence, symptom);
+}
+
+bool rules_gap(const struct evidence *evidence, struct symptom *symptom)
+{
     struct moment now;
     if (evidence->epochs == 0 || !moment_at(evidence, evidence->epochs - 1, &now) ||
         !moment_has_learned(evidence, &now) || !moment_behind(evidence, &now) || rules_mismatch(evidence) ||
-        rule_worthless(evidence, symptom) || rule_overfitting(evidence, symptom))
+        rule_worthless(evidence, symptom))
         return false;
     const double behind = now.train_accuracy - now.val_accuracy;
     symptom->note = true;
