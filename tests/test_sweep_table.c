@@ -131,11 +131,11 @@ static void test_noise_scale_has_an_interval(void **unused)
     ASSERT_NEAR(known->high, 120.0 / 0.45, 0.5);
     assert_true(known->low < known->median && known->median < known->high);
     assert_true(isinf(unbounded->high) && unbounded->low > 0.0 && unbounded->low < 120.0);
-    int column = -1;
+    int column = 0;
     sweep_table_cells(&table, -1, &cells);
-    for (int i = 0; i < cells.count; i++)
-        column = strcmp(cells.text[i], "noise") == 0 ? i : column;
-    assert_true(column >= 0);
+    while (column < cells.count && strcmp(cells.text[column], "noise") != 0)
+        column++;
+    assert_true(column < cells.count);
     sweep_table_cells(&table, 1, &cells);
     assert_true(strstr(cells.text[column], " (") && strstr(cells.text[column], ".."));
     sweep_table_cells(&table, 2, &cells);

@@ -290,8 +290,9 @@ __device__ void elements(const update_args &args, const optimizer_step &step, de
     }
 }
 
+/* With momentum nvcc aims at five blocks to a multiprocessor of sm_89, and spills. */
 template <int RULE>
-__global__ void __launch_bounds__(gpu::THREADS)
+__global__ void __launch_bounds__(gpu::THREADS, RULE == RULE_MOMENTUM ? 4 : 0)
     update_kernel(const __grid_constant__ update_args args, norm_part *parts, unsigned *ticket)
 {
     SHARED(optimizer_step, shared_step);

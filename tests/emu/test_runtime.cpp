@@ -232,7 +232,7 @@ static void a_graph_keeps_time(void **)
         array<int> list(1), digit(1);
         cudaGraph_t graph;
         cudaGraphExec_t exec;
-        cudaEvent_t from, to, inner;
+        cudaEvent_t from = nullptr, to = nullptr, inner = nullptr;
         float ms;
         for (cudaEvent_t *event : {&from, &to, &inner})
             cudaEventCreate(event);
