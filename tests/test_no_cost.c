@@ -60,7 +60,8 @@ static void test_what_has_cost_nothing(void **state)
     (void)state;
     static const char tried[] = "{\"images\": 80, \"updates\": 250, \"accuracy\": 1.0}";
     tiny_train_ok(NULL,
-                  "train.epochs=12 train.threads=1 model.name=mlp model.hidden=64 early_stop.restore_best=false "
+                  "train.epochs=24 train.max_steps=60 train.threads=1 model.name=mlp model.hidden=64 "
+                  "early_stop.restore_best=false "
                   "optim.lr=0.003",
                   &run);
     write_trials("onward", "overfitting", 0.5, tried);

@@ -172,9 +172,9 @@ static void test_few_updates(void **state)
     SILENT("few_updates");
     run.config.train.max_steps = 400;
     SHOWS("few_updates", CAUSE_FEW_UPDATES);
-    fill(run.loss, 30, 40, 0.49 * guess);
+    fill(run.loss, 20, 40, 0.49 * guess);
     SILENT("few_updates");
-    fill(run.loss, 30, 40, 0.51 * guess);
+    fill(run.loss, 20, 40, 0.51 * guess);
     SHOWS("few_updates", CAUSE_FEW_UPDATES);
     fill(run.loss, 30, 40, 1.1 * guess); /* no pace that could be gone on at */
     assert_true(shown("few_updates")->falls_short == 100.0);
@@ -185,12 +185,38 @@ static void test_few_updates(void **state)
     SILENT("few_updates");
 }
 
+/* More than half is learned, not all, and the last quarter learned more than noise and a fault's worth. */
+static void test_few_updates_falling(void **state)
+{
+    (void)state;
+    healthy();
+    run.evidence.steps = run.evidence.planned_steps = 40;
+    run.evidence.epochs = 1;
+    run.evidence.over = true;
+    fill(run.loss, 0, 40, 0.4 * guess);
+    fill(run.loss, 30, 40, 0.33 * guess);
+    SHOWS("few_updates", CAUSE_FEW_UPDATES);
+    SAYS("few_updates", "67 % of what there is to learn");
+    SAYS("few_updates", "the loss still falling; at that pace it takes about 108"); /* ln 0.05 / ln 0.33 times */
+    fill(run.loss, 30, 40, 0.35 * guess);                                           /* by an eighth */
+    SILENT("few_updates");
+    fill(run.loss, 30, 40, 0.04 * guess); /* all is learned */
+    SILENT("few_updates");
+    fill(run.loss, 30, 40, 0.33 * guess);
+    fill(run.variance, 0, 40, 64.0); /* standard error 0.45 */
+    SILENT("few_updates");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_few_updates),   cmocka_unit_test(test_needs),
-        cmocka_unit_test(test_stuck_windows), cmocka_unit_test(test_decay_is_a_median),
-        cmocka_unit_test(test_sentences),     cmocka_unit_test(test_sentences_of_the_course),
+        cmocka_unit_test(test_few_updates),
+        cmocka_unit_test(test_few_updates_falling),
+        cmocka_unit_test(test_needs),
+        cmocka_unit_test(test_stuck_windows),
+        cmocka_unit_test(test_decay_is_a_median),
+        cmocka_unit_test(test_sentences),
+        cmocka_unit_test(test_sentences_of_the_course),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

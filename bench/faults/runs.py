@@ -98,8 +98,13 @@ def rising(case, factor):
 
 
 def small_batch(case, size):
-    """As many images as the healthy run sees, in more updates; of a large batch, in fewer."""
+    """As many images as the healthy run sees, in more updates."""
     return [f"train.batch_size={size}", f"train.max_steps={case.steps * case.batch // size}"]
+
+
+def large_batch(case, size):
+    """The epochs of the healthy run, planned as such, in far fewer updates."""
+    return [f"train.batch_size={size}", "train.max_steps=0", f"train.epochs={case.epochs()}"]
 
 
 def data(name):
@@ -163,7 +168,7 @@ FAULTS = [
     ("regularisation", "erased", keys("augment.erase=1", "augment.erase_area=[0.3, {}]", "augment.rotate=180", "augment.translate=0.4"),
      [], [], [], [], [], [0.5]),
     ("regularisation", "softened", keys("train.label_smoothing={}", "augment.mixup=1"), [], [], [], [], [], [0.7]),
-    ("few_updates", "large_batch", small_batch, [], [], [], [], [], [640]),
+    ("few_updates", "large_batch", large_batch, [], [], [], [], [], [640]),
 ]
 RATES = [0.3, 0.6, 1, 1.5, 2]
 VARIANTS = [[], ["train.batch_size=32"], ["train.batch_size=128"], ["train.batch_size=256", "train.max_steps=400"],

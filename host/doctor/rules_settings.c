@@ -95,26 +95,38 @@ bool rule_narrow(const struct evidence *evidence, struct symptom *symptom)
                (long long)evidence->bottleneck, evidence->bottleneck_at, evidence->classes);
 }
 
-/* A run that ends before anything can be said of its rate, and has not learned half of what there is by then. One that
- * somebody cut short by train.max_steps was to be that short. How many updates it would take is what its own pace says:
- * what is left shrinks by the same share with each. */
+/* Whether the last quarter of the run left less to learn than the one before it, by what makes a fault. */
+static bool still_falls(const struct evidence *evidence, int64_t quarter)
+{
+    const int64_t steps = evidence->steps, from = steps - 2 * quarter, middle = steps - quarter;
+    if (from < 0)
+        return false;
+    const double before = column_mean(evidence->loss, from, middle), now = column_mean(evidence->loss, middle, steps);
+    const double noise = hypot(loss_noise(evidence, from, middle), loss_noise(evidence, middle, steps));
+    return before - now > FAULT_SURE * noise &&
+           1.0 - learned_of(evidence, now) < (1.0 - FAULT_WORTH) * (1.0 - learned_of(evidence, before));
+}
+
+/* A run that ends before anything can be said of its rate, and has not learned half of what there is by then, or not
+ * all of it and was still learning. One that somebody cut short by train.max_steps was to be that short. How many
+ * updates it would take is what its own pace says: what is left shrinks by the same share with each. */
 bool rule_few_updates(const struct evidence *evidence, struct symptom *symptom)
 {
     const double half = 0.5, left = 0.05, most = 100.0;
-    const int64_t steps = evidence->steps;
+    const int64_t steps = evidence->steps, quarter = (steps + 3) / 4;
     if (!evidence->over || steps >= VERDICT_STEPS || evidence->planned_steps >= VERDICT_STEPS ||
         evidence->planned_steps == evidence->config->train.max_steps)
         return false;
-    const double learned = learned_of(evidence, column_mean(evidence->loss, steps - (steps + 3) / 4, steps));
-    if (!(learned < half))
+    const double loss = column_mean(evidence->loss, steps - quarter, steps), learned = learned_of(evidence, loss);
+    const bool falls = learned < 1.0 - left && still_falls(evidence, quarter);
+    if (!(learned < half || falls))
         return false;
     const double pace = learned > 0.0 ? log(left) / log1p(-learned) : most;
     symptom->falls_short = fmin(pace, most);
     return show(
-        symptom, steps - 1, half / fmax(learned, half / most),
+        symptom, steps - 1, fmax(half / fmax(learned, half / most), 1.0),
         "the whole run was %lld updates, of %.0f images each, and %.0f %% of what there is to learn was learned "
-        "in them (loss %.3g, guessing %.3g); at that pace it takes about %.0f",
-        (long long)steps, evidence->samples[0], 100.0 * fmax(learned, 0.0),
-        column_mean(evidence->loss, steps - (steps + 3) / 4, steps), loss_of_guessing(evidence),
-        symptom->falls_short * (double)steps);
+        "in them (loss %.3g, guessing %.3g)%s; at that pace it takes about %.0f",
+        (long long)steps, evidence->samples[0], 100.0 * fmax(learned, 0.0), loss, loss_of_guessing(evidence),
+        falls ? ", the loss still falling" : "", symptom->falls_short * (double)steps);
 }
