@@ -142,6 +142,10 @@ static void test_abstains(void **state)
     world_make(0.0, 0.001);
     expect(LABELS_TOO_FEW, 0.99);
     world_make(0.0, 1.0); /* right in half of the cases */
+    judge(0.5);           /* what would help is said */
+    assert_non_null(strstr(world.suspects.labels_text, "(70 % are needed)"));
+    assert_non_null(strstr(world.suspects.labels_text, "train for more epochs or at a better rate"));
+    suspects_free(&world.suspects);
     expect(LABELS_TOO_WEAK, 0.5);
     world_make(0.0, 0.001);
     expect(LABELS_BY_HEART, 0.7);

@@ -15,6 +15,8 @@ enum { LEAST = 50 };
 #define FALSE_SHARE 0.1
 /* Two distributions, or one with a tail: Ashman, Bird and Zepf 1994. */
 #define TWO_KINDS 2.0
+/* Right more often than wrong, by as much as it takes for a majority of its contradictions to be worth a look. */
+#define STRONG_ENOUGH 0.7
 
 /* Images that contradict their label. */
 struct doubts {
@@ -73,8 +75,7 @@ static enum label_verdict judge(const struct doubts *doubts, const struct datase
         return LABELS_TOO_FEW;
     if (doubts->mixture.separation >= TWO_KINDS)
         return LABELS_JUDGED;
-    /* Right more often than wrong, by as much as it takes for a majority of its contradictions to be worth a look. */
-    return doubts->last_right < 0.7 ? LABELS_TOO_WEAK : LABELS_ALIKE;
+    return doubts->last_right < STRONG_ENOUGH ? LABELS_TOO_WEAK : LABELS_ALIKE;
 }
 
 static const char *explain(const struct doubts *doubts, enum label_verdict verdict, double val_accuracy,
@@ -111,9 +112,10 @@ static const char *explain(const struct doubts *doubts, enum label_verdict verdi
     case LABELS_TOO_WEAK:
         return arena_format(
             arena,
-            "labels not judged: the network is too weak to tell, it agrees with only %.1f %% of them, and what "
-            "it contradicts is of one kind (%.1f deviations apart, 2 are needed)",
-            right, apart);
+            "labels not judged: the network is too weak to tell, it agrees with only %.1f %% of them (%.0f %% are "
+            "needed), and what it contradicts is of one kind (%.1f deviations apart, 2 are needed); train for more "
+            "epochs or at a better rate (`evenkeel find-lr CONFIG`), or ask a run of another model",
+            right, 100.0 * STRONG_ENOUGH, apart);
     }
     return "";
 }
