@@ -62,4 +62,11 @@ done
 network=$(accuracy model.name=small_cnn width=16 lr=0.003)
 check "a small network learns the tiles ($network %)" [ "$network" -ge 85 ]
 check "a linear model stays clearly below, at any of three rates ($linear %)" [ "$linear" -ge 30 -a "$linear" -le 65 ]
+# warned_once FOLDER: training on it warns of light in one line, however many rules see it
+warned_once() {
+    "$program" train "$folder/none.ini" data.train="$1/train" data.val="$1/val" run.dir="$folder/runs" model.name=mlp max_steps=1 2>"$folder/err" >"$folder/out"
+    grep -q "differs widely.*lit unevenly" "$folder/err" && [ "$(grep -c "set augment.brightness" "$folder/err")" -eq 1 ]
+}
+"$program" synth "$folder/lit" --per-class 60 --size 32 --illumination 1 >"$folder/out" 2>"$folder/err"
+check "uneven light that two rules see is one warning" warned_once "$folder/lit"
 echo "1..$count"

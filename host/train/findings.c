@@ -55,6 +55,23 @@ static int keep_light(const struct trainer *trainer, const struct findings *find
     return findings_write_light(findings, path);
 }
 
+/* Light is often seen by several rules at once: one warning, with what to do said once. */
+static void warn_of_light(const struct findings *findings)
+{
+    struct arena arena = {0};
+    const char *texts = "", *action = NULL;
+    for (int i = 0; i < findings->count; i++) {
+        const struct finding *finding = &findings->list[i];
+        if (!finding->of_light || finding->severity < SEVERITY_WARN)
+            continue;
+        texts = arena_format(&arena, "%s%s%s", texts, action ? "; " : "", finding->text);
+        action = finding->action;
+    }
+    if (action)
+        log_warn("%s; %s", texts, action);
+    arena_free(&arena);
+}
+
 /* The short form of `evenkeel check`: so few images are looked at that it takes a moment. */
 int findings_images(struct trainer *trainer)
 {
@@ -66,6 +83,7 @@ int findings_images(struct trainer *trainer)
     int status = check_images(&findings, &input);
     if (status >= 0)
         status = keep_light(trainer, &findings);
+    warn_of_light(&findings);
     for (int i = 0; i < findings.count && status >= 0; i++) {
         const struct finding *finding = &findings.list[i];
         /* That the input is not quite as it should be explains what happens later, and is no fault by itself. */
@@ -73,7 +91,7 @@ int findings_images(struct trainer *trainer)
         if (note && strcmp(finding->name, "normalisation") != 0)
             continue;
         struct arena arena = {0};
-        if (!note)
+        if (!note && !finding->of_light)
             log_warn("%s; %s", finding->text, finding->action);
         const char *numbers = "";
         for (int k = 0; k < finding->evidence_count; k++)
