@@ -160,6 +160,7 @@ struct layer_evidence {
     int64_t dead_step;
     char first_layer[LAYER_BYTES], last_layer[LAYER_BYTES]; /* with weights, at grad_step, the last that was measured */
     double first_grad, last_grad;                           /* lengths of their gradients */
+    double first_drawn, last_drawn;                         /* the same before the first update; 0: not measured */
     int64_t grad_step;
     bool measured, normalises; /* layers were measured; one of them is a normalisation */
 };
@@ -246,6 +247,8 @@ bool doctor_image(struct symptom *symptom, const char *rule);
 /* Fills in what has been found in the images and needs a cost: what it has cost, from the run's light.csv and what its
  * last checkpoint has seen of each image. Stays unknown where these are missing. */
 void doctor_cost(struct evidence *evidence, const char *run);
+/* What a run's layers.csv says; zeroed where there is none. ERR_NO_INPUT: it cannot be read. */
+int evidence_layers(struct layer_evidence *layers, const char *run);
 /* Fills in what the run's best and last weights call the validation images, from predictions.csv and
  * predictions-last.csv, where there are any. */
 void doctor_called(struct evidence *evidence, const char *run);

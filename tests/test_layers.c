@@ -1,4 +1,5 @@
 /* test_layers: layers.csv of whole runs: what its rows add up to, and that surveying and resuming change nothing. */
+#include "doctor.h"
 #include "table.h"
 #include "tiny_run.h"
 
@@ -169,6 +170,25 @@ static void test_rows_are_on_disk_before_a_checkpoint(void **state)
     assert_true(synced >= 3);
 }
 
+/* The first and the last layer with a gradient, before the first update and at the last step that was measured. */
+static void test_what_the_doctor_reads(void **state)
+{
+    (void)state;
+    char path[PATH_BYTES];
+    struct layer_evidence layers;
+    assert_int_equal(path_join(path, tiny_folder, "layers.csv"), OK);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs("step,layer,op,grad_norm,dead\n0,conv1,conv2d,0.25,\n0,relu1,relu,,0.5\n0,conv2,conv2d,3,\n0,fc,linear,2,\n"
+          "256,conv1,conv2d,0.5,\n256,relu1,relu,,0.75\n256,conv2,conv2d,7,\n256,fc,linear,4,\n",
+          file);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(evidence_layers(&layers, tiny_folder), OK);
+    assert_true(layers.first_drawn == 0.25 && layers.last_drawn == 2.0);
+    assert_true(layers.first_grad == 0.5 && layers.last_grad == 4.0);
+    assert_true(layers.dead_drawn == 0.5 && layers.dead_share == 0.75 && layers.dead_step == 256);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -177,6 +197,7 @@ int main(void)
         cmocka_unit_test(test_resumed),
         cmocka_unit_test(test_rows_past_the_checkpoint),
         cmocka_unit_test(test_rows_are_on_disk_before_a_checkpoint),
+        cmocka_unit_test(test_what_the_doctor_reads),
     };
     return cmocka_run_group_tests(tests, tiny_set_up, tiny_tear_down);
 }

@@ -289,6 +289,11 @@ static void test_dead_units(void **state)
     stand(1.0);
     run.evidence.layers = (struct layer_evidence){.dead_layer = "relu1", .dead_share = 0.951, .dead_step = 256};
     SHOWS("stuck", CAUSE_RATE_HIGH);
+    run.evidence.layers.first_drawn = 0.9e-3; /* killed, but nothing came back even before */
+    run.evidence.layers.last_drawn = 1.0;
+    SHOWS("stuck", CAUSE_NO_SIGNAL);
+    run.evidence.layers.first_drawn = 1.1e-3;
+    SHOWS("stuck", CAUSE_RATE_HIGH);
     run.evidence.layers.dead_drawn = 0.951; /* most were dead before, the rest is a consequence */
     SHOWS("stuck", CAUSE_INITIALISATION);
     run.evidence.layers.dead_share = 0.949;

@@ -18,8 +18,6 @@ int by_step_count(const struct table *table, int64_t *steps);
  * row. */
 const double *by_step_column(struct table *table, const char *name, int64_t steps, bool lasts, struct arena *arena);
 
-/* What layers.csv says, where there is one. */
-int evidence_layers(struct layer_evidence *layers, const char *run);
 /* Reads steps.csv, results.csv, layers.csv and the data event of log.jsonl, also of a run that is going on. config: the
  * run's, kept by the caller. ERR_NO_INPUT, ERR_DATA. evidence_close accepts a zeroed struct. */
 int evidence_open(struct evidence_files *files, const char *run, const struct config *config);

@@ -39,6 +39,10 @@ static void take_gradient(struct layer_evidence *layers, double step, const char
 {
     if (!(grad >= 0.0))
         return;
+    if (step == 0.0 && !layers->first_layer[0])
+        layers->first_drawn = grad;
+    if (step == 0.0)
+        layers->last_drawn = grad;
     if (step != (double)layers->grad_step || !layers->first_layer[0]) {
         layers->grad_step = whole_of(step);
         layers->first_grad = grad;

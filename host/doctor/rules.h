@@ -44,7 +44,8 @@ bool rule_decay(const struct evidence *evidence, struct symptom *symptom);
 bool rule_dead_units(const struct evidence *evidence, struct symptom *symptom);
 /* A rectifier of which nearly all channels are 0 whatever the image: no gradient comes back through them. */
 #define DEAD 0.95
-/* Dead before the first update they were drawn so; what was alive then was killed by updates, and by nothing else. */
+/* Dead before the first update they were drawn so; what was alive then was killed by updates, and by nothing else, but
+ * where no gradient came back even then: no rate suits the last layers and the first ones alike. */
 enum cause blame_dead(const struct evidence *evidence);
 bool rule_early_drop(const struct evidence *evidence, struct symptom *symptom);
 bool rule_rising_rate(const struct evidence *evidence, struct symptom *symptom);
@@ -58,6 +59,8 @@ bool rule_stuck(const struct evidence *evidence, struct symptom *symptom);
 bool rule_late_start(const struct evidence *evidence, struct symptom *symptom);
 /* Whether the gradient of the first layer is below a thousandth of the last one's; in words, "" where it is not. */
 bool gradient_fades(const struct evidence *evidence);
+/* The same before the first update. */
+bool gradient_faded_as_drawn(const struct evidence *evidence);
 void say_faded(const struct evidence *evidence, char text[static EVIDENCE_BYTES]);
 
 /* ---- rules_steps.c: how far they go ---- */

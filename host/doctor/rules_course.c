@@ -39,7 +39,9 @@ bool rule_decay(const struct evidence *evidence, struct symptom *symptom)
 enum cause blame_dead(const struct evidence *evidence)
 {
     const int64_t step = evidence->layers.dead_step;
-    return step == 0 || evidence->layers.dead_drawn >= DEAD ? CAUSE_INITIALISATION : blame_large(evidence, step);
+    if (step == 0 || evidence->layers.dead_drawn >= DEAD)
+        return CAUSE_INITIALISATION;
+    return gradient_faded_as_drawn(evidence) ? CAUSE_NO_SIGNAL : blame_large(evidence, step);
 }
 
 bool rule_dead_units(const struct evidence *evidence, struct symptom *symptom)

@@ -9,11 +9,18 @@ enum { WINDOW = 100 };
 #define NOTHING 0.05
 #define FLAT    0.01
 
+/* Of the last layer's gradient, less than this in the first one is as good as none. */
+#define FADED 1e-3
+
 bool gradient_fades(const struct evidence *evidence)
 {
-    const double faded = 1e-3;
     const struct layer_evidence *layers = &evidence->layers;
-    return layers->first_layer[0] && layers->first_grad < faded * layers->last_grad;
+    return layers->first_layer[0] && layers->first_grad < FADED * layers->last_grad;
+}
+
+bool gradient_faded_as_drawn(const struct evidence *evidence)
+{
+    return evidence->layers.first_drawn < FADED * evidence->layers.last_drawn;
 }
 
 void say_faded(const struct evidence *evidence, char text[static EVIDENCE_BYTES])
