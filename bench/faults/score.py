@@ -53,6 +53,23 @@ def ask(path, budget):
     return answer
 
 
+def floor_of(settings, classes):
+    """The training loss of one who knows every label: the entropy of targets that are smoothed by e, and mixed by Beta(a, a)."""
+    given = dict(setting.split("=", 1) for setting in settings)
+    e, a = float(given.get("train.label_smoothing", 0)), float(given.get("augment.mixup", 0))
+
+    def entropy(*shares):
+        targets = [(1 - e) * share + e / classes for share in shares] + [e / classes] * (classes - len(shares))
+        return -sum(p * math.log(p) for p in targets if p > 0)
+
+    if not a:
+        return max(entropy(1), 0.0)
+    points = [(i + 0.5) / 1000 for i in range(1000)]
+    weights = [(x * (1 - x)) ** (a - 1) for x in points]
+    mixed = sum(w * entropy(x, 1 - x) for w, x in zip(weights, points)) / sum(weights)
+    return entropy(1) / classes + mixed * (1 - 1 / classes)
+
+
 def rows_of(folder, part):
     """The runs that are there, with their truth; not those of a network that learns its data at no rate."""
     found = []
@@ -61,21 +78,22 @@ def rows_of(folder, part):
         case = runs.Case(part, network, source, optimizer, 1.0)
         rows = []
         for seed in seeds:
-            for truth, name, _ in runs.plan(case, seed, False):
+            for truth, name, settings in runs.plan(case, seed, False):
                 mark = os.path.join(folder, "runs", f"{part}-{group}-{name}", MARK)
                 if os.path.exists(mark):
                     with open(mark) as file:
-                        rows.append({"truth": truth, "group": group, **json.load(file)})
+                        rows.append({"truth": truth, "group": group, "floor": floor_of(settings, source.classes), **json.load(file)})
         if rows and runs.best_rate(folder, case) is not None:
             found += rows
     return found
 
 
 def harmful(row, healthy):
-    """Whether the fault did harm, against the mean of the healthy runs of its group."""
+    """Whether the fault did harm, against the mean of the healthy runs of its group; of a training loss what no network gets below is
+    left out."""
     accuracy = statistics.mean(one["val_accuracy"] for one in healthy)
     loss = statistics.mean(one["train_loss"] for one in healthy)
-    return not row["val_accuracy"] >= accuracy - 0.02 or not row["train_loss"] <= 1.15 * loss
+    return not row["val_accuracy"] >= accuracy - 0.02 or not row["train_loss"] - row["floor"] <= 1.15 * loss
 
 
 def log_of(path):
