@@ -69,8 +69,8 @@ static void test_what_is_suggested_is_enough(void **state)
     (void)state;
     static const char *const runs[] = {
         "model.name=mlp model.hidden=64 optim.lr=0.003",
-        "model.name=small_cnn model.width=4 optim.lr=0.004 augment.hflip=0.5 model.dropout=0.2 "
-        "train.label_smoothing=0.1 optim.weight_decay=1e-4 optim.clip_norm=5",
+        ("model.name=small_cnn model.width=4 optim.lr=0.004 augment.hflip=0.5 model.dropout=0.2 "
+         "train.label_smoothing=0.1 optim.weight_decay=1e-4 optim.clip_norm=5"),
         "model.name=mlp model.hidden=1 optim.lr=0.01 optim.name=sgd optim.momentum=0",
         "model.name=mlp model.hidden=64 optim.lr=1e-6 train.batch_size=8",
     };
