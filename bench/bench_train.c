@@ -290,11 +290,17 @@ int main(int count, char **words)
         wanted[dtype] = backend->supports(device, (enum dtype)dtype, &in_hardware) &&
                         (dtype == DT_F32 || in_hardware) && strstr(dtype_name((enum dtype)dtype), choice.dtype);
     backend->close(device);
+    int done = 0;
     for (int i = 0; i < COUNT_OF(nets); i++)
         for (int dtype = 0; dtype <= DT_F16; dtype++)
             for (int resident = 0; resident < 2; resident++)
                 if (wanted[dtype] && strstr(nets[i].name, choice.part) &&
-                    strstr(resident ? "resident" : "batch", choice.data))
+                    strstr(resident ? "resident" : "batch", choice.data)) {
                     bench_net(&nets[i], &choice, (enum dtype)dtype, resident);
-    return 0;
+                    done++;
+                }
+    if (done == 0)
+        fprintf(stderr, "bench_train: nothing here has --case %s, --dtype %s (as this device has it) and --data %s\n",
+                choice.part, choice.dtype, choice.data);
+    return done > 0 ? 0 : 64;
 }
