@@ -90,6 +90,11 @@ struct run_end {
     int exit_status; /* RUN_FAILED: what the process ended with; 1 is training's own failure */
 };
 void run_read_end(const char *path, struct run_end *end);
+/* Calls take with each event of log.jsonl that is of one of these kinds (a list that ends in NULL), the oldest first.
+ * A line that is no JSON is no event. ERR_NO_INPUT: there is no log. ERR_IO. */
+struct json_t;
+int run_read_events(const char *path, const char *const *kinds, void (*take)(const struct json_t *event, void *context),
+                    void *context);
 /* Training images that an epoch's batches are drawn from, as log.jsonl has them; 0: it does not say. */
 double run_read_images(const char *path);
 #endif

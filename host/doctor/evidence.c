@@ -2,6 +2,7 @@
 #include "evidence.h"
 
 #include "file.h"
+#include "run.h"
 #include "text.h"
 
 #include <jansson.h>
@@ -68,8 +69,9 @@ static void take_image_finding(const json_t *event, struct evidence *evidence)
 }
 
 /* A process that goes on with a run looks at the images again: the newest word counts. */
-static void take_event(const json_t *event, struct evidence *evidence)
+static void take_event(const json_t *event, void *context)
 {
+    struct evidence *evidence = context;
     const char *name = json_string_value(json_object_get(event, "event"));
     if (name && strcmp(name, "data") == 0 && json_is_array(json_object_get(event, "class_images"))) {
         take_data(event, evidence);
@@ -83,24 +85,11 @@ static void take_event(const json_t *event, struct evidence *evidence)
 
 static int read_log(const char *run, struct evidence *evidence)
 {
-    char path[PATH_BYTES];
-    void *data;
-    size_t bytes;
-    TRY(path_join(path, run, "log.jsonl"));
-    TRY(file_read(path, (size_t)1 << 32, &data, &bytes));
-    for (char *line = data, *end; (end = strchr(line, '\n')); line = end + 1) {
-        *end = 0;
-        if (!strstr(line, "\"event\":\"data\"") && !strstr(line, "\"event\":\"images\""))
-            continue;
-        json_t *event = json_loads(line, 0, NULL);
-        take_event(event, evidence);
-        json_decref(event);
-    }
-    memory_give(data);
+    TRY(run_read_events(run, (const char *const[]){"data", "images", NULL}, take_event, evidence));
     if (evidence->classes < 2 || !(evidence->prior_entropy > 0.0))
         return FAIL(ERR_DATA,
                     "%s: does not say what data the run has; it was made by an older version: resume it, or train anew",
-                    path);
+                    run);
     return OK;
 }
 

@@ -2,6 +2,7 @@
  * know where the pixels are. */
 #include "csv.h"
 #include "facts.h"
+#include "run.h"
 #include "text.h"
 
 #include <jansson.h>
@@ -206,24 +207,18 @@ int facts_read_images(struct run_facts *facts)
     return read_file(facts, "samples.csv", NULL, &facts->lost_train);
 }
 
+static void take_classes(const json_t *event, void *context)
+{
+    struct run_facts *facts = context;
+    const json_t *counts = json_object_get(event, "class_images");
+    facts->class_count = (int)json_array_size(counts);
+    facts->class_images = arena_push(&facts->arena, (json_array_size(counts) + 1) * sizeof *facts->class_images);
+    for (size_t i = 0; i < json_array_size(counts); i++)
+        facts->class_images[i] = json_number_value(json_array_get(counts, i));
+}
+
+/* A run without a log has a report all the same. */
 void facts_read_classes(struct run_facts *facts)
 {
-    char path[PATH_BYTES];
-    void *data;
-    size_t bytes;
-    if (path_join(path, facts->path, "log.jsonl") < 0 || file_read(path, (size_t)1 << 32, &data, &bytes) < 0)
-        return;
-    for (char *line = data, *end; (end = strchr(line, '\n')); line = end + 1) {
-        *end = 0;
-        if (!strstr(line, "\"event\":\"data\""))
-            continue;
-        json_t *event = json_loads(line, 0, NULL);
-        const json_t *counts = json_object_get(event, "class_images");
-        facts->class_count = (int)json_array_size(counts);
-        facts->class_images = arena_push(&facts->arena, (json_array_size(counts) + 1) * sizeof *facts->class_images);
-        for (size_t i = 0; i < json_array_size(counts); i++)
-            facts->class_images[i] = json_number_value(json_array_get(counts, i));
-        json_decref(event);
-    }
-    memory_give(data);
+    run_read_events(facts->path, (const char *const[]){"data", NULL}, take_classes, facts);
 }
