@@ -21,7 +21,8 @@ struct diagnosis {
     bool scheduled;            /* over, or half of it done, at a rate that was not optim.lr all along */
     double comes_to;           /* as doctor_comes_to has it */
     double val_least;          /* the lowest validation loss of an epoch; NaN: there is none */
-    bool of_no_use;            /* validation never was below the loss of guessing, and the records do not say why */
+    bool faded;     /* of the gradient next to nothing came back to the first layer, even before the first update */
+    bool of_no_use; /* validation never was below the loss of guessing, and the records do not say why */
     bool probed;
     struct experiment experiment;
     const struct arm *proof;   /* the trial that mends it, or NULL; of a schedule the unchanged one, which has none */

@@ -1,6 +1,6 @@
 /* test_experiment: what a doctor makes of trials whose figures are given: which of them help, when they overturn what
- * the rules said first, and when they must not; and the file that keeps them. */
-#include "diagnosis.h"
+ * the rules said first, and when they must not. */
+#include "given_trials.h"
 #include "report.h"
 #include "tiny_run.h"
 
@@ -43,51 +43,6 @@ static int set_up(void **state)
     tiny_train_ok(NULL, BASE "train.epochs=12 optim.lr=0.3", &result);
     snprintf(fast, sizeof fast, "%s", result.path);
     return 0;
-}
-
-/* A trial beside unchanged ones of loss 1, where guessing has 2.302585. */
-struct given {
-    const char *family;
-    enum cause cause;
-    double gain, error;
-    bool swaps;   /* the optimizer and its rate: two settings */
-    bool untried; /* for want of budget */
-};
-
-static bool suspects; /* the first trial is of what the rules suspect */
-
-static void write_trials(const char *run, const struct given *given, int count, double by_heart, int batch, int steps)
-{
-    char path[PATH_BYTES];
-    assert_int_equal(path_join(path, run, "trials.json"), OK);
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    fprintf(file,
-            "{\"steps\": %d, \"experiment\": {\"batch\": %d, \"updates\": 400, \"spent\": 900.0, \"allowed\": 1000.0, "
-            "\"wanted\": 950.0, \"seconds\": 1.5, \"guess\": 2.302585, \"by_heart\": ",
-            steps, batch);
-    if (by_heart >= 0.0)
-        fprintf(file, "{\"images\": 80, \"updates\": 250, \"accuracy\": %f}", by_heart);
-    else
-        fputs("null", file);
-    fputs(", \"arms\": [", file);
-    static const char *const families[ARM_FAMILIES] = {"anew", "onward", "unseen", "freed"};
-    for (int f = 0; f < ARM_FAMILIES; f++)
-        fprintf(
-            file,
-            "{\"name\": \"unchanged\", \"family\": \"%s\", \"cause\": \"healthy\", \"changes\": [], \"left_out\": 0, "
-            "\"pace\": 1, \"done\": true, \"loss\": 1.0, \"train_accuracy\": 0.5, \"gain\": null, \"error\": null}%s",
-            families[f], f + 1 == ARM_FAMILIES && count == 0 ? "" : ",");
-    for (int i = 0; i < count; i++)
-        fprintf(file,
-                "{\"name\": \"trial %d\", \"family\": \"%s\", \"cause\": \"%s\", \"changes\": [\"optim.lr=0.5\"%s], "
-                "\"left_out\": 0, \"pace\": 1, \"suspected\": %s, \"done\": %s, \"loss\": %f, \"train_accuracy\": 0.5, "
-                "\"gain\": %f, \"error\": %f}%s",
-                i, given[i].family, cause_table[given[i].cause].name, given[i].swaps ? ", \"optim.name=adam\"" : "",
-                suspects && i == 0 ? "true" : "false", given[i].untried ? "false" : "true", 1.0 - given[i].gain,
-                given[i].gain, given[i].error, i + 1 < count ? "," : "");
-    fputs("]}}\n", file);
-    assert_int_equal(fclose(file), 0);
 }
 
 static enum confidence confidence; /* of the run expected last */
@@ -296,29 +251,12 @@ static void test_the_best_of_many_is_lucky(void **state)
     expect(healthy, CAUSE_HEALTHY, CAUSE_RATE_HIGH, "trial 0");
     given[0].gain = 0.19; /* what the rules suspect is one question */
     given[0].cause = CAUSE_WEIGHT_DECAY;
-    suspects = true;
+    given_suspected = true;
     write_trials(decayed, given, MANY, 1.0, 16, 60);
-    suspects = false;
+    given_suspected = false;
     expect(decayed, CAUSE_WEIGHT_DECAY, CAUSE_WEIGHT_DECAY, "trial 0");
     write_trials(decayed, given, MANY, 1.0, 16, 60);
     expect(decayed, CAUSE_WEIGHT_DECAY, CAUSE_WEIGHT_DECAY, NULL);
-}
-
-static void test_by_heart(void **state)
-{
-    (void)state;
-    struct given given = {"anew", CAUSE_RATE_LOW, 0.5, 0.01, false, false};
-    write_trials(healthy, NULL, 0, 0.94, 16, 60);
-    expect(healthy, CAUSE_HEALTHY, CAUSE_CAPACITY, NULL);
-    write_trials(healthy, NULL, 0, 0.96, 16, 60);
-    expect(healthy, CAUSE_HEALTHY, CAUSE_HEALTHY, NULL);
-    write_trials(healthy, NULL, 0, -1.0, 16, 60); /* not known */
-    expect(healthy, CAUSE_HEALTHY, CAUSE_HEALTHY, NULL);
-    write_trials(healthy, &given, 1, 0.5, 16, 60); /* a higher rate helps what is too small, too */
-    expect(healthy, CAUSE_HEALTHY, CAUSE_CAPACITY, NULL);
-    given.cause = CAUSE_RATE_HIGH;
-    write_trials(healthy, &given, 1, 0.5, 16, 60);
-    expect(healthy, CAUSE_HEALTHY, CAUSE_RATE_HIGH, "trial 0");
 }
 
 static void test_confidence(void **state)
@@ -436,48 +374,6 @@ static void test_report_of_what_no_rule_saw(void **state)
     memory_give(page);
 }
 
-/* Experiments of a run that has gone on since say nothing of it; damaged ones are refused. */
-static void test_the_file(void **state)
-{
-    (void)state;
-    struct given given = {"anew", CAUSE_RATE_HIGH, 0.5, 0.01, false, false};
-    write_trials(healthy, &given, 1, 1.0, 16, 59);
-    expect(healthy, CAUSE_HEALTHY, CAUSE_HEALTHY, NULL);
-    write_trials(healthy, &given, 1, 1.0, 16, 60);
-    char *text = tiny_read_text(healthy, "trials.json"), path[PATH_BYTES];
-    struct experiment read = {0}, again = {0};
-    struct arena arena = {0};
-    int64_t steps;
-    assert_int_equal(experiment_parse(&read, "trials", text, strlen(text), &steps), OK);
-    assert_int_equal(steps, 60);
-    assert_int_equal(path_join(path, healthy, "trials.json"), OK);
-    assert_int_equal(experiment_write(&read, steps, path), OK);
-    assert_int_equal(experiment_read(&again, path, &steps), OK);
-    assert_string_equal(experiment_json(&read, NULL, &arena), experiment_json(&again, NULL, &arena));
-    static const struct {
-        const char *from, *to;
-    } damage[] = {{"\"anew\"", "\"never\""},
-                  {"\"healthy\"", "\"unwell\""},
-                  {"\"pace\": 1", "\"pace\": 0"},
-                  {"2.302585", "-2.302585"},
-                  {"\"batch\": 16", "\"batch\": 0"},
-                  {"\"arms\": [", "\"arms\": 7, \"more\": ["},
-                  {"{\"steps\"", "[\"steps\""},
-                  {"\"images\": 80", "\"images\": 0"},
-                  {"\"updates\": 250, \"accuracy\": 1", "\"updates\": 250, \"accuracy\": 2"},
-                  {"\"updates\": 250, \"accuracy\"", "\"updates\": 250, \"accurate\""}};
-    for (int i = 0; i < COUNT_OF(damage); i++) {
-        const char *at = strstr(text, damage[i].from);
-        assert_non_null(at);
-        const char *damaged =
-            arena_format(&arena, "%.*s%s%s", (int)(at - text), text, damage[i].to, at + strlen(damage[i].from));
-        assert_int_equal(experiment_parse(&again, "trials", damaged, strlen(damaged), &steps), ERR_DATA);
-        assert_non_null(strstr(fail_text(), "trials: "));
-    }
-    memory_give(text);
-    arena_free(&arena);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -487,14 +383,12 @@ int main(void)
         cmocka_unit_test(test_what_has_no_trial_is_overturned),
         cmocka_unit_test(test_augmentation_overturns_no_data),
         cmocka_unit_test(test_best_explanation),
-        cmocka_unit_test(test_by_heart),
         cmocka_unit_test(test_the_best_of_many_is_lucky),
         cmocka_unit_test(test_training_overturns_no_validation),
         cmocka_unit_test(test_confidence),
         cmocka_unit_test(test_another_optimizer_waits_for_the_rates),
         cmocka_unit_test(test_what_is_said_is_what_was_tried),
         cmocka_unit_test(test_report_of_what_no_rule_saw),
-        cmocka_unit_test(test_the_file),
     };
     return cmocka_run_group_tests(tests, set_up, tiny_tear_down);
 }

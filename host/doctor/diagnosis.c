@@ -34,6 +34,7 @@ static void examine(struct diagnosis *diagnosis, const struct evidence *evidence
     diagnosis->scheduled = is_scheduled(evidence);
     diagnosis->comes_to = doctor_comes_to(evidence);
     diagnosis->val_least = least(evidence->val_loss, evidence->epochs);
+    diagnosis->faded = gradient_faded_as_drawn(evidence);
     struct symptom unknown;
     diagnosis->of_no_use = rules_never_of_use(evidence, &unknown);
     diagnosis->gap = (struct symptom){.cause = CAUSE_OVERFITTING, .rule = "gap", .effects = EFFECT_APART};
@@ -138,6 +139,8 @@ static bool is_overturned(const struct diagnosis *diagnosis, enum cause said)
     if (said == CAUSE_HEALTHY || said == guess || only_quicker(diagnosis))
         return false;
     if (guess == CAUSE_FEW_UPDATES) /* trials that take as many updates as the run do not speak of it */
+        return false;
+    if (said == CAUSE_CAPACITY && guess == CAUSE_NO_SIGNAL && diagnosis->faded) /* nothing comes back by heart either */
         return false;
     if (said == CAUSE_OVERFITTING && !diagnosis->behind) /* what is learned by heart leaves validation behind */
         return false;

@@ -166,6 +166,10 @@ static int memorise(struct experiment *experiment, struct setting *setting)
                                      "optim.beta2=0.999",
                                      "optim.nesterov=false",
                                      "model.dropout=0",
+                                     "model.init_scale=1",
+                                     "augment.normalize=auto",
+                                     "augment.mean=[]",
+                                     "augment.std=[]",
                                      "train.label_smoothing=0"};
     const struct trial trial = {.name = "by heart",
                                 .overrides = overrides,

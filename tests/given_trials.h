@@ -1,0 +1,20 @@
+/* given_trials: a run's trials.json with figures that are given. */
+#ifndef GIVEN_TRIALS_H
+#define GIVEN_TRIALS_H
+#include "diagnosis.h"
+
+/* A trial beside unchanged ones of loss 1, where guessing has 2.302585. */
+struct given {
+    const char *family;
+    enum cause cause;
+    double gain, error;
+    bool swaps;   /* the optimizer and its rate: two settings */
+    bool untried; /* for want of budget */
+};
+
+extern bool given_suspected; /* the first trial is of what the rules suspect */
+
+/* by_heart: the share of 80 images that was learnt by heart; below 0: not known. steps: of the run, when it was asked.
+ */
+void write_trials(const char *run, const struct given *given, int count, double by_heart, int batch, int steps);
+#endif
