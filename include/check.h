@@ -26,6 +26,7 @@ struct finding {
     int64_t file_total;
     bool pairs;    /* files are two and two */
     bool of_light; /* it says how the images are lit */
+    bool of_odd;   /* it says that some are no pictures of their class */
 };
 
 /* What evens out images that are lit unevenly: so much of augment.brightness and augment.contrast, as a config says it.
@@ -47,13 +48,14 @@ struct check_input {
     int threads;   /* 0: all */
 };
 
-/* How one training image is lit. NaN: it cannot be told. */
+/* How one training image is lit, and whether it is odd. NaN: it cannot be told. */
 struct image_light {
     int32_t sample;
     float brightness; /* mean, 0..1 */
     float contrast;   /* logarithm of the standard deviation */
     float background; /* its level, 0..1, of an image that has one */
     float slope;      /* standard deviation of the slope from one side to the other, relative to the mean */
+    bool odd;         /* ODD_TEXTURE */
 };
 
 #define LIGHT_FILE "light.csv"
@@ -62,7 +64,8 @@ struct findings {
     struct arena arena; /* texts live here, some file names in the data sets */
     struct finding *list;
     int count;
-    const struct image_light *light; /* [train_seen] where a rule of light found something; NULL: none did */
+    const struct image_light *light; /* [train_seen] where a rule of light or of odd images found something; NULL:
+                                        none did */
     int64_t train_seen, val_seen;
     int class_count;
     const int64_t *class_counts[2]; /* images of each class in training and validation (NULL: none), looked at or not */
@@ -76,7 +79,7 @@ void findings_free(struct findings *findings);
 /* The worst severity; -1: no finding. */
 int findings_worst(const struct findings *findings);
 /* light as a CSV file (in a run's directory LIGHT_FILE), complete or not at all:
- * sample,brightness,contrast,background,slope */
+ * sample,brightness,contrast,background,slope,odd (0 or 1) */
 int findings_write_light(const struct findings *findings, const char *path);
 
 /* ---- single images ---- */

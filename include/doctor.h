@@ -110,19 +110,20 @@ bool config_normalises(const struct config *config);
 /* What a run can show. A rule sees one of these; what is found in the images can bring about some of them, and is the
  * cause where it explains all that was seen. */
 enum effect {
-    EFFECT_START = 1,     /* wrong before the first update */
-    EFFECT_SETTING = 2,   /* a setting that cannot work, whatever the images are */
-    EFFECT_LONG = 4,      /* steps too long */
-    EFFECT_SHORT = 8,     /* steps too short, or learning that keeps to the beginning */
-    EFFECT_BROKEN = 16,   /* what was learned is lost, units die */
-    EFFECT_STANDS = 32,   /* nothing is learned */
-    EFFECT_NOISE = 64,    /* batches that do not agree */
-    EFFECT_APART = 128,   /* training and validation go different ways */
-    EFFECT_MISSING = 256, /* not everything is learned; shows by itself in the end */
-    EFFECT_AT_ONCE = 512, /* validation is behind from the beginning; the same */
-    EFFECT_COSTLY = 1024, /* images that have what was found are learned that much worse than those that have not */
-    EFFECT_LATE = 2048,   /* training goes wrong at a rate that trials from new weights do not come to */
-    EFFECT_OPEN = 4096,   /* not everything is learned, as far as is known: that is, unless 95 % are right */
+    EFFECT_START = 1,      /* wrong before the first update */
+    EFFECT_SETTING = 2,    /* a setting that cannot work, whatever the images are */
+    EFFECT_LONG = 4,       /* steps too long */
+    EFFECT_SHORT = 8,      /* steps too short, or learning that keeps to the beginning */
+    EFFECT_BROKEN = 16,    /* what was learned is lost, units die */
+    EFFECT_STANDS = 32,    /* nothing is learned */
+    EFFECT_NOISE = 64,     /* batches that do not agree */
+    EFFECT_APART = 128,    /* training and validation go different ways */
+    EFFECT_MISSING = 256,  /* not everything is learned; shows by itself in the end */
+    EFFECT_AT_ONCE = 512,  /* validation is behind from the beginning; the same */
+    EFFECT_COSTLY = 1024,  /* images that have what was found are learned that much worse than those that have not */
+    EFFECT_LATE = 2048,    /* training goes wrong at a rate that trials from new weights do not come to */
+    EFFECT_OPEN = 4096,    /* not everything is learned, as far as is known: that is, unless 95 % are right */
+    EFFECT_WEIGHED = 8192, /* images that were found cost as much; where that is not known, as EFFECT_MISSING */
     EFFECT_TRAINING = EFFECT_START | EFFECT_SETTING | EFFECT_LONG | EFFECT_SHORT | EFFECT_BROKEN | EFFECT_STANDS |
                       EFFECT_NOISE, /* what trials judged on training images can mend */
     EFFECT_ALL = EFFECT_TRAINING | EFFECT_APART | EFFECT_LATE
@@ -141,6 +142,7 @@ struct symptom {
                               */
     double cost, cost_error; /* of what was found in images: the share of the training loss that goes with it (of single
                                 images: at most), its standard error; NaN: not known */
+    double cost_loss;        /* the same in nats */
     bool doubtful;           /* does not explain what the run shows, or the run shows nothing to explain */
     bool note;               /* seen where no cause is, and nothing says that it is a fault or can be mended */
     char evidence[EVIDENCE_BYTES]; /* the figures, as a sentence */
@@ -244,6 +246,8 @@ bool doctor_image(struct symptom *symptom, const char *rule);
 /* What is said of a healthy run with a note. */
 #define NOTED_TITLE  "nothing is wrong that the figures show, but validation is behind training"
 #define NOTED_ACTION "look at the note; a larger batch only makes the curve look calmer"
+/* A number of what was found in the images; NaN: it has none of that name. */
+double symptom_number(const struct symptom *symptom, const char *name);
 /* Fills in what has been found in the images and needs a cost: what it has cost, from the run's light.csv and what its
  * last checkpoint has seen of each image. Stays unknown where these are missing. */
 void doctor_cost(struct evidence *evidence, const char *run);

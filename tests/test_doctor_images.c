@@ -188,6 +188,55 @@ static void test_light_must_cost(void **state)
     expect_doubtful(CAUSE_LABELS, CAUSE_ILLUMINATION);
 }
 
+/* Single odd images are the cause where they are learned that much worse; or worse at all, where something is missing.
+ */
+static void test_odd_images_must_cost(void **state)
+{
+    (void)state;
+    healthy();
+    find_images("outliers");
+    struct symptom *odd = &run.evidence.images[0];
+    expect(CAUSE_OUTLIERS, "outliers"); /* nobody knows: of an older run */
+    odd->cost = 0.05, odd->cost_error = 0.02;
+    expect_doubtful(CAUSE_HEALTHY, CAUSE_OUTLIERS);
+    odd->cost_error = 0.01;
+    expect(CAUSE_OUTLIERS, "outliers");
+    assert_non_null(strstr(found[0].evidence, "learned as the others are, the loss would be 5 % +- 1.0 lower"));
+    learn_all();
+    expect_doubtful(CAUSE_HEALTHY, CAUSE_OUTLIERS);
+    odd->cost = 0.2, odd->cost_loss = 0.1;
+    expect(CAUSE_OUTLIERS, "outliers");
+    odd->cost_loss = 0.02; /* below a hundredth of ln 10 */
+    expect_doubtful(CAUSE_HEALTHY, CAUSE_OUTLIERS);
+}
+
+/* Light that training has and validation has not, which is predicted better: no wrong labels, though single images do
+ * not differ. */
+static void test_light_in_training_alone(void **state)
+{
+    (void)state;
+    healthy();
+    find_images("illumination");
+    struct symptom *light = &run.evidence.images[0];
+    light->cost = 0.02, light->cost_error = 0.02;
+    fill(run.val_accuracy, 0, EPOCHS, 0.9);
+    fill(run.val_loss, 0, EPOCHS, 0.2);
+    expect_doubtful(CAUSE_LABELS, CAUSE_ILLUMINATION);
+    strcpy(light->numbers[0].name, "threshold"), light->numbers[0].value = 0.35;
+    strcpy(light->numbers[1].name, "val"), light->numbers[1].value = 0.2;
+    light->number_count = 2;
+    expect(CAUSE_ILLUMINATION, "illumination");
+    assert_non_null(strstr(found[0].evidence, "validation's images are not (0.2), and their loss is"));
+    light->numbers[1].value = 0.36; /* as validation is lit */
+    expect_doubtful(CAUSE_LABELS, CAUSE_ILLUMINATION);
+    light->numbers[1].value = 0.2;
+    run.config.model.dropout = 0.1; /* training is asked more */
+    expect_doubtful(CAUSE_HEALTHY, CAUSE_ILLUMINATION);
+    run.config.model.dropout = 0.0;
+    run.val_loss[EPOCHS - 2] = 5.0; /* in one epoch alone */
+    expect_doubtful(CAUSE_LABELS, CAUSE_ILLUMINATION);
+}
+
 /* Images learned by heart are predicted well at first; those of another kind are not, at any time. */
 static void test_validation_prepared_otherwise(void **state)
 {
@@ -221,6 +270,8 @@ int main(void)
         cmocka_unit_test(test_images_explain_what_they_can),
         cmocka_unit_test(test_healthy_with_a_doubt),
         cmocka_unit_test(test_light_must_cost),
+        cmocka_unit_test(test_odd_images_must_cost),
+        cmocka_unit_test(test_light_in_training_alone),
         cmocka_unit_test(test_long_steps_that_cost_nothing),
         cmocka_unit_test(test_a_scale_that_costs_nothing),
         cmocka_unit_test(test_validation_prepared_otherwise),

@@ -149,6 +149,27 @@ static void test_most_that_few_images_cost(void **state)
     assert_true(isnan(image->cost));
 }
 
+/* Every tenth image is odd, and has four times the loss of the others: 0.3 / 1.3 of it goes with that. */
+static void test_what_odd_images_cost(void **state)
+{
+    (void)state;
+    draw();
+    for (int i = 0; i < IMAGES; i++) {
+        light[i].odd = i % 10 == 3;
+        table[i].loss = LOOKS * (light[i].odd ? 4.0f : 1.0f);
+    }
+    write_run();
+    const struct symptom symptom = cost_of("outliers");
+    assert_true(fabs(symptom.cost - 0.3 / 1.3) < 1e-6 && symptom.cost_error < 1e-6);
+    assert_true(fabs(symptom.cost_loss - 0.3) < 1e-6);
+    draw(); /* odd, and learned as well */
+    for (int i = 0; i < IMAGES; i++)
+        light[i].odd = i % 10 == 3;
+    write_run();
+    const struct symptom harmless = cost_of("outliers");
+    assert_true(fabs(harmless.cost) < 3.0 * harmless.cost_error);
+}
+
 /* The standard error of the difference of two means of 100 images, of each class, over the mean loss. */
 static void test_standard_error(void **state)
 {
@@ -192,6 +213,9 @@ static void test_what_is_not_known(void **state)
     dearer(-1, 2.0f);
     write_run();
     assert_true(isnan(cost_of("outliers").cost));
+    light[3].odd = light[4].odd = true;
+    write_run();
+    assert_false(isnan(cost_of("outliers").cost));
     for (int i = 0; i < IMAGES; i++)
         table[i].seen = i < 19 * CLASSES ? LOOKS : 0; /* 19 images of each class */
     write_run();
@@ -216,6 +240,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_what_it_costs, fixture_begin, fixture_end),
+        cmocka_unit_test_setup_teardown(test_what_odd_images_cost, fixture_begin, fixture_end),
         cmocka_unit_test_setup_teardown(test_by_all_its_light, fixture_begin, fixture_end),
         cmocka_unit_test_setup_teardown(test_one_colour_is_lit_worst, fixture_begin, fixture_end),
         cmocka_unit_test_setup_teardown(test_most_that_few_images_cost, fixture_begin, fixture_end),

@@ -7,16 +7,16 @@ const char *const severity_names[] = {"info", "warn", "fault"};
 
 static int judge(struct findings *findings, const struct facts *facts)
 {
-    bool light = false;
+    bool by_image = false;
     findings->list = arena_push(&findings->arena, (size_t)check_rule_count * sizeof *findings->list);
     for (int i = 0; i < check_rule_count; i++) {
         struct finding finding = {.name = check_rules[i].name};
         if (!check_rules[i].judge(facts, &findings->arena, &finding))
             continue;
         findings->list[findings->count++] = finding;
-        light = light || finding.of_light;
+        by_image = by_image || finding.of_light || finding.of_odd;
     }
-    return light ? facts_light(facts, &findings->arena, &findings->light) : OK;
+    return by_image ? facts_light(facts, &findings->arena, &findings->light) : OK;
 }
 
 /* What is told whatever the rules find. */

@@ -51,12 +51,12 @@ void facts_free(struct facts *facts);
 void facts_odd_texture(const struct facts *facts, struct odd_images *odd);
 /* Deviation within classes of the logarithm of an image's standard deviation: 1.4826 times the median absolute
  * deviation, so that a minority (noise images, wrong labels) does not count; root mean square over the classes of at
- * least 20 images. NaN: there are none. */
-double facts_contrast_spread(const struct facts *facts);
+ * least 20 images. Of training, or of validation. NaN: there are none. */
+double facts_contrast_spread(const struct facts *facts, bool val);
 /* Deviation within classes, as above, of an image's mean brightness, 0..1; within: the median deviation within an
  * image.
  */
-double facts_brightness_spread(const struct facts *facts, double *within);
+double facts_brightness_spread(const struct facts *facts, bool val, double *within);
 const struct dataset *facts_data(const struct facts *facts, int64_t image);
 /* The pixels of an image: in place, or read into buffer. */
 int facts_pixels(const struct facts *facts, int64_t image, uint8_t *buffer, const uint8_t **pixels);

@@ -1,8 +1,22 @@
-/* light: how each training image is lit, image by image, for whoever asks later what that costs. Judges nothing. */
+/* light: how each training image is lit and whether it is odd, image by image, for whoever asks later what that costs.
+ * Judges nothing. */
 #include "facts.h"
 #include "file.h"
 
 #include <math.h>
+
+static void mark_odd(const struct facts *facts, struct image_light *rows)
+{
+    struct odd_images odd;
+    facts_odd_texture(facts, &odd);
+    for (int64_t i = 0; i < odd.count; i++) {
+        int64_t at = 0;
+        while (rows[at].sample != odd.list[i].sample)
+            at++;
+        rows[at].odd = true;
+    }
+    odd_images_free(&odd);
+}
 
 int facts_light(const struct facts *facts, struct arena *arena, const struct image_light **light)
 {
@@ -22,6 +36,7 @@ int facts_light(const struct facts *facts, struct arena *arena, const struct ima
             .slope = slopes[i],
         };
     }
+    mark_odd(facts, rows);
     *light = rows;
     return OK;
 }
@@ -38,14 +53,15 @@ int findings_write_light(const struct findings *findings, const char *path)
 {
     struct new_file file;
     TRY(new_file_open(&file, path));
-    fputs("sample,brightness,contrast,background,slope\n", file.stream);
+    fputs("sample,brightness,contrast,background,slope,odd\n", file.stream);
     for (int64_t i = 0; i < findings->train_seen; i++) {
         const struct image_light *row = &findings->light[i];
         fprintf(file.stream, "%d,", row->sample);
         put(file.stream, row->brightness, ',');
         put(file.stream, row->contrast, ',');
         put(file.stream, row->background, ',');
-        put(file.stream, row->slope, '\n');
+        put(file.stream, row->slope, ',');
+        fprintf(file.stream, "%d\n", row->odd);
     }
     return new_file_commit(&file);
 }

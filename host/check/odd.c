@@ -25,15 +25,20 @@ struct hunt {
     struct odd_images *odd;
     const struct facts *facts;
     int64_t room;
-    double *values, *sorted; /* [train_count] */
+    double *values, *sorted; /* [facts->count]; sorted is scratch */
+    int64_t from, to;        /* the part whose classes are looked at */
     struct arena arena;
 };
 
-static void hunt_open(struct hunt *hunt, const struct facts *facts, struct odd_images *odd)
+/* Of training images, or of validation's. */
+static void hunt_open(struct hunt *hunt, const struct facts *facts, bool val, struct odd_images *odd)
 {
-    *hunt = (struct hunt){.odd = odd, .facts = facts};
-    hunt->values = arena_push(&hunt->arena, (size_t)facts->train_count * sizeof *hunt->values);
-    hunt->sorted = arena_push(&hunt->arena, (size_t)facts->train_count * sizeof *hunt->sorted);
+    *hunt = (struct hunt){.odd = odd,
+                          .facts = facts,
+                          .from = val ? facts->train_count : 0,
+                          .to = val ? facts->count : facts->train_count};
+    hunt->values = arena_push(&hunt->arena, (size_t)facts->count * sizeof *hunt->values);
+    hunt->sorted = arena_push(&hunt->arena, (size_t)facts->count * sizeof *hunt->sorted);
 }
 
 static void add(struct hunt *hunt, const struct odd_image *image)
@@ -55,7 +60,7 @@ static double median_of(struct hunt *hunt, int label, double *deviation)
 {
     const struct facts *facts = hunt->facts;
     int64_t count = 0;
-    for (int64_t i = 0; i < facts->train_count; i++)
+    for (int64_t i = hunt->from; i < hunt->to; i++)
         if (facts->images[i].label == label && !isnan(hunt->values[i]))
             hunt->sorted[count++] = hunt->values[i];
     if (count < CLASS_LEAST)
@@ -70,18 +75,64 @@ static double median_of(struct hunt *hunt, int label, double *deviation)
 static void take_values(struct hunt *hunt, enum oddity what)
 {
     const struct facts *facts = hunt->facts;
-    for (int64_t i = 0; i < facts->train_count; i++) {
+    for (int64_t i = 0; i < facts->count; i++) {
         const struct image_facts *one = &facts->images[i];
         const float value = what == ODD_LIGHT ? one->mean : what == ODD_CONTRAST ? one->spread : one->roughness;
         hunt->values[i] = value > 0.0f && !image_is_flat(facts, i) ? log((double)value) : NAN;
     }
 }
 
+/* Images of a part: all that have a value, those between ROUGH and NOISE, and those beyond. */
+struct reach {
+    double count, rough, noise;
+};
+enum { TRAIN, VAL, PARTS };
+
 /* What is usual for a class, of logarithms; median NaN: too few images to say. */
 struct usual {
     double median, deviation;
-    int64_t count, rough, noise; /* images: all, between ROUGH and NOISE, and beyond */
+    struct reach of[PARTS];
 };
+
+static double noise_share(const struct reach *reach)
+{
+    return reach->count > 0.0 ? reach->noise / reach->count : NAN;
+}
+
+static void count_reach(const struct hunt *hunt, struct usual *usual)
+{
+    const struct facts *facts = hunt->facts;
+    for (int64_t i = 0; i < facts->count; i++) {
+        struct reach *reach = &usual[facts->images[i].label].of[i < facts->train_count ? TRAIN : VAL];
+        reach->count += !isnan(hunt->values[i]);
+        reach->rough += hunt->values[i] > log(ROUGH) && hunt->values[i] <= log(NOISE);
+        reach->noise += hunt->values[i] > log(NOISE);
+    }
+}
+
+/* Whether more of the training images look like noise than of validation's, by what is worth a word and four standard
+ * errors, whatever they are labelled: wrong labels change no picture. */
+static bool has_strangers(const struct usual *usual, int classes)
+{
+    const double worth = 0.005, sure = 4.0;
+    struct reach all[PARTS] = {{0}};
+    for (int label = 0; label < classes; label++)
+        for (int part = 0; part < PARTS; part++) {
+            all[part].count += usual[label].of[part].count;
+            all[part].noise += usual[label].of[part].noise;
+        }
+    const double apart = noise_share(&all[TRAIN]) - noise_share(&all[VAL]);
+    const double share = (all[TRAIN].noise + all[VAL].noise) / (all[TRAIN].count + all[VAL].count);
+    const double error = sqrt(share * (1.0 - share) * (1.0 / all[TRAIN].count + 1.0 / all[VAL].count));
+    return apart > worth && apart > sure * error;
+}
+
+/* Then it is one of these, unless validation's images of that class are as rough half as often. */
+static bool is_stranger(const struct usual *usual, double value)
+{
+    return exp(value) > NOISE && usual->of[VAL].count >= CLASS_LEAST &&
+           noise_share(&usual->of[VAL]) < 0.5 * noise_share(&usual->of[TRAIN]);
+}
 
 static bool is_noise(const struct usual *usual, double value)
 {
@@ -93,12 +144,14 @@ static bool is_far(const struct usual *usual, double value, bool texture)
     return (texture && is_noise(usual, value)) || fabs(value - usual->median) > FAR * usual->deviation;
 }
 
-/* What looks like noise is the end of a class of rough pictures, and no noise: the class reaches there, and as many are
- * expected so far from its median. */
+/* What looks like noise is the end of a class of rough pictures, and no noise: the class reaches there, in validation
+ * as in training, and as many are expected so far from its median. */
 static bool is_tail(const struct usual *usual, double value)
 {
     const double z = (value - usual->median) / usual->deviation;
-    return fabs(z) <= FAR && usual->rough > usual->noise && (double)usual->count * 0.5 * erfc(z / sqrt(2.0)) > CHANCE;
+    const struct reach *train = &usual->of[TRAIN], *val = &usual->of[VAL];
+    return fabs(z) <= FAR && train->rough + val->rough > train->noise + val->noise &&
+           train->count * 0.5 * erfc(z / sqrt(2.0)) > CHANCE;
 }
 
 /* An image that is as usual for another class belongs there: its label is wrong, the image is not. */
@@ -110,12 +163,19 @@ static bool is_of_another(const struct usual *usual, int classes, double value)
     return false;
 }
 
+/* Whether the roughness of an image is that of its class, or of another. */
+static bool is_known(const struct usual *usual, int classes, int label, double value)
+{
+    return is_of_another(usual, classes, value) || is_tail(&usual[label], value);
+}
+
 /* Images whose logarithm of a measure is far from their class's. Brightness and contrast are alike in most classes, and
  * say nothing of which of them an image belongs to; roughness does. */
 static void find_far(struct hunt *hunt, enum oddity what)
 {
     const struct facts *facts = hunt->facts;
     const int classes = facts->input->train->data->class_count;
+    const bool texture = what == ODD_TEXTURE;
     struct usual *usual = arena_push(&hunt->arena, (size_t)classes * sizeof *usual);
     take_values(hunt, what);
     for (int label = 0; label < classes; label++) {
@@ -123,21 +183,21 @@ static void find_far(struct hunt *hunt, enum oddity what)
         if (isnan(usual[label].median))
             usual[label].deviation = 0.0;
     }
-    for (int64_t i = 0; i < facts->train_count; i++) {
-        usual[facts->images[i].label].count++;
-        usual[facts->images[i].label].rough += hunt->values[i] > log(ROUGH) && hunt->values[i] <= log(NOISE);
-        usual[facts->images[i].label].noise += hunt->values[i] > log(NOISE);
-    }
+    count_reach(hunt, usual);
+    const bool strangers = texture && has_strangers(usual, classes);
     for (int label = 0; label < classes; label++)
         for (int64_t i = 0; i < facts->train_count && usual[label].deviation > 0.0; i++) {
             const double value = hunt->values[i], median = usual[label].median;
-            if (facts->images[i].label != label || !is_far(&usual[label], value, what == ODD_TEXTURE) ||
-                (what == ODD_TEXTURE && (is_of_another(usual, classes, value) || is_tail(&usual[label], value))))
+            if (facts->images[i].label != label)
+                continue;
+            const bool stranger = strangers && is_stranger(&usual[label], value);
+            if (!stranger &&
+                (!is_far(&usual[label], value, texture) || (texture && is_known(usual, classes, label, value))))
                 continue;
             add(hunt, &(struct odd_image){.what = what,
                                           .sample = facts->images[i].sample,
                                           .other = -1,
-                                          .noise = what == ODD_TEXTURE && is_noise(&usual[label], value),
+                                          .noise = stranger || (texture && is_noise(&usual[label], value)),
                                           .value = exp(value),
                                           .usual = exp(median),
                                           .distance = fabs(value - median) / usual[label].deviation});
@@ -181,7 +241,7 @@ int check_odd_images(struct odd_images *odd, const struct check_input *input)
         status = facts_pair(&facts);
     if (status == OK) {
         struct hunt hunt;
-        hunt_open(&hunt, &facts, odd);
+        hunt_open(&hunt, &facts, false, odd);
         find_copies(&hunt, ODD_COPY, &facts.same);
         find_copies(&hunt, ODD_NEAR_COPY, &facts.near);
         find_flat(&hunt);
@@ -204,7 +264,7 @@ void facts_odd_texture(const struct facts *facts, struct odd_images *odd)
 {
     struct hunt hunt;
     *odd = (struct odd_images){0};
-    hunt_open(&hunt, facts, odd);
+    hunt_open(&hunt, facts, false, odd);
     find_far(&hunt, ODD_TEXTURE);
     arena_free(&hunt.arena);
 }
@@ -216,7 +276,7 @@ static void over_classes(struct hunt *hunt, double *deviation, double *median)
     double squares = 0.0, medians = 0.0, known = 0.0;
     for (int label = 0; label < facts->input->train->data->class_count; label++) {
         double images = 0.0, apart;
-        for (int64_t i = 0; i < facts->train_count; i++)
+        for (int64_t i = hunt->from; i < hunt->to; i++)
             images += facts->images[i].label == label;
         const double middle = median_of(hunt, label, &apart);
         if (isnan(middle))
@@ -229,26 +289,26 @@ static void over_classes(struct hunt *hunt, double *deviation, double *median)
     *median = known > 0.0 ? sqrt(medians / known) : NAN;
 }
 
-double facts_contrast_spread(const struct facts *facts)
+double facts_contrast_spread(const struct facts *facts, bool val)
 {
     struct hunt hunt;
     double spread, usual;
-    hunt_open(&hunt, facts, NULL);
+    hunt_open(&hunt, facts, val, NULL);
     take_values(&hunt, ODD_CONTRAST);
     over_classes(&hunt, &spread, &usual);
     arena_free(&hunt.arena);
     return spread;
 }
 
-double facts_brightness_spread(const struct facts *facts, double *within)
+double facts_brightness_spread(const struct facts *facts, bool val, double *within)
 {
     struct hunt hunt;
     double between, unused;
-    hunt_open(&hunt, facts, NULL);
-    for (int64_t i = 0; i < facts->train_count; i++)
+    hunt_open(&hunt, facts, val, NULL);
+    for (int64_t i = 0; i < facts->count; i++)
         hunt.values[i] = (double)facts->images[i].mean;
     over_classes(&hunt, &between, &unused);
-    for (int64_t i = 0; i < facts->train_count; i++)
+    for (int64_t i = 0; i < facts->count; i++)
         hunt.values[i] = (double)facts->images[i].spread;
     over_classes(&hunt, &unused, within);
     arena_free(&hunt.arena);

@@ -194,6 +194,7 @@ static bool outliers(const struct facts *facts, struct arena *arena, struct find
                                  "class, as test patterns are",
                                  100.0 * share);
     finding->action = "look at them and remove what is no picture of its class";
+    finding->of_odd = true;
     finding_number(finding, "share", share);
     finding_number(finding, "threshold", 0.005);
     return true;

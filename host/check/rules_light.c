@@ -1,6 +1,8 @@
 /* rules_light: rules for images that are lit unlike each other, with the origin of each threshold; see rules.c. */
 #include "facts.h"
 
+#include <math.h>
+
 /* What findings of light have in common: what to do, and that it is done already. */
 static void light(const struct facts *facts, struct arena *arena, struct finding *finding)
 {
@@ -11,6 +13,13 @@ static void light(const struct facts *facts, struct arena *arena, struct finding
         finding->text =
             arena_format(arena, "%s; augment.brightness and augment.contrast make up for it", finding->text);
     finding->action = relit ? "even the light out beforehand if accuracy is still missing" : RELIGHT_ACTION;
+}
+
+/* What the same comes to in validation, where there is enough of it to tell. */
+static void number_of_val(struct finding *finding, double value)
+{
+    if (isfinite(value))
+        finding_number(finding, "val", value);
 }
 
 /* Half of the images have a background of one level, and with one in five of them it is not where it is with the others
@@ -32,7 +41,7 @@ static bool is_carried(const struct ground *ground)
  * same where the lighting varies from image to image, and does not take a few odd images for it. */
 bool judge_illumination(const struct facts *facts, struct arena *arena, struct finding *finding)
 {
-    const double spread = facts_contrast_spread(facts);
+    const double spread = facts_contrast_spread(facts, false);
     if (!(spread > 0.35))
         return false;
     finding->text = arena_format(arena,
@@ -42,6 +51,7 @@ bool judge_illumination(const struct facts *facts, struct arena *arena, struct f
     light(facts, arena, finding);
     finding_number(finding, "spread", spread);
     finding_number(finding, "threshold", 0.35);
+    number_of_val(finding, facts_contrast_spread(facts, true));
     return true;
 }
 
@@ -52,7 +62,7 @@ bool judge_illumination(const struct facts *facts, struct arena *arena, struct f
 bool judge_brightness(const struct facts *facts, struct arena *arena, struct finding *finding)
 {
     double within;
-    const double between = facts_brightness_spread(facts, &within), ratio = between / within;
+    const double between = facts_brightness_spread(facts, false, &within), ratio = between / within;
     if (!(within > 0.0) || !(ratio > 1.2) || !(between > 0.1))
         return false;
     finding->text = arena_format(arena,
@@ -63,6 +73,8 @@ bool judge_brightness(const struct facts *facts, struct arena *arena, struct fin
     finding_number(finding, "ratio", ratio);
     finding_number(finding, "threshold", 1.2);
     finding_number(finding, "depth", between);
+    const double val = facts_brightness_spread(facts, true, &within);
+    number_of_val(finding, val / within);
     return true;
 }
 

@@ -1,5 +1,6 @@
 /* evidence_cost: what has been found in the images before training has cost since: whether images that are lit unlike
- * the others are learned worse, how much of the loss images of one colour can hold. Must not judge. */
+ * the others are learned worse, what the loss of odd images is above that of the others, how much of the loss images of
+ * one colour can hold. Must not judge. */
 #include "check.h"
 #include "checkpoint.h"
 #include "doctor.h"
@@ -89,14 +90,17 @@ static double error_of(const struct halves *halves, int badly)
 
 struct cost {
     double share, error; /* of the loss, and its standard error; NaN: not known */
+    double loss;         /* of which: the mean of the images looked at */
 };
+
+static const struct cost unknown_cost = {NAN, NAN, NAN};
 
 /* By how much the loss would be lower if the badly lit half of each group were learned as the other half is, as a share
  * of it. */
 static struct cost weigh(const struct group *groups, int count)
 {
     struct arena arena = {0};
-    double whole = 0.0, lost = 0.0, error = 0.0;
+    double whole = 0.0, lost = 0.0, error = 0.0, images = 0.0;
     for (int g = 0; g < count; g++) {
         if (groups[g].count < CLASS_LEAST)
             continue;
@@ -105,11 +109,12 @@ static struct cost weigh(const struct group *groups, int count)
             continue;
         const double badly = halves.images[1];
         whole += halves.sum[0] + halves.sum[1];
+        images += halves.images[0] + halves.images[1];
         lost += badly * (halves.sum[1] / badly - halves.sum[0] / halves.images[0]);
         error += badly * badly * (error_of(&halves, 0) + error_of(&halves, 1));
     }
     arena_free(&arena);
-    return whole > 0.0 ? (struct cost){lost / whole, sqrt(error) / whole} : (struct cost){NAN, NAN};
+    return whole > 0.0 ? (struct cost){lost / whole, sqrt(error) / whole, whole / images} : unknown_cost;
 }
 
 /* What the network took an image for most often, or last. */
@@ -173,6 +178,29 @@ static struct cost cost_of_light(struct table *light, const struct seen *seen, i
     return cost;
 }
 
+/* By how much the loss would be lower if odd images were learned as the others are, as a share of it. */
+static struct cost cost_of_odd(struct table *light, const struct seen *seen, int classes)
+{
+    const double *number = table_column_or_nan(light, "sample"), *odd = table_column_or_nan(light, "odd");
+    struct halves halves = {0};
+    for (int64_t i = 0; i < light->row_count; i++) {
+        const struct sample_stats *sample = sample_of(seen, number[i], classes);
+        if (!sample || isnan(odd[i]))
+            continue;
+        const double loss = (double)sample->loss / sample->seen;
+        const int half = odd[i] > 0.0;
+        halves.images[half]++;
+        halves.sum[half] += loss;
+        halves.squares[half] += loss * loss;
+    }
+    const double whole = halves.sum[0] + halves.sum[1], count = halves.images[1];
+    if (halves.images[0] < 2.0 || count < 2.0 || !(whole > 0.0))
+        return unknown_cost;
+    return (struct cost){(halves.sum[1] - count * halves.sum[0] / halves.images[0]) / whole,
+                         count * sqrt(error_of(&halves, 0) + error_of(&halves, 1)) / whole,
+                         whole / (count + halves.images[0])};
+}
+
 static int falling(const void *a, const void *b)
 {
     const double x = *(const double *)a, y = *(const double *)b;
@@ -192,15 +220,7 @@ static struct cost most_of(double share, const struct seen *seen)
     for (int64_t i = 0; i < count && (double)i < share * (double)count; i++)
         largest += losses[i];
     arena_free(&arena);
-    return whole > 0.0 && share > 0.0 ? (struct cost){largest / whole, 0.0} : (struct cost){NAN, NAN};
-}
-
-static double number_of(const struct symptom *symptom, const char *name)
-{
-    for (int i = 0; i < symptom->number_count; i++)
-        if (strcmp(symptom->numbers[i].name, name) == 0)
-            return symptom->numbers[i].value;
-    return NAN;
+    return whole > 0.0 && share > 0.0 ? (struct cost){largest / whole, 0.0, whole / (double)count} : unknown_cost;
 }
 
 /* What cannot be read is not known: a run that is young, or was made by another version. */
@@ -211,31 +231,44 @@ static bool read_seen(const char *run, struct seen *seen)
            samples_read(found, &seen->arena, &seen->samples, &seen->count) == OK;
 }
 
-static struct cost read_light(const char *run, const struct seen *seen, int classes)
+/* Reads LIGHT_FILE; what is not there has cost nobody knows what. */
+static void read_light(const char *run, const struct seen *seen, int classes, struct cost *light, struct cost *odd)
 {
     char path[PATH_BYTES];
-    struct table light = {0};
-    struct cost cost = {NAN, NAN};
-    if (path_join(path, run, LIGHT_FILE) == OK && file_exists(path) && table_read(&light, path) == OK)
-        cost = cost_of_light(&light, seen, classes);
-    table_free(&light);
-    return cost;
+    struct table table = {0};
+    *light = *odd = unknown_cost;
+    if (path_join(path, run, LIGHT_FILE) == OK && file_exists(path) && table_read(&table, path) == OK) {
+        *light = cost_of_light(&table, seen, classes);
+        *odd = cost_of_odd(&table, seen, classes);
+    }
+    table_free(&table);
+}
+
+static void take(struct symptom *image, const struct cost *cost)
+{
+    image->cost = cost->share;
+    image->cost_error = cost->error;
+    image->cost_loss = cost->share * cost->loss;
 }
 
 void doctor_cost(struct evidence *evidence, const char *run)
 {
     struct seen seen = {0};
     bool wanted = false;
-    for (int i = 0; i < evidence->image_count; i++)
-        wanted = wanted || evidence->images[i].needs & EFFECT_COSTLY;
+    for (int i = 0; i < evidence->image_count; i++) {
+        take(&evidence->images[i], &unknown_cost);
+        wanted = wanted || evidence->images[i].needs & (EFFECT_COSTLY | EFFECT_WEIGHED);
+    }
     if (wanted && read_seen(run, &seen)) {
-        const struct cost light = read_light(run, &seen, evidence->classes);
+        struct cost light, odd;
+        read_light(run, &seen, evidence->classes, &light, &odd);
         for (int i = 0; i < evidence->image_count; i++) {
             struct symptom *image = &evidence->images[i];
-            const struct cost cost =
-                image->cause == CAUSE_ILLUMINATION ? light : most_of(number_of(image, "share"), &seen);
-            image->cost = image->needs & EFFECT_COSTLY ? cost.share : NAN;
-            image->cost_error = image->needs & EFFECT_COSTLY ? cost.error : NAN;
+            const struct cost most = most_of(symptom_number(image, "share"), &seen);
+            if (image->needs & (EFFECT_COSTLY | EFFECT_WEIGHED))
+                take(image, image->cause == CAUSE_ILLUMINATION     ? &light
+                            : strcmp(image->rule, "outliers") == 0 ? &odd
+                                                                   : &most);
         }
     }
     arena_free(&seen.arena);

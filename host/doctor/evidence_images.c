@@ -23,7 +23,7 @@ static const struct {
     {"normalisation", CAUSE_INPUT_SCALE, EFFECT_ALL, EFFECT_OPEN},
     {"illumination", CAUSE_ILLUMINATION, COSTS, DEARLY},
     {"constant", CAUSE_OUTLIERS, COSTS, DEARLY},
-    {"outliers", CAUSE_OUTLIERS, COSTS, EFFECT_MISSING},
+    {"outliers", CAUSE_OUTLIERS, COSTS, EFFECT_WEIGHED},
     {"conflicting-labels", CAUSE_LABELS, COSTS, EFFECT_MISSING},
     {"leak", CAUSE_LEAKAGE, 0, 0},
     {"mismatch", CAUSE_MISMATCH, EFFECT_APART, EFFECT_AT_ONCE},
@@ -44,9 +44,18 @@ bool doctor_image(struct symptom *symptom, const char *rule)
                                         .strength = 2.0,
                                         .cost = NAN,
                                         .cost_error = NAN,
+                                        .cost_loss = NAN,
                                         .effects = rows[i].explains,
                                         .needs = rows[i].needs};
             return true;
         }
     return false;
+}
+
+double symptom_number(const struct symptom *symptom, const char *name)
+{
+    for (int i = 0; i < symptom->number_count; i++)
+        if (strcmp(symptom->numbers[i].name, name) == 0)
+            return symptom->numbers[i].value;
+    return NAN;
 }

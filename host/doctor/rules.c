@@ -161,36 +161,65 @@ bool doctor_misses(const struct evidence *evidence)
     return best_accuracy(evidence) <= all_learned;
 }
 
+/* Of a cost in nats: less than this share of guessing is nothing, however much of the loss that is left. */
+static const double trifle = 0.01;
+
+/* Whether single images are learned that much worse as the finding has it. */
+static bool is_costly(const struct symptom *image, const struct evidence *evidence)
+{
+    return image->cost > FAULT_WORTH && image->cost > FAULT_SURE * image->cost_error &&
+           !(image->cost_loss < trifle * evidence->prior_entropy);
+}
+
+/* Whether training's images have it and validation's have not, which are predicted that much better: where most of the
+ * images have it, single ones do not differ by it. */
+static bool is_trainings_alone(const struct symptom *image, const struct ahead *ahead)
+{
+    return isfinite(ahead->share) && symptom_number(image, "val") < symptom_number(image, "threshold");
+}
+
 /* What is found in the images is there before anything else shows, and is the cause of that if it can be: of all that
  * the rules saw. If they saw nothing, there must be something for it to have brought about, unless it is certain. */
-static bool explains(const struct symptom *image, unsigned at_large, const struct symptom *seen, int count)
+static bool explains(const struct symptom *image, const struct evidence *evidence, const struct ahead *ahead,
+                     const struct symptom *seen, int count)
 {
     for (int i = 0; i < count; i++)
         if (seen[i].cause != image->cause && (seen[i].effects & ~image->effects))
             return false;
-    const bool costly = image->cost > FAULT_WORTH && image->cost > FAULT_SURE * image->cost_error;
-    return (image->needs & ~(at_large | (costly ? EFFECT_COSTLY : 0u))) == 0;
+    unsigned shown = seen_at_large(evidence);
+    if (is_costly(image, evidence) || is_trainings_alone(image, ahead))
+        shown |= EFFECT_COSTLY | EFFECT_WEIGHED;
+    /* Single images that are learned worse, where something is missing; nobody knows of a run made before. */
+    if (shown & EFFECT_MISSING && !(image->cost <= FAULT_SURE * image->cost_error))
+        shown |= EFFECT_WEIGHED;
+    return (image->needs & ~shown) == 0;
 }
 
 /* Steps that were too long to begin with, and nothing lost by them: where layers normalise, the length of the weights
  * before them, that steps are measured by, is nothing to the network. */
-static bool learnt_all_the_same(const struct evidence *evidence, unsigned at_large)
+static bool learnt_all_the_same(const struct evidence *evidence)
 {
-    return evidence->epochs > 0 && !(at_large & EFFECT_MISSING);
+    return evidence->epochs > 0 && !doctor_misses(evidence);
 }
 
-static void say_cost(struct symptom *image)
+static void say_cost(struct symptom *image, const struct ahead *ahead)
 {
-    const size_t used = strlen(image->evidence);
-    if (!isfinite(image->cost))
+    const size_t used = strlen(image->evidence), room = sizeof image->evidence - used;
+    char *end = image->evidence + used;
+    const double share = 100.0 * image->cost, error = 100.0 * image->cost_error;
+    if (is_trainings_alone(image, ahead))
+        snprintf(end, room, "; validation's images are not (%.2g), and their loss is %.0f %% +- %.1f lower",
+                 symptom_number(image, "val"), 100.0 * ahead->share, 100.0 * ahead->error);
+    else if (!isfinite(image->cost))
         return;
-    if (image->cause == CAUSE_ILLUMINATION)
-        snprintf(image->evidence + used, sizeof image->evidence - used,
-                 "; if all were learned as the better lit half is, the loss would be %.0f %% +- %.1f lower",
-                 100.0 * image->cost, 100.0 * image->cost_error);
+    else if (image->cause == CAUSE_ILLUMINATION)
+        snprintf(end, room, "; if all were learned as the better lit half is, the loss would be %.0f %% +- %.1f lower",
+                 share, error);
+    else if (image->needs & EFFECT_WEIGHED)
+        snprintf(end, room, "; if they were learned as the others are, the loss would be %.0f %% +- %.1f lower", share,
+                 error);
     else
-        snprintf(image->evidence + used, sizeof image->evidence - used,
-                 "; as many images hold %.2g %% of the loss at most", 100.0 * image->cost);
+        snprintf(end, room, "; as many images hold %.2g %% of the loss at most", share);
 }
 
 static int append(struct symptom *found, int count, const struct symptom *symptom)
@@ -212,16 +241,18 @@ int doctor_examine(const struct evidence *evidence, struct symptom found[static 
         if (evidence->steps >= rule->steps && rule->check(evidence, &symptom))
             seen_count = insert(seen, seen_count, &symptom);
     }
-    const unsigned at_large = seen_at_large(evidence);
+    struct ahead ahead;
+    if (!rules_ahead(evidence, &ahead))
+        ahead.share = NAN;
     for (int i = 0; i < evidence->image_count; i++) {
         images[i] = evidence->images[i];
-        images[i].doubtful = !explains(&images[i], at_large, seen, seen_count);
-        say_cost(&images[i]);
+        images[i].doubtful = !explains(&images[i], evidence, &ahead, seen, seen_count);
+        say_cost(&images[i], &ahead);
         if (!images[i].doubtful)
             count = append(found, count, &images[i]);
     }
     for (int i = 0; i < seen_count; i++) {
-        seen[i].doubtful |= seen[i].effects == EFFECT_LONG && learnt_all_the_same(evidence, at_large);
+        seen[i].doubtful |= seen[i].effects == EFFECT_LONG && learnt_all_the_same(evidence);
         if (symptom_speaks(&seen[i]))
             count = append(found, count, &seen[i]);
     }

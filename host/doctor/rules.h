@@ -90,6 +90,15 @@ struct moment {   /* the end of an epoch */
 };
 /* false: the epoch has no steps, or no validation. */
 bool moment_at(const struct evidence *evidence, int64_t epoch, struct moment *moment);
+/* Steps before the end of an epoch that speak of its weights. */
+int64_t moment_recent(const struct evidence *evidence, int64_t epoch);
+/* Share of right answers in the steps [from, to); images: how many they saw. NaN: none. */
+double steps_accuracy(const struct evidence *evidence, int64_t from, int64_t to, double *images);
+/* Standard error of the difference of the two accuracies. */
+double moment_error(const struct evidence *evidence, const struct moment *now);
+/* Of an epoch's val_loss. Of older runs it is not known: the loss of a validation image varies about as much as its
+ * mean. */
+double val_loss_error(const struct evidence *evidence, int64_t epoch);
 /* Whether validation is behind training by 10 points and 3.5 standard errors of the difference. */
 bool moment_behind(const struct evidence *evidence, const struct moment *now);
 /* Whether training sees harder images or a noisier network than validation does: then its figures are not alike. */
@@ -102,11 +111,19 @@ bool rule_worthless(const struct evidence *evidence, struct symptom *symptom);
 bool rule_gap(const struct evidence *evidence, struct symptom *symptom);
 /* The same where overfitting is what shows. */
 bool rules_gap(const struct evidence *evidence, struct symptom *symptom);
-bool rule_better_on_validation(const struct evidence *evidence, struct symptom *symptom);
 /* The validation loss of the best weights is above that of guessing, and the run is over or half of it done. */
 bool rules_never_of_use(const struct evidence *evidence, struct symptom *symptom);
 /* Whether validation is far behind at the end of every epoch, from the first that has learned anything. */
 bool rules_behind_at_once(const struct evidence *evidence);
+
+/* ---- rules_ahead.c: validation predicted better than what is trained on ---- */
+bool rule_better_on_validation(const struct evidence *evidence, struct symptom *symptom);
+/* By how much validation's loss is below training's at the last epoch, as a share of that, and its standard error. */
+struct ahead {
+    double share, error;
+};
+/* Whether that is what makes a fault, at the last two epochs, and both are asked the same of the same weights. */
+bool rules_ahead(const struct evidence *evidence, struct ahead *ahead);
 
 /* ---- rules_withheld.c: what training is not allowed to show ---- */
 bool rule_withheld(const struct evidence *evidence, struct symptom *symptom);

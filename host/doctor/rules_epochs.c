@@ -23,15 +23,14 @@ static int64_t first_of(const struct evidence *evidence, int64_t epoch)
 }
 
 /* Of an epoch of a few steps the last: more would lag behind validation. */
-static int64_t recent_of(const struct evidence *evidence, int64_t epoch)
+int64_t moment_recent(const struct evidence *evidence, int64_t epoch)
 {
     const int64_t quarter = (first_of(evidence, epoch + 1) - first_of(evidence, epoch)) / 4;
     const int64_t recent = quarter < RECENT ? quarter : RECENT;
     return recent > 1 ? recent : 1;
 }
 
-/* Of the steps [from, to); images: how many they saw. NaN: none. */
-static double accuracy_of(const struct evidence *evidence, int64_t from, int64_t to, double *images)
+double steps_accuracy(const struct evidence *evidence, int64_t from, int64_t to, double *images)
 {
     double correct = 0.0;
     *images = 0.0;
@@ -48,9 +47,9 @@ bool moment_at(const struct evidence *evidence, int64_t epoch, struct moment *mo
     const int64_t begin = first_of(evidence, epoch), end = first_of(evidence, epoch + 1);
     if (end == begin)
         return false;
-    const int64_t from = end - recent_of(evidence, epoch);
+    const int64_t from = end - moment_recent(evidence, epoch);
     double images;
-    const double accuracy = accuracy_of(evidence, from, end, &images);
+    const double accuracy = steps_accuracy(evidence, from, end, &images);
     *moment = (struct moment){.step = end - 1,
                               .train_loss = column_mean(evidence->loss, from, end),
                               .train_accuracy = accuracy,
@@ -60,8 +59,7 @@ bool moment_at(const struct evidence *evidence, int64_t epoch, struct moment *mo
     return images > 0.0 && !isnan(moment->val_loss) && evidence->val_images > 0;
 }
 
-/* Standard error of the difference of the two accuracies. */
-static double accuracies_error(const struct evidence *evidence, const struct moment *now)
+double moment_error(const struct evidence *evidence, const struct moment *now)
 {
     const double a = now->train_accuracy, v = now->val_accuracy;
     return sqrt(a * (1.0 - a) / now->images + v * (1.0 - v) / (double)evidence->val_images);
@@ -70,14 +68,14 @@ static double accuracies_error(const struct evidence *evidence, const struct mom
 bool moment_behind(const struct evidence *evidence, const struct moment *now)
 {
     const double behind = now->train_accuracy - now->val_accuracy;
-    return behind > 0.1 && behind > 3.5 * accuracies_error(evidence, now);
+    return behind > 0.1 && behind > 3.5 * moment_error(evidence, now);
 }
 
 bool doctor_behind(const struct evidence *evidence)
 {
     struct moment last;
     return evidence->epochs > 0 && moment_at(evidence, evidence->epochs - 1, &last) &&
-           last.train_accuracy - last.val_accuracy > 3.5 * accuracies_error(evidence, &last);
+           last.train_accuracy - last.val_accuracy > 3.5 * moment_error(evidence, &last);
 }
 
 bool moment_has_learned(const struct evidence *evidence, const struct moment *now)
@@ -98,8 +96,7 @@ bool handicapped(const struct config *config)
            config->train.label_smoothing > 0.0;
 }
 
-/* Of older runs it is not known: the loss of a validation image varies about as much as its mean. */
-static double val_loss_error(const struct evidence *evidence, int64_t epoch)
+double val_loss_error(const struct evidence *evidence, int64_t epoch)
 {
     const double known = evidence->val_loss_error[epoch];
     return isfinite(known) ? known : evidence->val_loss[epoch] / sqrt((double)evidence->val_images);
@@ -199,7 +196,7 @@ bool rules_gap(const struct evidence *evidence, struct symptom *symptom)
                 "all that is learned carries over; more images, augmentation that suits them, a smaller network or "
                 "weight decay may bring it nearer",
                 100.0 * now.train_accuracy, 100.0 * now.val_accuracy, 100.0 * behind,
-                100.0 * accuracies_error(evidence, &now));
+                100.0 * moment_error(evidence, &now));
 }
 
 /* Images learned by heart are told apart by this: at first validation keeps up with training. */
@@ -215,54 +212,6 @@ bool rules_behind_at_once(const struct evidence *evidence)
         behind++;
     }
     return behind > 0;
-}
-
-/* Training's accuracy and loss at the moment of validation, from as many steps after it as before: a network that
- * learns fast is further on by then than it was on average in the steps before. At the end of the run it has gone on as
- * in the last steps, for half as many. */
-static void centre(const struct evidence *evidence, int64_t epoch, struct moment *now)
-{
-    const int64_t end = now->step + 1, recent = recent_of(evidence, epoch);
-    const double before = now->train_accuracy;
-    double images;
-    if (end + recent <= evidence->steps) {
-        now->train_accuracy = accuracy_of(evidence, end - recent, end + recent, &now->images);
-        now->train_loss = column_mean(evidence->loss, end - recent, end + recent);
-        return;
-    }
-    const double earlier = accuracy_of(evidence, end - 2 * recent, end - recent, &images);
-    if (images > 0.0)
-        now->train_accuracy += 0.5 * fmax(before - earlier, 0.0);
-}
-
-/* Clean validation images are predicted better than training images that the network has been taught: the labels it was
- * taught contradict what they look like. Of wrong labels that follow a rule validation is in doubt as well, and its
- * loss not the lower; so many points of accuracy no network gains of itself on images that it has not seen. Weights
- * jump from step to step, and validation is of one moment: twice running, or far beyond chance. Averaged weights, which
- * validation alone sees, are better than those that are trained. */
-bool rule_better_on_validation(const struct evidence *evidence, struct symptom *symptom)
-{
-    const double points = 0.03, many = 0.1, sure = 3.5, surer = 5.0, at_once = 2.0 * sure;
-    int running = 0;
-    /* Of images in their order the last batches are of the last classes. */
-    if (handicapped(evidence->config) || evidence->config->optim.ema_decay > 0.0 || !evidence->config->data.shuffle)
-        return false;
-    for (int64_t epoch = 1; epoch < evidence->epochs; epoch++) {
-        struct moment now;
-        if (!moment_at(evidence, epoch, &now))
-            continue;
-        centre(evidence, epoch, &now);
-        const double ahead = now.val_accuracy - now.train_accuracy, z = ahead / accuracies_error(evidence, &now);
-        const bool shows =
-            (z > sure && ahead > points && now.train_loss > now.val_loss + 0.05) || (z > surer && ahead > many);
-        running = shows ? running + 1 : 0;
-        if (running == 2 || (shows && z > at_once))
-            return show(symptom, now.step, z / sure,
-                        "validation is predicted better (%.1f %%) than the images trained on (%.1f %%, %.1f standard "
-                        "errors), as happens when part of the training labels is wrong",
-                        100.0 * now.val_accuracy, 100.0 * now.train_accuracy, z);
-    }
-    return false;
 }
 
 /* A best loss above that of guessing, which somebody has who gives every class the same probability: nothing learned,

@@ -1,0 +1,79 @@
+/* rules_ahead: validation that is predicted better than the images trained on, as it is where these are worse: their
+ * labels, or the images themselves. */
+#include "rules.h"
+
+#include <math.h>
+
+/* Training's accuracy and loss at the moment of validation, from as many steps after it as before: a network that
+ * learns fast is further on by then than it was on average in the steps before. At the end of the run it has gone on as
+ * in the last steps, for half as many. */
+static void centre(const struct evidence *evidence, int64_t epoch, struct moment *now)
+{
+    const int64_t end = now->step + 1, recent = moment_recent(evidence, epoch);
+    const double before = now->train_accuracy;
+    double images;
+    if (end + recent <= evidence->steps) {
+        now->train_accuracy = steps_accuracy(evidence, end - recent, end + recent, &now->images);
+        now->train_loss = column_mean(evidence->loss, end - recent, end + recent);
+        return;
+    }
+    const double earlier = steps_accuracy(evidence, end - 2 * recent, end - recent, &images);
+    if (images > 0.0)
+        now->train_accuracy += 0.5 * fmax(before - earlier, 0.0);
+}
+
+/* Whether training and validation are asked the same of the same network. Of images in their order the last batches are
+ * of the last classes; averaged weights, which validation alone sees, are better than those that are trained. */
+static bool is_alike(const struct config *config)
+{
+    return !handicapped(config) && config->optim.ema_decay == 0.0 && config->data.shuffle;
+}
+
+/* Clean validation images are predicted better than training images that the network has been taught: the labels it was
+ * taught contradict what they look like. Of wrong labels that follow a rule validation is in doubt as well, and its
+ * loss not the lower; so many points of accuracy no network gains of itself on images that it has not seen. Weights
+ * jump from step to step, and validation is of one moment: twice running, or far beyond chance. */
+bool rule_better_on_validation(const struct evidence *evidence, struct symptom *symptom)
+{
+    const double points = 0.03, many = 0.1, sure = 3.5, surer = 5.0, at_once = 2.0 * sure;
+    int running = 0;
+    if (!is_alike(evidence->config))
+        return false;
+    for (int64_t epoch = 1; epoch < evidence->epochs; epoch++) {
+        struct moment now;
+        if (!moment_at(evidence, epoch, &now))
+            continue;
+        centre(evidence, epoch, &now);
+        const double ahead = now.val_accuracy - now.train_accuracy, z = ahead / moment_error(evidence, &now);
+        const bool shows =
+            (z > sure && ahead > points && now.train_loss > now.val_loss + 0.05) || (z > surer && ahead > many);
+        running = shows ? running + 1 : 0;
+        if (running == 2 || (shows && z > at_once))
+            return show(symptom, now.step, z / sure,
+                        "validation is predicted better (%.1f %%) than the images trained on (%.1f %%, %.1f standard "
+                        "errors), as happens when part of the training labels is wrong",
+                        100.0 * now.val_accuracy, 100.0 * now.train_accuracy, z);
+    }
+    return false;
+}
+
+/* Of one epoch: by how much validation's loss is the lower, beyond chance and by what makes a fault. */
+static bool is_ahead(const struct evidence *evidence, int64_t epoch, struct ahead *ahead)
+{
+    struct moment now;
+    if (!moment_at(evidence, epoch, &now))
+        return false;
+    const double noise = loss_noise(evidence, now.step + 1 - moment_recent(evidence, epoch), now.step + 1);
+    centre(evidence, epoch, &now);
+    *ahead =
+        (struct ahead){.share = 1.0 - now.val_loss / now.train_loss,
+                       .error = hypot(val_loss_error(evidence, epoch), isfinite(noise) ? noise : 0.0) / now.train_loss};
+    return ahead->share > FAULT_WORTH && ahead->share > FAULT_SURE * ahead->error;
+}
+
+bool rules_ahead(const struct evidence *evidence, struct ahead *ahead)
+{
+    *ahead = (struct ahead){NAN, NAN};
+    return is_alike(evidence->config) && evidence->epochs >= 2 && is_ahead(evidence, evidence->epochs - 2, ahead) &&
+           is_ahead(evidence, evidence->epochs - 1, ahead);
+}
