@@ -68,6 +68,12 @@ static void choose_rounds(const struct mirror *mirror, int *first, int *last)
         *first = *last > least ? *last - least : 0;
 }
 
+const char *mirror_device_name(void)
+{
+    const char *name = getenv("TEST_DEVICE");
+    return name ? name : emu_reset_round ? "cuda" : "cpu";
+}
+
 void mirror_open(struct mirror *mirror, int threads)
 {
     const char *name = getenv("TEST_DEVICE");

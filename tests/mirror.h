@@ -21,6 +21,8 @@ struct mirror {
     bool loose; /* rounds need not leave the same bits */
 };
 
+/* The device under test, as train.device names it. */
+const char *mirror_device_name(void);
 /* threads: of the CPU. Every failure fails the test. */
 void mirror_open(struct mirror *mirror, int threads);
 void mirror_close(struct mirror *mirror);

@@ -33,12 +33,12 @@ EMU_SUPPORT := $(filter-out tests/described.c,$(TEST_SUPPORT))
 EMU_KERNELS += host/model/backend.c
 emu_object   = $(addsuffix .o,$(addprefix $(BUILD)/emu/$(1)/,$(basename $(2))))
 # Tests that serve any device (tests/mirror.h).
-EMU_SHARED := $(addprefix tests/test_,flat.c gather.c joined.c loss.c ops.c op_vectors.c samples.c sketch.c survey.c update.c)
+EMU_SHARED := $(addprefix tests/test_,flat.c gather.c joined.c loss.c ops.c op_vectors.c samples.c sketch.c statistics.c survey.c update.c)
 # Takes minutes with the race detector, which sees every kernel without it (launched.sh). What runs the CPU backend too
 # gives it one thread: the detector does not see the locks of OpenMP's runtime.
-EMU_LEFT_OUT_tsan := tests/emu/test_training.c
+EMU_LEFT_OUT_tsan := tests/emu/test_training.c tests/test_statistics.c
 # gcc's has run these; clang's runs every kernel, and whole steps.
-EMU_LEFT_OUT_clang := tests/emu/test_training.c
+EMU_LEFT_OUT_clang := tests/emu/test_training.c tests/test_statistics.c
 emu_programs  = $(foreach v,$(1),$(patsubst tests/emu/%,$(BUILD)/emu/$v/%,$(basename $(filter-out $(EMU_LEFT_OUT_$v),$(EMU_TESTS)))) \
                   $(patsubst tests/%,$(BUILD)/emu/$v/shared/%,$(basename $(filter-out $(EMU_LEFT_OUT_$v),$(EMU_SHARED)))))
 EMU_PROGRAMS := $(call emu_programs,$(filter plain,$(EMU_VARIANTS)))
