@@ -1,6 +1,6 @@
 """Images drawn for the planted-fault benchmark with packages that are installed: letters in the fonts of this machine (Pillow),
-the 8x8 handwritten digits that scikit-learn ships (Pillow as well), each moved and turned at random, figures (Pillow) and six of
-EuroSAT's classes made smaller (Pillow). Textures are in textures.py.
+the 8x8 handwritten digits that scikit-learn ships (Pillow as well), each moved and turned at random, figures (Pillow) and some of
+EuroSAT's classes made smaller (Pillow). Textures are in textures.py, dials, gratings, land and scenes in natural.py.
 
 Each function writes a folder as plant.py reads it, a function of its arguments and of what is installed. missing() names the
 package that is not there.
@@ -11,11 +11,13 @@ import math
 import os
 import random
 
+import natural
 import plant
 import textures
 
 PACKAGES = {"letters": {"PIL": "pillow"}, "glyphs": {"PIL": "pillow"}, "digits": {"PIL": "pillow", "sklearn": "scikit-learn"},
-            "shapes": {"PIL": "pillow"}, "fields": {"PIL": "pillow"}, "textures": {"numpy": "numpy"}}
+            "shapes": {"PIL": "pillow"}, "fields": {"PIL": "pillow"}, "meadows": {"PIL": "pillow"}, "textures": {"numpy": "numpy"},
+            **{name: {"numpy": "numpy"} for name in natural.DRAWN}}
 FONTS = "/usr/share/fonts/*/*/*.[to]tf"
 OTHER = ("Symbol", "D050000L", "Keyboard", "Initials", "Math")  # fonts of something else than plain letters
 
@@ -154,21 +156,23 @@ def shapes(folder, counts, seed):
         plant.write_part(folder, names, (20, 20), [figure(label, 20, draw) for label in labels], labels)
 
 
+def of_eurosat(name, kinds):
+    """What writes these of EuroSAT's classes, 32x32, all that there is of them. Needs EVENKEEL_DATA."""
+    def write(folder, counts, seed):
+        from PIL import Image
+        draw = random.Random(f"{name}/{seed}")
+        for names, part in ((plant.TRAIN, "train"), (plant.TEST, "val")):
+            found = []
+            for label, kind in enumerate(kinds):
+                for path in sorted(glob.glob(os.path.join(os.environ["EVENKEEL_DATA"], "eurosat", part, kind, "*"))):
+                    pixels = Image.open(path).convert("RGB").resize((32, 32), Image.Resampling.BOX)
+                    found.append((b"".join(channel.tobytes() for channel in pixels.split()), label))
+            draw.shuffle(found)
+            plant.write_part(folder, names, (3, 32, 32), [image for image, _ in found], [label for _, label in found])
+    return write
+
+
 FIELDS = ["AnnualCrop", "Forest", "Highway", "Industrial", "Residential", "SeaLake"]
-
-
-def fields(folder, counts, seed):
-    """Six of EuroSAT's classes, 32x32, all that there is of them. Needs EVENKEEL_DATA."""
-    from PIL import Image
-    draw = random.Random(f"fields/{seed}")
-    for names, part in ((plant.TRAIN, "train"), (plant.TEST, "val")):
-        found = []
-        for label, name in enumerate(FIELDS):
-            for path in sorted(glob.glob(os.path.join(os.environ["EVENKEEL_DATA"], "eurosat", part, name, "*"))):
-                pixels = Image.open(path).convert("RGB").resize((32, 32), Image.Resampling.BOX)
-                found.append((b"".join(channel.tobytes() for channel in pixels.split()), label))
-        draw.shuffle(found)
-        plant.write_part(folder, names, (3, 32, 32), [image for image, _ in found], [label for _, label in found])
-
-
-DRAWN = {"letters": letters, "glyphs": glyphs, "digits": digits, "shapes": shapes, "fields": fields, "textures": textures.textures}
+MEADOWS = ["HerbaceousVegetation", "Pasture", "PermanentCrop", "River"]
+DRAWN = {"letters": letters, "glyphs": glyphs, "digits": digits, "shapes": shapes, "fields": of_eurosat("fields", FIELDS),
+         "meadows": of_eurosat("meadows", MEADOWS), "textures": textures.textures, **natural.DRAWN}

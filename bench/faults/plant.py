@@ -4,6 +4,7 @@ A source is a folder with the four IDX files of Fashion-MNIST and its kin, or wi
 written. Everything is a function of the arguments. Standard library only.
 """
 import gzip
+import math
 import os
 import random
 import struct
@@ -96,11 +97,28 @@ def plant_illumination(images, labels, x, draw):
         images[i] = image.translate(table)
 
 
+def plant_shade(images, labels, x, draw):
+    """Uneven light within each image: from one side to the other, in a direction of its own, it falls by up to a share x; square images."""
+    for i, image in enumerate(images):
+        side = math.isqrt(len(image) // (3 if math.isqrt(len(image)) ** 2 != len(image) else 1))
+        angle, fall = draw.uniform(0, 2 * math.pi), draw.uniform(0, x)
+        across = [(c / (side - 1) - 0.5) for c in range(side)]
+        gain = [1 - fall * min(1, max(0, 0.5 + math.cos(angle) * a + math.sin(angle) * b)) for b in across for a in across]
+        images[i] = bytes(int(value * gain[k % len(gain)] + 0.5) for k, value in enumerate(image))
+
+
 def plant_outliers(images, labels, x, draw):
     """A share x of the images becomes uniform noise."""
     for i, image in enumerate(images):
         if draw.random() < x:
             images[i] = draw.randbytes(len(image))
+
+
+def plant_blank(images, labels, x, draw):
+    """A share x of the images is one black or white area: files that were not read."""
+    for i, image in enumerate(images):
+        if draw.random() < x:
+            images[i] = bytes([draw.choice((0, 255))]) * len(image)
 
 
 def plant_imbalance(images, labels, x, draw):
@@ -126,12 +144,23 @@ def plant_mismatch(images, labels, x, draw):
     images[:] = [image.translate(table) for image in images]
 
 
+def plant_grain(images, labels, x, draw):
+    """Another camera: noise of deviation x grey levels on all images. Planted into the test part."""
+    images[:] = [bytes(clamp(value + draw.gauss(0, x)) for value in image) for image in images]
+
+
+def plant_leak(images, labels, x, draw, known):
+    """A share x of the validation images are images known from training. Planted into the test part."""
+    for i in range(int(len(labels) * x)):
+        images[i], labels[i] = known[0][i], known[1][i]
+
+
 def plant_few(images, labels, x, draw):
     """Only the first x images."""
     del images[int(x):], labels[int(x):]
 
 
-OF_TEST = {"mismatch"}
+OF_TEST, KNOWS_TRAINING = {"mismatch", "grain", "leak"}, {"leak"}
 FAULTS = {name[len("plant_"):]: function for name, function in globals().items() if name.startswith("plant_")}
 
 
@@ -140,14 +169,15 @@ def plant(source, folder, train, test, seed, fault=None, severity=0.0):
     if os.path.exists(os.path.join(folder, "done")):
         return folder
     draw = random.Random(f"{seed}/{fault}/{severity}")
-    pick = random.Random(seed)
+    pick, before = random.Random(seed), []
     for names, count in ((TRAIN, train), (TEST, test)):
         shape, images, labels = read_part(source, names)
         chosen = pick.sample(range(len(labels)), min(count, len(labels)))
         images, labels = [images[i] for i in chosen], [labels[i] for i in chosen]
         if fault and names is (TEST if fault in OF_TEST else TRAIN):
-            FAULTS[fault](images, labels, severity, draw)
+            FAULTS[fault](images, labels, severity, draw, *(before if fault in KNOWS_TRAINING else []))
         write_part(folder, names, shape, images, labels)
+        before = [(images, labels)]
     with open(os.path.join(folder, "done"), "w") as file:
         file.write(f"{source} {train} {test} {seed} {fault} {severity}\n")
     return folder

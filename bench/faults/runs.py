@@ -1,10 +1,10 @@
 """The planted-fault benchmark's runs: trains every row of the plan once and keeps what it left. Standard library only.
 
-  runs.py FOLDER [--part tune|test|blind|fresh|last|sealed] [--jobs N] [--only WORD] [--every N] [--list]
+  runs.py FOLDER [--part tune|test|blind|fresh|last|sealed|second] [--jobs N] [--only WORD] [--every N] [--list]
 
 FOLDER keeps data, runs and the best learning rates; what is there is not made again. EVENKEEL names the program (default
 build/evenkeel), EVENKEEL_DATA real data; without it only generated tiles are used. Thresholds are chosen on `tune`, figures are
-reported on `test`: networks, seeds, the images drawn and the severities of the faults differ. `blind`, `fresh`, `last` and `sealed` differ
+reported on `test`: networks, seeds, the images drawn and the severities of the faults differ. `blind`, `fresh`, `last`, `sealed` and `second` differ
 from these and from each other, were designed before any of them was trained, and each was first scored with rules that knew nothing of it; once
 looked at, a part is blind no more. A new one is a row of PARTS, its severities in FAULTS, and whatever data it needs in draw.py.
 """
@@ -24,7 +24,7 @@ PROGRAM = os.environ.get("EVENKEEL", os.path.join(HERE, "../../build/evenkeel"))
 STEPS, SWEEP_STEPS, BATCH = 750, 400, 64
 
 # network, data, optimizer, seeds. Without real data its rows are of tiles. share N: each group has every N-th row of the plan, others than the next.
-# batch, steps: other than BATCH and STEPS. variants: of the healthy runs, other than VARIANTS.
+# batch, steps: other than BATCH and STEPS. images: (training, validation) at most. variants: of the healthy runs, other than VARIANTS.
 PARTS = {
     "tune": {"data_seed": 1, "groups": [
         ("mlp", "fashion", "adam", [1]), ("mlp", "fashion", "sgd", [1]), ("mlp", "tiles", "adam", [1]),
@@ -48,6 +48,15 @@ PARTS = {
                      ["schedule.name=cosine", "train.epochs={epochs}", "schedule.warmup_epochs=1"], ["augment.policy=light"],
                      ["train.batch_size=32", "train.max_steps=1000"],
                      ["optim.ema_decay=0.98"], ["train.batch_size=512", "train.max_steps=300"]]},
+    "second": {"data_seed": 7, "share": 3, "batch": 56, "steps": 400, "images": (3000, 900), "groups": [
+        ("dense", "fashion", "sgd", [61]), ("pyramid", "dials", "sgd", [61]), ("averaged", "gratings", "adam", [61]),
+        ("grouped", "grounds", "adamw", [61]), ("lenet", "meadows", "adam", [61]), ("shallow", "scenes", "adamw", [61]),
+        ("resnet", "tiles", "sgd", [61])],
+        "variants": [[], ["train.batch_size=32", "train.max_steps=700"], ["augment.translate=0.08"],
+                     ["train.batch_size=112", "train.max_steps=300"], ["schedule.name=cosine", "train.epochs={epochs}"],
+                     ["train.batch_size=224", "train.max_steps=250"], ["augment.rotate=5", "augment.contrast=0.15", "augment.brightness=0.15"],
+                     ["train.batch_size=512", "train.max_steps=200"],
+                     ["schedule.name=step", "schedule.step_epochs=3", "schedule.gamma=0.5", "schedule.warmup_epochs=0.5"]]},
 }
 OPTIMIZERS = {"adam": [1e-4, 3e-4, 1e-3, 2e-3, 4e-3, 8e-3, 2e-2], "adamw": [2e-4, 6e-4, 1.5e-3, 3e-3, 6e-3, 1.2e-2, 3e-2],
               "sgd": [2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 1e-1, 3e-1]}
@@ -133,42 +142,57 @@ def few(case, x):
     return case.data.keys("few", x) + ["train.max_steps=1500"] + grown.get(case.network, [])
 
 
+def large(case, x):
+    """A network of the same kind, so large that it learns by heart the few images that there are."""
+    name = case.network + "_large"
+    if os.path.exists(os.path.join(HERE, "networks", name + ".ini")):
+        return case.data.keys("few", x) + ["train.max_steps=1000", f"network={name}"]
+    return None
+
+
 def only(optimizer, make):
     """Adam: AdamW as well."""
     return lambda case, x: make(case, x) if case.optimizer.startswith(optimizer) else None
 
 
 FAULTS = [
-    ("rate_high", "rate_high", rate_high, [5, 10, 30], [7, 20], [6, 20], [4, 12], [5, 15], [8, 25]),
-    ("rate_low", "rate_low", rate, [1 / 30, 1 / 100, 1 / 1000], [1 / 50, 1 / 300], [1 / 20, 1 / 200], [1 / 12, 1 / 150], [1 / 25, 1 / 80], [1 / 40, 1 / 500]),
-    ("batch_small", "batch", small_batch, [8, 4, 2], [6, 3], [5], [7], [4], [9]),
-    ("labels", "labels", data("labels"), [0.1, 0.2, 0.4], [0.15, 0.3], [0.1, 0.35], [0.12, 0.25], [0.08, 0.22], [0.18, 0.45]),
-    ("labels", "pairs", data("pairs"), [0.2, 0.4], [0.3], [0.25], [0.35], [0.28], [0.38]),
-    ("input_scale", "scale", keys("augment.mean=0.3", "augment.std={}"), [0.05, 0.0039215686], [0.02], [0.1], [0.07], [0.04], [0.03]),
-    ("input_scale", "offset", keys("augment.mean=1", "augment.std={}"), [0.05], [0.03], [0.25], [0.1], [0.15], [0.2]),
-    ("input_scale", "forgotten", keys("augment.normalize=none"), [], [], [0], [0], [0], [0]),
-    ("illumination", "illumination", data("illumination"), [0.35, 0.7, 1.4], [0.5, 1], [0.8], [0.6], [0.9], [1.2]),
-    ("outliers", "outliers", data("outliers"), [0.01, 0.05, 0.1], [0.03, 0.08], [0.05], [0.06], [0.07], [0.04, 0.12]),
-    ("imbalance", "imbalance", data("imbalance"), [10, 30, 100], [20, 60], [5, 50], [8, 40], [12, 25], [15, 80]),
-    ("mismatch", "mismatch", data("mismatch"), [0.3], [0.5], [0.6], [0.4], [0.55], [0.45]),
-    ("order", "sorted", data("sorted"), [1], [1], [1], [1], [1], [1]),
-    ("order", "blocks", data("sorted"), [0.1], [0.2], [0.1], [0.15], [0.3], [0.25]),
-    ("initialisation", "init", keys("model.init_scale={}"), [0.02, 4, 0], [0.01, 6], [0.05, 3], [0.03, 2.5], [0.04, 3.5], [0.015, 5]),
-    ("capacity", "capacity", capacity, [2, 3], [0], [4], [3], [5], [1]),
-    ("overfitting", "few", few, [600], [400], [300], [500], [350], [450]),
-    ("weight_decay", "decay", decay, [0.05, 0.1, 0.5], [0.07, 0.3], [0.1], [0.15], [0.08], [0.2]),
-    ("adam", "beta2", only("adam", keys("optim.beta2={}")), [0.5, 0.2], [0.3], [0.9], [0.4], [0.25], [0.35]),
-    ("adam", "eps", only("adam", keys("optim.eps={}")), [0.1, 1], [0.3], [0.01], [0.03], [0.05], [0.02, 0.2]),
-    ("plain_sgd", "plain", only("sgd", keys("optim.momentum={}")), [0], [0], [0], [0], [0], [0]),
-    ("schedule", "drop", keys("schedule.name=step", "schedule.step_epochs=1", "schedule.gamma={}"), [0.05], [0.03], [0.1], [0.06], [0.08], [0.04]),
-    ("schedule", "warmup", keys("schedule.warmup_epochs={}", "schedule.warmup_start=0.001"), [100], [150], [100], [120], [80], [200]),
-    ("rate_high", "rising", rising, [], [], [], [], [], [15]),
-    ("clip", "clip", only("sgd", keys("optim.clip_norm={}")), [], [], [], [], [], [0.01]),
-    ("no_signal", "vanish", vanish, [], [], [], [], [], [1]),
+    ("rate_high", "rate_high", rate_high, [5, 10, 30], [7, 20], [6, 20], [4, 12], [5, 15], [8, 25], [9, 18]),
+    ("rate_low", "rate_low", rate, [1 / 30, 1 / 100, 1 / 1000], [1 / 50, 1 / 300], [1 / 20, 1 / 200], [1 / 12, 1 / 150], [1 / 25, 1 / 80], [1 / 40, 1 / 500], [1 / 16, 1 / 120]),
+    ("batch_small", "batch", small_batch, [8, 4, 2], [6, 3], [5], [7], [4], [9], [10]),
+    ("labels", "labels", data("labels"), [0.1, 0.2, 0.4], [0.15, 0.3], [0.1, 0.35], [0.12, 0.25], [0.08, 0.22], [0.18, 0.45], [0.14, 0.33]),
+    ("labels", "pairs", data("pairs"), [0.2, 0.4], [0.3], [0.25], [0.35], [0.28], [0.38], [0.32]),
+    ("input_scale", "scale", keys("augment.mean=0.3", "augment.std={}"), [0.05, 0.0039215686], [0.02], [0.1], [0.07], [0.04], [0.03], [0.06]),
+    ("input_scale", "offset", keys("augment.mean=1", "augment.std={}"), [0.05], [0.03], [0.25], [0.1], [0.15], [0.2], [0.12]),
+    ("input_scale", "forgotten", keys("augment.normalize=none"), [], [], [0], [0], [0], [0], [0]),
+    ("illumination", "illumination", data("illumination"), [0.35, 0.7, 1.4], [0.5, 1], [0.8], [0.6], [0.9], [1.2], [0.75, 1.1]),
+    ("illumination", "shade", data("shade"), [], [], [], [], [], [], [0.95]),
+    ("outliers", "outliers", data("outliers"), [0.01, 0.05, 0.1], [0.03, 0.08], [0.05], [0.06], [0.07], [0.04, 0.12], [0.035, 0.09]),
+    ("outliers", "blank", data("blank"), [], [], [], [], [], [], [0.1]),
+    ("imbalance", "imbalance", data("imbalance"), [10, 30, 100], [20, 60], [5, 50], [8, 40], [12, 25], [15, 80], [18, 65]),
+    ("mismatch", "mismatch", data("mismatch"), [0.3], [0.5], [0.6], [0.4], [0.55], [0.45], [0.35]),
+    ("mismatch", "grain", data("grain"), [], [], [], [], [], [], [55]),
+    ("leakage", "leak", data("leak"), [], [], [], [], [], [], [0.4, 0.7]),
+    ("order", "sorted", data("sorted"), [1], [1], [1], [1], [1], [1], [1]),
+    ("order", "blocks", data("sorted"), [0.1], [0.2], [0.1], [0.15], [0.3], [0.25], [0.18]),
+    ("initialisation", "init", keys("model.init_scale={}"), [0.02, 4, 0], [0.01, 6], [0.05, 3], [0.03, 2.5], [0.04, 3.5], [0.015, 5], [0.025, 7]),
+    ("capacity", "capacity", capacity, [2, 3], [0], [4], [3], [5], [1], [6]),
+    ("overfitting", "few", few, [600], [400], [300], [500], [350], [450], [250]),
+    ("overfitting", "large", large, [], [], [], [], [], [], [700]),
+    ("weight_decay", "decay", decay, [0.05, 0.1, 0.5], [0.07, 0.3], [0.1], [0.15], [0.08], [0.2], [0.12, 0.4]),
+    ("adam", "beta2", only("adam", keys("optim.beta2={}")), [0.5, 0.2], [0.3], [0.9], [0.4], [0.25], [0.35], [0.45]),
+    ("adam", "eps", only("adam", keys("optim.eps={}")), [0.1, 1], [0.3], [0.01], [0.03], [0.05], [0.02, 0.2], [0.04, 0.5]),
+    ("plain_sgd", "plain", only("sgd", keys("optim.momentum={}")), [0], [0], [0], [0], [0], [0], [0]),
+    ("schedule", "drop", keys("schedule.name=step", "schedule.step_epochs=1", "schedule.gamma={}"), [0.05], [0.03], [0.1], [0.06], [0.08], [0.04], [0.07]),
+    ("schedule", "plateau", keys("schedule.name=plateau", "schedule.patience=0", "schedule.threshold={}"), [], [], [], [], [], [], [0.4]),
+    ("schedule", "warmup", keys("schedule.warmup_epochs={}", "schedule.warmup_start=0.001"), [100], [150], [100], [120], [80], [200], [90]),
+    ("rate_high", "rising", rising, [], [], [], [], [], [15], [20]),
+    ("early_stop", "early_stop", keys("early_stop.patience=1", "early_stop.min_delta={}"), [], [], [], [], [], [], [0.25]),
+    ("clip", "clip", only("sgd", keys("optim.clip_norm={}")), [], [], [], [], [], [0.01], [0.02]),
+    ("no_signal", "vanish", vanish, [], [], [], [], [], [1], [1]),
     ("regularisation", "erased", keys("augment.erase=1", "augment.erase_area=[0.3, {}]", "augment.rotate=180", "augment.translate=0.4"),
-     [], [], [], [], [], [0.5]),
-    ("regularisation", "softened", keys("train.label_smoothing={}", "augment.mixup=1"), [], [], [], [], [], [0.7]),
-    ("few_updates", "large_batch", large_batch, [], [], [], [], [], [640]),
+     [], [], [], [], [], [0.5], [0.6]),
+    ("regularisation", "softened", keys("train.label_smoothing={}", "augment.mixup=1"), [], [], [], [], [], [0.7], [0.5]),
+    ("few_updates", "large_batch", large_batch, [], [], [], [], [], [640], [480]),
 ]
 RATES = [0.3, 0.6, 1, 1.5, 2]
 VARIANTS = [[], ["train.batch_size=32"], ["train.batch_size=128"], ["train.batch_size=256", "train.max_steps=400"],
@@ -260,7 +284,9 @@ def groups(folder, part):
     for network, name, optimizer, seeds in PARTS[part]["groups"]:
         kind = sources.source_of(name)
         if kind:
-            found.setdefault((network, kind.name, optimizer), (network, kind(folder, seed, PROGRAM), optimizer, seeds))
+            source = kind(folder, seed, PROGRAM)
+            source.train, source.test = map(min, (source.train, source.test), PARTS[part].get("images", (source.train, source.test)))
+            found.setdefault((network, kind.name, optimizer), (network, source, optimizer, seeds))
     return list(found.values())
 
 
@@ -323,7 +349,7 @@ def main():
         return
     for network, source, optimizer, seeds in groups(folder, args.part):
         for seed in seeds:
-            for truth, name, settings in plan(Case(args.part, network, source, optimizer, 1e-3), seed):
+            for truth, name, settings in plan(Case(args.part, network, source, optimizer, 1e-3), seed, False):
                 print(truth, f"{network}-{source.name}-{optimizer}-{name}", *settings)
 
 

@@ -1,11 +1,13 @@
 """What the doctor says of the planted-fault benchmark's runs, against the truth. Standard library only.
 
-  score.py FOLDER [--part tune|test|blind|fresh|last|sealed] [--budget SHARE] [--every N] [--only WORD] [--repair]
+  score.py FOLDER [--part tune|test|blind|fresh|last|sealed|second] [--budget SHARE] [--every N] [--only WORD] [--repair]
            [--jobs N] [--seconds N] [--json FILE [--name NAME]]
 
 Asks `evenkeel doctor` about the runs of runs.py that are there (with --budget also by experiment; every N-th of each class), and the rules
 of published tools. Only faults that did harm count: validation accuracy 2 points lower or training loss 15 % higher than the
-healthy runs of the same network, data and optimizer at the best rate. --repair trains each harmful run again as `--apply` writes it. --seconds: runs
+healthy runs of the same network, data and optimizer at the best rate; validation images that are training images always do. A run that
+was planned as healthy and did such harm by its settings (a batch of 512, augmentation, a third of the rate) is no healthy one: it counts
+nowhere, and what was said of it is shown apart. --repair trains each harmful run again as `--apply` writes it. --seconds: runs
 not begun by then are left out; which come first is drawn by lot. Writes
 FOLDER/PART-confusion.csv and .svg and, as JSON, all figures.
 """
@@ -89,11 +91,11 @@ def rows_of(folder, part):
 
 
 def harmful(row, healthy):
-    """Whether the fault did harm, against the mean of the healthy runs of its group; of a training loss what no network gets below is
-    left out."""
+    """Whether a run is worse off than the mean of the healthy runs of its group; of a training loss what no network gets below is left
+    out. Leakage makes the measure false, not the run."""
     accuracy = statistics.mean(one["val_accuracy"] for one in healthy)
     loss = statistics.mean(one["train_loss"] for one in healthy)
-    return not row["val_accuracy"] >= accuracy - 0.02 or not row["train_loss"] - row["floor"] <= 1.15 * loss
+    return row["truth"] == "leakage" or not row["val_accuracy"] >= accuracy - 0.02 or not row["train_loss"] - row["floor"] <= 1.15 * loss
 
 
 def log_of(path):
@@ -229,16 +231,34 @@ def main():
         if f"-{runs.MEASURE}-" in row["name"]:
             healthy_of[row["group"]].append(row)
     wanted = [row for row in rows if args.only in row["name"]]
-    kept = [row for row in wanted if healthy_of[row["group"]] and
-            (row["truth"] == "healthy" or harmful(row, healthy_of[row["group"]]))]
+    wanted = [row for row in wanted if healthy_of[row["group"]]]
+    worse = [harmful(row, healthy_of[row["group"]]) for row in wanted]
+    kept = [row for row, harm in zip(wanted, worse) if harm == (row["truth"] != "healthy")]
+    spoiled = [row for row, harm in zip(wanted, worse) if harm and row["truth"] == "healthy"]
     score = judge(folder, kept, healthy_of, args)
     write_confusion(os.path.join(folder, args.part + "-confusion.csv"), score.confusion)
     with open(os.path.join(folder, args.part + "-confusion.svg"), "w") as file:
         file.write(picture.draw((truth, said, n) for (truth, said), n in score.confusion.items()))
-    figures = figures_of(score, args, len(wanted) - len(kept))
+    figures = figures_of(score, args, len(wanted) - len(kept) - len(spoiled))
+    if not args.budget:
+        figures["spoiled"] = spoiled_of(judge(folder, spoiled, healthy_of, args))
     show(figures)
     if args.json:
         merge(args.json, args.name or f"{args.part}, {'experiments' if args.budget else 'rules'}", figures)
+
+
+def wilson(part, whole):
+    """95 % interval of a share."""
+    if not whole:
+        return [0.0, 1.0]
+    z = 1.96
+    middle, spread = part / whole + z * z / (2 * whole), z * math.sqrt(part * (whole - part) / whole ** 3 + z * z / (4 * whole * whole))
+    return [round((middle + sign * spread) / (1 + z * z / whole), 3) for sign in (-1, 1)]
+
+
+def spoiled_of(score):
+    """What was said of runs that were planned as healthy and are worse off by their settings."""
+    return {"runs": score.totals[False], "found": sum(one["false_alarms"] for one in score.groups.values()), "said": score.wrong}
 
 
 def figures_of(score, args, harmless):
@@ -248,6 +268,7 @@ def figures_of(score, args, harmless):
     shares = list(score.repaired.values())
     figures = {"budget": args.budget, "every": args.every, "groups": score.groups, "faulty": score.totals[True], "noticed": seen,
                "named": named, "healthy": score.totals[False], "false_alarms": false, "harmless": harmless,
+               "named_interval": wilson(named, score.totals[True]), "false_alarms_interval": wilson(false, score.totals[False]),
                "median_step": statistics.median(score.steps) if score.steps else None,
                "confusion": [[truth, said, n] for (truth, said), n in sorted(score.confusion.items())], "wrong": score.wrong,
                "tools": {name: {"faulty": score.alarms[name, True], "healthy": score.alarms[name, False]} for name in tools.TOOLS}}
@@ -266,10 +287,16 @@ def show(figures):
     print("\n".join(figures["wrong"]))
     for group, one in figures["groups"].items():
         print(f"{group}: {one['named']} of {one['faulty']} named, {one['noticed']} noticed; {one['false_alarms']} of {one['healthy']} healthy runs not")
-    print(f"harmful faults {figures['faulty']}: {figures['noticed']} noticed, {figures['named']} named; {figures['harmless']} runs "
-          "did no harm and are left out")
-    print(f"healthy runs {figures['healthy']}: {figures['false_alarms']} false alarms; first shown at step {figures['median_step']} "
-          "(median of those named)")
+    causes = collections.defaultdict(collections.Counter)
+    for truth, said, n in figures["confusion"]:
+        causes[truth].update({"runs": n, "named": n * (truth == said)})
+    print(*(f"{truth} {one['named']}/{one['runs']}" for truth, one in causes.items() if truth != "healthy"), sep=", ")
+    print(f"harmful faults {figures['faulty']}: {figures['noticed']} noticed, {figures['named']} named "
+          f"(95 % interval {figures['named_interval']}); {figures['harmless']} runs did no harm and are left out")
+    print(f"healthy runs {figures['healthy']}: {figures['false_alarms']} false alarms (95 % interval {figures['false_alarms_interval']}); "
+          f"first shown at step {figures['median_step']} (median of those named)")
+    if "spoiled" in figures:
+        print("planned as healthy and worse off by their settings {runs}, of which something was found in {found}".format(**figures["spoiled"]))
     for name, one in figures["tools"].items():
         print(f"{name}: alarm on {one['faulty']} of the faulty, {one['healthy']} of the healthy")
     if "experiments" in figures:

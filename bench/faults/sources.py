@@ -78,6 +78,31 @@ class Fields(Drawn):
     classes, train, test = 6, 2400, 600
 
 
+class Meadows(Drawn):
+    name = "meadows"
+    classes, train, test = 4, 1600, 400
+
+
+class Dials(Drawn):
+    name = "dials"
+    classes = 16
+
+
+class Gratings(Drawn):
+    name = "gratings"
+    classes = 9
+
+
+class Grounds(Drawn):
+    name = "grounds"
+    classes = 5
+
+
+class Scenes(Drawn):
+    name = "scenes"
+    classes = 20
+
+
 class Tiles(Source):
     """Generated tiles; the program draws them, spoiled on request."""
     name = "tiles"
@@ -95,7 +120,7 @@ class Tiles(Source):
         return path
 
     def keys(self, fault=None, severity=0.0):
-        options, count, keys = [], TRAIN // 10, []
+        options, count, keys = [], self.train // 10, []
         if fault == "few":
             count = max(2, int(severity) // 10)
         elif fault == "sorted":
@@ -107,7 +132,7 @@ class Tiles(Source):
             options = [self.knobs[fault], f"{severity:g}"]
         elif fault:
             return None
-        train, val = self.draw(count, options), self.draw(TRAIN // 10, [])
+        train, val = self.draw(count, options), self.draw(self.train // 10, [])
         return keys + [f"data.train={train}/train", f"data.val={val}/val"]
 
 
@@ -152,8 +177,9 @@ class Eurosat(Source):
         return keys + [f"data.train={path}"]
 
 
-SOURCES = {source.name: source for source in (Fashion, Tiles, Eurosat, Letters, Glyphs, Digits, Shapes, Textures, Fields)}
-REAL = (Fashion, Eurosat, Fields)
+SOURCES = {source.name: source for source in (Fashion, Tiles, Eurosat, Letters, Glyphs, Digits, Shapes, Textures, Fields, Meadows, Dials,
+                                              Gratings, Grounds, Scenes)}
+REAL = (Fashion, Eurosat, Fields, Meadows)
 
 
 def source_of(name):
