@@ -4,10 +4,13 @@
 #include "machine.h"
 #include "text.h"
 
+#include <fcntl.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #ifndef EVENKEEL_VERSION
 #define EVENKEEL_VERSION "unknown"
@@ -108,8 +111,18 @@ static int dispatch(int argc, char **argv)
     return unknown_command(argv[at]);
 }
 
+/* A stream that the caller closed would be the first file that is opened, and what is said be written into that. What
+ * stands in for it cannot be written, so that a result which nobody gets is still no success. */
+static void keep_stream_numbers(void)
+{
+    for (int stream = STDIN_FILENO; stream <= STDERR_FILENO; stream++)
+        if (fcntl(stream, F_GETFD) < 0 && open("/dev/null", O_RDONLY) != stream)
+            abort();
+}
+
 int main(int argc, char **argv)
 {
+    keep_stream_numbers();
     machine_limit_spinning(argv);
     signal(SIGCHLD, SIG_DFL); /* who ignores it hands that on, and then no end of a child can be waited for */
     log_set_color("auto");
