@@ -12,8 +12,11 @@ int path_join(char path[static PATH_BYTES], const char *folder, const char *name
 /* The part after the last slash (slashes at the end ignored by the caller). */
 const char *path_base(const char *path);
 
-/* Reads at most limit bytes; the buffer has one extra zero byte and is given back with memory_give.
- * ERR_NO_INPUT: cannot open. ERR_DATA: larger than limit, or not a regular file. ERR_IO: read failed. */
+/* Opens a file for reading: its descriptor, -1 on failure, and how much it holds. ERR_NO_INPUT: cannot open. ERR_DATA:
+ * a folder, a pipe or a device. */
+int file_open(const char *path, int *descriptor, size_t *bytes);
+/* Reads at most limit bytes; the buffer has one extra zero byte and is given back with memory_give. Fails as file_open
+ * does. ERR_DATA also: larger than limit. ERR_IO: read failed. */
 int file_read(const char *path, size_t limit, void **data, size_t *bytes);
 
 bool file_exists(const char *path); /* anything of that name */

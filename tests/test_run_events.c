@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -48,6 +49,11 @@ static void test_events_of_some_kinds(void **state)
     char seen[64] = "";
     assert_int_equal(run_read_events(folder, (const char *const[]){"data", NULL}, add_number, seen), ERR_NO_INPUT);
     assert_non_null(strstr(fail_text(), "log.jsonl: cannot open"));
+    char path[PATH_BYTES];
+    assert_int_equal(path_join(path, folder, "log.jsonl"), OK);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_int_equal(run_read_events(folder, (const char *const[]){"data", NULL}, add_number, seen), ERR_DATA);
+    assert_int_equal(unlink(path), 0);
     write_in("log.jsonl", "{\"ts\":\"t\",\"event\":\"data\",\"n\":1}\n"
                           "\n"
                           "{\"ts\":\"t\",\"event\":\"database\",\"n\":2}\n"

@@ -53,17 +53,31 @@ static int path_folder(char folder[static PATH_BYTES], const char *path)
 
 /* ---- reading ---- */
 
-static int read_open_file(int descriptor, const char *path, size_t limit, void **data, size_t *bytes)
+int file_open(const char *path, int *descriptor, size_t *bytes)
 {
-    struct stat status;
-    if (fstat(descriptor, &status) != 0)
-        return FAIL(ERR_IO, "%s: %s", path, strerror(errno));
-    if (!S_ISREG(status.st_mode))
-        return FAIL(ERR_DATA, "%s: is %s; expected a file", path,
-                    S_ISDIR(status.st_mode) ? "a folder" : "not a regular file");
-    if ((uint64_t)status.st_size > limit)
-        return FAIL(ERR_DATA, "%s: holds %lld bytes, at most %zu are expected", path, (long long)status.st_size, limit);
-    size_t size = (size_t)status.st_size, filled = 0;
+    struct stat info;
+    /* Non-blocking: opening a pipe that nobody writes to must not hang. */
+    RETRY(*descriptor, open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    if (*descriptor < 0)
+        return FAIL(ERR_NO_INPUT, "%s: cannot open: %s", path, strerror(errno));
+    int status = OK;
+    if (fstat(*descriptor, &info) != 0)
+        status = FAIL(ERR_IO, "%s: %s", path, strerror(errno));
+    else if (!S_ISREG(info.st_mode))
+        status = FAIL(ERR_DATA, "%s: is %s; expected a file", path,
+                      S_ISDIR(info.st_mode) ? "a folder" : "not a regular file");
+    else
+        *bytes = (size_t)info.st_size;
+    if (status != OK) {
+        close(*descriptor);
+        *descriptor = -1;
+    }
+    return status;
+}
+
+static int read_open_file(int descriptor, const char *path, size_t size, void **data, size_t *bytes)
+{
+    size_t filled = 0;
     TRY(memory_take(data, size + 1, path));
     while (filled < size) {
         ssize_t got;
@@ -84,14 +98,13 @@ static int read_open_file(int descriptor, const char *path, size_t limit, void *
 
 int file_read(const char *path, size_t limit, void **data, size_t *bytes)
 {
+    int descriptor;
+    size_t size;
     *data = NULL;
     *bytes = 0;
-    int descriptor;
-    /* Non-blocking: opening a pipe that nobody writes to must not hang. */
-    RETRY(descriptor, open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-    if (descriptor < 0)
-        return FAIL(ERR_NO_INPUT, "%s: cannot open: %s", path, strerror(errno));
-    int status = read_open_file(descriptor, path, limit, data, bytes);
+    TRY(file_open(path, &descriptor, &size));
+    int status = size > limit ? FAIL(ERR_DATA, "%s: holds %zu bytes, at most %zu are expected", path, size, limit)
+                              : read_open_file(descriptor, path, size, data, bytes);
     close(descriptor);
     return status;
 }

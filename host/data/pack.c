@@ -176,23 +176,20 @@ static int check_some(void *context, int64_t turn)
 
 static int map(struct dataset *dataset, const char *path)
 {
-    struct stat info;
-    const int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (descriptor < 0)
-        return FAIL(ERR_NO_INPUT, "%s: cannot be opened: %s", path, strerror(errno));
+    int descriptor;
+    size_t bytes;
+    TRY(file_open(path, &descriptor, &bytes));
     int status = OK;
-    if (fstat(descriptor, &info) != 0 || !S_ISREG(info.st_mode))
-        status = FAIL(ERR_DATA, "%s: is not a regular file", path);
-    else if (info.st_size < (off_t)sizeof(struct pack_header))
-        status = FAIL(ERR_DATA, "%s: %lld bytes are no packed data set; " ANEW, path, (long long)info.st_size);
+    if (bytes < sizeof(struct pack_header))
+        status = FAIL(ERR_DATA, "%s: %zu bytes are no packed data set; " ANEW, path, bytes);
     else
-        dataset->mapping = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_SHARED, descriptor, 0);
+        dataset->mapping = mmap(NULL, bytes, PROT_READ, MAP_SHARED, descriptor, 0);
     if (status == OK && dataset->mapping == MAP_FAILED) {
         dataset->mapping = NULL;
         status = FAIL(ERR_IO, "%s: cannot be mapped: %s", path, strerror(errno));
     }
     if (dataset->mapping)
-        dataset->mapping_bytes = (size_t)info.st_size;
+        dataset->mapping_bytes = bytes;
     close(descriptor);
     return status;
 }

@@ -5,7 +5,6 @@
 #include "parallel.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -25,9 +24,9 @@ int raw_add(struct dataset *dataset, const char *path, int64_t header, int64_t f
 {
     struct raw *raw = dataset->raw;
     struct raw_file *file = &raw->files[raw->file_count];
-    const int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (descriptor < 0)
-        return FAIL(ERR_NO_INPUT, "%s: cannot be opened: %s", path, strerror(errno));
+    int descriptor;
+    size_t bytes;
+    TRY(file_open(path, &descriptor, &bytes));
     *file = (struct raw_file){arena_text(&dataset->arena, path), header, first, descriptor};
     raw->file_count++;
     return OK;

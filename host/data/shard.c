@@ -8,10 +8,8 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { BLOCK = 512 }; /* of a tar file */
@@ -148,18 +146,12 @@ static bool is_compressed(const struct shard *shard)
 
 static int map(struct shard *shard, int descriptor)
 {
-    struct stat info;
-    if (fstat(descriptor, &info) != 0)
-        return FAIL(ERR_IO, "%s: %s", shard->path, strerror(errno));
-    if (!S_ISREG(info.st_mode))
-        return FAIL(ERR_DATA, "%s: is not a regular file; expected a tar shard", shard->path);
-    if (info.st_size == 0)
+    if (shard->bytes == 0)
         return FAIL(ERR_DATA, "%s: the shard is empty (0 bytes); fetch it again", shard->path);
-    void *mapping = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, descriptor, 0);
+    void *mapping = mmap(NULL, shard->bytes, PROT_READ, MAP_PRIVATE, descriptor, 0);
     if (mapping == MAP_FAILED)
         return FAIL(ERR_IO, "%s: cannot be mapped: %s", shard->path, strerror(errno));
     shard->mapping = mapping;
-    shard->bytes = (size_t)info.st_size;
     return OK;
 }
 
@@ -167,9 +159,8 @@ int shard_read(const char *path, int (*take)(void *context, const struct member 
                struct problems *problems)
 {
     struct shard shard = {.path = path, .problems = problems};
-    const int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (descriptor < 0)
-        return FAIL(ERR_NO_INPUT, "%s: cannot be opened: %s", path, strerror(errno));
+    int descriptor;
+    TRY(file_open(path, &descriptor, &shard.bytes));
     int status = map(&shard, descriptor);
     close(descriptor);
     TRY(status);

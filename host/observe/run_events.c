@@ -1,5 +1,6 @@
 /* run_events: what log.jsonl tells others than the trainer, event by event. See include/run.h.
  * Reads only; must not know what the events are for. */
+#include "file.h"
 #include "run.h"
 
 #include <errno.h>
@@ -7,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static bool is_one_of(const char *line, const char *const *kinds)
 {
@@ -24,11 +26,15 @@ int run_read_events(const char *run, const char *const *kinds, void (*take)(cons
                     void *context)
 {
     char path[PATH_BYTES], *line = NULL;
-    size_t room = 0;
+    size_t room = 0, length_now;
+    int descriptor;
     TRY(path_join(path, run, "log.jsonl"));
-    FILE *stream = fopen(path, "r");
-    if (!stream)
-        return FAIL(ERR_NO_INPUT, "%s: cannot open: %s", path, strerror(errno));
+    TRY(file_open(path, &descriptor, &length_now));
+    FILE *stream = fdopen(descriptor, "r");
+    if (!stream) {
+        close(descriptor);
+        return FAIL(ERR_MEMORY, "%s: cannot be read: %s", path, strerror(errno));
+    }
     for (ssize_t length; (length = getline(&line, &room, stream)) > 0;) {
         if (line[length - 1] != '\n' || !is_one_of(line, kinds))
             continue; /* without its end a line is being written, or was when the process was killed */
