@@ -254,6 +254,14 @@ static void test_small_steps(void **state)
     fill(run.update, 0, 100, 20.0 * 0.003); /* 0.3, and 500 of 0.0005 */
     SHOWS("small_steps", CAUSE_RATE_LOW);
     assert_int_equal(shown("small_steps")->step, 199);
+    creep(0.3, 0.8); /* small while nothing was learned, and larger since: 0.265 and 70 of 0.0105 */
+    fill(run.update, 500, 570, 20.0 * 0.0104);
+    SHOWS("small_steps", CAUSE_RATE_LOW);
+    fill(run.update, 500, 570, 20.0 * 0.0106);
+    SILENT("small_steps");
+    for (int t = 1; t < STEPS; t += 2) /* every other step has its row */
+        run.update[t] = NAN;
+    SILENT("small_steps");
 }
 
 static void test_whose_fault_small_steps_are(void **state)
@@ -380,6 +388,23 @@ static void test_early_drop(void **state)
     }
 }
 
+/* The plain near guessing: the loss had come down by 0.3 and went back, before it came to half of guessing. */
+static void test_setback_on_a_plain(void **state)
+{
+    (void)state;
+    for (int much = 0; much < 2; much++) {
+        healthy();
+        fill(run.loss, 0, 200, 2.0);
+        fill(run.loss, 200, 260, 2.25);
+        fill(run.loss, 260, STEPS, much ? 1.15 : 1.0); /* a quarter of 1.15 is 0.29, of 1.3 it is 0.33 */
+        run.loss[0] = guess;
+        if (much)
+            SHOWS("setback", CAUSE_RATE_HIGH);
+        else
+            SILENT("setback");
+    }
+}
+
 static void test_setback(void **state)
 {
     (void)state;
@@ -437,6 +462,7 @@ int main(void)
         cmocka_unit_test(test_early_drop),
         cmocka_unit_test(test_early_drop_that_is_none),
         cmocka_unit_test(test_setback),
+        cmocka_unit_test(test_setback_on_a_plain),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

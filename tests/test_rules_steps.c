@@ -110,6 +110,28 @@ static void test_unlike_batches(void **state)
     SILENT("unlike_batches");
 }
 
+/* Steps too large at a batch that is mostly noise: only the ratio of rate and batch can be known, and the batch is
+ * named.
+ */
+static void test_whose_fault_large_steps_are(void **state)
+{
+    (void)state;
+    static const struct {
+        double cosine, batch, scale;
+        enum cause cause;
+    } cases[] = {
+        {0.3, 16.0, NAN, CAUSE_RATE_HIGH},    {0.05, 16.0, NAN, CAUSE_BATCH_SMALL}, {0.05, 17.0, NAN, CAUSE_RATE_HIGH},
+        {0.3, 16.0, 81.0, CAUSE_BATCH_SMALL}, {0.3, 16.0, 79.0, CAUSE_RATE_HIGH},   {0.3, 17.0, 99.0, CAUSE_RATE_HIGH},
+    };
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        alike(cases[i].cosine, cases[i].batch);
+        run.evidence.noise_scale.low = cases[i].scale;
+        fill(run.update, 5, 8, 10.0);
+        fill(run.loss, 6, 7, 1.4 * guess);
+        SHOWS("large_steps", cases[i].cause);
+    }
+}
+
 /* A batch takes 0.1 off its own loss, the next one adds 0.9 of 0.01 for past gradients: noise holds up by 0.27. From
  * the first quarter to the last tenth the loss falls by twice three quarters of that. */
 static void test_noise_that_costs(void **state)
@@ -335,6 +357,7 @@ int main(void)
         cmocka_unit_test(test_short_steps_needs_what_is_known),
         cmocka_unit_test(test_offcentre),
         cmocka_unit_test(test_unlike_batches),
+        cmocka_unit_test(test_whose_fault_large_steps_are),
         cmocka_unit_test(test_noise_that_costs),
         cmocka_unit_test(test_adam_forgets),
         cmocka_unit_test(test_adam_epsilon),

@@ -17,6 +17,8 @@ const struct rule doctor_rules[] = {
     {"adam_forgets", CAUSE_ADAM, 1, EFFECT_SETTING, rule_adam_forgets},
     {"adam_epsilon", CAUSE_ADAM, 1, EFFECT_SETTING, rule_adam_epsilon},
     {"narrow", CAUSE_CAPACITY, 1, EFFECT_SETTING, rule_narrow},
+    {"softened", CAUSE_REGULARISATION, 1, EFFECT_APART, rule_softened},
+    {"too_much", CAUSE_REGULARISATION, 1, EFFECT_APART, rule_too_much},
     {"large_steps", CAUSE_RATE_HIGH, 10, EFFECT_LONG, rule_large_steps},
     {"worse_than_guessing", CAUSE_RATE_HIGH, 5, EFFECT_BROKEN, rule_worse_than_guessing},
     {"dead_units", CAUSE_NO_SIGNAL, 1, EFFECT_BROKEN, rule_dead_units},

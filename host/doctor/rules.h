@@ -32,7 +32,8 @@ double learned_of(const struct evidence *evidence, double loss);
 bool answers_guess(const struct evidence *evidence, double right, double images);
 
 /* ---- rules_start.c: the first steps ---- */
-/* What makes a step too large: the rate, or what turns it into another cause. */
+/* What makes a step too large: the rate, or what turns it into another cause. Of rate and batch only the ratio can be
+ * known: a batch of 8 images or fewer is named, and one that is mostly noise. */
 enum cause blame_large(const struct evidence *evidence, int64_t step);
 bool rule_first_loss(const struct evidence *evidence, struct symptom *symptom);
 bool rule_equal_outputs(const struct evidence *evidence, struct symptom *symptom);
@@ -68,6 +69,8 @@ void say_faded(const struct evidence *evidence, char text[static EVIDENCE_BYTES]
 #define SMALL_SHARE 0.3
 bool rule_small_steps(const struct evidence *evidence, struct symptom *symptom);
 bool rule_short_steps(const struct evidence *evidence, struct symptom *symptom);
+/* Whether it is of 16 images at most and below a fifth of the gradient noise scale. */
+bool batch_is_noise(const struct evidence *evidence);
 bool rule_noise_scale(const struct evidence *evidence, struct symptom *symptom);
 bool rule_unlike_batches(const struct evidence *evidence, struct symptom *symptom);
 
@@ -127,6 +130,8 @@ bool rules_ahead(const struct evidence *evidence, struct ahead *ahead);
 
 /* ---- rules_withheld.c: what training is not allowed to show ---- */
 bool rule_withheld(const struct evidence *evidence, struct symptom *symptom);
+bool rule_softened(const struct evidence *evidence, struct symptom *symptom);
+bool rule_too_much(const struct evidence *evidence, struct symptom *symptom);
 
 /* ---- rules_mismatch.c: validation that is another kind of images, or has other labels ---- */
 bool rule_exchanged(const struct evidence *evidence, struct symptom *symptom);

@@ -212,11 +212,15 @@ bool rule_losing_ground(const struct evidence *evidence)
                    evidence->prior_entropy);
 }
 
-/* More than half of all progress lost again, for forty steps, beyond what the batch's noise explains. */
+/* More than half of all progress lost again, for forty steps, beyond what the batch's noise explains; and it was
+ * progress: a quarter of what has been learned in the end. On the plain near guessing a loss goes up and
+ * down by little that is much of next to nothing. */
 bool rule_setback(const struct evidence *evidence, struct symptom *symptom)
 {
     enum { WINDOW = SETBACK_WINDOW };
     double guess = evidence->prior_entropy, floor = INFINITY;
+    const int64_t last = evidence->steps - 2 * WINDOW;
+    const double end = column_mean(evidence->loss, last > 0 ? last : 0, evidence->steps);
     for (int64_t t = 0; t + 2 * WINDOW <= evidence->steps; t += WINDOW) {
         double now = column_mean(evidence->loss, t, t + WINDOW);
         double next = column_mean(evidence->loss, t + WINDOW, t + 2 * WINDOW);
@@ -224,8 +228,9 @@ bool rule_setback(const struct evidence *evidence, struct symptom *symptom)
         if (isnan(now) || isnan(next))
             continue;
         if (t >= evidence->accepted && is_lost(0.5, fmin(now, next), floor, guess) &&
-            rise > 8.0 * (isnan(noise) ? 0.0 : noise)) {
-            symptom->cause = evidence->samples[0] <= 8.0 ? CAUSE_BATCH_SMALL : CAUSE_RATE_HIGH;
+            guess - floor > 0.25 * (guess - end) && rise > 8.0 * (isnan(noise) ? 0.0 : noise)) {
+            symptom->cause =
+                evidence->samples[0] <= 8.0 || batch_is_noise(evidence) ? CAUSE_BATCH_SMALL : CAUSE_RATE_HIGH;
             return show(
                 symptom, t, rise / (0.5 * (guess - floor)),
                 "at step %lld the loss rose from %.3g to %.3g and stayed there for %d steps (standard error %.2g)",

@@ -55,7 +55,7 @@ enum cause blame_large(const struct evidence *evidence, int64_t step)
         return CAUSE_INPUT_SCALE;
     if (adam && (config->optim.beta2 < 0.9 || config->optim.eps < 1e-10))
         return CAUSE_ADAM;
-    return evidence->samples[0] <= 8.0 ? CAUSE_BATCH_SMALL : CAUSE_RATE_HIGH;
+    return evidence->samples[0] <= 8.0 || batch_is_noise(evidence) ? CAUSE_BATCH_SMALL : CAUSE_RATE_HIGH;
 }
 
 /* Of single losses among the next few, each beyond this many standard errors. */

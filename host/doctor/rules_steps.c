@@ -47,15 +47,29 @@ static void say_small(const struct evidence *evidence, const struct symptom *sym
                  column_mean(evidence->grad_norm, from, to));
 }
 
+/* All updates so far laid end to end, in the weights' own length. */
+static double path_made(const struct evidence *evidence)
+{
+    double path = 0.0, known = 0.0;
+    for (int64_t t = 0; t < evidence->steps; t++)
+        if (isfinite(step_size(evidence, t))) {
+            path += step_size(evidence, t);
+            known++;
+        }
+    return path / known * (double)evidence->steps;
+}
+
 /* All updates of the run laid end to end, at the pace of the last 100: two thirds of the weights' own length, so that
  * training cannot take them far from where chance put them. Where they need not go far the loss says so: guessing less
  * the loss is what has been learned of the labels, in nats, and with more than half of it the steps are large enough.
- */
+ * Steps that were small in the beginning and have come as far as the weights are long since are none too small. */
 bool rule_small_steps(const struct evidence *evidence, struct symptom *symptom)
 {
     enum { WINDOW = 100 };
     const double far = 2.0 / 3.0, half = 0.5;
     double path = 0.0;
+    if (path_made(evidence) >= 1.0)
+        return false;
     for (int64_t t = 0; t + WINDOW <= evidence->steps; t += WINDOW) {
         double sizes[WINDOW];
         for (int k = 0; k < WINDOW; k++)
@@ -173,6 +187,48 @@ static bool noise_costs(const struct evidence *evidence, char text[static NOISE_
     return saved * noise > half * brought;
 }
 
+/* Of batches up to this one says so small: a larger one is seldom below a fifth of the noise scale by much. */
+#define FEW_IMAGES 16.0
+/* Of the gradient noise scale. */
+#define MOSTLY_NOISE 0.2
+
+/* Two batches' gradients are alike, cosine c, as far as they agree: B over the noise scale is c / (1 - c). Those of
+ * consecutive steps are less alike than those of one point, as the step between them has used up part of what they
+ * agree on: with momentum 0.6 of it is left and more (pilot 0.6 to 0.74), without momentum it may be nothing. */
+struct alike {
+    double mean, error, share; /* of the cosine; the batch over the noise scale at most */
+};
+enum { ALIKE_FROM = 100 };
+static const double alike_threshold = MOSTLY_NOISE * 0.6;
+
+/* false: too few are known, or they say nothing. */
+static bool batches_alike(const struct evidence *evidence, struct alike *alike)
+{
+    const double sure = 2.0;
+    const struct config *config = evidence->config;
+    double sum = 0.0, squares = 0.0, known = 0.0;
+    if (!config->data.shuffle ||
+        (config->optim.name == OPTIMIZER_SGD ? config->optim.momentum : config->optim.beta1) < 0.5)
+        return false;
+    for (int64_t t = ALIKE_FROM; t < evidence->steps; t++)
+        if (isfinite(evidence->grad_cosine[t])) {
+            sum += evidence->grad_cosine[t];
+            squares += evidence->grad_cosine[t] * evidence->grad_cosine[t];
+            known++;
+        }
+    const double mean = sum / known, error = sqrt((squares / known - mean * mean) / known), most = mean + sure * error;
+    *alike = (struct alike){mean, error, most / (1.0 - most)};
+    return known >= ALIKE_FROM;
+}
+
+bool batch_is_noise(const struct evidence *evidence)
+{
+    const double batch = evidence->samples[0];
+    struct alike alike;
+    return batch <= FEW_IMAGES && (batch / evidence->noise_scale.low < MOSTLY_NOISE ||
+                                   (batches_alike(evidence, &alike) && alike.share < alike_threshold));
+}
+
 /* A batch far below the gradient noise scale (McCandlish et al., "An empirical model of large-batch training", 2018):
  * each step is mostly noise. */
 bool rule_noise_scale(const struct evidence *evidence, struct symptom *symptom)
@@ -182,37 +238,23 @@ bool rule_noise_scale(const struct evidence *evidence, struct symptom *symptom)
     const double loss = column_mean(evidence->loss, evidence->steps - 50, evidence->steps);
     char scale[NOISE_TEXT], cost[NOISE_TEXT];
     say_noise_scale(evidence, batch, scale);
-    return batch <= 16.0 && share < 0.2 && learned_of(evidence, loss) < 0.9 && noise_costs(evidence, cost) &&
-           show(symptom, 199, 0.2 / share, "%s: its gradient is mostly noise; %s", scale, cost);
+    return batch <= FEW_IMAGES && share < MOSTLY_NOISE && learned_of(evidence, loss) < 0.9 &&
+           noise_costs(evidence, cost) &&
+           show(symptom, 199, MOSTLY_NOISE / share, "%s: its gradient is mostly noise; %s", scale, cost);
 }
 
-/* Two batches' gradients are alike, cosine c, as far as they agree: B over the noise scale is c / (1 - c). Those of
- * consecutive steps are less alike than those of one point, as the step between them has used up part of what they
- * agree on: with momentum 0.6 of it is left and more (pilot 0.6 to 0.74), without momentum it may be nothing. */
 bool rule_unlike_batches(const struct evidence *evidence, struct symptom *symptom)
 {
-    enum { FROM = 100 };
-    const double threshold = 0.2 * 0.6, sure = 2.0;
-    const struct config *config = evidence->config;
+    struct alike alike;
     const double batch = evidence->samples[0];
-    double sum = 0.0, squares = 0.0, known = 0.0;
-    if (batch > 16.0 || !config->data.shuffle ||
-        (config->optim.name == OPTIMIZER_SGD ? config->optim.momentum : config->optim.beta1) < 0.5)
+    if (batch > FEW_IMAGES || !batches_alike(evidence, &alike))
         return false;
-    for (int64_t t = FROM; t < evidence->steps; t++)
-        if (isfinite(evidence->grad_cosine[t])) {
-            sum += evidence->grad_cosine[t];
-            squares += evidence->grad_cosine[t] * evidence->grad_cosine[t];
-            known++;
-        }
-    const double mean = sum / known, error = sqrt((squares / known - mean * mean) / known);
-    const double most = mean + sure * error, share = most / (1.0 - most);
     /* Where all is learned, what is left of the gradients is noise. */
-    const double learned = learned_of(evidence, column_mean(evidence->loss, FROM, evidence->steps));
+    const double learned = learned_of(evidence, column_mean(evidence->loss, ALIKE_FROM, evidence->steps));
     char cost[NOISE_TEXT];
-    return known >= FROM && share < threshold && learned < 0.9 && noise_costs(evidence, cost) &&
-           show(symptom, 2 * FROM - 1, threshold / fmax(share, 1e-3),
+    return alike.share < alike_threshold && learned < 0.9 && noise_costs(evidence, cost) &&
+           show(symptom, 2 * ALIKE_FROM - 1, alike_threshold / fmax(alike.share, 1e-3),
                 "gradients of two batches of %.0f have a cosine of %.2g +- %.1g: such a batch is less than a fifth of "
                 "the gradient noise scale, its gradient is mostly noise; %s",
-                batch, mean, error, cost);
+                batch, alike.mean, alike.error, cost);
 }
