@@ -357,6 +357,27 @@ static void test_early_drop_that_is_none(void **state)
     SILENT("early_drop");
 }
 
+/* After three epochs that were no better on validation than the second, a cut takes nothing, however training falls. */
+static void test_drop_that_validation_asked_for(void **state)
+{
+    (void)state;
+    healthy();
+    run.evidence.planned_steps = 2 * STEPS;
+    for (int t = 0; t < STEPS; t++)
+        run.loss[t] = guess * (1.0 - 0.0015 * t);
+    fill(run.rate, 500, STEPS, 0.00001);
+    SHOWS("early_drop", CAUSE_SCHEDULE);
+    fill(run.val_loss, 2, EPOCHS, 1.01 * run.val_loss[1]);
+    SILENT("early_drop");
+    run.val_loss[3] = 0.99 * run.val_loss[1]; /* one epoch that was no better is no end */
+    SHOWS("early_drop", CAUSE_SCHEDULE);
+    run.val_loss[3] = 1.01 * run.val_loss[1];
+    run.val_loss[5] = 0.5 * run.val_loss[1]; /* after the cut */
+    SILENT("early_drop");
+    fill(run.val_loss, 0, EPOCHS, NAN);
+    SHOWS("early_drop", CAUSE_SCHEDULE);
+}
+
 static void test_early_drop(void **state)
 {
     (void)state;
@@ -461,6 +482,7 @@ int main(void)
         cmocka_unit_test(test_noise_scale),
         cmocka_unit_test(test_early_drop),
         cmocka_unit_test(test_early_drop_that_is_none),
+        cmocka_unit_test(test_drop_that_validation_asked_for),
         cmocka_unit_test(test_setback),
         cmocka_unit_test(test_setback_on_a_plain),
     };

@@ -136,9 +136,22 @@ static bool stays_below(const struct evidence *evidence, int64_t step, double ra
     return t == evidence->steps;
 }
 
+/* Whether validation was at its best in one of the last two epochs before a step, as far as is known. In the first two
+ * epochs nothing is known by heart, and training's loss is that of images as good as new. */
+static bool val_still_falls(const struct evidence *evidence, int64_t step)
+{
+    enum { LATELY = 2 };
+    int64_t best = -1, epoch = 0;
+    for (; epoch < evidence->epochs && evidence->epoch[step] > (double)epoch + 1.0; epoch++)
+        if (isfinite(evidence->val_loss[epoch]) && (best < 0 || evidence->val_loss[epoch] < evidence->val_loss[best]))
+            best = epoch;
+    return best < 0 || best + LATELY >= epoch;
+}
+
 /* The schedule has taken the rate below a tenth before half of the run was done, while the loss was still falling, and
  * has left it there: a run that goes on for longer than was planned has a rate that rises again. What has been learned
- * but for a twentieth needs no rate. */
+ * but for a twentieth needs no rate; nor does what validation no longer gained by: training's loss falls in every run
+ * that learns its images by heart. */
 bool rule_early_drop(const struct evidence *evidence, struct symptom *symptom)
 {
     double highest = 0.0;
@@ -148,7 +161,8 @@ bool rule_early_drop(const struct evidence *evidence, struct symptom *symptom)
             continue;
         double error, slope = loss_slope(evidence, t / 3, t, &error), z = slope / error;
         const double learned = learned_of(evidence, column_mean(evidence->loss, t - 50, t));
-        return z < FALLING && learned < 0.95 && stays_below(evidence, t, 0.1 * highest) &&
+        return z < FALLING && learned < 0.95 && val_still_falls(evidence, t) &&
+               stays_below(evidence, t, 0.1 * highest) &&
                show(symptom, t, z / FALLING,
                     "at step %lld of %lld the rate had fallen from %.2g to %.2g while the loss was still "
                     "falling by %.2g in 100 steps (%.1f standard errors)",
