@@ -16,10 +16,12 @@ struct sweep_row {
     double images;                                   /* that a step takes */
     struct sweep_range fluctuation;                  /* standard deviation of a step's loss about its trend */
     double sampling, motion;                         /* shares of its square, 0..1, medians */
-    double spikes, images_per_second;                /* medians */
+    double spikes;                                   /* median */
+    struct sweep_range images_per_second;            /* of all runs whose steps do the same work; the middle half */
     struct sweep_range noise_scale; /* of one seed's training, with its 95 % interval: each the median over the seeds */
     int reached;                    /* seeds that came down to the target loss */
-    double target_steps, target_seconds; /* medians; infinite where less than half of the seeds reached it */
+    struct sweep_range target_steps, target_seconds; /* infinite for a seed that did not reach it; seconds: these steps
+                                                        at images_per_second */
     struct sweep_range val_loss, val_accuracy;
 };
 struct sweep_table {

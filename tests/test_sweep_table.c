@@ -80,12 +80,15 @@ static void write_run(const struct sweep *sweep, int run, const struct made *mad
     assert_int_equal(fclose(file), 0);
 }
 
-static void make_sweep(struct sweep *sweep, const char *name, const char *word, int seeds)
+/* words: one or two, with a blank between. */
+static void make_sweep(struct sweep *sweep, const char *name, const char *words, int seeds)
 {
-    char folder[PATH_BYTES];
+    char folder[PATH_BYTES], text[200], *rest = text;
+    snprintf(text, sizeof text, "%s", words);
+    const char *const each[] = {strsep(&rest, " "), rest};
     assert_int_equal(path_join(folder, tiny_folder, name), OK);
     struct sweep_request request = {
-        .file = tiny_config, .words = &word, .word_count = 1, .seeds = seeds, .out = folder};
+        .file = tiny_config, .words = each, .word_count = rest ? 2 : 1, .seeds = seeds, .out = folder};
     assert_int_equal(sweep_make(sweep, &request), OK);
     assert_int_equal(sweep_write(sweep, &request), OK);
 }
@@ -196,12 +199,12 @@ static void test_steps_and_seconds_to_the_target(void **unused)
     write_run(&sweep, 0, &fast);
     write_run(&sweep, 1, &never);
     make_table(&table, &sweep, 1.5);
-    assert_in_range(table.rows[0].target_steps, 549, 552);
-    ASSERT_NEAR(table.rows[0].target_seconds, table.rows[0].target_steps / 250.0 * 10.0, 1e-6);
+    assert_in_range(table.rows[0].target_steps.median, 549, 552);
+    ASSERT_NEAR(table.rows[0].target_seconds.median, table.rows[0].target_steps.median / 250.0 * 10.0, 1e-6);
     assert_int_equal(table.rows[0].reached, 1);
     assert_int_equal(table.rows[1].reached, 0);
-    assert_true(isinf(table.rows[1].target_steps) && isinf(table.rows[1].target_seconds));
-    ASSERT_NEAR(table.rows[0].images_per_second, 250.0, 1e-6);
+    assert_true(isinf(table.rows[1].target_steps.median) && isinf(table.rows[1].target_seconds.median));
+    ASSERT_NEAR(table.rows[0].images_per_second.median, 250.0, 1e-6);
     sweep_table_free(&table);
     /* Left to itself it is where the median point ended: between 0.05 and 1.635 here. */
     make_table(&table, &sweep, NAN);
@@ -376,7 +379,7 @@ static void test_a_diverged_seed_counts(void **unused)
                     lost);
         make_table(&table, &sweep, 1.5);
         assert_int_equal(table.rows[2].diverged, lost);
-        assert_true(isfinite(table.rows[2].val_loss.median) && isinf(table.rows[2].target_steps) == (lost == 2));
+        assert_true(isfinite(table.rows[2].val_loss.median) && isinf(table.rows[2].target_steps.median) == (lost == 2));
         assert_choice(&table, "smallest steady batch", 1, "ended best");
         assert_choice(&table, "smallest steady batch", 1, "8 images a step ended at 0.81, worse with every seed");
         assert_choice(&table, "fastest to the target", lost == 1 ? 2 : 1, "came down to a training loss");
@@ -384,6 +387,62 @@ static void test_a_diverged_seed_counts(void **unused)
         sweep_table_free(&table);
         sweep_free(&sweep);
     }
+}
+
+/* What the machine did beside a run is no merit of its rate: all runs of a batch size tell the speed together, and what
+ * is left is the steps that each took. */
+static void test_a_busy_machine_does_not_decide(void **unused)
+{
+    (void)unused;
+    struct sweep sweep;
+    struct sweep_table table;
+    make_sweep(&sweep, "busy", "lr=0.1,0.2,0.3", 3);
+    for (int run = 0; run < sweep.run_count; run++) {
+        const int point = sweep.runs[run].point;
+        /* The second takes half of the first's steps, and the machine was slow just then; the third lies beside it. */
+        const struct made made = {.batch = 8,
+                                  .steps = point == 0 ? 2000 : 1000 + 20 * (point == 2),
+                                  .epochs = 4,
+                                  .from = 2,
+                                  .to = 1 - 0.01 * (run % 7),
+                                  .seconds = point == 1   ? 8
+                                             : point == 0 ? 4
+                                                          : 2,
+                                  .val_loss = 0.5,
+                                  .val_accuracy = 0.8 + 0.01 * run};
+        write_run(&sweep, run, &made);
+    }
+    make_table(&table, &sweep, 1.5);
+    assert_true(table.rows[0].images_per_second.median == table.rows[1].images_per_second.median);
+    assert_true(table.rows[1].target_seconds.low < table.rows[1].target_seconds.median);
+    assert_choice(&table, "fastest to the target", 1, "1 other lies within the seeds' spread");
+    sweep_table_free(&table);
+    sweep_free(&sweep);
+}
+
+/* Points of the smallest steady batch that the seeds do not tell apart: the first is taken, and the others counted. */
+static void test_equals_are_not_chosen_between(void **unused)
+{
+    (void)unused;
+    struct sweep sweep;
+    struct sweep_table table;
+    make_sweep(&sweep, "equals", "bs=8,16,32 momentum=0.5,0.6,0.9", 3);
+    for (int run = 0; run < sweep.run_count; run++) {
+        const int point = sweep.runs[run].point, kind = point % 3;
+        const struct made made = {.batch = 8 << point / 3,
+                                  .steps = 1000,
+                                  .epochs = 4,
+                                  .from = 2,
+                                  .to = 1,
+                                  .seconds = 1,
+                                  .val_loss = 0.5 + 0.1 * (kind == 0) - 0.005 * (kind == 2) + 0.01 * (run / 9),
+                                  .val_accuracy = 0.8};
+        write_run(&sweep, run, &made);
+    }
+    make_table(&table, &sweep, 1.5);
+    assert_choice(&table, "smallest steady batch", 1, "1 other of that batch lies within the seeds' spread");
+    sweep_table_free(&table);
+    sweep_free(&sweep);
 }
 
 static void test_what_the_data_do_not_support(void **unused)
@@ -422,6 +481,8 @@ int main(void)
         cmocka_unit_test(test_written_as_csv),
         cmocka_unit_test(test_recommendations),
         cmocka_unit_test(test_a_diverged_seed_counts),
+        cmocka_unit_test(test_a_busy_machine_does_not_decide),
+        cmocka_unit_test(test_equals_are_not_chosen_between),
         cmocka_unit_test(test_what_the_data_do_not_support),
     };
     return cmocka_run_group_tests(tests, tiny_set_up, tiny_tear_down);

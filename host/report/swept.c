@@ -135,6 +135,12 @@ static struct sweep_range exactly(double value)
 {
     return isfinite(value) ? (struct sweep_range){value, NAN, NAN} : (struct sweep_range){NAN, NAN, NAN};
 }
+/* Without whiskers where a seed never got there. */
+static struct sweep_range known(struct sweep_range range, double factor)
+{
+    return isfinite(range.high) ? (struct sweep_range){range.median * factor, range.low * factor, range.high * factor}
+                                : exactly(range.median * factor);
+}
 #define FIGURE(name, expression)                                                                                       \
     static struct sweep_range name(const struct sweep_row *row)                                                        \
     {                                                                                                                  \
@@ -144,9 +150,9 @@ FIGURE(fluctuation, row->fluctuation)
 FIGURE(sampling, exactly(row->sampling))
 FIGURE(val_loss, row->val_loss)
 FIGURE(val_accuracy, row->val_accuracy)
-FIGURE(target_images, exactly(row->target_steps * row->images))
-FIGURE(target_seconds, exactly(row->target_seconds))
-FIGURE(images_per_second, exactly(row->images_per_second))
+FIGURE(target_images, known(row->target_steps, row->images))
+FIGURE(target_seconds, known(row->target_seconds, 1.0))
+FIGURE(images_per_second, row->images_per_second)
 
 struct order {
     const struct swept *swept;
@@ -263,14 +269,16 @@ void sweep_charts(struct charts *charts, const struct sweep_table *table)
               "loss, nats", val_loss)
         ->y.scale = CHART_LOG10;
     add_chart(&swept, "images", "Images it took down to the target loss",
-              "Where the line leaves the ground, larger batches no longer make better steps: returns diminish.",
+              "Where the line leaves the ground, larger batches no longer make better steps: returns diminish. "
+              "Whiskers: lowest "
+              "and highest seed.",
               "images", target_images)
         ->y.scale = CHART_LOG10;
-    add_chart(&swept, "seconds", "Seconds it took down to the target loss", "What the person waits for.", "seconds",
-              target_seconds);
+    add_chart(&swept, "seconds", "Seconds it took down to the target loss",
+              "These steps at the speed below. Whiskers: lowest and highest seed.", "seconds", target_seconds);
     add_chart(&swept, "speed", "Images per second",
               "Where the line is level the machine is busy: larger batches are no "
-              "faster.",
+              "faster. Whiskers: the middle half of the runs.",
               "images/s", images_per_second)
         ->y.low = 0.0;
 }

@@ -69,20 +69,6 @@ static double mean_loss(const struct loss_series *series, int64_t from, int64_t 
     return to > from ? sum / (double)(to - from) : NAN;
 }
 
-/* The last value of a column; NaN where there is none. */
-/* The clock at a step, between those of the ends of epochs. steps and time are columns' rows; the clock starts at 0. */
-static double seconds_at(double step, const double *step_of_row, const double *time, int64_t rows)
-{
-    double step0 = 0.0, time0 = 0.0;
-    for (int64_t i = 0; i < rows; i++) {
-        if (step <= step_of_row[i])
-            return time0 + (time[i] - time0) * (step - step0) / (step_of_row[i] - step0);
-        step0 = step_of_row[i];
-        time0 = time[i];
-    }
-    return NAN;
-}
-
 static void measure_target(const struct loss_series *series, double target, struct measures *measures)
 {
     int64_t width = smooth_steps(series);
@@ -93,27 +79,14 @@ static void measure_target(const struct loss_series *series, double target, stru
             measures->target_steps = series->step[end - 1] + 1.0;
 }
 
-static void measure_clock(const struct table *results, const struct table *steps, struct measures *measures)
+static void measure_speed(const struct table *results, struct measures *measures)
 {
-    const double *time = table_column(results, "time"), *rate = table_column(results, "images_per_second");
-    const double *epoch_of_row = table_column(results, "epoch"), *epoch = table_column(steps, "epoch");
-    const double *step = table_column(steps, "step");
+    const double *rate = table_column(results, "images_per_second");
     struct arena arena = {0};
-    measures->seconds = table_last(results, "time");
     if (rate) {
         double *rates = arena_push(&arena, (size_t)(results->row_count + 1) * sizeof *rates);
         memcpy(rates, rate, (size_t)results->row_count * sizeof *rates);
         measures->images_per_second = median_of_known(rates, results->row_count);
-    }
-    if (time && epoch_of_row && epoch && step) {
-        double *last = arena_push(&arena, (size_t)(results->row_count + 1) * sizeof *last);
-        for (int64_t row = 0, i = 0; row < results->row_count; row++) {
-            for (; i < steps->row_count && epoch[i] <= epoch_of_row[row]; i++)
-                last[row] = step[i] + 1.0;
-            if (last[row] == 0.0 && row > 0)
-                last[row] = last[row - 1];
-        }
-        measures->target_seconds = seconds_at(measures->target_steps, last, time, results->row_count);
     }
     arena_free(&arena);
 }
@@ -172,14 +145,12 @@ int measure_run(const char *path, double target, struct measures *measures)
 {
     struct table steps, results = {0};
     struct run_end end;
-    *measures = (struct measures){.seconds = NAN,
-                                  .fluctuation = NAN,
+    *measures = (struct measures){.fluctuation = NAN,
                                   .sampling = NAN,
                                   .noise_scale = {NAN, NAN, NAN},
                                   .last_loss = NAN,
                                   .images_per_second = NAN,
                                   .target_steps = NAN,
-                                  .target_seconds = NAN,
                                   .failed_step = -1};
     int status = read_part(&steps, path, "steps.csv");
     if (status == OK)
@@ -188,7 +159,7 @@ int measure_run(const char *path, double target, struct measures *measures)
         if (steps.row_count > 0)
             measure_steps(&steps, run_read_images(path), target, measures);
         if (results.row_count > 0)
-            measure_clock(&results, &steps, measures);
+            measure_speed(&results, measures);
         measures->val_loss = table_last(&results, "val/loss");
         measures->val_accuracy = table_last(&results, "metrics/accuracy_top1");
         run_read_end(path, &end);

@@ -1,5 +1,5 @@
 /* recommend: which point of a sweep to take, and why; or why that cannot be said. See include/sweep_table.h.
- * Reads the table only. Rules: docs/sweep.md. */
+ * Reads the table only: what the seeds do not tell apart is not chosen between, or it is said. Rules: docs/sweep.md. */
 #include "sweep_table.h"
 
 #include <math.h>
@@ -57,6 +57,34 @@ static void insert(struct sizes *sizes, const struct sweep_table *table, int row
     sizes->count++;
 }
 
+/* Of a batch size the first row in the plan whose validation losses overlap those of this row, and which fits: the
+ * seeds do not tell them apart, and which of them is lowest is chance. others: how many more there are. */
+static int first_alike(const struct sweep_table *table, int row, bool (*fits)(const struct sweep_row *, double),
+                       double limit, int *others)
+{
+    const struct sweep_row *best = &table->rows[row];
+    int first = row, count = 0;
+    for (int i = table->sweep->point_count - 1; i >= 0; i--) {
+        const struct sweep_row *other = &table->rows[i];
+        if (other->images == best->images && other->diverged == 0 && other->val_loss.low <= best->val_loss.high &&
+            fits(other, limit)) {
+            first = i;
+            count++;
+        }
+    }
+    *others = count > 1 ? count - 1 : 0;
+    return first;
+}
+
+static void add_others(int others, struct sweep_choice *choice)
+{
+    const size_t used = strlen(choice->reason);
+    if (others > 0)
+        snprintf(choice->reason + used, SWEEP_SENTENCE - used,
+                 "; %d other%s of that batch lie%s within the seeds' spread", others, others == 1 ? "" : "s",
+                 others == 1 ? "s" : "");
+}
+
 static void find_sizes(struct sizes *sizes, const struct sweep_table *table)
 {
     sizes->count = 0;
@@ -79,12 +107,17 @@ static int least_of(const struct sweep_table *table, const struct sizes *sizes,
 
 static double target_images(const struct sweep_row *row)
 {
-    return row->target_steps * row->images;
+    return row->target_steps.median * row->images;
 }
 
-static double target_seconds(const struct sweep_row *row)
+static bool ends_within(const struct sweep_row *row, double loss)
 {
-    return row->target_seconds;
+    return row->val_loss.low <= loss;
+}
+
+static bool reaches_within(const struct sweep_row *row, double images)
+{
+    return target_images(row) <= images;
 }
 
 /* ---- the smallest batch that fluctuation does not hold back ---- */
@@ -110,8 +143,9 @@ static void choose_smallest(const struct sweep_table *table, const struct sizes 
     while (at < best && (table->rows[sizes->rows[at]].diverged > 0 ||
                          table->rows[sizes->rows[at]].val_loss.low > top->val_loss.high))
         at++;
-    const struct sweep_row *row = &table->rows[sizes->rows[at]];
-    choice->row = sizes->rows[at];
+    int others;
+    choice->row = first_alike(table, sizes->rows[at], ends_within, top->val_loss.high, &others);
+    const struct sweep_row *row = &table->rows[choice->row];
     name_of(row, name, sizeof name);
     name_of(top, best_name, sizeof best_name);
     int used = at == best
@@ -133,6 +167,7 @@ static void choose_smallest(const struct sweep_table *table, const struct sizes 
     else
         snprintf(choice->reason + used, SWEEP_SENTENCE - (size_t)used,
                  "; it is the smallest that was tried, smaller ones may do too");
+    add_others(others, choice);
 }
 
 /* ---- the largest batch before returns diminish ---- */
@@ -180,64 +215,111 @@ static void choose_largest(const struct sweep_table *table, const struct sizes *
     for (int i = least + 1; i < sizes->count; i++)
         if (target_images(&table->rows[sizes->rows[i]]) <= diminished * images)
             at = i;
-    const struct sweep_row *row = &table->rows[sizes->rows[at]];
-    choice->row = sizes->rows[at];
+    int others;
+    choice->row = first_alike(table, sizes->rows[at], reaches_within, diminished * images, &others);
+    const struct sweep_row *row = &table->rows[choice->row];
     char times[32] = "";
-    if (at != least)
+    if (target_images(row) > images)
         snprintf(times, sizeof times, "%.2g times ", target_images(row) / images);
     snprintf(choice->reason, SWEEP_SENTENCE, "%s took %sthe fewest images to the target%s",
              name_of(row, name, sizeof name), times,
              at == sizes->count - 1 ? "; it is the largest that was tried, larger ones may pay too"
                                     : "; larger ones took more than twice, or did not get there");
     add_noise_scale(table, row->images, choice);
+    add_others(others, choice);
 }
 
 /* ---- the fastest and the most accurate ---- */
 
+/* The row that is least, of those of which at most so many seeds diverged; -1: none is known. */
+static int lowest(const struct sweep_table *table, double (*value)(const struct sweep_row *), int diverged)
+{
+    int best = -1;
+    for (int i = 0; i < table->sweep->point_count; i++)
+        if (table->rows[i].diverged <= diverged && isfinite(value(&table->rows[i])) &&
+            (best < 0 || value(&table->rows[i]) < value(&table->rows[best])))
+            best = i;
+    return best;
+}
+
+static double target_seconds(const struct sweep_row *row)
+{
+    return row->target_seconds.median;
+}
+
+static double errors(const struct sweep_row *row)
+{
+    return -row->val_accuracy.median;
+}
+
+/* Rows of one speed differ by their steps alone, however little is known of the speed. */
+static bool as_fast(const struct sweep_row *other, const struct sweep_row *best)
+{
+    const bool same =
+        other->images == best->images && other->images_per_second.median == best->images_per_second.median;
+    return same ? other->target_steps.low <= best->target_steps.high
+                : other->target_seconds.low <= best->target_seconds.high;
+}
+
+static bool as_accurate(const struct sweep_row *other, const struct sweep_row *best)
+{
+    return other->val_accuracy.high >= best->val_accuracy.low;
+}
+
+/* How many others the seeds do not tell from the chosen one. */
+static void add_rivals(const struct sweep_table *table,
+                       bool (*rivals)(const struct sweep_row *, const struct sweep_row *), struct sweep_choice *choice)
+{
+    const struct sweep_row *best = &table->rows[choice->row];
+    const size_t used = strlen(choice->reason);
+    double least = INFINITY, most = 0.0;
+    int count = 0;
+    for (int i = 0; i < table->sweep->point_count; i++)
+        if (i != choice->row && rivals(&table->rows[i], best)) {
+            count++;
+            least = fmin(least, table->rows[i].images);
+            most = fmax(most, table->rows[i].images);
+        }
+    char sizes[64] = "";
+    if (most > least)
+        snprintf(sizes, sizeof sizes, ", of %g to %g images a step,", least, most);
+    if (best->done < 2)
+        snprintf(choice->reason + used, SWEEP_SENTENCE - used, "; with one seed that may be chance");
+    else if (count > 0)
+        snprintf(choice->reason + used, SWEEP_SENTENCE - used,
+                 "; %d other%s%s lie%s within the seeds' spread, so these seeds do not tell them apart", count,
+                 count == 1 ? "" : "s", sizes, count == 1 ? "s" : "");
+    else
+        snprintf(choice->reason + used, SWEEP_SENTENCE - used, "; better than every other point with every seed");
+}
+
 static void choose_fastest(const struct sweep_table *table, struct sweep_choice *choice)
 {
     char name[200];
-    *choice = (struct sweep_choice){.name = "fastest to the target", .row = -1};
-    for (int i = 0; i < table->sweep->point_count; i++)
-        if (isfinite(target_seconds(&table->rows[i])) &&
-            (choice->row < 0 || target_seconds(&table->rows[i]) < target_seconds(&table->rows[choice->row])))
-            choice->row = i;
-    if (choice->row < 0)
+    *choice = (struct sweep_choice){.name = "fastest to the target", .row = lowest(table, target_seconds, SWEEP_RUNS)};
+    if (choice->row < 0) {
         snprintf(choice->reason, SWEEP_SENTENCE, "cannot be said: no point came down to the target with most seeds");
-    else
-        snprintf(choice->reason, SWEEP_SENTENCE, "%s came down to a training loss of %.3g in %.3g s",
-                 name_of(&table->rows[choice->row], name, sizeof name), table->target,
-                 target_seconds(&table->rows[choice->row]));
+        return;
+    }
+    const struct sweep_row *row = &table->rows[choice->row];
+    snprintf(choice->reason, SWEEP_SENTENCE, "%s came down to a training loss of %.3g in %.3g s",
+             name_of(row, name, sizeof name), table->target, row->target_seconds.median);
+    add_rivals(table, as_fast, choice);
 }
 
 static void choose_accurate(const struct sweep_table *table, struct sweep_choice *choice)
 {
     char name[200];
-    int rivals = 0;
-    *choice = (struct sweep_choice){.name = "most accurate", .row = -1};
-    for (int i = 0; i < table->sweep->point_count; i++)
-        if (!isnan(table->rows[i].val_accuracy.median) && table->rows[i].diverged == 0 &&
-            (choice->row < 0 || table->rows[i].val_accuracy.median > table->rows[choice->row].val_accuracy.median))
-            choice->row = i;
+    *choice = (struct sweep_choice){.name = "most accurate", .row = lowest(table, errors, 0)};
     if (choice->row < 0) {
         snprintf(choice->reason, SWEEP_SENTENCE,
                  "cannot be said: no point with validation images was trained to the end with every seed");
         return;
     }
-    const struct sweep_row *top = &table->rows[choice->row];
-    for (int i = 0; i < table->sweep->point_count; i++)
-        rivals += i != choice->row && table->rows[i].val_accuracy.high >= top->val_accuracy.low;
-    int used = snprintf(choice->reason, SWEEP_SENTENCE, "%s, %.2f %%", name_of(top, name, sizeof name),
-                        100.0 * top->val_accuracy.median);
-    if (top->done < 2)
-        snprintf(choice->reason + used, SWEEP_SENTENCE - (size_t)used, "; with one seed that may be chance");
-    else if (rivals > 0)
-        snprintf(choice->reason + used, SWEEP_SENTENCE - (size_t)used,
-                 "; %d other%s lie%s within the seeds' spread, so these seeds do not tell them apart", rivals,
-                 rivals == 1 ? "" : "s", rivals == 1 ? "s" : "");
-    else
-        snprintf(choice->reason + used, SWEEP_SENTENCE - (size_t)used,
-                 "; better than every other point with every seed");
+    const struct sweep_row *row = &table->rows[choice->row];
+    snprintf(choice->reason, SWEEP_SENTENCE, "%s, %.2f %%", name_of(row, name, sizeof name),
+             100.0 * row->val_accuracy.median);
+    add_rivals(table, as_accurate, choice);
 }
 
 int sweep_recommend(const struct sweep_table *table, struct sweep_choice choices[SWEEP_ADVICE])

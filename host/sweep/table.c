@@ -6,6 +6,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Of the values that are numbers, infinite ones included; they are put in order. */
 static struct sweep_range range_of(double *values, int count)
@@ -52,17 +53,55 @@ static struct sweep_range figure(const struct builder *builder, int point, doubl
     return range_of(builder->values, count);
 }
 
-/* Until the target, of the middle seed: one that diverged never got there. */
-static double until_target(const struct builder *builder, int point, double (*take)(const struct measures *))
+/* Until the target: a seed that diverged never got there. */
+static struct sweep_range until_target(const struct builder *builder, int point)
 {
     const struct sweep *sweep = builder->table->sweep;
     int count = 0;
     for (int i = 0; i < sweep->run_count; i++) {
         const struct entry *entry = &builder->entries[i];
         if (sweep->runs[i].point == point && (is_counted(entry) || is_diverged(entry)))
-            builder->values[count++] = is_counted(entry) ? take(&entry->measures) : INFINITY;
+            builder->values[count++] =
+                is_counted(entry) && !isnan(entry->measures.target_steps) ? entry->measures.target_steps : INFINITY;
     }
-    return range_of(builder->values, count).median;
+    return range_of(builder->values, count);
+}
+
+/* Whether a step of two runs does the same work, by what was swept: rates, schedules, seeds and labels change none. */
+static bool same_work(const struct sweep_run *a, const struct sweep_run *b)
+{
+    for (int i = 0; i < a->setting_count; i++) {
+        const char *key = a->settings[i].key, *other = sweep_value(b, key);
+        const bool free = strcmp(key, "optim.lr") == 0 || strcmp(key, "train.seed") == 0 || !strchr(key, '.') ||
+                          strncmp(key, "schedule.", strlen("schedule.")) == 0;
+        if (!free && (!other || strcmp(a->settings[i].value, other) != 0))
+            return false;
+    }
+    return true;
+}
+
+/* What else the machine did while one run went on says nothing of its settings, so that all runs whose steps do the
+ * same work tell the speed together: their median, and the middle half of them. */
+static struct sweep_range speed_of(const struct builder *builder, int point)
+{
+    const struct sweep *sweep = builder->table->sweep;
+    int count = 0;
+    for (int i = 0; i < sweep->run_count; i++)
+        if (is_counted(&builder->entries[i]) && !isnan(builder->entries[i].measures.images_per_second) &&
+            same_work(&sweep->runs[i], builder->table->rows[point].run))
+            builder->values[count++] = builder->entries[i].measures.images_per_second;
+    struct sweep_range speed = range_of(builder->values, count);
+    if (count > 0) {
+        speed.low = builder->values[count / 4];
+        speed.high = builder->values[count - 1 - count / 4];
+    }
+    return speed;
+}
+
+/* Of what never came about it is known that it never will, however fast. */
+static double seconds_of(double images, double images_per_second)
+{
+    return isinf(images) ? INFINITY : images / images_per_second;
 }
 
 #define TAKE(name, expression)                                                                                         \
@@ -76,9 +115,6 @@ TAKE(spikes, (double)m->spikes)
 TAKE(noise, m->noise_scale.value)
 TAKE(noise_low, m->noise_scale.low)
 TAKE(noise_high, m->noise_scale.high)
-TAKE(images_per_second, m->images_per_second)
-TAKE(target_steps, isnan(m->target_steps) ? INFINITY : m->target_steps)
-TAKE(target_seconds, isnan(m->target_seconds) ? INFINITY : m->target_seconds)
 TAKE(val_loss, m->val_loss)
 TAKE(val_accuracy, m->val_accuracy)
 TAKE(last_loss, m->last_loss)
@@ -117,9 +153,12 @@ static int fill_row(const struct builder *builder, int point)
     row->noise_scale =
         (struct sweep_range){figure(builder, point, take_noise).median, figure(builder, point, take_noise_low).median,
                              figure(builder, point, take_noise_high).median};
-    row->images_per_second = figure(builder, point, take_images_per_second).median;
-    row->target_steps = until_target(builder, point, take_target_steps);
-    row->target_seconds = until_target(builder, point, take_target_seconds);
+    row->images_per_second = speed_of(builder, point);
+    row->target_steps = until_target(builder, point);
+    const struct sweep_range *steps = &row->target_steps, *speed = &row->images_per_second;
+    row->target_seconds = (struct sweep_range){seconds_of(steps->median * row->images, speed->median),
+                                               seconds_of(steps->low * row->images, speed->high),
+                                               seconds_of(steps->high * row->images, speed->low)};
     row->val_loss = figure(builder, point, take_val_loss);
     row->val_accuracy = figure(builder, point, take_val_accuracy);
     return OK;

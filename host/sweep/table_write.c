@@ -66,6 +66,15 @@ static void add_noise(struct sweep_cells *cells, const struct sweep_range *noise
         add(cells, "%s (%s..%s)", text, digits(low, noise->low, 2), digits(high, noise->high, 2));
 }
 
+/* The range where the middle seed came down to the target. */
+static void add_seconds(struct sweep_cells *cells, const struct sweep_range *seconds)
+{
+    if (isfinite(seconds->median))
+        add_range(cells, seconds, 1.0, 3);
+    else
+        add_number(cells, seconds->median, 3);
+}
+
 static bool is_seed(const struct sweep_setting *setting)
 {
     return strcmp(setting->key, "train.seed") == 0;
@@ -109,11 +118,11 @@ static void row_cells(const struct sweep_row *row, struct sweep_cells *cells)
     add(cells, isnan(row->motion) ? "-" : "%.0f %%", 100.0 * row->motion);
     add_number(cells, row->spikes, 3);
     add_noise(cells, &row->noise_scale);
-    add_number(cells, row->target_steps, 3);
-    add_number(cells, row->target_seconds, 3);
+    add_number(cells, row->target_steps.median, 3);
+    add_seconds(cells, &row->target_seconds);
     add_range(cells, &row->val_loss, 1.0, 3);
     add_range(cells, &row->val_accuracy, 100.0, 3);
-    add_number(cells, row->images_per_second, 3);
+    add_number(cells, row->images_per_second.median, 3);
 }
 
 void sweep_table_cells(const struct sweep_table *table, int row, struct sweep_cells *cells)
@@ -187,15 +196,19 @@ static const struct column columns[] = {
     COLUMN("noise_scale_low", COLUMN_DOUBLE, noise_scale.low),
     COLUMN("noise_scale_high", COLUMN_DOUBLE, noise_scale.high),
     COLUMN("reached_target", COLUMN_INT, reached),
-    COLUMN("steps_to_target", COLUMN_DOUBLE, target_steps),
-    COLUMN("seconds_to_target", COLUMN_DOUBLE, target_seconds),
+    COLUMN("steps_to_target", COLUMN_DOUBLE, target_steps.median),
+    COLUMN("steps_to_target_min", COLUMN_DOUBLE, target_steps.low),
+    COLUMN("steps_to_target_max", COLUMN_DOUBLE, target_steps.high),
+    COLUMN("seconds_to_target", COLUMN_DOUBLE, target_seconds.median),
+    COLUMN("seconds_to_target_min", COLUMN_DOUBLE, target_seconds.low),
+    COLUMN("seconds_to_target_max", COLUMN_DOUBLE, target_seconds.high),
     COLUMN("val_loss", COLUMN_DOUBLE, val_loss.median),
     COLUMN("val_loss_min", COLUMN_DOUBLE, val_loss.low),
     COLUMN("val_loss_max", COLUMN_DOUBLE, val_loss.high),
     COLUMN("val_accuracy", COLUMN_DOUBLE, val_accuracy.median),
     COLUMN("val_accuracy_min", COLUMN_DOUBLE, val_accuracy.low),
     COLUMN("val_accuracy_max", COLUMN_DOUBLE, val_accuracy.high),
-    COLUMN("images_per_second", COLUMN_DOUBLE, images_per_second),
+    COLUMN("images_per_second", COLUMN_DOUBLE, images_per_second.median),
 };
 
 static int column_int(const struct sweep_row *row, const struct column *column)
