@@ -138,6 +138,11 @@ void config_free(struct config *config);
 
 /* Whether training images are changed at random. */
 bool config_augments(const struct config *config);
+/* The largest share of units that a layer drops while it trains, whether model.dropout or a [[layer]] says so; 0: none
+ * does. */
+double config_dropout(const struct config *config);
+/* Makes that 0. */
+void config_drop_nothing(struct config *config);
 /* Keys that change training images, each by itself, and keys that mix them or soften their labels; NULL ends them.
  * Without augment.crop, which is the side of the network's input as well. */
 extern const char *const config_augmentations[], *const config_mixtures[];

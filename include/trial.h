@@ -54,7 +54,7 @@ struct trial {
     const int32_t *samples; /* draw from these alone, in this order; NULL: as the run would go on */
     int64_t sample_count;
     bool fresh;         /* start from drawn weights rather than from the branch */
-    bool still;         /* images as validation sees them: no augmentation */
+    bool still;         /* images and network as validation sees them: no augmentation, no dropout */
     double least_rate;  /* share of optim.lr that a trial from the branch trains with at least: a schedule that has come
                            to its end would let nothing happen */
     double good_enough; /* share of an update's images predicted right at which to stop; 0: never */

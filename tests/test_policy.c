@@ -1,4 +1,4 @@
-/* test_policy: what augment.policy comes to. */
+/* test_policy: what augment.policy comes to, and how much is dropped. */
 #include "config_text.h"
 
 #include <setjmp.h>
@@ -39,8 +39,31 @@ static void test_policy(void **state)
     config_free(&config);
 }
 
+/* Units are dropped by a setting, or by the layers of a network of one's own, whose setting is nothing to it. */
+static void test_dropout(void **state)
+{
+    (void)state;
+    struct config config;
+    load_good(&config, TRAIN, NULL);
+    assert_true(config_dropout(&config) == 0.0);
+    config.model.dropout = 0.25;
+    assert_true(config_dropout(&config) == 0.25);
+    config_drop_nothing(&config);
+    assert_true(config_dropout(&config) == 0.0);
+    config_free(&config);
+    load_good(&config,
+              TRAIN "[model]\nname = custom\n[[layer]]\ntype = dropout\nrate = 0.25\n[[layer]]\ntype = dropout\n"
+                    "rate = 0.5\n[[layer]]\ntype = flatten\n[[layer]]\ntype = linear\n",
+              NULL);
+    config.model.dropout = 0.9;
+    assert_true(config_dropout(&config) == 0.5);
+    config_drop_nothing(&config);
+    assert_true(config_dropout(&config) == 0.0);
+    config_free(&config);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_policy)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_policy), cmocka_unit_test(test_dropout)};
     return cmocka_run_group_tests(tests, config_folder_make, config_folder_remove);
 }

@@ -156,6 +156,11 @@ static void test_handicapped(void **state)
     run.config.model.dropout = 0.1;
     SILENT("better_on_validation");
     run.config.model.dropout = 0.0;
+    struct config_layer layers[] = {{.type = "conv", .rate = 0.0f}, {.type = "dropout", .rate = 0.6f}};
+    run.config.layers = layers;
+    run.config.layer_count = COUNT_OF(layers);
+    SILENT("better_on_validation");
+    run.config.layer_count = 0;
     run.config.train.label_smoothing = 0.05;
     SILENT("better_on_validation");
     run.config.train.label_smoothing = 0.0;

@@ -1,7 +1,10 @@
 /* policy: what augment.policy stands for: values for the augmentation keys that were not set themselves, one row a key;
- * and whether any of these keys is set.
+ * and what is set of all that training sees and validation does not: these keys, mixing, dropout.
  * They are in shares and angles, so that they fit images of any size. Must not know files or command lines. */
 #include "schema.h"
+
+#include <math.h>
+#include <string.h>
 
 static const struct {
     const char *key;
@@ -37,4 +40,27 @@ bool config_augments(const struct config *config)
 {
     return config_sets_any(config, config_augmentations) || config->augment.crop > 0 || config->augment.mixup > 0.0 ||
            config->augment.cutmix > 0.0;
+}
+
+static bool is_dropout(const struct config_layer *layer)
+{
+    return strcmp(layer->type, "dropout") == 0;
+}
+
+/* A network of one's own has the layers that it lists and no others. */
+double config_dropout(const struct config *config)
+{
+    double most = config->model.name == MODEL_CUSTOM ? 0.0 : config->model.dropout;
+    for (int i = 0; i < config->layer_count; i++)
+        if (is_dropout(&config->layers[i]))
+            most = fmax(most, config->layers[i].rate);
+    return most;
+}
+
+void config_drop_nothing(struct config *config)
+{
+    config->model.dropout = 0.0;
+    for (int i = 0; i < config->layer_count; i++)
+        if (is_dropout(&config->layers[i]))
+            config->layers[i].rate = 0.0f;
 }

@@ -97,14 +97,25 @@ static bool is_mixed(const struct remedy_case *asked)
     return asked->missing && config_sets_any(asked->config, config_mixtures);
 }
 
+/* By a setting: layers of one's own no trial changes. */
+static bool drops_by_setting(const struct config *config)
+{
+    return config->model.name != MODEL_CUSTOM && config_dropout(config) > 0.0;
+}
+
 static bool drops_units(const struct remedy_case *asked)
 {
-    return asked->missing && asked->config->model.dropout > 0.0;
+    return asked->missing && drops_by_setting(asked->config);
 }
 
 static bool drops_most(const struct remedy_case *asked)
 {
-    return asked->config->model.dropout > 0.5;
+    return drops_by_setting(asked->config) && config_dropout(asked->config) > 0.5;
+}
+
+static bool has_layers_that_drop(const struct remedy_case *asked)
+{
+    return !drops_by_setting(asked->config) && config_dropout(asked->config) > 0.0;
 }
 
 static bool has_levelled(const struct remedy_case *asked)
@@ -243,6 +254,8 @@ const struct cause_info cause_table[CAUSE_COUNT] = {
     [CAUSE_REGULARISATION] =
         {"regularisation", "hyperparameters", "regularisation takes away more than it gives",
          "soften or take away augmentation, dropout, label smoothing and mixing, one after another",
+         .actions = {{has_layers_that_drop, "lower the rate of the [[layer]] sections that drop, soften or take away "
+                                            "augmentation, label smoothing and mixing, one after another"}},
          .repairs = {{.fits = drops_most, .edits = {TIMES("model.dropout", 0.5)}},
                      {.fits = is_augmented, .taken_away = config_augmentations},
                      {.fits = is_mixed, .taken_away = config_mixtures}},

@@ -165,7 +165,6 @@ static int memorise(struct experiment *experiment, struct setting *setting)
                                      "optim.beta1=0.9",
                                      "optim.beta2=0.999",
                                      "optim.nesterov=false",
-                                     "model.dropout=0",
                                      "model.init_scale=1",
                                      "augment.normalize=auto",
                                      "augment.mean=[]",

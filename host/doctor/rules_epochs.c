@@ -92,7 +92,7 @@ static bool normalises_by_few(const struct config *config)
 
 bool handicapped(const struct config *config)
 {
-    return config_augments(config) || normalises_by_few(config) || config->model.dropout > 0.0 ||
+    return config_augments(config) || normalises_by_few(config) || config_dropout(config) > 0.0 ||
            config->train.label_smoothing > 0.0;
 }
 
