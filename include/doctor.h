@@ -44,18 +44,19 @@ struct remedy_case {
     int side;           /* of its images, pixels */
     int64_t images;     /* to train on; 0: not known */
     int64_t steps;      /* of the run; 0: not known */
+    double lit;         /* brightness of validation's images in that of training's; 0: not known, or no matter */
     double falls_short; /* the rules found that what the setting brings is so many times too little; 0: not known */
 };
 /* One setting: its word, or its number in the run's config times factor (least at least), or a share of an image's
  * side, or the decay of an average over a share of the run (ten steps at least). at_least_what_is_short: the factor is
  * the power of ten that makes up for falls_short, where that is more. makes_updates: the number that, with the others
  * of its remedy, makes falls_short times the updates: of smaller batches as long as they hold 16 images, then of more
- * epochs.
+ * epochs. spans_light: the least factor, in tenths, that takes training's images to validation's brightness.
  */
 struct edit {
     const char *key, *word;
     double factor, least, side_share, averages;
-    bool at_least_what_is_short, makes_updates;
+    bool at_least_what_is_short, makes_updates, spans_light;
 };
 enum { EDITS_MOST = 3, REMEDY_MOST = 16, EDIT_TEXT = 64 };
 /* The settings that go together, and the runs that they are for; fits NULL: every run. */
@@ -83,6 +84,7 @@ struct cause_trial {
     struct remedy remedy;
     int pace;               /* images of an update, in those of the run's; 0 as 1 */
     enum left_out left_out; /* tried where such images are found */
+    bool one_cure;          /* one of several: where it does not help, nothing speaks against the cause */
 };
 enum { TRIALS_MOST = 3, ACTIONS_MOST = 3 };
 
@@ -248,6 +250,8 @@ bool doctor_image(struct symptom *symptom, const char *rule);
 #define NOTED_ACTION "look at the note; a larger batch only makes the curve look calmer"
 /* A number of what was found in the images; NaN: it has none of that name. */
 double symptom_number(const struct symptom *symptom, const char *name);
+/* How bright validation's images are in training's, as was found in them (a mismatch of means); 0: nothing was. */
+double doctor_lit(const struct symptom *found, int count);
 /* Fills in what has been found in the images and needs a cost: what it has cost, from the run's light.csv and what its
  * last checkpoint has seen of each image. Stays unknown where these are missing. */
 void doctor_cost(struct evidence *evidence, const char *run);

@@ -76,6 +76,8 @@ bool experiment_unfinished(const struct experiment *experiment, enum cause cause
 /* The trial of a cause that made the loss higher, beyond three standard errors, the most of them; NULL: there is none.
  */
 const struct arm *experiment_worsened(const struct experiment *experiment, enum cause cause);
+/* Whether a trial is one cure of several, so that nothing speaks against its cause where it does not help. */
+bool arm_is_one_cure(const struct arm *arm);
 /* Whether any trial was made. */
 bool experiment_tried(const struct experiment *experiment);
 /* Why one that does not help was rejected, in a few words. */

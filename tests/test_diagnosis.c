@@ -175,7 +175,8 @@ static void test_layers_are_normalised(void **state)
             "[data]\ntrain = '%s'\n[model]\nname = 'custom'\n[train]\nepochs = 1\nbatch_size = 16\nthreads = 1\n"
             "[run]\ndir = '%s'\n[[layer]]\ntype = 'conv'\nname = 'a'\nfilters = 4\nrelu = true\n"
             "[[layer]]\ntype = 'conv'\nfilters = 4\n[[layer]]\ntype = 'add'\nfrom = 'a'\nrelu = true\n"
-            "[[layer]]\ntype = 'global_pool'\n[[layer]]\ntype = 'linear'\n",
+            "[[layer]]\ntype = 'global_pool'\n[[layer]]\ntype = 'linear'\nname = 'h'\nunits = 8\nrelu = true\n"
+            "[[layer]]\ntype = 'linear'\nname = 'last'\n",
             tiny_data, tiny_folder);
     assert_int_equal(fclose(file), 0);
     request.file = own;
@@ -184,8 +185,10 @@ static void test_layers_are_normalised(void **state)
     if (diagnosis_apply(&diagnosis, result.path, mended) < 0)
         fail_msg("%s", fail_text());
     char *text = tiny_read_text(tiny_folder, "own-mended.ini");
-    assert_non_null(strstr(text, "# changed: a normalisation behind every convolution"));
+    assert_non_null(strstr(text, "# changed: a normalisation behind every convolution and hidden layer"));
     assert_non_null(strstr(text, "name = \"a_norm\"\nrelu = true\n"));
+    assert_non_null(strstr(text, "name = \"h_norm\"\nrelu = true\n"));
+    assert_null(strstr(text, "last_norm"));
     assert_non_null(strstr(text, "from = \"a_norm\""));
     memory_give(text);
     request.file = mended;

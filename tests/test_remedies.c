@@ -114,7 +114,7 @@ static void test_trials_and_their_runs(void **state)
     for (int i = 0; i < COUNT_OF(cases); i++) {
         enum cause cause;
         const struct cause_trial *trial = trial_named(cases[i].trial, &cause);
-        struct remedy_case asked = {&config, cases[i].suspected, cases[i].levelled, true, 32, 0, 0, 0.0};
+        struct remedy_case asked = {&config, cases[i].suspected, cases[i].levelled, true, 32, 0, 0, 0.0, 0.0};
         assert_int_equal(cause, cases[i].cause);
         load(cases[i].made);
         assert_true(!trial->remedy.fits || trial->remedy.fits(&asked));
@@ -124,7 +124,7 @@ static void test_trials_and_their_runs(void **state)
             assert_false(trial->remedy.fits(&asked));
         if (cases[i].not_made) {
             load(cases[i].not_made);
-            asked = (struct remedy_case){&config, true, true, true, 32, 3, 0, 0.0}; /* three images */
+            asked = (struct remedy_case){&config, true, true, true, 32, 3, 0, 0.0, 0.0}; /* three images */
             if (trial->remedy.fits(&asked))
                 fail_msg("%s is made of %s", cases[i].trial, cases[i].not_made);
         } else {
@@ -154,7 +154,7 @@ static void test_trials_go_with_other_settings(void **state)
         for (int cause = 0; cause < CAUSE_COUNT; cause++)
             for (int k = 0; k < TRIALS_MOST; k++) {
                 const struct cause_trial *trial = &cause_table[cause].trials[k];
-                const struct remedy_case asked = {&config, true, true, true, 32, 0, 0, 0.0};
+                const struct remedy_case asked = {&config, true, true, true, 32, 0, 0, 0.0, 0.0};
                 char *said = NULL;
                 config_free(&config);
                 if (config_text_load(&config, configs[i], strlen(configs[i]), NULL, &said) < 0)
@@ -245,6 +245,60 @@ static void test_what_suits_the_run(void **state)
     config.layer_count = 0;
 }
 
+/* Validation's light is reached, in tenths; not where that is in the config already, or not known. */
+static void test_light(void **state)
+{
+    (void)state;
+    enum cause cause;
+    const struct remedy *vary = &trial_named("brightness varied", &cause)->remedy;
+    const struct remedy *repair = &cause_table[CAUSE_MISMATCH].repairs[0];
+    static const struct {
+        double train, val;
+        const char *said;
+    } means[] = {{0.4, 0.22, "augment.brightness=0.5"},
+                 {0.4, 0.47, "augment.brightness=0.2"},
+                 {0.2, 0.9, "augment.brightness=1.0"}};
+    struct remedy_case asked = {.config = &config, .steps = 100};
+    assert_int_equal(cause, CAUSE_MISMATCH);
+    load(NULL);
+    assert_false(vary->fits(&asked) || repair->fits(&asked));
+    for (int i = 0; i < COUNT_OF(means); i++) {
+        const struct symptom found[] = {{.cause = CAUSE_ORDER},
+                                        {.cause = CAUSE_MISMATCH,
+                                         .numbers = {{"train_mean", means[i].train}, {"val_mean", means[i].val}},
+                                         .number_count = 2}};
+        assert_true(doctor_lit(found, 1) == 0.0);
+        asked.lit = doctor_lit(found, 2);
+        assert_true(vary->fits(&asked) && repair->fits(&asked));
+        assert_string_equal(words_of(vary, &asked), means[i].said);
+    }
+    const struct symptom grey = {.cause = CAUSE_MISMATCH};
+    assert_true(doctor_lit(&grey, 1) == 0.0);
+    asked.lit = 0.55;
+    assert_string_equal(words_of(repair, &asked), "augment.brightness=0.5|optim.ema_decay=0.9");
+    load("augment.brightness=0.5");
+    assert_false(vary->fits(&asked) || repair->fits(&asked));
+}
+
+/* A network without convolutions is shown moved images where it is known to need some, to see whether they help. */
+static void test_moved_images(void **state)
+{
+    (void)state;
+    enum cause cause;
+    const struct remedy *moved = &trial_named("images shifted, turned", &cause)->remedy;
+    struct remedy_case asked = {.config = &config, .suspected = true};
+    load("model.name=mlp");
+    assert_true(moved->fits(&asked));
+    assert_string_equal(words_of(moved, &asked), "augment.translate=0.1|augment.rotate=10");
+    asked.suspected = false;
+    assert_false(moved->fits(&asked));
+    asked.suspected = true;
+    load("model.name=mlp|augment.hflip=0.5");
+    assert_false(moved->fits(&asked));
+    load("model.name=small_cnn");
+    assert_false(moved->fits(&asked));
+}
+
 /* A larger update has to be filled; a rate rises as far as it falls short, in powers of ten, ten times at least. */
 static void test_how_far(void **state)
 {
@@ -302,6 +356,8 @@ int main(void)
         cmocka_unit_test(test_actions),
         cmocka_unit_test(test_least),
         cmocka_unit_test(test_what_suits_the_run),
+        cmocka_unit_test(test_light),
+        cmocka_unit_test(test_moved_images),
         cmocka_unit_test(test_how_far),
     };
     return cmocka_run_group_tests(tests, config_folder_make, remove_all);

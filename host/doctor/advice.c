@@ -36,7 +36,7 @@ void diagnosis_say_action(const struct diagnosis *diagnosis, const struct config
         snprintf(text, ACTION_TEXT, "train on: %d steps are the least that rules are asked about", VERDICT_STEPS);
         return;
     }
-    if (!arm) {
+    if (!arm || diagnosis->cause == CAUSE_MISMATCH) { /* which a setting makes bearable, and only preparing mends */
         const bool noted = diagnosis->cause == CAUSE_HEALTHY && doctor_note(diagnosis->found, diagnosis->count);
         const char *words = noted ? NOTED_ACTION : cause_action(diagnosis->cause, config);
         const bool asked = diagnosis->cause == CAUSE_UNKNOWN && diagnosis->probed;
@@ -56,7 +56,7 @@ const char *diagnosis_why(const struct diagnosis *diagnosis, const struct arm *a
         return experiment_why(&diagnosis->experiment, arm);
     if (diagnosis->proof)
         return "helps too";
-    if (diagnosis->cause != CAUSE_HEALTHY)
+    if (diagnosis->cause != CAUSE_HEALTHY && !arm_is_one_cure(arm))
         return "better, but no cause of what the records show";
     return diagnosis->learned_all ? "better for now, where nothing is left to gain"
                                   : "better for now, and no further than the run has come";

@@ -118,6 +118,7 @@ static int list_trial(struct experiment *experiment, const struct experiment_req
                                       .suspected = arms_suspected(request, cause),
                                       .levelled = request->levelled,
                                       .missing = request->missing,
+                                      .lit = doctor_lit(request->suspected, request->suspected_count),
                                       .side = request->session->card.image.h,
                                       .images = request->session->train.subset.count};
     if (trial->left_out)

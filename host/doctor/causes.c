@@ -81,9 +81,26 @@ static bool sees_shapes(const struct remedy_case *asked)
     return convolves;
 }
 
+/* Factors of 1 - x to 1 + x: the least x, in tenths, at which training's images come to be lit as validation's. */
+static double span_of_light(const struct remedy_case *asked)
+{
+    return fmin(ceil(10.0 * fabs(1.0 - asked->lit) - 1e-9) / 10.0, 1.0);
+}
+
+static bool is_lit_otherwise(const struct remedy_case *asked)
+{
+    return asked->lit > 0.0 && asked->config->augment.brightness < span_of_light(asked);
+}
+
 static bool lacks_augmentation(const struct remedy_case *asked)
 {
     return sees_shapes(asked) && !config_augments(asked->config);
+}
+
+/* Whether shifted images are of use to a network without convolutions depends on the images. */
+static bool could_be_augmented(const struct remedy_case *asked)
+{
+    return asked->suspected && !sees_shapes(asked) && !config_augments(asked->config);
 }
 
 /* What validation gets right leaves nothing to be held back. */
@@ -217,7 +234,14 @@ const struct cause_info cause_table[CAUSE_COUNT] = {
                         .group = "data",
                         .title = "validation's images or labels are not like training's",
                         .action = "prepare both parts alike: same folders and labels, same source, same channels, same "
-                                  "processing"},
+                                  "processing",
+                        .repairs = {{.fits = is_lit_otherwise,
+                                     .edits = {{.key = "augment.brightness", .spans_light = true}, AVERAGED}}},
+                        .trials = {{.name = "brightness varied",
+                                    .family = ARM_ONWARD,
+                                    .one_cure = true,
+                                    .remedy = {.fits = is_lit_otherwise,
+                                               .edits = {{.key = "augment.brightness", .spans_light = true}}}}}},
     [CAUSE_OVERFITTING] = {"overfitting", "data", "the network learns the images by heart",
                            "add augmentation or more images, or use a smaller network",
                            .repairs = {{.fits = lacks_augmentation,
@@ -228,6 +252,12 @@ const struct cause_info cause_table[CAUSE_COUNT] = {
                                        .family = ARM_ONWARD,
                                        .remedy = {.fits = lacks_augmentation,
                                                   .edits = {{.key = "augment.crop_padding", .side_share = 0.125},
+                                                            SET("augment.rotate", "10")}}},
+                                      {.name = "images shifted, turned",
+                                       .family = ARM_ONWARD,
+                                       .one_cure = true,
+                                       .remedy = {.fits = could_be_augmented,
+                                                  .edits = {SET("augment.translate", "0.1"),
                                                             SET("augment.rotate", "10")}}}},
                            .usual = true},
     [CAUSE_RATE_HIGH] =
@@ -389,6 +419,8 @@ static void edit_say(const struct edit *edit, const struct remedy_case *asked, c
         snprintf(text, EDIT_TEXT, "%s=%s", edit->key, edit->word);
     else if (edit->makes_updates)
         snprintf(text, EDIT_TEXT, "%s=%.0f", edit->key, more_updates(edit->key, asked));
+    else if (edit->spans_light)
+        snprintf(text, EDIT_TEXT, "%s=%.1f", edit->key, span_of_light(asked));
     else if (edit->averages > 0.0)
         snprintf(text, EDIT_TEXT, "%s=%.4g", edit->key, 1.0 - 1.0 / fmax(10.0, edit->averages * (double)asked->steps));
     else if (edit->side_share > 0.0)

@@ -32,7 +32,8 @@ enum confidence diagnosis_confidence(const struct diagnosis *diagnosis)
     if (diagnosis->proof || fails_by_heart(diagnosis))
         return CONFIDENCE_PROVEN;
     const struct arm *own = experiment_arm(&diagnosis->experiment, diagnosis->cause);
-    const bool over = own && !own->helps && !experiment_unfinished(&diagnosis->experiment, diagnosis->cause);
+    const bool over =
+        own && !own->helps && !arm_is_one_cure(own) && !experiment_unfinished(&diagnosis->experiment, diagnosis->cause);
     return over ? CONFIDENCE_DOUBTFUL : CONFIDENCE_SHOWN;
 }
 
@@ -89,6 +90,9 @@ void diagnosis_say_confidence(const struct diagnosis *diagnosis, char text[stati
     else if (diagnosis->probed && healthy)
         snprintf(text, CONFIDENCE_TEXT,
                  "shown by the records; no trial that was made says otherwise, and not all were");
+    else if (diagnosis->probed && arm && arm_is_one_cure(arm))
+        snprintf(text, CONFIDENCE_TEXT, "shown by the records; %s does not mend it, and nothing speaks against it",
+                 arm->name);
     else if (diagnosis->probed && arm)
         snprintf(text, CONFIDENCE_TEXT, "shown by the records; %s is not enough, and the budget was spent before more",
                  arm->name);

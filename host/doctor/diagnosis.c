@@ -95,6 +95,13 @@ static bool has_cost(const struct diagnosis *diagnosis, enum cause said)
     return !(diagnosis->learned_all && diagnosis->proof && diagnosis->proof->family == ARM_ANEW);
 }
 
+/* The best epoch's weights are kept: what does not come further down than they did, by what makes a fault, is no gain.
+ */
+static bool comes_no_further(const struct diagnosis *diagnosis, const struct arm *arm)
+{
+    return !(arm->result.loss < (1.0 - FAULT_WORTH) * diagnosis->val_least);
+}
+
 /* A trial from new weights that is quicker than the unchanged one, as most at a higher rate are, and does not come as
  * far in its updates as the run has in all of its own, does not say that the run would have come further. Nor does one
  * that was stirred up by the whole rate, as the unchanged one beside it, and comes no further than the run by what
@@ -102,8 +109,8 @@ static bool has_cost(const struct diagnosis *diagnosis, enum cause said)
 static bool only_quicker(const struct diagnosis *diagnosis)
 {
     const struct arm *proof = diagnosis->proof;
-    if (proof && proof->family == ARM_FREED)
-        return !(proof->result.loss < (1.0 - FAULT_WORTH) * diagnosis->val_least);
+    if (proof && (proof->family == ARM_FREED || arm_is_one_cure(proof)))
+        return comes_no_further(diagnosis, proof);
     return proof && proof->family == ARM_ANEW && arm_hurries(proof) && !(proof->result.loss < diagnosis->comes_to);
 }
 
@@ -155,10 +162,11 @@ static bool is_overturned(const struct diagnosis *diagnosis, enum cause said)
         return has_cost(diagnosis, said);
     if (guess == CAUSE_UNKNOWN || guess == CAUSE_NO_SIGNAL)
         return true;
-    const bool disproved = experiment_arm(experiment, guess) != NULL;
-    if (disproved) /* what is seen on validation alone is no matter of how quickly training goes */
+    const struct arm *own = experiment_arm(experiment, guess);
+    const bool one_cure = own && arm_is_one_cure(own);
+    if (own && !one_cure) /* what is seen on validation alone is no matter of how quickly training goes */
         return (diagnosis->found[0].effects & EFFECT_TRAINING) || mends_it(diagnosis, diagnosis->proof);
-    return !has_trial(experiment, guess) && diagnosis->proof && mends_it(diagnosis, diagnosis->proof);
+    return (one_cure || !has_trial(experiment, guess)) && diagnosis->proof && mends_it(diagnosis, diagnosis->proof);
 }
 
 /* A first guess whose own trials help none, and one of which makes things worse, is refuted by it, unless it is of what
@@ -168,7 +176,8 @@ static void refute(struct diagnosis *diagnosis)
 {
     const struct experiment *experiment = &diagnosis->experiment;
     const struct arm *own = experiment_arm(experiment, diagnosis->first_guess);
-    if (diagnosis->first_guess == CAUSE_HEALTHY || !own || !(own->gain < -FAULT_SURE * own->error) ||
+    if (diagnosis->first_guess == CAUSE_HEALTHY || !own || arm_is_one_cure(own) ||
+        !(own->gain < -FAULT_SURE * own->error) ||
         ((diagnosis->found[0].effects & EFFECT_BROKEN) && diagnosis->found[0].step >= experiment->updates))
         return;
     diagnosis->refuted = own;
@@ -188,7 +197,7 @@ static void weigh(struct diagnosis *diagnosis)
     const struct experiment *experiment = &diagnosis->experiment;
     enum cause guess = diagnosis->first_guess, said = experiment_verdict(experiment, &diagnosis->proof);
     const struct arm *own = experiment_arm(experiment, guess);
-    if (own && own->helps) {
+    if (own && own->helps && !(arm_is_one_cure(own) && comes_no_further(diagnosis, own))) {
         diagnosis->proof = own;
         return;
     }

@@ -59,3 +59,13 @@ double symptom_number(const struct symptom *symptom, const char *name)
             return symptom->numbers[i].value;
     return NAN;
 }
+
+double doctor_lit(const struct symptom *found, int count)
+{
+    for (int i = 0; i < count; i++)
+        if (found[i].cause == CAUSE_MISMATCH) {
+            const double lit = symptom_number(&found[i], "val_mean") / symptom_number(&found[i], "train_mean");
+            return isfinite(lit) && lit > 0.0 ? lit : 0.0;
+        }
+    return 0.0;
+}

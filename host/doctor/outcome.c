@@ -3,6 +3,7 @@
 #include "arms.h"
 
 #include <math.h>
+#include <string.h>
 
 /* What softens labels or images makes answers less sure, which costs loss and no accuracy: without it so much more of
  * validation must be right as makes a fault. */
@@ -203,6 +204,16 @@ const struct arm *experiment_worsened(const struct experiment *experiment, enum 
             worst = arm;
     }
     return worst;
+}
+
+bool arm_is_one_cure(const struct arm *arm)
+{
+    for (int i = 0; i < TRIALS_MOST; i++) {
+        const struct cause_trial *trial = &cause_table[arm->cause].trials[i];
+        if (trial->name && strcmp(trial->name, arm->name) == 0)
+            return trial->one_cure;
+    }
+    return false;
 }
 
 bool experiment_tried(const struct experiment *experiment)

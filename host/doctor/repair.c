@@ -16,7 +16,21 @@ static const struct remedy *usual_remedy(enum cause cause, const struct remedy_c
     for (int i = 0; i < TRIALS_MOST; i++)
         if (remedy_is_any(&info->repairs[i]) && (!info->repairs[i].fits || info->repairs[i].fits(asked)))
             return &info->repairs[i];
-    return &info->trials[0].remedy;
+    static const struct remedy none;
+    const struct remedy *tried = &info->trials[0].remedy;
+    return tried->fits && !tried->fits(asked) ? &none : tried;
+}
+
+/* Of a cause's own repair the average, which no trial is long enough for. */
+static int say_average(const struct remedy *remedy, const struct remedy_case *asked,
+                       char text[static REMEDY_MOST][EDIT_TEXT])
+{
+    for (int i = 0; i < EDITS_MOST; i++)
+        if (remedy->edits[i].averages > 0.0) {
+            const struct remedy alone = {.edits = {remedy->edits[i]}};
+            return remedy_say(&alone, asked, text);
+        }
+    return 0;
 }
 
 static double falls_short(const struct diagnosis *diagnosis)
@@ -55,24 +69,22 @@ int diagnosis_repair(const struct diagnosis *diagnosis, const struct config *con
                                       .suspected = true,
                                       .missing = true,
                                       .steps = diagnosis->steps,
+                                      .lit = doctor_lit(diagnosis->found, diagnosis->count),
                                       .falls_short = falls_short(diagnosis)};
-    const struct arm *arm = diagnosis_mending(diagnosis);
+    const struct arm *arm = diagnosis->left_out[0] ? NULL : diagnosis_mending(diagnosis);
     int count = 0;
     if (!diagnosis->proof && diagnosis->probed && experiment_worsened(&diagnosis->experiment, diagnosis->cause))
         return 0; /* what the run's own trials showed to do harm */
     if (diagnosis->left_out[0])
         snprintf(repair[count++], REPAIR_TEXT, "data.leave_out=%s", diagnosis->left_out);
-    else if (arm) {
-        for (int i = 0; i < arm->override_count; i++)
-            text_copy(repair[i], REPAIR_TEXT, arm->text[i]);
-        return arm->override_count;
-    }
+    for (int i = 0; arm && i < arm->override_count; i++)
+        text_copy(repair[count++], REPAIR_TEXT, arm->text[i]);
     const struct remedy *remedy = usual_remedy(diagnosis->cause, &asked);
-    if (changes_layers(diagnosis->cause, config))
+    if (!arm && changes_layers(diagnosis->cause, config))
         return 0;
     char text[REMEDY_MOST][EDIT_TEXT];
-    const int size = remedy_say(remedy, &asked, text);
-    for (int i = 0; i < size; i++)
+    const int size = arm ? say_average(remedy, &asked, text) : remedy_say(remedy, &asked, text);
+    for (int i = 0; i < size && count < REPAIR_MAX; i++)
         if (!is_set_already(config, text[i]))
             text_copy(repair[count++], REPAIR_TEXT, text[i]);
     return count;
@@ -124,8 +136,8 @@ static void widen(struct config *config)
     }
 }
 
-/* Every convolution is followed by a normalisation, which takes its rectifier; who named the convolution as input means
- * what comes out of it now. */
+/* Every convolution, and every linear layer but the last, which answers, is followed by a normalisation, which takes
+ * its rectifier; who named the layer as input means what comes out of it now. */
 static void normalise(struct config *config)
 {
     struct config_layer *layers = arena_push(&config->arena, 2 * (size_t)config->layer_count * sizeof *layers);
@@ -136,7 +148,8 @@ static void normalise(struct config *config)
             if (*layer.from && strcmp(layers[k].type, "norm") == 0 && strcmp(layers[k - 1].name, layer.from) == 0)
                 text_copy(layer.from, sizeof layer.from, layers[k].name);
         layers[count++] = layer;
-        if (strcmp(layer.type, "conv") != 0)
+        const bool answers = i + 1 == config->layer_count;
+        if (answers || (strcmp(layer.type, "conv") != 0 && strcmp(layer.type, "linear") != 0))
             continue;
         struct config_layer norm = {.type = "norm", .relu = layer.relu};
         norm.filters = norm.units = norm.kernel = norm.stride = norm.pad = norm.groups = -1;
@@ -180,7 +193,7 @@ int diagnosis_apply(const struct diagnosis *diagnosis, const char *run, const ch
     }
     if (reshapes)
         list = diagnosis->cause == CAUSE_CAPACITY ? "filters and units of the layers"
-                                                  : "a normalisation behind every convolution";
+                                                  : "a normalisation behind every convolution and hidden layer";
     overrides[count] = arena_format(&arena, "run.name=%.100s-repaired", old.name);
     if (status == OK)
         status = train_load_config(&config, run, overrides, count + 1);
