@@ -262,6 +262,11 @@ static void test_small_steps(void **state)
     for (int t = 1; t < STEPS; t += 2) /* every other step has its row */
         run.update[t] = NAN;
     SILENT("small_steps");
+    creep(0.3, 0.8); /* 95 % of the last fifty steps' images are right */
+    fill(run.correct, STEPS - 50, STEPS, 64.0 * 0.96);
+    SILENT("small_steps");
+    fill(run.correct, STEPS - 50, STEPS, 64.0 * 0.94);
+    SHOWS("small_steps", CAUSE_RATE_LOW);
 }
 
 static void test_whose_fault_small_steps_are(void **state)
@@ -272,6 +277,10 @@ static void test_whose_fault_small_steps_are(void **state)
     SHOWS("small_steps", CAUSE_RATE_LOW);
     fill(run.rate, 0, STEPS, 0.29 * run.config.optim.lr);
     SHOWS("small_steps", CAUSE_SCHEDULE);
+    creep(0.3, 0.8);
+    fill(run.rate, 60, STEPS, 0.01 * run.config.optim.lr); /* two thirds on average, and next to nothing since */
+    SHOWS("small_steps", CAUSE_SCHEDULE);
+    SAYS("small_steps", "the rate was 0.01 of optim.lr then");
     creep(0.3, 0.8);
     run.config.optim.eps = 0.9e-4;
     SHOWS("small_steps", CAUSE_RATE_LOW);

@@ -224,6 +224,37 @@ static void test_overfitting_comes_back(void **state)
     SILENT("overfitting");
 }
 
+/* Weights that jump: one epoch says less than its images. Jumps of 0.1 beside an error of 0.016. */
+static void test_overfitting_among_jumps(void **state)
+{
+    (void)state;
+    for (int jumps = 0; jumps < 2; jumps++) {
+        worse(0.99, 0.1, 0.8);
+        fill(run.val_loss, 0, EPOCHS, 0.78);
+        run.val_loss[0] = 0.7;
+        for (int e = 1; jumps && e < EPOCHS; e += 2)
+            run.val_loss[e] = 0.88;
+        if (jumps)
+            SILENT("overfitting");
+        else
+            SHOWS("overfitting", CAUSE_OVERFITTING);
+    }
+}
+
+/* A new best, beyond 3.5 standard errors of 0.02, takes back what two epochs before it had shown. */
+static void test_overfitting_taken_back(void **state)
+{
+    (void)state;
+    worse(0.99, 0.1, 0.8);
+    fill(run.val_loss_error, 0, EPOCHS, 0.02);
+    const double losses[EPOCHS] = {0.7, 0.8, 0.8, 0.62, 0.9, 0.9};
+    memcpy(run.val_loss, losses, sizeof losses);
+    SHOWS("overfitting", CAUSE_OVERFITTING);
+    assert_int_equal(shown("overfitting")->step, 599); /* not the third epoch's */
+    run.val_loss[3] = 0.64;
+    assert_int_equal(shown("overfitting")->step, 299);
+}
+
 /* Guessing is 2.3026; 3.5 standard errors of 0.02 above are 2.3726. */
 static void test_worthless(void **state)
 {
@@ -398,6 +429,8 @@ int main(void)
         cmocka_unit_test(test_handicapped),
         cmocka_unit_test(test_overfitting),
         cmocka_unit_test(test_overfitting_comes_back),
+        cmocka_unit_test(test_overfitting_among_jumps),
+        cmocka_unit_test(test_overfitting_taken_back),
         cmocka_unit_test(test_worthless),
         cmocka_unit_test(test_gap),
         cmocka_unit_test(test_what_trials_can_have_cost),

@@ -64,7 +64,7 @@ static void test_below_chance(void **state)
     SAYS("below_chance", "99.0 % of the training images are right, and 7.00 % of validation's");
     SAYS("below_chance", "fewer than the same answers dealt out blindly would have (10.0 %)");
     answers(CALLED_BEST, 1, 166);
-    fill(run.val_accuracy, 0, EPOCHS, 0.08);
+    fill(run.val_accuracy, 0, EPOCHS, 0.2);
     run.val_loss[0] = 1.5;
     SILENT("below_chance");
     SHOWS("overfitting", CAUSE_OVERFITTING);
@@ -136,12 +136,83 @@ static void test_called_otherwise(void **state)
     SILENT("called_otherwise");
 }
 
+/* Validation by chance all along: 0.1 of ten classes, 3.5 standard errors of 2000 images 0.0235. The third epoch is the
+ * first to be asked. */
+static void unshared(double early, double late, double val)
+{
+    part(late, 0.5, val, 2.4);
+    fill(run.correct, 0, 200, 64.0 * early);
+    fill(run.train_accuracy, 0, EPOCHS, late);
+}
+
+static void test_of_training_alone(void **state)
+{
+    (void)state;
+    unshared(0.6, 0.9, 0.12);
+    SHOWS("of_training_alone", CAUSE_MISMATCH);
+    SAYS("of_training_alone", "60.0 % of the training images are right when they are seen for the second time");
+    assert_int_equal(shown("of_training_alone")->step, 199);
+    SILENT("overfitting");
+    unshared(0.6, 0.9, 0.125);
+    SILENT("of_training_alone");
+    unshared(0.6, 0.9, 0.12);
+    run.val_accuracy[3] = 0.125; /* it did hold once */
+    SILENT("of_training_alone");
+    unshared(0.6, 0.9, 0.12);
+    run.config.data.shuffle = false;
+    SILENT("of_training_alone");
+    unshared(0.6, 0.9, 0.12);
+    run.config.optim.ema_decay = 0.9;
+    SILENT("of_training_alone");
+    unshared(0.6, 0.9, 0.12);
+    run.evidence.largest_share = 0.05, run.evidence.classes = 20; /* 0.05 by chance, and 0.0171 */
+    SILENT("of_training_alone");
+    unshared(0.6, 0.15, 0.12); /* training has forgotten it */
+    SILENT("of_training_alone");
+}
+
+static void test_by_heart_alone(void **state)
+{
+    (void)state;
+    unshared(0.12, 0.9, 0.1);
+    SHOWS("by_heart_alone", CAUSE_LABELS);
+    SAYS("by_heart_alone",
+         "right by chance when they are seen for the second time (12.0 %), and 90.0 % after 6 epochs");
+    SILENT("of_training_alone");
+    unshared(0.4, 0.9, 0.1);
+    SILENT("by_heart_alone");
+    unshared(0.12, 0.9, 0.2);
+    SILENT("by_heart_alone");
+    unshared(0.12, 0.9, 0.1);
+    fill(run.samples, 0, STEPS, 4.0); /* a hundred images */
+    fill(run.correct, 0, 200, 4.0 * 0.12);
+    fill(run.correct, 200, STEPS, 4.0 * 0.9);
+    SILENT("by_heart_alone");
+}
+
+/* An average that is still the first weights says nothing of those that are trained: 0.05 at 600 steps is 0.99502. */
+static void test_averages_that_lag(void **state)
+{
+    (void)state;
+    for (int lag = 0; lag < 2; lag++) {
+        part(0.99, 0.1, 0.3, 2.0);
+        run.evidence.val_images = 2000;
+        run.config.optim.ema_decay = lag ? 0.9951 : 0.9949;
+        if (lag)
+            SILENT("gap");
+        else
+            SHOWS("gap", CAUSE_OVERFITTING);
+    }
+    run.config.optim.ema_warmup = true;
+    SHOWS("gap", CAUSE_OVERFITTING);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_stopped_soon),
-        cmocka_unit_test(test_below_chance),
-        cmocka_unit_test(test_exchanged),
+        cmocka_unit_test(test_stopped_soon),      cmocka_unit_test(test_below_chance),
+        cmocka_unit_test(test_of_training_alone), cmocka_unit_test(test_by_heart_alone),
+        cmocka_unit_test(test_averages_that_lag), cmocka_unit_test(test_exchanged),
         cmocka_unit_test(test_called_otherwise),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -169,12 +169,40 @@ static void test_rising_rate(void **state)
     SILENT("rising_rate");
 }
 
+/* Gradients come back, and steps are as they should be or not: an image on its side may be another class. */
+static void test_images_turned_over(void **state)
+{
+    (void)state;
+    stand(1.0);
+    run.evidence.layers = (struct layer_evidence){.first_layer = "conv1",
+                                                  .last_layer = "fc",
+                                                  .first_grad = 0.5,
+                                                  .last_grad = 1.0,
+                                                  .first_drawn = 0.5,
+                                                  .last_drawn = 1.0,
+                                                  .measured = true};
+    run.config.augment.rotate = 45.0;
+    assert_int_not_equal(shown("stuck")->cause, CAUSE_REGULARISATION);
+    run.config.augment.rotate = 90.0;
+    SHOWS("stuck", CAUSE_REGULARISATION);
+    run.config.augment.rotate = 0.0;
+    run.config.augment.vflip = 0.5;
+    SHOWS("stuck", CAUSE_REGULARISATION);
+    run.evidence.layers.first_grad = 0.0;
+    SHOWS("stuck", CAUSE_NO_SIGNAL);
+    SAYS("stuck", "no gradient comes back to conv1");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rising_rate),         cmocka_unit_test(test_stuck),
-        cmocka_unit_test(test_stuck_is_withdrawn),  cmocka_unit_test(test_stuck_knows_the_floor),
-        cmocka_unit_test(test_stuck_by_long_steps), cmocka_unit_test(test_late_start),
+        cmocka_unit_test(test_images_turned_over),
+        cmocka_unit_test(test_rising_rate),
+        cmocka_unit_test(test_stuck),
+        cmocka_unit_test(test_stuck_is_withdrawn),
+        cmocka_unit_test(test_stuck_knows_the_floor),
+        cmocka_unit_test(test_stuck_by_long_steps),
+        cmocka_unit_test(test_late_start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

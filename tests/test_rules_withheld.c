@@ -149,7 +149,7 @@ static void test_too_few_units(void **state)
     SILENT("too_much");
     run.config.model.dropout = 0.51;
     SHOWS("too_much", CAUSE_REGULARISATION);
-    SAYS("too_much", "model.dropout = 0.51 leaves 49 % of the units in training: 70.0 % of its images");
+    SAYS("too_much", "dropout of 0.51 leaves 49 % of the units in training: 70.0 % of its images");
     kept_from(0.7, 0.05); /* 3.5 of 0.0153 are 0.0537 */
     run.config.model.dropout = 0.8;
     SILENT("too_much");

@@ -67,7 +67,7 @@ bool judge_brightness(const struct facts *facts, struct arena *arena, struct fin
         return false;
     finding->text = arena_format(arena,
                                  "the brightness of images of one class differs widely: their means vary by %.0f of "
-                                 "255 levels, %.2g times as much as the pixels of an image (clean sets: below 1.2)",
+                                 "255 levels, %.3g times as much as the pixels of an image (clean sets: below 1.2)",
                                  255.0 * between, ratio);
     light(facts, arena, finding);
     finding_number(finding, "ratio", ratio);

@@ -36,6 +36,8 @@ const struct rule doctor_rules[] = {
     {"exchanged", CAUSE_MISMATCH, 1, EFFECT_APART, rule_exchanged},
     {"below_chance", CAUSE_MISMATCH, 1, EFFECT_APART, rule_below_chance},
     {"called_otherwise", CAUSE_MISMATCH, 1, EFFECT_APART, rule_called_otherwise},
+    {"of_training_alone", CAUSE_MISMATCH, VERDICT_STEPS, EFFECT_APART, rule_of_training_alone},
+    {"by_heart_alone", CAUSE_LABELS, VERDICT_STEPS, EFFECT_APART, rule_by_heart_alone},
     {"overfitting", CAUSE_OVERFITTING, 1, EFFECT_APART, rule_overfitting},
     {"worthless", CAUSE_OVERFITTING, 1, EFFECT_APART, rule_worthless},
     {"few_updates", CAUSE_FEW_UPDATES, 1, EFFECT_SETTING, rule_few_updates},
@@ -165,6 +167,8 @@ bool doctor_misses(const struct evidence *evidence)
 
 /* Of a cost in nats: less than this share of guessing is nothing, however much of the loss that is left. */
 static const double trifle = 0.01;
+/* Where something is missing, less than this share of the loss does not say why. */
+static const double some_worth = 0.05;
 
 /* Whether single images are learned that much worse as the finding has it. */
 static bool is_costly(const struct symptom *image, const struct evidence *evidence)
@@ -191,8 +195,10 @@ static bool explains(const struct symptom *image, const struct evidence *evidenc
     unsigned shown = seen_at_large(evidence);
     if (is_costly(image, evidence) || is_trainings_alone(image, ahead))
         shown |= EFFECT_COSTLY | EFFECT_WEIGHED;
+    if (isfinite(ahead->share)) /* of what training is asked, whatever validation has right */
+        shown |= EFFECT_MISSING;
     /* Single images that are learned worse, where something is missing; nobody knows of a run made before. */
-    if (shown & EFFECT_MISSING && !(image->cost <= FAULT_SURE * image->cost_error))
+    if (shown & EFFECT_MISSING && !(image->cost <= fmax(FAULT_SURE * image->cost_error, some_worth)))
         shown |= EFFECT_WEIGHED;
     return (image->needs & ~shown) == 0;
 }

@@ -137,6 +137,8 @@ bool rule_too_much(const struct evidence *evidence, struct symptom *symptom);
 bool rule_exchanged(const struct evidence *evidence, struct symptom *symptom);
 bool rule_below_chance(const struct evidence *evidence, struct symptom *symptom);
 bool rule_called_otherwise(const struct evidence *evidence, struct symptom *symptom);
+bool rule_of_training_alone(const struct evidence *evidence, struct symptom *symptom);
+bool rule_by_heart_alone(const struct evidence *evidence, struct symptom *symptom);
 /* Whether one of these shows: then what is seen on validation is no matter of what training has learnt. */
 bool rules_mismatch(const struct evidence *evidence);
 #endif

@@ -1,12 +1,13 @@
 /* rules_epochs: training against validation, at the end of epochs. Training is measured over the last steps before, so
  * that it speaks of the same weights. */
+#include "order.h"
 #include "rules.h"
 
 #include <math.h>
 
 /* The last quarter of an epoch, 100 steps at most: long enough to measure, short enough to speak of the same weights.
  */
-enum { RECENT = 100 };
+enum { RECENT = 100, JUMPS = 8 };
 
 /* The first step of an epoch, from 0; epochs need not be of one length, as the batch may have grown in between. */
 static int64_t first_of(const struct evidence *evidence, int64_t epoch)
@@ -42,10 +43,18 @@ double steps_accuracy(const struct evidence *evidence, int64_t from, int64_t to,
     return correct / *images;
 }
 
+/* Validation sees averaged weights. As long as more than a twentieth of the first ones is among them, it says nothing
+ * of those that are trained. */
+static bool lags(const struct config *config, int64_t updates)
+{
+    return config->optim.ema_decay > 0.0 && !config->optim.ema_warmup &&
+           pow(config->optim.ema_decay, (double)updates) > 0.05;
+}
+
 bool moment_at(const struct evidence *evidence, int64_t epoch, struct moment *moment)
 {
     const int64_t begin = first_of(evidence, epoch), end = first_of(evidence, epoch + 1);
-    if (end == begin)
+    if (end == begin || lags(evidence->config, end))
         return false;
     const int64_t from = end - moment_recent(evidence, epoch);
     double images;
@@ -109,10 +118,23 @@ static bool by_heart(const struct evidence *evidence, const struct moment *now)
     return now->train_accuracy >= LEARNT_BY_HEART && moment_behind(evidence, now) && now->val_loss > now->train_loss;
 }
 
+/* By how much the validation loss goes up or down from one epoch to the next, in the median of the last ones: where
+ * weights jump, images are the smaller part of what one epoch's loss is uncertain by. 0: not known. */
+static double usual_jump(const struct evidence *evidence)
+{
+    double jumps[JUMPS];
+    int64_t count = 0;
+    for (int64_t epoch = evidence->epochs - 1; epoch > 0 && count < JUMPS; epoch--)
+        if (isfinite(evidence->val_loss[epoch] - evidence->val_loss[epoch - 1]))
+            jumps[count++] = fabs(evidence->val_loss[epoch] - evidence->val_loss[epoch - 1]);
+    return count > 0 ? median_of_known(jumps, count) : 0.0;
+}
+
 /* Whether the validation loss of the last two epochs is above the best of all by its standard error, in both: a run
  * that is at its best has lost nothing, however far validation is behind. */
 static bool stays_worse(const struct evidence *evidence)
 {
+    const double jump = usual_jump(evidence);
     double best = INFINITY;
     int times = 0;
     for (int64_t epoch = 0; epoch < evidence->epochs; epoch++) {
@@ -120,9 +142,18 @@ static bool stays_worse(const struct evidence *evidence)
         if (isnan(loss))
             continue;
         best = fmin(best, loss);
-        times = loss > best + val_loss_error(evidence, epoch) ? times + 1 : 0;
+        times = loss > best + hypot(val_loss_error(evidence, epoch), jump) ? times + 1 : 0;
     }
     return times >= 2;
+}
+
+/* Whether validation came to a new best since, by 3.5 of its standard errors. */
+static bool has_come_back(const struct evidence *evidence, int64_t epoch, double best)
+{
+    while (++epoch < evidence->epochs)
+        if (evidence->val_loss[epoch] < best - 3.5 * val_loss_error(evidence, epoch))
+            return true;
+    return false;
 }
 
 /* So in two epochs, in which validation got no better, its loss not being below its best by 3.5 of its standard errors;
@@ -140,7 +171,7 @@ bool rule_overfitting(const struct evidence *evidence, struct symptom *symptom)
         const bool better = now.val_loss < best - 3.5 * val_loss_error(evidence, epoch);
         times = by_heart(evidence, &now) && !better ? times + 1 : 0;
         best = fmin(best, now.val_loss);
-        if (times >= 2)
+        if (times >= 2 && !has_come_back(evidence, epoch, best))
             return show(symptom, now.step, now.val_loss / now.train_loss,
                         "training: loss %.3g, accuracy %.1f %%; validation: loss %.3g after %.3g at its best, accuracy "
                         "%.1f %%; in the last two epochs %.3g and %.3g",
@@ -175,19 +206,31 @@ bool rule_worthless(const struct evidence *evidence, struct symptom *symptom)
                 100.0 * best.train_accuracy);
 }
 
-/* What is left of a difference at the last epoch, where nothing shows that it costs what could be had: as good as such
- * images allow, perhaps. */
+/* What is left of a difference at the last two epochs, where nothing shows that it costs what could be had: as good as
+ * such images allow, perhaps. */
 bool rule_gap(const struct evidence *evidence, struct symptom *symptom)
 {
     return !rule_overfitting(evidence, symptom) && rules_gap(evidence, symptom);
 }
 
+/* Of the last two epochs the one in which validation is less far behind: one alone may be a jump. false: not known. */
+static bool lesser_gap(const struct evidence *evidence, struct moment *now)
+{
+    const int64_t last = evidence->epochs - 1;
+    struct moment before;
+    if (last < 0 || !moment_at(evidence, last, now))
+        return false;
+    if (last > 0 && moment_at(evidence, last - 1, &before) &&
+        before.train_accuracy - before.val_accuracy < now->train_accuracy - now->val_accuracy)
+        *now = before;
+    return true;
+}
+
 bool rules_gap(const struct evidence *evidence, struct symptom *symptom)
 {
     struct moment now;
-    if (evidence->epochs == 0 || !moment_at(evidence, evidence->epochs - 1, &now) ||
-        !moment_has_learned(evidence, &now) || !moment_behind(evidence, &now) || rules_mismatch(evidence) ||
-        rule_worthless(evidence, symptom))
+    if (!lesser_gap(evidence, &now) || !moment_has_learned(evidence, &now) || !moment_behind(evidence, &now) ||
+        rules_mismatch(evidence) || rule_worthless(evidence, symptom))
         return false;
     const double behind = now.train_accuracy - now.val_accuracy;
     symptom->note = true;
@@ -220,8 +263,9 @@ bool rules_never_of_use(const struct evidence *evidence, struct symptom *symptom
 {
     const double even = log((double)evidence->classes);
     double loss = NAN, accuracy = NAN;
+    struct moment now;
     for (int64_t epoch = 0; evidence->val_images > 0 && epoch < evidence->epochs; epoch++)
-        if (evidence->best[epoch] == 1.0) {
+        if (evidence->best[epoch] == 1.0 && moment_at(evidence, epoch, &now)) {
             loss = evidence->val_loss[epoch];
             accuracy = evidence->val_accuracy[epoch];
         }

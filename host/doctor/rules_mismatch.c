@@ -84,9 +84,66 @@ bool rule_called_otherwise(const struct evidence *evidence, struct symptom *symp
     return false;
 }
 
+/* Whether no more of validation's are right than always naming the most frequent class brings, beyond chance. */
+static bool is_by_chance(const struct evidence *evidence, const struct moment *now)
+{
+    const double sure = 3.5, even = 1.0 / evidence->classes, usual = fmax(evidence->largest_share, even);
+    return now->val_accuracy <= usual + sure * sqrt(usual * (1.0 - usual) / (double)evidence->val_images);
+}
+
+/* Validation's answers are no better than chance at the end of every epoch, and behind training's in the last two:
+ * nothing of what is learned holds there. Averaged weights may be those of the beginning all along. *first: training at
+ * the end of the second epoch, which has seen each image once before. */
+static bool is_unshared(const struct evidence *evidence, struct moment *first)
+{
+    const int64_t last = evidence->epochs - 1;
+    struct moment now;
+    if (last < 2 || !evidence->config->data.shuffle || evidence->config->optim.ema_decay > 0.0 ||
+        evidence->config->augment.crop_area_count > 0 || !moment_at(evidence, 1, first))
+        return false;
+    for (int64_t epoch = 0; epoch <= last; epoch++)
+        if (!moment_at(evidence, epoch, &now) || !is_by_chance(evidence, &now) ||
+            (epoch >= last - 1 && !moment_behind(evidence, &now)))
+            return false;
+    return !answers_guess(evidence, now.train_accuracy * now.images, now.images);
+}
+
+/* Images that the network has seen once at most it has not learned by heart: what it knows of them it has from others,
+ * and so from a rule that holds in training alone. */
+bool rule_of_training_alone(const struct evidence *evidence, struct symptom *symptom)
+{
+    struct moment first;
+    return is_unshared(evidence, &first) &&
+           !answers_guess(evidence, first.train_accuracy * first.images, first.images) &&
+           show(symptom, first.step, 2.0,
+                "%.1f %% of the training images are right when they are seen for the second time, and no more of "
+                "validation's than by chance, then and at the end of every epoch: what they are told by holds in "
+                "training alone (a mark in its images, labels of validation that go with other images)",
+                100.0 * first.train_accuracy);
+}
+
+/* Where even those are right by chance alone, and more only with each time they are seen, nothing holds for two images.
+ */
+bool rule_by_heart_alone(const struct evidence *evidence, struct symptom *symptom)
+{
+    const double enough = 200.0;
+    struct moment first;
+    if (!is_unshared(evidence, &first) || first.images < enough ||
+        !answers_guess(evidence, first.train_accuracy * first.images, first.images))
+        return false;
+    const double last = evidence->train_accuracy[evidence->epochs - 1];
+    return show(
+        symptom, first.step, 2.0,
+        "training images are right by chance when they are seen for the second time (%.1f %%), and %.1f %% after "
+        "%lld epochs, validation's never: each is learned by heart, and labels seem to say nothing of the "
+        "images (a list shifted by a line, another order of files)",
+        100.0 * first.train_accuracy, 100.0 * last, (long long)evidence->epochs);
+}
+
 bool rules_mismatch(const struct evidence *evidence)
 {
     struct symptom symptom;
     return rule_exchanged(evidence, &symptom) || rule_below_chance(evidence, &symptom) ||
-           rule_called_otherwise(evidence, &symptom);
+           rule_called_otherwise(evidence, &symptom) || rule_of_training_alone(evidence, &symptom) ||
+           rule_by_heart_alone(evidence, &symptom);
 }

@@ -27,7 +27,9 @@ void say_faded(const struct evidence *evidence, char text[static EVIDENCE_BYTES]
 {
     const struct layer_evidence *layers = &evidence->layers;
     *text = 0;
-    if (gradient_fades(evidence))
+    if (gradient_fades(evidence) && layers->first_grad == 0.0)
+        snprintf(text, EVIDENCE_BYTES, "; no gradient comes back to %s", layers->first_layer);
+    else if (gradient_fades(evidence))
         snprintf(text, EVIDENCE_BYTES, "; the gradient of %s is %.2g of that of %s", layers->first_layer,
                  layers->first_grad / layers->last_grad, layers->last_layer);
 }
@@ -71,11 +73,20 @@ static bool has_begun(const struct evidence *evidence)
             !answers_guess(evidence, evidence->val_accuracy[last] * images, images));
 }
 
-/* Gradients that come back to the first layer, in steps that go too far to lead down, are no want of a signal. */
+/* An image on its side or on its head is another class to some data, and tells it from none. */
+static bool turns_over(const struct config *config)
+{
+    return config->augment.rotate >= 90.0 || config->augment.vflip > 0.0;
+}
+
+/* Gradients that come back to the first layer are no want of a signal: images may say nothing as augmentation leaves
+ * them, or steps go too far to lead down. */
 static enum cause blame_standing(const struct evidence *evidence, int64_t from, int64_t to)
 {
     if (evidence->layers.dead_share >= DEAD && evidence->layers.dead_step > 0)
         return blame_dead(evidence);
+    if (evidence->layers.measured && !gradient_fades(evidence) && turns_over(evidence->config))
+        return CAUSE_REGULARISATION;
     return evidence->layers.measured && !gradient_fades(evidence) && oversteps(evidence, from, to)
                ? blame_large(evidence, from)
                : CAUSE_NO_SIGNAL;

@@ -27,7 +27,8 @@ static enum cause blame_small(const struct evidence *evidence, int64_t from, int
         return CAUSE_NO_SIGNAL;
     if (clip_leaves(evidence, from, to) < SMALL_SHARE)
         return CAUSE_CLIP;
-    if (column_mean(evidence->rate, from, to) < SMALL_SHARE * config->optim.lr)
+    /* What it is from here on, where it has fallen on the way. */
+    if (fmin(column_mean(evidence->rate, from, to), evidence->rate[to - 1]) < SMALL_SHARE * config->optim.lr)
         return CAUSE_SCHEDULE;
     if (config->optim.name != OPTIMIZER_SGD)
         return config->optim.eps > 1e-4 ? CAUSE_ADAM : CAUSE_RATE_LOW;
@@ -37,7 +38,8 @@ static enum cause blame_small(const struct evidence *evidence, int64_t from, int
 static void say_small(const struct evidence *evidence, const struct symptom *symptom, int64_t from, int64_t to,
                       char text[static EVIDENCE_BYTES])
 {
-    const double share = column_mean(evidence->rate, from, to) / evidence->config->optim.lr;
+    const double mean = column_mean(evidence->rate, from, to);
+    const double share = fmin(mean, evidence->rate[to - 1]) / evidence->config->optim.lr;
     say_faded(evidence, text);
     if (symptom->cause == CAUSE_SCHEDULE)
         snprintf(text, EVIDENCE_BYTES, "; the rate was %.2g of optim.lr then", share);
@@ -59,16 +61,24 @@ static double path_made(const struct evidence *evidence)
     return path / known * (double)evidence->steps;
 }
 
+/* Whether of the last steps' images nearly all are right. */
+static bool knows_its_images(const struct evidence *evidence, int64_t last)
+{
+    double images;
+    return steps_accuracy(evidence, evidence->steps - last, evidence->steps, &images) >= LEARNT_BY_HEART;
+}
+
 /* All updates of the run laid end to end, at the pace of the last 100: two thirds of the weights' own length, so that
  * training cannot take them far from where chance put them. Where they need not go far the loss says so: guessing less
  * the loss is what has been learned of the labels, in nats, and with more than half of it the steps are large enough.
- * Steps that were small in the beginning and have come as far as the weights are long since are none too small. */
+ * Steps that were small in the beginning and have come as far as the weights are long since, or to where nearly all is
+ * learned, are none too small. */
 bool rule_small_steps(const struct evidence *evidence, struct symptom *symptom)
 {
     enum { WINDOW = 100 };
     const double far = 2.0 / 3.0, half = 0.5;
     double path = 0.0;
-    if (path_made(evidence) >= 1.0)
+    if (path_made(evidence) >= 1.0 || knows_its_images(evidence, WINDOW / 2))
         return false;
     for (int64_t t = 0; t + WINDOW <= evidence->steps; t += WINDOW) {
         double sizes[WINDOW];

@@ -82,7 +82,7 @@ bool rule_too_much(const struct evidence *evidence, struct symptom *symptom)
 {
     const double half = 0.5;
     const struct config *config = evidence->config;
-    const double left = image_left(config), units = 1.0 - config->model.dropout;
+    const double left = image_left(config), units = 1.0 - config_dropout(config);
     struct moment now;
     if (evidence->epochs < 2 || !(evidence->over || 2 * evidence->steps >= evidence->planned_steps) ||
         !doctor_misses(evidence) || !moment_at(evidence, evidence->epochs - 1, &now) ||
@@ -96,7 +96,7 @@ bool rule_too_much(const struct evidence *evidence, struct symptom *symptom)
                     100.0 * left, 100.0 * now.train_accuracy, 100.0 * now.val_accuracy);
     return units < half && (both_apart(evidence, 1.0) || doctor_guesses(now.train_accuracy, evidence->classes)) &&
            show(symptom, 0, half / fmax(units, 1e-3),
-                "model.dropout = %.3g leaves %.0f %% of the units in training: %.1f %% of its images are right, and "
+                "dropout of %.3g leaves %.0f %% of the units in training: %.1f %% of its images are right, and "
                 "%.1f %% of validation's, where all units are there",
-                config->model.dropout, 100.0 * units, 100.0 * now.train_accuracy, 100.0 * now.val_accuracy);
+                1.0 - units, 100.0 * units, 100.0 * now.train_accuracy, 100.0 * now.val_accuracy);
 }
