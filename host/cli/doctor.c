@@ -3,6 +3,7 @@
 #include "cli.h"
 #include "diagnosis.h"
 #include "doctor_samples.h"
+#include "file.h"
 #include "json.h"
 #include "log.h"
 #include "text.h"
@@ -142,8 +143,19 @@ struct request {
     struct budget budget;
 };
 
+/* Experiments take long; a file that cannot be written is an error before them. */
+static int try_to_create(const char *path)
+{
+    struct new_file file;
+    TRY(new_file_open(&file, path));
+    new_file_abandon(&file);
+    return OK;
+}
+
 static int examine(const struct request *request, struct diagnosis *diagnosis)
 {
+    if (request->apply)
+        TRY(try_to_create(request->apply));
     TRY(diagnose_run(diagnosis, request->run));
     TRY(request->probe ? diagnose_probe(diagnosis, request->run, &request->budget)
                        : diagnose_recall(diagnosis, request->run));

@@ -91,6 +91,14 @@ static int read_global_options(int argc, char **argv, bool *done)
     return at;
 }
 
+static int run_command(int argc, char **argv)
+{
+    for (int i = 0; i < COUNT_OF(commands); i++)
+        if (strcmp(argv[0], commands[i].name) == 0)
+            return commands[i].function(argc, argv);
+    return unknown_command(argv[0]);
+}
+
 static int dispatch(int argc, char **argv)
 {
     bool done = false;
@@ -101,14 +109,13 @@ static int dispatch(int argc, char **argv)
         print_help(stderr);
         return status_exit_code(ERR_USAGE);
     }
-    for (int i = 0; i < COUNT_OF(commands); i++)
-        if (strcmp(argv[at], commands[i].name) == 0)
-            return commands[i].function(argc - at, argv + at);
-    if (strcmp(argv[at], "help") == 0) {
-        print_help(stdout);
-        return 0;
-    }
-    return unknown_command(argv[at]);
+    char option[] = "--help", *help[] = {argc - at > 1 ? argv[at + 1] : NULL, option, NULL};
+    if (strcmp(argv[at], "help") != 0)
+        return run_command(argc - at, argv + at);
+    if (help[0])
+        return run_command(2, help);
+    print_help(stdout);
+    return OK;
 }
 
 /* A stream that the caller closed would be the first file that is opened, and what is said be written into that. What

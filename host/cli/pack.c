@@ -92,7 +92,7 @@ int command_pack(int argc, char **argv)
         {"force", NULL, &request.force, NULL, "also where they are up to date"},
     };
     const struct cli_usage usage = {
-        .synopsis = "pack CONFIG [OUT] [KEY=VALUE …] [--force]",
+        .synopsis = "pack CONFIG [OUT] [key=value…] [--force]",
         .about = "Writes the images of data.train and data.val, decoded and resized, as one file each, which later\n"
                  "trainings map instead of reading the images (data.cache). OUT is a folder for train.pack and\n"
                  "val.pack, to be named in data.cache; without it they lie beside the images and are found there.\n"
@@ -109,7 +109,7 @@ int command_pack(int argc, char **argv)
         request.out = argv[first++];
     for (int i = first; i < argc; i++)
         if (!strchr(argv[i], '='))
-            return FAIL(ERR_USAGE, "'%s': OUT comes before the settings: evenkeel pack CONFIG [OUT] [KEY=VALUE …]",
+            return FAIL(ERR_USAGE, "'%s': OUT comes before the settings: evenkeel pack CONFIG [OUT] [key=value…]",
                         argv[i]);
     return pack(&request, (const char *const *)argv + first, argc - first);
 }

@@ -105,7 +105,8 @@ static int give_to_slurm(const struct sweep *sweep, int limit, bool submit)
         TRY(sweep_slurm_submit(sweep));
     text_shell(word, sizeof word, sweep->path);
     if (!submit)
-        log_info("scripts for %d runs: look at %s/array.sbatch, then %s/submit.sh", sweep->run_count, word, word);
+        log_info("scripts for %d run%s: look at %s/array.sbatch, then %s/submit.sh", sweep->run_count,
+                 sweep->run_count == 1 ? "" : "s", word, word);
     printf("%s\n", sweep->path);
     return OK;
 }
@@ -117,7 +118,7 @@ static int do_sweep(const struct sweep *sweep, const struct sweep_line *line, in
     if (line->slurm)
         return give_to_slurm(sweep, line->jobs ? jobs : 0, line->submit);
     if (!line->table) {
-        log_info("sweep      %s: %d runs", sweep->path, sweep->run_count);
+        log_info("sweep      %s: %d run%s", sweep->path, sweep->run_count, sweep->run_count == 1 ? "" : "s");
         TRY(sweep_do_all(sweep, jobs, stopped_by));
     }
     return *stopped_by ? OK : show_table(sweep, target);

@@ -25,7 +25,7 @@ static void unknown(struct loader *loader, const char *name)
     if (dot)
         *dot = 0;
     schema_suggest(dot ? section : NULL, dot ? dot + 1 : section, near, sizeof near);
-    mistakes_add(&loader->mistakes, ORIGIN_COMMAND, "%s: unknown key;%s", name, near);
+    mistakes_add(&loader->mistakes, ORIGIN_COMMAND, "%s: unknown key;%s", *name ? name : "''", near);
 }
 
 /* The key that name means, or -1 after a mistake has been printed. */
