@@ -6,7 +6,7 @@
 #include "doctor.h"
 #include "trial.h"
 
-enum { ARMS_MAX = 24, ARM_OVERRIDES = REMEDY_MOST };
+enum { REFUSED_TEXT = 200, ARMS_MAX = 24, ARM_OVERRIDES = REMEDY_MOST };
 
 /* One trial and what came of it against the unchanged one of its family. */
 struct arm {
@@ -19,6 +19,7 @@ struct arm {
     int64_t left_out_count;
     int pace;  /* images of an update, in those of the run's; it takes so many fewer updates, to see the same images */
     bool done; /* the budget allowed it */
+    char refused[REFUSED_TEXT]; /* why it is not possible beside the rest of the config; "": it is */
     struct trial_result result;
     double gain, error; /* of the probe's loss against the unchanged trial, positive: better; its standard error */
     double right_gain, right_error; /* likewise of the share of the probe's images that are right */
@@ -78,6 +79,8 @@ bool experiment_unfinished(const struct experiment *experiment, enum cause cause
 const struct arm *experiment_worsened(const struct experiment *experiment, enum cause cause);
 /* Whether a trial is one cure of several, so that nothing speaks against its cause where it does not help. */
 bool arm_is_one_cure(const struct arm *arm);
+/* Whether an arm was left out that could have been made. */
+bool arm_is_missing(const struct arm *arm);
 /* Whether any trial was made. */
 bool experiment_tried(const struct experiment *experiment);
 /* Why one that does not help was rejected, in a few words. */

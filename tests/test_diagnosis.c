@@ -99,11 +99,23 @@ static void test_what_cannot_be_tried(void **state)
                   &result);
     diagnose(&diagnosis, result.path, 40.0);
     bool adam = false;
+    int refused = 0;
     for (int i = 0; i < diagnosis.experiment.arm_count; i++) {
-        assert_int_not_equal(diagnosis.experiment.arms[i].cause, CAUSE_RATE_HIGH);
+        const struct arm *arm = &diagnosis.experiment.arms[i];
+        assert_int_equal(arm->refused[0] != 0, arm->cause == CAUSE_RATE_HIGH);
+        assert_false(arm->refused[0] && (arm->done || arm_is_missing(arm)));
+        refused += arm->refused[0] != 0;
+        if (arm->refused[0] && !(strstr(arm->refused, "not possible: ") && strstr(arm->refused, "min_lr")))
+            fail_msg("%s", arm->refused);
         adam |= arm_swaps_optimizer(&diagnosis.experiment.arms[i]) && diagnosis.experiment.arms[i].done;
     }
-    assert_true(adam);
+    assert_true(adam && refused == 1);
+    diagnosis_free(&diagnosis);
+    assert_int_equal(diagnose_run(&diagnosis, result.path), OK); /* kept in the file, too */
+    assert_int_equal(diagnose_recall(&diagnosis, result.path), OK);
+    for (int i = 0; i < diagnosis.experiment.arm_count; i++)
+        refused -= diagnosis.experiment.arms[i].refused[0] != 0;
+    assert_int_equal(refused, 0);
     diagnosis_free(&diagnosis);
 }
 

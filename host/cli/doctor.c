@@ -63,7 +63,7 @@ static void print_trials(const struct diagnosis *diagnosis)
     experiment_rank(experiment, order);
     for (int i = 0; i < experiment->arm_count; i++) {
         const struct arm *arm = &experiment->arms[order[i]];
-        all = all && (arm->done || arm->cause == CAUSE_HEALTHY);
+        all = all && !arm_is_missing(arm);
         print_trial(diagnosis, arm);
     }
     if (experiment->memory_done)

@@ -12,7 +12,7 @@ const struct arm *diagnosis_mending(const struct diagnosis *diagnosis)
     const struct arm *arm = diagnosis->proof;
     if (!arm && diagnosis->probed && experiment_unfinished(experiment, diagnosis->cause))
         for (int i = 0; i < experiment->arm_count && !arm; i++)
-            if (experiment->arms[i].cause == diagnosis->cause && !experiment->arms[i].done)
+            if (experiment->arms[i].cause == diagnosis->cause && arm_is_missing(&experiment->arms[i]))
                 arm = &experiment->arms[i];
     return arm && arm->override_count > 0 && diagnosis->cause != CAUSE_SCHEDULE ? arm : NULL;
 }

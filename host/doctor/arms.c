@@ -2,12 +2,14 @@
  * besides the rate, the batch and the optimizer. Must not run them. */
 #include "arms.h"
 
-#include "log.h"
+#include "file.h"
 #include "suspects.h"
 #include "text.h"
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 static struct arm *add(struct experiment *experiment, enum arm_family family, enum cause cause, const char *name)
 {
@@ -31,22 +33,38 @@ bool arms_suspected(const struct experiment_request *request, enum cause cause)
     return false;
 }
 
-/* What a config refuses beside the rest of it cannot be tried, and is no reason to try nothing: the arm added last is
- * taken away again, and why is said. */
+/* The first that is wrong with a config, of what was said. */
+static void take_reason(struct arm *arm, const char *text)
+{
+    const char *reason = strstr(text, "error: "), *end;
+    reason = reason ? reason + strlen("error: ") : text;
+    end = reason + strcspn(reason, "\n");
+    snprintf(arm->refused, sizeof arm->refused, "not possible: %.*s", (int)(end - reason), reason);
+}
+
+/* What a config refuses beside the rest of it cannot be tried, and is no reason to try nothing. */
 static int keep_if_possible(struct experiment *experiment, const char *run)
 {
-    const struct arm *arm = &experiment->arms[experiment->arm_count - 1];
+    struct arm *arm = &experiment->arms[experiment->arm_count - 1];
     struct config config = {0};
     const char *overrides[ARM_OVERRIDES];
+    char path[PATH_BYTES], *text = NULL;
+    size_t bytes = 0;
     for (int i = 0; i < arm->override_count; i++)
         overrides[i] = arm->text[i];
-    const int status = train_load_config(&config, run, overrides, arm->override_count);
+    TRY(path_join(path, run, "config.resolved.ini"));
+    FILE *said = open_memstream(&text, &bytes);
+    if (!said)
+        return FAIL(ERR_MEMORY, "no memory for a trial's config");
+    int status = config_load(&config, path, overrides, arm->override_count, said);
+    fclose(said);
     config_free(&config);
-    if (status != ERR_CONFIG)
-        return status;
-    log_warn("\"%s\" cannot be tried: %s", arm->name, fail_text());
-    experiment->arm_count--;
-    return OK;
+    if (status == ERR_CONFIG) {
+        take_reason(arm, text);
+        status = OK;
+    }
+    free(text);
+    return status;
 }
 
 int arms_add_rate(struct experiment *experiment, const struct experiment_request *request, enum cause cause, int rung)

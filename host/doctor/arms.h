@@ -3,13 +3,12 @@
 #define ARMS_H
 #include "experiment.h"
 
-/* Fills experiment->arms: the unchanged ones, then those of suspected causes, then the others; without those that the
- * config refuses. */
+/* Fills experiment->arms: the unchanged ones, then those of suspected causes, then the others; those that the config
+ * refuses with why. */
 int arms_list(struct experiment *experiment, const struct experiment_request *request);
 /* Number of the unchanged trial that a family is compared with; -1: there is none. */
 int arms_unchanged(const struct experiment *experiment, enum arm_family family);
-/* A rate 4^rung times lower (CAUSE_RATE_HIGH) or higher (CAUSE_RATE_LOW) than the run's; not where the rest of the
- * config refuses it. */
+/* A rate 4^rung times lower (CAUSE_RATE_HIGH) or higher (CAUSE_RATE_LOW) than the run's. */
 int arms_add_rate(struct experiment *experiment, const struct experiment_request *request, enum cause cause, int rung);
 /* Whether the rules suspect a cause; that nothing is learnt may come from a rate that is too high. */
 bool arms_suspected(const struct experiment_request *request, enum cause cause);

@@ -10,7 +10,7 @@ const char *const confidence_names[CONFIDENCE_COUNT] = {"shown", "proven", "doub
 static bool all_tried(const struct experiment *experiment)
 {
     for (int i = 0; i < experiment->arm_count; i++)
-        if (!experiment->arms[i].done && experiment->arms[i].cause != CAUSE_HEALTHY)
+        if (arm_is_missing(&experiment->arms[i]))
             return false;
     return experiment->arm_count > 0 && experiment->memory_done;
 }

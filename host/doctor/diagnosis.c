@@ -72,7 +72,7 @@ int diagnose_run(struct diagnosis *diagnosis, const char *run)
 static bool has_trial(const struct experiment *experiment, enum cause cause)
 {
     for (int i = 0; i < experiment->arm_count; i++)
-        if (experiment->arms[i].cause == cause)
+        if (experiment->arms[i].cause == cause && !experiment->arms[i].refused[0])
             return true;
     return cause == CAUSE_CAPACITY; /* learning by heart */
 }

@@ -67,6 +67,8 @@ static int run_arm(struct experiment *experiment, struct arm *arm, struct settin
  * it. */
 static int compare_arm(struct experiment *experiment, struct arm *arm, struct setting *setting)
 {
+    if (arm->refused[0])
+        return OK;
     struct arm *unchanged = &experiment->arms[arms_unchanged(experiment, arm->family)];
     const double cost = experiment->updates * (unchanged->done ? 1.0 : 2.0);
     if (!affords(experiment, cost))
@@ -96,9 +98,9 @@ static int climb(struct experiment *experiment, const struct arm *from, struct s
             return OK;
         const int listed = experiment->arm_count;
         TRY(arms_add_rate(experiment, setting->request, from->cause, rung));
-        if (experiment->arm_count == listed)
-            return OK;
         struct arm *next = &experiment->arms[listed];
+        if (next->refused[0])
+            return OK;
         TRY(compare_arm(experiment, next, setting));
         if (!next->done) {
             if (suspected && rung < SUSPECTED_RUNGS)

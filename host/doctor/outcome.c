@@ -129,7 +129,7 @@ bool experiment_unfinished(const struct experiment *experiment, enum cause cause
     if (!best || best->helps || !(arms_astray(experiment, best) || best->gain > FAULT_SURE * best->error))
         return false;
     for (int i = 0; i < experiment->arm_count; i++)
-        if (experiment->arms[i].cause == cause && !experiment->arms[i].done)
+        if (experiment->arms[i].cause == cause && arm_is_missing(&experiment->arms[i]))
             return true;
     return false;
 }
@@ -216,6 +216,11 @@ bool arm_is_one_cure(const struct arm *arm)
     return false;
 }
 
+bool arm_is_missing(const struct arm *arm)
+{
+    return !arm->done && !arm->refused[0] && arm->cause != CAUSE_HEALTHY;
+}
+
 bool experiment_tried(const struct experiment *experiment)
 {
     for (int i = 0; i < experiment->arm_count; i++)
@@ -228,6 +233,8 @@ const char *experiment_why(const struct experiment *experiment, const struct arm
 {
     if (arm->cause == CAUSE_HEALTHY)
         return "what the others are compared with";
+    if (arm->refused[0])
+        return arm->refused;
     if (!arm->done)
         return "not tried: the budget was spent";
     if (!isfinite(arm->result.loss))

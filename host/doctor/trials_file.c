@@ -21,16 +21,16 @@ static json_t *arm_json(const struct experiment *experiment, const struct arm *a
     for (int i = 0; i < arm->override_count; i++)
         json_array_append_new(changes, json_string(arm->text[i]));
     const bool compared = arm->done && arm->cause != CAUSE_HEALTHY;
-    return json_pack("{s:s, s:s, s:s, s:o, s:I, s:i, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:s*}", "name",
-                     arm->name, "family", family_names[arm->family], "cause", cause_table[arm->cause].name, "changes",
-                     changes, "left_out", (json_int_t)arm->left_out_count, "pace", arm->pace, "done", arm->done, "loss",
-                     json_known(arm->done ? arm->result.loss : NAN), "train_accuracy",
+    return json_pack("{s:s, s:s, s:s, s:o, s:I, s:i, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:s*, s:s*}",
+                     "name", arm->name, "family", family_names[arm->family], "cause", cause_table[arm->cause].name,
+                     "changes", changes, "left_out", (json_int_t)arm->left_out_count, "pace", arm->pace, "done",
+                     arm->done, "loss", json_known(arm->done ? arm->result.loss : NAN), "train_accuracy",
                      json_known(arm->done ? arm->result.train_accuracy : NAN), "gain",
                      json_known(compared ? arm->gain : NAN), "error", json_known(compared ? arm->error : NAN),
                      "right_gain", json_known(compared ? arm->right_gain : NAN), "right_error",
                      json_known(compared ? arm->right_error : NAN), "share",
                      json_known(compared ? experiment_share(experiment, arm) : NAN), "suspected", arm->suspected,
-                     "helps", arm->helps, "why", why);
+                     "helps", arm->helps, "refused", arm->refused[0] ? arm->refused : NULL, "why", why);
 }
 
 char *experiment_json(const struct experiment *experiment, const char *const *why, struct arena *arena)
@@ -112,6 +112,8 @@ static bool read_arm(struct arm *arm, const json_t *json)
                         .right_gain = compared ? json_known_value(json, "right_gain") : NAN,
                         .right_error = compared ? json_known_value(json, "right_error") : NAN};
     text_copy(arm->name, sizeof arm->name, name);
+    const char *refused = json_string_value(json_object_get(json, "refused"));
+    text_copy(arm->refused, sizeof arm->refused, refused && !done ? refused : "");
     for (size_t i = 0; i < json_array_size(changes); i++) {
         const char *change = json_string_value(json_array_get(changes, i));
         if (!change || strlen(change) >= sizeof arm->text[0])
