@@ -3,6 +3,7 @@
 #include "rules.h"
 
 #include <math.h>
+#include <stdio.h>
 
 /* Targets smoothed by e have K - 1 answers of e/K each: somebody who knows every label still has their entropy. */
 static double smoothed_entropy(double smoothing, int classes)
@@ -44,6 +45,28 @@ double learned_of(const struct evidence *evidence, double loss)
 {
     const double guess = loss_of_guessing(evidence);
     return (guess - loss) / (guess - loss_floor(evidence));
+}
+
+double learned_in(const struct evidence *evidence, int64_t from, int64_t to)
+{
+    const struct config *config = evidence->config;
+    const double by_loss = learned_of(evidence, column_mean(evidence->loss, from, to));
+    if (config->train.label_smoothing <= 0.0 || config->augment.mixup > 0.0 || config->augment.cutmix > 0.0)
+        return by_loss;
+    double images;
+    const double right = steps_accuracy(evidence, from, to, &images);
+    const double usual = evidence->largest_share > 0.0 ? evidence->largest_share : 1.0 / evidence->classes;
+    return fmax(by_loss, (right - usual) / (1.0 - usual));
+}
+
+void say_learned(const struct evidence *evidence, double loss, char text[static LEARNED_TEXT])
+{
+    const double floor = loss_floor(evidence);
+    if (floor > 0.0)
+        snprintf(text, LEARNED_TEXT, "loss %.4g, guessing %.4g, of who knows every label %.4g", loss,
+                 loss_of_guessing(evidence), floor);
+    else
+        snprintf(text, LEARNED_TEXT, "loss %.3g, guessing %.3g", loss, loss_of_guessing(evidence));
 }
 
 bool answers_guess(const struct evidence *evidence, double right, double images)

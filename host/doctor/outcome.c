@@ -251,6 +251,8 @@ const char *experiment_why(const struct experiment *experiment, const struct arm
         return "rejected: quicker at first, as a higher rate nearly always is";
     if (arm->cause == CAUSE_BATCH_SMALL && experiment->batch > SMALL_BATCH)
         return "rejected: the batch is none too small";
+    if (arm->cause == CAUSE_REGULARISATION)
+        return "rejected: surer answers, and not more of them right";
     return "rejected: the difference is too small to be a fault";
 }
 

@@ -303,16 +303,14 @@ enum cause doctor_cause(const struct symptom *found, int count)
     return count > 0 && symptom_speaks(&found[0]) ? found[0].cause : CAUSE_HEALTHY;
 }
 
-/* A loss nearer to guessing than this shows nothing learned. */
-static const double near_guessing = 0.95;
+/* A loss nearer to guessing than this share of what there is to learn shows nothing learned. */
+static const double nothing = 0.05;
 
 bool doctor_learns(const struct evidence *evidence)
 {
     enum { LAST = 50 };
     const int64_t steps = evidence->steps;
-    return column_mean(evidence->loss, steps > LAST ? steps - LAST : 0, steps) <
-               near_guessing * evidence->prior_entropy &&
-           !rule_losing_ground(evidence);
+    return learned_in(evidence, steps > LAST ? steps - LAST : 0, steps) > nothing && !rule_losing_ground(evidence);
 }
 
 bool doctor_guesses(double accuracy, int classes)
@@ -320,7 +318,7 @@ bool doctor_guesses(double accuracy, int classes)
     double wrong = 1.0 - accuracy;
     double loss = (accuracy > 0.0 ? -accuracy * log(accuracy) : 0.0) +
                   (wrong > 0.0 && classes > 1 ? -wrong * log(wrong / (classes - 1)) : 0.0);
-    return accuracy <= 1.0 / classes || loss > near_guessing * log((double)classes);
+    return accuracy <= 1.0 / classes || loss > (1.0 - nothing) * log((double)classes);
 }
 
 bool doctor_diverged(const struct evidence *evidence, struct symptom *symptom)
@@ -333,8 +331,6 @@ bool doctor_diverged(const struct evidence *evidence, struct symptom *symptom)
             return true;
     }
     /* Steps far too large that left a network no better than guessing. */
-    return evidence->steps >= LEAST &&
-           column_mean(evidence->loss, evidence->steps - LEAST / 2, evidence->steps) >
-               near_guessing * evidence->prior_entropy &&
+    return evidence->steps >= LEAST && learned_in(evidence, evidence->steps - LEAST / 2, evidence->steps) < nothing &&
            rule_large_steps(evidence, symptom);
 }

@@ -27,6 +27,13 @@ double loss_of_guessing(const struct evidence *evidence);
 double loss_floor(const struct evidence *evidence);
 /* How much of what lies between a training loss shows to have been learned: 0 at guessing, 1 at the floor. */
 double learned_of(const struct evidence *evidence, double loss);
+/* The same of the steps [from, to). Softened targets make a loss of little that is learned and of much nearly the same,
+ * and leave the answers what they are: where labels are smoothed the share of right ones above guessing counts, if that
+ * is more. */
+double learned_in(const struct evidence *evidence, int64_t from, int64_t to);
+/* "loss 1.84, guessing 2.3", and of softened targets the lowest loss there is. */
+enum { LEARNED_TEXT = 96 };
+void say_learned(const struct evidence *evidence, double loss, char text[static LEARNED_TEXT]);
 /* Whether so many right answers are no more than always naming the most frequent class brings, beyond 3.5 standard
  * errors, or worth less than 5 % on guessing. */
 bool answers_guess(const struct evidence *evidence, double right, double images);

@@ -160,7 +160,7 @@ bool rule_early_drop(const struct evidence *evidence, struct symptom *symptom)
         if (!(evidence->rate[t] <= 0.1 * highest) || t < 50)
             continue;
         double error, slope = loss_slope(evidence, t / 3, t, &error), z = slope / error;
-        const double learned = learned_of(evidence, column_mean(evidence->loss, t - 50, t));
+        const double learned = learned_in(evidence, t - 50, t);
         return z < FALLING && learned < 0.95 && val_still_falls(evidence, t) &&
                stays_below(evidence, t, 0.1 * highest) &&
                show(symptom, t, z / FALLING,
@@ -209,10 +209,10 @@ bool rule_stopped_soon(const struct evidence *evidence, struct symptom *symptom)
 
 enum { SETBACK_WINDOW = 20 };
 
-/* More than a share of the way down from guessing. */
-static bool is_lost(double share, double loss, double floor, double guess)
+/* More than a share of the way down from guessing, where a tenth of that to the lowest loss there is was made. */
+static bool is_lost(double share, double loss, double floor, double guess, double lowest)
 {
-    return floor < 0.9 * guess && loss - floor > share * (guess - floor);
+    return guess - floor > 0.1 * (guess - lowest) && loss - floor > share * (guess - floor);
 }
 
 bool rule_losing_ground(const struct evidence *evidence)
@@ -223,7 +223,7 @@ bool rule_losing_ground(const struct evidence *evidence)
     for (int64_t t = 0; t + 2 * SETBACK_WINDOW <= evidence->steps; t += SETBACK_WINDOW)
         floor = fmin(floor, column_mean(evidence->loss, t, t + SETBACK_WINDOW));
     return is_lost(0.25, column_mean(evidence->loss, evidence->steps - SETBACK_WINDOW / 2, evidence->steps), floor,
-                   evidence->prior_entropy);
+                   loss_of_guessing(evidence), loss_floor(evidence));
 }
 
 /* More than half of all progress lost again, for forty steps, beyond what the batch's noise explains; and it was
@@ -232,7 +232,7 @@ bool rule_losing_ground(const struct evidence *evidence)
 bool rule_setback(const struct evidence *evidence, struct symptom *symptom)
 {
     enum { WINDOW = SETBACK_WINDOW };
-    double guess = evidence->prior_entropy, floor = INFINITY;
+    double guess = loss_of_guessing(evidence), floor = INFINITY;
     const int64_t last = evidence->steps - 2 * WINDOW;
     const double end = column_mean(evidence->loss, last > 0 ? last : 0, evidence->steps);
     for (int64_t t = 0; t + 2 * WINDOW <= evidence->steps; t += WINDOW) {
@@ -241,7 +241,7 @@ bool rule_setback(const struct evidence *evidence, struct symptom *symptom)
         double noise = loss_noise(evidence, t, t + WINDOW), rise = fmin(now, next) - floor;
         if (isnan(now) || isnan(next))
             continue;
-        if (t >= evidence->accepted && is_lost(0.5, fmin(now, next), floor, guess) &&
+        if (t >= evidence->accepted && is_lost(0.5, fmin(now, next), floor, guess, loss_floor(evidence)) &&
             guess - floor > 0.25 * (guess - end) && rise > 8.0 * (isnan(noise) ? 0.0 : noise)) {
             symptom->cause =
                 evidence->samples[0] <= 8.0 || batch_is_noise(evidence) ? CAUSE_BATCH_SMALL : CAUSE_RATE_HIGH;

@@ -89,8 +89,8 @@ bool doctor_behind(const struct evidence *evidence)
 
 bool moment_has_learned(const struct evidence *evidence, const struct moment *now)
 {
-    const double learned = 0.95;
-    return now->train_loss < learned * evidence->prior_entropy;
+    const double nothing = 0.05;
+    return learned_of(evidence, now->train_loss) > nothing;
 }
 
 /* A normalisation that sees so few images in training is a noisy one; validation has the means of many batches. */

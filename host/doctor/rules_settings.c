@@ -79,8 +79,7 @@ bool rule_narrow(const struct evidence *evidence, struct symptom *symptom)
     if (evidence->bottleneck == 0 || width >= evidence->classes - 1)
         return false;
     const bool hopeless = width < patterns;
-    if (!hopeless && (steps < middle || middle < WINDOW ||
-                      learned_of(evidence, column_mean(evidence->loss, middle - WINDOW, middle)) > half))
+    if (!hopeless && (steps < middle || middle < WINDOW || learned_in(evidence, middle - WINDOW, middle) > half))
         return false;
     double right = 0.0, images = 0.0;
     for (int64_t t = steps > WINDOW ? steps - WINDOW : 0; t < steps; t++)

@@ -81,8 +81,7 @@ static bool has_learned_nothing(const struct evidence *evidence)
 {
     const double nothing = 0.05;
     return evidence->steps >= VERDICT_STEPS &&
-           learned_of(evidence, column_mean(evidence->loss, evidence->steps - VERDICT_STEPS / 2, evidence->steps)) <
-               nothing;
+           learned_in(evidence, evidence->steps - VERDICT_STEPS / 2, evidence->steps) < nothing;
 }
 
 bool rule_large_steps(const struct evidence *evidence, struct symptom *symptom)

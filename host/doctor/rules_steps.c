@@ -18,17 +18,23 @@ static double clip_leaves(const struct evidence *evidence, int64_t from, int64_t
     return config->optim.name != OPTIMIZER_SGD || config->optim.clip_norm == 0.0 || known == 0.0 ? 1.0 : sum / known;
 }
 
+/* Share of optim.lr that the schedule left, on average and in the end: a rate that rises is low on average, one that
+ * was cut in the end. */
+static double scheduled_share(const struct evidence *evidence, int64_t from, int64_t to)
+{
+    return fmin(column_mean(evidence->rate, from, to), evidence->rate[to - 1]) / evidence->config->optim.lr;
+}
+
 /* What makes steps small other than the rate asked for. Where nothing comes back to the first layers, no rate is right
- * for them and the last ones alike. */
-static enum cause blame_small(const struct evidence *evidence, int64_t from, int64_t to)
+ * for them and the last ones alike. far: at optim.lr all along they would not be. */
+static enum cause blame_small(const struct evidence *evidence, int64_t from, int64_t to, bool far)
 {
     const struct config *config = evidence->config;
     if (gradient_fades(evidence))
         return CAUSE_NO_SIGNAL;
     if (clip_leaves(evidence, from, to) < SMALL_SHARE)
         return CAUSE_CLIP;
-    /* What it is from here on, where it has fallen on the way. */
-    if (fmin(column_mean(evidence->rate, from, to), evidence->rate[to - 1]) < SMALL_SHARE * config->optim.lr)
+    if (far && scheduled_share(evidence, from, to) < SMALL_SHARE)
         return CAUSE_SCHEDULE;
     if (config->optim.name != OPTIMIZER_SGD)
         return config->optim.eps > 1e-4 ? CAUSE_ADAM : CAUSE_RATE_LOW;
@@ -38,11 +44,9 @@ static enum cause blame_small(const struct evidence *evidence, int64_t from, int
 static void say_small(const struct evidence *evidence, const struct symptom *symptom, int64_t from, int64_t to,
                       char text[static EVIDENCE_BYTES])
 {
-    const double mean = column_mean(evidence->rate, from, to);
-    const double share = fmin(mean, evidence->rate[to - 1]) / evidence->config->optim.lr;
     say_faded(evidence, text);
     if (symptom->cause == CAUSE_SCHEDULE)
-        snprintf(text, EVIDENCE_BYTES, "; the rate was %.2g of optim.lr then", share);
+        snprintf(text, EVIDENCE_BYTES, "; the rate was %.2g of optim.lr then", scheduled_share(evidence, from, to));
     if (symptom->cause == CAUSE_CLIP)
         snprintf(text, EVIDENCE_BYTES, "; optim.clip_norm = %.3g leaves %.2g of a step, the gradient being %.2g long",
                  evidence->config->optim.clip_norm, clip_leaves(evidence, from, to),
@@ -77,28 +81,32 @@ bool rule_small_steps(const struct evidence *evidence, struct symptom *symptom)
 {
     enum { WINDOW = 100 };
     const double far = 2.0 / 3.0, half = 0.5;
-    double path = 0.0;
+    double path = 0.0, unscheduled = 0.0;
     if (path_made(evidence) >= 1.0 || knows_its_images(evidence, WINDOW / 2))
         return false;
     for (int64_t t = 0; t + WINDOW <= evidence->steps; t += WINDOW) {
-        double sizes[WINDOW];
-        for (int k = 0; k < WINDOW; k++)
+        double sizes[WINDOW], at_lr[WINDOW];
+        for (int k = 0; k < WINDOW; k++) {
+            const double rate = evidence->rate[t + k];
             sizes[k] = step_size(evidence, t + k);
-        double mean = column_mean(sizes, 0, WINDOW);
+            at_lr[k] = rate > 0.0 ? sizes[k] * evidence->config->optim.lr / rate : NAN;
+        }
+        const double mean = column_mean(sizes, 0, WINDOW), mean_at_lr = column_mean(at_lr, 0, WINDOW);
+        const double left = (double)(evidence->planned_steps - t - WINDOW);
         path += WINDOW * mean;
-        double whole = path + mean * (double)(evidence->planned_steps - t - WINDOW);
-        double loss = column_mean(evidence->loss, t + WINDOW / 2, t + WINDOW);
-        if (!(whole < far) || learned_of(evidence, loss) > half)
+        unscheduled += WINDOW * mean_at_lr;
+        const double whole = path + mean * left, learned = learned_in(evidence, t + WINDOW / 2, t + WINDOW);
+        if (!(whole < far) || learned > half)
             continue;
-        symptom->cause = blame_small(evidence, t, t + WINDOW);
+        symptom->cause = blame_small(evidence, t, t + WINDOW, unscheduled + mean_at_lr * left >= far);
         symptom->falls_short = symptom->cause == CAUSE_RATE_LOW ? far / fmax(whole, 1e-9) : 0.0;
-        char why[EVIDENCE_BYTES];
+        char why[EVIDENCE_BYTES], loss[LEARNED_TEXT];
         say_small(evidence, symptom, t, t + WINDOW, why);
+        say_learned(evidence, column_mean(evidence->loss, t + WINDOW / 2, t + WINDOW), loss);
         return show(symptom, t + WINDOW - 1, far / fmax(whole, 1e-9),
                     "an update changes the weights by %.2g %% of their length; at this pace all %lld of the run, laid "
-                    "end to end, reach %.2g of it, so they cannot get far from where they began (loss %.3g, guessing "
-                    "%.3g)%s",
-                    100.0 * mean, (long long)evidence->planned_steps, whole, loss, loss_of_guessing(evidence), why);
+                    "end to end, reach %.2g of it, so they cannot get far from where they began (%s)%s",
+                    100.0 * mean, (long long)evidence->planned_steps, whole, loss, why);
     }
     return false;
 }
@@ -134,7 +142,7 @@ bool rule_short_steps(const struct evidence *evidence, struct symptom *symptom)
     const double error = sqrt(fmax(squares / ends - end / ends * end / ends, 0.0) / ends) / (begin / begins);
     if (ends < LEAST || begins < LEAST || !(ratio + sure * error < half_way))
         return false;
-    symptom->cause = blame_small(evidence, from, to);
+    symptom->cause = blame_small(evidence, from, to, true);
     char why[EVIDENCE_BYTES];
     say_small(evidence, symptom, from, to, why);
     return show(symptom, to - 1, ratio / half_way,
@@ -245,11 +253,10 @@ bool rule_noise_scale(const struct evidence *evidence, struct symptom *symptom)
 {
     const double batch = evidence->samples[0], share = batch / evidence->noise_scale.low;
     /* What has been learned has no gradient left, and noise alone says nothing then. */
-    const double loss = column_mean(evidence->loss, evidence->steps - 50, evidence->steps);
+    const double learned = learned_in(evidence, evidence->steps - 50, evidence->steps);
     char scale[NOISE_TEXT], cost[NOISE_TEXT];
     say_noise_scale(evidence, batch, scale);
-    return batch <= FEW_IMAGES && share < MOSTLY_NOISE && learned_of(evidence, loss) < 0.9 &&
-           noise_costs(evidence, cost) &&
+    return batch <= FEW_IMAGES && share < MOSTLY_NOISE && learned < 0.9 && noise_costs(evidence, cost) &&
            show(symptom, 199, MOSTLY_NOISE / share, "%s: its gradient is mostly noise; %s", scale, cost);
 }
 
@@ -260,7 +267,7 @@ bool rule_unlike_batches(const struct evidence *evidence, struct symptom *sympto
     if (batch > FEW_IMAGES || !batches_alike(evidence, &alike))
         return false;
     /* Where all is learned, what is left of the gradients is noise. */
-    const double learned = learned_of(evidence, column_mean(evidence->loss, ALIKE_FROM, evidence->steps));
+    const double learned = learned_in(evidence, ALIKE_FROM, evidence->steps);
     char cost[NOISE_TEXT];
     return alike.share < alike_threshold && learned < 0.9 && noise_costs(evidence, cost) &&
            show(symptom, 2 * ALIKE_FROM - 1, alike_threshold / fmax(alike.share, 1e-3),
