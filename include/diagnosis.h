@@ -18,6 +18,8 @@ struct diagnosis {
     bool too_early;            /* nothing was found, but in so few steps nothing need be */
     bool behind, learned_all;  /* as doctor_behind and doctor_learned_all have it */
     bool missing;              /* as doctor_misses has it */
+    double best_right;         /* as doctor_best_right has it */
+    double guess;              /* the loss of who knows how frequent the classes are */
     bool scheduled;            /* over, or half of it done, at a rate that was not optim.lr all along */
     double comes_to;           /* as doctor_comes_to has it */
     double val_least;          /* the lowest validation loss of an epoch; NaN: there is none */

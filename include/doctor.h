@@ -275,6 +275,9 @@ double doctor_comes_to(const struct evidence *evidence);
 /* Whether nothing is left to learn: 95 % of the validation images (without any: of the training images) were right, and
  * the loss it comes to is below a twentieth of guessing. */
 bool doctor_learned_all(const struct evidence *evidence);
+/* The largest share of right answers of an epoch: of validation's images, or where there are none of training's; NaN
+ * before the first epoch. */
+double doctor_best_right(const struct evidence *evidence);
 /* Whether less than 95 % of the validation images (without any: of the training images) were right at the best epoch.
  */
 bool doctor_misses(const struct evidence *evidence);

@@ -3,6 +3,7 @@
 
 #include "text.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -29,6 +30,26 @@ const char *diagnosis_title(const struct diagnosis *diagnosis)
                                                : cause_table[diagnosis->cause].title;
 }
 
+/* Of a healthy run that has not learned everything: nobody knows whether more could be had, but trials can. */
+static void say_open(const struct diagnosis *diagnosis, bool noted, char text[static ACTION_TEXT])
+{
+    char reached[128];
+    if (isfinite(diagnosis->val_least))
+        snprintf(reached, sizeof reached, "%.1f %% of validation's images are right at best (loss %.3g, guessing %.3g)",
+                 100.0 * diagnosis->best_right, diagnosis->val_least, diagnosis->guess);
+    else
+        snprintf(reached, sizeof reached, "%.1f %% of the training images are right at best",
+                 100.0 * diagnosis->best_right);
+    snprintf(text, ACTION_TEXT, "%s: %s%s",
+             noted               ? "look at the note"
+             : diagnosis->probed ? "none that helps is known"
+                                 : "none that the records show",
+             reached,
+             diagnosis->probed
+                 ? ", and no trial says how to come further"
+                 : ", and they do not say whether more can be had: `evenkeel doctor RUN --probe` tries it");
+}
+
 void diagnosis_say_action(const struct diagnosis *diagnosis, const struct config *config, char text[static ACTION_TEXT])
 {
     const struct arm *arm = diagnosis_mending(diagnosis);
@@ -37,7 +58,12 @@ void diagnosis_say_action(const struct diagnosis *diagnosis, const struct config
         return;
     }
     if (!arm || diagnosis->cause == CAUSE_MISMATCH) { /* which a setting makes bearable, and only preparing mends */
-        const bool noted = diagnosis->cause == CAUSE_HEALTHY && doctor_note(diagnosis->found, diagnosis->count);
+        const bool healthy = diagnosis->cause == CAUSE_HEALTHY;
+        const bool noted = healthy && doctor_note(diagnosis->found, diagnosis->count);
+        if (healthy && diagnosis->missing) {
+            say_open(diagnosis, noted, text);
+            return;
+        }
         const char *words = noted ? NOTED_ACTION : cause_action(diagnosis->cause, config);
         const bool asked = diagnosis->cause == CAUSE_UNKNOWN && diagnosis->probed;
         text_copy(text, ACTION_TEXT, asked ? "look at images and labels: no trial says why" : words);

@@ -125,8 +125,7 @@ static int insert(struct symptom *found, int count, struct symptom *symptom)
     return count + 1;
 }
 
-/* Of validation, or where there is none of training; NaN before the first epoch. */
-static double best_accuracy(const struct evidence *evidence)
+double doctor_best_right(const struct evidence *evidence)
 {
     const double *accuracy = evidence->val_images > 0 ? evidence->val_accuracy : evidence->train_accuracy;
     double best = NAN;
@@ -142,7 +141,7 @@ static const double all_learned = 0.95;
 static unsigned seen_at_large(const struct evidence *evidence)
 {
     return (doctor_misses(evidence) ? EFFECT_MISSING : 0u) |
-           (best_accuracy(evidence) > all_learned ? 0u : EFFECT_OPEN) |
+           (doctor_best_right(evidence) > all_learned ? 0u : EFFECT_OPEN) |
            (rules_behind_at_once(evidence) ? EFFECT_AT_ONCE : 0u);
 }
 
@@ -157,12 +156,12 @@ double doctor_comes_to(const struct evidence *evidence)
 bool doctor_learned_all(const struct evidence *evidence)
 {
     const double left = 0.05;
-    return doctor_comes_to(evidence) < left * evidence->prior_entropy && best_accuracy(evidence) > all_learned;
+    return doctor_comes_to(evidence) < left * evidence->prior_entropy && doctor_best_right(evidence) > all_learned;
 }
 
 bool doctor_misses(const struct evidence *evidence)
 {
-    return best_accuracy(evidence) <= all_learned;
+    return doctor_best_right(evidence) <= all_learned;
 }
 
 /* Of a cost in nats: less than this share of guessing is nothing, however much of the loss that is left. */
@@ -303,14 +302,11 @@ enum cause doctor_cause(const struct symptom *found, int count)
     return count > 0 && symptom_speaks(&found[0]) ? found[0].cause : CAUSE_HEALTHY;
 }
 
-/* A loss nearer to guessing than this share of what there is to learn shows nothing learned. */
-static const double nothing = 0.05;
-
 bool doctor_learns(const struct evidence *evidence)
 {
     enum { LAST = 50 };
     const int64_t steps = evidence->steps;
-    return learned_in(evidence, steps > LAST ? steps - LAST : 0, steps) > nothing && !rule_losing_ground(evidence);
+    return learned_in(evidence, steps > LAST ? steps - LAST : 0, steps) > NOTHING && !rule_losing_ground(evidence);
 }
 
 bool doctor_guesses(double accuracy, int classes)
@@ -318,7 +314,7 @@ bool doctor_guesses(double accuracy, int classes)
     double wrong = 1.0 - accuracy;
     double loss = (accuracy > 0.0 ? -accuracy * log(accuracy) : 0.0) +
                   (wrong > 0.0 && classes > 1 ? -wrong * log(wrong / (classes - 1)) : 0.0);
-    return accuracy <= 1.0 / classes || loss > (1.0 - nothing) * log((double)classes);
+    return accuracy <= 1.0 / classes || loss > (1.0 - NOTHING) * log((double)classes);
 }
 
 bool doctor_diverged(const struct evidence *evidence, struct symptom *symptom)
@@ -331,6 +327,6 @@ bool doctor_diverged(const struct evidence *evidence, struct symptom *symptom)
             return true;
     }
     /* Steps far too large that left a network no better than guessing. */
-    return evidence->steps >= LEAST && learned_in(evidence, evidence->steps - LEAST / 2, evidence->steps) < nothing &&
+    return evidence->steps >= LEAST && learned_in(evidence, evidence->steps - LEAST / 2, evidence->steps) < NOTHING &&
            rule_large_steps(evidence, symptom);
 }

@@ -89,8 +89,7 @@ bool doctor_behind(const struct evidence *evidence)
 
 bool moment_has_learned(const struct evidence *evidence, const struct moment *now)
 {
-    const double nothing = 0.05;
-    return learned_of(evidence, now->train_loss) > nothing;
+    return learned_of(evidence, now->train_loss) > NOTHING;
 }
 
 /* A normalisation that sees so few images in training is a noisy one; validation has the means of many batches. */
@@ -257,8 +256,9 @@ bool rules_behind_at_once(const struct evidence *evidence)
     return behind > 0;
 }
 
-/* A best loss above that of guessing, which somebody has who gives every class the same probability: nothing learned,
- * or answers that are right more often than chance and far too sure where they are wrong. */
+/* A best loss above that of guessing, which somebody has who gives every class the same probability, or as good as that
+ * with answers that are no better either: nothing learned; or answers that are right more often than chance and far too
+ * sure where they are wrong. */
 bool rules_never_of_use(const struct evidence *evidence, struct symptom *symptom)
 {
     const double even = log((double)evidence->classes);
@@ -270,15 +270,15 @@ bool rules_never_of_use(const struct evidence *evidence, struct symptom *symptom
             accuracy = evidence->val_accuracy[epoch];
         }
     const bool guesses = doctor_guesses(accuracy, evidence->classes);
-    if (!(loss > even) || !(evidence->over || 2 * evidence->steps >= evidence->planned_steps) ||
-        (guesses && doctor_too_early(evidence)))
+    if (!(loss > (guesses ? (1.0 - NOTHING) * even : even)) ||
+        !(evidence->over || 2 * evidence->steps >= evidence->planned_steps) || (guesses && doctor_too_early(evidence)))
         return false;
     return guesses
-               ? show(symptom, evidence->steps - 1, loss / even,
-                      "at its best the validation loss is %.3g, above %.3g, that of guessing among %d classes; %.1f %% "
-                      "of the "
-                      "answers are right",
-                      loss, even, evidence->classes, 100.0 * accuracy)
+               ? show(
+                     symptom, evidence->steps - 1, loss / even / (1.0 - NOTHING),
+                     "at its best the validation loss is %.4g, no better than %.4g, that of guessing among %d classes; "
+                     "%.1f %% of the answers are right",
+                     loss, even, evidence->classes, 100.0 * accuracy)
                : show(symptom, evidence->steps - 1, loss / even,
                       "at its best the validation loss is %.3g, above %.3g, that of guessing among %d classes, though "
                       "%.1f %% "

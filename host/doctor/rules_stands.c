@@ -5,9 +5,8 @@
 #include <stdio.h>
 
 enum { WINDOW = 100 };
-/* Of what there is to learn, less than this is nothing, by a loss that does not fall by more than that. */
-#define NOTHING 0.05
-#define FLAT    0.01
+/* A loss that does not fall by more of what there is to learn is flat. */
+#define FLAT 0.01
 
 /* Of the last layer's gradient, less than this in the first one is as good as none. */
 #define FADED 1e-3

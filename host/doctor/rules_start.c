@@ -79,9 +79,8 @@ static bool made_worse(const struct evidence *evidence, int64_t first, int64_t l
 /* Whether nothing has come of a hundred steps and more. */
 static bool has_learned_nothing(const struct evidence *evidence)
 {
-    const double nothing = 0.05;
     return evidence->steps >= VERDICT_STEPS &&
-           learned_in(evidence, evidence->steps - VERDICT_STEPS / 2, evidence->steps) < nothing;
+           learned_in(evidence, evidence->steps - VERDICT_STEPS / 2, evidence->steps) < NOTHING;
 }
 
 bool rule_large_steps(const struct evidence *evidence, struct symptom *symptom)
