@@ -43,6 +43,64 @@ static void test_short_steps(void **state)
     SILENT("short_steps");
 }
 
+/* Nine tenths smoothed of ten classes, the right one has 0.19 and each other 0.09: entropy 2.266, and guessing 2.303.
+ */
+static void test_small_steps_of_softened_targets(void **state)
+{
+    (void)state;
+    creep(0.3, 1.0);
+    run.config.train.label_smoothing = 0.9;
+    fill(run.correct, 0, STEPS, 64.0 * (0.1 + 0.9 * 0.49));
+    SHOWS("small_steps", CAUSE_RATE_LOW);
+    SAYS("small_steps", "(loss 2.303, guessing 2.303, of who knows every label 2.266)");
+    fill(run.correct, 0, STEPS, 64.0 * (0.1 + 0.9 * 0.51));
+    SILENT("small_steps");
+    run.config.train.label_smoothing = 0.0; /* the loss says it all */
+    SHOWS("small_steps", CAUSE_RATE_LOW);
+    fill(run.correct, 0, STEPS, 6.4);
+    run.config.train.label_smoothing = 0.9;
+    fill(run.loss, 1, STEPS, 2.302585 - 0.49 * 0.0366);
+    SHOWS("small_steps", CAUSE_RATE_LOW);
+    fill(run.loss, 1, STEPS, 2.302585 - 0.51 * 0.0366);
+    SILENT("small_steps");
+}
+
+static void test_whose_fault_small_steps_are(void **state)
+{
+    (void)state;
+    creep(0.3, 0.8);
+    fill(run.rate, 0, STEPS, 0.31 * run.config.optim.lr);
+    SHOWS("small_steps", CAUSE_RATE_LOW);
+    fill(run.rate, 0, STEPS, 0.29 * run.config.optim.lr);
+    SHOWS("small_steps", CAUSE_SCHEDULE); /* 0.3 / 0.29 of the weights' length at the whole rate */
+    fill(run.update, 0, STEPS, 20.0 * 0.19 / STEPS);
+    SHOWS("small_steps", CAUSE_RATE_LOW); /* 0.66 of it, and no schedule brings more */
+    fill(run.update, 0, STEPS, 20.0 * 0.2 / STEPS);
+    SHOWS("small_steps", CAUSE_SCHEDULE);
+    /* A rate that was cut to a hundredth after 40 steps is 0.41 of optim.lr on average in the first hundred: 0.05 of
+     * the way that would have been 0.75 long. */
+    creep(0.75, 0.8);
+    fill(run.rate, 40, STEPS, 0.01 * run.config.optim.lr);
+    fill(run.update, 40, STEPS, 20.0 * 0.0075 / STEPS);
+    run.evidence.planned_steps = STEPS;
+    SHOWS("small_steps", CAUSE_SCHEDULE);
+    SAYS("small_steps", "; the rate was 0.01 of optim.lr then");
+    creep(0.3, 0.8);
+    fill(run.rate, 60, STEPS, 0.01 * run.config.optim.lr); /* two thirds on average, and next to nothing since */
+    SHOWS("small_steps", CAUSE_SCHEDULE);
+    SAYS("small_steps", "the rate was 0.01 of optim.lr then");
+    creep(0.3, 0.8);
+    run.config.optim.eps = 0.9e-4;
+    SHOWS("small_steps", CAUSE_RATE_LOW);
+    run.config.optim.eps = 1.1e-4;
+    SHOWS("small_steps", CAUSE_ADAM);
+    run.config.optim.name = OPTIMIZER_SGD;
+    run.config.optim.momentum = 0.51;
+    SHOWS("small_steps", CAUSE_RATE_LOW);
+    run.config.optim.momentum = 0.49;
+    SHOWS("small_steps", CAUSE_PLAIN_SGD);
+}
+
 static void test_short_steps_needs_what_is_known(void **state)
 {
     (void)state;
@@ -351,6 +409,8 @@ static void test_faded_gradients_come_first(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_small_steps_of_softened_targets),
+        cmocka_unit_test(test_whose_fault_small_steps_are),
         cmocka_unit_test(test_steps_cut_by_the_clip),
         cmocka_unit_test(test_faded_gradients_come_first),
         cmocka_unit_test(test_short_steps),
