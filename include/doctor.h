@@ -32,6 +32,7 @@ enum cause {
     CAUSE_SCHEDULE,
     CAUSE_CLIP,
     CAUSE_EARLY_STOP,
+    CAUSE_AVERAGE,
     CAUSE_UNKNOWN, /* something is wrong, and nothing that is known says why */
     CAUSE_COUNT
 };
@@ -180,6 +181,7 @@ struct called_evidence {
     double blind;          /* right ones, were the same answers dealt out blindly */
     double blind_error;    /* its standard deviation: 0 where all are called one class */
     int lost, targets;     /* such classes; how many different ones they are called */
+    int64_t lost_images;   /* of such classes */
     int in_ring; /* those that are called each other, A B and B A or in a longer round: an exchange of labels */
     struct called_class {
         char name[LAYER_BYTES], as[LAYER_BYTES];
@@ -197,6 +199,7 @@ struct evidence {
     int64_t train_images, val_images;
     struct symptom images[DATA_FINDINGS]; /* what was found in the images before training, at step 0 */
     int image_count;
+    double copies;      /* share of the training images that are a copy of another, of those that were looked at */
     bool input_unusual; /* after normalisation mean or deviation are not about 0 and 1, if not so far off as to be a
                            fault */
     double input_mean, input_deviation; /* then, of the channel that is furthest off; else 0 */

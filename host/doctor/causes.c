@@ -369,6 +369,8 @@ const struct cause_info cause_table[CAUSE_COUNT] = {
     [CAUSE_EARLY_STOP] = {"early_stop", "optimizer", "early stopping ended the run while it was still learning",
                           "raise early_stop.patience, and train on: `evenkeel train --resume RUN`",
                           .repairs = {{.edits = {SET("early_stop.patience", "10")}}}},
+    [CAUSE_AVERAGE] = {"average", "optimizer", "the averaged weights have not caught up with the trained ones",
+                       "lower optim.ema_decay, or set optim.ema_warmup = true", .repairs = {{.edits = {AVERAGED}}}},
     [CAUSE_UNKNOWN] = {.name = "unknown",
                        .group = "",
                        .title = "what is learned is no use on validation, and the records do not say why",

@@ -147,7 +147,8 @@ static bool is_overturned(const struct diagnosis *diagnosis, enum cause said)
     const enum cause guess = diagnosis->first_guess;
     if (said == CAUSE_HEALTHY || said == guess || only_quicker(diagnosis))
         return false;
-    if (guess == CAUSE_FEW_UPDATES) /* trials that take as many updates as the run do not speak of it */
+    /* Trials that take as many updates as the run do not speak of it; nor does any of averaged weights. */
+    if (guess == CAUSE_FEW_UPDATES || guess == CAUSE_AVERAGE)
         return false;
     if (said == CAUSE_CAPACITY && guess == CAUSE_NO_SIGNAL && diagnosis->faded) /* nothing comes back by heart either */
         return false;

@@ -60,6 +60,10 @@ static void take_image_finding(const json_t *event, struct evidence *evidence)
         evidence->input_deviation = json_number_value(json_object_get(numbers, "std"));
         return;
     }
+    if (name && strcmp(name, "duplicates") == 0) { /* no cause, but what is seen twice in an epoch is known */
+        evidence->copies = json_number_value(json_object_get(json_object_get(event, "numbers"), "share"));
+        return;
+    }
     struct symptom *symptom = &evidence->images[evidence->image_count];
     if (!name || !text || evidence->image_count == DATA_FINDINGS || !doctor_image(symptom, name))
         return;
@@ -77,7 +81,7 @@ static void take_event(const json_t *event, void *context)
         take_data(event, evidence);
         evidence->image_count = 0;
         evidence->input_unusual = false;
-        evidence->input_mean = evidence->input_deviation = 0.0;
+        evidence->input_mean = evidence->input_deviation = evidence->copies = 0.0;
     } else if (name && strcmp(name, "images") == 0) {
         take_image_finding(event, evidence);
     }

@@ -91,6 +91,7 @@ static void describe(const struct called *called, const double *images, struct c
                 shown->wrong = called->counts[(size_t)c * called->classes + called->as[c]];
             }
             evidence->lost++;
+            evidence->lost_images += (int64_t)images[c];
             evidence->in_ring += ring;
         }
 }

@@ -38,6 +38,8 @@ const struct rule doctor_rules[] = {
     {"called_otherwise", CAUSE_MISMATCH, 1, EFFECT_APART, rule_called_otherwise},
     {"of_training_alone", CAUSE_MISMATCH, VERDICT_STEPS, EFFECT_APART, rule_of_training_alone},
     {"by_heart_alone", CAUSE_LABELS, VERDICT_STEPS, EFFECT_APART, rule_by_heart_alone},
+    {"never_reached", CAUSE_MISMATCH, 1, EFFECT_APART, rule_never_reached},
+    {"not_caught_up", CAUSE_AVERAGE, 1, EFFECT_SETTING, rule_not_caught_up},
     {"overfitting", CAUSE_OVERFITTING, 1, EFFECT_APART, rule_overfitting},
     {"worthless", CAUSE_OVERFITTING, 1, EFFECT_APART, rule_worthless},
     {"few_updates", CAUSE_FEW_UPDATES, 1, EFFECT_SETTING, rule_few_updates},

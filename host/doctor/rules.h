@@ -100,7 +100,8 @@ struct moment {   /* the end of an epoch */
     double train_loss, train_accuracy, val_loss, val_accuracy;
     double images; /* that train_accuracy is of */
 };
-/* false: the epoch has no steps, or no validation. */
+/* false: the epoch has no steps, or no validation, or validation's weights are not the trained ones (see
+ * rules_average.c). */
 bool moment_at(const struct evidence *evidence, int64_t epoch, struct moment *moment);
 /* Steps before the end of an epoch that speak of its weights. */
 int64_t moment_recent(const struct evidence *evidence, int64_t epoch);
@@ -128,6 +129,14 @@ bool rules_never_of_use(const struct evidence *evidence, struct symptom *symptom
 /* Whether validation is far behind at the end of every epoch, from the first that has learned anything. */
 bool rules_behind_at_once(const struct evidence *evidence);
 
+/* The same whatever validation's weights are. */
+bool moment_of_any_weights(const struct evidence *evidence, int64_t epoch, struct moment *moment);
+
+/* ---- rules_average.c: validation by averaged weights ---- */
+/* Whether after so many updates the averaged weights that validation sees are trained ones, but for a twentieth. */
+bool average_has_caught_up(const struct evidence *evidence, int64_t updates);
+bool rule_not_caught_up(const struct evidence *evidence, struct symptom *symptom);
+
 /* ---- rules_ahead.c: validation predicted better than what is trained on ---- */
 bool rule_better_on_validation(const struct evidence *evidence, struct symptom *symptom);
 /* By how much validation's loss is below training's at the last epoch, as a share of that, and its standard error. */
@@ -148,6 +157,10 @@ bool rule_below_chance(const struct evidence *evidence, struct symptom *symptom)
 bool rule_called_otherwise(const struct evidence *evidence, struct symptom *symptom);
 bool rule_of_training_alone(const struct evidence *evidence, struct symptom *symptom);
 bool rule_by_heart_alone(const struct evidence *evidence, struct symptom *symptom);
+bool rule_never_reached(const struct evidence *evidence, struct symptom *symptom);
+/* Whether validation has not come, at any epoch, to what training got right in the first one, of images that it had
+ * not seen: then it is behind for another reason than what is learned by heart. */
+bool rules_below_first_epoch(const struct evidence *evidence);
 /* Whether one of these shows: then what is seen on validation is no matter of what training has learnt. */
 bool rules_mismatch(const struct evidence *evidence);
 #endif

@@ -43,18 +43,15 @@ double steps_accuracy(const struct evidence *evidence, int64_t from, int64_t to,
     return correct / *images;
 }
 
-/* Validation sees averaged weights. As long as more than a twentieth of the first ones is among them, it says nothing
- * of those that are trained. */
-static bool lags(const struct config *config, int64_t updates)
-{
-    return config->optim.ema_decay > 0.0 && !config->optim.ema_warmup &&
-           pow(config->optim.ema_decay, (double)updates) > 0.05;
-}
-
 bool moment_at(const struct evidence *evidence, int64_t epoch, struct moment *moment)
 {
+    return moment_of_any_weights(evidence, epoch, moment) && average_has_caught_up(evidence, moment->step + 1);
+}
+
+bool moment_of_any_weights(const struct evidence *evidence, int64_t epoch, struct moment *moment)
+{
     const int64_t begin = first_of(evidence, epoch), end = first_of(evidence, epoch + 1);
-    if (end == begin || lags(evidence->config, end))
+    if (end == begin)
         return false;
     const int64_t from = end - moment_recent(evidence, epoch);
     double images;
@@ -161,7 +158,7 @@ bool rule_overfitting(const struct evidence *evidence, struct symptom *symptom)
 {
     double best = INFINITY;
     int times = 0;
-    if (rules_mismatch(evidence) || !stays_worse(evidence))
+    if (rules_mismatch(evidence) || rules_below_first_epoch(evidence) || !stays_worse(evidence))
         return false;
     for (int64_t epoch = 0; epoch < evidence->epochs; epoch++) {
         struct moment now;
@@ -186,7 +183,7 @@ bool rule_worthless(const struct evidence *evidence, struct symptom *symptom)
 {
     struct moment best = {.val_loss = INFINITY}, now;
     int epochs = 0;
-    if (rules_mismatch(evidence))
+    if (rules_mismatch(evidence) || rules_below_first_epoch(evidence))
         return false;
     for (int64_t epoch = 0; epoch < evidence->epochs; epoch++) {
         if (!moment_at(evidence, epoch, &now) || !moment_has_learned(evidence, &now))

@@ -67,6 +67,27 @@ static bool training_knows(const struct evidence *evidence, const struct called_
     return accuracy - most > 3.5 * sqrt(accuracy * (1.0 - accuracy) / (double)evidence->train_images);
 }
 
+/* A normalisation answers for validation with means that lag behind weights that still move fast: halfway through it
+ * has caught up. */
+static bool has_settled(const struct evidence *evidence)
+{
+    return !config_normalises(evidence->config) || evidence->over || 2 * evidence->steps >= evidence->planned_steps;
+}
+
+/* Whether at some epoch validation had more right than weights can have that know nothing of the lost classes: then it
+ * is these weights that do not know them, and not the images that are other ones. */
+static bool known_at_another_epoch(const struct evidence *evidence, const struct called_evidence *called)
+{
+    const double images = (double)evidence->val_images, lost = (double)called->lost_images / (double)called->images;
+    const double most = 1.0 - lost * (1.0 - 1.0 / evidence->classes);
+    for (int64_t epoch = 0; epoch < evidence->epochs; epoch++) {
+        const double right = evidence->val_accuracy[epoch];
+        if (right - most > 3.5 * sqrt(right * (1.0 - right) / images))
+            return true;
+    }
+    return false;
+}
+
 /* What training images are too few for is recognised less often, and taken for this and that; here classes are not
  * recognised at all and called one other, of which there are several: a network that answers with one has lost its way.
  * Of images that come class by class each batch is known, and the next one not. */
@@ -76,7 +97,7 @@ bool rule_called_otherwise(const struct evidence *evidence, struct symptom *symp
         const struct called_evidence *called = &evidence->called[weights];
         struct moment now;
         if (called->lost >= 2 && called->targets >= 2 && known(evidence, weights, &now) &&
-            training_knows(evidence, called))
+            training_knows(evidence, called) && has_settled(evidence) && !known_at_another_epoch(evidence, called))
             return say_called(called, symptom, now.step,
                               "training knows them, so that they look otherwise here (turned, mirrored), or are "
                               "labelled otherwise");
@@ -140,10 +161,59 @@ bool rule_by_heart_alone(const struct evidence *evidence, struct symptom *sympto
         100.0 * first.train_accuracy, 100.0 * last, (long long)evidence->epochs);
 }
 
+/* What the last part of the first epoch's training had right, where each image is scored before it is trained on: of
+ * images not seen before. Were all that was wrong new images of the rarest class, so much would be right of classes
+ * that are alike, and its standard error; copies have been seen before. */
+static double first_epoch(const struct evidence *evidence, const struct moment *first, double *error)
+{
+    const double a = first->train_accuracy, counts = evidence->rarest * (1.0 - evidence->copies);
+    *error = sqrt(a * (1.0 - a) / first->images) / counts;
+    return 1.0 - (1.0 - a) / counts;
+}
+
+static bool below_first_epoch(const struct evidence *evidence, struct moment *first, double *best)
+{
+    double error;
+    if (evidence->epochs == 0 || !evidence->config->data.shuffle || evidence->config->augment.crop_area_count > 0 ||
+        !moment_of_any_weights(evidence, 0, first))
+        return false;
+    const double right = first_epoch(evidence, first, &error);
+    *best = 0.0;
+    for (int64_t epoch = 0; epoch < evidence->epochs; epoch++)
+        *best = fmax(*best, evidence->val_accuracy[epoch]);
+    const double behind = right - *best;
+    return behind > 0.1 && behind > 3.5 * hypot(error, sqrt(*best * (1.0 - *best) / (double)evidence->val_images));
+}
+
+bool rules_below_first_epoch(const struct evidence *evidence)
+{
+    struct moment first;
+    double best;
+    return below_first_epoch(evidence, &first, &best);
+}
+
+/* A network that knows more by now, and has never got as much of validation right as of training images that it had
+ * not seen in its first epoch: it has learned what is of use on new images, if they are of this kind. Three epochs and
+ * half of the run, as the means of a normalisation lag behind at first. */
+bool rule_never_reached(const struct evidence *evidence, struct symptom *symptom)
+{
+    struct moment first, now;
+    double best;
+    if (evidence->epochs < 3 || !(evidence->over || 2 * evidence->steps >= evidence->planned_steps) ||
+        !moment_at(evidence, evidence->epochs - 1, &now) || !below_first_epoch(evidence, &first, &best) ||
+        now.train_accuracy < first.train_accuracy)
+        return false;
+    return show(symptom, now.step, first.train_accuracy / fmax(best, 0.01),
+                "in the first epoch, where training had seen no image before, it had %.1f %% right in the end, and "
+                "validation has never had more than %.1f %%, in %lld epochs: not learned by heart, but other images, "
+                "or labels that do not go with them",
+                100.0 * first.train_accuracy, 100.0 * best, (long long)evidence->epochs);
+}
+
 bool rules_mismatch(const struct evidence *evidence)
 {
     struct symptom symptom;
     return rule_exchanged(evidence, &symptom) || rule_below_chance(evidence, &symptom) ||
            rule_called_otherwise(evidence, &symptom) || rule_of_training_alone(evidence, &symptom) ||
-           rule_by_heart_alone(evidence, &symptom);
+           rule_by_heart_alone(evidence, &symptom) || rule_never_reached(evidence, &symptom);
 }
