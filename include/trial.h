@@ -18,15 +18,12 @@ struct branch {
     void *memory;
 };
 
-/* The session's state as it is. The session is that of the run, at state; rate as trained with next.
- * branch_free accepts a zeroed struct. */
-int branch_take(struct branch *branch, struct session *session, const struct train_state *state, double rate);
 /* No state at all, of a run that has left none (memory NULL): for trials from drawn weights. */
 void branch_begin(struct branch *branch, struct session *session);
 /* The state of a run's checkpoint ("last", "best"). The session was opened with the run's config; it holds that state
  * afterwards. ERR_NO_INPUT, ERR_DATA: as checkpoint_load. */
 int branch_load(struct branch *branch, struct session *session, const char *run, const char *which);
-void branch_free(struct branch *branch);
+void branch_free(struct branch *branch); /* accepts a zeroed struct */
 
 /* Images on which trials are judged: the same for each, forward only, without augmentation. */
 struct probe {
@@ -35,15 +32,12 @@ struct probe {
     int64_t count;
     int32_t *samples; /* [count] of the source */
     int32_t *order;   /* the same in device memory */
-    float *losses;    /* [count]: where probe_read puts them */
+    float *losses;    /* [count]: unsmoothed, with the weights of now */
     float *hits;      /* [count]: 1 where the label was named, else 0; likewise */
 };
 /* count distinct images of a part of the session (all, where there are fewer), a function of (seed, part). */
 int probe_open(struct probe *probe, struct session *session, const struct part *part, int64_t count);
 void probe_close(struct probe *probe, struct session *session); /* accepts a zeroed struct */
-/* Unsmoothed losses of the probe's images with the weights as they are, into probe->losses, and whether they are right,
- * into probe->hits. Waits. */
-int probe_read(struct probe *probe, struct session *session);
 
 struct trial {
     const char *name;             /* for people: "rate / 4" */

@@ -12,8 +12,6 @@ int arms_unchanged(const struct experiment *experiment, enum arm_family family);
 int arms_add_rate(struct experiment *experiment, const struct experiment_request *request, enum cause cause, int rung);
 /* Whether the rules suspect a cause; that nothing is learnt may come from a rate that is too high. */
 bool arms_suspected(const struct experiment_request *request, enum cause cause);
-/* Whether an unchanged trial with this loss has lost its way, so that any that has not is better. */
-bool arms_lost(const struct experiment *experiment, double loss);
 /* Whether an arm has lost its way, or the unchanged trial has and this one does not get below guessing either. */
 bool arms_astray(const struct experiment *experiment, const struct arm *arm);
 /* Sets helps of those that are done. */

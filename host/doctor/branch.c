@@ -74,7 +74,8 @@ static int move(const struct branch *branch, struct plan *plan, bool moments, bo
     return OK;
 }
 
-int branch_take(struct branch *branch, struct session *session, const struct train_state *state, double rate)
+/* The session's state as it is. The session is that of the run, at state; rate as trained with next. */
+static int branch_take(struct branch *branch, struct session *session, const struct train_state *state, double rate)
 {
     const struct config *config = session->config;
     struct plan *plan = &session->plan;

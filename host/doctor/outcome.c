@@ -23,7 +23,8 @@ static const struct arm *against(const struct experiment *experiment, const stru
     return experiment_unchanged(experiment, arm->family);
 }
 
-bool arms_lost(const struct experiment *experiment, double loss)
+/* Whether an unchanged trial with this loss has lost its way, so that any that has not is better. */
+static bool arms_lost(const struct experiment *experiment, double loss)
 {
     return !isfinite(loss) || loss > LOST * experiment->guess;
 }

@@ -40,7 +40,8 @@ void probe_close(struct probe *probe, struct session *session)
     *probe = (struct probe){0};
 }
 
-int probe_read(struct probe *probe, struct session *session)
+/* Losses and hits of the probe's images with the weights as they are. Waits. */
+static int probe_read(struct probe *probe, struct session *session)
 {
     struct plan *plan = &session->plan;
     int64_t batch = plan->options.batch;
