@@ -12,8 +12,9 @@
 
 static struct train_result run;
 static const char *trial_name = "trial";
+static double stands = 1.0; /* loss of the unchanged trial of its own family */
 
-/* One trial beside the unchanged ones of new weights (loss whole) and of its own family (loss 1). */
+/* One trial beside the unchanged ones of new weights (loss whole) and of its own family (loss stands). */
 struct given {
     const char *family;
     enum cause cause;
@@ -30,7 +31,7 @@ static void write_trials(struct given given)
           "\"wanted\": 950.0, \"seconds\": 1.5, \"guess\": 2.302585, \"by_heart\": null, \"arms\": [",
           file);
     const char *const families[] = {"anew", given.family};
-    const double losses[] = {given.whole, 1.0};
+    const double losses[] = {given.whole, stands};
     for (int i = 0; i < 1 + (strcmp(given.family, "anew") != 0); i++)
         fprintf(file,
                 "{\"name\": \"unchanged\", \"family\": \"%s\", \"cause\": \"healthy\", \"changes\": [], \"left_out\": "
@@ -41,7 +42,7 @@ static void write_trials(struct given given)
             "{\"name\": \"%s\", \"family\": \"%s\", \"cause\": \"%s\", \"changes\": [\"augment.hflip=0\"], "
             "\"left_out\": 0, \"pace\": 1, \"done\": true, \"loss\": %f, \"train_accuracy\": 0.5, \"gain\": %f, "
             "\"error\": 0.01, \"right_gain\": %f, \"right_error\": %f}]}}\n",
-            trial_name, given.family, cause_table[given.cause].name, 1.0 - given.gain, given.gain, given.right_gain,
+            trial_name, given.family, cause_table[given.cause].name, stands - given.gain, given.gain, given.right_gain,
             given.right_error);
     assert_int_equal(fclose(file), 0);
 }
@@ -197,6 +198,22 @@ static void test_a_lost_run(void **state)
     expect((struct given){"anew", CAUSE_RATE_HIGH, -1.0, 0.0, 0.0, 22.0}, known, CAUSE_HEALTHY, false);  /* not lost */
 }
 
+/* What is still as good as guessing says nothing of its batch, nor of augmentation that leaves it worse than that. */
+static void test_at_guessing(void **state)
+{
+    (void)state;
+    const struct known known = {CAUSE_HEALTHY, false, false, 2.2, 2.2};
+    expect((struct given){"anew", CAUSE_BATCH_SMALL, -0.02, 0.0, 0.0, 2.0}, known, CAUSE_BATCH_SMALL, true);
+    expect((struct given){"anew", CAUSE_BATCH_SMALL, -0.02, 0.0, 0.0, 2.1}, known, CAUSE_HEALTHY, false);
+    assert_ptr_equal(strstr(said, "shown"), said); /* learning by heart was not tried */
+    stands = 3.0;
+    const struct known by_heart = {CAUSE_OVERFITTING, false, false, 0.1, 3.0};
+    expect((struct given){"onward", CAUSE_OVERFITTING, 0.8, 0.0, 0.0, 1.0}, by_heart, CAUSE_OVERFITTING, true);
+    expect((struct given){"onward", CAUSE_OVERFITTING, 0.6, 0.0, 0.0, 1.0}, by_heart, CAUSE_OVERFITTING, false);
+    assert_string_equal(why, "rejected: validation stays worse than guessing");
+    stands = 1.0;
+}
+
 static void test_words_of_a_healthy_run(void **state)
 {
     (void)state;
@@ -223,10 +240,10 @@ static int set_up(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_what_is_taken_away),     cmocka_unit_test(test_a_gap_stays),
-        cmocka_unit_test(test_one_cure_of_several),    cmocka_unit_test(test_the_whole_rate),
-        cmocka_unit_test(test_labels_are_a_floor),     cmocka_unit_test(test_a_lost_run),
-        cmocka_unit_test(test_words_of_a_healthy_run),
+        cmocka_unit_test(test_what_is_taken_away), cmocka_unit_test(test_a_gap_stays),
+        cmocka_unit_test(test_at_guessing),        cmocka_unit_test(test_one_cure_of_several),
+        cmocka_unit_test(test_the_whole_rate),     cmocka_unit_test(test_labels_are_a_floor),
+        cmocka_unit_test(test_a_lost_run),         cmocka_unit_test(test_words_of_a_healthy_run),
     };
     return cmocka_run_group_tests(tests, set_up, tiny_tear_down);
 }
