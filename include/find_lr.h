@@ -10,6 +10,7 @@ enum { FIND_LR_RESTARTS = 64, FIND_LR_TRIALS = 64 /* of a restart, at most */ };
 struct find_lr_options {
     double from, to; /* learning rates of the range test */
     int steps;       /* of the range test, and of each trial */
+    int most_steps;  /* twice as many, and so on up to this, while a restart does not come clearly below guessing */
     int restarts;    /* other weights, another order of the images: seeds train.seed, +1, … */
 };
 
@@ -44,6 +45,7 @@ struct find_lr_spread {
 struct find_lr {
     struct find_lr_restart *restarts;
     int restart_count;
+    int steps; /* that trials had in the end */
     struct find_lr_spread best, stable;
     bool open_end; /* the largest rate tried was stable for a restart: the limit lies above the range */
     struct arena arena;

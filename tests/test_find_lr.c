@@ -214,6 +214,26 @@ static void test_range_too_wide_to_search(void **unused)
     find_lr_free(&found);
 }
 
+/* Rates that a few steps do not tell from guessing are tried with twice as many, until they are told or it is enough.
+ */
+static void test_more_steps_where_it_takes_them(void **unused)
+{
+    (void)unused;
+    struct find_lr_options options = {.from = 3e-3, .to = 0.1, .steps = 8, .restarts = 2, .most_steps = 512};
+    struct find_lr found;
+    find(&found, "train.precision=fp32", &options);
+    const int steps = found.steps;
+    assert_true(steps > 8 && steps <= 512);
+    assert_int_equal(found.restart_count, 2);
+    assert_int_equal(found.best.count, 2);
+    find_lr_free(&found);
+    options.most_steps = steps - 1;
+    find(&found, "train.precision=fp32", &options);
+    assert_int_equal(found.steps, steps / 2);
+    assert_true(found.best.count < 2);
+    find_lr_free(&found);
+}
+
 static void test_files(void **unused)
 {
     (void)unused;
@@ -295,6 +315,7 @@ int main(void)
         cmocka_unit_test(test_the_same_again_and_no_run),
         cmocka_unit_test(test_range_below_the_limit),
         cmocka_unit_test(test_range_too_wide_to_search),
+        cmocka_unit_test(test_more_steps_where_it_takes_them),
         cmocka_unit_test(test_gain_begins_at_guessing),
         cmocka_unit_test(test_files),
         cmocka_unit_test(test_chart),

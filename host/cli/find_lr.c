@@ -22,6 +22,9 @@ static int read_options(const struct find_lr_line *line, struct find_lr_options 
     if (!(options->from < options->to))
         return FAIL(ERR_USAGE, "--from %g --to %g: the range is empty", options->from, options->to);
     TRY(cli_count("steps", line->steps, 8, 1000000, &options->steps));
+    /* Asked for, it is as many; else a network that needs more has them. */
+    enum { MOST = 480 };
+    options->most_steps = line->steps ? options->steps : MOST;
     return cli_count("restarts", line->restarts, 1, FIND_LR_RESTARTS, &options->restarts);
 }
 
@@ -38,8 +41,9 @@ static void print_spread(const char *label, const struct find_lr_spread *spread,
 static void print_result(const struct find_lr *found, const struct config *config)
 {
     if (found->best.count == 0) {
-        printf("no rate of the range brought the loss clearly below guessing in so few steps, so that none can be told "
-               "from another: try more --steps, or look at the data and the network first\n");
+        printf("no rate of the range brought the loss clearly below guessing in %d steps, so that none can be told "
+               "from another: try more --steps, or look at the data and the network first\n",
+               found->steps);
         return;
     }
     print_spread("suggested", &found->best, "");
@@ -104,7 +108,8 @@ int command_find_lr(int argc, char **argv)
     const struct cli_option options[] = {
         {"from", "RATE", NULL, &line.from, "the smallest rate (1e-6)"},
         {"to", "RATE", NULL, &line.to, "the largest (100)"},
-        {"steps", "N", NULL, &line.steps, "steps of the range test and of each trial (60)"},
+        {"steps", "N", NULL, &line.steps,
+         "steps of the range test and of each trial (60, more where these tell nothing)"},
         {"restarts", "N", NULL, &line.restarts, "with so many fresh weights, one after the other (3)"},
         {"out", "DIR", NULL, &line.out, "where find_lr.csv and .png go (<run.dir>/<config's name>-find-lr)"},
     };

@@ -6,6 +6,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { TRAIL = 5 };                    /* steps whose mean loss says that a range test is over */
 static const double too_high = 4.0;    /* times the lowest such mean */
@@ -16,7 +17,7 @@ static const double sure = 3.5;        /* standard errors */
 
 struct finder {
     struct find_lr *found;
-    const struct find_lr_options *options;
+    struct find_lr_options options; /* steps: of now */
     struct walk walk;
     int restart;
 };
@@ -53,7 +54,7 @@ static void smooth(struct find_lr_curve *curve)
 
 static int range_test(struct finder *finder, struct find_lr_curve *curve)
 {
-    const struct find_lr_options *options = finder->options;
+    const struct find_lr_options *options = &finder->options;
     double growth = pow(options->to / options->from, 1.0 / (options->steps - 1)), lowest = INFINITY;
     TRY(walk_begin(&finder->walk, seed_of(finder), 0));
     for (bool over = false; !over && curve->count < options->steps;) {
@@ -82,7 +83,7 @@ static int range_test(struct finder *finder, struct find_lr_curve *curve)
  * does not count as gained or lost. */
 static int untrained_loss(struct finder *finder, double *loss)
 {
-    int steps = finder->options->steps, last = (steps + 3) / 4;
+    int steps = finder->options.steps, last = (steps + 3) / 4;
     double sum = 0.0;
     TRY(walk_begin(&finder->walk, seed_of(finder), steps - last));
     for (int i = 0; i < last; i++) {
@@ -115,7 +116,7 @@ static double guessing_loss(const struct session *session)
 
 static int try_rate(struct finder *finder, struct find_lr_restart *restart, double rate)
 {
-    int steps = finder->options->steps, quarter = (steps + 3) / 4, counted = 0;
+    int steps = finder->options.steps, quarter = (steps + 3) / 4, counted = 0;
     double sum = 0.0, noise = 0.0; /* over the second quarter, then over the last */
     struct step_record record = {0};
     TRY(walk_begin(&finder->walk, seed_of(finder), 0));
@@ -128,7 +129,7 @@ static int try_rate(struct finder *finder, struct find_lr_restart *restart, doub
         sum += (double)record.loss;
         noise += (double)record.loss_variance / record.samples;
         counted++;
-        log_progress("restart %d/%d  rate %.2e  step %d/%d  loss %.4g", finder->restart + 1, finder->options->restarts,
+        log_progress("restart %d/%d  rate %.2e  step %d/%d  loss %.4g", finder->restart + 1, finder->options.restarts,
                      rate, i + 1, steps, (double)record.loss);
     }
     double gain = restart->begins - sum / counted;
@@ -186,13 +187,13 @@ static int spread_out(struct finder *finder, struct find_lr_restart *restart)
 {
     double begin = lowest_rate(&restart->curve);
     TRY(try_rate(finder, restart, begin));
-    for (double rate = begin * 2.0; rate <= finder->options->to && has_room(restart); rate *= 2.0) {
+    for (double rate = begin * 2.0; rate <= finder->options.to && has_room(restart); rate *= 2.0) {
         TRY(try_rate(finder, restart, rate));
         if (!is_stable(&restart->trials[restart->trial_count - 1], best_trial(restart)))
             break;
     }
     int behind = 0;
-    for (double rate = begin / 2.0; behind < 2 && rate >= finder->options->from && has_room(restart); rate /= 2.0) {
+    for (double rate = begin / 2.0; behind < 2 && rate >= finder->options.from && has_room(restart); rate /= 2.0) {
         TRY(try_rate(finder, restart, rate));
         const struct find_lr_trial *best = best_trial(restart);
         behind = best && best->rate > rate ? behind + 1 : 0;
@@ -248,8 +249,11 @@ static void summarize(struct find_lr *found)
 static int do_restarts(struct finder *finder)
 {
     struct find_lr *found = finder->found;
-    size_t bytes = (size_t)finder->options->steps * sizeof(double);
-    for (finder->restart = 0; finder->restart < finder->options->restarts; finder->restart++) {
+    const size_t bytes = (size_t)finder->options.steps * sizeof(double);
+    memset(found->restarts, 0, (size_t)finder->options.restarts * sizeof *found->restarts);
+    found->restart_count = 0;
+    found->open_end = false;
+    for (finder->restart = 0; finder->restart < finder->options.restarts; finder->restart++) {
         struct find_lr_restart *restart = &found->restarts[finder->restart];
         struct find_lr_curve *curve = &restart->curve;
         double **const parts[] = {&curve->rate, &curve->loss, &curve->variance, &curve->smooth};
@@ -267,10 +271,18 @@ int find_lr(struct find_lr *found, struct session *session, const struct find_lr
 {
     *found = (struct find_lr){0};
     found->restarts = arena_push(&found->arena, (size_t)options->restarts * sizeof *found->restarts);
-    struct finder finder = {.found = found, .options = options};
+    struct finder finder = {.found = found, .options = *options};
     int status = walk_open(&finder.walk, session);
     if (status == OK)
         status = do_restarts(&finder);
+    while (status == OK && found->best.count < found->restart_count &&
+           finder.options.steps <= options->most_steps / 2) {
+        finder.options.steps *= 2;
+        log_info("after so few steps %d of %d restarts did not come clearly below guessing: again with %d",
+                 found->restart_count - found->best.count, found->restart_count, finder.options.steps);
+        status = do_restarts(&finder);
+    }
+    found->steps = finder.options.steps;
     walk_close(&finder.walk);
     log_progress_end();
     return status;
