@@ -41,13 +41,14 @@ state_of() { squeue --noheader --all --format=%T --jobs="$1" 2>/dev/null; }
 job_of() { sed -n 's/^array \([0-9]*\), then table \([0-9]*\):.*/\1/p' out; }
 # The evenkeel process of a line of the plan.
 process_of() { pgrep -f -- "$program sweep $work/array --line $1\$"; }
+node_of() { squeue --noheader --jobs="${job}_$1" --format=%N; }
 restarts_of() { scontrol show job "$job"_"$1" | sed -n 's/.*Restarts=\([0-9]*\).*/\1/p'; }
 
 tiny 96 800 'threads = 1'
 echo 'checkpoint_epochs = 20' >>tiny.ini
 
 "$top/tools/slurm_cluster.sh" up "$cluster" >/dev/null 2>err
-ok "two nodes are up on loopback" '[ "$(sinfo --noheader --format=%D%T)" = 2idle ]'
+ok "two nodes are up on loopback" '[ "$(sinfo --noheader --partition=test --format=%D%T)" = 2idle ]'
 
 words='sweep tiny.ini batch_size=6,10 --seeds 2'
 "$program" $words --out array --slurm --jobs 2 --submit >out 2>err
@@ -55,26 +56,33 @@ job=$(job_of)
 ok "submitted: an array of two tasks at a time, and the table after it" '[ -n "$job" ]' 'grep -q "array=1-4%2" array/array.sbatch' \
     '[ "$(state_of "$(sed -n "s/.*then table \([0-9]*\):.*/\1/p" out)")" = PENDING ]'
 
-# Each of the first three tasks is disturbed as soon as it has saved something, long before its end.
+# Each task is disturbed as soon as it has saved something, long before its end.
 # Killed, as by a lack of memory: that task has failed.
 wait_for 60 saved 2
 victim=$(process_of 2)
 [ -z "$victim" ] || kill -9 "$victim"
+# Of the last task the run alone is told to end, as soon as there is a node for it: it saves and ends with 75.
+{
+    wait_for 60 saved 4
+    kill -TERM "$(process_of 4)"
+} &
 # A signal as Slurm sends it a minute before the time limit: the run saves, the task goes back into the queue.
 wait_for 60 saved 1
 scancel --signal=USR2 --batch "${job}_1"
-# Preempted.
+# Preempted: by a job of a partition that goes before, on the same node.
 wait_for 60 saved 3
-scontrol requeue "${job}_3"
+sbatch --partition=urgent --nodelist="$(node_of 3)" --output=/dev/null --wrap='sleep 1' >/dev/null
+wait $!
 wait_for 240 is_over
 ok "the array is over, tasks that went back into the queue have ended" 'is_over' '[ "$(restarts_of 1)" -ge 1 ]' \
-    '[ "$(restarts_of 3)" -ge 1 ]' '[ -n "$victim" ]' '[ "$(runs array DONE)" = 3 ]' 'grep -q "stopped by a signal" array/slurm-1.log'
+    '[ "$(restarts_of 3)" -ge 1 ]' 'grep -q "DUE TO PREEMPTION" array/slurm-3.log' '[ "$(restarts_of 4)" -ge 1 ]' \
+    'grep -q "stopped by a signal" array/slurm-4.log' '[ -n "$victim" ]' '[ "$(runs array DONE)" = 3 ]' 'grep -q "stopped by a signal" array/slurm-1.log'
 ok "the table was made all the same, and says what is missing" 'grep -q "1 of 2" array/sweep.txt' '[ -s array/sweep.json ]'
 
 array/submit.sh >out 2>err
 wait_for 120 is_over
 ok "submitted again: what was left is done, and only that" '[ "$(runs array DONE)" = 4 ]' '! grep -q "of 2" array/sweep.csv' \
-    'grep -q "^ *10 .*" array/sweep.txt' '[ "$(grep -c "\"event\":\"environment\"" array/4-*/log.jsonl)" = 1 ]'
+    'grep -q "^ *10 .*" array/sweep.txt' '[ "$(grep -c "\"event\":\"environment\"" array/4-*/log.jsonl)" = 2 ]'
 "$program" $words --out whole --jobs 2 >/dev/null 2>err
 ok "the same runs, bit for bit, as a sweep on this machine that was let be" 'same whole array' '[ "$(runs whole DONE)" = 4 ]'
 echo "1..$count"
