@@ -17,6 +17,7 @@ struct stability {
     struct fluctuation last;         /* the last window */
     double phi, variance_ratio;      /* medians over the windows */
     double sampling, motion, trend;  /* medians of the shares */
+    struct estimate autocorrelation; /* mean over the windows, with what these tell together */
     struct estimate noise_scale;     /* of the last measurements, at most STABILITY_MEASUREMENTS; in images */
     struct estimate steady;          /* chance_looked_at, of as many */
     int64_t spikes, spikes_of_batch; /* losses over LOSS_SPIKE_Z; the second: of them, the batch's own */

@@ -32,6 +32,27 @@ bool loss_series_of(const struct table *steps, double images, struct loss_series
     return true;
 }
 
+/* Independent estimates of one thing, each with an interval to both sides alike: their mean. */
+struct pooled {
+    double sum, squares;
+    int64_t count;
+};
+
+static void pool(struct pooled *pooled, const struct estimate *estimate)
+{
+    if (isnan(estimate->value))
+        return;
+    pooled->sum += estimate->value;
+    pooled->squares += pow((estimate->high - estimate->low) / 2.0, 2.0);
+    pooled->count++;
+}
+
+static struct estimate pooled_mean(const struct pooled *pooled)
+{
+    const double count = (double)pooled->count, mean = pooled->sum / count, half = sqrt(pooled->squares) / count;
+    return pooled->count > 0 ? (struct estimate){mean, mean - half, mean + half} : (struct estimate){NAN, NAN, NAN};
+}
+
 /* Windows are counted from the end, so that the last one is whole; what is left over at the beginning is let go. */
 static void look_at_windows(const struct loss_series *series, struct stability *stability)
 {
@@ -39,6 +60,7 @@ static void look_at_windows(const struct loss_series *series, struct stability *
     const int64_t count = series->count;
     struct arena arena = {0};
     double *figures[FIGURES];
+    struct pooled autocorrelation = {0};
     stability->windows = count / STABILITY_STEPS > 1 ? count / STABILITY_STEPS : 1;
     for (int i = 0; i < FIGURES; i++)
         figures[i] = arena_push(&arena, (size_t)stability->windows * sizeof(double));
@@ -56,7 +78,9 @@ static void look_at_windows(const struct loss_series *series, struct stability *
                                         here.trend.value};
         for (int i = 0; i < FIGURES; i++)
             figures[i][w] = values[i];
+        pool(&autocorrelation, &here.autocorrelation);
     }
+    stability->autocorrelation = pooled_mean(&autocorrelation);
     stability->phi = median_of_known(figures[0], stability->windows);
     stability->variance_ratio = median_of_known(figures[1], stability->windows);
     stability->sampling = median_of_known(figures[2], stability->windows);
@@ -104,7 +128,8 @@ void stability_of(const struct table *steps, double images, struct stability *st
 {
     const double *bad = table_column(steps, "bad");
     struct loss_series series;
-    *stability = (struct stability){.steps = steps->row_count, .images = images, .steady = {NAN, NAN, NAN}};
+    *stability = (struct stability){
+        .steps = steps->row_count, .images = images, .steady = {NAN, NAN, NAN}, .autocorrelation = {NAN, NAN, NAN}};
     scale_noise(steps, stability);
     if (!loss_series_of(steps, images, &series)) {
         fluctuation_of(&series, 0, 0, 0, &stability->last);
@@ -266,15 +291,15 @@ char *stability_json(const struct stability *stability, struct arena *arena)
     const int count = stability_say(stability, texts);
     for (int i = 0; i < count; i++)
         json_array_append_new(said, json_string(texts[i]));
-    json_t *root =
-        json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:{s:o, s:o, s:o, s:o, s:o}, s:o, s:o, s:o, s:o}", "steps",
-                  (json_int_t)stability->steps, "refused", (json_int_t)stability->refused, "epoch_steps",
-                  (json_int_t)stability->epoch_steps, "windows", (json_int_t)stability->windows, "spikes",
-                  (json_int_t)stability->spikes, "spikes_of_batch", (json_int_t)stability->spikes_of_batch, "median",
-                  "phi", json_known(stability->phi), "variance_ratio", json_known(stability->variance_ratio),
-                  "sampling", json_known(stability->sampling), "motion", json_known(stability->motion), "trend",
-                  json_known(stability->trend), "noise_scale", interval(&stability->noise_scale), "steady",
-                  interval(&stability->steady), "last", window(stability), "text", said);
+    json_t *root = json_pack(
+        "{s:I, s:I, s:I, s:I, s:I, s:I, s:{s:o, s:o, s:o, s:o, s:o}, s:o, s:o, s:o, s:o, s:o}", "steps",
+        (json_int_t)stability->steps, "refused", (json_int_t)stability->refused, "epoch_steps",
+        (json_int_t)stability->epoch_steps, "windows", (json_int_t)stability->windows, "spikes",
+        (json_int_t)stability->spikes, "spikes_of_batch", (json_int_t)stability->spikes_of_batch, "median", "phi",
+        json_known(stability->phi), "variance_ratio", json_known(stability->variance_ratio), "sampling",
+        json_known(stability->sampling), "motion", json_known(stability->motion), "trend", json_known(stability->trend),
+        "autocorrelation", interval(&stability->autocorrelation), "noise_scale", interval(&stability->noise_scale),
+        "steady", interval(&stability->steady), "last", window(stability), "text", said);
     char *dumped = json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(9));
     char *text = arena_text(arena, dumped);
     free(dumped);
