@@ -122,7 +122,7 @@ enum effect {
     EFFECT_NOISE = 64,     /* batches that do not agree */
     EFFECT_APART = 128,    /* training and validation go different ways */
     EFFECT_MISSING = 256,  /* not everything is learned; shows by itself in the end */
-    EFFECT_AT_ONCE = 512,  /* validation is behind from the beginning; the same */
+    EFFECT_AT_ONCE = 512,  /* validation is behind from the beginning, or ahead in the end; the same */
     EFFECT_COSTLY = 1024,  /* images that have what was found are learned that much worse than those that have not */
     EFFECT_LATE = 2048,    /* training goes wrong at a rate that trials from new weights do not come to */
     EFFECT_OPEN = 4096,    /* not everything is learned, as far as is known: that is, unless 95 % are right */

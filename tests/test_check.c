@@ -363,13 +363,48 @@ static void test_skipped(void **state)
     findings_free(&world.findings);
 }
 
+/* Blurred from left to right: so many hundredths of a pixel's left neighbour. */
+static void blur(int image, int hundredths)
+{
+    for (int k = BYTES - 1; k >= 3; k--)
+        world.pixels[image][k] =
+            (uint8_t)((world.pixels[image][k] * (100 - hundredths) + world.pixels[image][k - 3] * hundredths) / 100);
+}
+
+/* Images of a class differ by up to 20 hundredths; validation's by as much, or all of them by 25 more. */
+static void test_parts_of_another_texture(void **state)
+{
+    (void)state;
+    for (int apart = 0; apart < 2; apart++) {
+        world_make();
+        for (int i = 0; i < COUNT; i++)
+            blur(i, i / CLASSES * 7 % 21 + (apart && i >= TRAIN ? 25 : 0));
+        if (apart) {
+            assert_non_null(strstr(only("mismatch", SEVERITY_WARN)->text, "training's images are rougher"));
+            assert_true(world.findings.list[0].evidence[0].value > world.findings.list[0].evidence[1].value);
+        } else {
+            world_check();
+            assert_int_equal(world.findings.count, 0);
+        }
+        findings_free(&world.findings);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_clean),       cmocka_unit_test(test_copies),  cmocka_unit_test(test_copies_by_name),
-        cmocka_unit_test(test_near_copies), cmocka_unit_test(test_classes), cmocka_unit_test(test_values),
-        cmocka_unit_test(test_outliers),    cmocka_unit_test(test_tiles),   cmocka_unit_test(test_order),
-        cmocka_unit_test(test_skipped),     cmocka_unit_test(test_figures),
+        cmocka_unit_test(test_parts_of_another_texture),
+        cmocka_unit_test(test_clean),
+        cmocka_unit_test(test_copies),
+        cmocka_unit_test(test_copies_by_name),
+        cmocka_unit_test(test_near_copies),
+        cmocka_unit_test(test_classes),
+        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_outliers),
+        cmocka_unit_test(test_tiles),
+        cmocka_unit_test(test_order),
+        cmocka_unit_test(test_skipped),
+        cmocka_unit_test(test_figures),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -239,6 +239,19 @@ static void test_light_in_training_alone(void **state)
     expect_doubtful(CAUSE_LABELS, CAUSE_ILLUMINATION);
 }
 
+/* Validation behind from the first epoch on, and learning by heart after it. */
+static void fall_behind(void)
+{
+    healthy();
+    fill(run.val_accuracy, 0, EPOCHS, 0.4);
+    fill(run.val_loss, 0, EPOCHS, 2.0);
+    for (int e = 2; e < EPOCHS; e++) {
+        run.val_loss[e] = 2.5;
+        fill(run.correct, 100 * e, 100 * e + 100, 62.0);
+        fill(run.loss, 100 * e, 100 * e + 100, 0.2);
+    }
+}
+
 /* Images learned by heart are predicted well at first; those of another kind are not, at any time. */
 static void test_validation_prepared_otherwise(void **state)
 {
@@ -262,6 +275,14 @@ static void test_validation_prepared_otherwise(void **state)
     fill(run.loss, 0, 100, 0.96 * guess); /* the first epoch has learned nothing, and says nothing */
     run.val_accuracy[0] = 0.6;
     expect(CAUSE_MISMATCH, "mismatch");
+    healthy(); /* predicted better, as where training's images have grain: their labels need not be wrong */
+    find_images("mismatch");
+    fill(run.val_accuracy, 0, EPOCHS, 0.9);
+    fill(run.val_loss, 0, EPOCHS, 0.2);
+    expect(CAUSE_MISMATCH, "mismatch");
+    run.val_loss[EPOCHS - 1] = 0.9 * run.loss[STEPS - 1]; /* by less than a fault */
+    expect_doubtful(CAUSE_LABELS, CAUSE_MISMATCH);
+    fall_behind();
     run.evidence.image_count = 0; /* a gap alone is no proof of it */
     expect(CAUSE_OVERFITTING, "overfitting");
 }

@@ -98,6 +98,8 @@ struct parts {
     double grey[2];    /* share of the images whose three channels are equal, in training and validation; of images of
                           one channel 0 */
     double grey_error; /* standard error of the difference */
+    double rough[2];   /* mean logarithm of the images' roughness; NaN: no class has two images in both that tell */
+    double rough_deviation, rough_error; /* within a class; standard error of the difference */
 };
 /* ERR_MEMORY. */
 int facts_parts(const struct facts *facts, struct parts *parts);

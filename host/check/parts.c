@@ -8,6 +8,8 @@ struct heap {
     double images, sum[4];     /* of each channel, in levels times pixels */
     double brightness, square; /* of the images' means, and of their squares */
     double grey;               /* images whose three channels are equal */
+    double known, rough,
+        rough_square; /* images that are not flat; of these the logarithm of roughness, and its square */
 };
 
 /* Their sums and sums of squares are: those of no picture in colour. */
@@ -27,6 +29,12 @@ static void take(struct heap *heap, const struct image_facts *one, int channels)
     heap->brightness += (double)one->mean;
     heap->square += (double)one->mean * (double)one->mean;
     heap->grey += is_grey(&one->sums, channels);
+    if (one->roughness > 0.0f) {
+        const double rough = log((double)one->roughness);
+        heap->known++;
+        heap->rough += rough;
+        heap->rough_square += rough * rough;
+    }
 }
 
 /* Of the images' means about that of their class; *freedom: its degrees. */
@@ -36,6 +44,29 @@ static double squares_of(const struct heap *heap, double *freedom)
         return 0.0;
     *freedom += heap->images - 1.0;
     return fmax(0.0, heap->square - heap->brightness * heap->brightness / heap->images);
+}
+
+/* How rough images are, class by class, as above. */
+static void compare_texture(const struct heap *heaps, int classes, struct parts *parts)
+{
+    double val = 0.0, squares = 0.0, freedom = 0.0, weights = 0.0;
+    for (int k = 0; k < classes; k++) {
+        const struct heap *train = &heaps[2 * k], *other = &heaps[2 * k + 1];
+        if (!(train->known > 1.0) || !(other->known > 1.0))
+            continue;
+        for (int part = 0; part < 2; part++) {
+            const struct heap *heap = part ? other : train;
+            squares += fmax(0.0, heap->rough_square - heap->rough * heap->rough / heap->known);
+            freedom += heap->known - 1.0;
+            parts->rough[part] += other->known * heap->rough / heap->known;
+        }
+        val += other->known;
+        weights += other->known * other->known / train->known;
+    }
+    for (int part = 0; part < 2; part++)
+        parts->rough[part] /= val;
+    parts->rough_deviation = sqrt(squares / freedom);
+    parts->rough_error = parts->rough_deviation * sqrt(1.0 / val + weights / val / val);
 }
 
 static void compare(const struct heap *heaps, int classes, const struct shape image, struct parts *parts)
@@ -79,6 +110,7 @@ int facts_parts(const struct facts *facts, struct parts *parts)
     for (int64_t i = 0; i < facts->count; i++)
         take(&heaps[2 * facts->images[i].label + (i >= facts->train_count)], &facts->images[i], data->image.c);
     compare(heaps, data->class_count, data->image, parts);
+    compare_texture(heaps, data->class_count, parts);
     memory_give(heaps);
     return OK;
 }

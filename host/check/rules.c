@@ -179,7 +179,8 @@ static bool outliers(const struct facts *facts, struct arena *arena, struct find
     struct odd_images odd;
     facts_odd_texture(facts, &odd);
     const double share = (double)odd.count / (double)facts->train_count;
-    const bool many = odd.count >= 5 && share > 0.005;
+    /* What most images are is no oddity. */
+    const bool many = odd.count >= 5 && share > 0.005 && share < 0.5;
     for (int64_t i = 0, at = 0; i < odd.count && many; i++, at = 0) {
         while (facts->images[at].sample != odd.list[i].sample)
             at++;
@@ -233,6 +234,27 @@ static bool lacks_colour(const struct parts *parts, struct arena *arena, struct 
     return true;
 }
 
+/* One part rougher than the other, as noise, blur, another compression or resizing make it: by half of what images of a
+ * class differ by, which of parts drawn from one set happens to none (their means differ by a root of n-th of that),
+ * and 4 standard errors. */
+static bool differs_in_texture(const struct parts *parts, struct arena *arena, struct finding *finding)
+{
+    const double apart = fabs(parts->rough[0] - parts->rough[1]);
+    if (!(apart > 0.5 * parts->rough_deviation) || !(apart > 4.0 * parts->rough_error))
+        return false;
+    finding->severity = SEVERITY_WARN;
+    finding->text = arena_format(arena,
+                                 "%s images are rougher: neighbouring pixels differ by %.2f of an image's deviation in "
+                                 "training and by %.2f in validation, %.2g times what images of a class differ by, as "
+                                 "where one part has grain or the other is blurred",
+                                 parts->rough[0] > parts->rough[1] ? "training's" : "validation's",
+                                 exp(parts->rough[0]), exp(parts->rough[1]), apart / parts->rough_deviation);
+    finding->action = "prepare both parts alike: same source, same size, same processing";
+    finding_number(finding, "train_rough", exp(parts->rough[0]));
+    finding_number(finding, "val_rough", exp(parts->rough[1]));
+    return true;
+}
+
 /* Means of the parts more than a tenth of the standard deviation apart, and more than chance does: 4 standard errors
  * of the images' means. */
 static bool mismatch(const struct facts *facts, struct arena *arena, struct finding *finding)
@@ -258,7 +280,7 @@ static bool mismatch(const struct facts *facts, struct arena *arena, struct find
         finding_number(finding, "train_std", std[c]);
         return true;
     }
-    return false;
+    return differs_in_texture(&parts, arena, finding);
 }
 
 /* ---- equal and alike ---- */

@@ -142,9 +142,10 @@ static const double all_learned = 0.95;
 /* What shows by itself, without a rule. Before the first epoch nothing does. */
 static unsigned seen_at_large(const struct evidence *evidence)
 {
+    struct ahead ahead;
     return (doctor_misses(evidence) ? EFFECT_MISSING : 0u) |
            (doctor_best_right(evidence) > all_learned ? 0u : EFFECT_OPEN) |
-           (rules_behind_at_once(evidence) ? EFFECT_AT_ONCE : 0u);
+           (rules_behind_at_once(evidence) || rules_ahead(evidence, &ahead) ? EFFECT_AT_ONCE : 0u);
 }
 
 double doctor_comes_to(const struct evidence *evidence)
