@@ -122,7 +122,7 @@ const char *const page_style[] = {
     ".lost span{display:block;color:var(--soft);overflow-wrap:anywhere}.lost .wrong{color:var(--bad)}"
     ".lost .file{font-size:12px}\n"
     ".compare th:first-child,.compare td:first-child{padding-left:0}.compare "
-    "td{white-space:nowrap}.compare{font-size:13px}.compare td.n,.compare th.n{padding-left:8px}"
+    "td{white-space:nowrap}.compare{font-size:12px}.compare td.n,.compare th.n{padding-left:8px}"
     ".compare small{font-size:11px;color:var(--soft)}"
     ".compare thead th{vertical-align:bottom}.compare tbody "
     "th{color:var(--ink);min-width:120px}.dot{display:inline-block;width:10px;height:10px;border-radius:5px;"
