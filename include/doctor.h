@@ -250,6 +250,7 @@ int doctor_examine(const struct evidence *evidence, struct symptom found[static 
 bool doctor_image(struct symptom *symptom, const char *rule);
 /* What is said of a healthy run with a note. */
 #define NOTED_TITLE  "nothing is wrong that the figures show, but validation is behind training"
+#define JUMPS_TITLE  "nothing is wrong that the figures show, but validation jumps from epoch to epoch"
 #define NOTED_ACTION "look at the note; a larger batch only makes the curve look calmer"
 /* A number of what was found in the images; NaN: it has none of that name. */
 double symptom_number(const struct symptom *symptom, const char *name);
@@ -270,6 +271,8 @@ bool doctor_too_early(const struct evidence *evidence);
 bool symptom_speaks(const struct symptom *symptom);
 /* The note among them, NULL: there is none. */
 const struct symptom *doctor_note(const struct symptom *found, int count);
+/* What is said of a healthy run with that note; NULL: there is none. */
+const char *doctor_noted(const struct symptom *found, int count);
 /* Whether validation is behind training at the last epoch, by 3.5 standard errors of the two accuracies. */
 bool doctor_behind(const struct evidence *evidence);
 /* The training loss of the last epoch's last quarter; INFINITY: there is none. Where training sees harder images or a

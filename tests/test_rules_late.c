@@ -308,6 +308,55 @@ static void test_gap(void **state)
     assert_null(doctor_note(found, count));
 }
 
+/* From 0.8 to 0.735 of 2000 images, training's 0.82 of 1600 twice: 3.4 standard errors; 3.7 to 0.73. */
+static void test_jumps(void **state)
+{
+    (void)state;
+    struct symptom found[CAUSE_COUNT];
+    part(0.82, 0.6, 0.8, 0.7);
+    SILENT("jumps");
+    fill(run.val_accuracy, 4, 5, 0.73);
+    SHOWS("jumps", CAUSE_SCHEDULE);
+    SAYS("jumps", "80.0 % of its images were right after epoch 4 and 73.0 % after the next (3.7 standard errors), of "
+                  "training's 82.0 and 82.0 %");
+    SAYS("jumps", "(optim.ema_decay = 0.983)");
+    const int count = doctor_examine(&run.evidence, found);
+    assert_true(doctor_cause(found, count) == CAUSE_HEALTHY);
+    assert_string_equal(doctor_noted(found, count), JUMPS_TITLE);
+    run.evidence.val_images = 1600; /* 3.4 */
+    SILENT("jumps");
+    run.evidence.val_images = 2000;
+    fill(run.val_accuracy, 4, 5, 0.755); /* beyond chance, and not five points */
+    run.evidence.val_images = 20000;
+    fill(run.samples, 0, STEPS, 640.0);
+    fill(run.correct, 0, STEPS, 640.0 * 0.82);
+    SILENT("jumps");
+    fill(run.samples, 0, STEPS, 64.0);
+    fill(run.correct, 0, STEPS, 64.0 * 0.82);
+    run.evidence.val_images = 2000;
+    fill(run.val_accuracy, 4, 5, 0.73);
+    fill(run.correct, 400, 500, 64.0 * 0.81); /* training went down too */
+    SILENT("jumps");
+    fill(run.correct, 400, 500, 64.0 * 0.82);
+    fill(run.rate, 500, STEPS, 0.0002); /* it has fallen by now */
+    SILENT("jumps");
+    fill(run.rate, 500, STEPS, 0.001);
+    run.config.schedule.name = SCHEDULE_COSINE; /* it will */
+    SILENT("jumps");
+    run.config.schedule.name = SCHEDULE_CONSTANT;
+    SHOWS("jumps", CAUSE_SCHEDULE);
+    run.config.optim.ema_decay = 0.9;
+    SILENT("jumps");
+    run.config.optim.ema_decay = 0.0;
+    run.evidence.planned_steps = 3 * STEPS;
+    SILENT("jumps");
+    run.evidence.planned_steps = STEPS;
+    SHOWS("jumps", CAUSE_SCHEDULE);
+    fill(run.val_accuracy, 0, EPOCHS, 0.8);
+    fill(run.val_accuracy, 1, 2, 0.7); /* at first */
+    SILENT("jumps");
+}
+
 /* 0.8 of 1600 images and 0.75 of 2000: 3.59 standard errors; the loss must be below 0.115, a twentieth of guessing. */
 static void test_what_trials_can_have_cost(void **state)
 {
@@ -433,6 +482,7 @@ int main(void)
         cmocka_unit_test(test_overfitting_taken_back),
         cmocka_unit_test(test_worthless),
         cmocka_unit_test(test_gap),
+        cmocka_unit_test(test_jumps),
         cmocka_unit_test(test_what_trials_can_have_cost),
         cmocka_unit_test(test_levelled_at_last),
         cmocka_unit_test(test_levelled_early),

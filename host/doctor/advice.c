@@ -24,8 +24,9 @@ const char *diagnosis_title(const struct diagnosis *diagnosis)
     const struct arm *proof = diagnosis->proof;
     if (diagnosis->too_early)
         return "too few steps were recorded to say";
-    if (diagnosis->cause == CAUSE_HEALTHY && doctor_note(diagnosis->found, diagnosis->count))
-        return NOTED_TITLE;
+    const char *noted = doctor_noted(diagnosis->found, diagnosis->count);
+    if (diagnosis->cause == CAUSE_HEALTHY && noted)
+        return noted;
     return proof && arm_swaps_optimizer(proof) ? "SGD makes less headway here than another optimizer"
                                                : cause_table[diagnosis->cause].title;
 }

@@ -46,6 +46,7 @@ const struct rule doctor_rules[] = {
     {"gap", CAUSE_OVERFITTING, 1, 0, rule_gap},
     {"withheld", CAUSE_REGULARISATION, 1, EFFECT_APART, rule_withheld},
     {"better_on_validation", CAUSE_LABELS, 1, EFFECT_APART, rule_better_on_validation},
+    {"jumps", CAUSE_SCHEDULE, 1, 0, rule_jumps},
 };
 const int doctor_rule_count = COUNT_OF(doctor_rules);
 
@@ -298,6 +299,12 @@ bool symptom_speaks(const struct symptom *symptom)
 const struct symptom *doctor_note(const struct symptom *found, int count)
 {
     return count > 0 && found[count - 1].note ? &found[count - 1] : NULL;
+}
+
+const char *doctor_noted(const struct symptom *found, int count)
+{
+    const struct symptom *note = doctor_note(found, count);
+    return !note ? NULL : strcmp(note->rule, "jumps") == 0 ? JUMPS_TITLE : NOTED_TITLE;
 }
 
 enum cause doctor_cause(const struct symptom *found, int count)

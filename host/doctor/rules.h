@@ -137,6 +137,10 @@ bool moment_of_any_weights(const struct evidence *evidence, int64_t epoch, struc
 bool average_has_caught_up(const struct evidence *evidence, int64_t updates);
 bool rule_not_caught_up(const struct evidence *evidence, struct symptom *symptom);
 
+/* ---- rules_jumps.c ---- */
+/* A note. */
+bool rule_jumps(const struct evidence *evidence, struct symptom *symptom);
+
 /* ---- rules_ahead.c: validation predicted better than what is trained on ---- */
 bool rule_better_on_validation(const struct evidence *evidence, struct symptom *symptom);
 /* By how much validation's loss is below training's at the last epoch, as a share of that, and its standard error. */

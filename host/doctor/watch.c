@@ -26,7 +26,7 @@ int watch_hear(struct watch *watch, const struct symptom *said, int count)
             watch->withdrawn[watch->withdrawn_count++] = watch->found[i];
     watch->count = before = kept;
     watch->verdict = doctor_cause(said, count) != CAUSE_HEALTHY ? said[0] : (struct symptom){.cause = CAUSE_HEALTHY};
-    watch->noted = doctor_note(said, count) != NULL;
+    watch->noted = doctor_noted(said, count);
     for (int i = 0; i < count; i++)
         if (symptom_speaks(&said[i]) && !speaks(watch->found, before, said[i].cause)) {
             watch->as_cause[said[i].cause] = said[i].cause == watch->verdict.cause;

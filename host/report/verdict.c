@@ -67,7 +67,7 @@ static void put_others(FILE *page, const struct run_facts *facts)
                 symptom->note       ? "note, from"
                 : symptom->doubtful ? "doubtful, from"
                                     : "later, from",
-                (long long)symptom->step, cause_table[symptom->cause].title);
+                (long long)symptom->step, symptom->note ? doctor_noted(symptom, 1) : cause_table[symptom->cause].title);
         page_text(page, symptom->evidence);
         fputs("</p>", page);
         page_finding_figure(page, facts, i);

@@ -132,7 +132,7 @@ int findings_end(struct trainer *trainer, char text[static FINDINGS_TEXT])
     else if (cause != CAUSE_HEALTHY)
         snprintf(text, FINDINGS_TEXT, "%s, since step %lld", cause_table[cause].title, (long long)watch->verdict.step);
     else if (!watch->too_early)
-        snprintf(text, FINDINGS_TEXT, "%s", watch->noted ? NOTED_TITLE : cause_table[cause].title);
+        snprintf(text, FINDINGS_TEXT, "%s", watch->noted ? watch->noted : cause_table[cause].title);
     const size_t length = strlen(text);
     if (length > 0 && state->rollbacks > 0)
         snprintf(text + length, FINDINGS_TEXT - length, "; autopilot went back %d time%s, to %g of the learning rate",
