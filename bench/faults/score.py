@@ -253,7 +253,7 @@ def wilson(part, whole):
         return [0.0, 1.0]
     z = 1.96
     middle, spread = part / whole + z * z / (2 * whole), z * math.sqrt(part * (whole - part) / whole ** 3 + z * z / (4 * whole * whole))
-    return [round((middle + sign * spread) / (1 + z * z / whole), 3) for sign in (-1, 1)]
+    return [abs(round((middle + sign * spread) / (1 + z * z / whole), 3)) for sign in (-1, 1)]
 
 
 def spoiled_of(score):
