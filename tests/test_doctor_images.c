@@ -163,6 +163,10 @@ static void test_light_must_cost(void **state)
     assert_non_null(strstr(found[0].evidence, "the loss would be 20 % +- 2.0 lower"));
     light->cost = 0.14;
     expect_doubtful(CAUSE_HEALTHY, CAUSE_ILLUMINATION);
+    light->cost = -0.33;
+    expect_doubtful(CAUSE_HEALTHY, CAUSE_ILLUMINATION);
+    assert_non_null(strstr(found[0].evidence, "the loss would be no lower (33 % +- 2.0 higher)"));
+    light->cost = 0.14;
     light->cost = 0.2;
     light->cost_error = 0.07;
     expect_doubtful(CAUSE_HEALTHY, CAUSE_ILLUMINATION);

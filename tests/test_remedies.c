@@ -182,9 +182,9 @@ static void test_actions(void **state)
         enum cause cause;
         const char *says;
     } cases[] = {
-        {"model.batch_norm=false", CAUSE_NO_SIGNAL, "add batch normalisation, or lower optim.lr"},
-        {"model.batch_norm=true", CAUSE_NO_SIGNAL, "lower optim.lr, with"},
-        {"model.name=resnet18", CAUSE_NO_SIGNAL, "lower optim.lr, with"},
+        {"model.batch_norm=false", CAUSE_NO_SIGNAL, "add batch normalisation; optim.name = adam"},
+        {"model.batch_norm=true|optim.name=sgd", CAUSE_NO_SIGNAL, "set optim.name = adam"},
+        {"model.name=resnet18|optim.name=adam", CAUSE_NO_SIGNAL, "look at images, augmentation"},
         {"schedule.name=step", CAUSE_SCHEDULE,
          "lower the rate later: schedule.name = cosine does, as does a larger schedule.step"},
         {"schedule.name=plateau", CAUSE_SCHEDULE,

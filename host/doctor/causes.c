@@ -317,10 +317,14 @@ const struct cause_info cause_table[CAUSE_COUNT] = {
                                                      .edits = {SET("model.init_scale", "1")}}}}},
     [CAUSE_NO_SIGNAL] =
         {"no_signal", "architecture", "nothing comes back to the weights that they could learn from",
-         "lower optim.lr, with schedule.warmup_epochs, or look at images and labels",
-         .actions = {{could_normalise, "add batch normalisation, or lower optim.lr with schedule.warmup_epochs"}},
+         "look at images, augmentation and labels; fewer layers let a gradient through, or ones that pass them by",
+         .actions = {{could_normalise, "add batch normalisation; optim.name = adam, with optim.lr = 0.001, gives each "
+                                       "layer steps of its own length"},
+                     {is_sgd, "set optim.name = adam, with optim.lr = 0.001, which gives each layer steps of its own "
+                              "length; or look at images, augmentation and labels"}},
          .repairs = {{.fits = lacks_normalisation, .edits = {SET("model.batch_norm", "true")}},
-                     {.edits = {TIMES("optim.lr", 0.1)}}},
+                     {.fits = is_sgd,
+                      .edits = {SET("optim.name", "adam"), SET("optim.lr", "0.001"), SET("optim.nesterov", "false")}}},
          .trials = {{.name = "batch normalisation",
                      .family = ARM_ANEW,
                      .remedy = {.fits = lacks_normalisation, .edits = {SET("model.batch_norm", "true")}}}}},

@@ -213,24 +213,33 @@ static bool learnt_all_the_same(const struct evidence *evidence)
     return evidence->epochs > 0 && !doctor_misses(evidence);
 }
 
+/* "12 % +- 3.1 lower" */
+enum { LOWER_TEXT = 64 };
+static void say_lower(double share, double error, char text[static LOWER_TEXT])
+{
+    if (share >= 0.0)
+        snprintf(text, LOWER_TEXT, "%.0f %% +- %.1f lower", 100.0 * share, 100.0 * error);
+    else
+        snprintf(text, LOWER_TEXT, "no lower (%.0f %% +- %.1f higher)", -100.0 * share, 100.0 * error);
+}
+
 static void say_cost(struct symptom *image, const struct ahead *ahead)
 {
     const size_t used = strlen(image->evidence), room = sizeof image->evidence - used;
     char *end = image->evidence + used;
-    const double share = 100.0 * image->cost, error = 100.0 * image->cost_error;
+    char lower[LOWER_TEXT];
+    say_lower(image->cost, image->cost_error, lower);
     if (is_trainings_alone(image, ahead))
         snprintf(end, room, "; validation's images are not (%.2g), and their loss is %.0f %% +- %.1f lower",
                  symptom_number(image, "val"), 100.0 * ahead->share, 100.0 * ahead->error);
     else if (!isfinite(image->cost))
         return;
     else if (image->cause == CAUSE_ILLUMINATION)
-        snprintf(end, room, "; if all were learned as the better lit half is, the loss would be %.0f %% +- %.1f lower",
-                 share, error);
+        snprintf(end, room, "; if all were learned as the better lit half is, the loss would be %s", lower);
     else if (image->needs & EFFECT_WEIGHED)
-        snprintf(end, room, "; if they were learned as the others are, the loss would be %.0f %% +- %.1f lower", share,
-                 error);
+        snprintf(end, room, "; if they were learned as the others are, the loss would be %s", lower);
     else
-        snprintf(end, room, "; as many images hold %.2g %% of the loss at most", share);
+        snprintf(end, room, "; as many images hold %.2g %% of the loss at most", 100.0 * image->cost);
 }
 
 static int append(struct symptom *found, int count, const struct symptom *symptom)
