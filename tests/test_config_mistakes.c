@@ -109,7 +109,7 @@ static const struct mistake {
     {"", "bs=32,", "command line: error: train.batch_size: '32,' is not a whole number"},
     {"", "lr=1|optim.lr=2", "command line: error: optim.lr: given twice"},
     {"", "layer.filters=3", "command line: error: layer.filters: layers are changed in the file, not here"},
-    {"", "=1", "command line: error: : unknown key"},
+    {"", "=1", "command line: error: '': unknown key"},
     {"[optim]\nlr = nan\n", "epochs=0",
      "x.ini:2: error: optim.lr: 'nan' is not finite\ncommand line: error: train.epochs: '0' is out of range"},
     /* what can be seen of the images without opening them is told with the rest */
