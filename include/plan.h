@@ -92,6 +92,7 @@ enum batch_kind {
     BATCH_WHOLE,
     BATCH_HALF,
     BATCH_AHEAD,
+    BATCH_SETTLE,
     BATCH_KINDS
 };
 
@@ -150,6 +151,9 @@ int plan_half_batch(struct plan *plan, const struct step_control *control);
  * next step, with its control, so that the record has the loss that it has before this step. first: of the next step's
  * batches. Leaves everything else as it is. */
 int plan_look_ahead(struct plan *plan, const struct step_control *next, bool first);
+/* Between two steps: a forward pass of a training batch that running statistics follow, and nothing else does. They lag
+ * behind weights that move; after n batches with the weights held still, 0.9^n of the lag is left (momentum 0.1). */
+int plan_settle_batch(struct plan *plan, const struct step_control *control);
 /* The statistics of each layer about one step. begin, before the step's first batch and with its control: a forward
  * pass more, whose activations are surveyed, and a copy of the weights; end, after its last batch. Both queue work and
  * leave the step as it would be. */

@@ -256,6 +256,23 @@ int plan_look_ahead(struct plan *plan, const struct step_control *next, bool fir
     return plan->backend->repeat(plan->device, &plan->recordings[BATCH_AHEAD], queue_ahead, &batch);
 }
 
+static int queue_settle(void *context)
+{
+    struct plan *plan = ((const struct batch *)context)->plan;
+    TRY(plan_gather_batch(plan, true));
+    TRY(plan_forward(plan, true));
+    return commit(plan);
+}
+
+int plan_settle_batch(struct plan *plan, const struct step_control *control)
+{
+    struct batch batch = {plan, true, true, false};
+    assert(plan->options.training && plan->source.pixels);
+    TRY(plan_send_control(plan, control, true));
+    TRY(plan->backend->repeat(plan->device, &plan->recordings[BATCH_SETTLE], queue_settle, &batch));
+    return plan->backend->pace(plan->device);
+}
+
 int plan_train_batch(struct plan *plan, const struct step_control *control, bool first, bool last)
 {
     const enum batch_kind kind = first ? last ? BATCH_WHOLE : BATCH_FIRST : last ? BATCH_LAST : BATCH_MIDDLE;

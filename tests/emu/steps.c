@@ -116,6 +116,10 @@ void trainee_step(struct trainee *trainee, int step)
         const struct step_control control = control_at(trainee, step, micro);
         check(plan_train_batch(&trainee->plan, &control, micro == 0, micro == trainee->recipe->accumulate - 1));
     }
+    if (trainee->recipe->settles && step % 8 == 5) {
+        const struct step_control next = control_at(trainee, step + 1, 0);
+        check(plan_settle_batch(&trainee->plan, &next));
+    }
 }
 
 void trainee_evaluate(struct trainee *trainee, struct loss_sums *sums)

@@ -16,6 +16,7 @@ struct recipe {
     enum dtype dtype;
     enum optimizer_kind kind;
     int accumulate, steps;
+    bool settles; /* plan_settle_batch after some steps */
 };
 
 struct outcome {

@@ -45,8 +45,9 @@ static void assert_same(const struct outcome *a, const struct outcome *b, const 
 static void test_recorded_equals_plain(void **state)
 {
     (void)state;
-    static const struct recipe recipes[3] = {
-        {DT_F32, OPTIMIZER_SGD, 1, SHORT}, {DT_F32, OPTIMIZER_ADAMW, 3, SHORT}, {DT_BF16, OPTIMIZER_ADAM, 2, SHORT}};
+    static const struct recipe recipes[3] = {{DT_F32, OPTIMIZER_SGD, 1, SHORT, false},
+                                             {DT_F32, OPTIMIZER_ADAMW, 3, SHORT, false},
+                                             {DT_BF16, OPTIMIZER_ADAM, 2, SHORT, false}};
     for (int i = 0; i < RECIPES; i++) {
         struct outcome plain;
         run(&recipes[i], false, 0, &plain);
@@ -63,7 +64,7 @@ static void test_recorded_equals_plain(void **state)
 static void test_records_come_late_and_nobody_waits(void **state)
 {
     (void)state;
-    static const struct recipe recipe = {DT_F32, OPTIMIZER_SGD, 1, LONG};
+    static const struct recipe recipe = {DT_F32, OPTIMIZER_SGD, 1, LONG, false};
     struct outcome outcome;
     if ((int)LONG < (int)BACKEND_LEAD)
         skip();
@@ -80,7 +81,7 @@ static void test_records_come_late_and_nobody_waits(void **state)
 static void test_the_lead_is_bounded(void **state)
 {
     (void)state;
-    static const struct recipe recipe = {DT_F32, OPTIMIZER_SGD, 1, LONG};
+    static const struct recipe recipe = {DT_F32, OPTIMIZER_SGD, 1, LONG, false};
     struct trainee trainee;
     struct step_record record;
     if ((int)LONG < (int)BACKEND_LEAD)
@@ -105,7 +106,7 @@ static void test_the_lead_is_bounded(void **state)
 static void test_a_step_is_one_launch(void **state)
 {
     (void)state;
-    static const struct recipe recipe = {DT_F32, OPTIMIZER_SGD, 1, SHORT};
+    static const struct recipe recipe = {DT_F32, OPTIMIZER_SGD, 1, SHORT, false};
     struct trainee trainee;
     emu_reset_round(0);
     trainee_open(&trainee, &backend_cuda, &recipe);
@@ -129,7 +130,7 @@ static void test_a_step_is_one_launch(void **state)
 static void test_data_may_change(void **state)
 {
     (void)state;
-    static const struct recipe recipe = {DT_F32, OPTIMIZER_SGD, 1, SHORT};
+    static const struct recipe recipe = {DT_F32, OPTIMIZER_SGD, 1, SHORT, false};
     struct trainee trainee;
     struct loss_sums before, other, after;
     const void *flipped;
@@ -153,7 +154,7 @@ static void test_data_may_change(void **state)
 static void test_ranges_name_stages_and_layers(void **state)
 {
     (void)state;
-    static const struct recipe recipe = {DT_F32, OPTIMIZER_SGD, 1, SHORT};
+    static const struct recipe recipe = {DT_F32, OPTIMIZER_SGD, 1, SHORT, false};
     struct trainee trainee;
     struct loss_sums sums;
     emu_reset_round(0);
