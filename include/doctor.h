@@ -308,6 +308,9 @@ bool doctor_guesses(double accuracy, int classes);
 
 /* Updates of the shortest trial; of one that is long enough to let learning by heart have all of its time beside it. */
 enum { TRIAL_UPDATES_LEAST = 40, TRIAL_UPDATES_ENOUGH = 100 };
+/* What it costs a trial to let running statistics settle before it is judged, in updates of the run's size: forward
+ * alone is a third of one. 0: the network has none. */
+double doctor_settling(const struct config *config);
 /* Further in the direction of a rate that helps, or is suspected. */
 enum { TRIALS_FURTHER = 2 };
 /* Learning by heart: of so many images, in so many updates of all of them; a fourth is usual. */

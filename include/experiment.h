@@ -29,7 +29,8 @@ struct arm {
 struct experiment {
     int batch;            /* images of the run's update */
     int updates;          /* of each trial */
-    double updates_spent; /* of the run's size, on all of them */
+    double settling;      /* doctor_settling: what each takes besides */
+    double updates_spent; /* of the run's size, on all of them, settling among them */
     double updates_allowed;
     double seconds_allowed; /* 0: no matter */
     double updates_wanted;  /* for every trial, of the length chosen and TRIAL_UPDATES_ENOUGH at least, and learning by

@@ -39,6 +39,9 @@ struct probe {
 int probe_open(struct probe *probe, struct session *session, const struct part *part, int64_t count);
 void probe_close(struct probe *probe, struct session *session); /* accepts a zeroed struct */
 
+/* Batches that go forward alone, in a trial whose running statistics are let settle. */
+enum { TRIAL_SETTLED = 50 };
+
 struct trial {
     const char *name;             /* for people: "rate / 4" */
     const char *const *overrides; /* what differs from the run, as on a command line */
@@ -51,6 +54,7 @@ struct trial {
     bool still;         /* images and network as validation sees them: no augmentation, no dropout */
     double least_rate;  /* share of optim.lr that a trial from the branch trains with at least: a schedule that has come
                            to its end would let nothing happen */
+    bool settled;       /* running statistics are let settle before each reading (plan_settle_batch) */
     double good_enough; /* share of an update's images predicted right at which to stop; 0: never */
 };
 
@@ -64,6 +68,7 @@ struct trial_result {
     double train_loss, train_accuracy; /* over the updates of the last quarter */
     double best_accuracy;              /* of a single update */
     double images;                     /* that went through a training step: the cost */
+    double settled_images;             /* that went forward alone, for running statistics to settle */
     double seconds;
 };
 

@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-enum { PROBE = 24, UPDATES = 6 };
+enum { PROBE = 24, UPDATES = 6, KEPT_MOST = 4096 };
 static const char words[] =
     "train.epochs=3 train.threads=1 model.name=small_cnn model.width=4 augment.crop_padding=2 augment.hflip=0.5 "
     "augment.rotate=10 model.dropout=0.2 optim.weight_decay=0.01 optim.lr=0.004 "
@@ -111,6 +111,69 @@ static void test_unchanged_trial_is_the_run(void **state)
     assert_true(distance(whole.path) == 0.0);
     assert_true(again.loss == first.loss);
     assert_memory_equal(losses[0], losses[1], sizeof losses[0]);
+}
+
+/* Everything that is trained or kept, one after the other. */
+static void read_kept(float *params, float *states, int64_t counts[2])
+{
+    counts[0] = counts[1] = 0;
+    for (int v = 0; v < session.graph.value_count; v++) {
+        const struct value *value = &session.graph.values[v];
+        const bool state = value->role == VALUE_STATE;
+        if (value->role != VALUE_PARAM && !state)
+            continue;
+        float *to = state ? states + counts[1] : params + counts[0];
+        assert_int_equal(plan_read_weight(&session.plan, state ? SLAB_STATE : SLAB_PARAM, v, to), OK);
+        counts[state] += shape_count(value->shape);
+        assert_true(counts[state] <= KEPT_MOST);
+    }
+}
+
+/* Running statistics settle before a trial is judged: its steps and weights are the same bit for bit, only the
+ * statistics differ, and they are then nearer to what the weights as they stand make of the images. */
+static void test_statistics_settle(void **state)
+{
+    (void)state;
+    static float params[2][KEPT_MOST], states[3][KEPT_MOST];
+    int64_t counts[2];
+    const char *const quick[] = {"optim.lr=0.05"};
+    struct trial trial = {.name = "as they lag", .overrides = quick, .override_count = 1, .updates = 30, .fresh = true};
+    const struct trial_result lagging = run_trial(0, trial);
+    assert_true(lagging.settled_images == 0.0);
+    read_kept(params[0], states[0], counts);
+    trial.settled = true;
+    const struct trial_result settled = run_trial(1, trial);
+    assert_true(settled.settled_images == TRIAL_SETTLED * 16.0);
+    read_kept(params[1], states[1], counts);
+    assert_true(counts[1] > 0);
+    assert_memory_equal(params[0], params[1], (size_t)counts[0] * sizeof *params[0]);
+    assert_true(settled.train_loss == lagging.train_loss && settled.images == lagging.images);
+    assert_true(settled.loss != lagging.loss);
+    /* far more batches: what they settle at */
+    struct subset *subset = &session.train.subset;
+    int32_t *order = NULL;
+    const size_t bytes = (size_t)subset->count * sizeof *order;
+    assert_int_equal(session.backend->alloc(session.device, bytes, (void **)&order), OK);
+    assert_int_equal(session.backend->upload(session.device, order, subset->samples, bytes), OK);
+    for (int i = 0; i < 200; i++) {
+        struct step_control control = {.seed = 1, .step = i, .valid = 16, .first = i % 5 * 16};
+        if (control.first == 0)
+            assert_int_equal(batches_begin(&session, session.train.source, order, subset->samples, 0, 5 * (int64_t)16),
+                             OK);
+        assert_int_equal(batch_next(&session, &control), OK);
+        assert_int_equal(plan_settle_batch(&session.plan, &control), OK);
+        assert_int_equal(batch_queued(&session, &control), OK);
+    }
+    read_kept(params[1], states[2], counts);
+    assert_memory_equal(params[0], params[1], (size_t)counts[0] * sizeof *params[0]);
+    batches_rest(&session);
+    session.backend->release(session.device, order);
+    double off[2] = {0.0, 0.0};
+    for (int k = 0; k < 2; k++)
+        for (int64_t i = 0; i < counts[1]; i++)
+            off[k] += fabs((double)states[k][i] - (double)states[2][i]);
+    if (!(off[1] < 0.5 * off[0]))
+        fail_msg("settled statistics are off by %g, lagging ones by %g", off[1], off[0]);
 }
 
 static void test_rate_is_a_ratio(void **state)
@@ -269,6 +332,7 @@ int main(void)
         cmocka_unit_test(test_weights_go_over_without_dropout),
         cmocka_unit_test(test_hits_go_with_losses),
         cmocka_unit_test(test_unchanged_trial_is_the_run),
+        cmocka_unit_test(test_statistics_settle),
         cmocka_unit_test(test_rate_is_a_ratio),
         cmocka_unit_test(test_gain_by_hand),
         cmocka_unit_test(test_given_samples_alone),

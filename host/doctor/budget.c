@@ -1,5 +1,6 @@
 /* budget: how much experiments need, and how that is asked for. Must not run them. */
 #include "doctor.h"
+#include "trial.h"
 
 #include "text.h"
 
@@ -38,13 +39,18 @@ void budget_say(double updates, int64_t steps, char text[static BUDGET_TEXT])
         snprintf(text, BUDGET_TEXT, "%.0f", ceil(updates));
 }
 
-/* As arms.c lists them where the rules suspect nothing, each family with its unchanged one; images that are left out
- * may be found. */
-static int trials_of(const struct config *config)
+double doctor_settling(const struct config *config)
+{
+    return config_normalises(config) ? TRIAL_SETTLED / 3.0 / config->train.accumulate : 0.0;
+}
+
+/* What trials cost that are as short as can be: those that arms.c lists where the rules suspect nothing, each family
+ * with its unchanged one; images that are left out may be found. */
+static double shortest_trials(const struct config *config)
 {
     const struct remedy_case asked = {.config = config, .missing = true, .levelled = true};
     bool family[ARM_FAMILIES] = {[ARM_ANEW] = true, [ARM_ONWARD] = true};
-    int count = TRIALS_FURTHER;
+    int count = TRIALS_FURTHER, settled = TRIALS_FURTHER;
     for (int cause = 0; cause < CAUSE_COUNT; cause++)
         for (int i = 0; i < TRIALS_MOST; i++) {
             const struct cause_trial *trial = &cause_table[cause].trials[i];
@@ -52,17 +58,20 @@ static int trials_of(const struct config *config)
                 continue;
             family[trial->family] = true;
             count++;
+            settled += trial->pace > 0 ? trial->pace : 1;
         }
-    for (int i = 0; i < ARM_FAMILIES; i++)
+    for (int i = 0; i < ARM_FAMILIES; i++) {
         count += family[i];
-    return count;
+        settled += family[i];
+    }
+    return count * TRIAL_UPDATES_LEAST + settled * doctor_settling(config);
 }
 
 void doctor_probe_options(const struct config *config, int64_t steps, char text[static PROBE_OPTIONS])
 {
     const double batch = (double)config->train.batch_size * config->train.accumulate;
     const double by_heart = MEMORY_USUAL * MEMORY_UPDATES * MEMORY_IMAGES / batch;
-    const double updates = fmax(trials_of(config) * TRIAL_UPDATES_LEAST, by_heart) + by_heart;
+    const double updates = fmax(shortest_trials(config), by_heart) + by_heart;
     char budget[BUDGET_TEXT];
     budget_say(updates, steps, budget);
     if (updates <= DOCTOR_SHARE * (double)steps)

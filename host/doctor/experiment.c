@@ -18,12 +18,33 @@ struct setting {
     struct probe probes[ARM_FAMILIES];
 };
 
+/* In updates of the run's size; a larger batch goes forward as often. */
+static double settling_of(const struct experiment *experiment, const struct arm *arm)
+{
+    return arm->pace * experiment->settling;
+}
+
+static double price_of(const struct experiment *experiment, const struct arm *arm)
+{
+    return experiment->updates + settling_of(experiment, arm);
+}
+
+/* In every trial, a rate's next ones among them. */
+static double settling_of_all(const struct experiment *experiment)
+{
+    double sum = TRIALS_FURTHER * experiment->settling;
+    for (int i = 0; i < experiment->arm_count; i++)
+        sum += settling_of(experiment, &experiment->arms[i]);
+    return sum;
+}
+
 /* As many updates as let every trial, a rate's next ones among them, and learning by heart into the budget, within what
  * says something and what is long enough. Learning by heart has all the time it may take where trials are long enough
  * beside it, its usual time where that is no more than half of what is left, or none. */
 static int choose_updates(const struct experiment *experiment, double memory)
 {
-    const double left = experiment->updates_allowed - experiment->updates_spent, usual = MEMORY_USUAL * memory;
+    const double left = experiment->updates_allowed - experiment->updates_spent - settling_of_all(experiment);
+    const double usual = MEMORY_USUAL * memory;
     const double trials = experiment->arm_count + TRIALS_FURTHER;
     double reserved = 2.0 * usual > left ? 0.0 : usual;
     if (left - memory >= trials * TRIAL_UPDATES_ENOUGH)
@@ -52,13 +73,14 @@ static int run_arm(struct experiment *experiment, struct arm *arm, struct settin
                                 .override_count = arm->override_count,
                                 .updates = experiment->updates / arm->pace,
                                 .left_out = arm->left_out,
+                                .settled = true,
                                 .fresh = arm->family == ARM_ANEW || arm->family == ARM_UNSEEN,
                                 .least_rate = arm->family == ARM_FREED ? 1.0 : 0.1};
     arm->result.losses = arena_push(&experiment->arena, (size_t)probe->count * sizeof(float));
     arm->result.hits = arena_push(&experiment->arena, (size_t)probe->count * sizeof(float));
     TRY(trial_run(setting->request->branch, setting->request->run, &trial, probe, &arm->result));
     arm->done = true;
-    experiment->updates_spent += experiment->updates;
+    experiment->updates_spent += price_of(experiment, arm);
     experiment->seconds += arm->result.seconds;
     return OK;
 }
@@ -70,7 +92,7 @@ static int compare_arm(struct experiment *experiment, struct arm *arm, struct se
     if (arm->refused[0])
         return OK;
     struct arm *unchanged = &experiment->arms[arms_unchanged(experiment, arm->family)];
-    const double cost = experiment->updates * (unchanged->done ? 1.0 : 2.0);
+    const double cost = price_of(experiment, arm) + (unchanged->done ? 0.0 : price_of(experiment, unchanged));
     if (!affords(experiment, cost))
         return OK;
     if (!unchanged->done)
@@ -220,7 +242,8 @@ static int run_all(struct experiment *experiment, struct setting *setting)
     experiment->updates = choose_updates(experiment, memory);
     TRY(run_arms(experiment, setting));
     const double length = fmax(experiment->updates, TRIAL_UPDATES_ENOUGH);
-    experiment->updates_wanted = (double)(experiment->arm_count + TRIALS_FURTHER) * length + memory;
+    experiment->updates_wanted =
+        (double)(experiment->arm_count + TRIALS_FURTHER) * length + settling_of_all(experiment) + memory;
     return first ? OK : memorise(experiment, setting);
 }
 
@@ -231,6 +254,7 @@ int experiment_run(struct experiment *experiment, const struct experiment_reques
     struct setting setting = {.request = request};
     *experiment = (struct experiment){.updates_allowed = request->updates,
                                       .seconds_allowed = request->seconds,
+                                      .settling = doctor_settling(config),
                                       .guess = guess_of(session),
                                       .batch = config->train.batch_size * config->train.accumulate};
     TRY(arms_list(experiment, request));

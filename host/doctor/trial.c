@@ -9,6 +9,10 @@
 
 /* Readings of the probe, in the last part of a trial. */
 enum { READINGS = 4, READ_EVERY = 2 };
+/* Batches that running statistics follow before the first reading and before each further one: at momentum 0.1 they
+ * lag by 9 updates' worth, and by one of these after both. */
+enum { SETTLE_FIRST = 20, SETTLE_AGAIN = 10 };
+_Static_assert(SETTLE_FIRST + (READINGS - 1) * SETTLE_AGAIN == TRIAL_SETTLED, "what the header says");
 
 /* ---- the probe ---- */
 
@@ -194,9 +198,37 @@ static void forget_readings(const struct probe *probe, struct trial_result *resu
         memset(result->hits, 0, (size_t)probe->count * sizeof *result->hits);
 }
 
-/* Adds a reading of the probe to the averages. */
-static int read_probe(struct course *course, struct probe *probe, float share, struct trial_result *result)
+/* Weights in motion are judged too badly with running statistics that lag behind them, by more than what most trials
+ * change: these follow the stream's first images while the weights stand still. */
+static int settle(struct course *course, struct trial_result *result)
 {
+    const int batches = result->settled_images > 0.0 ? SETTLE_AGAIN : SETTLE_FIRST;
+    struct session *session = course->branch->session;
+    const struct stream *stream = &course->stream;
+    const int batch = course->config->train.batch_size;
+    const int64_t whole = stream->count / batch, end = (whole < batches ? whole : batches) * batch;
+    struct step_control control = {.seed = (uint64_t)course->config->train.seed,
+                                   .step = course->branch->state.step,
+                                   .epoch = stream->epoch,
+                                   .valid = batch};
+    for (int i = 0; i < batches; i++, control.step++) {
+        control.first = (int64_t)i * batch % end;
+        if (control.first == 0)
+            TRY(batches_begin(session, session->train.source, stream->device, stream->host, 0, end));
+        TRY(batch_next(session, &control));
+        TRY(plan_settle_batch(&session->plan, &control));
+        TRY(batch_queued(session, &control));
+    }
+    result->settled_images += (double)batches * batch;
+    return OK;
+}
+
+/* Adds a reading of the probe to the averages. */
+static int read_probe(struct course *course, const struct trial *trial, struct probe *probe, float share,
+                      struct trial_result *result)
+{
+    if (trial->settled && course->branch->session->plan.state_count > 0)
+        TRY(settle(course, result));
     TRY(probe_read(probe, course->branch->session));
     for (int64_t i = 0; i < probe->count; i++)
         result->losses[i] += share * probe->losses[i];
@@ -243,10 +275,10 @@ static int take_updates(struct course *course, const struct trial *trial, struct
         TRY(is_enough(course, trial, update + 1, &enough));
         if (enough) {
             forget_readings(probe, result);
-            return read_probe(course, probe, 1.0f, result);
+            return read_probe(course, trial, probe, 1.0f, result);
         }
         if (left % READ_EVERY == 0 && left / READ_EVERY < readings)
-            TRY(read_probe(course, probe, 1.0f / (float)readings, result));
+            TRY(read_probe(course, trial, probe, 1.0f / (float)readings, result));
     }
     return finish_updates(course, trial->updates);
 }
