@@ -272,7 +272,7 @@ static void test_a_step_refused_late_is_run_again_with_later_weights(void **stat
 /* Starts far too high: the first steps are refused and halve it, until gradients are finite again. */
 static void check_overflow(int round, struct outcome *outcome)
 {
-    static const struct recipe recipe = {DT_F16, OPTIMIZER_ADAM, 1, STEPS_MOST};
+    static const struct recipe recipe = {DT_F16, OPTIMIZER_ADAM, 1, STEPS_MOST, false};
     enum { TOO_HIGH = 30 };
     struct trainee trainee;
     struct outcome before, after;
@@ -325,7 +325,7 @@ static void test_overflow_halves_the_scale(void **state)
 static void test_patience_doubles_the_scale(void **state)
 {
     (void)state;
-    static const struct recipe recipe = {DT_F16, OPTIMIZER_SGD, 1, STEPS_MOST};
+    static const struct recipe recipe = {DT_F16, OPTIMIZER_SGD, 1, STEPS_MOST, false};
     struct trainee trainee;
     struct step_record record;
     emu_reset_round(0);
