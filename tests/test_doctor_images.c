@@ -147,6 +147,14 @@ static void test_long_steps_that_cost_nothing(void **state)
     fill(run.loss, 300, 303, 9.0); /* worse than guessing on the way */
     expect(CAUSE_RATE_HIGH, "large_steps");
     healthy();
+    stride(5); /* training learned all but a twentieth in the end, however much of validation is wrong */
+    run.evidence.over = true;
+    fill(run.loss, STEPS - 50, STEPS, 0.06 * guess);
+    expect(CAUSE_RATE_HIGH, "large_steps");
+    fill(run.loss, STEPS - 50, STEPS, 0.04 * guess);
+    expect_doubtful(CAUSE_HEALTHY, CAUSE_RATE_HIGH);
+    run.evidence.over = false;
+    expect(CAUSE_RATE_HIGH, "large_steps");
     stride(5);
     run.evidence.epochs = 0; /* nobody knows yet */
     expect(CAUSE_RATE_HIGH, "large_steps");

@@ -207,10 +207,15 @@ static bool explains(const struct symptom *image, const struct evidence *evidenc
 }
 
 /* Steps that were too long to begin with, and nothing lost by them: where layers normalise, the length of the weights
- * before them, that steps are measured by, is nothing to the network. */
+ * before them, that steps are measured by, is nothing to the network. Steps too long keep training from its images:
+ * where all of them are learned but for a twentieth in the end, they have not. */
 static bool learnt_all_the_same(const struct evidence *evidence)
 {
-    return evidence->epochs > 0 && !doctor_misses(evidence);
+    enum { LAST = 50 };
+    const int64_t steps = evidence->steps;
+    return evidence->epochs > 0 &&
+           (!doctor_misses(evidence) ||
+            (evidence->over && steps > LAST && learned_in(evidence, steps - LAST, steps) > 1.0 - NOTHING));
 }
 
 /* "12 % +- 3.1 lower" */
