@@ -189,6 +189,18 @@ struct called_evidence {
     } shown[CALLED_SHOWN];     /* the first of them, those in a ring before the others */
 };
 
+/* Two distributions, or one with a tail: Ashman, Bird and Zepf 1994. */
+#define LABELS_TWO_KINDS 2.0
+/* A network's word counts against a label where it agrees with so many of those that are right. */
+#define LABELS_STRONG 0.7
+/* What images contradict of their labels, at the end of a run: see host/doctor/doubts.h. */
+struct label_evidence {
+    double wrong;                 /* share of the labels, estimated; 0: not known */
+    double agrees;                /* share of the images whose last prediction was their label */
+    double contradicted;          /* share that was taken for another class */
+    double separation, sep_error; /* of the two kinds of margins, in deviations, and its standard error */
+};
+
 /* All that is known of a run when a rule is asked. Arrays are by step or epoch, from the beginning. NaN: not known, as
  * for a step that has no row (stats.steps_every); epoch and samples are known of every step. */
 struct evidence {
@@ -208,6 +220,7 @@ struct evidence {
     int64_t accepted; /* for doctor_diverged: steps before this have been judged; a run cannot go back behind it */
     struct layer_evidence layers;
     struct called_evidence called[CALLED_WEIGHTS];
+    struct label_evidence labels;
     double rarest;                   /* images of the rarest class over the classes' mean, 0..1 */
     int64_t parameters;              /* of the network; 0: not known */
     int64_t bottleneck;              /* fewest numbers of an image that the answer is made from; 0: not known */
@@ -264,6 +277,8 @@ int evidence_layers(struct layer_evidence *layers, const char *run);
 /* Fills in what the run's best and last weights call the validation images, from predictions.csv and
  * predictions-last.csv, where there are any. */
 void doctor_called(struct evidence *evidence, const char *run);
+/* Fills in what a run that is over has seen of its images' labels, from samples.csv, where there is one. */
+void doctor_labels(struct evidence *evidence, const char *run);
 /* Fewer losses than these say nothing about a run without findings. */
 enum { VERDICT_STEPS = 100 };
 bool doctor_too_early(const struct evidence *evidence);

@@ -201,6 +201,7 @@ int evidence_follow(struct evidence_files *files, const char *run)
     TRY(take_tables(&files->evidence, &files->steps, &files->results, &files->arena));
     doctor_cost(&files->evidence, run);
     doctor_called(&files->evidence, run);
+    doctor_labels(&files->evidence, run);
     return OK;
 }
 
@@ -214,6 +215,7 @@ int evidence_of(struct evidence *evidence, const char *run, const struct config 
     TRY(take_tables(evidence, steps, results, &steps->arena));
     doctor_cost(evidence, run);
     doctor_called(evidence, run);
+    doctor_labels(evidence, run);
     return OK;
 }
 

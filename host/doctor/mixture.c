@@ -38,6 +38,22 @@ static void maximise(struct mixture *mixture, const double *values, const double
     mixture->share = weight[1] / (double)count;
 }
 
+/* The deviations' own errors as of normal distributions: the variance of a variance v of n values is 2 v^2 / n. */
+static void separate(struct mixture *mixture, double count)
+{
+    const double members[2] = {count * (1.0 - mixture->share), count * mixture->share};
+    double square = 0.0, of_means = 0.0, of_square = 0.0;
+    for (int k = 0; k < 2; k++) {
+        const double variance = mixture->deviation[k] * mixture->deviation[k];
+        square += 0.5 * variance;
+        of_means += variance / members[k];
+        of_square += 0.25 * 2.0 * variance * variance / members[k];
+    }
+    const double separation = (mixture->mean[1] - mixture->mean[0]) / sqrt(square);
+    mixture->separation = separation;
+    mixture->separation_error = sqrt(of_means / square + separation * separation * of_square / (4.0 * square * square));
+}
+
 /* Logarithm of a normal density, without the constant. */
 static double log_density(const struct mixture *mixture, int kind, double value)
 {
@@ -71,8 +87,6 @@ void mixture_fit(struct mixture *mixture, const double *values, const int32_t *g
         }
     }
     maximise(mixture, values, posterior, count);
-    const double *deviation = mixture->deviation;
-    mixture->separation =
-        (mixture->mean[1] - mixture->mean[0]) / sqrt(0.5 * (deviation[0] * deviation[0] + deviation[1] * deviation[1]));
+    separate(mixture, (double)count);
     arena_free(&arena);
 }

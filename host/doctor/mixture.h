@@ -9,7 +9,8 @@ struct mixture {
     double share; /* of the second, over all */
     /* Distance of the means over the root mean square of the deviations (Ashman, Bird and Zepf 1994): above 2 the two
      * are two, below it is as likely one kind with a tail. */
-    double separation;
+    double separation, separation_error; /* the latter: its standard error, were it known which value is of which kind
+                                          */
 };
 
 /* Fits by expectation and maximisation, from a start that is a function of the values alone. How frequent the second

@@ -46,6 +46,7 @@ const struct rule doctor_rules[] = {
     {"gap", CAUSE_OVERFITTING, 1, 0, rule_gap},
     {"withheld", CAUSE_REGULARISATION, 1, EFFECT_APART, rule_withheld},
     {"better_on_validation", CAUSE_LABELS, 1, EFFECT_APART, rule_better_on_validation},
+    {"two_kinds", CAUSE_LABELS, 1, EFFECT_APART, rule_two_kinds},
     {"jumps", CAUSE_SCHEDULE, 1, 0, rule_jumps},
 };
 const int doctor_rule_count = COUNT_OF(doctor_rules);

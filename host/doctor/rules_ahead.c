@@ -1,5 +1,5 @@
 /* rules_ahead: validation that is predicted better than the images trained on, as it is where these are worse: their
- * labels, or the images themselves. */
+ * labels, or the images themselves; and labels that the run itself contradicts. */
 #include "rules.h"
 
 #include <math.h>
@@ -55,6 +55,24 @@ bool rule_better_on_validation(const struct evidence *evidence, struct symptom *
                         100.0 * now.val_accuracy, 100.0 * now.train_accuracy, z);
     }
     return false;
+}
+
+/* What a network that has learned contradicts of its labels is of two kinds beyond doubt, hard images and others that
+ * it is as far from as from any class: told without validation, so that augmentation, dropout and smoothing may be, and
+ * validation may have the same wrong labels. One in ten of them is wrong at least, as fewer cost little; of more than
+ * half nobody knows which are the wrong ones. Of the rest it gets right what makes its word count. */
+bool rule_two_kinds(const struct evidence *evidence, struct symptom *symptom)
+{
+    const double least = 0.1, most = 0.5;
+    const struct label_evidence *labels = &evidence->labels;
+    return evidence->config->data.shuffle && labels->wrong >= least && labels->wrong <= most &&
+           labels->separation - LABELS_TWO_KINDS > FAULT_SURE * labels->sep_error &&
+           labels->agrees >= LABELS_STRONG * (1.0 - labels->wrong) &&
+           show(symptom, evidence->steps - 1, labels->wrong / least,
+                "%.0f %% of the images are taken for another class than their label, and their margins are of two "
+                "kinds, %.2g +- %.1g deviations apart (2 are needed to tell): hard images, and about %.0f %% of all "
+                "with a wrong label",
+                100.0 * labels->contradicted, labels->separation, labels->sep_error, 100.0 * labels->wrong);
 }
 
 /* Of one epoch: by how much validation's loss is the lower, beyond chance and by what makes a fault. */

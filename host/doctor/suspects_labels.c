@@ -1,88 +1,19 @@
-/* suspects_labels: label errors from what a run has seen of each image. An image that the network, whenever it met it,
- * took for another class is either hard or wrongly labelled. The area under its margin (Pleiss et al. 2020) tells
- * them apart: of a wrong label the network is as far as it is from any other class, of a hard image it is in doubt. So
- * the margins of these images are of two kinds (mixture.h), where the share of the wrong may differ for each pair of
- * label and predicted class, since confusions gather in few pairs. */
-#include "mixture.h"
+/* suspects_labels: label errors from what a run has seen of each image, one by one and in words. What tells them from
+ * hard images is in doubts.h. */
+#include "doubts.h"
 #include "suspects_parts.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-/* Fewer images than this that contradict their label tell nothing of two distributions. */
-enum { LEAST = 50 };
 /* Of those listed, one in ten may be right after all (Bayesian false discovery rate): nine in ten are worth a look. */
 #define FALSE_SHARE 0.1
-/* Two distributions, or one with a tail: Ashman, Bird and Zepf 1994. */
-#define TWO_KINDS 2.0
-/* Right more often than wrong, by as much as it takes for a majority of its contradictions to be worth a look. */
-#define STRONG_ENOUGH 0.7
-
-/* Images that contradict their label. */
-struct doubts {
-    int64_t count;     /* of them */
-    int64_t judged;    /* images that were seen often enough */
-    int32_t *samples;  /* [count] */
-    int32_t *pairs;    /* [count] label and predicted class, as one number */
-    double *distance;  /* [count] how far the label is from what is predicted: minus the mean margin */
-    double *wrong;     /* [count] probability that the label is */
-    double last_right; /* share of judged images whose last prediction was the label */
-    struct mixture mixture;
-    double wrong_share; /* of all judged */
-};
-
-static int32_t class_seen(const struct sample_stats *sample)
-{
-    return sample->votes > 0 ? sample->majority : sample->prediction;
-}
-
-static void gather(struct doubts *doubts, const struct dataset *data, const struct sample_stats *table,
-                   struct arena *arena)
-{
-    const size_t count = (size_t)data->count;
-    doubts->samples = arena_push(arena, count * sizeof *doubts->samples);
-    doubts->pairs = arena_push(arena, count * sizeof *doubts->pairs);
-    doubts->distance = arena_push(arena, count * sizeof *doubts->distance);
-    doubts->wrong = arena_push(arena, count * sizeof *doubts->wrong);
-    for (int64_t i = 0; i < data->count; i++) {
-        const struct sample_stats *sample = &table[i];
-        if (sample->seen < SUSPECT_LOOKS)
-            continue;
-        doubts->judged++;
-        doubts->last_right += sample->prediction == data->labels[i];
-        const double margin = (double)sample->margin / sample->seen;
-        if (class_seen(sample) == data->labels[i] || !isfinite(margin))
-            continue;
-        doubts->samples[doubts->count] = (int32_t)i;
-        doubts->pairs[doubts->count] = data->labels[i] * data->class_count + class_seen(sample);
-        doubts->distance[doubts->count++] = -margin;
-    }
-    doubts->last_right /= fmax(1.0, (double)doubts->judged);
-}
-
-static enum label_verdict judge(const struct doubts *doubts, const struct dataset *data,
-                                const struct sample_stats *table, double val_accuracy)
-{
-    int64_t seen = 0;
-    for (int64_t i = 0; i < data->count; i++)
-        seen += table[i].seen > 0;
-    if (2 * doubts->judged < seen || doubts->judged == 0)
-        return LABELS_TOO_EARLY;
-    /* What it makes of images it has not been taught is its own; more than that it has learnt by heart. */
-    if (doubts->last_right > 0.95 && doubts->last_right > val_accuracy + 0.05)
-        return LABELS_BY_HEART;
-    if (doubts->count < LEAST)
-        return LABELS_TOO_FEW;
-    if (doubts->mixture.separation >= TWO_KINDS)
-        return LABELS_JUDGED;
-    return doubts->last_right < STRONG_ENOUGH ? LABELS_TOO_WEAK : LABELS_ALIKE;
-}
 
 static const char *explain(const struct doubts *doubts, enum label_verdict verdict, double val_accuracy,
                            struct arena *arena)
 {
     const double share = 100.0 * (double)doubts->count / fmax(1.0, (double)doubts->judged);
-    const double apart = doubts->mixture.separation, right = 100.0 * doubts->last_right;
+    const double apart = doubts->mixture.separation, right = 100.0 * doubts->agrees;
     switch (verdict) {
     case LABELS_JUDGED:
         return arena_format(
@@ -115,7 +46,7 @@ static const char *explain(const struct doubts *doubts, enum label_verdict verdi
             "labels not judged: the network is too weak to tell, it agrees with only %.1f %% of them (%.0f %% are "
             "needed), and what it contradicts is of one kind (%.1f deviations apart, 2 are needed); train for more "
             "epochs or at a better rate (`evenkeel find-lr CONFIG`), or ask a run of another model",
-            right, 100.0 * STRONG_ENOUGH, apart);
+            right, 100.0 * LABELS_STRONG, apart);
     }
     return "";
 }
@@ -151,7 +82,7 @@ static void list(struct suspects *suspects, const struct doubts *doubts, const s
         right += 1.0 - doubts->wrong[order[i]];
         if (right > FALSE_SHARE * (double)++kept)
             return;
-        const int32_t seen = class_seen(sample);
+        const int32_t seen = doubts_class_seen(sample);
         suspects_add(suspects,
                      &(struct suspect){.kind = SUSPECT_LABEL,
                                        .sample = doubts->samples[order[i]],
@@ -171,16 +102,11 @@ void suspects_labels(struct suspects *suspects, const struct dataset *data, cons
 {
     struct arena arena = {0};
     struct doubts doubts = {0};
-    gather(&doubts, data, table, &arena);
-    if (doubts.count >= LEAST) {
-        mixture_fit(&doubts.mixture, doubts.distance, doubts.pairs, doubts.count, data->class_count * data->class_count,
-                    doubts.wrong);
-        doubts.wrong_share = doubts.mixture.share * (double)doubts.count / (double)doubts.judged;
-    }
-    suspects->verdict = judge(&doubts, data, table, val_accuracy);
+    doubts_gather(&doubts, data->labels, data->class_count, table, data->count, &arena);
+    suspects->verdict = doubts_judge(&doubts, val_accuracy);
     suspects->labels_text = explain(&doubts, suspects->verdict, val_accuracy, &suspects->arena);
     suspects->wrong_share = suspects->verdict == LABELS_JUDGED ? doubts.wrong_share : NAN;
-    const bool by_heart = suspects->verdict == LABELS_BY_HEART && doubts.mixture.separation >= TWO_KINDS;
+    const bool by_heart = suspects->verdict == LABELS_BY_HEART && doubts.mixture.separation >= LABELS_TWO_KINDS;
     if (suspects->verdict == LABELS_JUDGED || by_heart)
         list(suspects, &doubts, data, table, &arena);
     arena_free(&arena);

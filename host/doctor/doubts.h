@@ -1,0 +1,32 @@
+/* doubts: images of which a network, whenever it met them, made another class than their label, and whether they are of
+ * two kinds. Such an image is either hard or wrongly labelled. The area under its margin (Pleiss et al. 2020) tells
+ * them apart: of a wrong label the network is as far as it is from any other class, of a hard image it is in doubt. So
+ * the margins of these images are of two kinds (mixture.h), where the share of the wrong may differ for each pair of
+ * label and predicted class, since confusions gather in few pairs. Private to host/doctor. */
+#ifndef DOUBTS_H
+#define DOUBTS_H
+#include "doctor.h"
+#include "mixture.h"
+#include "suspects.h"
+
+struct doubts {
+    int64_t count;    /* images that contradict their label */
+    int64_t seen;     /* all that were seen */
+    int64_t judged;   /* often enough */
+    int32_t *samples; /* [count] */
+    int32_t *pairs;   /* [count] label and predicted class, as one number */
+    double *distance; /* [count] how far the label is from what is predicted: minus the mean margin */
+    double *wrong;    /* [count] probability that the label is */
+    double agrees;    /* share of judged images whose last prediction was the label */
+    struct mixture mixture;
+    double wrong_share; /* of all judged; 0: too few contradict their label to tell */
+};
+
+/* The class that an image was taken for most often, or last. */
+int32_t doubts_class_seen(const struct sample_stats *sample);
+/* labels and table: [count]. Arrays are in the arena. */
+void doubts_gather(struct doubts *doubts, const int32_t *labels, int classes, const struct sample_stats *table,
+                   int64_t count, struct arena *arena);
+/* val_accuracy: of the run's end, NaN: not known. */
+enum label_verdict doubts_judge(const struct doubts *doubts, double val_accuracy);
+#endif

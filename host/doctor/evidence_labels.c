@@ -1,0 +1,96 @@
+/* evidence_labels: whether what a run contradicts of its images' labels is of two kinds, from samples.csv. Must not
+ * judge. */
+#include "csv.h"
+#include "doctor.h"
+#include "doubts.h"
+#include "file.h"
+#include "text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { CELLS = 16, CLASSES_MOST = 1024 };
+
+/* The columns that are read, in the order of the numbers of a row. */
+enum { LABEL, SEEN, MARGIN, PREDICTION, MAJORITY, VOTES, COLUMNS };
+static const char *const columns[COLUMNS] = {"label", "seen", "margin", "prediction", "majority", "votes"};
+
+struct rows {
+    int32_t *labels;
+    struct sample_stats *table;
+    int64_t count;
+};
+
+static int64_t lines_of(const char *text, size_t bytes)
+{
+    int64_t lines = 0;
+    for (size_t i = 0; i < bytes; i++)
+        lines += text[i] == '\n';
+    return lines;
+}
+
+/* false: it does not say. */
+static bool take(struct rows *rows, char *const *cells, int width, const int *place, int classes)
+{
+    double number[COLUMNS];
+    for (int i = 0; i < COLUMNS; i++)
+        if (place[i] >= width || !text_to_double(cells[place[i]], &number[i]))
+            return false;
+    for (int i = 0; i < COLUMNS; i++)
+        if (i != MARGIN && !(number[i] >= 0.0 && number[i] <= UINT16_MAX))
+            return false;
+    if (number[LABEL] >= classes || number[PREDICTION] >= classes || number[MAJORITY] >= classes)
+        return false;
+    rows->labels[rows->count] = (int32_t)number[LABEL];
+    rows->table[rows->count++] = (struct sample_stats){.seen = (uint16_t)number[SEEN],
+                                                       .margin = (float)(number[MARGIN] * number[SEEN]),
+                                                       .prediction = (uint16_t)number[PREDICTION],
+                                                       .majority = (uint16_t)number[MAJORITY],
+                                                       .votes = (uint16_t)number[VOTES]};
+    return true;
+}
+
+static bool read_rows(struct rows *rows, char *text, size_t bytes, int classes, struct arena *arena)
+{
+    struct csv csv = {text, text + bytes};
+    char *cells[CELLS];
+    int width, place[COLUMNS];
+    const size_t lines = (size_t)lines_of(text, bytes);
+    rows->labels = arena_push(arena, lines * sizeof *rows->labels);
+    rows->table = arena_push(arena, lines * sizeof *rows->table);
+    if (!csv_row(&csv, cells, CELLS, &width))
+        return false;
+    for (int i = 0; i < COLUMNS; i++)
+        if ((place[i] = csv_column(cells, width, columns[i])) < 0)
+            return false;
+    while (csv_row(&csv, cells, CELLS, &width))
+        if (!take(rows, cells, width, place, classes))
+            return false;
+    return true;
+}
+
+void doctor_labels(struct evidence *evidence, const char *run)
+{
+    char path[PATH_BYTES];
+    void *text;
+    size_t bytes;
+    struct arena arena = {0};
+    struct rows rows = {0};
+    evidence->labels = (struct label_evidence){0};
+    if (!evidence->over || evidence->epochs == 0 || evidence->classes > CLASSES_MOST ||
+        path_join(path, run, "samples.csv") < 0 || !file_exists(path) ||
+        file_read(path, (size_t)1 << 32, &text, &bytes) < 0)
+        return;
+    if (read_rows(&rows, text, bytes, evidence->classes, &arena)) {
+        struct doubts doubts;
+        doubts_gather(&doubts, rows.labels, evidence->classes, rows.table, rows.count, &arena);
+        if (doubts_judge(&doubts, evidence->val_accuracy[evidence->epochs - 1]) == LABELS_JUDGED)
+            evidence->labels = (struct label_evidence){.wrong = doubts.wrong_share,
+                                                       .agrees = doubts.agrees,
+                                                       .contradicted = (double)doubts.count / (double)doubts.judged,
+                                                       .separation = doubts.mixture.separation,
+                                                       .sep_error = doubts.mixture.separation_error};
+    }
+    memory_give(text);
+    arena_free(&arena);
+}
