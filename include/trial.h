@@ -58,11 +58,16 @@ struct trial {
     double good_enough; /* share of an update's images predicted right at which to stop; 0: never */
 };
 
-/* Readings of the probe in the last part of a trial are averaged, image by image. */
+/* Of the probe, in the last part of a trial. */
+enum { TRIAL_READINGS = 4 };
+
+/* Readings of the probe are averaged, image by image. */
 struct trial_result {
     int updates, refused;
-    float *losses;                     /* [probe->count], the caller's */
-    float *hits;                       /* the same: share of the readings that were right; NULL: not wanted */
+    float *losses;                  /* [probe->count], the caller's */
+    float *hits;                    /* the same: share of the readings that were right; NULL: not wanted */
+    float readings[TRIAL_READINGS]; /* the mean loss of each */
+    int reading_count;
     double loss;                       /* their mean; NaN or infinite: diverged */
     double right;                      /* mean of the hits; 0 where not wanted */
     double train_loss, train_accuracy; /* over the updates of the last quarter */
@@ -78,7 +83,7 @@ int trial_run(const struct branch *branch, const char *run, const struct trial *
               struct trial_result *result);
 
 /* By how much b's losses are lower than a's, and by how much more of b's images are right, image by image: mean and its
- * standard error over the images. */
+ * standard error over the images, of the losses also from reading to reading. */
 void trial_gain(const struct trial_result *a, const struct trial_result *b, int64_t count, double *gain, double *error);
 void trial_gain_right(const struct trial_result *a, const struct trial_result *b, int64_t count, double *gain,
                       double *error);

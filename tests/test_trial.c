@@ -144,6 +144,11 @@ static void test_statistics_settle(void **state)
     trial.settled = true;
     const struct trial_result settled = run_trial(1, trial);
     assert_true(settled.settled_images == TRIAL_SETTLED * 16.0);
+    assert_int_equal(settled.reading_count, TRIAL_READINGS);
+    double mean = 0.0;
+    for (int i = 0; i < TRIAL_READINGS; i++)
+        mean += (double)settled.readings[i] / TRIAL_READINGS;
+    assert_true(fabs(mean - settled.loss) < 1e-5 && settled.readings[0] != settled.readings[1]);
     read_kept(params[1], states[1], counts);
     assert_true(counts[1] > 0);
     assert_memory_equal(params[0], params[1], (size_t)counts[0] * sizeof *params[0]);
@@ -200,6 +205,14 @@ static void test_gain_by_hand(void **state)
     trial_gain(&a, &b, 4, &gain, &error);
     assert_true(fabs(gain - 1.5) < 1e-12);
     assert_true(fabs(error - sqrt(5.0 / 3.0 / 4.0)) < 1e-12);
+    /* and of readings that differ by 2, 1 and 0: a standard deviation of 1 */
+    const float first[] = {3, 2, 2}, second[] = {1, 1, 2};
+    memcpy(a.readings, first, sizeof first);
+    memcpy(b.readings, second, sizeof second);
+    a.reading_count = b.reading_count = 3;
+    trial_gain(&a, &b, 4, &gain, &error);
+    assert_true(fabs(gain - 1.5) < 1e-12);
+    assert_true(fabs(error - sqrt(5.0 / 3.0 / 4.0 + 1.0)) < 1e-12);
 }
 
 /* A memorisation trial: a fresh network on a handful of images learns them by heart. */

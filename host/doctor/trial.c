@@ -7,12 +7,12 @@
 #include <math.h>
 #include <string.h>
 
-/* Readings of the probe, in the last part of a trial. */
-enum { READINGS = 4, READ_EVERY = 2 };
+/* Updates from one reading of the probe to the next. */
+enum { READ_EVERY = 2 };
 /* Batches that running statistics follow before the first reading and before each further one: at momentum 0.1 they
  * lag by 9 updates' worth, and by one of these after both. */
 enum { SETTLE_FIRST = 20, SETTLE_AGAIN = 10 };
-_Static_assert(SETTLE_FIRST + (READINGS - 1) * SETTLE_AGAIN == TRIAL_SETTLED, "what the header says");
+_Static_assert(SETTLE_FIRST + (TRIAL_READINGS - 1) * SETTLE_AGAIN == TRIAL_SETTLED, "what the header says");
 
 /* ---- the probe ---- */
 
@@ -191,8 +191,17 @@ static void take_records(struct course *course, int updates)
         course->taken++;
 }
 
+static double mean_of(const float *values, int64_t count)
+{
+    double sum = 0.0;
+    for (int64_t i = 0; i < count; i++)
+        sum += (double)values[i];
+    return sum / (double)count;
+}
+
 static void forget_readings(const struct probe *probe, struct trial_result *result)
 {
+    result->reading_count = 0;
     memset(result->losses, 0, (size_t)probe->count * sizeof *result->losses);
     if (result->hits)
         memset(result->hits, 0, (size_t)probe->count * sizeof *result->hits);
@@ -230,6 +239,7 @@ static int read_probe(struct course *course, const struct trial *trial, struct p
     if (trial->settled && course->branch->session->plan.state_count > 0)
         TRY(settle(course, result));
     TRY(probe_read(probe, course->branch->session));
+    result->readings[result->reading_count++] = (float)mean_of(probe->losses, probe->count);
     for (int64_t i = 0; i < probe->count; i++)
         result->losses[i] += share * probe->losses[i];
     for (int64_t i = 0; result->hits && i < probe->count; i++)
@@ -266,7 +276,7 @@ static int is_enough(struct course *course, const struct trial *trial, int updat
 static int take_updates(struct course *course, const struct trial *trial, struct probe *probe,
                         struct trial_result *result)
 {
-    int readings = trial->updates < READINGS ? 1 : READINGS;
+    int readings = trial->updates < TRIAL_READINGS ? 1 : TRIAL_READINGS;
     bool enough = false;
     for (int update = 0; update < trial->updates; update++) {
         TRY(take_update(course, update));
@@ -281,14 +291,6 @@ static int take_updates(struct course *course, const struct trial *trial, struct
             TRY(read_probe(course, trial, probe, 1.0f / (float)readings, result));
     }
     return finish_updates(course, trial->updates);
-}
-
-static double mean_of(const float *values, int64_t count)
-{
-    double sum = 0.0;
-    for (int64_t i = 0; i < count; i++)
-        sum += (double)values[i];
-    return sum / (double)count;
 }
 
 static void judge(const struct course *course, int64_t probe_count, struct trial_result *result)
@@ -369,9 +371,22 @@ static void compare(const float *a, const float *b, int64_t count, double *gain,
     *error = count > 1 ? sqrt(squares / (double)(count - 1) / (double)count) : NAN;
 }
 
+/* Standard deviation of a - b from reading to reading, which no number of images makes less. Not divided by their
+ * number: they are of weights too near to each other. */
+static double reading_spread(const struct trial_result *a, const struct trial_result *b)
+{
+    const int count = a->reading_count < b->reading_count ? a->reading_count : b->reading_count;
+    double mean, error;
+    if (count < 2)
+        return 0.0;
+    compare(a->readings, b->readings, count, &mean, &error);
+    return error * sqrt(count);
+}
+
 void trial_gain(const struct trial_result *a, const struct trial_result *b, int64_t count, double *gain, double *error)
 {
     compare(a->losses, b->losses, count, gain, error);
+    *error = hypot(*error, reading_spread(a, b));
 }
 
 void trial_gain_right(const struct trial_result *a, const struct trial_result *b, int64_t count, double *gain,
