@@ -238,7 +238,10 @@ static void test_light_in_training_alone(void **state)
     expect_doubtful(CAUSE_LABELS, CAUSE_ILLUMINATION);
     strcpy(light->numbers[0].name, "threshold"), light->numbers[0].value = 0.35;
     strcpy(light->numbers[1].name, "val"), light->numbers[1].value = 0.2;
-    light->number_count = 2;
+    strcpy(light->numbers[2].name, "spread"), light->numbers[2].value = 0.28; /* 1.4 times: wrong labels do as much */
+    light->number_count = 3;
+    expect_doubtful(CAUSE_LABELS, CAUSE_ILLUMINATION);
+    light->numbers[2].value = 0.6;
     expect(CAUSE_ILLUMINATION, "illumination");
     assert_non_null(strstr(found[0].evidence, "validation's images are not (0.2), and their loss is"));
     light->numbers[1].value = 0.36; /* as validation is lit */
@@ -247,7 +250,17 @@ static void test_light_in_training_alone(void **state)
     run.config.model.dropout = 0.1; /* training is asked more */
     expect_doubtful(CAUSE_HEALTHY, CAUSE_ILLUMINATION);
     run.config.model.dropout = 0.0;
-    run.val_loss[EPOCHS - 2] = 5.0; /* in one epoch alone */
+    fill(run.val_loss, EPOCHS - 2, EPOCHS, 0.49); /* by less than a fault, but the rule of labels has shown */
+    expect(CAUSE_ILLUMINATION, "illumination");
+    run.val_loss[EPOCHS - 1] = 5.0; /* it is not so in the end */
+    expect_doubtful(CAUSE_LABELS, CAUSE_ILLUMINATION);
+    fill(run.val_loss, 0, EPOCHS, 0.2);
+    expect(CAUSE_ILLUMINATION, "illumination");
+    run.evidence.labels = (struct label_evidence){.wrong = 0.2,
+                                                  .agrees = 0.7,
+                                                  .contradicted = 0.3,
+                                                  .separation = 3.0,
+                                                  .sep_error = 0.1}; /* they say it themselves */
     expect_doubtful(CAUSE_LABELS, CAUSE_ILLUMINATION);
 }
 

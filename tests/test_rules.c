@@ -57,8 +57,14 @@ static void test_large_steps_of_decay(void **state)
     SHOWS("large_steps", CAUSE_RATE_HIGH);
     run.config.optim.weight_decay = 1.51;
     SHOWS("large_steps", CAUSE_WEIGHT_DECAY);
-    run.config.optim.name = OPTIMIZER_ADAM;
+    run.config.optim.name = OPTIMIZER_ADAM; /* whose gradient it is part of */
+    fill(run.weight, 0, STEPS, 1.0);
+    fill(run.update, 0, STEPS, 0.01);
+    fill(run.update, 5, 8, 1.0);
+    fill(run.grad, 0, STEPS, 1.52);
     SHOWS("large_steps", CAUSE_RATE_HIGH);
+    fill(run.grad, 0, STEPS, 1.5);
+    SHOWS("large_steps", CAUSE_WEIGHT_DECAY);
 }
 
 /* Of 16 images at least, which may take several batches. */

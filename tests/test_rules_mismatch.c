@@ -44,6 +44,30 @@ static void test_stopped_soon(void **state)
     SILENT("stopped_soon");
 }
 
+/* It was at its best, and that was not enough. */
+static void test_stopped_at_its_best(void **state)
+{
+    (void)state;
+    healthy();
+    run.config.early_stop.patience = 1;
+    run.config.early_stop.min_delta = 0.25;
+    run.evidence.over = true;
+    run.evidence.planned_steps = 5 * STEPS;
+    fill(run.val_loss, 0, EPOCHS, 2.0);
+    SILENT("stopped_soon");
+    run.val_loss[EPOCHS - 1] = 1.9;
+    SHOWS("stopped_soon", CAUSE_EARLY_STOP);
+    SAYS("stopped_soon", "1.9 after 2: early_stop.min_delta = 0.25 asks for more");
+    run.config.early_stop.monitor = MONITOR_TRAIN_LOSS;
+    SILENT("stopped_soon");
+    run.config.early_stop.monitor = MONITOR_VAL_LOSS;
+    run.val_loss[1] = 1.8; /* it has become worse since */
+    SILENT("stopped_soon");
+    run.val_loss[1] = 2.0;
+    run.evidence.planned_steps = STEPS; /* it came to its end */
+    SILENT("stopped_soon");
+}
+
 /* What the weights of an epoch answer: so many right, where the same answers dealt out blindly have 200 +- 10. */
 static void answers(enum called_weights weights, int64_t epoch, int64_t right)
 {
@@ -302,11 +326,17 @@ static void test_not_caught_up(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_stopped_soon),      cmocka_unit_test(test_below_chance),
-        cmocka_unit_test(test_of_training_alone), cmocka_unit_test(test_by_heart_alone),
-        cmocka_unit_test(test_averages_that_lag), cmocka_unit_test(test_exchanged),
-        cmocka_unit_test(test_called_otherwise),  cmocka_unit_test(test_called_by_chance_of_the_moment),
-        cmocka_unit_test(test_never_reached),     cmocka_unit_test(test_not_caught_up),
+        cmocka_unit_test(test_stopped_soon),
+        cmocka_unit_test(test_stopped_at_its_best),
+        cmocka_unit_test(test_below_chance),
+        cmocka_unit_test(test_of_training_alone),
+        cmocka_unit_test(test_by_heart_alone),
+        cmocka_unit_test(test_averages_that_lag),
+        cmocka_unit_test(test_exchanged),
+        cmocka_unit_test(test_called_otherwise),
+        cmocka_unit_test(test_called_by_chance_of_the_moment),
+        cmocka_unit_test(test_never_reached),
+        cmocka_unit_test(test_not_caught_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -177,6 +177,11 @@ static bool warms_up(const struct remedy_case *asked)
     return asked->config->schedule.warmup_epochs > 0.0;
 }
 
+static bool wants_more(const struct remedy_case *asked)
+{
+    return asked->config->early_stop.min_delta > 0.0;
+}
+
 /* ---- the table ---- */
 
 #define SET(setting, to)                                                                                               \
@@ -372,7 +377,9 @@ const struct cause_info cause_table[CAUSE_COUNT] = {
                                 .remedy = {.fits = clips, .edits = {SET("optim.clip_norm", "0")}}}}},
     [CAUSE_EARLY_STOP] = {"early_stop", "optimizer", "early stopping ended the run while it was still learning",
                           "raise early_stop.patience, and train on: `evenkeel train --resume RUN`",
-                          .repairs = {{.edits = {SET("early_stop.patience", "10")}}}},
+                          .actions = {{wants_more, "set early_stop.min_delta = 0, or raise early_stop.patience, and "
+                                                   "train on: `evenkeel train --resume RUN`"}},
+                          .repairs = {{.edits = {SET("early_stop.patience", "10"), SET("early_stop.min_delta", "0")}}}},
     [CAUSE_AVERAGE] = {"average", "optimizer", "the averaged weights have not caught up with the trained ones",
                        "lower optim.ema_decay, or set optim.ema_warmup = true", .repairs = {{.edits = {AVERAGED}}}},
     [CAUSE_UNKNOWN] = {.name = "unknown",

@@ -148,7 +148,8 @@ bool rule_two_kinds(const struct evidence *evidence, struct symptom *symptom);
 struct ahead {
     double share, error;
 };
-/* Whether that is what makes a fault, at the last two epochs, and both are asked the same of the same weights. */
+/* Whether that is what makes a fault, at the last two epochs, and both are asked the same of the same weights. false
+ * where wrong labels are told by their margins, which explain it, and where nothing can be known: then it is NaN. */
 bool rules_ahead(const struct evidence *evidence, struct ahead *ahead);
 
 /* ---- rules_withheld.c: what training is not allowed to show ---- */

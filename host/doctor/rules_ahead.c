@@ -91,7 +91,10 @@ static bool is_ahead(const struct evidence *evidence, int64_t epoch, struct ahea
 
 bool rules_ahead(const struct evidence *evidence, struct ahead *ahead)
 {
+    struct symptom labels;
     *ahead = (struct ahead){NAN, NAN};
-    return is_alike(evidence->config) && evidence->epochs >= 2 && is_ahead(evidence, evidence->epochs - 2, ahead) &&
-           is_ahead(evidence, evidence->epochs - 1, ahead);
+    if (!is_alike(evidence->config) || evidence->epochs < 2 || rule_two_kinds(evidence, &labels))
+        return false;
+    const bool before = is_ahead(evidence, evidence->epochs - 2, ahead);
+    return is_ahead(evidence, evidence->epochs - 1, ahead) && before;
 }

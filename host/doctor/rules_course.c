@@ -185,6 +185,22 @@ static bool waited_for(const struct evidence *evidence, int64_t *best)
     return true;
 }
 
+/* Validation was at its best when the run was ended, as that was too little of an improvement for
+ * early_stop.min_delta. */
+static bool asked_too_much(const struct evidence *evidence)
+{
+    const struct config *config = evidence->config;
+    const int64_t last = evidence->epochs - 1;
+    if (config->early_stop.patience == 0 || !(config->early_stop.min_delta > 0.0) ||
+        config->early_stop.monitor != MONITOR_VAL_LOSS || last < 1 || !evidence->over ||
+        evidence->steps >= evidence->planned_steps)
+        return false;
+    for (int64_t epoch = 0; epoch < last; epoch++)
+        if (!(evidence->val_loss[last] < evidence->val_loss[epoch]))
+            return false;
+    return true;
+}
+
 /* Training was still falling, validation had lost nothing that shows, and what training gained in the epochs that were
  * waited for would not have shown in validation, for the noise of its few images. */
 bool rule_stopped_soon(const struct evidence *evidence, struct symptom *symptom)
@@ -193,7 +209,15 @@ bool rule_stopped_soon(const struct evidence *evidence, struct symptom *symptom)
     const double sure = 3.5;
     const int64_t last = evidence->epochs - 1;
     int64_t best;
-    if (!waited_for(evidence, &best) || evidence->val_images == 0)
+    if (evidence->val_images == 0)
+        return false;
+    if (asked_too_much(evidence))
+        return show(symptom, evidence->steps - 1, 2.0,
+                    "it ended at epoch %lld with the lowest validation loss of all, %.3g after %.3g: early_stop.min_delta "
+                    "= %.3g asks for more than that",
+                    (long long)evidence->epochs, evidence->val_loss[last], evidence->val_loss[last - 1],
+                    evidence->config->early_stop.min_delta);
+    if (!waited_for(evidence, &best))
         return false;
     const double noise = sure * hypot(evidence->val_loss_error[last], evidence->val_loss_error[best]);
     const int64_t half = evidence->steps / 2, window = half > LEAST ? half : LEAST;

@@ -45,10 +45,19 @@ static double decay_step(const struct config *config, double rate)
                                                    : 0.0;
 }
 
+/* Of Adam decay is part of the gradient, whose length it does not see: where decay is the longer part, the step is
+ * decay's. */
+static bool decay_leads(const struct evidence *evidence, int64_t step)
+{
+    const struct config *config = evidence->config;
+    return config->optim.name == OPTIMIZER_ADAM &&
+           config->optim.weight_decay * evidence->weight_norm[step] > evidence->grad_norm[step];
+}
+
 enum cause blame_large(const struct evidence *evidence, int64_t step)
 {
     const struct config *config = evidence->config;
-    if (decay_step(config, evidence->rate[step]) > 0.5 * LARGE_STEP)
+    if (decay_step(config, evidence->rate[step]) > 0.5 * LARGE_STEP || decay_leads(evidence, step))
         return CAUSE_WEIGHT_DECAY;
     bool adam = config->optim.name != OPTIMIZER_SGD;
     if (evidence->input_unusual && config->model.init_scale == 1.0 && step < 50)
