@@ -300,6 +300,25 @@ static void test_validation_prepared_otherwise(void **state)
     fill(run.loss, 0, 100, 0.96 * guess); /* the first epoch has learned nothing, and says nothing */
     run.val_accuracy[0] = 0.6;
     expect(CAUSE_MISMATCH, "mismatch");
+    healthy(); /* not behind at first, and not by heart in the end */
+    find_images("mismatch");
+    run.val_accuracy[0] = 0.63;
+    fill(run.val_accuracy, 1, EPOCHS, 0.4);
+    assert_int_equal(doctor_cause(found, examine()), CAUSE_HEALTHY);
+    struct symptom *parts = &run.evidence.images[0];
+    strcpy(parts->numbers[0].name, "train_mean"), parts->numbers[0].value = 0.5;
+    strcpy(parts->numbers[1].name, "val_mean"), parts->numbers[1].value = 0.31;
+    strcpy(parts->numbers[2].name, "train_std"), parts->numbers[2].value = 0.2;
+    parts->number_count = 3;
+    assert_int_equal(doctor_cause(found, examine()), CAUSE_HEALTHY); /* 0.95 of what single images differ by */
+    parts->numbers[1].value = 0.29;
+    expect(CAUSE_MISMATCH, "mismatch");
+    strcpy(parts->numbers[0].name, "train_rough"), strcpy(parts->numbers[1].name, "val_rough");
+    expect(CAUSE_MISMATCH, "mismatch");
+    healthy(); /* without a gap there is nothing to explain */
+    find_images("mismatch");
+    parts->numbers[1].value = 0.29;
+    expect_doubtful(CAUSE_HEALTHY, CAUSE_MISMATCH);
     healthy(); /* predicted better, as where training's images have grain: their labels need not be wrong */
     find_images("mismatch");
     fill(run.val_accuracy, 0, EPOCHS, 0.9);

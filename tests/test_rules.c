@@ -234,6 +234,10 @@ static void test_decay(void **state)
     SILENT("decay");
     run.config.optim.weight_decay = 3.1;
     SHOWS("decay", CAUSE_WEIGHT_DECAY);
+    run.weight[0] = 10.1; /* what pulls so is what steps have made long */
+    SHOWS("decay", CAUSE_WEIGHT_DECAY);
+    run.weight[0] = 9.9;
+    SHOWS("decay", CAUSE_RATE_HIGH);
 }
 
 static void test_small_steps(void **state)

@@ -191,6 +191,21 @@ static bool is_trainings_alone(const struct symptom *image, const struct ahead *
     return isfinite(ahead->share) && val < symptom_number(image, "threshold") && train > sqrt(2.0) * val;
 }
 
+static bool has_rule(const struct symptom *seen, int count, const char *rule)
+{
+    for (int i = 0; i < count; i++)
+        if (strcmp(seen[i].rule, rule) == 0)
+            return true;
+    return false;
+}
+
+/* Whether the parts differ as far as single images do, or in grain. */
+static bool is_plain(const struct symptom *image)
+{
+    const double apart = fabs(symptom_number(image, "train_mean") - symptom_number(image, "val_mean"));
+    return isfinite(symptom_number(image, "val_rough")) || apart > symptom_number(image, "train_std");
+}
+
 /* What is found in the images is there before anything else shows, and is the cause of that if it can be: of all that
  * the rules saw. If they saw nothing, there must be something for it to have brought about, unless it is certain. */
 static bool explains(const struct symptom *image, const struct evidence *evidence, const struct ahead *ahead,
@@ -202,6 +217,9 @@ static bool explains(const struct symptom *image, const struct evidence *evidenc
     unsigned shown = seen_at_large(evidence);
     if (is_costly(image, evidence) || is_trainings_alone(image, ahead))
         shown |= EFFECT_COSTLY | EFFECT_WEIGHED;
+    /* At first a network may know no more than what both parts have in common. */
+    if (image->cause == CAUSE_MISMATCH && is_plain(image) && has_rule(seen, count, "gap"))
+        shown |= EFFECT_AT_ONCE;
     if (isfinite(ahead->share)) /* of what training is asked, whatever validation has right */
         shown |= EFFECT_MISSING;
     /* Single images that are learned worse, where something is missing; nobody knows of a run made before. */
@@ -258,14 +276,6 @@ static int append(struct symptom *found, int count, const struct symptom *sympto
             return count;
     found[count] = *symptom;
     return count + 1;
-}
-
-static bool has_rule(const struct symptom *seen, int count, const char *rule)
-{
-    for (int i = 0; i < count; i++)
-        if (strcmp(seen[i].rule, rule) == 0)
-            return true;
-    return false;
 }
 
 int doctor_examine(const struct evidence *evidence, struct symptom found[static CAUSE_COUNT])

@@ -22,18 +22,29 @@ static double decay_ratio(const struct evidence *evidence)
 
 /* At balance the pull of the decay equals the gradient's own part: then the weights no longer answer to the data.
  * Decoupled, 0.3 of each update; coupled, the gradient's norm is mostly noise, which the decay meets at every step in
- * the same direction: 0.05. */
+ * the same direction: 0.05. Weights that steps have made twice as long are not held by decay: it pulls as they are
+ * long, and the steps are too. */
 bool rule_decay(const struct evidence *evidence, struct symptom *symptom)
 {
-    double threshold = evidence->config->optim.name == OPTIMIZER_ADAMW ? 0.3 : 0.05, ratio = decay_ratio(evidence);
-    return evidence->config->optim.weight_decay > 0.0 && ratio > threshold &&
-           show(symptom, EARLY_FROM, ratio / threshold,
+    const double grown = 2.0;
+    const double threshold = evidence->config->optim.name == OPTIMIZER_ADAMW ? 0.3 : 0.05;
+    const double ratio = decay_ratio(evidence), decay = evidence->config->optim.weight_decay;
+    const double length = column_median(evidence->weight_norm, EARLY_FROM, EARLY_TO);
+    if (!(decay > 0.0 && ratio > threshold))
+        return false;
+    if (length > grown * evidence->weight_norm[0]) {
+        symptom->cause = CAUSE_RATE_HIGH;
+        return show(symptom, EARLY_FROM, length / (grown * evidence->weight_norm[0]),
+                    "steps made the weights %.2g times as long as they were after the first one (%.3g, steps %d to "
+                    "%d), so that even the pull of optim.weight_decay = %.3g was %.2g of the %s",
+                    length / evidence->weight_norm[0], evidence->weight_norm[0], EARLY_FROM, EARLY_TO, decay, ratio,
+                    evidence->config->optim.name == OPTIMIZER_ADAMW ? "update" : "gradient");
+    }
+    return show(symptom, EARLY_FROM, ratio / threshold,
                 "the pull of optim.weight_decay = %.3g was %.2g of the %s (steps %d to %d); above %.2g it keeps the "
-                "weights "
-                "from following the data",
-                evidence->config->optim.weight_decay, ratio,
-                evidence->config->optim.name == OPTIMIZER_ADAMW ? "update" : "gradient", EARLY_FROM, EARLY_TO,
-                threshold);
+                "weights from following the data",
+                decay, ratio, evidence->config->optim.name == OPTIMIZER_ADAMW ? "update" : "gradient", EARLY_FROM,
+                EARLY_TO, threshold);
 }
 
 enum cause blame_dead(const struct evidence *evidence)
@@ -212,11 +223,12 @@ bool rule_stopped_soon(const struct evidence *evidence, struct symptom *symptom)
     if (evidence->val_images == 0)
         return false;
     if (asked_too_much(evidence))
-        return show(symptom, evidence->steps - 1, 2.0,
-                    "it ended at epoch %lld with the lowest validation loss of all, %.3g after %.3g: early_stop.min_delta "
-                    "= %.3g asks for more than that",
-                    (long long)evidence->epochs, evidence->val_loss[last], evidence->val_loss[last - 1],
-                    evidence->config->early_stop.min_delta);
+        return show(
+            symptom, evidence->steps - 1, 2.0,
+            "it ended at epoch %lld with the lowest validation loss of all, %.3g after %.3g: early_stop.min_delta "
+            "= %.3g asks for more than that",
+            (long long)evidence->epochs, evidence->val_loss[last], evidence->val_loss[last - 1],
+            evidence->config->early_stop.min_delta);
     if (!waited_for(evidence, &best))
         return false;
     const double noise = sure * hypot(evidence->val_loss_error[last], evidence->val_loss_error[best]);
