@@ -68,11 +68,11 @@ victim=$(process_of 2)
 } &
 # A signal as Slurm sends it a minute before the time limit: the run saves, the task goes back into the queue.
 wait_for 60 saved 1
-scancel --signal=USR2 --batch "${job}_1"
+scancel --signal=USR2 --batch "${job}_1" & # it may take ten seconds to return
 # Preempted: by a job of a partition that goes before, on the same node.
 wait_for 60 saved 3
 sbatch --partition=urgent --nodelist="$(node_of 3)" --output=/dev/null --wrap='sleep 1' >/dev/null
-wait $!
+wait
 wait_for 240 is_over
 ok "the array is over, tasks that went back into the queue have ended" 'is_over' '[ "$(restarts_of 1)" -ge 1 ]' \
     '[ "$(restarts_of 3)" -ge 1 ]' 'grep -q "DUE TO PREEMPTION" array/slurm-3.log' '[ "$(restarts_of 4)" -ge 1 ]' \
