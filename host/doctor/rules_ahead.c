@@ -91,7 +91,7 @@ static bool is_ahead(const struct evidence *evidence, int64_t epoch, struct ahea
 
 bool rules_ahead(const struct evidence *evidence, struct ahead *ahead)
 {
-    struct symptom labels;
+    struct symptom labels = {0};
     *ahead = (struct ahead){NAN, NAN};
     if (!is_alike(evidence->config) || evidence->epochs < 2 || rule_two_kinds(evidence, &labels))
         return false;
