@@ -300,7 +300,7 @@ static void test_gap(void **state)
     run.config.optim.weight_decay = 1.0; /* what has a cause is its consequence */
     fill(run.update, 5, 8, 10.0);
     run.loss[6] = 3.0;
-    SHOWS("large_steps", CAUSE_RATE_HIGH);
+    SHOWS("large_steps", CAUSE_WEIGHT_DECAY);
     SILENT("gap");
     worse(0.99, 0.1, 0.8);
     SILENT("gap");
