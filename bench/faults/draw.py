@@ -1,6 +1,7 @@
 """Images drawn for the planted-fault benchmark with packages that are installed: letters in the fonts of this machine (Pillow),
 the 8x8 handwritten digits that scikit-learn ships (Pillow as well), each moved and turned at random, figures (Pillow) and some of
-EuroSAT's classes made smaller (Pillow). Textures are in textures.py, dials, gratings, land and scenes in natural.py.
+EuroSAT's classes made smaller (Pillow); some of Fashion-MNIST's (as they are). Textures are in textures.py, dials, gratings, land and
+scenes in natural.py, handwriting, cells and wares in things.py.
 
 Each function writes a folder as plant.py reads it, a function of its arguments and of what is installed. missing() names the
 package that is not there.
@@ -14,10 +15,11 @@ import random
 import natural
 import plant
 import textures
+import things
 
 PACKAGES = {"letters": {"PIL": "pillow"}, "glyphs": {"PIL": "pillow"}, "digits": {"PIL": "pillow", "sklearn": "scikit-learn"},
-            "shapes": {"PIL": "pillow"}, "fields": {"PIL": "pillow"}, "meadows": {"PIL": "pillow"}, "textures": {"numpy": "numpy"},
-            **{name: {"numpy": "numpy"} for name in natural.DRAWN}}
+            "shapes": {"PIL": "pillow"}, "fields": {"PIL": "pillow"}, "meadows": {"PIL": "pillow"}, "greens": {"PIL": "pillow"}, "textures": {"numpy": "numpy"},
+            **{name: {"numpy": "numpy"} for name in {**natural.DRAWN, **things.DRAWN}}}
 FONTS = "/usr/share/fonts/*/*/*.[to]tf"
 OTHER = ("Symbol", "D050000L", "Keyboard", "Initials", "Math")  # fonts of something else than plain letters
 
@@ -172,7 +174,18 @@ def of_eurosat(name, kinds):
     return write
 
 
+def wardrobe(folder, counts, seed):
+    """Six of Fashion-MNIST's classes: T-shirts, pullovers, dresses, coats, shirts and bags. Needs EVENKEEL_DATA."""
+    draw, kinds = random.Random(f"wardrobe/{seed}"), [0, 2, 3, 4, 6, 8]
+    for names, count in zip((plant.TRAIN, plant.TEST), counts):
+        shape, images, labels = plant.read_part(os.path.join(os.environ["EVENKEEL_DATA"], "fashion-mnist"), names)
+        chosen = draw.sample([i for i, label in enumerate(labels) if label in kinds], count)
+        plant.write_part(folder, names, shape, [images[i] for i in chosen], [kinds.index(labels[i]) for i in chosen])
+
+
 FIELDS = ["AnnualCrop", "Forest", "Highway", "Industrial", "Residential", "SeaLake"]
 MEADOWS = ["HerbaceousVegetation", "Pasture", "PermanentCrop", "River"]
+GREENS = ["AnnualCrop", "HerbaceousVegetation", "Highway", "PermanentCrop", "River"]
 DRAWN = {"letters": letters, "glyphs": glyphs, "digits": digits, "shapes": shapes, "fields": of_eurosat("fields", FIELDS),
-         "meadows": of_eurosat("meadows", MEADOWS), "textures": textures.textures, **natural.DRAWN}
+         "meadows": of_eurosat("meadows", MEADOWS), "greens": of_eurosat("greens", GREENS), "wardrobe": wardrobe, "textures": textures.textures,
+         **natural.DRAWN, **things.DRAWN}

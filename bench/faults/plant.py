@@ -121,6 +121,16 @@ def plant_blank(images, labels, x, draw):
             images[i] = bytes([draw.choice((0, 255))]) * len(image)
 
 
+def plant_torn(images, labels, x, draw):
+    """Of a share x of the images only the upper part was read, a tenth to a half of it: what is below is one grey."""
+    for i, image in enumerate(images):
+        if draw.random() < x:
+            planes = 3 if math.isqrt(len(image)) ** 2 != len(image) else 1
+            size = len(image) // planes
+            kept = int(size * draw.uniform(0.1, 0.5))
+            images[i] = b"".join(image[p * size:p * size + kept] + bytes([128]) * (size - kept) for p in range(planes))
+
+
 def plant_imbalance(images, labels, x, draw):
     """The last half of the classes keeps one image in x."""
     classes = max(labels) + 1

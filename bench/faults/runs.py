@@ -1,11 +1,11 @@
 """The planted-fault benchmark's runs: trains every row of the plan once and keeps what it left. Standard library only.
 
-  runs.py FOLDER [--part tune|test|blind|fresh|last|sealed|second] [--jobs N] [--only WORD] [--every N] [--list]
+  runs.py FOLDER [--part tune|test|blind|fresh|last|sealed|second|third] [--jobs N] [--only WORD] [--every N] [--list]
 
 FOLDER keeps data, runs and the best learning rates; what is there is not made again. EVENKEEL names the program (default
 build/evenkeel), EVENKEEL_DATA real data; without it only generated tiles are used. Thresholds are chosen on `tune`, figures are
-reported on `test`: networks, seeds, the images drawn and the severities of the faults differ. `blind`, `fresh`, `last`, `sealed` and `second` differ
-from these and from each other, were designed before any of them was trained, and each was first scored with rules that knew nothing of it; once
+reported on `test`: networks, seeds, the images drawn and the severities of the faults differ. `blind`, `fresh`, `last`, `sealed`, `second` and
+`third` differ from these and from each other, were designed before any of them was trained, and each was first scored with rules that knew nothing of it; once
 looked at, a part is blind no more. A new one is a row of PARTS, its severities in FAULTS, and whatever data it needs in draw.py.
 """
 import argparse
@@ -57,6 +57,12 @@ PARTS = {
                      ["train.batch_size=224", "train.max_steps=250"], ["augment.rotate=5", "augment.contrast=0.15", "augment.brightness=0.15"],
                      ["train.batch_size=512", "train.max_steps=200"],
                      ["schedule.name=step", "schedule.step_epochs=3", "schedule.gamma=0.5", "schedule.warmup_epochs=0.5"]]},
+    "third": {"data_seed": 8, "share": 2, "batch": 72, "steps": 420, "images": (3000, 900), "groups": [
+        ("nin", "strokes", "sgd", [71]), ("mixer", "cells", "adam", [71]), ("skip", "wares", "adamw", [71]),
+        ("bottleneck", "greens", "sgd", [71]), ("alex", "wardrobe", "adam", [71])],
+        "variants": [[], ["train.batch_size=32", "train.max_steps=800"], ["augment.translate=0.06", "augment.rotate=6"],
+                     ["train.batch_size=64", "train.accumulate=2", "train.max_steps=340"], ["train.batch_size=288", "train.max_steps=240"],
+                     ["schedule.name=cosine", "train.epochs={epochs}", "optim.clip_norm=5"], ["train.batch_size=512", "train.max_steps=180"]]},
 }
 OPTIMIZERS = {"adam": [1e-4, 3e-4, 1e-3, 2e-3, 4e-3, 8e-3, 2e-2], "adamw": [2e-4, 6e-4, 1.5e-3, 3e-3, 6e-3, 1.2e-2, 3e-2],
               "sgd": [2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 1e-1, 3e-1]}
@@ -104,6 +110,11 @@ def rate_high(case, factor):
 def rising(case, factor):
     """The rate rises until the end, to one that is far too high: the first steps are all right."""
     return rate_high(case, factor) + [f"schedule.warmup_epochs={case.epochs()}", "schedule.warmup_start=0"]
+
+
+def never(case, factor):
+    """A rate that a cosine would bring down, planned for an end that the run does not reach: train.epochs is far beyond it."""
+    return rate(case, factor) + ["schedule.name=cosine"]
 
 
 def small_batch(case, size):
@@ -156,43 +167,45 @@ def only(optimizer, make):
 
 
 FAULTS = [
-    ("rate_high", "rate_high", rate_high, [5, 10, 30], [7, 20], [6, 20], [4, 12], [5, 15], [8, 25], [9, 18]),
-    ("rate_low", "rate_low", rate, [1 / 30, 1 / 100, 1 / 1000], [1 / 50, 1 / 300], [1 / 20, 1 / 200], [1 / 12, 1 / 150], [1 / 25, 1 / 80], [1 / 40, 1 / 500], [1 / 16, 1 / 120]),
-    ("batch_small", "batch", small_batch, [8, 4, 2], [6, 3], [5], [7], [4], [9], [10]),
-    ("labels", "labels", data("labels"), [0.1, 0.2, 0.4], [0.15, 0.3], [0.1, 0.35], [0.12, 0.25], [0.08, 0.22], [0.18, 0.45], [0.14, 0.33]),
-    ("labels", "pairs", data("pairs"), [0.2, 0.4], [0.3], [0.25], [0.35], [0.28], [0.38], [0.32]),
-    ("input_scale", "scale", keys("augment.mean=0.3", "augment.std={}"), [0.05, 0.0039215686], [0.02], [0.1], [0.07], [0.04], [0.03], [0.06]),
-    ("input_scale", "offset", keys("augment.mean=1", "augment.std={}"), [0.05], [0.03], [0.25], [0.1], [0.15], [0.2], [0.12]),
-    ("input_scale", "forgotten", keys("augment.normalize=none"), [], [], [0], [0], [0], [0], [0]),
-    ("illumination", "illumination", data("illumination"), [0.35, 0.7, 1.4], [0.5, 1], [0.8], [0.6], [0.9], [1.2], [0.75, 1.1]),
-    ("illumination", "shade", data("shade"), [], [], [], [], [], [], [0.95]),
-    ("outliers", "outliers", data("outliers"), [0.01, 0.05, 0.1], [0.03, 0.08], [0.05], [0.06], [0.07], [0.04, 0.12], [0.035, 0.09]),
-    ("outliers", "blank", data("blank"), [], [], [], [], [], [], [0.1]),
-    ("imbalance", "imbalance", data("imbalance"), [10, 30, 100], [20, 60], [5, 50], [8, 40], [12, 25], [15, 80], [18, 65]),
-    ("mismatch", "mismatch", data("mismatch"), [0.3], [0.5], [0.6], [0.4], [0.55], [0.45], [0.35]),
-    ("mismatch", "grain", data("grain"), [], [], [], [], [], [], [55]),
-    ("leakage", "leak", data("leak"), [], [], [], [], [], [], [0.4, 0.7]),
-    ("order", "sorted", data("sorted"), [1], [1], [1], [1], [1], [1], [1]),
-    ("order", "blocks", data("sorted"), [0.1], [0.2], [0.1], [0.15], [0.3], [0.25], [0.18]),
-    ("initialisation", "init", keys("model.init_scale={}"), [0.02, 4, 0], [0.01, 6], [0.05, 3], [0.03, 2.5], [0.04, 3.5], [0.015, 5], [0.025, 7]),
-    ("capacity", "capacity", capacity, [2, 3], [0], [4], [3], [5], [1], [6]),
-    ("overfitting", "few", few, [600], [400], [300], [500], [350], [450], [250]),
-    ("overfitting", "large", large, [], [], [], [], [], [], [700]),
-    ("weight_decay", "decay", decay, [0.05, 0.1, 0.5], [0.07, 0.3], [0.1], [0.15], [0.08], [0.2], [0.12, 0.4]),
-    ("adam", "beta2", only("adam", keys("optim.beta2={}")), [0.5, 0.2], [0.3], [0.9], [0.4], [0.25], [0.35], [0.45]),
-    ("adam", "eps", only("adam", keys("optim.eps={}")), [0.1, 1], [0.3], [0.01], [0.03], [0.05], [0.02, 0.2], [0.04, 0.5]),
-    ("plain_sgd", "plain", only("sgd", keys("optim.momentum={}")), [0], [0], [0], [0], [0], [0], [0]),
-    ("schedule", "drop", keys("schedule.name=step", "schedule.step_epochs=1", "schedule.gamma={}"), [0.05], [0.03], [0.1], [0.06], [0.08], [0.04], [0.07]),
-    ("schedule", "plateau", keys("schedule.name=plateau", "schedule.patience=0", "schedule.threshold={}"), [], [], [], [], [], [], [0.4]),
-    ("schedule", "warmup", keys("schedule.warmup_epochs={}", "schedule.warmup_start=0.001"), [100], [150], [100], [120], [80], [200], [90]),
-    ("rate_high", "rising", rising, [], [], [], [], [], [15], [20]),
-    ("early_stop", "early_stop", keys("early_stop.patience=1", "early_stop.min_delta={}"), [], [], [], [], [], [], [0.25]),
-    ("clip", "clip", only("sgd", keys("optim.clip_norm={}")), [], [], [], [], [], [0.01], [0.02]),
-    ("no_signal", "vanish", vanish, [], [], [], [], [], [1], [1]),
+    ("rate_high", "rate_high", rate_high, [5, 10, 30], [7, 20], [6, 20], [4, 12], [5, 15], [8, 25], [9, 18], [11, 28]),
+    ("rate_low", "rate_low", rate, [1 / 30, 1 / 100, 1 / 1000], [1 / 50, 1 / 300], [1 / 20, 1 / 200], [1 / 12, 1 / 150], [1 / 25, 1 / 80], [1 / 40, 1 / 500], [1 / 16, 1 / 120], [1 / 60, 1 / 250]),
+    ("batch_small", "batch", small_batch, [8, 4, 2], [6, 3], [5], [7], [4], [9], [10], [5]),
+    ("labels", "labels", data("labels"), [0.1, 0.2, 0.4], [0.15, 0.3], [0.1, 0.35], [0.12, 0.25], [0.08, 0.22], [0.18, 0.45], [0.14, 0.33], [0.24, 0.42]),
+    ("labels", "pairs", data("pairs"), [0.2, 0.4], [0.3], [0.25], [0.35], [0.28], [0.38], [0.32], [0.34]),
+    ("input_scale", "scale", keys("augment.mean=0.3", "augment.std={}"), [0.05, 0.0039215686], [0.02], [0.1], [0.07], [0.04], [0.03], [0.06], [0.0039215686, 0.045]),
+    ("input_scale", "offset", keys("augment.mean=1", "augment.std={}"), [0.05], [0.03], [0.25], [0.1], [0.15], [0.2], [0.12], [0.08]),
+    ("input_scale", "forgotten", keys("augment.normalize=none"), [], [], [0], [0], [0], [0], [0], [0]),
+    ("illumination", "illumination", data("illumination"), [0.35, 0.7, 1.4], [0.5, 1], [0.8], [0.6], [0.9], [1.2], [0.75, 1.1], [0.65, 1]),
+    ("illumination", "shade", data("shade"), [], [], [], [], [], [], [0.95], [0.9]),
+    ("outliers", "outliers", data("outliers"), [0.01, 0.05, 0.1], [0.03, 0.08], [0.05], [0.06], [0.07], [0.04, 0.12], [0.035, 0.09], [0.08]),
+    ("outliers", "blank", data("blank"), [], [], [], [], [], [], [0.1], [0.12]),
+    ("outliers", "torn", data("torn"), [], [], [], [], [], [], [], [0.25]),
+    ("imbalance", "imbalance", data("imbalance"), [10, 30, 100], [20, 60], [5, 50], [8, 40], [12, 25], [15, 80], [18, 65], [22, 70]),
+    ("mismatch", "mismatch", data("mismatch"), [0.3], [0.5], [0.6], [0.4], [0.55], [0.45], [0.35], [0.5]),
+    ("mismatch", "grain", data("grain"), [], [], [], [], [], [], [55], [45]),
+    ("leakage", "leak", data("leak"), [], [], [], [], [], [], [0.4, 0.7], [0.5]),
+    ("order", "sorted", data("sorted"), [1], [1], [1], [1], [1], [1], [1], [1]),
+    ("order", "blocks", data("sorted"), [0.1], [0.2], [0.1], [0.15], [0.3], [0.25], [0.18], [0.22]),
+    ("initialisation", "init", keys("model.init_scale={}"), [0.02, 4, 0], [0.01, 6], [0.05, 3], [0.03, 2.5], [0.04, 3.5], [0.015, 5], [0.025, 7], [0.02, 6]),
+    ("capacity", "capacity", capacity, [2, 3], [0], [4], [3], [5], [1], [6], [2]),
+    ("overfitting", "few", few, [600], [400], [300], [500], [350], [450], [250], [320]),
+    ("overfitting", "large", large, [], [], [], [], [], [], [700], [550]),
+    ("weight_decay", "decay", decay, [0.05, 0.1, 0.5], [0.07, 0.3], [0.1], [0.15], [0.08], [0.2], [0.12, 0.4], [0.1, 0.25]),
+    ("adam", "beta2", only("adam", keys("optim.beta2={}")), [0.5, 0.2], [0.3], [0.9], [0.4], [0.25], [0.35], [0.45], [0.28]),
+    ("adam", "eps", only("adam", keys("optim.eps={}")), [0.1, 1], [0.3], [0.01], [0.03], [0.05], [0.02, 0.2], [0.04, 0.5], [0.08, 0.8]),
+    ("plain_sgd", "plain", only("sgd", keys("optim.momentum={}")), [0], [0], [0], [0], [0], [0], [0], [0]),
+    ("schedule", "drop", keys("schedule.name=step", "schedule.step_epochs=1", "schedule.gamma={}"), [0.05], [0.03], [0.1], [0.06], [0.08], [0.04], [0.07], [0.05]),
+    ("schedule", "plateau", keys("schedule.name=plateau", "schedule.patience=0", "schedule.threshold={}"), [], [], [], [], [], [], [0.4], [0.35]),
+    ("schedule", "warmup", keys("schedule.warmup_epochs={}", "schedule.warmup_start=0.001"), [100], [150], [100], [120], [80], [200], [90], [110]),
+    ("schedule", "never", never, [], [], [], [], [], [], [], [4]),
+    ("rate_high", "rising", rising, [], [], [], [], [], [15], [20], [25]),
+    ("early_stop", "early_stop", keys("early_stop.patience=1", "early_stop.min_delta={}"), [], [], [], [], [], [], [0.25], [0.2]),
+    ("clip", "clip", only("sgd", keys("optim.clip_norm={}")), [], [], [], [], [], [0.01], [0.02], [0.015]),
+    ("no_signal", "vanish", vanish, [], [], [], [], [], [1], [1], [1]),
     ("regularisation", "erased", keys("augment.erase=1", "augment.erase_area=[0.3, {}]", "augment.rotate=180", "augment.translate=0.4"),
-     [], [], [], [], [], [0.5], [0.6]),
-    ("regularisation", "softened", keys("train.label_smoothing={}", "augment.mixup=1"), [], [], [], [], [], [0.7], [0.5]),
-    ("few_updates", "large_batch", large_batch, [], [], [], [], [], [640], [480]),
+     [], [], [], [], [], [0.5], [0.6], [0.55]),
+    ("regularisation", "softened", keys("train.label_smoothing={}", "augment.mixup=1"), [], [], [], [], [], [0.7], [0.5], [0.6]),
+    ("few_updates", "large_batch", large_batch, [], [], [], [], [], [640], [480], [576]),
 ]
 RATES = [0.3, 0.6, 1, 1.5, 2]
 VARIANTS = [[], ["train.batch_size=32"], ["train.batch_size=128"], ["train.batch_size=256", "train.max_steps=400"],

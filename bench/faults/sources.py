@@ -103,6 +103,31 @@ class Scenes(Drawn):
     classes = 20
 
 
+class Strokes(Drawn):
+    name = "strokes"
+    classes = 14
+
+
+class Cells(Drawn):
+    name = "cells"
+    classes = 7
+
+
+class Wares(Drawn):
+    name = "wares"
+    classes = 12
+
+
+class Greens(Drawn):
+    name = "greens"
+    classes, train, test = 5, 2000, 500
+
+
+class Wardrobe(Drawn):
+    name = "wardrobe"
+    classes = 6
+
+
 class Tiles(Source):
     """Generated tiles; the program draws them, spoiled on request."""
     name = "tiles"
@@ -178,8 +203,8 @@ class Eurosat(Source):
 
 
 SOURCES = {source.name: source for source in (Fashion, Tiles, Eurosat, Letters, Glyphs, Digits, Shapes, Textures, Fields, Meadows, Dials,
-                                              Gratings, Grounds, Scenes)}
-REAL = (Fashion, Eurosat, Fields, Meadows)
+                                              Gratings, Grounds, Scenes, Strokes, Cells, Wares, Greens, Wardrobe)}
+REAL = (Fashion, Eurosat, Fields, Meadows, Greens, Wardrobe)
 
 
 def source_of(name):
