@@ -44,7 +44,7 @@ enum confidence {
 extern const char *const confidence_names[CONFIDENCE_COUNT]; /* "shown", "proven", "doubtful" */
 enum confidence diagnosis_confidence(const struct diagnosis *diagnosis);
 /* The same as a sentence with its figures. */
-enum { CONFIDENCE_TEXT = 256 };
+enum { CONFIDENCE_TEXT = 320 };
 void diagnosis_say_confidence(const struct diagnosis *diagnosis, char text[static CONFIDENCE_TEXT]);
 
 /* Judges a run directory by what it recorded. ERR_NO_INPUT, ERR_DATA: not a run, or one that cannot be judged. */

@@ -66,7 +66,9 @@ static void test_what_has_cost_nothing(void **state)
                   &run);
     write_trials("onward", "overfitting", 0.5, tried);
     expect(true, false, 0.9, CAUSE_OVERFITTING, "proven: trial 0");
-    expect(false, false, 0.9, CAUSE_HEALTHY, "proven: nothing that was tried");
+    expect(false, false, 0.9, CAUSE_HEALTHY,
+           "proven: no fault in 1 trial; the best, trial 0, lowered the loss by 0.5 +- 0.01, 50 % (a fault costs 15 "
+           "%): better");
     write_trials("anew", "rate_low", 0.5, tried);
     expect(false, false, 0.9, CAUSE_RATE_LOW, "proven: trial 0");
     expect(false, true, 0.9, CAUSE_HEALTHY, "nothing is left to gain; trial 0 would have got there sooner");
@@ -75,7 +77,8 @@ static void test_what_has_cost_nothing(void **state)
     write_trials("anew", "rate_high", 0.5, tried); /* a lower rate is not quicker by itself */
     expect(false, false, 0.4, CAUSE_RATE_HIGH, "proven: trial 0");
     write_trials("anew", "rate_low", 0.01, "null");
-    expect(false, false, 0.9, CAUSE_HEALTHY, "no trial that was made says otherwise, and not all were");
+    expect(false, false, 0.9, CAUSE_HEALTHY,
+           "not all trials were made: no fault in 1 trial; the best, trial 0, lowered the loss by 0.01");
 }
 
 /* Of a run of fewer updates than say anything of a rate, trials as long as itself say nothing either. */

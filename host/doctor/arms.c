@@ -24,13 +24,19 @@ static void change(struct arm *arm, const struct remedy *remedy, const struct re
     arm->override_count = remedy_say(remedy, asked, arm->text);
 }
 
+/* Place of a cause among what the rules found; behind all: they did not. */
+static int place_of(const struct experiment_request *request, enum cause cause)
+{
+    int i = 0;
+    while (i < request->suspected_count && request->suspected[i].cause != cause &&
+           !(cause == CAUSE_RATE_HIGH && request->suspected[i].cause == CAUSE_NO_SIGNAL))
+        i++;
+    return i;
+}
+
 bool arms_suspected(const struct experiment_request *request, enum cause cause)
 {
-    for (int i = 0; i < request->suspected_count; i++)
-        if (request->suspected[i].cause == cause ||
-            (cause == CAUSE_RATE_HIGH && request->suspected[i].cause == CAUSE_NO_SIGNAL))
-            return true;
-    return false;
+    return place_of(request, cause) < request->suspected_count;
 }
 
 /* The first that is wrong with a config, of what was said. */
@@ -162,14 +168,22 @@ static int list_family(struct experiment *experiment, const struct experiment_re
     return OK;
 }
 
-/* Suspected ones first; the others stay in order. */
+/* What a config sets unlike most is the likeliest culprit, and costs one trial each; then what the rules suspect, as
+ * they rank it; the others stay in order. */
+static bool is_before(const struct experiment_request *request, const struct arm *a, const struct arm *b)
+{
+    const struct config *config = request->branch->config;
+    const bool unusual = arm_is_of_the_unusual(a, config);
+    if (unusual != arm_is_of_the_unusual(b, config))
+        return unusual;
+    return place_of(request, a->cause) < place_of(request, b->cause);
+}
+
 static void sort(struct experiment *experiment, const struct experiment_request *request, int first)
 {
     struct arm *arms = experiment->arms;
     for (int i = first + 1; i < experiment->arm_count; i++)
-        for (int k = i; k > first; k--) {
-            if (arms_suspected(request, arms[k - 1].cause) || !arms_suspected(request, arms[k].cause))
-                break;
+        for (int k = i; k > first && is_before(request, &arms[k], &arms[k - 1]); k--) {
             struct arm other = arms[k];
             arms[k] = arms[k - 1];
             arms[k - 1] = other;

@@ -3,8 +3,10 @@
 #define ARMS_H
 #include "experiment.h"
 
-/* Fills experiment->arms: the unchanged ones, then those of suspected causes, then the others; those that the config
- * refuses with why. */
+/* A batch above this is none too small. */
+enum { SMALL_BATCH = 16 };
+/* Fills experiment->arms: the unchanged ones, then those of what the config sets unlike most trainings, then those of
+ * suspected causes as the rules rank them, then the others; those that the config refuses with why. */
 int arms_list(struct experiment *experiment, const struct experiment_request *request);
 /* Number of the unchanged trial that a family is compared with; -1: there is none. */
 int arms_unchanged(const struct experiment *experiment, enum arm_family family);
@@ -12,6 +14,8 @@ int arms_unchanged(const struct experiment *experiment, enum arm_family family);
 int arms_add_rate(struct experiment *experiment, const struct experiment_request *request, enum cause cause, int rung);
 /* Whether the rules suspect a cause; that nothing is learnt may come from a rate that is too high. */
 bool arms_suspected(const struct experiment_request *request, enum cause cause);
+/* Whether it changes a setting that is outside what is in common use. */
+bool arm_is_of_the_unusual(const struct arm *arm, const struct config *config);
 /* Whether an arm has lost its way, or the unchanged trial has and this one does not get below guessing either. */
 bool arms_astray(const struct experiment *experiment, const struct arm *arm);
 /* Sets helps of those that are done. */

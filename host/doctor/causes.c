@@ -157,6 +157,12 @@ static bool lacks_momentum(const struct remedy_case *asked)
     return is_sgd(asked) && asked->config->optim.momentum < 0.5;
 }
 
+/* Steps are 1 / (1 - momentum) as long: more than twice as long as with the usual 0.9. */
+static bool has_much_momentum(const struct remedy_case *asked)
+{
+    return is_sgd(asked) && asked->config->optim.momentum > 0.95;
+}
+
 static bool clips(const struct remedy_case *asked)
 {
     return asked->config->optim.clip_norm > 0.0;
@@ -270,7 +276,10 @@ const struct cause_info cause_table[CAUSE_COUNT] = {
         {"rate_high", "hyperparameters", "the learning rate is too high",
          "divide optim.lr by 10, or ask `evenkeel find-lr CONFIG` for the largest that is stable",
          .repairs = {{.edits = {TIMES("optim.lr", 0.1)}}},
-         .trials = {{.name = "rate / 4", .family = ARM_ANEW, .remedy = {.edits = {TIMES("optim.lr", 0.25)}}}},
+         .trials = {{.name = "rate / 4", .family = ARM_ANEW, .remedy = {.edits = {TIMES("optim.lr", 0.25)}}},
+                    {.name = "momentum 0.9",
+                     .family = ARM_ANEW,
+                     .remedy = {.fits = has_much_momentum, .edits = {SET("optim.momentum", "0.9")}}}},
          .usual = true},
     [CAUSE_RATE_LOW] = {"rate_low", "hyperparameters", "the learning rate is too low",
                         "raise optim.lr; `evenkeel find-lr CONFIG` measures how far it can be raised",

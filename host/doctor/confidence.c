@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 const char *const confidence_names[CONFIDENCE_COUNT] = {"shown", "proven", "doubtful"};
 
@@ -37,6 +38,43 @@ enum confidence diagnosis_confidence(const struct diagnosis *diagnosis)
     return over ? CONFIDENCE_DOUBTFUL : CONFIDENCE_SHOWN;
 }
 
+/* The trial that lowered the loss most, of those that were compared; NULL: none did. */
+static const struct arm *best_of(const struct experiment *experiment, int *tried)
+{
+    const struct arm *best = NULL;
+    *tried = 0;
+    for (int i = 0; i < experiment->arm_count; i++) {
+        const struct arm *arm = &experiment->arms[i];
+        if (!arm->done || arm->cause == CAUSE_HEALTHY)
+            continue;
+        ++*tried;
+        if (arm->gain > 0.0 && isfinite(arm->gain) &&
+            (!best || experiment_share(experiment, arm) > experiment_share(experiment, best)))
+            best = arm;
+    }
+    return best;
+}
+
+/* Of a healthy run: what was tried, and the most that any of it gained. */
+static void say_tried(const struct diagnosis *diagnosis, const char *how_sure, char text[static CONFIDENCE_TEXT])
+{
+    static const char rejected[] = "rejected: ";
+    const struct experiment *experiment = &diagnosis->experiment;
+    int tried;
+    const struct arm *best = best_of(experiment, &tried);
+    int used = snprintf(text, CONFIDENCE_TEXT, "%s: no fault in %d trial%s; ", how_sure, tried, tried == 1 ? "" : "s");
+    if (!best) {
+        snprintf(text + used, (size_t)(CONFIDENCE_TEXT - used), "none lowered the loss");
+        return;
+    }
+    const char *why = diagnosis_why(diagnosis, best);
+    const bool is_rejected = strncmp(why, rejected, sizeof rejected - 1) == 0;
+    snprintf(text + used, (size_t)(CONFIDENCE_TEXT - used),
+             "the best, %s, lowered the loss by %.3g +- %.2g, %.0f %% (a fault costs %.0f %%): %s", best->name,
+             best->gain, best->error, 100.0 * experiment_share(experiment, best), 100.0 * FAULT_WORTH,
+             is_rejected ? why + sizeof rejected - 1 : why);
+}
+
 void diagnosis_say_confidence(const struct diagnosis *diagnosis, char text[static CONFIDENCE_TEXT])
 {
     const enum confidence confidence = diagnosis_confidence(diagnosis);
@@ -57,7 +95,7 @@ void diagnosis_say_confidence(const struct diagnosis *diagnosis, char text[stati
                  diagnosis->learned_all ? "would have got there sooner" : "is only quicker at first",
                  diagnosis->sooner->gain, diagnosis->sooner->error, diagnosis->experiment.updates);
     else if (confidence == CONFIDENCE_PROVEN && healthy)
-        snprintf(text, CONFIDENCE_TEXT, "proven: nothing that was tried made it better by as much as a fault would");
+        say_tried(diagnosis, "proven", text);
     else if (confidence == CONFIDENCE_PROVEN && !arm)
         snprintf(text, CONFIDENCE_TEXT, "proven: %.0f %% of %d images are all it learnt by heart",
                  100.0 * diagnosis->experiment.memory.best_accuracy, diagnosis->experiment.memory_images);
@@ -88,8 +126,7 @@ void diagnosis_say_confidence(const struct diagnosis *diagnosis, char text[stati
     else if (diagnosis->probed && healthy && !experiment_tried(&diagnosis->experiment))
         snprintf(text, CONFIDENCE_TEXT, "shown by the records; the budget was too small for any trial");
     else if (diagnosis->probed && healthy)
-        snprintf(text, CONFIDENCE_TEXT,
-                 "shown by the records; no trial that was made says otherwise, and not all were");
+        say_tried(diagnosis, "shown by the records; not all trials were made", text);
     else if (diagnosis->probed && arm && arm_is_one_cure(arm))
         snprintf(text, CONFIDENCE_TEXT, "shown by the records; %s does not mend it, and nothing speaks against it",
                  arm->name);

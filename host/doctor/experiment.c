@@ -143,7 +143,8 @@ static int run_arms(struct experiment *experiment, struct setting *setting)
     for (int again = 0; again < 2; again++)
         for (int i = 0; i < listed; i++) {
             struct arm *arm = &experiment->arms[i];
-            const bool climbs = arm->cause == CAUSE_RATE_HIGH || arm->cause == CAUSE_RATE_LOW;
+            const bool climbs = (arm->cause == CAUSE_RATE_HIGH || arm->cause == CAUSE_RATE_LOW) &&
+                                strncmp(arm->text[0], "optim.lr=", 9) == 0;
             if (arm->cause == CAUSE_HEALTHY)
                 continue;
             if (!again)

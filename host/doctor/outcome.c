@@ -12,8 +12,7 @@
 /* Above this, in units of guessing, the unchanged trial has lost its way, and any that has not is better. */
 #define LOST 10.0
 
-/* A batch above this is none too small; a larger one may lose so much of the loss. */
-enum { SMALL_BATCH = 16 };
+/* A larger batch than a small one may lose so much of the loss. */
 #define LOSES_NOTHING (-0.03)
 /* A higher rate must come so much further down from guessing. */
 #define QUICKER 1.2
