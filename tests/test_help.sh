@@ -1,6 +1,7 @@
 #!/bin/sh
 # What is written about the commands against what the program has: the man page, README.md and docs/ name every command
-# and option that --help names, and none that it does not. (Completion asks the program: test_completion.sh.)
+# and option that --help names, and none that it does not. (Completion asks the program: test_completion.sh.) Causes and
+# rules of the doctor, and links between the pages.
 cd "$(dirname "$0")/.." || exit 1
 program=${BUILD:-build}/evenkeel
 page=docs/evenkeel.1
@@ -55,6 +56,17 @@ for file in README.md docs/*.md configs/*.ini; do
 done | sorted mentioned
 : | sorted none
 same "README.md and docs/ name no option that a command has not" "$work/none" "$work/mentioned"
+
+# The doctor's guide has a section for each cause, and names each rule.
+guide=docs/doctor-causes.md
+sed -n 's/^    \[CAUSE_\([A-Z_]*\)\] =.*/\1/p' host/doctor/causes.c | tr '[:upper:]' '[:lower:]' | sorted causes
+sed -n 's/^### //p' "$guide" | sorted sections
+same "$guide has a section for each cause" "$work/causes" "$work/sections"
+grep -oE 'doctor-causes.md#[a-z_]+' docs/doctor.md | sed 's/.*#//' | sorted table
+same "docs/doctor.md has a row for each" "$work/causes" "$work/table"
+sed -n 's/^    {"\([a-z_]*\)", CAUSE_.*/\1/p' host/doctor/rules.c | sorted rules
+while read -r rule; do grep -qF "\`$rule\`" "$guide" && echo "$rule"; done <"$work/rules" | sorted explained
+same "and explains each rule" "$work/rules" "$work/explained"
 
 # Links from one page to another, and to its headings, as GitHub names them.
 for file in README.md docs/*.md bench/*.md; do
