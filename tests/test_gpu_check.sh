@@ -62,7 +62,7 @@ EOT
             --seconds "$1" --rounds 2 >"$top/said" 2>&1
     }
     says() { grep -qE -- "$1" "$top/said"; }
-    gone() { ! pgrep -f '^sleep 3141$' >/dev/null; }
+    gone() { ! grep -qzxs '[3]141' /proc/[0-9]*/cmdline; }
     check "each PyTorch variant runs by itself" variants 13
     check "with the options passed on, and one heading" says '^fp32 eager True False$'
     check "and the others without" says '^bf16 eager True True$'
