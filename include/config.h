@@ -70,6 +70,7 @@ struct config {
         int hidden;
         double dropout, init_scale;
         bool batch_norm;
+        char weights[CONFIG_TEXT]; /* what training starts from; "": weights drawn at random */
     } model;
     struct config_layer *layers;
     int layer_count;

@@ -48,6 +48,7 @@ struct session {
     struct part train, val;
     struct model_card card;
     const char *const *metadata; /* of checkpoints: key, value, …, NULL */
+    const char *started_from;    /* in words: the file of the first weights, and which were drawn; NULL: all */
     enum dtype dtype;
     struct graph graph;
     struct plan plan;
@@ -67,6 +68,8 @@ void session_check_input(const struct session *session, struct check_input *inpu
 /* Network with drawn weights and plan anew, for another config on the same device and data: what it says of data and
  * device is not looked at. */
 int session_rebind(struct session *session, const struct config *config);
+/* Puts the weights that model.weights names over the drawn ones; the file must be there. None is named: nothing. */
+int session_start_weights(struct session *session);
 /* Device, network and training plan for images of this shape, without data or weights. */
 int session_open_bare(struct session *session, const struct config *config, struct shape image, int class_count);
 /* The same as session_open, with so many training images of noise for data. */

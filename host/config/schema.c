@@ -143,6 +143,9 @@ const struct key schema_keys[] = {
      .help = "batch normalisation in small_cnn"},
     {"model", "init_scale", "", REAL(model.init_scale), FROM_TO(0, 1000), .fallback = "1",
      .help = "factor on the randomly drawn first weights; PyTorch's and torchvision's rules are 1"},
+    {"model", "weights", "pretrained", TEXT(model.weights), .fallback = "\"\"",
+     .help = "weights to start from: a .safetensors file under torchvision's names, or a run; a last layer of other "
+             "classes is drawn anew; empty: all are drawn at random"},
 
     {"optim", "name", "optimizer optimiser optim", ENUM(optim.name, optimizers), .fallback = "adam",
      .help = "how gradients become updates"},

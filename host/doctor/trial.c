@@ -320,8 +320,7 @@ static int run_course(struct course *course, const struct trial *trial, struct p
     struct session *session = branch->session;
     double begun = clock_seconds();
     TRY(session_rebind(session, course->config));
-    if (!trial->fresh)
-        TRY(branch_put(branch, &session->plan, course->config->optim.name));
+    TRY(trial->fresh ? session_start_weights(session) : branch_put(branch, &session->plan, course->config->optim.name));
     if (trial->still)
         session->plan.options.augment_train = session->plan.options.augment_eval;
     course->rate = (float)((trial->fresh ? 1.0 : fmax(branch->rate / branch->config->optim.lr, trial->least_rate)) *

@@ -95,6 +95,8 @@ static void model_line(const struct session *session)
     text_count(parameters, (double)graph_param_count(&session->graph));
     text_count(operations, graph_flops(&session->graph));
     line("model", "%s, %s parameters, %s operations per image", session->graph.model, parameters, operations);
+    if (session->started_from)
+        line("", "first weights: %s", session->started_from);
 }
 
 /* What the network takes: the largest purposes by name, the rest in the sum. */

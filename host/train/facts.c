@@ -25,6 +25,9 @@ int facts_log(struct trainer *trainer)
                       (long long)subset->count, (long long)session->val.subset.count, list,
                       (long long)graph_param_count(&session->graph), (long long)bottleneck,
                       text_quote(&arena, narrowest ? narrowest->name : ""));
+    if (status == OK && session->started_from)
+        status =
+            run_log_event(&trainer->run, "first_weights", "\"from\":%s", text_quote(&arena, session->started_from));
     arena_free(&arena);
     return status;
 }

@@ -284,7 +284,7 @@ int keep_resume(struct trainer *trainer, const char *run)
         arena_free(&arena);
     } else if (status == ERR_NO_INPUT) {
         log_warn("%s: nothing was saved yet; the run starts from the beginning", run);
-        status = OK;
+        status = session_start_weights(&trainer->session);
     }
     TRY(status);
     TRY(run_reopen(&trainer->run, run, state->steps_bytes, state->results_bytes, state->log_bytes));

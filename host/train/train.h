@@ -103,6 +103,12 @@ void judge_config(const struct session *session, struct mistakes *mistakes); /* 
 /* With images and classes like these. */
 void judge_network(const struct config *config, struct shape image, int class_count, struct mistakes *mistakes);
 
+/* ---- start.c: model.weights ---- */
+/* The file is there. OK where none is named. */
+int start_check(const struct config *config);
+/* With images and classes like these its weights are not the network's. A file that is not there is no mistake here. */
+void start_judge(const struct config *config, struct shape image, int class_count, struct mistakes *mistakes);
+
 /* ---- parts.c: the images of a session ---- */
 /* Which images there are, and which are for what. What cannot be found is a mistake of the key that names it. */
 int parts_find(struct session *session, struct mistakes *mistakes);

@@ -381,8 +381,12 @@ static int run(struct trainer *trainer, const struct train_request *request, str
     TRY(load_config(trainer, request));
     if (!request->resume)
         TRY(run_check_dir(&trainer->config));
+    if (!request->resume)
+        TRY(start_check(&trainer->config));
     signals_begin(false);
     TRY(session_open(&trainer->session, &trainer->config));
+    if (!request->resume)
+        TRY(session_start_weights(&trainer->session));
     trainer->accumulate = trainer->config.train.accumulate;
     begin_state(trainer);
     TRY(take_memory(trainer));

@@ -27,7 +27,7 @@ bool weight_file_expected(const struct plan *plan, enum weight_file kind)
 }
 
 /* Shapes in files are torch's: OIHW, (out, in), or one dimension. */
-static void set_shape(struct tensor *tensor, const struct value *value)
+void weight_file_shape(struct tensor *tensor, const struct value *value)
 {
     int64_t count = shape_count(value->shape);
     tensor->type = TENSOR_F32;
@@ -51,7 +51,7 @@ static void add_value(struct entry_list *list, const struct plan *plan, int valu
         return;
     struct entry *entry = &list->entries[list->count++];
     *entry = (struct entry){.slab = slab, .value = value};
-    set_shape(&entry->tensor, &plan->graph->values[value]);
+    weight_file_shape(&entry->tensor, &plan->graph->values[value]);
     entry->tensor.name = arena_format(&list->arena, "%s%s", plan->graph->values[value].name, suffix);
 }
 
@@ -138,7 +138,7 @@ int weight_file_write(enum weight_file kind, const char *path, struct plan *plan
 
 /* ---- checking and loading ---- */
 
-static void dims_text(char text[static 64], const struct tensor *tensor)
+void weight_file_dims(char text[static 64], const struct tensor *tensor)
 {
     size_t used = 1;
     text[0] = '[';
@@ -158,8 +158,8 @@ static int check_entry(const struct tensor *want, const struct tensor *got, cons
     if (same)
         return OK;
     char had[64], needs[64];
-    dims_text(had, got);
-    dims_text(needs, want);
+    weight_file_dims(had, got);
+    weight_file_dims(needs, want);
     return FAIL(ERR_DATA, "%s: '%s' has shape %s, this model's is %s; use the config it was trained with", path,
                 want->name, had, needs);
 }

@@ -13,6 +13,11 @@ extern const char *const weight_file_names[CHECKPOINT_FILES];
 /* Whether a checkpoint of this plan has the file. */
 bool weight_file_expected(const struct plan *plan, enum weight_file kind);
 
+/* What a file has of a weight: type, shape and bytes; neither name nor data. */
+void weight_file_shape(struct tensor *tensor, const struct value *value);
+/* "[64,3,7,7]" */
+void weight_file_dims(char text[static 64], const struct tensor *tensor);
+
 int weight_file_write(enum weight_file kind, const char *path, struct plan *plan, int64_t batches_tracked,
                       const char *const *metadata, struct file_sum *sum);
 

@@ -41,7 +41,8 @@ int walk_begin(struct walk *walk, uint64_t seed, int64_t step)
     walk->seed = seed;
     walk->step = step;
     walk->begun = false;
-    return plan_init_weights(&walk->session->plan, seed);
+    TRY(plan_init_weights(&walk->session->plan, seed));
+    return session_start_weights(walk->session);
 }
 
 int walk_step(struct walk *walk, double rate, struct step_record *record)
