@@ -135,10 +135,11 @@ static void test_late_start(void **state)
 static void rise(double before, double now, double rate)
 {
     healthy();
+    fill(run.loss, 0, 150, guess);
     fill(run.loss, 150, 300, before);
     fill(run.loss, 300, STEPS, now);
-    fill(run.rate, 150, 300, 0.001);
-    fill(run.rate, 450, STEPS, rate);
+    fill(run.rate, 0, 300, 0.001);
+    fill(run.rate, 300, STEPS, rate);
 }
 
 static void test_rising_rate(void **state)
@@ -166,6 +167,38 @@ static void test_rising_rate(void **state)
     run.evidence.planned_steps = 2 * STEPS;
     SHOWS("rising_rate", CAUSE_RATE_HIGH);
     run.evidence.planned_steps++; /* not half of it done */
+    SILENT("rising_rate");
+    rise(1.0, 1.0, 0.002); /* the schedule is to lower it again; in the end it has not */
+    run.config.schedule.name = SCHEDULE_COSINE;
+    run.evidence.over = true;
+    SHOWS("rising_rate", CAUSE_RATE_HIGH);
+    run.evidence.over = false;
+    SILENT("rising_rate");
+}
+
+/* The lowest loss is that of the fourth and fifth eighth, later than the second quarter. */
+static void dip(double low, double now, double rate)
+{
+    rise(1.5, 1.1, rate);
+    fill(run.loss, 225, 375, low);
+    fill(run.rate, 150, 375, 0.001);
+    fill(run.loss, 450, STEPS, now);
+}
+
+static void test_rate_that_has_risen_too_far(void **state)
+{
+    (void)state;
+    dip(1.0, 1.06, 0.0013);
+    SHOWS("rising_rate", CAUSE_RATE_HIGH);
+    SAYS("rising_rate", "from step 225 to 375, at a rate of 0.001, the loss was 1; at 0.0013, from step 450 on, it is "
+                        "1.06 (+0.06 +- 0.01)");
+    assert_int_equal(shown("rising_rate")->step, 375);
+    dip(1.0, 1.06, 0.0012); /* hardly risen */
+    SILENT("rising_rate");
+    dip(1.0, 1.04, 0.0013); /* not by a twentieth */
+    SILENT("rising_rate");
+    dip(1.0, 1.06, 0.0013);
+    fill(run.variance, 0, STEPS, 2.1); /* 2.9 standard errors */
     SILENT("rising_rate");
 }
 
@@ -196,13 +229,10 @@ static void test_images_turned_over(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_images_turned_over),
-        cmocka_unit_test(test_rising_rate),
-        cmocka_unit_test(test_stuck),
-        cmocka_unit_test(test_stuck_is_withdrawn),
-        cmocka_unit_test(test_stuck_knows_the_floor),
-        cmocka_unit_test(test_stuck_by_long_steps),
-        cmocka_unit_test(test_late_start),
+        cmocka_unit_test(test_images_turned_over),          cmocka_unit_test(test_rising_rate),
+        cmocka_unit_test(test_rate_that_has_risen_too_far), cmocka_unit_test(test_stuck),
+        cmocka_unit_test(test_stuck_is_withdrawn),          cmocka_unit_test(test_stuck_knows_the_floor),
+        cmocka_unit_test(test_stuck_by_long_steps),         cmocka_unit_test(test_late_start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -212,6 +212,7 @@ static bool constant(const struct facts *facts, struct arena *arena, struct find
     finding->text = arena_format(arena, "%lld image%s one colour all over", (long long)finding->file_total,
                                  finding->file_total == 1 ? " is" : "s are");
     finding->action = "remove them";
+    finding->of_odd = true;
     finding_number(finding, "images", (double)finding->file_total);
     finding_number(finding, "share", (double)finding->file_total / (double)facts->count);
     return true;

@@ -1,6 +1,6 @@
 /* evidence_cost: what has been found in the images before training has cost since: whether images that are lit unlike
- * the others are learned worse, what the loss of odd images is above that of the others, how much of the loss images of
- * one colour can hold. Must not judge. */
+ * the others are learned worse, what the loss of odd images and of those of one
+ * colour is above that of the others. Must not judge. */
 #include "check.h"
 #include "checkpoint.h"
 #include "doctor.h"
@@ -117,6 +117,10 @@ static struct cost weigh(const struct group *groups, int count)
     return whole > 0.0 ? (struct cost){lost / whole, sqrt(error) / whole, whole / images} : unknown_cost;
 }
 
+struct costs {
+    struct cost light, odd, flat;
+};
+
 /* What the network took an image for most often, or last. */
 static int class_seen(const struct sample_stats *sample)
 {
@@ -178,49 +182,62 @@ static struct cost cost_of_light(struct table *light, const struct seen *seen, i
     return cost;
 }
 
-/* By how much the loss would be lower if odd images were learned as the others are, as a share of it. */
-static struct cost cost_of_odd(struct table *light, const struct seen *seen, int classes)
+/* What stands out among the images looked at. */
+enum mark { MARK_ODD, MARK_FLAT };
+
+/* NaN: it cannot be told. An image of one colour has no contrast. */
+static double marked(enum mark mark, double odd, double contrast)
+{
+    return mark == MARK_FLAT ? (double)isnan(contrast) : odd;
+}
+
+/* All images, and those that stand out: halves[1]; of these the ones that the network has mostly got wrong. */
+struct few {
+    struct halves halves;
+    double wrong, wrong_sum, wrong_squares;
+};
+
+static struct few gather(struct table *light, const struct seen *seen, int classes, enum mark mark)
 {
     const double *number = table_column_or_nan(light, "sample"), *odd = table_column_or_nan(light, "odd");
-    struct halves halves = {0};
+    const double *contrast = table_column_or_nan(light, "contrast");
+    struct few few = {0};
     for (int64_t i = 0; i < light->row_count; i++) {
         const struct sample_stats *sample = sample_of(seen, number[i], classes);
-        if (!sample || isnan(odd[i]))
+        const double stands_out = marked(mark, odd[i], contrast[i]);
+        if (!sample || isnan(stands_out))
             continue;
         const double loss = (double)sample->loss / sample->seen;
-        const int half = odd[i] > 0.0;
-        halves.images[half]++;
-        halves.sum[half] += loss;
-        halves.squares[half] += loss * loss;
+        const int half = stands_out > 0.0;
+        few.halves.images[half]++;
+        few.halves.sum[half] += loss;
+        few.halves.squares[half] += loss * loss;
+        if (half && 2 * sample->correct < sample->seen) {
+            few.wrong++;
+            few.wrong_sum += loss;
+            few.wrong_squares += loss * loss;
+        }
     }
-    const double whole = halves.sum[0] + halves.sum[1], count = halves.images[1];
-    if (halves.images[0] < 2.0 || count < 2.0 || !(whole > 0.0))
+    return few;
+}
+
+/* By how much the loss that the run has come to would be lower if images that stand out were learned as the others are,
+ * as a share of it. What is got wrong is not learned by and by: its loss is still about what it was, while that of the
+ * others has fallen. How many there are among those looked at is chance as well. Where they would hold more than there
+ * is, they have been learned since, and all is as it was on average. now: NaN: not known. */
+static struct cost cost_of_few(const struct few *few, double now)
+{
+    const struct halves *halves = &few->halves;
+    const double whole = halves->sum[0] + halves->sum[1], count = halves->images[1], all = count + halves->images[0];
+    if (halves->images[0] < 2.0 || count < 2.0 || !(whole > 0.0))
         return unknown_cost;
-    return (struct cost){(halves.sum[1] - count * halves.sum[0] / halves.images[0]) / whole,
-                         count * sqrt(error_of(&halves, 0) + error_of(&halves, 1)) / whole,
-                         whole / (count + halves.images[0])};
-}
-
-static int falling(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x < y) - (x > y);
-}
-
-/* As many images as are odd hold so much of the loss at most: the largest losses there are. */
-static struct cost most_of(double share, const struct seen *seen)
-{
-    struct arena arena = {0};
-    double *losses = arena_push(&arena, (size_t)seen->count * sizeof *losses), whole = 0.0, largest = 0.0;
-    int64_t count = 0;
-    for (int64_t i = 0; i < seen->count; i++)
-        if (seen->samples[i].seen > 0 && isfinite(seen->samples[i].loss))
-            whole += losses[count++] = (double)seen->samples[i].loss / seen->samples[i].seen;
-    qsort(losses, (size_t)count, sizeof *losses, falling);
-    for (int64_t i = 0; i < count && (double)i < share * (double)count; i++)
-        largest += losses[i];
-    arena_free(&arena);
-    return whole > 0.0 && share > 0.0 ? (struct cost){largest / whole, 0.0, whole / (double)count} : unknown_cost;
+    const double held = few->wrong_sum / all, part = few->wrong / all;
+    if (held < now) {
+        const double lost = held - part * (now - held) / (1.0 - part);
+        return (struct cost){lost / now, sqrt(few->wrong_squares) / all / now, now};
+    }
+    return (struct cost){(halves->sum[1] - count * halves->sum[0] / halves->images[0]) / whole,
+                         count * sqrt(error_of(halves, 0) + error_of(halves, 1)) / whole, whole / all};
 }
 
 /* What cannot be read is not known: a run that is young, or was made by another version. */
@@ -231,15 +248,15 @@ static bool read_seen(const char *run, struct seen *seen)
            samples_read(found, &seen->arena, &seen->samples, &seen->count) == OK;
 }
 
-/* Reads LIGHT_FILE; what is not there has cost nobody knows what. */
-static void read_light(const char *run, const struct seen *seen, int classes, struct cost *light, struct cost *odd)
+/* Reads LIGHT_FILE; what is not there has cost nobody knows what. now: the training loss that the run has come to. */
+static void read_light(const char *run, const struct seen *seen, int classes, double now, struct costs *costs)
 {
     char path[PATH_BYTES];
     struct table table = {0};
-    *light = *odd = unknown_cost;
+    *costs = (struct costs){unknown_cost, unknown_cost, unknown_cost};
     if (path_join(path, run, LIGHT_FILE) == OK && file_exists(path) && table_read(&table, path) == OK) {
-        *light = cost_of_light(&table, seen, classes);
-        *odd = cost_of_odd(&table, seen, classes);
+        const struct few odd = gather(&table, seen, classes, MARK_ODD), flat = gather(&table, seen, classes, MARK_FLAT);
+        *costs = (struct costs){cost_of_light(&table, seen, classes), cost_of_few(&odd, now), cost_of_few(&flat, now)};
     }
     table_free(&table);
 }
@@ -260,15 +277,15 @@ void doctor_cost(struct evidence *evidence, const char *run)
         wanted = wanted || evidence->images[i].needs & (EFFECT_COSTLY | EFFECT_WEIGHED);
     }
     if (wanted && read_seen(run, &seen)) {
-        struct cost light, odd;
-        read_light(run, &seen, evidence->classes, &light, &odd);
+        const double now = evidence->epochs > 0 ? evidence->train_loss[evidence->epochs - 1] : NAN;
+        struct costs costs;
+        read_light(run, &seen, evidence->classes, now, &costs);
         for (int i = 0; i < evidence->image_count; i++) {
             struct symptom *image = &evidence->images[i];
-            const struct cost most = most_of(symptom_number(image, "share"), &seen);
             if (image->needs & (EFFECT_COSTLY | EFFECT_WEIGHED))
-                take(image, image->cause == CAUSE_ILLUMINATION     ? &light
-                            : strcmp(image->rule, "outliers") == 0 ? &odd
-                                                                   : &most);
+                take(image, image->cause == CAUSE_ILLUMINATION     ? &costs.light
+                            : strcmp(image->rule, "outliers") == 0 ? &costs.odd
+                                                                   : &costs.flat);
         }
     }
     arena_free(&seen.arena);

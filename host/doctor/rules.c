@@ -181,14 +181,24 @@ static bool is_costly(const struct symptom *image, const struct evidence *eviden
            !(image->cost_loss < trifle * evidence->prior_entropy);
 }
 
-/* Whether training's images have it and validation's have not, which are predicted that much better: where most of the
- * images have it, single ones do not differ by it. What it is that differs adds as much variance to training's images
- * as there is in validation's: wrong labels add a little to any measure within a class. */
-static bool is_trainings_alone(const struct symptom *image, const struct ahead *ahead)
+/* Whether training's images have it and validation's have not: what it is that differs adds as much variance to
+ * training's images as there is in validation's. Wrong labels add a little to any measure within a class. */
+static bool is_trainings_alone(const struct symptom *image)
 {
     const double val = symptom_number(image, "val"), ratio = symptom_number(image, "ratio");
     const double train = isfinite(ratio) ? ratio : symptom_number(image, "spread");
-    return isfinite(ahead->share) && val < symptom_number(image, "threshold") && train > sqrt(2.0) * val;
+    return val < symptom_number(image, "threshold") && train > sqrt(2.0) * val;
+}
+
+/* Whether training, asked no more than validation, still gets a twentieth of its images wrong, and validation keeps up
+ * with it: what is hard is hard in training. Not where their margins say that labels are wrong, which explains it. */
+static bool training_misses(const struct evidence *evidence)
+{
+    struct symptom labels = {0};
+    struct moment now;
+    return evidence->epochs > 0 && !handicapped(evidence->config) && !rule_two_kinds(evidence, &labels) &&
+           moment_at(evidence, evidence->epochs - 1, &now) && now.train_accuracy <= all_learned &&
+           !doctor_behind(evidence);
 }
 
 static bool has_rule(const struct symptom *seen, int count, const char *rule)
@@ -211,11 +221,16 @@ static bool is_plain(const struct symptom *image)
 static bool explains(const struct symptom *image, const struct evidence *evidence, const struct ahead *ahead,
                      const struct symptom *seen, int count)
 {
+    const bool alone = is_trainings_alone(image);
+    /* Where gradients come back, images that hardly resemble each other may leave a network at guessing. */
+    const unsigned effects = image->effects | (alone && !gradient_fades(evidence) ? EFFECT_STANDS : 0u);
     for (int i = 0; i < count; i++)
-        if (seen[i].cause != image->cause && (seen[i].effects & ~image->effects))
+        if (seen[i].cause != image->cause && (seen[i].effects & ~effects))
             return false;
     unsigned shown = seen_at_large(evidence);
-    if (is_costly(image, evidence) || is_trainings_alone(image, ahead))
+    /* Nobody wants it in training alone: where both parts are got wrong and nothing else is seen, it is what there is.
+     */
+    if (is_costly(image, evidence) || (alone && (training_misses(evidence) || isfinite(ahead->share))))
         shown |= EFFECT_COSTLY | EFFECT_WEIGHED;
     /* At first a network may know no more than what both parts have in common. */
     if (image->cause == CAUSE_MISMATCH && is_plain(image) && has_rule(seen, count, "gap"))
@@ -256,17 +271,17 @@ static void say_cost(struct symptom *image, const struct ahead *ahead)
     char *end = image->evidence + used;
     char lower[LOWER_TEXT];
     say_lower(image->cost, image->cost_error, lower);
-    if (is_trainings_alone(image, ahead))
+    if (is_trainings_alone(image) && isfinite(ahead->share))
         snprintf(end, room, "; validation's images are not (%.2g), and their loss is %.0f %% +- %.1f lower",
                  symptom_number(image, "val"), 100.0 * ahead->share, 100.0 * ahead->error);
+    else if (is_trainings_alone(image))
+        snprintf(end, room, "; validation's images are not (%.2g)", symptom_number(image, "val"));
     else if (!isfinite(image->cost))
         return;
     else if (image->cause == CAUSE_ILLUMINATION)
         snprintf(end, room, "; if all were learned as the better lit half is, the loss would be %s", lower);
-    else if (image->needs & EFFECT_WEIGHED)
-        snprintf(end, room, "; if they were learned as the others are, the loss would be %s", lower);
     else
-        snprintf(end, room, "; as many images hold %.2g %% of the loss at most", 100.0 * image->cost);
+        snprintf(end, room, "; if they were learned as the others are, the loss would be %s", lower);
 }
 
 static int append(struct symptom *found, int count, const struct symptom *symptom)

@@ -291,27 +291,58 @@ bool rule_setback(const struct evidence *evidence, struct symptom *symptom)
     return false;
 }
 
-/* What was learned at a lower rate is not gone on with at a higher one: the last quarter of the steps, at half as much
- * again, is no lower than the second quarter, where a fall by a twentieth would have shown. A rate that still rises
- * while nothing is learned yet says nothing, nor one where all is learned. */
+/* The quarter of the run, of those that end before its last one begins, that has the lowest loss: by eighths. */
+static int64_t lowest_quarter(const struct evidence *evidence, int64_t quarter)
+{
+    int64_t lowest = 0;
+    for (int64_t eighth = 1; eighth <= 4; eighth++) {
+        const int64_t from = eighth * quarter / 2;
+        if (column_mean(evidence->loss, from, from + quarter) < column_mean(evidence->loss, lowest, lowest + quarter))
+            lowest = from;
+    }
+    return lowest;
+}
+
+/* Whether the loss of the last quarter says that a rate which has risen since an earlier one takes back what it brings.
+ * At half as much again a loss that is no lower does, where a fall by a twentieth would have shown; and at a quarter
+ * more one that is above the lowest that there was by as much, beyond three standard errors. */
+static bool takes_back(const struct evidence *evidence, int64_t from, int64_t quarter, double *error)
+{
+    const double risen = 1.5, little = 1.25, worth = 0.05;
+    const int64_t steps = evidence->steps;
+    const double before = column_mean(evidence->loss, from, from + quarter);
+    const double more = column_mean(evidence->loss, steps - quarter, steps) - before;
+    const double rate =
+        column_mean(evidence->rate, steps - quarter, steps) / column_mean(evidence->rate, from, from + quarter);
+    *error = hypot(loss_noise(evidence, from, from + quarter), loss_noise(evidence, steps - quarter, steps));
+    return (rate > risen && -FALLING * *error < worth * before && more > FALLING * *error) ||
+           (rate > little && more > worth * before && more > FAULT_SURE * *error);
+}
+
+/* What was learned at a lower rate, in the second quarter of the run or where the loss was lowest, is not gone on with
+ * at a higher one, in the last. A rate that still rises while nothing is learned yet says nothing, nor one where all is
+ * learned, nor one that the schedule is to lower again. */
 bool rule_rising_rate(const struct evidence *evidence, struct symptom *symptom)
 {
-    const double risen = 1.5, least = 0.1, most = 0.9, worth = 0.05;
+    const double least = 0.1, most = 0.9;
     const int64_t steps = evidence->steps, quarter = steps / 4;
-    if (2 * steps < evidence->planned_steps)
+    if (2 * steps < evidence->planned_steps ||
+        (!evidence->over && evidence->config->schedule.name != SCHEDULE_CONSTANT))
         return false;
-    const double before = column_mean(evidence->loss, quarter, 2 * quarter);
-    const double now = column_mean(evidence->loss, steps - quarter, steps);
-    const double rate_before = column_mean(evidence->rate, quarter, 2 * quarter);
-    const double rate = column_mean(evidence->rate, steps - quarter, steps);
-    const double error =
-        hypot(loss_noise(evidence, quarter, 2 * quarter), loss_noise(evidence, steps - quarter, steps));
-    const double learned = learned_of(evidence, before);
-    return rate > risen * rate_before && learned > least && learned < most && -FALLING * error < worth * before &&
-           now - before > FALLING * error &&
-           show(symptom, 2 * quarter, rate / rate_before / risen,
-                "from step %lld to %lld, at a rate of %.2g, the loss was %.3g; at %.2g, from step %lld on, it is %.3g "
-                "(%+.3g +- %.2g): the higher rate takes back what it brings",
-                (long long)quarter, 2 * (long long)quarter, rate_before, before, rate, (long long)(steps - quarter),
-                now, now - before, error);
+    const int64_t starts[] = {quarter, lowest_quarter(evidence, quarter)};
+    for (int i = 0; i < COUNT_OF(starts); i++) {
+        const int64_t from = starts[i], to = from + quarter;
+        const double before = column_mean(evidence->loss, from, to), learned = learned_of(evidence, before);
+        const double now = column_mean(evidence->loss, steps - quarter, steps);
+        const double rate_before = column_mean(evidence->rate, from, to);
+        const double rate = column_mean(evidence->rate, steps - quarter, steps);
+        double error;
+        if (learned > least && learned < most && takes_back(evidence, from, quarter, &error))
+            return show(symptom, to, rate / rate_before,
+                        "from step %lld to %lld, at a rate of %.2g, the loss was %.3g; at %.2g, from step %lld on, it "
+                        "is %.3g (%+.3g +- %.2g): the higher rate takes back what it brings",
+                        (long long)from, (long long)to, rate_before, before, rate, (long long)(steps - quarter), now,
+                        now - before, error);
+    }
+    return false;
 }
