@@ -41,6 +41,7 @@ struct remedy_case {
     const struct config *config;
     bool suspected;     /* the rules suspect this cause */
     bool levelled;      /* the run's loss no longer falls */
+    bool left_out;      /* its repair leaves out the images that are wrong */
     bool missing;       /* validation has less than 95 % right: there is something that may be held back */
     int side;           /* of its images, pixels */
     int64_t images;     /* to train on; 0: not known */
@@ -59,7 +60,7 @@ struct edit {
     double factor, least, side_share, averages;
     bool at_least_what_is_short, makes_updates, spans_light;
 };
-enum { EDITS_MOST = 3, REMEDY_MOST = 16, EDIT_TEXT = 64 };
+enum { EDITS_MOST = 5, REMEDY_MOST = 16, EDIT_TEXT = 64 };
 /* The settings that go together, and the runs that they are for; fits NULL: every run. */
 struct remedy {
     bool (*fits)(const struct remedy_case *asked);
@@ -321,8 +322,9 @@ bool doctor_levelled(const struct evidence *evidence);
  * -a ln a - (1 - a) ln((1 - a) / (classes - 1)), that of one who gives each answer the probability it deserves. */
 bool doctor_guesses(double accuracy, int classes);
 
-/* Updates of the shortest trial; of one that is long enough to let learning by heart have all of its time beside it. */
-enum { TRIAL_UPDATES_LEAST = 40, TRIAL_UPDATES_ENOUGH = 100 };
+/* Updates of the shortest trial; of one that is long enough to let learning by heart have all of its time beside it; of
+ * the longest. */
+enum { TRIAL_UPDATES_LEAST = 40, TRIAL_UPDATES_ENOUGH = 100, TRIAL_UPDATES_MOST = 400 };
 /* What it costs a trial to let running statistics settle before it is judged, in updates of the run's size: forward
  * alone is a third of one. 0: the network has none. */
 double doctor_settling(const struct config *config);

@@ -82,6 +82,8 @@ const struct arm *experiment_worsened(const struct experiment *experiment, enum 
 bool arm_is_one_cure(const struct arm *arm);
 /* Whether an arm was left out that could have been made. */
 bool arm_is_missing(const struct arm *arm);
+/* Updates of trials four times as long, and the budget that lets all of them in; 0: they are as long as can be. */
+int experiment_longer(const struct experiment *experiment, double *budget);
 /* Whether any trial was made. */
 bool experiment_tried(const struct experiment *experiment);
 /* Why one that does not help was rejected, in a few words. */

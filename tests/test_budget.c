@@ -121,6 +121,21 @@ static void test_seconds(void **state)
     diagnosis_free(&diagnosis);
 }
 
+/* Trials four times as long, within the longest; what all are to take counts at least those of 100 updates already. */
+static void test_longer_trials(void **state)
+{
+    (void)state;
+    double budget;
+    struct experiment experiment = {.updates = 40, .updates_wanted = 1000.0, .arm_count = 8};
+    assert_int_equal(experiment_longer(&experiment, &budget), 160);
+    assert_true(budget == 1000.0 + 10.0 * 60.0);
+    experiment.updates = 150;
+    assert_int_equal(experiment_longer(&experiment, &budget), 400);
+    assert_true(budget == 1000.0 + 10.0 * 250.0);
+    experiment.updates = 400;
+    assert_int_equal(experiment_longer(&experiment, &budget), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -128,6 +143,7 @@ int main(void)
         cmocka_unit_test(test_saying),
         cmocka_unit_test(test_what_is_suggested_is_enough),
         cmocka_unit_test(test_seconds),
+        cmocka_unit_test(test_longer_trials),
     };
     return cmocka_run_group_tests(tests, tiny_set_up, tiny_tear_down);
 }

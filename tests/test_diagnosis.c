@@ -1,5 +1,6 @@
 /* test_diagnosis: whole runs with a fault planted, judged from what they left, proven by experiment, mended. */
 #include "diagnosis.h"
+#include "text.h"
 #include "tiny_run.h"
 
 #include <math.h>
@@ -238,6 +239,57 @@ static void test_repair_that_changes_nothing(void **state)
     config_free(&config);
 }
 
+/* Takes one of a repair's settings away, and fails where it was not there. */
+static void expect_setting(char repair[static REPAIR_MAX][REPAIR_TEXT], int *count, const char *setting)
+{
+    for (int i = 0; i < *count; i++)
+        if (strcmp(repair[i], setting) == 0) {
+            memmove(repair[i], repair[--*count], REPAIR_TEXT);
+            return;
+        }
+    fail_msg("%s is not set", setting);
+}
+
+/* Rare classes, uneven light and wrong labels take longer to learn; labels that are left are not smoothed. */
+static void test_repairs_that_take_longer(void **state)
+{
+    (void)state;
+    static const struct {
+        enum cause cause;
+        const char *left_out, *settings[6];
+    } cases[] = {
+        {CAUSE_IMBALANCE, "", {"train.balance=true", "optim.ema_decay=0.9", "train.epochs=6", "train.max_steps=21"}},
+        {CAUSE_LABELS,
+         "",
+         {"train.label_smoothing=0.1", "optim.ema_decay=0.9", "train.epochs=4", "train.max_steps=14"}},
+        {CAUSE_LABELS,
+         "list.csv",
+         {"data.leave_out=list.csv", "optim.ema_decay=0.9", "train.epochs=4", "train.max_steps=14"}},
+        {CAUSE_ILLUMINATION,
+         "",
+         {"augment.brightness=0.3", "augment.contrast=0.3", "optim.ema_decay=0.9", "train.epochs=6",
+          "train.max_steps=21"}},
+    };
+    struct train_result result;
+    struct config config = {0};
+    tiny_train_ok(NULL, "train.epochs=2 train.max_steps=7", &result);
+    assert_int_equal(train_load_config(&config, result.path, NULL, 0), OK);
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        char repair[REPAIR_MAX][REPAIR_TEXT];
+        struct diagnosis diagnosis = {.cause = cases[i].cause, .steps = 7};
+        text_copy(diagnosis.left_out, sizeof diagnosis.left_out, cases[i].left_out);
+        int count = diagnosis_repair(&diagnosis, &config, repair);
+        for (int k = 0; cases[i].settings[k]; k++)
+            expect_setting(repair, &count, cases[i].settings[k]);
+        assert_int_equal(count, 0);
+    }
+    config.train.max_steps = 0; /* none: epochs alone */
+    const struct diagnosis rare = {.cause = CAUSE_IMBALANCE, .steps = 7};
+    char repair[REPAIR_MAX][REPAIR_TEXT];
+    assert_int_equal(diagnosis_repair(&rare, &config, repair), 3);
+    config_free(&config);
+}
+
 static void test_budget_is_kept(void **state)
 {
     (void)state;
@@ -366,6 +418,7 @@ int main(void)
         cmocka_unit_test(test_repair_that_changes_nothing),
         cmocka_unit_test(test_repair_mends),
         cmocka_unit_test(test_without_a_checkpoint),
+        cmocka_unit_test(test_repairs_that_take_longer),
         cmocka_unit_test(test_budget_is_kept),
         cmocka_unit_test(test_what_cannot_be_judged),
         cmocka_unit_test(test_every_fifth_step_recorded),

@@ -275,7 +275,7 @@ static void test_confidence(void **state)
     write_trials(decayed, &given, 1, 1.0, 16, 60);
     expect(decayed, CAUSE_WEIGHT_DECAY, CAUSE_WEIGHT_DECAY, NULL);
     assert_int_equal(confidence, CONFIDENCE_DOUBTFUL);
-    assert_non_null(strstr(said, "with trial 0 the loss was lower only by 0.05 +- 0.01"));
+    assert_non_null(strstr(said, "with trial 0 the loss was lower only by 0.05 +- 0.01 after 400 updates"));
     given.gain = -0.2;
     write_trials(decayed, &given, 1, 1.0, 16, 60);
     expect(decayed, CAUSE_WEIGHT_DECAY, CAUSE_FEW_UPDATES, NULL); /* refuted: what else shows */

@@ -78,6 +78,20 @@ static void print_trials(const struct diagnosis *diagnosis)
                experiment->seconds * experiment->updates_wanted / experiment->updates_spent, enough);
 }
 
+/* What short trials do not bear out may take longer to show. */
+static void print_longer(const struct diagnosis *diagnosis)
+{
+    char enough[BUDGET_TEXT];
+    double budget;
+    const int updates = experiment_longer(&diagnosis->experiment, &budget);
+    if (updates == 0 || !experiment_tried(&diagnosis->experiment) || diagnosis->too_early ||
+        diagnosis_confidence(diagnosis) != CONFIDENCE_DOUBTFUL)
+        return;
+    budget_say(budget, diagnosis->steps, enough);
+    printf("           %d updates may be too few for it to show: --budget %s makes them %d\n",
+           diagnosis->experiment.updates, enough, updates);
+}
+
 static int print_text(const struct diagnosis *diagnosis, const char *run)
 {
     const struct cause_info *cause = &cause_table[diagnosis->cause];
@@ -94,8 +108,10 @@ static int print_text(const struct diagnosis *diagnosis, const char *run)
     diagnosis_say_confidence(diagnosis, confidence);
     printf("confidence %s\n", confidence);
     print_symptoms(diagnosis);
-    if (diagnosis->probed)
+    if (diagnosis->probed) {
         print_trials(diagnosis);
+        print_longer(diagnosis);
+    }
     printf("action     %s\n", action);
     for (int i = 0; i < count; i++)
         printf("%-10s %s\n", i ? "" : "change", repair[i]);

@@ -188,6 +188,12 @@ static bool wants_more(const struct remedy_case *asked)
     return asked->config->early_stop.min_delta > 0.0;
 }
 
+/* Labels that are left are mostly right, and smoothing them costs more than it gives. */
+static bool are_left_out(const struct remedy_case *asked)
+{
+    return asked->left_out;
+}
+
 /* ---- the table ---- */
 
 #define SET(setting, to)                                                                                               \
@@ -206,6 +212,9 @@ static bool wants_more(const struct remedy_case *asked)
         .key = "optim.ema_decay", .averages = 0.1                                                                      \
     }
 
+/* What is seldom seen, or seen through much else, takes more updates to learn. */
+#define LONGER(by) TIMES("train.epochs", by), TIMES("train.max_steps", by)
+
 const struct cause_info cause_table[CAUSE_COUNT] = {
     [CAUSE_HEALTHY] = {.name = "healthy",
                        .group = "",
@@ -219,8 +228,8 @@ const struct cause_info cause_table[CAUSE_COUNT] = {
                                                   .edits = {SET("augment.normalize", "auto"), SET("augment.mean", "[]"),
                                                             SET("augment.std", "[]")}}}}},
     [CAUSE_ILLUMINATION] = {"illumination", "data", "the images are lit very unevenly", RELIGHT_ACTION,
-                            .repairs = {{.edits = {SET("augment.brightness", RELIGHT),
-                                                   SET("augment.contrast", RELIGHT)}}}},
+                            .repairs = {{.edits = {SET("augment.brightness", RELIGHT), SET("augment.contrast", RELIGHT),
+                                                   AVERAGED, LONGER(3.0)}}}},
     [CAUSE_OUTLIERS] = {"outliers", "data", "some images are not what the others are",
                         "look at what `evenkeel doctor RUN --samples` lists, and take out what does not belong",
                         .repairs = {{.edits = {AVERAGED}}},
@@ -228,11 +237,12 @@ const struct cause_info cause_table[CAUSE_COUNT] = {
     [CAUSE_LABELS] = {"labels", "data", "a good part of the labels is wrong",
                       "correct or leave out what `evenkeel doctor RUN --samples` lists; until then "
                       "train.label_smoothing = 0.1 softens it",
-                      .repairs = {{.edits = {SET("train.label_smoothing", "0.1"), AVERAGED}}},
+                      .repairs = {{.fits = are_left_out, .edits = {AVERAGED, LONGER(2.0)}},
+                                  {.edits = {SET("train.label_smoothing", "0.1"), AVERAGED, LONGER(2.0)}}},
                       .trials = {{.name = "doubtful labels left out", .family = ARM_UNSEEN, .left_out = LEAVE_LABELS}}},
     [CAUSE_IMBALANCE] = {"imbalance", "data", "some classes have far fewer images than others",
                          "set train.balance = true, which makes rare classes count as much, and collect more of them",
-                         .repairs = {{.edits = {SET("train.balance", "true"), AVERAGED}}}},
+                         .repairs = {{.edits = {SET("train.balance", "true"), AVERAGED, LONGER(3.0)}}}},
     [CAUSE_ORDER] = {"order", "data", "the batches are not drawn at random", "set data.shuffle = true",
                      .repairs = {{.edits = {SET("data.shuffle", "true")}}},
                      .trials = {{.name = "shuffled",

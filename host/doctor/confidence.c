@@ -121,8 +121,10 @@ void diagnosis_say_confidence(const struct diagnosis *diagnosis, char text[stati
         snprintf(text, CONFIDENCE_TEXT,
                  "doubtful: the records show it, but with %s it was no better than guessing either", arm->name);
     else if (confidence == CONFIDENCE_DOUBTFUL)
-        snprintf(text, CONFIDENCE_TEXT, "doubtful: the records show it, but with %s the loss was %s by %.3g +- %.2g",
-                 arm->name, arm->gain < 0.0 ? "higher" : "lower only", fabs(arm->gain), arm->error);
+        snprintf(text, CONFIDENCE_TEXT,
+                 "doubtful: the records show it, but with %s the loss was %s by %.3g +- %.2g after %d updates",
+                 arm->name, arm->gain < 0.0 ? "higher" : "lower only", fabs(arm->gain), arm->error,
+                 diagnosis->experiment.updates / arm->pace);
     else if (diagnosis->probed && healthy && !experiment_tried(&diagnosis->experiment))
         snprintf(text, CONFIDENCE_TEXT, "shown by the records; the budget was too small for any trial");
     else if (diagnosis->probed && healthy)

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PROBE_IMAGES = 512, UPDATES_MOST = 400 };
+enum { PROBE_IMAGES = 512 };
 
 /* ---- running ---- */
 
@@ -51,7 +51,7 @@ static int choose_updates(const struct experiment *experiment, double memory)
         reserved = memory;
     if (experiment->memory_done)
         reserved = 0.0;
-    return (int)fmin(fmax((left - reserved) / trials, TRIAL_UPDATES_LEAST), UPDATES_MOST);
+    return (int)fmin(fmax((left - reserved) / trials, TRIAL_UPDATES_LEAST), TRIAL_UPDATES_MOST);
 }
 
 /* By the clock, at the pace so far. */
@@ -264,6 +264,14 @@ int experiment_run(struct experiment *experiment, const struct experiment_reques
         probe_close(&setting.probes[i], session);
     experiment->updates_wanted = fmax(experiment->updates_wanted, experiment->updates_spent);
     return status;
+}
+
+int experiment_longer(const struct experiment *experiment, double *budget)
+{
+    const int longer = (int)fmin(4.0 * experiment->updates, TRIAL_UPDATES_MOST);
+    const double paid = fmax(experiment->updates, TRIAL_UPDATES_ENOUGH); /* in updates_wanted */
+    *budget = experiment->updates_wanted + (experiment->arm_count + TRIALS_FURTHER) * fmax(longer - paid, 0.0);
+    return longer > experiment->updates ? longer : 0;
 }
 
 void experiment_free(struct experiment *experiment)

@@ -67,6 +67,7 @@ int diagnosis_repair(const struct diagnosis *diagnosis, const struct config *con
 {
     const struct remedy_case asked = {.config = config,
                                       .suspected = true,
+                                      .left_out = diagnosis->left_out[0] != 0,
                                       .missing = true,
                                       .steps = diagnosis->steps,
                                       .lit = doctor_lit(diagnosis->found, diagnosis->count),
