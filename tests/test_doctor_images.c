@@ -344,6 +344,20 @@ static void test_validation_prepared_otherwise(void **state)
     expect(CAUSE_MISMATCH, "mismatch");
     strcpy(parts->numbers[0].name, "train_rough"), strcpy(parts->numbers[1].name, "val_rough");
     expect(CAUSE_MISMATCH, "mismatch");
+    healthy(); /* nor without one, where validation is behind by more than chance: 79 of 84 % */
+    find_images("mismatch");
+    fill(run.val_accuracy, EPOCHS - 1, EPOCHS, 0.79);
+    strcpy(parts->numbers[0].name, "train_rough"), parts->numbers[0].value = 0.3;
+    strcpy(parts->numbers[1].name, "val_rough"), parts->numbers[1].value = 0.5;
+    parts->number_count = 2;
+    expect_doubtful(CAUSE_HEALTHY, CAUSE_MISMATCH); /* not for grain */
+    strcpy(parts->numbers[0].name, "train_mean"), parts->numbers[0].value = 0.5;
+    strcpy(parts->numbers[1].name, "val_mean"), parts->numbers[1].value = 0.29;
+    strcpy(parts->numbers[2].name, "train_std"), parts->numbers[2].value = 0.2;
+    parts->number_count = 3;
+    expect(CAUSE_MISMATCH, "mismatch");
+    parts->numbers[1].value = 0.31;
+    expect_doubtful(CAUSE_HEALTHY, CAUSE_MISMATCH);
     healthy(); /* without a gap there is nothing to explain */
     find_images("mismatch");
     parts->numbers[1].value = 0.29;

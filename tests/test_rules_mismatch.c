@@ -32,6 +32,12 @@ static void test_stopped_soon(void **state)
     run.val_loss[EPOCHS - 1] = 2.0;
     fill(run.val_loss_error, 0, EPOCHS, 0.02); /* a fall by 0.1 in an epoch would have shown beyond 0.099 */
     SILENT("stopped_soon");
+    run.config.early_stop.min_delta = 0.11; /* and would not have counted */
+    SHOWS("stopped_soon", CAUSE_EARLY_STOP);
+    SAYS("stopped_soon", "0.028, and early_stop.min_delta = 0.11 asks for more");
+    run.config.early_stop.min_delta = 0.09;
+    SILENT("stopped_soon");
+    run.config.early_stop.min_delta = 0.0;
     fill(run.val_loss_error, 0, EPOCHS, 0.03);
     run.evidence.over = false;
     SILENT("stopped_soon");
@@ -133,6 +139,12 @@ static void test_exchanged(void **state)
          "of 20 validation images of 'A' 19 are called 'B', of 21 of 'B' 18 are called 'A' (2 classes in all");
     SILENT("overfitting");
     run.evidence.val_images = 0;
+    SILENT("exchanged");
+    exchange(CALLED_LAST, EPOCHS - 1);
+    run.config.model.name = MODEL_SMALL_CNN, run.config.model.batch_norm = true;
+    run.evidence.planned_steps = 2 * STEPS; /* half of it done: running means have caught up */
+    SHOWS("exchanged", CAUSE_MISMATCH);
+    run.evidence.planned_steps++;
     SILENT("exchanged");
 }
 

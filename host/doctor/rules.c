@@ -12,6 +12,7 @@
 /* Of rules that show at one step the earlier in the table is the cause, the later its consequence. */
 const struct rule doctor_rules[] = {
     {"offcentre", CAUSE_INPUT_SCALE, 1, EFFECT_START, rule_offcentre},
+    {"off_scale", CAUSE_INPUT_SCALE, VERDICT_STEPS, EFFECT_APART, rule_off_scale},
     {"first_loss", CAUSE_INITIALISATION, 1, EFFECT_START, rule_first_loss},
     {"equal_outputs", CAUSE_INITIALISATION, 1, EFFECT_START, rule_equal_outputs},
     {"adam_forgets", CAUSE_ADAM, 1, EFFECT_SETTING, rule_adam_forgets},
@@ -209,11 +210,21 @@ static bool has_rule(const struct symptom *seen, int count, const char *rule)
     return false;
 }
 
-/* Whether the parts differ as far as single images do, or in grain. */
-static bool is_plain(const struct symptom *image)
+/* Whether the parts differ as far as single images do. */
+static bool is_apart(const struct symptom *image)
 {
-    const double apart = fabs(symptom_number(image, "train_mean") - symptom_number(image, "val_mean"));
-    return isfinite(symptom_number(image, "val_rough")) || apart > symptom_number(image, "train_std");
+    return fabs(symptom_number(image, "train_mean") - symptom_number(image, "val_mean")) >
+           symptom_number(image, "train_std");
+}
+
+/* Whether that is what validation's being behind comes from. At first a network may know no more than what both parts
+ * have in common. So far apart it takes no gap, and no other reason; in grain it does. */
+static bool leaves_behind(const struct symptom *image, const struct evidence *evidence, const struct symptom *seen,
+                          int count)
+{
+    const bool grain = isfinite(symptom_number(image, "val_rough"));
+    return image->cause == CAUSE_MISMATCH && ((is_apart(image) && doctor_behind(evidence)) ||
+                                              ((is_apart(image) || grain) && has_rule(seen, count, "gap")));
 }
 
 /* What is found in the images is there before anything else shows, and is the cause of that if it can be: of all that
@@ -232,8 +243,7 @@ static bool explains(const struct symptom *image, const struct evidence *evidenc
      */
     if (is_costly(image, evidence) || (alone && (training_misses(evidence) || isfinite(ahead->share))))
         shown |= EFFECT_COSTLY | EFFECT_WEIGHED;
-    /* At first a network may know no more than what both parts have in common. */
-    if (image->cause == CAUSE_MISMATCH && is_plain(image) && has_rule(seen, count, "gap"))
+    if (leaves_behind(image, evidence, seen, count))
         shown |= EFFECT_AT_ONCE;
     if (isfinite(ahead->share)) /* of what training is asked, whatever validation has right */
         shown |= EFFECT_MISSING;

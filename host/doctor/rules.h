@@ -89,6 +89,7 @@ void say_noise_scale(const struct evidence *evidence, double batch, char text[st
 
 /* ---- rules_settings.c: what is set so that it cannot work ---- */
 bool rule_offcentre(const struct evidence *evidence, struct symptom *symptom);
+bool rule_off_scale(const struct evidence *evidence, struct symptom *symptom);
 bool rule_adam_forgets(const struct evidence *evidence, struct symptom *symptom);
 bool rule_adam_epsilon(const struct evidence *evidence, struct symptom *symptom);
 bool rule_few_updates(const struct evidence *evidence, struct symptom *symptom);

@@ -213,7 +213,8 @@ static bool asked_too_much(const struct evidence *evidence)
 }
 
 /* Training was still falling, validation had lost nothing that shows, and what training gained in the epochs that were
- * waited for would not have shown in validation, for the noise of its few images. */
+ * waited for would not have shown in validation, for the noise of its few images, or not have counted, for
+ * early_stop.min_delta. */
 bool rule_stopped_soon(const struct evidence *evidence, struct symptom *symptom)
 {
     enum { LEAST = 100 };
@@ -235,12 +236,18 @@ bool rule_stopped_soon(const struct evidence *evidence, struct symptom *symptom)
     const int64_t half = evidence->steps / 2, window = half > LEAST ? half : LEAST;
     double error, slope = loss_slope(evidence, evidence->steps - window, evidence->steps, &error), z = slope / error;
     const double waited = (double)evidence->steps * (double)(last - best) / (double)evidence->epochs;
-    return z < FALLING && -slope * waited < noise && evidence->val_loss[last] - evidence->val_loss[best] < noise &&
+    const double asked = evidence->config->early_stop.min_delta;
+    char counts[64] = "";
+    if (asked > 0.0)
+        snprintf(counts, sizeof counts, ", and early_stop.min_delta = %.3g asks for more", asked);
+    return z < FALLING && -slope * waited < fmax(noise, asked) &&
+           evidence->val_loss[last] - evidence->val_loss[best] < noise &&
            show(symptom, evidence->steps - 1, z / FALLING,
                 "it ended at epoch %lld of %d, as validation had been no better for %d: %.3g after %.3g, which single "
-                "images make differ by %.2g; the training loss was falling by %.2g in 100 steps (%.1f standard errors)",
+                "images make differ by %.2g%s; the training loss was falling by %.2g in 100 steps (%.1f standard "
+                "errors)",
                 (long long)evidence->epochs, evidence->config->train.epochs, (int)(last - best),
-                evidence->val_loss[last], evidence->val_loss[best], noise / sure, -100.0 * slope, -z);
+                evidence->val_loss[last], evidence->val_loss[best], noise / sure, counts, -100.0 * slope, -z);
 }
 
 enum { SETBACK_WINDOW = 20 };

@@ -24,18 +24,6 @@ static bool say_called(const struct called_evidence *called, struct symptom *sym
         b->as, called->lost, therefore);
 }
 
-/* No network takes A for B and B for A of itself: that is what answers exchanged look like. */
-bool rule_exchanged(const struct evidence *evidence, struct symptom *symptom)
-{
-    for (int weights = 0; weights < CALLED_WEIGHTS; weights++) {
-        const struct called_evidence *called = &evidence->called[weights];
-        struct moment now;
-        if (called->in_ring >= 2 && known(evidence, weights, &now))
-            return say_called(called, symptom, now.step, "their labels or folders are exchanged in one of the parts");
-    }
-    return false;
-}
-
 /* Fewer are right than of the same answers dealt out blindly, which only answers have that go with other labels; behind
  * from the beginning. */
 bool rule_below_chance(const struct evidence *evidence, struct symptom *symptom)
@@ -72,6 +60,19 @@ static bool training_knows(const struct evidence *evidence, const struct called_
 static bool has_settled(const struct evidence *evidence)
 {
     return !config_normalises(evidence->config) || evidence->over || 2 * evidence->steps >= evidence->planned_steps;
+}
+
+/* No network takes A for B and B for A of itself: that is what answers exchanged look like. But for one whose running
+ * means are not yet those of its weights. */
+bool rule_exchanged(const struct evidence *evidence, struct symptom *symptom)
+{
+    for (int weights = 0; weights < CALLED_WEIGHTS; weights++) {
+        const struct called_evidence *called = &evidence->called[weights];
+        struct moment now;
+        if (called->in_ring >= 2 && known(evidence, weights, &now) && has_settled(evidence))
+            return say_called(called, symptom, now.step, "their labels or folders are exchanged in one of the parts");
+    }
+    return false;
 }
 
 /* Whether at some epoch validation had more right than weights can have that know nothing of the lost classes: then it

@@ -20,6 +20,46 @@ bool rule_offcentre(const struct evidence *evidence, struct symptom *symptom)
                mean, deviation, 100.0 * share);
 }
 
+/* Whether half of the run is done, and a twentieth of validation still wrong. */
+static bool misses_halfway(const struct evidence *evidence)
+{
+    return (evidence->over || 2 * evidence->steps >= evidence->planned_steps) && doctor_misses(evidence);
+}
+
+/* Whether validation is behind training, or jumps from epoch to epoch. */
+static bool is_unsteady(const struct evidence *evidence)
+{
+    struct symptom unused = {0};
+    return doctor_behind(evidence) || rule_jumps(evidence, &unused);
+}
+
+/* Of a normalisation set by hand that is wrong by less than rule_offcentre and include/check.h ask, where something is
+ * missing. It shows last, so that whatever else is seen is the cause.
+ * Where no layer normalises: the curvature of the first layer goes with the square of what it gets, and the rate that
+ * it bears against that: of twice the deviation a fourth. Where layers do, the mean is taken out again, in validation
+ * by running means, which lag ten updates behind. A healthy update is 0.016 of the weights, so that of a mean of three
+ * deviations half a deviation is left by then: nine tenths of the square are mean. Validation then falls behind, or
+ * jumps. */
+bool rule_off_scale(const struct evidence *evidence, struct symptom *symptom)
+{
+    const double twice = 2.0, most = 0.9, mean = evidence->input_mean, deviation = evidence->input_deviation;
+    const double size = hypot(mean, deviation), share = mean * mean / (size * size);
+    if (!evidence->input_unusual || evidence->config->augment.normalize == NORMALIZE_AUTO ||
+        !evidence->layers.measured || !misses_halfway(evidence))
+        return false;
+    if (!evidence->layers.normalises)
+        return size > twice && show(symptom, evidence->steps - 1, size / twice,
+                                    "after normalisation the images have mean %.3g and deviation %.3g, and no layer "
+                                    "normalises them: the first layer bears 1/%.0f of the usual rate",
+                                    mean, deviation, size * size);
+    return share > most && is_unsteady(evidence) &&
+           show(symptom, evidence->steps - 1, share / most,
+                "after normalisation the images have mean %.3g and deviation %.3g: %.0f %% of what the first layer "
+                "gets is the same for every image, and running means, which lag behind the weights, take it out again "
+                "in validation, which is behind training or jumps",
+                mean, deviation, 100.0 * share);
+}
+
 /* Kingma and Ba, "Adam", 2015, Theorem 4.1 needs beta1^2 / sqrt(beta2) < 1: else a gradient is forgotten as a scale
  * before it is as a direction, and one that is larger than those before it makes a step without bound. */
 bool rule_adam_forgets(const struct evidence *evidence, struct symptom *symptom)
