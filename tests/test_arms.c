@@ -3,6 +3,7 @@
 #include "diagnosis.h"
 #include "tiny_run.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,6 +14,10 @@
 #define BASE "train.epochs=2 train.threads=1 early_stop.restore_best=false "
 
 static struct diagnosis diagnosis;
+static struct {
+    bool levelled, complete; /* the loss no longer falls; nothing is missing of what validation could get right */
+    double budget;           /* 0: too little for any */
+} given;
 
 /* The trials of a run of so many words, listed and not made: the budget lets in none. suspected: [count] instead of
  * what the rules found. */
@@ -24,11 +29,12 @@ static const struct experiment *listed(const char *words, const enum cause *susp
     tiny_train_ok(NULL, all, &result);
     diagnosis_free(&diagnosis);
     assert_int_equal(diagnose_run(&diagnosis, result.path), OK);
-    diagnosis.missing = true;
+    diagnosis.missing = !given.complete;
+    diagnosis.levelled = given.levelled;
     diagnosis.count = count;
     for (int i = 0; i < count; i++)
         diagnosis.found[i] = (struct symptom){.cause = suspected[i], .rule = "given"};
-    const struct budget budget = {.updates = 1.0};
+    const struct budget budget = {.updates = fmax(given.budget, 1.0)};
     if (diagnose_probe(&diagnosis, result.path, &budget) < 0)
         fail_msg("%s", fail_text());
     return &diagnosis.experiment;
@@ -176,6 +182,42 @@ static void test_what_a_trial_is(void **state)
     assert_null(experiment_unchanged(&diagnosis.experiment, ARM_UNSEEN));
 }
 
+/* Of what is asked of the run beside its config. */
+static void test_what_the_run_shows(void **state)
+{
+    (void)state;
+    static const char held[] = CNN "augment.hflip=0.5 model.dropout=0.2 train.label_smoothing=0.1";
+    given.complete = true; /* nothing is held back */
+    expect(held, NULL, 0, "rate / 4, rate x 4, batch x 4");
+    given.complete = false;
+    given.levelled = true;
+    expect(SGD, NULL, 0, "rate / 4, rate x 4, batch x 4, adam, rate / 10 from here on");
+    assert_int_equal(arm_named("rate / 10 from here on")->family, ARM_ONWARD);
+    expect(SGD "schedule.name=cosine", NULL, 0, "rate / 4, rate x 4, batch x 4, adam");
+    given.levelled = false;
+    const enum cause found[] = {CAUSE_OVERFITTING};
+    expect(MLP, found, 1, "images shifted, turned, rate / 4, rate x 4, batch x 4");
+    listed(CNN, NULL, 0);
+    assert_string_equal(arm_named("augmentation")->text[0], "augment.crop_padding=2"); /* an eighth of 16 pixels */
+    expect(CNN "data.val_fraction=0", NULL, 0, "rate / 4, rate x 4, batch x 4");       /* nothing to judge it on */
+    assert_null(experiment_unchanged(&diagnosis.experiment, ARM_ONWARD));
+}
+
+/* A suspected rate is followed, four times as far each. */
+static void test_rates_further_on(void **state)
+{
+    (void)state;
+    const enum cause found[] = {CAUSE_RATE_LOW};
+    given.budget = 3000.0;
+    listed(SGD, found, 1);
+    given.budget = 0.0;
+    assert_string_equal(arm_named("rate x 4")->text[0], "optim.lr=0.04");
+    assert_string_equal(arm_named("rate x 16")->text[0], "optim.lr=0.16");
+    assert_string_equal(arm_named("rate x 64")->text[0], "optim.lr=0.64");
+    assert_true(arm_named("rate x 64")->suspected && arm_named("rate x 64")->done);
+    assert_false(arm_named("rate / 4")->suspected);
+}
+
 static int tear_down(void **state)
 {
     diagnosis_free(&diagnosis);
@@ -189,6 +231,8 @@ int main(void)
         cmocka_unit_test(test_the_unusual_comes_first),
         cmocka_unit_test(test_then_what_is_suspected_by_rank),
         cmocka_unit_test(test_what_a_trial_is),
+        cmocka_unit_test(test_what_the_run_shows),
+        cmocka_unit_test(test_rates_further_on),
     };
     return cmocka_run_group_tests(tests, tiny_set_up, tear_down);
 }
