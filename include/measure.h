@@ -3,6 +3,7 @@
 #ifndef MEASURE_H
 #define MEASURE_H
 #include "fluctuation.h"
+#include "table.h"
 #include "trainer.h"
 
 /* NaN: cannot be told. */
@@ -17,6 +18,7 @@ struct measures {
     double target_steps;           /* when the smoothed loss first came down to the target */
     bool diverged;                 /* failed, or ended worse than guessing would */
     int64_t failed_step;           /* -1: it did not fail */
+    struct table_damage damage;    /* rows that are left out */
 };
 /* A run directory. target: NaN for none. What is missing in the files is missing in the figures. */
 int measure_run(const char *path, double target, struct measures *measures);

@@ -43,6 +43,8 @@ struct run_facts {
     struct table steps, results;
     struct stability stability;
     struct diagnosis diagnosis;
+    const char *damage[4]; /* of its files, one each: rows that could not be read and are left out */
+    int damage_count;
     const char *problem; /* why there is no diagnosis, or NULL */
     struct confusion confusion;
     struct lost_images lost_train, lost_val;
@@ -50,7 +52,7 @@ struct run_facts {
     double *class_images; /* [class_count] training images of each class */
     struct arena arena;
 };
-/* ERR_NO_INPUT: not a run. ERR_DATA: its tables are damaged. */
+/* ERR_NO_INPUT: not a run. */
 int run_facts_read(struct run_facts *facts, const char *run);
 void run_facts_free(struct run_facts *facts); /* accepts a zeroed struct */
 /* Of several; on failure none. Given back together. ERR_USAGE: more than CHART_SERIES. */

@@ -48,6 +48,9 @@ struct sweep_request {
  * first seed, then with the next. A function of the request and the file alone. Every run's config has been loaded
  * once: ERR_CONFIG has printed the first that is wrong. */
 int sweep_make(struct sweep *sweep, const struct sweep_request *request);
+/* Whether every run could begin with the images there are on this machine: looks at each point, reads no image, makes
+ * nothing. Mistakes of the first that could not have been printed, as before a training. */
+int sweep_look(const struct sweep *sweep, const char *file);
 /* Makes the folder; where the same sweep is there already it is left as it is. ERR_CREATE: another one is. */
 int sweep_write(const struct sweep *sweep, const struct sweep_request *request);
 /* ERR_NO_INPUT: no sweep. ERR_DATA: a line that is none. */

@@ -28,7 +28,8 @@ struct sweep_table {
     const struct sweep *sweep;
     double target; /* training loss, smoothed; NaN: no run was trained to the end */
     bool target_given;
-    struct sweep_row *rows; /* [sweep->point_count] */
+    struct sweep_row *rows;     /* [sweep->point_count] */
+    struct table_damage damage; /* of all runs' records: rows that are left out */
     struct arena arena;
 };
 /* Reads every run. target: NaN to take the median over the points of where their runs ended. */

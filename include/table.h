@@ -19,7 +19,15 @@ struct table {
  * ERR_DATA names the line: another number of cells than the head has, or a cell that is no number. table_free accepts a
  * zeroed struct. */
 int table_read(struct table *table, const char *path);
-/* The same of text in memory; name is for errors. */
+/* Rows that could not be read. */
+struct table_damage {
+    int64_t rows;
+    char first[300]; /* what table_read says of the first of them; "" */
+};
+/* table_read for who shows what there is: such rows are left out, counted and told. Of a file without a head line no
+ * row is left, and that is told. */
+int table_salvage(struct table *table, const char *path, struct table_damage *damage);
+/* The same as table_read of text in memory; name is for errors. */
 int table_parse(struct table *table, const char *name, const char *text, size_t bytes);
 /* Reads the rows that a file has got since table_read or the last table_follow; all of it where table is zeroed. The
  * file must only have grown. On failure the rows before the mistake are there. Columns may move. */

@@ -112,14 +112,27 @@ call sweep failed
 ok "and stays one" 'exited 0' '[ "$(runs failed FAILED)" = 1 ]' '! says "to go on"'
 mv tiles away
 call sweep tiny.ini batch_size=5,20 --out missing
-ok "no images: an error that says so, and no runs" 'exited 66' 'says "mistakes in the config; more in missing/.*log"' \
-    'grep -q "error: data.train: .*tiles/train" missing/*.log' '[ "$(runs missing config.resolved.ini)" = 0 ]'
+ok "no images: an error that says so, and no folder" 'exited 66' 'says "error: data.train: .*tiles/train"' '[ ! -e missing ]'
+call sweep tiny.ini batch_size=5,20 --out elsewhere --slurm
+ok "for Slurm it is a warning, as the tasks may have them" 'exited 0' 'says "error: data.train: .*tiles/train"' \
+    'says "warning: .*not found on this machine"' '[ -x elsewhere/submit.sh ]'
+mv away tiles
+call sweep tiny.ini batch_size=5,20 --out missing data.val=tiles/val,tiles/none
+ok "images that only some runs look for" 'exited 66' 'says "data.val: tiles/none"' '[ ! -e missing ]'
+call sweep tiny.ini batch_size=5,20 --out missing --slurm
+mv tiles away
+call sweep missing
+ok "images that went away since: an error that names the log" 'exited 66' 'says "mistakes in the config; more in missing/.*log"' \
+    'says "to go on"' 'grep -q "error: data.train: .*tiles/train" missing/*.log' '[ "$(runs missing config.resolved.ini)" = 0 ]'
 mv away tiles
 call sweep missing
 ok "and it goes on when they are back" 'exited 0' '[ "$(runs missing DONE)" = 2 ]'
 call sweep tiny.ini batch_size=5,5000 --out large
-ok "a batch larger than the data: an error, after which nothing runs on" 'exited 78' 'says "1 mistake in the config; more in large/.*log"' \
-    'says "to go on"' 'grep -q "error: train.batch_size: .*lower train.batch_size" large/*.log'
+ok "a batch larger than the data: an error, and no folder" 'exited 78' 'says "error: train.batch_size: .*lower train.batch_size"' '[ ! -e large ]'
+mkdir -p taken/2-batch_size-20-seed-0/mine
+call sweep tiny.ini batch_size=5,20 --out taken
+ok "a folder of a run's name that is no run stays" 'exited 73' 'says "2-batch_size-20-seed-0: is there already"' \
+    '[ -d taken/2-batch_size-20-seed-0/mine ]' '[ ! -e taken/sweep.plan ]'
 
 # ---- job scripts ----
 for place in 'flat configs/slurm' 'own/bin share/evenkeel/configs/slurm' 'tree/build/san configs/slurm'; do

@@ -445,6 +445,30 @@ static void test_equals_are_not_chosen_between(void **unused)
     sweep_free(&sweep);
 }
 
+/* A damaged row costs itself alone, and is told. */
+static void test_damaged_records(void **unused)
+{
+    (void)unused;
+    struct sweep sweep;
+    struct sweep_table table;
+    char folder[PATH_BYTES], path[PATH_BYTES];
+    make_theory(&sweep, "damaged", 100.0, 1, (const double[]){0.8, 0.51, 0.50, 0.55}, 0);
+    for (int run = 1; run <= 2; run++) {
+        assert_int_equal(sweep_file(&sweep, sweep.runs[run].name, folder), OK);
+        assert_int_equal(path_join(path, folder, "steps.csv"), OK);
+        FILE *file = fopen(path, "a");
+        assert_non_null(file);
+        fputs("what is this\n", file);
+        fclose(file);
+    }
+    make_table(&table, &sweep, 1.5);
+    assert_int_equal(table.damage.rows, 2);
+    assert_non_null(strstr(table.damage.first, sweep.runs[1].name));
+    assert_choice(&table, "most accurate", 2, "may be chance");
+    sweep_table_free(&table);
+    sweep_free(&sweep);
+}
+
 static void test_what_the_data_do_not_support(void **unused)
 {
     (void)unused;
@@ -458,6 +482,11 @@ static void test_what_the_data_do_not_support(void **unused)
     make_table(&table, &sweep, 0.1);
     assert_choice(&table, "largest paying batch", -1, "cannot be said");
     assert_choice(&table, "fastest to the target", -1, "cannot be said");
+    sweep_table_free(&table);
+    make_table(&table, &sweep, 1.5);
+    table.rows[2].images = table.rows[3].images = table.rows[0].images;
+    assert_choice(&table, "smallest steady batch", -1, "cannot be said of 2 batch sizes; sweep 3");
+    assert_choice(&table, "largest paying batch", -1, "cannot be said of 2 batch sizes; sweep 3");
     sweep_table_free(&table);
     sweep_free(&sweep);
     /* A large noise scale: every batch pays, and it is said that larger ones may. */
@@ -483,6 +512,7 @@ int main(void)
         cmocka_unit_test(test_a_diverged_seed_counts),
         cmocka_unit_test(test_a_busy_machine_does_not_decide),
         cmocka_unit_test(test_equals_are_not_chosen_between),
+        cmocka_unit_test(test_damaged_records),
         cmocka_unit_test(test_what_the_data_do_not_support),
     };
     return cmocka_run_group_tests(tests, tiny_set_up, tiny_tear_down);

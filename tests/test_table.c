@@ -62,6 +62,37 @@ static void test_from_a_file(void **state)
     table_free(&table);
 }
 
+static void test_salvage_leaves_out_what_cannot_be_read(void **state)
+{
+    (void)state;
+    static const char text[] = "a,b\n1,2\n3\n5,x\n7,8\n9,10,11\n12,13\n14";
+    const char *path = fixture_path("damaged.csv");
+    struct table table;
+    struct table_damage damage;
+    fixture_write(path, text, sizeof text - 1);
+    assert_int_equal(table_salvage(&table, path, &damage), OK);
+    assert_int_equal(table.row_count, 3);
+    const double *b = table_column(&table, "b");
+    assert_true(b[0] == 2.0 && b[1] == 8.0 && b[2] == 13.0);
+    assert_int_equal(damage.rows, 3);
+    assert_non_null(strstr(damage.first, "damaged.csv:3: has 1 cells"));
+    table_free(&table);
+    /* The line is that of the file, also after others were left out. */
+    fixture_write(path, "a,b\n1,2\n1,2\n1,y\n", 16);
+    assert_int_equal(table_salvage(&table, path, &damage), OK);
+    assert_non_null(strstr(damage.first, "damaged.csv:4: b is 'y'"));
+    table_free(&table);
+    fixture_write(path, "", 0);
+    assert_int_equal(table_salvage(&table, path, &damage), OK);
+    assert_true(table.row_count == 0 && damage.rows == 1 && strstr(damage.first, "no head line"));
+    table_free(&table);
+    fixture_write(path, "a\n1\n", 4);
+    assert_int_equal(table_salvage(&table, path, &damage), OK);
+    assert_true(table.row_count == 1 && damage.rows == 0);
+    table_free(&table);
+    CHECK_FAILS(table_salvage(&table, fixture_path("none.csv"), &damage), ERR_NO_INPUT, "none.csv");
+}
+
 /* Rows are added in every way a writer can be caught at: none, half a row, many. The columns are those of the whole. */
 static void test_follows_a_file_that_grows(void **state)
 {
@@ -95,6 +126,7 @@ int main(void)
         cmocka_unit_test(test_torn_last_line_is_left_out),
         cmocka_unit_test(test_what_is_no_table),
         cmocka_unit_test_setup_teardown(test_from_a_file, fixture_begin, fixture_end),
+        cmocka_unit_test_setup_teardown(test_salvage_leaves_out_what_cannot_be_read, fixture_begin, fixture_end),
         cmocka_unit_test_setup_teardown(test_follows_a_file_that_grows, fixture_begin, fixture_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

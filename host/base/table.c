@@ -57,18 +57,18 @@ static bool read_cell(const char *cell, const char *stop, double *value)
     return rest == text + length && !strchr(" \t\v\f\r", *text);
 }
 
-static int read_row(struct table *table, const char *name, const char *at, const char *end)
+static int read_row(struct table *table, const char *name, int64_t line, const char *at, const char *end)
 {
     int64_t row = table->row_count;
     int cells = count_cells(at, end);
     if (cells != table->column_count)
         return FAIL(ERR_DATA, "%s:%lld: has %d cells where the head has %d; the file was changed or damaged", name,
-                    (long long)row + 2, cells, table->column_count);
+                    (long long)line, cells, table->column_count);
     for (int c = 0; c < table->column_count; c++) {
         const char *cell = at, *stop = next_cell(&at, end);
         if (!read_cell(cell, stop, &table->columns[c][row]))
             return FAIL(ERR_DATA, "%s:%lld: %s is '%.*s', which is no number; the file was changed or damaged", name,
-                        (long long)row + 2, table->names[c], (int)(stop - cell < 40 ? stop - cell : 40), cell);
+                        (long long)line, table->names[c], (int)(stop - cell < 40 ? stop - cell : 40), cell);
     }
     table->row_count++;
     return OK;
@@ -92,22 +92,34 @@ static int make_room(struct table *table, const char *name, int64_t rows)
     return OK;
 }
 
-/* Whole lines only. */
-static int read_rows(struct table *table, const char *name, const char *at, const char *end)
+static void note_damage(struct table_damage *damage)
+{
+    if (damage->rows++ == 0)
+        snprintf(damage->first, sizeof damage->first, "%s", fail_text());
+}
+
+/* Whole lines only. damage: where rows that cannot be read are noted; NULL: the first of them ends it. */
+static int read_rows(struct table *table, const char *name, const char *at, const char *end,
+                     struct table_damage *damage)
 {
     int64_t rows = 0;
     for (const char *line = at, *stop; (stop = line_end(line, end)); line = stop + 1)
         rows++;
     TRY(make_room(table, name, rows));
     for (const char *stop; (stop = line_end(at, end)); at = stop + 1) {
-        TRY(read_row(table, name, at, stop));
+        const int status = read_row(table, name, table->row_count + (damage ? damage->rows : 0) + 2, at, stop);
+        if (status < 0 && damage)
+            note_damage(damage);
+        else
+            TRY(status);
         table->bytes += stop + 1 - at;
     }
     return OK;
 }
 
 /* A beginning, with its head line. */
-static int begin_table(struct table *table, const char *name, const char *text, size_t bytes)
+static int begin_table(struct table *table, const char *name, const char *text, size_t bytes,
+                       struct table_damage *damage)
 {
     *table = (struct table){0};
     const char *end = text + bytes, *head = line_end(text, end);
@@ -115,12 +127,12 @@ static int begin_table(struct table *table, const char *name, const char *text, 
         return FAIL(ERR_DATA, "%s: is no table: it has no head line", name);
     read_head(table, text, head);
     table->bytes = head + 1 - text;
-    return read_rows(table, name, head + 1, end);
+    return read_rows(table, name, head + 1, end, damage);
 }
 
 int table_parse(struct table *table, const char *name, const char *text, size_t bytes)
 {
-    int status = begin_table(table, name, text, bytes);
+    int status = begin_table(table, name, text, bytes, NULL);
     if (status < 0)
         table_free(table);
     return status;
@@ -137,6 +149,24 @@ int table_read(struct table *table, const char *path)
     return status;
 }
 
+int table_salvage(struct table *table, const char *path, struct table_damage *damage)
+{
+    void *text;
+    size_t bytes;
+    *table = (struct table){0};
+    *damage = (struct table_damage){0};
+    TRY(file_read(path, (size_t)1 << 32, &text, &bytes));
+    const int status = begin_table(table, path, text, bytes, damage);
+    memory_give(text);
+    if (status == OK)
+        return OK;
+    table_free(table);
+    if (status != ERR_DATA)
+        return status;
+    note_damage(damage);
+    return OK;
+}
+
 int table_follow(struct table *table, const char *path)
 {
     enum { CHUNK = 1 << 20 };
@@ -151,7 +181,7 @@ int table_follow(struct table *table, const char *path)
     for (int64_t before = -1; status == OK && before != table->bytes;) {
         before = table->bytes;
         const size_t got = fseeko(file, before, SEEK_SET) == 0 ? fread(chunk, 1, CHUNK, file) : 0;
-        status = read_rows(table, path, chunk, chunk + got);
+        status = read_rows(table, path, chunk, chunk + got, NULL);
     }
     free(chunk);
     fclose(file);

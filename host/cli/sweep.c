@@ -25,6 +25,18 @@ static int read_numbers(struct sweep_line *line, int *jobs)
     return cli_count("base-batch", line->base_batch, 1, 1 << 20, &line->request.base_batch);
 }
 
+/* Before there is a folder. The machine that gives jobs to others need not have the images. */
+static int look_for_images(const struct sweep *sweep, const struct sweep_line *line)
+{
+    if (sweep_is(sweep->path))
+        return OK;
+    const int status = sweep_look(sweep, line->request.file);
+    if (status != ERR_NO_INPUT || !line->slurm)
+        return status;
+    log_warn("the images were not found on this machine (above); the tasks need them on theirs");
+    return OK;
+}
+
 /* A folder that is a sweep goes on; a config begins one. */
 static int open_sweep(struct sweep *sweep, struct sweep_line *line, int argc, char **argv)
 {
@@ -41,6 +53,7 @@ static int open_sweep(struct sweep *sweep, struct sweep_line *line, int argc, ch
     line->request.words = (const char *const *)argv + 2;
     line->request.word_count = argc - 2;
     TRY(sweep_make(sweep, &line->request));
+    TRY(look_for_images(sweep, line));
     return sweep_write(sweep, &line->request);
 }
 

@@ -1,4 +1,5 @@
 /* compare_page: the page of several runs: a table of what sets them apart and what came of it, and their curves. */
+#include "log.h"
 #include "sections.h"
 #include "text.h"
 
@@ -134,6 +135,8 @@ static void put_page(FILE *page, const struct run_facts *facts, int count)
     page_begin(page, "runs compared");
     fprintf(page, "<main>\n<header><span class=\"brand\">evenkeel report</span><h1>%d runs compared</h1></header>\n",
             count);
+    for (int i = 0; i < count; i++)
+        page_damage(page, &facts[i]);
     put_table(page, facts, count);
     fputs("<h2>How they went</h2>\n<div class=\"grid\">\n", page);
     for (int i = 0; i < charts.count; i++)
@@ -150,6 +153,9 @@ int report_write_runs(const char *const *runs, int count, const char *path)
     TRY(run_facts_read_all(&facts, runs, count));
     int status = new_file_open(&file, path);
     if (status >= 0) {
+        for (int i = 0; i < count; i++)
+            for (int k = 0; k < facts[i].damage_count; k++)
+                log_warn("%s; left out", facts[i].damage[k]);
         put_page(file.stream, facts, count);
         status = new_file_commit(&file);
     }

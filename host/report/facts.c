@@ -3,24 +3,39 @@
 #include "facts.h"
 #include "text.h"
 
+#include <assert.h>
 #include <string.h>
 
 /* A run that has only just begun, or was killed at once, has no table yet: then it has no rows. */
-static int read_table(struct table *table, const char *run, const char *name)
+static int read_table(struct run_facts *facts, struct table *table, const char *name)
 {
     char path[PATH_BYTES];
-    TRY(path_join(path, run, name));
+    struct table_damage damage;
+    TRY(path_join(path, facts->path, name));
     if (!file_exists(path))
         return OK;
-    return table_read(table, path);
+    TRY(table_salvage(table, path, &damage));
+    facts_note_damage(facts, &damage);
+    return OK;
+}
+
+void facts_note_damage(struct run_facts *facts, const struct table_damage *damage)
+{
+    if (damage->rows == 0)
+        return;
+    assert(facts->damage_count < COUNT_OF(facts->damage));
+    facts->damage[facts->damage_count++] =
+        damage->rows == 1 ? arena_text(&facts->arena, damage->first)
+                          : arena_format(&facts->arena, "%s; %lld more row%s likewise", damage->first,
+                                         (long long)damage->rows - 1, damage->rows == 2 ? "" : "s");
 }
 
 static int read_all(struct run_facts *facts)
 {
     TRY(train_load_config(&facts->config, facts->path, NULL, 0));
     run_read_end(facts->path, &facts->end);
-    TRY(read_table(&facts->steps, facts->path, "steps.csv"));
-    TRY(read_table(&facts->results, facts->path, "results.csv"));
+    TRY(read_table(facts, &facts->steps, "steps.csv"));
+    TRY(read_table(facts, &facts->results, "results.csv"));
     stability_of(&facts->steps, run_read_images(facts->path), &facts->stability);
     facts->stability.in_order = !facts->config.data.shuffle;
     TRY(facts_read_images(facts));

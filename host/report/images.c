@@ -3,6 +3,7 @@
 #include "csv.h"
 #include "facts.h"
 #include "run.h"
+#include "table.h"
 #include "text.h"
 
 #include <jansson.h>
@@ -22,13 +23,14 @@ struct rows {
     struct csv csv;
     char *cells[CELLS];
     int64_t line;
+    struct table_damage *damage;              /* NULL: not counted */
     int count, place[COLUMNS], seen, correct; /* places of the last two: -1 where there are none */
 };
 
 /* false: the file says nothing yet. */
-static bool rows_begin(struct rows *rows, const char *path, char *text, size_t bytes)
+static bool rows_begin(struct rows *rows, const char *path, char *text, size_t bytes, struct table_damage *damage)
 {
-    *rows = (struct rows){.path = path, .csv = {text, text + bytes}, .line = 1};
+    *rows = (struct rows){.path = path, .csv = {text, text + bytes}, .line = 1, .damage = damage};
     if (!csv_row(&rows->csv, rows->cells, CELLS, &rows->count))
         return false;
     for (int i = 0; i < COLUMNS; i++)
@@ -60,12 +62,9 @@ struct entry {
     int prediction;
 };
 
-/* The next row; 0 where there is none. */
-static int rows_next(struct rows *rows, struct entry *entry)
+/* false: it cannot be read. */
+static bool take_row(const struct rows *rows, struct entry *entry)
 {
-    if (!csv_row(&rows->csv, rows->cells, CELLS, &rows->count))
-        return 0;
-    rows->line++;
     bool good = true;
     for (int i = 0; i < COLUMNS; i++)
         good = good && rows->place[i] >= 0 && rows->place[i] < rows->count;
@@ -75,8 +74,7 @@ static int rows_next(struct rows *rows, struct entry *entry)
            read_class(rows->cells[rows->place[LABEL]], &image->label) &&
            read_class(rows->cells[rows->place[PREDICTION]], &entry->prediction);
     if (!good)
-        return FAIL(ERR_DATA, "%s:%lld: is no row of such a file; it was changed or damaged", rows->path,
-                    (long long)rows->line);
+        return false;
     /* A loss that is no number is as lost as can be. */
     if (!text_to_double(rows->cells[rows->place[LOSS]], &image->loss))
         image->loss = INFINITY;
@@ -85,7 +83,21 @@ static int rows_next(struct rows *rows, struct entry *entry)
     image->file = rows->cells[rows->place[FILE_NAME]];
     image->seen = (int)count_at(rows, rows->seen);
     image->correct = (int)count_at(rows, rows->correct);
-    return 1;
+    return true;
+}
+
+/* The next row that can be read; false where there is none. */
+static bool rows_next(struct rows *rows, struct entry *entry)
+{
+    while (csv_row(&rows->csv, rows->cells, CELLS, &rows->count)) {
+        rows->line++;
+        if (take_row(rows, entry))
+            return true;
+        if (rows->damage && rows->damage->rows++ == 0)
+            snprintf(rows->damage->first, sizeof rows->damage->first,
+                     "%s:%lld: is no row of such a file; it was changed or damaged", rows->path, (long long)rows->line);
+    }
+    return false;
 }
 
 static void lose(struct lost_images *lost, const struct lost_image *image)
@@ -125,15 +137,13 @@ static void learn_name(struct names *names, struct arena *arena, int class, cons
         names->of[class] = arena_text(arena, name);
 }
 
-static int read_names(struct rows rows, struct names *names, struct arena *arena)
+static void read_names(struct rows rows, struct names *names, struct arena *arena)
 {
     struct entry entry;
-    int status;
-    while ((status = rows_next(&rows, &entry)) > 0) {
+    while (rows_next(&rows, &entry)) {
         learn_name(names, arena, entry.image.label, entry.image.name);
         learn_name(names, arena, entry.prediction, entry.image.taken_for);
     }
-    return status;
 }
 
 static void make_confusion(struct confusion *confusion, const struct names *names, struct arena *arena)
@@ -148,11 +158,10 @@ static void make_confusion(struct confusion *confusion, const struct names *name
         confusion->names[i] = names->of[i] ? names->of[i] : arena_format(arena, "%d", i);
 }
 
-static int read_rows(struct rows *rows, struct confusion *confusion, struct lost_images *lost)
+static void read_rows(struct rows *rows, struct confusion *confusion, struct lost_images *lost)
 {
     struct entry entry;
-    int status;
-    while ((status = rows_next(rows, &entry)) > 0) {
+    while (rows_next(rows, &entry)) {
         if (confusion && confusion->class_count > 0) {
             confusion->counts[entry.image.label * confusion->class_count + entry.prediction]++;
             confusion->images++;
@@ -160,25 +169,21 @@ static int read_rows(struct rows *rows, struct confusion *confusion, struct lost
         if (entry.image.label != entry.prediction || rows->seen >= 0)
             lose(lost, &entry.image);
     }
-    return status;
 }
 
 /* The names are learnt from a copy: reading a row changes the text. */
-static int learn_names(const char *path, const char *text, size_t bytes, struct confusion *confusion,
-                       struct arena *arena)
+static void learn_names(const char *path, const char *text, size_t bytes, struct confusion *confusion,
+                        struct arena *arena)
 {
     struct arena scratch = {0};
     char *copy = arena_push(&scratch, bytes + 1);
     struct names *names = arena_push(&scratch, sizeof *names);
     struct rows rows;
     memcpy(copy, text, bytes);
-    int status = OK;
-    if (rows_begin(&rows, path, copy, bytes))
-        status = read_names(rows, names, arena);
-    if (status >= 0)
-        make_confusion(confusion, names, arena);
+    if (rows_begin(&rows, path, copy, bytes, NULL))
+        read_names(rows, names, arena);
+    make_confusion(confusion, names, arena);
     arena_free(&scratch);
-    return status;
 }
 
 static int read_file(struct run_facts *facts, const char *name, struct confusion *confusion, struct lost_images *lost)
@@ -191,14 +196,15 @@ static int read_file(struct run_facts *facts, const char *name, struct confusion
         return OK;
     TRY(file_read(path, (size_t)1 << 32, &text, &bytes));
     struct rows rows;
-    int status = OK;
+    struct table_damage damage = {0};
     if (confusion)
-        status = learn_names(path, text, bytes, confusion, &facts->arena);
-    if (status >= 0 && rows_begin(&rows, path, text, bytes))
-        status = read_rows(&rows, confusion, lost);
+        learn_names(path, text, bytes, confusion, &facts->arena);
+    if (rows_begin(&rows, path, text, bytes, &damage))
+        read_rows(&rows, confusion, lost);
     keep_texts(lost, &facts->arena);
     memory_give(text);
-    return status < 0 ? status : OK;
+    facts_note_damage(facts, &damage);
+    return OK;
 }
 
 int facts_read_images(struct run_facts *facts)

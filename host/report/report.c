@@ -1,4 +1,5 @@
 /* report: the page of a run. See include/report.h. Owns the order of what is on it. */
+#include "log.h"
 #include "sections.h"
 #include "text.h"
 
@@ -51,6 +52,21 @@ static void put_head(FILE *page, const struct run_facts *facts)
     fputs("</header>\n", page);
 }
 
+void page_damage(FILE *page, const struct run_facts *facts)
+{
+    if (facts->damage_count == 0)
+        return;
+    fputs("<section class=\"card\"><h3>Records that could not be read</h3><p>Left out of all that follows, so that "
+          "figures and verdict may miss something:</p><ul class=\"said\">\n",
+          page);
+    for (int i = 0; i < facts->damage_count; i++) {
+        fputs("<li>", page);
+        page_text(page, facts->damage[i]);
+        fputs("</li>\n", page);
+    }
+    fputs("</ul></section>\n", page);
+}
+
 static void put_charts(FILE *page, const struct run_facts *facts)
 {
     struct charts charts = {0};
@@ -67,6 +83,7 @@ static void put_run(FILE *page, const struct run_facts *facts)
     page_begin(page, facts->name);
     fputs("<main>\n", page);
     put_head(page, facts);
+    page_damage(page, facts);
     page_verdict(page, facts);
     page_trials(page, facts);
     page_tiles(page, facts);
@@ -86,6 +103,8 @@ int report_write_run(const char *run, const char *path)
     TRY(run_facts_read(&facts, run));
     int status = new_file_open(&file, path);
     if (status >= 0) {
+        for (int i = 0; i < facts.damage_count; i++)
+            log_warn("%s; left out", facts.damage[i]);
         put_run(file.stream, &facts);
         status = new_file_commit(&file);
     }

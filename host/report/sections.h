@@ -5,6 +5,8 @@
 #include "page.h"
 
 void page_verdict(FILE *page, const struct run_facts *facts);
+/* What of the run's files could not be read. */
+void page_damage(FILE *page, const struct run_facts *facts);
 void page_trials(FILE *page, const struct run_facts *facts);
 void page_tiles(FILE *page, const struct run_facts *facts);
 void page_sentences(FILE *page, const struct run_facts *facts);

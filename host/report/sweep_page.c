@@ -96,6 +96,9 @@ static void put_page(FILE *page, const struct sweep_table *table)
     if (open)
         fprintf(page, "; still to be done: %d", open);
     fputs(".</p></header>\n", page);
+    if (table->damage.rows > 0)
+        page_format(page, "Rows of the runs' records that could not be read and are left out: %lld. The first: %s.",
+                    (long long)table->damage.rows, table->damage.first);
     put_advice(page, table);
     fputs("<h2>What depends on it</h2>\n<div class=\"grid\">\n", page);
     for (int i = 0; i < charts.count; i++)

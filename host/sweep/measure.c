@@ -133,12 +133,20 @@ static double guess_loss(const char *run)
     return loss;
 }
 
-static int read_part(struct table *table, const char *run, const char *name)
+static int read_part(struct table *table, const char *run, const char *name, struct table_damage *all)
 {
     char path[PATH_BYTES];
+    struct table_damage damage;
     *table = (struct table){0};
     TRY(path_join(path, run, name));
-    return file_exists(path) ? table_read(table, path) : OK;
+    if (!file_exists(path))
+        return OK;
+    TRY(table_salvage(table, path, &damage));
+    if (all->rows == 0)
+        *all = damage;
+    else
+        all->rows += damage.rows;
+    return OK;
 }
 
 int measure_run(const char *path, double target, struct measures *measures)
@@ -152,9 +160,9 @@ int measure_run(const char *path, double target, struct measures *measures)
                                   .images_per_second = NAN,
                                   .target_steps = NAN,
                                   .failed_step = -1};
-    int status = read_part(&steps, path, "steps.csv");
+    int status = read_part(&steps, path, "steps.csv", &measures->damage);
     if (status == OK)
-        status = read_part(&results, path, "results.csv");
+        status = read_part(&results, path, "results.csv", &measures->damage);
     if (status == OK) {
         if (steps.row_count > 0)
             measure_steps(&steps, run_read_images(path), target, measures);

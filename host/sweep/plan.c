@@ -157,10 +157,25 @@ static int write_parts(const struct sweep *sweep, const void *config, size_t con
     return status;
 }
 
+/* What a run is to be called may be there already, in a folder that is no sweep: nothing of it may be lost. */
+static int check_names(const struct sweep *sweep)
+{
+    char path[PATH_BYTES];
+    for (int i = 0; i < sweep->run_count; i++) {
+        TRY(sweep_file(sweep, sweep->runs[i].name, path));
+        if (folder_exists(path) || file_exists(path))
+            return FAIL(ERR_CREATE, "%s: is there already and of no sweep; --out FOLDER puts this sweep elsewhere",
+                        path);
+    }
+    return OK;
+}
+
 int sweep_write(const struct sweep *sweep, const struct sweep_request *request)
 {
     void *config;
     size_t bytes;
+    if (!sweep_is(sweep->path))
+        TRY(check_names(sweep));
     TRY(folder_make(sweep->path));
     TRY(file_read(request->file, CONFIG_LIMIT, &config, &bytes));
     int status = write_parts(sweep, config, bytes);

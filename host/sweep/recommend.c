@@ -120,12 +120,30 @@ static bool reaches_within(const struct sweep_row *row, double images)
     return target_images(row) <= images;
 }
 
+/* Too few batch sizes in the plan itself: no result can change that. */
+static bool too_few(const struct sweep_table *table, struct sweep_choice *choice)
+{
+    int swept = 0;
+    for (int i = 0; i < table->sweep->point_count; i++) {
+        int first = 0;
+        while (table->rows[first].images != table->rows[i].images)
+            first++;
+        swept += first == i;
+    }
+    if (swept < LEAST_SIZES)
+        snprintf(choice->reason, SWEEP_SENTENCE, "cannot be said of %d batch sizes; sweep %d or more", swept,
+                 LEAST_SIZES);
+    return swept < LEAST_SIZES;
+}
+
 /* ---- the smallest batch that fluctuation does not hold back ---- */
 
 static void choose_smallest(const struct sweep_table *table, const struct sizes *sizes, struct sweep_choice *choice)
 {
     char name[200], best_name[200];
     *choice = (struct sweep_choice){.name = "smallest steady batch", .row = -1};
+    if (too_few(table, choice))
+        return;
     int best = least_of(table, sizes, val_loss);
     if (best < 0 || sizes->count < LEAST_SIZES) {
         snprintf(choice->reason, SWEEP_SENTENCE, "cannot be said: fewer than %d batch sizes were trained to the end",
@@ -202,6 +220,8 @@ static void choose_largest(const struct sweep_table *table, const struct sizes *
 {
     char name[200];
     *choice = (struct sweep_choice){.name = "largest paying batch", .row = -1};
+    if (too_few(table, choice))
+        return;
     int least = least_of(table, sizes, target_images), reached = 0, at = least;
     for (int i = 0; i < sizes->count; i++)
         reached += isfinite(target_images(&table->rows[sizes->rows[i]]));

@@ -1,5 +1,6 @@
 /* table: runs into rows over their seeds. See include/sweep_table.h. Computes; what it looks like is in table_write.c.
  */
+#include "log.h"
 #include "order.h"
 #include "sweep_table.h"
 #include "text.h"
@@ -176,6 +177,21 @@ static int read_runs(const struct builder *builder)
     return OK;
 }
 
+static void add_damage(const struct builder *builder)
+{
+    struct table_damage *all = &builder->table->damage;
+    for (int i = 0; i < builder->table->sweep->run_count; i++) {
+        const struct table_damage *damage = &builder->entries[i].measures.damage;
+        if (all->rows == 0)
+            *all = *damage;
+        else
+            all->rows += damage->rows;
+    }
+    if (all->rows > 0)
+        log_warn("%lld row%s could not be read and %s left out: %s", (long long)all->rows, all->rows == 1 ? "" : "s",
+                 all->rows == 1 ? "is" : "are", all->first);
+}
+
 /* Where the runs of the median point ended: half of the points come down to it. */
 static double choose_target(const struct builder *builder)
 {
@@ -190,6 +206,7 @@ static int make(struct builder *builder)
 {
     struct sweep_table *table = builder->table;
     TRY(read_runs(builder));
+    add_damage(builder);
     if (!table->target_given) {
         table->target = choose_target(builder);
         TRY(read_runs(builder));

@@ -185,6 +185,19 @@ int session_open_data(struct session *session, const struct config *config, FILE
     return open_data(session, &mistakes, OK, errors);
 }
 
+int session_look(struct session *session, const struct config *config, FILE *errors)
+{
+    struct mistakes mistakes;
+    int status = OK;
+    mistakes_begin(&mistakes, config);
+    session->config = config;
+    if (session->train.subset.count > 0)
+        judge_config(session, &mistakes);
+    else
+        status = look_at_data(session, &mistakes);
+    return mistakes_settle(&mistakes, status, errors);
+}
+
 void session_check_input(const struct session *session, struct check_input *input)
 {
     const struct config *config = session->config;
