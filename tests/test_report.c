@@ -103,9 +103,9 @@ static void test_whole_run(void **state)
 {
     (void)state;
     char *page = report_of(whole);
-    static const char *const parts[] = {"id=\"loss\"",    "id=\"accuracy\"", "id=\"rate\"",      "id=\"gradient\"",
-                                        "id=\"update\"",  "id=\"speed\"",    "id=\"confusion\"", "id=\"classes\"",
-                                        "data:image/png", "optim",           "verdict"};
+    static const char *const parts[] = {"plot ends flagged", "id=\"loss\"",    "id=\"accuracy\"", "id=\"rate\"",
+                                        "id=\"gradient\"",   "id=\"update\"",  "id=\"speed\"",    "id=\"confusion\"",
+                                        "id=\"classes\"",    "data:image/png", "optim",           "verdict"};
     for (int i = 0; i < COUNT_OF(parts); i++)
         assert_holds(page, parts[i]);
     assert_null(strstr(page, "<script"));

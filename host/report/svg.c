@@ -16,6 +16,12 @@ double svg_down(const struct drawing *drawing, double y)
     return 1.0 - chart_place(drawing->chart->y.scale, drawing->frame.bottom, drawing->frame.top, y);
 }
 
+/* Texts of events stand on top of the plot; the axis' name then stands above them, as either may be anywhere. */
+static bool is_flagged(const struct chart *chart)
+{
+    return chart->event_count > 0 && *chart->y.title;
+}
+
 static void put_axes(const struct drawing *drawing)
 {
     enum { MANY = 7 }; /* that a narrow chart has no room for */
@@ -43,8 +49,9 @@ static void put_axes(const struct drawing *drawing)
         page_text(drawing->page, ticks.text[i]);
         fputs("</text></svg>\n", drawing->page);
     }
-    fputs("<line class=\"axis\" x2=\"100%\" y1=\"100%\" y2=\"100%\"/>\n<text class=\"name\" x=\"-44\" y=\"-11\">",
-          drawing->page);
+    fprintf(drawing->page,
+            "<line class=\"axis\" x2=\"100%%\" y1=\"100%%\" y2=\"100%%\"/>\n<text class=\"name\" x=\"-44\" y=\"%d\">",
+            is_flagged(chart) ? -25 : -11);
     page_text(drawing->page, chart->y.title);
     fputs("</text>\n<svg class=\"at\" x=\"100%\" y=\"100%\"><text class=\"name\" y=\"33\" text-anchor=\"end\">",
           drawing->page);
@@ -139,8 +146,8 @@ static void put_outside(const struct drawing *drawing)
 
 static void put_plot(struct drawing *drawing, bool ends)
 {
-    fprintf(drawing->page, "<div class=\"plot%s\"><svg class=\"ground\" role=\"img\" height=\"%d\" aria-label=\"",
-            ends ? " ends" : "", drawing->height);
+    fprintf(drawing->page, "<div class=\"plot%s%s\"><svg class=\"ground\" role=\"img\" height=\"%d\" aria-label=\"",
+            ends ? " ends" : "", is_flagged(drawing->chart) ? " flagged" : "", drawing->height);
     page_text(drawing->page, drawing->chart->title);
     fputs("\">\n", drawing->page);
     put_regions(drawing);
