@@ -273,6 +273,11 @@ static void test_several_runs(void **state)
     size_t bytes;
     const char *run = copy_run("empty", (const char *const[]){"config.resolved.ini", NULL});
     memcpy(begun, run, sizeof begun);
+    char *config = tiny_read_text(begun, "config.resolved.ini"), *momentum = strstr(config, "\nmomentum = 0.9");
+    assert_non_null(momentum);
+    momentum[strlen("\nmomentum = 0.9") - 1] = '8';
+    write_file(begun, "config.resolved.ini", config);
+    memory_give(config);
     const char *const runs[] = {whole, begun, whole};
     assert_int_equal(path_join(path, tiny_folder, "several.html"), OK);
     if (report_write_runs(runs, COUNT_OF(runs), path) < 0)
@@ -280,6 +285,7 @@ static void test_several_runs(void **state)
     assert_int_equal(file_read(path, 1 << 24, &page, &bytes), OK);
     assert_well_formed(page);
     assert_holds(page, "id=\"val-loss\"");
+    assert_holds(page, "optim.<wbr/>momentum");
     assert_holds(page, "cannot be judged");
     memory_give(page);
     const char *many[CHART_SERIES + 1];
