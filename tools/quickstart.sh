@@ -15,4 +15,7 @@ That was a training on drawn images, which lie in data/tiles; the run is in $run
 With your own: a folder PHOTOS that has one folder per class with PNG or JPEG files in it.
     $evenkeel train configs/quickstart.ini data.train=PHOTOS data.val= data.resize=64 run.name=photos
 With less than a few hundred images add bs=8.
+To see a faulty run explained, and the cause proven:
+    $evenkeel train configs/quickstart.ini optim.name=sgd lr=0.5 model.batch_norm=false epochs=6 run.name=faulty
+    $evenkeel doctor runs/faulty --probe --budget 100%
 EOT
