@@ -47,7 +47,9 @@ int console_row(const char *const *texts, int columns, char *row, size_t bytes);
 void console_epoch(struct console *console, const struct epoch_record *record);
 
 enum console_end { END_EPOCHS, END_EARLY, END_MAX_STEPS, END_SIGNAL };
-/* The best result, what the loss did, the verdict ("": none), why the run ended, where it lies and what to do next. */
+/* The best result, classes that are never answered ("": none), what the loss did, the verdict, why the run ended, where
+ * it lies and what to do next. */
 void console_result(const struct console *console, const struct config *config, const struct train_state *state,
-                    const struct stability *stability, const char *verdict, const char *run, enum console_end end);
+                    const struct stability *stability, const char *unnamed, const char *verdict, const char *run,
+                    enum console_end end);
 #endif

@@ -202,6 +202,12 @@ struct label_evidence {
     double separation, sep_error; /* of the two kinds of margins, in deviations, and its standard error */
 };
 
+/* Training images asked as validation is, with the weights after a step. */
+struct fit_evidence {
+    int64_t step, images; /* images 0: not known */
+    double accuracy;
+};
+
 /* All that is known of a run when a rule is asked. Arrays are by step or epoch, from the beginning. NaN: not known, as
  * for a step that has no row (stats.steps_every); epoch and samples are known of every step. */
 struct evidence {
@@ -222,6 +228,7 @@ struct evidence {
     struct layer_evidence layers;
     struct called_evidence called[CALLED_WEIGHTS];
     struct label_evidence labels;
+    struct fit_evidence fit;
     double rarest;                   /* images of the rarest class over the classes' mean, 0..1 */
     int64_t parameters;              /* of the network; 0: not known */
     int64_t bottleneck;              /* fewest numbers of an image that the answer is made from; 0: not known */
@@ -265,6 +272,7 @@ bool doctor_image(struct symptom *symptom, const char *rule);
 /* What is said of a healthy run with a note. */
 #define NOTED_TITLE  "nothing is wrong that the figures show, but validation is behind training"
 #define JUMPS_TITLE  "nothing is wrong that the figures show, but validation jumps from epoch to epoch"
+#define FIT_TITLE    "the network is worse in evaluation than in training, on the same images"
 #define NOTED_ACTION "look at the note; a larger batch only makes the curve look calmer"
 /* A number of what was found in the images; NaN: it has none of that name. */
 double symptom_number(const struct symptom *symptom, const char *name);
@@ -280,6 +288,8 @@ int evidence_layers(struct layer_evidence *layers, const char *run);
 void doctor_called(struct evidence *evidence, const char *run);
 /* Fills in what a run that is over has seen of its images' labels, from samples.csv, where there is one. */
 void doctor_labels(struct evidence *evidence, const char *run);
+/* Fills in what the last weights of a run that is over make of its training images in evaluation, from log.jsonl. */
+void doctor_fit(struct evidence *evidence, const char *run);
 /* Fewer losses than these say nothing about a run without findings. */
 enum { VERDICT_STEPS = 100 };
 bool doctor_too_early(const struct evidence *evidence);

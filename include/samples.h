@@ -12,6 +12,18 @@ struct judgement {
     float loss;                        /* -log p(label) */
 };
 
+/* What a network made of the images of a class. */
+struct class_score {
+    int64_t images, called, right; /* of the class; called the class, rightly or not; both */
+};
+/* scores[class_count], of so many judgements. */
+void class_scores(struct class_score *scores, int class_count, const struct judgement *judgements, int64_t count);
+/* Right ones among the images of the class, and among those that are called it; NaN: there are none. */
+double class_recall(struct class_score score);
+double class_precision(struct class_score score);
+/* Mean recall of the classes that there are images of: what is right where each class counts alike. NaN: none. */
+double balanced_accuracy(const struct class_score *scores, int class_count);
+
 /* More are not written as text: they are in the checkpoint (stats.safetensors). */
 enum { SAMPLES_CSV_MOST = 200000 };
 

@@ -36,6 +36,8 @@ struct suspects {
     double wrong_share;      /* of labels, estimated; NaN: not judged */
     struct suspect *list;    /* by falling score; an image may be there for several reasons */
     int64_t count, kinds[SUSPECT_KINDS];
+    struct suspect *doubted; /* where no label is listed: all that the network contradicts, those it gives the lowest */
+    int64_t doubted_count;   /* probability first, which is the score's complement; nothing says that they are wrong */
 };
 
 /* Judges the labels alone; adds to suspects. table and data by sample number; val_accuracy: of the run's end, NaN: not

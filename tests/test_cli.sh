@@ -162,6 +162,7 @@ whole=$(cat out)
 ok "train prints the run directory alone" all 'exited 0' 'lines out 1' '[ -f "$whole/DONE" ]'
 ok "stderr is plain where it is no terminal" all '! grep -q "$(printf "\033")" err' '! grep -q "$(printf "\r")" err'
 call train tiny.ini max_steps=6 run.name=short
+ok "of too few steps the run says what to do for a verdict" says "^verdict    too few steps .*: go on by train --resume with train.min_steps=100\$"
 ok "what max_steps ends in the first epoch has a result" all 'exited 0' 'says "^result     step 6: validation loss"' '! says "^best"'
 call train "$whole/config.resolved.ini" run.name=again
 ok "the resolved config trains the same run" all 'exited 0' 'same_run "$whole" runs/again'
@@ -212,9 +213,21 @@ call doctor "$decayed" --probe --budget 600% --apply nowhere/mended.ini
 ok "doctor --apply: a file that cannot be written is said before trials" all 'exited 73' 'silent out' 'says "nowhere/mended.ini"'
 call doctor "$decayed" --probe --budget 600% --apply mended.ini
 ok "doctor --probe proves it and --apply mends it" all 'exited 1' 'prints "no weight decay .*proves it"' \
+    'says "^written    mended.ini: .*; next: evenkeel train mended.ini$"' \
     'grep -q "^# confidence: proven: no weight decay lowered the loss by" mended.ini' 'grep -q "^weight_decay = 0$" mended.ini'
 call doctor "$decayed"
 ok "doctor takes up the experiments that were made" all 'exited 1' 'prints "no weight decay .*proves it"' 'prints "^change     optim.weight_decay=0$"'
+# A run that may only be read: as folders in the way, which keep root from writing too.
+cp -r "$decayed" kept && rm -f kept/trials.json && mkdir kept/trials.json kept/suspects.csv
+call doctor kept --samples
+ok "doctor --samples of a run that cannot be written to" all '[ "$status" -le 1 ]' 'prints "^labels  "' '! prints "^written"' \
+    'says "^warning: kept/suspects.csv: .*what was found is only printed"'
+call doctor kept --probe --budget 600%
+ok "doctor --probe of a run that cannot be written to" all 'exited 1' 'prints "no weight decay .*proves it"' \
+    'says "^warning: kept/trials.json: .*these trials are not kept"'
+ln -s around around
+call doctor around
+ok "doctor of a folder that cannot be looked into" all 'exited 66' 'silent out' 'says "around: cannot be read: "' '! says "no run directory"'
 call report "$decayed"
 ok "report shows the experiments" all 'exited 0' 'grep -q "What changing one thing does" "$decayed/report.html"' \
     'grep -q "no weight decay" "$decayed/report.html"'
@@ -225,6 +238,11 @@ well=$(cat out)
 call doctor "$well" --apply none.ini
 ok "doctor of a healthy run" all 'exited 0' 'prints "^verdict    nothing is wrong"' '[ ! -e none.ini ]' \
     'says "nothing to mend, so none.ini is not written"'
+# Nine classes are never answered; of a class of few images that may be chance.
+call train tiny.ini optim.lr=1e-9 epochs=1 data.val=other/train run.name=blind
+ok "classes that are never answered are named" says '^classes    the last weights never answer "[a-z]*" and [0-9] others*, which [0-9]*0 validation images are; balanced accuracy [0-9.]* %$'
+call train tiny.ini optim.lr=1e-9 epochs=1 run.name=blinder
+ok "and not of classes of four images" all 'exited 0' '! says "^classes "'
 call doctor "$whole" --budget nothing
 ok "doctor with a budget that is none" all 'exited 64' 'says "updates as 400"'
 call report "$whole"
@@ -250,7 +268,11 @@ ok "plot --follow needs a terminal" exited 64
 call doctor nowhere
 ok "doctor of no run" exited 66
 call eval "$whole" --json --weights last
-ok "eval --json" all 'exited 0' 'prints "\"top1\":"'
+ok "eval --json" all 'exited 0' 'prints "\"top1\":"' 'prints "\"balanced\": 0\."' '! prints confusion'
+call eval "$whole" --confusion
+ok "eval --confusion" all 'exited 0' 'prints "^balanced  "' 'prints "^confusion  *called$"' '[ "$(grep -c "^   [0-9] [a-z]" out)" -eq 10 ]'
+call eval "$whole" --confusion --json
+ok "eval --confusion --json" all 'exited 0' 'prints "\"confusion\": "'
 mv tiles/train tiles/away
 call eval "$whole"
 ok "eval needs no training images" exited 0

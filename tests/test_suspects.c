@@ -151,6 +151,40 @@ static void test_abstains(void **state)
     expect(LABELS_BY_HEART, 0.7);
 }
 
+/* Four labels of a class, too few to be of a kind: not listed, and first among those that are contradicted. */
+static void test_doubted(void **state)
+{
+    (void)state;
+    world_make(0.0, 0.2);
+    for (int i = 0; i < 4 * CLASSES; i += CLASSES) {
+        world.wrong[i] = true;
+        world.table[i].probability = 0.001F * LOOKS;
+        world.table[i].majority = world.table[i].prediction = 5;
+    }
+    judge(0.95);
+    assert_int_equal(world.suspects.verdict, LABELS_ALIKE);
+    assert_int_equal(world.suspects.count, 0);
+    assert_true(world.suspects.doubted_count > 100);
+    for (int64_t i = 0; i < world.suspects.doubted_count; i++) {
+        const struct suspect *suspect = &world.suspects.doubted[i];
+        const struct sample_stats *sample = &world.table[suspect->sample];
+        assert_int_equal(world.wrong[suspect->sample], i < 4);
+        assert_int_equal(suspect->suggested, sample->majority);
+        assert_true(fabs(suspect->score - (1.0 - (double)sample->probability / LOOKS)) < 1e-6);
+        assert_true(i == 0 || suspect->score <= suspect[-1].score);
+    }
+    suspects_free(&world.suspects);
+    for (int i = 0; i < IMAGES; i++)
+        world.table[i].seen = SUSPECT_LOOKS - 1;
+    judge(0.95);
+    assert_int_equal(world.suspects.doubted_count, 0);
+    suspects_free(&world.suspects);
+    world_make(0.2, 0.15); /* what can be told is listed, and nothing else */
+    judge(0.8);
+    assert_true(world.suspects.count > 0 && world.suspects.doubted_count == 0);
+    suspects_free(&world.suspects);
+}
+
 /* ---- images ---- */
 
 enum { SIDE = 16, PIXELS = SIDE * SIDE, TRAIN = 120, VAL = 20 };
@@ -290,8 +324,8 @@ static void test_run(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_label_errors), cmocka_unit_test(test_clean), cmocka_unit_test(test_abstains),
-        cmocka_unit_test(test_odd_images),   cmocka_unit_test(test_run),
+        cmocka_unit_test(test_label_errors), cmocka_unit_test(test_clean),      cmocka_unit_test(test_abstains),
+        cmocka_unit_test(test_doubted),      cmocka_unit_test(test_odd_images), cmocka_unit_test(test_run),
     };
     return cmocka_run_group_tests(tests, tiny_set_up, tiny_tear_down);
 }

@@ -180,8 +180,11 @@ static int examine(const struct request *request, struct diagnosis *diagnosis)
     TRY(request->json ? print_json(diagnosis, request->run) : print_text(diagnosis, request->run));
     if (request->apply && diagnosis->cause == CAUSE_HEALTHY)
         log_warn("there is nothing to mend, so %s is not written", request->apply);
-    else if (request->apply)
+    else if (request->apply) {
         TRY(diagnosis_apply(diagnosis, request->run, request->apply));
+        log_info("written    %s: the run's config with what mends it; next: evenkeel train %s", request->apply,
+                 request->apply);
+    }
     return diagnosis->too_early ? EX_TEMPFAIL : diagnosis->cause != CAUSE_HEALTHY;
 }
 
@@ -201,8 +204,8 @@ int command_doctor(int argc, char **argv)
         .synopsis = "doctor RUN [--probe] [--budget SIZE] [--apply FILE] [--samples] [--json]",
         .about =
             "Says why a run's loss fluctuates or does not decrease: the cause, the figures that show it, and\n"
-            "what to change. Also of a run that is still going on. Exit status 0: healthy; 1: something was found;\n"
-            "75: too few steps to say.",
+            "what to change. Also of a run that is still going on. Exit status 0: healthy; 1: something was found,\n"
+            "with --apply too, as that writes a file only then; 75: too few steps to say.",
         .options = options,
         .option_count = COUNT_OF(options),
     };

@@ -15,7 +15,7 @@ struct answer {
     const char *run;
     const struct suspects *suspects;
     const struct dataset *data;
-    char csv[PATH_BYTES], png[PATH_BYTES]; /* png "": not written */
+    char csv[PATH_BYTES], png[PATH_BYTES], doubted[PATH_BYTES]; /* "": not written */
 };
 
 static void print_suspect(const struct answer *answer, const struct suspect *suspect)
@@ -42,19 +42,23 @@ static void print_text(const struct answer *answer)
         print_suspect(answer, &suspects->list[i]);
     if (suspects->count > SHOWN)
         printf("       … %lld more\n", (long long)(suspects->count - SHOWN));
-    printf("written    %s%s%s\n", answer->csv, answer->png[0] ? "\n           " : "", answer->png);
+    if (suspects->doubted_count > 0)
+        printf("doubted    %lld labels that the network contradicts; nothing says that they are wrong, but these it "
+               "believes least: look here first\n",
+               (long long)suspects->doubted_count);
+    for (int64_t i = 0; i < suspects->doubted_count && i < SHOWN; i++)
+        print_suspect(answer, &suspects->doubted[i]);
+    if (answer->csv[0])
+        printf("written    %s%s%s%s%s\n", answer->csv, answer->png[0] ? "\n           " : "", answer->png,
+               answer->doubted[0] ? "\n           " : "", answer->doubted);
 }
 
-static int print_json(const struct answer *answer)
+static json_t *list_json(const struct answer *answer, const struct suspect *suspects, int64_t count)
 {
-    static const char *const verdicts[] = {
-        [LABELS_JUDGED] = "judged",   [LABELS_ALIKE] = "alike",       [LABELS_TOO_EARLY] = "too_early",
-        [LABELS_TOO_FEW] = "too_few", [LABELS_BY_HEART] = "by_heart", [LABELS_TOO_WEAK] = "too_weak"};
-    const struct suspects *suspects = answer->suspects;
     const struct dataset *data = answer->data;
     json_t *list = json_array();
-    for (int64_t i = 0; i < suspects->count; i++) {
-        const struct suspect *suspect = &suspects->list[i];
+    for (int64_t i = 0; i < count; i++) {
+        const struct suspect *suspect = &suspects[i];
         json_t *row =
             json_pack("{s:i, s:o, s:s, s:f, s:o}", "sample", (int)suspect->sample, "class",
                       json_text(data->class_names[data->labels[suspect->sample]]), "kind", suspect_names[suspect->kind],
@@ -65,25 +69,48 @@ static int print_json(const struct answer *answer)
             json_object_set_new(row, "suggested", json_text(data->class_names[suspect->suggested]));
         json_array_append_new(list, row);
     }
-    json_t *all = json_pack("{s:o, s:s, s:o, s:o, s:o, s:o}", "run", json_text(answer->run), "labels",
-                            verdicts[suspects->verdict], "text", json_text(suspects->labels_text), "wrong_share",
-                            json_known(suspects->wrong_share), "csv", json_text(answer->csv), "suspects", list);
+    return list;
+}
+
+static int print_json(const struct answer *answer)
+{
+    static const char *const verdicts[] = {
+        [LABELS_JUDGED] = "judged",   [LABELS_ALIKE] = "alike",       [LABELS_TOO_EARLY] = "too_early",
+        [LABELS_TOO_FEW] = "too_few", [LABELS_BY_HEART] = "by_heart", [LABELS_TOO_WEAK] = "too_weak"};
+    const struct suspects *suspects = answer->suspects;
+    json_t *all =
+        json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o}", "run", json_text(answer->run), "labels",
+                  verdicts[suspects->verdict], "text", json_text(suspects->labels_text), "wrong_share",
+                  json_known(suspects->wrong_share), "csv", answer->csv[0] ? json_text(answer->csv) : json_null(),
+                  "suspects", list_json(answer, suspects->list, suspects->count), "doubted",
+                  list_json(answer, suspects->doubted, suspects->doubted_count));
     return json_print(all, JSON_INDENT(1) | JSON_REAL_PRECISION(6));
+}
+
+/* A run that may only be read is answered for all the same. */
+static int keep(int status, char path[static PATH_BYTES])
+{
+    if (status != ERR_UNSUPPORTED && status != ERR_CREATE)
+        return status;
+    log_warn("%s%s", fail_text(), status == ERR_CREATE ? "; what was found is only printed" : "");
+    path[0] = 0;
+    return OK;
 }
 
 static int answer_write(struct answer *answer)
 {
+    const struct suspects doubted = {.list = answer->suspects->doubted, .count = answer->suspects->doubted_count};
     TRY(path_join(answer->csv, answer->run, "suspects.csv"));
-    TRY(suspects_write(answer->suspects, answer->data, answer->csv));
-    if (answer->suspects->count == 0)
+    TRY(keep(suspects_write(answer->suspects, answer->data, answer->csv), answer->csv));
+    /* A file of its own: suspects.csv is also a list of what not to train on. */
+    if (doubted.count > 0 && answer->csv[0]) {
+        TRY(path_join(answer->doubted, answer->run, "doubted.csv"));
+        TRY(keep(suspects_write(&doubted, answer->data, answer->doubted), answer->doubted));
+    }
+    if (answer->suspects->count == 0 || !answer->csv[0])
         return OK;
     TRY(path_join(answer->png, answer->run, "suspects.png"));
-    const int status = suspects_sheet(answer->suspects, answer->data, answer->png);
-    if (status != ERR_UNSUPPORTED)
-        return status;
-    log_warn("%s", fail_text());
-    answer->png[0] = 0;
-    return OK;
+    return keep(suspects_sheet(answer->suspects, answer->data, answer->png), answer->png);
 }
 
 int doctor_samples(const char *run, bool json)

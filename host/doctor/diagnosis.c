@@ -3,6 +3,7 @@
 
 #include "evidence.h"
 #include "file.h"
+#include "log.h"
 #include "rules.h"
 
 #include <math.h>
@@ -293,6 +294,10 @@ static int probe(struct diagnosis *diagnosis, const char *run, const struct conf
         status = trials_path(path, run);
     if (status == OK)
         status = experiment_write(&diagnosis->experiment, diagnosis->steps, path);
+    if (status == ERR_CREATE) { /* a run that may only be read is answered for all the same */
+        log_warn("%s; these trials are not kept, and the next call makes them anew", fail_text());
+        status = OK;
+    }
     diagnosis->probed = status == OK;
     if (diagnosis->probed)
         weigh(diagnosis);

@@ -182,6 +182,22 @@ static int take_tables(struct evidence *evidence, struct table *steps, struct ta
     return OK;
 }
 
+static void take_fit(const json_t *event, void *context)
+{
+    struct fit_evidence *fit = context;
+    *fit = (struct fit_evidence){.step = json_integer_value(json_object_get(event, "step")),
+                                 .images = json_integer_value(json_object_get(event, "images")),
+                                 .accuracy = json_number_value(json_object_get(event, "accuracy"))};
+}
+
+/* A run that goes on after its end is asked again: the newest word. */
+void doctor_fit(struct evidence *evidence, const char *run)
+{
+    evidence->fit = (struct fit_evidence){0};
+    if (evidence->over && run_read_events(run, (const char *const[]){"fit", NULL}, take_fit, &evidence->fit) < 0)
+        evidence->fit.images = 0;
+}
+
 static void take_end(struct evidence *evidence, const char *run)
 {
     char path[PATH_BYTES];
@@ -202,6 +218,7 @@ int evidence_follow(struct evidence_files *files, const char *run)
     doctor_cost(&files->evidence, run);
     doctor_called(&files->evidence, run);
     doctor_labels(&files->evidence, run);
+    doctor_fit(&files->evidence, run);
     return OK;
 }
 
@@ -216,6 +233,7 @@ int evidence_of(struct evidence *evidence, const char *run, const struct config 
     doctor_cost(evidence, run);
     doctor_called(evidence, run);
     doctor_labels(evidence, run);
+    doctor_fit(evidence, run);
     return OK;
 }
 

@@ -48,6 +48,7 @@ const struct rule doctor_rules[] = {
     {"withheld", CAUSE_REGULARISATION, 1, EFFECT_APART, rule_withheld},
     {"better_on_validation", CAUSE_LABELS, 1, EFFECT_APART, rule_better_on_validation},
     {"two_kinds", CAUSE_LABELS, 1, EFFECT_APART, rule_two_kinds},
+    {"evaluated_otherwise", CAUSE_SCHEDULE, 1, 0, rule_evaluated_otherwise},
     {"jumps", CAUSE_SCHEDULE, 1, 0, rule_jumps},
 };
 const int doctor_rule_count = COUNT_OF(doctor_rules);
@@ -337,7 +338,8 @@ int doctor_examine(const struct evidence *evidence, struct symptom found[static 
     for (int i = 0; i < evidence->image_count; i++)
         if (images[i].doubtful)
             count = append(found, count, &images[i]);
-    const bool explained = doctor_cause(found, count) != CAUSE_HEALTHY;
+    const enum cause cause = doctor_cause(found, count);
+    const bool explained = cause != CAUSE_HEALTHY && cause != CAUSE_UNKNOWN;
     for (int i = 0; i < seen_count; i++)
         if (seen[i].note && !explained)
             count = append(found, count, &seen[i]);
@@ -365,7 +367,11 @@ const struct symptom *doctor_note(const struct symptom *found, int count)
 const char *doctor_noted(const struct symptom *found, int count)
 {
     const struct symptom *note = doctor_note(found, count);
-    return !note ? NULL : strcmp(note->rule, "jumps") == 0 ? JUMPS_TITLE : NOTED_TITLE;
+    if (!note)
+        return NULL;
+    return strcmp(note->rule, "jumps") == 0                 ? JUMPS_TITLE
+           : strcmp(note->rule, "evaluated_otherwise") == 0 ? FIT_TITLE
+                                                            : NOTED_TITLE;
 }
 
 enum cause doctor_cause(const struct symptom *found, int count)

@@ -114,6 +114,8 @@ double moment_error(const struct evidence *evidence, const struct moment *now);
  * mean. */
 double val_loss_error(const struct evidence *evidence, int64_t epoch);
 /* Whether validation is behind training by 10 points and 3.5 standard errors of the difference. */
+bool moment_appears_behind(const struct evidence *evidence, const struct moment *now);
+/* And training's images are not found to be as far behind when they are asked as validation is. */
 bool moment_behind(const struct evidence *evidence, const struct moment *now);
 /* Whether training sees harder images or a noisier network than validation does: then its figures are not alike. */
 bool handicapped(const struct config *config);
@@ -132,6 +134,13 @@ bool rules_behind_at_once(const struct evidence *evidence);
 
 /* The same whatever validation's weights are. */
 bool moment_of_any_weights(const struct evidence *evidence, int64_t epoch, struct moment *moment);
+
+/* ---- rules_fit.c: training images asked as validation is ---- */
+/* Whether at the end training's lead over validation is lost for the greater part on its own images, asked as
+ * validation is: then it says nothing of what carries over. */
+bool fit_falls_short(const struct evidence *evidence);
+/* A note. */
+bool rule_evaluated_otherwise(const struct evidence *evidence, struct symptom *symptom);
 
 /* ---- rules_average.c: validation by averaged weights ---- */
 /* Whether after so many updates the averaged weights that validation sees are trained ones, but for a twentieth. */

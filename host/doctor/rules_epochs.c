@@ -71,17 +71,22 @@ double moment_error(const struct evidence *evidence, const struct moment *now)
     return sqrt(a * (1.0 - a) / now->images + v * (1.0 - v) / (double)evidence->val_images);
 }
 
-bool moment_behind(const struct evidence *evidence, const struct moment *now)
+bool moment_appears_behind(const struct evidence *evidence, const struct moment *now)
 {
     const double behind = now->train_accuracy - now->val_accuracy;
     return behind > 0.1 && behind > 3.5 * moment_error(evidence, now);
+}
+
+bool moment_behind(const struct evidence *evidence, const struct moment *now)
+{
+    return moment_appears_behind(evidence, now) && !fit_falls_short(evidence);
 }
 
 bool doctor_behind(const struct evidence *evidence)
 {
     struct moment last;
     return evidence->epochs > 0 && moment_at(evidence, evidence->epochs - 1, &last) &&
-           last.train_accuracy - last.val_accuracy > 3.5 * moment_error(evidence, &last);
+           last.train_accuracy - last.val_accuracy > 3.5 * moment_error(evidence, &last) && !fit_falls_short(evidence);
 }
 
 bool moment_has_learned(const struct evidence *evidence, const struct moment *now)

@@ -98,7 +98,8 @@ bool rule_called_otherwise(const struct evidence *evidence, struct symptom *symp
         const struct called_evidence *called = &evidence->called[weights];
         struct moment now;
         if (called->lost >= 2 && called->targets >= 2 && known(evidence, weights, &now) &&
-            training_knows(evidence, called) && has_settled(evidence) && !known_at_another_epoch(evidence, called))
+            training_knows(evidence, called) && has_settled(evidence) && !fit_falls_short(evidence) &&
+            !known_at_another_epoch(evidence, called))
             return say_called(called, symptom, now.step,
                               "training knows them, so that they look otherwise here (turned, mirrored), or are "
                               "labelled otherwise");
@@ -176,7 +177,7 @@ static bool below_first_epoch(const struct evidence *evidence, struct moment *fi
 {
     double error;
     if (evidence->epochs == 0 || !evidence->config->data.shuffle || evidence->config->augment.crop_area_count > 0 ||
-        !moment_of_any_weights(evidence, 0, first))
+        fit_falls_short(evidence) || !moment_of_any_weights(evidence, 0, first))
         return false;
     const double right = first_epoch(evidence, first, &error);
     *best = 0.0;

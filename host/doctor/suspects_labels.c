@@ -59,6 +59,37 @@ static int compare(const void *a, const void *b)
     return order_by[x] != order_by[y] ? (order_by[x] < order_by[y]) - (order_by[x] > order_by[y]) : (x > y) - (x < y);
 }
 
+static double belief_of(const struct sample_stats *sample)
+{
+    return (double)sample->probability / sample->seen;
+}
+
+static struct suspect describe(struct suspects *suspects, const struct doubts *doubts, int32_t which, double score,
+                               const struct dataset *data, const struct sample_stats *table)
+{
+    const struct sample_stats *sample = &table[doubts->samples[which]];
+    return (struct suspect){.kind = SUSPECT_LABEL,
+                            .sample = doubts->samples[which],
+                            .suggested = doubts_class_seen(sample),
+                            .score = score,
+                            .evidence = arena_format(&suspects->arena,
+                                                     "right in %d of %d looks, probability of the label %.2g, "
+                                                     "margin %.2f, last taken for %s",
+                                                     sample->correct, sample->seen, belief_of(sample),
+                                                     (double)sample->margin / sample->seen,
+                                                     data->class_names[sample->prediction])};
+}
+
+static int32_t *ranked(const double *values, int64_t count, struct arena *arena)
+{
+    int32_t *order = arena_push(arena, (size_t)count * sizeof *order);
+    for (int64_t i = 0; i < count; i++)
+        order[i] = (int32_t)i;
+    order_by = values;
+    qsort(order, (size_t)count, sizeof *order, compare);
+    return order;
+}
+
 /* The surest of them, as long as the mean probability that they are right stays small. A network that has learnt to
  * expect wrong labels gives every other class share / (classes - 1) of its belief; one that gives a label more than
  * that and a guess does not contradict it. */
@@ -67,34 +98,32 @@ static void list(struct suspects *suspects, const struct doubts *doubts, const s
 {
     const double classes = (double)data->class_count;
     const double least_belief = 1.0 / classes + doubts->wrong_share / (classes - 1.0);
-    int32_t *order = arena_push(arena, (size_t)doubts->count * sizeof *order);
+    const int32_t *order = ranked(doubts->wrong, doubts->count, arena);
     double right = 0.0;
-    for (int64_t i = 0; i < doubts->count; i++)
-        order[i] = (int32_t)i;
-    order_by = doubts->wrong;
-    qsort(order, (size_t)doubts->count, sizeof *order, compare);
     int64_t kept = 0;
     for (int64_t i = 0; i < doubts->count; i++) {
-        const struct sample_stats *sample = &table[doubts->samples[order[i]]];
-        const double belief = (double)sample->probability / sample->seen;
-        if (!(belief < least_belief))
+        if (!(belief_of(&table[doubts->samples[order[i]]]) < least_belief))
             continue;
         right += 1.0 - doubts->wrong[order[i]];
         if (right > FALSE_SHARE * (double)++kept)
             return;
-        const int32_t seen = doubts_class_seen(sample);
-        suspects_add(suspects,
-                     &(struct suspect){.kind = SUSPECT_LABEL,
-                                       .sample = doubts->samples[order[i]],
-                                       .suggested = seen,
-                                       .score = doubts->wrong[order[i]],
-                                       .evidence = arena_format(
-                                           &suspects->arena,
-                                           "right in %d of %d looks, probability of the label %.2g, "
-                                           "margin %.2f, last taken for %s",
-                                           sample->correct, sample->seen, belief, (double)sample->margin / sample->seen,
-                                           data->class_names[sample->prediction])});
+        const struct suspect suspect = describe(suspects, doubts, order[i], doubts->wrong[order[i]], data, table);
+        suspects_add(suspects, &suspect);
     }
+}
+
+/* For whoever wants to look all the same: the network's own belief is what there is to rank by. */
+static void rank(struct suspects *suspects, const struct doubts *doubts, const struct dataset *data,
+                 const struct sample_stats *table, struct arena *arena)
+{
+    double *against = arena_push(arena, (size_t)doubts->count * sizeof *against);
+    for (int64_t i = 0; i < doubts->count; i++)
+        against[i] = 1.0 - belief_of(&table[doubts->samples[i]]);
+    const int32_t *order = ranked(against, doubts->count, arena);
+    suspects->doubted = arena_push(&suspects->arena, (size_t)doubts->count * sizeof *suspects->doubted);
+    suspects->doubted_count = doubts->count;
+    for (int64_t i = 0; i < doubts->count; i++)
+        suspects->doubted[i] = describe(suspects, doubts, order[i], against[order[i]], data, table);
 }
 
 void suspects_labels(struct suspects *suspects, const struct dataset *data, const struct sample_stats *table,
@@ -109,5 +138,7 @@ void suspects_labels(struct suspects *suspects, const struct dataset *data, cons
     const bool by_heart = suspects->verdict == LABELS_BY_HEART && doubts.mixture.separation >= LABELS_TWO_KINDS;
     if (suspects->verdict == LABELS_JUDGED || by_heart)
         list(suspects, &doubts, data, table, &arena);
+    else if (suspects->verdict != LABELS_TOO_EARLY)
+        rank(suspects, &doubts, data, table, &arena);
     arena_free(&arena);
 }

@@ -427,7 +427,8 @@ static void next_lines(const struct config *config, const struct train_state *st
 }
 
 void console_result(const struct console *console, const struct config *config, const struct train_state *state,
-                    const struct stability *stability, const char *verdict, const char *run, enum console_end end)
+                    const struct stability *stability, const char *unnamed, const char *verdict, const char *run,
+                    enum console_end end)
 {
     static const char *const why[] = {
         [END_EPOCHS] = "all epochs done",
@@ -456,9 +457,10 @@ void console_result(const struct console *console, const struct config *config, 
         line("result", "%sstep %lld: validation loss %s, accuracy %s %%%s", log_style(LOG_BOLD), (long long)state->step,
              loss, percent, log_style(LOG_PLAIN));
     }
+    if (*unnamed)
+        line("classes", "%s", unnamed);
     stability_lines(stability);
-    if (*verdict)
-        line("verdict", "%s", verdict);
+    line("verdict", "%s", verdict);
     line("run", "%s", run);
     next_lines(config, state, run, end);
 }

@@ -126,19 +126,23 @@ int findings_end(struct trainer *trainer, char text[static FINDINGS_TEXT])
     const struct watch *watch = &trainer->watch;
     const struct train_state *state = &trainer->state;
     const enum cause cause = watch->verdict.cause;
-    *text = 0;
     if (cause == CAUSE_UNKNOWN)
         snprintf(text, FINDINGS_TEXT, "%s", cause_table[cause].title);
     else if (cause != CAUSE_HEALTHY)
         snprintf(text, FINDINGS_TEXT, "%s, since step %lld", cause_table[cause].title, (long long)watch->verdict.step);
-    else if (!watch->too_early)
+    else if (watch->too_early)
+        snprintf(
+            text, FINDINGS_TEXT,
+            "too few steps were recorded to say, %d are the least: go on by train --resume with train.min_steps=%d",
+            VERDICT_STEPS, VERDICT_STEPS * trainer->config.stats.steps_every);
+    else
         snprintf(text, FINDINGS_TEXT, "%s", watch->noted ? watch->noted : cause_table[cause].title);
     const size_t length = strlen(text);
-    if (length > 0 && state->rollbacks > 0)
+    if (state->rollbacks > 0)
         snprintf(text + length, FINDINGS_TEXT - length, "; autopilot went back %d time%s, to %g of the learning rate",
                  state->rollbacks, state->rollbacks == 1 ? "" : "s", state->rate_scale);
     const size_t said = strlen(text);
-    if (said > 0 && state->batch_factor > 1)
+    if (state->batch_factor > 1)
         snprintf(text + said, FINDINGS_TEXT - said, "; autopilot enlarged the batch to %d images",
                  trainer->config.train.batch_size * trainer->config.train.accumulate);
     return OK;

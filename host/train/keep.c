@@ -3,9 +3,11 @@
 #include "text.h"
 #include "train.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* ---- what may change when a run goes on ---- */
 
@@ -301,6 +303,8 @@ int train_load_config(struct config *config, const char *run, const char *const 
 {
     char path[PATH_BYTES];
     TRY(path_join(path, run, "config.resolved.ini"));
+    if (access(path, F_OK) < 0 && errno != ENOENT && errno != ENOTDIR)
+        return FAIL(ERR_NO_INPUT, "%s: cannot be read: %s", run, strerror(errno));
     if (!file_exists(path))
         return FAIL(
             ERR_NO_INPUT,

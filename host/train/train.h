@@ -24,6 +24,7 @@ struct trainer {
     double clock; /* up to here time is in state.seconds */
     int32_t *order;
     struct judgement *judgements; /* of the last evaluation; NULL: no validation images, or too many to be written */
+    bool judged;                  /* they are there */
     double waited;                /* for images, before this epoch */
     int64_t records_read;         /* steps before this have been taken into the state */
     struct design_track design;   /* of the rows of steps.csv */
@@ -44,11 +45,16 @@ int records_read(struct trainer *trainer);
 /* Event "data": numbers of training and validation images, training images of each class. */
 int facts_log(struct trainer *trainer);
 
+/* ---- fit.c ---- */
+/* Event "fit": what of the training images is right in evaluation, with the weights that validation saw last. Not where
+ * there is no validation, or a signal comes first. The order of the epoch is spoiled. */
+int fit_log(struct trainer *trainer);
+
 /* ---- findings.c: what the doctor's rules say while the run goes on ---- */
 int findings_images(struct trainer *trainer); /* looks at the images before training */
 int findings_begin(struct trainer *trainer);
 int findings_look(struct trainer *trainer);
-/* Looks a last time; the verdict in a few words, as the doctor has it, "" where there were too few steps for one. */
+/* Looks a last time; the verdict in a few words, as the doctor has it, or what to do for one. */
 enum { FINDINGS_TEXT = 512 };
 int findings_end(struct trainer *trainer, char text[static FINDINGS_TEXT]);
 
@@ -64,6 +70,10 @@ void layers_close(struct trainer *trainer);
 
 /* ---- images.c: samples.csv, predictions.csv and predictions-last.csv ---- */
 int images_write_samples(struct trainer *trainer); /* at the end */
+/* Which classes the last evaluation never answered, and what that makes of the accuracy; "": each has been, or there
+ * are too few images of it. */
+enum { UNNAMED_TEXT = 256 };
+void images_say_unnamed(const struct trainer *trainer, char text[static UNNAMED_TEXT]);
 /* What the last evaluation made of the validation images: as the best weights, or as the last ones. */
 int images_write_judgements(struct trainer *trainer, bool best);
 
@@ -127,4 +137,7 @@ void signals_begin(bool saves);
 void signals_end(void); /* also where they were never begun */
 
 void trainer_account_time(struct trainer *trainer);
+/* evaluate_part with the averaged weights, where there are any, until a signal comes. */
+int trainer_evaluate(struct trainer *trainer, const struct part *part, struct judgement *judgements,
+                     struct evaluation *evaluation);
 #endif

@@ -70,6 +70,18 @@ static int train_steps(struct trainer *trainer)
 
 /* ---- the end of an epoch ---- */
 
+int trainer_evaluate(struct trainer *trainer, const struct part *part, struct judgement *judgements,
+                     struct evaluation *evaluation)
+{
+    struct plan *plan = &trainer->session.plan;
+    if (plan->options.ema)
+        TRY(plan_swap_ema(plan));
+    int status = evaluate_part(&trainer->session, part, judgements, &signal_caught, evaluation);
+    if (plan->options.ema && status >= 0)
+        TRY(plan_swap_ema(plan));
+    return status;
+}
+
 static int evaluate(struct trainer *trainer, struct evaluation *evaluation)
 {
     struct session *session = &trainer->session;
@@ -77,11 +89,8 @@ static int evaluate(struct trainer *trainer, struct evaluation *evaluation)
     if (!session->val.source)
         return EVALUATE_DONE;
     console_evaluation(&trainer->console, true, trainer->state.epoch);
-    if (session->plan.options.ema)
-        TRY(plan_swap_ema(&session->plan));
-    int status = evaluate_part(session, &session->val, trainer->judgements, &signal_caught, evaluation);
-    if (session->plan.options.ema && status >= 0)
-        TRY(plan_swap_ema(&session->plan));
+    int status = trainer_evaluate(trainer, &session->val, trainer->judgements, evaluation);
+    trainer->judged = status == EVALUATE_DONE && trainer->judgements;
     console_evaluation(&trainer->console, false, trainer->state.epoch);
     return status;
 }
@@ -285,6 +294,7 @@ static int finish(struct trainer *trainer, bool stopped, struct train_result *re
                           (long long)state->step));
     else {
         char text[256];
+        TRY(fit_log(trainer));
         snprintf(text, sizeof text, "epochs %lld, steps %lld, best epoch %lld, val_loss %.6g, val_accuracy %.6g\n",
                  (long long)state->epoch, (long long)state->step, (long long)result->best_epoch, state->best_loss,
                  state->best_accuracy);
@@ -293,9 +303,10 @@ static int finish(struct trainer *trainer, bool stopped, struct train_result *re
                           state->stopped_early ? "true" : "false"));
         TRY(run_mark(&trainer->run, "DONE", text));
     }
-    char verdict[FINDINGS_TEXT];
+    char verdict[FINDINGS_TEXT], unnamed[UNNAMED_TEXT];
+    images_say_unnamed(trainer, unnamed);
     TRY(findings_end(trainer, verdict));
-    console_result(&trainer->console, &trainer->config, state, &stability, verdict, trainer->run.path, end);
+    console_result(&trainer->console, &trainer->config, state, &stability, unnamed, verdict, trainer->run.path, end);
     return OK;
 }
 

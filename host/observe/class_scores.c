@@ -1,0 +1,43 @@
+/* class_scores: judgements counted class by class. See include/samples.h. */
+#include "samples.h"
+
+#include <math.h>
+#include <string.h>
+
+void class_scores(struct class_score *scores, int class_count, const struct judgement *judgements, int64_t count)
+{
+    memset(scores, 0, (size_t)class_count * sizeof *scores);
+    for (int64_t i = 0; i < count; i++) {
+        const struct judgement *judgement = &judgements[i];
+        scores[judgement->label].images++;
+        scores[judgement->prediction].called++;
+        scores[judgement->label].right += judgement->prediction == judgement->label;
+    }
+}
+
+static double share(int64_t part, int64_t whole)
+{
+    return whole > 0 ? (double)part / (double)whole : NAN;
+}
+
+double class_recall(struct class_score score)
+{
+    return share(score.right, score.images);
+}
+
+double class_precision(struct class_score score)
+{
+    return share(score.right, score.called);
+}
+
+double balanced_accuracy(const struct class_score *scores, int class_count)
+{
+    double sum = 0.0;
+    int known = 0;
+    for (int i = 0; i < class_count; i++)
+        if (scores[i].images > 0) {
+            sum += class_recall(scores[i]);
+            known++;
+        }
+    return known > 0 ? sum / known : NAN;
+}

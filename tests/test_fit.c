@@ -1,0 +1,133 @@
+/* Training images asked as validation is, at the end of a run: that it is recorded, changes nothing, and tells a
+ * network that has learnt them by heart from one that is worse in evaluation. */
+#include "drawn_run.h"
+#include "tiny_run.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+/* cmocka wants the standard headers first */
+#include <cmocka.h>
+
+static void asked(double accuracy)
+{
+    run.evidence.over = true;
+    run.evidence.fit = (struct fit_evidence){.step = STEPS - 1, .images = 1024, .accuracy = accuracy};
+}
+
+/* Ahead by 11 points: half of that, lost on training's own images, is 74.5 %. */
+static void test_half_of_the_lead(void **state)
+{
+    (void)state;
+    struct symptom found[CAUSE_COUNT];
+    part(0.8, 0.6, 0.69, 0.9);
+    asked(0.75);
+    SHOWS("gap", CAUSE_OVERFITTING);
+    SILENT("evaluated_otherwise");
+    assert_true(doctor_behind(&run.evidence));
+    asked(0.74);
+    SILENT("gap");
+    SHOWS("evaluated_otherwise", CAUSE_SCHEDULE);
+    SAYS("evaluated_otherwise", "80.0 % of training's images are right while it trains, and in evaluation 74.0 % (6.0 "
+                                "+- 1.7 points less), as of validation's 69.0 %: not overfitting; weights that still");
+    assert_false(doctor_behind(&run.evidence));
+    const int count = doctor_examine(&run.evidence, found);
+    assert_int_equal(doctor_cause(found, count), CAUSE_HEALTHY);
+    assert_string_equal(doctor_noted(found, count), FIT_TITLE);
+    run.evidence.fit.images = 300; /* 2.2 standard errors: chance may have lost it */
+    SHOWS("gap", CAUSE_OVERFITTING);
+    SILENT("evaluated_otherwise");
+    asked(0.74);
+    run.evidence.fit.step = STEPS / 2; /* of other weights than those at the end */
+    SHOWS("gap", CAUSE_OVERFITTING);
+    run.evidence.fit.images = 0;
+    SHOWS("gap", CAUSE_OVERFITTING);
+    part(0.8, 0.6, 0.71, 0.9); /* no gap to be explained */
+    asked(0.71);
+    SILENT("evaluated_otherwise");
+}
+
+static void test_what_is_said_instead(void **state)
+{
+    (void)state;
+    worse(0.99, 0.1, 0.8); /* by heart, for all that training shows */
+    SHOWS("overfitting", CAUSE_OVERFITTING);
+    asked(0.99);
+    SHOWS("overfitting", CAUSE_OVERFITTING);
+    asked(0.8);
+    SILENT("overfitting");
+    SHOWS("evaluated_otherwise", CAUSE_SCHEDULE);
+    part(0.7, 1.0, 0.2, 2.38);
+    fill(run.val_loss_error, 0, EPOCHS, 0.02);
+    SHOWS("worthless", CAUSE_OVERFITTING);
+    asked(0.2);
+    SILENT("worthless");
+    part(0.8, 0.6, 0.1, 3.0); /* as by chance, from the first epoch */
+    SHOWS("of_training_alone", CAUSE_MISMATCH);
+    asked(0.8);
+    SHOWS("of_training_alone", CAUSE_MISMATCH);
+    asked(0.1);
+    SILENT("of_training_alone");
+    SILENT("never_reached");
+    SHOWS("evaluated_otherwise", CAUSE_SCHEDULE);
+}
+
+static void test_remedies(void **state)
+{
+    (void)state;
+    part(0.8, 0.6, 0.69, 0.9);
+    asked(0.69);
+    SAYS("evaluated_otherwise", ": a falling rate (schedule.name = cosine), averaged weights (optim.ema_decay) may");
+    run.config.schedule.name = SCHEDULE_COSINE;
+    run.config.augment.normalize = NORMALIZE_NONE;
+    SAYS("evaluated_otherwise", ": a lower rate, averaged weights (optim.ema_decay), normalised input (augment.norm");
+    run.config.augment.crop_area_count = 2;
+    run.config.augment.crop_area[0] = run.config.augment.crop_area[1] = 1.0;
+    SAYS("evaluated_otherwise", "training shows other crops than evaluation");
+    run.config.model.name = MODEL_RESNET18;
+    SAYS("evaluated_otherwise", "the running means of its normalisation do not fit");
+    SAYS("evaluated_otherwise", "a larger batch");
+}
+
+/* Of 1024 training images at most, those of each class alike; a run that goes on after its end is asked anew. */
+static void test_recorded(void **state)
+{
+    (void)state;
+    struct train_result whole, first, second;
+    tiny_train_ok(NULL, "train.epochs=2", &whole);
+    char *text = tiny_read_text(whole.path, "log.jsonl");
+    const char *event = strstr(text, "\"event\":\"fit\"");
+    assert_non_null(event);
+    assert_null(strstr(event + 1, "\"event\":\"fit\""));
+    assert_non_null(strstr(event, "\"accuracy\":"));
+    memory_give(text);
+    tiny_train_ok(NULL, "train.epochs=1", &first);
+    tiny_train_ok(first.path, "train.epochs=2", &second);
+    tiny_assert_same_run(whole.path, second.path);
+    struct evidence evidence = {.over = true};
+    doctor_fit(&evidence, second.path);
+    assert_true(evidence.fit.images > 0 && evidence.fit.accuracy >= 0.0 && evidence.fit.accuracy <= 1.0);
+    struct evidence same = {.over = true};
+    doctor_fit(&same, whole.path);
+    assert_memory_equal(&same.fit, &evidence.fit, sizeof same.fit);
+    same.over = false; /* it may go on, with other weights */
+    doctor_fit(&same, whole.path);
+    assert_int_equal(same.fit.images, 0);
+    tiny_train_ok(NULL, "train.epochs=1 data.val_fraction=0", &first);
+    same.over = true;
+    doctor_fit(&same, first.path);
+    assert_int_equal(same.fit.images, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_half_of_the_lead),
+        cmocka_unit_test(test_what_is_said_instead),
+        cmocka_unit_test(test_remedies),
+        cmocka_unit_test(test_recorded),
+    };
+    return cmocka_run_group_tests(tests, tiny_set_up, tiny_tear_down);
+}
