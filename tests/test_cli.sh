@@ -240,9 +240,9 @@ ok "doctor of a healthy run" all 'exited 0' 'prints "^verdict    nothing is wron
     'says "nothing to mend, so none.ini is not written"'
 # Nine classes are never answered; of a class of few images that may be chance.
 call train tiny.ini optim.lr=1e-9 epochs=1 data.val=other/train run.name=blind
-ok "classes that are never answered are named" says '^classes    the last weights never answer "[a-z]*" and [0-9] others*, which [0-9]*0 validation images are; balanced accuracy [0-9.]* %$'
+ok "classes that are never answered are named" says '^answers    the last weights never answer "[a-z]*" and [0-9] others*, which [0-9]*0 validation images are; balanced accuracy [0-9.]* %$'
 call train tiny.ini optim.lr=1e-9 epochs=1 run.name=blinder
-ok "and not of classes of four images" all 'exited 0' '! says "^classes "'
+ok "and not of classes of four images" all 'exited 0' '! says "^answers "'
 call doctor "$whole" --budget nothing
 ok "doctor with a budget that is none" all 'exited 64' 'says "updates as 400"'
 call report "$whole"

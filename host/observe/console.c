@@ -458,7 +458,7 @@ void console_result(const struct console *console, const struct config *config, 
              loss, percent, log_style(LOG_PLAIN));
     }
     if (*unnamed)
-        line("classes", "%s", unnamed);
+        line("answers", "%s", unnamed);
     stability_lines(stability);
     line("verdict", "%s", verdict);
     line("run", "%s", run);
