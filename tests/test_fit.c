@@ -74,6 +74,22 @@ static void test_what_is_said_instead(void **state)
     SHOWS("evaluated_otherwise", CAUSE_SCHEDULE);
 }
 
+/* Training and validation are scored otherwise: its images, asked as validation is, are all there is to compare. */
+static void test_balanced(void **state)
+{
+    (void)state;
+    worse(0.99, 0.1, 0.8);
+    SHOWS("overfitting", CAUSE_OVERFITTING);
+    run.config.train.balance = true;
+    SILENT("overfitting");
+    SILENT("gap");
+    asked(0.8);
+    SILENT("overfitting");
+    SILENT("evaluated_otherwise"); /* which is how balance works */
+    asked(0.99);
+    SHOWS("overfitting", CAUSE_OVERFITTING);
+}
+
 static void test_remedies(void **state)
 {
     (void)state;
@@ -124,9 +140,8 @@ static void test_recorded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_half_of_the_lead),
-        cmocka_unit_test(test_what_is_said_instead),
-        cmocka_unit_test(test_remedies),
+        cmocka_unit_test(test_half_of_the_lead), cmocka_unit_test(test_what_is_said_instead),
+        cmocka_unit_test(test_balanced),         cmocka_unit_test(test_remedies),
         cmocka_unit_test(test_recorded),
     };
     return cmocka_run_group_tests(tests, tiny_set_up, tiny_tear_down);

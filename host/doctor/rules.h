@@ -136,8 +136,8 @@ bool rules_behind_at_once(const struct evidence *evidence);
 bool moment_of_any_weights(const struct evidence *evidence, int64_t epoch, struct moment *moment);
 
 /* ---- rules_fit.c: training images asked as validation is ---- */
-/* Whether at the end training's lead over validation is lost for the greater part on its own images, asked as
- * validation is: then it says nothing of what carries over. */
+/* Whether training's lead over validation says nothing of what carries over: at the end it is lost for the greater part
+ * on its own images, asked as validation is; or it is of train.balance, and they have not been asked. */
 bool fit_falls_short(const struct evidence *evidence);
 /* A note. */
 bool rule_evaluated_otherwise(const struct evidence *evidence, struct symptom *symptom);

@@ -26,13 +26,14 @@ static double lost_error(const struct evidence *evidence, const struct moment *n
 }
 
 /* Learnt by heart are images that are right in evaluation too: the lead of training, of which half is nearer to all of
- * it or to nothing. */
+ * it or to nothing. With train.balance training is scored with the classes' shares added and evaluation without, so
+ * that its lead says nothing until its images have been asked. */
 bool fit_falls_short(const struct evidence *evidence)
 {
     const double half = 0.5;
     struct moment now;
     if (!asked_at_the_end(evidence, &now))
-        return false;
+        return evidence->config->train.balance;
     const double lead = now.train_accuracy - now.val_accuracy, lost = now.train_accuracy - evidence->fit.accuracy;
     return lead > 0.0 && lost > half * lead && lost > FAULT_SURE * lost_error(evidence, &now);
 }
@@ -49,7 +50,8 @@ bool rule_evaluated_otherwise(const struct evidence *evidence, struct symptom *s
 {
     const struct config *config = evidence->config;
     struct moment now;
-    if (!fit_falls_short(evidence) || !asked_at_the_end(evidence, &now) || !moment_appears_behind(evidence, &now))
+    if (config->train.balance || !fit_falls_short(evidence) || !asked_at_the_end(evidence, &now) ||
+        !moment_appears_behind(evidence, &now))
         return false;
     const double lost = now.train_accuracy - evidence->fit.accuracy, error = lost_error(evidence, &now);
     symptom->note = true;
