@@ -23,7 +23,7 @@ struct arm {
     struct trial_result result;
     double gain, error; /* of the probe's loss against the unchanged trial, positive: better; its standard error */
     double right_gain, right_error; /* likewise of the share of the probe's images that are right */
-    bool suspected;                 /* by the rules, before it was made */
+    bool suspected;                 /* before it was made: by the rules, or as a setting unlike what is usual */
     bool helps;
 };
 struct experiment {
@@ -78,6 +78,9 @@ bool experiment_unfinished(const struct experiment *experiment, enum cause cause
 /* The trial of a cause that made the loss higher, beyond three standard errors, the most of them; NULL: there is none.
  */
 const struct arm *experiment_worsened(const struct experiment *experiment, enum cause cause);
+/* A trial that did not help, and that does not rule out what makes a fault: two standard errors more would be one. Of a
+ * small batch's, which has a quarter of the updates, in any case. */
+bool experiment_undecided(const struct experiment *experiment, const struct arm *arm);
 /* Whether a trial is one cure of several, so that nothing speaks against its cause where it does not help. */
 bool arm_is_one_cure(const struct arm *arm);
 /* Whether an arm was left out that could have been made. */

@@ -116,6 +116,10 @@ static void test_the_unusual_comes_first(void **state)
             names(listed(words, NULL, 0), sizeof got, got);
             if ((strncmp(got, cases[i].trial, length) == 0) != (bool)unusual)
                 fail_msg("%s: %s", words, got);
+            /* Asked for by name it is not picked as the best of many. */
+            for (int a = 0; a < diagnosis.experiment.arm_count; a++)
+                if (strcmp(diagnosis.experiment.arms[a].name, cases[i].trial) == 0)
+                    assert_int_equal(diagnosis.experiment.arms[a].suspected, unusual);
         }
 }
 

@@ -47,12 +47,14 @@ static int set_up(void **state)
 
 static enum confidence confidence; /* of the run expected last */
 static char said[CONFIDENCE_TEXT];
+static bool of_enough_steps; /* whatever the run's are */
 
 static void expect(const char *run, enum cause guess, enum cause cause, const char *proof)
 {
     struct diagnosis diagnosis;
     int status = diagnose_run(&diagnosis, run);
     diagnosis.comes_to = 1.0; /* the run stands where the unchanged trials do */
+    diagnosis.too_early = diagnosis.too_early && !of_enough_steps;
     if (status < 0 || diagnose_recall(&diagnosis, run) < 0)
         fail_msg("%s", fail_text());
     assert_string_equal(cause_table[diagnosis.first_guess].name, cause_table[guess].name);
@@ -297,6 +299,44 @@ static void test_confidence(void **state)
 
 /* Adam with its own rate works where SGD's is far too high: it says nothing of SGD as long as lower rates are better
  * and the lowest were not tried. */
+/* That no trial found a fault proves none only where each rules one out: by two standard errors. */
+static void test_what_trials_leave_open(void **state)
+{
+    (void)state;
+    static const struct {
+        struct given given;
+        int batch;
+        bool decided;
+        const char *says;
+    } cases[] = {
+        {{"anew", CAUSE_WEIGHT_DECAY, 0.02, 0.01, false, false}, 64, true, "no difference beyond chance"},
+        {{"anew", CAUSE_WEIGHT_DECAY, 0.10, 0.02, false, false}, 64, true, "the difference is too small to be a fault"},
+        {{"anew", CAUSE_WEIGHT_DECAY, 0.14, 0.02, false, false}, 64, false, "more than chance, and maybe a fault"},
+        {{"anew", CAUSE_WEIGHT_DECAY, 0.18, 0.07, false, false}, 64, false, "chance alone may make such a difference"},
+        {{"anew", CAUSE_RATE_LOW, 0.18, 0.07, false, false}, 64, true, "no difference beyond chance"}, /* hurries */
+        {{"anew", CAUSE_BATCH_SMALL, -0.3, 0.01, false, false}, 8, false, "none lowered the loss"},
+        {{"anew", CAUSE_BATCH_SMALL, -0.3, 0.01, false, false}, 64, true, "none lowered the loss"},
+    };
+    of_enough_steps = true;
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        write_trials(healthy, &cases[i].given, 1, 1.0, cases[i].batch, 60);
+        expect(healthy, CAUSE_HEALTHY, CAUSE_HEALTHY, NULL);
+        assert_int_equal(confidence, cases[i].decided ? CONFIDENCE_PROVEN : CONFIDENCE_SHOWN);
+        if (!strstr(said, cases[i].says) ||
+            (!cases[i].decided && !strstr(said, "not every trial decides: no fault in 1 trial")))
+            fail_msg("%d: %s", i, said);
+    }
+    const struct given lucky[] = {{"anew", CAUSE_ADAM, 0.18, 0.055, false, false},
+                                  {"anew", CAUSE_CLIP, -0.2, 0.01, false, false},
+                                  {"anew", CAUSE_CAPACITY, -0.2, 0.01, false, false},
+                                  {"anew", CAUSE_INITIALISATION, -0.2, 0.01, false, false}};
+    write_trials(healthy, lucky, COUNT_OF(lucky), 1.0, 64, 60);
+    expect(healthy, CAUSE_HEALTHY, CAUSE_HEALTHY, NULL);
+    assert_int_equal(confidence, CONFIDENCE_SHOWN);
+    assert_non_null(strstr(said, "not decided: the best of so many trials may be lucky"));
+    of_enough_steps = false;
+}
+
 static void test_another_optimizer_waits_for_the_rates(void **state)
 {
     (void)state;
@@ -386,6 +426,7 @@ int main(void)
         cmocka_unit_test(test_the_best_of_many_is_lucky),
         cmocka_unit_test(test_training_overturns_no_validation),
         cmocka_unit_test(test_confidence),
+        cmocka_unit_test(test_what_trials_leave_open),
         cmocka_unit_test(test_another_optimizer_waits_for_the_rates),
         cmocka_unit_test(test_what_is_said_is_what_was_tried),
         cmocka_unit_test(test_report_of_what_no_rule_saw),

@@ -216,7 +216,9 @@ int arms_list(struct experiment *experiment, const struct experiment_request *re
         TRY(list_with_unchanged(experiment, request, ARM_UNSEEN, "unchanged, unseen images"));
     }
     sort(experiment, request, first);
-    for (int i = 0; i < experiment->arm_count; i++)
-        experiment->arms[i].suspected = arms_suspected(request, experiment->arms[i].cause);
+    for (int i = 0; i < experiment->arm_count; i++) {
+        struct arm *arm = &experiment->arms[i];
+        arm->suspected = arms_suspected(request, arm->cause) || arm_is_of_the_unusual(arm, request->branch->config);
+    }
     return OK;
 }

@@ -16,6 +16,15 @@ static bool all_tried(const struct experiment *experiment)
     return experiment->arm_count > 0 && experiment->memory_done;
 }
 
+/* Whether no trial leaves open that what it changed is a fault. */
+static bool all_decided(const struct experiment *experiment)
+{
+    for (int i = 0; i < experiment->arm_count; i++)
+        if (experiment_undecided(experiment, &experiment->arms[i]))
+            return false;
+    return true;
+}
+
 static bool fails_by_heart(const struct diagnosis *diagnosis)
 {
     const struct experiment *experiment = &diagnosis->experiment;
@@ -27,9 +36,9 @@ enum confidence diagnosis_confidence(const struct diagnosis *diagnosis)
     if (!diagnosis->probed)
         return diagnosis->too_early ? CONFIDENCE_DOUBTFUL : CONFIDENCE_SHOWN;
     if (diagnosis->cause == CAUSE_HEALTHY) /* trials say nothing of how far so few steps can have come */
-        return diagnosis->too_early                ? CONFIDENCE_DOUBTFUL
-               : all_tried(&diagnosis->experiment) ? CONFIDENCE_PROVEN
-                                                   : CONFIDENCE_SHOWN;
+        return diagnosis->too_early                                                       ? CONFIDENCE_DOUBTFUL
+               : all_tried(&diagnosis->experiment) && all_decided(&diagnosis->experiment) ? CONFIDENCE_PROVEN
+                                                                                          : CONFIDENCE_SHOWN;
     if (diagnosis->proof || fails_by_heart(diagnosis))
         return CONFIDENCE_PROVEN;
     const struct arm *own = experiment_arm(&diagnosis->experiment, diagnosis->cause);
@@ -128,7 +137,10 @@ void diagnosis_say_confidence(const struct diagnosis *diagnosis, char text[stati
     else if (diagnosis->probed && healthy && !experiment_tried(&diagnosis->experiment))
         snprintf(text, CONFIDENCE_TEXT, "shown by the records; the budget was too small for any trial");
     else if (diagnosis->probed && healthy)
-        say_tried(diagnosis, "shown by the records; not all trials were made", text);
+        say_tried(diagnosis,
+                  all_tried(&diagnosis->experiment) ? "shown by the records; not every trial decides"
+                                                    : "shown by the records; not all trials were made",
+                  text);
     else if (diagnosis->probed && arm && arm_is_one_cure(arm))
         snprintf(text, CONFIDENCE_TEXT, "shown by the records; %s does not mend it, and nothing speaks against it",
                  arm->name);

@@ -60,8 +60,8 @@ static double luck(int trials)
     return trials > 1 ? low : 0.0;
 }
 
-/* Of what nobody suspected the best is picked out of all that was tried, and is taken to be lucky; a trial of what the
- * rules suspect is asked one question. */
+/* Of what nobody suspected the best is picked out of all that was tried, and is taken to be lucky; a trial of what was
+ * suspected before is asked one question. */
 static double sober_gain(const struct experiment *experiment, const struct arm *arm)
 {
     int trials = 0;
@@ -206,6 +206,16 @@ const struct arm *experiment_worsened(const struct experiment *experiment, enum 
     return worst;
 }
 
+bool experiment_undecided(const struct experiment *experiment, const struct arm *arm)
+{
+    if (!arm->done || arm->cause == CAUSE_HEALTHY || arm->helps || arm_hurries(arm) ||
+        arm->cause == CAUSE_REGULARISATION || !isfinite(arm->gain))
+        return false;
+    if (arm->cause == CAUSE_BATCH_SMALL)
+        return experiment->batch <= SMALL_BATCH;
+    return arm->gain + 2.0 * arm->error > FAULT_WORTH * against(experiment, arm)->result.loss;
+}
+
 bool arm_is_one_cure(const struct arm *arm)
 {
     for (int i = 0; i < TRIALS_MOST; i++) {
@@ -239,12 +249,16 @@ const char *experiment_why(const struct experiment *experiment, const struct arm
         return "not tried: the budget was spent";
     if (!isfinite(arm->result.loss))
         return "rejected: it diverged";
+    if (arm->gain < -FAULT_SURE * arm->error && experiment_undecided(experiment, arm))
+        return "not decided: behind after a quarter of the updates, which says little of the end";
     if (arm->gain < -FAULT_SURE * arm->error)
         return "rejected: it makes things worse";
     if (arms_astray(experiment, arm))
         return "rejected: it stays worse than guessing";
     if (!(arm->gain > FAULT_SURE * arm->error))
-        return "rejected: no difference beyond chance";
+        return experiment_undecided(experiment, arm)
+                   ? "not decided: chance alone may make such a difference, or a fault"
+                   : "rejected: no difference beyond chance";
     if (arm->cause == CAUSE_OVERFITTING && !(arm->result.loss < experiment->guess))
         return "rejected: validation stays worse than guessing";
     if (arm_hurries(arm))
@@ -253,7 +267,10 @@ const char *experiment_why(const struct experiment *experiment, const struct arm
         return "rejected: the batch is none too small";
     if (arm->cause == CAUSE_REGULARISATION)
         return "rejected: surer answers, and not more of them right";
-    return "rejected: the difference is too small to be a fault";
+    if (!experiment_undecided(experiment, arm))
+        return "rejected: the difference is too small to be a fault";
+    return experiment_share(experiment, arm) > FAULT_WORTH ? "not decided: the best of so many trials may be lucky"
+                                                           : "not decided: more than chance, and maybe a fault";
 }
 
 /* The unchanged one of a family comes first, then those that were done, the best of them first. */
