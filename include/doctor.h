@@ -213,8 +213,9 @@ struct fit_evidence {
 struct evidence {
     const struct config *config;
     int classes;
-    double prior_entropy; /* of the training labels, nats: the loss of knowing their shares and nothing else */
-    double largest_share; /* of the training labels, that of the most frequent class; 0: not known */
+    double prior_entropy;  /* of the training labels, nats: the loss of knowing their shares and nothing else */
+    double prior_variance; /* of the losses of single images then: 0 where classes are alike */
+    double largest_share;  /* of the training labels, that of the most frequent class; 0: not known */
     int64_t train_images, val_images;
     struct symptom images[DATA_FINDINGS]; /* what was found in the images before training, at step 0 */
     int image_count;

@@ -199,6 +199,27 @@ static void test_worse_than_guessing(void **state)
     SHOWS("worse_than_guessing", CAUSE_RATE_HIGH);
 }
 
+/* Of two classes, 15 to 1, as one run had them: a batch without any rare image, then two with some. Its own variance is
+ * next to none, and that of guessing by the class shares allows for all three. */
+static void test_worse_than_guessing_rare_class(void **state)
+{
+    (void)state;
+    healthy();
+    run.evidence.prior_entropy = 0.234;
+    run.evidence.prior_variance = 0.0586 * 7.33;
+    fill(run.loss, 0, STEPS, 0.2);
+    fill(run.samples, 0, STEPS, 16.0);
+    fill(run.variance, 0, STEPS, 0.4);
+    run.loss[20] = 0.05, run.loss[21] = 0.59, run.loss[22] = 0.43;
+    run.variance[20] = 1e-4, run.variance[21] = run.variance[22] = 1.2;
+    SILENT("worse_than_guessing");
+    fill(run.loss, 20, 23, 0.9); /* 0.2925 + 8 * sqrt(0.4295 / 48) = 1.05, above guessing twice */
+    fill(run.variance, 20, 23, 1.2);
+    SILENT("worse_than_guessing");
+    fill(run.loss, 20, 23, 1.2);
+    SHOWS("worse_than_guessing", CAUSE_RATE_HIGH);
+}
+
 /* An odd scale of the images explains early steps, and no late ones. */
 static void test_worse_than_guessing_late(void **state)
 {
@@ -470,6 +491,7 @@ int main(void)
         cmocka_unit_test(test_whose_fault_large_steps_are),
         cmocka_unit_test(test_worse_than_guessing),
         cmocka_unit_test(test_worse_than_guessing_late),
+        cmocka_unit_test(test_worse_than_guessing_rare_class),
         cmocka_unit_test(test_decay),
         cmocka_unit_test(test_small_steps),
         cmocka_unit_test(test_dead_units),

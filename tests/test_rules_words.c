@@ -107,9 +107,11 @@ static void test_sentences(void **state)
     healthy();
     fill(run.loss, 20, 23, 3.35);
     SAYS("worse_than_guessing",
-         "at step 20 the loss was 3.35, worse than guessing by the class shares (2.3) by more than "
-         "the batch's noise (standard error 0.051)");
+         "from step 20 to 22 the mean loss was 3.35, worse than guessing by the class shares (2.3) by more than "
+         "the batches' noise (standard error 0.051)");
     assert_true(fabs(shown("worse_than_guessing")->strength - 3.35 / 3.2865) < 1e-3);
+    fill(run.variance, 0, STEPS, NAN); /* single images have no variance: nothing is said of it */
+    assert_null(strstr(shown("worse_than_guessing")->evidence, "nan"));
     healthy();
     run.config.optim.weight_decay = 0.01;
     SAYS("decay", "optim.weight_decay = 0.01 was 0.2 of the gradient (steps 10 to 60); above 0.05");

@@ -14,18 +14,20 @@
 static void take_data(const json_t *event, struct evidence *evidence)
 {
     const json_t *classes = json_object_get(event, "class_images");
-    double images = 0.0, entropy = 0.0, rarest = INFINITY, largest = 0.0;
+    double images = 0.0, entropy = 0.0, square = 0.0, rarest = INFINITY, largest = 0.0;
     for (size_t i = 0; i < json_array_size(classes); i++)
         images += json_number_value(json_array_get(classes, i));
     for (size_t i = 0; i < json_array_size(classes); i++) {
         double share = json_number_value(json_array_get(classes, i)) / images;
         entropy -= share > 0.0 ? share * log(share) : 0.0;
+        square += share > 0.0 ? share * log(share) * log(share) : 0.0;
         rarest = fmin(rarest, share * (double)json_array_size(classes));
         largest = fmax(largest, share);
     }
     evidence->rarest = rarest;
     evidence->classes = (int)json_array_size(classes);
     evidence->prior_entropy = entropy;
+    evidence->prior_variance = fmax(square - entropy * entropy, 0.0);
     evidence->largest_share = largest;
     evidence->train_images = json_integer_value(json_object_get(event, "train"));
     evidence->val_images = json_integer_value(json_object_get(event, "val"));

@@ -82,16 +82,29 @@ double column_median(const double *column, int64_t from, int64_t to)
     return median_of_known(window, count);
 }
 
-double loss_noise(const struct evidence *evidence, int64_t from, int64_t to)
+/* Sum over the known losses of [from, to) of their squared standard errors. */
+static double squared_errors(const struct evidence *evidence, int64_t from, int64_t to, double *known)
 {
     double sum = 0.0;
-    int64_t known = 0;
+    *known = 0.0;
     for (int64_t t = from; t < to; t++)
         if (isfinite(evidence->loss[t])) {
             sum += evidence->variance[t] / evidence->samples[t];
-            known++;
+            *known += 1.0;
         }
-    return sqrt(sum) / (double)known;
+    return sum;
+}
+
+double loss_noise(const struct evidence *evidence, int64_t from, int64_t to)
+{
+    double known, sum = squared_errors(evidence, from, to, &known);
+    return sqrt(sum) / known;
+}
+
+double batch_noise(const struct evidence *evidence, int64_t from, int64_t to)
+{
+    double known, sum = squared_errors(evidence, from, to, &known);
+    return sqrt(sum / known);
 }
 
 double step_size(const struct evidence *evidence, int64_t step)

@@ -13,6 +13,8 @@ int64_t known_after(const double *column, int64_t from, int count, int64_t steps
 /* Standard error of the mean of the known losses of the steps [from, to): sampling noise alone. One batch of a few
  * images does not know its own variance; several do. NaN where one is not known. */
 double loss_noise(const struct evidence *evidence, int64_t from, int64_t to);
+/* Of the loss of one of these steps, taken as equally noisy: for single losses. */
+double batch_noise(const struct evidence *evidence, int64_t from, int64_t to);
 /* Length of an update relative to the weights'. */
 double step_size(const struct evidence *evidence, int64_t step);
 

@@ -2,6 +2,7 @@
 #include "rules.h"
 
 #include <math.h>
+#include <stdio.h>
 
 /* Logits of variance v add about v/2 to ln K, the loss of a network that takes all classes for equally likely, as a new
  * one does however frequent they are (log-normal mean). Twice that on top of it is a variance of 4 ln K: the network is
@@ -76,12 +77,12 @@ enum cause blame_large(const struct evidence *evidence, int64_t step)
 static bool made_worse(const struct evidence *evidence, int64_t first, int64_t last)
 {
     const double before = fmax(evidence->loss[0], evidence->prior_entropy);
-    for (int64_t t = first + 1; t <= last + 1 && t < evidence->steps; t++) {
-        const double noise = loss_noise(evidence, t, t + 1);
+    const int64_t from = first + 1, to = last + 2 < evidence->steps ? last + 2 : evidence->steps;
+    const double noise = batch_noise(evidence, from, to);
+    for (int64_t t = from; t < to; t++)
         if (evidence->bad[t] == REFUSED_NONFINITE ||
             evidence->loss[t] - before > RISEN * (isfinite(noise) ? noise : 0.0))
             return true;
-    }
     return false;
 }
 
@@ -116,8 +117,21 @@ bool rule_large_steps(const struct evidence *evidence, struct symptom *symptom)
                                                   : "; nothing is learned since");
 }
 
-/* Training made the network worse than one that knows only how frequent the classes are, beyond what the batch's own
- * noise explains (8 standard errors, and a quarter of the guess for the heavy tail of wrong answers). */
+/* What the noise of the three losses is worth, at most. A loss without bound is as noisy: no more than guessing once
+ * more; but who guesses by the class shares is as far off where a few batches have drawn many of a rare class. */
+static double noise_allowed(const struct evidence *evidence, int64_t from, int64_t to, double noise)
+{
+    const double sure = 8.0;
+    double images = 0.0;
+    for (int64_t t = from; t < to; t++)
+        images += isnan(evidence->loss[t]) ? 0.0 : evidence->samples[t];
+    const double drawn = sqrt(evidence->prior_variance / fmax(images, 1.0));
+    return isnan(noise) ? 0.0 : fmin(sure * noise, fmax(evidence->prior_entropy, sure * drawn));
+}
+
+/* Training made the network worse than one that knows only how frequent the classes are, beyond what the noise of the
+ * batches explains (8 standard errors, and a quarter of the guess for the heavy tail of wrong answers). The noise is
+ * that of all three: a batch without any image of a rare class has next to none of its own. */
 bool rule_worse_than_guessing(const struct evidence *evidence, struct symptom *symptom)
 {
     enum { RUN = 3 }; /* losses in a row */
@@ -127,18 +141,21 @@ bool rule_worse_than_guessing(const struct evidence *evidence, struct symptom *s
         if (isnan(evidence->loss[t]) && !refused)
             continue;
         const int64_t to = known_after(evidence->loss, t, RUN, evidence->steps);
-        const double loss = to <= evidence->steps ? column_mean(evidence->loss, t, to) : NAN;
-        const double noise = loss_noise(evidence, t, t + 1) / sqrt(RUN);
-        double limit = start + 0.25 * guess + (isnan(noise) ? 0.0 : fmin(8.0 * noise, guess));
+        const bool known = to <= evidence->steps;
+        const double loss = known ? column_mean(evidence->loss, t, to) : NAN;
+        const double noise = known ? loss_noise(evidence, t, to) : NAN;
+        const double limit = start + 0.25 * guess + (known ? noise_allowed(evidence, t, to, noise) : 0.0);
         if (!refused && !(loss > limit))
             continue;
         symptom->cause = blame_large(evidence, t);
         if (refused)
             return show(symptom, t, 10.0, "the loss or its gradient was not a number at step %lld", (long long)t);
+        char error[64] = "";
+        if (isfinite(noise))
+            snprintf(error, sizeof error, " by more than the batches' noise (standard error %.2g)", noise);
         return show(symptom, t, loss / limit,
-                    "at step %lld the loss was %.3g, worse than guessing by the class shares (%.3g) by more than the "
-                    "batch's noise (standard error %.2g)",
-                    (long long)t, loss, guess, noise);
+                    "from step %lld to %lld the mean loss was %.3g, worse than guessing by the class shares (%.3g)%s",
+                    (long long)t, (long long)to - 1, loss, guess, error);
     }
     return false;
 }
