@@ -88,7 +88,7 @@ struct cause_trial {
     enum left_out left_out; /* tried where such images are found */
     bool one_cure;          /* one of several: where it does not help, nothing speaks against the cause */
 };
-enum { TRIALS_MOST = 3, ACTIONS_MOST = 3 };
+enum { TRIALS_MOST = 3, ACTIONS_MOST = 4 };
 
 /* All that is known of a cause: to add one, add its row. */
 struct cause_info {

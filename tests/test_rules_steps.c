@@ -65,6 +65,43 @@ static void test_small_steps_of_softened_targets(void **state)
     SILENT("small_steps");
 }
 
+/* A cosine over six epochs, which by the last one has taken the rate to 0.067: where optim.lr all along would have been
+ * enough, a warm-up that was over in the first epoch is not to blame, and no other schedule mends it. */
+static void test_small_steps_at_the_end_of_a_cosine(void **state)
+{
+    (void)state;
+    const double pi = 3.14159265358979323846;
+    creep(0.0, 0.8);
+    run.config.schedule.name = SCHEDULE_COSINE;
+    run.config.schedule.warmup_epochs = 0.5;
+    run.config.train.epochs = EPOCHS;
+    for (int t = 0; t < STEPS; t++) {
+        run.rate[t] = run.config.optim.lr * 0.5 * (1.0 + cos(pi * (run.epoch[t] - 1.0) / EPOCHS));
+        run.update[t] = 20.0 * 1.13 / STEPS * run.rate[t] / run.config.optim.lr; /* 0.66 in all, 0.75 of 400 by pace */
+    }
+    SHOWS("small_steps", CAUSE_FEW_UPDATES);
+    SAYS("small_steps", "the cosine lowers the rate, as it is to");
+    assert_true(fabs(shown("small_steps")->falls_short - log(0.05) / log(0.8)) < 0.2);
+    for (int t = 0; t < STEPS; t++) { /* a warm-up that still holds it in the fifth epoch of six */
+        run.rate[t] *= 0.25;
+        run.update[t] *= 0.9;
+    }
+    SHOWS("small_steps", CAUSE_SCHEDULE);
+    SAYS("small_steps", "of optim.lr then");
+}
+
+/* No action says what the config has. */
+static void test_a_cosine_is_not_told_to_be_one(void **state)
+{
+    (void)state;
+    healthy();
+    run.config.schedule.name = SCHEDULE_COSINE;
+    run.config.schedule.warmup_epochs = 0.0;
+    assert_null(strstr(cause_action(CAUSE_SCHEDULE, &run.config), "schedule.name = cosine"));
+    run.config.schedule.name = SCHEDULE_CONSTANT;
+    assert_non_null(strstr(cause_action(CAUSE_SCHEDULE, &run.config), "schedule.name = cosine"));
+}
+
 static void test_whose_fault_small_steps_are(void **state)
 {
     (void)state;
@@ -455,6 +492,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_small_steps_of_softened_targets),
         cmocka_unit_test(test_whose_fault_small_steps_are),
+        cmocka_unit_test(test_small_steps_at_the_end_of_a_cosine),
+        cmocka_unit_test(test_a_cosine_is_not_told_to_be_one),
         cmocka_unit_test(test_steps_cut_by_the_clip),
         cmocka_unit_test(test_faded_gradients_come_first),
         cmocka_unit_test(test_short_steps),

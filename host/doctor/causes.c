@@ -183,6 +183,11 @@ static bool warms_up(const struct remedy_case *asked)
     return asked->config->schedule.warmup_epochs > 0.0;
 }
 
+static bool anneals(const struct remedy_case *asked)
+{
+    return asked->config->schedule.name == SCHEDULE_COSINE;
+}
+
 static bool wants_more(const struct remedy_case *asked)
 {
     return asked->config->early_stop.min_delta > 0.0;
@@ -382,7 +387,8 @@ const struct cause_info cause_table[CAUSE_COUNT] = {
                                                  "schedule.step_epochs"},
                                     {waits_for_plateau, "lower the rate later: schedule.name = cosine does, as does "
                                                         "more schedule.patience"},
-                                    {warms_up, "shorten the warm-up: lower schedule.warmup_epochs"}},
+                                    {warms_up, "shorten the warm-up: lower schedule.warmup_epochs"},
+                                    {anneals, "train for more epochs, so that the cosine keeps the rate for longer"}},
                         .repairs = {{.edits = {SET("schedule.name", "cosine"), SET("schedule.warmup_epochs", "0")}}},
                         .trials = {{.name = "rate / 10 from here on",
                                     .family = ARM_ONWARD,

@@ -94,6 +94,8 @@ bool rule_offcentre(const struct evidence *evidence, struct symptom *symptom);
 bool rule_off_scale(const struct evidence *evidence, struct symptom *symptom);
 bool rule_adam_forgets(const struct evidence *evidence, struct symptom *symptom);
 bool rule_adam_epsilon(const struct evidence *evidence, struct symptom *symptom);
+/* How many times its updates a run wants that has learned so much: what is left shrinks by the same share with each. */
+double updates_wanted(double learned);
 bool rule_few_updates(const struct evidence *evidence, struct symptom *symptom);
 bool rule_narrow(const struct evidence *evidence, struct symptom *symptom);
 

@@ -146,6 +146,12 @@ static bool still_falls(const struct evidence *evidence, int64_t quarter)
            1.0 - learned_of(evidence, now) < (1.0 - FAULT_WORTH) * (1.0 - learned_of(evidence, before));
 }
 
+double updates_wanted(double learned)
+{
+    const double left = 0.05, most = 100.0;
+    return fmin(learned > 0.0 ? log(left) / log1p(-learned) : most, most);
+}
+
 /* A run that ends before anything can be said of its rate, and has not learned half of what there is by then, or not
  * all of it and was still learning. One that somebody cut short by train.max_steps was to be that short. How many
  * updates it would take is what its own pace says: what is left shrinks by the same share with each. */
@@ -160,8 +166,7 @@ bool rule_few_updates(const struct evidence *evidence, struct symptom *symptom)
     const bool falls = learned < 1.0 - left && still_falls(evidence, quarter);
     if (!(learned < half || falls))
         return false;
-    const double pace = learned > 0.0 ? log(left) / log1p(-learned) : most;
-    symptom->falls_short = fmin(pace, most);
+    symptom->falls_short = updates_wanted(learned);
     return show(
         symptom, steps - 1, fmax(half / fmax(learned, half / most), 1.0),
         "the whole run was %lld updates, of %.0f images each, and %.0f %% of what there is to learn was learned "

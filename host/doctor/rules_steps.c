@@ -18,11 +18,38 @@ static double clip_leaves(const struct evidence *evidence, int64_t from, int64_t
     return config->optim.name != OPTIMIZER_SGD || config->optim.clip_norm == 0.0 || known == 0.0 ? 1.0 : sum / known;
 }
 
+/* What a cosine over the whole run leaves of optim.lr by itself, without warm-up; 1 of any other schedule. */
+static double cosine_leaves(const struct evidence *evidence, int64_t step)
+{
+    const double pi = 3.14159265358979323846;
+    const struct config *config = evidence->config;
+    if (config->schedule.name != SCHEDULE_COSINE)
+        return 1.0;
+    const double done = fmin((evidence->epoch[step] - 1.0) / config->train.epochs, 1.0);
+    const double low = config->schedule.min_lr / config->optim.lr;
+    return low + (1.0 - low) * 0.5 * (1.0 + cos(pi * done));
+}
+
 /* Share of optim.lr that the schedule left, on average and in the end: a rate that rises is low on average, one that
  * was cut in the end. */
 static double scheduled_share(const struct evidence *evidence, int64_t from, int64_t to)
 {
     return fmin(column_mean(evidence->rate, from, to), evidence->rate[to - 1]) / evidence->config->optim.lr;
+}
+
+/* The same as a share of what a cosine leaves, where there is one: less of it is a warm-up that still holds the rate.
+ * One that is over, long since, leaves all of it, however low the cosine is by then. */
+static double held_share(const struct evidence *evidence, int64_t from, int64_t to)
+{
+    double sum = 0.0, last = NAN;
+    int64_t known = 0;
+    for (int64_t t = from; t < to; t++)
+        if (isfinite(evidence->rate[t])) {
+            last = evidence->rate[t] / (evidence->config->optim.lr * cosine_leaves(evidence, t));
+            sum += last;
+            known++;
+        }
+    return fmin(sum / (double)known, last);
 }
 
 /* What makes steps small other than the rate asked for. Where nothing comes back to the first layers, no rate is right
@@ -34,7 +61,7 @@ static enum cause blame_small(const struct evidence *evidence, int64_t from, int
         return CAUSE_NO_SIGNAL;
     if (clip_leaves(evidence, from, to) < SMALL_SHARE)
         return CAUSE_CLIP;
-    if (far && scheduled_share(evidence, from, to) < SMALL_SHARE)
+    if (far && held_share(evidence, from, to) < SMALL_SHARE)
         return CAUSE_SCHEDULE;
     if (config->optim.name != OPTIMIZER_SGD)
         return config->optim.eps > 1e-4 ? CAUSE_ADAM : CAUSE_RATE_LOW;
@@ -47,6 +74,11 @@ static void say_small(const struct evidence *evidence, const struct symptom *sym
     say_faded(evidence, text);
     if (symptom->cause == CAUSE_SCHEDULE)
         snprintf(text, EVIDENCE_BYTES, "; the rate was %.2g of optim.lr then", scheduled_share(evidence, from, to));
+    if (symptom->cause == CAUSE_FEW_UPDATES)
+        snprintf(text, EVIDENCE_BYTES,
+                 "; optim.lr all along would take them far enough, but the cosine lowers the rate, as it is to, before "
+                 "they are: to %.2g of it by then",
+                 scheduled_share(evidence, from, to));
     if (symptom->cause == CAUSE_CLIP)
         snprintf(text, EVIDENCE_BYTES, "; optim.clip_norm = %.3g leaves %.2g of a step, the gradient being %.2g long",
                  evidence->config->optim.clip_norm, clip_leaves(evidence, from, to),
@@ -98,8 +130,13 @@ bool rule_small_steps(const struct evidence *evidence, struct symptom *symptom)
         const double whole = path + mean * left, learned = learned_in(evidence, t + WINDOW / 2, t + WINDOW);
         if (!(whole < far) || learned > half)
             continue;
-        symptom->cause = blame_small(evidence, t, t + WINDOW, unscheduled + mean_at_lr * left >= far);
-        symptom->falls_short = symptom->cause == CAUSE_RATE_LOW ? far / fmax(whole, 1e-9) : 0.0;
+        const bool at_lr_far = unscheduled + mean_at_lr * left >= far;
+        symptom->cause = blame_small(evidence, t, t + WINDOW, at_lr_far);
+        if (symptom->cause == CAUSE_RATE_LOW && at_lr_far && scheduled_share(evidence, t, t + WINDOW) < SMALL_SHARE)
+            symptom->cause = CAUSE_FEW_UPDATES;
+        symptom->falls_short = symptom->cause == CAUSE_FEW_UPDATES ? updates_wanted(learned)
+                               : symptom->cause == CAUSE_RATE_LOW  ? far / fmax(whole, 1e-9)
+                                                                   : 0.0;
         char why[EVIDENCE_BYTES], loss[LEARNED_TEXT];
         say_small(evidence, symptom, t, t + WINDOW, why);
         say_learned(evidence, column_mean(evidence->loss, t + WINDOW / 2, t + WINDOW), loss);
