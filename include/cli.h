@@ -4,6 +4,8 @@
 #define CLI_H
 #include "trainer.h"
 
+#include <stdio.h>
+
 /* Each gets the words from its own name on (argv[0] is "train") and returns a status below 0, for cli_exit to print, or
  * the process's exit status: 0, 1, one of sysexits.h, 130 after SIGINT. */
 int command_train(int argc, char **argv);
@@ -48,6 +50,11 @@ int cli_parse(const struct cli_usage *usage, int *argc, char **argv);
 int cli_exit(int status);
 /* The exit status of training that a signal ended, having saved; 0: none did. */
 int cli_stopped(int by);
+
+/* A line: the lead, blanks up to a column, the text; on a terminal broken at words, what follows below the text. */
+void cli_say(FILE *stream, int indent, const char *lead, const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* Lines of prose; on a terminal those of a paragraph together. One that begins with a blank stands by itself. */
+void cli_say_lines(FILE *stream, const char *lines);
 
 /* The config file argv[1], with the settings after it. On failure, too, it is to be freed. */
 int cli_config(struct config *config, int argc, char **argv);

@@ -13,14 +13,15 @@
 
 static void print_finding(const struct finding *finding)
 {
-    printf("%-5s %s: %s\n", severity_names[finding->severity], finding->name, finding->text);
+    enum { INDENT = 6, ACTION_INDENT = 8 };
+    cli_say(stdout, INDENT, severity_names[finding->severity], "%s: %s", finding->name, finding->text);
     const int each = finding->pairs ? 2 : 1;
     for (int i = 0; i < finding->file_count; i += each)
         printf("        %s%s%s\n", finding->files[i], each == 2 ? " and " : "", each == 2 ? finding->files[i + 1] : "");
     if (finding->file_total > finding->file_count)
         printf("        … %lld more%s\n", (long long)(finding->file_total - finding->file_count) / each,
                finding->pairs ? " pairs" : "");
-    printf("      → %s\n", finding->action);
+    cli_say(stdout, ACTION_INDENT, "      → ", "%s", finding->action);
 }
 
 static void print_values(const char *what, const double *mean, const double *std, int channels)
@@ -62,9 +63,9 @@ static void print_classes(const struct session *session, const struct findings *
 static void print_text(const struct session *session, const struct check_input *input, const struct findings *findings)
 {
     const struct model_card *card = &session->card;
-    printf("%lld training and %lld validation images of %d x %d pixels, %d channel%s, %d classes\n",
-           (long long)findings->train_seen, (long long)findings->val_seen, card->image.w, card->image.h, card->image.c,
-           card->image.c == 1 ? "" : "s", card->class_count);
+    cli_say(stdout, 0, "", "%lld training and %lld validation images of %d x %d pixels, %d channel%s, %d classes",
+            (long long)findings->train_seen, (long long)findings->val_seen, card->image.w, card->image.h, card->image.c,
+            card->image.c == 1 ? "" : "s", card->class_count);
     print_values("measured     ", findings->mean, findings->std, card->image.c);
     print_values("normalised by", input->mean, input->std, card->image.c);
     print_classes(session, findings);

@@ -14,34 +14,43 @@
 #include <string.h>
 #include <sysexits.h>
 
+enum { INDENT = 11, TRIAL_INDENT = INDENT + 25 };
+
 static void print_symptoms(const struct diagnosis *diagnosis)
 {
     for (int i = 0; i < diagnosis->count; i++) {
         const struct symptom *symptom = &diagnosis->found[i];
-        printf("%-10s step %lld, %s: %s\n", diagnosis_role(diagnosis, i), (long long)symptom->step,
-               cause_table[symptom->cause].name, symptom->evidence);
+        cli_say(stdout, INDENT, diagnosis_role(diagnosis, i), "step %lld, %s: %s", (long long)symptom->step,
+                cause_table[symptom->cause].name, symptom->evidence);
     }
+}
+
+static bool is_compared(const struct arm *arm)
+{
+    return arm->cause != CAUSE_HEALTHY && arm->done && isfinite(arm->gain);
 }
 
 static void print_trial(const struct diagnosis *diagnosis, const struct arm *arm)
 {
     if (arm->cause == CAUSE_HEALTHY && !arm->done)
         return; /* nothing was compared with it */
-    printf("           %-25s", arm->name);
+    char lead[80];
+    snprintf(lead, sizeof lead, "%*s%s", INDENT, "", arm->name);
+    const char *why = arm->cause == CAUSE_HEALTHY ? "" : diagnosis_why(diagnosis, arm);
     if (arm->cause == CAUSE_HEALTHY && !isfinite(arm->result.loss))
-        printf("diverged\n");
+        cli_say(stdout, TRIAL_INDENT, lead, "diverged");
     else if (arm->cause == CAUSE_HEALTHY)
-        printf("loss %.4f, %s%s%s\n", arm->result.loss,
-               arm->family == ARM_ANEW || arm->family == ARM_UNSEEN ? "from new weights, " : "",
-               arm->family == ARM_ANEW ? "of training images" : "of validation images",
-               arm == diagnosis->proof ? "; proves it" : "");
+        cli_say(stdout, TRIAL_INDENT, lead, "loss %.4f, %s%s%s", arm->result.loss,
+                arm->family == ARM_ANEW || arm->family == ARM_UNSEEN ? "from new weights, " : "",
+                arm->family == ARM_ANEW ? "of training images" : "of validation images",
+                arm == diagnosis->proof ? "; proves it" : "");
     else if (!arm->done)
-        printf("%s\n", diagnosis_why(diagnosis, arm));
-    else if (!isfinite(arm->gain))
-        printf("loss %.4g; %s\n", arm->result.loss, diagnosis_why(diagnosis, arm));
+        cli_say(stdout, TRIAL_INDENT, lead, "%s", why);
+    else if (!is_compared(arm))
+        cli_say(stdout, TRIAL_INDENT, lead, "loss %.4g; %s", arm->result.loss, why);
     else
-        printf("loss %.4f, %s by %.4f +- %.4f; %s\n", arm->result.loss, arm->gain < 0.0 ? "higher" : "lower",
-               fabs(arm->gain), arm->error, diagnosis_why(diagnosis, arm));
+        cli_say(stdout, TRIAL_INDENT, lead, "loss %.4f, %s by %.4f +- %.4f; %s", arm->result.loss,
+                arm->gain < 0.0 ? "higher" : "lower", fabs(arm->gain), arm->error, why);
 }
 
 static void print_trials(const struct diagnosis *diagnosis)
@@ -51,31 +60,36 @@ static void print_trials(const struct diagnosis *diagnosis)
         char two[BUDGET_TEXT], all[BUDGET_TEXT];
         budget_say(2.0 * experiment->updates, diagnosis->steps, two);
         budget_say(experiment->updates_wanted, diagnosis->steps, all);
-        printf("trials     none: two of %d updates are needed at least, and the budget has %.0f; --budget %s is enough "
-               "for these, --budget %s for all %d\n",
-               experiment->updates, experiment->updates_allowed, two, all, experiment->arm_count);
+        cli_say(stdout, INDENT, "trials",
+                "none: two of %d updates are needed at least, and the budget has %.0f; --budget %s is enough "
+                "for these, --budget %s for all %d",
+                experiment->updates, experiment->updates_allowed, two, all, experiment->arm_count);
         return;
     }
-    printf("trials     %d updates each, on the same images; %.0f updates and %.1f s in all\n", experiment->updates,
-           experiment->updates_spent, experiment->seconds);
-    bool all = experiment->memory_done;
+    cli_say(stdout, INDENT, "trials", "%d updates each, on the same images; %.0f updates and %.1f s in all",
+            experiment->updates, experiment->updates_spent, experiment->seconds);
+    bool all = experiment->memory_done, compares = false;
     int order[ARMS_MAX];
     experiment_rank(experiment, order);
     for (int i = 0; i < experiment->arm_count; i++) {
         const struct arm *arm = &experiment->arms[order[i]];
         all = all && !arm_is_missing(arm);
         print_trial(diagnosis, arm);
+        compares = compares || is_compared(arm);
     }
+    if (compares)
+        cli_say(stdout, INDENT, "", "+- is one standard error; a difference counts from %.0f of them", FAULT_SURE);
     if (experiment->memory_done)
-        printf("           %-25s%.1f %% of %d images\n", "learnt by heart", 100.0 * experiment->memory.best_accuracy,
-               experiment->memory_images);
+        printf("%*s%-25s%.1f %% of %d images\n", INDENT, "", "learnt by heart",
+               100.0 * experiment->memory.best_accuracy, experiment->memory_images);
     char enough[BUDGET_TEXT];
     budget_say(experiment->updates_wanted, diagnosis->steps, enough);
     if (!all)
-        printf("           %.0f of %.0f updates are spent; all trials, and learning by heart, take up to %.0f, about "
-               "%.0f s: --budget %s\n",
-               experiment->updates_spent, experiment->updates_allowed, experiment->updates_wanted,
-               experiment->seconds * experiment->updates_wanted / experiment->updates_spent, enough);
+        cli_say(stdout, INDENT, "",
+                "%.0f of %.0f updates are spent; all trials, and learning by heart, take up to %.0f, about "
+                "%.0f s: --budget %s",
+                experiment->updates_spent, experiment->updates_allowed, experiment->updates_wanted,
+                experiment->seconds * experiment->updates_wanted / experiment->updates_spent, enough);
 }
 
 /* What short trials do not bear out may take longer to show. */
@@ -88,8 +102,8 @@ static void print_longer(const struct diagnosis *diagnosis)
         diagnosis_confidence(diagnosis) != CONFIDENCE_DOUBTFUL)
         return;
     budget_say(budget, diagnosis->steps, enough);
-    printf("           %d updates may be too few for it to show: --budget %s makes them %d\n",
-           diagnosis->experiment.updates, enough, updates);
+    cli_say(stdout, INDENT, "", "%d updates may be too few for it to show: --budget %s makes them %d",
+            diagnosis->experiment.updates, enough, updates);
 }
 
 static int print_text(const struct diagnosis *diagnosis, const char *run)
@@ -102,17 +116,18 @@ static int print_text(const struct diagnosis *diagnosis, const char *run)
     char action[ACTION_TEXT];
     diagnosis_say_action(diagnosis, &config, action);
     config_free(&config);
-    printf("run        %s, %lld steps\nverdict    %s%s%s%s\n", run, (long long)diagnosis->steps,
-           diagnosis_title(diagnosis), *cause->group ? " (" : "", cause->group, *cause->group ? ")" : "");
+    printf("run        %s, %lld steps\n", run, (long long)diagnosis->steps);
+    cli_say(stdout, INDENT, "verdict", "%s%s%s%s", diagnosis_title(diagnosis), *cause->group ? " (" : "", cause->group,
+            *cause->group ? ")" : "");
     char confidence[CONFIDENCE_TEXT];
     diagnosis_say_confidence(diagnosis, confidence);
-    printf("confidence %s\n", confidence);
+    cli_say(stdout, INDENT, "confidence", "%s", confidence);
     print_symptoms(diagnosis);
     if (diagnosis->probed) {
         print_trials(diagnosis);
         print_longer(diagnosis);
     }
-    printf("action     %s\n", action);
+    cli_say(stdout, INDENT, "action", "%s", action);
     for (int i = 0; i < count; i++)
         printf("%-10s %s\n", i ? "" : "change", repair[i]);
     return OK;

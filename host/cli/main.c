@@ -42,16 +42,22 @@ static const struct command commands[] = {
 
 static void print_help(FILE *stream)
 {
-    fprintf(stream, "evenkeel trains image classifiers from one config file.\n\n"
-                    "usage: evenkeel [--color auto|always|never] [--quiet] COMMAND …\n\n");
-    for (int i = 0; i < COUNT_OF(commands); i++)
-        fprintf(stream, "  %-9s %s\n", commands[i].name, commands[i].help);
+    enum { INDENT = 12 };
+    fprintf(stream, "evenkeel trains image classifiers from one config file.\n\n");
+    cli_say(stream, 0, "usage: evenkeel ", "[--color auto|always|never] [--quiet] COMMAND …");
+    fprintf(stream, "\n");
+    for (int i = 0; i < COUNT_OF(commands); i++) {
+        char lead[32];
+        snprintf(lead, sizeof lead, "  %s ", commands[i].name);
+        cli_say(stream, INDENT, lead, "%s", commands[i].help);
+    }
     fprintf(stream, "\n"
                     "  evenkeel COMMAND --help   the options of a command\n"
-                    "  evenkeel --version        the version of the program\n\n"
-                    "Results go to stdout, everything else to stderr. Exit status: 0 done, 1 training failed,\n"
-                    "64 command line, 65 data, 66 file missing, 69 device, 71 memory, 73 cannot write, 74 input or\n"
-                    "output, 75 stopped by a signal and saved, 78 config, 130 stopped by Ctrl-C and saved.\n");
+                    "  evenkeel --version        the version of the program\n\n");
+    cli_say_lines(stream,
+                  "Results go to stdout, everything else to stderr. Exit status: 0 done, 1 training failed,\n"
+                  "64 command line, 65 data, 66 file missing, 69 device, 71 memory, 73 cannot write, 74 input or\n"
+                  "output, 75 stopped by a signal and saved, 78 config, 130 stopped by Ctrl-C and saved.\n");
 }
 
 static int unknown_command(const char *word)

@@ -10,26 +10,28 @@
 #include <string.h>
 #include <sysexits.h>
 
-enum { MAX_OPTIONS = 24, HELP_VALUE = 1000 };
+enum { MAX_OPTIONS = 24, HELP_VALUE = 1000, HELP_INDENT = 25 };
 
 static void print_usage(const struct cli_usage *usage)
 {
-    const char *line = usage->synopsis, *lead = "usage: ";
+    const char *line = usage->synopsis, *lead = "usage: evenkeel ";
     while (*line) {
         int length = (int)strcspn(line, "\n");
-        printf("%sevenkeel %.*s\n", lead, length, line);
+        cli_say(stdout, 0, lead, "%.*s", length, line);
         line += length + (line[length] == '\n');
-        lead = "       ";
+        lead = "       evenkeel ";
     }
-    printf("\n%s\n\n", usage->about);
+    printf("\n");
+    cli_say_lines(stdout, usage->about);
+    printf("\n");
     for (int i = 0; i < usage->option_count; i++) {
         const struct cli_option *option = &usage->options[i];
         char left[64];
-        snprintf(left, sizeof left, "--%s%s%s", option->name, option->argument ? " " : "",
+        snprintf(left, sizeof left, "  --%s%s%s ", option->name, option->argument ? " " : "",
                  option->argument ? option->argument : "");
-        printf("  %-22s %s\n", left, option->help);
+        cli_say(stdout, HELP_INDENT, left, "%s", option->help);
     }
-    printf("  %-22s %s\n", "--help", "print this");
+    cli_say(stdout, HELP_INDENT, "  --help", "print this");
 }
 
 static int unknown_option(const struct cli_usage *usage, const char *word)
