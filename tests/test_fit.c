@@ -90,6 +90,22 @@ static void test_balanced(void **state)
     SHOWS("overfitting", CAUSE_OVERFITTING);
 }
 
+/* Answers for classes equally frequent are held against guessing among these, not against guessing by the shares. */
+static void test_balanced_guessing(void **state)
+{
+    (void)state;
+    part(0.7, 0.5, 0.2, 1.5);
+    run.evidence.prior_entropy = 1.0;
+    fill(run.val_loss_error, 0, EPOCHS, 0.02);
+    SHOWS("worthless", CAUSE_OVERFITTING);
+    run.config.train.balance = true;
+    asked(0.7);
+    SILENT("worthless");
+    fill(run.val_loss, 0, EPOCHS, 2.5); /* ln 10 = 2.3 */
+    SHOWS("worthless", CAUSE_OVERFITTING);
+    SAYS("worthless", "2.5 at its best, above guessing (2.3)");
+}
+
 static void test_remedies(void **state)
 {
     (void)state;
@@ -141,8 +157,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_half_of_the_lead), cmocka_unit_test(test_what_is_said_instead),
-        cmocka_unit_test(test_balanced),         cmocka_unit_test(test_remedies),
-        cmocka_unit_test(test_recorded),
+        cmocka_unit_test(test_balanced),         cmocka_unit_test(test_balanced_guessing),
+        cmocka_unit_test(test_remedies),         cmocka_unit_test(test_recorded),
     };
     return cmocka_run_group_tests(tests, tiny_set_up, tiny_tear_down);
 }

@@ -68,6 +68,9 @@ static void test_better_on_validation(void **state)
     SILENT("better_on_validation");
     part(0.7, 1.0, 0.85, 0.9); /* 12 standard errors need no second */
     assert_int_equal(shown("better_on_validation")->step, 199);
+    run.config.train.balance = true; /* training is scored otherwise */
+    SILENT("better_on_validation");
+    run.config.train.balance = false;
     run.config.optim.ema_decay = 0.9f; /* validation's weights are averages */
     SILENT("better_on_validation");
     part(0.7, 1.0, 0.78, 0.9);

@@ -33,7 +33,7 @@ static void examine(struct diagnosis *diagnosis, const struct evidence *evidence
     diagnosis->learned_all = doctor_learned_all(evidence);
     diagnosis->missing = doctor_misses(evidence);
     diagnosis->best_right = doctor_best_right(evidence);
-    diagnosis->guess = evidence->prior_entropy;
+    diagnosis->guess = val_loss_of_guessing(evidence);
     diagnosis->scheduled = is_scheduled(evidence);
     diagnosis->comes_to = doctor_comes_to(evidence);
     diagnosis->val_least = least(evidence->val_loss, evidence->epochs);

@@ -31,6 +31,11 @@ double loss_of_guessing(const struct evidence *evidence)
     return (1.0 - smoothing) * evidence->prior_entropy + smoothing * log((double)evidence->classes);
 }
 
+double val_loss_of_guessing(const struct evidence *evidence)
+{
+    return evidence->config->train.balance ? log((double)evidence->classes) : evidence->prior_entropy;
+}
+
 double loss_floor(const struct evidence *evidence)
 {
     const struct config *config = evidence->config;

@@ -29,6 +29,9 @@ bool show(struct symptom *symptom, int64_t step, double strength, const char *fo
  * mixed labels the latter is not 0 (of mixed ones it is a bound). */
 double loss_of_guessing(const struct evidence *evidence);
 double loss_floor(const struct evidence *evidence);
+/* The validation loss of who knows that much: of train.balance, whose answers are those for classes equally frequent,
+ * of one who gives each class the same. */
+double val_loss_of_guessing(const struct evidence *evidence);
 /* How much of what lies between a training loss shows to have been learned: 0 at guessing, 1 at the floor. */
 double learned_of(const struct evidence *evidence, double loss);
 /* The same of the steps [from, to). Softened targets make a loss of little that is learned and of much nearly the same,

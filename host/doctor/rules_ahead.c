@@ -23,10 +23,11 @@ static void centre(const struct evidence *evidence, int64_t epoch, struct moment
 }
 
 /* Whether training and validation are asked the same of the same network. Of images in their order the last batches are
- * of the last classes; averaged weights, which validation alone sees, are better than those that are trained. */
+ * of the last classes; averaged weights, which validation alone sees, are better than those that are trained. With
+ * train.balance training's answers have the classes' shares added, validation's not. */
 static bool is_alike(const struct config *config)
 {
-    return !handicapped(config) && config->optim.ema_decay == 0.0 && config->data.shuffle;
+    return !handicapped(config) && config->optim.ema_decay == 0.0 && config->data.shuffle && !config->train.balance;
 }
 
 /* Clean validation images are predicted better than training images that the network has been taught: the labels it was

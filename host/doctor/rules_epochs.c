@@ -187,24 +187,23 @@ bool rule_overfitting(const struct evidence *evidence, struct symptom *symptom)
 bool rule_worthless(const struct evidence *evidence, struct symptom *symptom)
 {
     struct moment best = {.val_loss = INFINITY}, now;
+    const double guess = val_loss_of_guessing(evidence);
     int epochs = 0;
     if (rules_mismatch(evidence) || rules_below_first_epoch(evidence))
         return false;
     for (int64_t epoch = 0; epoch < evidence->epochs; epoch++) {
         if (!moment_at(evidence, epoch, &now) || !moment_has_learned(evidence, &now))
             continue;
-        if (!moment_behind(evidence, &now) ||
-            !(now.val_loss - 3.5 * val_loss_error(evidence, epoch) > evidence->prior_entropy))
+        if (!moment_behind(evidence, &now) || !(now.val_loss - 3.5 * val_loss_error(evidence, epoch) > guess))
             return false;
         best = now.val_loss < best.val_loss ? now : best;
         epochs++;
     }
     return epochs >= 2 &&
-           show(symptom, best.step, best.val_loss / evidence->prior_entropy,
+           show(symptom, best.step, best.val_loss / guess,
                 "validation's loss is %.3g at its best, above guessing (%.3g), where training's is %.3g: "
                 "nothing of what is learned carries over; accuracy %.1f %% and %.1f %%",
-                best.val_loss, evidence->prior_entropy, best.train_loss, 100.0 * best.val_accuracy,
-                100.0 * best.train_accuracy);
+                best.val_loss, guess, best.train_loss, 100.0 * best.val_accuracy, 100.0 * best.train_accuracy);
 }
 
 /* What is left of a difference at the last two epochs, where nothing shows that it costs what could be had: as good as

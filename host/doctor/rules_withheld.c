@@ -15,14 +15,15 @@ static bool is_withheld(const struct evidence *evidence, const struct moment *no
     return v - 2.0 * a > 3.5 * error && !doctor_guesses(v, evidence->classes);
 }
 
-/* At the end of two epochs, in a run that has had the time, while there is something to gain. */
+/* At the end of two epochs, in a run that has had the time, while there is something to gain. Not with train.balance,
+ * where training's answers have the classes' shares added and validation's not: one's being ahead says nothing. */
 bool rule_withheld(const struct evidence *evidence, struct symptom *symptom)
 {
     const struct config *config = evidence->config;
     const int64_t last = evidence->epochs - 1;
     struct moment before, now;
-    if (!handicapped(config) || config->augment.mixup > 0.0 || config->augment.cutmix > 0.0 || last < 1 ||
-        !(evidence->over || 2 * evidence->steps >= evidence->planned_steps) || !doctor_misses(evidence) ||
+    if (config->train.balance || !handicapped(config) || config->augment.mixup > 0.0 || config->augment.cutmix > 0.0 ||
+        last < 1 || !(evidence->over || 2 * evidence->steps >= evidence->planned_steps) || !doctor_misses(evidence) ||
         !moment_at(evidence, last - 1, &before) || !moment_at(evidence, last, &now) ||
         !is_withheld(evidence, &before) || !is_withheld(evidence, &now))
         return false;
@@ -89,12 +90,14 @@ bool rule_too_much(const struct evidence *evidence, struct symptom *symptom)
         now.train_accuracy >= LEARNT_BY_HEART)
         return false;
     const bool crops = mean_of(config->augment.crop_area, config->augment.crop_area_count) < half;
-    if (left < half && (crops || !both_apart(evidence, -1.0)))
+    const bool alike = !config->train.balance;
+    if (left < half && (crops || (alike && !both_apart(evidence, -1.0))))
         return show(symptom, 0, half / left,
                     "augmentation leaves %.0f %% of each image on average (augment.crop_area, translate, erase): "
                     "%.1f %% of the training images are right as it leaves them, and %.1f %% of validation's",
                     100.0 * left, 100.0 * now.train_accuracy, 100.0 * now.val_accuracy);
-    return units < half && (both_apart(evidence, 1.0) || doctor_guesses(now.train_accuracy, evidence->classes)) &&
+    return units < half &&
+           ((alike && both_apart(evidence, 1.0)) || doctor_guesses(now.train_accuracy, evidence->classes)) &&
            show(symptom, 0, half / fmax(units, 1e-3),
                 "dropout of %.3g leaves %.0f %% of the units in training: %.1f %% of its images are right, and "
                 "%.1f %% of validation's, where all units are there",
