@@ -126,6 +126,34 @@ static void test_warmup_longer_than_training(void **state)
         assert_true(fabs(schedule_lr(&config, NAN, epoch, 0, 2) - 0.1 * epoch / 5.0) < 1e-16);
 }
 
+/* Warm-up's last step is the nearest one; the cosine spans the epochs that begin after it. */
+static void test_warmup_of_part_of_an_epoch(void **state)
+{
+    (void)state;
+    struct config config = base_config(SCHEDULE_COSINE, 5);
+    config.schedule.warmup_epochs = 0.25;
+    assert_true(schedule_lr(&config, NAN, 0, 0, 5) == 0.0);
+    assert_true(schedule_lr(&config, NAN, 0, 1, 5) == 0.1);
+    assert_true(schedule_lr(&config, NAN, 1, 0, 5) == 0.1);
+    assert_true(fabs(schedule_lr(&config, NAN, 3, 0, 5) - 0.05) < 1e-16);
+}
+
+static void test_warmup_as_long_as_training(void **state)
+{
+    (void)state;
+    struct config config = base_config(SCHEDULE_COSINE, 3);
+    config.schedule.warmup_epochs = 3;
+    for (int epoch = 0; epoch < 3; epoch++)
+        assert_true(fabs(schedule_lr(&config, NAN, epoch, 0, 2) - 0.1 * epoch / 3.0) < 1e-16);
+}
+
+static void test_accuracy_is_to_grow(void **state)
+{
+    (void)state;
+    assert_true(monitor_maximize(MONITOR_VAL_ACCURACY, MODE_AUTO));
+    assert_false(monitor_maximize(MONITOR_VAL_ACCURACY, MODE_MIN));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -137,6 +165,9 @@ int main(void)
         cmocka_unit_test(test_warmup_goes_by_steps),
         cmocka_unit_test(test_plateau_is_followed_and_warmed_up),
         cmocka_unit_test(test_warmup_longer_than_training),
+        cmocka_unit_test(test_warmup_of_part_of_an_epoch),
+        cmocka_unit_test(test_warmup_as_long_as_training),
+        cmocka_unit_test(test_accuracy_is_to_grow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
