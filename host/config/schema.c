@@ -229,7 +229,8 @@ const struct key schema_keys[] = {
      .help = "share of the target spread evenly over all classes, in training only"},
     {"train", "balance", "", BOOL(train.balance), .fallback = "false",
      .help = "rare classes count as much as frequent ones: while training, the logarithm of a class's share of the "
-             "images is added to its output (Menon et al. 2021)"},
+             "images is added to its output (Menon et al. 2021); training's loss and accuracy are with it, "
+             "validation's without"},
     {"train", "precision", "dtype", ENUM(train.precision, precisions), .fallback = "auto",
      .help = "of activations and weight copies; auto: bf16 where the hardware has it, else fp32; fp16 (cuda alone) "
              "scales the loss by itself"},
