@@ -117,24 +117,15 @@ bool rule_large_steps(const struct evidence *evidence, struct symptom *symptom)
                                                   : "; nothing is learned since");
 }
 
-/* What the noise of the three losses is worth, at most. A loss without bound is as noisy: no more than guessing once
- * more; but who guesses by the class shares is as far off where a few batches have drawn many of a rare class. */
-static double noise_allowed(const struct evidence *evidence, int64_t from, int64_t to, double noise)
-{
-    const double sure = 8.0;
-    double images = 0.0;
-    for (int64_t t = from; t < to; t++)
-        images += isnan(evidence->loss[t]) ? 0.0 : evidence->samples[t];
-    const double drawn = sqrt(evidence->prior_variance / fmax(images, 1.0));
-    return isnan(noise) ? 0.0 : fmin(sure * noise, fmax(evidence->prior_entropy, sure * drawn));
-}
-
 /* Training made the network worse than one that knows only how frequent the classes are, beyond what the noise of the
- * batches explains (8 standard errors, and a quarter of the guess for the heavy tail of wrong answers). The noise is
- * that of all three: a batch without any image of a rare class has next to none of its own. */
+ * batches explains: 8 standard errors, and a quarter of the guess for the heavy tail of wrong answers. The noise is the
+ * first batch's, since that of losses without bound has none either, and at most one guess; a batch without any image
+ * of a rare class has next to none, so that it is no less than what drawing the classes brings where each is answered
+ * by its share. */
 bool rule_worse_than_guessing(const struct evidence *evidence, struct symptom *symptom)
 {
     enum { RUN = 3 }; /* losses in a row */
+    const double sure = 8.0;
     double guess = evidence->prior_entropy, start = fmax(guess, evidence->loss[0]);
     for (int64_t t = evidence->accepted > 1 ? evidence->accepted : 1; t < evidence->steps; t++) {
         const bool refused = evidence->bad[t] == REFUSED_NONFINITE;
@@ -143,15 +134,17 @@ bool rule_worse_than_guessing(const struct evidence *evidence, struct symptom *s
         const int64_t to = known_after(evidence->loss, t, RUN, evidence->steps);
         const bool known = to <= evidence->steps;
         const double loss = known ? column_mean(evidence->loss, t, to) : NAN;
-        const double noise = known ? loss_noise(evidence, t, to) : NAN;
-        const double limit = start + 0.25 * guess + (known ? noise_allowed(evidence, t, to, noise) : 0.0);
+        const double own = loss_noise(evidence, t, t + 1) / sqrt(RUN);
+        const double drawn = sqrt(evidence->prior_variance / (RUN * fmax(evidence->samples[t], 1.0)));
+        const double noise = isnan(own) ? drawn : fmax(own, drawn);
+        const double limit = start + 0.25 * guess + fmax(isnan(own) ? 0.0 : fmin(sure * own, guess), sure * drawn);
         if (!refused && !(loss > limit))
             continue;
         symptom->cause = blame_large(evidence, t);
         if (refused)
             return show(symptom, t, 10.0, "the loss or its gradient was not a number at step %lld", (long long)t);
         char error[64] = "";
-        if (isfinite(noise))
+        if (noise > 0.0 && isfinite(noise))
             snprintf(error, sizeof error, " by more than the batches' noise (standard error %.2g)", noise);
         return show(symptom, t, loss / limit,
                     "from step %lld to %lld the mean loss was %.3g, worse than guessing by the class shares (%.3g)%s",
