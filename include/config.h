@@ -171,4 +171,7 @@ bool config_find_key(const char *name, char key[static CONFIG_KEY]);
  * that ends a run before its plateau schedule acts, …). Returns how many. */
 int config_advise(const struct config *config,
                   void (*say)(const char *format, ...) __attribute__((format(printf, 1, 2))));
+/* The same of what shows where the steps of an epoch are known. */
+int config_advise_steps(const struct config *config, int64_t steps_per_epoch,
+                        void (*say)(const char *format, ...) __attribute__((format(printf, 1, 2))));
 #endif

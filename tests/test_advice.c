@@ -36,6 +36,11 @@ static void test_advice(void **state)
         {"schedule.warmup_epochs=2|train.epochs=3", NULL},
         {"schedule.name=step|schedule.step_epochs=4|train.epochs=4", "before the rate's first step"},
         {"schedule.name=step|schedule.step_epochs=3|train.epochs=4", NULL},
+        {"train.batch_size=4", "batch normalisation over so few images"},
+        {"train.batch_size=5", NULL},
+        {"train.batch_size=2|train.accumulate=16|model.name=resnet18", "batch normalisation over so few images"},
+        {"train.batch_size=2|model.name=mlp", NULL},
+        {"train.batch_size=2|model.batch_norm=false", NULL},
         {"optim.momentum=0.5", "optim.momentum = 0.5 has no effect with optim.name = adam; it is for sgd"},
         {"optim.momentum=0.9", NULL}, /* what it is anyway */
         {"optim.momentum=0.5|optim.name=sgd", NULL},
@@ -75,8 +80,38 @@ static void test_advice(void **state)
     }
 }
 
+/* A cut before half of a cosine, or at the first step of steps; 10 steps an epoch. */
+static void test_advice_of_steps(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *overrides, *says;
+    } cases[] = {
+        {"schedule.name=cosine|train.epochs=20|train.max_steps=99",
+         "has halved the rate; it is planned over 200 steps"},
+        {"schedule.name=cosine|train.epochs=20|train.max_steps=100", NULL},
+        {"schedule.name=cosine|train.epochs=20", NULL},
+        {"schedule.name=constant|train.epochs=20|train.max_steps=9", NULL},
+        {"schedule.name=step|schedule.step_epochs=5|train.epochs=20|train.max_steps=50", "has lowered the rate"},
+        {"schedule.name=step|schedule.step_epochs=5|train.epochs=20|train.max_steps=51", NULL},
+        {"schedule.name=step|schedule.step_epochs=5|train.epochs=5|train.max_steps=40", NULL}, /* said without steps */
+    };
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        struct config config;
+        char *said;
+        assert_int_equal(config_text_load(&config, "", 0, cases[i].overrides, &said), OK);
+        free(said);
+        advice_count = 0;
+        assert_int_equal(config_advise_steps(&config, 10, hear), cases[i].says ? 1 : 0);
+        assert_int_equal(advice_count, cases[i].says ? 1 : 0);
+        if (cases[i].says && !strstr(advice_text, cases[i].says))
+            fail_msg("%s: %s", cases[i].overrides, advice_text);
+        config_free(&config);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_advice)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_advice), cmocka_unit_test(test_advice_of_steps)};
     return cmocka_run_group_tests(tests, config_folder_make, config_folder_remove);
 }

@@ -261,45 +261,6 @@ static void test_decay(void **state)
     SHOWS("decay", CAUSE_RATE_HIGH);
 }
 
-static void test_small_steps(void **state)
-{
-    (void)state;
-    creep(0.66, 0.8);
-    SHOWS("small_steps", CAUSE_RATE_LOW);
-    assert_int_equal(shown("small_steps")->step, 99);
-    assert_true(fabs(shown("small_steps")->falls_short - 1.01) < 0.01);
-    creep(0.68, 0.8);
-    SILENT("small_steps");
-    creep(0.3, 0.51);
-    SHOWS("small_steps", CAUSE_RATE_LOW);
-    creep(0.3, 0.49);
-    SILENT("small_steps");
-    creep(0.3, 0.8); /* the loss is that of the second half of the window */
-    fill(run.loss, 50, 100, 0.49 * guess), fill(run.loss, 150, 200, 0.49 * guess);
-    for (int t = 200; t < STEPS; t++)
-        run.loss[t] = 0.49 * guess;
-    SILENT("small_steps");
-    creep(0.3, 0.8); /* steps that are small later on, after large ones */
-    fill(run.update, 0, 100, 20.0 * 0.007);
-    SILENT("small_steps");
-    fill(run.update, 0, 100, 20.0 * 0.003); /* 0.3, and 500 of 0.0005 */
-    SHOWS("small_steps", CAUSE_RATE_LOW);
-    assert_int_equal(shown("small_steps")->step, 199);
-    creep(0.3, 0.8); /* small while nothing was learned, and larger since: 0.265 and 70 of 0.0105 */
-    fill(run.update, 500, 570, 20.0 * 0.0104);
-    SHOWS("small_steps", CAUSE_RATE_LOW);
-    fill(run.update, 500, 570, 20.0 * 0.0106);
-    SILENT("small_steps");
-    for (int t = 1; t < STEPS; t += 2) /* every other step has its row */
-        run.update[t] = NAN;
-    SILENT("small_steps");
-    creep(0.3, 0.8); /* 95 % of the last fifty steps' images are right */
-    fill(run.correct, STEPS - 50, STEPS, 64.0 * 0.96);
-    SILENT("small_steps");
-    fill(run.correct, STEPS - 50, STEPS, 64.0 * 0.94);
-    SHOWS("small_steps", CAUSE_RATE_LOW);
-}
-
 static void test_dead_units(void **state)
 {
     (void)state;
@@ -493,7 +454,6 @@ int main(void)
         cmocka_unit_test(test_worse_than_guessing_late),
         cmocka_unit_test(test_worse_than_guessing_rare_class),
         cmocka_unit_test(test_decay),
-        cmocka_unit_test(test_small_steps),
         cmocka_unit_test(test_dead_units),
         cmocka_unit_test(test_noise_scale),
         cmocka_unit_test(test_early_drop),

@@ -64,6 +64,9 @@ static void test_stopped_at_its_best(void **state)
     run.val_loss[EPOCHS - 1] = 1.9;
     SHOWS("stopped_soon", CAUSE_EARLY_STOP);
     SAYS("stopped_soon", "1.9 after 2: early_stop.min_delta = 0.25 asks for more");
+    run.evidence.steps = 40; /* however few they were */
+    SHOWS("stopped_soon", CAUSE_EARLY_STOP);
+    run.evidence.steps = STEPS;
     run.config.early_stop.monitor = MONITOR_TRAIN_LOSS;
     SILENT("stopped_soon");
     run.config.early_stop.monitor = MONITOR_VAL_LOSS;

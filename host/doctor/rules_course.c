@@ -230,7 +230,7 @@ bool rule_stopped_soon(const struct evidence *evidence, struct symptom *symptom)
             "= %.3g asks for more than that",
             (long long)evidence->epochs, evidence->val_loss[last], evidence->val_loss[last - 1],
             evidence->config->early_stop.min_delta);
-    if (!waited_for(evidence, &best))
+    if (evidence->steps < LEAST || !waited_for(evidence, &best)) /* a slope needs so many */
         return false;
     const double noise = sure * hypot(evidence->val_loss_error[last], evidence->val_loss_error[best]);
     const int64_t half = evidence->steps / 2, window = half > LEAST ? half : LEAST;

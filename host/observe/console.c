@@ -147,6 +147,7 @@ void console_header(const struct session *session, const char *run, int64_t step
          config->train.epochs == 1 ? "" : "s", (long long)steps_per_epoch, steps_per_epoch == 1 ? "" : "s",
          config->train.batch_size, accumulate, optimizer, config->optim.lr, schedule);
     config_advise(config, log_warn);
+    config_advise_steps(config, steps_per_epoch, log_warn);
 }
 
 /* ---- progress ---- */

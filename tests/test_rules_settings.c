@@ -1,0 +1,214 @@
+/* test_rules_settings: rules over settings that cannot work: every threshold from both sides. */
+#include "drawn_run.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void off_centre(double mean)
+{
+    healthy();
+    run.evidence.input_unusual = true;
+    run.evidence.input_mean = mean;
+    run.evidence.input_deviation = 0.2;
+    run.evidence.layers.measured = true;
+    run.config.augment.normalize = NORMALIZE_NONE;
+}
+
+static void test_offcentre(void **state)
+{
+    (void)state;
+    off_centre(0.19);
+    SILENT("offcentre");
+    off_centre(-0.21);
+    SHOWS("offcentre", CAUSE_INPUT_SCALE);
+    SAYS("offcentre", "mean -0.21 and deviation 0.2: 52 % of what the first layer gets is the same for every image");
+    assert_int_equal(shown("offcentre")->step, 0);
+    run.evidence.layers.normalises = true;
+    SILENT("offcentre");
+    off_centre(0.4);
+    run.evidence.layers.measured = false; /* not known */
+    SILENT("offcentre");
+    off_centre(0.4);
+    run.config.augment.normalize = NORMALIZE_AUTO;
+    SILENT("offcentre");
+    off_centre(0.4);
+    run.evidence.input_unusual = false;
+    SILENT("offcentre");
+}
+
+/* Of a healthy run 84 % of validation is right in the end. */
+static void test_off_scale(void **state)
+{
+    (void)state;
+    off_centre(0.1);
+    run.evidence.input_deviation = 2.0; /* together 2.002 */
+    SHOWS("off_scale", CAUSE_INPUT_SCALE);
+    SAYS("off_scale", "mean 0.1 and deviation 2, and no layer normalises them: the first layer bears 1/4 of the usual");
+    assert_int_equal(shown("off_scale")->step, STEPS - 1);
+    run.evidence.layers.normalises = true; /* takes it out again */
+    SILENT("off_scale");
+    run.evidence.layers.normalises = false;
+    run.evidence.planned_steps = 2 * STEPS + 2; /* not half of it done */
+    SILENT("off_scale");
+    run.evidence.planned_steps = STEPS;
+    fill(run.val_accuracy, EPOCHS - 1, EPOCHS, 0.96); /* and nothing is missing */
+    SILENT("off_scale");
+    off_centre(0.1);
+    run.evidence.input_deviation = 1.9;
+    SILENT("off_scale");
+    run.evidence.input_deviation = 2.0;
+    run.config.augment.normalize = NORMALIZE_AUTO;
+    SILENT("off_scale");
+}
+
+/* Three deviations and more, taken out by running means: validation behind by more than 3.5 standard errors of 1600 and
+ * 2000 images, 4.2 points, or jumping. */
+static void test_off_scale_by_running_means(void **state)
+{
+    (void)state;
+    off_centre(0.61);
+    run.evidence.layers.normalises = true;
+    SILENT("off_scale"); /* bears it */
+    fill(run.val_accuracy, 0, EPOCHS, 0.79);
+    SHOWS("off_scale", CAUSE_INPUT_SCALE);
+    SAYS("off_scale", "mean 0.61 and deviation 0.2: 90 % of what the first layer gets is the same for every image");
+    fill(run.val_accuracy, 0, EPOCHS, 0.83);
+    SILENT("off_scale");
+    run.val_accuracy[EPOCHS - 2] = 0.6;
+    SHOWS("off_scale", CAUSE_INPUT_SCALE);
+    run.evidence.input_mean = 0.59;
+    SILENT("off_scale");
+}
+
+/* 0.9^4 = 0.6561 */
+static void test_adam_forgets(void **state)
+{
+    (void)state;
+    healthy();
+    run.config.optim.beta2 = 0.657;
+    SILENT("adam_forgets");
+    run.config.optim.beta2 = 0.655;
+    SHOWS("adam_forgets", CAUSE_ADAM);
+    run.config.optim.beta1 = 0.8;
+    SILENT("adam_forgets");
+    run.config.optim.beta1 = 0.9;
+    run.config.optim.name = OPTIMIZER_SGD;
+    SILENT("adam_forgets");
+    run.config.optim.name = OPTIMIZER_ADAMW;
+    SHOWS("adam_forgets", CAUSE_ADAM);
+}
+
+/* An update of 0.2 at a rate of 0.001 from a gradient of 1: eps is 200 eps of the denominator. */
+static void test_adam_epsilon(void **state)
+{
+    (void)state;
+    healthy();
+    run.config.optim.eps = 0.0024;
+    SILENT("adam_epsilon");
+    run.config.optim.eps = 0.0026;
+    SHOWS("adam_epsilon", CAUSE_ADAM);
+    SAYS("adam_epsilon", "optim.eps = 0.0026 is 52 % of what Adam divides the first gradient by");
+    assert_int_equal(shown("adam_epsilon")->step, 0);
+    run.rate[0] = 0.0; /* a warm-up begins with no step at all */
+    SHOWS("adam_epsilon", CAUSE_ADAM);
+    assert_int_equal(shown("adam_epsilon")->step, 1);
+    fill(run.rate, 0, 10, 0.0);
+    SILENT("adam_epsilon");
+    fill(run.rate, 0, 10, 0.001);
+    run.bad[0] = REFUSED_NONFINITE;
+    SHOWS("adam_epsilon", CAUSE_ADAM);
+    assert_int_equal(shown("adam_epsilon")->step, 1);
+    run.config.optim.weight_decay = 0.003; /* coupled: 0.06 of the gradient */
+    SILENT("adam_epsilon");
+    run.config.optim.name = OPTIMIZER_ADAMW; /* decoupled: 0.001 * 0.003 * 20 of the update's 0.2 */
+    SHOWS("adam_epsilon", CAUSE_ADAM);
+    run.config.optim.weight_decay = 0.5; /* 0.01 */
+    SILENT("adam_epsilon");
+    run.config.optim.weight_decay = 0.0;
+    run.config.optim.name = OPTIMIZER_SGD;
+    SILENT("adam_epsilon");
+}
+
+/* An update of 0.2 at a rate of 0.001 is 200 rates long: half of what 160000 weights make of it without eps. */
+static void test_adam_epsilon_for_most_weights(void **state)
+{
+    (void)state;
+    healthy();
+    run.config.optim.eps = 0.0006; /* 0.12 of the denominator */
+    SILENT("adam_epsilon");        /* it is not known how many weights there are */
+    run.evidence.parameters = 159000;
+    SILENT("adam_epsilon");
+    run.evidence.parameters = 161000;
+    SHOWS("adam_epsilon", CAUSE_ADAM);
+    SAYS("adam_epsilon", "with optim.eps = 0.0006 Adam's first update had 50 % of the length");
+    run.config.optim.eps = 0.0004; /* 0.08: weights without a gradient may be what is missing */
+    SILENT("adam_epsilon");
+    run.config.optim.eps = 0.0006;
+    run.rate[0] = 0.0; /* later updates are shorter in any case */
+    SILENT("adam_epsilon");
+    run.rate[0] = 0.001;
+    run.config.optim.name = OPTIMIZER_SGD;
+    SILENT("adam_epsilon");
+}
+
+static void pass_through(int64_t width, double level)
+{
+    healthy();
+    run.evidence.bottleneck = width;
+    memcpy(run.evidence.bottleneck_at, "fc1", 4);
+    fill(run.loss, 1, STEPS, level * guess);
+}
+
+/* Ten classes: log2 is 3.32. */
+static void test_narrow(void **state)
+{
+    (void)state;
+    pass_through(3, 0.2);
+    SHOWS("narrow", CAUSE_CAPACITY);
+    SAYS("narrow",
+         "all that the network knows of an image passes through the 3 numbers of fc1, and there are 10 classes");
+    assert_int_equal(shown("narrow")->step, 0);
+    fill(run.correct, STEPS - 50, STEPS, 64 * 0.96); /* it has learnt it all the same */
+    SILENT("narrow");
+    fill(run.correct, STEPS - 50, STEPS, 64 * 0.94);
+    SHOWS("narrow", CAUSE_CAPACITY);
+    pass_through(4, 0.49);
+    SILENT("narrow");
+    pass_through(4, 0.51);
+    SHOWS("narrow", CAUSE_CAPACITY);
+    assert_int_equal(shown("narrow")->step, 299);
+    run.evidence.steps = 299;
+    SILENT("narrow");
+    pass_through(4, 0.9);
+    fill(run.loss, 250, 300, 0.4 * guess); /* the last of the first half count */
+    SILENT("narrow");
+    pass_through(8, 0.51);
+    SHOWS("narrow", CAUSE_CAPACITY);
+    pass_through(9, 0.51);
+    SILENT("narrow");
+    pass_through(0, 0.51); /* not known */
+    SILENT("narrow");
+    pass_through(4, 0.51);
+    run.evidence.classes = 3;
+    SILENT("narrow");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_offcentre),
+        cmocka_unit_test(test_off_scale),
+        cmocka_unit_test(test_off_scale_by_running_means),
+        cmocka_unit_test(test_adam_forgets),
+        cmocka_unit_test(test_adam_epsilon),
+        cmocka_unit_test(test_adam_epsilon_for_most_weights),
+        cmocka_unit_test(test_narrow),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
