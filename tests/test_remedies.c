@@ -78,7 +78,7 @@ static void test_trials_and_their_runs(void **state)
     (void)state;
     static const struct {
         const char *trial;
-        enum cause cause = 0;
+        enum cause cause;
         const char *made, *not_made, *sets;
         bool suspected, levelled;
     } cases[] = {
@@ -190,7 +190,7 @@ static void test_actions(void **state)
     (void)state;
     static const struct {
         const char *overrides;
-        enum cause cause = 0;
+        enum cause cause;
         const char *says;
     } cases[] = {
         {"model.batch_norm=false", CAUSE_NO_SIGNAL, "add batch normalisation; optim.name = adam"},
