@@ -106,7 +106,7 @@ const char *const page_style[] = {
     ".back{fill:var(--grid)}\n"
     "table.classes{width:100%;margin-top:8px}.classes "
     "th{color:var(--ink);font-weight:500;max-width:160px;overflow:hidden;"
-    "text-overflow:ellipsis}.classes .bar{width:40%;min-width:70px}.classes "
+    "text-overflow:ellipsis}.classes .bar{width:40%;min-width:70px;padding-left:10px}.classes "
     "td{white-space:nowrap}td.soft{padding-left:16px;"
     "font-size:13px}\n"
     ".bar div{position:relative;height:12px;margin-top:5px;background:var(--grid);border-radius:3px}.bar "

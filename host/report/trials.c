@@ -51,7 +51,10 @@ static void put_arm(FILE *page, const struct diagnosis *diagnosis, const struct 
     if (!arm->done)
         fputs("<td class=\"n\"></td><td></td><td class=\"n\"></td>", page);
     else {
-        fprintf(page, "<td class=\"n\">%.4g</td>", arm->result.loss);
+        if (isfinite(arm->result.loss))
+            fprintf(page, "<td class=\"n\">%.4g</td>", arm->result.loss);
+        else
+            fputs("<td class=\"n\">diverged</td>", page);
         put_bar(page, arm, largest, proof ? CHART_GREEN : unchanged ? CHART_INK : CHART_BLUE);
         if (unchanged)
             fputs("<td class=\"n\"></td>", page);
