@@ -146,6 +146,7 @@ static const struct row rows[] = {
     {"model.dropout", STEPS, "0.5", other_weights, NULL},
     {"model.batch_norm", STEPS "model.name=small_cnn", "false", other_weights, NULL},
     {"model.init_scale", STEPS, "0.5", other_weights, NULL},
+    {"model.weights", STEPS, "@/learned", other_weights, NULL},
 
     {"optim.name", STEPS, "sgd", other_weights, NULL},
     {"optim.lr", STEPS, "0.01", other_weights, NULL},
@@ -301,6 +302,11 @@ static int set_up(void **state)
     snprintf(path, sizeof path, "%s/list.csv", tiny_folder);
     static const char list[] = "sample\n0\n1\n2\n3\n4\n5\n6\n7\n8\n9\n";
     if (file_write(path, list, sizeof list - 1) < 0)
+        return -1;
+    struct train_result learned;
+    tiny_train_ok(NULL, STEPS, &learned);
+    snprintf(path, sizeof path, "%s/learned", tiny_folder);
+    if (rename(learned.path, path) != 0)
         return -1;
     snprintf(path, sizeof path, "%s/others", tiny_folder);
     return tiles_write(path, &options);
