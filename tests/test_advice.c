@@ -21,11 +21,27 @@ static void __attribute__((format(printf, 1, 2))) hear(const char *format, ...)
     advice_count++;
 }
 
+/* steps: of an epoch; 0: not known. says NULL: nothing. */
+static void expect(const char *overrides, int64_t steps, const char *says)
+{
+    struct config config;
+    char *said;
+    assert_int_equal(config_text_load(&config, "", 0, overrides, &said), OK);
+    free(said);
+    advice_count = 0;
+    const int count = steps ? config_advise_steps(&config, steps, hear) : config_advise(&config, hear);
+    assert_int_equal(count, says ? 1 : 0);
+    assert_int_equal(advice_count, count);
+    if (says && !strstr(advice_text, says))
+        fail_msg("%s: %s", overrides, advice_text);
+    config_free(&config);
+}
+
 static void test_advice(void **state)
 {
     (void)state;
     static const struct {
-        const char *overrides, *says; /* NULL: nothing */
+        const char *overrides, *says;
     } cases[] = {
         {NULL, NULL},
         {"schedule.name=plateau|early_stop.patience=11", "ends this run before the plateau"},
@@ -66,18 +82,8 @@ static void test_advice(void **state)
         {"optim.decay=weights", "optim.decay = weights has no effect with optim.weight_decay = 0"},
         {"optim.decay=weights|optim.name=adamw", NULL}, /* which decays by itself */
     };
-    for (int i = 0; i < COUNT_OF(cases); i++) {
-        struct config config;
-        char *said;
-        assert_int_equal(config_text_load(&config, "", 0, cases[i].overrides, &said), OK);
-        free(said);
-        advice_count = 0;
-        assert_int_equal(config_advise(&config, hear), cases[i].says ? 1 : 0);
-        assert_int_equal(advice_count, cases[i].says ? 1 : 0);
-        if (cases[i].says && !strstr(advice_text, cases[i].says))
-            fail_msg("%s: %s", cases[i].overrides, advice_text);
-        config_free(&config);
-    }
+    for (int i = 0; i < COUNT_OF(cases); i++)
+        expect(cases[i].overrides, 0, cases[i].says);
 }
 
 /* A cut before half of a cosine, or at the first step of steps; 10 steps an epoch. */
@@ -96,18 +102,8 @@ static void test_advice_of_steps(void **state)
         {"schedule.name=step|schedule.step_epochs=5|train.epochs=20|train.max_steps=51", NULL},
         {"schedule.name=step|schedule.step_epochs=5|train.epochs=5|train.max_steps=40", NULL}, /* said without steps */
     };
-    for (int i = 0; i < COUNT_OF(cases); i++) {
-        struct config config;
-        char *said;
-        assert_int_equal(config_text_load(&config, "", 0, cases[i].overrides, &said), OK);
-        free(said);
-        advice_count = 0;
-        assert_int_equal(config_advise_steps(&config, 10, hear), cases[i].says ? 1 : 0);
-        assert_int_equal(advice_count, cases[i].says ? 1 : 0);
-        if (cases[i].says && !strstr(advice_text, cases[i].says))
-            fail_msg("%s: %s", cases[i].overrides, advice_text);
-        config_free(&config);
-    }
+    for (int i = 0; i < COUNT_OF(cases); i++)
+        expect(cases[i].overrides, 10, cases[i].says);
 }
 
 int main(void)
