@@ -48,6 +48,7 @@ struct find_lr {
     int steps; /* that trials had in the end */
     struct find_lr_spread best, stable;
     bool open_end; /* the largest rate tried was stable for a restart: the limit lies above the range */
+    int diverged;  /* restarts that found none because the smallest rate tried drove the loss up or was refused */
     struct arena arena;
 };
 

@@ -54,6 +54,8 @@ struct run_facts {
 };
 /* ERR_NO_INPUT: not a run. */
 int run_facts_read(struct run_facts *facts, const char *run);
+/* Warns of the rows that could not be read and are left out, a line for each file; lines. */
+int run_facts_say_damage(const struct run_facts *facts, int count);
 void run_facts_free(struct run_facts *facts); /* accepts a zeroed struct */
 /* Of several; on failure none. Given back together. ERR_USAGE: more than CHART_SERIES. */
 int run_facts_read_all(struct run_facts **facts, const char *const *runs, int count);

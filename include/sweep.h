@@ -48,9 +48,10 @@ struct sweep_request {
  * first seed, then with the next. A function of the request and the file alone. Every run's config has been loaded
  * once: ERR_CONFIG has printed the first that is wrong. */
 int sweep_make(struct sweep *sweep, const struct sweep_request *request);
-/* Whether every run could begin with the images there are on this machine: looks at each point, reads no image, makes
- * nothing. Mistakes of the first that could not have been printed, as before a training. */
-int sweep_look(const struct sweep *sweep, const char *file);
+/* Whether every run could begin with the images there are on this machine, and where device is said on its device:
+ * looks at each point, reads no image, makes nothing. Mistakes of the first that could not have been printed, as before
+ * a training. */
+int sweep_look(const struct sweep *sweep, const char *file, bool device);
 /* Makes the folder; where the same sweep is there already it is left as it is. ERR_CREATE: another one is. */
 int sweep_write(const struct sweep *sweep, const struct sweep_request *request);
 /* ERR_NO_INPUT: no sweep. ERR_DATA: a line that is none. */
@@ -99,6 +100,8 @@ int sweep_do_all(const struct sweep *sweep, int jobs, int *stopped_by);
 
 /* ---- on a cluster ---- */
 
+/* Whether there are templates of job scripts: ERR_NO_INPUT says where they were looked for. */
+int sweep_slurm_look(void);
 /* Job scripts from the templates that came with the program, in the sweep's folder: array.sbatch, report.sbatch,
  * submit.sh. limit: tasks at a time, 0: any number. */
 int sweep_slurm_write(const struct sweep *sweep, int limit);

@@ -63,9 +63,10 @@ struct session {
 int session_open(struct session *session, const struct config *config);
 /* Data and normalisation alone, without device or network. errors: as for mistakes_tell. */
 int session_open_data(struct session *session, const struct config *config, FILE *errors);
-/* The first part of it: which images there are, and what of the config cannot be had with them. A session that has
- * found images before, for a config whose [data] is the same, judges this config beside those. */
-int session_look(struct session *session, const struct config *config, FILE *errors);
+/* The first part of it: which images there are, and what of the config cannot be had with them; device: and with the
+ * device, which is opened. A session that has found images and device before, for a config whose [data] and device are
+ * the same, judges this config beside those. */
+int session_look(struct session *session, const struct config *config, bool device, FILE *errors);
 /* What check_images should look at, all of it; points into the session. */
 void session_check_input(const struct session *session, struct check_input *input);
 /* Network with drawn weights and plan anew, for another config on the same device and data: what it says of data and

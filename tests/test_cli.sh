@@ -261,6 +261,17 @@ call plot "$whole" "$whole" --png both.png
 ok "plot --png of two" all '[ "$status" -eq 0 ] && [ -s both.png ] || says cairo'
 call plot "$whole" "$whole" --chart accuracy
 ok "plot of two" all 'exited 0' 'prints "accuracy"' 'lines out 23'
+cp -r "$whole" torn
+sed -i '5s/,/,x/' torn/steps.csv
+for words in '' '--png torn.png' '--png torn.png --tty'; do
+    call plot torn $words
+    ok "plot $words says which row it leaves out, once" all 'says "^warning: torn/steps.csv:5: epoch is .x1., .*; left out$"' \
+        'lines err 1' '[ "$status" -eq 0 ]'
+done
+rm -f torn/report.html
+ln -s nowhere/else torn/report.html
+call report torn
+ok "report of a run that cannot be written to says how" all 'exited 73' 'silent out' 'says "torn/report.html: .*; give --out FILE"'
 call plot "$whole" --chart speed-of-light
 ok "plot of an unknown chart" all 'exited 64' 'silent out' 'says "no such chart, but loss, accuracy"'
 call plot "$whole" --follow

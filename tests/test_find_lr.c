@@ -198,6 +198,20 @@ static void test_range_below_the_limit(void **unused)
     find_lr_free(&found);
 }
 
+/* A range that begins where the loss is driven up already has nothing to find: that is counted, and not tried again
+ * with more steps. */
+static void test_range_above_the_limit(void **unused)
+{
+    (void)unused;
+    const struct find_lr_options options = {.from = 50.0, .to = 100.0, .steps = 20, .restarts = 2, .most_steps = 80};
+    struct find_lr found;
+    find(&found, "train.precision=fp32", &options);
+    assert_int_equal(found.best.count, 0);
+    assert_int_equal(found.diverged, 2);
+    assert_int_equal(found.steps, 20);
+    find_lr_free(&found);
+}
+
 /* Nothing is gained where no rate changes a weight; a range of many powers of 2 is then not searched to its end. */
 static void test_range_too_wide_to_search(void **unused)
 {
@@ -211,6 +225,7 @@ static void test_range_too_wide_to_search(void **unused)
         most = found.restarts[r].trial_count > most ? found.restarts[r].trial_count : most;
     assert_int_equal(most, FIND_LR_TRIALS);
     assert_int_equal(found.best.count, 0);
+    assert_int_equal(found.diverged, 0);
     find_lr_free(&found);
 }
 
@@ -314,6 +329,7 @@ int main(void)
         cmocka_unit_test(test_known_limit_in_16_bits),
         cmocka_unit_test(test_the_same_again_and_no_run),
         cmocka_unit_test(test_range_below_the_limit),
+        cmocka_unit_test(test_range_above_the_limit),
         cmocka_unit_test(test_range_too_wide_to_search),
         cmocka_unit_test(test_more_steps_where_it_takes_them),
         cmocka_unit_test(test_gain_begins_at_guessing),

@@ -129,6 +129,8 @@ call sweep missing
 ok "and it goes on when they are back" 'exited 0' '[ "$(runs missing DONE)" = 2 ]'
 call sweep tiny.ini batch_size=5,5000 --out large
 ok "a batch larger than the data: an error, and no folder" 'exited 78' 'says "error: train.batch_size: .*lower train.batch_size"' '[ ! -e large ]'
+call sweep tiny.ini train.device=cpu,cuda:77 --out unfit
+ok "a device that only some runs look for and is not there: an error, and no folder" 'exited 69' 'says "error: train.device: cuda"' '[ ! -e unfit ]'
 mkdir -p taken/2-batch_size-20-seed-0/mine
 call sweep tiny.ini batch_size=5,20 --out taken
 ok "a folder of a run's name that is no run stays" 'exited 73' 'says "2-batch_size-20-seed-0: is there already"' \
@@ -146,10 +148,18 @@ for place in 'flat configs/slurm' 'own/bin share/evenkeel/configs/slurm' 'tree/b
     rm -r "$tree"
 done
 
+mkdir alone
+cp "$program" alone/evenkeel
+alone/evenkeel sweep tiny.ini batch_size=5,20 --out bare --slurm >out 2>err
+status=$?
+ok "a program without its templates: an error, and no folder" 'exited 66' 'says "templates of the job scripts were not found"' '[ ! -e bare ]'
+
 # ---- find-lr ----
 call find-lr tiny.ini --steps 100 --restarts 1 --from 1e-4 --to 1 --out found
 ok "find-lr suggests a rate and writes its files, no run" 'exited 0' 'grep -q "^suggested" out' '[ -s found/find_lr.csv ]' \
     '[ -s found/find_lr.png ] || says cairo' '[ ! -d runs ]'
+call find-lr tiny.ini --from 100 --to 1000 --restarts 1
+ok "find-lr: a range that begins where the loss diverges" 'exited 0' 'grep -q "^no rate .* lower --from, which is 100$" out' '! says again'
 call find-lr tiny.ini --from 1 --to 0.1
 ok "find-lr: an empty range" 'exited 64'
 call find-lr tiny.ini --from 1e-40

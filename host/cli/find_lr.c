@@ -38,8 +38,13 @@ static void print_spread(const char *label, const struct find_lr_spread *spread,
     printf("\n");
 }
 
-static void print_result(const struct find_lr *found, const struct config *config)
+static void print_result(const struct find_lr *found, const struct config *config, double from)
 {
+    if (found->best.count == 0 && found->diverged == found->restart_count) {
+        printf("no rate can be suggested: the loss diverged at the smallest already; lower --from, which is %g\n",
+               from);
+        return;
+    }
     if (found->best.count == 0) {
         printf("no rate of the range brought the loss clearly below guessing in %d steps, so that none can be told "
                "from another: try more --steps, or look at the data and the network first\n",
@@ -94,7 +99,7 @@ static int find(const struct config *config, const struct find_lr_options *optio
         find_lr_chart(&found, &charts);
         plot_text(&charts.list[0], &terminal, LINES, stdout);
         printf("\n");
-        print_result(&found, config);
+        print_result(&found, config, options->from);
         status = write_files(&found, &charts, config, out);
     }
     charts_free(&charts);

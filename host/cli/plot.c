@@ -41,8 +41,9 @@ static int draw(const char *const *paths, int count, const struct plot_line *lin
         *open |= facts[i].end.kind == RUN_OPEN;
     const struct chart *chart = charts_find(&charts, line->chart);
     int status = OK;
+    const int said = run_facts_say_damage(facts, count);
     if (chart)
-        plot_text(chart, terminal, terminal->lines - PROMPT, stdout);
+        plot_text(chart, terminal, terminal->lines - PROMPT - said, stdout);
     else if (charts.count == 0)
         status = FAIL(ERR_NO_INPUT, "%s: has recorded no step yet", paths[0]);
     else
@@ -82,6 +83,12 @@ static int plot(const char *const *paths, int count, const struct plot_line *lin
 static int picture(const char *const *paths, int count, const struct plot_line *line)
 {
     TRY(count > 1 ? report_draw_runs(paths, count, line->png) : report_draw_run(paths[0], line->png));
+    if (!line->letters) { /* else it is said there */
+        struct run_facts *facts;
+        TRY(run_facts_read_all(&facts, paths, count));
+        run_facts_say_damage(facts, count);
+        run_facts_free_all(facts, count);
+    }
     printf("%s\n", line->png);
     return OK;
 }

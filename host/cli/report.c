@@ -27,10 +27,13 @@ static int write_both(const char *const *paths, int count)
     const char *folder = count > 1 ? "" : paths[0];
     char path[PATH_BYTES];
     TRY(path_join(path, folder, "report.html"));
-    TRY(write_page(paths, count, path));
+    int status = write_page(paths, count, path);
+    if (status == ERR_CREATE) /* a run of somebody else's, a medium that is only read */
+        return FAIL(status, "%s; give --out FILE, which writes the page there", fail_text());
+    TRY(status);
     printf("%s\n", path);
     TRY(path_join(path, folder, "results.png"));
-    const int status = draw(paths, count, path);
+    status = draw(paths, count, path);
     /* A picture needs something to show and a library to draw with; the page needs neither. */
     if (status == ERR_UNSUPPORTED || status == ERR_NO_INPUT) {
         log_info("no picture: %s", fail_text());

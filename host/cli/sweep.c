@@ -25,12 +25,14 @@ static int read_numbers(struct sweep_line *line, int *jobs)
     return cli_count("base-batch", line->base_batch, 1, 1 << 20, &line->request.base_batch);
 }
 
-/* Before there is a folder. The machine that gives jobs to others need not have the images. */
-static int look_for_images(const struct sweep *sweep, const struct sweep_line *line)
+/* Before there is a folder. The machine that gives jobs to others need not have the images, nor the device. */
+static int look_first(const struct sweep *sweep, const struct sweep_line *line)
 {
     if (sweep_is(sweep->path))
         return OK;
-    const int status = sweep_look(sweep, line->request.file);
+    if (line->slurm)
+        TRY(sweep_slurm_look());
+    const int status = sweep_look(sweep, line->request.file, !line->slurm);
     if (status != ERR_NO_INPUT || !line->slurm)
         return status;
     log_warn("the images were not found on this machine (above); the tasks need them on theirs");
@@ -53,7 +55,7 @@ static int open_sweep(struct sweep *sweep, struct sweep_line *line, int argc, ch
     line->request.words = (const char *const *)argv + 2;
     line->request.word_count = argc - 2;
     TRY(sweep_make(sweep, &line->request));
-    TRY(look_for_images(sweep, line));
+    TRY(look_first(sweep, line));
     return sweep_write(sweep, &line->request);
 }
 

@@ -163,9 +163,7 @@ int report_write_runs(const char *const *runs, int count, const char *path)
     TRY(run_facts_read_all(&facts, runs, count));
     int status = new_file_open(&file, path);
     if (status >= 0) {
-        for (int i = 0; i < count; i++)
-            for (int k = 0; k < facts[i].damage_count; k++)
-                log_warn("%s; left out", facts[i].damage[k]);
+        run_facts_say_damage(facts, count);
         put_page(file.stream, facts, count);
         status = new_file_commit(&file);
     }

@@ -1,6 +1,7 @@
 /* facts: a run's directory read for a report: what is there, and what is not. See include/report.h. Must not know what
  * is shown of it. */
 #include "facts.h"
+#include "log.h"
 #include "text.h"
 
 #include <assert.h>
@@ -28,6 +29,15 @@ void facts_note_damage(struct run_facts *facts, const struct table_damage *damag
         damage->rows == 1 ? arena_text(&facts->arena, damage->first)
                           : arena_format(&facts->arena, "%s; %lld more row%s likewise", damage->first,
                                          (long long)damage->rows - 1, damage->rows == 2 ? "" : "s");
+}
+
+int run_facts_say_damage(const struct run_facts *facts, int count)
+{
+    int lines = 0;
+    for (int i = 0; i < count; i++)
+        for (int k = 0; k < facts[i].damage_count; k++, lines++)
+            log_warn("%s; left out", facts[i].damage[k]);
+    return lines;
 }
 
 static int read_all(struct run_facts *facts)

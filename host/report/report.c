@@ -103,8 +103,7 @@ int report_write_run(const char *run, const char *path)
     TRY(run_facts_read(&facts, run));
     int status = new_file_open(&file, path);
     if (status >= 0) {
-        for (int i = 0; i < facts.damage_count; i++)
-            log_warn("%s; left out", facts.damage[i]);
+        run_facts_say_damage(&facts, 1);
         put_run(file.stream, &facts);
         status = new_file_commit(&file);
     }

@@ -247,38 +247,6 @@ static int make(struct maker *maker)
     return make_runs(maker);
 }
 
-/* Whether runs differ in what images they look for. */
-static bool sweeps_data(const struct sweep_run *run)
-{
-    for (int i = 0; i < run->setting_count; i++)
-        if (strncmp(run->settings[i].key, "data.", strlen("data.")) == 0)
-            return true;
-    return false;
-}
-
-int sweep_look(const struct sweep *sweep, const char *file)
-{
-    struct session session = {0};
-    int status = OK;
-    for (int i = 0, next = 0; i < sweep->run_count && status == OK; i++) {
-        struct config config;
-        if (sweep->runs[i].point != next) /* of another seed */
-            continue;
-        next++;
-        status = sweep_load_run(sweep, file, &sweep->runs[i], &config, stderr);
-        if (status == OK)
-            status = session_look(&session, &config, stderr);
-        if (sweeps_data(&sweep->runs[i])) {
-            session_close(&session);
-            session = (struct session){0};
-        }
-        session.config = NULL;
-        config_free(&config);
-    }
-    session_close(&session);
-    return status;
-}
-
 int sweep_make(struct sweep *sweep, const struct sweep_request *request)
 {
     *sweep = (struct sweep){0};

@@ -50,6 +50,12 @@ static int find_templates(char folder[static PATH_BYTES])
                 places[0], places[1]);
 }
 
+int sweep_slurm_look(void)
+{
+    char folder[PATH_BYTES];
+    return find_templates(folder);
+}
+
 static const char *value_of(const struct filling *fillings, const char *at)
 {
     for (int i = 0; i < FILLINGS; i++)

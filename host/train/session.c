@@ -37,11 +37,13 @@ static int open_device(struct session *session)
     return choose_dtype(session);
 }
 
-/* The same; a device or precision that is not there is told with the other mistakes. */
+/* The same, where none is open; a device or precision that is not there is told with the other mistakes. */
 static int look_for_device(struct session *session, struct mistakes *mistakes)
 {
     const struct config *config = session->config;
-    const int opened = backend_open(config->train.device, config->train.threads, &session->backend, &session->device);
+    const int opened = session->device ? OK
+                                       : backend_open(config->train.device, config->train.threads, &session->backend,
+                                                      &session->device);
     const int status = opened == OK ? choose_dtype(session) : opened;
     if (status == ERR_DEVICE || status == ERR_UNSUPPORTED)
         mistakes_add_failure(mistakes, config, opened == OK ? "train.precision" : "train.device", status);
@@ -185,15 +187,17 @@ int session_open_data(struct session *session, const struct config *config, FILE
     return open_data(session, &mistakes, OK, errors);
 }
 
-int session_look(struct session *session, const struct config *config, FILE *errors)
+int session_look(struct session *session, const struct config *config, bool device, FILE *errors)
 {
     struct mistakes mistakes;
     int status = OK;
     mistakes_begin(&mistakes, config);
     session->config = config;
-    if (session->train.subset.count > 0)
+    if (device)
+        status = look_for_device(session, &mistakes);
+    if (status == OK && session->train.subset.count > 0)
         judge_config(session, &mistakes);
-    else
+    else if (status == OK)
         status = look_at_data(session, &mistakes);
     return mistakes_settle(&mistakes, status, errors);
 }

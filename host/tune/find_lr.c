@@ -114,6 +114,12 @@ static double guessing_loss(const struct session *session)
     return (1.0 - smoothing) * entropy + smoothing * log((double)classes);
 }
 
+/* The loss is above that of untrained weights, and by more than images of another step make it. */
+static bool is_hopeless(const struct find_lr_restart *restart, double loss, double error)
+{
+    return !isfinite(loss) || loss > hopeless * restart->untrained + sure * error;
+}
+
 static int try_rate(struct finder *finder, struct find_lr_restart *restart, double rate)
 {
     int steps = finder->options.steps, quarter = (steps + 3) / 4, counted = 0;
@@ -121,7 +127,7 @@ static int try_rate(struct finder *finder, struct find_lr_restart *restart, doub
     struct step_record record = {0};
     TRY(walk_begin(&finder->walk, seed_of(finder), 0));
     for (int i = 0; i < steps && !record.bad; i++) {
-        if (i == 2 * quarter && sum / counted > hopeless * restart->untrained)
+        if (i == 2 * quarter && is_hopeless(restart, sum / counted, sqrt(noise) / counted))
             break;
         if (i == quarter || i == steps - quarter)
             sum = noise = counted = 0;
@@ -201,6 +207,16 @@ static int spread_out(struct finder *finder, struct find_lr_restart *restart)
     return OK;
 }
 
+/* Whether the smallest rate that was tried drove the loss up, so that the rates to try lie below the range. */
+static bool begins_too_high(const struct find_lr_restart *restart)
+{
+    const struct find_lr_trial *smallest = &restart->trials[0];
+    for (int i = 1; i < restart->trial_count; i++)
+        if (restart->trials[i].rate < smallest->rate)
+            smallest = &restart->trials[i];
+    return is_hopeless(restart, restart->begins - smallest->gain, smallest->error);
+}
+
 static int find_rates(struct finder *finder, struct find_lr_restart *restart)
 {
     double stable, above;
@@ -217,6 +233,7 @@ static int find_rates(struct finder *finder, struct find_lr_restart *restart)
     restart->best = best ? best->rate : NAN;
     restart->stable = best ? stable : NAN;
     finder->found->open_end |= best && above == 0.0;
+    finder->found->diverged += !best && begins_too_high(restart);
     return OK;
 }
 
@@ -253,6 +270,7 @@ static int do_restarts(struct finder *finder)
     memset(found->restarts, 0, (size_t)finder->options.restarts * sizeof *found->restarts);
     found->restart_count = 0;
     found->open_end = false;
+    found->diverged = 0;
     for (finder->restart = 0; finder->restart < finder->options.restarts; finder->restart++) {
         struct find_lr_restart *restart = &found->restarts[finder->restart];
         struct find_lr_curve *curve = &restart->curve;
@@ -275,7 +293,7 @@ int find_lr(struct find_lr *found, struct session *session, const struct find_lr
     int status = walk_open(&finder.walk, session);
     if (status == OK)
         status = do_restarts(&finder);
-    while (status == OK && found->best.count < found->restart_count &&
+    while (status == OK && found->best.count + found->diverged < found->restart_count &&
            finder.options.steps <= options->most_steps / 2) {
         finder.options.steps *= 2;
         log_info("after so few steps %d of %d restarts did not come clearly below guessing: again with %d",
