@@ -1,7 +1,8 @@
 """Images drawn for the planted-fault benchmark with packages that are installed: letters in the fonts of this machine (Pillow),
 the 8x8 handwritten digits that scikit-learn ships (Pillow as well), each moved and turned at random, figures (Pillow) and some of
-EuroSAT's classes made smaller (Pillow); some of Fashion-MNIST's (as they are). Textures are in textures.py, dials, gratings, land and
-scenes in natural.py, handwriting, cells and wares in things.py.
+EuroSAT's classes made smaller (Pillow); some of Fashion-MNIST's (as they are or half as large). Textures are in textures.py, dials, gratings, land and
+scenes in natural.py, handwriting, cells and wares in things.py, fruit, calls and metal in
+goods.py.
 
 Each function writes a folder as plant.py reads it, a function of its arguments and of what is installed. missing() names the
 package that is not there.
@@ -12,14 +13,15 @@ import math
 import os
 import random
 
+import goods
 import natural
 import plant
 import textures
 import things
 
 PACKAGES = {"letters": {"PIL": "pillow"}, "glyphs": {"PIL": "pillow"}, "digits": {"PIL": "pillow", "sklearn": "scikit-learn"},
-            "shapes": {"PIL": "pillow"}, "fields": {"PIL": "pillow"}, "meadows": {"PIL": "pillow"}, "greens": {"PIL": "pillow"}, "textures": {"numpy": "numpy"},
-            **{name: {"numpy": "numpy"} for name in {**natural.DRAWN, **things.DRAWN}}}
+            "shapes": {"PIL": "pillow"}, "shoes": {"PIL": "pillow"}, "fields": {"PIL": "pillow"}, "meadows": {"PIL": "pillow"}, "greens": {"PIL": "pillow"}, "overhead": {"PIL": "pillow"}, "textures": {"numpy": "numpy"},
+            **{name: {"numpy": "numpy"} for name in {**natural.DRAWN, **things.DRAWN, **goods.DRAWN}}}
 FONTS = "/usr/share/fonts/*/*/*.[to]tf"
 OTHER = ("Symbol", "D050000L", "Keyboard", "Initials", "Math")  # fonts of something else than plain letters
 
@@ -158,8 +160,8 @@ def shapes(folder, counts, seed):
         plant.write_part(folder, names, (20, 20), [figure(label, 20, draw) for label in labels], labels)
 
 
-def of_eurosat(name, kinds):
-    """What writes these of EuroSAT's classes, 32x32, all that there is of them. Needs EVENKEEL_DATA."""
+def of_eurosat(name, kinds, mode="RGB", side=32):
+    """What writes these of EuroSAT's classes, all that there is of them, in colour (32x32 alone) or, mode "L", in grey. Needs EVENKEEL_DATA."""
     def write(folder, counts, seed):
         from PIL import Image
         draw = random.Random(f"{name}/{seed}")
@@ -167,10 +169,10 @@ def of_eurosat(name, kinds):
             found = []
             for label, kind in enumerate(kinds):
                 for path in sorted(glob.glob(os.path.join(os.environ["EVENKEEL_DATA"], "eurosat", part, kind, "*"))):
-                    pixels = Image.open(path).convert("RGB").resize((32, 32), Image.Resampling.BOX)
+                    pixels = Image.open(path).convert(mode).resize((side, side), Image.Resampling.BOX)
                     found.append((b"".join(channel.tobytes() for channel in pixels.split()), label))
             draw.shuffle(found)
-            plant.write_part(folder, names, (3, 32, 32), [image for image, _ in found], [label for _, label in found])
+            plant.write_part(folder, names, (3, side, side) if mode == "RGB" else (side, side), [image for image, _ in found], [label for _, label in found])
     return write
 
 
@@ -183,9 +185,21 @@ def wardrobe(folder, counts, seed):
         plant.write_part(folder, names, shape, [images[i] for i in chosen], [kinds.index(labels[i]) for i in chosen])
 
 
+def shoes(folder, counts, seed):
+    """Five of Fashion-MNIST's classes, sandals, sneakers, boots, bags and trousers, made half as large. Needs EVENKEEL_DATA."""
+    from PIL import Image
+    draw, kinds = random.Random(f"shoes/{seed}"), [5, 7, 9, 8, 1]
+    for names, count in zip((plant.TRAIN, plant.TEST), counts):
+        _, images, labels = plant.read_part(os.path.join(os.environ["EVENKEEL_DATA"], "fashion-mnist"), names)
+        chosen = draw.sample([i for i, label in enumerate(labels) if label in kinds], count)
+        halves = [Image.frombytes("L", (28, 28), images[i]).resize((14, 14), Image.Resampling.BOX).tobytes() for i in chosen]
+        plant.write_part(folder, names, (14, 14), halves, [kinds.index(labels[i]) for i in chosen])
+
+
 FIELDS = ["AnnualCrop", "Forest", "Highway", "Industrial", "Residential", "SeaLake"]
 MEADOWS = ["HerbaceousVegetation", "Pasture", "PermanentCrop", "River"]
 GREENS = ["AnnualCrop", "HerbaceousVegetation", "Highway", "PermanentCrop", "River"]
+overhead = of_eurosat("overhead", ["Forest", "HerbaceousVegetation", "Highway", "Industrial", "Pasture", "Residential", "River"], "L", 40)
 DRAWN = {"letters": letters, "glyphs": glyphs, "digits": digits, "shapes": shapes, "fields": of_eurosat("fields", FIELDS),
          "meadows": of_eurosat("meadows", MEADOWS), "greens": of_eurosat("greens", GREENS), "wardrobe": wardrobe, "textures": textures.textures,
-         **natural.DRAWN, **things.DRAWN}
+         "shoes": shoes, "overhead": overhead, **natural.DRAWN, **things.DRAWN, **goods.DRAWN}

@@ -107,6 +107,29 @@ def plant_shade(images, labels, x, draw):
         images[i] = bytes(int(value * gain[k % len(gain)] + 0.5) for k, value in enumerate(image))
 
 
+def side_of(image):
+    """(side, planes) of a square image of one plane or three."""
+    planes = 3 if math.isqrt(len(image)) ** 2 != len(image) else 1
+    return math.isqrt(len(image) // planes), planes
+
+
+def plant_vignette(images, labels, x, draw):
+    """A lamp above some place of each image: away from it the light falls, by a share of up to x at the distance of a side."""
+    for i, image in enumerate(images):
+        side, planes = side_of(image)
+        a, b, fall = draw.uniform(0, side), draw.uniform(0, side), draw.uniform(0, x) / side ** 2
+        gain = [1 - min(0.98, fall * ((r - a) ** 2 + (c - b) ** 2)) for r in range(side) for c in range(side)]
+        images[i] = bytes(int(value * g + 0.5) for value, g in zip(image, gain * planes))
+
+
+def plant_tint(images, labels, x, draw):
+    """Lamps of any colour: each plane of each image by a factor of its own, its logarithm of deviation x / 2."""
+    for i, image in enumerate(images):
+        size = len(image) // 3
+        tables = [bytes(clamp(value * math.exp(gain)) for value in range(256)) for gain in (draw.gauss(0, x / 2) for _ in range(3))]
+        images[i] = b"".join(image[p * size:p * size + size].translate(table) for p, table in enumerate(tables))
+
+
 def plant_outliers(images, labels, x, draw):
     """A share x of the images becomes uniform noise."""
     for i, image in enumerate(images):
@@ -129,6 +152,28 @@ def plant_torn(images, labels, x, draw):
             size = len(image) // planes
             kept = int(size * draw.uniform(0.1, 0.5))
             images[i] = b"".join(image[p * size:p * size + kept] + bytes([128]) * (size - kept) for p in range(planes))
+
+
+def plant_slanted(images, labels, x, draw):
+    """A share x of the images was read with a wrong length of row, so that each row begins some pixels later than the one before."""
+    for i, image in enumerate(images):
+        if draw.random() < x:
+            side, planes = side_of(image)
+            shift = draw.choice([k for k in range(-side // 3, side // 3 + 1) if abs(k) > 2])
+            rows = [image[r * side:r * side + side] for r in range(side * planes)]
+            images[i] = b"".join(row[k:] + row[:k] for row, k in zip(rows, (shift * (r % side) % side for r in range(len(rows)))))
+
+
+def plant_lumped(images, labels, x, draw):
+    """The first two classes are taken for each other in a share x of their images."""
+    labels[:] = [1 - label if label < 2 and draw.random() < x else label for label in labels]
+
+
+def plant_longtail(images, labels, x, draw):
+    """Each class is rarer than the one before, by the same factor, the last x times as rare as the first."""
+    last = max(labels)
+    keep = [i for i, label in enumerate(labels) if draw.random() < x ** (-label / last)]
+    images[:], labels[:] = [images[i] for i in keep], [labels[i] for i in keep]
 
 
 def plant_imbalance(images, labels, x, draw):
@@ -165,26 +210,38 @@ def plant_leak(images, labels, x, draw, known):
         images[i], labels[i] = known[0][i], known[1][i]
 
 
+def plant_copies(images, labels, x, draw, known):
+    """A share x of the validation images are training images saved anew: lighter or darker, with a little noise. Planted into the test part."""
+    for i in range(int(len(labels) * x)):
+        lighter = draw.choice((-12, -6, 6, 12))
+        images[i], labels[i] = bytes(clamp(value + lighter + draw.gauss(0, 3)) for value in known[0][i]), known[1][i]
+
+
 def plant_few(images, labels, x, draw):
     """Only the first x images."""
     del images[int(x):], labels[int(x):]
 
 
-OF_TEST, KNOWS_TRAINING = {"mismatch", "grain", "leak"}, {"leak"}
+OF_TEST, KNOWS_TRAINING = {"mismatch", "grain", "leak", "copies"}, {"leak", "copies"}
 FAULTS = {name[len("plant_"):]: function for name, function in globals().items() if name.startswith("plant_")}
 
 
-def plant(source, folder, train, test, seed, fault=None, severity=0.0):
-    """Writes a data set of train and test images drawn from the source, one part of it spoiled. Kept when there."""
+def plant(source, folder, train, test, seed, fault=None, severity=0.0, whole=False):
+    """Writes a data set of train and test images drawn from the source, one part of it spoiled. Kept when there. whole: all of it is one
+    part, spoiled as such, of which who trains sets some aside; what is known from training is then the same images, the last first."""
     if os.path.exists(os.path.join(folder, "done")):
         return folder
     draw = random.Random(f"{seed}/{fault}/{severity}")
-    pick, before = random.Random(seed), []
+    pick, before, parts = random.Random(seed), [], []
     for names, count in ((TRAIN, train), (TEST, test)):
         shape, images, labels = read_part(source, names)
         chosen = pick.sample(range(len(labels)), min(count, len(labels)))
-        images, labels = [images[i] for i in chosen], [labels[i] for i in chosen]
-        if fault and names is (TEST if fault in OF_TEST else TRAIN):
+        parts.append((names, [images[i] for i in chosen], [labels[i] for i in chosen]))
+    if whole:
+        images, labels = parts[0][1] + parts[1][1], parts[0][2] + parts[1][2]
+        parts, before = [(TRAIN, images, labels)], [(images[::-1], labels[::-1])]
+    for names, images, labels in parts:
+        if fault and (whole or names is (TEST if fault in OF_TEST else TRAIN)):
             FAULTS[fault](images, labels, severity, draw, *(before if fault in KNOWS_TRAINING else []))
         write_part(folder, names, shape, images, labels)
         before = [(images, labels)]

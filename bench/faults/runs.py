@@ -1,11 +1,11 @@
 """The planted-fault benchmark's runs: trains every row of the plan once and keeps what it left. Standard library only.
 
-  runs.py FOLDER [--part tune|test|blind|fresh|last|sealed|second|third] [--jobs N] [--only WORD] [--every N] [--list]
+  runs.py FOLDER [--part tune|test|blind|fresh|last|sealed|second|third|fourth] [--jobs N] [--only WORD] [--every N] [--list]
 
 FOLDER keeps data, runs and the best learning rates; what is there is not made again. EVENKEEL names the program (default
 build/evenkeel), EVENKEEL_DATA real data; without it only generated tiles are used. Thresholds are chosen on `tune`, figures are
-reported on `test`: networks, seeds, the images drawn and the severities of the faults differ. `blind`, `fresh`, `last`, `sealed`, `second` and
-`third` differ from these and from each other, were designed before any of them was trained, and each was first scored with rules that knew nothing of it; once
+reported on `test`: networks, seeds, the images drawn and the severities of the faults differ. `blind`, `fresh`, `last`, `sealed`, `second`,
+`third` and `fourth` differ from these and from each other, were designed before any of them was trained, and each was first scored with rules that knew nothing of it; once
 looked at, a part is blind no more. A new one is a row of PARTS, its severities in FAULTS, and whatever data it needs in draw.py.
 """
 import argparse
@@ -25,6 +25,8 @@ STEPS, SWEEP_STEPS, BATCH = 750, 400, 64
 
 # network, data, optimizer, seeds. Without real data its rows are of tiles. share N: each group has every N-th row of the plan, others than the next.
 # batch, steps: other than BATCH and STEPS. images: (training, validation) at most. variants: of the healthy runs, other than VARIANTS.
+# own: of a network, what its runs have beside all that: batch, steps, settings (with {epochs}: planned, they end after so many); whole: faults are
+# in all images, of which validation images are set aside afterwards.
 PARTS = {
     "tune": {"data_seed": 1, "groups": [
         ("mlp", "fashion", "adam", [1]), ("mlp", "fashion", "sgd", [1]), ("mlp", "tiles", "adam", [1]),
@@ -63,6 +65,22 @@ PARTS = {
         "variants": [[], ["train.batch_size=32", "train.max_steps=800"], ["augment.translate=0.06", "augment.rotate=6"],
                      ["train.batch_size=64", "train.accumulate=2", "train.max_steps=340"], ["train.batch_size=288", "train.max_steps=240"],
                      ["schedule.name=cosine", "train.epochs={epochs}", "optim.clip_norm=5"], ["train.batch_size=512", "train.max_steps=180"]]},
+    "fourth": {"data_seed": 9, "share": 2, "groups": [
+        ("preact", "fruit", "sgd", [81]), ("patches", "calls", "adamw", [81]), ("funnel", "shoes", "adam", [81]),
+        ("dual", "metal", "adam", [81]), ("coarse", "overhead", "sgd", [81])],
+        "own": {"preact": {"batch": 60, "steps": 420, "settings": [
+                    "optim.nesterov=true", "optim.weight_decay=0.0005", "schedule.name=cosine", "train.epochs={epochs}",
+                    "augment.hflip=0.5", "augment.translate=0.08"]},
+                "patches": {"batch": 100, "steps": 600, "whole": True, "settings": [
+                    "schedule.name=cosine", "schedule.warmup_epochs=1", "train.epochs={epochs}", "optim.clip_norm=1"]},
+                "funnel": {"batch": 40, "steps": 600, "settings": []},
+                "dual": {"batch": 50, "steps": 560, "settings": ["augment.hflip=0.5", "augment.vflip=0.5"]},
+                "coarse": {"batch": 64, "steps": 500, "whole": True, "settings": [
+                    "optim.momentum=0.95", "optim.weight_decay=0.0001", "schedule.name=step", "schedule.step_epochs=5", "schedule.gamma=0.4"]}},
+        "variants": [[], ["train.batch_size=32", "train.max_steps={steps}"], ["augment.hflip=0", "augment.vflip=0", "augment.translate=0"],
+                     ["train.batch_size=128", "train.max_steps={steps}"], ["optim.ema_decay=0.97", "optim.ema_warmup=true"],
+                     ["train.batch_size=256", "train.max_steps={steps}"], ["augment.brightness=0.1", "augment.contrast=0.1"],
+                     ["schedule.name=constant", "schedule.warmup_epochs=0.5"], ["train.batch_size=512", "train.max_steps=300"]]},
 }
 OPTIMIZERS = {"adam": [1e-4, 3e-4, 1e-3, 2e-3, 4e-3, 8e-3, 2e-2], "adamw": [2e-4, 6e-4, 1.5e-3, 3e-3, 6e-3, 1.2e-2, 3e-2],
               "sgd": [2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 1e-1, 3e-1]}
@@ -75,7 +93,9 @@ class Case:
 
     def __init__(self, part, network, data, optimizer, lr):
         self.part, self.network, self.data, self.optimizer, self.lr = part, network, data, optimizer, lr
-        self.batch, self.steps = PARTS[part].get("batch", BATCH), PARTS[part].get("steps", STEPS)
+        own = {**PARTS[part], **PARTS[part].get("own", {}).get(network, {})}
+        self.batch, self.steps, self.settings = own.get("batch", BATCH), own.get("steps", STEPS), own.get("settings", [])
+        self.planned = "train.epochs={epochs}" in self.settings
 
     def epochs(self):
         return self.steps * self.batch // self.data.train
@@ -88,7 +108,15 @@ class Case:
 
     def keys(self):
         return [f"optim.name={self.optimizer}", f"optim.lr={self.lr:g}", f"train.batch_size={self.batch}",
-                f"train.max_steps={self.steps}", "train.epochs=100000"] + self.data.keys()
+                f"train.max_steps={self.steps}", "train.epochs=100000"] + self.data.keys() + [one.format(epochs=self.epochs()) for one in self.settings]
+
+    def kept_plan(self, changed):
+        """The epochs of a planned run whose batch or updates were changed."""
+        given = dict(word.split("=", 1) for word in changed)
+        if not self.planned or "train.epochs" in given or not {"train.batch_size", "train.max_steps"} & set(given):
+            return []
+        seen = int(given.get("train.batch_size", self.batch)) * int(given.get("train.max_steps", self.steps))
+        return [f"train.epochs={max(1, seen // self.data.train)}"]
 
 
 # ---- faults: truth, name, what makes it, and its severities in each part, in PARTS' order. {} stands for the severity ----
@@ -114,7 +142,7 @@ def rising(case, factor):
 
 def never(case, factor):
     """A rate that a cosine would bring down, planned for an end that the run does not reach: train.epochs is far beyond it."""
-    return rate(case, factor) + ["schedule.name=cosine"]
+    return rate(case, factor) + ["schedule.name=cosine"] + (["train.epochs=100000"] if case.planned else [])
 
 
 def small_batch(case, size):
@@ -150,14 +178,25 @@ def decay(case, x):
 
 def few(case, x):
     grown = {"mlp": ["model.hidden=512"], "cnn": ["model.width=32"], "cnn_plain": ["model.width=32"]}
-    return case.data.keys("few", x) + ["train.max_steps=1500"] + grown.get(case.network, [])
+    return longer(case, x, 1500) + grown.get(case.network, [])
+
+
+def longer(case, x, steps):
+    """Few images, and more updates than the healthy run has."""
+    return case.data.keys("few", x) + [f"train.max_steps={steps}"] + ([f"train.epochs={steps // max(1, x // case.batch)}"] if case.planned else [])
+
+
+def bare(case, x):
+    """Few images, and the augmentation that the healthy run has taken away."""
+    used = [setting.split("=")[0] for setting in case.settings if setting.startswith("augment.")]
+    return longer(case, x, 1200) + [f"{key}=0" for key in used] if used else None
 
 
 def large(case, x):
     """A network of the same kind, so large that it learns by heart the few images that there are."""
     name = case.network + "_large"
     if os.path.exists(os.path.join(HERE, "networks", name + ".ini")):
-        return case.data.keys("few", x) + ["train.max_steps=1000", f"network={name}"]
+        return longer(case, x, 1000) + [f"network={name}"]
     return None
 
 
@@ -166,46 +205,62 @@ def only(optimizer, make):
     return lambda case, x: make(case, x) if case.optimizer.startswith(optimizer) else None
 
 
+def lamps(case, x):
+    """Lamps: of any colour where there is colour, else one above some place of the image."""
+    return case.data.keys("tint" if case.data.colour else "vignette", x)
+
+
+def plain(case, momentum):
+    """Nesterov's form is one of momentum, so that there is none without."""
+    return [f"optim.momentum={momentum}"] + (["optim.nesterov=false"] if "optim.nesterov=true" in case.settings else [])
+
+
 FAULTS = [
-    ("rate_high", "rate_high", rate_high, [5, 10, 30], [7, 20], [6, 20], [4, 12], [5, 15], [8, 25], [9, 18], [11, 28]),
-    ("rate_low", "rate_low", rate, [1 / 30, 1 / 100, 1 / 1000], [1 / 50, 1 / 300], [1 / 20, 1 / 200], [1 / 12, 1 / 150], [1 / 25, 1 / 80], [1 / 40, 1 / 500], [1 / 16, 1 / 120], [1 / 60, 1 / 250]),
-    ("batch_small", "batch", small_batch, [8, 4, 2], [6, 3], [5], [7], [4], [9], [10], [5]),
-    ("labels", "labels", data("labels"), [0.1, 0.2, 0.4], [0.15, 0.3], [0.1, 0.35], [0.12, 0.25], [0.08, 0.22], [0.18, 0.45], [0.14, 0.33], [0.24, 0.42]),
-    ("labels", "pairs", data("pairs"), [0.2, 0.4], [0.3], [0.25], [0.35], [0.28], [0.38], [0.32], [0.34]),
-    ("input_scale", "scale", keys("augment.mean=0.3", "augment.std={}"), [0.05, 0.0039215686], [0.02], [0.1], [0.07], [0.04], [0.03], [0.06], [0.0039215686, 0.045]),
-    ("input_scale", "offset", keys("augment.mean=1", "augment.std={}"), [0.05], [0.03], [0.25], [0.1], [0.15], [0.2], [0.12], [0.08]),
-    ("input_scale", "forgotten", keys("augment.normalize=none"), [], [], [0], [0], [0], [0], [0], [0]),
-    ("illumination", "illumination", data("illumination"), [0.35, 0.7, 1.4], [0.5, 1], [0.8], [0.6], [0.9], [1.2], [0.75, 1.1], [0.65, 1]),
-    ("illumination", "shade", data("shade"), [], [], [], [], [], [], [0.95], [0.9]),
-    ("outliers", "outliers", data("outliers"), [0.01, 0.05, 0.1], [0.03, 0.08], [0.05], [0.06], [0.07], [0.04, 0.12], [0.035, 0.09], [0.08]),
-    ("outliers", "blank", data("blank"), [], [], [], [], [], [], [0.1], [0.12]),
-    ("outliers", "torn", data("torn"), [], [], [], [], [], [], [], [0.25]),
-    ("imbalance", "imbalance", data("imbalance"), [10, 30, 100], [20, 60], [5, 50], [8, 40], [12, 25], [15, 80], [18, 65], [22, 70]),
-    ("mismatch", "mismatch", data("mismatch"), [0.3], [0.5], [0.6], [0.4], [0.55], [0.45], [0.35], [0.5]),
-    ("mismatch", "grain", data("grain"), [], [], [], [], [], [], [55], [45]),
-    ("leakage", "leak", data("leak"), [], [], [], [], [], [], [0.4, 0.7], [0.5]),
-    ("order", "sorted", data("sorted"), [1], [1], [1], [1], [1], [1], [1], [1]),
-    ("order", "blocks", data("sorted"), [0.1], [0.2], [0.1], [0.15], [0.3], [0.25], [0.18], [0.22]),
-    ("initialisation", "init", keys("model.init_scale={}"), [0.02, 4, 0], [0.01, 6], [0.05, 3], [0.03, 2.5], [0.04, 3.5], [0.015, 5], [0.025, 7], [0.02, 6]),
-    ("capacity", "capacity", capacity, [2, 3], [0], [4], [3], [5], [1], [6], [2]),
-    ("overfitting", "few", few, [600], [400], [300], [500], [350], [450], [250], [320]),
-    ("overfitting", "large", large, [], [], [], [], [], [], [700], [550]),
-    ("weight_decay", "decay", decay, [0.05, 0.1, 0.5], [0.07, 0.3], [0.1], [0.15], [0.08], [0.2], [0.12, 0.4], [0.1, 0.25]),
-    ("adam", "beta2", only("adam", keys("optim.beta2={}")), [0.5, 0.2], [0.3], [0.9], [0.4], [0.25], [0.35], [0.45], [0.28]),
-    ("adam", "eps", only("adam", keys("optim.eps={}")), [0.1, 1], [0.3], [0.01], [0.03], [0.05], [0.02, 0.2], [0.04, 0.5], [0.08, 0.8]),
-    ("plain_sgd", "plain", only("sgd", keys("optim.momentum={}")), [0], [0], [0], [0], [0], [0], [0], [0]),
-    ("schedule", "drop", keys("schedule.name=step", "schedule.step_epochs=1", "schedule.gamma={}"), [0.05], [0.03], [0.1], [0.06], [0.08], [0.04], [0.07], [0.05]),
-    ("schedule", "plateau", keys("schedule.name=plateau", "schedule.patience=0", "schedule.threshold={}"), [], [], [], [], [], [], [0.4], [0.35]),
-    ("schedule", "warmup", keys("schedule.warmup_epochs={}", "schedule.warmup_start=0.001"), [100], [150], [100], [120], [80], [200], [90], [110]),
-    ("schedule", "never", never, [], [], [], [], [], [], [], [4]),
-    ("rate_high", "rising", rising, [], [], [], [], [], [15], [20], [25]),
-    ("early_stop", "early_stop", keys("early_stop.patience=1", "early_stop.min_delta={}"), [], [], [], [], [], [], [0.25], [0.2]),
-    ("clip", "clip", only("sgd", keys("optim.clip_norm={}")), [], [], [], [], [], [0.01], [0.02], [0.015]),
-    ("no_signal", "vanish", vanish, [], [], [], [], [], [1], [1], [1]),
+    ("rate_high", "rate_high", rate_high, [5, 10, 30], [7, 20], [6, 20], [4, 12], [5, 15], [8, 25], [9, 18], [11, 28], [6, 14, 40]),
+    ("rate_low", "rate_low", rate, [1 / 30, 1 / 100, 1 / 1000], [1 / 50, 1 / 300], [1 / 20, 1 / 200], [1 / 12, 1 / 150], [1 / 25, 1 / 80], [1 / 40, 1 / 500], [1 / 16, 1 / 120], [1 / 60, 1 / 250], [1 / 45, 1 / 140]),
+    ("batch_small", "batch", small_batch, [8, 4, 2], [6, 3], [5], [7], [4], [9], [10], [5], [6]),
+    ("labels", "labels", data("labels"), [0.1, 0.2, 0.4], [0.15, 0.3], [0.1, 0.35], [0.12, 0.25], [0.08, 0.22], [0.18, 0.45], [0.14, 0.33], [0.24, 0.42], [0.13, 0.3]),
+    ("labels", "pairs", data("pairs"), [0.2, 0.4], [0.3], [0.25], [0.35], [0.28], [0.38], [0.32], [0.34], [0.3]),
+    ("labels", "lumped", data("lumped"), [], [], [], [], [], [], [], [], [0.45]),
+    ("input_scale", "scale", keys("augment.mean=0.3", "augment.std={}"), [0.05, 0.0039215686], [0.02], [0.1], [0.07], [0.04], [0.03], [0.06], [0.0039215686, 0.045], [0.0078, 0.055]),
+    ("input_scale", "offset", keys("augment.mean=1", "augment.std={}"), [0.05], [0.03], [0.25], [0.1], [0.15], [0.2], [0.12], [0.08], [0.1]),
+    ("input_scale", "forgotten", keys("augment.normalize=none"), [], [], [0], [0], [0], [0], [0], [0], [0]),
+    ("illumination", "illumination", data("illumination"), [0.35, 0.7, 1.4], [0.5, 1], [0.8], [0.6], [0.9], [1.2], [0.75, 1.1], [0.65, 1], [0.8, 1.3]),
+    ("illumination", "shade", data("shade"), [], [], [], [], [], [], [0.95], [0.9], [0.92]),
+    ("illumination", "lamps", lamps, [], [], [], [], [], [], [], [], [0.9]),
+    ("outliers", "outliers", data("outliers"), [0.01, 0.05, 0.1], [0.03, 0.08], [0.05], [0.06], [0.07], [0.04, 0.12], [0.035, 0.09], [0.08], [0.06, 0.15]),
+    ("outliers", "blank", data("blank"), [], [], [], [], [], [], [0.1], [0.12], [0.15]),
+    ("outliers", "torn", data("torn"), [], [], [], [], [], [], [], [0.25], [0.2]),
+    ("outliers", "slanted", data("slanted"), [], [], [], [], [], [], [], [], [0.25]),
+    ("imbalance", "imbalance", data("imbalance"), [10, 30, 100], [20, 60], [5, 50], [8, 40], [12, 25], [15, 80], [18, 65], [22, 70], [30, 90]),
+    ("imbalance", "longtail", data("longtail"), [], [], [], [], [], [], [], [], [25, 80]),
+    ("mismatch", "mismatch", data("mismatch"), [0.3], [0.5], [0.6], [0.4], [0.55], [0.45], [0.35], [0.5], [0.6]),
+    ("mismatch", "grain", data("grain"), [], [], [], [], [], [], [55], [45], [35]),
+    ("leakage", "leak", data("leak"), [], [], [], [], [], [], [0.4, 0.7], [0.5], [0.45]),
+    ("leakage", "copies", data("copies"), [], [], [], [], [], [], [], [], [0.5]),
+    ("order", "sorted", data("sorted"), [1], [1], [1], [1], [1], [1], [1], [1], [1]),
+    ("order", "blocks", data("sorted"), [0.1], [0.2], [0.1], [0.15], [0.3], [0.25], [0.18], [0.22], [0.2]),
+    ("initialisation", "init", keys("model.init_scale={}"), [0.02, 4, 0], [0.01, 6], [0.05, 3], [0.03, 2.5], [0.04, 3.5], [0.015, 5], [0.025, 7], [0.02, 6], [0.01, 8, 4]),
+    ("capacity", "capacity", capacity, [2, 3], [0], [4], [3], [5], [1], [6], [2], [4]),
+    ("overfitting", "few", few, [600], [400], [300], [500], [350], [450], [250], [320], [380]),
+    ("overfitting", "large", large, [], [], [], [], [], [], [700], [550], [450]),
+    ("overfitting", "bare", bare, [], [], [], [], [], [], [], [], [500]),
+    ("weight_decay", "decay", decay, [0.05, 0.1, 0.5], [0.07, 0.3], [0.1], [0.15], [0.08], [0.2], [0.12, 0.4], [0.1, 0.25], [0.13, 0.35]),
+    ("adam", "beta2", only("adam", keys("optim.beta2={}")), [0.5, 0.2], [0.3], [0.9], [0.4], [0.25], [0.35], [0.45], [0.28], [0.32]),
+    ("adam", "eps", only("adam", keys("optim.eps={}")), [0.1, 1], [0.3], [0.01], [0.03], [0.05], [0.02, 0.2], [0.04, 0.5], [0.08, 0.8], [0.06, 0.3]),
+    ("plain_sgd", "plain", only("sgd", plain), [0], [0], [0], [0], [0], [0], [0], [0], [0]),
+    ("schedule", "drop", keys("schedule.name=step", "schedule.step_epochs=1", "schedule.gamma={}"), [0.05], [0.03], [0.1], [0.06], [0.08], [0.04], [0.07], [0.05], [0.09, 0.4]),
+    ("schedule", "plateau", keys("schedule.name=plateau", "schedule.patience=0", "schedule.threshold={}"), [], [], [], [], [], [], [0.4], [0.35], [0.3]),
+    ("schedule", "warmup", keys("schedule.warmup_epochs={}", "schedule.warmup_start=0.001"), [100], [150], [100], [120], [80], [200], [90], [110], [140]),
+    ("schedule", "never", never, [], [], [], [], [], [], [], [4], [3]),
+    ("rate_high", "rising", rising, [], [], [], [], [], [15], [20], [25], [12]),
+    ("early_stop", "early_stop", keys("early_stop.patience=1", "early_stop.min_delta={}"), [], [], [], [], [], [], [0.25], [0.2], [0.3]),
+    ("clip", "clip", only("sgd", keys("optim.clip_norm={}")), [], [], [], [], [], [0.01], [0.02], [0.015], [0.008]),
+    ("no_signal", "vanish", vanish, [], [], [], [], [], [1], [1], [1], [1]),
     ("regularisation", "erased", keys("augment.erase=1", "augment.erase_area=[0.3, {}]", "augment.rotate=180", "augment.translate=0.4"),
-     [], [], [], [], [], [0.5], [0.6], [0.55]),
-    ("regularisation", "softened", keys("train.label_smoothing={}", "augment.mixup=1"), [], [], [], [], [], [0.7], [0.5], [0.6]),
-    ("few_updates", "large_batch", large_batch, [], [], [], [], [], [640], [480], [576]),
+     [], [], [], [], [], [0.5], [0.6], [0.55], [0.45]),
+    ("regularisation", "softened", keys("train.label_smoothing={}", "augment.mixup=1"), [], [], [], [], [], [0.7], [0.5], [0.6], [0.65]),
+    ("few_updates", "large_batch", large_batch, [], [], [], [], [], [640], [480], [576], [512]),
 ]
 RATES = [0.3, 0.6, 1, 1.5, 2]
 VARIANTS = [[], ["train.batch_size=32"], ["train.batch_size=128"], ["train.batch_size=256", "train.max_steps=400"],
@@ -218,7 +273,7 @@ def planned(case):
     """(truth, name, what makes its keys) of every run of a case: all variants at the best rate, every rate with some of them, all faults."""
     for factor in RATES:
         for i, variant in enumerate(PARTS[case.part].get("variants", VARIANTS)):
-            yield "healthy", f"healthy-x{factor:g}-{i}", lambda f=factor, v=variant: rate(case, f) + [one.format(epochs=case.epochs()) for one in v]
+            yield "healthy", f"healthy-x{factor:g}-{i}", lambda f=factor, v=variant: rate(case, f) + [one.format(epochs=case.epochs(), steps=case.steps) for one in v]
     for truth, name, make, *severities in FAULTS:
         for x in severities[list(PARTS).index(case.part)]:
             yield truth, f"{name}-{x:.3g}", lambda m=make, x=x: m(case, x)
@@ -234,7 +289,7 @@ def plan(case, seed, make_data=True):
             continue
         changed = make()
         if changed is not None:
-            yield truth, f"{name}-s{seed}", case.keys() + changed + [f"train.seed={seed}"]
+            yield truth, f"{name}-s{seed}", case.keys() + changed + case.kept_plan(changed) + [f"train.seed={seed}"]
 
 
 # ---- running ----
@@ -274,10 +329,10 @@ def outcome(path):
 
 def sweep(folder, case):
     """What makes the runs by which the rate is chosen: (rate, arguments of train)."""
-    prefix = f"rate-{case.network}-{case.data.name}{case.data.seed}-{case.optimizer}"
+    steps, prefix = [f"train.max_steps={SWEEP_STEPS}"], f"rate-{case.network}-{case.data.name}{case.data.seed}-{case.optimizer}"
     for lr in OPTIMIZERS[case.optimizer]:
         yield lr, (folder, f"{prefix}-{lr:g}", case.network,
-                   case.keys() + [f"optim.lr={lr:g}", "train.seed=0", f"train.max_steps={SWEEP_STEPS}"])
+                   case.keys() + [f"optim.lr={lr:g}", "train.seed=0", *steps, *case.kept_plan(steps)])
 
 
 def best_rate(folder, case):
@@ -298,6 +353,7 @@ def groups(folder, part):
         kind = sources.source_of(name)
         if kind:
             source = kind(folder, seed, PROGRAM)
+            source.whole = PARTS[part].get("own", {}).get(network, {}).get("whole", False)
             source.train, source.test = map(min, (source.train, source.test), PARTS[part].get("images", (source.train, source.test)))
             found.setdefault((network, kind.name, optimizer), (network, source, optimizer, seeds))
     return list(found.values())

@@ -12,9 +12,13 @@ TRAIN, TEST = 12000, 2000
 
 
 class Source:
-    """idle: names are wanted, and no data set is to be made. train, test: images at most."""
-    idle = False
-    classes, train, test = 10, TRAIN, TEST
+    """idle: names are wanted, and no data set is to be made. train, test: images at most. whole: faults are planted before validation images
+    are set aside."""
+    idle = whole = False
+    classes, train, test, colour = 10, TRAIN, TEST, False
+
+
+NOT_OF_WHOLE = ("mismatch", "grain", "imbalance", "longtail")  # which a part set aside at random has no more and no less than the rest
 
 
 class Files(Source):
@@ -25,10 +29,15 @@ class Files(Source):
 
     def keys(self, fault=None, severity=0.0):
         """Overrides that name a data set with this fault; None: this source cannot have it."""
+        if self.whole and fault in NOT_OF_WHOLE:
+            return None
         path = os.path.join(self.folder, f"{self.name}-{self.seed}-{fault or 'clean'}-{severity:g}")
+        aside = self.test / (self.train + self.test)
         if not self.idle:
-            plant.plant(self.source(), path, self.train, self.test, self.seed, fault, severity)
+            plant.plant(self.source(), path, self.train, self.test, self.seed, fault, severity / (1 - aside) if self.whole and fault == "few" else severity, self.whole)
         order = ["data.shuffle=false"] if fault == "sorted" else []
+        if self.whole:
+            return order + [f"data.train={path}", f"data.val_fraction={aside:.4f}"]
         return order + [f"data.train={path}", f"data.val={path}"]
 
 
@@ -128,6 +137,31 @@ class Wardrobe(Drawn):
     classes = 6
 
 
+class Fruit(Drawn):
+    name = "fruit"
+    classes, train, test, colour = 8, 3600, 900, True
+
+
+class Calls(Drawn):
+    name = "calls"
+    classes, train, test = 9, 6000, 1200
+
+
+class Shoes(Drawn):
+    name = "shoes"
+    classes, train, test = 5, 1200, 800
+
+
+class Metal(Drawn):
+    name = "metal"
+    classes, train, test = 7, 4000, 1000
+
+
+class Overhead(Drawn):
+    name = "overhead"
+    classes, train, test = 7, 2800, 700
+
+
 class Tiles(Source):
     """Generated tiles; the program draws them, spoiled on request."""
     name = "tiles"
@@ -203,8 +237,9 @@ class Eurosat(Source):
 
 
 SOURCES = {source.name: source for source in (Fashion, Tiles, Eurosat, Letters, Glyphs, Digits, Shapes, Textures, Fields, Meadows, Dials,
-                                              Gratings, Grounds, Scenes, Strokes, Cells, Wares, Greens, Wardrobe)}
-REAL = (Fashion, Eurosat, Fields, Meadows, Greens, Wardrobe)
+                                              Gratings, Grounds, Scenes, Strokes, Cells, Wares, Greens, Wardrobe,
+                                              Fruit, Calls, Shoes, Metal, Overhead)}
+REAL = (Fashion, Eurosat, Fields, Meadows, Greens, Wardrobe, Shoes, Overhead)
 
 
 def source_of(name):
