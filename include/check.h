@@ -9,7 +9,7 @@
 enum severity { SEVERITY_INFO, SEVERITY_WARN, SEVERITY_FAULT };
 extern const char *const severity_names[];
 
-enum { FINDING_FILES = 10, FINDING_NUMBERS = 4 };
+enum { FINDING_FILES = 10, FINDING_NUMBERS = 6 };
 struct finding {
     const char *name; /* of the rule: "imbalance" */
     enum severity severity;
@@ -48,14 +48,14 @@ struct check_input {
     int threads;   /* 0: all */
 };
 
-/* How one training image is lit, and whether it is odd. NaN: it cannot be told. */
+/* How one training image is lit, and whether it is odd or torn. NaN: it cannot be told. */
 struct image_light {
     int32_t sample;
     float brightness; /* mean, 0..1 */
     float contrast;   /* logarithm of the standard deviation */
     float background; /* its level, 0..1, of an image that has one */
     float slope;      /* standard deviation of the slope from one side to the other, relative to the mean */
-    bool odd;         /* ODD_TEXTURE */
+    bool odd, torn;   /* ODD_TEXTURE, ODD_TORN */
 };
 
 #define LIGHT_FILE "light.csv"
@@ -79,7 +79,7 @@ void findings_free(struct findings *findings);
 /* The worst severity; -1: no finding. */
 int findings_worst(const struct findings *findings);
 /* light as a CSV file (in a run's directory LIGHT_FILE), complete or not at all:
- * sample,brightness,contrast,background,slope,odd (0 or 1) */
+ * sample,brightness,contrast,background,slope,odd,torn (0 or 1) */
 int findings_write_light(const struct findings *findings, const char *path);
 
 /* ---- single images ---- */
@@ -88,6 +88,7 @@ enum oddity {
     ODD_COPY,      /* the same pixels as other */
     ODD_NEAR_COPY, /* nearly so */
     ODD_FLAT,      /* one colour all over */
+    ODD_TORN,      /* only its upper part was read: below it is one line over and over */
     ODD_LIGHT,     /* far brighter or darker than its class */
     ODD_CONTRAST,  /* far more or less contrast than its class */
     ODD_TEXTURE,   /* far rougher or smoother than its class: noise, test patterns, no photograph */
@@ -97,8 +98,9 @@ struct odd_image {
     int32_t sample; /* of the training set */
     int32_t other;  /* copies: of which; -1: none */
     bool other_in_val;
-    bool noise;   /* texture: neighbouring pixels are as good as uncorrelated, which the class's are not */
-    double value; /* light: mean 0..1; contrast: standard deviation 0..1; texture: see measure.c */
+    bool noise; /* texture: neighbouring pixels are as good as uncorrelated, which the class's are not */
+    double
+        value; /* light: mean 0..1; contrast: standard deviation 0..1; texture: see measure.c; torn: share of lines */
     double usual; /* the class's median of that */
     double
         distance; /* in the class's deviations (1.4826 times the median absolute deviation, of logarithms); copies: 0 */

@@ -224,6 +224,13 @@ static void test_odd_images_must_cost(void **state)
     expect_doubtful(CAUSE_HEALTHY, CAUSE_OUTLIERS);
 }
 
+/* What was found in training's images is so far apart from validation's. */
+static void set_apart(struct symptom *image, double apart)
+{
+    strcpy(image->numbers[0].name, "apart"), image->numbers[0].value = apart;
+    image->number_count = 1;
+}
+
 /* Nothing is learned: what stands at guessing may be left there by light that training alone has, where gradients come
  * back. */
 static void test_light_leaves_it_at_guessing(void **state)
@@ -231,27 +238,57 @@ static void test_light_leaves_it_at_guessing(void **state)
     (void)state;
     healthy();
     find_images("illumination");
-    struct symptom *light = &run.evidence.images[0];
-    strcpy(light->numbers[0].name, "threshold"), light->numbers[0].value = 0.35;
-    strcpy(light->numbers[1].name, "val"), light->numbers[1].value = 0.2;
-    strcpy(light->numbers[2].name, "spread"), light->numbers[2].value = 0.6;
-    light->number_count = 3;
+    set_apart(&run.evidence.images[0], 1.1);
     fill(run.loss, 0, STEPS, guess);
     fill(run.correct, 0, STEPS, 6.4);
     fill(run.val_accuracy, 0, EPOCHS, 0.1);
     fill(run.val_loss, 0, EPOCHS, guess);
     expect(CAUSE_ILLUMINATION, "illumination");
-    light->numbers[1].value = 0.5; /* validation is lit so as well */
+    set_apart(&run.evidence.images[0], 0.9); /* validation is lit so as well */
     expect_doubtful(CAUSE_NO_SIGNAL, CAUSE_ILLUMINATION);
-    light->numbers[1].value = 0.2;
+    set_apart(&run.evidence.images[0], 1.1);
     strcpy(run.evidence.layers.first_layer, "a"), strcpy(run.evidence.layers.last_layer, "b");
     run.evidence.layers.first_grad = 1e-6, run.evidence.layers.last_grad = 1.0;
     expect_doubtful(CAUSE_NO_SIGNAL, CAUSE_ILLUMINATION);
 }
 
-/* Light that training has and validation has not, which is predicted better: no wrong labels, though single images do
- * not differ. */
-static void test_light_in_training_alone(void **state)
+/* What training's images have and validation's have not is the cause where anything is missing, whatever single images
+ * cost: of light, of odd, torn and one-coloured images alike. Of two the one that sets the parts apart is. */
+static void test_training_alone(void **state)
+{
+    (void)state;
+    static const char *const rules[] = {"illumination", "shading", "brightness", "constant", "torn", "outliers"};
+    for (int i = 0; i < COUNT_OF(rules); i++) {
+        healthy();
+        find_images(rules[i]);
+        struct symptom *image = &run.evidence.images[0];
+        image->cost = 0.02, image->cost_error = 0.02;
+        set_apart(image, 0.9);
+        expect_doubtful(CAUSE_HEALTHY, image->cause);
+        set_apart(image, 1.1);
+        expect(image->cause, rules[i]);
+        assert_null(strstr(found[0].evidence, "lower"));
+        run.config.model.dropout = 0.1;
+        expect(image->cause, rules[i]);
+        learn_all(); /* nothing is missing */
+        expect_doubtful(CAUSE_HEALTHY, image->cause);
+        stride(5); /* it throws no network about */
+        find_images(rules[i]);
+        set_apart(image, 1.1);
+        expect_doubtful(CAUSE_RATE_HIGH, image->cause);
+    }
+    healthy();
+    find_images("brightness");
+    find_images("outliers");
+    expect(CAUSE_ILLUMINATION, "brightness");
+    set_apart(&run.evidence.images[1], 1.1);
+    expect(CAUSE_OUTLIERS, "outliers");
+    assert_int_equal(found[1].cause, CAUSE_ILLUMINATION);
+}
+
+/* Validation is predicted better, and margins are of two kinds: as of wrong labels, which images that are worse than
+ * validation's have as well. */
+static void test_images_before_labels(void **state)
 {
     (void)state;
     healthy();
@@ -261,36 +298,39 @@ static void test_light_in_training_alone(void **state)
     fill(run.val_accuracy, 0, EPOCHS, 0.9);
     fill(run.val_loss, 0, EPOCHS, 0.2);
     expect_doubtful(CAUSE_LABELS, CAUSE_ILLUMINATION);
-    strcpy(light->numbers[0].name, "threshold"), light->numbers[0].value = 0.35;
-    strcpy(light->numbers[1].name, "val"), light->numbers[1].value = 0.2;
-    strcpy(light->numbers[2].name, "spread"), light->numbers[2].value = 0.28; /* 1.4 times: wrong labels do as much */
-    light->number_count = 3;
-    expect_doubtful(CAUSE_LABELS, CAUSE_ILLUMINATION);
-    light->numbers[2].value = 0.6;
+    set_apart(light, 1.1);
     expect(CAUSE_ILLUMINATION, "illumination");
-    assert_non_null(strstr(found[0].evidence, "validation's images are not (0.2), and their loss is"));
-    light->numbers[1].value = 0.36; /* as validation is lit */
-    expect_doubtful(CAUSE_LABELS, CAUSE_ILLUMINATION);
-    light->numbers[1].value = 0.2;
-    run.config.model.dropout = 0.1; /* training is asked more */
-    expect_doubtful(CAUSE_HEALTHY, CAUSE_ILLUMINATION);
-    run.config.model.dropout = 0.0;
-    fill(run.val_loss, EPOCHS - 2, EPOCHS, 0.49); /* by less than a fault, but the rule of labels has shown */
+    assert_int_equal(found[1].cause, CAUSE_LABELS);
+    assert_non_null(strstr(found[0].evidence, "; validation's loss is 66 % +- "));
+    run.val_loss[EPOCHS - 1] = 5.0;
     expect(CAUSE_ILLUMINATION, "illumination");
-    run.val_loss[EPOCHS - 1] = 5.0; /* it is not so in the end, but training still has what it gets wrong */
-    expect(CAUSE_ILLUMINATION, "illumination");
-    assert_null(strstr(found[0].evidence, "and their loss is"));
-    run.val_accuracy[EPOCHS - 1] = 0.5; /* and validation is behind: that is another matter */
-    expect_doubtful(CAUSE_LABELS, CAUSE_ILLUMINATION);
-    run.val_accuracy[EPOCHS - 1] = 0.9;
+    assert_null(strstr(found[0].evidence, "validation's loss"));
     fill(run.val_loss, 0, EPOCHS, 0.2);
+    run.evidence.labels =
+        (struct label_evidence){.wrong = 0.2, .agrees = 0.7, .contradicted = 0.3, .separation = 3.0, .sep_error = 0.1};
     expect(CAUSE_ILLUMINATION, "illumination");
-    run.evidence.labels = (struct label_evidence){.wrong = 0.2,
-                                                  .agrees = 0.7,
-                                                  .contradicted = 0.3,
-                                                  .separation = 3.0,
-                                                  .sep_error = 0.1}; /* they say it themselves */
+    set_apart(light, 0.9);
     expect_doubtful(CAUSE_LABELS, CAUSE_ILLUMINATION);
+}
+
+/* Of images of one colour a twentieth, in either part, keeps any network from what makes nothing missing. */
+static void test_too_many_show_nothing(void **state)
+{
+    (void)state;
+    static const char *const parts[] = {"share", "val"};
+    for (int i = 0; i < COUNT_OF(parts); i++) {
+        healthy();
+        find_images("constant");
+        struct symptom *image = &run.evidence.images[0];
+        image->cost = 0.02, image->cost_error = 0.02;
+        strcpy(image->numbers[0].name, parts[i]), image->numbers[0].value = 0.049;
+        image->number_count = 1;
+        expect_doubtful(CAUSE_HEALTHY, CAUSE_OUTLIERS);
+        image->numbers[0].value = 0.051;
+        expect(CAUSE_OUTLIERS, "constant");
+        learn_all();
+        expect_doubtful(CAUSE_HEALTHY, CAUSE_OUTLIERS);
+    }
 }
 
 /* Validation behind from the first epoch on, and learning by heart after it. */
@@ -351,13 +391,22 @@ static void test_validation_prepared_otherwise(void **state)
     strcpy(parts->numbers[1].name, "val_rough"), parts->numbers[1].value = 0.5;
     parts->number_count = 2;
     expect_doubtful(CAUSE_HEALTHY, CAUSE_MISMATCH); /* not for grain */
+    strcpy(parts->numbers[2].name, "rough_apart"), parts->numbers[2].value = 0.9;
+    parts->number_count = 3;
+    expect_doubtful(CAUSE_HEALTHY, CAUSE_MISMATCH);
+    parts->numbers[2].value = 1.1; /* but for grain of which images have more than they differ by */
+    expect(CAUSE_MISMATCH, "mismatch");
     strcpy(parts->numbers[0].name, "train_mean"), parts->numbers[0].value = 0.5;
     strcpy(parts->numbers[1].name, "val_mean"), parts->numbers[1].value = 0.29;
     strcpy(parts->numbers[2].name, "train_std"), parts->numbers[2].value = 0.2;
-    parts->number_count = 3;
     expect(CAUSE_MISMATCH, "mismatch");
     parts->numbers[1].value = 0.31;
     expect_doubtful(CAUSE_HEALTHY, CAUSE_MISMATCH);
+    parts->numbers[1].value = 0.29;
+    fill(run.val_accuracy, EPOCHS - 2, EPOCHS, 0.84); /* neither of the last two epochs */
+    expect_doubtful(CAUSE_HEALTHY, CAUSE_MISMATCH);
+    run.val_accuracy[EPOCHS - 2] = 0.74; /* one of them */
+    expect(CAUSE_MISMATCH, "mismatch");
     healthy(); /* without a gap there is nothing to explain */
     find_images("mismatch");
     parts->numbers[1].value = 0.29;
@@ -381,7 +430,9 @@ int main(void)
         cmocka_unit_test(test_healthy_with_a_doubt),
         cmocka_unit_test(test_light_must_cost),
         cmocka_unit_test(test_odd_images_must_cost),
-        cmocka_unit_test(test_light_in_training_alone),
+        cmocka_unit_test(test_training_alone),
+        cmocka_unit_test(test_images_before_labels),
+        cmocka_unit_test(test_too_many_show_nothing),
         cmocka_unit_test(test_light_leaves_it_at_guessing),
         cmocka_unit_test(test_long_steps_that_cost_nothing),
         cmocka_unit_test(test_a_scale_that_costs_nothing),

@@ -42,8 +42,11 @@ int check_images(struct findings *findings, const struct check_input *input)
         status = facts_pair(&facts);
     if (status == OK) {
         keep_figures(findings, &facts);
-        status = judge(findings, &facts);
+        facts_mark_odd(&facts);
+        status = facts_compare(&facts);
     }
+    if (status == OK)
+        status = judge(findings, &facts);
     facts_free(&facts);
     return status;
 }

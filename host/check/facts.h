@@ -6,6 +6,9 @@
 /* The grid that images are looked at by: brightness of patches. */
 enum { PATCH_COLUMNS = 9, PATCH_ROWS = 8, PATCHES = PATCH_COLUMNS * PATCH_ROWS, PATCH_UNIT = 64 };
 
+/* What an image is, where it is no picture of its class. What most images of a class are is usual there, and sound. */
+enum image_kind { KIND_SOUND, KIND_FLAT, KIND_TORN, KIND_ODD, KINDS };
+
 struct image_facts {
     uint64_t content;   /* hash of the pixels */
     uint64_t look;      /* difference hash: which of neighbouring patches is brighter */
@@ -16,6 +19,8 @@ struct image_facts {
     float figure;       /* mean luminance of what stands out from that, 0..255; NaN: nothing does */
     struct image_sums sums;
     int32_t sample, label;
+    float repeated; /* share of the lines that are the last one over again, of a torn image; else 0 */
+    uint8_t kind;   /* enum image_kind; odd ones are told by facts_mark_odd */
     uint8_t
         patches[PATCHES]; /* mean of each, row by row, relative to all: PATCH_UNIT is the mean of the image; 0: black */
 };
@@ -29,6 +34,14 @@ struct pairs {
     int64_t count, room;
 };
 
+/* What is compared between training and validation, see compare.c. */
+enum figure { FIGURE_FLAT, FIGURE_TORN, FIGURE_ODD, FIGURE_CONTRAST, FIGURE_BRIGHTNESS, FIGURE_SLOPE, FIGURES };
+/* How a figure is in either part, class by class; strength: above 1 it is worse in training beyond chance and by what
+ * matters, below -1 in validation; 0: alike, or nobody can tell. */
+struct apart {
+    double train, val, strength;
+};
+
 struct facts {
     const struct check_input *input;
     struct image_facts *images; /* the training set's, then validation's */
@@ -36,19 +49,24 @@ struct facts {
     int64_t *class_counts[2]; /* of training and validation (NULL: none): all images of each class, not only those in
                                  images */
     struct pairs same, near;  /* a < b; same: equal pixels, b with the first of its kind. near: alike, not equal */
+    struct apart apart[FIGURES];
 };
 
 /* Every channel has one value all over. */
 bool image_is_flat(const struct facts *facts, int64_t image);
 /* Fills images and class_counts. */
 int facts_measure(struct facts *facts);
+/* Of the images that are whole, tells those whose texture is far from their class's in training; in both parts. */
+void facts_mark_odd(struct facts *facts);
+/* Fills apart, after facts_mark_odd. ERR_MEMORY. */
+int facts_compare(struct facts *facts);
+/* What is said of a figure that is worse in validation than in training; NULL: none is. */
+const char *facts_val_worse(const struct facts *facts, struct arena *arena, struct finding *finding);
 /* Each channel's mean and standard deviation over the images of a part that were looked at, of values in 0..1. */
 void facts_statistics(const struct facts *facts, bool val, double mean[static 4], double std[static 4]);
 /* Fills same and near. */
 int facts_pair(struct facts *facts);
 void facts_free(struct facts *facts);
-/* Training images with a texture far from their class's, for odd_images_free. */
-void facts_odd_texture(const struct facts *facts, struct odd_images *odd);
 /* Deviation within classes of the logarithm of an image's standard deviation: 1.4826 times the median absolute
  * deviation, so that a minority (noise images, wrong labels) does not count; root mean square over the classes of at
  * least 20 images. Of training, or of validation. NaN: there are none. */
@@ -83,8 +101,9 @@ struct ground {
 /* ERR_MEMORY. */
 int facts_ground(const struct facts *facts, struct ground *ground);
 bool image_has_ground(const struct image_facts *one);
-/* The slope of each training image, as depth; NaN: of a black one. ERR_MEMORY. */
-int facts_slopes(const struct facts *facts, float *slopes);
+/* The slope of each image of a part, as depth; NaN: of one that is black or not sound. by_class: about what the images
+ * of its class have in common, else about what all have. slopes: [facts->count]. ERR_MEMORY. */
+int facts_slopes(const struct facts *facts, bool val, bool by_class, double *slopes);
 /* How each training image is lit, in the arena. ERR_MEMORY. */
 int facts_light(const struct facts *facts, struct arena *arena, const struct image_light **light);
 /* Median, of an even number the upper of the two in the middle, as the limits of rules expect; sorts the values. */
@@ -104,8 +123,16 @@ struct parts {
 /* ERR_MEMORY. */
 int facts_parts(const struct facts *facts, struct parts *parts);
 
+/* Adds an image to the files of a finding. */
+void finding_file(const struct facts *facts, struct arena *arena, struct finding *finding, int64_t image);
 /* Adds a figure to a finding. */
 void finding_number(struct finding *finding, const char *name, double value);
+/* Adds how far a figure is apart, as "apart": above 1 training's images are worse. */
+void finding_apart(const struct facts *facts, enum figure figure, struct finding *finding);
+/* rules_kind.c */
+bool judge_outliers(const struct facts *facts, struct arena *arena, struct finding *finding);
+bool judge_constant(const struct facts *facts, struct arena *arena, struct finding *finding);
+bool judge_torn(const struct facts *facts, struct arena *arena, struct finding *finding);
 /* rules_light.c */
 bool judge_illumination(const struct facts *facts, struct arena *arena, struct finding *finding);
 bool judge_brightness(const struct facts *facts, struct arena *arena, struct finding *finding);

@@ -5,27 +5,14 @@
 
 #include <math.h>
 
-static void mark_odd(const struct facts *facts, struct image_light *rows)
-{
-    struct odd_images odd;
-    facts_odd_texture(facts, &odd);
-    for (int64_t i = 0; i < odd.count; i++) {
-        int64_t at = 0;
-        while (rows[at].sample != odd.list[i].sample)
-            at++;
-        rows[at].odd = true;
-    }
-    odd_images_free(&odd);
-}
-
 int facts_light(const struct facts *facts, struct arena *arena, const struct image_light **light)
 {
     const size_t count = (size_t)facts->train_count;
     struct image_light *rows;
-    float *slopes;
+    double *slopes;
     TRY(arena_take(arena, &rows, count * sizeof *rows, "how images are lit"));
     TRY(arena_take(arena, &slopes, count * sizeof *slopes, "how images are lit"));
-    TRY(facts_slopes(facts, slopes));
+    TRY(facts_slopes(facts, false, true, slopes));
     for (size_t i = 0; i < count; i++) {
         const struct image_facts *one = &facts->images[i];
         rows[i] = (struct image_light){
@@ -33,10 +20,11 @@ int facts_light(const struct facts *facts, struct arena *arena, const struct ima
             .brightness = one->mean,
             .contrast = one->spread > 0.0f ? logf(one->spread) : NAN,
             .background = image_has_ground(one) ? (float)one->ground / 255.0f : NAN,
-            .slope = slopes[i],
+            .slope = (float)slopes[i],
+            .odd = one->kind == KIND_ODD,
+            .torn = one->kind == KIND_TORN,
         };
     }
-    mark_odd(facts, rows);
     *light = rows;
     return OK;
 }
@@ -53,7 +41,7 @@ int findings_write_light(const struct findings *findings, const char *path)
 {
     struct new_file file;
     TRY(new_file_open(&file, path));
-    fputs("sample,brightness,contrast,background,slope,odd\n", file.stream);
+    fputs("sample,brightness,contrast,background,slope,odd,torn\n", file.stream);
     for (int64_t i = 0; i < findings->train_seen; i++) {
         const struct image_light *row = &findings->light[i];
         fprintf(file.stream, "%d,", row->sample);
@@ -61,7 +49,7 @@ int findings_write_light(const struct findings *findings, const char *path)
         put(file.stream, row->contrast, ',');
         put(file.stream, row->background, ',');
         put(file.stream, row->slope, ',');
-        fprintf(file.stream, "%d\n", row->odd);
+        fprintf(file.stream, "%d,%d\n", row->odd, row->torn);
     }
     return new_file_commit(&file);
 }

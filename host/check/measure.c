@@ -103,6 +103,28 @@ static double neighbours(const uint8_t *pixels, struct shape image)
     return (double)sum / fmax(1.0, (double)image.h * (image.w - 1) * image.c);
 }
 
+/* Share of the lines, from below, that are the last one over again where a file ended early and a decoder filled up
+ * what was missing, with one colour or the last line that it had: a tenth of them at least, and hardly a pixel of the
+ * last line is in its column above. Where it is the background of the picture, it is. The lower half of what is above
+ * may be filled up in part: files end within a line, or within a row of blocks. */
+static float repeated_lines(const uint8_t *pixels, struct shape image)
+{
+    const double least = 0.1, few = 0.05;
+    const size_t line = (size_t)image.w * (size_t)image.c;
+    const uint8_t *last = pixels + (size_t)(image.h - 1) * line;
+    int lines = 1;
+    while (lines < image.h && memcmp(last - (size_t)lines * line, last, line) == 0)
+        lines++;
+    const int above = image.h - lines;
+    if (lines < 2 || lines < least * image.h || above == 0)
+        return 0.0f;
+    const int64_t looked_at = (int64_t)((above + 1) / 2) * image.w;
+    int64_t equal = 0;
+    for (int64_t p = 0; p < looked_at; p++)
+        equal += memcmp(pixels + p * image.c, last + p % image.w * image.c, (size_t)image.c) == 0;
+    return (double)equal < few * (double)looked_at ? (float)lines / (float)image.h : 0.0f;
+}
+
 static int measure_one(void *context, int64_t i)
 {
     struct facts *facts = context;
@@ -126,6 +148,7 @@ static int measure_one(void *context, int64_t i)
         one->spread = (float)(sqrt(fmax(0.0, (double)squares / values - mean * mean)) / 255.0);
         one->roughness = one->spread > 0.0f ? (float)(neighbours(at, image) / 255.0) / one->spread : 0.0f;
         one->content = hash(at, (size_t)shape_count(image));
+        one->repeated = repeated_lines(at, image);
         look_at(one, at, image);
         find_ground(one, at, image);
     }
@@ -168,6 +191,28 @@ static int count_classes(int64_t **counts, const struct subset *subset, int clas
     return OK;
 }
 
+/* What is of one colour or torn, unless most images of its class are, in both parts together. */
+static int mark_kinds(struct facts *facts)
+{
+    int64_t(*counts)[KINDS];
+    const size_t classes = (size_t)facts->input->train->data->class_count;
+    TRY(memory_take(&counts, classes * sizeof *counts, "what is counted of classes"));
+    memset(counts, 0, classes * sizeof *counts);
+    for (int64_t i = 0; i < facts->count; i++) {
+        struct image_facts *one = &facts->images[i];
+        one->kind = image_is_flat(facts, i) ? KIND_FLAT : one->repeated > 0.0f ? KIND_TORN : KIND_SOUND;
+        counts[one->label][one->kind]++;
+    }
+    for (int64_t i = 0; i < facts->count; i++) {
+        struct image_facts *one = &facts->images[i];
+        const int64_t *of = counts[one->label], all = of[KIND_SOUND] + of[KIND_FLAT] + of[KIND_TORN];
+        if (2 * of[one->kind] > all)
+            one->kind = KIND_SOUND;
+    }
+    memory_give(counts);
+    return OK;
+}
+
 int facts_measure(struct facts *facts)
 {
     const struct check_input *input = facts->input;
@@ -182,7 +227,8 @@ int facts_measure(struct facts *facts)
     choose(facts->images, input->train, facts->train_count);
     if (input->val)
         choose(facts->images + facts->train_count, input->val, val);
-    return parallel_for(facts->count, input->threads, measure_one, facts);
+    TRY(parallel_for(facts->count, input->threads, measure_one, facts));
+    return mark_kinds(facts);
 }
 
 void facts_statistics(const struct facts *facts, bool val, double mean[static 4], double std[static 4])

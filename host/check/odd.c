@@ -27,6 +27,8 @@ struct hunt {
     int64_t room;
     double *values, *sorted; /* [facts->count]; sorted is scratch */
     int64_t from, to;        /* the part whose classes are looked at */
+    struct image_facts
+        *mark; /* [facts->count] where images of both parts are told; NULL: those of training are listed */
     struct arena arena;
 };
 
@@ -78,7 +80,8 @@ static void take_values(struct hunt *hunt, enum oddity what)
     for (int64_t i = 0; i < facts->count; i++) {
         const struct image_facts *one = &facts->images[i];
         const float value = what == ODD_LIGHT ? one->mean : what == ODD_CONTRAST ? one->spread : one->roughness;
-        hunt->values[i] = value > 0.0f && !image_is_flat(facts, i) ? log((double)value) : NAN;
+        const bool whole = one->kind != KIND_TORN && !image_is_flat(facts, i);
+        hunt->values[i] = value > 0.0f && whole ? log((double)value) : NAN;
     }
 }
 
@@ -176,6 +179,7 @@ static void find_far(struct hunt *hunt, enum oddity what)
     const struct facts *facts = hunt->facts;
     const int classes = facts->input->train->data->class_count;
     const bool texture = what == ODD_TEXTURE;
+    const int64_t all = hunt->mark ? facts->count : facts->train_count;
     struct usual *usual = arena_push(&hunt->arena, (size_t)classes * sizeof *usual);
     take_values(hunt, what);
     for (int label = 0; label < classes; label++) {
@@ -186,7 +190,7 @@ static void find_far(struct hunt *hunt, enum oddity what)
     count_reach(hunt, usual);
     const bool strangers = texture && has_strangers(usual, classes);
     for (int label = 0; label < classes; label++)
-        for (int64_t i = 0; i < facts->train_count && usual[label].deviation > 0.0; i++) {
+        for (int64_t i = 0; i < all && usual[label].deviation > 0.0; i++) {
             const double value = hunt->values[i], median = usual[label].median;
             if (facts->images[i].label != label)
                 continue;
@@ -194,6 +198,10 @@ static void find_far(struct hunt *hunt, enum oddity what)
             if (!stranger &&
                 (!is_far(&usual[label], value, texture) || (texture && is_known(usual, classes, label, value))))
                 continue;
+            if (hunt->mark) {
+                hunt->mark[i].kind = KIND_ODD;
+                continue;
+            }
             add(hunt, &(struct odd_image){.what = what,
                                           .sample = facts->images[i].sample,
                                           .other = -1,
@@ -221,15 +229,19 @@ static void find_copies(struct hunt *hunt, enum oddity what, const struct pairs 
     }
 }
 
-static void find_flat(struct hunt *hunt)
+/* What shows no picture, or a part of one. */
+static void find_spoilt(struct hunt *hunt)
 {
     const struct facts *facts = hunt->facts;
-    for (int64_t i = 0; i < facts->train_count; i++)
-        if (image_is_flat(facts, i))
-            add(hunt, &(struct odd_image){.what = ODD_FLAT,
-                                          .sample = facts->images[i].sample,
+    for (int64_t i = 0; i < facts->train_count; i++) {
+        const struct image_facts *one = &facts->images[i];
+        const bool torn = one->kind == KIND_TORN;
+        if (torn || image_is_flat(facts, i))
+            add(hunt, &(struct odd_image){.what = torn ? ODD_TORN : ODD_FLAT,
+                                          .sample = one->sample,
                                           .other = -1,
-                                          .value = (double)facts->images[i].mean});
+                                          .value = (double)(torn ? one->repeated : one->mean)});
+    }
 }
 
 int check_odd_images(struct odd_images *odd, const struct check_input *input)
@@ -244,7 +256,7 @@ int check_odd_images(struct odd_images *odd, const struct check_input *input)
         hunt_open(&hunt, &facts, false, odd);
         find_copies(&hunt, ODD_COPY, &facts.same);
         find_copies(&hunt, ODD_NEAR_COPY, &facts.near);
-        find_flat(&hunt);
+        find_spoilt(&hunt);
         find_far(&hunt, ODD_LIGHT);
         find_far(&hunt, ODD_CONTRAST);
         find_far(&hunt, ODD_TEXTURE);
@@ -260,11 +272,11 @@ void odd_images_free(struct odd_images *odd)
     *odd = (struct odd_images){0};
 }
 
-void facts_odd_texture(const struct facts *facts, struct odd_images *odd)
+void facts_mark_odd(struct facts *facts)
 {
     struct hunt hunt;
-    *odd = (struct odd_images){0};
-    hunt_open(&hunt, facts, false, odd);
+    hunt_open(&hunt, facts, false, NULL);
+    hunt.mark = facts->images;
     find_far(&hunt, ODD_TEXTURE);
     arena_free(&hunt.arena);
 }
@@ -306,10 +318,10 @@ double facts_brightness_spread(const struct facts *facts, bool val, double *with
     double between, unused;
     hunt_open(&hunt, facts, val, NULL);
     for (int64_t i = 0; i < facts->count; i++)
-        hunt.values[i] = (double)facts->images[i].mean;
+        hunt.values[i] = facts->images[i].kind == KIND_SOUND ? (double)facts->images[i].mean : NAN;
     over_classes(&hunt, &between, &unused);
     for (int64_t i = 0; i < facts->count; i++)
-        hunt.values[i] = (double)facts->images[i].spread;
+        hunt.values[i] = facts->images[i].kind == KIND_SOUND ? (double)facts->images[i].spread : NAN;
     over_classes(&hunt, &unused, within);
     arena_free(&hunt.arena);
     return between;

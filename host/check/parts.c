@@ -108,7 +108,8 @@ int facts_parts(const struct facts *facts, struct parts *parts)
     *parts = (struct parts){.error = INFINITY};
     TRY(memory_take(&heaps, 2 * ((size_t)data->class_count + 1) * sizeof *heaps, "what is measured of classes"));
     for (int64_t i = 0; i < facts->count; i++)
-        take(&heaps[2 * facts->images[i].label + (i >= facts->train_count)], &facts->images[i], data->image.c);
+        if (facts->images[i].kind != KIND_FLAT && facts->images[i].kind != KIND_TORN) /* are findings of their own */
+            take(&heaps[2 * facts->images[i].label + (i >= facts->train_count)], &facts->images[i], data->image.c);
     compare(heaps, data->class_count, data->image, parts);
     compare_texture(heaps, data->class_count, parts);
     memory_give(heaps);

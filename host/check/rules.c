@@ -22,7 +22,7 @@ static const char *file_name(const struct facts *facts, struct arena *arena, con
     return arena_format(arena, "%s/%s", folder, file);
 }
 
-static void file(const struct facts *facts, struct arena *arena, struct finding *finding, int64_t image)
+void finding_file(const struct facts *facts, struct arena *arena, struct finding *finding, int64_t image)
 {
     const struct dataset *data = facts_data(facts, image);
     const int32_t sample = facts->images[image].sample;
@@ -173,51 +173,6 @@ static bool normalisation(const struct facts *facts, struct arena *arena, struct
     return true;
 }
 
-/* More than one image in 200, and not by accident. Clean sets have a few in ten thousand. */
-static bool outliers(const struct facts *facts, struct arena *arena, struct finding *finding)
-{
-    struct odd_images odd;
-    facts_odd_texture(facts, &odd);
-    const double share = (double)odd.count / (double)facts->train_count;
-    /* What most images are is no oddity. */
-    const bool many = odd.count >= 5 && share > 0.005 && share < 0.5;
-    for (int64_t i = 0, at = 0; i < odd.count && many; i++, at = 0) {
-        while (facts->images[at].sample != odd.list[i].sample)
-            at++;
-        file(facts, arena, finding, at);
-    }
-    odd_images_free(&odd);
-    if (!many)
-        return false;
-    finding->severity = SEVERITY_WARN;
-    finding->text = arena_format(arena,
-                                 "%.3g %% of the images are noise, or far rougher or smoother than the rest of their "
-                                 "class, as test patterns are",
-                                 100.0 * share);
-    finding->action = "look at them and remove what is no picture of its class";
-    finding->of_odd = true;
-    finding_number(finding, "share", share);
-    finding_number(finding, "threshold", 0.005);
-    return true;
-}
-
-static bool constant(const struct facts *facts, struct arena *arena, struct finding *finding)
-{
-    for (int64_t i = 0; i < facts->count; i++)
-        if (image_is_flat(facts, i))
-            file(facts, arena, finding, i);
-    if (finding->file_total == 0)
-        return false;
-    finding->severity = SEVERITY_WARN;
-    finding->text = arena_format(arena, "%lld image%s one colour all over", (long long)finding->file_total,
-                                 finding->file_total == 1 ? " is" : "s are");
-    finding->action = "remove them";
-    finding->of_odd = true;
-    finding_number(finding, "images", (double)finding->file_total);
-    finding_number(finding, "share", (double)finding->file_total / (double)facts->count);
-    return true;
-}
-
 /* A part that is grey where the other is in colour: by a tenth of the images, and 4 standard errors. */
 static bool lacks_colour(const struct parts *parts, struct arena *arena, struct finding *finding)
 {
@@ -253,7 +208,17 @@ static bool differs_in_texture(const struct parts *parts, struct arena *arena, s
     finding->action = "prepare both parts alike: same source, same size, same processing";
     finding_number(finding, "train_rough", exp(parts->rough[0]));
     finding_number(finding, "val_rough", exp(parts->rough[1]));
+    finding_number(finding, "rough_apart", apart / parts->rough_deviation);
     return true;
+}
+
+/* Validation's images worse than training's in what is compared of both. */
+static bool worse_in_validation(const struct facts *facts, struct arena *arena, struct finding *finding)
+{
+    finding->severity = SEVERITY_WARN;
+    finding->text = facts_val_worse(facts, arena, finding);
+    finding->action = "prepare both parts alike: same source, same processing";
+    return finding->text != NULL;
 }
 
 /* Means of the parts more than a tenth of the standard deviation apart, and more than chance does: 4 standard errors
@@ -281,7 +246,7 @@ static bool mismatch(const struct facts *facts, struct arena *arena, struct find
         finding_number(finding, "train_std", std[c]);
         return true;
     }
-    return differs_in_texture(&parts, arena, finding);
+    return differs_in_texture(&parts, arena, finding) || worse_in_validation(facts, arena, finding);
 }
 
 /* ---- equal and alike ---- */
@@ -305,8 +270,8 @@ static int64_t list_pairs(const struct facts *facts, const struct pairs *pairs, 
         if ((kind & wanted) != wanted || (kind & barred))
             continue;
         count++;
-        file(facts, arena, finding, pairs->list[i].a);
-        file(facts, arena, finding, pairs->list[i].b);
+        finding_file(facts, arena, finding, pairs->list[i].a);
+        finding_file(facts, arena, finding, pairs->list[i].b);
     }
     finding_number(finding, "pairs", (double)count);
     finding->pairs = true;
@@ -438,8 +403,9 @@ const struct rule check_rules[] = {
     {"brightness", judge_brightness},
     {"background", judge_background},
     {"shading", judge_shading},
-    {"constant", constant},
-    {"outliers", outliers},
+    {"constant", judge_constant},
+    {"torn", judge_torn},
+    {"outliers", judge_outliers},
     {"duplicates", duplicates},
     {"conflicting-labels", conflicts},
     {"leak", leak},

@@ -45,17 +45,18 @@ double facts_median(double *values, int64_t count)
     return values[count / 2];
 }
 
-/* Black images have no relative brightness. */
+/* Black images have no relative brightness; one that was read in part has a slope of its own. */
 static bool usable(const struct image_facts *one)
 {
-    return one->mean > 0.0f;
+    return one->mean > 0.0f && one->kind == KIND_SOUND;
 }
 
-static void sum_up(const struct facts *facts, struct common *classes)
+/* Of the images [from, to). */
+static void sum_up(const struct facts *facts, int64_t from, int64_t to, bool by_class, struct common *classes)
 {
-    for (int64_t i = 0; i < facts->train_count; i++) {
+    for (int64_t i = from; i < to; i++) {
         const struct image_facts *one = &facts->images[i];
-        struct common *common = &classes[one->label];
+        struct common *common = &classes[by_class ? one->label : 0];
         if (!usable(one))
             continue;
         common->count++;
@@ -90,7 +91,7 @@ static void over_classes(const struct facts *facts, struct common *classes, doub
     double *depths = room + facts->train_count, *class_shares = depths + facts->train_count,
            *class_depths = class_shares + class_count;
     int known = 0;
-    sum_up(facts, classes);
+    sum_up(facts, 0, facts->train_count, true, classes);
     for (int label = 0; label < class_count; label++) {
         struct shading of_class;
         if (!class_medians(facts, &classes[label], label, room, depths, &of_class))
@@ -121,17 +122,18 @@ int facts_shading(const struct facts *facts, struct shading *shading)
     return status;
 }
 
-int facts_slopes(const struct facts *facts, float *slopes)
+int facts_slopes(const struct facts *facts, bool val, bool by_class, double *slopes)
 {
+    const int64_t from = val ? facts->train_count : 0, to = val ? facts->count : facts->train_count;
     struct common *classes = calloc((size_t)facts->input->train->data->class_count, sizeof *classes);
     if (!classes)
         return FAIL(ERR_MEMORY, "out of memory for the brightness of classes");
-    sum_up(facts, classes);
-    for (int64_t i = 0; i < facts->train_count; i++) {
+    sum_up(facts, from, to, by_class, classes);
+    for (int64_t i = from; i < to; i++) {
         const struct image_facts *one = &facts->images[i];
         double whole, plane;
-        variances(one, &classes[one->label], &whole, &plane);
-        slopes[i] = usable(one) ? (float)sqrt(plane) : NAN;
+        variances(one, &classes[by_class ? one->label : 0], &whole, &plane);
+        slopes[i] = usable(one) ? sqrt(plane) : NAN;
     }
     free(classes);
     return OK;

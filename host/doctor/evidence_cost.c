@@ -118,7 +118,7 @@ static struct cost weigh(const struct group *groups, int count)
 }
 
 struct costs {
-    struct cost light, odd, flat;
+    struct cost light, odd, flat, torn;
 };
 
 /* What the network took an image for most often, or last. */
@@ -183,13 +183,7 @@ static struct cost cost_of_light(struct table *light, const struct seen *seen, i
 }
 
 /* What stands out among the images looked at. */
-enum mark { MARK_ODD, MARK_FLAT };
-
-/* NaN: it cannot be told. An image of one colour has no contrast. */
-static double marked(enum mark mark, double odd, double contrast)
-{
-    return mark == MARK_FLAT ? (double)isnan(contrast) : odd;
-}
+enum mark { MARK_ODD, MARK_FLAT, MARK_TORN };
 
 /* All images, and those that stand out: halves[1]; of these the ones that the network has mostly got wrong. */
 struct few {
@@ -199,12 +193,13 @@ struct few {
 
 static struct few gather(struct table *light, const struct seen *seen, int classes, enum mark mark)
 {
-    const double *number = table_column_or_nan(light, "sample"), *odd = table_column_or_nan(light, "odd");
-    const double *contrast = table_column_or_nan(light, "contrast");
+    /* What tells them; an image of one colour has no contrast. */
+    static const char *const names[] = {[MARK_ODD] = "odd", [MARK_FLAT] = "contrast", [MARK_TORN] = "torn"};
+    const double *number = table_column_or_nan(light, "sample"), *told = table_column_or_nan(light, names[mark]);
     struct few few = {0};
     for (int64_t i = 0; i < light->row_count; i++) {
         const struct sample_stats *sample = sample_of(seen, number[i], classes);
-        const double stands_out = marked(mark, odd[i], contrast[i]);
+        const double stands_out = mark == MARK_FLAT ? (double)isnan(told[i]) : told[i];
         if (!sample || isnan(stands_out))
             continue;
         const double loss = (double)sample->loss / sample->seen;
@@ -253,10 +248,14 @@ static void read_light(const char *run, const struct seen *seen, int classes, do
 {
     char path[PATH_BYTES];
     struct table table = {0};
-    *costs = (struct costs){unknown_cost, unknown_cost, unknown_cost};
+    *costs = (struct costs){unknown_cost, unknown_cost, unknown_cost, unknown_cost};
     if (path_join(path, run, LIGHT_FILE) == OK && file_exists(path) && table_read(&table, path) == OK) {
         const struct few odd = gather(&table, seen, classes, MARK_ODD), flat = gather(&table, seen, classes, MARK_FLAT);
-        *costs = (struct costs){cost_of_light(&table, seen, classes), cost_of_few(&odd, now), cost_of_few(&flat, now)};
+        const struct few torn = gather(&table, seen, classes, MARK_TORN);
+        *costs = (struct costs){.light = cost_of_light(&table, seen, classes),
+                                .odd = cost_of_few(&odd, now),
+                                .flat = cost_of_few(&flat, now),
+                                .torn = cost_of_few(&torn, now)};
     }
     table_free(&table);
 }
@@ -285,6 +284,7 @@ void doctor_cost(struct evidence *evidence, const char *run)
             if (image->needs & (EFFECT_COSTLY | EFFECT_WEIGHED))
                 take(image, image->cause == CAUSE_ILLUMINATION     ? &costs.light
                             : strcmp(image->rule, "outliers") == 0 ? &costs.odd
+                            : strcmp(image->rule, "torn") == 0     ? &costs.torn
                                                                    : &costs.flat);
         }
     }

@@ -23,6 +23,7 @@ static const struct {
     {"normalisation", CAUSE_INPUT_SCALE, EFFECT_ALL, EFFECT_OPEN},
     {"illumination", CAUSE_ILLUMINATION, COSTS, DEARLY},
     {"constant", CAUSE_OUTLIERS, COSTS, DEARLY},
+    {"torn", CAUSE_OUTLIERS, COSTS, DEARLY},
     {"outliers", CAUSE_OUTLIERS, COSTS, EFFECT_WEIGHED},
     {"conflicting-labels", CAUSE_LABELS, COSTS, EFFECT_MISSING},
     {"leak", CAUSE_LEAKAGE, 0, 0},

@@ -196,24 +196,20 @@ static bool is_costly(const struct symptom *image, const struct evidence *eviden
            !(image->cost_loss < trifle * evidence->prior_entropy);
 }
 
-/* Whether training's images have it and validation's have not: what it is that differs adds as much variance to
- * training's images as there is in validation's. Wrong labels add a little to any measure within a class. */
+/* Whether training's images are worse than validation's in what was found, beyond chance and by what matters
+ * (host/check/compare.c). Nobody wants that, and parts of one set do not differ so. */
 static bool is_trainings_alone(const struct symptom *image)
 {
-    const double val = symptom_number(image, "val"), ratio = symptom_number(image, "ratio");
-    const double train = isfinite(ratio) ? ratio : symptom_number(image, "spread");
-    return val < symptom_number(image, "threshold") && train > sqrt(2.0) * val;
+    return symptom_number(image, "apart") > 1.0;
 }
 
-/* Whether training, asked no more than validation, still gets a twentieth of its images wrong, and validation keeps up
- * with it: what is hard is hard in training. Not where their margins say that labels are wrong, which explains it. */
-static bool training_misses(const struct evidence *evidence)
+/* Images that show nothing are right by chance alone: of more than a twentieth, in either part, no network gets what
+ * makes nothing missing. */
+static bool are_too_many(const struct symptom *image)
 {
-    struct symptom labels = {0};
-    struct moment now;
-    return evidence->epochs > 0 && !handicapped(evidence->config) && !rule_two_kinds(evidence, &labels) &&
-           moment_at(evidence, evidence->epochs - 1, &now) && now.train_accuracy <= all_learned &&
-           !doctor_behind(evidence);
+    const double most = 1.0 - all_learned;
+    return strcmp(image->rule, "constant") == 0 &&
+           (symptom_number(image, "share") > most || symptom_number(image, "val") > most);
 }
 
 static bool has_rule(const struct symptom *seen, int count, const char *rule)
@@ -224,11 +220,24 @@ static bool has_rule(const struct symptom *seen, int count, const char *rule)
     return false;
 }
 
-/* Whether the parts differ as far as single images do. */
+/* Whether the parts differ as far as single images do, in brightness or in texture. */
 static bool is_apart(const struct symptom *image)
 {
-    return fabs(symptom_number(image, "train_mean") - symptom_number(image, "val_mean")) >
-           symptom_number(image, "train_std");
+    return symptom_number(image, "rough_apart") > 1.0 ||
+           fabs(symptom_number(image, "train_mean") - symptom_number(image, "val_mean")) >
+               symptom_number(image, "train_std");
+}
+
+/* At one of the last two epochs: the last one may be of a few steps, that know no accuracy. */
+static bool is_behind_lately(const struct evidence *evidence)
+{
+    for (int64_t epoch = evidence->epochs > 1 ? evidence->epochs - 2 : 0; epoch < evidence->epochs; epoch++) {
+        struct moment now;
+        if (moment_at(evidence, epoch, &now) &&
+            now.train_accuracy - now.val_accuracy > 3.5 * moment_error(evidence, &now))
+            return !fit_falls_short(evidence);
+    }
+    return false;
 }
 
 /* Whether that is what validation's being behind comes from. At first a network may know no more than what both parts
@@ -237,7 +246,7 @@ static bool leaves_behind(const struct symptom *image, const struct evidence *ev
                           int count)
 {
     const bool grain = isfinite(symptom_number(image, "val_rough"));
-    return image->cause == CAUSE_MISMATCH && ((is_apart(image) && doctor_behind(evidence)) ||
+    return image->cause == CAUSE_MISMATCH && ((is_apart(image) && is_behind_lately(evidence)) ||
                                               ((is_apart(image) || grain) && has_rule(seen, count, "gap")));
 }
 
@@ -253,14 +262,14 @@ static bool explains(const struct symptom *image, const struct evidence *evidenc
         if (seen[i].cause != image->cause && (seen[i].effects & ~effects))
             return false;
     unsigned shown = seen_at_large(evidence);
-    /* Nobody wants it in training alone: where both parts are got wrong and nothing else is seen, it is what there is.
-     */
-    if (is_costly(image, evidence) || (alone && (training_misses(evidence) || isfinite(ahead->share))))
+    if (isfinite(ahead->share)) /* of what training is asked, whatever validation has right */
+        shown |= EFFECT_MISSING;
+    /* What single images of training cost says nothing of what validation loses by them: where something is missing
+     * and nothing else is seen, it is what there is. */
+    if (is_costly(image, evidence) || (shown & EFFECT_MISSING && (alone || are_too_many(image))))
         shown |= EFFECT_COSTLY | EFFECT_WEIGHED;
     if (leaves_behind(image, evidence, seen, count))
         shown |= EFFECT_AT_ONCE;
-    if (isfinite(ahead->share)) /* of what training is asked, whatever validation has right */
-        shown |= EFFECT_MISSING;
     /* Single images that are learned worse, where something is missing; nobody knows of a run made before. */
     if (shown & EFFECT_MISSING && !(image->cost <= fmax(FAULT_SURE * image->cost_error, some_worth)))
         shown |= EFFECT_WEIGHED;
@@ -296,11 +305,9 @@ static void say_cost(struct symptom *image, const struct ahead *ahead)
     char lower[LOWER_TEXT];
     say_lower(image->cost, image->cost_error, lower);
     if (is_trainings_alone(image) && isfinite(ahead->share))
-        snprintf(end, room, "; validation's images are not (%.2g), and their loss is %.0f %% +- %.1f lower",
-                 symptom_number(image, "val"), 100.0 * ahead->share, 100.0 * ahead->error);
-    else if (is_trainings_alone(image))
-        snprintf(end, room, "; validation's images are not (%.2g)", symptom_number(image, "val"));
-    else if (!isfinite(image->cost))
+        snprintf(end, room, "; validation's loss is %.0f %% +- %.1f lower than training's", 100.0 * ahead->share,
+                 100.0 * ahead->error);
+    else if (is_trainings_alone(image) || !isfinite(image->cost))
         return;
     else if (image->cause == CAUSE_ILLUMINATION)
         snprintf(end, room, "; if all were learned as the better lit half is, the loss would be %s", lower);
@@ -334,9 +341,12 @@ int doctor_examine(const struct evidence *evidence, struct symptom found[static 
         images[i] = evidence->images[i];
         images[i].doubtful = !explains(&images[i], evidence, &ahead, seen, seen_count);
         say_cost(&images[i], &ahead);
-        if (!images[i].doubtful)
-            count = append(found, count, &images[i]);
     }
+    /* What sets training's images apart comes before what validation's have as well. */
+    for (int alone = 1; alone >= 0; alone--)
+        for (int i = 0; i < evidence->image_count; i++)
+            if (!images[i].doubtful && is_trainings_alone(&images[i]) == alone)
+                count = append(found, count, &images[i]);
     for (int i = 0; i < seen_count; i++) {
         seen[i].doubtful |= seen[i].effects == EFFECT_LONG && learnt_all_the_same(evidence);
         if (symptom_speaks(&seen[i]))

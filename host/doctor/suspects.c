@@ -60,13 +60,26 @@ static void add_copy(struct suspects *suspects, const struct session *session, c
 /* Chebyshev: at most 1 / distance² of any distribution lies so far out. */
 static double score_of(const struct odd_image *image)
 {
-    return image->what == ODD_FLAT ? 1.0 : 1.0 - 1.0 / (image->distance * image->distance);
+    return image->what == ODD_FLAT || image->what == ODD_TORN ? 1.0 : 1.0 - 1.0 / (image->distance * image->distance);
+}
+
+static const char *evidence_of(struct suspects *suspects, const struct odd_image *image)
+{
+    static const char *const measures[] = {
+        [ODD_LIGHT] = "mean brightness", [ODD_CONTRAST] = "contrast (standard deviation)", [ODD_TEXTURE] = "roughness"};
+    if (image->what == ODD_FLAT)
+        return "one colour all over";
+    if (image->what == ODD_TORN)
+        return arena_format(&suspects->arena, "%.0f %% of it, from below, are one line over and over: read in part",
+                            100.0 * image->value);
+    return arena_format(&suspects->arena, "%s %.3g, the class's median is %.3g (%.1f deviations away)",
+                        image->noise ? "noise, neighbouring pixels do not go together: roughness"
+                                     : measures[image->what],
+                        image->value, image->usual, image->distance);
 }
 
 static int add_images(struct suspects *suspects, const struct session *session)
 {
-    static const char *const measures[] = {
-        [ODD_LIGHT] = "mean brightness", [ODD_CONTRAST] = "contrast (standard deviation)", [ODD_TEXTURE] = "roughness"};
     struct check_input input;
     struct odd_images odd;
     session_check_input(session, &input);
@@ -78,18 +91,11 @@ static int add_images(struct suspects *suspects, const struct session *session)
             continue;
         }
         const bool light = image->what == ODD_LIGHT || image->what == ODD_CONTRAST;
-        const char *evidence =
-            image->what == ODD_FLAT
-                ? "one colour all over"
-                : arena_format(&suspects->arena, "%s %.3g, the class's median is %.3g (%.1f deviations away)",
-                               image->noise ? "noise, neighbouring pixels do not go together: roughness"
-                                            : measures[image->what],
-                               image->value, image->usual, image->distance);
         suspects_add(suspects, &(struct suspect){.kind = light ? SUSPECT_LIGHT : SUSPECT_OUTLIER,
                                                  .sample = image->sample,
                                                  .suggested = -1,
                                                  .score = score_of(image),
-                                                 .evidence = evidence});
+                                                 .evidence = evidence_of(suspects, image)});
     }
     odd_images_free(&odd);
     return status;

@@ -1,0 +1,247 @@
+/* test_check_parts: images that are no pictures or parts of some, and what of image quality sets training apart from
+ * validation. */
+#include "drawn_images.h"
+#include "text.h"
+
+#include <math.h>
+
+static bool has(const char *rule)
+{
+    for (int i = 0; i < world.findings.count; i++)
+        if (strcmp(world.findings.list[i].name, rule) == 0)
+            return true;
+    return false;
+}
+
+static const struct finding *get(const char *rule)
+{
+    for (int i = 0; i < world.findings.count; i++)
+        if (strcmp(world.findings.list[i].name, rule) == 0)
+            return &world.findings.list[i];
+    fail_msg("%s: did not find anything", rule);
+    return NULL;
+}
+
+static double number(const char *rule, const char *name)
+{
+    const struct finding *finding = get(rule);
+    for (int i = 0; i < finding->evidence_count; i++)
+        if (strcmp(finding->evidence[i].name, name) == 0)
+            return finding->evidence[i].value;
+    fail_msg("%s: no %s", rule, name);
+    return NAN;
+}
+
+/* Pictures: a slow wave of a phase of its own and grain, so that neighbours go together. */
+static void draw(void)
+{
+    world_make();
+    for (int i = 0; i < COUNT; i++)
+        for (int k = 0; k < BYTES; k++) {
+            const int x = k / 3 % SIDE, y = k / 3 / SIDE;
+            const double phase = (double)(random_words(2, RANDOM_TILE, 0, (uint64_t)i, 0).word[0] % 628) / 100.0;
+            world.pixels[i][k] = (uint8_t)(80 + world.pixels[i][k] / 8 + 40.0 * sin(phase + 0.4 * x + 0.3 * y));
+        }
+    for (int c = 0; c < 3; c++)
+        world.input.mean[c] = 0.36, world.input.std[c] = 0.11;
+}
+
+/* From a line on, of which a part is there, all is grey. */
+static void tear(int image, int line)
+{
+    const int from = line * SIDE * 3 + SIDE / 2 * 3;
+    memset(world.pixels[image] + from, 128, (size_t)(BYTES - from));
+}
+
+/* Of so many looked at each part is counted by itself, however many there are in all. */
+static void test_constant_by_part(void **state)
+{
+    (void)state;
+    draw();
+    for (int i = 0; i < TRAIN; i += 9)
+        memset(world.pixels[i], i % 2 ? 255 : 0, BYTES);
+    world.input.limit = 100;
+    world_check();
+    assert_non_null(strstr(get("constant")->text,
+                           "12 of 100 training images (12 %) and 0 of 100 validation images (0 %) are one colour all "
+                           "over"));
+    assert_null(strstr(get("constant")->text, "can be right"));
+    assert_true(fabs(number("constant", "share") - 0.12) < 1e-12 && number("constant", "val") == 0.0);
+    findings_free(&world.findings);
+    world.input.limit = 0;
+    world_check();
+    assert_true(fabs(number("constant", "share") - 45.0 / TRAIN) < 1e-12);
+    assert_int_equal(get("constant")->file_total, 45);
+    findings_free(&world.findings);
+    /* 8 of 100 in validation: three quarters of them are wrong by chance. */
+    draw();
+    for (int i = TRAIN; i < TRAIN + 8; i++)
+        memset(world.pixels[i], i, BYTES);
+    world_check();
+    assert_non_null(strstr(get("constant")->text, "no more than 94 % of validation can be right"));
+    assert_true(number("constant", "apart") < 0.0);
+    findings_free(&world.findings);
+    /* A class of such images is what they are. */
+    draw();
+    for (int i = 0; i < COUNT; i += CLASSES)
+        memset(world.pixels[i], i / CLASSES, BYTES);
+    world_check();
+    assert_false(has("constant"));
+    findings_free(&world.findings);
+}
+
+static void test_torn(void **state)
+{
+    (void)state;
+    draw();
+    for (int i = 0; i < 4; i++)
+        tear(40 * i, 3 + i);
+    world_check();
+    assert_false(has("torn")); /* four are no finding */
+    findings_free(&world.findings);
+    draw();
+    for (int i = 0; i < 130; i++)
+        tear(3 * i, 1 + i % 8);
+    world_check();
+    assert_non_null(strstr(get("torn")->text,
+                           "130 of 400 training images (32.5 %) and 0 of 100 validation images (0 %) were read"));
+    assert_true(number("torn", "apart") > 1.0);
+    assert_false(has("outliers") || has("illumination") || has("mismatch")); /* whatever else is odd of them */
+    assert_non_null(world.findings.light);
+    assert_true(world.findings.light[9].torn && !world.findings.light[9].odd && !world.findings.light[8].torn);
+    findings_free(&world.findings);
+    /* The last line over and over, as other decoders fill it up. */
+    draw();
+    for (int i = 0; i < 48; i++)
+        for (int line = 8; line < SIDE; line++)
+            memcpy(world.pixels[8 * i] + line * SIDE * 3, world.pixels[8 * i] + 7 * SIDE * 3, SIDE * 3);
+    world_check();
+    assert_int_equal(get("torn")->file_total, 48);
+    findings_free(&world.findings);
+    /* A background of that colour is above as well; a caption that most images of their classes have is none. */
+    draw();
+    for (int i = 0; i < 100; i++) {
+        tear(3 * i, 8);
+        memset(world.pixels[3 * i], 128, SIDE * 3);
+    }
+    world_check();
+    assert_false(has("torn"));
+    findings_free(&world.findings);
+    draw();
+    for (int i = 0; i < COUNT; i++)
+        tear(i, 12);
+    world_check();
+    assert_false(has("torn"));
+    findings_free(&world.findings);
+}
+
+static void relight(int image, double gain, double offset)
+{
+    for (int k = 0; k < BYTES; k++)
+        world.pixels[image][k] = (uint8_t)fmin(255.0, fmax(0.0, gain * world.pixels[image][k] + offset));
+}
+
+/* Even or odd in its class, whatever the class. */
+static int turn(int image)
+{
+    return image / CLASSES % 2;
+}
+
+/* In training alone, in both parts, in validation alone: contrast, brightness, a slope. */
+static void test_light_apart(void **state)
+{
+    (void)state;
+    static const char *const rules[] = {"illumination", "brightness", "shading"};
+    for (int rule = 0; rule < COUNT_OF(rules); rule++)
+        for (int where = 0; where < 3; where++) {
+            draw();
+            for (int i = where == 2 ? TRAIN : 0; i < (where == 0 ? TRAIN : COUNT); i++) {
+                if (rule == 0)
+                    relight(i, turn(i) ? 1.4 : 0.4, turn(i) ? -37.0 : 55.0);
+                if (rule == 1)
+                    relight(i, turn(i) ? 1.3 : 0.6, 0.0);
+                for (int k = 0; rule == 2 && k < BYTES; k++)
+                    world.pixels[i][k] = (uint8_t)(world.pixels[i][k] *
+                                                   (1.0 - 0.06 * (turn(i) ? k / 3 % SIDE : SIDE - 1 - k / 3 % SIDE)));
+            }
+            world_check();
+            if (where == 0)
+                assert_true(number(rules[rule], "apart") > 1.0);
+            else if (has(rules[rule]))
+                assert_true(number(rules[rule], "apart") < 0.5);
+            if (where == 2)
+                assert_true(has("mismatch"));
+            findings_free(&world.findings);
+        }
+}
+
+/* Both is asked: that it matters, and that it is beyond chance. */
+static void test_sure_and_worth(void **state)
+{
+    (void)state;
+    draw(); /* a deviation of 0.08, of 0.17 that matter */
+    for (int i = 0; i < TRAIN; i++)
+        relight(i, turn(i) ? 1.08 : 0.92, 0.0);
+    world_check();
+    assert_false(has("illumination") || has("brightness") || has("shading"));
+    findings_free(&world.findings);
+    draw(); /* 6 %, where a twentieth matters, beside 100 images that have none */
+    for (int i = 0; i < 24; i++)
+        memset(world.pixels[15 * i], 200, BYTES);
+    world_check();
+    assert_true(number("constant", "share") > 0.05 && number("constant", "apart") < 1.0);
+    findings_free(&world.findings);
+}
+
+/* Neither wrong labels, which make a class's images more unlike each other, nor rare classes, which make all of them,
+ * set the parts apart, though training's differ a little more in either way. */
+static void test_what_sets_nothing_apart(void **state)
+{
+    (void)state;
+    for (int which = 0; which < 3; which++) {
+        draw();
+        for (int i = 0; i < COUNT; i++)
+            relight(i, pow(1.8, world.labels[i] - 2) * (i >= TRAIN ? 1.0 : turn(i) ? 1.15 : 0.85), 0.0);
+        for (int i = 0; i < TRAIN && which == 1; i += 2) /* half of the labels */
+            world.labels[i] = (world.labels[i] + 1 + i / 8 % 3) % CLASSES;
+        for (int i = 0; i < TRAIN && which == 2; i++) /* three in four of two classes are the darkest or brightest */
+            if (i % CLASSES % 3 && i / CLASSES % 4) {
+                const int other = i % CLASSES == 1 ? i - 1 : i + 1;
+                world.labels[i] = other % CLASSES;
+                memcpy(world.pixels[i], world.pixels[other], BYTES);
+            }
+        world_check();
+        static const char *const rules[] = {"illumination", "brightness", "shading", "constant", "torn", "outliers"};
+        for (int i = 0; i < COUNT_OF(rules); i++)
+            if (has(rules[i]))
+                assert_true(fabs(number(rules[i], "apart")) < 1.0);
+        findings_free(&world.findings);
+    }
+}
+
+/* Images of noise among those of training, and then among both parts'. */
+static void test_odd_apart(void **state)
+{
+    (void)state;
+    for (int both = 0; both < 2; both++) {
+        draw();
+        for (int i = 0; i < (both ? COUNT : TRAIN); i += 4 - i / 4 % 2)
+            for (int k = 0; k < BYTES; k++)
+                world.pixels[i][k] = (uint8_t)random_words(3, RANDOM_TILE, 0, (uint64_t)(i * BYTES + k), 0).word[0];
+        world_check();
+        assert_true(number("outliers", "share") > 0.25);
+        assert_int_equal(number("outliers", "apart") > 1.0, !both);
+        assert_int_equal(number("outliers", "val") > 0.25, both);
+        findings_free(&world.findings);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_constant_by_part), cmocka_unit_test(test_torn),
+        cmocka_unit_test(test_light_apart),      cmocka_unit_test(test_what_sets_nothing_apart),
+        cmocka_unit_test(test_odd_apart),        cmocka_unit_test(test_sure_and_worth),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
