@@ -62,6 +62,16 @@ static void test_off_scale(void **state)
     off_centre(0.1);
     run.evidence.input_deviation = 1.9;
     SILENT("off_scale");
+    run.evidence.input_deviation = 0.49;
+    run.config.optim.name = OPTIMIZER_SGD;
+    SAYS("off_scale", "deviation 0.49, and no layer normalises them: the first layer learns at 0.24 of the usual pace");
+    run.config.optim.name = OPTIMIZER_ADAM;
+    SAYS("off_scale", "the first layer learns at 0.49 of the usual pace");
+    run.evidence.layers.normalises = true;
+    SILENT("off_scale");
+    run.evidence.layers.normalises = false;
+    run.evidence.input_deviation = 0.51;
+    SILENT("off_scale");
     run.evidence.input_deviation = 2.0;
     run.config.augment.normalize = NORMALIZE_AUTO;
     SILENT("off_scale");

@@ -94,6 +94,31 @@ static void test_stuck_by_long_steps(void **state)
     SHOWS("stuck", CAUSE_NO_SIGNAL);
 }
 
+/* Without momentum, where gradients come back and steps end before the lowest point along them: asked first. */
+static void test_stuck_without_momentum(void **state)
+{
+    (void)state;
+    stand(1.0);
+    run.evidence.layers = (struct layer_evidence){
+        .first_layer = "conv1", .last_layer = "linear2", .first_grad = 0.1, .last_grad = 0.1, .measured = true};
+    run.config.optim.name = OPTIMIZER_SGD;
+    run.config.optim.momentum = 0.4;
+    SHOWS("stuck", CAUSE_RATE_HIGH);
+    fill(run.end_slope, 0, STEPS, -0.1);
+    SHOWS("stuck", CAUSE_PLAIN_SGD);
+    SAYS("stuck", "gradients come back to conv1, and with optim.momentum = 0.4 the steps go 0.17 of the way that they");
+    run.config.optim.momentum = 0.5;
+    SHOWS("stuck", CAUSE_NO_SIGNAL);
+    run.config.optim.momentum = 0.0;
+    run.config.optim.name = OPTIMIZER_ADAM;
+    SHOWS("stuck", CAUSE_NO_SIGNAL);
+    run.config.optim.name = OPTIMIZER_SGD;
+    run.evidence.layers.first_grad = 0.9e-4;
+    SHOWS("stuck", CAUSE_NO_SIGNAL);
+    run.evidence.layers.measured = false;
+    SHOWS("stuck", CAUSE_NO_SIGNAL);
+}
+
 /* Begun after so many steps of 800. */
 static void begin_at(int step)
 {
@@ -229,10 +254,15 @@ static void test_images_turned_over(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_images_turned_over),          cmocka_unit_test(test_rising_rate),
-        cmocka_unit_test(test_rate_that_has_risen_too_far), cmocka_unit_test(test_stuck),
-        cmocka_unit_test(test_stuck_is_withdrawn),          cmocka_unit_test(test_stuck_knows_the_floor),
-        cmocka_unit_test(test_stuck_by_long_steps),         cmocka_unit_test(test_late_start),
+        cmocka_unit_test(test_images_turned_over),
+        cmocka_unit_test(test_rising_rate),
+        cmocka_unit_test(test_rate_that_has_risen_too_far),
+        cmocka_unit_test(test_stuck),
+        cmocka_unit_test(test_stuck_is_withdrawn),
+        cmocka_unit_test(test_stuck_knows_the_floor),
+        cmocka_unit_test(test_stuck_by_long_steps),
+        cmocka_unit_test(test_stuck_without_momentum),
+        cmocka_unit_test(test_late_start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -36,17 +36,24 @@ static bool is_unsteady(const struct evidence *evidence)
 /* Of a normalisation set by hand that is wrong by less than rule_offcentre and include/check.h ask, where something is
  * missing. It shows last, so that whatever else is seen is the cause.
  * Where no layer normalises: the curvature of the first layer goes with the square of what it gets, and the rate that
- * it bears against that: of twice the deviation a fourth. Where layers do, the mean is taken out again, in validation
- * by running means, which lag ten updates behind. A healthy update is 0.016 of the weights, so that of a mean of three
- * deviations half a deviation is left by then: nine tenths of the square are mean. Validation then falls behind, or
- * jumps. */
+ * it bears against that: of twice the deviation a fourth. What tells images apart reaches it by their deviation: of
+ * less than half it learns at a fourth of the pace, Adam, whose updates know no gradient's length, at half. Where
+ * layers do, the mean is taken out again, in validation by running means, which lag ten updates behind. A healthy
+ * update is 0.016 of the weights, so that of a mean of three deviations half a deviation is left by then: nine tenths
+ * of the square are mean. Validation then falls behind, or jumps. */
 bool rule_off_scale(const struct evidence *evidence, struct symptom *symptom)
 {
-    const double twice = 2.0, most = 0.9, mean = evidence->input_mean, deviation = evidence->input_deviation;
+    const double twice = 2.0, half = 0.5, most = 0.9;
+    const double mean = evidence->input_mean, deviation = evidence->input_deviation;
     const double size = hypot(mean, deviation), share = mean * mean / (size * size);
     if (!evidence->input_unusual || evidence->config->augment.normalize == NORMALIZE_AUTO ||
         !evidence->layers.measured || !misses_halfway(evidence))
         return false;
+    if (!evidence->layers.normalises && deviation < half)
+        return show(symptom, evidence->steps - 1, half / fmax(deviation, 1e-6),
+                    "after normalisation the images have mean %.3g and deviation %.3g, and no layer normalises them: "
+                    "the first layer learns at %.2g of the usual pace",
+                    mean, deviation, evidence->config->optim.name == OPTIMIZER_SGD ? deviation * deviation : deviation);
     if (!evidence->layers.normalises)
         return size > twice && show(symptom, evidence->steps - 1, size / twice,
                                     "after normalisation the images have mean %.3g and deviation %.3g, and no layer "

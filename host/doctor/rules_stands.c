@@ -78,17 +78,35 @@ static bool turns_over(const struct config *config)
     return config->augment.rotate >= 90.0 || config->augment.vflip > 0.0;
 }
 
+/* SGD with less than half of what it gathers with 0.9 goes a fifth as far at most. */
+static bool lacks_momentum(const struct config *config)
+{
+    return config->optim.name == OPTIMIZER_SGD && config->optim.momentum < 0.5;
+}
+
 /* Gradients that come back to the first layer are no want of a signal: images may say nothing as augmentation leaves
- * them, or steps go too far to lead down. */
+ * them, steps go too far to lead down, or, without momentum, not far enough to leave the plain. */
 static enum cause blame_standing(const struct evidence *evidence, int64_t from, int64_t to)
 {
     if (evidence->layers.dead_share >= DEAD && evidence->layers.dead_step > 0)
         return blame_dead(evidence);
     if (evidence->layers.measured && !gradient_fades(evidence) && turns_over(evidence->config))
         return CAUSE_REGULARISATION;
-    return evidence->layers.measured && !gradient_fades(evidence) && oversteps(evidence, from, to)
-               ? blame_large(evidence, from)
-               : CAUSE_NO_SIGNAL;
+    if (evidence->layers.measured && !gradient_fades(evidence) && oversteps(evidence, from, to))
+        return blame_large(evidence, from);
+    return evidence->layers.measured && !gradient_fades(evidence) && lacks_momentum(evidence->config) ? CAUSE_PLAIN_SGD
+                                                                                                      : CAUSE_NO_SIGNAL;
+}
+
+static void say_why(const struct evidence *evidence, const struct symptom *symptom, char text[static EVIDENCE_BYTES])
+{
+    say_faded(evidence, text);
+    if (symptom->cause == CAUSE_PLAIN_SGD)
+        snprintf(text, EVIDENCE_BYTES,
+                 "; gradients come back to %s, and with optim.momentum = %.3g the steps go %.2g of the way that they "
+                 "would with 0.9",
+                 evidence->layers.first_layer[0] ? evidence->layers.first_layer : "the first layer",
+                 evidence->config->optim.momentum, 0.1 / (1.0 - evidence->config->optim.momentum));
 }
 
 /* A hundred steps at the loss of guessing, and none of it going down, nor anything learned since. */
@@ -103,12 +121,12 @@ bool rule_stuck(const struct evidence *evidence, struct symptom *symptom)
             continue;
         if (has_begun(evidence))
             return false;
-        char faded[EVIDENCE_BYTES];
-        say_faded(evidence, faded);
+        char why[EVIDENCE_BYTES];
         symptom->cause = blame_standing(evidence, t, evidence->steps);
+        say_why(evidence, symptom, why);
         return show(symptom, t + WINDOW - 1, NOTHING / fmax(off, 1e-3),
                     "from step %lld to %lld the loss stood at %.4g, which is guessing by the class shares (%.4g)%s",
-                    (long long)t, (long long)t + WINDOW, level, guess, faded);
+                    (long long)t, (long long)t + WINDOW, level, guess, why);
     }
     return false;
 }
