@@ -197,6 +197,46 @@ static void test_sorted_images_are_not_chance(void **state)
         }
 }
 
+/* How alike two losses of one batch are beyond what the weights and chance make them: the variance ratio is 1 + n r. */
+static double alike(const struct stability *got, int batch)
+{
+    return (got->variance_ratio - 1.0) / (got->variance_ratio - 1.0 + batch);
+}
+
+/* Of few images the share of chance is no small one, as a batch's own error is large: about 1 / (1 + n r). But r does
+ * not depend on the batch, so that the order shows in the variance ratio and in neighbours that are alike at every size
+ * from two images on; images in random order have an r of about 0. */
+static void test_sorted_images_show_at_any_batch(void **state)
+{
+    (void)state;
+    static const char *const optimizers[] = {"optim.name=sgd optim.momentum=0 optim.lr=0.02",
+                                             "optim.name=adam optim.lr=0.002"};
+    static const int batches[] = {2, 4, 8, 16};
+    for (int o = 0; o < COUNT_OF(optimizers); o++)
+        for (int b = 0; b < COUNT_OF(batches); b++) {
+            char words[256], texts[STABILITY_TEXTS][STABILITY_TEXT];
+            snprintf(words, sizeof words, "%s bs=%d epochs=%d data.shuffle=", optimizers[o], batches[b],
+                     batches[b] / 4 + 1);
+            const size_t length = strlen(words);
+            snprintf(words + length, sizeof words - length, "false");
+            struct stability got = stability_of_run(words);
+            if (!(got.variance_ratio > 2.0 && got.autocorrelation.low > 0.0 && alike(&got, batches[b]) > 0.3 &&
+                  alike(&got, batches[b]) < 0.9))
+                fail_msg("%s: variance ratio %.3g, autocorrelation %.2f, r %.2f", words, got.variance_ratio,
+                         got.autocorrelation.value, alike(&got, batches[b]));
+            got.in_order = true;
+            assert_int_equal(stability_say(&got, texts), STABILITY_TEXTS);
+            /* The last 200 steps, which the sentence is of, see two classes with two images a step, seven with eight.
+             */
+            if (batches[b] >= 8 && !strstr(texts[2], "come in their order"))
+                fail_msg("%s: %s", words, texts[2]);
+            snprintf(words + length, sizeof words - length, "true");
+            got = stability_of_run(words);
+            if (!(got.variance_ratio < 2.0 && fabs(alike(&got, batches[b])) < 0.2))
+                fail_msg("%s: variance ratio %.3g, r %.2f", words, got.variance_ratio, alike(&got, batches[b]));
+        }
+}
+
 /* A sentence that says nothing good of the rate: it is to be lowered, or left open. */
 static void assert_rate_is_not_cleared(const char *words, const struct stability *got)
 {
@@ -271,6 +311,7 @@ int main(void)
         cmocka_unit_test(test_usual_rates_jitter_by_chance),
         cmocka_unit_test(test_batch_norm_is_told_by_looking),
         cmocka_unit_test(test_sorted_images_are_not_chance),
+        cmocka_unit_test(test_sorted_images_show_at_any_batch),
         cmocka_unit_test(test_weights_thrown_about_are_motion),
         cmocka_unit_test(test_too_high_a_rate_is_never_cleared),
         cmocka_unit_test(test_what_survives_may_look_calm),

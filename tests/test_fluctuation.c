@@ -91,6 +91,7 @@ static void test_known_shares(void **state)
         {32, 1.0, 0.4, 0.9, 0.0, 0.90, {0.2, 0.25, 0.25}},     /* mostly motion */
         {64, 1.0, 0.0, 0.0, -0.002, 0.90, {0.25, 0.25, 0.25}}, /* a falling loss */
         {64, 1.0, 0.1, 0.5, -0.002, 0.90, {0.25, 0.25, 0.25}}, /* all three */
+        {20, 1.2, 0.0, 0.0, -0.0012, 0.93, {0.3, 0.25, 0.2}},  /* a weak trend, and no motion that would hide it */
     };
     for (int i = 0; i < COUNT_OF(recipes); i++)
         check_recipe(&recipes[i]);
@@ -113,6 +114,31 @@ static void test_heavy_tails_widen(void **state)
         const double width = log(got.phi.high / got.phi.value) / (1.96 * sqrt(3.0 / (STEPS - 1)));
         if (width < cases[c].least || width > cases[c].most)
             fail_msg("batch %d: %.3f times as wide", cases[c].batch, width);
+    }
+}
+
+/* By its definition, from the columns alone: the mean square about the least-squares line with its two degrees of
+ * freedom taken off, beside the mean of s^2 / n. */
+static void test_variance_ratio_is_as_defined(void **state)
+{
+    (void)state;
+    static const int lengths[] = {20, 60, 200};
+    for (int k = 0; k < COUNT_OF(lengths); k++) {
+        const struct recipe recipe = {.batch = 24, .spread = 0.8, .motion = 0.2, .memory = 0.6, .slope = -0.003};
+        struct draws draws = {4, 0};
+        struct fluctuation got;
+        const double n = lengths[k];
+        double x = 0.0, y = 0.0, xx = 0.0, xy = 0.0, own = 0.0, rest = 0.0;
+        draw_series(&recipe, &draws);
+        for (int i = 0; i < lengths[k]; i++) {
+            x += i / n, y += series.loss[i] / n, own += series.variance[i] / series.samples[i] / n;
+            xx += (double)i * i / n, xy += i * series.loss[i] / n;
+        }
+        const double slope = (xy - x * y) / (xx - x * x);
+        for (int i = 0; i < lengths[k]; i++)
+            rest += pow(series.loss[i] - y - slope * (i - x), 2.0);
+        fluctuation_of(&series.rows, 0, lengths[k], 0, &got);
+        assert_true(fabs(got.variance_ratio / (rest / (n - 2.0) / own) - 1.0) < 1e-9);
     }
 }
 
@@ -350,6 +376,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_known_shares),
         cmocka_unit_test(test_heavy_tails_widen),
+        cmocka_unit_test(test_variance_ratio_is_as_defined),
         cmocka_unit_test(test_frozen_weights),
         cmocka_unit_test(test_signs_in_time),
         cmocka_unit_test(test_bend_is_no_period),

@@ -4,6 +4,7 @@
 #include "fluctuation.h"
 
 #include <math.h>
+#include <string.h>
 
 enum { LEAST_STEPS = 16 };
 #define NORMAL_95 1.96
@@ -154,8 +155,27 @@ static double share(const double parts[PARTS], int which)
     return sum > 0.0 ? parts[which] / sum : NAN;
 }
 
+/* Sum of squares of the upward shifts of a share by the parts that are not taken to be 0. */
+static double shifts_up(const struct estimate parts[PARTS], const double at[PARTS], int which)
+{
+    double values[PARTS], sum = 0.0;
+    memcpy(values, at, sizeof values);
+    for (int i = 0; i < PARTS; i++) {
+        if (at[i] == 0.0)
+            continue;
+        for (int end = 0; end < 2; end++) {
+            values[i] = end ? parts[i].high : parts[i].low;
+            const double shift = fmax(0.0, share(values, which) - share(at, which));
+            sum += shift * shift;
+        }
+        values[i] = at[i];
+    }
+    return sum;
+}
+
 /* The interval of a share from those of the parts: the shifts that each part alone can give it, in quadrature (MOVER:
- * Zou and Donner 2008). The others may all be 0 at once where each may be: 0 is then not an end but the rule. */
+ * Zou and Donner 2008). The others may all be 0 at once where each may be: 0 is then not an end but the rule, and what
+ * the rest can shift comes on top of it. */
 static struct estimate share_estimate(const struct estimate parts[PARTS], int which)
 {
     double values[PARTS], up = 0.0, down = 0.0;
@@ -174,8 +194,8 @@ static struct estimate share_estimate(const struct estimate parts[PARTS], int wh
     for (int i = 0; i < PARTS; i++)
         if (i != which && parts[i].low == 0.0)
             values[i] = 0.0;
-    const double alone = share(values, which);
-    return (struct estimate){value, fmax(0.0, value - sqrt(down)), fmax(alone, fmin(1.0, value + sqrt(up)))};
+    const double most = fmax(value + sqrt(up), share(values, which) + sqrt(shifts_up(parts, values, which)));
+    return (struct estimate){value, fmax(0.0, value - sqrt(down)), fmin(1.0, most)};
 }
 
 static void split(const struct rows *rows, const struct moments *sums, struct fluctuation *fluctuation)
