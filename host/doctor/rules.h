@@ -146,6 +146,8 @@ bool moment_of_any_weights(const struct evidence *evidence, int64_t epoch, struc
 /* Whether training's lead over validation says nothing of what carries over: at the end it is lost for the greater part
  * on its own images, asked as validation is; or it is of train.balance, and they have not been asked. */
 bool fit_falls_short(const struct evidence *evidence);
+/* The end of the last epoch, where the fit is of the weights that validation saw there. */
+bool fit_asked(const struct evidence *evidence, struct moment *now);
 /* A note. */
 bool rule_evaluated_otherwise(const struct evidence *evidence, struct symptom *symptom);
 

@@ -30,6 +30,26 @@ static bool is_alike(const struct config *config)
     return !handicapped(config) && config->optim.ema_decay == 0.0 && config->data.shuffle && !config->train.balance;
 }
 
+/* Training's images asked as validation is, in the end: then augmentation, dropout and smoothing have no part in it.
+ * They were taught to the network; where validation, never seen, has more right all the same, by a single look, they
+ * are worse. */
+static bool ahead_of_fit(const struct evidence *evidence, struct symptom *symptom)
+{
+    const double points = 0.03, sure = 3.5;
+    const struct fit_evidence *fit = &evidence->fit;
+    struct moment now;
+    if (!fit_asked(evidence, &now))
+        return false;
+    now.train_accuracy = fit->accuracy;
+    now.images = (double)fit->images;
+    const double ahead = now.val_accuracy - fit->accuracy, z = ahead / moment_error(evidence, &now);
+    return ahead > points && z > sure &&
+           show(symptom, now.step, z / sure,
+                "validation is predicted better (%.1f %%) than training's own images when they are asked as it is "
+                "(%.1f %% of %lld, %.1f standard errors), as happens when part of the training labels is wrong",
+                100.0 * now.val_accuracy, 100.0 * fit->accuracy, (long long)fit->images, z);
+}
+
 /* Clean validation images are predicted better than training images that the network has been taught: the labels it was
  * taught contradict what they look like. Of wrong labels that follow a rule validation is in doubt as well, and its
  * loss not the lower; so many points of accuracy no network gains of itself on images that it has not seen. Weights
@@ -38,9 +58,7 @@ bool rule_better_on_validation(const struct evidence *evidence, struct symptom *
 {
     const double points = 0.03, many = 0.1, sure = 3.5, surer = 5.0, at_once = 2.0 * sure;
     int running = 0;
-    if (!is_alike(evidence->config))
-        return false;
-    for (int64_t epoch = 1; epoch < evidence->epochs; epoch++) {
+    for (int64_t epoch = 1; is_alike(evidence->config) && epoch < evidence->epochs; epoch++) {
         struct moment now;
         if (!moment_at(evidence, epoch, &now))
             continue;
@@ -55,7 +73,7 @@ bool rule_better_on_validation(const struct evidence *evidence, struct symptom *
                         "errors), as happens when part of the training labels is wrong",
                         100.0 * now.val_accuracy, 100.0 * now.train_accuracy, z);
     }
-    return false;
+    return ahead_of_fit(evidence, symptom);
 }
 
 /* What a network that has learned contradicts of its labels is of two kinds beyond doubt, hard images and others that

@@ -11,7 +11,7 @@ static double share_error(double share, double images)
 }
 
 /* The end of the last epoch, where the fit is of the weights that validation saw there. */
-static bool asked_at_the_end(const struct evidence *evidence, struct moment *now)
+bool fit_asked(const struct evidence *evidence, struct moment *now)
 {
     const struct fit_evidence *fit = &evidence->fit;
     return fit->images > 0 && evidence->epochs > 0 && moment_at(evidence, evidence->epochs - 1, now) &&
@@ -32,7 +32,7 @@ bool fit_falls_short(const struct evidence *evidence)
 {
     const double half = 0.5;
     struct moment now;
-    if (!asked_at_the_end(evidence, &now))
+    if (!fit_asked(evidence, &now))
         return evidence->config->train.balance;
     const double lead = now.train_accuracy - now.val_accuracy, lost = now.train_accuracy - evidence->fit.accuracy;
     return lead > 0.0 && lost > half * lead && lost > FAULT_SURE * lost_error(evidence, &now);
@@ -50,7 +50,7 @@ bool rule_evaluated_otherwise(const struct evidence *evidence, struct symptom *s
 {
     const struct config *config = evidence->config;
     struct moment now;
-    if (config->train.balance || !fit_falls_short(evidence) || !asked_at_the_end(evidence, &now) ||
+    if (config->train.balance || !fit_falls_short(evidence) || !fit_asked(evidence, &now) ||
         !moment_appears_behind(evidence, &now))
         return false;
     const double lost = now.train_accuracy - evidence->fit.accuracy, error = lost_error(evidence, &now);
