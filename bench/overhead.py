@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """What watching a training costs: the time of a step with and without it, of evenkeel and of what others use.
 
-usage: bench/overhead.py [--rounds N] [--steps N] [--epochs N] [--only NAME …]
+usage: bench/overhead.py [--rounds N] [--steps N] [--epochs N] [--seconds S] [--only NAME …]
 
 One network (three convolutions without batch norm, which Cockpit's BackPACK cannot take apart, and a linear layer) on
 32x32 images, batch 64, Adam, on one thread of the CPU. What is measured is the CPU time of the training process, which
 other work on the machine changes little. In PyTorch the same steps are done plainly and with each tool, in turns, round
 by round; a tool's cost is the median over rounds of what its steps take beyond the plain ones of the same round. evenkeel
 trains the same network with statistics and files, without them, and with an event file besides, in turns as well.
+A tool whose steps take long does fewer of them: those of all rounds are to take
+--seconds of CPU time (30), so that all of it is done in about five minutes of a core that has nothing else to do, longer beside other work.
 Tools that are not installed are left out and said to be. For all of them:
     pip install torch tensorboard wandb cockpit-for-pytorch ultralytics
 Prints a table; figures with versions and machine go to bench/results/overhead.json, where rows of an earlier call stay
@@ -24,6 +26,7 @@ import pathlib
 import platform
 import resource
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -50,6 +53,7 @@ class Plain:
     """Steps without anything beside them. The loss is read every step, as everybody does who shows it."""
 
     what = "nothing"
+    interval = 1  # steps between two that do all of it
 
     def __init__(self, folder):
         import torch
@@ -151,7 +155,7 @@ class WandbWatch(Wandb):
 
 class Cockpit(Plain):
     package = "cockpit-for-pytorch"
-    label, interval = "economy", 1
+    label = "economy"
     what = "its `economy` quantities, every step"
 
     def begin(self):
@@ -223,17 +227,19 @@ def quiet():
     return stack
 
 
-def compare_pytorch(name, plain, rounds, steps, folder):
+def compare_pytorch(name, plain, rounds, steps, seconds, folder):
     """The tool's steps and plain ones take turns."""
     with quiet():
         tool = TOOLS[name](tempfile.mkdtemp(dir=folder))
         milliseconds(tool, 2)
+        steps = max(1, min(steps, int(1e3 * seconds / (rounds * milliseconds(tool, tool.interval)))))
+        steps = -(-steps // tool.interval) * tool.interval  # what is done every so many steps is in each round alike
     pairs = [(milliseconds(plain, steps), milliseconds(tool, steps)) for _ in range(rounds)]
     with quiet():
         tool.end()
     without = statistics.median(a for a, _ in pairs)
     more = statistics.median(b - a for a, b in pairs)
-    return {"name": name, "what": tool.what, "without_ms": without, "more_ms": more}
+    return {"name": name, "what": tool.what, "without_ms": without, "more_ms": more, "steps": steps}
 
 
 # ---- ultralytics: whole trainings, as its trainer takes no steps by itself ----
@@ -357,14 +363,13 @@ def commit():
 
 def keep(path, rows, options):
     """Rows of this call take the place of those of the same name; so do versions."""
-    stamp = {"date": time.strftime("%Y-%m-%d"), "commit": commit(),
+    stamp = {"date": time.strftime("%Y-%m-%d"), "commit": commit(), "machine": cpu_name(), "cpus": os.cpu_count(),
              "rounds": options.rounds, "steps": options.steps, "epochs": options.epochs}  # fmt: skip
-    rows = [row | stamp for row in rows]
+    rows = [stamp | row for row in rows]
     before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"rows": [], "versions": {}}
     names = {row["name"] for row in rows}
     rows = [row for row in before["rows"] if row["name"] not in names] + rows
-    report = {"machine": cpu_name(), "cpus": os.cpu_count(), "python": platform.python_version(),
-              "versions": before["versions"] | versions()}  # fmt: skip
+    report = {"python": platform.python_version(), "versions": before["versions"] | versions()}
     path.write_text(json.dumps(report | {"rows": rows}, indent=1) + "\n", encoding="utf-8")
 
 
@@ -389,7 +394,7 @@ def measure(names, options, folder):
             elif name == "ultralytics":
                 yield from compare_ultralytics(tiles, max(1, options.rounds // 3), options.steps, folder)
             else:
-                yield compare_pytorch(name, plain, options.rounds, options.steps, folder)
+                yield compare_pytorch(name, plain, options.rounds, options.steps, options.seconds, folder)
         except Exception as error:  # whatever keeps a tool from working here is its result
             yield {"name": name, "what": "", "reason": f"{type(error).__name__}: {error}".splitlines()[0]}
 
@@ -399,8 +404,10 @@ def main():
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--steps", type=int, default=20, help="of PyTorch, a round")
     parser.add_argument("--epochs", type=int, default=12, help="of evenkeel, a round")
+    parser.add_argument("--seconds", type=float, default=30, help="of CPU time that a tool's steps in PyTorch may take")
     parser.add_argument("--only", nargs="+", choices=["evenkeel", *TOOLS, "ultralytics"])
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the folder below goes
     rows = []
     print("| tool | what it does | a step without | more with it |\n|---|---|---|---|", flush=True)
     with tempfile.TemporaryDirectory(prefix="evenkeel-overhead-") as folder:

@@ -44,6 +44,8 @@ struct sweep_cells {
 };
 void sweep_table_cells(const struct sweep_table *table, int row, struct sweep_cells *cells);
 void sweep_table_print(const struct sweep_table *table, FILE *stream);
+/* Whether a row has the rule "any": all rules give its batch the same rate. */
+bool sweep_has_any_rule(const struct sweep_table *table);
 int sweep_table_write_csv(const struct sweep_table *table, const char *path);
 /* The same and the recommendation as one JSON object. */
 int sweep_table_write_json(const struct sweep_table *table, const char *path);
@@ -61,6 +63,16 @@ struct sweep_choice {
  * fastest to the target, the most accurate. Returns how many; the first two only where batch sizes were swept. Says so
  * where the data do not support a choice. */
 int sweep_recommend(const struct sweep_table *table, struct sweep_choice choices[SWEEP_ADVICE]);
+/* The batch sizes from the smallest steady to the largest paying one, in images a step. Where that is the smallest or
+ * the largest that was tried, the region has no end there. */
+struct sweep_region {
+    double low, high;
+    bool below, above; /* whether there is a smaller, a larger one that is not recommended */
+    char text[64];     /* "16 to 64", "up to 64", "from 16 on", "any that was tried" */
+};
+/* false: one of the two choices could not be made, or they leave nothing between them. */
+bool sweep_region_of(const struct sweep_table *table, const struct sweep_choice choices[SWEEP_ADVICE],
+                     struct sweep_region *region);
 /* Whether rows differ in a key. */
 bool sweep_is_swept(const struct sweep_table *table, const char *key);
 #endif

@@ -306,6 +306,34 @@ static void test_a_diverged_seed_counts(void **unused)
     }
 }
 
+/* The region between the first two choices, without an end where nothing beyond was tried. */
+static void test_the_region_has_ends_where_something_lies_beyond(void **unused)
+{
+    (void)unused;
+    static const struct {
+        int low, high;
+        const char *text;
+        bool is;
+    } cases[] = {{1, 2, "32 to 128", true},  {0, 2, "up to 128", true},
+                 {1, 3, "from 32 on", true}, {0, 3, "any that was tried", true},
+                 {2, 2, "128", true},        {2, 1, "", false},
+                 {-1, 2, "", false},         {1, -1, "", false}};
+    struct sweep sweep;
+    struct sweep_table table;
+    struct sweep_region region;
+    make_theory(&sweep, "region", 100.0, 1, (const double[]){0.8, 0.51, 0.50, 0.55}, 0);
+    make_table(&table, &sweep, 1.5);
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        const struct sweep_choice choices[SWEEP_ADVICE] = {{.row = cases[i].low}, {.row = cases[i].high}};
+        assert_int_equal(sweep_region_of(&table, choices, &region), cases[i].is);
+        if (cases[i].is)
+            assert_string_equal(region.text, cases[i].text);
+    }
+    assert_false(sweep_has_any_rule(&table));
+    sweep_table_free(&table);
+    sweep_free(&sweep);
+}
+
 /* What the machine did beside a run is no merit of its rate: all runs of a batch size tell the speed together, and what
  * is left is the steps that each took. */
 static void test_a_busy_machine_does_not_decide(void **unused)
@@ -427,6 +455,7 @@ int main(void)
         cmocka_unit_test(test_written_as_csv),
         cmocka_unit_test(test_recommendations),
         cmocka_unit_test(test_a_diverged_seed_counts),
+        cmocka_unit_test(test_the_region_has_ends_where_something_lies_beyond),
         cmocka_unit_test(test_a_busy_machine_does_not_decide),
         cmocka_unit_test(test_equals_are_not_chosen_between),
         cmocka_unit_test(test_damaged_records),

@@ -70,8 +70,11 @@ static int read_target(const char *text, double *target)
 static void print_advice(const struct sweep_table *table)
 {
     struct sweep_choice choices[SWEEP_ADVICE];
+    struct sweep_region region;
     int count = sweep_recommend(table, choices);
     printf("\n");
+    if (sweep_region_of(table, choices, &region))
+        printf("%-21s %s images a step\n", "recommended", region.text);
     for (int i = 0; i < count; i++)
         printf("%-21s %s\n", choices[i].name, choices[i].reason);
 }

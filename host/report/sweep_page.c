@@ -6,11 +6,21 @@
 #include <math.h>
 #include <string.h>
 
+/* The reason without what is above it already. */
+static const char *after(const char *reason, const char *said)
+{
+    const size_t length = strlen(said);
+    return strncmp(reason, said, length) == 0 ? reason + length + strspn(reason + length, " ,") : reason;
+}
+
 static void put_advice(FILE *page, const struct sweep_table *table)
 {
     static const char unknown[] = "cannot be said: ";
     struct sweep_choice choices[SWEEP_ADVICE];
+    struct sweep_region region;
     const int count = sweep_recommend(table, choices);
+    if (sweep_region_of(table, choices, &region))
+        fprintf(page, "<p><b>Recommended: %s images a step</b>, shaded below.</p>\n", region.text);
     fputs("<div class=\"also advice\">\n", page);
     for (int i = 0; i < count; i++) {
         char label[256] = "cannot be said";
@@ -23,9 +33,7 @@ static void put_advice(FILE *page, const struct sweep_table *table)
         fprintf(page, "<section class=\"card\"><p class=\"kicker\">%s</p><h3>", choices[i].name);
         page_text(page, label);
         fputs("</h3><p class=\"soft\">", page);
-        page_text(page, choices[i].row < 0 && strncmp(choices[i].reason, unknown, strlen(unknown)) == 0
-                            ? choices[i].reason + strlen(unknown)
-                            : choices[i].reason);
+        page_text(page, after(choices[i].reason, choices[i].row < 0 ? unknown : label));
         fputs("</p></section>\n", page);
     }
     fputs("</div>\n", page);
@@ -71,7 +79,9 @@ static void put_table(FILE *page, const struct sweep_table *table)
         fputs("a target that no run has set yet", page);
     else
         page_format(page, "%.3g", table->target);
-    fputs(".</p></section>\n", page);
+    fputs(sweep_has_any_rule(table) ? ". any: every rule gives this batch the same rate.</p></section>\n"
+                                    : ".</p></section>\n",
+          page);
     memory_give(cells);
 }
 

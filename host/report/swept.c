@@ -198,22 +198,15 @@ static void add_group(struct swept *swept, struct chart *chart, int group, figur
     series->dashed = group >= COLOURS;
 }
 
-/* The region between the smallest batch that fluctuation does not hold back and the largest that pays. Where that is
- * the smallest or the largest that was tried, the region has no end there. */
+/* The recommended region, to the middle between its ends and the next batch that was tried. */
 static void add_advice(const struct swept *swept, struct chart *chart)
 {
-    if (!swept->batches || swept->choices[0].row < 0 || swept->choices[1].row < 0)
-        return;
-    const double low = swept->x[swept->choices[0].row], high = swept->x[swept->choices[1].row], half = sqrt(sqrt(2.0));
-    const bool below = low > swept->ticks[0], above = high < swept->ticks[swept->tick_count - 1];
-    if (low > high)
-        return;
-    const char *text = below && above ? arena_format(swept->arena, "recommended: %g to %g", low, high)
-                       : above        ? arena_format(swept->arena, "recommended: up to %g", high)
-                       : below        ? arena_format(swept->arena, "recommended: from %g on", low)
-                                      : "recommended: any";
-    chart->regions[chart->region_count++] = (struct chart_region){
-        below ? low / half : chart->x.low, above ? high * half : chart->x.high, CHART_GREEN, text};
+    struct sweep_region region;
+    const double half = sqrt(sqrt(2.0));
+    if (sweep_region_of(swept->table, swept->choices, &region))
+        chart->regions[chart->region_count++] = (struct chart_region){
+            region.below ? region.low / half : chart->x.low, region.above ? region.high * half : chart->x.high,
+            CHART_GREEN, arena_format(swept->arena, "recommended: %s", region.text)};
 }
 
 static struct chart *add_chart(struct swept *swept, const char *id, const char *title, const char *how,

@@ -239,8 +239,10 @@ static void choose_largest(const struct sweep_table *table, const struct sizes *
     choice->row = first_alike(table, sizes->rows[at], reaches_within, diminished * images, &others);
     const struct sweep_row *row = &table->rows[choice->row];
     char times[32] = "";
-    if (target_images(row) > images)
+    if (target_images(row) >= 1.05 * images)
         snprintf(times, sizeof times, "%.2g times ", target_images(row) / images);
+    else if (target_images(row) > images)
+        snprintf(times, sizeof times, "about ");
     snprintf(choice->reason, SWEEP_SENTENCE, "%s took %sthe fewest images to the target%s",
              name_of(row, name, sizeof name), times,
              at == sizes->count - 1 ? "; it is the largest that was tried, larger ones may pay too"
@@ -340,6 +342,31 @@ static void choose_accurate(const struct sweep_table *table, struct sweep_choice
     snprintf(choice->reason, SWEEP_SENTENCE, "%s, %.2f %%", name_of(row, name, sizeof name),
              100.0 * row->val_accuracy.median);
     add_rivals(table, as_accurate, choice);
+}
+
+bool sweep_region_of(const struct sweep_table *table, const struct sweep_choice choices[SWEEP_ADVICE],
+                     struct sweep_region *region)
+{
+    const bool batches = sweep_is_swept(table, "train.batch_size") || sweep_is_swept(table, "train.accumulate");
+    if (!batches || choices[0].row < 0 || choices[1].row < 0)
+        return false;
+    *region =
+        (struct sweep_region){.low = table->rows[choices[0].row].images, .high = table->rows[choices[1].row].images};
+    for (int i = 0; i < table->sweep->point_count; i++) {
+        region->below |= table->rows[i].images < region->low;
+        region->above |= table->rows[i].images > region->high;
+    }
+    if (region->below && region->above && region->low < region->high)
+        snprintf(region->text, sizeof region->text, "%g to %g", region->low, region->high);
+    else if (region->below && region->above)
+        snprintf(region->text, sizeof region->text, "%g", region->low);
+    else if (region->above)
+        snprintf(region->text, sizeof region->text, "up to %g", region->high);
+    else if (region->below)
+        snprintf(region->text, sizeof region->text, "from %g on", region->low);
+    else
+        snprintf(region->text, sizeof region->text, "any that was tried");
+    return region->low <= region->high;
 }
 
 int sweep_recommend(const struct sweep_table *table, struct sweep_choice choices[SWEEP_ADVICE])

@@ -116,7 +116,7 @@ static void row_cells(const struct sweep_row *row, struct sweep_cells *cells)
     add_number(cells, row->fluctuation.median, 3);
     add(cells, isnan(row->sampling) ? "-" : "%.0f %%", 100.0 * row->sampling);
     add(cells, isnan(row->motion) ? "-" : "%.0f %%", 100.0 * row->motion);
-    add_number(cells, row->spikes, 3);
+    add(cells, isnan(row->spikes) ? "-" : "%g", row->spikes);
     add_noise(cells, &row->noise_scale);
     add_number(cells, row->target_steps.median, 3);
     add_seconds(cells, &row->target_seconds);
@@ -138,6 +138,16 @@ static void print_cells(FILE *stream, const struct sweep_cells *cells, const int
     for (int i = 0; i < cells->count; i++)
         fprintf(stream, "%s%*s", i ? "  " : "", widths[i], cells->text[i]);
     fputc('\n', stream);
+}
+
+bool sweep_has_any_rule(const struct sweep_table *table)
+{
+    for (int i = 0; i < table->sweep->point_count; i++) {
+        const char *rule = sweep_value(table->rows[i].run, "lr_rule");
+        if (rule && strcmp(rule, "any") == 0)
+            return true;
+    }
+    return false;
 }
 
 void sweep_table_print(const struct sweep_table *table, FILE *stream)
@@ -165,6 +175,8 @@ void sweep_table_print(const struct sweep_table *table, FILE *stream)
                 "\nsteps and seconds: to a training loss of %.4g%s. Medians over seeds, in brackets the range; of "
                 "noise a single run's 95 %% interval.\n",
                 table->target, table->target_given ? "" : ", where the median point ended");
+    if (sweep_has_any_rule(table))
+        fprintf(stream, "any: every rule gives this batch the same rate.\n");
 }
 
 /* ---- csv ---- */
