@@ -114,6 +114,34 @@ static void test_design(void **state)
     assert_false(isnan(design_looked_at(&series.rows, 0, series.rows.count).value));
 }
 
+/* A look counts for the steps since the last one, and for 1 - 1/64 of the next one: looks twice as far apart count
+ * twice. Jumps are all alike, so that the looks alone tell. */
+static void test_looks_count_for_the_steps_between_them(void **state)
+{
+    (void)state;
+    enum { LOOKS = 24 };
+    struct design_track track = {0};
+    double step = 0.0, sum = 0.0, weights = 0.0;
+    for (int look = 0; look < LOOKS; look++) {
+        const int apart = look < LOOKS / 2 ? 10 : 20;
+        const double square = look < LOOKS / 2 ? 1.0 : 1.2; /* of what two batches differ by, in units of 2 s^2 / n */
+        for (int i = 0; i < apart; i++, step += 1.0) {
+            const double loss = 2.0 + (fmod(step, 2.0) > 0.0 ? 0.5 : -0.5);
+            const struct loss_row row = {step, 1.0, 16.0, loss, 8.0, i == apart - 1 ? loss + sqrt(square) : NAN};
+            design_take(&track, &row);
+        }
+        const double weight = pow(1.0 - 1.0 / 64.0, LOOKS - 1 - look) * (look == 0           ? 9.0
+                                                                         : look == LOOKS / 2 ? 20.0
+                                                                                             : apart);
+        sum += weight * square;
+        weights += weight;
+    }
+    const double loss = 2.0 + (fmod(step, 2.0) > 0.0 ? 0.5 : -0.5);
+    design_take(&track, &(struct loss_row){step, 1.0, 16.0, loss, 8.0, NAN}); /* the step that the last look was of */
+    if (!(fabs(design_now(&track) / (sum / weights) - 1.0) < 0.005))
+        fail_msg("%.4f, expected %.4f", design_now(&track), sum / weights);
+}
+
 /* Row by row it is told as of the whole; a refused row breaks the chain and no more; without looks it is not known. */
 static void test_design_while_a_run_goes_on(void **state)
 {
@@ -175,6 +203,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_looking_ahead), cmocka_unit_test(test_design),
                                        cmocka_unit_test(test_design_is_sampling),
+                                       cmocka_unit_test(test_looks_count_for_the_steps_between_them),
                                        cmocka_unit_test(test_design_while_a_run_goes_on)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

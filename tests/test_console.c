@@ -54,6 +54,20 @@ static void test_a_mean_on_its_way(void **state)
     console.view.direction = 0;
 }
 
+/* A step that a loss scale refused is no fault, and not counted as one. */
+static void test_only_faults_count_as_refused(void **state)
+{
+    (void)state;
+    struct console counted = {0};
+    const struct loss_view view = {.smooth = 1.0};
+    static const int bads[] = {0, REFUSED_SCALE, REFUSED_NONFINITE, 0, REFUSED_NONFINITE};
+    for (int i = 0; i < (int)(sizeof bads / sizeof *bads); i++) {
+        const struct step_record record = {.bad = bads[i]};
+        console_step(&counted, &record, &view);
+    }
+    assert_int_equal(counted.refused, 2);
+}
+
 static void test_row_fits(void **state)
 {
     (void)state;
@@ -84,6 +98,7 @@ static void test_row_fits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_only_faults_count_as_refused),
         cmocka_unit_test(test_row_fits),
         cmocka_unit_test(test_what_is_left_out_first),
         cmocka_unit_test(test_a_mean_on_its_way),

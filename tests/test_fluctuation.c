@@ -142,6 +142,65 @@ static void test_variance_ratio_is_as_defined(void **state)
     }
 }
 
+/* Of normal losses s^2 scatters by itself, by 2 / (n - 1) of its square: that is no heavy tail, however small batches
+ * are. */
+static void test_normal_losses_widen_little(void **state)
+{
+    (void)state;
+    enum { BATCH = 4 };
+    struct draws draws = {33, 0};
+    struct fluctuation got;
+    series_begin(4000);
+    for (int i = 0; i < 4000; i++) {
+        double sum = 0.0, squares = 0.0;
+        for (int k = 0; k < BATCH; k++) {
+            const double loss = normal(&draws);
+            sum += loss;
+            squares += loss * loss;
+        }
+        series.step[i] = i;
+        series.epoch[i] = 0.0;
+        series.samples[i] = BATCH;
+        series.loss[i] = 3.0 + sum / BATCH;
+        series.variance[i] = (squares - sum * sum / BATCH) / (BATCH - 1);
+    }
+    fluctuation_of(&series.rows, 0, 4000, 0, &got);
+    const double width = log(got.phi.high / got.phi.value) / (1.96 * sqrt(3.0 / 3999.0));
+    if (width < 1.0 || width > 1.05)
+        fail_msg("%.3f times as wide", width);
+}
+
+/* The design of a stretch is told from as many rows before it as have 32 looks and 512 steps, both. */
+static void test_design_reaches_back_for_looks_and_rows(void **state)
+{
+    (void)state;
+    enum { ROWS = 3000, FIRST = 2800 };
+    static double next[ROWS];
+    static const int aparts[] = {64, 8}; /* 32 looks in more rows than 512; in 512 rows more looks than 32 */
+    for (int c = 0; c < COUNT_OF(aparts); c++) {
+        struct draws draws = {12, 0};
+        struct fluctuation got;
+        series_begin(ROWS);
+        series.rows.next = next;
+        for (int i = 0; i < ROWS; i++) {
+            series.path[i] = 2.0;
+            series.epoch[i] = 0.0;
+            next[i] = NAN;
+            draw_batch(&draws, i, 16, 1.0);
+        }
+        for (int i = 0; i + 1 < ROWS; i++)
+            if (i % aparts[c] == aparts[c] - 1)
+                next[i] = series.loss[i + 1];
+        fluctuation_of(&series.rows, FIRST, ROWS, 0, &got);
+        int64_t looks = 0, first = ROWS;
+        while (looks < 32 || ROWS - first < 512)
+            looks += isfinite(next[--first]);
+        const struct estimate wanted = design_looked_at(&series.rows, first, ROWS);
+        assert_true(got.design.value == wanted.value && got.design.high == wanted.high);
+        series.rows.next = NULL;
+    }
+}
+
 /* ---- frozen weights, epochs without replacement ---- */
 
 /* A data set of fixed losses, drawn batch by batch in a new order each epoch. */
@@ -351,6 +410,14 @@ static void test_spikes(void **state)
     /* One image of 64 has a loss of 513: the batch's own. */
     loss_window_add(&window, 9.0, 4096.0, 64, 0, 0, &view);
     assert_true(view.spike_z > 20.0 && window.spikes == 2 && window.spikes_of_batch == 1);
+    /* 2.5 standard errors of 0.4 above the median, 1: its own as well; 3.5 of them are not. */
+    for (int own = 0; own < 2; own++) {
+        window = (struct loss_window){0};
+        for (int i = 0; i < LOSS_WINDOW_LEAST; i++)
+            loss_window_add(&window, 1.0 + 0.1 * (i % 2 ? 1 : -1), 0.64, 64, 0, 0, &view);
+        loss_window_add(&window, own ? 2.0 : 2.4, 0.16 * 64, 64, 0, 0, &view);
+        assert_true(view.spike_z > 6.0 && window.spikes == 1 && window.spikes_of_batch == own);
+    }
     /* Losses that are all alike leave nothing to measure by. */
     window = (struct loss_window){0};
     for (int i = 0; i <= LOSS_WINDOW_LEAST; i++)
@@ -377,6 +444,8 @@ int main(void)
         cmocka_unit_test(test_known_shares),
         cmocka_unit_test(test_heavy_tails_widen),
         cmocka_unit_test(test_variance_ratio_is_as_defined),
+        cmocka_unit_test(test_normal_losses_widen_little),
+        cmocka_unit_test(test_design_reaches_back_for_looks_and_rows),
         cmocka_unit_test(test_frozen_weights),
         cmocka_unit_test(test_signs_in_time),
         cmocka_unit_test(test_bend_is_no_period),

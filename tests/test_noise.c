@@ -289,6 +289,18 @@ static void test_scale(void **state)
     const struct estimate few = noise_scale_of(grad, trace, 8);
     assert_true(isnan(few.value) && isnan(few.low) && isnan(few.high));
     assert_false(isnan(noise_scale_of(grad, trace, 10).value)); /* eight that count */
+    /* Of eight the interval is Student's, whose quantile is 2.365 and not 1.96. */
+    double sum = 0.0, squares = 0.0;
+    for (int i = 0; i < 8; i++) {
+        trace[i] = 300.0;
+        grad[i] = 2.0 + 0.2 * (i - 3.5);
+        sum += grad[i] / 8.0;
+        squares += 0.04 * (i - 3.5) * (i - 3.5) / 7.0;
+    }
+    const struct estimate eight = noise_scale_of(grad, trace, 8);
+    const double error = 2.365 * sqrt(squares / 8.0);
+    assert_true(fabs((300.0 / eight.low - sum) / error - 1.0) < 0.05);
+    assert_true(fabs((sum - 300.0 / eight.high) / error - 1.0) < 0.05);
     /* Where the two move together their ratio is known exactly. */
     for (int i = 0; i < COUNT; i++)
         trace[i] = 150.0 * (grad[i] = 1.0 + uniform(&next));

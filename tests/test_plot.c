@@ -70,6 +70,43 @@ static void test_letters(void **state)
     charts_free(&charts);
 }
 
+/* Areas reach from their floor to their line, between points as well; fills and curves have letters of their own in
+ * turn; of two texts of events that meet the second moves aside, as far as it still reaches its line. */
+static void test_areas_and_flags(void **state)
+{
+    (void)state;
+    static const double at[] = {0.0, 1.0, 2.0, 3.0}, floor[] = {0.0, 0.0, 0.0, 0.0};
+    static const double middle[] = {0.25, 0.25, 0.75, 0.75}, top[] = {1.0, 1.0, 1.0, 1.0},
+                        line[] = {0.9, 0.9, 0.1, 0.1};
+    const struct terminal plain = {.columns = 36, .lines = 12};
+    struct charts charts = {0};
+    struct chart *chart = chart_add(&charts, "b", "Areas", "");
+    chart->y.low = 0.0;
+    chart->y.high = 1.0;
+    chart_series_add(chart, CHART_AREA, CHART_SKY, "below", 4, at, middle)->low = floor;
+    chart_series_add(chart, CHART_AREA, CHART_ORANGE, "above", 4, at, top)->low = middle;
+    chart_series_add(chart, CHART_LINE, CHART_INK, "line", 4, at, line);
+    chart_event_add(chart, 1.0, CHART_RED, "first");
+    chart_event_add(chart, 1.5, CHART_RED, "second");
+    chart_event_add(chart, 1.6, CHART_RED, "third");
+    chart_event_add(chart, 2.6, CHART_RED, "fourth");
+    char *text = draw(chart, &plain, 12);
+    assert_string_equal(text, "Areas\n"
+                              "     ## below   ++ above   ** line\n"
+                              "             first second  fourth\n"
+                              "1.0 |++++++++++:++++:+++++++++:++++\n"
+                              "    |************+++:+++++++++:++++\n"
+                              "    |++++++++++:+**+:++#######:####\n"
+                              "0.5 |++++++++++:+++**#########:####\n"
+                              "    |++++++++++:+###:**#######:####\n"
+                              "    |##########:####:##************\n"
+                              "0.0 |##########:####:#########:####\n"
+                              "    ++------------------+----------\n"
+                              "     0                  2          \n");
+    free(text);
+    charts_free(&charts);
+}
+
 /* Dots of braille letters, numbered as in Unicode: 1 to 3 and 7 on the left, 4 to 6 and 8 on the right. */
 static const struct {
     int across, down;
@@ -360,6 +397,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_letters),
+        cmocka_unit_test(test_areas_and_flags),
         cmocka_unit_test(test_braille_follows_the_curve),
         cmocka_unit_test(test_it_fits),
         cmocka_unit_test(test_nothing_is_nothing),

@@ -186,6 +186,12 @@ static void test_run_that_goes_on(void **state)
     assert_holds(page, "id=\"loss\"");
     assert_null(strstr(page, "id=\"confusion\""));
     memory_give(page);
+    /* In its first epoch: steps, and no epoch yet. */
+    write_file(run, "results.csv", "epoch,time\n");
+    page = report_of(run);
+    assert_null(strstr(page, "no step has been recorded yet"));
+    assert_holds(page, "class=\"card verdict");
+    memory_give(page);
 }
 
 static void test_run_that_has_only_begun(void **state)

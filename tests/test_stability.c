@@ -132,7 +132,58 @@ static void test_one_share_of_chance(void **state)
     got.steady = (struct estimate){NAN, NAN, NAN};
     stability_say(&got, texts);
     assert_non_null(strstr(texts[2], "cannot be told: too few steps"));
+    got.last.phi = (struct estimate){0.40, 0.30, 0.50};
+    got.steady = (struct estimate){0.90, 0.80, 1.0}; /* apart the other way round */
+    stability_say(&got, texts);
+    assert_non_null(strstr(texts[2], "cannot be told: what the steps change"));
     free(text);
+}
+
+/* Jitter that is mostly no chance swings only where neighbours oppose each other by more than chance; a loss that is
+ * off its line by twice what chance gives wanders only where most of the fluctuation is that. */
+static void test_swinging_and_wandering_are_sure(void **state)
+{
+    (void)state;
+    static const struct {
+        double phi, autocorrelation, variance_ratio, motion;
+        const char *says;
+    } cases[] = {
+        {0.4, -0.5, 1.5, 0.3, "swings to and fro"},   {0.4, -0.1, 1.5, 0.3, "Chance explains 40 %"},
+        {0.4, 0.1, 1.5, 0.3, "Chance explains 40 %"}, {0.6, 0.5, 3.0, 0.6, "wanders over many steps"},
+        {0.6, 0.5, 3.0, 0.3, "Chance explains 60 %"}, {0.6, 0.1, 3.0, 0.6, "Chance explains 60 %"},
+        {0.6, 0.5, 1.9, 0.6, "Chance explains 60 %"},
+    };
+    char *text = draw_csv(1000, 1000, flat), texts[STABILITY_TEXTS][STABILITY_TEXT];
+    struct stability got;
+    sum_up(text, &got);
+    free(text);
+    got.steady = got.last.epoch_autocorrelation = (struct estimate){NAN, NAN, NAN};
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        got.last.phi = (struct estimate){cases[i].phi, 0.0, 1.0};
+        got.last.autocorrelation.value = cases[i].autocorrelation;
+        got.last.variance_ratio = cases[i].variance_ratio;
+        got.last.motion.value = cases[i].motion;
+        stability_say(&got, texts);
+        if (!strstr(texts[2], cases[i].says))
+            fail_msg("case %d: %s", i, texts[2]);
+    }
+}
+
+/* A refused step whose loss was finite is counted, and is no spike. */
+static void test_a_refused_step_is_no_spike(void **state)
+{
+    (void)state;
+    for (int refused = 0; refused < 2; refused++) {
+        char *text = draw_csv(200, 1000, flat), *row = strstr(text, "\n150,") + 1, *end = strchr(row, '\n');
+        struct stability got;
+        const int length = (int)(end - row), written = snprintf(row, (size_t)length + 1, "150,1,64,99,1,%d", refused);
+        memset(row + written, '0', (size_t)(length - written)); /* of the last number: 0 or 1000… */
+        *end = '\n';
+        sum_up(text, &got);
+        assert_int_equal(got.refused, refused);
+        assert_int_equal(got.spikes, !refused);
+        free(text);
+    }
 }
 
 /* An epoch of one step: no two steps stand next to each other, and nothing is said that is not known. */
@@ -224,6 +275,8 @@ int main(void)
         cmocka_unit_test(test_words),
         cmocka_unit_test(test_in_order),
         cmocka_unit_test(test_one_share_of_chance),
+        cmocka_unit_test(test_swinging_and_wandering_are_sure),
+        cmocka_unit_test(test_a_refused_step_is_no_spike),
         cmocka_unit_test(test_steps_without_neighbours),
         cmocka_unit_test(test_figures),
         cmocka_unit_test(test_little_or_nothing),

@@ -1,6 +1,7 @@
 /* test_sweep_table: the table over seeds and what it recommends, on run directories that are written here, with answers
  * that are known. */
 #include "made_sweep.h"
+#include "report.h"
 #include "table.h"
 #include "tiny_run.h"
 
@@ -113,7 +114,7 @@ static void test_steps_and_seconds_to_the_target(void **unused)
     write_run(&sweep, 0, &fast);
     write_run(&sweep, 1, &never);
     make_table(&table, &sweep, 1.5);
-    assert_in_range(table.rows[0].target_steps.median, 549, 552);
+    assert_true(table.rows[0].target_steps.median == 551.0); /* 451 to 550: their mean is the first below */
     ASSERT_NEAR(table.rows[0].target_seconds.median, table.rows[0].target_steps.median / 250.0 * 10.0, 1e-6);
     assert_int_equal(table.rows[0].reached, 1);
     assert_int_equal(table.rows[1].reached, 0);
@@ -365,6 +366,109 @@ static void test_a_busy_machine_does_not_decide(void **unused)
     sweep_free(&sweep);
 }
 
+/* Seeds of a batch size that reach the best's spread make it steady, though their median does not. */
+static void test_steady_is_what_overlaps(void **unused)
+{
+    (void)unused;
+    struct sweep sweep;
+    struct sweep_table table;
+    static const double losses[3][3] = {{0.60, 0.55, 0.70}, {0.60, 0.525, 0.70}, {0.50, 0.53, 0.54}};
+    make_sweep(&sweep, "overlap", "bs=8,16,32", 3);
+    for (int run = 0; run < sweep.run_count; run++) {
+        const int point = sweep.runs[run].point;
+        const struct made made = {.batch = 8 << point,
+                                  .steps = 400,
+                                  .epochs = 4,
+                                  .from = 2,
+                                  .to = 1,
+                                  .seconds = 1,
+                                  .val_loss = losses[point][run / 3],
+                                  .val_accuracy = 0.8};
+        write_run(&sweep, run, &made);
+    }
+    make_table(&table, &sweep, 1.5);
+    assert_choice(&table, "smallest steady batch", 1, "within the seeds' spread of the best (0.53,");
+    assert_choice(&table, "smallest steady batch", 1, "8 images a step ended at 0.6, worse with every seed");
+    sweep_table_free(&table);
+    sweep_free(&sweep);
+}
+
+/* Scatter is about the trend, and what a run ended at is the mean of its last twentieth: of 400 steps of 20 images 20,
+ * though 1000 images are 50. */
+static void test_a_trend_is_no_scatter(void **unused)
+{
+    (void)unused;
+    struct sweep sweep;
+    struct sweep_table table;
+    make_sweep(&sweep, "steep", "bs=20", 1);
+    const struct made made = {
+        .batch = 20, .steps = 400, .epochs = 4, .from = 40, .to = 0, .spread = 0.4, .seconds = 1, .val_accuracy = 0.8};
+    write_run(&sweep, 0, &made);
+    make_table(&table, &sweep, NAN);
+    ASSERT_NEAR(table.rows[0].fluctuation.median, 0.4 / sqrt(20.0), 0.1);
+    /* Steps 380 to 399 of 0.1 each: 2.0 to 0.1. */
+    ASSERT_NEAR(table.target, 1.05, 0.1);
+    sweep_table_free(&table);
+    sweep_free(&sweep);
+}
+
+/* The speed's ends are those of the middle half: one run beside which the machine did much else does not widen it. */
+static void test_speed_is_of_the_middle_half(void **unused)
+{
+    (void)unused;
+    struct sweep sweep;
+    struct sweep_table table;
+    make_sweep(&sweep, "speeds", "bs=8", 9);
+    for (int run = 0; run < sweep.run_count; run++) {
+        /* 8 images * 100 steps an epoch in 1, 2 … 9 s */
+        const struct made made = {
+            .batch = 8, .steps = 400, .epochs = 4, .from = 2, .to = 1, .seconds = run + 1, .val_accuracy = 0.8};
+        write_run(&sweep, run, &made);
+    }
+    make_table(&table, &sweep, 1.5);
+    ASSERT_NEAR(table.rows[0].images_per_second.median, 800.0 / 5.0, 1e-9);
+    ASSERT_NEAR(table.rows[0].images_per_second.low, 800.0 / 7.0, 1e-4);
+    ASSERT_NEAR(table.rows[0].images_per_second.high, 800.0 / 3.0, 1e-4);
+    sweep_table_free(&table);
+    sweep_free(&sweep);
+}
+
+/* Charts go from the smallest batch to the largest, whatever the plan's order. */
+static void test_charts_are_in_order_of_the_batch(void **unused)
+{
+    (void)unused;
+    struct sweep sweep;
+    struct sweep_table table;
+    struct charts charts = {0};
+    static const int batches[] = {32, 8, 64, 16};
+    make_sweep(&sweep, "order", "bs=32,8,64,16", 2);
+    for (int run = 0; run < sweep.run_count; run++) {
+        const int batch = batches[sweep.runs[run].point];
+        const struct made made = {.batch = batch,
+                                  .steps = 400,
+                                  .epochs = 4,
+                                  .from = 2,
+                                  .to = 1,
+                                  .seconds = 1,
+                                  .val_loss = batch + 0.5 * (run / 4),
+                                  .val_accuracy = 0.8};
+        write_run(&sweep, run, &made);
+    }
+    make_table(&table, &sweep, 1.5);
+    sweep_charts(&charts, &table);
+    const struct chart *chart = charts_find(&charts, "val-loss");
+    assert_non_null(chart);
+    assert_true(chart->series_count == 1 && chart->series[0].count == COUNT_OF(batches));
+    for (int i = 0; i < COUNT_OF(batches); i++) {
+        const struct chart_series *series = &chart->series[0];
+        assert_true(series->x[i] == 8 << i && series->low[i] == 8 << i && series->high[i] == (8 << i) + 0.5);
+        assert_true(series->y[i] == (8 << i) + 0.25);
+    }
+    charts_free(&charts);
+    sweep_table_free(&table);
+    sweep_free(&sweep);
+}
+
 /* Points of the smallest steady batch that the seeds do not tell apart: the first is taken, and the others counted. */
 static void test_equals_are_not_chosen_between(void **unused)
 {
@@ -457,6 +561,10 @@ int main(void)
         cmocka_unit_test(test_a_diverged_seed_counts),
         cmocka_unit_test(test_the_region_has_ends_where_something_lies_beyond),
         cmocka_unit_test(test_a_busy_machine_does_not_decide),
+        cmocka_unit_test(test_steady_is_what_overlaps),
+        cmocka_unit_test(test_a_trend_is_no_scatter),
+        cmocka_unit_test(test_speed_is_of_the_middle_half),
+        cmocka_unit_test(test_charts_are_in_order_of_the_batch),
         cmocka_unit_test(test_equals_are_not_chosen_between),
         cmocka_unit_test(test_damaged_records),
         cmocka_unit_test(test_what_the_data_do_not_support),

@@ -1,0 +1,155 @@
+/* test_run_charts: what the charts of a run show of a steps.csv and a results.csv whose courses are known. */
+#include "report.h"
+#include "table.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { STEPS = 1000, SMOOTH = 64, EPOCH = 100 };
+
+static struct run_facts facts;
+static struct charts charts;
+
+/* The loss goes from 3 to 1 along a line, by far more than batches scatter; gradients are as long as the step's number,
+ * each fifth of them not known; the noise scale is 2 (step + 1), measured in every tenth step. */
+static int set_up(void **state)
+{
+    (void)state;
+    char *text = malloc(STEPS * 128), *at = text;
+    at += sprintf(at, "step,epoch,samples,loss,loss_variance,loss_smooth,loss_smooth_error,grad_norm,update_ratio,lr,"
+                      "bad,noise_grad,noise_trace\n");
+    for (int i = 0; i < STEPS; i++) {
+        const double loss = 3.0 - 2.0 * i / STEPS;
+        char grad[16] = "", noise[48] = ",";
+        if (i % 5)
+            snprintf(grad, sizeof grad, "%d", i);
+        if (i % 10 == 0)
+            snprintf(noise, sizeof noise, "0.5,%d", i + 1);
+        at +=
+            sprintf(at, "%d,%d,64,%.9g,0.01,%.9g,0.001,%s,0.001,0.1,0,%s\n", i, i / EPOCH + 1, loss, loss, grad, noise);
+    }
+    assert_int_equal(table_parse(&facts.steps, "steps.csv", text, strlen(text)), OK);
+    at = text + sprintf(text, "epoch,val/loss,metrics/accuracy_top1,best,plateau_cut\n");
+    for (int e = 0; e < STEPS / EPOCH; e++)
+        at += sprintf(at, "%d,%.9g,%.9g,%d,%d\n", e + 1, 3.0 - 0.2 * e, 0.1 * e, e < 7, e == 4);
+    assert_int_equal(table_parse(&facts.results, "results.csv", text, strlen(text)), OK);
+    free(text);
+    stability_of(&facts.steps, 0.0, &facts.stability);
+    run_charts(&charts, &facts);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    charts_free(&charts);
+    table_free(&facts.steps);
+    table_free(&facts.results);
+    return 0;
+}
+
+static const struct chart *chart_of(const char *id)
+{
+    const struct chart *chart = charts_find(&charts, id);
+    if (!chart)
+        fail_msg("no chart %s", id);
+    return chart;
+}
+
+static const struct chart_series *series_of(const char *id, const char *name)
+{
+    const struct chart *chart = chart_of(id);
+    for (int i = 0; i < chart->series_count; i++)
+        if (strcmp(chart->series[i].name, name) == 0)
+            return &chart->series[i];
+    fail_msg("chart %s: no series %s", id, name);
+    return NULL;
+}
+
+/* A mean of 64 steps stands at their middle, so that a straight line comes out as itself. */
+static void test_smoothed_lines_do_not_lag(void **state)
+{
+    (void)state;
+    const struct chart_series *line = series_of("loss", "training"), *band = series_of("loss", "");
+    assert_int_equal(line->count, STEPS);
+    assert_true(line->x[10] == 5.0 && line->x[SMOOTH - 1] == 31.5 && line->x[SMOOTH] == 32.5);
+    assert_true(line->x[STEPS - 1] == STEPS - 1 - 31.5);
+    assert_true(fabs(band->y[500] - line->y[500] - 0.002) < 1e-9 && fabs(line->y[500] - band->low[500] - 0.002) < 1e-9);
+}
+
+/* Of 64 rows those that are known: what has left the window does not count. */
+static void test_running_median(void **state)
+{
+    (void)state;
+    const struct chart_series *median = series_of("gradient", "median of 64");
+    static const int rows[] = {5, 6, SMOOTH - 1, SMOOTH, SMOOTH + 1, 500, STEPS - 1};
+    for (int k = 0; k < COUNT_OF(rows); k++) {
+        double known[SMOOTH] = {0};
+        int count = 0;
+        for (int i = rows[k] >= SMOOTH ? rows[k] - SMOOTH + 1 : 0; i <= rows[k]; i++)
+            if (i % 5)
+                known[count++] = i;
+        const double wanted = 0.5 * (known[(count - 1) / 2] + known[count / 2]);
+        if (count < 5 ? !isnan(median->y[rows[k]]) : median->y[rows[k]] != wanted)
+            fail_msg("row %d: %g, expected %g", rows[k], median->y[rows[k]], wanted);
+    }
+}
+
+/* Stacked: each layer lies on the one below; here all but nothing is trend. */
+static void test_shares_are_stacked(void **state)
+{
+    (void)state;
+    const struct chart_series *chance = series_of("split", "chance"), *motion = series_of("split", "motion");
+    const struct chart_series *trend = series_of("split", "trend");
+    for (int64_t i = 0; i < chance->count; i++) {
+        assert_true(chance->low[i] == 0.0 && motion->low[i] == chance->y[i] && trend->low[i] == motion->y[i]);
+        assert_true(fabs(trend->y[i] - 1.0) < 1e-9);
+        /* The line alone has 0.0133 a window of 200 steps, a batch of 64 has 0.01 / 64. */
+        assert_true(fabs(chance->y[i] - 0.0116) < 0.001 && motion->y[i] - chance->y[i] < 0.001);
+    }
+    assert_true(chance->x[0] == 99.5 && chance->x[chance->count - 1] == STEPS - 1 - 99.5);
+}
+
+/* Each point is of 16 measurements in a row, at their middle. */
+static void test_noise_scale_over_time(void **state)
+{
+    (void)state;
+    const struct chart_series *noise = series_of("noise", "");
+    const struct chart *chart = chart_of("noise");
+    assert_true(noise->count > 10);
+    for (int64_t i = 0; i < noise->count; i++) {
+        assert_true(fabs(noise->y[i] / (2.0 * (noise->x[i] + 1.0)) - 1.0) < 1e-9);
+        assert_true(noise->low[i] < noise->y[i] && noise->y[i] < noise->high[i]);
+    }
+    assert_true(chart->limit_count == 1 && chart->limits[0].at == 64.0);
+}
+
+/* Epochs end with their last step; the last best one and the cut are marked there. */
+static void test_epochs_lie_at_their_ends(void **state)
+{
+    (void)state;
+    const struct chart_series *validation = series_of("loss", "validation");
+    const struct chart *chart = chart_of("loss");
+    assert_int_equal(validation->count, STEPS / EPOCH);
+    for (int e = 0; e < STEPS / EPOCH; e++)
+        assert_true(validation->x[e] == EPOCH * (e + 1) - 1 && fabs(validation->y[e] - 3.0 + 0.2 * e) < 1e-9);
+    assert_int_equal(chart->event_count, 2);
+    assert_true(chart->events[0].at == 499.0 && strstr(chart->events[0].text, "plateau"));
+    assert_true(chart->events[1].at == 699.0 && strcmp(chart->events[1].text, "best") == 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_smoothed_lines_do_not_lag), cmocka_unit_test(test_running_median),
+        cmocka_unit_test(test_shares_are_stacked),        cmocka_unit_test(test_noise_scale_over_time),
+        cmocka_unit_test(test_epochs_lie_at_their_ends),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
