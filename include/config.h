@@ -70,7 +70,8 @@ struct config {
         int hidden;
         double dropout, init_scale;
         bool batch_norm;
-        char weights[CONFIG_TEXT]; /* what training starts from; "": weights drawn at random */
+        char weights[CONFIG_TEXT];       /* what training starts from; "": weights drawn at random */
+        char freeze_before[CONFIG_TEXT]; /* layers before it are held still; "": none */
     } model;
     struct config_layer *layers;
     int layer_count;

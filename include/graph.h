@@ -36,6 +36,7 @@ struct graph {
     struct value *values;
     int node_count, value_count, node_room, value_room;
     int input, logits; /* value numbers */
+    int first_trained; /* nodes before it are held still: weights, running statistics, no dropout */
     int class_count;
     float init_scale; /* factor on weights drawn at random; 1 */
 };
@@ -69,6 +70,8 @@ void model_judge(const struct config *config, struct shape image, int class_coun
 extern const char *const model_names[];
 
 int64_t graph_param_count(const struct graph *graph);
+int64_t graph_trained_count(const struct graph *graph); /* the parameters of them that are not held still */
+int64_t graph_node_param_count(const struct graph *graph, const struct node *node);
 /* The fewest numbers of one image that everything after them is computed from, of the activations before the logits;
  * *node computes them. 0, NULL: there is no such activation. */
 int64_t graph_bottleneck(const struct graph *graph, const struct node **node);

@@ -112,6 +112,7 @@ struct plan {
     int gradient_sum_count;
     int input_channels;               /* of the network's input in memory: op_needs.in_channels */
     int64_t param_count, state_count; /* elements of the flat arrays, padding included */
+    int64_t held_count;               /* parameters at their beginning that are of layers held still */
     struct update_args update;
     struct gather_args gather;
     struct image_source source; /* by plan_set_data, plan_set_feed */
@@ -124,6 +125,8 @@ struct plan {
 
 int plan_build(struct plan *plan, const struct graph *graph, const struct backend *backend, struct device *device,
                const struct plan_options *options);
+/* Whether this node is computed as in training, and its weights, if it has any, are trained. */
+bool plan_trains(const struct plan *plan, int node);
 void plan_free(struct plan *plan); /* accepts a zeroed struct */
 
 /* Prints slabs with bytes and, verbose, every value's place. */
@@ -159,7 +162,7 @@ int plan_settle_batch(struct plan *plan, const struct step_control *control);
  * leave the step as it would be. */
 int plan_survey_begin(struct plan *plan, const struct step_control *control);
 int plan_survey_end(struct plan *plan);
-/* Of one node. NaN: it has no weights, is no normalisation, or the step was refused. */
+/* Of one node. NaN: it has no weights, is no normalisation, is held still, or the step was refused. */
 struct layer_stats {
     float weight_norm, grad_norm, update_norm; /* over all its parameters; the gradient before clipping */
     float mean, deviation, positive;           /* of its output; positive: share of values above 0 */

@@ -57,6 +57,8 @@ static void test_advice(void **state)
         {"train.batch_size=2|train.accumulate=16|model.name=resnet18", "batch normalisation over so few images"},
         {"train.batch_size=2|model.name=mlp", NULL},
         {"train.batch_size=2|model.batch_norm=false", NULL},
+        {"model.freeze_before=fc", "drawn at random"},
+        {"model.freeze_before=fc|model.weights=x", NULL},
         {"optim.momentum=0.5", "optim.momentum = 0.5 has no effect with optim.name = adam; it is for sgd"},
         {"optim.momentum=0.9", NULL}, /* what it is anyway */
         {"optim.momentum=0.5|optim.name=sgd", NULL},

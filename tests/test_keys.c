@@ -147,6 +147,7 @@ static const struct row rows[] = {
     {"model.batch_norm", STEPS "model.name=small_cnn", "false", other_weights, NULL},
     {"model.init_scale", STEPS, "0.5", other_weights, NULL},
     {"model.weights", STEPS, "@/learned", other_weights, NULL},
+    {"model.freeze_before", STEPS, "fc", other_weights, NULL},
 
     {"optim.name", STEPS, "sgd", other_weights, NULL},
     {"optim.lr", STEPS, "0.01", other_weights, NULL},

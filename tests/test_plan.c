@@ -16,6 +16,7 @@
 /* ---- a network with every kind of node, and data for it ---- */
 
 enum { SIZE = 12, CHANNELS = 3, CLASSES = 4, ROWS = 8, IMAGES = 24 };
+enum { NORM3_NODE = 9, LAST_NODE = 14 }; /* of build_everything */
 
 static const struct backend *const backend = &backend_cpu;
 static struct device *device;
@@ -49,8 +50,8 @@ static int close_all(void **state)
     return 0;
 }
 
-/* conv -> norm+relu -> max pool -> (conv, identity) -> add -> relu -> average pool -> norm+add -> dropout -> global ->
- * fc. The pooled value is read three times, so gradients meet. */
+/* conv -> norm+relu -> max pool -> (conv, identity) -> add -> relu -> conv -> norm+add -> conv -> norm+relu -> conv ->
+ * average pool -> dropout -> global -> fc. The pooled value is read three times, so gradients meet. */
 static int build_everything(struct graph *graph)
 {
     graph_begin(graph, "everything", (struct shape){1, SIZE, SIZE, CHANNELS});
@@ -65,6 +66,9 @@ static int build_everything(struct graph *graph)
     TRY(z = graph_relu(graph, "relu", z));
     TRY(z = graph_conv2d(graph, "conv3", z, 8, 1, 1, 0, true));
     TRY(z = graph_norm(graph, "norm2", z, x, true));
+    TRY(z = graph_conv2d(graph, "conv4", z, 8, 1, 1, 0, false));
+    TRY(z = graph_norm(graph, "norm3", z, -1, true));
+    TRY(z = graph_conv2d(graph, "conv5", z, 8, 1, 1, 0, true));
     const union op_params average = {
         .pool = {.kind = POOL_AVERAGE, .size = 3, .stride = 2, .pad = 1, .count_padding = true}};
     TRY(z = graph_node(graph, "average", OP_POOL, &average, &z, 1));
@@ -91,12 +95,19 @@ static struct plan_options everything_options(void)
     return options;
 }
 
-static void open_plan(struct graph *graph, struct plan *plan, const struct plan_options *options)
+/* first: of the nodes that are trained; the others are held still. */
+static void open_held(struct graph *graph, struct plan *plan, const struct plan_options *options, int first)
 {
     check(build_everything(graph));
+    graph->first_trained = first;
     check(plan_build(plan, graph, backend, device, options));
     check(plan_init_weights(plan, 3));
     plan_set_data(plan, pixels, labels, order);
+}
+
+static void open_plan(struct graph *graph, struct plan *plan, const struct plan_options *options)
+{
+    open_held(graph, plan, options, 0);
 }
 
 static void close_plan(struct graph *graph, struct plan *plan)
@@ -147,18 +158,17 @@ static void test_everything_learns(void **state)
 }
 
 /* Finite differences through the whole network: forward, meeting gradients and backward of every kind of node. */
-static void test_gradient_of_everything(void **state)
+static void check_gradients(int first)
 {
-    (void)state;
     struct graph graph;
     struct plan plan;
     struct plan_options options = everything_options();
     options.update.kind = OPTIMIZER_SGD;
-    open_plan(&graph, &plan, &options);
+    open_held(&graph, &plan, &options, first);
     struct step_control control = control_of(0, 0.0f);
     check(plan_train_batch(&plan, &control, true, true));
     for (int v = 0; v < graph.value_count; v++) {
-        if (graph.values[v].role != VALUE_PARAM)
+        if (graph.values[v].role != VALUE_PARAM || plan.values[v].node < first)
             continue;
         /* One direction per weight: its own gradient, scaled to a step that changes the loss by far more than rounding.
          */
@@ -188,6 +198,143 @@ static void test_gradient_of_everything(void **state)
         if (fabs(measured - square) > 0.02 * square + 1e-5)
             fail_msg("%s: finite difference %.6g, gradient %.6g", graph.values[v].name, measured, square);
     }
+    close_plan(&graph, &plan);
+}
+
+static void test_gradient_of_everything(void **state)
+{
+    (void)state;
+    check_gradients(0);
+}
+
+/* ---- layers held still ---- */
+
+/* Through what is trained, wherever that begins: between operations that are joined elsewhere too. */
+static void test_gradient_behind_held_layers(void **state)
+{
+    (void)state;
+    for (int first = 1; first <= LAST_NODE; first++)
+        check_gradients(first);
+}
+
+/* The held part of the flat arrays, in turn. */
+static float *held_part(struct plan *plan, size_t *bytes)
+{
+    const enum slab_kind kept[] = {SLAB_PARAM, SLAB_EMA, SLAB_MOMENT1, SLAB_MOMENT2, SLAB_GRAD};
+    const size_t each = (size_t)plan->held_count * sizeof(float);
+    float *copy = malloc(COUNT_OF(kept) * each + 1);
+    for (int i = 0; i < COUNT_OF(kept); i++)
+        check(backend->download(device, copy + i * plan->held_count, plan->slabs[kept[i]].memory, each));
+    check(backend->wait(device));
+    *bytes = COUNT_OF(kept) * each;
+    return copy;
+}
+
+/* Running statistics of the normalisations before and behind; true where any of them moved. */
+static bool states_moved(struct plan *plan, int from, int to)
+{
+    bool moved = false;
+    for (int v = 0; v < plan->graph->value_count; v++) {
+        float numbers[8];
+        if (plan->graph->values[v].role != VALUE_STATE || plan->values[v].node < from || plan->values[v].node >= to)
+            continue;
+        check(plan_read_weight(plan, SLAB_STATE, v, numbers));
+        const float drawn = strstr(plan->graph->values[v].name, "var") ? 1.0f : 0.0f;
+        for (int i = 0; i < COUNT_OF(numbers); i++)
+            moved |= numbers[i] != drawn;
+    }
+    return moved;
+}
+
+/* Of what the optimizer goes over. */
+static int64_t last_segment_end(struct plan *plan)
+{
+    struct decay_segment segments[32];
+    const int count = plan->update.segment_count;
+    assert_in_range(count, 1, COUNT_OF(segments));
+    check(backend->download(device, segments, plan->update.segments, (size_t)count * sizeof *segments));
+    check(backend->wait(device));
+    return segments[count - 1].end;
+}
+
+/* Nothing of it changes, whatever is left on for the rest: decay, averages, a survey; what is behind learns. */
+static void test_held_layers_stay(void **state)
+{
+    (void)state;
+    for (int first = 1; first <= LAST_NODE; first++)
+        for (int low = 0; low < 2; low++) {
+            struct graph graph;
+            struct plan plan;
+            struct plan_options options = everything_options();
+            bool in_hardware;
+            options.dtype = low ? DT_BF16 : DT_F32;
+            options.ema = options.survey = true;
+            options.weight_decay = 0.1f;
+            if (!backend->supports(device, options.dtype, &in_hardware))
+                continue;
+            struct step_record begin, end;
+            size_t bytes;
+            open_held(&graph, &plan, &options, first);
+            float *before = held_part(&plan, &bytes);
+            train(&plan, 1, 0.01f, &begin);
+            train(&plan, 60, 0.05f, &end);
+            float *after = held_part(&plan, &bytes);
+            assert_memory_equal(before, after, bytes);
+            assert_false(states_moved(&plan, 0, first));
+            assert_true(states_moved(&plan, first, LAST_NODE) == (first <= NORM3_NODE));
+            assert_int_equal(last_segment_end(&plan), plan.param_count - plan.held_count);
+            assert_int_equal(end.bad, 0);
+            assert_true(end.loss < begin.loss - 0.01f);
+            free(before);
+            free(after);
+            close_plan(&graph, &plan);
+        }
+}
+
+/* Where nothing behind them knows of training, the loss in training is the one in evaluation: no dropout, running
+ * statistics. */
+static void test_held_layers_are_as_in_evaluation(void **state)
+{
+    (void)state;
+    struct plan_options options = everything_options();
+    options.augment_train = options.augment_eval;
+    for (int training = 0; training < 2; training++) {
+        struct graph graph;
+        struct plan plan;
+        struct loss_sums sums[2];
+        const struct step_control control = control_of(0, 0.0f);
+        open_held(&graph, &plan, &options, training ? 0 : LAST_NODE);
+        check(plan_train_batch(&plan, &control, true, true));
+        check(plan_read_sums(&plan, &sums[0]));
+        check(plan_clear_sums(&plan));
+        check(plan_eval_batch(&plan, &control));
+        check(plan_read_sums(&plan, &sums[1]));
+        assert_true((fabs((double)sums[0].loss - (double)sums[1].loss) < 1e-4) == !training);
+        close_plan(&graph, &plan);
+    }
+}
+
+/* Of held layers there is no gradient and no update to tell of; of the others there is. */
+static void test_survey_of_held_layers(void **state)
+{
+    (void)state;
+    struct graph graph;
+    struct plan plan;
+    struct plan_options options = everything_options();
+    struct layer_stats layers[LAST_NODE + 1];
+    struct step_record record;
+    const struct step_control control = control_of(0, 0.01f);
+    options.survey = true;
+    open_held(&graph, &plan, &options, NORM3_NODE);
+    check(plan_survey_begin(&plan, &control));
+    check(plan_train_batch(&plan, &control, true, true));
+    check(plan_survey_end(&plan));
+    check(backend->wait(device));
+    assert_true(plan_record(&plan, 0, &record));
+    check(plan_survey_read(&plan, &record, layers));
+    assert_true(layers[0].weight_norm > 0.0f && isnan(layers[0].grad_norm) && isnan(layers[0].update_norm));
+    assert_true(isnan(layers[1].mean_gap) && layers[NORM3_NODE].mean_gap > 0.0f);
+    assert_true(layers[LAST_NODE].grad_norm > 0.0f && layers[LAST_NODE].update_norm > 0.0f);
     close_plan(&graph, &plan);
 }
 
@@ -369,6 +516,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_everything_learns),
         cmocka_unit_test(test_gradient_of_everything),
+        cmocka_unit_test(test_gradient_behind_held_layers),
+        cmocka_unit_test(test_held_layers_stay),
+        cmocka_unit_test(test_held_layers_are_as_in_evaluation),
+        cmocka_unit_test(test_survey_of_held_layers),
         cmocka_unit_test(test_bad_step_changes_nothing_and_is_named),
         cmocka_unit_test(test_sharing_memory_changes_nothing),
         cmocka_unit_test(test_accumulation_is_a_larger_batch),

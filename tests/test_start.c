@@ -1,4 +1,5 @@
 /* test_start: first weights from a file (model.weights): what is taken, what is drawn, what is refused. */
+#include "config_text.h"
 #include "tensors.h"
 #include "tiny_run.h"
 #include "trainer.h"
@@ -373,6 +374,67 @@ static void test_judged_before_training(void **state)
     assert_non_null(strstr(fail_text(), "safetensors.torch.save_file"));
 }
 
+/* Only the last layer of a network that another run has learned is trained; resumed, it is the same run. */
+static void test_a_run_with_held_layers(void **state)
+{
+    (void)state;
+    struct train_result base, whole, half, resumed;
+    struct tensor_file before, after;
+    char words[2 * PATH_BYTES], text[2 * PATH_BYTES + 32];
+    int held = 0, trained = 0;
+    tiny_train_ok(NULL, "train.epochs=1 optim.lr=0.01", &base);
+    snprintf(words, sizeof words, "train.epochs=2 optim.lr=0.01 optim.weight_decay=0.1 freeze=fc model.weights=%s",
+             base.path);
+    tiny_train_ok(NULL, words, &whole);
+    tiny_read_tensors(&before, base.path, "last/model.safetensors");
+    tiny_read_tensors(&after, whole.path, "last/model.safetensors");
+    assert_int_equal(before.count, after.count);
+    for (int i = 0; i < after.count; i++) {
+        const struct tensor *was = tensors_find(&before, after.tensors[i].name);
+        const bool same = memcmp(was->data, after.tensors[i].data, (size_t)tensor_count(was) * sizeof(float)) == 0;
+        assert_true(same == (strncmp(after.tensors[i].name, "fc.", 3) != 0));
+        *(same ? &held : &trained) += 1;
+    }
+    assert_true(held > 0 && trained == 2);
+    tensors_free(&before);
+    tensors_free(&after);
+    snprintf(text, sizeof text, "%s train.max_steps=5", words);
+    tiny_train_ok(NULL, text, &half);
+    tiny_train_ok(half.path, "train.max_steps=0", &resumed);
+    tiny_assert_same_run(whole.path, half.path);
+}
+
+/* A layer that there is not, by a part of its name for one, and one behind which there is nothing to train. */
+static void test_held_layers_are_judged(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *before, *says;
+        int first;
+    } cases[] = {{"fc", NULL, 10},
+                 {"bn", "has no layer 'bn'; its last is fc", 0},
+                 {"layer4", "has no layer 'layer4'", 0},
+                 {"pool3", NULL, 8},
+                 {"", NULL, 0}};
+    assert_int_equal(config_folder_make(NULL), 0);
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        struct graph graph = {0};
+        struct config config;
+        char override[64], *said;
+        snprintf(override, sizeof override, "model.freeze_before=%s", cases[i].before);
+        assert_int_equal(config_text_load(&config, "", 0, override, &said), OK);
+        free(said);
+        const int status = model_build(&graph, &config, (struct shape){1, 64, 64, 3}, CLASSES);
+        assert_int_equal(status, cases[i].says ? ERR_CONFIG : OK);
+        if (cases[i].says && !strstr(fail_text(), cases[i].says))
+            fail_msg("'%s' is not in: %s", cases[i].says, fail_text());
+        assert_int_equal(graph.first_trained, cases[i].first);
+        graph_free(&graph);
+        config_free(&config);
+    }
+    assert_int_equal(config_folder_remove(NULL), OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -383,6 +445,8 @@ int main(void)
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_a_run_from_a_run),
         cmocka_unit_test(test_judged_before_training),
+        cmocka_unit_test(test_a_run_with_held_layers),
+        cmocka_unit_test(test_held_layers_are_judged),
     };
     return cmocka_run_group_tests(tests, tiny_set_up, tiny_tear_down);
 }

@@ -72,7 +72,7 @@ void bench_count(const struct plan *plan, int batches, struct bench_profile *pro
         else if (strcmp(part->name, "gather") == 0)
             part->bytes = pixels + input * (double)dtype_bytes(plan->options.dtype);
         else if (strcmp(part->name, "norm of the gradient") == 0)
-            part->bytes = (double)plan->param_count * sizeof(float);
+            part->bytes = (double)plan->update.count * sizeof(float);
         else if (strcmp(part->name, "optimizer") == 0)
             part->bytes = update_bytes(&plan->update);
         if (part->within < 0 ? strcmp(part->name, "update") != 0

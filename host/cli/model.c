@@ -71,15 +71,6 @@ static const char *describe_node(char text[static 64], const struct node *node)
     return text;
 }
 
-static int64_t node_param_count(const struct graph *graph, const struct node *node)
-{
-    int64_t count = 0;
-    for (int k = 0; k < node->weight_count; k++)
-        if (graph->values[node->weight[k]].role == VALUE_PARAM)
-            count += shape_count(graph->values[node->weight[k]].shape);
-    return count;
-}
-
 static void print_graph(const struct graph *graph)
 {
     char kind[64], shape[48], flops[24];
@@ -87,7 +78,7 @@ static void print_graph(const struct graph *graph)
     printf("%-22s %-20s %14s\n", "input", "", map_text(shape, graph->values[graph->input].shape));
     for (int i = 0; i < graph->node_count; i++) {
         const struct node *node = &graph->nodes[i];
-        const int64_t params = node_param_count(graph, node);
+        const int64_t params = graph_node_param_count(graph, node);
         text_count(flops, graph_node_flops(graph, node));
         printf("%-22s %-20s %14s ", node->name, describe_node(kind, node),
                map_text(shape, graph->values[node->out].shape));
@@ -98,6 +89,9 @@ static void print_graph(const struct graph *graph)
     }
     text_count(flops, graph_flops(graph));
     printf("%-22s %-20s %14s %14lld %14s\n", "in all", graph->model, "", (long long)graph_param_count(graph), flops);
+    if (graph->first_trained > 0)
+        printf("%-22s %-20s %14s %14lld\n", "of them trained", graph->nodes[graph->first_trained].name, "and on",
+               (long long)graph_trained_count(graph));
 }
 
 static int show_model(const struct config *config, const char *image, const char *classes, bool verbose)

@@ -40,6 +40,11 @@ static bool normalises_few(const struct config *config)
     return norms && config->train.batch_size <= FEW;
 }
 
+static bool holds_what_was_drawn(const struct config *config)
+{
+    return *config->model.freeze_before && !*config->model.weights;
+}
+
 static const struct {
     bool (*applies)(const struct config *config);
     const char *text;
@@ -50,6 +55,8 @@ static const struct {
     {never_warm, "the warm-up lasts as long as the whole run; lower schedule.warmup_epochs"},
     {normalises_few, "batch normalisation over so few images is mostly noise, whatever train.accumulate is; raise "
                      "train.batch_size to 16, or do without normalisation"},
+    {holds_what_was_drawn, "model.freeze_before holds weights that were drawn at random; name the learned ones with "
+                           "model.weights"},
     {rate_never_steps, "the run ends before the rate's first step; lower schedule.step_epochs"},
 };
 

@@ -146,6 +146,9 @@ const struct key schema_keys[] = {
     {"model", "weights", "pretrained", TEXT(model.weights), .fallback = "\"\"",
      .help = "weights to start from: a .safetensors file under torchvision's names, or a run; a last layer of other "
              "classes is drawn anew; empty: all are drawn at random"},
+    {"model", "freeze_before", "freeze", TEXT(model.freeze_before), .fallback = "\"\"",
+     .help = "a layer, or the first part of its name (fc, layer4); all before it keep their weights and statistics and "
+             "are computed as in evaluation; empty: all are trained"},
 
     {"optim", "name", "optimizer optimiser optim", ENUM(optim.name, optimizers), .fallback = "adam",
      .help = "how gradients become updates"},

@@ -129,13 +129,31 @@ int graph_dropout(struct graph *graph, const char *name, int x, float rate)
     return graph_node(graph, name, OP_DROPOUT, &params, &x, 1);
 }
 
-int64_t graph_param_count(const struct graph *graph)
+int64_t graph_node_param_count(const struct graph *graph, const struct node *node)
 {
     int64_t count = 0;
-    for (int i = 0; i < graph->value_count; i++)
-        if (graph->values[i].role == VALUE_PARAM)
-            count += shape_count(graph->values[i].shape);
+    for (int k = 0; k < node->weight_count; k++)
+        if (graph->values[node->weight[k]].role == VALUE_PARAM)
+            count += shape_count(graph->values[node->weight[k]].shape);
     return count;
+}
+
+static int64_t params_from(const struct graph *graph, int first)
+{
+    int64_t count = 0;
+    for (int i = first; i < graph->node_count; i++)
+        count += graph_node_param_count(graph, &graph->nodes[i]);
+    return count;
+}
+
+int64_t graph_param_count(const struct graph *graph)
+{
+    return params_from(graph, 0);
+}
+
+int64_t graph_trained_count(const struct graph *graph)
+{
+    return params_from(graph, graph->first_trained);
 }
 
 int64_t graph_bottleneck(const struct graph *graph, const struct node **narrowest)

@@ -78,9 +78,11 @@ struct plan_join joins_describe(const struct plan *plan, int node, struct op_des
         return possible;
     possible.rectifies = alone_after(graph, node, OP_RELU);
     possible.pools = alone_after(graph, node, OP_POOL);
-    if (plan->options.training) {
+    if (plan_trains(plan, node)) {
         possible.gives_sums_to = norm_after(graph, node);
         possible.remakes = norm_before(graph, node);
+        if (!plan_trains(plan, possible.remakes))
+            possible.remakes = -1;
         /* Read by nobody else, it need not be in memory, and its gradient is this node's alone. */
         if (possible.remakes >= 0 && readers(graph, graph->nodes[node].in[0]) == 1)
             possible.takes = possible.remakes;
@@ -112,7 +114,7 @@ struct plan_join joins_taken(struct plan_join possible, const struct op_needs *n
 bool joins_read_again(const struct plan *plan, int node, int slot)
 {
     const struct node *of = &plan->graph->nodes[node];
-    return plan->options.training && slot == 0 && op_table[of->op].needs(&of->params) & OP_NEEDS_IN &&
+    return plan->values[of->out].wants_grad && slot == 0 && op_table[of->op].needs(&of->params) & OP_NEEDS_IN &&
            plan->joins[node].makes < 0 && plan->joins[node].remakes < 0;
 }
 

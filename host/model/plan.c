@@ -19,6 +19,11 @@ static int64_t round_up(int64_t value, int64_t unit)
     return (value + unit - 1) / unit * unit;
 }
 
+bool plan_trains(const struct plan *plan, int node)
+{
+    return plan->options.training && node >= plan->graph->first_trained;
+}
+
 static struct shape with_batch(struct shape shape, int batch)
 {
     shape.n = batch;
@@ -30,7 +35,9 @@ static struct shape with_batch(struct shape shape, int batch)
 static void mark_wanted_gradients(struct plan *plan)
 {
     const struct graph *graph = plan->graph;
-    for (int i = 0; i < graph->node_count && plan->options.training; i++) {
+    for (int i = 0; i < graph->node_count; i++) {
+        if (!plan_trains(plan, i))
+            continue;
         const struct node *node = &graph->nodes[i];
         bool wanted = false;
         for (int k = 0; k < node->weight_count; k++)
@@ -57,7 +64,7 @@ static int prepare_node(struct plan *plan, int number, size_t *saved_bytes, size
         .in_count = node->in_count,
         .out = with_batch(graph->values[node->out].shape, batch),
         .dtype = plan->options.dtype,
-        .training = plan->options.training,
+        .training = plan_trains(plan, number),
         .deterministic = plan->options.deterministic,
         .tf32 = plan->options.tf32,
         .sizes_only = plan->sizes_only,
@@ -81,6 +88,8 @@ static int prepare_node(struct plan *plan, int number, size_t *saved_bytes, size
         struct plan_value *value = &plan->values[node->weight[k]];
         int64_t *total = graph->values[node->weight[k]].role == VALUE_PARAM ? &plan->param_count : &plan->state_count;
         assert(needs.weight[k].count >= shape_count(graph->values[node->weight[k]].shape));
+        if (number < graph->first_trained && total == &plan->param_count)
+            plan->held_count = *total + round_up(needs.weight[k].count, PARAM_ALIGNMENT);
         *value = (struct plan_value){.node = number,
                                      .weight = k,
                                      .first = *total,
@@ -123,7 +132,7 @@ static void extend(struct live_buffer *buffer, int moment)
 /* What an operation saves is read by its backward pass, and by commit, which comes after all of them. */
 static int last_use_of_saved(const struct plan *plan, int node)
 {
-    if (!plan->options.training)
+    if (!plan_trains(plan, node))
         return node;
     const bool committed = plan->backend->ops[plan->graph->nodes[node].op]->commit != NULL;
     const int taken = plan->joins[node].takes;
@@ -136,7 +145,7 @@ static void lay_out_pooled(const struct plan *plan, int node, struct live_buffer
     struct live_buffer *const both[] = {out, saved};
     for (int i = 0; i < COUNT_OF(both) && both[i]; i++) {
         extend(both[i], node);
-        extend(both[i], plan->options.training ? backward_moment(plan, node) : node);
+        extend(both[i], plan_trains(plan, node) ? backward_moment(plan, node) : node);
     }
 }
 
@@ -150,8 +159,8 @@ static void lay_out_values(struct plan *plan, struct layout *layout, const size_
     of_value[graph->input] = layout_add(layout, input->bytes, 0, 0, &input->offset);
     for (int i = 0; i < graph->node_count; i++) {
         const struct node *node = &graph->nodes[i];
-        const unsigned needs = plan->options.training ? op_table[node->op].needs(&node->params) : 0;
         struct plan_value *out = &plan->values[node->out];
+        const unsigned needs = out->wants_grad ? op_table[node->op].needs(&node->params) : 0;
         of_value[node->out] = layout_add(layout, out->bytes, i, i, &out->offset);
         if (needs & OP_NEEDS_OUT)
             extend(of_value[node->out], backward_moment(plan, i));
@@ -372,13 +381,14 @@ static int bind_batch(struct plan *plan, const struct batch_layout *layout)
     if (!options->training)
         return OK;
     plan->update = options->update;
-    plan->update.count = plan->param_count;
-    plan->update.param = plan->slabs[SLAB_PARAM].memory;
-    plan->update.grad = plan->slabs[options->accumulate ? SLAB_GRAD_SUM : SLAB_GRAD].memory;
-    plan->update.moment1 = plan->slabs[SLAB_MOMENT1].memory;
-    plan->update.moment2 = plan->slabs[SLAB_MOMENT2].memory;
-    plan->update.ema = plan->slabs[SLAB_EMA].memory;
-    plan->update.low = plan->slabs[SLAB_LOW].memory;
+    const size_t held = (size_t)plan->held_count, held_bytes = held * sizeof(float);
+    plan->update.count = plan->param_count - plan->held_count;
+    plan->update.param = slab_at(plan, SLAB_PARAM, held_bytes);
+    plan->update.grad = slab_at(plan, options->accumulate ? SLAB_GRAD_SUM : SLAB_GRAD, held_bytes);
+    plan->update.moment1 = slab_at(plan, SLAB_MOMENT1, held_bytes);
+    plan->update.moment2 = slab_at(plan, SLAB_MOMENT2, held_bytes);
+    plan->update.ema = slab_at(plan, SLAB_EMA, held_bytes);
+    plan->update.low = slab_at(plan, SLAB_LOW, held * dtype_bytes(options->dtype));
     plan->update.low_dtype = options->dtype;
     plan->update.control = plan->control;
     plan->update.scale_loss = options->dtype == DT_F16;

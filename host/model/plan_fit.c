@@ -25,7 +25,7 @@ void plan_size_slabs(struct plan *plan, size_t activation_bytes, size_t scratch_
         [SLAB_BATCH] = batch_bytes,
         [SLAB_SURVEY] = measured && options->survey ? plan_survey_bytes(plan) : 0,
         [SLAB_SAMPLES] = measured ? (size_t)options->samples * sizeof(struct sample_stats) : 0,
-        [SLAB_SKETCH] = measured ? (size_t)sketches_count(plan->param_count) * sizeof(float) : 0,
+        [SLAB_SKETCH] = measured ? (size_t)sketches_count(plan->param_count - plan->held_count) * sizeof(float) : 0,
     };
     for (int i = 0; i < SLAB_COUNT; i++)
         plan->slabs[i].bytes = bytes[i];

@@ -3,6 +3,12 @@
 
 #include "followed.h"
 
+/* What is updated: numbered from the first parameter that is trained. */
+static bool is_trained(const struct plan *plan, int value)
+{
+    return plan->graph->values[value].role == VALUE_PARAM && plan_trains(plan, plan->values[value].node);
+}
+
 /* Neighbours with the same decay become one. */
 static int bind_segments(struct plan *plan, struct decay_segment *on_device)
 {
@@ -10,10 +16,10 @@ static int bind_segments(struct plan *plan, struct decay_segment *on_device)
     struct decay_segment *segments = arena_push(&plan->arena, (size_t)graph->value_count * sizeof *segments);
     int count = 0;
     for (int v = 0; v < graph->value_count; v++) {
-        if (graph->values[v].role != VALUE_PARAM)
+        if (!is_trained(plan, v))
             continue;
         const float decay = plan->options.decay_all || graph->values[v].rank > 1 ? plan->options.weight_decay : 0.0f;
-        const int64_t filled = plan->values[v].first + plan->values[v].count;
+        const int64_t filled = plan->values[v].first - plan->held_count + plan->values[v].count;
         const int64_t end = (filled + PARAM_ALIGNMENT - 1) / PARAM_ALIGNMENT * PARAM_ALIGNMENT;
         if (count > 0 && segments[count - 1].weight_decay == decay)
             segments[count - 1].end = end;
@@ -33,8 +39,8 @@ static int bind_followed(struct plan *plan, struct followed_row *on_device)
     int count = 0;
     _Static_assert((int)PARAM_ALIGNMENT % SKETCH_LANES == 0, "a row is of one tensor");
     for (int v = 0; v < graph->value_count; v++)
-        if (graph->values[v].role == VALUE_PARAM)
-            tensors[count++] = (struct flat_tensor){plan->values[v].first, plan->values[v].count};
+        if (is_trained(plan, v))
+            tensors[count++] = (struct flat_tensor){plan->values[v].first - plan->held_count, plan->values[v].count};
     plan->update.followed = on_device;
     plan->update.followed_count = followed_rows(rows, tensors, count);
     return plan->backend->upload(plan->device, on_device, rows, (size_t)plan->update.followed_count * sizeof *rows);

@@ -17,7 +17,7 @@ int plan_send_control(struct plan *plan, const struct step_control *control, boo
 int plan_forward(struct plan *plan, bool training)
 {
     for (int i = 0; i < plan->graph->node_count; i++) {
-        plan->calls[i].training = training;
+        plan->calls[i].training = training && plan_trains(plan, i);
         plan->backend->range_begin(plan->graph->nodes[i].name);
         const int status = plan->backend->ops[plan->graph->nodes[i].op]->forward(plan->device, &plan->calls[i]);
         plan->backend->range_end();
@@ -29,7 +29,8 @@ int plan_forward(struct plan *plan, bool training)
 int plan_forward_apart(struct plan *plan, int node)
 {
     struct op_call *call = &plan->calls[node];
-    call->training = call->apart = true;
+    call->training = plan_trains(plan, node);
+    call->apart = true;
     const int status = plan->backend->ops[plan->graph->nodes[node].op]->forward(plan->device, call);
     call->apart = false;
     return status;
@@ -69,7 +70,7 @@ int plan_backward(struct plan *plan)
 /* Running statistics follow only a batch that was good. */
 static int commit(struct plan *plan)
 {
-    for (int i = 0; i < plan->graph->node_count; i++) {
+    for (int i = plan->graph->first_trained; i < plan->graph->node_count; i++) {
         const struct op_impl *impl = plan->backend->ops[plan->graph->nodes[i].op];
         if (impl->commit)
             TRY(impl->commit(plan->device, &plan->calls[i]));
@@ -124,14 +125,13 @@ static int stage_loss(const struct batch *batch)
 static int stage_backward(const struct batch *batch)
 {
     struct plan *plan = batch->plan;
-    const float *grad = plan->slabs[SLAB_GRAD].memory;
+    const float *grad = (const float *)plan->slabs[SLAB_GRAD].memory + plan->held_count;
     TRY(plan_backward(plan));
     if (!plan->options.accumulate)
         return OK;
     if (!plan->options.unmeasured)
         TRY(plan->backend->part_norm(plan->device, &plan->update, grad, batch->first));
-    return plan->backend->accumulate(plan->device, plan->slabs[SLAB_GRAD_SUM].memory, grad, plan->param_count, DT_F32,
-                                     batch->first);
+    return plan->backend->accumulate(plan->device, plan->update.grad, grad, plan->update.count, DT_F32, batch->first);
 }
 
 /* ---- the parts of stage_update, each a range of its own for profilers ---- */
@@ -383,7 +383,7 @@ static int examine_forward(struct plan *plan, char *text, size_t bytes)
         const struct node *node = &graph->nodes[i];
         for (int k = 0; k < node->weight_count && !found; k++) {
             const struct plan_value *value = &plan->values[node->weight[k]];
-            if (graph->values[node->weight[k]].role == VALUE_STATE)
+            if (graph->values[node->weight[k]].role == VALUE_STATE && plan_trains(plan, i))
                 continue; /* training writes it and never reads it */
             const struct suspect weight = {plan->calls[i].weight[k], value->low ? plan->options.dtype : DT_F32,
                                            value->count};

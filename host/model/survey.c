@@ -102,10 +102,10 @@ int plan_survey_end(struct plan *plan)
             const float *values, *minus;
         } arrays[SURVEY_ARRAYS] = {
             [SURVEY_WEIGHT] = {param + first, NULL},
-            [SURVEY_GRAD] = {plan->update.grad + first, NULL},
+            [SURVEY_GRAD] = {plan_trains(plan, i) ? plan->update.grad + first - plan->held_count : NULL, NULL},
             [SURVEY_UPDATE] = {param + first, survey.param + first},
         };
-        for (int k = SURVEY_WEIGHT; k < SURVEY_ARRAYS; k++) {
+        for (int k = SURVEY_WEIGHT; k < (plan_trains(plan, i) ? SURVEY_ARRAYS : SURVEY_GRAD); k++) {
             const struct survey_args args = {.values = arrays[k].values,
                                              .minus = arrays[k].minus,
                                              .dtype = DT_F32,
@@ -160,6 +160,8 @@ static void fill_layer(const struct plan *plan, int node, const struct survey_su
     if (!stretch_of(plan, node, &first, &weights))
         return;
     layer->weight_norm = (float)sqrt(sums[SURVEY_WEIGHT].squares);
+    if (!plan_trains(plan, node))
+        return;
     layer->grad_norm = (float)(sqrt(sums[SURVEY_GRAD].squares) * grad_scale);
     layer->update_norm = (float)sqrt(sums[SURVEY_UPDATE].squares);
 }
@@ -191,7 +193,7 @@ int plan_survey_read(struct plan *plan, const struct step_record *record, struct
         fill_layer(plan, i, sums + i * SURVEY_ARRAYS, (double)plan->update.grad_scale * unscale, &layers[i]);
         if (record->bad)
             layers[i].update_norm = NAN;
-        else if (plan->graph->nodes[i].op == OP_NORM && !plan->options.accumulate)
+        else if (plan->graph->nodes[i].op == OP_NORM && plan_trains(plan, i) && !plan->options.accumulate)
             find_gap(plan, i, before, after, &layers[i]);
     }
     arena_free(&arena);

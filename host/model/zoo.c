@@ -155,6 +155,34 @@ static void judge_norms(const struct graph *graph, const struct config *config, 
     }
 }
 
+/* "layer4" is the first layer of that name or whose name begins with "layer4.". */
+static int find_layer(const struct graph *graph, const char *name)
+{
+    const size_t length = strlen(name);
+    for (int i = 0; i < graph->node_count; i++) {
+        const char *at = graph->nodes[i].name;
+        if (strncmp(at, name, length) == 0 && (at[length] == '\0' || at[length] == '.'))
+            return i;
+    }
+    return -1;
+}
+
+static void freeze(struct graph *graph, const struct config *config, struct mistakes *mistakes)
+{
+    const char *name = config->model.freeze_before;
+    if (!*name || graph->node_count == 0)
+        return;
+    const int first = find_layer(graph, name);
+    graph->first_trained = first < 0 ? 0 : first;
+    if (first < 0)
+        mistakes_add_key(mistakes, config, "model.freeze_before",
+                         "%s has no layer '%s'; its last is %s, and `evenkeel model CONFIG` lists all", graph->model,
+                         name, graph->nodes[graph->node_count - 1].name);
+    else if (graph_trained_count(graph) == 0)
+        mistakes_add_key(mistakes, config, "model.freeze_before",
+                         "no layer from '%s' on has weights, so nothing would be trained", name);
+}
+
 static void build(struct graph *graph, const struct config *config, struct shape image, int class_count,
                   struct mistakes *mistakes)
 {
@@ -170,6 +198,7 @@ static void build(struct graph *graph, const struct config *config, struct shape
                          "%s does not fit images of %dx%d: %s; use larger images or another model", name, image.h,
                          image.w, fail_text());
     judge_norms(graph, config, mistakes);
+    freeze(graph, config, mistakes);
 }
 
 int model_build(struct graph *graph, const struct config *config, struct shape image, int class_count)

@@ -97,6 +97,11 @@ static void model_line(const struct session *session)
     line("model", "%s, %s parameters, %s operations per image", session->graph.model, parameters, operations);
     if (session->started_from)
         line("", "first weights: %s", session->started_from);
+    if (session->graph.first_trained > 0) {
+        text_count(parameters, (double)graph_trained_count(&session->graph));
+        line("", "trained: %s parameters from %s on; the layers before it are held still", parameters,
+             session->graph.nodes[session->graph.first_trained].name);
+    }
 }
 
 /* What the network takes: the largest purposes by name, the rest in the sum. */
