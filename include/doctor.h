@@ -133,7 +133,7 @@ enum effect {
     EFFECT_ALL = EFFECT_TRAINING | EFFECT_APART | EFFECT_LATE
 };
 
-enum { EVIDENCE_BYTES = 384, DATA_FINDINGS = 13, SYMPTOM_NUMBERS = 6 };
+enum { EVIDENCE_BYTES = 384, DATA_FINDINGS = 14, SYMPTOM_NUMBERS = 6 };
 /* What a rule found. */
 struct symptom {
     enum cause cause;
@@ -219,6 +219,7 @@ struct evidence {
     int64_t train_images, val_images;
     struct symptom images[DATA_FINDINGS]; /* what was found in the images before training, at step 0 */
     int image_count;
+    char unrelated[EVIDENCE_BYTES]; /* that no simple figure of the images goes with the labels; "": not known */
     double copies;      /* share of the training images that are a copy of another, of those that were looked at */
     bool input_unusual; /* after normalisation mean or deviation are not about 0 and 1, if not so far off as to be a
                            fault */
@@ -296,6 +297,10 @@ enum { VERDICT_STEPS = 100 };
 bool doctor_too_early(const struct evidence *evidence);
 /* Whether it may be the cause: neither doubtful nor a note. */
 bool symptom_speaks(const struct symptom *symptom);
+/* Whether it says that labels have nothing to do with the images: then no setting mends it. */
+bool symptom_is_of_all_labels(const struct symptom *symptom);
+/* What to do about it: the action of its cause, unless what was seen says more. */
+const char *symptom_action(const struct symptom *symptom, const struct config *config);
 /* The note among them, NULL: there is none. */
 const struct symptom *doctor_note(const struct symptom *found, int count);
 /* What is said of a healthy run with that note; NULL: there is none. */

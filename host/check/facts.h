@@ -123,6 +123,15 @@ struct parts {
 /* ERR_MEMORY. */
 int facts_parts(const struct facts *facts, struct parts *parts);
 
+/* How well simple figures of a part's images go with its labels: halves told by the other's class means. */
+struct relation {
+    int64_t images;
+    double right, blind; /* share of right answers, and of the same answers dealt out blindly */
+    double told, error;  /* 0: as blindly, 1: all right; standard error of labels that say nothing. NaN: no images */
+};
+/* ERR_MEMORY. */
+int facts_relation(const struct facts *facts, bool val, struct relation *relation);
+
 /* Adds an image to the files of a finding. */
 void finding_file(const struct facts *facts, struct arena *arena, struct finding *finding, int64_t image);
 /* Adds a figure to a finding. */
@@ -138,6 +147,9 @@ bool judge_illumination(const struct facts *facts, struct arena *arena, struct f
 bool judge_brightness(const struct facts *facts, struct arena *arena, struct finding *finding);
 bool judge_background(const struct facts *facts, struct arena *arena, struct finding *finding);
 bool judge_shading(const struct facts *facts, struct arena *arena, struct finding *finding);
+
+/* relation.c */
+bool judge_relation(const struct facts *facts, struct arena *arena, struct finding *finding);
 
 struct rule {
     const char *name;

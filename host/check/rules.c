@@ -412,5 +412,6 @@ const struct rule check_rules[] = {
     {"near-duplicates", near_duplicates},
     {"mismatch", mismatch},
     {"order", order},
+    {"unrelated", judge_relation},
 };
 const int check_rule_count = COUNT_OF(check_rules);

@@ -51,6 +51,14 @@ static void say_open(const struct diagnosis *diagnosis, bool noted, char text[st
                  : ", and they do not say whether more can be had: `evenkeel doctor RUN --probe` tries it");
 }
 
+static const char *words_of(const struct diagnosis *diagnosis, const struct config *config)
+{
+    for (int i = 0; i < diagnosis->count; i++)
+        if (diagnosis->found[i].cause == diagnosis->cause)
+            return symptom_action(&diagnosis->found[i], config);
+    return cause_action(diagnosis->cause, config);
+}
+
 void diagnosis_say_action(const struct diagnosis *diagnosis, const struct config *config, char text[static ACTION_TEXT])
 {
     const struct arm *arm = diagnosis_mending(diagnosis);
@@ -65,7 +73,7 @@ void diagnosis_say_action(const struct diagnosis *diagnosis, const struct config
             say_open(diagnosis, noted, text);
             return;
         }
-        const char *words = noted ? NOTED_ACTION : cause_action(diagnosis->cause, config);
+        const char *words = noted ? NOTED_ACTION : words_of(diagnosis, config);
         const bool asked = diagnosis->cause == CAUSE_UNKNOWN && diagnosis->probed;
         text_copy(text, ACTION_TEXT, asked ? "look at images and labels: no trial says why" : words);
         return;

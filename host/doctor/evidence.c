@@ -55,7 +55,12 @@ static void take_image_finding(const json_t *event, struct evidence *evidence)
     const char *name = json_string_value(json_object_get(event, "rule"));
     const char *text = json_string_value(json_object_get(event, "text"));
     const char *severity = json_string_value(json_object_get(event, "severity"));
-    if (severity && strcmp(severity, "info") == 0) { /* only what is said of the input's scale is logged */
+    const bool note = severity && strcmp(severity, "info") == 0;
+    if (note && name && text && strcmp(name, "unrelated") == 0) {
+        text_copy(evidence->unrelated, sizeof evidence->unrelated, text);
+        return;
+    }
+    if (note) { /* else only what is said of the input's scale is logged */
         const json_t *numbers = json_object_get(event, "numbers");
         evidence->input_unusual = true;
         evidence->input_mean = json_number_value(json_object_get(numbers, "mean"));
@@ -82,6 +87,7 @@ static void take_event(const json_t *event, void *context)
     if (name && strcmp(name, "data") == 0 && json_is_array(json_object_get(event, "class_images"))) {
         take_data(event, evidence);
         evidence->image_count = 0;
+        evidence->unrelated[0] = 0;
         evidence->input_unusual = false;
         evidence->input_mean = evidence->input_deviation = evidence->copies = 0.0;
     } else if (name && strcmp(name, "images") == 0) {

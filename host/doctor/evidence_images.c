@@ -32,6 +32,7 @@ static const struct {
     {"shading", CAUSE_ILLUMINATION, COSTS, DEARLY},
     {"brightness", CAUSE_ILLUMINATION, COSTS, DEARLY},
     {"background", CAUSE_ILLUMINATION, COSTS, DEARLY},
+    {"unrelated", CAUSE_LABELS, EFFECT_ALL, 0}, /* nothing can be learned of any use, whatever else shows */
 };
 
 _Static_assert(COUNT_OF(rows) == DATA_FINDINGS, "each rule may have found something");

@@ -76,6 +76,8 @@ int diagnosis_repair(const struct diagnosis *diagnosis, const struct config *con
     int count = 0;
     if (!diagnosis->proof && diagnosis->probed && experiment_worsened(&diagnosis->experiment, diagnosis->cause))
         return 0; /* what the run's own trials showed to do harm */
+    if (!diagnosis->proof && diagnosis->count > 0 && symptom_is_of_all_labels(&diagnosis->found[0]))
+        return 0; /* nothing but the right labels */
     if (diagnosis->left_out[0])
         snprintf(repair[count++], REPAIR_TEXT, "data.leave_out=%s", diagnosis->left_out);
     for (int i = 0; arm && i < arm->override_count; i++)

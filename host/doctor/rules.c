@@ -26,6 +26,7 @@ const struct rule doctor_rules[] = {
     {"decay", CAUSE_WEIGHT_DECAY, 60, EFFECT_SETTING, rule_decay},
     {"small_steps", CAUSE_RATE_LOW, 100, EFFECT_SHORT, rule_small_steps},
     {"short_steps", CAUSE_RATE_LOW, 200, EFFECT_SHORT, rule_short_steps},
+    {"labels_unrelated", CAUSE_LABELS, 200, EFFECT_STANDS, rule_unrelated},
     {"stuck", CAUSE_NO_SIGNAL, 200, EFFECT_STANDS, rule_stuck},
     {"late_start", CAUSE_RATE_HIGH, 300, EFFECT_STANDS, rule_late_start},
     {"noise_scale", CAUSE_BATCH_SMALL, 200, EFFECT_NOISE, rule_noise_scale},

@@ -78,6 +78,9 @@ bool gradient_fades(const struct evidence *evidence);
 bool gradient_faded_as_drawn(const struct evidence *evidence);
 void say_faded(const struct evidence *evidence, char text[static EVIDENCE_BYTES]);
 
+/* ---- rules_labels.c ---- */
+bool rule_unrelated(const struct evidence *evidence, struct symptom *symptom);
+
 /* ---- rules_steps.c: how far they go ---- */
 /* A rate that is a smaller share of optim.lr than this is the schedule's. */
 #define SMALL_SHARE 0.3

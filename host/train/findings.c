@@ -19,7 +19,7 @@ static int report(struct trainer *trainer, int first)
         const bool is_cause = watch->as_cause[symptom->cause];
         struct arena arena = {0};
         if (is_cause)
-            log_warn("%s: %s; %s", cause->title, symptom->evidence, cause_action(symptom->cause, &trainer->config));
+            log_warn("%s: %s; %s", cause->title, symptom->evidence, symptom_action(symptom, &trainer->config));
         int status = run_log_event(&trainer->run, "finding",
                                    "\"cause\":\"%s\",\"rule\":\"%s\",\"step\":%lld,\"consequence\":%s,\"evidence\":%s",
                                    cause->name, symptom->rule, (long long)symptom->step, is_cause ? "false" : "true",
@@ -86,9 +86,9 @@ int findings_images(struct trainer *trainer)
     warn_of_light(&findings);
     for (int i = 0; i < findings.count && status >= 0; i++) {
         const struct finding *finding = &findings.list[i];
-        /* That the input is not quite as it should be explains what happens later, and is no fault by itself. */
+        /* What explains what happens later, and is no fault by itself. */
         const bool note = finding->severity < SEVERITY_WARN;
-        if (note && strcmp(finding->name, "normalisation") != 0)
+        if (note && strcmp(finding->name, "normalisation") != 0 && strcmp(finding->name, "unrelated") != 0)
             continue;
         struct arena arena = {0};
         if (!note && !finding->of_light)
