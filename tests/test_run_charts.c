@@ -17,7 +17,7 @@ static struct run_facts facts;
 static struct charts charts;
 
 /* The loss goes from 3 to 1 along a line, by far more than batches scatter; gradients are as long as the step's number,
- * each fifth of them not known; the noise scale is 2 (step + 1), measured in every tenth step. */
+ * each fifth of them (2, 7 …) not known; the noise scale is 2 (step + 1), measured in every tenth step. */
 static int set_up(void **state)
 {
     (void)state;
@@ -27,7 +27,7 @@ static int set_up(void **state)
     for (int i = 0; i < STEPS; i++) {
         const double loss = 3.0 - 2.0 * i / STEPS;
         char grad[16] = "", noise[48] = ",";
-        if (i % 5)
+        if (i % 5 != 2)
             snprintf(grad, sizeof grad, "%d", i);
         if (i % 10 == 0)
             snprintf(noise, sizeof noise, "0.5,%d", i + 1);
@@ -93,7 +93,7 @@ static void test_running_median(void **state)
         double known[SMOOTH] = {0};
         int count = 0;
         for (int i = rows[k] >= SMOOTH ? rows[k] - SMOOTH + 1 : 0; i <= rows[k]; i++)
-            if (i % 5)
+            if (i % 5 != 2)
                 known[count++] = i;
         const double wanted = 0.5 * (known[(count - 1) / 2] + known[count / 2]);
         if (count < 5 ? !isnan(median->y[rows[k]]) : median->y[rows[k]] != wanted)
