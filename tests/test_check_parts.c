@@ -175,6 +175,26 @@ static void test_light_apart(void **state)
         }
 }
 
+/* One of 100 is enough by a hair; of 99 the standard error is 5.03 points at most, and at 80 % 4.0. */
+static void test_few_to_measure_by(void **state)
+{
+    (void)state;
+    draw();
+    world_check();
+    assert_false(has("few-validation"));
+    findings_free(&world.findings);
+    world.subset[1].count = 99;
+    world_check();
+    assert_non_null(
+        strstr(get("few-validation")->text, "validation has 99 images: an accuracy of 80 % is known to +- 4.0"));
+    assert_int_equal(get("few-validation")->severity, SEVERITY_INFO);
+    findings_free(&world.findings);
+    world.input.val = NULL;
+    world_check();
+    assert_false(has("few-validation"));
+    findings_free(&world.findings);
+}
+
 /* Both is asked: that it matters, and that it is beyond chance. */
 static void test_sure_and_worth(void **state)
 {
@@ -219,6 +239,21 @@ static void test_what_sets_nothing_apart(void **state)
     }
 }
 
+/* Of validation alone they are no matter of training. */
+static void test_noise_in_validation(void **state)
+{
+    (void)state;
+    draw();
+    for (int i = TRAIN; i < COUNT; i += 4 - i / 4 % 2)
+        for (int k = 0; k < BYTES; k++)
+            world.pixels[i][k] = (uint8_t)random_words(3, RANDOM_TILE, 0, (uint64_t)(i * BYTES + k), 0).word[0];
+    world_check();
+    assert_false(has("outliers"));
+    assert_non_null(strstr(get("mismatch")->action, "validation"));
+    assert_true(number("mismatch", "val_figure") > 0.25);
+    findings_free(&world.findings);
+}
+
 /* Images of noise among those of training, and then among both parts'. */
 static void test_odd_apart(void **state)
 {
@@ -239,9 +274,10 @@ static void test_odd_apart(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_constant_by_part), cmocka_unit_test(test_torn),
-        cmocka_unit_test(test_light_apart),      cmocka_unit_test(test_what_sets_nothing_apart),
-        cmocka_unit_test(test_odd_apart),        cmocka_unit_test(test_sure_and_worth),
+        cmocka_unit_test(test_constant_by_part),    cmocka_unit_test(test_torn),
+        cmocka_unit_test(test_light_apart),         cmocka_unit_test(test_what_sets_nothing_apart),
+        cmocka_unit_test(test_odd_apart),           cmocka_unit_test(test_sure_and_worth),
+        cmocka_unit_test(test_noise_in_validation), cmocka_unit_test(test_few_to_measure_by),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

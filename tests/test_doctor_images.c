@@ -407,6 +407,9 @@ static void test_validation_prepared_otherwise(void **state)
     expect_doubtful(CAUSE_HEALTHY, CAUSE_MISMATCH);
     run.val_accuracy[EPOCHS - 2] = 0.74; /* one of them */
     expect(CAUSE_MISMATCH, "mismatch");
+    strcpy(parts->numbers[0].name, "train"), assert_int_equal(doctor_cause(found, examine()), CAUSE_HEALTHY);
+    strcpy(parts->numbers[0].name, "val_figure"), expect(CAUSE_MISMATCH, "mismatch");
+    strcpy(parts->numbers[0].name, "train_mean");
     healthy(); /* without a gap there is nothing to explain */
     find_images("mismatch");
     parts->numbers[1].value = 0.29;

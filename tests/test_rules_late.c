@@ -346,6 +346,9 @@ static void test_jumps(void **state)
     fill(run.rate, 500, STEPS, 0.001);
     run.config.schedule.name = SCHEDULE_COSINE; /* it will */
     SILENT("jumps");
+    run.evidence.over = true; /* no longer */
+    SAYS("jumps", "a falling rate (a cosine that ends with the run)");
+    run.evidence.over = false;
     run.config.schedule.name = SCHEDULE_CONSTANT;
     SHOWS("jumps", CAUSE_SCHEDULE);
     run.config.optim.ema_decay = 0.9;

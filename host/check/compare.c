@@ -200,8 +200,13 @@ const char *facts_val_worse(const struct facts *facts, struct arena *arena, stru
             continue;
         finding_number(finding, "train_figure", apart->train);
         finding_number(finding, "val_figure", apart->val);
-        return arena_format(arena, "validation's images %s than training's: %.3g against %.3g", figures[i].words,
-                            apart->val, apart->train);
+        const bool share = figures[i].manner == MANNER_SHARE;
+        finding->action = share ? "look at validation's images and take out what is no picture of its class"
+                                : "prepare both parts alike: same source, same processing";
+        return share ? arena_format(arena, "validation's images %s than training's: %.3g %% against %.3g %%",
+                                    figures[i].words, 100.0 * apart->val, 100.0 * apart->train)
+                     : arena_format(arena, "validation's images %s than training's: %.3g against %.3g",
+                                    figures[i].words, apart->val, apart->train);
     }
     return NULL;
 }

@@ -60,7 +60,7 @@ int facts_measure(struct facts *facts);
 void facts_mark_odd(struct facts *facts);
 /* Fills apart, after facts_mark_odd. ERR_MEMORY. */
 int facts_compare(struct facts *facts);
-/* What is said of a figure that is worse in validation than in training; NULL: none is. */
+/* What is said of a figure that is worse in validation than in training, and what to do; NULL: none is. */
 const char *facts_val_worse(const struct facts *facts, struct arena *arena, struct finding *finding);
 /* Each channel's mean and standard deviation over the images of a part that were looked at, of values in 0..1. */
 void facts_statistics(const struct facts *facts, bool val, double mean[static 4], double std[static 4]);

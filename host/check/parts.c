@@ -101,14 +101,25 @@ static void compare(const struct heap *heaps, int classes, const struct shape im
         parts->error = sqrt(squares / freedom * (1.0 / val + weights / val / val));
 }
 
+/* Single images that are no pictures are findings of their own; where most of a part's are odd, that is how it is. */
+static bool is_counted(const struct facts *facts, int64_t image, const bool mostly_odd[static 2])
+{
+    const enum image_kind kind = facts->images[image].kind;
+    return kind == KIND_SOUND || (kind == KIND_ODD && mostly_odd[image >= facts->train_count]);
+}
+
 int facts_parts(const struct facts *facts, struct parts *parts)
 {
+    int64_t odd[2] = {0, 0};
     const struct dataset *data = facts->input->train->data;
     struct heap *heaps;
     *parts = (struct parts){.error = INFINITY};
     TRY(memory_take(&heaps, 2 * ((size_t)data->class_count + 1) * sizeof *heaps, "what is measured of classes"));
     for (int64_t i = 0; i < facts->count; i++)
-        if (facts->images[i].kind != KIND_FLAT && facts->images[i].kind != KIND_TORN) /* are findings of their own */
+        odd[i >= facts->train_count] += facts->images[i].kind == KIND_ODD;
+    const bool mostly_odd[2] = {2 * odd[0] > facts->train_count, 2 * odd[1] > facts->count - facts->train_count};
+    for (int64_t i = 0; i < facts->count; i++)
+        if (is_counted(facts, i, mostly_odd))
             take(&heaps[2 * facts->images[i].label + (i >= facts->train_count)], &facts->images[i], data->image.c);
     compare(heaps, data->class_count, data->image, parts);
     compare_texture(heaps, data->class_count, parts);

@@ -108,6 +108,27 @@ static bool absent_val(const struct facts *facts, struct arena *arena, struct fi
     return facts->input->val && absent(facts, arena, finding, true);
 }
 
+/* So few that the standard error of an accuracy is more than 5 points where half of them are right: then runs that
+ * differ by 10 are not told apart. */
+static bool few_validation(const struct facts *facts, struct arena *arena, struct finding *finding)
+{
+    const double half = 0.5, most = 0.05, usual = 0.8;
+    const double images = facts->input->val ? (double)facts->input->val->count : 0.0, error = half / sqrt(images);
+    if (images == 0.0 || !(error > most))
+        return false;
+    finding->severity = SEVERITY_INFO;
+    finding->text = arena_format(arena,
+                                 "validation has %.0f image%s: an accuracy of 80 %% is known to +- %.1f points (one "
+                                 "standard error), of one class to about +- %.0f",
+                                 images, images == 1.0 ? "" : "s", 100.0 * sqrt(usual * (1.0 - usual) / images),
+                                 100.0 * sqrt(usual * (1.0 - usual) / fmax(1.0, images / class_count(facts))));
+    finding->action =
+        "hold out more (data.val_fraction), or compare settings over several seeds by the validation loss";
+    finding_number(finding, "images", images);
+    finding_number(finding, "error", error);
+    return true;
+}
+
 /* 10: as SageMaker Debugger's ClassImbalance. */
 static bool imbalance(const struct facts *facts, struct arena *arena, struct finding *finding)
 {
@@ -217,7 +238,6 @@ static bool worse_in_validation(const struct facts *facts, struct arena *arena, 
 {
     finding->severity = SEVERITY_WARN;
     finding->text = facts_val_worse(facts, arena, finding);
-    finding->action = "prepare both parts alike: same source, same processing";
     return finding->text != NULL;
 }
 
@@ -397,6 +417,7 @@ const struct rule check_rules[] = {
     {"unreadable", unreadable},
     {"class-absent", absent_train},
     {"class-unmeasured", absent_val},
+    {"few-validation", few_validation},
     {"imbalance", imbalance},
     {"normalisation", normalisation},
     {"illumination", judge_illumination},

@@ -221,10 +221,11 @@ static bool has_rule(const struct symptom *seen, int count, const char *rule)
     return false;
 }
 
-/* Whether the parts differ as far as single images do, in brightness or in texture. */
+/* Whether the parts differ as far as single images do, in brightness or in texture, or validation's are the worse by
+ * what matters (host/check/compare.c). */
 static bool is_apart(const struct symptom *image)
 {
-    return symptom_number(image, "rough_apart") > 1.0 ||
+    return symptom_number(image, "rough_apart") > 1.0 || isfinite(symptom_number(image, "val_figure")) ||
            fabs(symptom_number(image, "train_mean") - symptom_number(image, "val_mean")) >
                symptom_number(image, "train_std");
 }

@@ -18,10 +18,11 @@ static double fall(const struct evidence *evidence, int64_t epoch)
     return more > points ? more / hypot(moment_error(evidence, &before), moment_error(evidence, &now)) : 0.0;
 }
 
-/* Whether the rate has not fallen by the last step, nor will: at the end of a schedule weights come to rest. */
+/* Whether the rate has not fallen by the last step, nor will: at the end of a schedule weights come to rest. A run that
+ * is over has no more of it to come. */
 static bool rate_stays(const struct evidence *evidence)
 {
-    return evidence->config->schedule.name != SCHEDULE_COSINE &&
+    return (evidence->over || evidence->config->schedule.name != SCHEDULE_COSINE) &&
            evidence->rate[evidence->steps - 1] >= SMALL_SHARE * evidence->config->optim.lr;
 }
 
@@ -52,8 +53,10 @@ bool rule_jumps(const struct evidence *evidence, struct symptom *symptom)
                 "validation jumps: %.1f %% of its images were right after epoch %lld and %.1f %% after the next (%.1f "
                 "standard errors%s), of training's %.1f and %.1f %%: weights at one moment of a rate that does not "
                 "fall%s; averaged "
-                "weights (optim.ema_decay = %.3g) or a falling rate (schedule.name = cosine) steady it",
+                "weights (optim.ema_decay = %.3g) or a falling rate (%s) steady it",
                 100.0 * before.val_accuracy, (long long)at, 100.0 * now.val_accuracy, furthest,
                 times > 1 ? ", and not once alone" : "", 100.0 * before.train_accuracy, 100.0 * now.train_accuracy,
-                config_normalises(evidence->config) ? ", and running means that follow them" : "", decay);
+                config_normalises(evidence->config) ? ", and running means that follow them" : "", decay,
+                evidence->config->schedule.name == SCHEDULE_COSINE ? "a cosine that ends with the run"
+                                                                   : "schedule.name = cosine");
 }
