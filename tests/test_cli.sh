@@ -476,7 +476,7 @@ else
 fi
 call check tiny.ini data.cache=packs
 ok "check tells classes, what is measured and what normalises" all 'exited 0' 'prints "^  *10  *4  beach$"' 'prints "^measured  *mean"' \
-    'prints "^normalised by mean"' 'prints "^nothing found"'
+    'prints "^normalised by mean"' 'prints "few-validation: validation has 40 images"'
 call train tiny.ini data.cache=packs data.on_error=skip epochs=1 run.name=packed1
 ok "images packed whole are good for on_error = skip" all 'exited 0' '! says "other files"'
 call train tiny.ini data.cache=packs run.name=packed
@@ -497,7 +497,7 @@ ok "skip: the same run without them, listed and counted" all 'exited 0' 'same_ru
 
 if python3 -c '' 2>err; then
     call check tiny.ini data.train=spoilt/train --json
-    ok "check finds them" all 'exited 1' 'findings unreadable' 'prints "/a.png"'
+    ok "check finds them" all 'exited 1' 'findings unreadable few-validation' 'prints "/a.png"'
 else
     skip "check finds them" "no python3"
 fi

@@ -230,13 +230,24 @@ static bool is_apart(const struct symptom *image)
                symptom_number(image, "train_std");
 }
 
-/* At one of the last two epochs: the last one may be of a few steps, that know no accuracy. */
+static bool is_below(const struct evidence *evidence, const struct moment *now)
+{
+    return now->train_accuracy - now->val_accuracy > 3.5 * moment_error(evidence, now);
+}
+
+/* By training's images asked as validation is; or at one of the last two epochs: the last one may be of a few steps,
+ * that know no accuracy. */
 static bool is_behind_lately(const struct evidence *evidence)
 {
+    struct moment asked;
+    if (fit_asked(evidence, &asked)) {
+        asked.train_accuracy = evidence->fit.accuracy;
+        asked.images = (double)evidence->fit.images;
+        return is_below(evidence, &asked);
+    }
     for (int64_t epoch = evidence->epochs > 1 ? evidence->epochs - 2 : 0; epoch < evidence->epochs; epoch++) {
         struct moment now;
-        if (moment_at(evidence, epoch, &now) &&
-            now.train_accuracy - now.val_accuracy > 3.5 * moment_error(evidence, &now))
+        if (moment_at(evidence, epoch, &now) && is_below(evidence, &now))
             return !fit_falls_short(evidence);
     }
     return false;
