@@ -118,6 +118,19 @@ static void test_torn(void **state)
     world_check();
     assert_int_equal(get("torn")->file_total, 48);
     findings_free(&world.findings);
+    /* The same of pictures before a background, and not of stripes from above to below. */
+    for (int stripes = 0; stripes < 2; stripes++) {
+        draw();
+        for (int i = 0; i < 48; i++)
+            for (int k = 0; k < BYTES; k++) {
+                const int x = k / 3 % SIDE, y = k / 3 / SIDE;
+                uint8_t *at = &world.pixels[8 * i + i % 3][k];
+                *at = x < 4 || x > 11 ? 9 : stripes ? (uint8_t)(40 + 9 * x + i) : y < 8 ? *at : at[-SIDE * 3];
+            }
+        world_check();
+        assert_int_equal(has("torn"), !stripes);
+        findings_free(&world.findings);
+    }
     /* A background of that colour is above as well; a caption that most images of their classes have is none. */
     draw();
     for (int i = 0; i < 100; i++) {

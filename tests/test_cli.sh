@@ -469,7 +469,7 @@ END
 }
 if python3 -c '' 2>err; then
     call check tiny.ini data.cache=packs --json --sheet sheet.png
-    ok "check of good images, packed: JSON and a sheet" all 'exited 0' 'findings' '[ "$(head -c 4 sheet.png | tail -c 3)" = PNG ]' \
+    ok "check of good images, packed: JSON and a sheet" all 'exited 0' 'findings few-validation' '[ "$(head -c 4 sheet.png | tail -c 3)" = PNG ]' \
         '! says warning'
 else
     skip "check of good images, packed: JSON and a sheet" "no python3"

@@ -105,8 +105,9 @@ static double neighbours(const uint8_t *pixels, struct shape image)
 
 /* Share of the lines, from below, that are the last one over again where a file ended early and a decoder filled up
  * what was missing, with one colour or the last line that it had: a tenth of them at least, and hardly a pixel of the
- * last line is in its column above. Where it is the background of the picture, it is. The lower half of what is above
- * may be filled up in part: files end within a line, or within a row of blocks. */
+ * last line is in its column above. Where it is the background of the picture, it is; of a line with more than that its
+ * pixels that are not as its first one is count. The lower half of what is above may be filled up in part: files end
+ * within a line, or within a row of blocks. */
 static float repeated_lines(const uint8_t *pixels, struct shape image)
 {
     const double least = 0.1, few = 0.05;
@@ -118,10 +119,16 @@ static float repeated_lines(const uint8_t *pixels, struct shape image)
     const int above = image.h - lines;
     if (lines < 2 || lines < least * image.h || above == 0)
         return 0.0f;
-    const int64_t looked_at = (int64_t)((above + 1) / 2) * image.w;
-    int64_t equal = 0;
-    for (int64_t p = 0; p < looked_at; p++)
-        equal += memcmp(pixels + p * image.c, last + p % image.w * image.c, (size_t)image.c) == 0;
+    const size_t pixel = (size_t)image.c;
+    const bool plain = memcmp(last, last + pixel, line - pixel) == 0; /* of one colour */
+    int64_t looked_at = 0, equal = 0;
+    for (int64_t p = 0; p < (int64_t)((above + 1) / 2) * image.w; p++) {
+        const uint8_t *below = last + (size_t)(p % image.w) * pixel;
+        if (!plain && memcmp(below, last, pixel) == 0)
+            continue;
+        looked_at++;
+        equal += memcmp(pixels + (size_t)p * pixel, below, pixel) == 0;
+    }
     return (double)equal < few * (double)looked_at ? (float)lines / (float)image.h : 0.0f;
 }
 
