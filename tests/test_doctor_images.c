@@ -409,7 +409,8 @@ static void test_validation_prepared_otherwise(void **state)
     expect(CAUSE_MISMATCH, "mismatch");
     strcpy(parts->numbers[0].name, "train"), assert_int_equal(doctor_cause(found, examine()), CAUSE_HEALTHY);
     strcpy(parts->numbers[0].name, "val_figure"), expect(CAUSE_MISMATCH, "mismatch");
-    run.evidence.over = true; /* asked alike: of 1024 images and 2000 one point each, of which 3.5 are 4.6 points together */
+    run.evidence.over =
+        true; /* asked alike: of 1024 images and 2000 one point each, of which 3.5 are 4.6 points together */
     run.evidence.fit = (struct fit_evidence){.step = STEPS - 1, .images = 1024, .accuracy = 0.88};
     assert_int_equal(doctor_cause(found, examine()), CAUSE_HEALTHY);
     run.evidence.fit.accuracy = 0.89;
