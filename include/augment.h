@@ -37,5 +37,6 @@ struct augment {
     float erase_area[2], erase_ratio[2];    /* share of the area, height / width */
     float mixup, cutmix;                    /* Beta(this, this); both: one of them by a fair draw; 0: none */
     float mean[4], std[4];                  /* per channel, of values in 0..1 */
+    bool by_image;                          /* mean and std are not these: each stored image's own, of all its values */
 };
 #endif

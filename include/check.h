@@ -29,18 +29,20 @@ struct finding {
     bool of_odd;   /* it says that some are no pictures of their class */
 };
 
-/* What evens out images that are lit unevenly: so much of augment.brightness and augment.contrast, as a config says it.
- */
+/* What makes up for images that are lit unevenly, beside normalising each by its own light: so much of
+ * augment.brightness and augment.contrast, as a config says it. */
 #define RELIGHT "0.3"
 #define RELIGHT_ACTION                                                                                                 \
-    "set augment.brightness = " RELIGHT " and augment.contrast = " RELIGHT ", or even the light out beforehand"
+    "set augment.normalize = image, which evens out each image's light; where that tells classes apart, "              \
+    "augment.brightness = " RELIGHT " and augment.contrast = " RELIGHT
 
 struct check_input {
     const struct subset *train, *val; /* val NULL: none */
     double mean[4], std[4];           /* the normalisation that training would use, of values in 0..1 */
     bool shuffle;
     bool balanced; /* training makes up for classes that are rare */
-    bool relit;    /* training varies brightness and contrast by RELIGHT or more */
+    bool relit;    /* training varies brightness and contrast by RELIGHT or more, or by_image */
+    bool by_image; /* each image is normalised by its own mean and deviation */
     bool skip;     /* training goes on without what cannot be used */
     uint64_t seed;
     int batch;

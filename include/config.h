@@ -18,7 +18,13 @@ enum monitor_mode { MODE_AUTO, MODE_MIN, MODE_MAX }; /* auto: min for a loss, ma
 enum threshold_mode { THRESHOLD_REL, THRESHOLD_ABS };
 enum decay_kind { DECAY_WEIGHTS, DECAY_ALL };
 enum policy_kind { POLICY_NONE, POLICY_LIGHT, POLICY_STANDARD, POLICY_STRONG }; /* presets of augment.* */
-enum normalize_kind { NORMALIZE_AUTO, NORMALIZE_GIVEN, NORMALIZE_NONE };        /* auto: measured on the training set */
+enum normalize_kind {
+    NORMALIZE_AUTO,
+    NORMALIZE_GIVEN,
+    NORMALIZE_NONE,
+    NORMALIZE_IMAGE
+}; /* auto: measured on the
+      training set */
 
 /* One [[layer]] section of one's own network, in file order. Unset integers are -1. */
 struct config_layer {

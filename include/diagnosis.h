@@ -21,6 +21,7 @@ struct diagnosis {
     double best_right;         /* as doctor_best_right has it */
     double guess;              /* the loss of who knows how frequent the classes are */
     bool scheduled;            /* over, or half of it done, at a rate that was not optim.lr all along */
+    bool warming;              /* the warm-up takes half of the run's epochs or more */
     double comes_to;           /* as doctor_comes_to has it */
     double val_least;          /* the lowest validation loss of an epoch; NaN: there is none */
     bool faded;     /* of the gradient next to nothing came back to the first layer, even before the first update */

@@ -23,6 +23,7 @@ struct model_card {
     int class_count;
     const char **class_names;
     double mean[4], std[4]; /* per channel, of values in 0..1 */
+    bool by_image;          /* each image is normalised by its own; these are of all training images */
 };
 
 /* A data set, and where the device reads it. */

@@ -39,6 +39,18 @@ void render_sample(float *values, const uint8_t *pixels, struct shape image, con
     for (int64_t i = 0; i < count; i++)
         sum += augment_grey(values + i * c, c);
     float grey = augment_grey_mean(sum, count);
+    float mean[4], std[4];
+    uint64_t bytes = 0, squares = 0;
+    for (int64_t i = 0; i < shape_count(image); i++) {
+        bytes += pixels[i];
+        squares += (uint64_t)pixels[i] * pixels[i];
+    }
+    for (int channel = 0; channel < 4; channel++) {
+        mean[channel] = augment->mean[channel];
+        std[channel] = augment->std[channel];
+        if (augment->by_image)
+            augment_own_light(bytes, squares, shape_count(image), &mean[channel], &std[channel]);
+    }
     for (int64_t i = 0; i < count; i++) {
         float *pixel = values + i * c;
         for (int channel = 0; channel < c; channel++)
@@ -47,8 +59,7 @@ void render_sample(float *values, const uint8_t *pixels, struct shape image, con
             augment_tint(pixel, pixel + 1, pixel + 2, draw->saturation, draw->hue, draw->grayscale);
         bool erased = augment_in_box(&draw->erase, (int)(i % augment->out_w), (int)(i / augment->out_w));
         for (int channel = 0; channel < c; channel++)
-            pixel[channel] =
-                erased ? 0.0f : augment_normalise(pixel[channel], augment->mean[channel], augment->std[channel]);
+            pixel[channel] = erased ? 0.0f : augment_normalise(pixel[channel], mean[channel], std[channel]);
     }
 }
 

@@ -15,6 +15,7 @@
 
 static struct diagnosis diagnosis;
 static struct {
+    bool lit;                /* what the rules found has the light of both parts */
     bool levelled, complete; /* the loss no longer falls; nothing is missing of what validation could get right */
     double budget;           /* 0: too little for any */
 } given;
@@ -33,7 +34,10 @@ static const struct experiment *listed(const char *words, const enum cause *susp
     diagnosis.levelled = given.levelled;
     diagnosis.count = count;
     for (int i = 0; i < count; i++)
-        diagnosis.found[i] = (struct symptom){.cause = suspected[i], .rule = "given"};
+        diagnosis.found[i] = (struct symptom){.cause = suspected[i],
+                                              .rule = "given",
+                                              .numbers = {{"train_mean", 0.4}, {"val_mean", 0.2}},
+                                              .number_count = given.lit ? 2 : 0};
     const struct budget budget = {.updates = fmax(given.budget, 1.0)};
     if (diagnose_probe(&diagnosis, result.path, &budget) < 0)
         fail_msg("%s", fail_text());
@@ -207,6 +211,23 @@ static void test_what_the_run_shows(void **state)
     assert_null(experiment_unchanged(&diagnosis.experiment, ARM_ONWARD));
 }
 
+/* What speaks for two causes is tried once, for the one that the rules rank first. */
+static void test_one_trial_of_two_causes(void **state)
+{
+    (void)state;
+    const enum cause found[] = {CAUSE_MISMATCH, CAUSE_ILLUMINATION}, turned[] = {CAUSE_ILLUMINATION, CAUSE_MISMATCH};
+    expect(MLP, found, 2, "light evened out, rate / 4, rate x 4, batch x 4"); /* they differ in something else */
+    assert_int_equal(arm_named("light evened out")->cause, CAUSE_ILLUMINATION);
+    given.lit = true;
+    expect(MLP, found, 2, "brightness varied, light evened out, rate / 4, rate x 4, batch x 4");
+    assert_int_equal(arm_named("light evened out")->cause, CAUSE_MISMATCH);
+    assert_int_equal(arm_named("light evened out")->family, ARM_UNSEEN);
+    expect(MLP, turned, 2, "light evened out, brightness varied, rate / 4, rate x 4, batch x 4");
+    assert_int_equal(arm_named("light evened out")->cause, CAUSE_ILLUMINATION);
+    expect(MLP, NULL, 0, "rate / 4, rate x 4, batch x 4");
+    given.lit = false;
+}
+
 /* A suspected rate is followed, four times as far each. */
 static void test_rates_further_on(void **state)
 {
@@ -236,6 +257,7 @@ int main(void)
         cmocka_unit_test(test_then_what_is_suspected_by_rank),
         cmocka_unit_test(test_what_a_trial_is),
         cmocka_unit_test(test_what_the_run_shows),
+        cmocka_unit_test(test_one_trial_of_two_causes),
         cmocka_unit_test(test_rates_further_on),
     };
     return cmocka_run_group_tests(tests, tiny_set_up, tear_down);

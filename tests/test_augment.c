@@ -285,6 +285,22 @@ static void test_normalise(void **state)
     vectors_close(&vectors);
 }
 
+/* Of its own bytes; of next to one colour by a whole level, so that its rounding is no picture. */
+static void test_own_light(void **state)
+{
+    (void)state;
+    float mean, std;
+    augment_own_light(10 + 40 + 50 + 100, 100 + 1600 + 2500 + 10000, 4, &mean, &std);
+    assert_true(mean == (float)(50.0 / 255.0) && std == (float)(sqrt(1050.0) / 255.0));
+    augment_own_light(7 * 3, 49 * 3, 3, &mean, &std);
+    assert_true(mean == (float)(7.0 / 255.0) && std == (float)(1.0 / 255.0));
+    augment_own_light(7 + 8, 49 + 64, 2, &mean, &std);
+    assert_true(mean == (float)(7.5 / 255.0) && std == (float)(1.0 / 255.0));
+    const uint64_t many = 4096ull * 4096 * 3; /* of the largest that there are */
+    augment_own_light(255 * (many / 2), 255 * 255 * (many / 2), (int64_t)many, &mean, &std);
+    assert_true(mean == 0.5f && std == 0.5f);
+}
+
 /* ---- flip, rotation and crop compose ---- */
 
 /* Three images one after the other, rotated as PIL does it, by adding up whole steps of 2^-16. */
@@ -365,10 +381,10 @@ static void test_bilinear(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_philox),    cmocka_unit_test(test_draws),       cmocka_unit_test(test_draws_are_keyed),
-        cmocka_unit_test(test_rotations), cmocka_unit_test(test_geometry),    cmocka_unit_test(test_colour),
-        cmocka_unit_test(test_normalise), cmocka_unit_test(test_composition), cmocka_unit_test(test_bilinear),
-        cmocka_unit_test(test_erase),
+        cmocka_unit_test(test_philox),    cmocka_unit_test(test_draws),     cmocka_unit_test(test_draws_are_keyed),
+        cmocka_unit_test(test_rotations), cmocka_unit_test(test_geometry),  cmocka_unit_test(test_colour),
+        cmocka_unit_test(test_normalise), cmocka_unit_test(test_own_light), cmocka_unit_test(test_composition),
+        cmocka_unit_test(test_bilinear),  cmocka_unit_test(test_erase),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

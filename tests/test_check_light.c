@@ -93,9 +93,10 @@ static void test_drawings_are_not_lit(void **state)
 static void test_light_is_answered(void **state)
 {
     (void)state;
-    for (int relit = 0; relit < 2; relit++) {
+    for (int relit = 0; relit < 3; relit++) {
         set_against_black(60);
-        world.input.relit = relit;
+        world.input.relit = relit > 0;
+        world.input.by_image = relit == 2;
         world_check();
         int light = 0;
         for (int i = 0; i < world.findings.count; i++) {
@@ -104,7 +105,10 @@ static void test_light_is_answered(void **state)
                 continue;
             light++;
             assert_int_equal(finding->severity, relit ? SEVERITY_INFO : SEVERITY_WARN);
-            assert_true(relit != (strstr(finding->action, "set augment.brightness = " RELIGHT) != NULL));
+            assert_true((relit > 0) != (strstr(finding->action, RELIGHT_ACTION) != NULL));
+            assert_true((relit == 1) ==
+                        (strstr(finding->text, "augment.brightness and augment.contrast make") != NULL));
+            assert_true((relit == 2) == (strstr(finding->text, "augment.normalize = image makes") != NULL));
         }
         assert_true(light > 0);
         findings_free(&world.findings);

@@ -265,10 +265,7 @@ static void test_repairs_that_take_longer(void **state)
         {CAUSE_LABELS,
          "list.csv",
          {"data.leave_out=list.csv", "optim.ema_decay=0.9", "train.epochs=4", "train.max_steps=14"}},
-        {CAUSE_ILLUMINATION,
-         "",
-         {"augment.brightness=0.3", "augment.contrast=0.3", "optim.ema_decay=0.9", "train.epochs=6",
-          "train.max_steps=21"}},
+        {CAUSE_ILLUMINATION, "", {"augment.normalize=image", "optim.ema_decay=0.9"}},
     };
     struct train_result result;
     struct config config = {0};
@@ -283,10 +280,95 @@ static void test_repairs_that_take_longer(void **state)
             expect_setting(repair, &count, cases[i].settings[k]);
         assert_int_equal(count, 0);
     }
+    config.augment.normalize = NORMALIZE_IMAGE; /* is evened out already */
+    const struct diagnosis lit = {.cause = CAUSE_ILLUMINATION, .steps = 7};
+    char repair[REPAIR_MAX][REPAIR_TEXT];
+    int count = diagnosis_repair(&lit, &config, repair);
+    static const char *const varied[] = {"augment.brightness=0.3", "augment.contrast=0.3", "optim.ema_decay=0.9",
+                                         "train.epochs=6", "train.max_steps=21"};
+    for (int k = 0; k < COUNT_OF(varied); k++)
+        expect_setting(repair, &count, varied[k]);
+    assert_int_equal(count, 0);
     config.train.max_steps = 0; /* none: epochs alone */
     const struct diagnosis rare = {.cause = CAUSE_IMBALANCE, .steps = 7};
-    char repair[REPAIR_MAX][REPAIR_TEXT];
     assert_int_equal(diagnosis_repair(&rare, &config, repair), 3);
+    config_free(&config);
+}
+
+/* A rate comes with averaged weights, and without a warm-up that takes half of the run, which no trial of a rate has.
+ */
+static void test_repairs_of_rates(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *words;
+        bool warming;
+    } cases[] = {
+        {"schedule.warmup_epochs=3", true},    /* of 6 */
+        {"schedule.warmup_epochs=2.9", false}, /* over before it is half done */
+        {"", false},
+    };
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        struct train_result result;
+        struct config config = {0};
+        struct diagnosis diagnosis = {0};
+        char repair[REPAIR_MAX][REPAIR_TEXT], words[256];
+        snprintf(words, sizeof words, "train.epochs=6 optim.lr=0.02 %s", cases[i].words);
+        tiny_train_ok(NULL, words, &result);
+        diagnose(&diagnosis, result.path, 0.0);
+        assert_int_equal(diagnosis.warming, cases[i].warming);
+        assert_int_equal(train_load_config(&config, result.path, NULL, 0), OK);
+        for (int high = 0; high < 2; high++) {
+            diagnosis.cause = high ? CAUSE_RATE_HIGH : CAUSE_RATE_LOW;
+            int count = diagnosis_repair(&diagnosis, &config, repair);
+            expect_setting(repair, &count, high ? "optim.lr=0.002" : "optim.lr=0.2");
+            expect_setting(repair, &count, "optim.ema_decay=0.9");
+            if (cases[i].warming)
+                expect_setting(repair, &count, "schedule.warmup_epochs=0");
+            assert_int_equal(count, 0);
+        }
+        diagnosis.cause = CAUSE_CLIP; /* another cause's repair leaves it */
+        assert_int_equal(diagnosis_repair(&diagnosis, &config, repair), 0);
+        diagnosis_free(&diagnosis);
+        config_free(&config);
+    }
+}
+
+/* Where no rate that was tried proves it, the best of them is the repair: not a worse one, nor one that diverged. */
+static void test_best_of_the_rates_that_prove_nothing(void **state)
+{
+    (void)state;
+    static const struct {
+        double gains[3]; /* of / 4, / 16, / 64; below -9: it diverged */
+        const char *repair;
+    } cases[] = {
+        {{0.07, 0.09, 0.08}, "optim.lr=0.00125"},
+        {{-0.2, -0.1, 0.02}, "optim.lr=0.0003125"},
+        {{-0.2, -0.1, -0.3}, "optim.lr=0.002"}, /* as its row has it */
+        {{0.05, -99.0, -99.0}, "optim.lr=0.005"},
+    };
+    struct train_result result;
+    struct config config = {0};
+    tiny_train_ok(NULL, "train.epochs=1 optim.lr=0.02", &result);
+    assert_int_equal(train_load_config(&config, result.path, NULL, 0), OK);
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        char repair[REPAIR_MAX][REPAIR_TEXT];
+        struct diagnosis diagnosis = {.cause = CAUSE_RATE_HIGH, .first_guess = CAUSE_RATE_HIGH, .probed = true};
+        struct experiment *experiment = &diagnosis.experiment;
+        experiment->guess = 2.3;
+        experiment->arms[experiment->arm_count++] =
+            (struct arm){.name = "unchanged", .done = true, .result = {.loss = 2.5}};
+        for (int k = 0; k < 3; k++) {
+            struct arm *arm = &experiment->arms[experiment->arm_count++];
+            *arm = (struct arm){.cause = CAUSE_RATE_HIGH, .done = true, .gain = cases[i].gains[k], .error = 0.2};
+            arm->result.loss = arm->gain < -9.0 ? NAN : 2.5 - arm->gain;
+            arm->gain = arm->gain < -9.0 ? NAN : arm->gain;
+            arm->override_count = 1;
+            snprintf(arm->text[0], sizeof arm->text[0], "optim.lr=%.9g", 0.02 / pow(4.0, k + 1));
+        }
+        assert_true(diagnosis_repair(&diagnosis, &config, repair) == 2);
+        assert_string_equal(repair[0], cases[i].repair);
+    }
     config_free(&config);
 }
 
@@ -419,6 +501,8 @@ int main(void)
         cmocka_unit_test(test_repair_mends),
         cmocka_unit_test(test_without_a_checkpoint),
         cmocka_unit_test(test_repairs_that_take_longer),
+        cmocka_unit_test(test_repairs_of_rates),
+        cmocka_unit_test(test_best_of_the_rates_that_prove_nothing),
         cmocka_unit_test(test_budget_is_kept),
         cmocka_unit_test(test_what_cannot_be_judged),
         cmocka_unit_test(test_every_fifth_step_recorded),

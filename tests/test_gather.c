@@ -179,7 +179,7 @@ static const struct {
     {{1, 32, 33, 3}, 40, 45}, {{1, 64, 64, 3}, 64, 64},
 };
 
-/* Bits of kind: flip, rotate, brightness, contrast, linear interpolation. */
+/* Bits of kind: flip, rotate, brightness, contrast, linear interpolation, each image's own light. */
 static void kind_check(int size, int kind, enum dtype dtype)
 {
     struct augment augment = augment_full(sizes[size].out_h, sizes[size].out_w);
@@ -192,6 +192,7 @@ static void kind_check(int size, int kind, enum dtype dtype)
     if (!(kind & 8))
         augment.contrast = 0;
     augment.interpolation = kind & 16 ? INTERPOLATE_BILINEAR : INTERPOLATE_NEAREST;
+    augment.by_image = kind & 32;
     struct world world;
     char what[80];
     world_open(&world, sizes[size].image, augment, ROWS, 2);
@@ -224,7 +225,7 @@ static void test_equals_plain_loop(void **state)
     struct mirror mirror;
     mirror_open(&mirror, 1);
     for (int size = 0; size < COUNT_OF(sizes); size++)
-        for (int kind = 0; kind < 32; kind++)
+        for (int kind = 0; kind < 64; kind++)
             for (int dtype = DT_F32; dtype <= DT_F16; dtype++)
                 if (!takes_too_long(&mirror, size, kind, (enum dtype)dtype))
                     kind_check(size, kind, (enum dtype)dtype);

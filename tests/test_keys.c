@@ -294,6 +294,34 @@ static void test_every_key_has_a_row(void **state)
     assert_int_equal(count, COUNT_OF(rows));
 }
 
+/* Each choice of augment.normalize makes another run; a model says with which it goes, and its images are made so. */
+static void test_normalisations(void **state)
+{
+    (void)state;
+    static const char *const words[] = {"auto", "none", "image"};
+    struct train_result results[COUNT_OF(words)];
+    for (int i = 0; i < COUNT_OF(words); i++) {
+        struct model_card card;
+        struct arena arena = {0};
+        struct augment augment;
+        struct config config;
+        char setting[80];
+        snprintf(setting, sizeof setting, STEPS "augment.normalize=%s", words[i]);
+        tiny_train_ok(NULL, setting, &results[i]);
+        for (int k = 0; k < i; k++)
+            assert_true(other_weights(results[i].path, results[k].path));
+        char folder[PATH_BYTES];
+        assert_int_equal(path_join(folder, results[i].path, "checkpoints/last"), OK);
+        assert_int_equal(card_read(&card, &arena, folder), OK);
+        assert_int_equal(card.by_image, i == 2);
+        assert_int_equal(train_load_config(&config, results[i].path, NULL, 0), OK);
+        augmentation_make(&augment, &config, &card, false);
+        assert_int_equal(augment.by_image, i == 2);
+        config_free(&config);
+        arena_free(&arena);
+    }
+}
+
 static int set_up(void **state)
 {
     char path[PATH_BYTES + 16];
@@ -319,6 +347,7 @@ int main(void)
         cmocka_unit_test(test_every_key_has_a_row),
         cmocka_unit_test(test_the_same_run_twice),
         cmocka_unit_test(test_every_key_reaches_the_run),
+        cmocka_unit_test(test_normalisations),
     };
     return cmocka_run_group_tests(tests, set_up, tiny_tear_down);
 }

@@ -100,8 +100,10 @@ static void test_trials_and_their_runs(void **state)
          false, false},
         {"batch normalisation", CAUSE_NO_SIGNAL, "model.batch_norm=false", "model.batch_norm=true",
          "model.batch_norm=true", true, false},
-        {"measured normalisation", CAUSE_INPUT_SCALE, "augment.normalize=none", "augment.normalize=auto",
+        {"measured normalisation", CAUSE_INPUT_SCALE, "augment.normalize=none", "augment.normalize=image",
          "augment.normalize=auto|augment.mean=[]|augment.std=[]", false, false},
+        {"light evened out", CAUSE_ILLUMINATION, "augment.mean=[0.5]|augment.std=[0.2]", "augment.normalize=image",
+         "augment.normalize=image|augment.mean=[]|augment.std=[]", true, false},
         {"no gradient clip", CAUSE_CLIP, "optim.clip_norm=1", "optim.clip_norm=0", "optim.clip_norm=0", false, false},
         {"shuffled", CAUSE_ORDER, "data.shuffle=false", "data.shuffle=true", "data.shuffle=true", false, false},
         {"augmentation", CAUSE_OVERFITTING, "augment.hflip=0", "model.name=mlp",
@@ -264,7 +266,7 @@ static void test_light(void **state)
     (void)state;
     enum cause cause = 0;
     const struct remedy *vary = &trial_named("brightness varied", &cause)->remedy;
-    const struct remedy *repair = &cause_table[CAUSE_MISMATCH].repairs[0];
+    const struct remedy *repair = &cause_table[CAUSE_MISMATCH].repairs[1];
     static const struct {
         double train, val;
         const char *said;
@@ -285,6 +287,16 @@ static void test_light(void **state)
         assert_true(vary->fits(&asked) && repair->fits(&asked));
         assert_string_equal(words_of(vary, &asked), means[i].said);
     }
+    cause = CAUSE_MISMATCH;
+    const struct remedy *even = &trial_named("light evened out", &cause)->remedy;
+    assert_int_equal(cause, CAUSE_MISMATCH);
+    asked.suspected = true;
+    assert_true(even->fits(&asked));
+    load("augment.normalize=image");
+    assert_false(even->fits(&asked));
+    load(NULL);
+    asked.lit = 0.0; /* they differ in something else */
+    assert_false(even->fits(&asked));
     const struct symptom grey = {.cause = CAUSE_MISMATCH};
     assert_true(doctor_lit(&grey, 1) == 0.0);
     asked.lit = 0.55;
@@ -319,20 +331,20 @@ static void test_how_far(void **state)
     enum cause cause = 0;
     const struct remedy *batch = &trial_named("batch x 4", &cause)->remedy;
     const struct remedy *rate = &cause_table[CAUSE_RATE_LOW].repairs[0];
-    struct remedy_case asked = {.config = &config, .images = 128};
+    struct remedy_case asked = {.config = &config, .images = 128, .steps = 40};
     load("train.batch_size=16|train.accumulate=2|optim.lr=3e-7");
     assert_true(batch->fits(&asked));
     asked.images = 127;
     assert_false(batch->fits(&asked));
-    assert_string_equal(words_of(rate, &asked), "optim.lr=3e-06");
+    assert_string_equal(words_of(rate, &asked), "optim.lr=3e-06|optim.ema_decay=0.9");
     asked.falls_short = 9.0;
-    assert_string_equal(words_of(rate, &asked), "optim.lr=3e-06");
+    assert_string_equal(words_of(rate, &asked), "optim.lr=3e-06|optim.ema_decay=0.9");
     asked.falls_short = 88889.0;
-    assert_string_equal(words_of(rate, &asked), "optim.lr=0.03");
+    assert_string_equal(words_of(rate, &asked), "optim.lr=0.03|optim.ema_decay=0.9");
     load("optim.lr=0.01");
-    assert_string_equal(words_of(rate, &asked), "optim.lr=1");
+    assert_string_equal(words_of(rate, &asked), "optim.lr=1|optim.ema_decay=0.9");
     load("optim.lr=0.5"); /* ten times in any case */
-    assert_string_equal(words_of(rate, &asked), "optim.lr=5");
+    assert_string_equal(words_of(rate, &asked), "optim.lr=5|optim.ema_decay=0.9");
 }
 
 /* Smaller batches make updates of the same images, down to 16 of them; more epochs make up for the rest. */

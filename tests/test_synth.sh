@@ -65,7 +65,7 @@ check "a linear model stays clearly below, at any of three rates ($linear %)" [ 
 # warned_once FOLDER: training on it warns of light in one line, however many rules see it
 warned_once() {
     "$program" train "$folder/none.ini" data.train="$1/train" data.val="$1/val" run.dir="$folder/runs" model.name=mlp max_steps=1 2>"$folder/err" >"$folder/out"
-    grep -q "differs widely.*lit unevenly" "$folder/err" && [ "$(grep -c "set augment.brightness" "$folder/err")" -eq 1 ]
+    grep -q "differs widely.*lit unevenly" "$folder/err" && [ "$(grep -c "set augment.normalize = image" "$folder/err")" -eq 1 ]
 }
 "$program" synth "$folder/lit" --per-class 60 --size 32 --illumination 1 >"$folder/out" 2>"$folder/err"
 check "uneven light that two rules see is one warning" warned_once "$folder/lit"

@@ -155,6 +155,13 @@ static void test_one_cure_of_several(void **state)
     assert_string_equal(why, "better for now, and no further than the run has come");
     expect(given, (struct known){CAUSE_HEALTHY, false, false, 0.9, 0.82}, CAUSE_HEALTHY, false);
     expect(given, (struct known){CAUSE_HEALTHY, false, false, 0.9, 0.83}, CAUSE_MISMATCH, true);
+    /* From new weights it need not come as far as the run: what it is compared with does not either. */
+    given.family = "unseen";
+    trial_name = "light evened out";
+    expect(given, (struct known){CAUSE_MISMATCH, false, false, 0.9, 0.1}, CAUSE_MISMATCH, true);
+    assert_string_equal(why, "proves it");
+    given.gain = -0.3;
+    expect(given, known, CAUSE_MISMATCH, false);
     trial_name = "trial";
 }
 

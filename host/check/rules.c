@@ -242,7 +242,7 @@ static bool worse_in_validation(const struct facts *facts, struct arena *arena, 
 }
 
 /* Means of the parts more than a tenth of the standard deviation apart, and more than chance does: 4 standard errors
- * of the images' means. */
+ * of the images' means. Where each is normalised by its own they all have one. */
 static bool mismatch(const struct facts *facts, struct arena *arena, struct finding *finding)
 {
     struct parts parts;
@@ -254,7 +254,7 @@ static bool mismatch(const struct facts *facts, struct arena *arena, struct find
     facts_statistics(facts, false, mean, std);
     for (int c = 0; c < facts->input->train->data->image.c; c++) {
         const double apart = fabs(parts.mean[0][c] - parts.mean[1][c]);
-        if (apart <= 0.1 * std[c] || apart <= 4.0 * parts.error)
+        if (apart <= 0.1 * std[c] || apart <= 4.0 * parts.error || facts->input->by_image)
             continue;
         finding->severity = SEVERITY_WARN;
         finding->text = arena_format(

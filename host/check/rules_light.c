@@ -10,8 +10,9 @@ static void light(const struct facts *facts, struct arena *arena, struct finding
     finding->of_light = true;
     finding->severity = relit ? SEVERITY_INFO : SEVERITY_WARN;
     if (relit)
-        finding->text =
-            arena_format(arena, "%s; augment.brightness and augment.contrast make up for it", finding->text);
+        finding->text = arena_format(arena, "%s; %s for it", finding->text,
+                                     facts->input->by_image ? "augment.normalize = image makes up"
+                                                            : "augment.brightness and augment.contrast make up");
     finding->action = relit ? "even the light out beforehand if accuracy is still missing" : RELIGHT_ACTION;
 }
 

@@ -39,7 +39,7 @@ static const char *const precisions[] = {"auto", "fp32", "bf16", "fp16", NULL};
 static const char *const interpolations[] = {"nearest", "bilinear", NULL};
 static const char *const policies[] = {"none", "light", "standard", "strong", NULL};
 static const char *const paddings[] = {"constant", "edge", "reflect", "symmetric", NULL};
-static const char *const normalizations[] = {"auto", "given", "none", NULL};
+static const char *const normalizations[] = {"auto", "given", "none", "image", NULL};
 
 const struct key schema_keys[] = {
     {"data", "train", "", TEXT(data.train), .fallback = "\"\"",
@@ -122,7 +122,8 @@ const struct key schema_keys[] = {
      .help = "alpha of cutmix: a box comes from another image; with mixup: one of the two by chance; 0: off"},
     {"augment", "normalize", "normalise", ENUM(augment.normalize, normalizations), .fallback = "auto",
      .help =
-         "auto: mean and std measured on the training images; given: augment.mean and .std (implied by them); none"},
+         "auto: mean and std measured on the training images; given: augment.mean and .std (implied by them); none; "
+         "image: each image by its own mean and deviation, which evens out light"},
     {"augment", "mean", "", LIST(augment.mean), FROM_TO(0, 1), .fallback = "[]",
      .help = "mean per channel of pixel values scaled to 0 … 1"},
     {"augment", "std", "", LIST(augment.std), ABOVE_TO(0, 1), .fallback = "[]",

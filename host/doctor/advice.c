@@ -1,4 +1,5 @@
 /* advice: a verdict as it is said to people: its name, what each finding is to it, and what to do. Must not judge. */
+#include "arms.h"
 #include "diagnosis.h"
 
 #include "text.h"
@@ -6,6 +7,20 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+
+/* Of rates that were tried and prove nothing, that with which the loss was lowest, if it was lower: better than any
+ * factor that is fixed. */
+static const struct arm *best_rate(const struct experiment *experiment)
+{
+    const struct arm *best = NULL;
+    for (int i = 0; i < experiment->arm_count; i++) {
+        const struct arm *arm = &experiment->arms[i];
+        if (arm->cause == CAUSE_RATE_HIGH && arm->done && arm->gain > 0.0 && !arms_astray(experiment, arm) &&
+            (!best || arm->gain > best->gain))
+            best = arm;
+    }
+    return best;
+}
 
 const struct arm *diagnosis_mending(const struct diagnosis *diagnosis)
 {
@@ -15,6 +30,8 @@ const struct arm *diagnosis_mending(const struct diagnosis *diagnosis)
         for (int i = 0; i < experiment->arm_count && !arm; i++)
             if (experiment->arms[i].cause == diagnosis->cause && arm_is_missing(&experiment->arms[i]))
                 arm = &experiment->arms[i];
+    if (!arm && diagnosis->probed && diagnosis->cause == CAUSE_RATE_HIGH)
+        arm = best_rate(experiment);
     return arm && arm->override_count > 0 && diagnosis->cause != CAUSE_SCHEDULE ? arm : NULL;
 }
 

@@ -135,6 +135,21 @@ static int list_left_out(struct experiment *experiment, const struct experiment_
 
 /* ---- all of them ---- */
 
+/* One trial that speaks for several causes is made once, and speaks for the one that the rules rank first. */
+static bool is_listed(struct experiment *experiment, const struct experiment_request *request, enum cause cause,
+                      const struct cause_trial *trial)
+{
+    for (int i = 0; i < experiment->arm_count; i++) {
+        struct arm *arm = &experiment->arms[i];
+        if (strcmp(arm->name, trial->name) != 0)
+            continue;
+        if (place_of(request, cause) < place_of(request, arm->cause))
+            arm->cause = cause;
+        return true;
+    }
+    return false;
+}
+
 static int list_trial(struct experiment *experiment, const struct experiment_request *request, enum cause cause,
                       const struct cause_trial *trial)
 {
@@ -148,6 +163,8 @@ static int list_trial(struct experiment *experiment, const struct experiment_req
     if (trial->left_out)
         return list_left_out(experiment, request, cause, trial);
     if (trial->remedy.fits && !trial->remedy.fits(&asked))
+        return OK;
+    if (is_listed(experiment, request, cause, trial))
         return OK;
     struct arm *arm = add(experiment, trial->family, cause, trial->name);
     arm->pace = trial->pace > 0 ? trial->pace : 1;

@@ -63,7 +63,12 @@ static bool draws_unusually(const struct remedy_case *asked)
 
 static bool normalises_by_hand(const struct remedy_case *asked)
 {
-    return asked->config->augment.normalize != NORMALIZE_AUTO;
+    return asked->config->augment.normalize == NORMALIZE_GIVEN || asked->config->augment.normalize == NORMALIZE_NONE;
+}
+
+static bool shares_normalisation(const struct remedy_case *asked)
+{
+    return asked->suspected && asked->config->augment.normalize != NORMALIZE_IMAGE;
 }
 
 static bool is_unshuffled(const struct remedy_case *asked)
@@ -85,6 +90,11 @@ static bool sees_shapes(const struct remedy_case *asked)
 static double span_of_light(const struct remedy_case *asked)
 {
     return fmin(ceil(10.0 * fabs(1.0 - asked->lit) - 1e-9) / 10.0, 1.0);
+}
+
+static bool is_lit_otherwise_throughout(const struct remedy_case *asked)
+{
+    return asked->lit > 0.0 && shares_normalisation(asked);
 }
 
 static bool is_lit_otherwise(const struct remedy_case *asked)
@@ -211,11 +221,15 @@ static bool are_left_out(const struct remedy_case *asked)
     }
 
 /* What scatters the weights about where they should be, as single images that weigh much do, averages out: the weights
- * of the last tenth of a run. */
+ * of the last tenth of a run. So does what is left of a rate that was found in factors of four, and is up to twice too
+ * high. */
 #define AVERAGED                                                                                                       \
     {                                                                                                                  \
         .key = "optim.ema_decay", .averages = 0.1                                                                      \
     }
+
+/* Light that is an image's own is gone: what is left is the picture. */
+#define BY_IMAGE SET("augment.normalize", "image"), SET("augment.mean", "[]"), SET("augment.std", "[]")
 
 /* What is seldom seen, or seen through much else, takes more updates to learn. */
 #define LONGER(by) TIMES("train.epochs", by), TIMES("train.max_steps", by)
@@ -233,8 +247,13 @@ const struct cause_info cause_table[CAUSE_COUNT] = {
                                                   .edits = {SET("augment.normalize", "auto"), SET("augment.mean", "[]"),
                                                             SET("augment.std", "[]")}}}}},
     [CAUSE_ILLUMINATION] = {"illumination", "data", "the images are lit very unevenly", RELIGHT_ACTION,
-                            .repairs = {{.edits = {SET("augment.brightness", RELIGHT), SET("augment.contrast", RELIGHT),
-                                                   AVERAGED, LONGER(3.0)}}}},
+                            .repairs = {{.fits = shares_normalisation, .edits = {BY_IMAGE, AVERAGED}},
+                                        {.edits = {SET("augment.brightness", RELIGHT), SET("augment.contrast", RELIGHT),
+                                                   AVERAGED, LONGER(3.0)}}},
+                            .trials = {{.name = "light evened out",
+                                        .family = ARM_UNSEEN,
+                                        .one_cure = true,
+                                        .remedy = {.fits = shares_normalisation, .edits = {BY_IMAGE}}}}},
     [CAUSE_OUTLIERS] = {"outliers", "data", "some images are not what the others are",
                         "look at what `evenkeel doctor RUN --samples` lists, and take out what does not belong",
                         .repairs = {{.edits = {AVERAGED}}},
@@ -262,13 +281,18 @@ const struct cause_info cause_table[CAUSE_COUNT] = {
                         .title = "validation's images or labels are not like training's",
                         .action = "prepare both parts alike: same folders and labels, same source, same channels, same "
                                   "processing",
-                        .repairs = {{.fits = is_lit_otherwise,
+                        .repairs = {{.fits = is_lit_otherwise_throughout, .edits = {BY_IMAGE, AVERAGED}},
+                                    {.fits = is_lit_otherwise,
                                      .edits = {{.key = "augment.brightness", .spans_light = true}, AVERAGED}}},
                         .trials = {{.name = "brightness varied",
                                     .family = ARM_ONWARD,
                                     .one_cure = true,
                                     .remedy = {.fits = is_lit_otherwise,
-                                               .edits = {{.key = "augment.brightness", .spans_light = true}}}}}},
+                                               .edits = {{.key = "augment.brightness", .spans_light = true}}}},
+                                   {.name = "light evened out",
+                                    .family = ARM_UNSEEN,
+                                    .one_cure = true,
+                                    .remedy = {.fits = is_lit_otherwise_throughout, .edits = {BY_IMAGE}}}}},
     [CAUSE_OVERFITTING] = {"overfitting", "data", "the network learns the images by heart",
                            "add augmentation or more images, or use a smaller network",
                            .repairs = {{.fits = lacks_augmentation,
@@ -290,7 +314,7 @@ const struct cause_info cause_table[CAUSE_COUNT] = {
     [CAUSE_RATE_HIGH] =
         {"rate_high", "hyperparameters", "the learning rate is too high",
          "divide optim.lr by 10, or ask `evenkeel find-lr CONFIG` for the largest that is stable",
-         .repairs = {{.edits = {TIMES("optim.lr", 0.1)}}},
+         .repairs = {{.edits = {TIMES("optim.lr", 0.1), AVERAGED}}},
          .trials = {{.name = "rate / 4", .family = ARM_ANEW, .remedy = {.edits = {TIMES("optim.lr", 0.25)}}},
                     {.name = "momentum 0.9",
                      .family = ARM_ANEW,
@@ -298,7 +322,8 @@ const struct cause_info cause_table[CAUSE_COUNT] = {
          .usual = true},
     [CAUSE_RATE_LOW] = {"rate_low", "hyperparameters", "the learning rate is too low",
                         "raise optim.lr; `evenkeel find-lr CONFIG` measures how far it can be raised",
-                        .repairs = {{.edits = {{.key = "optim.lr", .factor = 10.0, .at_least_what_is_short = true}}}},
+                        .repairs = {{.edits = {{.key = "optim.lr", .factor = 10.0, .at_least_what_is_short = true},
+                                               AVERAGED}}},
                         .trials = {{.name = "rate x 4",
                                     .family = ARM_ANEW,
                                     .remedy = {.fits = rate_can_rise, .edits = {TIMES("optim.lr", 4.0)}}}},

@@ -17,6 +17,12 @@ static bool is_scheduled(const struct evidence *evidence)
            (evidence->over || 2 * evidence->steps >= evidence->planned_steps);
 }
 
+static bool is_warming(const struct evidence *evidence)
+{
+    const double epochs = evidence->steps > 0 ? evidence->epoch[evidence->steps - 1] : 0.0;
+    return evidence->config->schedule.warmup_epochs > 0.0 && 2.0 * evidence->config->schedule.warmup_epochs >= epochs;
+}
+
 static double least(const double *values, int64_t count)
 {
     double low = NAN;
@@ -35,6 +41,7 @@ static void examine(struct diagnosis *diagnosis, const struct evidence *evidence
     diagnosis->best_right = doctor_best_right(evidence);
     diagnosis->guess = val_loss_of_guessing(evidence);
     diagnosis->scheduled = is_scheduled(evidence);
+    diagnosis->warming = is_warming(evidence);
     diagnosis->comes_to = doctor_comes_to(evidence);
     diagnosis->val_least = least(evidence->val_loss, evidence->epochs);
     diagnosis->faded = gradient_faded_as_drawn(evidence);
@@ -112,7 +119,7 @@ static bool comes_no_further(const struct diagnosis *diagnosis, const struct arm
 static bool only_quicker(const struct diagnosis *diagnosis)
 {
     const struct arm *proof = diagnosis->proof;
-    if (proof && (proof->family == ARM_FREED || arm_is_one_cure(proof)))
+    if (proof && (proof->family == ARM_FREED || (proof->family == ARM_ONWARD && arm_is_one_cure(proof))))
         return comes_no_further(diagnosis, proof);
     return proof && proof->family == ARM_ANEW && arm_hurries(proof) && !(proof->result.loss < diagnosis->comes_to);
 }

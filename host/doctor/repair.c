@@ -81,7 +81,11 @@ int diagnosis_repair(const struct diagnosis *diagnosis, const struct config *con
     if (diagnosis->left_out[0])
         snprintf(repair[count++], REPAIR_TEXT, "data.leave_out=%s", diagnosis->left_out);
     for (int i = 0; arm && i < arm->override_count; i++)
-        text_copy(repair[count++], REPAIR_TEXT, arm->text[i]);
+        if (!is_set_already(config, arm->text[i]))
+            text_copy(repair[count++], REPAIR_TEXT, arm->text[i]);
+    /* Trials of the rate have the whole of it from their first update on. */
+    if (diagnosis->warming && (diagnosis->cause == CAUSE_RATE_HIGH || diagnosis->cause == CAUSE_RATE_LOW))
+        text_copy(repair[count++], REPAIR_TEXT, "schedule.warmup_epochs=0");
     const struct remedy *remedy = usual_remedy(diagnosis->cause, &asked);
     if (!arm && changes_layers(diagnosis->cause, config))
         return 0;

@@ -80,6 +80,10 @@ static void normalize_line(const struct session *session)
         [NORMALIZE_AUTO] = "measured", [NORMALIZE_GIVEN] = "given", [NORMALIZE_NONE] = "none"};
     char text[200];
     size_t used = 0;
+    if (session->card.by_image) {
+        line("normalize", "each image by its own mean and deviation");
+        return;
+    }
     for (int part = 0; part < 2; part++) {
         const double *numbers = part ? session->card.std : session->card.mean;
         used += (size_t)snprintf(text + used, sizeof text - used, part ? ", std" : "mean");

@@ -53,6 +53,7 @@ void augmentation_make(struct augment *augment, const struct config *config, con
         .out_h = crop ? crop : card->image.h,
         .out_w = crop ? crop : card->image.w,
         .interpolation = config->augment.interpolation,
+        .by_image = card->by_image,
     };
     augmentation_numbers(fill, config->augment.fill, config->augment.fill_count, card->image.c);
     for (int c = 0; c < 4; c++) {

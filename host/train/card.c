@@ -40,13 +40,14 @@ void card_make_metadata(struct session *session)
     struct arena *arena = &session->arena;
     const struct model_card *card = &session->card;
     const char *const pairs[] = {
-        "format",   "pt", /* loaders of PyTorch weights ask for it; names and layouts are torchvision's */
-        "evenkeel", EVENKEEL_VERSION,
-        "model",    session->graph.model,
-        "image",    arena_format(arena, "[%d,%d,%d]", card->image.h, card->image.w, card->image.c),
-        "classes",  names_as_json(arena, card),
-        "mean",     numbers_as_json(arena, card->mean, card->image.c),
-        "std",      numbers_as_json(arena, card->std, card->image.c),
+        "format",    "pt", /* loaders of PyTorch weights ask for it; names and layouts are torchvision's */
+        "evenkeel",  EVENKEEL_VERSION,
+        "model",     session->graph.model,
+        "image",     arena_format(arena, "[%d,%d,%d]", card->image.h, card->image.w, card->image.c),
+        "classes",   names_as_json(arena, card),
+        "mean",      numbers_as_json(arena, card->mean, card->image.c),
+        "std",       numbers_as_json(arena, card->std, card->image.c),
+        "normalize", card->by_image ? "image" : "given",
         NULL,
     };
     const char **kept = arena_push(arena, sizeof pairs);
@@ -110,6 +111,8 @@ static int read_card(struct model_card *card, struct arena *arena, const struct 
         card->std[c] = 1.0;
     TRY(read_numbers(file, path, "mean", card->mean, card->image.c));
     TRY(read_numbers(file, path, "std", card->std, card->image.c));
+    const char *normalize = tensors_meta(file, "normalize"); /* older files have none */
+    card->by_image = normalize && strcmp(normalize, "image") == 0;
     return read_names(file, path, arena, card);
 }
 

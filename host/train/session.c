@@ -64,6 +64,7 @@ static int fill_card(struct session *session, FILE *errors)
     card->class_count = data->class_count;
     card->class_names = data->class_names;
     const int channels = data->image.c;
+    card->by_image = config->augment.normalize == NORMALIZE_IMAGE;
     for (int c = 0; c < 4; c++) {
         card->mean[c] = 0.0;
         card->std[c] = 1.0;
@@ -71,7 +72,7 @@ static int fill_card(struct session *session, FILE *errors)
     if (config->augment.normalize == NORMALIZE_GIVEN) {
         augmentation_numbers(card->mean, config->augment.mean, config->augment.mean_count, channels);
         augmentation_numbers(card->std, config->augment.std, config->augment.std_count, channels);
-    } else if (config->augment.normalize == NORMALIZE_AUTO) {
+    } else if (config->augment.normalize != NORMALIZE_NONE) {
         subset_statistics(&session->train.subset, card->mean, card->std);
     }
     mistakes_begin(&mistakes, config);
@@ -205,16 +206,18 @@ int session_look(struct session *session, const struct config *config, bool devi
 void session_check_input(const struct session *session, struct check_input *input)
 {
     const struct config *config = session->config;
-    *input = (struct check_input){.train = &session->train.subset,
-                                  .val = session->val.source ? &session->val.subset : NULL,
-                                  .shuffle = config->data.shuffle,
-                                  .balanced = config->train.balance,
-                                  .relit = config->augment.brightness >= strtod(RELIGHT, NULL) &&
-                                           config->augment.contrast >= strtod(RELIGHT, NULL),
-                                  .skip = config->data.on_error == ON_ERROR_SKIP,
-                                  .seed = (uint64_t)config->train.seed,
-                                  .batch = config->train.batch_size,
-                                  .threads = config->data.threads ? config->data.threads : config->train.threads};
+    *input =
+        (struct check_input){.train = &session->train.subset,
+                             .val = session->val.source ? &session->val.subset : NULL,
+                             .shuffle = config->data.shuffle,
+                             .balanced = config->train.balance,
+                             .relit = session->card.by_image || (config->augment.brightness >= strtod(RELIGHT, NULL) &&
+                                                                 config->augment.contrast >= strtod(RELIGHT, NULL)),
+                             .by_image = session->card.by_image,
+                             .skip = config->data.on_error == ON_ERROR_SKIP,
+                             .seed = (uint64_t)config->train.seed,
+                             .batch = config->train.batch_size,
+                             .threads = config->data.threads ? config->data.threads : config->train.threads};
     memcpy(input->mean, session->card.mean, sizeof input->mean);
     memcpy(input->std, session->card.std, sizeof input->std);
 }

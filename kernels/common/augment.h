@@ -28,6 +28,16 @@ HOST_DEVICE float augment_normalise(float value, float mean, float std)
     return (value - mean) / std;
 }
 
+/* Mean and deviation of a stored image, of sums over all its bytes and their squares: integers add up to the same in
+ * any order. A deviation below one level is rounding, as of an image of one colour. */
+HOST_DEVICE void augment_own_light(uint64_t sum, uint64_t squares, int64_t values, float *mean, float *std)
+{
+    const double level = (double)sum / (double)values;
+    const double variance = (double)squares / (double)values - level * level;
+    *mean = (float)(level / 255.0);
+    *std = (float)((variance > 1.0 ? sqrt(variance) : 1.0) / 255.0);
+}
+
 HOST_DEVICE float augment_luminance(float red, float green, float blue)
 {
     return 0.2989f * red + 0.587f * green + 0.114f * blue;

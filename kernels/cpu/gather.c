@@ -31,13 +31,16 @@ struct finished {
     struct table own;
 };
 
-static void table_fill(struct table *table, const struct gather_args *args, float brightness, float contrast,
-                       float grey)
+/* Of one picture; NULL: of what is normalised alone, as all are. */
+static void table_fill(struct table *table, const struct gather_args *args, const struct picture *picture)
 {
+    const float *mean = picture ? picture->mean : args->augment.mean, *std = picture ? picture->std : args->augment.std;
+    const float brightness = picture ? picture->draw.brightness : 1.0f;
+    const float contrast = picture ? picture->draw.contrast : 1.0f, grey = picture ? picture->grey : 0.0f;
     for (int channel = 0; channel < args->image.c; channel++)
         for (int level = 0; level < LEVELS; level++) {
             float unit = augment_contrast(augment_brighten((float)level, brightness), contrast, grey);
-            float value = augment_normalise(unit, args->augment.mean[channel], args->augment.std[channel]);
+            float value = augment_normalise(unit, mean[channel], std[channel]);
             table->value[channel][level] = value;
             table->half[channel][level] = bf16_from_float(value);
         }
@@ -54,8 +57,8 @@ static void finished_open(struct finished *finished, const struct batch *batch, 
     picture_open(picture, args, source->pixels + (size_t)place * bytes, (uint64_t)number);
     const struct augment_draw *draw = &picture->draw;
     finished->table = &batch->plain;
-    if (picture->copied && (draw->brightness != 1.0f || draw->contrast != 1.0f)) {
-        table_fill(&finished->own, args, draw->brightness, draw->contrast, picture->grey);
+    if (picture->copied && (draw->brightness != 1.0f || draw->contrast != 1.0f || args->augment.by_image)) {
+        table_fill(&finished->own, args, picture);
         finished->table = &finished->own;
     }
 }
@@ -100,9 +103,16 @@ static void finished_values(const struct finished *finished, const struct batch 
         WITH_CHANNELS(c, look_up_floats, finished->table, values, bytes, count);
     } else {
         picture_units(picture, strip, values);
+        if (picture->augment->by_image) {
+            const float mean = picture->mean[0], std = picture->std[0];
 #pragma omp simd
-        for (int i = 0; i < count * c; i++)
-            values[i] = augment_normalise(values[i], batch->mean[i], batch->std[i]);
+            for (int i = 0; i < count * c; i++)
+                values[i] = augment_normalise(values[i], mean, std);
+        } else {
+#pragma omp simd
+            for (int i = 0; i < count * c; i++)
+                values[i] = augment_normalise(values[i], batch->mean[i], batch->std[i]);
+        }
     }
     erase(picture, strip, values, (size_t)c * sizeof *values);
 }
@@ -285,7 +295,7 @@ int cpu_gather(struct device *device, const struct gather_args *args)
         batch.mean[i] = args->augment.mean[i % args->image.c];
         batch.std[i] = args->augment.std[i % args->image.c];
     }
-    table_fill(&batch.plain, args, 1.0f, 1.0f, 0.0f);
+    table_fill(&batch.plain, args, NULL);
 #pragma omp parallel num_threads(device->threads)
     {
         struct hand hand;

@@ -224,6 +224,23 @@ static void fill_ramps(struct picture *picture)
     }
 }
 
+static void take_own_light(struct picture *picture)
+{
+    const uint8_t *pixels = picture->pixels;
+    const int64_t values = shape_count(picture->image);
+    uint64_t sum = 0, squares = 0;
+#pragma omp simd reduction(+ : sum, squares)
+    for (int64_t i = 0; i < values; i++) {
+        sum += pixels[i];
+        squares += (uint32_t)pixels[i] * pixels[i];
+    }
+    augment_own_light(sum, squares, values, &picture->mean[0], &picture->std[0]);
+    for (int channel = 1; channel < CHANNELS; channel++) {
+        picture->mean[channel] = picture->mean[0];
+        picture->std[channel] = picture->std[0];
+    }
+}
+
 void picture_open(struct picture *picture, const struct gather_args *args, const uint8_t *pixels, uint64_t sample)
 {
     const struct augment *augment = &args->augment;
@@ -235,6 +252,10 @@ void picture_open(struct picture *picture, const struct gather_args *args, const
     picture->map = augment_map(augment, &picture->draw, h, w);
     picture->copied = !picture->map.linear && !augment_tinted(&picture->draw, args->image.c);
     picture->is_kept = false;
+    memcpy(picture->mean, augment->mean, sizeof picture->mean);
+    memcpy(picture->std, augment->std, sizeof picture->std);
+    if (augment->by_image)
+        take_own_light(picture);
     if (picture->map.linear)
         fill_ramps(picture);
     picture->grey = picture->draw.contrast != 1.0f ? mean_luminance(picture) : 0.0f;

@@ -23,8 +23,9 @@ struct picture {
     struct shape image;
     struct augment_draw draw;
     struct augment_map map;
-    float grey;  /* mean luminance, if contrast changes */
-    bool copied; /* every value is a function of a stored byte and the channel */
+    float mean[CHANNELS], std[CHANNELS]; /* what it is normalised by */
+    float grey;                          /* mean luminance, if contrast changes */
+    bool copied;                         /* every value is a function of a stored byte and the channel */
     bool is_kept;
     int64_t ramp_x[RAMP], ramp_y[RAMP]; /* of a linear map: what each column adds to a place */
     float kept[PICTURE_KEPT];           /* [out_h][out_w][c] after brightness, where is_kept */

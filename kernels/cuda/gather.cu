@@ -22,7 +22,8 @@ struct picture {
     struct augment_draw draw;
     struct augment_map map;
     int tinted;
-    float grey; /* mean luminance of the output, if contrast changes */
+    float mean[4], std[4]; /* what it is normalised by */
+    float grey;            /* mean luminance of the output, if contrast changes */
 };
 
 /* A row of the batch. */
@@ -42,6 +43,10 @@ __device__ void picture_open(const gather_args &args, int row, int32_t number, p
     sample->map = augment_map(&args.augment, &sample->draw, h, w);
     sample->tinted = augment_tinted(&sample->draw, args.image.c);
     sample->grey = 0.0f;
+    for (int k = 0; k < 4; k++) {
+        sample->mean[k] = args.augment.mean[k];
+        sample->std[k] = args.augment.std[k];
+    }
 }
 
 /* The stored pixel that an output pixel is a copy of. */
@@ -85,10 +90,10 @@ __device__ void bright_units(const gather_args &args, const picture &sample, int
 }
 
 /* How a copied value ends, by its level after brightness. */
-__device__ float finish(const gather_args &args, const picture &sample, float unit, int channel)
+__device__ float finish(const picture &sample, float unit, int channel)
 {
-    return augment_normalise(augment_contrast(unit, sample.draw.contrast, sample.grey), args.augment.mean[channel],
-                             args.augment.std[channel]);
+    return augment_normalise(augment_contrast(unit, sample.draw.contrast, sample.grey), sample.mean[channel],
+                             sample.std[channel]);
 }
 
 /* An output pixel of a picture as the network would see it, were it not mixed. */
@@ -104,7 +109,7 @@ __device__ void pixel_values(const gather_args &args, const picture &sample, int
                          sample.draw.grayscale);
     const bool erased = augment_in_box(&sample.draw.erase, x, y);
     for (int k = 0; k < C; k++)
-        values[k] = erased ? 0.0f : augment_normalise(values[k], args.augment.mean[k], args.augment.std[k]);
+        values[k] = erased ? 0.0f : augment_normalise(values[k], sample.mean[k], sample.std[k]);
 }
 
 /* ---- the mean luminance ---- */
@@ -130,10 +135,35 @@ __device__ int64_t grey_sum(const gather_args &args, const picture &sample, cons
     return sum;
 }
 
-/* Fills in sample->grey; reached by all threads of the block, which sees it on return. */
+/* Fills in sample->mean and std with the stored image's own; reached by all threads of the block. */
+template <int C> __device__ void take_own_light(const gather_args &args, picture *sample)
+{
+    const int64_t values = (int64_t)args.image.h * args.image.w * C;
+    int64_t sum = 0, squares = 0;
+    for (int64_t i = threadIdx.x; i < values; i += gpu::THREADS) {
+        const int level = sample->pixels[i];
+        sum += level;
+        squares += level * level;
+    }
+    sum = gpu::block_sum<WARPS>(sum);
+    __syncthreads(); /* block_sum's shared memory is used again */
+    squares = gpu::block_sum<WARPS>(squares);
+    if (threadIdx.x == 0) {
+        augment_own_light((uint64_t)sum, (uint64_t)squares, values, &sample->mean[0], &sample->std[0]);
+        for (int k = 1; k < C; k++) {
+            sample->mean[k] = sample->mean[0];
+            sample->std[k] = sample->std[0];
+        }
+    }
+    __syncthreads();
+}
+
+/* Fills in what is a matter of the whole sample; reached by all threads of the block, which sees it on return. */
 template <int C> __device__ void picture_weigh(const gather_args &args, picture *sample)
 {
     SHARED(float, units, [LEVELS]);
+    if (args.augment.by_image)
+        take_own_light<C>(args, sample);
     if (sample->draw.contrast == 1.0f)
         return;
     for (int level = (int)threadIdx.x; level < LEVELS; level += gpu::THREADS)
@@ -186,7 +216,7 @@ __device__ void copies_share(const gather_args &args, const picture &sample, T *
     SHARED(T, table, [C * LEVELS]);
     for (int i = (int)threadIdx.x; i < C * LEVELS; i += gpu::THREADS) {
         float unit = augment_brighten((float)(i % LEVELS), sample.draw.brightness);
-        table[i] = gpu::from_float<T>(finish(args, sample, unit, i / LEVELS));
+        table[i] = gpu::from_float<T>(finish(sample, unit, i / LEVELS));
     }
     __syncthreads();
     constexpr int N = gpu::PACK<T>;
@@ -287,8 +317,8 @@ int cuda_gather(struct device *device, const struct gather_args *asked)
     const int64_t values = (int64_t)args.augment.out_h * args.augment.out_w * args.channels;
     assert(values <= INT32_MAX);
     assert(!augment_blends(&args.augment) || args.out_shares);
-    /* Every block of a sample would have to take the mean for itself. */
-    const bool whole = args.augment.random && args.augment.contrast > 0.0f;
+    /* Every block of a sample would have to take the means for itself. */
+    const bool whole = args.augment.by_image || (args.augment.random && args.augment.contrast > 0.0f);
     const unsigned parts = whole ? 1 : gpu::blocks(values / PACKS_EACH / (16 / (int)dtype_bytes(args.dtype)));
     gather_function kernel = args.dtype == DT_F32    ? kernel_of<float>(c)
                              : args.dtype == DT_BF16 ? kernel_of<gpu::bf16>(c)
