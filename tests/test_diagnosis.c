@@ -1,5 +1,6 @@
 /* test_diagnosis: whole runs with a fault planted, judged from what they left, proven by experiment, mended. */
-#include "diagnosis.h"
+#include "file.h"
+#include "given_trials.h"
 #include "text.h"
 #include "tiny_run.h"
 
@@ -372,6 +373,34 @@ static void test_best_of_the_rates_that_prove_nothing(void **state)
     config_free(&config);
 }
 
+/* Of trials that are judged on validation images the one that comes furthest down is the repair, whatever it is
+ * compared with. */
+static void test_repair_that_comes_furthest(void **state)
+{
+    (void)state;
+    static const struct given trials[] = {{"unseen", CAUSE_MISMATCH, 0.6, 0.01, false, false},
+                                          {"onward", CAUSE_MISMATCH, 0.5, 0.01, false, false}};
+    struct train_result result;
+    struct diagnosis diagnosis = {0};
+    tiny_train_ok(NULL, "train.epochs=1", &result);
+    for (int turn = 0; turn < 2; turn++) {
+        const struct given given[] = {trials[turn], trials[!turn]};
+        write_trials(result.path, given, 2, -1.0, 16, 5);
+        char *text = tiny_read_text(result.path, "trials.json"), path[PATH_BYTES];
+        char *unchanged = strstr(strstr(text, "\"unseen\", \"cause\": \"healthy\""), "\"loss\": 1.0");
+        memcpy(unchanged, "\"loss\": 2.0", strlen("\"loss\": 2.0")); /* of which 0.6 is the smaller share */
+        assert_int_equal(path_join(path, result.path, "trials.json"), OK);
+        assert_int_equal(file_write(path, text, strlen(text)), OK);
+        memory_give(text);
+        diagnose(&diagnosis, result.path, 0.0);
+        diagnosis.first_guess = diagnosis.cause = CAUSE_MISMATCH;
+        assert_int_equal(diagnose_recall(&diagnosis, result.path), OK);
+        assert_non_null(diagnosis.proof);
+        assert_int_equal(diagnosis.proof->family, ARM_UNSEEN);
+        diagnosis_free(&diagnosis);
+    }
+}
+
 static void test_budget_is_kept(void **state)
 {
     (void)state;
@@ -502,6 +531,7 @@ int main(void)
         cmocka_unit_test(test_without_a_checkpoint),
         cmocka_unit_test(test_repairs_that_take_longer),
         cmocka_unit_test(test_repairs_of_rates),
+        cmocka_unit_test(test_repair_that_comes_furthest),
         cmocka_unit_test(test_best_of_the_rates_that_prove_nothing),
         cmocka_unit_test(test_budget_is_kept),
         cmocka_unit_test(test_what_cannot_be_judged),

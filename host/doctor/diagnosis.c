@@ -106,10 +106,28 @@ static bool has_cost(const struct diagnosis *diagnosis, enum cause said)
 }
 
 /* The best epoch's weights are kept: what does not come further down than they did, by what makes a fault, is no gain.
- */
+ * What starts anew need not: the unchanged one beside it does not either. */
 static bool comes_no_further(const struct diagnosis *diagnosis, const struct arm *arm)
 {
-    return !(arm->result.loss < (1.0 - FAULT_WORTH) * diagnosis->val_least);
+    return arm->family != ARM_UNSEEN && !(arm->result.loss < (1.0 - FAULT_WORTH) * diagnosis->val_least);
+}
+
+/* The trial that proves a cause. Of several that are judged on validation images that with the lowest loss: they may be
+ * compared with unchanged ones of different states, but the images are the same. NULL: there is none. */
+static const struct arm *proof_of(const struct diagnosis *diagnosis, enum cause cause)
+{
+    const struct experiment *experiment = &diagnosis->experiment;
+    const struct arm *best = NULL;
+    for (int i = 0; i < experiment->arm_count; i++) {
+        const struct arm *arm = &experiment->arms[i];
+        if (arm->cause != cause || !arm->helps || (arm_is_one_cure(arm) && comes_no_further(diagnosis, arm)))
+            continue;
+        const bool alike = best && best->family != ARM_ANEW && arm->family != ARM_ANEW;
+        if (!best || (alike ? arm->result.loss < best->result.loss
+                            : experiment_share(experiment, arm) > experiment_share(experiment, best)))
+            best = arm;
+    }
+    return best;
 }
 
 /* A trial from new weights that is quicker than the unchanged one, as most at a higher rate are, and does not come as
@@ -119,7 +137,7 @@ static bool comes_no_further(const struct diagnosis *diagnosis, const struct arm
 static bool only_quicker(const struct diagnosis *diagnosis)
 {
     const struct arm *proof = diagnosis->proof;
-    if (proof && (proof->family == ARM_FREED || (proof->family == ARM_ONWARD && arm_is_one_cure(proof))))
+    if (proof && (proof->family == ARM_FREED || arm_is_one_cure(proof)))
         return comes_no_further(diagnosis, proof);
     return proof && proof->family == ARM_ANEW && arm_hurries(proof) && !(proof->result.loss < diagnosis->comes_to);
 }
@@ -207,8 +225,8 @@ static void weigh(struct diagnosis *diagnosis)
 {
     const struct experiment *experiment = &diagnosis->experiment;
     enum cause guess = diagnosis->first_guess, said = experiment_verdict(experiment, &diagnosis->proof);
-    const struct arm *own = experiment_arm(experiment, guess);
-    if (own && own->helps && !(arm_is_one_cure(own) && comes_no_further(diagnosis, own))) {
+    const struct arm *own = proof_of(diagnosis, guess);
+    if (own) {
         diagnosis->proof = own;
         return;
     }
