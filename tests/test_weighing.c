@@ -63,7 +63,7 @@ static void expect(struct given given, struct known known, enum cause cause, boo
     write_trials(given);
     assert_int_equal(diagnose_run(&diagnosis, run.path), OK);
     diagnosis.cause = diagnosis.first_guess = known.guess;
-    diagnosis.found[0] = (struct symptom){.cause = known.guess, .effects = EFFECT_APART};
+    diagnosis.found[0] = (struct symptom){.cause = known.guess, .rule = "given", .effects = EFFECT_APART};
     diagnosis.count = known.guess != CAUSE_HEALTHY;
     diagnosis.too_early = false;
     diagnosis.scheduled = known.scheduled;
