@@ -124,9 +124,10 @@ static void test_layers(void **state)
     load_good(&config,
               CUSTOM "type = \"conv\"\nfilters = 8\nbias = false\n[[layer]] # comment\ntype = conv\nfilters = 4\n"
                      "name = conv1\nsize = 5\n[[layer]]\ntype = add\nfrom = conv2\nrelu = yes\n"
-                     "[[ layer ]]\ntype = dropout\nrate = 0\n",
+                     "[[ layer ]]\ntype = dropout\nrate = 0\nactivation = \"ReLU\" # comment\n"
+                     "[[layer]]\ntype = linear\nactivation = none\n",
               NULL);
-    assert_int_equal(config.layer_count, 4);
+    assert_int_equal(config.layer_count, 5);
     const struct config_layer *layer = config.layers;
     assert_string_equal(layer[0].name, "conv2"); /* conv1 is taken */
     assert_int_equal(layer[0].line, 3);
@@ -136,6 +137,7 @@ static void test_layers(void **state)
     assert_int_equal(layer[1].line, 7);
     assert_true(layer[2].relu && strcmp(layer[2].from, "conv2") == 0);
     assert_string_equal(layer[3].name, "dropout1");
+    assert_true(layer[3].relu && !layer[4].relu);
     config_free(&config);
 }
 

@@ -168,6 +168,8 @@ static const struct mistake {
     {CUSTOM "type = conv\nfilters = 1\nfilters = 1\n", 0, "x.ini:6: error: layer.filters: given in line 5 already"},
     {CUSTOM "type = norm\nkernel = 1\n", 0,
      "x.ini:5: error: layer.kernel: has no meaning for type norm; expected with conv max_pool avg_pool"},
+    {CUSTOM "type = linear\nactivation = \"sigmoid\"\n", 0,
+     "x.ini:5: error: layer.relu: 'sigmoid' is none that there is; expected relu or none"},
     {CUSTOM "type = relu\n[[layer]]\ntype = add\n", 0, "x.ini:5: error: layer.from: missing; type add needs it"},
     {CUSTOM "type = relu\nname = a\n[[layer]]\ntype = relu\nname = a\n", 0,
      "x.ini:6: error: layer.name: 'a' is the name of the layer in line 3 too"},

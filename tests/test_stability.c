@@ -62,6 +62,12 @@ static double by_epoch(int step)
     return 2.0 + sin(6.283185307179586 * step / 50.0);
 }
 
+/* The first descent, of which a straight line leaves much. */
+static double descending(int step)
+{
+    return 0.2 + 2.0 * exp(-(step - 800) / 14.0);
+}
+
 static void test_words(void **state)
 {
     (void)state;
@@ -74,7 +80,9 @@ static void test_words(void **state)
         {falling, 1000, "it fell by 0.3", "not whether the learning rate is right"},
         {to_and_fro, 1000, "cannot be told", "swings to and fro"},
         {wandering, 1000, "", "wanders over many steps"},
-        {by_epoch, 50, "", "same places of every epoch"},
+        {by_epoch, 50, "", "with data.shuffle = true that is no order"},
+        {descending, 1000, "it fell by", "Much of it is the fall itself"},
+        {descending, 50, "it fell by", "Much of it is the fall itself"},
     };
     for (int i = 0; i < COUNT_OF(cases); i++) {
         char *text = draw_csv(1000, cases[i].epoch_steps, cases[i].path), texts[STABILITY_TEXTS][STABILITY_TEXT];
@@ -110,6 +118,21 @@ static void test_in_order(void **state)
         assert_non_null(strstr(texts[2], "data.shuffle = false"));
         free(text);
     }
+}
+
+/* What comes again in every epoch is the images' order where they have one. */
+static void test_order_in_every_epoch(void **state)
+{
+    (void)state;
+    char *text = draw_csv(1000, 50, by_epoch), texts[STABILITY_TEXTS][STABILITY_TEXT];
+    struct stability got;
+    sum_up(text, &got);
+    got.in_order = true;
+    got.last.motion.value = 0.4; /* else it wanders, too */
+    stability_say(&got, texts);
+    if (!strstr(texts[2], "see data.shuffle"))
+        fail_msg("%s", texts[2]);
+    free(text);
 }
 
 /* Of two measures with their intervals one is said, or none where they rule each other out. */
@@ -274,6 +297,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_words),
         cmocka_unit_test(test_in_order),
+        cmocka_unit_test(test_order_in_every_epoch),
         cmocka_unit_test(test_one_share_of_chance),
         cmocka_unit_test(test_swinging_and_wandering_are_sure),
         cmocka_unit_test(test_a_refused_step_is_no_spike),

@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #define SIZE(field)            sizeof(((struct config_layer *)0)->field)
 #define AT(field)              .section = "layer", .offset = offsetof(struct config_layer, field), .bytes = SIZE(field)
@@ -137,6 +138,18 @@ static int find_key(const char *name)
     return -1;
 }
 
+/* An activation by its name, as elsewhere: true or false of the one that there is. NULL: another. */
+static const char *relu_of(const char *name)
+{
+    static const struct {
+        const char *name, *relu;
+    } names[] = {{"relu", "true"}, {"none", "false"}, {"linear", "false"}, {"true", "true"}, {"false", "false"}};
+    for (int i = 0; i < COUNT_OF(names); i++)
+        if (strcasecmp(names[i].name, name) == 0)
+            return names[i].relu;
+    return NULL;
+}
+
 void layer_set(struct loader *loader, const char *name)
 {
     static _Thread_local struct token token;
@@ -159,7 +172,14 @@ void layer_set(struct loader *loader, const char *name)
         return;
     }
     loader->layer_key_line[index] = loader->line;
-    if (value_scan(loader->value, true, &token, problem) && value_parse(key, current(loader), &token, problem))
+    bool good = value_scan(loader->value, true, &token, problem);
+    if (good && strcmp(name, "activation") == 0) {
+        const char *relu = relu_of(token.text);
+        good = relu && value_scan(relu, false, &token, problem);
+        if (!relu)
+            snprintf(problem, sizeof problem, "'%.40s' is none that there is; expected relu or none", token.text);
+    }
+    if (good && value_parse(key, current(loader), &token, problem))
         return;
     loader->layer_bad = true;
     mistakes_add(&loader->mistakes, loader->line, "layer.%s: %s", key->name, problem);

@@ -117,9 +117,10 @@ const char *diagnosis_why(const struct diagnosis *diagnosis, const struct arm *a
 const char *diagnosis_role(const struct diagnosis *diagnosis, int i)
 {
     const struct symptom *symptom = &diagnosis->found[i];
+    struct symptom image;
     return symptom->cause == diagnosis->cause ? "evidence"
            : symptom->note                    ? "note"
-           : symptom->doubtful                ? "doubtful"
+           : symptom->doubtful                ? doctor_image(&image, symptom->rule) ? "images" : "doubtful"
            : i == 0                           ? "overruled"
                                               : "also";
 }

@@ -195,6 +195,9 @@ static void say_advice(const struct stability *stability, char text[STABILITY_TE
     const double chance = chance_of_jitter(stability);
     const bool swings = last->phi.value < 0.5 && correlation < -significant;
     const bool wanders = last->variance_ratio > 2.0 && last->motion.value > 0.5 && correlation > significant;
+    /* A straight fall over the stretch is 3.5 of its deviations high; what a curved one leaves beside its line wanders.
+     */
+    const bool descends = -last->slope.value * (double)last->steps > 1.5 * last->deviation;
     if (stability->in_order && (swings || wanders))
         snprintf(text, STABILITY_TEXT,
                  "The loss goes up and down with the images, which come in their order (data.shuffle = false): what "
@@ -204,12 +207,18 @@ static void say_advice(const struct stability *stability, char text[STABILITY_TE
                  "From step to step the loss swings to and fro by more than chance gives (autocorrelation %.2f): the "
                  "steps are too long for these batches; lower optim.lr or take larger batches.",
                  correlation);
-    else if (last->variance_ratio > 2.0 && last->epoch_autocorrelation.low > 0.0)
-        snprintf(
-            text, STABILITY_TEXT,
-            "The loss goes up and down in the same places of every epoch (autocorrelation %.2f over an epoch): the "
-            "order of the images shows; see data.shuffle. That does not say whether the learning rate is right.",
-            last->epoch_autocorrelation.value);
+    else if (wanders && descends)
+        snprintf(text, STABILITY_TEXT,
+                 "Much of it is the fall itself, which is steep and no straight line: before the loss has flattened, "
+                 "what is left beside chance does not say whether the learning rate is right.");
+    else if (last->variance_ratio > 2.0 && last->epoch_autocorrelation.low > 0.0 && !descends)
+        snprintf(text, STABILITY_TEXT,
+                 "The loss goes up and down in the same places of every epoch (autocorrelation %.2f over an epoch): "
+                 "%s. That does not say whether the learning rate is right.",
+                 last->epoch_autocorrelation.value,
+                 stability->in_order ? "the order of the images shows; see data.shuffle"
+                                     : "with data.shuffle = true that is no order of the images, but what changes with "
+                                       "an epoch, such as images being seen again");
     else if (wanders)
         snprintf(text, STABILITY_TEXT,
                  "It wanders over many steps by %.1f times what chance gives (autocorrelation %.2f): the weights are "

@@ -63,8 +63,11 @@ static void put_others(FILE *page, const struct run_facts *facts)
     fputs("<div class=\"also\">", page);
     for (int i = first; i < diagnosis->count; i++) {
         const struct symptom *symptom = &diagnosis->found[i];
+        struct symptom image;
         fprintf(page, "<div class=\"card\"><p class=\"kicker\">%s step %lld</p><h3 class=\"say\">%s</h3><p>",
-                symptom->note       ? "note, from"
+                symptom->note ? "note, from"
+                : symptom->doubtful && doctor_image(&image, symptom->rule)
+                    ? "in the images, not taken for the cause, from"
                 : symptom->doubtful ? "doubtful, from"
                                     : "later, from",
                 (long long)symptom->step, symptom->note ? doctor_noted(symptom, 1) : cause_table[symptom->cause].title);

@@ -30,14 +30,18 @@ static int report(struct trainer *trainer, int first)
     return OK;
 }
 
-/* What was warned of is taken back where it was said. */
+/* What was warned of is taken back where it was said. What was counted in the images stays true, but is not to blame.
+ */
 static int report_withdrawn(struct trainer *trainer)
 {
     const struct watch *watch = &trainer->watch;
     for (int i = 0; i < watch->withdrawn_count; i++) {
         const struct symptom *symptom = &watch->withdrawn[i];
         const struct cause_info *cause = &cause_table[symptom->cause];
-        if (watch->as_cause[symptom->cause])
+        struct symptom image;
+        if (watch->as_cause[symptom->cause] && doctor_image(&image, symptom->rule))
+            log_info("true, but no longer taken for the cause: %s: %s", cause->title, symptom->evidence);
+        else if (watch->as_cause[symptom->cause])
             log_info("no longer so: %s, as it looked at step %lld", cause->title, (long long)symptom->step);
         TRY(run_log_event(&trainer->run, "withdrawn", "\"cause\":\"%s\",\"rule\":\"%s\",\"step\":%lld", cause->name,
                           symptom->rule, (long long)symptom->step));
