@@ -133,7 +133,7 @@ enum effect {
     EFFECT_ALL = EFFECT_TRAINING | EFFECT_APART | EFFECT_LATE
 };
 
-enum { EVIDENCE_BYTES = 384, DATA_FINDINGS = 14, SYMPTOM_NUMBERS = 6 };
+enum { EVIDENCE_BYTES = 384, DATA_FINDINGS = 15, SYMPTOM_NUMBERS = 6 };
 /* What a rule found. */
 struct symptom {
     enum cause cause;

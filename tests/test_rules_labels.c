@@ -85,12 +85,36 @@ static void test_certain(void **state)
     assert_string_equal(symptom_action(&found[0], &run.config), cause_action(CAUSE_LABELS, &run.config));
 }
 
+/* Of two that are found in the images, the setting comes before what sets training's images apart; near copies are the
+ * verdict of a run where nothing else shows. */
+static void test_order_and_near_copies(void **state)
+{
+    (void)state;
+    healthy();
+    struct symptom *odd = &run.evidence.images[0];
+    assert_true(doctor_image(odd, "outliers"));
+    strcpy(odd->numbers[0].name, "apart"), odd->numbers[0].value = 2.0;
+    odd->number_count = 1;
+    run.evidence.image_count = 1;
+    expect(CAUSE_OUTLIERS, "outliers");
+    assert_true(doctor_image(&run.evidence.images[run.evidence.image_count++], "order"));
+    expect(CAUSE_ORDER, "order");
+    healthy();
+    assert_true(doctor_image(&run.evidence.images[run.evidence.image_count++], "near-leak"));
+    expect(CAUSE_LEAKAGE, "near-leak");
+    assert_non_null(strstr(symptom_action(&found[0], &run.config), "split by scene"));
+    stride(5);
+    assert_true(doctor_image(&run.evidence.images[run.evidence.image_count++], "near-leak"));
+    expect(CAUSE_RATE_HIGH, "large_steps");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_first_of_a_loss_that_stands),
         cmocka_unit_test(test_not_without_a_loss_that_stands),
         cmocka_unit_test(test_certain),
+        cmocka_unit_test(test_order_and_near_copies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

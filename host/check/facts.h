@@ -148,6 +148,10 @@ bool judge_brightness(const struct facts *facts, struct arena *arena, struct fin
 bool judge_background(const struct facts *facts, struct arena *arena, struct finding *finding);
 bool judge_shading(const struct facts *facts, struct arena *arena, struct finding *finding);
 
+/* along.c */
+bool judge_along(const struct facts *facts, struct arena *arena, struct finding *finding);
+/* near.c */
+bool judge_near_leak(const struct facts *facts, struct arena *arena, struct finding *finding);
 /* relation.c */
 bool judge_relation(const struct facts *facts, struct arena *arena, struct finding *finding);
 

@@ -354,12 +354,13 @@ static bool leak(const struct facts *facts, struct arena *arena, struct finding 
 
 static bool near_duplicates(const struct facts *facts, struct arena *arena, struct finding *finding)
 {
-    const int64_t count = list_pairs(facts, &facts->near, 0, 0, arena, finding);
+    const int barred = judge_near_leak(facts, arena, &(struct finding){0}) ? ACROSS : 0;
+    const int64_t count = list_pairs(facts, &facts->near, 0, barred, arena, finding);
     const double share = (double)count / (double)facts->count;
     if (count == 0)
         return false;
     int64_t across = 0;
-    for (int64_t i = 0; i < facts->near.count; i++)
+    for (int64_t i = 0; i < facts->near.count && !barred; i++)
         across += (kind_of(facts, facts->near.list[i]) & ACROSS) != 0;
     finding->severity = share >= SAME_SHARE ? SEVERITY_WARN : SEVERITY_INFO;
     finding->text = arena_format(arena,
@@ -401,7 +402,7 @@ static bool order(const struct facts *facts, struct arena *arena, struct finding
     free(seen);
     const double ratio = batches > 0 && classes > 1 ? sum / (double)batches / (classes - 1) : 0.0;
     if (batches < 5 || ratio <= 2.0)
-        return false;
+        return judge_along(facts, arena, finding);
     finding->severity = SEVERITY_FAULT;
     finding->text = arena_format(arena,
                                  "batches are not drawn from all classes alike: chi-square per degree of freedom %.3g "
@@ -430,6 +431,7 @@ const struct rule check_rules[] = {
     {"duplicates", duplicates},
     {"conflicting-labels", conflicts},
     {"leak", leak},
+    {"near-leak", judge_near_leak},
     {"near-duplicates", near_duplicates},
     {"mismatch", mismatch},
     {"order", order},

@@ -27,6 +27,7 @@ static const struct {
     {"outliers", CAUSE_OUTLIERS, COSTS, EFFECT_WEIGHED},
     {"conflicting-labels", CAUSE_LABELS, COSTS, EFFECT_MISSING},
     {"leak", CAUSE_LEAKAGE, 0, 0},
+    {"near-leak", CAUSE_LEAKAGE, 0, 0},
     {"mismatch", CAUSE_MISMATCH, EFFECT_APART, EFFECT_AT_ONCE},
     {"order", CAUSE_ORDER, EFFECT_ALL & ~EFFECT_SETTING, 0},
     {"shading", CAUSE_ILLUMINATION, COSTS, DEARLY},

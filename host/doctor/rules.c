@@ -355,7 +355,11 @@ int doctor_examine(const struct evidence *evidence, struct symptom found[static 
         images[i].doubtful = !explains(&images[i], evidence, &ahead, seen, seen_count);
         say_cost(&images[i], &ahead);
     }
-    /* What sets training's images apart comes before what validation's have as well. */
+    /* An order is a setting, and throws about what images make worse. What sets training's images apart comes before
+     * what validation's have as well. */
+    for (int i = 0; i < evidence->image_count; i++)
+        if (!images[i].doubtful && images[i].cause == CAUSE_ORDER)
+            count = append(found, count, &images[i]);
     for (int alone = 1; alone >= 0; alone--)
         for (int i = 0; i < evidence->image_count; i++)
             if (!images[i].doubtful && is_trainings_alone(&images[i]) == alone)

@@ -25,8 +25,10 @@ bool symptom_is_of_all_labels(const struct symptom *symptom)
 
 const char *symptom_action(const struct symptom *symptom, const struct config *config)
 {
-    return symptom_is_of_all_labels(symptom)
-               ? "check that list and files are in step, by looking at some images with their labels (`evenkeel check "
-                 "CONFIG --sheet batch.png`): a row too many or too few gives each image its neighbour's label"
-               : cause_action(symptom->cause, config);
+    if (symptom_is_of_all_labels(symptom))
+        return "check that list and files are in step, by looking at some images with their labels (`evenkeel check "
+               "CONFIG --sheet batch.png`): a row too many or too few gives each image its neighbour's label";
+    if (strcmp(symptom->rule, "near-leak") == 0)
+        return "split by scene, not by image: all frames of one scene in the same part";
+    return cause_action(symptom->cause, config);
 }

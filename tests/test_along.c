@@ -1,0 +1,180 @@
+/* test_along: what differs along a list that is not shuffled; validation images that are nearly those of training. */
+#include "drawn_images.h"
+#include "text.h"
+
+#include <math.h>
+
+static const struct finding *get(const char *rule)
+{
+    for (int i = 0; i < world.findings.count; i++)
+        if (strcmp(world.findings.list[i].name, rule) == 0)
+            return &world.findings.list[i];
+    return NULL;
+}
+
+static const struct finding *check(const char *rule)
+{
+    findings_free(&world.findings);
+    world_check();
+    return get(rule);
+}
+
+/* Pictures: a slow wave of a phase of its own and grain, so that neighbours go together. */
+static void draw(void)
+{
+    findings_free(&world.findings);
+    world_make();
+    for (int i = 0; i < COUNT; i++)
+        for (int k = 0; k < BYTES; k++) {
+            const int x = k / 3 % SIDE, y = k / 3 / SIDE;
+            const double phase = (double)(random_words(2, RANDOM_TILE, 0, (uint64_t)i, 0).word[0] % 628) / 100.0;
+            world.pixels[i][k] = (uint8_t)(80 + world.pixels[i][k] / 8 + 40.0 * sin(phase + 0.4 * x + 0.3 * y));
+        }
+    world.input.shuffle = false;
+}
+
+/* One training image in five: the last of the list, or spread over it. */
+static bool is_chosen(int image, bool last)
+{
+    return image < TRAIN && (last ? image >= TRAIN - TRAIN / 5 : image % 5 == 2);
+}
+
+static void brighten(bool last, int levels)
+{
+    for (int i = 0; i < TRAIN; i++)
+        for (int k = 0; k < BYTES && is_chosen(i, last); k++)
+            world.pixels[i][k] = (uint8_t)(world.pixels[i][k] + levels);
+}
+
+static void roughen(bool last)
+{
+    for (int i = 0; i < TRAIN; i++)
+        for (int k = 0; k < BYTES && is_chosen(i, last); k++) {
+            const uint32_t word = random_words(3, RANDOM_TILE, 0, (uint64_t)(i * BYTES + k), 0).word[0];
+            world.pixels[i][k] = (uint8_t)(world.pixels[i][k] + word % 61 - 30);
+        }
+}
+
+static void blank(bool last)
+{
+    for (int i = 0; i < TRAIN; i++)
+        if (is_chosen(i, last))
+            memset(world.pixels[i], i % 200, BYTES);
+}
+
+static void expect_order(const char *says)
+{
+    const struct finding *finding = check("order");
+    assert_non_null(finding);
+    assert_int_equal(finding->severity, SEVERITY_FAULT);
+    if (!strstr(finding->text, says))
+        fail_msg("%s", finding->text);
+    assert_string_equal(finding->action, "set data.shuffle = true");
+    world.input.shuffle = true;
+    assert_null(check("order"));
+}
+
+static void test_differs_along_the_list(void **state)
+{
+    (void)state;
+    draw();
+    assert_null(check("order"));
+    brighten(true, 40);
+    expect_order("along it they differ in brightness");
+    draw();
+    roughen(true);
+    expect_order("along it they differ in texture");
+    draw();
+    blank(true);
+    expect_order("along it they differ in how many are no pictures");
+    /* The same spread over the list is no order. */
+    draw();
+    brighten(false, 40);
+    assert_null(check("order"));
+    draw();
+    roughen(false);
+    assert_null(check("order"));
+    draw();
+    blank(false);
+    assert_null(check("order"));
+}
+
+/* Of two batches nobody speaks of an order, and batches of single images are all unlike. */
+static void test_batches_count(void **state)
+{
+    (void)state;
+    draw();
+    brighten(true, 40);
+    world.input.batch = 80;
+    assert_non_null(check("order"));
+    world.input.batch = 81; /* fewer than five batches */
+    assert_null(check("order"));
+    world.input.batch = 2; /* twice as much as in random order at most */
+    assert_null(check("order"));
+}
+
+/* Of few images chance alone makes as much of large batches. */
+static void test_chance(void **state)
+{
+    (void)state;
+    draw();
+    world.input.batch = 80;
+    for (world.input.limit = 100; world.input.limit < 120; world.input.limit++)
+        assert_null(check("order"));
+}
+
+/* Nearly the same picture: grain of one level. */
+static void nearly(int image, int of)
+{
+    for (int k = 0; k < BYTES; k++)
+        world.pixels[image][k] = (uint8_t)(world.pixels[of][k] + (k + image) % 2);
+}
+
+static void test_near_leak(void **state)
+{
+    (void)state;
+    for (int copies = 4; copies <= 5; copies++) {
+        draw();
+        world.input.shuffle = true;
+        const int before = check("near-leak") != NULL;
+        assert_int_equal(before, 0);
+        for (int i = 0; i < copies; i++)
+            nearly(TRAIN + i, i);
+        const struct finding *finding = check("near-leak");
+        assert_true((finding != NULL) == (copies == 5)); /* of 100: five in a hundred */
+        if (!finding)
+            continue;
+        assert_int_equal(finding->severity, SEVERITY_WARN);
+        assert_non_null(strstr(finding->text, "5 of 100 validation images are nearly equal to a training image"));
+        assert_non_null(strstr(finding->action, "split by scene"));
+        assert_int_equal(finding->file_total, 10);
+        assert_string_equal(finding->files[0], "training sample 0");
+        assert_string_equal(finding->files[1], "validation sample 0");
+        assert_null(get("near-duplicates")); /* said once */
+    }
+    /* One of which many are: counted once. */
+    for (int i = 0; i < 5; i++)
+        nearly(10 + i, 100);
+    nearly(TRAIN + 5, 100);
+    const struct finding *finding = check("near-leak");
+    assert_non_null(finding);
+    assert_non_null(strstr(finding->text, "6 of 100"));
+    /* Within training alone it is none. */
+    draw();
+    for (int i = 0; i < 20; i++)
+        nearly(i, 100 + i);
+    assert_null(check("near-leak"));
+    assert_non_null(get("near-duplicates"));
+    findings_free(&world.findings);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_differs_along_the_list),
+        cmocka_unit_test(test_batches_count),
+        cmocka_unit_test(test_chance),
+        cmocka_unit_test(test_near_leak),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
