@@ -9,7 +9,7 @@ other work on the machine changes little. In PyTorch the same steps are done pla
 by round; a tool's cost is the median over rounds of what its steps take beyond the plain ones of the same round. evenkeel
 trains the same network with statistics and files, without them, and with an event file besides, in turns as well.
 A tool whose steps take long does fewer of them: those of all rounds are to take
---seconds of CPU time (30), so that all of it is done in about five minutes of a core that has nothing else to do, longer beside other work.
+--seconds of CPU time (30), evenkeel's three times that, so that all of it takes some minutes of CPU time.
 Tools that are not installed are left out and said to be. For all of them:
     pip install torch tensorboard wandb cockpit-for-pytorch ultralytics
 Prints a table; figures with versions and machine go to bench/results/overhead.json, where rows of an earlier call stay
@@ -311,24 +311,30 @@ def cpu_seconds(program, config, words, folder, epochs):
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def compare_evenkeel(program, tiles, rounds, epochs, folder):
-    """A step's time is that of the epochs beyond the first, so that beginning and ending are left out."""
+def compare_evenkeel(program, tiles, rounds, epochs, seconds, folder):
+    """A step's time is that of the epochs beyond the first, so that beginning and ending are left out. As many rounds as
+    the budget has, three at least."""
     config = os.path.join(folder, "overhead.ini")
     with open(config, "w", encoding="utf-8") as file:
         file.write(f'[data]\ntrain = "{tiles}/train"\nval_fraction = 0.01\n[model]\nname = "custom"\n'
                    f'[optim]\nname = "adam"\n[train]\nbatch_size = {BATCH}\nthreads = 1\nprecision = "fp32"\n{LAYERS}')  # fmt: skip
     steps = (epochs - 1) * (IMAGES * 99 // 100 // BATCH)
     times = {name: [] for name in VARIANTS}
-    for _ in range(rounds):
+    spent, done = 0.0, 0
+    while done < min(3, rounds) or (done < rounds and spent < seconds):
         for name, (_, words) in VARIANTS.items():
             long, short = (cpu_seconds(program, config, words, folder, n) for n in (epochs, 1))
             times[name].append(1e3 * (long - short) / steps)
+            spent += long + short
+        done += 1
+        print(f"evenkeel: round {done}, {spent:.0f} s of CPU time", file=sys.stderr, flush=True)
     without = statistics.median(times["evenkeel, without"])
     rows = []
     for name, values in times.items():
         if name != "evenkeel, without":
             more = statistics.median(a - b for a, b in zip(values, times["evenkeel, without"]))
-            rows.append({"name": name, "what": VARIANTS[name][0], "without_ms": without, "more_ms": more})
+            rows.append({"name": name, "what": VARIANTS[name][0], "without_ms": without, "more_ms": more,
+                         "rounds": done})  # fmt: skip
     return rows
 
 
@@ -368,7 +374,8 @@ def keep(path, rows, options):
     rows = [stamp | row for row in rows]
     before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"rows": [], "versions": {}}
     names = {row["name"] for row in rows}
-    rows = [row for row in before["rows"] if row["name"] not in names] + rows
+    there = {key: before[key] for key in ("machine", "cpus") if key in before}  # of all rows, in older files
+    rows = [there | row for row in before["rows"] if row["name"] not in names] + rows
     report = {"python": platform.python_version(), "versions": before["versions"] | versions()}
     path.write_text(json.dumps(report | {"rows": rows}, indent=1) + "\n", encoding="utf-8")
 
@@ -390,7 +397,7 @@ def measure(names, options, folder):
     for name in names:
         try:
             if name == "evenkeel":
-                yield from compare_evenkeel(program, tiles, options.rounds, options.epochs, folder)
+                yield from compare_evenkeel(program, tiles, options.rounds, options.epochs, 3 * options.seconds, folder)
             elif name == "ultralytics":
                 yield from compare_ultralytics(tiles, max(1, options.rounds // 3), options.steps, folder)
             else:
