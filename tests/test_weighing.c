@@ -155,11 +155,13 @@ static void test_one_cure_of_several(void **state)
     assert_string_equal(why, "better for now, and no further than the run has come");
     expect(given, (struct known){CAUSE_HEALTHY, false, false, 0.9, 0.82}, CAUSE_HEALTHY, false);
     expect(given, (struct known){CAUSE_HEALTHY, false, false, 0.9, 0.83}, CAUSE_MISMATCH, true);
-    /* From new weights it need not come as far as the run: what it is compared with does not either. */
+    /* From new weights it has to come further than the run in all of its updates, by however little: 0.7. */
     given.family = "unseen";
     trial_name = "light evened out";
-    expect(given, (struct known){CAUSE_MISMATCH, false, false, 0.9, 0.1}, CAUSE_MISMATCH, true);
+    expect(given, (struct known){CAUSE_MISMATCH, false, false, 0.9, 0.71}, CAUSE_MISMATCH, true);
     assert_string_equal(why, "proves it");
+    expect(given, (struct known){CAUSE_MISMATCH, false, false, 0.9, 0.69}, CAUSE_MISMATCH, false);
+    expect(given, (struct known){CAUSE_HEALTHY, false, false, 0.9, 0.69}, CAUSE_HEALTHY, false);
     given.gain = -0.3;
     expect(given, known, CAUSE_MISMATCH, false);
     trial_name = "trial";

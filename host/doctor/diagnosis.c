@@ -106,10 +106,12 @@ static bool has_cost(const struct diagnosis *diagnosis, enum cause said)
 }
 
 /* The best epoch's weights are kept: what does not come further down than they did, by what makes a fault, is no gain.
- * What starts anew need not: the unchanged one beside it does not either. */
+ * What starts anew, with light evened out, has to come further at all in its few updates: sooner it is with most runs.
+ */
 static bool comes_no_further(const struct diagnosis *diagnosis, const struct arm *arm)
 {
-    return arm->family != ARM_UNSEEN && !(arm->result.loss < (1.0 - FAULT_WORTH) * diagnosis->val_least);
+    const double worth = arm->family == ARM_UNSEEN ? 0.0 : FAULT_WORTH;
+    return !(arm->result.loss < (1.0 - worth) * diagnosis->val_least);
 }
 
 /* The trial that proves a cause. Of several that are judged on validation images that with the lowest loss: they may be
