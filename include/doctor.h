@@ -188,6 +188,11 @@ struct called_evidence {
         char name[LAYER_BYTES], as[LAYER_BYTES];
         int64_t images, wrong; /* of the class; called the other */
     } shown[CALLED_SHOWN];     /* the first of them, those in a ring before the others */
+    struct called_pair {       /* the two classes that are taken for one another the most */
+        char a[LAYER_BYTES], b[LAYER_BYTES];
+        int64_t images, either, right; /* of both; called one of them; called what they are. 0: there is none */
+        int64_t less;                  /* of the two numbers of those called the other, the lesser */
+    } pair;
 };
 
 /* Two distributions, or one with a tail: Ashman, Bird and Zepf 1994. */
@@ -275,6 +280,7 @@ bool doctor_image(struct symptom *symptom, const char *rule);
 #define NOTED_TITLE  "nothing is wrong that the figures show, but validation is behind training"
 #define JUMPS_TITLE  "nothing is wrong that the figures show, but validation jumps from epoch to epoch"
 #define FIT_TITLE    "the network is worse in evaluation than in training, on the same images"
+#define PAIR_TITLE   "nothing is wrong that the figures show, but two classes are not told apart"
 #define NOTED_ACTION "look at the note; a larger batch only makes the curve look calmer"
 /* A number of what was found in the images; NaN: it has none of that name. */
 double symptom_number(const struct symptom *symptom, const char *name);

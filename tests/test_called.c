@@ -52,6 +52,18 @@ static void test_two_exchanged(void **state)
     assert_true(called.shown[0].images == EACH && called.shown[0].wrong == 20 && called.shown[1].wrong == 18);
 }
 
+/* The two that are taken for one another the most, in both directions together. */
+static void test_pair(void **state)
+{
+    (void)state;
+    const struct mistake mistakes[] = {{0, 3, 6}, {3, 0, 3}, {3, 1, 2}, {1, 2, 8}};
+    const struct called_pair pair = called_with(mistakes, 4).pair;
+    assert_string_equal(pair.a, "the a");
+    assert_string_equal(pair.b, "the d");
+    assert_true(pair.images == 2 * EACH && pair.either == 2 * EACH - 2 && pair.right == 14 + 15 && pair.less == 3);
+    assert_int_equal(called_with(NULL, 0).pair.images, 0);
+}
+
 /* Four classes of 20: dealt out blindly, the same answers have 20 right, whatever the classes answered are, with a
  * variance of 80 * 80 * 3 * 3 / (16 * 79) where each is answered 20 times, and none where one alone is. */
 static void test_dealt_blindly(void **state)
@@ -137,7 +149,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         READS(test_all_right),           READS(test_two_exchanged), READS(test_rings),         READS(test_by_chance),
-        READS(test_what_cannot_be_read), READS(test_dealt_blindly), READS(test_best_and_last),
+        READS(test_what_cannot_be_read), READS(test_dealt_blindly), READS(test_best_and_last), READS(test_pair),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -108,6 +108,77 @@ static void test_order_and_near_copies(void **state)
     expect(CAUSE_RATE_HIGH, "large_steps");
 }
 
+/* Of 200 images of a pair among 500, so many are called one of the two and so many right; of training nine in ten. */
+static void pair(int64_t either, int64_t right, int64_t less)
+{
+    healthy();
+    run.evidence.over = true;
+    run.evidence.train_images = 5000;
+    run.train_accuracy[EPOCHS - 1] = 0.8;
+    run.evidence.called[CALLED_LAST] = (struct called_evidence){
+        .epoch = EPOCHS - 1, .images = 500, .pair = {"left", "right", 200, either, right, less}};
+}
+
+static void test_twins(void **state)
+{
+    (void)state;
+    pair(190, 95, 40);
+    SHOWS("twins", CAUSE_LABELS);
+    SAYS("twins", "of 190 validation images of 'left' and 'right' that are called one of the two 95 are right");
+    SAYS("twins", "of one kind under two names");
+    const int count = doctor_examine(&run.evidence, found);
+    assert_int_equal(doctor_cause(found, count), CAUSE_HEALTHY); /* a note */
+    assert_string_equal(doctor_noted(found, count), PAIR_TITLE);
+    run.config.augment.hflip = 0.5;
+    SHOWS("twins", CAUSE_REGULARISATION);
+    SAYS("twins", "augment.hflip may make one of the other");
+    run.config.augment.hflip = 0.0;
+    run.train_accuracy[EPOCHS - 1] = 0.89; /* of a pair guessed in training a quarter of 40 %: 0.9, and its errors */
+    SILENT("twins");
+    run.train_accuracy[EPOCHS - 1] = 0.88;
+    SHOWS("twins", CAUSE_LABELS);
+    run.evidence.over = false;
+    SILENT("twins");
+    static const int64_t told[][3] = {
+        {159, 80, 40},  /* called something else, too */
+        {190, 109, 40}, /* told better than by chance, by two standard errors */
+        {190, 81, 40},  /* or worse: exchanged */
+        {190, 95, 23},  /* all called the one */
+        {44, 22, 15},   /* of fewer nobody knows */
+    };
+    for (int i = 0; i < COUNT_OF(told); i++) {
+        pair(told[i][0], told[i][1], told[i][2]);
+        if (i == 4)
+            run.evidence.called[CALLED_LAST].pair.images = 45;
+        SILENT("twins");
+    }
+    pair(190, 108, 40);
+    SHOWS("twins", CAUSE_LABELS);
+    run.evidence.classes = 2; /* is guessing, and said as such */
+    SILENT("twins");
+}
+
+/* Images turned on their heads, and a loss that stands: asked before steps that are hardly short, and not before those
+ * that are short by far. */
+static void test_turned_before_short_steps(void **state)
+{
+    (void)state;
+    static const double wholes[] = {0.64, 0.3};
+    for (int i = 0; i < COUNT_OF(wholes); i++) {
+        creep(wholes[i], 1.0);
+        fill(run.correct, 0, STEPS, 6.4);
+        fill(run.val_accuracy, 0, EPOCHS, 0.1);
+        run.config.augment.rotate = 180.0;
+        run.evidence.layers.measured = true;
+        strcpy(run.evidence.layers.first_layer, "conv1");
+        run.evidence.layers.first_grad = run.evidence.layers.last_grad = 1.0;
+        SHOWS("stuck", CAUSE_REGULARISATION);
+        SAYS("stuck", "images are turned over");
+        SHOWS("small_steps", CAUSE_RATE_LOW);
+        expect(i == 0 ? CAUSE_REGULARISATION : CAUSE_RATE_LOW, i == 0 ? "stuck" : "small_steps");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -115,6 +186,8 @@ int main(void)
         cmocka_unit_test(test_not_without_a_loss_that_stands),
         cmocka_unit_test(test_certain),
         cmocka_unit_test(test_order_and_near_copies),
+        cmocka_unit_test(test_twins),
+        cmocka_unit_test(test_turned_before_short_steps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

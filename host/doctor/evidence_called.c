@@ -134,6 +134,26 @@ static void deal_blindly(const struct called *called, struct arena *arena, struc
     evidence->blind_error = sqrt(fmax(variance + products * products, 0.0) / (images * images * (images - 1.0)));
 }
 
+static void find_pair(const struct called *called, const double *images, struct called_pair *pair)
+{
+    double most = 0.0;
+    for (int a = 0; a < called->classes; a++)
+        for (int b = 0; b < a; b++) {
+            const int32_t *of_a = called->counts + (size_t)a * called->classes,
+                          *of_b = called->counts + (size_t)b * called->classes;
+            const double share = (of_a[b] + of_b[a]) / (images[a] + images[b]);
+            if (!(share > most))
+                continue;
+            most = share;
+            *pair = (struct called_pair){.images = (int64_t)(images[a] + images[b]),
+                                         .either = of_a[a] + of_a[b] + of_b[a] + of_b[b],
+                                         .right = of_a[a] + of_b[b],
+                                         .less = of_a[b] < of_b[a] ? of_a[b] : of_b[a]};
+            text_copy(pair->a, sizeof pair->a, called->names[b] ? called->names[b] : "");
+            text_copy(pair->b, sizeof pair->b, called->names[a] ? called->names[a] : "");
+        }
+}
+
 static void judge(struct called *called, struct arena *arena, struct called_evidence *evidence)
 {
     double *images = arena_push(arena, (size_t)called->classes * sizeof *images);
@@ -141,6 +161,7 @@ static void judge(struct called *called, struct arena *arena, struct called_evid
         called->as[c] = find_lost(called, c, &images[c]);
     describe(called, images, evidence);
     evidence->targets = count_targets(called);
+    find_pair(called, images, &evidence->pair);
     deal_blindly(called, arena, evidence);
 }
 

@@ -51,6 +51,7 @@ const struct rule doctor_rules[] = {
     {"two_kinds", CAUSE_LABELS, 1, EFFECT_APART, rule_two_kinds},
     {"evaluated_otherwise", CAUSE_SCHEDULE, 1, 0, rule_evaluated_otherwise},
     {"jumps", CAUSE_SCHEDULE, 1, 0, rule_jumps},
+    {"twins", CAUSE_LABELS, 1, 0, rule_twins},
 };
 const int doctor_rule_count = COUNT_OF(doctor_rules);
 
@@ -410,6 +411,7 @@ const char *doctor_noted(const struct symptom *found, int count)
     if (!note)
         return NULL;
     return strcmp(note->rule, "jumps") == 0                 ? JUMPS_TITLE
+           : strcmp(note->rule, "twins") == 0               ? PAIR_TITLE
            : strcmp(note->rule, "evaluated_otherwise") == 0 ? FIT_TITLE
                                                             : NOTED_TITLE;
 }

@@ -80,6 +80,8 @@ void say_faded(const struct evidence *evidence, char text[static EVIDENCE_BYTES]
 
 /* ---- rules_labels.c ---- */
 bool rule_unrelated(const struct evidence *evidence, struct symptom *symptom);
+/* A note. */
+bool rule_twins(const struct evidence *evidence, struct symptom *symptom);
 
 /* ---- rules_steps.c: how far they go ---- */
 /* A rate that is a smaller share of optim.lr than this is the schedule's. */

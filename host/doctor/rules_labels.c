@@ -1,6 +1,7 @@
 /* rules_labels: labels that have nothing to do with the images, where training shows it. */
 #include "rules.h"
 
+#include <math.h>
 #include <string.h>
 
 /* A loss that stands at guessing though gradients come back and units live, and images that no simple figure tells: of
@@ -12,6 +13,46 @@ bool rule_unrelated(const struct evidence *evidence, struct symptom *symptom)
     return evidence->unrelated[0] && rule_stuck(evidence, &stands) && !gradient_fades(evidence) &&
            evidence->layers.dead_share < DEAD &&
            show(symptom, 0, 2.0, "the loss stands at guessing by the class shares, and %s", evidence->unrelated);
+}
+
+/* Whether training does not tell them apart either: were all of the pair right there it could have all right, and of
+ * those that are guessed half are wrong. Half way between is a quarter. */
+static bool training_knows_no_better(const struct evidence *evidence, const struct called_evidence *called)
+{
+    const double sure = 3.5, right = evidence->train_accuracy[called->epoch];
+    const double most = 1.0 - 0.25 * (double)called->pair.images / (double)called->images;
+    return right + sure * sqrt(right * (1.0 - right) / (double)evidence->train_images) < most;
+}
+
+/* Two classes that are told from all others and not from each other, either being called the other: right as often as
+ * by chance, and by two standard errors not as often as 65 %, which leaves 45 images of both at least. Either
+ * augmentation makes one of the other, or both are of one kind. */
+bool rule_twins(const struct evidence *evidence, struct symptom *symptom)
+{
+    const double told = 0.8, most = 0.65, both_ways = 0.125; /* a quarter of either class */
+    for (int weights = 0; evidence->over && evidence->classes > 2 && weights < CALLED_WEIGHTS; weights++) {
+        const struct called_evidence *called = &evidence->called[weights];
+        const struct called_pair *pair = &called->pair;
+        const double either = (double)pair->either, chance = sqrt(either); /* two standard errors */
+        if (pair->images == 0 || called->epoch >= evidence->epochs || either < told * (double)pair->images ||
+            (double)pair->less < both_ways * either || fabs((double)pair->right - 0.5 * either) > chance ||
+            (double)pair->right + chance > most * either || !training_knows_no_better(evidence, called))
+            continue;
+        const struct config *config = evidence->config;
+        const char *turn = config->augment.hflip > 0.0    ? "augment.hflip"
+                           : config->augment.vflip > 0.0  ? "augment.vflip"
+                           : config->augment.rotate > 0.0 ? "augment.rotate"
+                                                          : NULL;
+        symptom->note = true;
+        symptom->cause = turn ? CAUSE_REGULARISATION : CAUSE_LABELS;
+        return show(symptom, evidence->steps - 1, 2.0,
+                    "of %lld validation images of '%s' and '%s' that are called one of the two %lld are right, as by "
+                    "chance, and training tells them no better: %s%s",
+                    (long long)pair->either, pair->a, pair->b, (long long)pair->right,
+                    turn ? turn : "they may be of one kind under two names",
+                    turn ? " may make one of the other (set it to 0 if it does), or they are of one kind" : "");
+    }
+    return false;
 }
 
 bool symptom_is_of_all_labels(const struct symptom *symptom)

@@ -101,12 +101,30 @@ static enum cause blame_standing(const struct evidence *evidence, int64_t from, 
 static void say_why(const struct evidence *evidence, const struct symptom *symptom, char text[static EVIDENCE_BYTES])
 {
     say_faded(evidence, text);
+    if (symptom->cause == CAUSE_REGULARISATION)
+        snprintf(text, EVIDENCE_BYTES,
+                 "; images are turned over (augment.rotate, augment.vflip), which may make one class of another");
     if (symptom->cause == CAUSE_PLAIN_SGD)
         snprintf(text, EVIDENCE_BYTES,
                  "; gradients come back to %s, and with optim.momentum = %.3g the steps go %.2g of the way that they "
                  "would with 0.9",
                  evidence->layers.first_layer[0] ? evidence->layers.first_layer : "the first layer",
                  evidence->config->optim.momentum, 0.1 / (1.0 - evidence->config->optim.momentum));
+}
+
+/* Steps that are called short by less than twice are so of any loss that stands: what keeps it there is asked first.
+ */
+static int64_t before_short_steps(const struct evidence *evidence, int64_t step)
+{
+    static bool (*const rules[])(const struct evidence *, struct symptom *) = {rule_small_steps, rule_short_steps};
+    const double twice = 2.0;
+    for (int i = 0; i < COUNT_OF(rules); i++) {
+        struct symptom steps = {.cause = CAUSE_RATE_LOW};
+        if (rules[i](evidence, &steps) && steps.cause == CAUSE_RATE_LOW && steps.falls_short < twice &&
+            steps.step <= step)
+            step = steps.step - 1;
+    }
+    return step;
 }
 
 /* A hundred steps at the loss of guessing, and none of it going down, nor anything learned since. */
@@ -124,7 +142,9 @@ bool rule_stuck(const struct evidence *evidence, struct symptom *symptom)
         char why[EVIDENCE_BYTES];
         symptom->cause = blame_standing(evidence, t, evidence->steps);
         say_why(evidence, symptom, why);
-        return show(symptom, t + WINDOW - 1, NOTHING / fmax(off, 1e-3),
+        const int64_t step = t + WINDOW - 1;
+        return show(symptom, symptom->cause == CAUSE_REGULARISATION ? before_short_steps(evidence, step) : step,
+                    NOTHING / fmax(off, 1e-3),
                     "from step %lld to %lld the loss stood at %.4g, which is guessing by the class shares (%.4g)%s",
                     (long long)t, (long long)t + WINDOW, level, guess, why);
     }
