@@ -43,9 +43,9 @@ static void test_settings_are_settings(void **state)
     load(NULL);
     const struct remedy_case asked = {.config = &config, .side = 32};
     for (int cause = 0; cause < CAUSE_COUNT; cause++)
-        for (int i = 0; i < 2 * TRIALS_MOST; i++) {
+        for (int i = 0; i < REPAIRS_MOST + TRIALS_MOST; i++) {
             const struct cause_info *info = &cause_table[cause];
-            const struct remedy *remedy = i < TRIALS_MOST ? &info->repairs[i] : &info->trials[i - TRIALS_MOST].remedy;
+            const struct remedy *remedy = i < REPAIRS_MOST ? &info->repairs[i] : &info->trials[i - REPAIRS_MOST].remedy;
             if (!remedy_is_any(remedy))
                 continue;
             char *said = NULL;
@@ -57,6 +57,40 @@ static void test_settings_are_settings(void **state)
             remedies++;
         }
     assert_true(remedies > 25);
+}
+
+/* Where a normalisation sees few images at a time, more of them have to be in the batch, and not only in the update. */
+static void test_a_larger_batch_is_a_whole_one(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *words;
+        bool whole;
+    } cases[] = {{"train.batch_size=16", true},
+                 {"train.batch_size=17", false},
+                 {"train.batch_size=8|model.batch_norm=false", false},
+                 {"train.batch_size=8|model.name=mlp", false},
+                 {"train.batch_size=8|model.name=resnet18", true}};
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        load(cases[i].words);
+        const struct remedy_case asked = {.config = &config};
+        const struct cause_trial *trials = cause_table[CAUSE_BATCH_SMALL].trials;
+        assert_true(trials[0].remedy.fits(&asked) == !cases[i].whole);
+        assert_true(trials[1].remedy.fits(&asked) == cases[i].whole);
+    }
+}
+
+/* Of labels that hardly say anything any more the smoothing is taken back, and not what is innocent. */
+static void test_what_softens_most_is_taken_back(void **state)
+{
+    (void)state;
+    load("train.label_smoothing=0.9|augment.hflip=0.5");
+    const struct remedy_case asked = {.config = &config};
+    const struct remedy *repairs = cause_table[CAUSE_REGULARISATION].repairs;
+    int first = 0;
+    while (!repairs[first].fits(&asked))
+        first++;
+    assert_string_equal(words_of(&repairs[first], &asked), "train.label_smoothing=0.1");
 }
 
 /* The first of that name, of *cause or one after it. */
@@ -86,6 +120,8 @@ static void test_trials_and_their_runs(void **state)
         {"rate x 4", CAUSE_RATE_LOW, "optim.lr=0.2", "optim.lr=100", "optim.lr=0.8", false, false},
         {"batch x 4", CAUSE_BATCH_SMALL, "train.accumulate=2", "train.batch_size=1", "train.accumulate=8", false,
          false},
+        {"batch x 4, whole", CAUSE_BATCH_SMALL, "train.batch_size=8|train.accumulate=2", "train.batch_size=1",
+         "train.batch_size=32", false, false},
         {"momentum 0.9", CAUSE_RATE_HIGH, "optim.name=sgd|optim.momentum=0.96", "optim.name=sgd|optim.momentum=0.95",
          "optim.momentum=0.9", false, false},
         {"momentum 0.9", CAUSE_PLAIN_SGD, "optim.name=sgd|optim.momentum=0", "optim.name=sgd", "optim.momentum=0.9",
@@ -332,7 +368,7 @@ static void test_how_far(void **state)
     const struct remedy *batch = &trial_named("batch x 4", &cause)->remedy;
     const struct remedy *rate = &cause_table[CAUSE_RATE_LOW].repairs[0];
     struct remedy_case asked = {.config = &config, .images = 128, .steps = 40};
-    load("train.batch_size=16|train.accumulate=2|optim.lr=3e-7");
+    load("train.batch_size=32|optim.lr=3e-7");
     assert_true(batch->fits(&asked));
     asked.images = 127;
     assert_false(batch->fits(&asked));
@@ -375,6 +411,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_settings_are_settings),
+        cmocka_unit_test(test_a_larger_batch_is_a_whole_one),
+        cmocka_unit_test(test_what_softens_most_is_taken_back),
         cmocka_unit_test(test_more_updates),
         cmocka_unit_test(test_trials_and_their_runs),
         cmocka_unit_test(test_trials_go_with_other_settings),

@@ -22,6 +22,28 @@ static bool batch_can_grow(const struct remedy_case *asked)
     return asked->images == 0 || 4 * update <= asked->images;
 }
 
+/* Normalised over so few, a larger batch of gradients alone leaves the noise of the means as it is. */
+static bool normalises_few(const struct remedy_case *asked)
+{
+    return config_normalises(asked->config) && asked->config->train.batch_size <= NORMALISED_FEW;
+}
+
+static bool batch_can_grow_whole(const struct remedy_case *asked)
+{
+    return batch_can_grow(asked) && normalises_few(asked);
+}
+
+static bool gradients_can_gather(const struct remedy_case *asked)
+{
+    return batch_can_grow(asked) && !normalises_few(asked);
+}
+
+/* What is left of the labels is less than half (rule_softened). */
+static bool smooths_much(const struct remedy_case *asked)
+{
+    return asked->config->train.label_smoothing >= 0.3;
+}
+
 static bool decays(const struct remedy_case *asked)
 {
     return asked->config->optim.weight_decay > 0.0;
@@ -328,20 +350,26 @@ const struct cause_info cause_table[CAUSE_COUNT] = {
                                     .family = ARM_ANEW,
                                     .remedy = {.fits = rate_can_rise, .edits = {TIMES("optim.lr", 4.0)}}}},
                         .usual = true},
-    [CAUSE_BATCH_SMALL] = {"batch_small", "hyperparameters", "the batch is too small",
-                           "raise train.batch_size, or train.accumulate where memory is short",
-                           .repairs = {{.edits = {TIMES("train.batch_size", 4.0)}}},
-                           .trials = {{.name = "batch x 4",
-                                       .family = ARM_ANEW,
-                                       .remedy = {.fits = batch_can_grow, .edits = {TIMES("train.accumulate", 4.0)}},
-                                       .pace = 4}},
-                           .usual = true},
+    [CAUSE_BATCH_SMALL] =
+        {"batch_small", "hyperparameters", "the batch is too small",
+         "raise train.batch_size, or train.accumulate where memory is short",
+         .repairs = {{.edits = {TIMES("train.batch_size", 4.0)}}},
+         .trials = {{.name = "batch x 4",
+                     .family = ARM_ANEW,
+                     .remedy = {.fits = gradients_can_gather, .edits = {TIMES("train.accumulate", 4.0)}},
+                     .pace = 4},
+                    {.name = "batch x 4, whole",
+                     .family = ARM_ANEW,
+                     .remedy = {.fits = batch_can_grow_whole, .edits = {TIMES("train.batch_size", 4.0)}},
+                     .pace = 4}},
+         .usual = true},
     [CAUSE_REGULARISATION] =
         {"regularisation", "hyperparameters", "regularisation takes away more than it gives",
          "soften or take away augmentation, dropout, label smoothing and mixing, one after another",
          .actions = {{has_layers_that_drop, "lower the rate of the [[layer]] sections that drop, soften or take away "
                                             "augmentation, label smoothing and mixing, one after another"}},
          .repairs = {{.fits = drops_most, .edits = {TIMES("model.dropout", 0.5)}},
+                     {.fits = smooths_much, .edits = {SET("train.label_smoothing", "0.1")}},
                      {.fits = is_augmented, .taken_away = config_augmentations},
                      {.fits = is_mixed, .taken_away = config_mixtures}},
          .trials = {{.name = "no augmentation",

@@ -13,7 +13,7 @@
 static const struct remedy *usual_remedy(enum cause cause, const struct remedy_case *asked)
 {
     const struct cause_info *info = &cause_table[cause];
-    for (int i = 0; i < TRIALS_MOST; i++)
+    for (int i = 0; i < REPAIRS_MOST; i++)
         if (remedy_is_any(&info->repairs[i]) && (!info->repairs[i].fits || info->repairs[i].fits(asked)))
             return &info->repairs[i];
     static const struct remedy none;

@@ -97,7 +97,7 @@ bool moment_has_learned(const struct evidence *evidence, const struct moment *no
 /* A normalisation that sees so few images in training is a noisy one; validation has the means of many batches. */
 static bool normalises_by_few(const struct config *config)
 {
-    return config_normalises(config) && config->train.batch_size <= 16;
+    return config_normalises(config) && config->train.batch_size <= NORMALISED_FEW;
 }
 
 bool handicapped(const struct config *config)
