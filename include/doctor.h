@@ -100,8 +100,8 @@ struct cause_info {
         bool (*fits)(const struct remedy_case *asked);
         const char *words;
     } actions[ACTIONS_MOST];
-    struct remedy repairs[REPAIRS_MOST]; /* settings for --apply where no trial has proven any: the first that fits, else
-                                           those of a trial */
+    struct remedy repairs[REPAIRS_MOST];    /* settings for --apply where no trial has proven any: the first that fits,
+                                              else    those of a trial */
     struct cause_trial trials[TRIALS_MOST]; /* that speak for it when they help */
     bool usual; /* tried whatever the config says: weighs less than what it sets unusually */
 };
