@@ -132,9 +132,7 @@ static void test_layers(void **state)
     assert_string_equal(layer[0].name, "conv2"); /* conv1 is taken */
     assert_int_equal(layer[0].line, 3);
     assert_true(layer[0].bias_set && !layer[0].bias && !layer[1].bias_set);
-    assert_int_equal(layer[0].kernel, -1);
-    assert_int_equal(layer[1].kernel, 5);
-    assert_int_equal(layer[1].line, 7);
+    assert_true(layer[0].kernel == -1 && layer[1].kernel == 5 && layer[1].line == 7);
     assert_true(layer[2].relu && strcmp(layer[2].from, "conv2") == 0);
     assert_string_equal(layer[3].name, "dropout1");
     assert_true(layer[3].relu && !layer[4].relu);

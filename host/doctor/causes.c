@@ -1,235 +1,12 @@
 /* causes: what can be wrong, one row a cause: as it is said to people, the one thing to do about it, the settings that
  * mend it, the trials that speak for it. Must not judge. */
 #include "check.h"
-#include "doctor.h"
+#include "fits.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* ---- which runs a remedy is for ---- */
-
-static bool rate_can_rise(const struct remedy_case *asked)
-{
-    return asked->config->optim.lr < 100.0;
-}
-
-/* An update of four times the images has to be filled. */
-static bool batch_can_grow(const struct remedy_case *asked)
-{
-    const int64_t update = (int64_t)asked->config->train.batch_size * asked->config->train.accumulate;
-    return asked->images == 0 || 4 * update <= asked->images;
-}
-
-/* Normalised over so few, a larger batch of gradients alone leaves the noise of the means as it is. */
-static bool normalises_few(const struct remedy_case *asked)
-{
-    return config_normalises(asked->config) && asked->config->train.batch_size <= NORMALISED_FEW;
-}
-
-static bool batch_can_grow_whole(const struct remedy_case *asked)
-{
-    return batch_can_grow(asked) && normalises_few(asked);
-}
-
-static bool gradients_can_gather(const struct remedy_case *asked)
-{
-    return batch_can_grow(asked) && !normalises_few(asked);
-}
-
-/* What is left of the labels is less than half (rule_softened). */
-static bool smooths_much(const struct remedy_case *asked)
-{
-    return asked->config->train.label_smoothing >= 0.3;
-}
-
-static bool decays(const struct remedy_case *asked)
-{
-    return asked->config->optim.weight_decay > 0.0;
-}
-
-static bool is_small_cnn(const struct remedy_case *asked)
-{
-    return asked->config->model.name == MODEL_SMALL_CNN;
-}
-
-static bool is_mlp(const struct remedy_case *asked)
-{
-    return asked->config->model.name == MODEL_MLP;
-}
-
-static bool lacks_normalisation(const struct remedy_case *asked)
-{
-    return asked->suspected && is_small_cnn(asked) && !asked->config->model.batch_norm;
-}
-
-bool config_normalises(const struct config *config)
-{
-    bool found = config->model.name != MODEL_MLP && config->model.name != MODEL_CUSTOM &&
-                 (config->model.name != MODEL_SMALL_CNN || config->model.batch_norm);
-    for (int i = 0; i < config->layer_count; i++)
-        found |= strcmp(config->layers[i].type, "norm") == 0;
-    return found;
-}
-
-static bool could_normalise(const struct remedy_case *asked)
-{
-    return asked->config->model.name != MODEL_MLP && !config_normalises(asked->config);
-}
-
-static bool draws_unusually(const struct remedy_case *asked)
-{
-    return asked->config->model.init_scale != 1.0;
-}
-
-static bool normalises_by_hand(const struct remedy_case *asked)
-{
-    return asked->config->augment.normalize == NORMALIZE_GIVEN || asked->config->augment.normalize == NORMALIZE_NONE;
-}
-
-static bool shares_normalisation(const struct remedy_case *asked)
-{
-    return asked->suspected && asked->config->augment.normalize != NORMALIZE_IMAGE;
-}
-
-static bool is_unshuffled(const struct remedy_case *asked)
-{
-    return !asked->config->data.shuffle;
-}
-
-/* A network without convolutions knows nothing of neighbourhood: a shifted image is another one to it. */
-static bool sees_shapes(const struct remedy_case *asked)
-{
-    const struct config *config = asked->config;
-    bool convolves = config->layer_count == 0 && !is_mlp(asked);
-    for (int i = 0; i < config->layer_count; i++)
-        convolves = convolves || strcmp(config->layers[i].type, "conv") == 0;
-    return convolves;
-}
-
-/* Factors of 1 - x to 1 + x: the least x, in tenths, at which training's images come to be lit as validation's. */
-static double span_of_light(const struct remedy_case *asked)
-{
-    return fmin(ceil(10.0 * fabs(1.0 - asked->lit) - 1e-9) / 10.0, 1.0);
-}
-
-static bool is_lit_otherwise_throughout(const struct remedy_case *asked)
-{
-    return asked->lit > 0.0 && shares_normalisation(asked);
-}
-
-static bool is_lit_otherwise(const struct remedy_case *asked)
-{
-    return asked->lit > 0.0 && asked->config->augment.brightness < span_of_light(asked);
-}
-
-static bool lacks_augmentation(const struct remedy_case *asked)
-{
-    return sees_shapes(asked) && !config_augments(asked->config);
-}
-
-/* Whether shifted images are of use to a network without convolutions depends on the images. */
-static bool could_be_augmented(const struct remedy_case *asked)
-{
-    return asked->suspected && !sees_shapes(asked) && !config_augments(asked->config);
-}
-
-/* What validation gets right leaves nothing to be held back. */
-static bool is_augmented(const struct remedy_case *asked)
-{
-    return asked->missing && config_sets_any(asked->config, config_augmentations);
-}
-
-static bool is_mixed(const struct remedy_case *asked)
-{
-    return asked->missing && config_sets_any(asked->config, config_mixtures);
-}
-
-/* By a setting: layers of one's own no trial changes. */
-static bool drops_by_setting(const struct config *config)
-{
-    return config->model.name != MODEL_CUSTOM && config_dropout(config) > 0.0;
-}
-
-static bool drops_units(const struct remedy_case *asked)
-{
-    return asked->missing && drops_by_setting(asked->config);
-}
-
-static bool drops_most(const struct remedy_case *asked)
-{
-    return drops_by_setting(asked->config) && config_dropout(asked->config) > 0.5;
-}
-
-static bool has_layers_that_drop(const struct remedy_case *asked)
-{
-    return !drops_by_setting(asked->config) && config_dropout(asked->config) > 0.0;
-}
-
-static bool has_levelled(const struct remedy_case *asked)
-{
-    return asked->config->schedule.name == SCHEDULE_CONSTANT && asked->levelled;
-}
-
-static bool is_adam_tuned(const struct remedy_case *asked)
-{
-    const struct config *config = asked->config;
-    return config->optim.name != OPTIMIZER_SGD &&
-           (config->optim.eps != 1e-8 || config->optim.beta2 != 0.999 || config->optim.beta1 != 0.9);
-}
-
-static bool is_sgd(const struct remedy_case *asked)
-{
-    return asked->config->optim.name == OPTIMIZER_SGD;
-}
-
-static bool lacks_momentum(const struct remedy_case *asked)
-{
-    return is_sgd(asked) && asked->config->optim.momentum < 0.5;
-}
-
-/* Steps are 1 / (1 - momentum) as long: more than twice as long as with the usual 0.9. */
-static bool has_much_momentum(const struct remedy_case *asked)
-{
-    return is_sgd(asked) && asked->config->optim.momentum > 0.95;
-}
-
-static bool clips(const struct remedy_case *asked)
-{
-    return asked->config->optim.clip_norm > 0.0;
-}
-
-static bool steps_down(const struct remedy_case *asked)
-{
-    return asked->config->schedule.name == SCHEDULE_STEP;
-}
-
-static bool waits_for_plateau(const struct remedy_case *asked)
-{
-    return asked->config->schedule.name == SCHEDULE_PLATEAU;
-}
-
-static bool warms_up(const struct remedy_case *asked)
-{
-    return asked->config->schedule.warmup_epochs > 0.0;
-}
-
-static bool anneals(const struct remedy_case *asked)
-{
-    return asked->config->schedule.name == SCHEDULE_COSINE;
-}
-
-static bool wants_more(const struct remedy_case *asked)
-{
-    return asked->config->early_stop.min_delta > 0.0;
-}
-
-/* Labels that are left are mostly right, and smoothing them costs more than it gives. */
-static bool are_left_out(const struct remedy_case *asked)
-{
-    return asked->left_out;
-}
 
 /* ---- the table ---- */
 
@@ -265,17 +42,17 @@ const struct cause_info cause_table[CAUSE_COUNT] = {
                            "set augment.normalize = auto",
                            .trials = {{.name = "measured normalisation",
                                        .family = ARM_ANEW,
-                                       .remedy = {.fits = normalises_by_hand,
+                                       .remedy = {.fits = fits_normalises_by_hand,
                                                   .edits = {SET("augment.normalize", "auto"), SET("augment.mean", "[]"),
                                                             SET("augment.std", "[]")}}}}},
     [CAUSE_ILLUMINATION] = {"illumination", "data", "the images are lit very unevenly", RELIGHT_ACTION,
-                            .repairs = {{.fits = shares_normalisation, .edits = {BY_IMAGE, AVERAGED}},
+                            .repairs = {{.fits = fits_shares_normalisation, .edits = {BY_IMAGE, AVERAGED}},
                                         {.edits = {SET("augment.brightness", RELIGHT), SET("augment.contrast", RELIGHT),
                                                    AVERAGED, LONGER(3.0)}}},
                             .trials = {{.name = "light evened out",
                                         .family = ARM_UNSEEN,
                                         .one_cure = true,
-                                        .remedy = {.fits = shares_normalisation, .edits = {BY_IMAGE}}}}},
+                                        .remedy = {.fits = fits_shares_normalisation, .edits = {BY_IMAGE}}}}},
     [CAUSE_OUTLIERS] = {"outliers", "data", "some images are not what the others are",
                         "look at what `evenkeel doctor RUN --samples` lists, and take out what does not belong",
                         .repairs = {{.edits = {AVERAGED}}},
@@ -283,7 +60,7 @@ const struct cause_info cause_table[CAUSE_COUNT] = {
     [CAUSE_LABELS] = {"labels", "data", "a good part of the labels is wrong",
                       "correct or leave out what `evenkeel doctor RUN --samples` lists; until then "
                       "train.label_smoothing = 0.1 softens it",
-                      .repairs = {{.fits = are_left_out, .edits = {AVERAGED, LONGER(2.0)}},
+                      .repairs = {{.fits = fits_are_left_out, .edits = {AVERAGED, LONGER(2.0)}},
                                   {.edits = {SET("train.label_smoothing", "0.1"), AVERAGED, LONGER(2.0)}}},
                       .trials = {{.name = "doubtful labels left out", .family = ARM_UNSEEN, .left_out = LEAVE_LABELS}}},
     [CAUSE_IMBALANCE] = {"imbalance", "data", "some classes have far fewer images than others",
@@ -293,7 +70,7 @@ const struct cause_info cause_table[CAUSE_COUNT] = {
                      .repairs = {{.edits = {SET("data.shuffle", "true")}}},
                      .trials = {{.name = "shuffled",
                                  .family = ARM_ANEW,
-                                 .remedy = {.fits = is_unshuffled, .edits = {SET("data.shuffle", "true")}}}}},
+                                 .remedy = {.fits = fits_is_unshuffled, .edits = {SET("data.shuffle", "true")}}}}},
     [CAUSE_LEAKAGE] = {.name = "leakage",
                        .group = "data",
                        .title = "validation images are among the training images",
@@ -303,33 +80,33 @@ const struct cause_info cause_table[CAUSE_COUNT] = {
                         .title = "validation's images or labels are not like training's",
                         .action = "prepare both parts alike: same folders and labels, same source, same channels, same "
                                   "processing",
-                        .repairs = {{.fits = is_lit_otherwise_throughout, .edits = {BY_IMAGE, AVERAGED}},
-                                    {.fits = is_lit_otherwise,
+                        .repairs = {{.fits = fits_is_lit_otherwise_throughout, .edits = {BY_IMAGE, AVERAGED}},
+                                    {.fits = fits_is_lit_otherwise,
                                      .edits = {{.key = "augment.brightness", .spans_light = true}, AVERAGED}}},
                         .trials = {{.name = "brightness varied",
                                     .family = ARM_ONWARD,
                                     .one_cure = true,
-                                    .remedy = {.fits = is_lit_otherwise,
+                                    .remedy = {.fits = fits_is_lit_otherwise,
                                                .edits = {{.key = "augment.brightness", .spans_light = true}}}},
                                    {.name = "light evened out",
                                     .family = ARM_UNSEEN,
                                     .one_cure = true,
-                                    .remedy = {.fits = is_lit_otherwise_throughout, .edits = {BY_IMAGE}}}}},
+                                    .remedy = {.fits = fits_is_lit_otherwise_throughout, .edits = {BY_IMAGE}}}}},
     [CAUSE_OVERFITTING] = {"overfitting", "data", "the network learns the images by heart",
                            "add augmentation or more images, or use a smaller network",
-                           .repairs = {{.fits = lacks_augmentation,
+                           .repairs = {{.fits = fits_lacks_augmentation,
                                         .edits = {SET("augment.crop_padding", "4"), SET("augment.rotate", "10"),
                                                   SET("train.label_smoothing", "0.1")}},
                                        {.edits = {SET("train.label_smoothing", "0.1")}}},
                            .trials = {{.name = "augmentation",
                                        .family = ARM_ONWARD,
-                                       .remedy = {.fits = lacks_augmentation,
+                                       .remedy = {.fits = fits_lacks_augmentation,
                                                   .edits = {{.key = "augment.crop_padding", .side_share = 0.125},
                                                             SET("augment.rotate", "10")}}},
                                       {.name = "images shifted, turned",
                                        .family = ARM_ONWARD,
                                        .one_cure = true,
-                                       .remedy = {.fits = could_be_augmented,
+                                       .remedy = {.fits = fits_could_be_augmented,
                                                   .edits = {SET("augment.translate", "0.1"),
                                                             SET("augment.rotate", "10")}}}},
                            .usual = true},
@@ -340,7 +117,7 @@ const struct cause_info cause_table[CAUSE_COUNT] = {
          .trials = {{.name = "rate / 4", .family = ARM_ANEW, .remedy = {.edits = {TIMES("optim.lr", 0.25)}}},
                     {.name = "momentum 0.9",
                      .family = ARM_ANEW,
-                     .remedy = {.fits = has_much_momentum, .edits = {SET("optim.momentum", "0.9")}}}},
+                     .remedy = {.fits = fits_has_much_momentum, .edits = {SET("optim.momentum", "0.9")}}}},
          .usual = true},
     [CAUSE_RATE_LOW] = {"rate_low", "hyperparameters", "the learning rate is too low",
                         "raise optim.lr; `evenkeel find-lr CONFIG` measures how far it can be raised",
@@ -348,7 +125,7 @@ const struct cause_info cause_table[CAUSE_COUNT] = {
                                                AVERAGED}}},
                         .trials = {{.name = "rate x 4",
                                     .family = ARM_ANEW,
-                                    .remedy = {.fits = rate_can_rise, .edits = {TIMES("optim.lr", 4.0)}}}},
+                                    .remedy = {.fits = fits_rate_can_rise, .edits = {TIMES("optim.lr", 4.0)}}}},
                         .usual = true},
     [CAUSE_BATCH_SMALL] =
         {"batch_small", "hyperparameters", "the batch is too small",
@@ -356,31 +133,32 @@ const struct cause_info cause_table[CAUSE_COUNT] = {
          .repairs = {{.edits = {TIMES("train.batch_size", 4.0)}}},
          .trials = {{.name = "batch x 4",
                      .family = ARM_ANEW,
-                     .remedy = {.fits = gradients_can_gather, .edits = {TIMES("train.accumulate", 4.0)}},
+                     .remedy = {.fits = fits_gradients_can_gather, .edits = {TIMES("train.accumulate", 4.0)}},
                      .pace = 4},
                     {.name = "batch x 4, whole",
                      .family = ARM_ANEW,
-                     .remedy = {.fits = batch_can_grow_whole, .edits = {TIMES("train.batch_size", 4.0)}},
+                     .remedy = {.fits = fits_batch_can_grow_whole, .edits = {TIMES("train.batch_size", 4.0)}},
                      .pace = 4}},
          .usual = true},
     [CAUSE_REGULARISATION] =
         {"regularisation", "hyperparameters", "regularisation takes away more than it gives",
          "soften or take away augmentation, dropout, label smoothing and mixing, one after another",
-         .actions = {{has_layers_that_drop, "lower the rate of the [[layer]] sections that drop, soften or take away "
-                                            "augmentation, label smoothing and mixing, one after another"}},
-         .repairs = {{.fits = drops_most, .edits = {TIMES("model.dropout", 0.5)}},
-                     {.fits = smooths_much, .edits = {SET("train.label_smoothing", "0.1")}},
-                     {.fits = is_augmented, .taken_away = config_augmentations},
-                     {.fits = is_mixed, .taken_away = config_mixtures}},
+         .actions = {{fits_has_layers_that_drop,
+                      "lower the rate of the [[layer]] sections that drop, soften or take away "
+                      "augmentation, label smoothing and mixing, one after another"}},
+         .repairs = {{.fits = fits_drops_most, .edits = {TIMES("model.dropout", 0.5)}},
+                     {.fits = fits_smooths_much, .edits = {SET("train.label_smoothing", "0.1")}},
+                     {.fits = fits_is_augmented, .taken_away = config_augmentations},
+                     {.fits = fits_is_mixed, .taken_away = config_mixtures}},
          .trials = {{.name = "no augmentation",
                      .family = ARM_FREED,
-                     .remedy = {.fits = is_augmented, .taken_away = config_augmentations}},
+                     .remedy = {.fits = fits_is_augmented, .taken_away = config_augmentations}},
                     {.name = "no dropout",
                      .family = ARM_FREED,
-                     .remedy = {.fits = drops_units, .edits = {SET("model.dropout", "0")}}},
+                     .remedy = {.fits = fits_drops_units, .edits = {SET("model.dropout", "0")}}},
                     {.name = "no mixing or smoothing",
                      .family = ARM_FREED,
-                     .remedy = {.fits = is_mixed, .taken_away = config_mixtures}}},
+                     .remedy = {.fits = fits_is_mixed, .taken_away = config_mixtures}}},
          .usual = true},
     [CAUSE_FEW_UPDATES] = {"few_updates", "hyperparameters", "the run is over after too few updates",
                            "make more of the same images: lower train.batch_size, or raise train.epochs",
@@ -388,39 +166,42 @@ const struct cause_info cause_table[CAUSE_COUNT] = {
                                                   {.key = "train.batch_size", .makes_updates = true},
                                                   {.key = "train.epochs", .makes_updates = true}}}}},
     [CAUSE_CAPACITY] = {"capacity", "architecture", "the network is too small for the task", "use a larger network",
-                        .repairs = {{.fits = is_small_cnn, .edits = {{"model.width", .factor = 2.0, .least = 32.0}}},
-                                    {.fits = is_mlp, .edits = {{"model.hidden", .factor = 2.0, .least = 256.0}}}}},
+                        .repairs = {{.fits = fits_is_small_cnn,
+                                     .edits = {{"model.width", .factor = 2.0, .least = 32.0}}},
+                                    {.fits = fits_is_mlp, .edits = {{"model.hidden", .factor = 2.0, .least = 256.0}}}}},
     [CAUSE_INITIALISATION] = {"initialisation", "architecture", "the first weights are badly scaled",
                               "use the default initialisation (model.init_scale = 1), or add batch normalisation",
                               .repairs = {{.edits = {SET("model.init_scale", "1")}}},
                               .trials = {{.name = "usual first weights",
                                           .family = ARM_ANEW,
-                                          .remedy = {.fits = draws_unusually,
+                                          .remedy = {.fits = fits_draws_unusually,
                                                      .edits = {SET("model.init_scale", "1")}}}}},
     [CAUSE_NO_SIGNAL] =
         {"no_signal", "architecture", "nothing comes back to the weights that they could learn from",
          "look at images, augmentation and labels; fewer layers let a gradient through, or ones that pass them by",
-         .actions = {{could_normalise, "add batch normalisation; optim.name = adam, with optim.lr = 0.001, gives each "
-                                       "layer steps of its own length"},
-                     {is_sgd, "set optim.name = adam, with optim.lr = 0.001, which gives each layer steps of its own "
-                              "length; or look at images, augmentation and labels"}},
-         .repairs = {{.fits = lacks_normalisation, .edits = {SET("model.batch_norm", "true")}},
-                     {.fits = is_sgd,
+         .actions = {{fits_could_normalise,
+                      "add batch normalisation; optim.name = adam, with optim.lr = 0.001, gives each "
+                      "layer steps of its own length"},
+                     {fits_is_sgd,
+                      "set optim.name = adam, with optim.lr = 0.001, which gives each layer steps of its own "
+                      "length; or look at images, augmentation and labels"}},
+         .repairs = {{.fits = fits_lacks_normalisation, .edits = {SET("model.batch_norm", "true")}},
+                     {.fits = fits_is_sgd,
                       .edits = {SET("optim.name", "adam"), SET("optim.lr", "0.001"), SET("optim.nesterov", "false")}}},
          .trials = {{.name = "batch normalisation",
                      .family = ARM_ANEW,
-                     .remedy = {.fits = lacks_normalisation, .edits = {SET("model.batch_norm", "true")}}}}},
+                     .remedy = {.fits = fits_lacks_normalisation, .edits = {SET("model.batch_norm", "true")}}}}},
     [CAUSE_WEIGHT_DECAY] = {"weight_decay", "optimizer", "weight decay is stronger than the gradient",
                             "divide optim.weight_decay by 100",
                             .repairs = {{.edits = {TIMES("optim.weight_decay", 0.01)}}},
                             .trials = {{.name = "no weight decay",
                                         .family = ARM_ANEW,
-                                        .remedy = {.fits = decays, .edits = {SET("optim.weight_decay", "0")}}}}},
+                                        .remedy = {.fits = fits_decays, .edits = {SET("optim.weight_decay", "0")}}}}},
     [CAUSE_ADAM] = {"adam", "optimizer", "Adam's epsilon or beta2 is mistuned",
                     "use optim.eps = 1e-8 and optim.beta2 = 0.999",
                     .trials = {{.name = "adam's defaults",
                                 .family = ARM_ANEW,
-                                .remedy = {.fits = is_adam_tuned,
+                                .remedy = {.fits = fits_is_adam_tuned,
                                            .edits = {SET("optim.eps", "1e-8"), SET("optim.beta1", "0.9"),
                                                      SET("optim.beta2", "0.999")}}}}},
     [CAUSE_PLAIN_SGD] = {"plain_sgd", "optimizer", "SGD without momentum makes little headway here",
@@ -428,35 +209,37 @@ const struct cause_info cause_table[CAUSE_COUNT] = {
                          .repairs = {{.edits = {SET("optim.momentum", "0.9")}}},
                          .trials = {{.name = "momentum 0.9",
                                      .family = ARM_ANEW,
-                                     .remedy = {.fits = lacks_momentum, .edits = {SET("optim.momentum", "0.9")}}},
+                                     .remedy = {.fits = fits_lacks_momentum, .edits = {SET("optim.momentum", "0.9")}}},
                                     {.name = "adam",
                                      .family = ARM_ANEW,
-                                     .remedy = {.fits = is_sgd,
+                                     .remedy = {.fits = fits_is_sgd,
                                                 .edits = {SET("optim.name", "adam"), SET("optim.lr", "0.001"),
                                                           SET("optim.nesterov", "false")}}}}},
-    [CAUSE_SCHEDULE] = {"schedule", "optimizer", "the schedule keeps the learning rate low too early or too long",
-                        "lower the rate in the end: schedule.name = cosine",
-                        .actions = {{steps_down, "lower the rate later: schedule.name = cosine does, as does a larger "
-                                                 "schedule.step_epochs"},
-                                    {waits_for_plateau, "lower the rate later: schedule.name = cosine does, as does "
-                                                        "more schedule.patience"},
-                                    {warms_up, "shorten the warm-up: lower schedule.warmup_epochs"},
-                                    {anneals, "train for more epochs, so that the cosine keeps the rate for longer"}},
-                        .repairs = {{.edits = {SET("schedule.name", "cosine"), SET("schedule.warmup_epochs", "0")}}},
-                        .trials = {{.name = "rate / 10 from here on",
-                                    .family = ARM_ONWARD,
-                                    .remedy = {.fits = has_levelled, .edits = {TIMES("optim.lr", 0.1)}}}},
-                        .usual = true},
+    [CAUSE_SCHEDULE] =
+        {"schedule", "optimizer", "the schedule keeps the learning rate low too early or too long",
+         "lower the rate in the end: schedule.name = cosine",
+         .actions = {{fits_steps_down, "lower the rate later: schedule.name = cosine does, as does a larger "
+                                       "schedule.step_epochs"},
+                     {fits_waits_for_plateau, "lower the rate later: schedule.name = cosine does, as does "
+                                              "more schedule.patience"},
+                     {fits_warms_up, "shorten the warm-up: lower schedule.warmup_epochs"},
+                     {fits_anneals, "train for more epochs, so that the cosine keeps the rate for longer"}},
+         .repairs = {{.edits = {SET("schedule.name", "cosine"), SET("schedule.warmup_epochs", "0")}}},
+         .trials = {{.name = "rate / 10 from here on",
+                     .family = ARM_ONWARD,
+                     .remedy = {.fits = fits_has_levelled, .edits = {TIMES("optim.lr", 0.1)}}}},
+         .usual = true},
     [CAUSE_CLIP] = {"clip", "optimizer", "the gradient clip leaves next to nothing of each step",
                     "set optim.clip_norm = 0, or above the usual length of the gradient",
                     .repairs = {{.edits = {SET("optim.clip_norm", "0")}}},
                     .trials = {{.name = "no gradient clip",
                                 .family = ARM_ANEW,
-                                .remedy = {.fits = clips, .edits = {SET("optim.clip_norm", "0")}}}}},
+                                .remedy = {.fits = fits_clips, .edits = {SET("optim.clip_norm", "0")}}}}},
     [CAUSE_EARLY_STOP] = {"early_stop", "optimizer", "early stopping ended the run while it was still learning",
                           "raise early_stop.patience, and train on: `evenkeel train --resume RUN`",
-                          .actions = {{wants_more, "set early_stop.min_delta = 0, or raise early_stop.patience, and "
-                                                   "train on: `evenkeel train --resume RUN`"}},
+                          .actions = {{fits_wants_more,
+                                       "set early_stop.min_delta = 0, or raise early_stop.patience, and "
+                                       "train on: `evenkeel train --resume RUN`"}},
                           .repairs = {{.edits = {SET("early_stop.patience", "10"), SET("early_stop.min_delta", "0")}}}},
     [CAUSE_AVERAGE] = {"average", "optimizer", "the averaged weights have not caught up with the trained ones",
                        "lower optim.ema_decay, or set optim.ema_warmup = true", .repairs = {{.edits = {AVERAGED}}}},
@@ -512,7 +295,7 @@ static void edit_say(const struct edit *edit, const struct remedy_case *asked, c
     else if (edit->makes_updates)
         snprintf(text, EDIT_TEXT, "%s=%.0f", edit->key, more_updates(edit->key, asked));
     else if (edit->spans_light)
-        snprintf(text, EDIT_TEXT, "%s=%.1f", edit->key, span_of_light(asked));
+        snprintf(text, EDIT_TEXT, "%s=%.1f", edit->key, fits_span_of_light(asked));
     else if (edit->averages > 0.0)
         snprintf(text, EDIT_TEXT, "%s=%.4g", edit->key, 1.0 - 1.0 / fmax(10.0, edit->averages * (double)asked->steps));
     else if (edit->side_share > 0.0)

@@ -1,0 +1,228 @@
+/* fits: which runs a remedy is for, by their configs and what is known of their images. Must not know causes. */
+#include "fits.h"
+
+#include "check.h"
+
+#include <math.h>
+#include <string.h>
+
+bool fits_rate_can_rise(const struct remedy_case *asked)
+{
+    return asked->config->optim.lr < 100.0;
+}
+
+/* An update of four times the images has to be filled. */
+static bool batch_can_grow(const struct remedy_case *asked)
+{
+    const int64_t update = (int64_t)asked->config->train.batch_size * asked->config->train.accumulate;
+    return asked->images == 0 || 4 * update <= asked->images;
+}
+
+/* Normalised over so few, a larger batch of gradients alone leaves the noise of the means as it is. */
+static bool normalises_few(const struct remedy_case *asked)
+{
+    return config_normalises(asked->config) && asked->config->train.batch_size <= NORMALISED_FEW;
+}
+
+bool fits_batch_can_grow_whole(const struct remedy_case *asked)
+{
+    return batch_can_grow(asked) && normalises_few(asked);
+}
+
+bool fits_gradients_can_gather(const struct remedy_case *asked)
+{
+    return batch_can_grow(asked) && !normalises_few(asked);
+}
+
+/* What is left of the labels is less than half (rule_softened). */
+bool fits_smooths_much(const struct remedy_case *asked)
+{
+    return asked->config->train.label_smoothing >= 0.3;
+}
+
+bool fits_decays(const struct remedy_case *asked)
+{
+    return asked->config->optim.weight_decay > 0.0;
+}
+
+bool fits_is_small_cnn(const struct remedy_case *asked)
+{
+    return asked->config->model.name == MODEL_SMALL_CNN;
+}
+
+bool fits_is_mlp(const struct remedy_case *asked)
+{
+    return asked->config->model.name == MODEL_MLP;
+}
+
+bool fits_lacks_normalisation(const struct remedy_case *asked)
+{
+    return asked->suspected && fits_is_small_cnn(asked) && !asked->config->model.batch_norm;
+}
+
+bool config_normalises(const struct config *config)
+{
+    bool found = config->model.name != MODEL_MLP && config->model.name != MODEL_CUSTOM &&
+                 (config->model.name != MODEL_SMALL_CNN || config->model.batch_norm);
+    for (int i = 0; i < config->layer_count; i++)
+        found |= strcmp(config->layers[i].type, "norm") == 0;
+    return found;
+}
+
+bool fits_could_normalise(const struct remedy_case *asked)
+{
+    return asked->config->model.name != MODEL_MLP && !config_normalises(asked->config);
+}
+
+bool fits_draws_unusually(const struct remedy_case *asked)
+{
+    return asked->config->model.init_scale != 1.0;
+}
+
+bool fits_normalises_by_hand(const struct remedy_case *asked)
+{
+    return asked->config->augment.normalize == NORMALIZE_GIVEN || asked->config->augment.normalize == NORMALIZE_NONE;
+}
+
+bool fits_shares_normalisation(const struct remedy_case *asked)
+{
+    return asked->suspected && asked->config->augment.normalize != NORMALIZE_IMAGE;
+}
+
+bool fits_is_unshuffled(const struct remedy_case *asked)
+{
+    return !asked->config->data.shuffle;
+}
+
+/* A network without convolutions knows nothing of neighbourhood: a shifted image is another one to it. */
+static bool sees_shapes(const struct remedy_case *asked)
+{
+    const struct config *config = asked->config;
+    bool convolves = config->layer_count == 0 && !fits_is_mlp(asked);
+    for (int i = 0; i < config->layer_count; i++)
+        convolves = convolves || strcmp(config->layers[i].type, "conv") == 0;
+    return convolves;
+}
+
+/* Factors of 1 - x to 1 + x: the least x, in tenths, at which training's images come to be lit as validation's. */
+double fits_span_of_light(const struct remedy_case *asked)
+{
+    return fmin(ceil(10.0 * fabs(1.0 - asked->lit) - 1e-9) / 10.0, 1.0);
+}
+
+bool fits_is_lit_otherwise_throughout(const struct remedy_case *asked)
+{
+    return asked->lit > 0.0 && fits_shares_normalisation(asked);
+}
+
+bool fits_is_lit_otherwise(const struct remedy_case *asked)
+{
+    return asked->lit > 0.0 && asked->config->augment.brightness < fits_span_of_light(asked);
+}
+
+bool fits_lacks_augmentation(const struct remedy_case *asked)
+{
+    return sees_shapes(asked) && !config_augments(asked->config);
+}
+
+/* Whether shifted images are of use to a network without convolutions depends on the images. */
+bool fits_could_be_augmented(const struct remedy_case *asked)
+{
+    return asked->suspected && !sees_shapes(asked) && !config_augments(asked->config);
+}
+
+/* What validation gets right leaves nothing to be held back. */
+bool fits_is_augmented(const struct remedy_case *asked)
+{
+    return asked->missing && config_sets_any(asked->config, config_augmentations);
+}
+
+bool fits_is_mixed(const struct remedy_case *asked)
+{
+    return asked->missing && config_sets_any(asked->config, config_mixtures);
+}
+
+/* By a setting: layers of one's own no trial changes. */
+static bool drops_by_setting(const struct config *config)
+{
+    return config->model.name != MODEL_CUSTOM && config_dropout(config) > 0.0;
+}
+
+bool fits_drops_units(const struct remedy_case *asked)
+{
+    return asked->missing && drops_by_setting(asked->config);
+}
+
+bool fits_drops_most(const struct remedy_case *asked)
+{
+    return drops_by_setting(asked->config) && config_dropout(asked->config) > 0.5;
+}
+
+bool fits_has_layers_that_drop(const struct remedy_case *asked)
+{
+    return !drops_by_setting(asked->config) && config_dropout(asked->config) > 0.0;
+}
+
+bool fits_has_levelled(const struct remedy_case *asked)
+{
+    return asked->config->schedule.name == SCHEDULE_CONSTANT && asked->levelled;
+}
+
+bool fits_is_adam_tuned(const struct remedy_case *asked)
+{
+    const struct config *config = asked->config;
+    return config->optim.name != OPTIMIZER_SGD &&
+           (config->optim.eps != 1e-8 || config->optim.beta2 != 0.999 || config->optim.beta1 != 0.9);
+}
+
+bool fits_is_sgd(const struct remedy_case *asked)
+{
+    return asked->config->optim.name == OPTIMIZER_SGD;
+}
+
+bool fits_lacks_momentum(const struct remedy_case *asked)
+{
+    return fits_is_sgd(asked) && asked->config->optim.momentum < 0.5;
+}
+
+/* Steps are 1 / (1 - momentum) as long: more than twice as long as with the usual 0.9. */
+bool fits_has_much_momentum(const struct remedy_case *asked)
+{
+    return fits_is_sgd(asked) && asked->config->optim.momentum > 0.95;
+}
+
+bool fits_clips(const struct remedy_case *asked)
+{
+    return asked->config->optim.clip_norm > 0.0;
+}
+
+bool fits_steps_down(const struct remedy_case *asked)
+{
+    return asked->config->schedule.name == SCHEDULE_STEP;
+}
+
+bool fits_waits_for_plateau(const struct remedy_case *asked)
+{
+    return asked->config->schedule.name == SCHEDULE_PLATEAU;
+}
+
+bool fits_warms_up(const struct remedy_case *asked)
+{
+    return asked->config->schedule.warmup_epochs > 0.0;
+}
+
+bool fits_anneals(const struct remedy_case *asked)
+{
+    return asked->config->schedule.name == SCHEDULE_COSINE;
+}
+
+bool fits_wants_more(const struct remedy_case *asked)
+{
+    return asked->config->early_stop.min_delta > 0.0;
+}
+
+/* Labels that are left are mostly right, and smoothing them costs more than it gives. */
+bool fits_are_left_out(const struct remedy_case *asked)
+{
+    return asked->left_out;
+}

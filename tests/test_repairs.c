@@ -1,0 +1,288 @@
+/* test_repairs: the settings that mend what was found or proven, and what becomes of runs that are given them. */
+#include "file.h"
+#include "given_trials.h"
+#include "text.h"
+#include "tiny_run.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* 120 steps. */
+#define BASE "train.epochs=24 train.threads=1 model.name=mlp model.hidden=64 early_stop.restore_best=false "
+
+static void diagnose(struct diagnosis *diagnosis, const char *run, double budget)
+{
+    if (diagnose_run(diagnosis, run) < 0 ||
+        (budget > 0.0 && diagnose_probe(diagnosis, run, &(struct budget){.share = budget}) < 0))
+        fail_msg("%s: %s", run, fail_text());
+}
+
+/* What a repair writes is a config that trains, better than the run it came from. */
+static void test_repair_mends(void **state)
+{
+    (void)state;
+    struct train_result broken, mended;
+    struct diagnosis diagnosis = {0};
+    char file[PATH_BYTES];
+    tiny_train_ok(NULL, BASE "optim.weight_decay=1", &broken);
+    diagnose(&diagnosis, broken.path, 6.0);
+    assert_int_equal(path_join(file, tiny_folder, "mended.ini"), OK);
+    if (diagnosis_apply(&diagnosis, broken.path, file) < 0)
+        fail_msg("%s", fail_text());
+    diagnosis_free(&diagnosis);
+    struct train_request request = {.file = file};
+    assert_int_equal(train_run(&request, &mended), OK);
+    assert_non_null(strstr(mended.path, "-repaired"));
+    assert_true(tiny_result_at(mended.path, 24, "train/loss") < 0.7 * tiny_result_at(broken.path, 24, "train/loss"));
+    char *text = tiny_read_text(tiny_folder, "mended.ini");
+    assert_non_null(strstr(text, "# evidence: step 10, weight_decay: the pull of optim.weight_decay"));
+    assert_non_null(strstr(text, "# confidence: proven: no weight decay lowered the loss"));
+    memory_give(text);
+}
+
+/* A network made of layers is given what it lacks; who named a convolution as input gets what follows it now. */
+static void test_layers_are_normalised(void **state)
+{
+    (void)state;
+    struct train_result result;
+    struct train_request request = {.file = NULL};
+    char own[PATH_BYTES], mended[PATH_BYTES];
+    assert_int_equal(path_join(own, tiny_folder, "own.ini"), OK);
+    assert_int_equal(path_join(mended, tiny_folder, "own-mended.ini"), OK);
+    FILE *file = fopen(own, "w");
+    assert_non_null(file);
+    fprintf(file,
+            "[data]\ntrain = '%s'\n[model]\nname = 'custom'\n[train]\nepochs = 1\nbatch_size = 16\nthreads = 1\n"
+            "[run]\ndir = '%s'\n[[layer]]\ntype = 'conv'\nname = 'a'\nfilters = 4\nrelu = true\n"
+            "[[layer]]\ntype = 'conv'\nfilters = 4\n[[layer]]\ntype = 'add'\nfrom = 'a'\nrelu = true\n"
+            "[[layer]]\ntype = 'global_pool'\n[[layer]]\ntype = 'linear'\nname = 'h'\nunits = 8\nrelu = true\n"
+            "[[layer]]\ntype = 'linear'\nname = 'last'\n",
+            tiny_data, tiny_folder);
+    assert_int_equal(fclose(file), 0);
+    request.file = own;
+    assert_int_equal(train_run(&request, &result), OK);
+    const struct diagnosis diagnosis = {.cause = CAUSE_NO_SIGNAL};
+    if (diagnosis_apply(&diagnosis, result.path, mended) < 0)
+        fail_msg("%s", fail_text());
+    char *text = tiny_read_text(tiny_folder, "own-mended.ini");
+    assert_non_null(strstr(text, "# changed: a normalisation behind every convolution and hidden layer"));
+    assert_non_null(strstr(text, "name = \"a_norm\"\nrelu = true\n"));
+    assert_non_null(strstr(text, "name = \"h_norm\"\nrelu = true\n"));
+    assert_null(strstr(text, "last_norm"));
+    assert_non_null(strstr(text, "from = \"a_norm\""));
+    memory_give(text);
+    request.file = mended;
+    if (train_run(&request, &result) < 0)
+        fail_msg("%s", fail_text());
+    char repair[REPAIR_MAX][REPAIR_TEXT];
+    struct config config = {0};
+    assert_int_equal(train_load_config(&config, result.path, NULL, 0), OK);
+    assert_int_equal(diagnosis_repair(&diagnosis, &config, repair), 0); /* now it has them, and Adam */
+    config.optim.name = OPTIMIZER_SGD;
+    assert_true(diagnosis_repair(&diagnosis, &config, repair) > 0);
+    assert_string_equal(repair[0], "optim.name=adam");
+    config_free(&config);
+}
+
+/* What the config has already is no repair. */
+static void test_repair_that_changes_nothing(void **state)
+{
+    (void)state;
+    struct train_result result;
+    struct config config = {0};
+    char repair[REPAIR_MAX][REPAIR_TEXT], file[PATH_BYTES];
+    const struct diagnosis diagnosis = {.cause = CAUSE_SCHEDULE};
+    tiny_train_ok(NULL, "train.epochs=1 schedule.name=cosine", &result);
+    assert_int_equal(train_load_config(&config, result.path, NULL, 0), OK);
+    assert_int_equal(diagnosis_repair(&diagnosis, &config, repair), 0);
+    config_free(&config);
+    assert_int_equal(path_join(file, tiny_folder, "same.ini"), OK);
+    assert_int_equal(diagnosis_apply(&diagnosis, result.path, file), ERR_CONFIG);
+    assert_non_null(strstr(fail_text(), "which no setting mends that it has not already"));
+    tiny_train_ok(NULL, "train.epochs=1 schedule.name=cosine schedule.warmup_epochs=0.5", &result);
+    assert_int_equal(train_load_config(&config, result.path, NULL, 0), OK);
+    assert_int_equal(diagnosis_repair(&diagnosis, &config, repair), 1);
+    assert_string_equal(repair[0], "schedule.warmup_epochs=0");
+    config_free(&config);
+}
+
+/* Takes one of a repair's settings away, and fails where it was not there. */
+static void expect_setting(char repair[static REPAIR_MAX][REPAIR_TEXT], int *count, const char *setting)
+{
+    for (int i = 0; i < *count; i++)
+        if (strcmp(repair[i], setting) == 0) {
+            memmove(repair[i], repair[--*count], REPAIR_TEXT);
+            return;
+        }
+    fail_msg("%s is not set", setting);
+}
+
+/* Rare classes, uneven light and wrong labels take longer to learn; labels that are left are not smoothed. */
+static void test_repairs_that_take_longer(void **state)
+{
+    (void)state;
+    static const struct {
+        enum cause cause;
+        const char *left_out, *settings[6];
+    } cases[] = {
+        {CAUSE_IMBALANCE, "", {"train.balance=true", "optim.ema_decay=0.9", "train.epochs=6", "train.max_steps=21"}},
+        {CAUSE_LABELS,
+         "",
+         {"train.label_smoothing=0.1", "optim.ema_decay=0.9", "train.epochs=4", "train.max_steps=14"}},
+        {CAUSE_LABELS,
+         "list.csv",
+         {"data.leave_out=list.csv", "optim.ema_decay=0.9", "train.epochs=4", "train.max_steps=14"}},
+        {CAUSE_ILLUMINATION, "", {"augment.normalize=image", "optim.ema_decay=0.9"}},
+    };
+    struct train_result result;
+    struct config config = {0};
+    tiny_train_ok(NULL, "train.epochs=2 train.max_steps=7", &result);
+    assert_int_equal(train_load_config(&config, result.path, NULL, 0), OK);
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        char repair[REPAIR_MAX][REPAIR_TEXT];
+        struct diagnosis diagnosis = {.cause = cases[i].cause, .steps = 7};
+        text_copy(diagnosis.left_out, sizeof diagnosis.left_out, cases[i].left_out);
+        int count = diagnosis_repair(&diagnosis, &config, repair);
+        for (int k = 0; cases[i].settings[k]; k++)
+            expect_setting(repair, &count, cases[i].settings[k]);
+        assert_int_equal(count, 0);
+    }
+    config.augment.normalize = NORMALIZE_IMAGE; /* is evened out already */
+    const struct diagnosis lit = {.cause = CAUSE_ILLUMINATION, .steps = 7};
+    char repair[REPAIR_MAX][REPAIR_TEXT];
+    int count = diagnosis_repair(&lit, &config, repair);
+    static const char *const varied[] = {"augment.brightness=0.3", "augment.contrast=0.3", "optim.ema_decay=0.9",
+                                         "train.epochs=6", "train.max_steps=21"};
+    for (int k = 0; k < COUNT_OF(varied); k++)
+        expect_setting(repair, &count, varied[k]);
+    assert_int_equal(count, 0);
+    config.train.max_steps = 0; /* none: epochs alone */
+    const struct diagnosis rare = {.cause = CAUSE_IMBALANCE, .steps = 7};
+    assert_int_equal(diagnosis_repair(&rare, &config, repair), 3);
+    config_free(&config);
+}
+
+/* A rate comes with averaged weights, and without a warm-up that takes half of the run, which no trial of a rate has.
+ */
+static void test_repairs_of_rates(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *words;
+        bool warming;
+    } cases[] = {
+        {"schedule.warmup_epochs=3", true},    /* of 6 */
+        {"schedule.warmup_epochs=2.9", false}, /* over before it is half done */
+        {"", false},
+    };
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        struct train_result result;
+        struct config config = {0};
+        struct diagnosis diagnosis = {0};
+        char repair[REPAIR_MAX][REPAIR_TEXT], words[256];
+        snprintf(words, sizeof words, "train.epochs=6 optim.lr=0.02 %s", cases[i].words);
+        tiny_train_ok(NULL, words, &result);
+        diagnose(&diagnosis, result.path, 0.0);
+        assert_int_equal(diagnosis.warming, cases[i].warming);
+        assert_int_equal(train_load_config(&config, result.path, NULL, 0), OK);
+        for (int high = 0; high < 2; high++) {
+            diagnosis.cause = high ? CAUSE_RATE_HIGH : CAUSE_RATE_LOW;
+            int count = diagnosis_repair(&diagnosis, &config, repair);
+            expect_setting(repair, &count, high ? "optim.lr=0.002" : "optim.lr=0.2");
+            expect_setting(repair, &count, "optim.ema_decay=0.9");
+            if (cases[i].warming)
+                expect_setting(repair, &count, "schedule.warmup_epochs=0");
+            assert_int_equal(count, 0);
+        }
+        diagnosis.cause = CAUSE_CLIP; /* another cause's repair leaves it */
+        assert_int_equal(diagnosis_repair(&diagnosis, &config, repair), 0);
+        diagnosis_free(&diagnosis);
+        config_free(&config);
+    }
+}
+
+/* Where no rate that was tried proves it, the best of them is the repair: not a worse one, nor one that diverged. */
+static void test_best_of_the_rates_that_prove_nothing(void **state)
+{
+    (void)state;
+    static const struct {
+        double gains[3]; /* of / 4, / 16, / 64; below -9: it diverged */
+        const char *repair;
+    } cases[] = {
+        {{0.07, 0.09, 0.08}, "optim.lr=0.00125"},
+        {{-0.2, -0.1, 0.02}, "optim.lr=0.0003125"},
+        {{-0.2, -0.1, -0.3}, "optim.lr=0.002"}, /* as its row has it */
+        {{0.05, -99.0, -99.0}, "optim.lr=0.005"},
+    };
+    struct train_result result;
+    struct config config = {0};
+    tiny_train_ok(NULL, "train.epochs=1 optim.lr=0.02", &result);
+    assert_int_equal(train_load_config(&config, result.path, NULL, 0), OK);
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        char repair[REPAIR_MAX][REPAIR_TEXT];
+        struct diagnosis diagnosis = {.cause = CAUSE_RATE_HIGH, .first_guess = CAUSE_RATE_HIGH, .probed = true};
+        struct experiment *experiment = &diagnosis.experiment;
+        experiment->guess = 2.3;
+        experiment->arms[experiment->arm_count++] =
+            (struct arm){.name = "unchanged", .done = true, .result = {.loss = 2.5}};
+        for (int k = 0; k < 3; k++) {
+            struct arm *arm = &experiment->arms[experiment->arm_count++];
+            *arm = (struct arm){.cause = CAUSE_RATE_HIGH, .done = true, .gain = cases[i].gains[k], .error = 0.2};
+            arm->result.loss = arm->gain < -9.0 ? NAN : 2.5 - arm->gain;
+            arm->gain = arm->gain < -9.0 ? NAN : arm->gain;
+            arm->override_count = 1;
+            snprintf(arm->text[0], sizeof arm->text[0], "optim.lr=%.9g", 0.02 / pow(4.0, k + 1));
+        }
+        assert_true(diagnosis_repair(&diagnosis, &config, repair) == 2);
+        assert_string_equal(repair[0], cases[i].repair);
+    }
+    config_free(&config);
+}
+
+/* Of trials that are judged on validation images the one that comes furthest down is the repair, whatever it is
+ * compared with. */
+static void test_repair_that_comes_furthest(void **state)
+{
+    (void)state;
+    static const struct given trials[] = {{"unseen", CAUSE_MISMATCH, 0.6, 0.01, false, false},
+                                          {"onward", CAUSE_MISMATCH, 0.5, 0.01, false, false}};
+    struct train_result result;
+    struct diagnosis diagnosis = {0};
+    tiny_train_ok(NULL, "train.epochs=1", &result);
+    for (int turn = 0; turn < 2; turn++) {
+        const struct given given[] = {trials[turn], trials[!turn]};
+        write_trials(result.path, given, 2, -1.0, 16, 5);
+        char *text = tiny_read_text(result.path, "trials.json"), path[PATH_BYTES];
+        char *unchanged = strstr(strstr(text, "\"unseen\", \"cause\": \"healthy\""), "\"loss\": 1.0");
+        memcpy(unchanged, "\"loss\": 2.0", strlen("\"loss\": 2.0")); /* of which 0.6 is the smaller share */
+        assert_int_equal(path_join(path, result.path, "trials.json"), OK);
+        assert_int_equal(file_write(path, text, strlen(text)), OK);
+        memory_give(text);
+        diagnose(&diagnosis, result.path, 0.0);
+        diagnosis.first_guess = diagnosis.cause = CAUSE_MISMATCH;
+        assert_int_equal(diagnose_recall(&diagnosis, result.path), OK);
+        assert_non_null(diagnosis.proof);
+        assert_int_equal(diagnosis.proof->family, ARM_UNSEEN);
+        diagnosis_free(&diagnosis);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_repair_mends),
+        cmocka_unit_test(test_layers_are_normalised),
+        cmocka_unit_test(test_repair_that_changes_nothing),
+        cmocka_unit_test(test_repairs_that_take_longer),
+        cmocka_unit_test(test_repairs_of_rates),
+        cmocka_unit_test(test_best_of_the_rates_that_prove_nothing),
+        cmocka_unit_test(test_repair_that_comes_furthest),
+    };
+    return cmocka_run_group_tests(tests, tiny_set_up, tiny_tear_down);
+}
