@@ -168,4 +168,12 @@ int train_load_config(struct config *config, const char *run, const char *const 
  * exists. */
 int train_find_checkpoint(const struct config *config, const char *run, const char *which,
                           char path[static PATH_BYTES]);
+
+/* ---- signals ---- */
+/* The signal that asked for an end, or 0. */
+extern volatile sig_atomic_t signal_caught;
+/* saves: there is something that notices them, and a second SIGINT ends the process at once. Else they end it at once
+ * with the status they would have with it: nothing needs saving before the first step. */
+void signals_begin(bool saves);
+void signals_end(void); /* also where they were never begun */
 #endif

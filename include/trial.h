@@ -75,10 +75,12 @@ struct trial_result {
     double images;                     /* that went through a training step: the cost */
     double settled_images;             /* that went forward alone, for running statistics to settle */
     double seconds;
+    bool stopped; /* by a signal, before its end: it says nothing */
 };
 
 /* The run's config with the trial's overrides, trained from the branch (with another optimizer: moments start anew; the
- * rate keeps its ratio to optim.lr). run: the run directory. Afterwards the session's plan is the trial's. */
+ * rate keeps its ratio to optim.lr). run: the run directory. Afterwards the session's plan is the trial's. A
+ * signal that is noticed (signals_begin) ends it early. */
 int trial_run(const struct branch *branch, const char *run, const struct trial *trial, struct probe *probe,
               struct trial_result *result);
 

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -118,6 +120,37 @@ static void test_seconds(void **state)
     assert_true(experiment_tried(&diagnosis.experiment));
     assert_int_equal(left_undone(&diagnosis.experiment), 0);
     assert_true(diagnosis.experiment.seconds <= 100.0 && diagnosis.experiment.seconds_allowed == 100.0);
+    /* A small network's trials are as long as they can be, and by the clock as dear as they were measured to be. */
+    assert_int_equal(diagnosis.experiment.updates, TRIAL_UPDATES_MOST);
+    assert_true(diagnosis.experiment.update_seconds > 0.0 && diagnosis.experiment.update_seconds < 0.1);
+    diagnosis_free(&diagnosis);
+}
+
+/* A signal ends the trial under way; those that had ended by then are kept and answered from. */
+static void test_interrupted(void **state)
+{
+    (void)state;
+    struct train_result result;
+    struct diagnosis diagnosis;
+    tiny_train_ok(NULL, "train.epochs=4 train.threads=1 model.name=mlp model.hidden=1024 optim.lr=0.003", &result);
+    void (*const before)(int) = signal(SIGTERM, SIG_IGN); /* where it comes before the experiments */
+    const pid_t test = getpid(), child = fork();
+    for (int i = 0; child == 0; i++) {
+        usleep(i == 0 ? 1000000 : 20000);
+        kill(test, SIGTERM);
+    }
+    probe(&diagnosis, result.path, "100000");
+    kill(child, SIGKILL);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    signal(SIGTERM, before);
+    assert_true(diagnosis.experiment.stopped);
+    int done = 0;
+    for (int i = 0; i < diagnosis.experiment.arm_count; i++)
+        done += diagnosis.experiment.arms[i].done;
+    assert_true(done < diagnosis.experiment.arm_count);
+    assert_true(tiny_has_file(result.path, "trials.json"));
+    const struct arm *last = &diagnosis.experiment.arms[diagnosis.experiment.arm_count - 1];
+    assert_true(last->done || strstr(experiment_why(&diagnosis.experiment, last), "interrupted"));
     diagnosis_free(&diagnosis);
 }
 
@@ -143,6 +176,7 @@ int main(void)
         cmocka_unit_test(test_saying),
         cmocka_unit_test(test_what_is_suggested_is_enough),
         cmocka_unit_test(test_seconds),
+        cmocka_unit_test(test_interrupted),
         cmocka_unit_test(test_longer_trials),
     };
     return cmocka_run_group_tests(tests, tiny_set_up, tiny_tear_down);

@@ -56,6 +56,19 @@ static void print_trial(const struct diagnosis *diagnosis, const struct arm *arm
 static void print_trials(const struct diagnosis *diagnosis)
 {
     const struct experiment *experiment = &diagnosis->experiment;
+    if (!experiment_tried(experiment) && experiment->stopped) {
+        cli_say(stdout, INDENT, "trials", "none: interrupted before two of them had ended");
+        return;
+    }
+    if (!experiment_tried(experiment) && experiment->update_seconds > 0.0) {
+        cli_say(
+            stdout, INDENT, "trials",
+            "none: two of %d updates take about %.0f s, and the budget is %g s; --budget %.0fs is enough for all %d",
+            experiment->updates, ceil(2.0 * (experiment->updates + experiment->settling) * experiment->update_seconds),
+            experiment->seconds_allowed, ceil(experiment->updates_wanted * experiment->update_seconds / 0.9),
+            experiment->arm_count);
+        return;
+    }
     if (!experiment_tried(experiment)) {
         char two[BUDGET_TEXT], all[BUDGET_TEXT];
         budget_say(2.0 * experiment->updates, diagnosis->steps, two);
@@ -84,7 +97,15 @@ static void print_trials(const struct diagnosis *diagnosis)
                100.0 * experiment->memory.best_accuracy, experiment->memory_images);
     char enough[BUDGET_TEXT];
     budget_say(experiment->updates_wanted, diagnosis->steps, enough);
-    if (!all)
+    const double pace = experiment->seconds / experiment->updates_spent;
+    if (!all && experiment->stopped)
+        cli_say(stdout, INDENT, "", "interrupted: what had ended by then counts, and is kept");
+    else if (!all && experiment->update_seconds > 0.0)
+        cli_say(stdout, INDENT, "",
+                "%.0f of %g s are spent; all trials, and learning by heart, take up to about %.0f s: --budget %.0fs",
+                experiment->seconds, experiment->seconds_allowed, ceil(experiment->updates_wanted * pace),
+                ceil(experiment->updates_wanted * pace / 0.9));
+    else if (!all)
         cli_say(stdout, INDENT, "",
                 "%.0f of %.0f updates are spent; all trials, and learning by heart, take up to %.0f, about "
                 "%.0f s: --budget %s",

@@ -135,7 +135,9 @@ void diagnosis_say_confidence(const struct diagnosis *diagnosis, char text[stati
                  arm->name, arm->gain < 0.0 ? "higher" : "lower only", fabs(arm->gain), arm->error,
                  diagnosis->experiment.updates / arm->pace);
     else if (diagnosis->probed && healthy && !experiment_tried(&diagnosis->experiment))
-        snprintf(text, CONFIDENCE_TEXT, "shown by the records; the budget was too small for any trial");
+        snprintf(text, CONFIDENCE_TEXT, "shown by the records; %s",
+                 diagnosis->experiment.stopped ? "the experiments were interrupted"
+                                               : "the budget was too small for any trial");
     else if (diagnosis->probed && healthy)
         say_tried(diagnosis,
                   all_tried(&diagnosis->experiment) ? "shown by the records; not every trial decides"

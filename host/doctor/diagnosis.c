@@ -263,30 +263,10 @@ static bool shows(const struct diagnosis *diagnosis, enum cause cause)
     return false;
 }
 
-/* Of the run's size, that it has done in a second; NaN: it does not say. */
-static double pace_of(const char *run, const struct config *config)
+/* Where only the clock limits it, experiments measure how many they can do. */
+static double updates_in(const struct budget *budget, int64_t steps)
 {
-    struct table results = {0};
-    char path[PATH_BYTES];
-    double pace = NAN;
-    if (path_join(path, run, "results.csv") == OK && table_read(&results, path) == OK) {
-        const double *images = table_column_or_nan(&results, "images_per_second");
-        for (int64_t i = 0; i < results.row_count; i++)
-            pace = fmax(pace, images[i] / ((double)config->train.batch_size * config->train.accumulate));
-    }
-    table_free(&results);
-    return pace;
-}
-
-/* Where only the clock limits it, every trial may be as long as it can be. */
-static double updates_in(const struct budget *budget, int64_t steps, const char *run, const struct config *config)
-{
-    const double most = 1e6;
-    if (budget->seconds > 0.0) {
-        const double pace = pace_of(run, config);
-        return isnan(pace) ? most : fmin(budget->seconds * pace, most);
-    }
-    return budget->updates > 0.0 ? budget->updates : budget->share * (double)steps;
+    return budget->seconds > 0.0 ? INFINITY : budget->updates > 0.0 ? budget->updates : budget->share * (double)steps;
 }
 
 static int probe(struct diagnosis *diagnosis, const char *run, const struct config *config, struct session *session,
@@ -311,10 +291,12 @@ static int probe(struct diagnosis *diagnosis, const char *run, const struct conf
                                                .suspected_count = diagnosis->count,
                                                .levelled = diagnosis->levelled,
                                                .missing = diagnosis->missing,
-                                               .updates = updates_in(budget, diagnosis->steps, run, config),
+                                               .updates = updates_in(budget, diagnosis->steps),
                                                .seconds = budget->seconds};
+    signals_begin(true);
     if (status == OK)
         status = experiment_run(&diagnosis->experiment, &request);
+    signals_end();
     branch_free(&branch);
     char path[PATH_BYTES];
     if (status == OK)

@@ -3,6 +3,7 @@
 #include "experiment.h"
 
 #include "arms.h"
+#include "log.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -54,18 +55,44 @@ static int choose_updates(const struct experiment *experiment, double memory)
     return (int)fmin(fmax((left - reserved) / trials, TRIAL_UPDATES_LEAST), TRIAL_UPDATES_MOST);
 }
 
-/* By the clock, at the pace so far. */
+/* By the clock, where that is what is given, at the pace so far. */
 static bool affords(const struct experiment *experiment, double updates)
 {
     const double pace = experiment->updates_spent > 0.0 ? experiment->seconds / experiment->updates_spent : 0.0;
-    return experiment->updates_spent + updates <= experiment->updates_allowed &&
-           (experiment->seconds_allowed <= 0.0 || experiment->seconds + pace * updates <= experiment->seconds_allowed);
+    if (signal_caught)
+        return false;
+    return experiment->seconds_allowed > 0.0 ? experiment->seconds + pace * updates <= experiment->seconds_allowed
+                                             : experiment->updates_spent + updates <= experiment->updates_allowed;
+}
+
+/* Trials of nothing: what an update takes, and what a trial takes besides (a plan, new weights, readings of the probe),
+ * which counts as updates too. The first warms up. A tenth of the time is left for what turns out to take longer. */
+static int measure_pace(struct experiment *experiment, struct setting *setting)
+{
+    static const int updates[] = {2, 2, 12};
+    struct probe *probe = &setting->probes[ARM_ANEW];
+    double took[COUNT_OF(updates)];
+    struct trial_result result = {.losses =
+                                      arena_push(&experiment->arena, (size_t)probe->count * sizeof *result.losses)};
+    for (int i = 0; i < COUNT_OF(updates); i++) {
+        const struct trial trial = {.name = "pace", .updates = updates[i], .settled = true, .fresh = true};
+        TRY(trial_run(setting->request->branch, setting->request->run, &trial, probe, &result));
+        experiment->seconds += took[i] = result.seconds;
+    }
+    const double longer = fmax(took[2] - took[1], 0.1 * took[2]);
+    experiment->update_seconds = longer / (updates[2] - updates[1]);
+    experiment->settling = fmax(took[1] / experiment->update_seconds - updates[1], 0.0);
+    experiment->updates_spent = experiment->seconds / experiment->update_seconds;
+    experiment->updates_allowed = 0.9 * experiment->seconds_allowed / experiment->update_seconds;
+    return OK;
 }
 
 static int run_arm(struct experiment *experiment, struct arm *arm, struct setting *setting)
 {
     struct probe *probe = &setting->probes[arm->family];
     const char *overrides[ARM_OVERRIDES];
+    log_progress("trial %d of %d: %s, %d updates", (int)(arm - experiment->arms) + 1, experiment->arm_count, arm->name,
+                 experiment->updates / arm->pace);
     for (int i = 0; i < arm->override_count; i++)
         overrides[i] = arm->text[i];
     const struct trial trial = {.name = arm->name,
@@ -79,7 +106,7 @@ static int run_arm(struct experiment *experiment, struct arm *arm, struct settin
     arm->result.losses = arena_push(&experiment->arena, (size_t)probe->count * sizeof(float));
     arm->result.hits = arena_push(&experiment->arena, (size_t)probe->count * sizeof(float));
     TRY(trial_run(setting->request->branch, setting->request->run, &trial, probe, &arm->result));
-    arm->done = true;
+    arm->done = !arm->result.stopped;
     experiment->updates_spent += price_of(experiment, arm);
     experiment->seconds += arm->result.seconds;
     return OK;
@@ -97,7 +124,10 @@ static int compare_arm(struct experiment *experiment, struct arm *arm, struct se
         return OK;
     if (!unchanged->done)
         TRY(run_arm(experiment, unchanged, setting));
-    TRY(run_arm(experiment, arm, setting));
+    if (unchanged->done)
+        TRY(run_arm(experiment, arm, setting));
+    if (!arm->done)
+        return OK;
     const int64_t count = setting->probes[arm->family].count;
     trial_gain(&unchanged->result, &arm->result, count, &arm->gain, &arm->error);
     trial_gain_right(&unchanged->result, &arm->result, count, &arm->right_gain, &arm->right_error);
@@ -205,9 +235,11 @@ static int memorise(struct experiment *experiment, struct setting *setting)
                                 .still = true,
                                 .good_enough = LEARNT_BY_HEART};
     struct trial_result *memory = &experiment->memory;
+    log_progress("%d images by heart", images);
     memory->losses = arena_push(&experiment->arena, (size_t)setting->probes[ARM_ANEW].count * sizeof(float));
     TRY(trial_run(setting->request->branch, setting->request->run, &trial, &setting->probes[ARM_ANEW], memory));
-    experiment->memory_done = experiment_learns_by_heart(experiment) || memory->updates == MEMORY_UPDATES;
+    experiment->memory_done =
+        !memory->stopped && (experiment_learns_by_heart(experiment) || memory->updates == MEMORY_UPDATES);
     experiment->memory_images = images;
     experiment->updates_spent += price * memory->updates;
     experiment->seconds += memory->seconds;
@@ -236,6 +268,8 @@ static int run_all(struct experiment *experiment, struct setting *setting)
     for (int family = ARM_ONWARD; family < ARM_FAMILIES; family++)
         if (session->val.source && setting->request->branch->memory)
             TRY(probe_open(&setting->probes[family], session, &session->val, PROBE_IMAGES));
+    if (experiment->seconds_allowed > 0.0)
+        TRY(measure_pace(experiment, setting));
     const double memory = MEMORY_UPDATES * memory_price(session, setting->request->branch->config);
     const bool first = 2.0 * memory <= experiment->updates_allowed;
     if (first)
@@ -260,6 +294,8 @@ int experiment_run(struct experiment *experiment, const struct experiment_reques
                                       .batch = config->train.batch_size * config->train.accumulate};
     TRY(arms_list(experiment, request));
     int status = run_all(experiment, &setting);
+    log_progress_end();
+    experiment->stopped = signal_caught != 0;
     for (int i = 0; i < ARM_FAMILIES; i++)
         probe_close(&setting.probes[i], session);
     experiment->updates_wanted = fmax(experiment->updates_wanted, experiment->updates_spent);

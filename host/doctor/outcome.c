@@ -246,7 +246,7 @@ const char *experiment_why(const struct experiment *experiment, const struct arm
     if (arm->refused[0])
         return arm->refused;
     if (!arm->done)
-        return "not tried: the budget was spent";
+        return experiment->stopped ? "not tried: it was interrupted" : "not tried: the budget was spent";
     if (!isfinite(arm->result.loss))
         return "rejected: it diverged";
     if (arm->gain < -FAULT_SURE * arm->error && experiment_undecided(experiment, arm))

@@ -279,6 +279,10 @@ static int take_updates(struct course *course, const struct trial *trial, struct
     int readings = trial->updates < TRIAL_READINGS ? 1 : TRIAL_READINGS;
     bool enough = false;
     for (int update = 0; update < trial->updates; update++) {
+        if (signal_caught) {
+            result->stopped = true;
+            return finish_updates(course, update);
+        }
         TRY(take_update(course, update));
         take_records(course, update + 1);
         int left = trial->updates - 1 - update;

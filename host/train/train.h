@@ -128,14 +128,6 @@ int parts_draw(struct session *session, int64_t count); /* training images of no
 int parts_place(struct session *session);               /* needs the plan */
 void parts_close(struct session *session);
 
-/* ---- signals.c ---- */
-/* The signal that asked for an end, or 0. */
-extern volatile sig_atomic_t signal_caught;
-/* saves: there is a run that notices them, and a second SIGINT ends the process at once. Else they end it at once with
- * the status they would have with it: nothing needs saving before the first step. */
-void signals_begin(bool saves);
-void signals_end(void); /* also where they were never begun */
-
 void trainer_account_time(struct trainer *trainer);
 /* evaluate_part with the averaged weights, where there are any, until a signal comes. */
 int trainer_evaluate(struct trainer *trainer, const struct part *part, struct judgement *judgements,
