@@ -50,10 +50,27 @@ static void test_copies(void **state)
     const struct finding *finding = only("duplicates", SEVERITY_INFO);
     assert_int_equal(finding->file_total, 2);
     assert_string_equal(finding->files[0], "training sample 4");
+    assert_string_equal(finding->text,
+                        "1 of 400 training images (0.25 %) and 0 of 100 validation images (0 %) is a copy "
+                        "of another of the same class");
     findings_free(&world.findings);
     world_make();
     memcpy(world.pixels[9], world.pixels[4], BYTES);
     only("conflicting-labels", SEVERITY_WARN);
+    findings_free(&world.findings);
+    /* Of the part that has them: four of training's 400 are one in a hundred, of all 500 less. */
+    world_make();
+    for (int i = 0; i < 4; i++)
+        memcpy(world.pixels[8 * i + 1], world.pixels[8 * i], BYTES);
+    finding = only("conflicting-labels", SEVERITY_FAULT);
+    assert_string_equal(finding->text,
+                        "4 of 400 training images (1 %) and 0 of 100 validation images (0 %) are under two labels");
+    assert_string_equal(finding->evidence[1].name, "share");
+    assert_true(finding->evidence[1].value == 0.01);
+    findings_free(&world.findings);
+    world.input.val = NULL;
+    finding = only("conflicting-labels", SEVERITY_FAULT);
+    assert_string_equal(finding->text, "4 of 400 training images (1 %) are under two labels");
     findings_free(&world.findings);
     world_make();
     memcpy(world.pixels[TRAIN + 4], world.pixels[4], BYTES);

@@ -190,6 +190,10 @@ static void test_after_reading(void **state)
     status = open_with("[train]\nbatch_size = 5\n", NULL, 0, &said);
     check_said(status, said, grey, 1);
     free(said);
+    static const char *const image[] = {"augment.normalize=image"}; /* by all channels of each */
+    status = open_with("[train]\nbatch_size = 5\n", image, 1, &said);
+    assert_int_equal(status, OK);
+    free(said);
 }
 
 /* That sizes differ shows when images are read, but not only after the rest was mended. */

@@ -73,6 +73,36 @@ static void test_training_labels_dealt_out(void **state)
     findings_free(&world.findings);
 }
 
+/* Each image as bright as its class, and a corner of it brighter. */
+static void light_classes(void)
+{
+    draw(40);
+    for (int i = 0; i < COUNT; i++)
+        for (int k = 0; k < BYTES; k++)
+            world.pixels[i][k] = (uint8_t)(world.pixels[i][k] / 2 + 40 * world.labels[i]);
+}
+
+/* Of labels that say nothing images of a class differ as those of all do: light is not to blame, nor to be mended. */
+static void test_no_light_without_classes(void **state)
+{
+    (void)state;
+    light_classes();
+    world_check();
+    assert_null(get("brightness"));
+    findings_free(&world.findings);
+    light_classes();
+    deal(0, TRAIN);
+    world_check();
+    assert_int_equal(get("unrelated")->severity, SEVERITY_FAULT);
+    assert_true(!get("brightness") && !get("illumination") && !get("shading") && !get("background"));
+    findings_free(&world.findings);
+    light_classes(); /* a good part of them: classes are left */
+    deal(0, 3 * TRAIN / 4);
+    world_check();
+    assert_true(!get("unrelated") && get("brightness"));
+    findings_free(&world.findings);
+}
+
 /* A good part of the labels may be wrong, and others may be told: not this. */
 static void test_half_of_the_labels(void **state)
 {
@@ -100,7 +130,12 @@ static void test_neither_told(void **state)
         world.data[part].class_count = 10;
         world.data[part].class_names = ten;
     }
+    for (int i = 0; i < COUNT; i++) /* brighter or darker each, whatever it is */
+        for (int k = 0; k < BYTES; k++)
+            world.pixels[i][k] =
+                (uint8_t)(world.pixels[i][k] / 16 + random_words(6, RANDOM_TILE, 2, (uint64_t)i, 0).word[0] % 230);
     world_check();
+    assert_non_null(strstr(get("brightness")->action, "see first whether list and files are in step"));
     const struct finding *finding = get("unrelated"); /* sqrt(2 * 400 * 0.1 * 0.9) of 360: 3.5 of them are 0.082 */
     assert_non_null(finding);
     assert_int_equal(finding->severity, SEVERITY_INFO);
@@ -138,6 +173,7 @@ int main(void)
         cmocka_unit_test(test_half_of_the_labels),
         cmocka_unit_test(test_neither_told),
         cmocka_unit_test(test_few),
+        cmocka_unit_test(test_no_light_without_classes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -79,6 +79,15 @@ static void test_certain(void **state)
     stride(5);
     assert_true(doctor_image(&run.evidence.images[run.evidence.image_count++], "unrelated"));
     expect(CAUSE_LABELS, "unrelated");
+    healthy(); /* whatever else was found in them, and before it */
+    static const char *const others[] = {"leak", "conflicting-labels", "mismatch"};
+    for (int i = 0; i < 3; i++)
+        assert_true(doctor_image(&run.evidence.images[run.evidence.image_count++], others[i]));
+    run.evidence.images[0].numbers[0].value = 2.0; /* training alone */
+    strcpy(run.evidence.images[0].numbers[0].name, "apart");
+    run.evidence.images[0].number_count = 1;
+    assert_true(doctor_image(&run.evidence.images[run.evidence.image_count++], "unrelated"));
+    expect(CAUSE_LABELS, "unrelated");
     healthy(); /* a part of them wrong is another matter */
     assert_true(doctor_image(&run.evidence.images[run.evidence.image_count++], "conflicting-labels"));
     doctor_examine(&run.evidence, found);

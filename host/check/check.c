@@ -46,6 +46,8 @@ int check_images(struct findings *findings, const struct check_input *input)
         status = facts_compare(&facts);
     }
     if (status == OK)
+        status = facts_relate(&facts);
+    if (status == OK)
         status = judge(findings, &facts);
     facts_free(&facts);
     return status;

@@ -42,6 +42,13 @@ struct apart {
     double train, val, strength;
 };
 
+/* How well simple figures of a part's images go with its labels: halves told by the other's class means. */
+struct relation {
+    int64_t images;
+    double right, blind; /* share of right answers, and of the same answers dealt out blindly */
+    double told, error;  /* 0: as blindly, 1: all right; standard error of labels that say nothing. NaN: no images */
+};
+
 struct facts {
     const struct check_input *input;
     struct image_facts *images; /* the training set's, then validation's */
@@ -50,6 +57,7 @@ struct facts {
                                  images */
     struct pairs same, near;  /* a < b; same: equal pixels, b with the first of its kind. near: alike, not equal */
     struct apart apart[FIGURES];
+    struct relation relation[2]; /* of training and validation */
 };
 
 /* Every channel has one value all over. */
@@ -123,19 +131,21 @@ struct parts {
 /* ERR_MEMORY. */
 int facts_parts(const struct facts *facts, struct parts *parts);
 
-/* How well simple figures of a part's images go with its labels: halves told by the other's class means. */
-struct relation {
-    int64_t images;
-    double right, blind; /* share of right answers, and of the same answers dealt out blindly */
-    double told, error;  /* 0: as blindly, 1: all right; standard error of labels that say nothing. NaN: no images */
-};
-/* ERR_MEMORY. */
-int facts_relation(const struct facts *facts, bool val, struct relation *relation);
+/* Fills relation. ERR_MEMORY. */
+int facts_relate(struct facts *facts);
+/* Whether the training labels say nothing about the images, by relation: then there are no classes to measure within. Or
+ * may do so: nothing is known of them. */
+bool facts_labels_say_nothing(const struct facts *facts);
+bool facts_labels_may_say_nothing(const struct facts *facts);
 
 /* Adds an image to the files of a finding. */
 void finding_file(const struct facts *facts, struct arena *arena, struct finding *finding, int64_t image);
 /* Adds a figure to a finding. */
 void finding_number(struct finding *finding, const char *name, double value);
+/* So many of the images looked at, of training and of validation, as a share of their part and in words: "12 of 100
+ * training images (12 %) and 3 of 50 validation images (6 %)". */
+double part_share(const struct facts *facts, const int64_t count[static 2], bool val);
+const char *part_counts(const struct facts *facts, struct arena *arena, const int64_t count[static 2]);
 /* Adds how far a figure is apart, as "apart": above 1 training's images are worse. */
 void finding_apart(const struct facts *facts, enum figure figure, struct finding *finding);
 /* rules_kind.c */

@@ -194,7 +194,7 @@ static struct relation judge_answers(const struct set *set, double right)
                              .error = sqrt(2.0 * images * share * (1.0 - share)) / (images - blind)};
 }
 
-int facts_relation(const struct facts *facts, bool val, struct relation *relation)
+static int relate(const struct facts *facts, bool val, struct relation *relation)
 {
     const int classes = facts->input->train->data->class_count;
     const int64_t all = val ? facts->count - facts->train_count : facts->train_count;
@@ -223,6 +223,12 @@ int facts_relation(const struct facts *facts, bool val, struct relation *relatio
     *relation = judge_answers(&set, right);
     arena_free(&arena);
     return OK;
+}
+
+int facts_relate(struct facts *facts)
+{
+    TRY(relate(facts, false, &facts->relation[0]));
+    return relate(facts, true, &facts->relation[1]);
 }
 
 static bool at_chance(const struct relation *one)
@@ -257,21 +263,32 @@ static void say(const struct relation *train, const struct relation *val, struct
 
 /* Where validation's images are told, training's could be as well, and of more of them better: if they are by chance
  * alone, and even what chance may hide is less than half of what validation shows, the labels are wrong and not the
- * figures too simple. Where neither is told nobody knows. */
+ * figures too simple. */
+bool facts_labels_say_nothing(const struct facts *facts)
+{
+    const struct relation *train = &facts->relation[0], *val = &facts->relation[1];
+    return at_chance(train) && 2.0 * (train->told + SURE * train->error) < val->told - SURE * val->error;
+}
+
+/* Where neither part is told nobody knows. */
+bool facts_labels_may_say_nothing(const struct facts *facts)
+{
+    const struct relation *train = &facts->relation[0], *val = &facts->relation[1];
+    return says_nothing(train) && (val->images == 0 || at_chance(val));
+}
+
 bool judge_relation(const struct facts *facts, struct arena *arena, struct finding *finding)
 {
-    struct relation train, val;
-    if (facts_relation(facts, false, &train) != OK || facts_relation(facts, true, &val) != OK || !at_chance(&train))
-        return false;
-    if (2.0 * (train.told + SURE * train.error) < val.told - SURE * val.error) {
+    const struct relation *train = &facts->relation[0], *val = &facts->relation[1];
+    if (facts_labels_say_nothing(facts)) {
         finding->severity = SEVERITY_FAULT;
         finding->text = "the training labels say nothing about the images";
-    } else if (says_nothing(&train) && (val.images == 0 || at_chance(&val))) {
+    } else if (facts_labels_may_say_nothing(facts)) {
         finding->severity = SEVERITY_INFO;
         finding->text = "no simple figure of the images goes with the labels";
     } else {
         return false;
     }
-    say(&train, &val, arena, finding);
+    say(train, val, arena, finding);
     return true;
 }

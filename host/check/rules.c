@@ -182,7 +182,7 @@ static bool normalisation(const struct facts *facts, struct arena *arena, struct
             continue;
         worst = off, channel = c, m = of_mean, s = of_deviation;
     }
-    if (worst == 0.0)
+    if (worst == 0.0 || facts->input->by_image) /* of its own light each image has mean 0 and deviation 1 */
         return false;
     finding->severity = s <= 4.0 && s >= 0.05 && fabs(m) <= 8.0 * s ? SEVERITY_INFO : SEVERITY_FAULT;
     finding->text = arena_format(
@@ -298,31 +298,47 @@ static int64_t list_pairs(const struct facts *facts, const struct pairs *pairs, 
     return count;
 }
 
+/* Of the equal pairs of that kind, the later images: how many each part has, the shares, and the larger of these. */
+static double share_of_same(const struct facts *facts, int wanted, int barred, int64_t count[static 2],
+                            struct finding *finding)
+{
+    count[0] = count[1] = 0;
+    for (int64_t i = 0; i < facts->same.count; i++) {
+        const int kind = kind_of(facts, facts->same.list[i]);
+        if ((kind & wanted) == wanted && !(kind & barred))
+            count[facts->same.list[i].b >= facts->train_count]++;
+    }
+    const double train = part_share(facts, count, false), val = part_share(facts, count, true);
+    finding_number(finding, "share", train);
+    finding_number(finding, "val", val);
+    return fmax(train, val);
+}
+
 static bool duplicates(const struct facts *facts, struct arena *arena, struct finding *finding)
 {
     const int64_t count = list_pairs(facts, &facts->same, SAME_LABEL, ACROSS, arena, finding);
-    const double share = (double)count / (double)facts->count;
     if (count == 0)
         return false;
+    int64_t of_part[2];
+    const double share = share_of_same(facts, SAME_LABEL, ACROSS, of_part, finding);
     finding->severity = share >= SAME_SHARE ? SEVERITY_WARN : SEVERITY_INFO;
-    finding->text = arena_format(arena, "%lld image%s a copy of another of the same class (%.3g %%)", (long long)count,
-                                 count == 1 ? " is" : "s are", 100.0 * share);
+    finding->text = arena_format(arena, "%s %s a copy of another of the same class", part_counts(facts, arena, of_part),
+                                 count == 1 ? "is" : "are");
     finding->action = "remove the copies, unless they are there on purpose";
-    finding_number(finding, "share", share);
     return true;
 }
 
 static bool conflicts(const struct facts *facts, struct arena *arena, struct finding *finding)
 {
     const int64_t count = list_pairs(facts, &facts->same, OTHER_LABEL, 0, arena, finding);
-    const double share = (double)count / (double)facts->count;
     if (count == 0)
         return false;
+    int64_t of_part[2];
+    const double share = share_of_same(facts, OTHER_LABEL, 0, of_part, finding);
     finding->severity = share >= SAME_SHARE ? SEVERITY_FAULT : share >= WARN_SHARE ? SEVERITY_WARN : SEVERITY_INFO;
-    finding->text = arena_format(arena, "%lld image%s under two labels (%.3g %%)", (long long)count,
-                                 count == 1 ? " is" : "s are", 100.0 * share);
+    finding->text =
+        arena_format(arena, "%s %s under two labels", part_counts(facts, arena, of_part), count == 1 ? "is" : "are");
     finding->action = "decide on one label for each and remove the other copy";
-    finding_number(finding, "share", share);
     return true;
 }
 
@@ -363,10 +379,13 @@ static bool near_duplicates(const struct facts *facts, struct arena *arena, stru
     for (int64_t i = 0; i < facts->near.count && !barred; i++)
         across += (kind_of(facts, facts->near.list[i]) & ACROSS) != 0;
     finding->severity = share >= SAME_SHARE ? SEVERITY_WARN : SEVERITY_INFO;
-    finding->text = arena_format(arena,
-                                 "%lld pairs of images are nearly equal (correlation above 0.99), %lld of them in "
-                                 "training and validation",
-                                 (long long)count, (long long)across);
+    finding->text =
+        barred ? arena_format(arena, "%lld pairs of images of one part are nearly equal (correlation above 0.99)",
+                              (long long)count)
+               : arena_format(arena,
+                              "%lld pairs of images are nearly equal (correlation above 0.99), %lld of them in "
+                              "training and validation",
+                              (long long)count, (long long)across);
     finding->action = "look at the files named; frames of one scene belong in one part";
     finding_number(finding, "across", (double)across);
     finding_number(finding, "share", share);

@@ -13,35 +13,34 @@ static void list_kind(const struct facts *facts, enum image_kind kind, struct ar
         }
 }
 
-static double share_of(const struct facts *facts, const int64_t count[static 2], bool val)
+double part_share(const struct facts *facts, const int64_t count[static 2], bool val)
 {
     const int64_t all = val ? facts->count - facts->train_count : facts->train_count;
     return all > 0 ? (double)count[val] / (double)all : 0.0;
 }
 
-/* "12 of 100 training images (12 %) and 3 of 50 validation images (6 %)" */
-static const char *say_counts(const struct facts *facts, struct arena *arena, const int64_t count[static 2])
+const char *part_counts(const struct facts *facts, struct arena *arena, const int64_t count[static 2])
 {
     const int64_t val = facts->count - facts->train_count;
     const char *text = arena_format(arena, "%lld of %lld training images (%.3g %%)", (long long)count[0],
-                                    (long long)facts->train_count, 100.0 * share_of(facts, count, false));
+                                    (long long)facts->train_count, 100.0 * part_share(facts, count, false));
     return val == 0 ? text
                     : arena_format(arena, "%s and %lld of %lld validation images (%.3g %%)", text, (long long)count[1],
-                                   (long long)val, 100.0 * share_of(facts, count, true));
+                                   (long long)val, 100.0 * part_share(facts, count, true));
 }
 
 static void number_shares(const struct facts *facts, const int64_t count[static 2], enum figure figure,
                           struct finding *finding)
 {
-    finding_number(finding, "share", share_of(facts, count, false));
-    finding_number(finding, "val", share_of(facts, count, true));
+    finding_number(finding, "share", part_share(facts, count, false));
+    finding_number(finding, "val", part_share(facts, count, true));
     finding_apart(facts, figure, finding);
 }
 
 /* More than one training image in 200, and not by accident. Clean sets have a few in ten thousand. */
 static bool is_many(const struct facts *facts, const int64_t count[static 2])
 {
-    const double share = share_of(facts, count, false);
+    const double share = part_share(facts, count, false);
     return count[0] >= 5 && share > 0.005 && share < 0.5; /* what most images are is no oddity */
 }
 
@@ -55,7 +54,7 @@ bool judge_outliers(const struct facts *facts, struct arena *arena, struct findi
     finding->text = arena_format(arena,
                                  "%s are noise, or far rougher or smoother than the rest of their class, as test "
                                  "patterns are",
-                                 say_counts(facts, arena, count));
+                                 part_counts(facts, arena, count));
     finding->action = "look at them and remove what is no picture of its class";
     finding->of_odd = true;
     number_shares(facts, count, FIGURE_ODD, finding);
@@ -75,9 +74,9 @@ bool judge_constant(const struct facts *facts, struct arena *arena, struct findi
     list_kind(facts, KIND_FLAT, arena, finding, count);
     if (finding->file_total == 0)
         return false;
-    const double most = most_right(facts, share_of(facts, count, true));
+    const double most = most_right(facts, part_share(facts, count, true));
     finding->severity = SEVERITY_WARN;
-    finding->text = arena_format(arena, "%s %s one colour all over", say_counts(facts, arena, count),
+    finding->text = arena_format(arena, "%s %s one colour all over", part_counts(facts, arena, count),
                                  finding->file_total == 1 ? "is" : "are");
     if (most < 0.95)
         finding->text =
@@ -99,7 +98,7 @@ bool judge_torn(const struct facts *facts, struct arena *arena, struct finding *
     finding->text = arena_format(arena,
                                  "%s were read in part: from some line on they are one line over and over, of which "
                                  "hardly a pixel is above",
-                                 say_counts(facts, arena, count));
+                                 part_counts(facts, arena, count));
     finding->action = "look at them, and read them again from where they come from, or remove them";
     finding->of_odd = true;
     number_shares(facts, count, FIGURE_TORN, finding);

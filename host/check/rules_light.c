@@ -13,7 +13,17 @@ static void light(const struct facts *facts, struct arena *arena, struct finding
         finding->text = arena_format(arena, "%s; %s for it", finding->text,
                                      facts->input->by_image ? "augment.normalize = image makes up"
                                                             : "augment.brightness and augment.contrast make up");
-    finding->action = relit ? "even the light out beforehand if accuracy is still missing" : RELIGHT_ACTION;
+    finding->action = facts_labels_may_say_nothing(facts)
+                          ? "see first whether list and files are in step (unrelated): "
+                            "of labels that say nothing no class has a light; then " RELIGHT_ACTION
+                      : relit ? "even the light out beforehand if accuracy is still missing"
+                              : RELIGHT_ACTION;
+}
+
+/* Labels that say nothing make one class of all images: how these differ within it is no matter of light. */
+static bool has_classes(const struct facts *facts)
+{
+    return !facts_labels_say_nothing(facts);
 }
 
 /* What the same comes to in validation, where there is enough of it to tell. */
@@ -58,7 +68,7 @@ static bool is_carried(const struct ground *ground)
 bool judge_illumination(const struct facts *facts, struct arena *arena, struct finding *finding)
 {
     const double spread = facts_contrast_spread(facts, false);
-    if (!(spread > 0.35) && !is_worse(facts, FIGURE_CONTRAST))
+    if (!(spread > 0.35 && has_classes(facts)) && !is_worse(facts, FIGURE_CONTRAST))
         return false;
     finding->text = arena_format(arena,
                                  "the contrast of images of one class differs widely: the logarithm of an image's "
@@ -80,7 +90,7 @@ bool judge_brightness(const struct facts *facts, struct arena *arena, struct fin
 {
     double within;
     const double between = facts_brightness_spread(facts, false, &within), ratio = between / within;
-    if (!(within > 0.0 && ratio > 1.2 && between > 0.1) && !is_worse(facts, FIGURE_BRIGHTNESS))
+    if (!(within > 0.0 && ratio > 1.2 && between > 0.1 && has_classes(facts)) && !is_worse(facts, FIGURE_BRIGHTNESS))
         return false;
     finding->text = arena_format(arena,
                                  "the brightness of images of one class differs widely: their means vary by %.0f of "
@@ -99,7 +109,7 @@ bool judge_brightness(const struct facts *facts, struct arena *arena, struct fin
 bool judge_background(const struct facts *facts, struct arena *arena, struct finding *finding)
 {
     struct ground ground;
-    if (!grounds_differ(facts, &ground) || !is_carried(&ground))
+    if (!has_classes(facts) || !grounds_differ(facts, &ground) || !is_carried(&ground))
         return false;
     finding->text =
         arena_format(arena,
@@ -123,7 +133,7 @@ bool judge_shading(const struct facts *facts, struct arena *arena, struct findin
     const struct shape image = facts->input->train->data->image;
     struct shading found;
     if (image.h < 16 || image.w < 16 || facts_shading(facts, &found) != OK || found.images < 50 ||
-        ((found.share <= 0.38 || found.depth < 0.05) && !is_worse(facts, FIGURE_SLOPE)))
+        ((found.share <= 0.38 || found.depth < 0.05 || !has_classes(facts)) && !is_worse(facts, FIGURE_SLOPE)))
         return false;
     finding->text = arena_format(arena,
                                  "images are lit unevenly: %.0f %% of what differs in brightness within an image is a "

@@ -356,10 +356,10 @@ int doctor_examine(const struct evidence *evidence, struct symptom found[static 
         images[i].doubtful = !explains(&images[i], evidence, &ahead, seen, seen_count);
         say_cost(&images[i], &ahead);
     }
-    /* An order is a setting, and throws about what images make worse. What sets training's images apart comes before
-     * what validation's have as well. */
+    /* An order is a setting, and throws about what images make worse; of labels that say nothing there is nothing to
+     * learn. What sets training's images apart comes before what validation's have as well. */
     for (int i = 0; i < evidence->image_count; i++)
-        if (!images[i].doubtful && images[i].cause == CAUSE_ORDER)
+        if (!images[i].doubtful && (images[i].cause == CAUSE_ORDER || symptom_is_of_all_labels(&images[i])))
             count = append(found, count, &images[i]);
     for (int alone = 1; alone >= 0; alone--)
         for (int i = 0; i < evidence->image_count; i++)

@@ -77,7 +77,7 @@ static int fill_card(struct session *session, FILE *errors)
     }
     mistakes_begin(&mistakes, config);
     for (int c = 0; c < channels; c++)
-        if (!(card->std[c] > 0.0))
+        if (!(card->std[c] > 0.0) && !card->by_image)
             mistakes_add_key(&mistakes, config, "augment.normalize",
                              "channel %d is the same in every pixel of %s, so it cannot be divided by its standard "
                              "deviation; set augment.normalize = none",
