@@ -252,6 +252,26 @@ static void test_what_sets_nothing_apart(void **state)
     }
 }
 
+/* Training's brightness varies, and validation's does not: but a fifth of its images are of one colour, and those that
+ * are left say nothing of what they were. Or its classes have too few images to say what is usual. */
+static void test_what_does_not_tell(void **state)
+{
+    (void)state;
+    for (int few = 0; few < 2; few++) {
+        draw();
+        for (int i = 0; i < TRAIN; i++)
+            relight(i, turn(i) ? 1.3 : 0.6, 0.0);
+        for (int i = TRAIN; i < COUNT && !few; i++)
+            if (i / CLASSES % 5 == 0)
+                memset(world.pixels[i], i % 256, BYTES);
+        world.subset[1].count = few ? 19 * CLASSES : VAL;
+        world_check();
+        assert_int_equal(has("mismatch"), !few);
+        assert_true(!has("brightness") || number("brightness", "apart") == 0.0);
+        findings_free(&world.findings);
+    }
+}
+
 /* Of validation alone they are no matter of training. */
 static void test_noise_in_validation(void **state)
 {
@@ -291,6 +311,7 @@ int main(void)
         cmocka_unit_test(test_light_apart),         cmocka_unit_test(test_what_sets_nothing_apart),
         cmocka_unit_test(test_odd_apart),           cmocka_unit_test(test_sure_and_worth),
         cmocka_unit_test(test_noise_in_validation), cmocka_unit_test(test_few_to_measure_by),
+        cmocka_unit_test(test_what_does_not_tell),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
