@@ -159,6 +159,7 @@ static void test_near_leak(void **state)
     const struct finding *finding = check("near-leak");
     assert_non_null(finding);
     assert_non_null(strstr(finding->text, "6 of 100"));
+    assert_non_null(strstr(get("near-duplicates")->text, "pairs of images of one part"));
     /* Within training alone it is none. */
     draw();
     for (int i = 0; i < 20; i++)
