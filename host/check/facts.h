@@ -133,8 +133,8 @@ int facts_parts(const struct facts *facts, struct parts *parts);
 
 /* Fills relation. ERR_MEMORY. */
 int facts_relate(struct facts *facts);
-/* Whether the training labels say nothing about the images, by relation: then there are no classes to measure within. Or
- * may do so: nothing is known of them. */
+/* Whether the training labels say nothing about the images, by relation: then there are no classes to measure within;
+ * or may do so, as nothing is known of them. */
 bool facts_labels_say_nothing(const struct facts *facts);
 bool facts_labels_may_say_nothing(const struct facts *facts);
 
