@@ -51,6 +51,7 @@ struct dataset {
     const char **files;       /* [count] path relative to source, or NULL */
     /* [count] or NULL: to be taken of pixels */
     struct image_sums *sums;
+    bool *turned; /* [count] its EXIF data say that it is to be turned, which it is not; NULL: not known */
     /* What data.on_error = skip left out: "path: reason" each. */
     const char **skipped;
     int64_t skipped_count;
@@ -95,9 +96,9 @@ void image_sums_take(struct image_sums *sums, const uint8_t *pixels, struct shap
 
 /* ---- packed data sets: one file, mapped, ready to be used ---- */
 
-/* Where the packed copy of a source lies: beside it as SOURCE.train.pack or .val.pack, or in the folder options->cache.
- */
-int cache_path(char *path, const char *source, const struct dataset_options *options); /* path: PATH_BYTES */
+/* Where the packed copy of a source lies: beside it as SOURCE.train.pack or .val.pack, but as train.pack or val.pack
+ * where it is called train or val, or in the folder options->cache. path: PATH_BYTES. */
+int cache_path(char *path, const char *source, const struct dataset_options *options);
 /* A number that changes with the names, sizes and times of a source's files and with what else decides the images. */
 int source_fingerprint(const char *source, const struct dataset_options *options, uint64_t *fingerprint);
 /* Writes a data set as a packed file, which appears complete or not at all. threads: decoding, 0: all. */
@@ -120,6 +121,8 @@ int image_decode(const char *name, const void *bytes, size_t count, uint8_t **pi
 /* Of one kind. jpeg_decode is ERR_UNSUPPORTED where libjpeg was not there when this was built. */
 int png_decode(const char *name, const void *bytes, size_t count, uint8_t **pixels, int *height, int *width);
 int jpeg_decode(const char *name, const void *bytes, size_t count, uint8_t **pixels, int *height, int *width);
+/* Whether a JPEG file's EXIF data say that the picture is to be turned or mirrored to be seen upright. */
+bool jpeg_is_turned(const void *file, size_t count);
 /* Writes RGB (channels 3) or grey (1); the file appears only when complete. */
 int png_write(const char *path, const uint8_t *pixels, int height, int width, int channels);
 /* The same to memory; given back with memory_give. */

@@ -166,6 +166,58 @@ static void test_classes(void **state)
     findings_free(&world.findings);
 }
 
+static void test_class_names(void **state)
+{
+    (void)state;
+    static const char *numbers[] = {"0", "1", "2", "3"}, *alike[] = {"Pool", "river", "Field", "River"};
+    world_make();
+    world.data[0].class_names = world.data[1].class_names = numbers;
+    for (int i = 0; i < COUNT; i++)
+        world.labels[i] = 1 + i % 3;
+    const struct finding *finding = only("class-absent", SEVERITY_FAULT);
+    assert_string_equal(finding->text,
+                        "1 of 4 classes have no training image, the first: 0; the labels seem to count from 1");
+    assert_non_null(strstr(finding->action, "take 1 from every label"));
+    findings_free(&world.findings);
+    world.data[0].class_names = world.data[1].class_names = alike; /* none of which is class 0 */
+    world_check();
+    assert_int_equal(world.findings.count, 3);
+    assert_null(strstr(world.findings.list[0].text, "count from 1"));
+    assert_string_equal(world.findings.list[1].name, "class-unmeasured");
+    finding = &world.findings.list[2];
+    assert_string_equal(finding->name, "class-names");
+    assert_int_equal(finding->severity, SEVERITY_INFO);
+    assert_string_equal(finding->text,
+                        "'River' and 'river' are two classes, whose names differ in capital letters alone");
+    findings_free(&world.findings);
+    /* Numbers that leave out others than 0 count from it. */
+    world_make();
+    world.data[0].class_names = world.data[1].class_names = numbers;
+    for (int i = 0; i < TRAIN; i++)
+        world.labels[i] = i % 3;
+    assert_null(strstr(only("class-absent", SEVERITY_FAULT)->text, "count from 1"));
+    findings_free(&world.findings);
+}
+
+static void test_turned(void **state)
+{
+    (void)state;
+    static bool turned[2][COUNT];
+    world_make();
+    world.data[0].turned = turned[0];
+    turned[0][7] = true;
+    const struct finding *finding = only("orientation", SEVERITY_INFO);
+    assert_string_equal(finding->files[0], "training sample 7");
+    findings_free(&world.findings);
+    for (int i = 0; i < 20; i++)
+        turned[0][i] = turned[1][i] = true;
+    world.data[1].turned = turned[1];
+    finding = only("orientation", SEVERITY_WARN);
+    assert_non_null(strstr(finding->text, "20 training and 20 validation images ("));
+    assert_int_equal(finding->file_total, 40);
+    findings_free(&world.findings);
+}
+
 static void make_grey(int image)
 {
     for (int k = 0; k < BYTES; k += 3)
@@ -421,6 +473,8 @@ int main(void)
         cmocka_unit_test(test_copies_by_name),
         cmocka_unit_test(test_near_copies),
         cmocka_unit_test(test_classes),
+        cmocka_unit_test(test_class_names),
+        cmocka_unit_test(test_turned),
         cmocka_unit_test(test_values),
         cmocka_unit_test(test_outliers),
         cmocka_unit_test(test_tiles),

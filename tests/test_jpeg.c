@@ -103,12 +103,86 @@ static void test_too_large(void **state)
     vectors_close(&recorded);
 }
 
+/* A JPEG file's first bytes with an orientation in them, in either order of bytes, behind another segment and another
+ * entry of the directory. Returns how many. */
+static size_t put_orientation(uint8_t *to, bool big_endian, int orientation)
+{
+    static const uint8_t before[] = {0xff, 0xd8, 0xff, 0xe0, 0, 4, 7, 7, 0xff, 0xe1, 0, 46, 'E', 'x', 'i', 'f', 0, 0},
+                         little[] = {'I', 'I', 42,  0, 8, 0, 0,    0, 2, 0, 0x0f, 1, 2, 0, 1, 0,
+                                     0,   0,   'x', 0, 0, 0, 0x12, 1, 3, 0, 1,    0, 0, 0, 0, 0},
+                         big[] = {'M', 'M', 0,   42, 0, 0, 0, 8,    0, 2, 1, 0x0f, 0, 2, 0, 0,
+                                  0,   1,   'x', 0,  0, 0, 1, 0x12, 0, 3, 0, 0,    0, 1, 0, 0};
+    memset(to, 0, sizeof before + 38);
+    memcpy(to, before, sizeof before);
+    memcpy(to + sizeof before, big_endian ? big : little, sizeof little);
+    to[sizeof before + (big_endian ? 31 : 30)] = (uint8_t)orientation;
+    return sizeof before + 38;
+}
+
+static void test_orientation(void **state)
+{
+    (void)state;
+    uint8_t head[64];
+    for (int big_endian = 0; big_endian < 2; big_endian++) {
+        for (int orientation = 0; orientation < 10; orientation++) {
+            const size_t count = put_orientation(head, big_endian, orientation);
+            assert_int_equal(jpeg_is_turned(head, count), orientation >= 2 && orientation <= 8);
+        }
+        const size_t count = put_orientation(head, big_endian, 6);
+        for (size_t kept = 0; kept < count; kept++) {
+            uint8_t *exact = malloc(kept + 1);
+            memcpy(exact, head, kept);
+            jpeg_is_turned(exact, kept);
+            free(exact);
+        }
+        for (size_t i = 0; i < count; i++) { /* a byte that is wrong, as of an offset far behind the end */
+            const uint8_t right = head[i];
+            uint8_t *exact = malloc(count);
+            head[i] = 0xff;
+            memcpy(exact, head, count);
+            jpeg_is_turned(exact, count);
+            free(exact);
+            head[i] = right;
+        }
+    }
+    assert_false(jpeg_is_turned("\x89PNG\r\n\x1a\n", 8));
+}
+
+/* Read with the images, and kept beside those that are. */
+static void test_turned_files(void **state)
+{
+    (void)state;
+    struct vectors recorded;
+    struct dataset dataset;
+    const struct dataset_options options = {.resize = 8, .threads = 2, .skip = true};
+    if (!reads_jpeg())
+        skip();
+    vectors_open(&recorded, "jpeg");
+    size_t count;
+    uint8_t *file = from_hex(vectors_text(recorded.json, "cases/0/file"), &count), *turned = malloc(count + 64);
+    const size_t head = put_orientation(turned, true, 6);
+    memcpy(turned + head, file + 2, count - 2);
+    fixture_write(fixture_path("set/a/0.jpg"), "no picture", 10);
+    fixture_write(fixture_path("set/a/1.jpg"), file, count);
+    fixture_write(fixture_path("set/a/2.jpg"), turned, head + count - 2);
+    assert_int_equal(dataset_open(&dataset, fixture_path("set"), &options), OK);
+    assert_int_equal(dataset.count, 2);
+    assert_true(!dataset.turned[0] && dataset.turned[1]);
+    assert_memory_equal(dataset.pixels, dataset.pixels + 8 * 8 * 3, 8 * 8 * 3); /* it is not turned */
+    dataset_close(&dataset);
+    free(file);
+    free(turned);
+    vectors_close(&recorded);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_as_pil),
         cmocka_unit_test(test_cut),
         cmocka_unit_test(test_too_large),
+        cmocka_unit_test(test_orientation),
+        cmocka_unit_test_setup_teardown(test_turned_files, fixture_begin, fixture_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

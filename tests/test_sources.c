@@ -94,6 +94,49 @@ static void test_list_of_a_spreadsheet(void **state)
     CHECK_FAILS(dataset_open(&dataset, fixture_path("list.csv"), &plain), ERR_DATA, "list.csv:2: there is no label");
 }
 
+/* The whole of a list that is written otherwise: what of it, by line. */
+static void test_list_otherwise(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"pictures/0.png;ant\n", "list.csv:1: path and label are parted by ';'; expected a tab or a comma"},
+        {"\"pictures/a b.png\";\"red ant\"\n", "list.csv:1: path and label are parted by ';'"},
+        {"\"pictures/0,1.png\";\"ant\"\n", "list.csv:1: path and label are parted by ';'"},
+        {"# by hand\nfile;label\n", "list.csv:2: path and label are parted by ';'"},
+        {"ant,pictures/0.png\n",
+         "list.csv:1: the columns are the other way round: 'ant' stands where the path is expected and "
+         "'pictures/0.png' where its label is; put the path first"},
+        {"pictures/0.png,ant\n\"red ant\",\"pictures/1.png\"\n", "list.csv:2: the columns are the other way round"},
+        {"label,file\n", "list.csv:1: there is no file 'label'; a line of column names is to be removed"},
+    };
+    struct dataset dataset;
+    make_pictures(2);
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        write_text(fixture_path("list.csv"), cases[i][0]);
+        CHECK_FAILS(dataset_open(&dataset, fixture_path("list.csv"), &plain), ERR_DATA, cases[i][1]);
+    }
+    /* Names as odd as these are read all the same. */
+    rename(fixture_path("pictures/0.png"), fixture_path("pictures/a;0.png"));
+    write_text(fixture_path("list.csv"), "pictures/a;0.png b;c\npictures/1.png\td.png;e\n");
+    check_set(fixture_path("list.csv"), "list", 2, (int[]){0, 1}, (int[]){0, 1});
+}
+
+/* A list beside a folder of its name, whose files it names; classes.txt stays beside the list. */
+static void test_list_beside_its_folder(void **state)
+{
+    (void)state;
+    make_pictures(3);
+    write_text(fixture_path("classes.txt"), "zebra\nant\n");
+    write_text(fixture_path("pictures.csv"), "2.png,ant\n0.png,zebra\n");
+    check_set(fixture_path("pictures.csv"), "list", 2, (int[]){2, 0}, (int[]){1, 0});
+    write_text(fixture_path("pictures.csv"), "pictures/2.png,ant\n");
+    check_set(fixture_path("pictures.csv"), "list", 1, (int[]){2}, (int[]){1});
+    struct dataset dataset;
+    write_text(fixture_path("pictures.csv"), "7.png,ant\n");
+    CHECK_FAILS(dataset_open(&dataset, fixture_path("pictures.csv"), &plain), ERR_NO_INPUT,
+                "pictures.csv:1: ", "7.png");
+}
+
 static void test_list_of_numbers(void **state)
 {
     (void)state;
@@ -222,8 +265,11 @@ static void test_long_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(test_list_of_names), CASE(test_list_of_a_spreadsheet), CASE(test_list_of_numbers), CASE(test_classes_file),
-        CASE(test_shards),        CASE(test_shards_of_names),       CASE(test_long_names),
+        CASE(test_list_of_names),   CASE(test_list_of_a_spreadsheet),
+        CASE(test_list_otherwise),  CASE(test_list_beside_its_folder),
+        CASE(test_list_of_numbers), CASE(test_classes_file),
+        CASE(test_shards),          CASE(test_shards_of_names),
+        CASE(test_long_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -158,6 +158,10 @@ bool judge_brightness(const struct facts *facts, struct arena *arena, struct fin
 bool judge_background(const struct facts *facts, struct arena *arena, struct finding *finding);
 bool judge_shading(const struct facts *facts, struct arena *arena, struct finding *finding);
 
+/* turned.c */
+bool judge_turned(const struct facts *facts, struct arena *arena, struct finding *finding);
+/* names.c */
+bool judge_class_names(const struct facts *facts, struct arena *arena, struct finding *finding);
 /* along.c */
 bool judge_along(const struct facts *facts, struct arena *arena, struct finding *finding);
 /* near.c */

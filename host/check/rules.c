@@ -4,6 +4,7 @@
  * planted faults: clean sets stay below, planted faults above. Shares of equal and conflicting images: public sets have
  * some hundredths of a per cent of either, so that less is said as info. */
 #include "facts.h"
+#include "text.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -78,22 +79,35 @@ static bool unreadable(const struct facts *facts, struct arena *arena, struct fi
 
 /* ---- classes ---- */
 
+/* Classes that are called by their numbers, and none of the images of either part is of the first. */
+static bool counts_from_one(const struct facts *facts)
+{
+    const char *const *names = facts->input->train->data->class_names;
+    const int last = class_count(facts) - 1;
+    int64_t number;
+    return last > 0 && strcmp(names[0], "0") == 0 && text_to_int64(names[last], &number) && number == last &&
+           facts->class_counts[0][0] == 0 && (!facts->class_counts[1] || facts->class_counts[1][0] == 0);
+}
+
 static bool absent(const struct facts *facts, struct arena *arena, struct finding *finding, bool val)
 {
     const struct subset *subset = val ? facts->input->val : facts->input->train;
     const int64_t *counts = facts->class_counts[val];
+    const bool from_one = counts_from_one(facts);
     const char *first = NULL;
     int without = 0;
-    for (int i = 0; i < class_count(facts); i++)
+    for (int i = val && from_one; i < class_count(facts); i++)
         if (counts[i] == 0 && ++without == 1)
             first = subset->data->class_names[i];
     if (without == 0)
         return false;
     finding->severity = val ? SEVERITY_WARN : SEVERITY_FAULT;
-    finding->text = arena_format(arena, "%d of %d classes have no %s image, the first: %s", without, class_count(facts),
-                                 val ? "validation" : "training", first);
-    finding->action = val ? "add images of these classes to data.val; nothing measures them now"
-                          : "add images of these classes, or remove the classes";
+    finding->text = arena_format(arena, "%d of %d classes have no %s image, the first: %s%s", without,
+                                 class_count(facts), val ? "validation" : "training", first,
+                                 from_one && !val ? "; the labels seem to count from 1" : "");
+    finding->action = val        ? "add images of these classes to data.val; nothing measures them now"
+                      : from_one ? "take 1 from every label of both parts, so that they count from 0"
+                                 : "add images of these classes, or remove the classes";
     finding_number(finding, "classes", without);
     return true;
 }
@@ -437,8 +451,10 @@ const struct rule check_rules[] = {
     {"unreadable", unreadable},
     {"class-absent", absent_train},
     {"class-unmeasured", absent_val},
+    {"class-names", judge_class_names},
     {"few-validation", few_validation},
     {"imbalance", imbalance},
+    {"orientation", judge_turned},
     {"normalisation", normalisation},
     {"illumination", judge_illumination},
     {"brightness", judge_brightness},

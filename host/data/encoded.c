@@ -54,36 +54,41 @@ static int fetch(const struct dataset *dataset, int64_t sample, const char *name
     return read_place(name, place, bytes);
 }
 
-static int decode_file(const struct dataset *dataset, int64_t sample, uint8_t **pixels, int *height, int *width)
+/* turned: what dataset.turned is to have; NULL: it is not asked. */
+static int decode_file(const struct dataset *dataset, int64_t sample, uint8_t **pixels, int *height, int *width,
+                       bool *turned)
 {
     char name[PATH_BYTES];
     void *bytes;
     size_t count;
     TRY(sample_name(name, dataset, sample));
     TRY(fetch(dataset, sample, name, &bytes, &count));
+    if (turned)
+        *turned = jpeg_is_turned(bytes, count);
     int status = image_decode(name, bytes, count, pixels, height, width);
     memory_give(bytes);
     return status;
 }
 
 /* A sample as its file has it: RGB, given back with memory_give. A failure names the line of the list too. */
-static int decode(const struct dataset *dataset, int64_t sample, uint8_t **pixels, int *height, int *width)
+static int decode(const struct dataset *dataset, int64_t sample, uint8_t **pixels, int *height, int *width,
+                  bool *turned)
 {
     char reason[REASON_BYTES];
     *pixels = NULL;
-    const int status = decode_file(dataset, sample, pixels, height, width);
+    const int status = decode_file(dataset, sample, pixels, height, width, turned);
     if (status == OK || !dataset->encoded.where)
         return status;
     snprintf(reason, sizeof reason, "%s", fail_text());
     return FAIL(status, "%s: %s", dataset->encoded.where[sample], reason);
 }
 
-int encoded_image(const struct dataset *dataset, int64_t sample, uint8_t *pixels)
+static int take_image(const struct dataset *dataset, int64_t sample, uint8_t *pixels, bool *turned)
 {
     const struct shape image = dataset->image;
     uint8_t *decoded;
     int height, width, status = OK;
-    TRY(decode(dataset, sample, &decoded, &height, &width));
+    TRY(decode(dataset, sample, &decoded, &height, &width, turned));
     if (dataset->encoded.resize)
         status = image_fit(decoded, height, width, 3, dataset->encoded.resize, image.h, image.w, pixels);
     else if (height == image.h && width == image.w)
@@ -96,6 +101,11 @@ int encoded_image(const struct dataset *dataset, int64_t sample, uint8_t *pixels
                  dataset->source, dataset->encoded.measured, image.w, image.h, dataset->files[sample], width, height);
     memory_give(decoded);
     return status;
+}
+
+int encoded_image(const struct dataset *dataset, int64_t sample, uint8_t *pixels)
+{
+    return take_image(dataset, sample, pixels, NULL);
 }
 
 /* ---- all of them, once ---- */
@@ -116,7 +126,7 @@ static int decode_one(void *context, int64_t i)
     uint8_t *pixels = decoding->pixels ? decoding->pixels + (size_t)i * bytes : own;
     if (!pixels)
         return FAIL(ERR_MEMORY, "%s: out of memory for decoding", dataset->source);
-    int status = encoded_image(dataset, i, pixels);
+    int status = take_image(dataset, i, pixels, &dataset->turned[i]);
     if (status == OK)
         image_sums_take(&dataset->sums[i], pixels, dataset->image);
     free(own);
@@ -134,7 +144,7 @@ void encoded_find_size(struct dataset *dataset, const struct dataset_options *op
     dataset->image = (struct shape){1, resize, resize, 3};
     for (int64_t i = 0; !resize && i < dataset->count; i++) {
         uint8_t *pixels;
-        const int status = decode(dataset, i, &pixels, &dataset->image.h, &dataset->image.w);
+        const int status = decode(dataset, i, &pixels, &dataset->image.h, &dataset->image.w, NULL);
         memory_give(pixels);
         dataset->encoded.measured = dataset->files[i];
         if (status == OK)
@@ -159,6 +169,8 @@ void encoded_keep(struct dataset *dataset, const bool *keep)
             dataset->encoded.where[kept] = dataset->encoded.where[i];
         if (dataset->sums)
             dataset->sums[kept] = dataset->sums[i];
+        if (dataset->turned)
+            dataset->turned[kept] = dataset->turned[i];
         if (pixels && kept != i)
             memmove(pixels + (size_t)kept * bytes, pixels + (size_t)i * bytes, bytes);
         kept++;
@@ -192,6 +204,7 @@ int encoded_load(struct dataset *dataset, const struct dataset_options *options,
     if (options->memory == 0 || needed <= (double)options->memory)
         TRY(dataset_take(dataset, count, &decoding.pixels));
     TRY(arena_take(&dataset->arena, &dataset->sums, (size_t)count * sizeof *dataset->sums, dataset->source));
+    TRY(arena_take(&dataset->arena, &dataset->turned, (size_t)count * sizeof *dataset->turned, dataset->source));
     decoding.reasons = calloc((size_t)count + 1, sizeof *decoding.reasons);
     decoding.statuses = calloc((size_t)count + 1, sizeof *decoding.statuses);
     int status = decoding.reasons && decoding.statuses

@@ -1,4 +1,5 @@
-/* list: a text file with the path and the label of an image a line, paths relative to the file. Knows nothing of how
+/* list: a text file with the path and the label of an image a line, paths relative to the file or to a folder that is
+ * called as the file is without its ending. Knows nothing of how
  * images are decoded.
  *
  * A line is "path<TAB>label"; without a tab the last comma, and without that the last blank, parts them. Both may be in
@@ -64,12 +65,45 @@ static char *cut_label(char *line)
     return at + 1;
 }
 
-/* A table's names of columns, which a list does not have. */
-static bool is_header(const struct dataset *dataset, const char *file, int64_t number)
+/* As spreadsheets of some languages write a table. */
+static bool is_parted_by_semicolon(const char *line)
 {
     char path[PATH_BYTES];
-    return number == 1 && !is_image_name(file) &&
-           path_join(path, file[0] == '/' ? "" : dataset->encoded.root, file) == OK && !file_exists(path);
+    const char *at = strrchr(line, ';');
+    if (!at || strchr(line, '\t'))
+        return false;
+    snprintf(path, sizeof path, "%.*s", (int)(at - line), line);
+    return is_image_name(unquote(text_trim(path)));
+}
+
+static bool is_there(const struct dataset *dataset, const char *file)
+{
+    char path[PATH_BYTES];
+    return path_join(path, file[0] == '/' ? "" : dataset->encoded.root, file) == OK && file_exists(path);
+}
+
+/* A line that is of no use. A table's first line may name its columns, which a list's does not. */
+static int judge_line(const struct lines *lines, const char *file, const char *label, int64_t number)
+{
+    const bool labelled = label && *label, odd = labelled && !is_image_name(file);
+    if (!labelled && strchr(file, ';'))
+        return FAIL(ERR_DATA, "%s:%lld: path and label are parted by ';'; expected a tab or a comma between them",
+                    lines->path, (long long)number);
+    if (!labelled || !*file || strlen(file) >= PATH_BYTES)
+        return FAIL(ERR_DATA, "%s:%lld: %s; expected a path, a tab and a label", lines->path, (long long)number,
+                    strlen(file) >= PATH_BYTES ? "the path is too long"
+                    : labelled                 ? "there is no path"
+                                               : "there is no label");
+    if (odd && is_image_name(label) && !is_there(lines->dataset, file))
+        return FAIL(ERR_DATA,
+                    "%s:%lld: the columns are the other way round: '%.80s' stands where the path is expected and "
+                    "'%.80s' where its label is; put the path first",
+                    lines->path, (long long)number, file, label);
+    if (odd && number == 1 && !is_there(lines->dataset, file))
+        return FAIL(ERR_DATA,
+                    "%s:1: there is no file '%.80s'; a line of column names is to be removed, or to begin with #",
+                    lines->path, file);
+    return OK;
 }
 
 static void take_line(struct lines *lines, char *line, int64_t number)
@@ -79,20 +113,10 @@ static void take_line(struct lines *lines, char *line, int64_t number)
     line = text_trim(line);
     if (!*line || *line == '#')
         return;
-    char *label = cut_label(line);
+    char *label = is_parted_by_semicolon(line) ? NULL : cut_label(line);
     const char *file = unquote(text_trim(line));
     label = label ? unquote(text_trim(label)) : NULL;
-    if (!label || !*label || !*file || strlen(file) >= PATH_BYTES) {
-        FAIL(ERR_DATA, "%s:%lld: %s; expected a path, a tab and a label", lines->path, (long long)number,
-             strlen(file) >= PATH_BYTES ? "the path is too long"
-             : label && *label          ? "there is no path"
-                                        : "there is no label");
-        problems_add_failure(lines->problems, ERR_DATA);
-        return;
-    }
-    if (is_header(dataset, file, number)) {
-        FAIL(ERR_DATA, "%s:1: there is no file '%.80s'; a line of column names is to be removed, or to begin with #",
-             lines->path, file);
+    if (judge_line(lines, file, label, number) < 0) {
         problems_add_failure(lines->problems, ERR_DATA);
         return;
     }
@@ -126,6 +150,19 @@ static int read_lines(struct lines *lines, char *text, size_t bytes)
     return OK;
 }
 
+/* "train.csv" beside a folder "train" may name the images in that: told by the first of them. */
+static void find_folder(struct dataset *dataset, const char *path)
+{
+    const char *dot = strrchr(path_base(path), '.');
+    const char *folder = arena_format(&dataset->arena, "%.*s", (int)(dot - path), path);
+    const char *root = dataset->encoded.root;
+    if (dataset->count == 0 || dataset->files[0][0] == '/' || is_there(dataset, dataset->files[0]))
+        return;
+    dataset->encoded.root = folder;
+    if (!is_there(dataset, dataset->files[0]))
+        dataset->encoded.root = root;
+}
+
 int list_load(struct dataset *dataset, const char *path, const struct listing *listing,
               const struct dataset_options *options, struct problems *problems)
 {
@@ -143,5 +180,7 @@ int list_load(struct dataset *dataset, const char *path, const struct listing *l
     memory_give(text);
     TRY(status);
     dataset->encoded.where = lines.where;
-    return labels_assign(dataset, lines.labels, lines.where, dataset->encoded.root, problems);
+    const char *beside = dataset->encoded.root;
+    find_folder(dataset, path);
+    return labels_assign(dataset, lines.labels, lines.where, beside, problems);
 }
