@@ -18,6 +18,8 @@ char *text_trim(char *text);
 
 /* Control characters, as a file's name may have them, become '?': what is said stays one line and moves no cursor. */
 char *text_one_line(char *text);
+/* Whether there are any. */
+bool text_has_control(const char *text);
 
 /* Damerau-Levenshtein distance (optimal string alignment), capped at limit + 1. */
 int text_distance(const char *a, const char *b, int limit);

@@ -502,7 +502,7 @@ else
     skip "check finds them" "no python3"
 fi
 call pack tiny.ini data.train=spoilt/train data.on_error=skip
-ok "packed without them" all 'exited 0' '[ -f spoilt/train.train.pack ]' 'says "3 images or files cannot be used and are left out"'
+ok "packed without them" all 'exited 0' '[ -f spoilt/train.pack ]' 'says "3 images or files cannot be used and are left out"'
 call train tiny.ini data.train=spoilt/train run.name=spoilt2
 ok "and a run that is to stop at them still names them" all 'exited 65' 'says "/a.png"' 'says "/c.png"' '[ ! -d runs/spoilt2 ]'
 call check tiny.ini data.train=spoilt/train

@@ -92,7 +92,11 @@ static const struct mistake {
     {"[train]\ndevice = \"cuda:-1\"\n", 0, "x.ini:2: error: train.device: 'cuda:-1' is not a device"},
     {"[train]\ndevice = \"cud\"\n", 0, "x.ini:2: error: train.device: 'cud' is not a device"},
     {"[run]\nname = \"a/b\"\n", 0, "x.ini:2: error: run.name: 'a/b' cannot name a folder"},
-    {"[run]\nname = \"\\u001b[31m\"\n[train]\nep\x1bochs = 1\n", 0, "x.ini:4: error: 'ep?ochs': not a key's name"},
+    {"[run]\nname = \"\\u001b[31m\"\n[train]\nep\x1bochs = 1\n", 0,
+     "x.ini:2: error: run.name: '?[31m' cannot name a folder in run.dir; expected a name without / and control "
+     "characters that begins with no dot\n"
+     "x.ini:4: error: 'ep?ochs': not a key's name"},
+    {"", "run.name=a\nb", "command line: error: run.name: 'a?b' cannot name a folder"},
     /* overrides */
     {"", "lrr=1", "command line: error: lrr: unknown key; did you mean optim.lr"},
     {"", "patience=3",

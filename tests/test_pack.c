@@ -42,6 +42,29 @@ static const char *pack(void)
     return fixture_path("set.train.pack");
 }
 
+/* A source that is called as its part is not called so twice. */
+static void test_names(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *source;
+        bool train;
+        const char *path;
+    } cases[] = {
+        {"x/photos/", true, "x/photos.train.pack"},  {"x/train", true, "x/train.pack"},
+        {"x/train/", true, "x/train.pack"},          {"train", true, "train.pack"},
+        {"x/train", false, "x/train.val.pack"},      {"val", false, "val.pack"},
+        {"retrain", true, "retrain.train.pack"},     {"in", true, "in.train.pack"},
+        {"train.csv", true, "train.csv.train.pack"},
+    };
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        char path[PATH_BYTES];
+        const struct dataset_options named = {.train_part = cases[i].train, .cache = "auto"};
+        must(cache_path(path, cases[i].source, &named));
+        assert_string_equal(path, cases[i].path);
+    }
+}
+
 /* Opens the source, which must have been read as the format says. */
 static void check_opened_as(const char *format)
 {
@@ -329,9 +352,9 @@ static void test_sealed_but_wrong(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(test_equals_source), CASE(test_used_while_up_to_date), CASE(test_classes_beside),
-        CASE(test_damaged),       CASE(test_damaged_when_streamed), CASE(test_full_disk),
-        CASE(test_skipped),       CASE(test_sealed_but_wrong),
+        CASE(test_names),          CASE(test_equals_source), CASE(test_used_while_up_to_date),
+        CASE(test_classes_beside), CASE(test_damaged),       CASE(test_damaged_when_streamed),
+        CASE(test_full_disk),      CASE(test_skipped),       CASE(test_sealed_but_wrong),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

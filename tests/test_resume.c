@@ -115,6 +115,7 @@ static void test_resume_keeps_settings(void **state)
     memcpy(path, result.path, sizeof path);
     assert_int_equal(tiny_train(path, "optim.lr=0.5 train.epochs=3", &result), ERR_CONFIG);
     assert_non_null(strstr(fail_text(), "optim.lr"));
+    assert_non_null(strstr(fail_text(), "model.weights=RUN"));
     assert_null(strstr(fail_text(), "train.epochs"));
     assert_false(tiny_has_file(path, "FAILED"));
     assert_int_equal(tiny_result_rows(path), 1);

@@ -100,6 +100,8 @@ static void test_bad_names_are_refused(void **state)
     struct run run;
     snprintf(config.run.name, sizeof config.run.name, "a/b");
     must_fail(run_create(&run, &config), ERR_CONFIG, "run.name", "a/b");
+    snprintf(config.run.name, sizeof config.run.name, "a\tb");
+    must_fail(run_create(&run, &config), ERR_CONFIG, "run.name", "cannot name a folder");
     snprintf(config.run.name, sizeof config.run.name, "..");
     must_fail(run_create(&run, &config), ERR_CONFIG, "run.name", "..");
 }

@@ -85,6 +85,13 @@ char *text_one_line(char *text)
     return text;
 }
 
+bool text_has_control(const char *text)
+{
+    while (*text && !iscntrl((unsigned char)*text))
+        text++;
+    return *text != 0;
+}
+
 static int lower(char c)
 {
     return tolower((unsigned char)c);

@@ -42,8 +42,9 @@ static const struct command commands[] = {
 
 static void print_help(FILE *stream)
 {
-    enum { INDENT = 12 };
-    fprintf(stream, "evenkeel trains image classifiers from one config file.\n\n");
+    enum { INDENT = 12, OPTION_INDENT = 28 };
+    cli_say(stream, 0, "", "evenkeel trains image classifiers from one config file.");
+    fprintf(stream, "\n");
     cli_say(stream, 0, "usage: evenkeel ", "[--color auto|always|never] [--quiet] COMMAND …");
     fprintf(stream, "\n");
     for (int i = 0; i < COUNT_OF(commands); i++) {
@@ -51,9 +52,10 @@ static void print_help(FILE *stream)
         snprintf(lead, sizeof lead, "  %s ", commands[i].name);
         cli_say(stream, INDENT, lead, "%s", commands[i].help);
     }
-    fprintf(stream, "\n"
-                    "  evenkeel COMMAND --help   the options of a command\n"
-                    "  evenkeel --version        the version of the program\n\n");
+    fprintf(stream, "\n");
+    cli_say(stream, OPTION_INDENT, "  evenkeel COMMAND --help ", "the options of a command");
+    cli_say(stream, OPTION_INDENT, "  evenkeel --version ", "the version of the program");
+    fprintf(stream, "\n");
     cli_say_lines(stream,
                   "Results go to stdout, everything else to stderr. Exit status: 0 done, 1 training failed,\n"
                   "64 command line, 65 data, 66 file missing, 69 device, 71 memory, 73 cannot write, 74 input or\n"

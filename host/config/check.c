@@ -214,14 +214,16 @@ static void check_layers(struct loader *loader)
                      "model.name: the [[layer]] sections are used only with model.name = \"custom\"");
 }
 
+/* A name with a line's end in it would make two lines of the one that train prints. */
 static void check_name(struct loader *loader)
 {
     int key = schema_find_full("run.name");
     const char *name = loader->config->run.name;
-    if (loader->origin[key] != ORIGIN_DEFAULT && (strchr(name, '/') || *name == '.'))
-        mistakes_add(
-            &loader->mistakes, loader->origin[key],
-            "run.name: '%s' cannot name a folder in run.dir; expected a name without / that begins with no dot", name);
+    if (loader->origin[key] != ORIGIN_DEFAULT && (strchr(name, '/') || *name == '.' || text_has_control(name)))
+        mistakes_add(&loader->mistakes, loader->origin[key],
+                     "run.name: '%s' cannot name a folder in run.dir; expected a name without / and control characters "
+                     "that begins with no dot",
+                     name);
 }
 
 /* "auto", "cpu", "cuda", "cuda:1". Whether there is such a device is known where one is opened. */
@@ -247,15 +249,18 @@ static void check_device(struct loader *loader)
  * what can be seen of it now is told with the rest. Patterns and packed copies (data.cache) are left to that place. */
 static void check_paths(struct loader *loader)
 {
-    static const char *const keys[] = {"data.train", "data.val"}, *const packs[] = {".train.pack", ".val.pack"};
+    static const char *const keys[] = {"data.train", "data.val"}, *const packs[] = {".train.pack", ".val.pack",
+                                                                                    ".pack"};
     const char *const paths[] = {loader->config->data.train, loader->config->data.val};
     if (!word_in("auto off", loader->config->data.cache))
         return;
     for (int i = 0; i < COUNT_OF(keys) && loader->mistakes.count > 0; i++) {
         const int key = schema_find_full(keys[i]);
-        char pack[PATH_BYTES + 16];
+        char pack[PATH_BYTES + 16], own[PATH_BYTES + 16];
         snprintf(pack, sizeof pack, "%s%s", paths[i], packs[i]);
-        if (*paths[i] && !loader->bad[key] && !strchr(paths[i], '{') && !file_exists(paths[i]) && !file_exists(pack))
+        snprintf(own, sizeof own, "%s%s", paths[i], packs[COUNT_OF(keys)]);
+        if (*paths[i] && !loader->bad[key] && !strchr(paths[i], '{') && !file_exists(paths[i]) && !file_exists(pack) &&
+            !file_exists(own))
             mistakes_add(&loader->mistakes, loader->origin[key], "%s: %s: no such file or folder", keys[i], paths[i]);
     }
 }

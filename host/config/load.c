@@ -40,6 +40,7 @@ static void set_name(struct config *config)
         text_copy(config->run.name, sizeof config->run.name, base);
         if (ending && length <= sizeof config->run.name)
             memset(config->run.name + length - 4, 0, 4);
+        text_one_line(config->run.name);
     }
     memcpy(config->name, config->run.name, sizeof config->name);
 }

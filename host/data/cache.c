@@ -22,7 +22,12 @@ int cache_path(char *path, const char *source, const struct dataset_options *opt
     size_t length = strlen(source);
     while (length > 1 && source[length - 1] == '/')
         length--;
-    if (snprintf(path, PATH_BYTES, "%.*s.%s.pack", (int)length, source, part) >= PATH_BYTES)
+    /* A source that is called as its part is called by it already. */
+    const size_t named = strlen(part);
+    const bool apart = length < named || strncmp(source + length - named, part, named) != 0 ||
+                       (length > named && source[length - named - 1] != '/');
+    if (snprintf(path, PATH_BYTES, "%.*s%s%s.pack", (int)length, source, apart ? "." : "", apart ? part : "") >=
+        PATH_BYTES)
         return FAIL(ERR_CREATE, "%.64s…: the path is longer than %d bytes; use a shorter one", source, PATH_BYTES - 1);
     return OK;
 }

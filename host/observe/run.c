@@ -38,7 +38,8 @@ static const char make_room[] = "make room, or put the run elsewhere with run.di
 
 static int check_name(const char *name)
 {
-    if (name[0] == 0 || strchr(name, '/') || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+    if (name[0] == 0 || strchr(name, '/') || strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
+        text_has_control(name))
         return FAIL(ERR_CONFIG, "run.name = \"%s\" cannot name a folder; use letters, digits, - and _", name);
     return OK;
 }

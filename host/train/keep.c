@@ -144,7 +144,7 @@ int keep_compare(const struct config *old, const struct config *new)
     if (*refused)
         status = FAIL(ERR_CONFIG,
                       "a run that is resumed keeps its settings, and these would change it: %s; start a new run for "
-                      "other values",
+                      "other values (model.weights=RUN begins it with this one's weights)",
                       refused);
     arena_free(&arena);
     return status;
