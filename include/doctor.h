@@ -47,6 +47,7 @@ struct remedy_case {
     int64_t images;     /* to train on; 0: not known */
     int64_t steps;      /* of the run; 0: not known */
     double lit;         /* brightness of validation's images in that of training's; 0: not known, or no matter */
+    double rate_scale;  /* what autopilot came to make of the rate: the remedy goes on from there; 0: nothing */
     double falls_short; /* the rules found that what the setting brings is so many times too little; 0: not known */
 };
 /* One setting: its word, or its number in the run's config times factor (least at least), or a share of an image's
@@ -234,6 +235,7 @@ struct evidence {
     double input_mean, input_deviation; /* then, of the channel that is furthest off; else 0 */
     int64_t planned_steps;              /* of the whole run */
     bool over;                          /* it has come to its end */
+    double rate_scale;                  /* what autopilot came to make of optim.lr; 0: nothing */
     int64_t accepted; /* for doctor_diverged: steps before this have been judged; a run cannot go back behind it */
     struct layer_evidence layers;
     struct called_evidence called[CALLED_WEIGHTS];

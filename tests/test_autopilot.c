@@ -1,5 +1,6 @@
 /* test_autopilot: a run that diverges goes back and recovers; one that does not is the same bits with autopilot and
  * without; a batch whose noise is all that is left is enlarged; after an interruption the rest is the same. */
+#include "diagnosis.h"
 #include "tiny_run.h"
 
 #include <math.h>
@@ -64,6 +65,9 @@ static void test_healthy_run_is_unchanged(void **state)
     tiny_train_ok(NULL, BASE "optim.lr=0.01 train.epochs=24 model.dropout=0.1", &plain);
     tiny_train_ok(NULL, BASE "optim.lr=0.01 train.epochs=24 model.dropout=0.1 train.autopilot=true", &watched);
     tiny_assert_same_run(plain.path, watched.path);
+    struct diagnosis diagnosis;
+    assert_int_equal(diagnose_run(&diagnosis, watched.path), OK);
+    assert_true(diagnosis.rate_scale == 0.0);
     assert_int_equal(count_acts(watched.path), 0);
 }
 
@@ -77,6 +81,9 @@ static void test_diverging_run_recovers(void **state)
     const int acts = count_acts(saved.path), rows = tiny_result_rows(saved.path);
     assert_true(acts >= 1 && acts <= 5);
     assert_int_equal(rows, 24);
+    struct diagnosis diagnosis;
+    assert_int_equal(diagnose_run(&diagnosis, saved.path), OK);
+    assert_true(diagnosis.rate_scale == pow(0.25, acts));
     const double loss = tiny_result_at(saved.path, rows, "train/loss");
     if (!(loss < 2.0))
         fail_msg("loss %g after %d acts", loss, acts);

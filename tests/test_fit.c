@@ -145,6 +145,15 @@ static void test_remedies(void **state)
     run.config.model.name = MODEL_RESNET18;
     SAYS("evaluated_otherwise", "the running means of its normalisation do not fit");
     SAYS("evaluated_otherwise", "a larger batch");
+    run.config.augment.hflip = 0.9;
+    SAYS("evaluated_otherwise", "the running means of its normalisation do not fit");
+    run.config.augment.hflip = 1.0;
+    SAYS("evaluated_otherwise", "not overfitting; augment.hflip = 1 changes every training image");
+    run.config.augment.erase = 1.0;
+    SAYS("evaluated_otherwise", "augment.erase = 1 changes every");
+    run.config.augment.grayscale = 1.0;
+    SAYS("evaluated_otherwise", "augment.grayscale = 1 changes every training image, so that the network has seen none "
+                                "as evaluation shows them: a value below 1 mends it");
 }
 
 /* Of 1024 training images at most, those of each class alike; a run that goes on after its end is asked anew. */

@@ -200,6 +200,15 @@ static void test_repairs_of_rates(void **state)
                 expect_setting(repair, &count, "schedule.warmup_epochs=0");
             assert_int_equal(count, 0);
         }
+        diagnosis.rate_scale = 0.0625; /* autopilot went back twice: the repair goes on from there */
+        for (int high = 0; high < 2; high++) {
+            diagnosis.cause = high ? CAUSE_RATE_HIGH : CAUSE_RATE_LOW;
+            int count = diagnosis_repair(&diagnosis, &config, repair);
+            expect_setting(repair, &count, high ? "optim.lr=0.000125" : "optim.lr=0.0125");
+            char action[ACTION_TEXT];
+            diagnosis_say_action(&diagnosis, &config, action);
+            assert_non_null(strstr(action, "; autopilot had brought it to 0.00125"));
+        }
         diagnosis.cause = CAUSE_CLIP; /* another cause's repair leaves it */
         assert_int_equal(diagnosis_repair(&diagnosis, &config, repair), 0);
         diagnosis_free(&diagnosis);

@@ -76,6 +76,15 @@ static const char *words_of(const struct diagnosis *diagnosis, const struct conf
     return cause_action(diagnosis->cause, config);
 }
 
+/* Where autopilot has changed the rate, what is to be changed is what it came to. */
+static void say_reached(const struct diagnosis *diagnosis, const struct config *config, char text[static ACTION_TEXT])
+{
+    const size_t length = strlen(text);
+    if (diagnosis->rate_scale > 0.0 && (diagnosis->cause == CAUSE_RATE_HIGH || diagnosis->cause == CAUSE_RATE_LOW))
+        snprintf(text + length, ACTION_TEXT - length, "; autopilot had brought it to %.3g",
+                 diagnosis->rate_scale * config->optim.lr);
+}
+
 void diagnosis_say_action(const struct diagnosis *diagnosis, const struct config *config, char text[static ACTION_TEXT])
 {
     const struct arm *arm = diagnosis_mending(diagnosis);
@@ -93,6 +102,7 @@ void diagnosis_say_action(const struct diagnosis *diagnosis, const struct config
         const char *words = noted ? NOTED_ACTION : words_of(diagnosis, config);
         const bool asked = diagnosis->cause == CAUSE_UNKNOWN && diagnosis->probed;
         text_copy(text, ACTION_TEXT, asked ? "look at images and labels: no trial says why" : words);
+        say_reached(diagnosis, config, text);
         return;
     }
     size_t used = 0;

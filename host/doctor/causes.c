@@ -301,7 +301,8 @@ static void edit_say(const struct edit *edit, const struct remedy_case *asked, c
     else if (edit->side_share > 0.0)
         snprintf(text, EDIT_TEXT, "%s=%.0f", edit->key, floor(asked->side * edit->side_share));
     else {
-        const double number = number_of(asked->config, edit->key);
+        const bool rescaled = asked->rate_scale > 0.0 && strcmp(edit->key, "optim.lr") == 0;
+        const double number = number_of(asked->config, edit->key) * (rescaled ? asked->rate_scale : 1.0);
         snprintf(text, EDIT_TEXT, "%s=%.9g", edit->key, fmax(factor_of(edit, asked, number) * number, edit->least));
     }
 }

@@ -42,6 +42,7 @@ static void examine(struct diagnosis *diagnosis, const struct evidence *evidence
     diagnosis->guess = val_loss_of_guessing(evidence);
     diagnosis->scheduled = is_scheduled(evidence);
     diagnosis->warming = is_warming(evidence);
+    diagnosis->rate_scale = evidence->rate_scale;
     diagnosis->comes_to = doctor_comes_to(evidence);
     diagnosis->val_least = least(evidence->val_loss, evidence->epochs);
     diagnosis->faded = gradient_faded_as_drawn(evidence);

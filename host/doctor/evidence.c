@@ -92,12 +92,14 @@ static void take_event(const json_t *event, void *context)
         evidence->input_mean = evidence->input_deviation = evidence->copies = 0.0;
     } else if (name && strcmp(name, "images") == 0) {
         take_image_finding(event, evidence);
+    } else if (name && json_is_number(json_object_get(event, "rate_scale"))) {
+        evidence->rate_scale = json_number_value(json_object_get(event, "rate_scale"));
     }
 }
 
 static int read_log(const char *run, struct evidence *evidence)
 {
-    TRY(run_read_events(run, (const char *const[]){"data", "images", NULL}, take_event, evidence));
+    TRY(run_read_events(run, (const char *const[]){"data", "images", "autopilot", NULL}, take_event, evidence));
     if (evidence->classes < 2 || !(evidence->prior_entropy > 0.0))
         return FAIL(ERR_DATA,
                     "%s: does not say what data the run has; it was made by an older version: resume it, or train anew",

@@ -71,6 +71,7 @@ int diagnosis_repair(const struct diagnosis *diagnosis, const struct config *con
                                       .missing = true,
                                       .steps = diagnosis->steps,
                                       .lit = doctor_lit(diagnosis->found, diagnosis->count),
+                                      .rate_scale = diagnosis->rate_scale,
                                       .falls_short = falls_short(diagnosis)};
     const struct arm *arm = diagnosis->left_out[0] ? NULL : diagnosis_mending(diagnosis);
     int count = 0;

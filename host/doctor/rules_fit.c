@@ -38,6 +38,16 @@ bool fit_falls_short(const struct evidence *evidence)
     return lead > 0.0 && lost > half * lead && lost > FAULT_SURE * lost_error(evidence, &now);
 }
 
+/* An augmentation that no training image escapes, so that none is as evaluation shows it; NULL: there is none. */
+static const char *changes_every_image(const struct config *config)
+{
+    return config->augment.grayscale >= 1.0 ? "augment.grayscale"
+           : config->augment.erase >= 1.0   ? "augment.erase"
+           : config->augment.hflip >= 1.0   ? "augment.hflip"
+           : config->augment.vflip >= 1.0   ? "augment.vflip"
+                                            : NULL;
+}
+
 static const char *why(const struct config *config)
 {
     if (config_normalises(config))
@@ -54,7 +64,15 @@ bool rule_evaluated_otherwise(const struct evidence *evidence, struct symptom *s
         !moment_appears_behind(evidence, &now))
         return false;
     const double lost = now.train_accuracy - evidence->fit.accuracy, error = lost_error(evidence, &now);
+    const char *changed = changes_every_image(config);
     symptom->note = true;
+    if (changed)
+        return show(symptom, now.step, lost / (FAULT_SURE * error),
+                    "%.1f %% of training's images are right while it trains, and in evaluation %.1f %% (%.1f +- %.1f "
+                    "points less), as of validation's %.1f %%: not overfitting; %s = 1 changes every training image, "
+                    "so that the network has seen none as evaluation shows them: a value below 1 mends it",
+                    100.0 * now.train_accuracy, 100.0 * evidence->fit.accuracy, 100.0 * lost, 100.0 * error,
+                    100.0 * now.val_accuracy, changed);
     return show(
         symptom, now.step, lost / (FAULT_SURE * error),
         "%.1f %% of training's images are right while it trains, and in evaluation %.1f %% (%.1f +- %.1f points "
