@@ -192,11 +192,17 @@ void finding_apart(const struct facts *facts, enum figure figure, struct finding
     finding_number(finding, "apart", facts->apart[figure].strength);
 }
 
+/* Of images that are normalised each by its own light. */
+static bool is_evened_out(const struct facts *facts, enum figure figure)
+{
+    return facts->input->by_image && (figure == FIGURE_CONTRAST || figure == FIGURE_BRIGHTNESS);
+}
+
 const char *facts_val_worse(const struct facts *facts, struct arena *arena, struct finding *finding)
 {
     for (int i = 0; i < FIGURES; i++) {
         const struct apart *apart = &facts->apart[i];
-        if (apart->strength >= -1.0)
+        if (apart->strength >= -1.0 || is_evened_out(facts, i))
             continue;
         finding_number(finding, "train_figure", apart->train);
         finding_number(finding, "val_figure", apart->val);

@@ -223,6 +223,14 @@ static void refute(struct diagnosis *diagnosis)
         diagnosis->found[diagnosis->count++] = diagnosis->gap;
 }
 
+/* Labels that say nothing were counted in the images: a trial that learns them by heart sooner refutes nothing. */
+static bool is_certain(const struct diagnosis *diagnosis)
+{
+    struct symptom image;
+    return diagnosis->count > 0 && symptom_is_of_all_labels(&diagnosis->found[0]) &&
+           doctor_image(&image, diagnosis->found[0].rule);
+}
+
 /* Experiments can overturn the rules' first guess. That nothing is learnt is what is left where no trial says why. */
 static void weigh(struct diagnosis *diagnosis)
 {
@@ -231,6 +239,10 @@ static void weigh(struct diagnosis *diagnosis)
     const struct arm *own = proof_of(diagnosis, guess);
     if (own) {
         diagnosis->proof = own;
+        return;
+    }
+    if (is_certain(diagnosis)) {
+        diagnosis->proof = NULL;
         return;
     }
     const struct arm *whole = schedule_proof(diagnosis);
