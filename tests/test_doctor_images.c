@@ -313,7 +313,8 @@ static void test_images_before_labels(void **state)
     expect_doubtful(CAUSE_LABELS, CAUSE_ILLUMINATION);
 }
 
-/* Of images of one colour a twentieth, in either part, keeps any network from what makes nothing missing. */
+/* Of images of one colour in ten classes 0.05 / 0.9, in either part, keep any network from what makes nothing missing.
+ */
 static void test_too_many_show_nothing(void **state)
 {
     (void)state;
@@ -323,10 +324,10 @@ static void test_too_many_show_nothing(void **state)
         find_images("constant");
         struct symptom *image = &run.evidence.images[0];
         image->cost = 0.02, image->cost_error = 0.02;
-        strcpy(image->numbers[0].name, parts[i]), image->numbers[0].value = 0.049;
+        strcpy(image->numbers[0].name, parts[i]), image->numbers[0].value = 0.055;
         image->number_count = 1;
         expect_doubtful(CAUSE_HEALTHY, CAUSE_OUTLIERS);
-        image->numbers[0].value = 0.051;
+        image->numbers[0].value = 0.056;
         expect(CAUSE_OUTLIERS, "constant");
         learn_all();
         expect_doubtful(CAUSE_HEALTHY, CAUSE_OUTLIERS);

@@ -205,11 +205,11 @@ static bool is_trainings_alone(const struct symptom *image)
     return symptom_number(image, "apart") > 1.0;
 }
 
-/* Images that show nothing are right by chance alone: of more than a twentieth, in either part, no network gets what
- * makes nothing missing. */
-static bool are_too_many(const struct symptom *image)
+/* Images that show nothing are right by chance alone: of so many, in either part, that more than a twentieth must be
+ * wrong no network gets what makes nothing missing. */
+static bool are_too_many(const struct symptom *image, int classes)
 {
-    const double most = 1.0 - all_learned;
+    const double most = (1.0 - all_learned) / (1.0 - 1.0 / classes);
     return strcmp(image->rule, "constant") == 0 &&
            (symptom_number(image, "share") > most || symptom_number(image, "val") > most);
 }
@@ -280,7 +280,7 @@ static bool explains(const struct symptom *image, const struct evidence *evidenc
         shown |= EFFECT_MISSING;
     /* What single images of training cost says nothing of what validation loses by them: where something is missing
      * and nothing else is seen, it is what there is. */
-    if (is_costly(image, evidence) || (shown & EFFECT_MISSING && (alone || are_too_many(image))))
+    if (is_costly(image, evidence) || (shown & EFFECT_MISSING && (alone || are_too_many(image, evidence->classes))))
         shown |= EFFECT_COSTLY | EFFECT_WEIGHED;
     if (leaves_behind(image, evidence, seen, count))
         shown |= EFFECT_AT_ONCE;
