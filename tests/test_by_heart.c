@@ -23,7 +23,7 @@ static void expect(const struct given *given, double by_heart, enum cause guess,
     assert_int_equal(diagnose_run(&diagnosis, run.path), OK);
     assert_false(diagnosis.faded);
     diagnosis.cause = diagnosis.first_guess = guess;
-    diagnosis.found[0] = (struct symptom){.cause = guess, .effects = EFFECT_STANDS};
+    diagnosis.found[0] = (struct symptom){.cause = guess, .rule = "stands", .effects = EFFECT_STANDS};
     diagnosis.count = guess != CAUSE_HEALTHY;
     diagnosis.faded = faded;
     diagnosis.comes_to = 1.0;
