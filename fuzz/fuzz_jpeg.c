@@ -1,4 +1,4 @@
-/* A JPEG file: what is accepted is read to the last pixel. */
+/* A JPEG file: what is accepted is read to the last pixel, and its Exif orientation whatever becomes of it. */
 #include "data.h"
 
 #include "fuzz.h"
@@ -20,6 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     uint8_t *pixels = NULL;
     int height = 0, width = 0;
     unsigned sum = 0;
+    jpeg_is_turned(data, bytes);
     if (!is_small(data, bytes) || jpeg_decode("fuzz", data, bytes, &pixels, &height, &width) != OK)
         return 0;
     assert(height > 0 && width > 0);
