@@ -135,10 +135,10 @@ static void test_interrupted(void **state)
     tiny_train_ok(NULL, "train.epochs=4 train.threads=1 model.name=mlp model.hidden=1024 optim.lr=0.003", &result);
     void (*const before)(int) = signal(SIGTERM, SIG_IGN); /* where it comes before the experiments */
     const pid_t test = getpid(), child = fork();
-    for (int i = 0; child == 0; i++) {
-        usleep(i == 0 ? 1000000 : 20000);
-        kill(test, SIGTERM);
-    }
+    if (child == 0)
+        usleep(1000000);
+    while (child == 0 && kill(test, SIGTERM) == 0)
+        usleep(20000);
     probe(&diagnosis, result.path, "100000");
     kill(child, SIGKILL);
     assert_int_equal(waitpid(child, NULL, 0), child);

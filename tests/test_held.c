@@ -24,11 +24,11 @@ static float *held_part(struct plan *plan, size_t *bytes)
 {
     const enum slab_kind kept[] = {SLAB_PARAM, SLAB_EMA, SLAB_MOMENT1, SLAB_MOMENT2, SLAB_GRAD};
     const size_t each = (size_t)plan->held_count * sizeof(float);
-    float *copy = malloc(COUNT_OF(kept) * each + 1);
+    *bytes = COUNT_OF(kept) * each;
+    float *copy = malloc(*bytes);
     for (int i = 0; i < COUNT_OF(kept); i++)
         check(backend->download(device, copy + i * plan->held_count, plan->slabs[kept[i]].memory, each));
     check(backend->wait(device));
-    *bytes = COUNT_OF(kept) * each;
     return copy;
 }
 
