@@ -211,7 +211,7 @@ stability: all ## sweep batch sizes and learning-rate rules (STABILITY=small: so
 
 TEST_TIMEOUT ?= 300
 # One more at a time than there are CPUs, as some wait: for a scheduler, a browser, a moment to be killed in.
-PROVE = BUILD=$(BUILD) CC=$(CC) SAN=$(SAN) TEST_TIMEOUT=$(TEST_TIMEOUT) prove --timer -j$(shell expr $(JOBS) + 1) --failures --comments --exec tests/tap.sh
+PROVE = 9>&2 BUILD=$(BUILD) CC=$(CC) SAN=$(SAN) TEST_TIMEOUT=$(TEST_TIMEOUT) prove --timer -j$(shell expr $(JOBS) + 1) --failures --comments --exec tests/tap.sh
 test: ## build and run all tests (SAN=address,undefined BUILD=build/asan: with sanitizers)
 	@$(SETUP) build test $(CLANG)
 	+@$(MAKE_ALL) tests
