@@ -8,7 +8,7 @@
 
 /* The moving part: the progress line on a terminal, a plain line every so many seconds elsewhere. */
 struct console {
-    int64_t epochs, steps_per_epoch;
+    int64_t epochs, steps_per_epoch, val_images;
     int images_per_step, every_seconds;
     struct loss_view view;  /* of the last step */
     int64_t refused;        /* since the epoch began */
@@ -23,7 +23,7 @@ struct console {
 
 /* Program, device, data, network, memory, length of the run. */
 void console_header(const struct session *session, const char *run, int64_t steps_per_epoch);
-void console_begin(struct console *console, const struct config *config, int64_t steps_per_epoch);
+void console_begin(struct console *console, const struct config *config, int64_t steps_per_epoch, int64_t val_images);
 void console_epoch_begin(struct console *console, int64_t step_in_epoch);
 void console_step(struct console *console, const struct step_record *record, const struct loss_view *view);
 /* Whether it is time to show something: the caller then reads the records that are there and calls console_show. */

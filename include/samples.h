@@ -24,6 +24,13 @@ double class_precision(struct class_score score);
 /* Mean recall of the classes that there are images of: what is right where each class counts alike. NaN: none. */
 double balanced_accuracy(const struct class_score *scores, int class_count);
 
+/* Where the accuracy on all images of the kind lies, with 95 %, when so many of these were right: Wilson, Probable
+ * inference, the law of succession, and statistical inference, 1927. 0 to 1 for no images. */
+struct accuracy_range {
+    double low, high;
+};
+struct accuracy_range accuracy_range(int64_t right, int64_t images);
+
 /* More are not written as text: they are in the checkpoint (stats.safetensors). */
 enum { SAMPLES_CSV_MOST = 200000 };
 

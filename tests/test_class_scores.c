@@ -32,8 +32,22 @@ static void test_counts(void **state)
     assert_true(isnan(balanced_accuracy(scores, CLASSES)));
 }
 
+/* Of 10 right among 20 and of all right among 40 as in tables of Wilson's interval; mirrored; none known of no images.
+ */
+static void test_range(void **state)
+{
+    (void)state;
+    const struct accuracy_range half = accuracy_range(10, 20), all = accuracy_range(40, 40),
+                                none = accuracy_range(0, 0);
+    assert_true(fabs(half.low - 0.2993) < 1e-4 && fabs(half.high - 0.7007) < 1e-4);
+    assert_true(fabs(all.low - 0.9124) < 1e-4 && all.high == 1.0);
+    assert_true(none.low == 0.0 && none.high == 1.0);
+    const struct accuracy_range few = accuracy_range(3, 50), most = accuracy_range(47, 50);
+    assert_true(fabs(few.low + most.high - 1.0) < 1e-12 && fabs(few.high + most.low - 1.0) < 1e-12);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_counts)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_counts), cmocka_unit_test(test_range)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

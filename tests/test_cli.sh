@@ -279,7 +279,7 @@ ok "plot --follow needs a terminal" exited 64
 call doctor nowhere
 ok "doctor of no run" exited 66
 call eval "$whole" --json --weights last
-ok "eval --json" all 'exited 0' 'prints "\"top1\":"' 'prints "\"balanced\": 0\."' '! prints confusion'
+ok "eval --json" all 'exited 0' 'prints "\"top1\":"' 'prints "\"balanced\": 0\."' 'prints "\"top1_range\": \["' '! prints confusion'
 call eval "$whole" --confusion
 ok "eval --confusion" all 'exited 0' 'prints "^balanced  "' 'prints "^confusion  *called$"' '[ "$(grep -c "^   [0-9] [a-z]" out)" -eq 10 ]'
 call eval "$whole" --confusion --json

@@ -64,6 +64,11 @@ static void print_confusion(const struct answer *answer, int columns)
     arena_free(&arena);
 }
 
+static struct accuracy_range range_of(const struct evaluation *result)
+{
+    return accuracy_range((int64_t)llround(result->accuracy * (double)result->samples), result->samples);
+}
+
 static void print_table(const struct answer *answer)
 {
     const struct model_card *card = &answer->session->card;
@@ -84,10 +89,13 @@ static void print_table(const struct answer *answer)
     }
     if (answer->confusion)
         print_confusion(answer, columns);
-    printf("\nweights   %s\ndata      %s, %lld images\nloss      %.6f\ntop-1     %.2f %%\ntop-5     %.2f %%\n"
+    const struct accuracy_range range = range_of(result);
+    printf("\nweights   %s\ndata      %s, %lld images\nloss      %.6f\n"
+           "top-1     %.2f %%  (95 %% interval %.1f to %.1f)\ntop-5     %.2f %%\n"
            "balanced  %.2f %%, the mean of the classes' accuracies\n",
            answer->checkpoint, data->source, (long long)result->samples, result->loss, 100.0 * result->accuracy,
-           100.0 * result->accuracy5, 100.0 * balanced_accuracy(answer->scores, card->class_count));
+           100.0 * range.low, 100.0 * range.high, 100.0 * result->accuracy5,
+           100.0 * balanced_accuracy(answer->scores, card->class_count));
     if (data->skipped_count)
         printf("left out  %lld images or files that cannot be used\n", (long long)data->skipped_count);
     if (result->nonfinite)
@@ -124,12 +132,14 @@ static int print_json(const struct answer *answer)
                                         "called", (json_int_t)score.called, "accuracy", json_known(class_recall(score)),
                                         "precision", json_known(class_precision(score))));
     }
-    json_t *all = json_pack(
-        "{s:o, s:o, s:I, s:I, s:o, s:o, s:o, s:o, s:I, s:o}", "weights", json_text(answer->checkpoint), "data",
-        json_text(data->source), "images", (json_int_t)result->samples, "skipped", (json_int_t)data->skipped_count,
-        "loss", json_known(result->loss), "top1", json_known(result->accuracy), "top5", json_known(result->accuracy5),
-        "balanced", json_known(balanced_accuracy(answer->scores, card->class_count)), "nonfinite",
-        (json_int_t)result->nonfinite, "classes", classes);
+    const struct accuracy_range range = range_of(result);
+    json_t *all = json_pack("{s:o, s:o, s:I, s:I, s:o, s:o, s:[f, f], s:o, s:o, s:I, s:o}", "weights",
+                            json_text(answer->checkpoint), "data", json_text(data->source), "images",
+                            (json_int_t)result->samples, "skipped", (json_int_t)data->skipped_count, "loss",
+                            json_known(result->loss), "top1", json_known(result->accuracy), "top1_range", range.low,
+                            range.high, "top5", json_known(result->accuracy5), "balanced",
+                            json_known(balanced_accuracy(answer->scores, card->class_count)), "nonfinite",
+                            (json_int_t)result->nonfinite, "classes", classes);
     if (answer->confusion)
         json_object_set_new(all, "confusion", confusion_json(answer));
     return json_print(all, JSON_INDENT(2) | JSON_REAL_PRECISION(9));

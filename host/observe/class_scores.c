@@ -41,3 +41,13 @@ double balanced_accuracy(const struct class_score *scores, int class_count)
         }
     return known > 0 ? sum / known : NAN;
 }
+
+struct accuracy_range accuracy_range(int64_t right, int64_t images)
+{
+    if (images <= 0)
+        return (struct accuracy_range){0.0, 1.0};
+    const double n = (double)images, p = (double)right / n, z = 1.96, over = 1.0 + z * z / n;
+    const double middle = (p + z * z / (2.0 * n)) / over,
+                 half = z * sqrt(p * (1.0 - p) / n + z * z / (4.0 * n * n)) / over;
+    return (struct accuracy_range){fmax(0.0, middle - half), fmin(1.0, middle + half)};
+}

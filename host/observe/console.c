@@ -3,6 +3,7 @@
 #include "console.h"
 #include "doctor.h"
 #include "log.h"
+#include "samples.h"
 #include "text.h"
 
 #include <assert.h>
@@ -161,11 +162,12 @@ void console_header(const struct session *session, const char *run, int64_t step
 
 /* ---- progress ---- */
 
-void console_begin(struct console *console, const struct config *config, int64_t steps_per_epoch)
+void console_begin(struct console *console, const struct config *config, int64_t steps_per_epoch, int64_t val_images)
 {
     *console = (struct console){
         .epochs = config->train.epochs,
         .steps_per_epoch = steps_per_epoch,
+        .val_images = val_images,
         .images_per_step = config->train.batch_size * config->train.accumulate,
         .every_seconds = config->stats.console_seconds,
         .shown = clock_seconds(),
@@ -436,6 +438,19 @@ static void next_lines(const struct config *config, const struct train_state *st
         command("", "%s train --resume %s train.max_steps=0", program, folder);
 }
 
+static void line_of_result(const struct console *console, const char *name, const char *when, double val_loss,
+                           double accuracy)
+{
+    char loss[24], percent[24];
+    print_loss(loss, val_loss, accuracy);
+    print_percent(percent, accuracy);
+    const int64_t images = console->val_images;
+    const struct accuracy_range range = accuracy_range((int64_t)llround(accuracy * (double)images), images);
+    line(name, "%s%s: validation loss %s, accuracy %s %%%s (95 %% interval %.1f to %.1f for %lld images)",
+         log_style(LOG_BOLD), when, loss, percent, log_style(LOG_PLAIN), 100.0 * range.low, 100.0 * range.high,
+         (long long)images);
+}
+
 void console_result(const struct console *console, const struct config *config, const struct train_state *state,
                     const struct stability *stability, const char *unnamed, const char *verdict, const char *run,
                     enum console_end end)
@@ -446,10 +461,8 @@ void console_result(const struct console *console, const struct config *config, 
         [END_MAX_STEPS] = "stopped at train.max_steps",
         [END_SIGNAL] = "stopped by a signal; everything is saved",
     };
-    char seconds[24], loss[24], percent[24];
+    char seconds[24], when[40];
     text_duration(seconds, state->seconds);
-    print_loss(loss, state->best_loss, state->best_accuracy);
-    print_percent(percent, state->best_accuracy);
     log_info("%s", "");
     line("ended", "after %lld step%s, %s: %s", (long long)state->step, state->step == 1 ? "" : "s", seconds, why[end]);
     if (state->bad_steps)
@@ -457,15 +470,14 @@ void console_result(const struct console *console, const struct config *config, 
     if (state->best_epoch >= 0 && isnan(state->best_accuracy))
         line("best", "%sepoch %lld, by its training loss%s", log_style(LOG_BOLD), (long long)state->best_epoch + 1,
              log_style(LOG_PLAIN));
-    else if (state->best_epoch >= 0)
-        line("best", "%sepoch %lld: validation loss %s, accuracy %s %%%s", log_style(LOG_BOLD),
-             (long long)state->best_epoch + 1, loss, percent, log_style(LOG_PLAIN));
+    else if (state->best_epoch >= 0) {
+        snprintf(when, sizeof when, "epoch %lld", (long long)state->best_epoch + 1);
+        line_of_result(console, "best", when, state->best_loss, state->best_accuracy);
+    }
     /* Measured inside an epoch: no epoch's result, and no checkpoint's. */
     if (end == END_MAX_STEPS && state->step_in_epoch > 0 && !isnan(console->last.val_accuracy)) {
-        print_loss(loss, console->last.val_loss, console->last.val_accuracy);
-        print_percent(percent, console->last.val_accuracy);
-        line("result", "%sstep %lld: validation loss %s, accuracy %s %%%s", log_style(LOG_BOLD), (long long)state->step,
-             loss, percent, log_style(LOG_PLAIN));
+        snprintf(when, sizeof when, "step %lld", (long long)state->step);
+        line_of_result(console, "result", when, console->last.val_loss, console->last.val_accuracy);
     }
     if (*unnamed)
         line("answers", "%s", unnamed);

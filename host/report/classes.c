@@ -1,5 +1,6 @@
 /* classes: the confusion matrix, accuracy class by class, and what is most often taken for what. Counts only what
  * predictions.csv says. */
+#include "samples.h"
 #include "sections.h"
 
 #include <math.h>
@@ -113,8 +114,9 @@ static void put_matrix(FILE *page, const struct confusion *confusion)
 struct class_line {
     int class;
     int64_t images, correct;
-    double accuracy, low, high; /* 95 %, Wilson 1927 */
-    int taken_for;              /* the most frequent mistake, -1: none */
+    double accuracy;
+    struct accuracy_range range;
+    int taken_for; /* the most frequent mistake, -1: none */
 };
 
 static struct class_line line_of(const struct confusion *confusion, int class)
@@ -125,12 +127,8 @@ static struct class_line line_of(const struct confusion *confusion, int class)
         if (k != class && count_at(confusion, class, k) > 0 &&
             (line.taken_for < 0 || count_at(confusion, class, k) > count_at(confusion, class, line.taken_for)))
             line.taken_for = k;
-    const double n = (double)line.images, p = (double)line.correct / n, z = 1.96, over = 1.0 + z * z / n;
-    const double middle = (p + z * z / (2.0 * n)) / over,
-                 half = z * sqrt(p * (1.0 - p) / n + z * z / (4.0 * n * n)) / over;
-    line.accuracy = p;
-    line.low = fmax(0.0, middle - half);
-    line.high = fmin(1.0, middle + half);
+    line.accuracy = (double)line.correct / (double)line.images;
+    line.range = accuracy_range(line.correct, line.images);
     return line;
 }
 
@@ -149,8 +147,8 @@ static void put_line(FILE *page, const struct confusion *confusion, const struct
             "</th><td class=\"bar\"><div><i class=\"c-blue\" style=\"width:%.1f%%\"></i><u "
             "style=\"left:%.1f%%;width:%.1f%%\"></u>"
             "</div></td><td class=\"n\">%.1f&#160;%%</td><td class=\"n soft of\">%lld of %lld</td><td class=\"soft\">",
-            100.0 * line->accuracy, 100.0 * line->low, 100.0 * (line->high - line->low), 100.0 * line->accuracy,
-            (long long)line->correct, (long long)line->images);
+            100.0 * line->accuracy, 100.0 * line->range.low, 100.0 * (line->range.high - line->range.low),
+            100.0 * line->accuracy, (long long)line->correct, (long long)line->images);
     if (line->taken_for >= 0) {
         page_text(page, confusion->names[line->taken_for]);
         fprintf(page, " %lld", (long long)count_at(confusion, line->class, line->taken_for));

@@ -378,7 +378,7 @@ static int open_run(struct trainer *trainer, const struct train_request *request
     TRY(findings_begin(trainer));
     records_begin(trainer);
     console_header(&trainer->session, trainer->run.path, trainer->steps_per_epoch);
-    console_begin(&trainer->console, &trainer->config, trainer->steps_per_epoch);
+    console_begin(&trainer->console, &trainer->config, trainer->steps_per_epoch, trainer->session.val.subset.count);
     if (is_over(trainer))
         log_info("resumed    after its end: there is nothing left to do");
     else if (trainer->state.step > 0)
