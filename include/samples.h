@@ -10,6 +10,7 @@
 struct judgement {
     int32_t sample, label, prediction; /* its number in the data set; classes */
     float loss;                        /* -log p(label) */
+    float confidence;                  /* p(prediction) */
 };
 
 /* What a network made of the images of a class. */
@@ -43,6 +44,6 @@ int samples_read(const char *checkpoint, struct arena *arena, const struct sampl
  * loss, margin and probability are means over the times seen. */
 int samples_write(const char *path, const struct dataset *data, const struct sample_stats *table);
 
-/* Writes a line for each, complete or not at all: sample,label,class,prediction,predicted,loss,file */
+/* Writes a line for each, complete or not at all: sample,label,class,prediction,predicted,loss,confidence,file */
 int judgements_write(const char *path, const struct dataset *data, const struct judgement *judgements, int64_t count);
 #endif

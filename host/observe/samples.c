@@ -64,14 +64,14 @@ int judgements_write(const char *path, const struct dataset *data, const struct 
 {
     struct new_file file;
     TRY(new_file_open(&file, path));
-    fputs("sample,label,class,prediction,predicted,loss,file\n", file.stream);
+    fputs("sample,label,class,prediction,predicted,loss,confidence,file\n", file.stream);
     for (int64_t i = 0; i < count; i++) {
         const struct judgement *judgement = &judgements[i];
         fprintf(file.stream, "%d,%d,", judgement->sample, judgement->label);
         file_put_cell(file.stream, data->class_names[judgement->label]);
         fprintf(file.stream, ",%d,", judgement->prediction);
         file_put_cell(file.stream, data->class_names[judgement->prediction]);
-        fprintf(file.stream, ",%.9g,", (double)judgement->loss);
+        fprintf(file.stream, ",%.9g,%.9g,", (double)judgement->loss, (double)judgement->confidence);
         if (data->files)
             file_put_cell(file.stream, data->files[judgement->sample]);
         fputc('\n', file.stream);

@@ -16,23 +16,25 @@ static struct step_control control_at(const struct session *session, int64_t fir
 /* Of a batch, as the device has it. */
 struct rows {
     int32_t *samples, *predictions;
-    float *losses;
+    float *losses, *probabilities; /* [batch], [batch][classes] */
 };
 
-static struct rows take_rows(struct arena *arena, size_t count)
+static struct rows take_rows(struct arena *arena, size_t count, size_t classes)
 {
     return (struct rows){arena_push(arena, count * sizeof(int32_t)), arena_push(arena, count * sizeof(int32_t)),
-                         arena_push(arena, count * sizeof(float))};
+                         arena_push(arena, count * sizeof(float)), arena_push(arena, count * classes * sizeof(float))};
 }
 
 /* What the network made of the batch just queued. */
 static int read_judgements(struct session *session, const struct dataset *data, int valid, const struct rows *rows,
                            struct judgement *judgements)
 {
-    TRY(plan_read_batch(&session->plan, rows->samples, rows->predictions, rows->losses, NULL));
+    const size_t classes = (size_t)data->class_count;
+    TRY(plan_read_batch(&session->plan, rows->samples, rows->predictions, rows->losses, rows->probabilities));
     for (int i = 0; i < valid; i++)
         judgements[i] =
-            (struct judgement){rows->samples[i], data->labels[rows->samples[i]], rows->predictions[i], rows->losses[i]};
+            (struct judgement){rows->samples[i], data->labels[rows->samples[i]], rows->predictions[i], rows->losses[i],
+                               rows->probabilities[(size_t)i * classes + (size_t)rows->predictions[i]]};
     return OK;
 }
 
@@ -49,7 +51,7 @@ int evaluate_part(struct session *session, const struct part *part, struct judge
     struct plan *plan = &session->plan;
     int64_t count = part->subset.count;
     struct arena arena = {0};
-    const struct rows rows = take_rows(&arena, (size_t)plan->options.batch);
+    const struct rows rows = take_rows(&arena, (size_t)plan->options.batch, (size_t)session->card.class_count);
     int status = batches_begin(session, part->source, part->order, part->subset.samples, 0, count);
     if (status == OK)
         status = plan_clear_sums(plan);
