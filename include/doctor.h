@@ -185,6 +185,8 @@ struct called_evidence {
     int64_t images, right; /* 0: not known */
     double blind;          /* right ones, were the same answers dealt out blindly */
     double blind_error;    /* its standard deviation: 0 where all are called one class */
+    double floor, floor_z; /* share that is wrong however sure, and its standard errors from 0: host/doctor/floor.h */
+    double surest_wrong;   /* of the surest quarter, the share that is wrong */
     int lost, targets;     /* such classes; how many different ones they are called */
     int64_t lost_images;   /* of such classes */
     int in_ring; /* those that are called each other, A B and B A or in a longer round: an exchange of labels */

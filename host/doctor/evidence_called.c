@@ -3,6 +3,7 @@
 #include "csv.h"
 #include "doctor.h"
 #include "file.h"
+#include "floor.h"
 #include "text.h"
 
 #include <math.h>
@@ -17,6 +18,7 @@ struct called {
     int32_t *counts;    /* [classes][classes]: images of the one called the other */
     const char **names; /* [classes]; they point into the text */
     int *as;            /* [classes]: what a lost class is called, or NOT_LOST */
+    struct floor_bins sure;
 };
 
 static bool read_class(const char *cell, int classes, int *number)
@@ -37,7 +39,8 @@ static bool count(struct called *called, char *text, size_t bytes)
     if (!csv_row(&csv, cells, CELLS, &width))
         return false;
     const int of = csv_column(cells, width, "label"), name = csv_column(cells, width, "class"),
-              as = csv_column(cells, width, "prediction");
+              as = csv_column(cells, width, "prediction"), sure = csv_column(cells, width, "confidence");
+    double confidence;
     if (of < 0 || name < 0 || as < 0)
         return false;
     while (csv_row(&csv, cells, CELLS, &width)) {
@@ -46,6 +49,9 @@ static bool count(struct called *called, char *text, size_t bytes)
             return false;
         called->names[label] = cells[name];
         called->counts[label * called->classes + prediction]++;
+        /* Runs made before did not tell. */
+        if (sure >= 0 && sure < width && text_to_double(cells[sure], &confidence))
+            floor_add(&called->sure, confidence, prediction != label);
     }
     return true;
 }
@@ -163,6 +169,11 @@ static void judge(struct called *called, struct arena *arena, struct called_evid
     evidence->targets = count_targets(called);
     find_pair(called, images, &evidence->pair);
     deal_blindly(called, arena, evidence);
+    struct error_floor floor;
+    floor_fit(&floor, &called->sure);
+    evidence->floor = floor.share;
+    evidence->floor_z = floor.z;
+    evidence->surest_wrong = floor.surest;
 }
 
 static void read_called(int class_count, const char *run, const char *name, struct called_evidence *evidence)

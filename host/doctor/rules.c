@@ -49,6 +49,7 @@ const struct rule doctor_rules[] = {
     {"withheld", CAUSE_REGULARISATION, 1, EFFECT_APART, rule_withheld},
     {"better_on_validation", CAUSE_LABELS, 1, EFFECT_APART, rule_better_on_validation},
     {"two_kinds", CAUSE_LABELS, 1, EFFECT_APART, rule_two_kinds},
+    {"wrong_when_sure", CAUSE_LABELS, 1, EFFECT_APART, rule_wrong_when_sure},
     {"evaluated_otherwise", CAUSE_SCHEDULE, 1, 0, rule_evaluated_otherwise},
     {"jumps", CAUSE_SCHEDULE, 1, 0, rule_jumps},
     {"twins", CAUSE_LABELS, 1, 0, rule_twins},
