@@ -4,36 +4,57 @@
 #define CPU_FLAT_SUMS_H
 #include "kernels/common/sketch.h"
 #include "lanes.h"
+#ifdef __AVX__
+#include <immintrin.h>
+#endif
 
-typedef double vec_double __attribute__((vector_size(VEC / 2 * sizeof(double))));
-typedef float vec_eight __attribute__((vector_size(VEC / 2 * sizeof(float))));
+/* Sixteen lanes whatever the CPU, in parts that are a register each: of wider vectors compilers make many moves through
+ * memory. */
+#ifdef __AVX512F__
+enum { PART = VEC / 2 };
+#else
+enum { PART = VEC / 4 };
+#endif
+enum { PARTS = VEC / PART };
+typedef double vec_double __attribute__((vector_size(PART * sizeof(double))));
+#ifndef __AVX__
+typedef float vec_part __attribute__((vector_size(PART * sizeof(float)), aligned(4), may_alias));
+#endif
 struct lane_sums {
-    vec_double low, high;
+    vec_double part[PARTS];
 };
 /* Sixteen values in double. */
 struct wide {
-    vec_double low, high;
+    vec_double part[PARTS];
 };
 
-INLINE void widen(struct wide *to, const vec *from)
+/* By name where there is an instruction for it: gcc 12 converts halves of a __builtin_convertvector and joins them. */
+INLINE void widen(struct wide *to, const float *from)
 {
-    vec_eight halves[2];
-    memcpy(halves, from, sizeof halves);
-    to->low = __builtin_convertvector(halves[0], vec_double);
-    to->high = __builtin_convertvector(halves[1], vec_double);
+    UNROLL for (int p = 0; p < PARTS; p++)
+#if defined(__AVX512F__)
+        to->part[p] = _mm512_cvtps_pd(_mm256_loadu_ps(from + p * PART));
+#elif defined(__AVX__)
+        to->part[p] = _mm256_cvtps_pd(_mm_loadu_ps(from + p * PART));
+#else
+        to->part[p] = __builtin_convertvector(*(const vec_part *)(from + p * PART), vec_double);
+#endif
 }
 
 INLINE void sums_add(struct lane_sums *sums, const struct wide *a, const struct wide *b)
 {
-    sums->low += a->low * b->low;
-    sums->high += a->high * b->high;
+    UNROLL for (int p = 0; p < PARTS; p++) sums->part[p] += a->part[p] * b->part[p];
 }
 
+/* In the same order whatever a part is. */
 INLINE double sums_total(const struct lane_sums *sums)
 {
     double total = 0.0;
-    for (int lane = 0; lane < VEC / 2; lane++)
-        total += sums->low[lane] + sums->high[lane];
+    for (int p = 0; p < PARTS / 2; p++) {
+        const vec_double both = sums->part[p] + sums->part[p + PARTS / 2];
+        for (int lane = 0; lane < PART; lane++)
+            total += both[lane];
+    }
     return total;
 }
 

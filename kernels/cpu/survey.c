@@ -6,36 +6,26 @@
 /* Channels whose liveness fits beside a chunk's work; of more, values are looked at one by one. */
 enum { SEEN_CHANNELS = 8192 };
 
-typedef int32_t vec_count __attribute__((vector_size(VEC * sizeof(int32_t))));
-typedef uint8_t vec_flags __attribute__((vector_size(VEC)));
-
 struct survey_lanes {
     struct lane_sums sum, squares;
-    vec_count positive; /* counted down */
+    int32_t positive[VEC];
 };
 
 INLINE void take_vector(enum dtype dtype, const struct survey_args *args, int64_t i, struct survey_lanes *lanes,
                         uint8_t *seen)
 {
-    vec value, minus;
+    float value[VEC];
     struct wide wide;
-    vec_load(&value, args->values, i, VEC, dtype);
-    if (args->minus) {
-        vec_load(&minus, args->minus, i, VEC, DT_F32);
-        value -= minus;
+#pragma omp simd
+    for (int lane = 0; lane < VEC; lane++) {
+        value[lane] = lane_load(args->values, i + lane, dtype) - (args->minus ? args->minus[i + lane] : 0.0f);
+        lanes->positive[lane] += value[lane] > 0.0f;
     }
-    widen(&wide, &value);
-    lanes->sum.low += wide.low;
-    lanes->sum.high += wide.high;
+    widen(&wide, value);
+    UNROLL for (int p = 0; p < PARTS; p++) lanes->sum.part[p] += wide.part[p];
     sums_add(&lanes->squares, &wide, &wide);
-    const vec_count above = value > 0.0f;
-    lanes->positive += above;
-    if (seen) {
-        vec_flags flags;
-        memcpy(&flags, seen, sizeof flags);
-        flags |= __builtin_convertvector(__builtin_convertvector(above, vec_half), vec_flags);
-        memcpy(seen, &flags, sizeof flags);
-    }
+    for (int lane = 0; seen && lane < VEC; lane++)
+        seen[lane] |= value[lane] > 0.0f;
 }
 
 /* Whole vectors, each of channels one after another; there are channels in sixteens or none are wanted. */
@@ -51,7 +41,7 @@ INLINE void survey_vectors(enum dtype dtype, const struct survey_args *args, int
     sums->sum += sums_total(&lanes.sum);
     sums->squares += sums_total(&lanes.squares);
     for (int lane = 0; lane < VEC; lane++)
-        sums->positive -= lanes.positive[lane];
+        sums->positive += lanes.positive[lane];
 }
 
 static void survey_values(const struct survey_args *args, int64_t begin, int64_t end, struct survey_sums *sums)

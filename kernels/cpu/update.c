@@ -8,12 +8,10 @@
 
 /* ---- the gradient's norm ---- */
 
-INLINE void square_add(const float *values, int64_t i, int width, struct lane_sums *squares)
+INLINE void square_add(const float *values, struct lane_sums *squares)
 {
-    vec value;
     struct wide wide;
-    vec_load(&value, values, i, width, DT_F32);
-    widen(&wide, &value);
+    widen(&wide, values);
     sums_add(squares, &wide, &wide);
 }
 
@@ -23,11 +21,14 @@ static double squares_of(const float *values, int64_t count)
     struct lane_sums even = {0}, odd = {0};
     int64_t i = 0;
     for (; i + 2 * VEC <= count; i += 2 * VEC) {
-        square_add(values, i, VEC, &even);
-        square_add(values, i + VEC, VEC, &odd);
+        square_add(values + i, &even);
+        square_add(values + i + VEC, &odd);
     }
-    for (; i < count; i += VEC)
-        square_add(values, i, count - i < VEC ? (int)(count - i) : VEC, &even);
+    for (; i < count; i += VEC) {
+        float row[VEC] = {0};
+        memcpy(row, values + i, (size_t)(count - i < VEC ? count - i : VEC) * sizeof *row);
+        square_add(row, &even);
+    }
     return sums_total(&even) + sums_total(&odd);
 }
 
@@ -54,63 +55,87 @@ static void sketch_stretch(float bucket[static SKETCH_LANES], const float *value
     sketch_add(bucket, begin, values + begin, stretch_length(count, stretch));
 }
 
-/* A row of floats, or the few that there are; 0 past them. */
-INLINE void widen_row(struct wide *to, const float *row, int count)
-{
-    vec values;
-    vec_load(&values, row, 0, count, DT_F32);
-    widen(to, &values);
-}
+/* Lane by lane. */
+struct followed_sums {
+    float self[VEC], last[VEC], both[VEC], moved[VEC];
+};
 
-/* The sum of sixteen lanes. */
-static double lanes_total(const vec *lanes)
+static double lanes_total(const float lanes[static VEC])
 {
     struct wide wide;
     struct lane_sums sums;
     widen(&wide, lanes);
-    sums = (struct lane_sums){wide.low, wide.high};
+    memcpy(&sums, &wide, sizeof sums);
     return sums_total(&sums);
 }
-
-struct followed_sums {
-    vec self, last, both, moved;
-};
 
 /* sketch_follow for the count elements of a row, which are kept for the next step. */
 INLINE void follow_row(const struct update_args *args, int number, int count, struct followed_sums *sums)
 {
-    const struct followed_row *row = &args->followed[number];
-    const int64_t from = row->row * (int64_t)SKETCH_LANES;
-    float *now = sketch_kept(args, 0, number), *last = sketch_kept(args, 1, number);
-    vec g, l, before, after;
-    vec_load(&g, args->grad, from, count, DT_F32);
-    vec_load(&after, args->param, from, count, DT_F32);
-    vec_load(&l, last, 0, count, DT_F32);
-    vec_load(&before, last, SKETCH_LANES, count, DT_F32);
-    vec_copy(now, &g, count, sizeof(float));
-    vec_copy(now + SKETCH_LANES, &after, count, sizeof(float));
-    const vec weighted = g * row->weight;
-    sums->self += weighted * g;
-    sums->both += weighted * l;
-    sums->moved += weighted * (after - before);
-    sums->last += l * row->weight * l;
+    const struct followed_row row = args->followed[number];
+    const int64_t from = row.row * (int64_t)SKETCH_LANES;
+    const float *restrict grad = args->grad + from, *restrict param = args->param + from;
+    float *restrict now = sketch_kept(args, 0, number), *restrict last = sketch_kept(args, 1, number);
+#pragma omp simd
+    for (int i = 0; i < count; i++) {
+        const float g = grad[i], l = last[i], after = param[i], moved = after - last[SKETCH_LANES + i];
+        const float weighted = g * row.weight;
+        now[i] = g;
+        now[SKETCH_LANES + i] = after;
+        sums->self[i] += weighted * g;
+        sums->both[i] += weighted * l;
+        sums->moved[i] += weighted * moved;
+        sums->last[i] += l * row.weight * l;
+    }
 }
 
-/* Rows from begin to end of those that are followed: few, so that their sums are in fp32. */
-static struct sketch_sums follow_rows(const struct update_args *args, int begin, int end)
+/* The rows that are followed of a chunk. */
+struct chunk_rows {
+    int begin, end;
+};
+
+/* Those of the elements from begin to end; none of them comes before number `from`. */
+static struct chunk_rows rows_of(const struct update_args *args, int from, int64_t begin, int64_t end)
+{
+    struct chunk_rows rows = {from, from};
+    while (rows.begin < args->followed_count && args->followed[rows.begin].row * (int64_t)SKETCH_LANES < begin)
+        rows.begin++;
+    rows.end = rows.begin;
+    while (rows.end < args->followed_count && args->followed[rows.end].row * (int64_t)SKETCH_LANES < end)
+        rows.end++;
+    return rows;
+}
+
+/* Their weights and what is kept of them lie far apart: on their way while the chunk's norm is taken. */
+static void fetch_rows(const struct update_args *args, struct chunk_rows rows)
+{
+    for (int number = rows.begin; number < rows.end; number++) {
+        const float *now = sketch_kept(args, 0, number), *last = sketch_kept(args, 1, number);
+        __builtin_prefetch(args->param + args->followed[number].row * (int64_t)SKETCH_LANES);
+        __builtin_prefetch(last);
+        __builtin_prefetch(last + SKETCH_LANES);
+        __builtin_prefetch(now, 1);
+        __builtin_prefetch(now + SKETCH_LANES, 1);
+    }
+}
+
+/* Few, so that their sums are in fp32. */
+static void follow_rows(const struct update_args *args, struct chunk_rows rows, struct sketch_sums *sums)
 {
     struct followed_sums lanes = {0};
-    for (int number = begin; number < end; number++) {
+    if (rows.begin == rows.end)
+        return;
+    for (int number = rows.begin; number < rows.end; number++) {
         const int64_t left = args->count - args->followed[number].row * (int64_t)SKETCH_LANES;
         if (left >= VEC)
             follow_row(args, number, VEC, &lanes);
         else
             follow_row(args, number, (int)left, &lanes);
     }
-    return (struct sketch_sums){.self = lanes_total(&lanes.self),
-                                .last = lanes_total(&lanes.last),
-                                .both = lanes_total(&lanes.both),
-                                .moved = lanes_total(&lanes.moved)};
+    sums->self = lanes_total(lanes.self);
+    sums->last = lanes_total(lanes.last);
+    sums->both = lanes_total(lanes.both);
+    sums->moved = lanes_total(lanes.moved);
 }
 
 /* sketch_compare for every bucket. */
@@ -121,8 +146,8 @@ static void compare_part(const struct update_args *args, int64_t begin, int64_t 
         float bucket[SKETCH_LANES];
         struct wide g, p;
         sketch_stretch(bucket, args->grad, args->count, stretch);
-        widen_row(&g, bucket, SKETCH_LANES);
-        widen_row(&p, sketch_part(args) + stretch * SKETCH_LANES, SKETCH_LANES);
+        widen(&g, bucket);
+        widen(&p, sketch_part(args) + stretch * SKETCH_LANES);
         sums_add(&whole, &g, &g);
         sums_add(&part, &p, &p);
         sums_add(&shared, &g, &p);
@@ -133,10 +158,12 @@ static void compare_part(const struct update_args *args, int64_t begin, int64_t 
 }
 
 /* Chunks begin where stretches do. */
-static struct chunk_sums chunk_grad(const struct update_args *args, int64_t begin, int64_t end)
+static struct chunk_sums chunk_grad(const struct update_args *args, struct chunk_rows rows, int64_t begin, int64_t end)
 {
     struct sketch_sums sketch = {0};
+    fetch_rows(args, rows);
     struct chunk_sums sums = {.sum = {squares_of(args->grad + begin, end - begin)}};
+    follow_rows(args, rows, &sketch);
     if (args->sketches && args->control->noise == NOISE_OF_HALF)
         compare_part(args, begin / SKETCH_STRETCH, sketch_stretches(end), &sketch);
     memcpy(sums.sum + 1, &sketch, sizeof sketch);
@@ -168,23 +195,21 @@ int cpu_part_norm(struct device *device, const struct update_args *args, const f
 
 int cpu_grad_norm(struct device *device, const struct update_args *args)
 {
-    enum { PARTS = 16 }; /* of the rows that are followed: as many with any number of threads */
-    struct sketch_sums part[PARTS], sketch;
-    const int chunks = chunk_count(args->count), rows = args->sketches ? args->followed_count : 0;
+    struct sketch_sums sketch;
+    const int chunks = chunk_count(args->count);
 #pragma omp parallel num_threads(device->threads)
     {
-#pragma omp for schedule(static) nowait
-        for (int chunk = 0; chunk < chunks; chunk++)
-            device->chunk[chunk] =
-                chunk_grad(args, chunk_begin(args->count, chunk), chunk_begin(args->count, chunk + 1));
-#pragma omp for schedule(static) nowait
-        for (int i = 0; i < PARTS; i++)
-            part[i] = follow_rows(args, rows * i / PARTS, rows * (i + 1) / PARTS);
+        struct chunk_rows rows = {0, 0};
+#pragma omp for schedule(static) /* a thread's chunks rise */
+        for (int chunk = 0; chunk < chunks; chunk++) {
+            const int64_t begin = chunk_begin(args->count, chunk), end = chunk_begin(args->count, chunk + 1);
+            if (args->sketches)
+                rows = rows_of(args, rows.end, begin, end);
+            device->chunk[chunk] = chunk_grad(args, rows, begin, end);
+        }
     }
     struct chunk_sums total = chunk_total(device, chunks);
     memcpy(&sketch, total.sum + 1, sizeof sketch);
-    for (int i = 0; i < PARTS; i++)
-        sketch = sketch_sums_merge(sketch, part[i]);
     float norm = (float)(sqrt(total.sum[0]) * (double)gradient_scale(args));
     args->norms->grad = norm;
     sketch_finish(args->norms, sketch, args->control, args->sketches ? gradient_scale(args) : NAN);
