@@ -90,8 +90,10 @@ static const struct mistake {
      "x.ini:2: error: train.device: 'gpu' is not a device; expected auto, cpu, cuda or cuda:N; did you mean cuda?"},
     {"[train]\ndevice = \"cpu:1\"\n", 0, "x.ini:2: error: train.device: 'cpu:1' is not a device"},
     {"[train]\ndevice = \"cuda:-1\"\n", 0, "x.ini:2: error: train.device: 'cuda:-1' is not a device"},
+    {"[train]\ndevice = \"cuda:1024\"\n", 0, "x.ini:2: error: train.device: 'cuda:1024' is not a device"},
     {"[train]\ndevice = \"cud\"\n", 0, "x.ini:2: error: train.device: 'cud' is not a device"},
     {"[run]\nname = \"a/b\"\n", 0, "x.ini:2: error: run.name: 'a/b' cannot name a folder"},
+    {"[run]\nname = \".a\"\n", 0, "x.ini:2: error: run.name: '.a' cannot name a folder"},
     {"[run]\nname = \"\\u001b[31m\"\n[train]\nep\x1bochs = 1\n", 0,
      "x.ini:2: error: run.name: '?[31m' cannot name a folder in run.dir; expected a name without / and control "
      "characters that begins with no dot\n"
@@ -281,6 +283,29 @@ static void test_zero_byte(void **state)
     free(said);
 }
 
+/* At the edge of what would contradict itself. */
+static void test_allowed(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "[data]\nresize = 32\n[augment]\ncrop = 40\ncrop_padding = 4\n",
+        "[optim]\nlr = 0.1\n[schedule]\nmin_lr = 0.1\n",
+        "[augment]\nscale = [1.1, 1.1]\n",
+        "[augment]\ncrop_area = [0.1, 1]\n",
+        "[data]\nval_fraction = 0\n",
+        "[data]\nval_fraction = 0\n[early_stop]\npatience = 3\nmonitor = train_loss\n",
+        "[schedule]\nmonitor = val_accuracy\nmode = max\n",
+    };
+    for (int i = 0; i < COUNT_OF(texts); i++) {
+        struct config config;
+        char *said;
+        if (config_text_load(&config, texts[i], strlen(texts[i]), NULL, &said) != OK)
+            fail_msg("%s: %s", texts[i], said);
+        config_free(&config);
+        free(said);
+    }
+}
+
 /* In single brackets one layer alone is valid TOML. */
 static void test_single_layer(void **state)
 {
@@ -313,7 +338,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_mistakes),     cmocka_unit_test(test_summary),   cmocka_unit_test(test_many_mistakes),
         cmocka_unit_test(test_zero_byte),    cmocka_unit_test(test_long_text), cmocka_unit_test(test_order),
-        cmocka_unit_test(test_single_layer),
+        cmocka_unit_test(test_single_layer), cmocka_unit_test(test_allowed),
     };
     return cmocka_run_group_tests(tests, config_folder_make, config_folder_remove);
 }

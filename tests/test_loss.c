@@ -368,6 +368,12 @@ static void test_nonfinite(void **state)
         assert_int_equal(batch.sums.samples, 9);
         if (poison[p] != -INFINITY)
             assert_int_equal(batch.predictions[3], 2);
+        /* It is right about nothing; of five classes the first five are all. */
+        int correct = 0;
+        for (int row = 0; row < 9; row++)
+            correct += row != 3 && batch.predictions[row] == batch.labels[row];
+        assert_int_equal(batch.sums.correct, correct);
+        assert_int_equal(batch.sums.correct5, 8);
         /* The flag is never cleared. */
         batch.logits[3 * 5 + 2] = 0.0f;
         batch_run();

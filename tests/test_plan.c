@@ -100,6 +100,102 @@ static void test_bad_step_changes_nothing_and_is_named(void **state)
     close_plan(&graph, &plan);
 }
 
+/* What a layer gives is surveyed by itself, whatever it is joined with in a step. */
+static void test_survey_is_of_single_layers(void **state)
+{
+    (void)state;
+    bool in_hardware;
+    const int kinds = backend->supports(device, DT_BF16, &in_hardware) ? 2 : 1;
+    for (int low = 0; low < kinds; low++) {
+        struct layer_stats layers[2][LAST_NODE + 1];
+        for (int apart = 0; apart < 2; apart++) {
+            struct graph graph;
+            struct plan plan;
+            struct plan_options options = everything_options();
+            struct step_record record;
+            const struct step_control control = control_of(0, 0.01f);
+            options.dtype = low ? DT_BF16 : DT_F32;
+            options.survey = true;
+            options.apart = apart;
+            open_plan(&graph, &plan, &options);
+            check(plan_survey_begin(&plan, &control));
+            check(plan_train_batch(&plan, &control, true, true));
+            check(plan_survey_end(&plan));
+            check(backend->wait(device));
+            assert_true(plan_record(&plan, 0, &record));
+            check(plan_survey_read(&plan, &record, layers[apart]));
+            close_plan(&graph, &plan);
+        }
+        const float tolerance = low ? 1e-2f : 1e-5f;
+        for (int i = 0; i <= LAST_NODE; i++) {
+            const struct layer_stats *joined = &layers[0][i], *alone = &layers[1][i];
+            if (fabsf(joined->mean - alone->mean) > tolerance ||
+                fabsf(joined->deviation - alone->deviation) > tolerance)
+                fail_msg("node %d: mean %g, deviation %g; alone %g, %g", i, (double)joined->mean,
+                         (double)joined->deviation, (double)alone->mean, (double)alone->deviation);
+        }
+    }
+}
+
+/* So many channels that a pooled normalisation is cut into more parts than one by itself. */
+static void test_wide_layers_are_pooled(void **state)
+{
+    (void)state;
+    float norms[2];
+    for (int apart = 0; apart < 2; apart++) {
+        struct graph graph;
+        struct plan plan;
+        struct plan_options options = everything_options();
+        struct step_record record;
+        int x;
+        graph_begin(&graph, "wide", (struct shape){1, SIZE, SIZE, CHANNELS});
+        graph.class_count = CLASSES;
+        check(x = graph_conv2d(&graph, "conv", graph.input, 2048, 1, 1, 0, false));
+        check(x = graph_norm(&graph, "norm", x, -1, true));
+        check(x = graph_max_pool(&graph, "pool", x, 2, 2, 0));
+        check(x = graph_global_pool(&graph, "global", x));
+        check(graph_linear(&graph, "fc", x, CLASSES));
+        options.apart = apart;
+        check(plan_build(&plan, &graph, backend, device, &options));
+        check(plan_init_weights(&plan, 3));
+        plan_set_data(&plan, pixels, labels, order);
+        train(&plan, 1, 0.01f, &record);
+        norms[apart] = record.grad_norm;
+        close_plan(&graph, &plan);
+    }
+    assert_true(norms[0] > 0.0f && fabsf(norms[0] - norms[1]) <= 1e-4f * norms[1]);
+}
+
+/* Of three accumulated batches the first divides its images by 0: the others, good as they are, change nothing either.
+ */
+static void test_bad_batch_refuses_the_step(void **state)
+{
+    (void)state;
+    struct graph graph;
+    struct plan plan;
+    struct plan_options options = everything_options();
+    options.ema = options.accumulate = true;
+    open_plan(&graph, &plan, &options);
+    size_t bytes;
+    float *before = snapshot(&plan, &bytes);
+    for (int micro = 0; micro < 3; micro++) {
+        struct step_control control = control_of(0, 0.01f);
+        control.micro = micro;
+        control.first = micro * ROWS;
+        plan.options.augment_train.std[0] = micro == 0 ? 0.0f : 0.25f;
+        check(plan_train_batch(&plan, &control, micro == 0, micro == 2));
+    }
+    struct step_record record;
+    check(backend->wait(device));
+    assert_true(plan_record(&plan, 0, &record));
+    assert_int_not_equal(record.bad, 0);
+    float *after = snapshot(&plan, &bytes);
+    assert_memory_equal(before, after, bytes);
+    free(before);
+    free(after);
+    close_plan(&graph, &plan);
+}
+
 /* Trains a network for three steps, takes its batch statistics over, evaluates; everything that came of it. */
 static float *train_network(const struct config *config, enum dtype dtype, bool private_buffers, size_t *bytes,
                             size_t *activation_bytes)
@@ -220,6 +316,9 @@ int main(void)
         cmocka_unit_test(test_everything_learns),
         cmocka_unit_test(test_gradient_of_everything),
         cmocka_unit_test(test_bad_step_changes_nothing_and_is_named),
+        cmocka_unit_test(test_survey_is_of_single_layers),
+        cmocka_unit_test(test_wide_layers_are_pooled),
+        cmocka_unit_test(test_bad_batch_refuses_the_step),
         cmocka_unit_test(test_sharing_memory_changes_nothing),
         cmocka_unit_test(test_accumulation_is_a_larger_batch),
         cmocka_unit_test(test_swap_twice_is_nothing),

@@ -162,8 +162,8 @@ static bool parse_list(const struct key *key, void *base, const char *text, char
         if (!parse_number(key, text_trim(one), &numbers[count++], problem))
             return false;
         at += length;
-        if (*at == ',' && !*(at += 1 + strspn(at + 1, " \t")))
-            break; /* TOML allows a comma after the last */
+        if (*at == ',') /* TOML allows one after the last */
+            at += 1 + strspn(at + 1, " \t");
     }
     memcpy((char *)base + key->offset, numbers, sizeof numbers);
     memcpy((char *)base + key->mark_offset, &count, sizeof count);
