@@ -54,7 +54,9 @@ int diagnose_run(struct diagnosis *diagnosis, const char *run);
 /* The same of its steps.csv and results.csv, where they have been read already; NaN columns may be added to them. */
 int diagnose_tables(struct diagnosis *diagnosis, const char *run, const struct config *config, struct table *steps,
                     struct table *results);
-/* Goes on with experiments. They are kept in RUN/trials.json. */
+/* Whether the labels say nothing of the images, as counted in them: no trial says or mends more. */
+bool diagnosis_is_certain(const struct diagnosis *diagnosis);
+/* Goes on with experiments, unless it is certain without. They are kept in RUN/trials.json. */
 int diagnose_probe(struct diagnosis *diagnosis, const char *run, const struct budget *budget);
 /* Takes up the experiments of an earlier diagnose_probe, where the run has not gone on since. ERR_DATA: damaged. */
 int diagnose_recall(struct diagnosis *diagnosis, const char *run);
@@ -71,13 +73,14 @@ const char *diagnosis_role(const struct diagnosis *diagnosis, int i);
 /* The trial whose settings are the repair: the proof, or the next one where the budget ended on the way to it; NULL. A
  * trial that went on with a tenth of the rate does not say when the rate should have fallen. */
 const struct arm *diagnosis_mending(const struct diagnosis *diagnosis);
-/* The settings that mend what was found, as a command line has them: those of the trial that proved it, or what is
- * usual for the cause, without what the config has already. 0: no setting does (images). */
-enum { REPAIR_MAX = ARM_OVERRIDES, REPAIR_TEXT = PATH_BYTES + 32 };
+/* The settings that mend what was found, as a command line has them, and the cause that each is for: those of the trial
+ * that proved the cause, or what is usual for it, without what the config has already; and of what else was found by
+ * evidence of its own, unless any of it contradicts these. 0: no setting mends the cause (images). */
+enum { REPAIR_MAX = 2 * ARM_OVERRIDES, REPAIR_TEXT = PATH_BYTES + 32 };
 int diagnosis_repair(const struct diagnosis *diagnosis, const struct config *config,
-                     char repair[static REPAIR_MAX][REPAIR_TEXT]);
-/* Where single images are the cause: lists them in RUN/left-out.csv, which is then part of the repair. Reads the run's
- * data. Does nothing for other causes, and where no image can be told to be wrong. */
+                     char repair[static REPAIR_MAX][REPAIR_TEXT], enum cause of[static REPAIR_MAX]);
+/* Where single images are the cause, or among it: lists them in RUN/left-out.csv, which is then part of the repair.
+ * Reads the run's data. Does nothing for other causes, and where no image can be told to be wrong. */
 int diagnosis_leave_out(struct diagnosis *diagnosis, const char *run);
 /* Writes the run's config with the repair made, verdict and evidence as comments on top. ERR_CONFIG: no setting mends
  * it. */

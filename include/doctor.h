@@ -68,6 +68,7 @@ struct remedy {
     struct edit edits[EDITS_MOST]; /* the first without a key ends them */
     const char *const *taken_away; /* keys that are set back to their defaults, those of them that are not there; NULL
                                       ends them. NULL: none */
+    bool unlike_most;              /* of these only what is outside common use */
 };
 /* Whether it changes anything of any run. */
 bool remedy_is_any(const struct remedy *remedy);
@@ -89,7 +90,7 @@ struct cause_trial {
     enum left_out left_out; /* tried where such images are found */
     bool one_cure;          /* one of several: where it does not help, nothing speaks against the cause */
 };
-enum { TRIALS_MOST = 3, REPAIRS_MOST = 4, ACTIONS_MOST = 4 };
+enum { TRIALS_MOST = 3, REPAIRS_MOST = 5, ACTIONS_MOST = 4 };
 
 /* All that is known of a cause: to add one, add its row. */
 struct cause_info {

@@ -85,6 +85,8 @@ const struct arm *experiment_worsened(const struct experiment *experiment, enum 
 bool experiment_undecided(const struct experiment *experiment, const struct arm *arm);
 /* Whether a trial is one cure of several, so that nothing speaks against its cause where it does not help. */
 bool arm_is_one_cure(const struct arm *arm);
+/* Whether what takes away a part of what another does helps and brings back 80 % of what that does. */
+bool arm_does_as_much(const struct arm *part, const struct arm *whole);
 /* Whether an arm was left out that could have been made. */
 bool arm_is_missing(const struct arm *arm);
 /* Updates of trials four times as long, and the budget that lets all of them in; 0: they are as long as can be. */

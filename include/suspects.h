@@ -52,8 +52,8 @@ int suspects_find_images(struct suspects *suspects, const struct session *sessio
  * (session_open_data). ERR_NO_INPUT, ERR_DATA: the run has no statistics of samples, or other images. suspects_free
  * accepts a zeroed struct. */
 int suspects_find(struct suspects *suspects, const struct session *session, const char *run);
-/* Takes all other kinds from the list. */
-void suspects_keep(struct suspects *suspects, enum suspect_kind kind);
+/* Takes what is not of these kinds from the list. */
+void suspects_keep(struct suspects *suspects, const bool kinds[static SUSPECT_KINDS]);
 void suspects_free(struct suspects *suspects);
 
 /* CSV, complete or not at all: file (or "sample N"), label, class, suggested, suggested_class, kind, score, evidence.

@@ -261,6 +261,54 @@ static void test_the_best_of_many_is_lucky(void **state)
     expect(decayed, CAUSE_WEIGHT_DECAY, CAUSE_WEIGHT_DECAY, NULL);
 }
 
+/* A rate that is said to be too high, and a lower one of which makes no difference that could be a fault, is not: where
+ * the trial is of as many steps as showed it, where something is learned, and where it is precise enough. A setting
+ * that most do not have falls only to another cause. */
+static void test_no_difference_refutes(void **state)
+{
+    (void)state;
+    struct given given = {"anew", CAUSE_RATE_HIGH, 0.01, 0.02, false, false};
+    write_trials(fast, &given, 1, 1.0, 16, 60);
+    expect(fast, CAUSE_RATE_HIGH, CAUSE_FEW_UPDATES, NULL); /* what else shows */
+    assert_non_null(strstr(said, "(rate_high) was refuted: with trial 0 the loss was lower only by 0.01 +- 0.02, and a "
+                                 "fault costs 15 %"));
+    given.gain = -0.01;
+    write_trials(fast, &given, 1, 1.0, 16, 60);
+    expect(fast, CAUSE_RATE_HIGH, CAUSE_FEW_UPDATES, NULL);
+    given = (struct given){"anew", CAUSE_RATE_HIGH, 0.07, 0.05, false, false}; /* 0.17: maybe a fault */
+    write_trials(fast, &given, 1, 1.0, 16, 60);
+    expect(fast, CAUSE_RATE_HIGH, CAUSE_RATE_HIGH, NULL);
+    assert_int_equal(confidence, CONFIDENCE_DOUBTFUL);
+    given = (struct given){"anew", CAUSE_RATE_HIGH, 0.07, 0.02, false, false}; /* more than chance */
+    write_trials(fast, &given, 1, 1.0, 16, 60);
+    expect(fast, CAUSE_RATE_HIGH, CAUSE_RATE_HIGH, NULL);
+    given = (struct given){"anew", CAUSE_RATE_HIGH, -1.25, 0.5, false, false}; /* 2.25 learns nothing, of 2.30 */
+    write_trials(fast, &given, 1, 1.0, 16, 60);
+    expect(fast, CAUSE_RATE_HIGH, CAUSE_RATE_HIGH, NULL);
+    given = (struct given){"anew", CAUSE_WEIGHT_DECAY, 0.01, 0.02, false, false};
+    write_trials(decayed, &given, 1, 1.0, 16, 60);
+    expect(decayed, CAUSE_WEIGHT_DECAY, CAUSE_FEW_UPDATES, NULL);
+}
+
+/* No trial can help against labels that say nothing of the images: none is made, and none that was made counts. */
+static void test_certain_without_trials(void **state)
+{
+    (void)state;
+    struct train_result result;
+    struct diagnosis diagnosis;
+    const struct given given = {"anew", CAUSE_RATE_HIGH, 0.5, 0.01, false, false};
+    tiny_train_ok(NULL, CUT_SHORT "optim.lr=0.002", &result);
+    find_images(result.path, "unrelated");
+    assert_int_equal(diagnose_run(&diagnosis, result.path), OK);
+    assert_int_equal(diagnose_probe(&diagnosis, result.path, &(struct budget){.share = 10.0}), OK);
+    assert_false(diagnosis.probed);
+    assert_false(tiny_has_file(result.path, "trials.json"));
+    diagnosis_free(&diagnosis);
+    write_trials(result.path, &given, 1, 1.0, 16, 60);
+    expect(result.path, CAUSE_LABELS, CAUSE_LABELS, NULL);
+    assert_non_null(strstr(said, "so none is made"));
+}
+
 static void test_confidence(void **state)
 {
     (void)state;
@@ -425,6 +473,8 @@ int main(void)
         cmocka_unit_test(test_best_explanation),
         cmocka_unit_test(test_the_best_of_many_is_lucky),
         cmocka_unit_test(test_training_overturns_no_validation),
+        cmocka_unit_test(test_no_difference_refutes),
+        cmocka_unit_test(test_certain_without_trials),
         cmocka_unit_test(test_confidence),
         cmocka_unit_test(test_what_trials_leave_open),
         cmocka_unit_test(test_another_optimizer_waits_for_the_rates),

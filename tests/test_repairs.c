@@ -16,6 +16,8 @@
 /* 120 steps. */
 #define BASE "train.epochs=24 train.threads=1 model.name=mlp model.hidden=64 early_stop.restore_best=false "
 
+static enum cause of[REPAIR_MAX]; /* what the repair asked for last is for */
+
 static void diagnose(struct diagnosis *diagnosis, const char *run, double budget)
 {
     if (diagnose_run(diagnosis, run) < 0 ||
@@ -38,6 +40,7 @@ static void test_repair_mends(void **state)
     diagnosis_free(&diagnosis);
     struct train_request request = {.file = file};
     assert_int_equal(train_run(&request, &mended), OK);
+    tiny_assert_whole(&mended);
     assert_non_null(strstr(mended.path, "-repaired"));
     assert_true(tiny_result_at(mended.path, 24, "train/loss") < 0.7 * tiny_result_at(broken.path, 24, "train/loss"));
     char *text = tiny_read_text(tiny_folder, "mended.ini");
@@ -83,9 +86,9 @@ static void test_layers_are_normalised(void **state)
     char repair[REPAIR_MAX][REPAIR_TEXT];
     struct config config = {0};
     assert_int_equal(train_load_config(&config, result.path, NULL, 0), OK);
-    assert_int_equal(diagnosis_repair(&diagnosis, &config, repair), 0); /* now it has them, and Adam */
+    assert_int_equal(diagnosis_repair(&diagnosis, &config, repair, of), 0); /* now it has them, and Adam */
     config.optim.name = OPTIMIZER_SGD;
-    assert_true(diagnosis_repair(&diagnosis, &config, repair) > 0);
+    assert_true(diagnosis_repair(&diagnosis, &config, repair, of) > 0);
     assert_string_equal(repair[0], "optim.name=adam");
     config_free(&config);
 }
@@ -100,14 +103,14 @@ static void test_repair_that_changes_nothing(void **state)
     const struct diagnosis diagnosis = {.cause = CAUSE_SCHEDULE};
     tiny_train_ok(NULL, "train.epochs=1 schedule.name=cosine", &result);
     assert_int_equal(train_load_config(&config, result.path, NULL, 0), OK);
-    assert_int_equal(diagnosis_repair(&diagnosis, &config, repair), 0);
+    assert_int_equal(diagnosis_repair(&diagnosis, &config, repair, of), 0);
     config_free(&config);
     assert_int_equal(path_join(file, tiny_folder, "same.ini"), OK);
     assert_int_equal(diagnosis_apply(&diagnosis, result.path, file), ERR_CONFIG);
     assert_non_null(strstr(fail_text(), "which no setting mends that it has not already"));
     tiny_train_ok(NULL, "train.epochs=1 schedule.name=cosine schedule.warmup_epochs=0.5", &result);
     assert_int_equal(train_load_config(&config, result.path, NULL, 0), OK);
-    assert_int_equal(diagnosis_repair(&diagnosis, &config, repair), 1);
+    assert_int_equal(diagnosis_repair(&diagnosis, &config, repair, of), 1);
     assert_string_equal(repair[0], "schedule.warmup_epochs=0");
     config_free(&config);
 }
@@ -148,7 +151,7 @@ static void test_repairs_that_take_longer(void **state)
         char repair[REPAIR_MAX][REPAIR_TEXT];
         struct diagnosis diagnosis = {.cause = cases[i].cause, .steps = 7};
         text_copy(diagnosis.left_out, sizeof diagnosis.left_out, cases[i].left_out);
-        int count = diagnosis_repair(&diagnosis, &config, repair);
+        int count = diagnosis_repair(&diagnosis, &config, repair, of);
         for (int k = 0; cases[i].settings[k]; k++)
             expect_setting(repair, &count, cases[i].settings[k]);
         assert_int_equal(count, 0);
@@ -156,7 +159,7 @@ static void test_repairs_that_take_longer(void **state)
     config.augment.normalize = NORMALIZE_IMAGE; /* is evened out already */
     const struct diagnosis lit = {.cause = CAUSE_ILLUMINATION, .steps = 7};
     char repair[REPAIR_MAX][REPAIR_TEXT];
-    int count = diagnosis_repair(&lit, &config, repair);
+    int count = diagnosis_repair(&lit, &config, repair, of);
     static const char *const varied[] = {"augment.brightness=0.3", "augment.contrast=0.3", "optim.ema_decay=0.9",
                                          "train.epochs=6", "train.max_steps=21"};
     for (int k = 0; k < COUNT_OF(varied); k++)
@@ -164,7 +167,7 @@ static void test_repairs_that_take_longer(void **state)
     assert_int_equal(count, 0);
     config.train.max_steps = 0; /* none: epochs alone */
     const struct diagnosis rare = {.cause = CAUSE_IMBALANCE, .steps = 7};
-    assert_int_equal(diagnosis_repair(&rare, &config, repair), 3);
+    assert_int_equal(diagnosis_repair(&rare, &config, repair, of), 3);
     config_free(&config);
 }
 
@@ -193,7 +196,7 @@ static void test_repairs_of_rates(void **state)
         assert_int_equal(train_load_config(&config, result.path, NULL, 0), OK);
         for (int high = 0; high < 2; high++) {
             diagnosis.cause = high ? CAUSE_RATE_HIGH : CAUSE_RATE_LOW;
-            int count = diagnosis_repair(&diagnosis, &config, repair);
+            int count = diagnosis_repair(&diagnosis, &config, repair, of);
             expect_setting(repair, &count, high ? "optim.lr=0.002" : "optim.lr=0.2");
             expect_setting(repair, &count, "optim.ema_decay=0.9");
             if (cases[i].warming)
@@ -203,14 +206,14 @@ static void test_repairs_of_rates(void **state)
         diagnosis.rate_scale = 0.0625; /* autopilot went back twice: the repair goes on from there */
         for (int high = 0; high < 2; high++) {
             diagnosis.cause = high ? CAUSE_RATE_HIGH : CAUSE_RATE_LOW;
-            int count = diagnosis_repair(&diagnosis, &config, repair);
+            int count = diagnosis_repair(&diagnosis, &config, repair, of);
             expect_setting(repair, &count, high ? "optim.lr=0.000125" : "optim.lr=0.0125");
             char action[ACTION_TEXT];
             diagnosis_say_action(&diagnosis, &config, action);
             assert_non_null(strstr(action, "; autopilot had brought it to 0.00125"));
         }
         diagnosis.cause = CAUSE_CLIP; /* another cause's repair leaves it */
-        assert_int_equal(diagnosis_repair(&diagnosis, &config, repair), 0);
+        assert_int_equal(diagnosis_repair(&diagnosis, &config, repair, of), 0);
         diagnosis_free(&diagnosis);
         config_free(&config);
     }
@@ -248,7 +251,7 @@ static void test_best_of_the_rates_that_prove_nothing(void **state)
             arm->override_count = 1;
             snprintf(arm->text[0], sizeof arm->text[0], "optim.lr=%.9g", 0.02 / pow(4.0, k + 1));
         }
-        assert_true(diagnosis_repair(&diagnosis, &config, repair) == 2);
+        assert_true(diagnosis_repair(&diagnosis, &config, repair, of) == 2);
         assert_string_equal(repair[0], cases[i].repair);
     }
     config_free(&config);
@@ -282,6 +285,89 @@ static void test_repair_that_comes_furthest(void **state)
     }
 }
 
+/* What else was found by evidence of its own is mended too, unless any of it contradicts the first; not what may be a
+ * consequence, nor what is doubtful. */
+static void test_several_causes_are_mended(void **state)
+{
+    (void)state;
+    static const struct {
+        enum cause first, second;
+        const char *rule, *settings[8];
+        unsigned effects;
+        bool doubtful, listed;
+    } cases[] = {
+        {CAUSE_ORDER,
+         CAUSE_ILLUMINATION,
+         "illumination",
+         {"data.shuffle=true", "augment.normalize=image", "optim.ema_decay=0.9"},
+         0,
+         false,
+         false},
+        {CAUSE_ORDER, CAUSE_ILLUMINATION, "illumination", {"data.shuffle=true"}, 0, true, false},
+        {CAUSE_ORDER,
+         CAUSE_WEIGHT_DECAY,
+         "decay",
+         {"data.shuffle=true", "optim.weight_decay=0.005"},
+         EFFECT_SETTING,
+         false,
+         false},
+        {CAUSE_ORDER, CAUSE_RATE_HIGH, "large_steps", {"data.shuffle=true"}, EFFECT_LONG, false, false},
+        {CAUSE_ORDER, CAUSE_FEW_UPDATES, "few_updates", {"data.shuffle=true"}, EFFECT_SETTING, false, false},
+        {CAUSE_ILLUMINATION,
+         CAUSE_LABELS,
+         "two_kinds",
+         {"augment.normalize=image", "optim.ema_decay=0.9", "data.leave_out=list.csv", "train.epochs=4",
+          "train.max_steps=14"},
+         EFFECT_APART,
+         false,
+         true},
+        {CAUSE_ILLUMINATION,
+         CAUSE_LABELS,
+         "two_kinds",
+         {"augment.normalize=image", "optim.ema_decay=0.9"},
+         EFFECT_APART,
+         false,
+         false},
+        {CAUSE_LABELS,
+         CAUSE_IMBALANCE,
+         "imbalance", /* the longer of two lengths */
+         {"train.label_smoothing=0.1", "train.balance=true", "optim.ema_decay=0.9", "train.epochs=6",
+          "train.max_steps=21"},
+         0,
+         false,
+         false},
+        {CAUSE_RATE_HIGH,
+         CAUSE_RATE_LOW,
+         "given", /* contradicts */
+         {"optim.lr=0.0001", "optim.ema_decay=0.9"},
+         EFFECT_SETTING,
+         false,
+         false},
+    };
+    struct train_result result;
+    struct config config = {0};
+    tiny_train_ok(NULL, "train.epochs=2 train.max_steps=7 data.shuffle=false optim.weight_decay=0.5", &result);
+    assert_int_equal(train_load_config(&config, result.path, NULL, 0), OK);
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        char repair[REPAIR_MAX][REPAIR_TEXT];
+        struct diagnosis diagnosis = {.cause = cases[i].first, .first_guess = cases[i].first, .steps = 7, .count = 2};
+        diagnosis.found[0] = (struct symptom){.cause = cases[i].first, .rule = "given"};
+        diagnosis.found[1] = (struct symptom){.cause = cases[i].second,
+                                              .rule = cases[i].rule,
+                                              .effects = cases[i].effects,
+                                              .doubtful = cases[i].doubtful};
+        text_copy(diagnosis.left_out, sizeof diagnosis.left_out, cases[i].listed ? "list.csv" : "");
+        int count = diagnosis_repair(&diagnosis, &config, repair, of);
+        for (int k = 0; k < count; k++)
+            assert_true(of[k] == cases[i].first || of[k] == cases[i].second);
+        for (int k = 0; k < COUNT_OF(cases[i].settings) && cases[i].settings[k]; k++)
+            expect_setting(repair, &count, cases[i].settings[k]);
+        if (count > 0)
+            fail_msg("case %d: %s is set", i, repair[0]);
+    }
+    config_free(&config);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -289,6 +375,7 @@ int main(void)
         cmocka_unit_test(test_layers_are_normalised),
         cmocka_unit_test(test_repair_that_changes_nothing),
         cmocka_unit_test(test_repairs_that_take_longer),
+        cmocka_unit_test(test_several_causes_are_mended),
         cmocka_unit_test(test_repairs_of_rates),
         cmocka_unit_test(test_best_of_the_rates_that_prove_nothing),
         cmocka_unit_test(test_repair_that_comes_furthest),

@@ -41,6 +41,15 @@ void tiny_train_ok(const char *resume, const char *words, struct train_result *r
 {
     if (tiny_train(resume, words, result) < 0)
         fail_msg("train %s: %s", words, fail_text());
+    tiny_assert_whole(result);
+}
+
+/* What the time limit of tests/tap.sh ends, or whoever else, ends well for a run, and has fewer rows than asked for. */
+void tiny_assert_whole(const struct train_result *result)
+{
+    if (result->stopped_by)
+        fail_msg("%s was stopped by signal %d: the test was ended before its time, or took too long", result->path,
+                 result->stopped_by);
 }
 
 void tiny_limit_memory(size_t room)

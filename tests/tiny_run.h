@@ -16,6 +16,8 @@ int tiny_tear_down(void **state);
  * training does. */
 int tiny_train(const char *resume, const char *words, struct train_result *result);
 void tiny_train_ok(const char *resume, const char *words, struct train_result *result);
+/* Fails where a signal ended it. */
+void tiny_assert_whole(const struct train_result *result);
 
 /* This process, a child, may take so many bytes more than it has; it exits where that cannot be. */
 void tiny_limit_memory(size_t room);

@@ -133,7 +133,8 @@ static int print_text(const struct diagnosis *diagnosis, const char *run)
     char repair[REPAIR_MAX][REPAIR_TEXT];
     struct config config = {0};
     TRY(train_load_config(&config, run, NULL, 0));
-    int count = diagnosis_repair(diagnosis, &config, repair);
+    enum cause of[REPAIR_MAX];
+    int count = diagnosis_repair(diagnosis, &config, repair, of);
     char action[ACTION_TEXT];
     diagnosis_say_action(diagnosis, &config, action);
     config_free(&config);
@@ -150,7 +151,8 @@ static int print_text(const struct diagnosis *diagnosis, const char *run)
     }
     cli_say(stdout, INDENT, "action", "%s", action);
     for (int i = 0; i < count; i++)
-        printf("%-10s %s\n", i ? "" : "change", repair[i]);
+        printf("%-10s %s%s%s\n", i ? "" : "change", repair[i], of[i] == diagnosis->cause ? "" : "  # for ",
+               of[i] == diagnosis->cause ? "" : cause_table[of[i]].name);
     return OK;
 }
 

@@ -86,6 +86,19 @@ int arms_add_rate(struct experiment *experiment, const struct experiment_request
     return keep_if_possible(experiment, request->run);
 }
 
+int arms_add_part(struct experiment *experiment, const struct experiment_request *request, int whole, int change)
+{
+    const struct arm *of = &experiment->arms[whole];
+    const char *setting = of->text[change];
+    char name[48];
+    snprintf(name, sizeof name, "no %.*s", (int)strcspn(setting, "="), setting);
+    struct arm *arm = add(experiment, of->family, of->cause, name);
+    arm->suspected = of->suspected;
+    arm->override_count = 1;
+    text_copy(arm->text[0], sizeof arm->text[0], setting);
+    return keep_if_possible(experiment, request->run);
+}
+
 /* ---- images left out ---- */
 
 /* Marks the images of a kind; returns how many. */

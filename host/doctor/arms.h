@@ -12,6 +12,8 @@ int arms_list(struct experiment *experiment, const struct experiment_request *re
 int arms_unchanged(const struct experiment *experiment, enum arm_family family);
 /* A rate 4^rung times lower (CAUSE_RATE_HIGH) or higher (CAUSE_RATE_LOW) than the run's. */
 int arms_add_rate(struct experiment *experiment, const struct experiment_request *request, enum cause cause, int rung);
+/* Of what an arm changes one setting alone. */
+int arms_add_part(struct experiment *experiment, const struct experiment_request *request, int whole, int change);
 /* Whether the rules suspect a cause; that nothing is learnt may come from a rate that is too high. */
 bool arms_suspected(const struct experiment_request *request, enum cause cause);
 /* Whether it changes a setting that is outside what is in common use. */

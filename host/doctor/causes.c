@@ -148,6 +148,7 @@ const struct cause_info cause_table[CAUSE_COUNT] = {
                       "augmentation, label smoothing and mixing, one after another"}},
          .repairs = {{.fits = fits_drops_most, .edits = {TIMES("model.dropout", 0.5)}},
                      {.fits = fits_smooths_much, .edits = {SET("train.label_smoothing", "0.1")}},
+                     {.fits = fits_is_augmented_unusually, .taken_away = config_augmentations, .unlike_most = true},
                      {.fits = fits_is_augmented, .taken_away = config_augmentations},
                      {.fits = fits_is_mixed, .taken_away = config_mixtures}},
          .trials = {{.name = "no augmentation",
@@ -319,7 +320,7 @@ int remedy_say(const struct remedy *remedy, const struct remedy_case *asked, cha
         edit_say(&remedy->edits[count], asked, text[count]);
     for (const char *const *key = remedy->taken_away; key && *key; key++) {
         const char *const alone[] = {*key, NULL};
-        if (config_sets_any(asked->config, alone))
+        if (remedy->unlike_most ? setting_is_unusual(*key, asked->config) : config_sets_any(asked->config, alone))
             snprintf(text[count++], EDIT_TEXT, "%s=%s", *key, config_fallback(*key));
     }
     return count;

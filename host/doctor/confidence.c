@@ -84,18 +84,28 @@ static void say_tried(const struct diagnosis *diagnosis, const char *how_sure, c
              is_rejected ? why + sizeof rejected - 1 : why);
 }
 
+static void say_refuted(const struct diagnosis *diagnosis, const char *how_sure, char text[static CONFIDENCE_TEXT])
+{
+    const struct arm *arm = diagnosis->refuted;
+    const int used = snprintf(text, CONFIDENCE_TEXT,
+                              "%s: what the records show first (%s) was refuted: with %s the loss was "
+                              "%s by %.3g +- %.2g",
+                              how_sure, cause_table[diagnosis->first_guess].name, arm->name,
+                              arm->gain < 0.0 ? "higher" : "lower only", fabs(arm->gain), arm->error);
+    if (!(arm->gain < -FAULT_SURE * arm->error))
+        snprintf(text + used, (size_t)(CONFIDENCE_TEXT - used), ", and a fault costs %.0f %%", 100.0 * FAULT_WORTH);
+}
+
 void diagnosis_say_confidence(const struct diagnosis *diagnosis, char text[static CONFIDENCE_TEXT])
 {
     const enum confidence confidence = diagnosis_confidence(diagnosis);
     const bool healthy = diagnosis->cause == CAUSE_HEALTHY;
     const struct arm *arm =
         diagnosis->proof ? diagnosis->proof : experiment_arm(&diagnosis->experiment, diagnosis->cause);
-    if (diagnosis->refuted)
-        snprintf(text, CONFIDENCE_TEXT,
-                 "%s: what the records show first (%s) was refuted: with %s the loss was higher "
-                 "by %.3g +- %.2g",
-                 confidence_names[confidence], cause_table[diagnosis->first_guess].name, diagnosis->refuted->name,
-                 -diagnosis->refuted->gain, diagnosis->refuted->error);
+    if (diagnosis_is_certain(diagnosis))
+        snprintf(text, CONFIDENCE_TEXT, "shown: counted in the images; no trial can say or mend more, so none is made");
+    else if (diagnosis->refuted)
+        say_refuted(diagnosis, confidence_names[confidence], text);
     else if (healthy && diagnosis->sooner)
         snprintf(text, CONFIDENCE_TEXT, "%s: %s; %s %s (by %.3g +- %.2g in loss after %d updates)",
                  confidence_names[confidence],

@@ -88,6 +88,9 @@ static bool has_trial(const struct experiment *experiment, enum cause cause)
     return cause == CAUSE_CAPACITY; /* learning by heart */
 }
 
+/* What learns is below guessing by so much. */
+#define LEARNS_BELOW 0.95
+
 /* Whether a trial mends what the first guess was made of: one that is judged on training images says nothing of a
  * validation that is behind. arm NULL: learning by heart, which is judged on training images too. */
 static bool mends_it(const struct diagnosis *diagnosis, const struct arm *arm)
@@ -115,6 +118,31 @@ static bool comes_no_further(const struct diagnosis *diagnosis, const struct arm
     return !(arm->result.loss < (1.0 - worth) * diagnosis->val_least);
 }
 
+/* Whether all that one changes the other does, too. */
+static bool is_part(const struct arm *part, const struct arm *whole)
+{
+    for (int i = 0; i < part->override_count; i++) {
+        bool there = false;
+        for (int k = 0; k < whole->override_count; k++)
+            there |= strcmp(part->text[i], whole->text[k]) == 0;
+        if (!there)
+            return false;
+    }
+    return true;
+}
+
+/* Of what is taken away the least that brings back as much. */
+static const struct arm *mildest(const struct experiment *experiment, const struct arm *best)
+{
+    const struct arm *mild = best;
+    for (int i = 0; i < experiment->arm_count && best->cause == CAUSE_REGULARISATION; i++) {
+        const struct arm *arm = &experiment->arms[i];
+        if (arm->override_count < mild->override_count && is_part(arm, best) && arm_does_as_much(arm, best))
+            mild = arm;
+    }
+    return mild;
+}
+
 /* The trial that proves a cause. Of several that are judged on validation images that with the lowest loss: they may be
  * compared with unchanged ones of different states, but the images are the same. NULL: there is none. */
 static const struct arm *proof_of(const struct diagnosis *diagnosis, enum cause cause)
@@ -130,7 +158,7 @@ static const struct arm *proof_of(const struct diagnosis *diagnosis, enum cause 
                             : experiment_share(experiment, arm) > experiment_share(experiment, best)))
             best = arm;
     }
-    return best;
+    return best ? mildest(experiment, best) : NULL;
 }
 
 /* A trial from new weights that is quicker than the unchanged one, as most at a higher rate are, and does not come as
@@ -201,30 +229,57 @@ static bool is_overturned(const struct diagnosis *diagnosis, enum cause said)
     return (one_cure || !has_trial(experiment, guess)) && diagnosis->proof && mends_it(diagnosis, diagnosis->proof);
 }
 
-/* A first guess whose own trials help none, and one of which makes things worse, is refuted by it, unless it is of what
- * was lost later than a trial lasts. What else the records show takes its place; where that is nothing, a validation
- * that is behind stays to be said. */
+/* Whether a trial from new weights, as long as it took the run to show what was found, would have borne it out and does
+ * not: it learns, and differs from the unchanged one by no more than chance, nor, two standard errors further, by what
+ * makes a fault. */
+static bool shows_no_fault(const struct experiment *experiment, const struct arm *own, const struct symptom *symptom)
+{
+    return own->family == ARM_ANEW && symptom->step < experiment->updates &&
+           own->result.loss < LEARNS_BELOW * experiment->guess && !(own->gain > FAULT_SURE * own->error) &&
+           !experiment_undecided(experiment, own) && !experiment_unfinished(experiment, own->cause);
+}
+
+/* The trial that refutes what was found, the best of its own, where none helps: things get worse with it, unless it is
+ * of what was lost later than a trial lasts, or it shows no fault. NULL: none does. */
+static const struct arm *refuting(const struct experiment *experiment, const struct symptom *symptom, bool *worse)
+{
+    const struct arm *own = experiment_arm(experiment, symptom->cause);
+    *worse = own && own->gain < -FAULT_SURE * own->error;
+    const bool later = (symptom->effects & EFFECT_BROKEN) && symptom->step >= experiment->updates;
+    if (!own || own->helps || arm_is_one_cure(own) || later)
+        return NULL;
+    return *worse || shows_no_fault(experiment, own, symptom) ? own : NULL;
+}
+
+/* The next best cause takes the place of a refuted first guess. Where there is none, a validation that is behind stays
+ * to be said. */
 static void refute(struct diagnosis *diagnosis)
 {
     const struct experiment *experiment = &diagnosis->experiment;
-    const struct arm *own = experiment_arm(experiment, diagnosis->first_guess);
-    if (diagnosis->first_guess == CAUSE_HEALTHY || !own || arm_is_one_cure(own) ||
-        !(own->gain < -FAULT_SURE * own->error) ||
-        ((diagnosis->found[0].effects & EFFECT_BROKEN) && diagnosis->found[0].step >= experiment->updates))
+    bool worse, unused;
+    if (diagnosis->first_guess == CAUSE_HEALTHY)
         return;
-    diagnosis->refuted = own;
-    diagnosis->cause = diagnosis->of_no_use ? CAUSE_UNKNOWN : CAUSE_HEALTHY;
-    for (int i = diagnosis->count - 1; i > 0; i--)
-        if (symptom_speaks(&diagnosis->found[i]) && diagnosis->found[i].cause != diagnosis->first_guess &&
-            !experiment_worsened(experiment, diagnosis->found[i].cause))
-            diagnosis->cause = diagnosis->found[i].cause;
+    const struct arm *refuted = refuting(experiment, &diagnosis->found[0], &worse);
+    if (!refuted)
+        return;
+    enum cause next = diagnosis->of_no_use ? CAUSE_UNKNOWN : CAUSE_HEALTHY;
+    for (int i = diagnosis->count - 1; i > 0; i--) {
+        const struct symptom *other = &diagnosis->found[i];
+        if (symptom_speaks(other) && other->cause != diagnosis->first_guess &&
+            !experiment_worsened(experiment, other->cause) && !refuting(experiment, other, &unused))
+            next = other->cause;
+    }
+    /* That a setting unlike most makes no difference at first is no word for it, if nothing else was found. */
+    if (next == CAUSE_HEALTHY && !worse && !cause_table[diagnosis->first_guess].usual)
+        return;
+    diagnosis->refuted = refuted;
+    diagnosis->cause = next;
     /* One row a cause and this one: there is room, as none is of CAUSE_HEALTHY. */
-    if (diagnosis->cause == CAUSE_HEALTHY && diagnosis->has_gap)
+    if (next == CAUSE_HEALTHY && diagnosis->has_gap)
         diagnosis->found[diagnosis->count++] = diagnosis->gap;
 }
 
-/* Labels that say nothing were counted in the images: a trial that learns them by heart sooner refutes nothing. */
-static bool is_certain(const struct diagnosis *diagnosis)
+bool diagnosis_is_certain(const struct diagnosis *diagnosis)
 {
     struct symptom image;
     return diagnosis->count > 0 && symptom_is_of_all_labels(&diagnosis->found[0]) &&
@@ -241,10 +296,6 @@ static void weigh(struct diagnosis *diagnosis)
         diagnosis->proof = own;
         return;
     }
-    if (is_certain(diagnosis)) {
-        diagnosis->proof = NULL;
-        return;
-    }
     const struct arm *whole = schedule_proof(diagnosis);
     if (whole) {
         diagnosis->proof = whole;
@@ -253,6 +304,7 @@ static void weigh(struct diagnosis *diagnosis)
         return;
     }
     if (is_overturned(diagnosis, said)) {
+        diagnosis->proof = diagnosis->proof ? mildest(experiment, diagnosis->proof) : NULL;
         diagnosis->cause = said;
         diagnosis->too_early = false;
         return;
@@ -331,7 +383,7 @@ int diagnose_recall(struct diagnosis *diagnosis, const char *run)
     char path[PATH_BYTES];
     int64_t steps;
     TRY(trials_path(path, run));
-    if (!file_exists(path))
+    if (!file_exists(path) || diagnosis_is_certain(diagnosis))
         return OK;
     TRY(experiment_read(&diagnosis->experiment, path, &steps));
     diagnosis->probed = steps == diagnosis->steps;
@@ -344,6 +396,8 @@ int diagnose_probe(struct diagnosis *diagnosis, const char *run, const struct bu
 {
     struct config config = {0};
     struct session session = {0};
+    if (diagnosis_is_certain(diagnosis))
+        return OK;
     int status = train_load_config(&config, run, NULL, 0);
     if (status == OK)
         status = probe(diagnosis, run, &config, &session, budget);

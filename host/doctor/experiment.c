@@ -3,6 +3,7 @@
 #include "experiment.h"
 
 #include "arms.h"
+#include "fits.h"
 #include "log.h"
 
 #include <math.h>
@@ -166,6 +167,24 @@ static int climb(struct experiment *experiment, const struct arm *from, struct s
     return OK;
 }
 
+/* Where settings that are taken away together help, that of them which is at fault alone: one by one, what is unlike
+ * most first, until one brings back as much. */
+static int narrow(struct experiment *experiment, int whole, struct setting *setting)
+{
+    const struct config *config = setting->request->branch->config;
+    for (int unusual = 1; unusual >= 0; unusual--)
+        for (int i = 0; i < experiment->arms[whole].override_count; i++) {
+            const int place = experiment->arm_count;
+            if (setting_is_unusual(experiment->arms[whole].text[i], config) != (bool)unusual || place == ARMS_MAX)
+                continue;
+            TRY(arms_add_part(experiment, setting->request, whole, i));
+            TRY(compare_arm(experiment, &experiment->arms[place], setting));
+            if (arm_does_as_much(&experiment->arms[place], &experiment->arms[whole]))
+                return OK;
+        }
+    return OK;
+}
+
 /* What the rules suspect is followed up at once; every other trial is made before a rate is followed further. */
 static int run_arms(struct experiment *experiment, struct setting *setting)
 {
@@ -181,6 +200,8 @@ static int run_arms(struct experiment *experiment, struct setting *setting)
                 TRY(compare_arm(experiment, arm, setting));
             if (arm->done && climbs && arm->suspected != (bool)again)
                 TRY(climb(experiment, arm, setting));
+            if (again && arm->helps && arm->cause == CAUSE_REGULARISATION && arm->override_count > 1)
+                TRY(narrow(experiment, i, setting));
         }
     return OK;
 }

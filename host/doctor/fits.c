@@ -137,6 +137,14 @@ bool fits_is_augmented(const struct remedy_case *asked)
     return asked->missing && config_sets_any(asked->config, config_augmentations);
 }
 
+bool fits_is_augmented_unusually(const struct remedy_case *asked)
+{
+    bool unusual = false;
+    for (const char *const *key = config_augmentations; *key; key++)
+        unusual |= setting_is_unusual(*key, asked->config);
+    return unusual && fits_is_augmented(asked);
+}
+
 bool fits_is_mixed(const struct remedy_case *asked)
 {
     return asked->missing && config_sets_any(asked->config, config_mixtures);

@@ -23,6 +23,7 @@ bool fits_is_lit_otherwise(const struct remedy_case *asked);
 bool fits_lacks_augmentation(const struct remedy_case *asked);
 bool fits_could_be_augmented(const struct remedy_case *asked);
 bool fits_is_augmented(const struct remedy_case *asked);
+bool fits_is_augmented_unusually(const struct remedy_case *asked);
 bool fits_is_mixed(const struct remedy_case *asked);
 bool fits_drops_units(const struct remedy_case *asked);
 bool fits_drops_most(const struct remedy_case *asked);
@@ -39,4 +40,6 @@ bool fits_warms_up(const struct remedy_case *asked);
 bool fits_anneals(const struct remedy_case *asked);
 bool fits_wants_more(const struct remedy_case *asked);
 bool fits_are_left_out(const struct remedy_case *asked);
+/* Whether what "key=value", or a key alone, is of lies outside common use in this config. */
+bool setting_is_unusual(const char *setting, const struct config *config);
 #endif

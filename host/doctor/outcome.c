@@ -9,6 +9,9 @@
  * validation must be right as makes a fault. */
 #define RIGHT_WORTH 0.02
 
+/* What brings back so much of what is lost mends it. */
+#define AS_MUCH 0.8
+
 /* Above this, in units of guessing, the unchanged trial has lost its way, and any that has not is better. */
 #define LOST 10.0
 
@@ -95,6 +98,11 @@ static bool arm_helps(const struct experiment *experiment, const struct arm *arm
         return experiment->batch <= SMALL_BATCH &&
                (mends || (base < 0.9 * experiment->guess && arm->gain > LOSES_NOTHING * base));
     return mends;
+}
+
+bool arm_does_as_much(const struct arm *part, const struct arm *whole)
+{
+    return part->helps && part->right_gain >= AS_MUCH * whole->right_gain;
 }
 
 void arms_judge(struct experiment *experiment)

@@ -7,6 +7,7 @@
 #include "text.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* What a cause's row has for a run: its own repair, or what its trial changes. */
@@ -62,24 +63,27 @@ static bool is_set_already(const struct config *config, const char *setting)
            (text_to_double(is, &a) && text_to_double(value, &b) && a == b);
 }
 
-int diagnosis_repair(const struct diagnosis *diagnosis, const struct config *config,
-                     char repair[static REPAIR_MAX][REPAIR_TEXT])
+/* The settings that mend its cause, whatever else was found. */
+static int mend_cause(const struct diagnosis *diagnosis, const struct config *config,
+                      char repair[static REPAIR_MAX][REPAIR_TEXT])
 {
+    const bool leaves_out =
+        diagnosis->left_out[0] && (diagnosis->cause == CAUSE_LABELS || diagnosis->cause == CAUSE_OUTLIERS);
     const struct remedy_case asked = {.config = config,
                                       .suspected = true,
-                                      .left_out = diagnosis->left_out[0] != 0,
+                                      .left_out = leaves_out,
                                       .missing = true,
                                       .steps = diagnosis->steps,
                                       .lit = doctor_lit(diagnosis->found, diagnosis->count),
                                       .rate_scale = diagnosis->rate_scale,
                                       .falls_short = falls_short(diagnosis)};
-    const struct arm *arm = diagnosis->left_out[0] ? NULL : diagnosis_mending(diagnosis);
+    const struct arm *arm = leaves_out ? NULL : diagnosis_mending(diagnosis);
     int count = 0;
     if (!diagnosis->proof && diagnosis->probed && experiment_worsened(&diagnosis->experiment, diagnosis->cause))
         return 0; /* what the run's own trials showed to do harm */
     if (!diagnosis->proof && diagnosis->count > 0 && symptom_is_of_all_labels(&diagnosis->found[0]))
         return 0; /* nothing but the right labels */
-    if (diagnosis->left_out[0])
+    if (leaves_out)
         snprintf(repair[count++], REPAIR_TEXT, "data.leave_out=%s", diagnosis->left_out);
     for (int i = 0; arm && i < arm->override_count; i++)
         if (!is_set_already(config, arm->text[i]))
@@ -98,17 +102,111 @@ int diagnosis_repair(const struct diagnosis *diagnosis, const struct config *con
     return count;
 }
 
-static int find_left_out(struct suspects *suspects, enum cause cause, const struct session *session, const char *run)
+/* Whether what was found beside the cause is no consequence of it, by evidence of its own: counted in the images or in
+ * the config, or wrong labels that are listed one by one. */
+static bool stands_alone(const struct diagnosis *diagnosis, const struct symptom *symptom)
 {
-    const enum suspect_kind kind = cause == CAUSE_LABELS ? SUSPECT_LABEL : SUSPECT_OUTLIER;
-    TRY(kind == SUSPECT_LABEL ? suspects_find_labels(suspects, session, run) : suspects_find_images(suspects, session));
-    suspects_keep(suspects, kind);
+    struct symptom image;
+    if (symptom->cause == CAUSE_FEW_UPDATES) /* of what holds the run back there are never enough */
+        return false;
+    return symptom_speaks(symptom) && symptom->cause != diagnosis->cause && symptom->cause != CAUSE_UNKNOWN &&
+           !(diagnosis->probed && experiment_worsened(&diagnosis->experiment, symptom->cause)) &&
+           (doctor_image(&image, symptom->rule) || symptom->effects & (EFFECT_START | EFFECT_SETTING) ||
+            (symptom->cause == CAUSE_LABELS && diagnosis->left_out[0]));
+}
+
+static size_t key_length(const char *setting)
+{
+    return strcspn(setting, "=");
+}
+
+/* How long a run is: of several wishes the longest serves all. */
+static bool is_length(const char *setting)
+{
+    return strncmp(setting, "train.epochs=", key_length(setting) + 1) == 0 ||
+           strncmp(setting, "train.max_steps=", key_length(setting) + 1) == 0;
+}
+
+static int find_key(char repair[static REPAIR_MAX][REPAIR_TEXT], int count, const char *setting)
+{
+    const size_t length = key_length(setting) + 1;
+    for (int i = 0; i < count; i++)
+        if (strncmp(repair[i], setting, length) == 0)
+            return i;
+    return -1;
+}
+
+static bool contradicts(char repair[static REPAIR_MAX][REPAIR_TEXT], int count, const char *setting)
+{
+    const int place = find_key(repair, count, setting);
+    return place >= 0 && !is_length(setting) && strcmp(repair[place], setting) != 0;
+}
+
+/* Adds what mends another cause, all of it or, where any of it contradicts what is there, nothing. */
+static int join(char repair[static REPAIR_MAX][REPAIR_TEXT], enum cause of[static REPAIR_MAX], int count,
+                char more[static REPAIR_MAX][REPAIR_TEXT], int more_count, enum cause cause)
+{
+    if (count + more_count > REPAIR_MAX)
+        return count;
+    for (int i = 0; i < more_count; i++)
+        if (contradicts(repair, count, more[i]))
+            return count;
+    for (int i = 0; i < more_count; i++) {
+        const int place = find_key(repair, count, more[i]);
+        if (place < 0) {
+            of[count] = cause;
+            text_copy(repair[count++], REPAIR_TEXT, more[i]);
+        } else if (atof(strchr(more[i], '=') + 1) > atof(strchr(repair[place], '=') + 1)) {
+            of[place] = cause;
+            text_copy(repair[place], REPAIR_TEXT, more[i]);
+        }
+    }
+    return count;
+}
+
+int diagnosis_repair(const struct diagnosis *diagnosis, const struct config *config,
+                     char repair[static REPAIR_MAX][REPAIR_TEXT], enum cause of[static REPAIR_MAX])
+{
+    int count = mend_cause(diagnosis, config, repair);
+    for (int i = 0; i < count; i++)
+        of[i] = diagnosis->cause;
+    for (int i = 0; i < diagnosis->count && count > 0; i++) {
+        if (!stands_alone(diagnosis, &diagnosis->found[i]))
+            continue;
+        char more[REPAIR_MAX][REPAIR_TEXT];
+        struct diagnosis other = *diagnosis;
+        other.cause = diagnosis->found[i].cause;
+        other.proof = NULL;
+        count = join(repair, of, count, more, mend_cause(&other, config, more), other.cause);
+    }
+    return count;
+}
+
+static bool speaks(const struct diagnosis *diagnosis, enum cause cause)
+{
+    bool found = diagnosis->cause == cause;
+    for (int i = 0; i < diagnosis->count; i++)
+        found |= diagnosis->found[i].cause == cause && symptom_speaks(&diagnosis->found[i]);
+    return found;
+}
+
+/* The kinds that are wanted. */
+static int find_left_out(struct suspects *suspects, const bool kinds[static SUSPECT_KINDS],
+                         const struct session *session, const char *run)
+{
+    if (kinds[SUSPECT_LABEL])
+        TRY(suspects_find_labels(suspects, session, run));
+    if (kinds[SUSPECT_OUTLIER])
+        TRY(suspects_find_images(suspects, session));
+    suspects_keep(suspects, kinds);
     return OK;
 }
 
 int diagnosis_leave_out(struct diagnosis *diagnosis, const char *run)
 {
-    if (diagnosis->cause != CAUSE_LABELS && diagnosis->cause != CAUSE_OUTLIERS)
+    const bool kinds[SUSPECT_KINDS] = {
+        [SUSPECT_LABEL] = speaks(diagnosis, CAUSE_LABELS), [SUSPECT_OUTLIER] = speaks(diagnosis, CAUSE_OUTLIERS)};
+    if (diagnosis->cause == CAUSE_HEALTHY || !(kinds[SUSPECT_LABEL] || kinds[SUSPECT_OUTLIER]))
         return OK;
     struct config config = {0};
     struct session session = {0};
@@ -119,7 +217,7 @@ int diagnosis_leave_out(struct diagnosis *diagnosis, const char *run)
         status = train_load_config(&config, run, NULL, 0);
     if (status == OK)
         status = session_open_data(&session, &config, stderr);
-    if (status == OK && find_left_out(&suspects, diagnosis->cause, &session, run) < 0)
+    if (status == OK && find_left_out(&suspects, kinds, &session, run) < 0)
         log_warn("no images are listed: %s", fail_text());
     if (status == OK && suspects.count > 0) {
         status = suspects_write(&suspects, &session.train_source.data, path);
@@ -169,8 +267,20 @@ static void normalise(struct config *config)
     config->layer_count = count;
 }
 
+/* What is changed for a cause, "a, b"; "": nothing. */
+static const char *changes_for(char repair[static REPAIR_MAX][REPAIR_TEXT], const enum cause of[static REPAIR_MAX],
+                               int count, enum cause cause, struct arena *arena)
+{
+    const char *list = "";
+    for (int i = 0; i < count; i++)
+        if (of[i] == cause)
+            list = arena_format(arena, "%s%s%s", list, *list ? ", " : "", repair[i]);
+    return list;
+}
+
+/* Each finding with what is changed for it. */
 static int write_repaired(const struct diagnosis *diagnosis, const char *run, const struct config *config,
-                          const char *repair, FILE *stream)
+                          const char *const changes[static CAUSE_COUNT], FILE *stream)
 {
     char confidence[CONFIDENCE_TEXT];
     diagnosis_say_confidence(diagnosis, confidence);
@@ -178,7 +288,17 @@ static int write_repaired(const struct diagnosis *diagnosis, const char *run, co
     for (int i = 0; i < diagnosis->count; i++)
         fprintf(stream, "# %s: step %lld, %s: %s\n", diagnosis_role(diagnosis, i), (long long)diagnosis->found[i].step,
                 cause_table[diagnosis->found[i].cause].name, diagnosis->found[i].evidence);
-    fprintf(stream, "# changed: %s\n\n", repair);
+    fprintf(stream, "# changed: %s\n", changes[diagnosis->cause]);
+    for (int i = 0; i < diagnosis->count; i++) {
+        const struct symptom *symptom = &diagnosis->found[i];
+        if (!symptom_speaks(symptom) || symptom->cause == diagnosis->cause)
+            continue;
+        if (*changes[symptom->cause])
+            fprintf(stream, "# changed for %s: %s\n", cause_table[symptom->cause].name, changes[symptom->cause]);
+        else
+            fprintf(stream, "# nothing more is changed for %s\n", cause_table[symptom->cause].name);
+    }
+    fputs("\n", stream);
     return config_write(config, stream);
 }
 
@@ -188,20 +308,22 @@ int diagnosis_apply(const struct diagnosis *diagnosis, const char *run, const ch
     struct new_file out;
     struct arena arena = {0};
     char repair[REPAIR_MAX][REPAIR_TEXT];
-    const char *overrides[REPAIR_MAX + 1], *list = "";
+    enum cause of[REPAIR_MAX];
+    const char *overrides[REPAIR_MAX + 1], *changes[CAUSE_COUNT];
     TRY(train_load_config(&old, run, NULL, 0));
-    int count = diagnosis_repair(diagnosis, &old, repair);
+    int count = diagnosis_repair(diagnosis, &old, repair, of);
     const bool reshapes = count == 0 && changes_layers(diagnosis->cause, &old);
     int status = count > 0 || reshapes ? OK
                                        : FAIL(ERR_CONFIG, "%s: %s, which no setting mends that it has not already: %s",
                                               run, diagnosis_title(diagnosis), cause_action(diagnosis->cause, &old));
-    for (int i = 0; i < count; i++) {
+    for (int i = 0; i < count; i++)
         overrides[i] = repair[i];
-        list = arena_format(&arena, "%s%s%s", list, i ? ", " : "", repair[i]);
-    }
+    for (int cause = 0; cause < CAUSE_COUNT; cause++)
+        changes[cause] = changes_for(repair, of, count, (enum cause)cause, &arena);
     if (reshapes)
-        list = diagnosis->cause == CAUSE_CAPACITY ? "filters and units of the layers"
-                                                  : "a normalisation behind every convolution and hidden layer";
+        changes[diagnosis->cause] = diagnosis->cause == CAUSE_CAPACITY
+                                        ? "filters and units of the layers"
+                                        : "a normalisation behind every convolution and hidden layer";
     overrides[count] = arena_format(&arena, "run.name=%.100s-repaired", old.name);
     if (status == OK)
         status = train_load_config(&config, run, overrides, count + 1);
@@ -210,7 +332,7 @@ int diagnosis_apply(const struct diagnosis *diagnosis, const char *run, const ch
     if (status == OK)
         status = new_file_open(&out, file);
     if (status == OK) {
-        status = write_repaired(diagnosis, run, &config, list, out.stream);
+        status = write_repaired(diagnosis, run, &config, changes, out.stream);
         status = status < 0 ? (new_file_abandon(&out), status) : new_file_commit(&out);
     }
     arena_free(&arena);

@@ -170,14 +170,16 @@ int suspects_find(struct suspects *suspects, const struct session *session, cons
     return OK;
 }
 
-void suspects_keep(struct suspects *suspects, enum suspect_kind kind)
+void suspects_keep(struct suspects *suspects, const bool kinds[static SUSPECT_KINDS])
 {
     int64_t kept = 0;
-    for (int64_t i = 0; i < suspects->count; i++)
-        if (suspects->list[i].kind == kind)
-            suspects->list[kept++] = suspects->list[i];
     memset(suspects->kinds, 0, sizeof suspects->kinds);
-    suspects->count = suspects->kinds[kind] = kept;
+    for (int64_t i = 0; i < suspects->count; i++)
+        if (kinds[suspects->list[i].kind]) {
+            suspects->kinds[suspects->list[i].kind]++;
+            suspects->list[kept++] = suspects->list[i];
+        }
+    suspects->count = kept;
 }
 
 void suspects_free(struct suspects *suspects)

@@ -1,6 +1,7 @@
 /* unusual: which settings lie outside what trainings are usually given, so that a fault is looked for there first. Must
  * not judge: a run may do well with any of them. */
 #include "arms.h"
+#include "fits.h"
 
 #include <stdio.h>
 
@@ -50,13 +51,17 @@ static bool stands_out(const struct config *config, const char *key)
     return false;
 }
 
+bool setting_is_unusual(const char *setting, const struct config *config)
+{
+    char key[EDIT_TEXT];
+    snprintf(key, sizeof key, "%.*s", (int)strcspn(setting, "="), setting);
+    return stands_out(config, key);
+}
+
 bool arm_is_of_the_unusual(const struct arm *arm, const struct config *config)
 {
-    for (int i = 0; i < arm->override_count; i++) {
-        char key[EDIT_TEXT];
-        snprintf(key, sizeof key, "%.*s", (int)strcspn(arm->text[i], "="), arm->text[i]);
-        if (stands_out(config, key))
+    for (int i = 0; i < arm->override_count; i++)
+        if (setting_is_unusual(arm->text[i], config))
             return true;
-    }
     return false;
 }

@@ -20,11 +20,13 @@ static void put_first(FILE *page, const struct diagnosis *diagnosis)
 static void put_repair(FILE *page, const struct run_facts *facts)
 {
     char repair[REPAIR_MAX][REPAIR_TEXT];
-    const int count = diagnosis_repair(&facts->diagnosis, &facts->config, repair);
+    enum cause of[REPAIR_MAX];
+    const int count = diagnosis_repair(&facts->diagnosis, &facts->config, repair, of);
     for (int i = 0; i < count; i++) {
         fputs(i ? "<br/><code>" : "<dt>change</dt><dd><code>", page);
         page_text(page, repair[i]);
-        fputs("</code>", page);
+        fprintf(page, "</code>%s%s", of[i] == facts->diagnosis.cause ? "" : " for ",
+                of[i] == facts->diagnosis.cause ? "" : cause_table[of[i]].name);
     }
     fputs(count ? "</dd>\n" : "", page);
 }
