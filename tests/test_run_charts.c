@@ -62,14 +62,19 @@ static const struct chart *chart_of(const char *id)
     return chart;
 }
 
-static const struct chart_series *series_of(const char *id, const char *name)
+static const struct chart_series *line_of(const struct charts *from, const char *id, const char *name)
 {
-    const struct chart *chart = chart_of(id);
-    for (int i = 0; i < chart->series_count; i++)
+    const struct chart *chart = charts_find(from, id);
+    for (int i = 0; chart && i < chart->series_count; i++)
         if (strcmp(chart->series[i].name, name) == 0)
             return &chart->series[i];
     fail_msg("chart %s: no series %s", id, name);
     return NULL;
+}
+
+static const struct chart_series *series_of(const char *id, const char *name)
+{
+    return line_of(&charts, id, name);
 }
 
 /* A mean of 64 steps stands at their middle, so that a straight line comes out as itself. */
@@ -144,12 +149,70 @@ static void test_epochs_lie_at_their_ends(void **state)
     assert_true(chart->events[1].at == 699.0 && strcmp(chart->events[1].text, "best") == 0);
 }
 
+/* A run of so many rows, the loss of each its number but for the refused row 20; epochs of 8 batches of 25 of 200
+ * images, each batch with a squared standard error of 0.04. Each row stands for `every` steps. */
+static void open_short(struct run_facts *run, struct charts *drawn, int rows, int every)
+{
+    char *text = malloc((size_t)(rows + 2) * 64), *at = text;
+    *run = (struct run_facts){.name = "short"};
+    *drawn = (struct charts){0};
+    at += sprintf(
+        at, "step,epoch,samples,loss,loss_variance,loss_smooth,loss_smooth_error,grad_norm,update_ratio,lr,bad\n");
+    for (int i = 0; i < rows; i++)
+        at += sprintf(at, "%d,%d,25,%d,1,99,99,%d,0.001,0.1,%d\n", every * i, i / 8 + 1, i, i, i == 20);
+    assert_int_equal(table_parse(&run->steps, "steps.csv", text, strlen(text)), OK);
+    free(text);
+    stability_of(&run->steps, 200.0, &run->stability);
+    run_charts(drawn, run);
+}
+
+static void close_short(struct run_facts *run, struct charts *drawn)
+{
+    charts_free(drawn);
+    table_free(&run->steps);
+}
+
+/* Lines of a run that is shorter than four windows are smoothed over a quarter of it, with the error of so many. */
+static void test_short_runs_are_smoothed_over_a_quarter(void **state)
+{
+    (void)state;
+    enum { QUARTER = 10 };
+    struct run_facts run;
+    struct charts drawn;
+    open_short(&run, &drawn, 40, 1);
+    const struct chart_series *line = line_of(&drawn, "loss", "training"), *band = line_of(&drawn, "loss", "");
+    const struct chart_series *median = line_of(&drawn, "gradient", "median of 10");
+    assert_non_null(strstr(charts_find(&drawn, "loss")->how, "mean of 10 batches"));
+    assert_true(line->x[39] == 34.5 && fabs(line->y[39] - 34.5) < 1e-9 && line->y[2] == 1.0);
+    assert_true(fabs(line->y[24] - (15 + 16 + 17 + 18 + 19 + 21 + 22 + 23 + 24) / 9.0) < 1e-9);
+    assert_true(median->y[39] == 34.5 && median->x[39] == 34.5);
+    /* Of rows 30 to 39 two are the last of an epoch and eight a whole one, which drew every image. */
+    assert_true(fabs(band->y[39] - line->y[39] - 2.0 * sqrt(2 * 0.04 * 0.75) / QUARTER) < 1e-9);
+    close_short(&run, &drawn);
+}
+
+/* steps.csv's own mean is of neighbouring steps, not of rows. */
+static void test_rows_apart_are_smoothed_by_rows(void **state)
+{
+    (void)state;
+    struct run_facts run;
+    struct charts drawn;
+    open_short(&run, &drawn, 300, 10);
+    const struct chart_series *line = line_of(&drawn, "loss", "training");
+    assert_true(line->x[299] == 10 * 267.5 && fabs(line->y[299] - 267.5) < 1e-9);
+    close_short(&run, &drawn);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_smoothed_lines_do_not_lag), cmocka_unit_test(test_running_median),
-        cmocka_unit_test(test_shares_are_stacked),        cmocka_unit_test(test_noise_scale_over_time),
+        cmocka_unit_test(test_smoothed_lines_do_not_lag),
+        cmocka_unit_test(test_running_median),
+        cmocka_unit_test(test_shares_are_stacked),
+        cmocka_unit_test(test_noise_scale_over_time),
         cmocka_unit_test(test_epochs_lie_at_their_ends),
+        cmocka_unit_test(test_short_runs_are_smoothed_over_a_quarter),
+        cmocka_unit_test(test_rows_apart_are_smoothed_by_rows),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

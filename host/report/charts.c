@@ -5,9 +5,6 @@
 #include <math.h>
 #include <stdio.h>
 
-/* What is smoothed is drawn at the middle of its window, so that it does not lag behind. */
-enum { SMOOTH_STEPS = LOSS_WINDOW };
-
 /* What all charts of a run need. */
 struct maker {
     struct charts *charts;
@@ -15,7 +12,8 @@ struct maker {
     struct arena *arena; /* of the charts */
     int64_t rows, epochs;
     const double *step, *ends; /* of rows; of epochs, in steps */
-    const double *middle;      /* of the last SMOOTH_STEPS rows, at each row */
+    int window;                /* rows that lines are smoothed over */
+    const double *middle;      /* of the last of them, at each row: so drawn, a line does not lag behind */
 };
 
 static struct chart *begin(struct maker *maker, const char *id, const char *title, const char *how)
@@ -111,12 +109,15 @@ static enum chart_scale scale_of_loss(const struct maker *maker, const double *s
 
 static void chart_loss(struct maker *maker)
 {
-    const double *smooth = steps_column(maker->facts, "loss_smooth");
-    const double *error = steps_column(maker->facts, "loss_smooth_error");
-    struct chart *chart = begin(
-        maker, "loss", "Loss: what it does, behind its jitter",
-        "Pale: every batch. Line: mean of 64 batches, its band twice the standard error: what lies outside of the "
-        "band is no chance. Dots: validation.");
+    const struct smooth_loss loss = smooth_loss_of(maker->arena, maker->facts, maker->window);
+    const double *smooth = loss.mean, *error = loss.error;
+    struct chart *chart =
+        begin(maker, "loss", "Loss: what it does, behind its jitter",
+              arena_format(
+                  maker->arena,
+                  "Pale: every batch. Line: mean of %d batches, its band twice the standard error: what lies outside "
+                  "of the band is no chance. Dots: validation.",
+                  maker->window));
     chart->y.title = "loss, nats";
     chart->y.scale = scale_of_loss(maker, smooth);
     of_steps(maker, chart, CHART_RAW, CHART_BLUE, "each batch", steps_column(maker->facts, "loss"));
@@ -170,8 +171,8 @@ static void chart_norm(struct maker *maker, const char *id, const char *title, c
     chart->y.title = axis;
     chart->y.scale = scale_of(values, maker->rows, 10.0);
     of_steps(maker, chart, CHART_RAW, colour, "each step", values);
-    of_windows(maker, chart, CHART_LINE, colour, "median of 64",
-               rolling_median(maker->arena, values, maker->rows, SMOOTH_STEPS));
+    of_windows(maker, chart, CHART_LINE, colour, arena_format(maker->arena, "median of %d", maker->window),
+               rolling_median(maker->arena, values, maker->rows, maker->window));
     mark_epochs(maker, chart, false);
     mark_refused(maker, chart);
     chart_end(maker->charts);
@@ -280,7 +281,8 @@ void run_charts(struct charts *charts, const struct run_facts *facts)
         return;
     maker.step = steps_column(facts, "step");
     maker.ends = epoch_ends(maker.arena, facts);
-    maker.middle = window_middles(maker.arena, maker.step, maker.rows, SMOOTH_STEPS);
+    maker.window = smooth_window(maker.rows);
+    maker.middle = window_middles(maker.arena, maker.step, maker.rows, maker.window);
     chart_loss(&maker);
     chart_accuracy(&maker);
     chart_split(&maker);

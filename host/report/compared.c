@@ -9,7 +9,7 @@ struct comparison {
     int count;
     bool epochs;           /* x: images seen in those of an epoch; else steps */
     const double **x;      /* [count][rows] */
-    const double **middle; /* the same of the middle of the last LOSS_WINDOW rows */
+    const double **middle; /* the same of the middle of the rows that lines are smoothed over */
     const double **ends;   /* [count][epochs] */
 };
 
@@ -63,8 +63,8 @@ static void add(struct comparison *comparison, struct chart *chart, enum chart_m
         series->dashed = run >= COLOURS;
 }
 
-/* How a column is shown: as it is, smoothed already, or to be smoothed. */
-enum shown { AS_IT_IS, IS_SMOOTH, SMOOTHED };
+/* How a column is shown: as it is, as a mean (the loss), as a median. */
+enum shown { AS_IT_IS, MEAN, MEDIAN };
 
 static void of_steps(struct comparison *comparison, struct chart *chart, const char *column, enum shown shown)
 {
@@ -73,8 +73,10 @@ static void of_steps(struct comparison *comparison, struct chart *chart, const c
         const struct run_facts *facts = &comparison->facts[i];
         const int64_t rows = facts->steps.row_count;
         const double *values = steps_column(facts, column);
-        if (rows > 0 && shown == SMOOTHED)
-            values = rolling_median(arena, values, rows, LOSS_WINDOW);
+        if (rows > 0 && shown == MEAN)
+            values = smooth_loss_of(arena, facts, smooth_window(rows)).mean;
+        if (rows > 0 && shown == MEDIAN)
+            values = rolling_median(arena, values, rows, smooth_window(rows));
         if (rows > 0)
             add(comparison, chart, CHART_LINE, i, rows, shown == AS_IT_IS ? comparison->x[i] : comparison->middle[i],
                 values);
@@ -104,12 +106,29 @@ static enum chart_scale loss_scale(const struct chart *chart)
     return low > 0.0 && high > 20.0 * low ? CHART_LOG10 : CHART_LINEAR;
 }
 
+/* Over how many rows, of runs of any length. */
+static const char *smoothed(struct comparison *comparison, const char *how)
+{
+    int least = LOSS_WINDOW, most = 0;
+    for (int i = 0; i < comparison->count; i++) {
+        const int64_t rows = comparison->facts[i].steps.row_count;
+        const int window = rows > 0 ? smooth_window(rows) : least;
+        least = window < least ? window : least;
+        most = window > most ? window : most;
+    }
+    return arena_format(&comparison->charts->arena, "%s of %d batches%s.", how, most,
+                        least < most ? ", in short runs of a quarter" : "");
+}
+
 static void fill(struct comparison *comparison)
 {
+    struct arena *arena = &comparison->charts->arena;
     struct chart *chart =
-        begin(comparison, "loss", "Training loss, mean of 64 batches",
-              "Runs with other batch sizes are comparable: the mean does not depend on it.", "loss, nats");
-    of_steps(comparison, chart, "loss_smooth", IS_SMOOTH);
+        begin(comparison, "loss", "Training loss, smoothed",
+              arena_format(arena, "%s Runs with other batch sizes are comparable: the mean does not depend on it.",
+                           smoothed(comparison, "Mean")),
+              "loss, nats");
+    of_steps(comparison, chart, "loss", MEAN);
     chart->y.scale = loss_scale(chart);
     chart_end(comparison->charts);
     chart = begin(comparison, "val-loss", "Validation loss after each epoch", "The lowest point counts, not the last.",
@@ -126,14 +145,18 @@ static void fill(struct comparison *comparison)
     chart = begin(comparison, "rate", "Learning rate", "As it was applied, step by step.", "learning rate");
     of_steps(comparison, chart, "lr", AS_IT_IS);
     chart_end(comparison->charts);
-    chart = begin(comparison, "gradient", "Length of the gradient, median of 64 steps",
-                  "Larger batches have shorter gradients: there is less noise in them.", "|g|");
-    of_steps(comparison, chart, "grad_norm", SMOOTHED);
+    chart = begin(comparison, "gradient", "Length of the gradient, smoothed",
+                  arena_format(arena, "%s Larger batches have shorter gradients: there is less noise in them.",
+                               smoothed(comparison, "Median")),
+                  "|g|");
+    of_steps(comparison, chart, "grad_norm", MEDIAN);
     chart_end(comparison->charts);
-    chart = begin(comparison, "update", "How far a step moves the weights, median of 64 steps",
-                  "Beside the weights' own length. This, not the rate, is comparable between optimizers.",
-                  "|step| / |weights|");
-    of_steps(comparison, chart, "update_ratio", SMOOTHED);
+    chart = begin(
+        comparison, "update", "How far a step moves the weights, smoothed",
+        arena_format(arena, "%s Beside the weights' own length. This, not the rate, is comparable between optimizers.",
+                     smoothed(comparison, "Median")),
+        "|step| / |weights|");
+    of_steps(comparison, chart, "update_ratio", MEDIAN);
     chart->y.scale = loss_scale(chart);
     chart_end(comparison->charts);
     chart =
@@ -156,7 +179,8 @@ void compared_charts(struct charts *charts, const struct run_facts *facts, int c
         if (facts[i].steps.row_count == 0)
             continue;
         comparison.x[i] = positions(arena, &facts[i], comparison.epochs);
-        comparison.middle[i] = window_middles(arena, comparison.x[i], facts[i].steps.row_count, LOSS_WINDOW);
+        comparison.middle[i] =
+            window_middles(arena, comparison.x[i], facts[i].steps.row_count, smooth_window(facts[i].steps.row_count));
         comparison.ends[i] = at_ends(arena, &facts[i], comparison.x[i]);
     }
     fill(&comparison);

@@ -93,6 +93,54 @@ double *rolling_median(struct arena *arena, const double *values, int64_t count,
     return medians;
 }
 
+int smooth_window(int64_t rows)
+{
+    enum { LEAST = 5 };
+    const int64_t quarter = rows / 4;
+    return quarter >= LOSS_WINDOW ? LOSS_WINDOW : quarter > LEAST ? (int)quarter : LEAST;
+}
+
+/* What steps.csv has over LOSS_WINDOW steps, over fewer rows or over rows with steps between them (docs/statistics.md:
+ * standard errors). */
+static void smooth_at(const struct loss_series *series, const double *bad, int64_t row, int window, double *mean,
+                      double *error)
+{
+    double sum = 0.0, squares = 0.0, epoch_squares = 0.0, epoch_images = 0.0;
+    int count = 0;
+    for (int64_t i = row < window ? 0 : row - window + 1; i <= row; i++) {
+        if (isfinite(series->loss[i]) && !(bad[i] > 0.0)) {
+            sum += series->loss[i];
+            epoch_squares += series->variance[i] / series->samples[i];
+            epoch_images += series->samples[i];
+            count++;
+        }
+        if (i == row || series->epoch[i + 1] != series->epoch[i]) {
+            squares += epoch_squares * (series->images > 0.0 ? fmax(1.0 - epoch_images / series->images, 0.0) : 1.0);
+            epoch_squares = epoch_images = 0.0;
+        }
+    }
+    *mean = count > 0 ? sum / count : NAN;
+    *error = count > 0 ? sqrt(squares) / count : NAN;
+}
+
+struct smooth_loss smooth_loss_of(struct arena *arena, const struct run_facts *facts, int window)
+{
+    const struct table *steps = &facts->steps;
+    const double *step = steps_column(facts, "step"), *bad = steps_column(facts, "bad");
+    const double design = facts->stability.last.design.value;
+    struct loss_series series;
+    if ((window == LOSS_WINDOW && step[steps->row_count - 1] - step[0] < (double)steps->row_count) ||
+        !loss_series_of(steps, facts->stability.images, &series))
+        return (struct smooth_loss){steps_column(facts, "loss_smooth"), steps_column(facts, "loss_smooth_error")};
+    double *mean = arena_push(arena, (size_t)steps->row_count * sizeof *mean);
+    double *error = arena_push(arena, (size_t)steps->row_count * sizeof *error);
+    for (int64_t i = 0; i < steps->row_count; i++) {
+        smooth_at(&series, bad, i, window, &mean[i], &error[i]);
+        error[i] *= sqrt(design > 0.0 ? design : 1.0);
+    }
+    return (struct smooth_loss){mean, error};
+}
+
 double *plus(struct arena *arena, int64_t count, const double *value, double factor, const double *other)
 {
     double *sums = arena_push(arena, (size_t)(count + 1) * sizeof *sums);

@@ -14,6 +14,14 @@ const double *epoch_ends(struct arena *arena, const struct run_facts *facts);
 double *window_middles(struct arena *arena, const double *x, int64_t count, int window);
 /* Median of the last `window` finite values at each row; NaN until there are a few. */
 double *rolling_median(struct arena *arena, const double *values, int64_t count, int window);
+/* How many rows a line is smoothed over: as steps.csv does it, or a quarter of a short run, so that there is a course
+ * to be seen. */
+int smooth_window(int64_t rows);
+/* Mean of the last `window` losses that are known, and its standard error; NaN until there is one. */
+struct smooth_loss {
+    const double *mean, *error;
+};
+struct smooth_loss smooth_loss_of(struct arena *arena, const struct run_facts *facts, int window);
 /* value + factor * other, row by row. */
 double *plus(struct arena *arena, int64_t count, const double *value, double factor, const double *other);
 
