@@ -131,6 +131,22 @@ static void test_torn(void **state)
         assert_int_equal(has("torn"), !stripes);
         findings_free(&world.findings);
     }
+    /* Pictures of a quarter of the size, enlarged: by interpolation, whose edges are repeated, and by larger pixels. */
+    for (int larger = 0; larger < 2; larger++) {
+        draw();
+        for (int i = 0; i < 100; i++) {
+            uint8_t *at = world.pixels[3 * i];
+            for (int y = 0; y < SIDE; y++)
+                for (int x = 0; x < SIDE; x++)
+                    for (int c = 0; c < 3; c++) {
+                        const int down = larger ? y / 4 * 40 : y < 2 ? 10 : y >= SIDE - 2 ? 10 * (SIDE - 2) : 10 * y;
+                        at[(y * SIDE + x) * 3 + c] = (uint8_t)(down + 5 * (x / (larger ? 4 : 1)) + c);
+                    }
+        }
+        world_check();
+        assert_false(has("torn"));
+        findings_free(&world.findings);
+    }
     /* A background of that colour is above as well; a caption that most images of their classes have is none. */
     draw();
     for (int i = 0; i < 100; i++) {

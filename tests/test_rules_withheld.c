@@ -144,6 +144,31 @@ static void test_too_little_of_an_image(void **state)
     SILENT("too_much");
 }
 
+/* From 0.3 to 1.5: of the smaller ones 0.7 * 0.463, of the larger ones 0.5 * 0.667, of a width of 1.2: 0.548. */
+static void test_too_little_of_a_zoomed_image(void **state)
+{
+    (void)state;
+    static const struct {
+        double low, high, translate;
+        bool shows;
+    } cases[] = {
+        {0.3, 1.5, 0.0, false}, {0.3, 1.5, 0.1, true}, /* 0.548, times 0.9025: 0.494 */
+        {0.7, 0.7, 0.1, true},  {0.75, 0.75, 0.0, false}, {1.5, 1.5, 0.0, true},
+        {0.8, 1.2, 0.0, false}, {1.0, 3.0, 0.0, true}, /* a third */
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        kept_from(0.7, 0.0);
+        run.config.augment.translate = cases[i].translate;
+        run.config.augment.scale[0] = cases[i].low, run.config.augment.scale[1] = cases[i].high;
+        run.config.augment.scale_count = 2;
+        if (cases[i].shows)
+            SHOWS("too_much", CAUSE_REGULARISATION);
+        else
+            SILENT("too_much");
+    }
+    SAYS("too_much", "leaves 33 % of each image on average");
+}
+
 static void test_too_few_units(void **state)
 {
     (void)state;
@@ -191,6 +216,7 @@ int main(void)
         cmocka_unit_test(test_when),
         cmocka_unit_test(test_softened),
         cmocka_unit_test(test_too_little_of_an_image),
+        cmocka_unit_test(test_too_little_of_a_zoomed_image),
         cmocka_unit_test(test_too_few_units),
         cmocka_unit_test(test_where_nothing_is_taken),
     };

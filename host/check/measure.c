@@ -103,6 +103,28 @@ static double neighbours(const uint8_t *pixels, struct shape image)
     return (double)sum / fmax(1.0, (double)image.h * (image.w - 1) * image.c);
 }
 
+/* How many lines from that one on, in steps of so many bytes, are the same, itself among them. */
+static int same_lines(const uint8_t *from, ptrdiff_t step, size_t line, int most)
+{
+    int lines = 1;
+    while (lines < most && memcmp(from + lines * step, from, line) == 0)
+        lines++;
+    return lines;
+}
+
+/* Whether so many equal lines at the lower edge are there because a smaller picture was enlarged: interpolation repeats
+ * its first line about as often as its last one, but for rounding, and larger pixels the line above as often too. A
+ * first line of one colour may be background. */
+static bool is_enlarged(const uint8_t *pixels, struct shape image, int lines)
+{
+    const size_t line = (size_t)image.w * (size_t)image.c, pixel = (size_t)image.c;
+    const ptrdiff_t down = (ptrdiff_t)line;
+    const bool plain = memcmp(pixels, pixels + pixel, line - pixel) == 0;
+    const int first = same_lines(pixels, down, line, image.h);
+    const int above = same_lines(pixels + (image.h - lines - 1) * down, -down, line, image.h - lines);
+    return (!plain && first > 1 && 2 * first >= lines) || above == lines;
+}
+
 /* Share of the lines, from below, that are the last one over again where a file ended early and a decoder filled up
  * what was missing, with one colour or the last line that it had: a tenth of them at least, and hardly a pixel of the
  * last line is in its column above. Where it is the background of the picture, it is; of a line with more than that its
@@ -113,11 +135,8 @@ static float repeated_lines(const uint8_t *pixels, struct shape image)
     const double least = 0.1, few = 0.05;
     const size_t line = (size_t)image.w * (size_t)image.c;
     const uint8_t *last = pixels + (size_t)(image.h - 1) * line;
-    int lines = 1;
-    while (lines < image.h && memcmp(last - (size_t)lines * line, last, line) == 0)
-        lines++;
-    const int above = image.h - lines;
-    if (lines < 2 || lines < least * image.h || above == 0)
+    const int lines = same_lines(last, -(ptrdiff_t)line, line, image.h), above = image.h - lines;
+    if (lines < 2 || lines < least * image.h || above == 0 || is_enlarged(pixels, image, lines))
         return 0.0f;
     const size_t pixel = (size_t)image.c;
     const bool plain = memcmp(last, last + pixel, line - pixel) == 0; /* of one colour */

@@ -55,12 +55,30 @@ static double mean_of(const double *range, int count)
     return count > 0 ? 0.5 * (range[0] + range[count - 1]) : 1.0;
 }
 
-/* What cropping, shifting and erasing leave of an image on average, as a share of its area. Shifts are drawn evenly up
- * to the largest, in both directions. The usual crop of 0.08 to 1 leaves 0.54. */
+/* What zooming by a factor from range leaves of an image's pixels on average: the square of it where the image gets
+ * smaller, and one part in its square of the area where it gets larger than the frame. Factors are drawn evenly. */
+static double zoom_left(const double *range, int count)
+{
+    if (count == 0)
+        return 1.0;
+    const double low = range[0], high = range[count - 1], small = fmin(high, 1.0), large = fmax(low, 1.0);
+    if (!(high > low))
+        return fmin(low * low, 1.0 / (low * low));
+    double sum = 0.0;
+    if (low < small)
+        sum += (small * small * small - low * low * low) / 3.0;
+    if (large < high)
+        sum += 1.0 / large - 1.0 / high;
+    return sum / (high - low);
+}
+
+/* What cropping, zooming, shifting and erasing leave of an image on average, as a share of its area. Shifts are drawn
+ * evenly up to the largest, in both directions. The usual crop of 0.08 to 1 leaves 0.54. */
 static double image_left(const struct config *config)
 {
     const double shown = 1.0 - 0.5 * fmin(config->augment.translate, 1.0);
-    return mean_of(config->augment.crop_area, config->augment.crop_area_count) * shown * shown *
+    return mean_of(config->augment.crop_area, config->augment.crop_area_count) *
+           zoom_left(config->augment.scale, config->augment.scale_count) * shown * shown *
            (1.0 - config->augment.erase * mean_of(config->augment.erase_area, config->augment.erase_area_count));
 }
 
@@ -92,10 +110,11 @@ bool rule_too_much(const struct evidence *evidence, struct symptom *symptom)
     const bool crops = mean_of(config->augment.crop_area, config->augment.crop_area_count) < half;
     const bool alike = !config->train.balance;
     if (left < half && (crops || (alike && !both_apart(evidence, -1.0))))
-        return show(symptom, 0, half / left,
-                    "augmentation leaves %.0f %% of each image on average (augment.crop_area, translate, erase): "
-                    "%.1f %% of the training images are right as it leaves them, and %.1f %% of validation's",
-                    100.0 * left, 100.0 * now.train_accuracy, 100.0 * now.val_accuracy);
+        return show(
+            symptom, 0, half / left,
+            "augmentation leaves %.0f %% of each image on average (augment.crop_area, scale, translate, erase): "
+            "%.1f %% of the training images are right as it leaves them, and %.1f %% of validation's",
+            100.0 * left, 100.0 * now.train_accuracy, 100.0 * now.val_accuracy);
     return units < half &&
            ((alike && both_apart(evidence, 1.0)) || doctor_guesses(now.train_accuracy, evidence->classes)) &&
            show(symptom, 0, half / fmax(units, 1e-3),
