@@ -17,6 +17,20 @@ static void asked(double accuracy)
     run.evidence.fit = (struct fit_evidence){.step = STEPS - 1, .images = 1024, .accuracy = accuracy};
 }
 
+/* Where half of the images are copies it is a verdict: different ones would be more. */
+static void test_gap_of_copies(void **state)
+{
+    (void)state;
+    struct symptom found[CAUSE_COUNT];
+    part(0.8, 0.6, 0.69, 0.9);
+    run.evidence.copies = 0.49;
+    assert_int_equal(doctor_cause(found, doctor_examine(&run.evidence, found)), CAUSE_HEALTHY);
+    run.evidence.copies = 0.5;
+    SAYS("gap", "11.0 +- 1.4 points less, and 50 % of the training images are copies of others");
+    assert_int_equal(doctor_cause(found, doctor_examine(&run.evidence, found)), CAUSE_OVERFITTING);
+    run.evidence.copies = 0.0;
+}
+
 /* Ahead by 11 points: half of that, lost on training's own images, is 74.5 %. */
 static void test_half_of_the_lead(void **state)
 {
@@ -189,6 +203,7 @@ static void test_recorded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_gap_of_copies),
         cmocka_unit_test(test_half_of_the_lead),
         cmocka_unit_test(test_validation_ahead_of_it),
         cmocka_unit_test(test_what_is_said_instead),

@@ -207,7 +207,7 @@ bool rule_worthless(const struct evidence *evidence, struct symptom *symptom)
 }
 
 /* What is left of a difference at the last two epochs, where nothing shows that it costs what could be had: as good as
- * such images allow, perhaps. */
+ * such images allow, perhaps. Not where most of them are there twice: different ones would be more. */
 bool rule_gap(const struct evidence *evidence, struct symptom *symptom)
 {
     return !rule_overfitting(evidence, symptom) && rules_gap(evidence, symptom);
@@ -232,14 +232,20 @@ bool rules_gap(const struct evidence *evidence, struct symptom *symptom)
     if (!lesser_gap(evidence, &now) || !moment_has_learned(evidence, &now) || !moment_behind(evidence, &now) ||
         rules_mismatch(evidence) || rule_worthless(evidence, symptom))
         return false;
-    const double behind = now.train_accuracy - now.val_accuracy;
+    const double behind = now.train_accuracy - now.val_accuracy, error = moment_error(evidence, &now), half = 0.5;
+    if (evidence->copies >= half)
+        return show(symptom, now.step, 10.0 * behind,
+                    "%.1f %% of the training images are right and %.1f %% of validation's, %.1f +- %.1f points less, "
+                    "and %.0f %% of the training images are copies of others: so few different ones are learned by "
+                    "heart",
+                    100.0 * now.train_accuracy, 100.0 * now.val_accuracy, 100.0 * behind, 100.0 * error,
+                    100.0 * evidence->copies);
     symptom->note = true;
     return show(symptom, now.step, 10.0 * behind,
                 "%.1f %% of the training images are right and %.1f %% of validation's, %.1f +- %.1f points less: not "
                 "all that is learned carries over; more images, augmentation that suits them, a smaller network or "
                 "weight decay may bring it nearer",
-                100.0 * now.train_accuracy, 100.0 * now.val_accuracy, 100.0 * behind,
-                100.0 * moment_error(evidence, &now));
+                100.0 * now.train_accuracy, 100.0 * now.val_accuracy, 100.0 * behind, 100.0 * error);
 }
 
 /* Images learned by heart are told apart by this: at first validation keeps up with training. */
