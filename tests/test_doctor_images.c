@@ -313,24 +313,51 @@ static void test_images_before_labels(void **state)
     expect_doubtful(CAUSE_LABELS, CAUSE_ILLUMINATION);
 }
 
-/* Of images of one colour in ten classes 0.05 / 0.9, in either part, keep any network from what makes nothing missing.
- */
+/* Of images of one colour, or of noise, in ten classes 0.05 / 0.9, in either part, keep any network from what makes
+ * nothing missing. */
 static void test_too_many_show_nothing(void **state)
 {
     (void)state;
-    static const char *const parts[] = {"share", "val"};
-    for (int i = 0; i < COUNT_OF(parts); i++) {
+    static const char *const parts[] = {"share", "val"}, *const rules[] = {"constant", "outliers"};
+    for (int i = 0; i < COUNT_OF(parts) * COUNT_OF(rules); i++) {
+        const char *rule = rules[i / COUNT_OF(parts)];
         healthy();
-        find_images("constant");
+        find_images(rule);
         struct symptom *image = &run.evidence.images[0];
         image->cost = 0.02, image->cost_error = 0.02;
-        strcpy(image->numbers[0].name, parts[i]), image->numbers[0].value = 0.055;
+        strcpy(image->numbers[0].name, parts[i % COUNT_OF(parts)]), image->numbers[0].value = 0.055;
         image->number_count = 1;
         expect_doubtful(CAUSE_HEALTHY, CAUSE_OUTLIERS);
         image->numbers[0].value = 0.056;
-        expect(CAUSE_OUTLIERS, "constant");
+        expect(CAUSE_OUTLIERS, rule);
         learn_all();
         expect_doubtful(CAUSE_HEALTHY, CAUSE_OUTLIERS);
+    }
+}
+
+/* Light beyond that of any clean set, in both parts alike: a variance that is twice the limit's, or slopes beyond it,
+ * where something is missing; a network that is left at guessing as well. */
+static void test_plainly_uneven(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *rule, *figure;
+        double below, above;
+    } cases[] = {
+        {"illumination", "spread", 0.49, 0.5}, {"brightness", "ratio", 0.49, 0.5}, {"shading", "share", 0.34, 0.36}};
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        healthy();
+        find_images(cases[i].rule);
+        struct symptom *image = &run.evidence.images[0];
+        image->cost = 0.02, image->cost_error = 0.02;
+        strcpy(image->numbers[0].name, cases[i].figure), image->numbers[0].value = cases[i].below;
+        strcpy(image->numbers[1].name, "threshold"), image->numbers[1].value = 0.35;
+        image->number_count = 2;
+        expect_doubtful(CAUSE_HEALTHY, CAUSE_ILLUMINATION);
+        image->numbers[0].value = cases[i].above;
+        expect(CAUSE_ILLUMINATION, cases[i].rule);
+        learn_all();
+        expect_doubtful(CAUSE_HEALTHY, CAUSE_ILLUMINATION);
     }
 }
 
@@ -443,6 +470,7 @@ int main(void)
         cmocka_unit_test(test_training_alone),
         cmocka_unit_test(test_images_before_labels),
         cmocka_unit_test(test_too_many_show_nothing),
+        cmocka_unit_test(test_plainly_uneven),
         cmocka_unit_test(test_light_leaves_it_at_guessing),
         cmocka_unit_test(test_long_steps_that_cost_nothing),
         cmocka_unit_test(test_a_scale_that_costs_nothing),

@@ -103,8 +103,8 @@ static void test_by_all_its_light(void **state)
     assert_true(fabs(cost_of("shading").cost - 1.0 / 3.0) < 0.05);
 }
 
-/* An image of one colour has no contrast that could be told, and none is lit worse. */
-static void test_one_colour_is_lit_worst(void **state)
+/* An image of one colour has no contrast that could be told, and is no matter of light. */
+static void test_one_colour_is_not_lit_worse(void **state)
 {
     (void)state;
     draw();
@@ -114,7 +114,7 @@ static void test_one_colour_is_lit_worst(void **state)
     }
     dearer(-1, 2.0f);
     write_run();
-    assert_true(fabs(cost_of("illumination").cost - 1.0 / 3.0) < 0.02);
+    assert_true(fabs(cost_of("illumination").cost) < 0.02);
 }
 
 /* Every tenth image is of one colour, got wrong all along, with a loss of 2, where the run has come to 0.5: 0.2 is held
@@ -244,7 +244,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_what_it_costs, fixture_begin, fixture_end),
         cmocka_unit_test_setup_teardown(test_what_odd_images_cost, fixture_begin, fixture_end),
         cmocka_unit_test_setup_teardown(test_by_all_its_light, fixture_begin, fixture_end),
-        cmocka_unit_test_setup_teardown(test_one_colour_is_lit_worst, fixture_begin, fixture_end),
+        cmocka_unit_test_setup_teardown(test_one_colour_is_not_lit_worse, fixture_begin, fixture_end),
         cmocka_unit_test_setup_teardown(test_what_is_held_in_the_end, fixture_begin, fixture_end),
         cmocka_unit_test_setup_teardown(test_standard_error, fixture_begin, fixture_end),
         cmocka_unit_test_setup_teardown(test_wrong_labels_are_no_light, fixture_begin, fixture_end),

@@ -16,15 +16,16 @@
 enum { CLASS_LEAST = 20 };
 
 /* The columns of LIGHT_FILE. by_size: an image is lit the worse the larger it is, else the further it is from what is
- * usual. unlit: where it is missing there is no light to see by, which is worse than any. */
+ * usual. */
+enum { CONTRAST = 1 };
 static const struct {
     const char *name;
-    bool by_size, unlit;
+    bool by_size;
 } columns[] = {
-    {"brightness", false, false},
-    {"contrast", false, true},
-    {"background", false, false},
-    {"slope", true, false},
+    {"brightness", false},
+    [CONTRAST] = {"contrast", false},
+    {"background", false},
+    {"slope", true},
 };
 
 /* Images that the network takes for one class: by label those with a wrong one would be lit unlike the others of their
@@ -33,9 +34,6 @@ struct group {
     double *loss, *light[COUNT_OF(columns)]; /* [count]; NaN: it cannot be told */
     int64_t count;
 };
-
-/* Further than any image, and yet a number: the middle of a group may lie halfway to it. */
-#define FURTHEST 1e300
 
 struct halves {
     double images[2], sum[2], squares[2]; /* of the losses of the well and the badly lit */
@@ -60,8 +58,6 @@ static void add_distance(const struct group *group, int column, double *badly, s
     for (int64_t i = 0; i < group->count; i++)
         if (isfinite(away[i]) && scale > 0.0)
             badly[i] += away[i] / scale * (away[i] / scale);
-        else if (columns[column].unlit && isnan(light[i]))
-            badly[i] = FURTHEST;
 }
 
 /* By all that is known of its light: an image that is lit badly in one way is not among the well lit by another. */
@@ -170,7 +166,7 @@ static struct cost cost_of_light(struct table *light, const struct seen *seen, i
         column[k] = table_column_or_nan(light, columns[k].name);
     for (int64_t i = 0; i < light->row_count; i++) {
         const struct sample_stats *sample = sample_of(seen, number[i], classes);
-        if (!sample)
+        if (!sample || isnan(column[CONTRAST][i])) /* one colour all over is no matter of light */
             continue;
         struct group *group = &groups[class_seen(sample)];
         for (int k = 0; k < COUNT_OF(columns); k++)

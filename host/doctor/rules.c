@@ -206,12 +206,27 @@ static bool is_trainings_alone(const struct symptom *image)
     return symptom_number(image, "apart") > 1.0;
 }
 
+/* Light that varies more than in any clean set: of contrast and brightness a variance that is twice as large, so that
+ * more than half of it is none of theirs. The limit of slopes is what natural scenes come to in theory, and is enough.
+ */
+static bool is_plainly_uneven(const struct symptom *image)
+{
+    static const struct {
+        const char *rule, *figure;
+        double times;
+    } figures[] = {{"illumination", "spread", M_SQRT2}, {"brightness", "ratio", M_SQRT2}, {"shading", "share", 1.0}};
+    for (int i = 0; i < COUNT_OF(figures); i++)
+        if (strcmp(image->rule, figures[i].rule) == 0)
+            return symptom_number(image, figures[i].figure) > figures[i].times * symptom_number(image, "threshold");
+    return false;
+}
+
 /* Images that show nothing are right by chance alone: of so many, in either part, that more than a twentieth must be
  * wrong no network gets what makes nothing missing. */
 static bool are_too_many(const struct symptom *image, int classes)
 {
     const double most = (1.0 - all_learned) / (1.0 - 1.0 / classes);
-    return strcmp(image->rule, "constant") == 0 &&
+    return (strcmp(image->rule, "constant") == 0 || strcmp(image->rule, "outliers") == 0) &&
            (symptom_number(image, "share") > most || symptom_number(image, "val") > most);
 }
 
@@ -270,9 +285,9 @@ static bool leaves_behind(const struct symptom *image, const struct evidence *ev
 static bool explains(const struct symptom *image, const struct evidence *evidence, const struct ahead *ahead,
                      const struct symptom *seen, int count)
 {
-    const bool alone = is_trainings_alone(image);
+    const bool plain = is_trainings_alone(image) || is_plainly_uneven(image);
     /* Where gradients come back, images that hardly resemble each other may leave a network at guessing. */
-    const unsigned effects = image->effects | (alone && !gradient_fades(evidence) ? EFFECT_STANDS : 0u);
+    const unsigned effects = image->effects | (plain && !gradient_fades(evidence) ? EFFECT_STANDS : 0u);
     for (int i = 0; i < count; i++)
         if (seen[i].cause != image->cause && (seen[i].effects & ~effects))
             return false;
@@ -281,7 +296,7 @@ static bool explains(const struct symptom *image, const struct evidence *evidenc
         shown |= EFFECT_MISSING;
     /* What single images of training cost says nothing of what validation loses by them: where something is missing
      * and nothing else is seen, it is what there is. */
-    if (is_costly(image, evidence) || (shown & EFFECT_MISSING && (alone || are_too_many(image, evidence->classes))))
+    if (is_costly(image, evidence) || (shown & EFFECT_MISSING && (plain || are_too_many(image, evidence->classes))))
         shown |= EFFECT_COSTLY | EFFECT_WEIGHED;
     if (leaves_behind(image, evidence, seen, count))
         shown |= EFFECT_AT_ONCE;

@@ -94,24 +94,35 @@ bool rule_two_kinds(const struct evidence *evidence, struct symptom *symptom)
                 100.0 * labels->contradicted, labels->separation, labels->sep_error, 100.0 * labels->wrong);
 }
 
+/* By how much more of validation is right at best than before the last quarter of the epochs. */
+static double gained_lately(const struct evidence *evidence)
+{
+    const int64_t before = evidence->epochs - (evidence->epochs + 3) / 4;
+    double earlier = 0.0;
+    for (int64_t epoch = 0; epoch < before; epoch++)
+        earlier = fmax(earlier, evidence->val_accuracy[epoch]);
+    return doctor_best_right(evidence) - earlier;
+}
+
 /* Validation's images were not taught: where their labels are right, the surest answers are. So many wrong ones among
  * them, whatever the network's confidence, are labels that are wrong in both parts, which no comparison of the two
- * tells. A twentieth of all, as less leaves nothing missing. Who is wrong more often than not is no witness; and of
- * labels or images that are wrong in validation alone training would be ahead from the beginning. */
+ * tells. A twentieth of all, as less leaves nothing missing, and more than what is still being learned. Who has not
+ * even half of the others right is no witness; and of labels or images that are wrong in validation alone training
+ * would be ahead from the beginning. */
 bool rule_wrong_when_sure(const struct evidence *evidence, struct symptom *symptom)
 {
     const double least = 0.05, half = 0.5;
     const struct called_evidence *best = &evidence->called[CALLED_BEST];
     const double images = (double)best->images;
     return (evidence->over || 2 * evidence->steps >= evidence->planned_steps) && evidence->config->data.shuffle &&
-           images > 0.0 && (double)best->right > half * images && best->floor > least && best->floor_z > FAULT_SURE &&
+           images > 0.0 && (double)best->right > half * (1.0 - best->floor) * images &&
+           best->floor > fmax(least, gained_lately(evidence)) && best->floor_z > FAULT_SURE &&
            !rules_behind_at_once(evidence) &&
-           show(
-               symptom, evidence->steps - 1, best->floor / least,
-               "about %.0f %% of validation's answers are wrong however sure the network is (%.1f standard errors from "
-               "none; of the surest quarter %.0f %%): errors on images that are merely hard end where it grows sure, "
-               "wrong labels do not",
-               100.0 * best->floor, best->floor_z, 100.0 * best->surest_wrong);
+           show(symptom, evidence->steps - 1, best->floor / least,
+                "about %.0f %% of validation's answers are wrong however sure the network is (%.1f standard errors "
+                "from none; of the surest quarter %.0f %%): errors on images that are merely hard end where it grows "
+                "sure, wrong labels do not",
+                100.0 * best->floor, best->floor_z, 100.0 * best->surest_wrong);
 }
 
 /* Of one epoch: by how much validation's loss is the lower, beyond chance and by what makes a fault. */

@@ -43,13 +43,13 @@ bool rule_twins(const struct evidence *evidence, struct symptom *symptom)
                            : config->augment.vflip > 0.0  ? "augment.vflip"
                            : config->augment.rotate > 0.0 ? "augment.rotate"
                                                           : NULL;
-        symptom->note = true;
+        symptom->note = turn != NULL;
         symptom->cause = turn ? CAUSE_REGULARISATION : CAUSE_LABELS;
         return show(symptom, evidence->steps - 1, 2.0,
                     "of %lld validation images of '%s' and '%s' that are called one of the two %lld are right, as by "
                     "chance, and training tells them no better: %s%s",
                     (long long)pair->either, pair->a, pair->b, (long long)pair->right,
-                    turn ? turn : "they may be of one kind under two names",
+                    turn ? turn : "their labels are mixed up, or they are of one kind under two names",
                     turn ? " may make one of the other (set it to 0 if it does), or they are of one kind" : "");
     }
     return false;
@@ -69,6 +69,8 @@ const char *symptom_action(const struct symptom *symptom, const struct config *c
     if (symptom_is_of_all_labels(symptom))
         return "check that list and files are in step, by looking at some images with their labels (`evenkeel check "
                "CONFIG --sheet batch.png`): a row too many or too few gives each image its neighbour's label";
+    if (strcmp(symptom->rule, "twins") == 0)
+        return "look at some images of both: make one class of them if they are of one kind, else correct their labels";
     if (strcmp(symptom->rule, "near-leak") == 0)
         return "split by scene, not by image: all frames of one scene in the same part";
     return cause_action(symptom->cause, config);
