@@ -451,7 +451,9 @@ static void test_rows_beyond_valid(void **state)
     (void)state;
     for (int dtype = DT_F32; dtype <= DT_BF16; dtype++) {
         struct world world;
-        world_open(&world, (struct shape){1, 8, 8, 3}, augment_full(8, 8), 5, 2);
+        struct augment augment = augment_full(8, 8);
+        augment.mixup = 0.4f;
+        world_open(&world, (struct shape){1, 8, 8, 3}, augment, 5, 2);
         world.args.dtype = (enum dtype)dtype;
         world.control.first = IMAGES - 3;
         world.control.valid = 3;
@@ -462,6 +464,8 @@ static void test_rows_beyond_valid(void **state)
         for (int row = 0; row < 5; row++) {
             assert_int_equal(world.out_samples[row], row < 3 ? world.order[IMAGES - 3 + row] : -1);
             assert_int_equal(world.out_labels[row], row < 3 ? world.labels[world.out_samples[row]] : -1);
+            if (row >= 3)
+                assert_true(world.out_partners[row] == -1 && world.out_shares[row] == 1.0f);
         }
         world_close(&world);
     }

@@ -310,6 +310,116 @@ static void test_swap_twice_is_nothing(void **state)
     close_plan(&graph, &plan);
 }
 
+/* One step: averages are nine tenths of what they began at, the drawn weights, and a tenth of what there is now. */
+static void test_averages_follow(void **state)
+{
+    (void)state;
+    static const enum slab_kind kinds[][2] = {{SLAB_PARAM, SLAB_EMA}, {SLAB_STATE, SLAB_STATE_EMA}};
+    struct graph graph;
+    struct plan plan;
+    struct plan_options options = everything_options();
+    struct step_record record;
+    float *values[2][3]; /* first, now, average */
+    options.ema = true;
+    open_plan(&graph, &plan, &options);
+    for (int turn = 0; turn < 2; turn++) {
+        for (int i = 0; i < 2; i++) {
+            values[i][turn] = malloc(plan.slabs[kinds[i][0]].bytes);
+            check(plan_read_slab(&plan, kinds[i][0], values[i][turn]));
+        }
+        if (turn == 0)
+            train(&plan, 1, 0.01f, &record);
+    }
+    for (int i = 0; i < 2; i++) {
+        const size_t bytes = plan.slabs[kinds[i][0]].bytes;
+        values[i][2] = malloc(bytes);
+        assert_int_equal(plan.slabs[kinds[i][1]].bytes, bytes);
+        check(plan_read_slab(&plan, kinds[i][1], values[i][2]));
+        assert_memory_not_equal(values[i][0], values[i][1], bytes);
+        for (size_t k = 0; k < bytes / sizeof(float); k++)
+            assert_true(fabsf(values[i][2][k] - (0.9f * values[i][0][k] + 0.1f * values[i][1][k])) <= 1e-5f);
+        for (int k = 0; k < 3; k++)
+            free(values[i][k]);
+    }
+    close_plan(&graph, &plan);
+}
+
+/* Running statistics follow each of the batches that are accumulated, as if each were a step. */
+static void test_every_batch_is_tracked(void **state)
+{
+    (void)state;
+    float *states[2];
+    size_t bytes = 0;
+    for (int accumulate = 0; accumulate < 2; accumulate++) {
+        struct graph graph;
+        struct plan plan;
+        struct plan_options options = everything_options();
+        options.augment_train = options.augment_eval;
+        options.accumulate = accumulate;
+        open_plan(&graph, &plan, &options);
+        for (int i = 0; i < 3; i++) {
+            struct step_control control = control_of(accumulate ? 0 : i, 0.0f);
+            control.micro = accumulate ? i : 0;
+            control.first = i * ROWS;
+            check(plan_train_batch(&plan, &control, !accumulate || i == 0, !accumulate || i == 2));
+        }
+        bytes = plan.slabs[SLAB_STATE].bytes;
+        states[accumulate] = malloc(bytes);
+        check(plan_read_slab(&plan, SLAB_STATE, states[accumulate]));
+        close_plan(&graph, &plan);
+    }
+    assert_memory_equal(states[0], states[1], bytes);
+    free(states[0]);
+    free(states[1]);
+}
+
+static double evaluated(struct plan *plan)
+{
+    struct loss_sums sums;
+    const struct step_control control = control_of(0, 0.0f);
+    check(plan_clear_sums(plan));
+    check(plan_eval_batch(plan, &control));
+    check(plan_read_sums(plan, &sums));
+    return sums.loss;
+}
+
+/* What is computed in 16 bits is the weights as they are: drawn, interchanged with their averages, or written. */
+static void test_low_copies_follow(void **state)
+{
+    (void)state;
+    bool in_hardware;
+    double drawn[2];
+    if (!backend->supports(device, DT_BF16, &in_hardware))
+        skip();
+    for (int low = 0; low < 2; low++) {
+        struct graph graph;
+        struct plan plan;
+        struct plan_options options = everything_options();
+        struct step_record record;
+        float weight[8 * 8 * 9 + 1];
+        options.dtype = low ? DT_BF16 : DT_F32;
+        options.ema = true;
+        check(build_everything(&graph));
+        graph.init_scale = 8.0f; /* far from weights of 0 */
+        check(plan_build(&plan, &graph, backend, device, &options));
+        check(plan_init_weights(&plan, 3));
+        plan_set_data(&plan, pixels, labels, order);
+        drawn[low] = evaluated(&plan);
+        train(&plan, 5, 0.05f, &record);
+        check(plan_swap_ema(&plan));
+        const double swapped = evaluated(&plan);
+        for (int v = 0; v < graph.value_count; v++)
+            if (graph.values[v].role == VALUE_PARAM) {
+                assert_true(shape_count(graph.values[v].shape) <= COUNT_OF(weight));
+                check(plan_read_weight(&plan, SLAB_PARAM, v, weight));
+                check(plan_write_weight(&plan, SLAB_PARAM, v, weight));
+            }
+        assert_true(evaluated(&plan) == swapped);
+        close_plan(&graph, &plan);
+    }
+    assert_true(fabs(drawn[0] - drawn[1]) < 0.02 * drawn[0]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -322,6 +432,9 @@ int main(void)
         cmocka_unit_test(test_sharing_memory_changes_nothing),
         cmocka_unit_test(test_accumulation_is_a_larger_batch),
         cmocka_unit_test(test_swap_twice_is_nothing),
+        cmocka_unit_test(test_averages_follow),
+        cmocka_unit_test(test_every_batch_is_tracked),
+        cmocka_unit_test(test_low_copies_follow),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);
 }

@@ -39,6 +39,23 @@ static void test_policy(void **state)
     config_free(&config);
 }
 
+/* Whatever makes training see other images than validation does, cropping at random too. */
+static void test_augments(void **state)
+{
+    (void)state;
+    struct config config;
+    static const char *const keys[] = {"augment.crop=8", "augment.mixup=0.1", "augment.cutmix=1", "augment.hflip=0.5",
+                                       "augment.erase=0.1"};
+    load_good(&config, TRAIN, NULL);
+    assert_false(config_augments(&config));
+    config_free(&config);
+    for (int i = 0; i < COUNT_OF(keys); i++) {
+        load_good(&config, TRAIN, keys[i]);
+        assert_true(config_augments(&config));
+        config_free(&config);
+    }
+}
+
 /* Units are dropped by a setting, or by the layers of a network of one's own, whose setting is nothing to it. */
 static void test_dropout(void **state)
 {
@@ -64,6 +81,7 @@ static void test_dropout(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_policy), cmocka_unit_test(test_dropout)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_policy), cmocka_unit_test(test_augments),
+                                       cmocka_unit_test(test_dropout)};
     return cmocka_run_group_tests(tests, config_folder_make, config_folder_remove);
 }

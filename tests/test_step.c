@@ -33,6 +33,7 @@ static void world_open(struct world *world)
         .batch = ROWS,
         .training = true,
         .ema = true,
+        .samples = ROWS,
         .image = {1, SIZE, SIZE, 1},
         .augment_train = augment,
         .augment_eval = augment,
@@ -102,7 +103,8 @@ static void test_refused_steps_do_not_count(void **state)
     world_close(&refused);
 }
 
-/* Looking at other batches in between changes nothing; drawing weights begins anew. */
+/* Looking at other batches in between changes nothing, and no image counts as seen by it; drawing weights begins anew.
+ */
 static void test_count_is_kept_and_set(void **state)
 {
     (void)state;
@@ -110,11 +112,15 @@ static void test_count_is_kept_and_set(void **state)
     struct step_record record;
     const struct step_control control = {.valid = ROWS};
     char text[160] = "";
+    struct sample_stats none[ROWS], seen[ROWS];
     world_open(&world);
+    check(plan_read_slab(&world.plan, SLAB_SAMPLES, none));
     check(plan_set_kept(&world.plan, (struct step_kept){.updates = 41}));
     check(plan_eval_batch(&world.plan, &control));
     assert_int_equal(plan_find_nonfinite(&world.plan, &control, text, sizeof text), 0);
     assert_string_equal(text, "");
+    check(plan_read_slab(&world.plan, SLAB_SAMPLES, seen));
+    assert_memory_equal(none, seen, sizeof none);
     step(&world, false, &record);
     assert_int_equal(record.kept.updates, 42);
     check(plan_init_weights(&world.plan, 2));

@@ -125,7 +125,8 @@ static void test_same_run(void **state)
 {
     (void)state;
     static const char *const kinds[] = {"", " train.accumulate=2 train.batch_size=8", " optim.ema_decay=0.9",
-                                        " data.shuffle=false augment.rotate=15"};
+                                        " data.shuffle=false augment.rotate=15",
+                                        " augment.mixup=0.4 stats.noise_every=2"};
     for (int k = 0; k < COUNT_OF(kinds); k++) {
         char words[256];
         struct train_result held, streamed;

@@ -435,6 +435,9 @@ static void test_without_validation(void **state)
     struct train_result result;
     tiny_train_ok(NULL, "data.val_fraction=0 train.epochs=2", &result);
     assert_int_equal(result.best_epoch, 2);
+    /* Judged by its training images, by their accuracy too. */
+    tiny_train_ok(NULL, "data.val_fraction=0 train.epochs=2 early_stop.monitor=val_accuracy", &result);
+    assert_true(result.best_epoch > 0);
 }
 
 int main(void)
