@@ -72,20 +72,19 @@ __device__ bool bucket_mine()
 
 struct grad_part {
     double squares;
-    sketch_sums sketch;
     int64_t nonfinite;
 };
 
 __device__ grad_part grad_part_merge(grad_part a, grad_part b)
 {
-    return {a.squares + b.squares, sketch_sums_merge(a.sketch, b.sketch), a.nonfinite + b.nonfinite};
+    return {a.squares + b.squares, a.nonfinite + b.nonfinite};
 }
 
-__device__ void grad_norm_finish(const update_args &args, const grad_part &total)
+__device__ void grad_norm_finish(const update_args &args, const grad_part &total, const sketch_sums &sketch)
 {
     float norm = (float)(sqrt(total.squares) * (double)gradient_scale(&args));
     args.norms->grad = norm;
-    sketch_finish(args.norms, total.sketch, args.control, args.sketches ? gradient_scale(&args) : NAN);
+    sketch_finish(args.norms, sketch, args.control, args.sketches ? gradient_scale(&args) : NAN);
     *args.nonfinite = total.nonfinite > INT32_MAX ? INT32_MAX : (int32_t)total.nonfinite;
     args.control->clip_scale = clip_factor(norm, args.clip_norm);
     /* Finite gradients whose norm overflows would be clipped to nothing without a word. */
@@ -111,13 +110,25 @@ __device__ void follow_rows(const update_args &args, sketch_sums *sums)
     }
 }
 
-/* Two blocks to a multiprocessor: otherwise nvcc aims at more and spills. */
-__global__ void __launch_bounds__(gpu::THREADS, 2)
-    grad_norm_kernel(const __grid_constant__ update_args args, grad_part *parts, unsigned *ticket)
+/* How many blocks, the first ones, have anything of a sketch. */
+__device__ int sketched_blocks(const update_args &args, bool compared)
 {
-    const grad_part none = {0.0, {0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0}, 0};
+    const int blocks = (int)gridDim.x, rows_of_block = gpu::THREADS / SKETCH_LANES;
+    const int following = args.sketches ? (args.followed_count + rows_of_block - 1) / rows_of_block : 0;
+    return compared || following > blocks ? blocks : following;
+}
+
+/* Two blocks to a multiprocessor: otherwise nvcc aims at more and spills. Sums over a block are shuffled word by word:
+ * seven of a sketch beside two of the norm, so only the few blocks that have any add them up. */
+__global__ void __launch_bounds__(gpu::THREADS, 2)
+    grad_norm_kernel(const __grid_constant__ update_args args, grad_part *parts, sketch_sums *sketches,
+                     unsigned *ticket)
+{
+    const grad_part none = {0.0, 0};
     grad_part mine = none;
+    sketch_sums sketch = {0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0};
     const float *part = args.sketches && args.control->noise == NOISE_OF_HALF ? sketch_part(&args) : nullptr;
+    const int sketched = sketched_blocks(args, part != nullptr);
     for_stretches(args.count, [&](int64_t stretch, int64_t i, int count) {
         float grad[WIDTH];
         load_some(grad, args.grad + i, count);
@@ -131,16 +142,28 @@ __global__ void __launch_bounds__(gpu::THREADS, 2)
             grad[k] = sketch_signed(i + k, grad[k]);
         const float bucket = bucket_sum(grad);
         if (bucket_mine())
-            sketch_compare(&mine.sketch, bucket, part[stretch * SKETCH_LANES + bucket_of_lane()]);
+            sketch_compare(&sketch, bucket, part[stretch * SKETCH_LANES + bucket_of_lane()]);
     });
-    if (args.sketches)
-        follow_rows(args, &mine.sketch);
+    if ((int)blockIdx.x < sketched) {
+        const sketch_sums zero = {0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0};
+        if (args.sketches)
+            follow_rows(args, &sketch);
+        sketch = gpu::block_reduce<WARPS>(sketch, zero, sketch_sums_merge);
+        if (threadIdx.x == 0)
+            sketches[blockIdx.x] = sketch;
+    }
     mine = gpu::block_reduce<WARPS>(mine, none, grad_part_merge);
     if (!gpu::leave_part(parts, mine, ticket))
         return;
-    grad_part total = gpu::parts_reduce<WARPS>(parts, (int)gridDim.x, none, grad_part_merge);
+    const grad_part total = gpu::parts_reduce<WARPS>(parts, (int)gridDim.x, none, grad_part_merge);
+    if (threadIdx.x >= 32)
+        return;
+    sketch = {0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0};
+    for (int block = (int)threadIdx.x; block < sketched; block += 32)
+        sketch = sketch_sums_merge(sketch, sketches[block]);
+    sketch = gpu::warp_reduce(sketch, sketch_sums_merge);
     if (threadIdx.x == 0)
-        grad_norm_finish(args, total);
+        grad_norm_finish(args, total, sketch);
 }
 
 /* ---- the gradient of a part of the batch ---- */
@@ -340,9 +363,11 @@ unsigned update_blocks(int64_t count)
 int cuda_grad_norm(struct device *device, const struct update_args *args)
 {
     assert(args->count > 0 && aligned(*args));
-    static_assert(gpu::MOST_BLOCKS * sizeof(grad_part) <= CUDA_REDUCTION_BYTES, "one part for each block");
-    CUDA_TRY(gpu::launch(grad_norm_kernel, update_blocks(args->count), gpu::THREADS, 0, device->stream, *args,
-                         (grad_part *)device->reduction, device->tickets + gpu::TICKET_GRAD_NORM));
+    static_assert(gpu::MOST_BLOCKS * (sizeof(grad_part) + sizeof(sketch_sums)) <= CUDA_REDUCTION_BYTES,
+                  "one part for each block");
+    grad_part *parts = (grad_part *)device->reduction;
+    CUDA_TRY(gpu::launch(grad_norm_kernel, update_blocks(args->count), gpu::THREADS, 0, device->stream, *args, parts,
+                         (sketch_sums *)(parts + gpu::MOST_BLOCKS), device->tickets + gpu::TICKET_GRAD_NORM));
     return OK;
 }
 
