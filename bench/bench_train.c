@@ -116,30 +116,27 @@ static double passes_seconds(struct session *session)
  * and without. */
 static double parts_seconds(struct bench *bench, struct bench *bare)
 {
-    enum { ROUNDS = 401, STEPS = 10, MOST = 64 };
-    static double with[MOST][ROUNDS], without[MOST][ROUNDS];
+    static const char *const names[] = {"loss", "norm of the gradient", "optimizer", "record"};
+    enum { ROUNDS = 401, STEPS = 10, NAMES = COUNT_OF(names) };
+    static double with[NAMES][ROUNDS], without[NAMES][ROUNDS];
     double more = 0.0;
-    struct bench_profile profile;
     for (int i = 0; i < 2 * ROUNDS; i++) {
+        struct bench_profile profile;
         must(bench_profile(i % 2 == 0 ? bench : bare, STEPS, &profile));
-        for (int part = 0; part < profile.part_count && part < MOST; part++)
-            (i % 2 == 0 ? with : without)[part][i / 2] = profile.parts[part].seconds;
-        if (i + 1 < 2 * ROUNDS)
-            bench_profile_free(&profile);
+        for (int part = 0; part < profile.part_count; part++)
+            for (int n = 0; n < NAMES; n++)
+                if (strcmp(profile.parts[part].name, names[n]) == 0)
+                    (i % 2 == 0 ? with : without)[n][i / 2] = profile.parts[part].seconds;
+        bench_profile_free(&profile);
     }
-    for (int part = 0; part < profile.part_count && part < MOST; part++) {
-        const char *name = profile.parts[part].name;
+    for (int n = 0; n < NAMES; n++) {
         double differences[ROUNDS];
         for (int i = 0; i < ROUNDS; i++)
-            differences[i] = with[part][i] - without[part][i];
-        const double all = median(with[part], ROUNDS), each = median(differences, ROUNDS);
-        if (strcmp(name, "loss") != 0 && strcmp(name, "norm of the gradient") != 0 && strcmp(name, "optimizer") != 0 &&
-            strcmp(name, "record") != 0)
-            continue;
+            differences[i] = with[n][i] - without[n][i];
+        const double all = median(with[n], ROUNDS), each = median(differences, ROUNDS);
         more += each;
-        printf("  %-24s %7.1f us, of which statistics %5.2f\n", name, 1e6 * all, 1e6 * each);
+        printf("  %-24s %7.1f us, of which statistics %5.2f\n", names[n], 1e6 * all, 1e6 * each);
     }
-    bench_profile_free(&profile);
     return more;
 }
 
