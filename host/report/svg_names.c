@@ -70,6 +70,8 @@ static void put_value(FILE *page, const struct chart_axis *axis, double value)
 {
     if (axis->percent)
         fprintf(page, "%.*f %%", fabs(value) < 0.9995 && fabs(value) > 0.0 ? 1 : 0, 100.0 * value);
+    else if (fabs(value) >= 1e4 && fabs(value) < 1e6) /* as the axis has it */
+        fprintf(page, "%.3g k", value / 1000.0);
     else
         fprintf(page, fabs(value) >= 1000.0 ? "%.0f" : "%.3g", value);
 }
