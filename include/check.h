@@ -57,7 +57,7 @@ struct image_light {
     float contrast;   /* logarithm of the standard deviation */
     float background; /* its level, 0..1, of an image that has one */
     float slope;      /* standard deviation of the slope from one side to the other, relative to the mean */
-    bool odd, torn;   /* ODD_TEXTURE, ODD_TORN */
+    bool odd, torn;   /* ODD_TEXTURE or ODD_ASLANT; ODD_TORN */
 };
 
 #define LIGHT_FILE "light.csv"
@@ -91,6 +91,7 @@ enum oddity {
     ODD_NEAR_COPY, /* nearly so */
     ODD_FLAT,      /* one colour all over */
     ODD_TORN,      /* only its upper part was read: below it is one line over and over */
+    ODD_ASLANT,    /* read with a wrong length of row: each begins some pixels later than the one before */
     ODD_LIGHT,     /* far brighter or darker than its class */
     ODD_CONTRAST,  /* far more or less contrast than its class */
     ODD_TEXTURE,   /* far rougher or smoother than its class: noise, test patterns, no photograph */

@@ -325,6 +325,51 @@ static void test_odd_apart(void **state)
     }
 }
 
+/* Each row so many pixels further to the right than the one before, round the edge. */
+static void slant(int image, int by)
+{
+    uint8_t row[SIDE * 3];
+    for (int y = 0; y < SIDE; y++) {
+        uint8_t *at = world.pixels[image] + y * SIDE * 3;
+        memcpy(row, at, sizeof row);
+        for (int x = 0; x < SIDE; x++)
+            memcpy(at + (x + (by + SIDE) * y) % SIDE * 3, row + x * 3, 3);
+    }
+}
+
+/* A wrong length of row, in both parts and all classes; not where one class of pictures is so, as of stripes. */
+static void test_aslant(void **state)
+{
+    (void)state;
+    struct odd_images odd;
+    for (int by = -4; by <= 4; by += 8) {
+        draw();
+        for (int i = 0; i < COUNT; i += 5)
+            slant(i, by);
+        world_check();
+        assert_non_null(strstr(get("outliers")->text, "in 100 each row begins some pixels later"));
+        assert_true(number("outliers", "share") == 0.2 && number("outliers", "val") == 0.2);
+        assert_true(world.findings.light[5].odd && !world.findings.light[6].odd);
+        findings_free(&world.findings);
+        assert_int_equal(check_odd_images(&odd, &world.input), OK);
+        int aslant = 0;
+        for (int64_t i = 0; i < odd.count; i++) {
+            if (odd.list[i].what == ODD_ASLANT)
+                assert_true(odd.list[i].sample % 5 == 0 &&
+                            fabs(odd.list[i].value - by) <= 1.0); /* the wave is aslant by itself */
+            aslant += odd.list[i].what == ODD_ASLANT;
+        }
+        assert_int_equal(aslant, 80);
+        odd_images_free(&odd);
+    }
+    draw();
+    for (int i = 0; i < COUNT; i += 2 * CLASSES)
+        slant(i, 4);
+    world_check();
+    assert_false(has("outliers"));
+    findings_free(&world.findings);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -332,7 +377,7 @@ int main(void)
         cmocka_unit_test(test_light_apart),         cmocka_unit_test(test_what_sets_nothing_apart),
         cmocka_unit_test(test_odd_apart),           cmocka_unit_test(test_sure_and_worth),
         cmocka_unit_test(test_noise_in_validation), cmocka_unit_test(test_few_to_measure_by),
-        cmocka_unit_test(test_what_does_not_tell),
+        cmocka_unit_test(test_what_does_not_tell),  cmocka_unit_test(test_aslant),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -20,6 +20,7 @@ struct image_facts {
     struct image_sums sums;
     int32_t sample, label;
     float repeated; /* share of the lines that are the last one over again, of a torn image; else 0 */
+    int16_t aslant; /* pixels to the right of the one before that each row is, round the edge; 0: as it should be */
     uint8_t kind;   /* enum image_kind; odd ones are told by facts_mark_odd */
     uint8_t
         patches[PATCHES]; /* mean of each, row by row, relative to all: PATCH_UNIT is the mean of the image; 0: black */

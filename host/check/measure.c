@@ -151,6 +151,44 @@ static float repeated_lines(const uint8_t *pixels, struct shape image)
     return (double)equal < few * (double)looked_at ? (float)lines / (float)image.h : 0.0f;
 }
 
+/* Mean difference of pixels with those in the row so many below, so many columns to the right, round the edge; of some
+ * rows and columns. */
+static double pixels_apart(const uint8_t *pixels, struct shape image, int below, int by)
+{
+    enum { ROWS = 32, COLUMNS = 64 };
+    const int down = (image.h - 1 + ROWS - 1) / ROWS, along = (image.w + COLUMNS - 1) / COLUMNS;
+    const size_t line = (size_t)image.w * (size_t)image.c;
+    int64_t sum = 0, count = 0;
+    for (int y = 0; y + 1 < image.h; y += down)
+        for (int x = 0; x < image.w; x += along, count++) {
+            const uint8_t *row = pixels + (size_t)y * line + image.c / 2; /* green, of colours */
+            const int other = (x + by + image.w) % image.w;
+            sum += abs(row[x * image.c] - row[(size_t)below * line + (size_t)(other * image.c)]);
+        }
+    return count > 0 ? (double)sum / (double)count : 0.0;
+}
+
+/* A file read with a wrong length of row: each row begins some pixels later than the one before. So rows differ more
+ * than neighbours in a row do, and as these when they are moved back, all by 1.3 times. Of pictures none does, by two
+ * pixels or more, but where stripes run aslant. */
+static int16_t slant_of(const uint8_t *pixels, struct shape image)
+{
+    const double better = 1.3, as_it_is = pixels_apart(pixels, image, 1, 0);
+    const double in_row = pixels_apart(pixels, image, 0, 1);
+    double least = as_it_is;
+    int best = 0;
+    if (!(as_it_is > better * in_row))
+        return 0;
+    for (int by = 1 - image.w / 2; by <= image.w / 2; by++) {
+        const double apart = pixels_apart(pixels, image, 1, by);
+        if (apart < least) {
+            least = apart;
+            best = by;
+        }
+    }
+    return abs(best) > 1 && as_it_is > better * least && least < better * in_row ? (int16_t)best : 0;
+}
+
 static int measure_one(void *context, int64_t i)
 {
     struct facts *facts = context;
@@ -175,6 +213,7 @@ static int measure_one(void *context, int64_t i)
         one->roughness = one->spread > 0.0f ? (float)(neighbours(at, image) / 255.0) / one->spread : 0.0f;
         one->content = hash(at, (size_t)shape_count(image));
         one->repeated = repeated_lines(at, image);
+        one->aslant = slant_of(at, image);
         look_at(one, at, image);
         find_ground(one, at, image);
     }
@@ -217,7 +256,19 @@ static int count_classes(int64_t **counts, const struct subset *subset, int clas
     return OK;
 }
 
-/* What is of one colour or torn, unless most images of its class are, in both parts together. */
+/* A wrong length of row is a matter of files, and comes in all classes; stripes that run aslant are of some. In half of
+ * the classes there are some, or there are none. */
+static void forget_stripes(struct facts *facts, int64_t (*counts)[KINDS], int classes)
+{
+    int without = 0;
+    for (int k = 0; k < classes; k++)
+        without += counts[k][KIND_ODD] == 0;
+    for (int64_t i = 0; i < facts->count && 2 * without > classes; i++)
+        if (facts->images[i].kind == KIND_ODD)
+            facts->images[i].kind = KIND_SOUND;
+}
+
+/* What is of one colour, torn or aslant, unless most images of its class are, in both parts together. */
 static int mark_kinds(struct facts *facts)
 {
     int64_t(*counts)[KINDS];
@@ -226,15 +277,20 @@ static int mark_kinds(struct facts *facts)
     memset(counts, 0, classes * sizeof *counts);
     for (int64_t i = 0; i < facts->count; i++) {
         struct image_facts *one = &facts->images[i];
-        one->kind = image_is_flat(facts, i) ? KIND_FLAT : one->repeated > 0.0f ? KIND_TORN : KIND_SOUND;
+        one->kind = image_is_flat(facts, i) ? KIND_FLAT
+                    : one->repeated > 0.0f  ? KIND_TORN
+                    : one->aslant != 0      ? KIND_ODD
+                                            : KIND_SOUND;
         counts[one->label][one->kind]++;
     }
     for (int64_t i = 0; i < facts->count; i++) {
         struct image_facts *one = &facts->images[i];
-        const int64_t *of = counts[one->label], all = of[KIND_SOUND] + of[KIND_FLAT] + of[KIND_TORN];
+        const int64_t *of = counts[one->label];
+        const int64_t all = of[KIND_SOUND] + of[KIND_FLAT] + of[KIND_TORN] + of[KIND_ODD];
         if (2 * of[one->kind] > all)
             one->kind = KIND_SOUND;
     }
+    forget_stripes(facts, counts, (int)classes);
     memory_give(counts);
     return OK;
 }

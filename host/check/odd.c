@@ -80,7 +80,8 @@ static void take_values(struct hunt *hunt, enum oddity what)
     for (int64_t i = 0; i < facts->count; i++) {
         const struct image_facts *one = &facts->images[i];
         const float value = what == ODD_LIGHT ? one->mean : what == ODD_CONTRAST ? one->spread : one->roughness;
-        const bool whole = one->kind != KIND_TORN && !image_is_flat(facts, i);
+        const bool aslant = one->kind == KIND_ODD && one->aslant != 0;
+        const bool whole = one->kind != KIND_TORN && !aslant && !image_is_flat(facts, i);
         hunt->values[i] = value > 0.0f && whole ? log((double)value) : NAN;
     }
 }
@@ -235,12 +236,16 @@ static void find_spoilt(struct hunt *hunt)
     const struct facts *facts = hunt->facts;
     for (int64_t i = 0; i < facts->train_count; i++) {
         const struct image_facts *one = &facts->images[i];
-        const bool torn = one->kind == KIND_TORN;
-        if (torn || image_is_flat(facts, i))
-            add(hunt, &(struct odd_image){.what = torn ? ODD_TORN : ODD_FLAT,
+        const bool torn = one->kind == KIND_TORN, aslant = one->kind == KIND_ODD;
+        if (torn || aslant || image_is_flat(facts, i))
+            add(hunt, &(struct odd_image){.what = torn     ? ODD_TORN
+                                                  : aslant ? ODD_ASLANT
+                                                           : ODD_FLAT,
                                           .sample = one->sample,
                                           .other = -1,
-                                          .value = (double)(torn ? one->repeated : one->mean)});
+                                          .value = torn     ? (double)one->repeated
+                                                   : aslant ? (double)one->aslant
+                                                            : (double)one->mean});
     }
 }
 

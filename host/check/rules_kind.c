@@ -55,6 +55,15 @@ bool judge_outliers(const struct facts *facts, struct arena *arena, struct findi
                                  "%s are noise, or far rougher or smoother than the rest of their class, as test "
                                  "patterns are",
                                  part_counts(facts, arena, count));
+    int64_t aslant = 0;
+    for (int64_t i = 0; i < facts->count; i++)
+        aslant += facts->images[i].kind == KIND_ODD && facts->images[i].aslant != 0;
+    if (aslant > 0)
+        finding->text =
+            arena_format(arena,
+                         "%s; in %lld each row begins some pixels later than the one before, as in files that were "
+                         "read with a wrong length of row",
+                         finding->text, (long long)aslant);
     finding->action = "look at them and remove what is no picture of its class";
     finding->of_odd = true;
     number_shares(facts, count, FIGURE_ODD, finding);

@@ -221,8 +221,8 @@ static bool is_plainly_uneven(const struct symptom *image)
     return false;
 }
 
-/* Images that show nothing are right by chance alone: of so many, in either part, that more than a twentieth must be
- * wrong no network gets what makes nothing missing. */
+/* Images that show nothing, or not what their class does, are right by chance alone: of so many, in either part, that
+ * more than a twentieth must be wrong no network gets what makes nothing missing. */
 static bool are_too_many(const struct symptom *image, int classes)
 {
     const double most = (1.0 - all_learned) / (1.0 - 1.0 / classes);

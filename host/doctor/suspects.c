@@ -60,7 +60,8 @@ static void add_copy(struct suspects *suspects, const struct session *session, c
 /* Chebyshev: at most 1 / distance² of any distribution lies so far out. */
 static double score_of(const struct odd_image *image)
 {
-    return image->what == ODD_FLAT || image->what == ODD_TORN ? 1.0 : 1.0 - 1.0 / (image->distance * image->distance);
+    const bool sure = image->what == ODD_FLAT || image->what == ODD_TORN || image->what == ODD_ASLANT;
+    return sure ? 1.0 : 1.0 - 1.0 / (image->distance * image->distance);
 }
 
 static const char *evidence_of(struct suspects *suspects, const struct odd_image *image)
@@ -69,6 +70,10 @@ static const char *evidence_of(struct suspects *suspects, const struct odd_image
         [ODD_LIGHT] = "mean brightness", [ODD_CONTRAST] = "contrast (standard deviation)", [ODD_TEXTURE] = "roughness"};
     if (image->what == ODD_FLAT)
         return "one colour all over";
+    if (image->what == ODD_ASLANT)
+        return arena_format(&suspects->arena,
+                            "each row begins %.0f pixels %s than the one before: read with a wrong length of row",
+                            fabs(image->value), image->value < 0.0 ? "later" : "earlier");
     if (image->what == ODD_TORN)
         return arena_format(&suspects->arena, "%.0f %% of it, from below, are one line over and over: read in part",
                             100.0 * image->value);
