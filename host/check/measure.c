@@ -256,14 +256,19 @@ static int count_classes(int64_t **counts, const struct subset *subset, int clas
     return OK;
 }
 
-/* A wrong length of row is a matter of files, and comes in all classes; stripes that run aslant are of some. In half of
- * the classes there are some, or there are none. */
+/* A wrong length of row is a matter of files, and comes in all classes; stripes that run aslant are of some, of which
+ * wrong labels take a few elsewhere. Where most classes have less than half of the share over all it is none. */
 static void forget_stripes(struct facts *facts, int64_t (*counts)[KINDS], int classes)
 {
-    int without = 0;
+    int64_t aslant = 0, few = 0, present = 0;
     for (int k = 0; k < classes; k++)
-        without += counts[k][KIND_ODD] == 0;
-    for (int64_t i = 0; i < facts->count && 2 * without > classes; i++)
+        aslant += counts[k][KIND_ODD];
+    for (int k = 0; k < classes; k++) {
+        const int64_t *of = counts[k], images = of[KIND_SOUND] + of[KIND_FLAT] + of[KIND_TORN] + of[KIND_ODD];
+        present += images > 0;
+        few += images > 0 && 2 * of[KIND_ODD] * facts->count < aslant * images;
+    }
+    for (int64_t i = 0; i < facts->count && 2 * few > present; i++)
         if (facts->images[i].kind == KIND_ODD)
             facts->images[i].kind = KIND_SOUND;
 }
