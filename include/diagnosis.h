@@ -79,6 +79,8 @@ const struct arm *diagnosis_mending(const struct diagnosis *diagnosis);
 enum { REPAIR_MAX = 2 * ARM_OVERRIDES, REPAIR_TEXT = PATH_BYTES + 32 };
 int diagnosis_repair(const struct diagnosis *diagnosis, const struct config *config,
                      char repair[static REPAIR_MAX][REPAIR_TEXT], enum cause of[static REPAIR_MAX]);
+/* What the repair of the cause makes of the [[layer]] sections, beside these settings. */
+enum layer_change diagnosis_layers(const struct diagnosis *diagnosis, const struct config *config);
 /* Where single images are the cause, or among it: lists them in RUN/left-out.csv, which is then part of the repair.
  * Reads the run's data. Does nothing for other causes, and where no image can be told to be wrong. */
 int diagnosis_leave_out(struct diagnosis *diagnosis, const char *run);

@@ -5,6 +5,7 @@
 #define DOCTOR_H
 #include "config.h"
 #include "fluctuation.h"
+#include "layers.h"
 
 /* In groups: data, hyperparameters, architecture, optimizer. */
 enum cause {
@@ -68,6 +69,7 @@ struct remedy {
     struct edit edits[EDITS_MOST]; /* the first without a key ends them */
     const char *const *taken_away; /* keys that are set back to their defaults, those of them that are not there; NULL
                                       ends them. NULL: none */
+    enum layer_change layers;      /* what becomes of the [[layer]] sections */
     bool unlike_most;              /* of these only what is outside common use */
 };
 /* Whether it changes anything of any run. */
@@ -90,7 +92,7 @@ struct cause_trial {
     enum left_out left_out; /* tried where such images are found */
     bool one_cure;          /* one of several: where it does not help, nothing speaks against the cause */
 };
-enum { TRIALS_MOST = 3, REPAIRS_MOST = 5, ACTIONS_MOST = 4 };
+enum { TRIALS_MOST = 4, REPAIRS_MOST = 6, ACTIONS_MOST = 4 };
 
 /* All that is known of a cause: to add one, add its row. */
 struct cause_info {

@@ -15,7 +15,8 @@ struct arm {
     char name[48];
     char text[ARM_OVERRIDES][EDIT_TEXT]; /* its overrides */
     int override_count;
-    const bool *left_out; /* [images of the data set] samples it does not draw; NULL: none */
+    enum layer_change layers; /* beside them */
+    const bool *left_out;     /* [images of the data set] samples it does not draw; NULL: none */
     int64_t left_out_count;
     int pace;  /* images of an update, in those of the run's; it takes so many fewer updates, to see the same images */
     bool done; /* the budget allowed it */

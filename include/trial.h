@@ -3,6 +3,7 @@
  * has proven is at once the repair to make. Level 7: includes trainer. */
 #ifndef TRIAL_H
 #define TRIAL_H
+#include "layers.h"
 #include "state.h"
 #include "trainer.h"
 
@@ -46,9 +47,10 @@ struct trial {
     const char *name;             /* for people: "rate / 4" */
     const char *const *overrides; /* what differs from the run, as on a command line */
     int override_count;
-    int updates;            /* how many; refused ones count */
-    const bool *left_out;   /* [images of the data set] samples not to draw; NULL: none */
-    const int32_t *samples; /* draw from these alone, in this order; NULL: as the run would go on */
+    enum layer_change layers; /* beside them */
+    int updates;              /* how many; refused ones count */
+    const bool *left_out;     /* [images of the data set] samples not to draw; NULL: none */
+    const int32_t *samples;   /* draw from these alone, in this order; NULL: as the run would go on */
     int64_t sample_count;
     bool fresh;         /* start from drawn weights rather than from the branch */
     bool still;         /* images and network as validation sees them: no augmentation, no dropout */

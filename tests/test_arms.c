@@ -1,6 +1,8 @@
 /* test_arms: which trials there are for a run, and in which order: what its config sets unlike most trainings, then
  * what the rules suspect, as they rank it, then what is tried always. */
+#include "data.h"
 #include "diagnosis.h"
+#include "file.h"
 #include "tiny_run.h"
 
 #include <math.h>
@@ -243,6 +245,49 @@ static void test_rates_further_on(void **state)
     assert_false(arm_named("rate / 4")->suspected);
 }
 
+static bool has_arm(const char *name)
+{
+    for (int i = 0; i < diagnosis.experiment.arm_count; i++)
+        if (strcmp(diagnosis.experiment.arms[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+/* Odd images are left out, each once, where some are found and the rules suspect them, and what is left fills an
+ * update. */
+static void test_images_left_out(void **state)
+{
+    (void)state;
+    static const char name[] = "odd images left out";
+    const struct tiles_options options = {.per_class = 12, .size = 16, .seed = 5, .outliers = 0.2};
+    const enum cause found[] = {CAUSE_OUTLIERS};
+    char odd[PATH_BYTES], words[PATH_BYTES + 256];
+    assert_int_equal(path_join(odd, tiny_folder, "odd"), OK);
+    if (tiles_write(odd, &options) < 0)
+        fail_msg("%s", fail_text());
+    snprintf(words, sizeof words, MLP "data.train=%s", odd);
+    listed(words, NULL, 0);
+    assert_false(has_arm(name));
+    listed(words, found, 1);
+    const struct arm *arm = arm_named(name);
+    int64_t marked = 0;
+    for (int i = 0; i < 120; i++)
+        marked += arm->left_out[i];
+    if (marked < 1 || marked > 40) /* 24 of 120 are planted */
+        fail_msg("%d are left out", (int)marked);
+    assert_int_equal(arm->left_out_count, marked);
+    assert_true(arm->family == ARM_UNSEEN && arm->cause == CAUSE_OUTLIERS && arm->suspected);
+    for (int more = 0; more < 2; more++) {
+        snprintf(words, sizeof words, MLP "data.train=%s train.batch_size=%d", odd, (int)(90 - marked) + more);
+        listed(words, found, 1);
+        assert_int_equal(has_arm(name), !more);
+    }
+    snprintf(words, sizeof words, MLP "data.train=%s train.accumulate=2 train.batch_size=%d", odd,
+             (int)(90 - marked) / 2 + 1);
+    listed(words, found, 1);
+    assert_false(has_arm(name));
+}
+
 static int tear_down(void **state)
 {
     diagnosis_free(&diagnosis);
@@ -259,6 +304,7 @@ int main(void)
         cmocka_unit_test(test_what_the_run_shows),
         cmocka_unit_test(test_one_trial_of_two_causes),
         cmocka_unit_test(test_rates_further_on),
+        cmocka_unit_test(test_images_left_out),
     };
     return cmocka_run_group_tests(tests, tiny_set_up, tear_down);
 }

@@ -93,6 +93,68 @@ static void test_layers_are_normalised(void **state)
     config_free(&config);
 }
 
+static const struct arm *arm_named(const struct experiment *experiment, const char *name)
+{
+    for (int i = 0; i < experiment->arm_count; i++)
+        if (strcmp(experiment->arms[i].name, name) == 0)
+            return &experiment->arms[i];
+    fail_msg("no trial %s", name);
+    return NULL;
+}
+
+/* What a network's own layers drop, and what they lack, is tried; what proves it is the repair. */
+static void test_layers_are_tried(void **state)
+{
+    (void)state;
+    struct train_result result;
+    struct train_request request = {.file = NULL};
+    struct diagnosis diagnosis = {0};
+    struct config config = {0};
+    char own[PATH_BYTES], mended[PATH_BYTES], repair[REPAIR_MAX][REPAIR_TEXT], action[ACTION_TEXT];
+    assert_int_equal(path_join(own, tiny_folder, "drops.ini"), OK);
+    assert_int_equal(path_join(mended, tiny_folder, "drops-mended.ini"), OK);
+    FILE *file = fopen(own, "w");
+    assert_non_null(file);
+    fprintf(file,
+            "[data]\ntrain = '%s'\nval_fraction = 0.25\n[model]\nname = 'custom'\n[train]\nepochs = 2\nbatch_size = "
+            "16\nthreads = 1\n[run]\ndir = '%s'\n[[layer]]\ntype = 'linear'\nunits = 64\nrelu = true\n"
+            "[[layer]]\ntype = 'dropout'\nrate = 0.9\n[[layer]]\ntype = 'linear'\nname = 'last'\n",
+            tiny_data, tiny_folder);
+    assert_int_equal(fclose(file), 0);
+    request.file = own;
+    assert_int_equal(train_run(&request, &result), OK);
+    tiny_assert_whole(&result);
+    assert_int_equal(diagnose_run(&diagnosis, result.path), OK);
+    diagnosis.found[0] = (struct symptom){.cause = CAUSE_NO_SIGNAL, .rule = "given"};
+    diagnosis.count = 1;
+    diagnosis.missing = true;
+    assert_int_equal(diagnose_probe(&diagnosis, result.path, &(struct budget){.updates = 3000.0}), OK);
+    const struct arm *arm = arm_named(&diagnosis.experiment, "no dropout in layers");
+    assert_true(arm->done && arm->family == ARM_FREED && arm->layers == LAYERS_DROP_NOTHING);
+    assert_true(fabs(arm->gain) > 0.0); /* it would be the same trial */
+    arm = arm_named(&diagnosis.experiment, "layers normalised");
+    assert_true(arm->done && arm->family == ARM_ANEW && arm->layers == LAYERS_NORMALISED);
+    assert_true(fabs(arm->gain) > 0.0);
+    diagnosis_free(&diagnosis);
+    assert_int_equal(diagnose_run(&diagnosis, result.path), OK); /* kept in the file, too */
+    assert_int_equal(diagnose_recall(&diagnosis, result.path), OK);
+    diagnosis.cause = CAUSE_REGULARISATION;
+    diagnosis.proof = arm_named(&diagnosis.experiment, "no dropout in layers");
+    assert_int_equal(train_load_config(&config, result.path, NULL, 0), OK);
+    assert_int_equal(diagnosis_repair(&diagnosis, &config, repair, of), 0);
+    assert_int_equal(diagnosis_layers(&diagnosis, &config), LAYERS_DROP_NOTHING);
+    diagnosis_say_action(&diagnosis, &config, action);
+    assert_string_equal(action, "have no dropout in the layers");
+    config_free(&config);
+    if (diagnosis_apply(&diagnosis, result.path, mended) < 0)
+        fail_msg("%s", fail_text());
+    diagnosis_free(&diagnosis);
+    char *text = tiny_read_text(tiny_folder, "drops-mended.ini");
+    assert_non_null(strstr(text, "# changed: no dropout in the layers\n"));
+    assert_non_null(strstr(text, "rate = 0\n"));
+    memory_give(text);
+}
+
 /* What the config has already is no repair. */
 static void test_repair_that_changes_nothing(void **state)
 {
@@ -142,6 +204,7 @@ static void test_repairs_that_take_longer(void **state)
          "list.csv",
          {"data.leave_out=list.csv", "optim.ema_decay=0.9", "train.epochs=4", "train.max_steps=14"}},
         {CAUSE_ILLUMINATION, "", {"augment.normalize=image", "optim.ema_decay=0.9"}},
+        {CAUSE_OVERFITTING, "", {"train.label_smoothing=0.1", "optim.ema_decay=0.9"}}, /* shapes are nothing to it */
     };
     struct train_result result;
     struct config config = {0};
@@ -156,6 +219,25 @@ static void test_repairs_that_take_longer(void **state)
             expect_setting(repair, &count, cases[i].settings[k]);
         assert_int_equal(count, 0);
     }
+    config.model.name = MODEL_SMALL_CNN; /* moved images take longer to learn, and trials are too short to say so */
+    struct diagnosis by_heart = {.cause = CAUSE_OVERFITTING, .steps = 7};
+    for (int proven = 0; proven < 2; proven++) {
+        struct arm *arm = &by_heart.experiment.arms[0];
+        *arm = (struct arm){.cause = CAUSE_OVERFITTING, .done = true, .helps = true, .override_count = 1};
+        text_copy(arm->text[0], sizeof arm->text[0], "augment.crop_padding=2");
+        by_heart.probed = proven;
+        by_heart.proof = proven ? arm : NULL;
+        char longer[REPAIR_MAX][REPAIR_TEXT];
+        int settings = diagnosis_repair(&by_heart, &config, longer, of);
+        expect_setting(longer, &settings, proven ? "augment.crop_padding=2" : "augment.translate=0.1");
+        if (!proven)
+            expect_setting(longer, &settings, "augment.rotate=10");
+        expect_setting(longer, &settings, "optim.ema_decay=0.9");
+        expect_setting(longer, &settings, "train.epochs=6");
+        expect_setting(longer, &settings, "train.max_steps=21");
+        assert_int_equal(settings, 0);
+    }
+    config.model.name = MODEL_MLP;
     config.augment.normalize = NORMALIZE_IMAGE; /* is evened out already */
     const struct diagnosis lit = {.cause = CAUSE_ILLUMINATION, .steps = 7};
     char repair[REPAIR_MAX][REPAIR_TEXT];
@@ -373,6 +455,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_repair_mends),
         cmocka_unit_test(test_layers_are_normalised),
+        cmocka_unit_test(test_layers_are_tried),
         cmocka_unit_test(test_repair_that_changes_nothing),
         cmocka_unit_test(test_repairs_that_take_longer),
         cmocka_unit_test(test_several_causes_are_mended),

@@ -134,6 +134,7 @@ static int print_text(const struct diagnosis *diagnosis, const char *run)
     struct config config = {0};
     TRY(train_load_config(&config, run, NULL, 0));
     enum cause of[REPAIR_MAX];
+    const enum layer_change layers = diagnosis_layers(diagnosis, &config);
     int count = diagnosis_repair(diagnosis, &config, repair, of);
     char action[ACTION_TEXT];
     diagnosis_say_action(diagnosis, &config, action);
@@ -153,6 +154,8 @@ static int print_text(const struct diagnosis *diagnosis, const char *run)
     for (int i = 0; i < count; i++)
         printf("%-10s %s%s%s\n", i ? "" : "change", repair[i], of[i] == diagnosis->cause ? "" : "  # for ",
                of[i] == diagnosis->cause ? "" : cause_table[of[i]].name);
+    if (layers)
+        printf("%-10s %s\n", count ? "" : "change", layer_changes[layers]);
     return OK;
 }
 

@@ -32,7 +32,7 @@ const struct arm *diagnosis_mending(const struct diagnosis *diagnosis)
                 arm = &experiment->arms[i];
     if (!arm && diagnosis->probed && diagnosis->cause == CAUSE_RATE_HIGH)
         arm = best_rate(experiment);
-    return arm && arm->override_count > 0 && diagnosis->cause != CAUSE_SCHEDULE ? arm : NULL;
+    return arm && (arm->override_count > 0 || arm->layers) && diagnosis->cause != CAUSE_SCHEDULE ? arm : NULL;
 }
 
 /* A run that has its momentum may be proven to want another optimizer. */
@@ -106,6 +106,9 @@ void diagnosis_say_action(const struct diagnosis *diagnosis, const struct config
         return;
     }
     size_t used = 0;
+    if (arm->layers)
+        used += (size_t)snprintf(text, ACTION_TEXT, "have %s%s", layer_changes[arm->layers],
+                                 arm->override_count > 0 ? ", and " : "");
     for (int i = 0; i < arm->override_count && used < ACTION_TEXT; i++)
         used += (size_t)snprintf(text + used, ACTION_TEXT - used, "%s%s", i ? ", " : "set ", arm->text[i]);
 }

@@ -22,6 +22,7 @@ static struct arm *add(struct experiment *experiment, enum arm_family family, en
 static void change(struct arm *arm, const struct remedy *remedy, const struct remedy_case *asked)
 {
     arm->override_count = remedy_say(remedy, asked, arm->text);
+    arm->layers = remedy->layers;
 }
 
 /* Place of a cause among what the rules found; behind all: they did not. */

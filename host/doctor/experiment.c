@@ -99,6 +99,7 @@ static int run_arm(struct experiment *experiment, struct arm *arm, struct settin
     const struct trial trial = {.name = arm->name,
                                 .overrides = overrides,
                                 .override_count = arm->override_count,
+                                .layers = arm->layers,
                                 .updates = experiment->updates / arm->pace,
                                 .left_out = arm->left_out,
                                 .settled = true,

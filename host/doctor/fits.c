@@ -166,6 +166,26 @@ bool fits_drops_most(const struct remedy_case *asked)
     return drops_by_setting(asked->config) && config_dropout(asked->config) > 0.5;
 }
 
+bool fits_layers_drop(const struct remedy_case *asked)
+{
+    return asked->missing && fits_has_layers_that_drop(asked);
+}
+
+bool fits_layers_drop_most(const struct remedy_case *asked)
+{
+    return fits_has_layers_that_drop(asked) && config_dropout(asked->config) > 0.5;
+}
+
+bool fits_has_layers(const struct remedy_case *asked)
+{
+    return asked->config->layer_count > 0;
+}
+
+bool fits_layers_lack_normalisation(const struct remedy_case *asked)
+{
+    return asked->suspected && fits_has_layers(asked) && !config_normalises(asked->config);
+}
+
 bool fits_has_layers_that_drop(const struct remedy_case *asked)
 {
     return !drops_by_setting(asked->config) && config_dropout(asked->config) > 0.0;

@@ -22,16 +22,31 @@ static const struct remedy *usual_remedy(enum cause cause, const struct remedy_c
     return tried->fits && !tried->fits(asked) ? &none : tried;
 }
 
-/* Of a cause's own repair the average, which no trial is long enough for. */
-static int say_average(const struct remedy *remedy, const struct remedy_case *asked,
+static size_t key_length(const char *setting)
+{
+    return strcspn(setting, "=");
+}
+
+/* Whether a key, or what sets it, is of how long a run is: of several wishes the longest serves all. */
+static bool is_length(const char *setting)
+{
+    static const char *const keys[] = {"train.epochs", "train.max_steps"};
+    for (int i = 0; i < COUNT_OF(keys); i++)
+        if (key_length(setting) == strlen(keys[i]) && strncmp(setting, keys[i], strlen(keys[i])) == 0)
+            return true;
+    return false;
+}
+
+/* Of a cause's own repair what no trial is long enough for: the average, and how long the run is. */
+static int say_lasting(const struct remedy *remedy, const struct remedy_case *asked,
                        char text[static REMEDY_MOST][EDIT_TEXT])
 {
-    for (int i = 0; i < EDITS_MOST; i++)
-        if (remedy->edits[i].averages > 0.0) {
-            const struct remedy alone = {.edits = {remedy->edits[i]}};
-            return remedy_say(&alone, asked, text);
-        }
-    return 0;
+    struct remedy lasting = {.fits = NULL};
+    int count = 0;
+    for (int i = 0; i < EDITS_MOST && remedy->edits[i].key; i++)
+        if (remedy->edits[i].averages > 0.0 || is_length(remedy->edits[i].key))
+            lasting.edits[count++] = remedy->edits[i];
+    return remedy_say(&lasting, asked, text);
 }
 
 static double falls_short(const struct diagnosis *diagnosis)
@@ -40,13 +55,6 @@ static double falls_short(const struct diagnosis *diagnosis)
         if (diagnosis->found[i].cause == diagnosis->cause)
             return diagnosis->found[i].falls_short;
     return 0.0;
-}
-
-/* A network made of layers has no width and no switch to set. */
-static bool changes_layers(enum cause cause, const struct config *config)
-{
-    return config->layer_count > 0 &&
-           (cause == CAUSE_CAPACITY || (cause == CAUSE_NO_SIGNAL && !config_normalises(config)));
 }
 
 /* "key=value" of what the config has already changes nothing. */
@@ -63,27 +71,49 @@ static bool is_set_already(const struct config *config, const char *setting)
            (text_to_double(is, &a) && text_to_double(value, &b) && a == b);
 }
 
+static bool leaves_out(const struct diagnosis *diagnosis)
+{
+    return diagnosis->left_out[0] && (diagnosis->cause == CAUSE_LABELS || diagnosis->cause == CAUSE_OUTLIERS);
+}
+
+static struct remedy_case case_of(const struct diagnosis *diagnosis, const struct config *config)
+{
+    return (struct remedy_case){.config = config,
+                                .suspected = true,
+                                .left_out = leaves_out(diagnosis),
+                                .missing = true,
+                                .steps = diagnosis->steps,
+                                .lit = doctor_lit(diagnosis->found, diagnosis->count),
+                                .rate_scale = diagnosis->rate_scale,
+                                .falls_short = falls_short(diagnosis)};
+}
+
+/* What the run's own trials showed to do harm, and labels that say nothing, which only the right ones mend. */
+static bool is_beyond_repair(const struct diagnosis *diagnosis)
+{
+    return !diagnosis->proof && ((diagnosis->probed && experiment_worsened(&diagnosis->experiment, diagnosis->cause)) ||
+                                 (diagnosis->count > 0 && symptom_is_of_all_labels(&diagnosis->found[0])));
+}
+
+enum layer_change diagnosis_layers(const struct diagnosis *diagnosis, const struct config *config)
+{
+    const struct remedy_case asked = case_of(diagnosis, config);
+    const struct arm *arm = diagnosis_mending(diagnosis);
+    if (is_beyond_repair(diagnosis))
+        return LAYERS_KEPT;
+    return arm ? arm->layers : usual_remedy(diagnosis->cause, &asked)->layers;
+}
+
 /* The settings that mend its cause, whatever else was found. */
 static int mend_cause(const struct diagnosis *diagnosis, const struct config *config,
                       char repair[static REPAIR_MAX][REPAIR_TEXT])
 {
-    const bool leaves_out =
-        diagnosis->left_out[0] && (diagnosis->cause == CAUSE_LABELS || diagnosis->cause == CAUSE_OUTLIERS);
-    const struct remedy_case asked = {.config = config,
-                                      .suspected = true,
-                                      .left_out = leaves_out,
-                                      .missing = true,
-                                      .steps = diagnosis->steps,
-                                      .lit = doctor_lit(diagnosis->found, diagnosis->count),
-                                      .rate_scale = diagnosis->rate_scale,
-                                      .falls_short = falls_short(diagnosis)};
-    const struct arm *arm = leaves_out ? NULL : diagnosis_mending(diagnosis);
+    const struct remedy_case asked = case_of(diagnosis, config);
+    const struct arm *arm = leaves_out(diagnosis) ? NULL : diagnosis_mending(diagnosis);
     int count = 0;
-    if (!diagnosis->proof && diagnosis->probed && experiment_worsened(&diagnosis->experiment, diagnosis->cause))
-        return 0; /* what the run's own trials showed to do harm */
-    if (!diagnosis->proof && diagnosis->count > 0 && symptom_is_of_all_labels(&diagnosis->found[0]))
-        return 0; /* nothing but the right labels */
-    if (leaves_out)
+    if (is_beyond_repair(diagnosis))
+        return 0;
+    if (leaves_out(diagnosis))
         snprintf(repair[count++], REPAIR_TEXT, "data.leave_out=%s", diagnosis->left_out);
     for (int i = 0; arm && i < arm->override_count; i++)
         if (!is_set_already(config, arm->text[i]))
@@ -92,10 +122,8 @@ static int mend_cause(const struct diagnosis *diagnosis, const struct config *co
     if (diagnosis->warming && (diagnosis->cause == CAUSE_RATE_HIGH || diagnosis->cause == CAUSE_RATE_LOW))
         text_copy(repair[count++], REPAIR_TEXT, "schedule.warmup_epochs=0");
     const struct remedy *remedy = usual_remedy(diagnosis->cause, &asked);
-    if (!arm && changes_layers(diagnosis->cause, config))
-        return 0;
     char text[REMEDY_MOST][EDIT_TEXT];
-    const int size = arm ? say_average(remedy, &asked, text) : remedy_say(remedy, &asked, text);
+    const int size = arm ? say_lasting(remedy, &asked, text) : remedy_say(remedy, &asked, text);
     for (int i = 0; i < size && count < REPAIR_MAX; i++)
         if (!is_set_already(config, text[i]))
             text_copy(repair[count++], REPAIR_TEXT, text[i]);
@@ -113,18 +141,6 @@ static bool stands_alone(const struct diagnosis *diagnosis, const struct symptom
            !(diagnosis->probed && experiment_worsened(&diagnosis->experiment, symptom->cause)) &&
            (doctor_image(&image, symptom->rule) || symptom->effects & (EFFECT_START | EFFECT_SETTING) ||
             (symptom->cause == CAUSE_LABELS && diagnosis->left_out[0]));
-}
-
-static size_t key_length(const char *setting)
-{
-    return strcspn(setting, "=");
-}
-
-/* How long a run is: of several wishes the longest serves all. */
-static bool is_length(const char *setting)
-{
-    return strncmp(setting, "train.epochs=", key_length(setting) + 1) == 0 ||
-           strncmp(setting, "train.max_steps=", key_length(setting) + 1) == 0;
 }
 
 static int find_key(char repair[static REPAIR_MAX][REPAIR_TEXT], int count, const char *setting)
@@ -229,44 +245,6 @@ int diagnosis_leave_out(struct diagnosis *diagnosis, const char *run)
     return status;
 }
 
-/* Every layer gets four times as many filters and units, and no fewer
- * than learn anything. */
-static void widen(struct config *config)
-{
-    for (int i = 0; i < config->layer_count; i++) {
-        struct config_layer *layer = &config->layers[i];
-        if (layer->filters > 0)
-            layer->filters = layer->filters < 4 && layer->groups <= 1 ? 16 : 4 * layer->filters;
-        if (layer->units > 0)
-            layer->units = layer->units < 16 ? 64 : 4 * layer->units;
-    }
-}
-
-/* Every convolution, and every linear layer but the last, which answers, is followed by a normalisation, which takes
- * its rectifier; who named the layer as input means what comes out of it now. */
-static void normalise(struct config *config)
-{
-    struct config_layer *layers = arena_push(&config->arena, 2 * (size_t)config->layer_count * sizeof *layers);
-    int count = 0;
-    for (int i = 0; i < config->layer_count; i++) {
-        struct config_layer layer = config->layers[i];
-        for (int k = 0; k < count; k++)
-            if (*layer.from && strcmp(layers[k].type, "norm") == 0 && strcmp(layers[k - 1].name, layer.from) == 0)
-                text_copy(layer.from, sizeof layer.from, layers[k].name);
-        layers[count++] = layer;
-        const bool answers = i + 1 == config->layer_count;
-        if (answers || (strcmp(layer.type, "conv") != 0 && strcmp(layer.type, "linear") != 0))
-            continue;
-        struct config_layer norm = {.type = "norm", .relu = layer.relu};
-        norm.filters = norm.units = norm.kernel = norm.stride = norm.pad = norm.groups = -1;
-        snprintf(norm.name, sizeof norm.name, "%.*s_norm", (int)sizeof norm.name - 6, layer.name);
-        layers[count - 1].relu = false;
-        layers[count++] = norm;
-    }
-    config->layers = layers;
-    config->layer_count = count;
-}
-
 /* What is changed for a cause, "a, b"; "": nothing. */
 static const char *changes_for(char repair[static REPAIR_MAX][REPAIR_TEXT], const enum cause of[static REPAIR_MAX],
                                int count, enum cause cause, struct arena *arena)
@@ -312,23 +290,22 @@ int diagnosis_apply(const struct diagnosis *diagnosis, const char *run, const ch
     const char *overrides[REPAIR_MAX + 1], *changes[CAUSE_COUNT];
     TRY(train_load_config(&old, run, NULL, 0));
     int count = diagnosis_repair(diagnosis, &old, repair, of);
-    const bool reshapes = count == 0 && changes_layers(diagnosis->cause, &old);
-    int status = count > 0 || reshapes ? OK
-                                       : FAIL(ERR_CONFIG, "%s: %s, which no setting mends that it has not already: %s",
-                                              run, diagnosis_title(diagnosis), cause_action(diagnosis->cause, &old));
+    const enum layer_change layers = diagnosis_layers(diagnosis, &old);
+    int status = count > 0 || layers ? OK
+                                     : FAIL(ERR_CONFIG, "%s: %s, which no setting mends that it has not already: %s",
+                                            run, diagnosis_title(diagnosis), cause_action(diagnosis->cause, &old));
     for (int i = 0; i < count; i++)
         overrides[i] = repair[i];
     for (int cause = 0; cause < CAUSE_COUNT; cause++)
         changes[cause] = changes_for(repair, of, count, (enum cause)cause, &arena);
-    if (reshapes)
-        changes[diagnosis->cause] = diagnosis->cause == CAUSE_CAPACITY
-                                        ? "filters and units of the layers"
-                                        : "a normalisation behind every convolution and hidden layer";
+    if (layers)
+        changes[diagnosis->cause] = arena_format(&arena, "%s%s%s", changes[diagnosis->cause],
+                                                 *changes[diagnosis->cause] ? ", " : "", layer_changes[layers]);
     overrides[count] = arena_format(&arena, "run.name=%.100s-repaired", old.name);
     if (status == OK)
         status = train_load_config(&config, run, overrides, count + 1);
-    if (status == OK && reshapes)
-        (diagnosis->cause == CAUSE_CAPACITY ? widen : normalise)(&config);
+    if (status == OK)
+        layers_change(&config, layers);
     if (status == OK)
         status = new_file_open(&out, file);
     if (status == OK) {

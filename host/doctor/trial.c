@@ -347,6 +347,7 @@ int trial_run(const struct branch *branch, const char *run, const struct trial *
     struct config config = {0};
     int status = train_load_config(&config, run, trial->overrides, trial->override_count);
     if (status == OK) {
+        layers_change(&config, trial->layers);
         if (trial->still)
             config_drop_nothing(&config);
         if (!trial->fresh) /* what autopilot had made of it by then */

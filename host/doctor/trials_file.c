@@ -21,16 +21,16 @@ static json_t *arm_json(const struct experiment *experiment, const struct arm *a
     for (int i = 0; i < arm->override_count; i++)
         json_array_append_new(changes, json_string(arm->text[i]));
     const bool compared = arm->done && arm->cause != CAUSE_HEALTHY;
-    return json_pack("{s:s, s:s, s:s, s:o, s:I, s:i, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:s*, s:s*}",
-                     "name", arm->name, "family", family_names[arm->family], "cause", cause_table[arm->cause].name,
-                     "changes", changes, "left_out", (json_int_t)arm->left_out_count, "pace", arm->pace, "done",
-                     arm->done, "loss", json_known(arm->done ? arm->result.loss : NAN), "train_accuracy",
-                     json_known(arm->done ? arm->result.train_accuracy : NAN), "gain",
-                     json_known(compared ? arm->gain : NAN), "error", json_known(compared ? arm->error : NAN),
-                     "right_gain", json_known(compared ? arm->right_gain : NAN), "right_error",
-                     json_known(compared ? arm->right_error : NAN), "share",
-                     json_known(compared ? experiment_share(experiment, arm) : NAN), "suspected", arm->suspected,
-                     "helps", arm->helps, "refused", arm->refused[0] ? arm->refused : NULL, "why", why);
+    return json_pack(
+        "{s:s, s:s, s:s, s:o, s:s*, s:I, s:i, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:s*, s:s*}", "name",
+        arm->name, "family", family_names[arm->family], "cause", cause_table[arm->cause].name, "changes", changes,
+        "layers", arm->layers ? layer_changes[arm->layers] : NULL, "left_out", (json_int_t)arm->left_out_count, "pace",
+        arm->pace, "done", arm->done, "loss", json_known(arm->done ? arm->result.loss : NAN), "train_accuracy",
+        json_known(arm->done ? arm->result.train_accuracy : NAN), "gain", json_known(compared ? arm->gain : NAN),
+        "error", json_known(compared ? arm->error : NAN), "right_gain", json_known(compared ? arm->right_gain : NAN),
+        "right_error", json_known(compared ? arm->right_error : NAN), "share",
+        json_known(compared ? experiment_share(experiment, arm) : NAN), "suspected", arm->suspected, "helps",
+        arm->helps, "refused", arm->refused[0] ? arm->refused : NULL, "why", why);
 }
 
 char *experiment_json(const struct experiment *experiment, const char *const *why, struct arena *arena)
@@ -78,6 +78,11 @@ static int find_name(const json_t *object, const char *key, const char *(*name_a
     return -1;
 }
 
+static const char *layers_at(int change)
+{
+    return layer_changes[change];
+}
+
 static const char *cause_at(int cause)
 {
     return cause_table[cause].name;
@@ -94,13 +99,17 @@ static bool read_arm(struct arm *arm, const json_t *json)
     const char *name = json_string_value(json_object_get(json, "name"));
     const int family = find_name(json, "family", family_at, ARM_FAMILIES);
     const int cause = find_name(json, "cause", cause_at, CAUSE_COUNT);
+    const int layers =
+        json_object_get(json, "layers") ? find_name(json, "layers", layers_at, LAYER_CHANGES) : LAYERS_KEPT;
     const json_t *changes = json_object_get(json, "changes");
     const json_int_t pace = json_integer_value(json_object_get(json, "pace"));
     const bool done = json_is_true(json_object_get(json, "done")), compared = done && cause != CAUSE_HEALTHY;
-    if (!name || family < 0 || cause < 0 || json_array_size(changes) > ARM_OVERRIDES || pace < 1 || pace > 1000)
+    if (!name || family < 0 || cause < 0 || layers < 0 || json_array_size(changes) > ARM_OVERRIDES || pace < 1 ||
+        pace > 1000)
         return false;
     *arm = (struct arm){.family = (enum arm_family)family,
                         .cause = (enum cause)cause,
+                        .layers = (enum layer_change)layers,
                         .left_out_count = json_integer_value(json_object_get(json, "left_out")),
                         .pace = (int)pace,
                         .suspected = json_is_true(json_object_get(json, "suspected")),

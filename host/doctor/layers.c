@@ -1,0 +1,62 @@
+/* layers: see include/layers.h. Must not know what the change is for. */
+#include "layers.h"
+
+#include "text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const char *const layer_changes[LAYER_CHANGES] = {
+    [LAYERS_KEPT] = "",
+    [LAYERS_DROP_NOTHING] = "no dropout in the layers",
+    [LAYERS_NORMALISED] = "a normalisation behind every convolution and hidden layer",
+    [LAYERS_WIDENED] = "four times the filters and units of the layers",
+};
+
+/* Every layer gets four times as many filters and units, and no fewer
+ * than learn anything. */
+static void widen(struct config *config)
+{
+    for (int i = 0; i < config->layer_count; i++) {
+        struct config_layer *layer = &config->layers[i];
+        if (layer->filters > 0)
+            layer->filters = layer->filters < 4 && layer->groups <= 1 ? 16 : 4 * layer->filters;
+        if (layer->units > 0)
+            layer->units = layer->units < 16 ? 64 : 4 * layer->units;
+    }
+}
+
+/* Every convolution, and every linear layer but the last, which answers, is followed by a normalisation, which takes
+ * its rectifier; who named the layer as input means what comes out of it now. */
+static void normalise(struct config *config)
+{
+    struct config_layer *layers = arena_push(&config->arena, 2 * (size_t)config->layer_count * sizeof *layers);
+    int count = 0;
+    for (int i = 0; i < config->layer_count; i++) {
+        struct config_layer layer = config->layers[i];
+        for (int k = 0; k < count; k++)
+            if (*layer.from && strcmp(layers[k].type, "norm") == 0 && strcmp(layers[k - 1].name, layer.from) == 0)
+                text_copy(layer.from, sizeof layer.from, layers[k].name);
+        layers[count++] = layer;
+        const bool answers = i + 1 == config->layer_count;
+        if (answers || (strcmp(layer.type, "conv") != 0 && strcmp(layer.type, "linear") != 0))
+            continue;
+        struct config_layer norm = {.type = "norm", .relu = layer.relu};
+        norm.filters = norm.units = norm.kernel = norm.stride = norm.pad = norm.groups = -1;
+        snprintf(norm.name, sizeof norm.name, "%.*s_norm", (int)sizeof norm.name - 6, layer.name);
+        layers[count - 1].relu = false;
+        layers[count++] = norm;
+    }
+    config->layers = layers;
+    config->layer_count = count;
+}
+
+void layers_change(struct config *config, enum layer_change change)
+{
+    if (change == LAYERS_DROP_NOTHING)
+        config_drop_nothing(config);
+    if (change == LAYERS_NORMALISED)
+        normalise(config);
+    if (change == LAYERS_WIDENED)
+        widen(config);
+}
