@@ -418,6 +418,13 @@ static void test_several_causes_are_mended(void **state)
          0,
          false,
          false},
+        {CAUSE_WEIGHT_DECAY,
+         CAUSE_ORDER,
+         "order", /* counted, whatever it explains */
+         {"optim.weight_decay=0.005", "data.shuffle=true"},
+         0,
+         true,
+         false},
         {CAUSE_RATE_HIGH,
          CAUSE_RATE_LOW,
          "given", /* contradicts */

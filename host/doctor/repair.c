@@ -131,16 +131,19 @@ static int mend_cause(const struct diagnosis *diagnosis, const struct config *co
 }
 
 /* Whether what was found beside the cause is no consequence of it, by evidence of its own: counted in the images or in
- * the config, or wrong labels that are listed one by one. */
+ * the config, or wrong labels that are listed one by one. An order that is counted is a setting, whatever it explains;
+ * of what holds a run back there are never updates enough. */
 static bool stands_alone(const struct diagnosis *diagnosis, const struct symptom *symptom)
 {
     struct symptom image;
-    if (symptom->cause == CAUSE_FEW_UPDATES) /* of what holds the run back there are never enough */
+    const bool counted = doctor_image(&image, symptom->rule);
+    if (symptom->cause == diagnosis->cause || symptom->cause == CAUSE_UNKNOWN || symptom->cause == CAUSE_FEW_UPDATES ||
+        (diagnosis->probed && experiment_worsened(&diagnosis->experiment, symptom->cause)))
         return false;
-    return symptom_speaks(symptom) && symptom->cause != diagnosis->cause && symptom->cause != CAUSE_UNKNOWN &&
-           !(diagnosis->probed && experiment_worsened(&diagnosis->experiment, symptom->cause)) &&
-           (doctor_image(&image, symptom->rule) || symptom->effects & (EFFECT_START | EFFECT_SETTING) ||
-            (symptom->cause == CAUSE_LABELS && diagnosis->left_out[0]));
+    if (counted && symptom->cause == CAUSE_ORDER)
+        return true;
+    return symptom_speaks(symptom) && (counted || symptom->effects & (EFFECT_START | EFFECT_SETTING) ||
+                                       (symptom->cause == CAUSE_LABELS && diagnosis->left_out[0]));
 }
 
 static int find_key(char repair[static REPAIR_MAX][REPAIR_TEXT], int count, const char *setting)
@@ -269,11 +272,11 @@ static int write_repaired(const struct diagnosis *diagnosis, const char *run, co
     fprintf(stream, "# changed: %s\n", changes[diagnosis->cause]);
     for (int i = 0; i < diagnosis->count; i++) {
         const struct symptom *symptom = &diagnosis->found[i];
-        if (!symptom_speaks(symptom) || symptom->cause == diagnosis->cause)
+        if (symptom->cause == diagnosis->cause)
             continue;
         if (*changes[symptom->cause])
             fprintf(stream, "# changed for %s: %s\n", cause_table[symptom->cause].name, changes[symptom->cause]);
-        else
+        else if (symptom_speaks(symptom))
             fprintf(stream, "# nothing more is changed for %s\n", cause_table[symptom->cause].name);
     }
     fputs("\n", stream);
