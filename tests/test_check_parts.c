@@ -293,6 +293,24 @@ static void test_what_does_not_tell(void **state)
     }
 }
 
+/* All of training's images have a slope; one in ten of validation's is noise, which is less. */
+static void test_the_strongest_speaks(void **state)
+{
+    (void)state;
+    draw();
+    for (int i = 0; i < COUNT; i++)
+        for (int k = 0; k < BYTES && (i < TRAIN || i % 10 == 0); k++) {
+            const int x = turn(i) ? k / 3 % SIDE : SIDE - 1 - k / 3 % SIDE;
+            const double noise = (uint8_t)random_words(3, RANDOM_TILE, 0, (uint64_t)(i * BYTES + k), 0).word[0];
+            world.pixels[i][k] =
+                i < TRAIN ? (uint8_t)(world.pixels[i][k] * 0.4 * exp(1.2 * x / (SIDE - 1))) : (uint8_t)noise;
+        }
+    world_check();
+    assert_true(number("shading", "apart") > 1.0);
+    assert_true(!has("mismatch") || !strstr(get("mismatch")->text, "noise"));
+    findings_free(&world.findings);
+}
+
 /* Of validation alone they are no matter of training. */
 static void test_noise_in_validation(void **state)
 {
@@ -373,11 +391,17 @@ static void test_aslant(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_constant_by_part),    cmocka_unit_test(test_torn),
-        cmocka_unit_test(test_light_apart),         cmocka_unit_test(test_what_sets_nothing_apart),
-        cmocka_unit_test(test_odd_apart),           cmocka_unit_test(test_sure_and_worth),
-        cmocka_unit_test(test_noise_in_validation), cmocka_unit_test(test_few_to_measure_by),
-        cmocka_unit_test(test_what_does_not_tell),  cmocka_unit_test(test_aslant),
+        cmocka_unit_test(test_constant_by_part),
+        cmocka_unit_test(test_torn),
+        cmocka_unit_test(test_light_apart),
+        cmocka_unit_test(test_what_sets_nothing_apart),
+        cmocka_unit_test(test_odd_apart),
+        cmocka_unit_test(test_sure_and_worth),
+        cmocka_unit_test(test_noise_in_validation),
+        cmocka_unit_test(test_few_to_measure_by),
+        cmocka_unit_test(test_what_does_not_tell),
+        cmocka_unit_test(test_aslant),
+        cmocka_unit_test(test_the_strongest_speaks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -169,6 +169,21 @@ static int compare(const struct facts *facts, enum figure figure, struct room *r
     return OK;
 }
 
+/* What is usual for a class is what most images have, which are training's: where all of these are spoiled it is
+ * validation's that look odd, and light that is bent in one manner evens out another, as a steep slope makes the
+ * contrast of all images the same. So where such figures speak for different parts the strongest is right, and the
+ * others are its consequences. */
+static void keep_strongest(struct apart *apart)
+{
+    double strongest = 0.0;
+    for (int i = FIGURE_ODD; i < FIGURES; i++)
+        if (fabs(apart[i].strength) > fabs(strongest))
+            strongest = apart[i].strength;
+    for (int i = FIGURE_ODD; i < FIGURES; i++)
+        if (apart[i].strength * strongest < 0.0)
+            apart[i].strength = 0.0;
+}
+
 int facts_compare(struct facts *facts)
 {
     const size_t count = (size_t)facts->count, classes = (size_t)facts->input->train->data->class_count;
@@ -181,8 +196,12 @@ int facts_compare(struct facts *facts)
     room.sorted = room.values + count;
     room.heaps = arena_push(&arena, 2 * (classes + 1) * sizeof *room.heaps);
     /* Of validation's images that are left then, no figure says how the others are. */
-    for (int i = 0; i < FIGURES && status == OK && (i == 0 || facts->apart[i - 1].strength > -1.0); i++)
+    bool known = true;
+    for (int i = 0; i < FIGURES && known && status == OK; i++) {
         status = compare(facts, i, &room, &facts->apart[i]);
+        known = i >= FIGURE_ODD || facts->apart[i].strength > -1.0;
+    }
+    keep_strongest(facts->apart);
     arena_free(&arena);
     return status;
 }
