@@ -117,7 +117,7 @@ static const char *smoothed(struct comparison *comparison, const char *how)
         most = window > most ? window : most;
     }
     return arena_format(&comparison->charts->arena, "%s of %d batches%s.", how, most,
-                        least < most ? ", in short runs of a quarter" : "");
+                        least < most ? "; in short runs, of a quarter of them" : "");
 }
 
 static void fill(struct comparison *comparison)

@@ -78,7 +78,12 @@ const char *const page_style[] = {
     "i{background:repeating-linear-gradient(90deg,var(--c) 0 5px,transparent 5px 8px)}\n"
     "figure.small .plot{padding-bottom:38px}\n",
     /* tables */
-    ".scroll{overflow-x:auto;max-width:100%}\n"
+    /* A shade at an edge behind which there is more: it stays while what covers it scrolls away. */
+    ".scroll{overflow-x:auto;max-width:100%;background:"
+    "linear-gradient(to right,var(--card) 40%,transparent) 0 0/40px 100% no-repeat local,"
+    "linear-gradient(to left,var(--card) 40%,transparent) 100% 0/40px 100% no-repeat local,"
+    "linear-gradient(to right,var(--line),transparent) 0 0/16px 100% no-repeat scroll,"
+    "linear-gradient(to left,var(--line),transparent) 100% 0/16px 100% no-repeat scroll}\n"
     "table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:14px}\n"
     "th,td{padding:5px 12px 5px 0;text-align:left;border-bottom:1px solid var(--line);vertical-align:top}\n"
     "th{font-weight:600;color:var(--soft)}td.n,th.n{text-align:right;padding:5px 0 5px 16px}\n"
@@ -151,7 +156,8 @@ const char *const page_style[] = {
     ".tiles div{padding:8px 10px}.tiles b{font-size:17px}.card,figure{padding:12px 14px}.plot.ends{padding-right:84px}"
     ".classes "
     ".of,.second{display:none}.plot "
-    ".there{transform:translateY(14px)}.scroll{overflow:visible}.compare{font-size:7.5pt}.compare tbody th{min-width:0}"
+    ".there{transform:translateY(14px)}.scroll{overflow:visible;background:none}.compare{font-size:7.5pt}.compare "
+    "tbody th{min-width:0}"
     ".compare td{"
     "white-space:normal}.compare td.n,.compare th.n{padding:3px 0 3px "
     "4px}*{-webkit-print-color-adjust:exact;print-color-adjust:exact}}\n",
