@@ -18,8 +18,8 @@
 /* Batches of two of images that have two labels each, at a rate at which their noise is all that is left. */
 #define NOISY                                                                                                          \
     BASE "train.batch_size=2 optim.lr=0.01 train.label_smoothing=0.2 stats.noise_every=8 run.checkpoint_epochs=20 "    \
-         "train.epochs=80 data.train="
-enum { NOISY_EPOCHS = 80, NOISY_STEPS = 45, LARGER_STEPS = 11 }; /* steps of an epoch */
+         "train.epochs=50 data.train="
+enum { NOISY_EPOCHS = 50, NOISY_STEPS = 45, LARGER_STEPS = 11 }; /* steps of an epoch */
 
 /* A list of the first half of each class's images, each with its own label and with the next class's. */
 static const char *two_labels(void)
@@ -40,6 +40,9 @@ static const char *two_labels(void)
     globfree(&found);
     return path;
 }
+
+/* Two runs that several tests compare with. */
+static struct train_result recovered, enlarged;
 
 static void train_noisy(const char *words, struct train_result *result)
 {
@@ -75,26 +78,26 @@ static void test_healthy_run_is_unchanged(void **state)
 static void test_diverging_run_recovers(void **state)
 {
     (void)state;
-    struct train_result lost, saved;
+    struct train_result lost;
     assert_int_equal(tiny_train(NULL, DIVERGES "optim.lr=20 train.epochs=12", &lost), ERR_TRAINING);
-    tiny_train_ok(NULL, DIVERGES "optim.lr=20 train.epochs=24 train.autopilot=true", &saved);
-    const int acts = count_acts(saved.path), rows = tiny_result_rows(saved.path);
+    tiny_train_ok(NULL, DIVERGES "optim.lr=20 train.epochs=24 train.autopilot=true", &recovered);
+    const int acts = count_acts(recovered.path), rows = tiny_result_rows(recovered.path);
     assert_true(acts >= 1 && acts <= 5);
     assert_int_equal(rows, 24);
     struct diagnosis diagnosis;
-    assert_int_equal(diagnose_run(&diagnosis, saved.path), OK);
+    assert_int_equal(diagnose_run(&diagnosis, recovered.path), OK);
     assert_true(diagnosis.rate_scale == pow(0.25, acts));
-    const double loss = tiny_result_at(saved.path, rows, "train/loss");
+    const double loss = tiny_result_at(recovered.path, rows, "train/loss");
     if (!(loss < 2.0))
         fail_msg("loss %g after %d acts", loss, acts);
     /* What was undone is not in the table of steps. */
-    char *steps = tiny_read_text(saved.path, "steps.csv");
+    char *steps = tiny_read_text(recovered.path, "steps.csv");
     int lines = 0;
     for (const char *at = steps; *at; at++)
         lines += *at == '\n';
     memory_give(steps);
     assert_int_equal(lines, 1 + 24 * 5);
-    assert_true(fabs(tiny_cell_at(saved.path, "steps.csv", 24 * 5, "lr") - 20.0 * pow(0.25, acts)) < 1e-6);
+    assert_true(fabs(tiny_cell_at(recovered.path, "steps.csv", 24 * 5, "lr") - 20.0 * pow(0.25, acts)) < 1e-6);
 }
 
 /* A rate that no fourth of a fourth mends: given up after five times, as without autopilot. */
@@ -110,12 +113,11 @@ static void test_gives_up(void **state)
 static void test_goes_on_after_an_interruption(void **state)
 {
     (void)state;
-    struct train_result whole, part, rest;
-    tiny_train_ok(NULL, DIVERGES "optim.lr=20 train.epochs=24 train.autopilot=true", &whole);
-    assert_true(count_acts(whole.path) > 0);
+    struct train_result part, rest;
+    assert_true(count_acts(recovered.path) > 0);
     tiny_train_ok(NULL, DIVERGES "optim.lr=20 train.epochs=24 train.autopilot=true train.max_steps=63", &part);
     tiny_train_ok(part.path, "train.max_steps=0", &rest);
-    tiny_assert_same_run(whole.path, part.path);
+    tiny_assert_same_run(recovered.path, part.path);
 }
 
 static double batch_at(const char *run, int step)
@@ -127,11 +129,11 @@ static double batch_at(const char *run, int step)
 static void test_noise_enlarges_the_batch(void **state)
 {
     (void)state;
-    struct train_result plain, larger;
+    struct train_result plain;
     train_noisy("", &plain);
     assert_true(batch_at(plain.path, NOISY_EPOCHS * NOISY_STEPS) == 2.0);
-    train_noisy("train.autopilot=true", &larger);
-    char *log = tiny_read_text(larger.path, "log.jsonl");
+    train_noisy("train.autopilot=true", &enlarged);
+    char *log = tiny_read_text(enlarged.path, "log.jsonl");
     const char *act = strstr(log, "\"act\":\"enlarge\"");
     assert_non_null(act);
     assert_non_null(strstr(act, "\"batch\":2,\"to_batch\":8,\"accumulate\":4,\"evidence\":\"the last "));
@@ -139,15 +141,15 @@ static void test_noise_enlarges_the_batch(void **state)
     assert_null(strstr(act + 1, "\"act\":\"enlarge\"")); /* an epoch of a fourth of these has too few for another */
     memory_give(log);
     assert_true(at >= 200 && at % NOISY_STEPS == 0);
-    assert_true(batch_at(larger.path, at) == 2.0 && batch_at(larger.path, at + 1) == 8.0);
-    assert_int_equal(tiny_result_rows(larger.path), NOISY_EPOCHS);
+    assert_true(batch_at(enlarged.path, at) == 2.0 && batch_at(enlarged.path, at + 1) == 8.0);
+    assert_int_equal(tiny_result_rows(enlarged.path), NOISY_EPOCHS);
     const int steps = at + (NOISY_EPOCHS - at / NOISY_STEPS) * LARGER_STEPS;
-    assert_true(batch_at(larger.path, steps) == 8.0);
-    assert_true(tiny_cell_at(larger.path, "steps.csv", steps, "epoch") == NOISY_EPOCHS);
-    assert_true(tiny_result_at(larger.path, NOISY_EPOCHS, "train/loss") <
+    assert_true(batch_at(enlarged.path, steps) == 8.0);
+    assert_true(tiny_cell_at(enlarged.path, "steps.csv", steps, "epoch") == NOISY_EPOCHS);
+    assert_true(tiny_result_at(enlarged.path, NOISY_EPOCHS, "train/loss") <
                 tiny_result_at(plain.path, NOISY_EPOCHS, "train/loss"));
     /* The config is still what was asked for. */
-    char *resolved = tiny_read_text(larger.path, "config.resolved.ini");
+    char *resolved = tiny_read_text(enlarged.path, "config.resolved.ini");
     assert_non_null(strstr(resolved, "\naccumulate = 1\n"));
     memory_give(resolved);
 }
@@ -156,9 +158,8 @@ static void test_noise_enlarges_the_batch(void **state)
 static void test_enlarged_run_goes_on(void **state)
 {
     (void)state;
-    struct train_result whole, part, rest;
-    train_noisy("train.autopilot=true", &whole);
-    char *log = tiny_read_text(whole.path, "log.jsonl");
+    struct train_result part, rest;
+    char *log = tiny_read_text(enlarged.path, "log.jsonl");
     const int at = atoi(strstr(strstr(log, "\"act\":\"enlarge\""), "\"at_step\":") + strlen("\"at_step\":"));
     memory_give(log);
     const int stops[] = {at - 13, at, at + 3};
@@ -167,8 +168,8 @@ static void test_enlarged_run_goes_on(void **state)
         snprintf(words, sizeof words, "train.autopilot=true train.max_steps=%d", stops[i]);
         train_noisy(words, &part);
         tiny_train_ok(part.path, "train.max_steps=0", &rest);
-        tiny_assert_same_run(whole.path, part.path);
-        assert_int_equal(count_acts(part.path), count_acts(whole.path));
+        tiny_assert_same_run(enlarged.path, part.path);
+        assert_int_equal(count_acts(part.path), count_acts(enlarged.path));
     }
 }
 

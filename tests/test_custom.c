@@ -68,6 +68,31 @@ static void test_custom_networks(void **state)
                         "net.ini:16: error: the last layer gives 1x1x1x7, but the data has 4 classes");
 }
 
+/* What a section leaves out. */
+static void test_left_out(void **state)
+{
+    (void)state;
+    struct config_layer layers[] = {
+        LAYER(.line = 3, .type = "conv", .name = "conv"),
+        LAYER(.line = 6, .type = "max_pool", .name = "max"),
+        LAYER(.line = 8, .type = "avg_pool", .name = "average"),
+        LAYER(.line = 9, .type = "linear", .name = "out"),
+    };
+    layers[0].filters = 8;
+    layers[1].kernel = 3;
+    struct config config = {.model = {.name = MODEL_CUSTOM}, .layers = layers, .layer_count = COUNT_OF(layers)};
+    struct graph graph = {0};
+    if (model_build(&graph, &config, (struct shape){1, SIZE, SIZE, CHANNELS}, CLASSES) < 0)
+        fail_msg("%s", fail_text());
+    /* 3x3 with a border that keeps the size, windows side by side, of 2x2, a unit for each class. */
+    static const struct shape shapes[] = {{1, 12, 12, 8}, {1, 4, 4, 8}, {1, 2, 2, 8}, {1, 1, 1, CLASSES}};
+    assert_int_equal(graph.node_count, COUNT_OF(shapes));
+    assert_int_equal(graph.nodes[0].params.conv2d.kernel_h, 3);
+    for (int i = 0; i < COUNT_OF(shapes); i++)
+        assert_true(shape_equal(graph.values[graph.nodes[i].out].shape, shapes[i]));
+    graph_free(&graph);
+}
+
 /* After one that failed: what would fail with any input is told too, what only follows from it is not. */
 static void test_all_layers_judged(void **state)
 {
@@ -155,7 +180,7 @@ static void test_bottleneck(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_custom_networks), cmocka_unit_test(test_all_layers_judged),
-                                       cmocka_unit_test(test_bottleneck)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_custom_networks), cmocka_unit_test(test_left_out),
+                                       cmocka_unit_test(test_all_layers_judged), cmocka_unit_test(test_bottleneck)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -230,17 +230,29 @@ static void train_with(const struct row *row, const char *value, struct train_re
     tiny_train_ok(NULL, words, result);
 }
 
+/* The run that a row's is compared with: the same for neighbours that begin alike. */
+static const struct train_result *plain_run(const struct row *row)
+{
+    static struct train_result plain;
+    static const struct row *of;
+    const bool same = of && !of->was && !row->was && strcmp(of->premise, row->premise) == 0;
+    if (!same)
+        train_with(row, row->was, &plain);
+    of = row;
+    return &plain;
+}
+
 static void test_every_key_reaches_the_run(void **state)
 {
     (void)state;
     for (int i = 0; i < COUNT_OF(rows); i++) {
-        struct train_result plain, changed;
+        struct train_result changed;
         const struct row *row = &rows[i];
         if (!row->premise)
             continue;
-        train_with(row, row->was, &plain);
+        const struct train_result *plain = plain_run(row);
         train_with(row, row->value, &changed);
-        if (!row->differs(plain.path, changed.path))
+        if (!row->differs(plain->path, changed.path))
             fail_msg("%s = %s changes nothing", row->key, row->value);
     }
 }

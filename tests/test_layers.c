@@ -110,6 +110,9 @@ static void test_resumed(void **state)
     tiny_train_ok(part.path, "train.max_steps=0", &rest);
     tiny_assert_same_run(whole.path, part.path);
     tiny_assert_same_text(whole.path, part.path, "layers.csv");
+    /* Of two batches' statistics none is how far a batch's lie from the running ones. */
+    for (int row = 1; row <= count_rows(&whole); row++)
+        assert_false(has_cell(&whole, row, "mean_gap") || has_cell(&whole, row, "variance_gap"));
 }
 
 /* Died after its last checkpoint: with rows of steps that the resumed run has not taken. */

@@ -137,10 +137,10 @@ static void test_survey_is_of_single_layers(void **state)
     }
 }
 
-/* So many channels that a pooled normalisation is cut into more parts than one by itself. */
-static void test_wide_layers_are_pooled(void **state)
+/* So many channels that a pooled normalisation is cut into more parts than one by itself; or one that is read by
+ * another layer too, and so is not done with its pooling. */
+static void check_pooled(bool wide)
 {
-    (void)state;
     float norms[2];
     for (int apart = 0; apart < 2; apart++) {
         struct graph graph;
@@ -148,11 +148,18 @@ static void test_wide_layers_are_pooled(void **state)
         struct plan_options options = everything_options();
         struct step_record record;
         int x;
-        graph_begin(&graph, "wide", (struct shape){1, SIZE, SIZE, CHANNELS});
+        graph_begin(&graph, "pooled", (struct shape){1, SIZE, SIZE, CHANNELS});
         graph.class_count = CLASSES;
-        check(x = graph_conv2d(&graph, "conv", graph.input, 2048, 1, 1, 0, false));
+        check(x = graph_conv2d(&graph, "conv", graph.input, wide ? 2048 : 8, 1, 1, 0, false));
         check(x = graph_norm(&graph, "norm", x, -1, true));
-        check(x = graph_max_pool(&graph, "pool", x, 2, 2, 0));
+        const union op_params average = {.pool = {.kind = POOL_AVERAGE, .size = 2, .stride = 2}};
+        int in[2] = {x, x};
+        check(in[0] = graph_max_pool(&graph, "pool", x, 2, 2, 0));
+        if (!wide)
+            check(in[1] = graph_node(&graph, "average", OP_POOL, &average, &x, 1));
+        x = in[0];
+        if (!wide)
+            check(x = graph_node(&graph, "add", OP_ADD, &(union op_params){0}, in, 2));
         check(x = graph_global_pool(&graph, "global", x));
         check(graph_linear(&graph, "fc", x, CLASSES));
         options.apart = apart;
@@ -164,6 +171,13 @@ static void test_wide_layers_are_pooled(void **state)
         close_plan(&graph, &plan);
     }
     assert_true(norms[0] > 0.0f && fabsf(norms[0] - norms[1]) <= 1e-4f * norms[1]);
+}
+
+static void test_pooled_normalisations(void **state)
+{
+    (void)state;
+    check_pooled(true);
+    check_pooled(false);
 }
 
 /* Of three accumulated batches the first divides its images by 0: the others, good as they are, change nothing either.
@@ -427,7 +441,7 @@ int main(void)
         cmocka_unit_test(test_gradient_of_everything),
         cmocka_unit_test(test_bad_step_changes_nothing_and_is_named),
         cmocka_unit_test(test_survey_is_of_single_layers),
-        cmocka_unit_test(test_wide_layers_are_pooled),
+        cmocka_unit_test(test_pooled_normalisations),
         cmocka_unit_test(test_bad_batch_refuses_the_step),
         cmocka_unit_test(test_sharing_memory_changes_nothing),
         cmocka_unit_test(test_accumulation_is_a_larger_batch),

@@ -119,6 +119,12 @@ static void test_resume_keeps_settings(void **state)
     assert_null(strstr(fail_text(), "train.epochs"));
     assert_false(tiny_has_file(path, "FAILED"));
     assert_int_equal(tiny_result_rows(path), 1);
+    /* Training grows longer, and no shorter. */
+    tiny_train_ok(path, "train.epochs=2", &result);
+    assert_int_equal(tiny_train(path, "train.epochs=1", &result), ERR_CONFIG);
+    assert_non_null(strstr(fail_text(), "train.epochs (2)"));
+    tiny_train_ok(path, "train.min_steps=15", &result);
+    assert_int_equal(tiny_result_rows(path), 3);
 }
 
 /* What cannot be looked at is no reason to begin anew, over the run's records. */
@@ -153,6 +159,14 @@ static void test_resume_notices_missing_images(void **state)
     memcpy(path, result.path, sizeof path);
     snprintf(word, sizeof word, "train.epochs=2 data.train=%s", copy);
     tiny_train_ok(path, word, &result);
+    /* A class of another name is none that the network knows. */
+    char named[2 * PATH_BYTES];
+    snprintf(named, sizeof named, "%s/%s", copy, tiles_class_names[0]);
+    snprintf(image, sizeof image, "%s/renamed", copy);
+    assert_int_equal(rename(named, image), 0);
+    assert_true(tiny_train(path, "train.epochs=3", &result) < 0);
+    assert_non_null(strstr(fail_text(), "have different classes"));
+    assert_int_equal(rename(image, named), 0);
     snprintf(image, sizeof image, "%s/%s/00000.png", copy, tiles_class_names[0]);
     for (int number = 0; unlink(image) != 0 && number < 200; number++)
         snprintf(image, sizeof image, "%s/%s/%05d.png", copy, tiles_class_names[0], number);

@@ -137,6 +137,17 @@ static void test_accumulation_equals_larger_batch(void **state)
     snprintf(words, sizeof words, "%s train.batch_size=8 train.accumulate=2", common);
     tiny_train_ok(NULL, words, &two);
     assert_true(tiny_largest_difference(one.path, two.path, "last/model.safetensors") < 1e-6);
+    /* Each of them is one that running statistics followed, as PyTorch counts. */
+    struct tensor_file file;
+    tiny_train_ok(NULL, "train.max_steps=3 train.batch_size=8 train.accumulate=2 model.name=small_cnn model.width=4",
+                  &two);
+    tiny_read_tensors(&file, two.path, "last/model.safetensors");
+    int64_t tracked;
+    const struct tensor *tensor = tensors_find(&file, "bn1.num_batches_tracked");
+    assert_true(tensor && tensor->bytes == sizeof tracked);
+    memcpy(&tracked, tensor->data, sizeof tracked);
+    assert_int_equal(tracked, 6);
+    tensors_free(&file);
 }
 
 static void test_threads_do_not_change_the_images(void **state)
@@ -302,6 +313,34 @@ static void test_early_stop_restores_best(void **state)
     assert_last_is_told(&result);
 }
 
+/* Schedule and early stopping each hear of what they watch, a training loss where there is validation too; and what an
+ * epoch that is not a whole number of run.checkpoint_epochs ends with is saved. */
+static void test_what_is_watched(void **state)
+{
+    (void)state;
+    struct train_result result;
+    double loss = INFINITY, accuracy = 0.0;
+    char expected[3][64];
+    tiny_train_ok(NULL,
+                  "train.epochs=3 schedule.name=plateau schedule.monitor=train_loss early_stop.monitor=val_accuracy "
+                  "run.checkpoint_epochs=2",
+                  &result);
+    for (int row = 1; row <= 3; row++) {
+        loss = fmin(loss, tiny_result_at(result.path, row, "train/loss"));
+        accuracy = fmax(accuracy, tiny_result_at(result.path, row, "metrics/accuracy_top1"));
+        assert_true(tiny_result_at(result.path, row, "metrics/accuracy_top5") >
+                    tiny_result_at(result.path, row, "metrics/accuracy_top1"));
+    }
+    char *state_json = tiny_read_text(result.path, "checkpoints/last/state.json");
+    snprintf(expected[0], sizeof expected[0], "\"plateau_best\":%.6g", loss);
+    snprintf(expected[1], sizeof expected[1], "\"early_stop_best\":%.6g", accuracy);
+    snprintf(expected[2], sizeof expected[2], "\"epoch\":3,");
+    for (int i = 0; i < COUNT_OF(expected); i++)
+        if (!strstr(state_json, expected[i]))
+            fail_msg("%s: not in %s", expected[i], state_json);
+    memory_give(state_json);
+}
+
 /* Averaged weights are measured and kept, but training does not feel them. */
 static void test_average_is_measured_only(void **state)
 {
@@ -339,7 +378,7 @@ static void test_divergence_is_refused_and_named(void **state)
     struct train_result result;
     int status = tiny_train(NULL,
                             "optim.name=sgd optim.lr=1000 optim.momentum=0.99 train.epochs=200 train.bad_steps=3 "
-                            "model.name=mlp run.name=diverging optim.weight_decay=100",
+                            "model.name=mlp run.name=diverging optim.weight_decay=100 stats.steps_every=5",
                             &result);
     assert_int_equal(status, ERR_TRAINING);
     assert_int_equal(status_exit_code(status), 1);
@@ -454,6 +493,7 @@ int main(void)
         cmocka_unit_test(test_updates_are_counted),
         cmocka_unit_test(test_saved_statistics_outlive_the_backward_pass),
         cmocka_unit_test(test_early_stop_restores_best),
+        cmocka_unit_test(test_what_is_watched),
         cmocka_unit_test(test_average_is_measured_only),
         cmocka_unit_test(test_plateau_cuts),
         cmocka_unit_test(test_divergence_is_refused_and_named),
