@@ -202,6 +202,9 @@ struct called_evidence {
         int64_t images, either, right; /* of both; called one of them; called what they are. 0: there is none */
         int64_t less;                  /* of the two numbers of those called the other, the lesser */
     } pair;
+    double one_way;              /* standard errors by which mistakes go one way: host/doctor/one_way.h */
+    struct called_class most_so; /* the two classes between which they do the most */
+    int64_t back;                /* of the other, called that one */
 };
 
 /* Two distributions, or one with a tail: Ashman, Bird and Zepf 1994. */

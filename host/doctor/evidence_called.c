@@ -4,6 +4,7 @@
 #include "doctor.h"
 #include "file.h"
 #include "floor.h"
+#include "one_way.h"
 #include "text.h"
 
 #include <math.h>
@@ -160,6 +161,19 @@ static void find_pair(const struct called *called, const double *images, struct 
         }
 }
 
+/* Fails only for lack of memory: then it is not known. */
+static void find_one_way(const struct called *called, const double *images, struct called_evidence *evidence)
+{
+    struct one_way found;
+    if (one_way_find(&found, called->counts, called->classes) < 0 || !(found.z > 0.0))
+        return;
+    evidence->one_way = found.z;
+    evidence->most_so = (struct called_class){.images = (int64_t)images[found.of], .wrong = found.there};
+    evidence->back = found.back;
+    text_copy(evidence->most_so.name, LAYER_BYTES, called->names[found.of] ? called->names[found.of] : "");
+    text_copy(evidence->most_so.as, LAYER_BYTES, called->names[found.as] ? called->names[found.as] : "");
+}
+
 static void judge(struct called *called, struct arena *arena, struct called_evidence *evidence)
 {
     double *images = arena_push(arena, (size_t)called->classes * sizeof *images);
@@ -168,6 +182,7 @@ static void judge(struct called *called, struct arena *arena, struct called_evid
     describe(called, images, evidence);
     evidence->targets = count_targets(called);
     find_pair(called, images, &evidence->pair);
+    find_one_way(called, images, evidence);
     deal_blindly(called, arena, evidence);
     struct error_floor floor;
     floor_fit(&floor, &called->sure);

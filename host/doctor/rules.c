@@ -50,6 +50,7 @@ const struct rule doctor_rules[] = {
     {"better_on_validation", CAUSE_LABELS, 1, EFFECT_APART, rule_better_on_validation},
     {"two_kinds", CAUSE_LABELS, 1, EFFECT_APART, rule_two_kinds},
     {"wrong_when_sure", CAUSE_LABELS, 1, EFFECT_APART, rule_wrong_when_sure},
+    {"one_way", CAUSE_LABELS, 1, EFFECT_APART, rule_one_way},
     {"evaluated_otherwise", CAUSE_SCHEDULE, 1, 0, rule_evaluated_otherwise},
     {"jumps", CAUSE_SCHEDULE, 1, 0, rule_jumps},
     {"twins", CAUSE_LABELS, 1, 0, rule_twins},

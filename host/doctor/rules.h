@@ -168,6 +168,7 @@ bool rule_jumps(const struct evidence *evidence, struct symptom *symptom);
 /* ---- rules_ahead.c: validation predicted better than what is trained on ---- */
 bool rule_better_on_validation(const struct evidence *evidence, struct symptom *symptom);
 bool rule_wrong_when_sure(const struct evidence *evidence, struct symptom *symptom);
+bool rule_one_way(const struct evidence *evidence, struct symptom *symptom);
 bool rule_two_kinds(const struct evidence *evidence, struct symptom *symptom);
 /* By how much validation's loss is below training's at the last epoch, as a share of that, and its standard error. */
 struct ahead {

@@ -55,6 +55,25 @@ bool rule_twins(const struct evidence *evidence, struct symptom *symptom)
     return false;
 }
 
+/* A network that has most of validation right takes one class for another, and hardly ever that for the first, in more
+ * pairs than chance and a class that is answered too often explain: images of one class were filed under the other, in
+ * training at least. One network in 300,000 does by chance. */
+bool rule_one_way(const struct evidence *evidence, struct symptom *symptom)
+{
+    const double sure = 4.5, half = 0.5;
+    const struct called_evidence *best = &evidence->called[CALLED_BEST];
+    const struct called_class *most = &best->most_so;
+    return evidence->over && doctor_misses(evidence) && (double)best->right > half * (double)best->images &&
+           best->one_way > sure &&
+           show(symptom, evidence->steps - 1, best->one_way / sure,
+                "mistakes go one way, as of %lld validation images of '%s' %lld are called '%s', and %lld the other "
+                "way: "
+                "over all pairs of classes %.1f standard errors beyond chance, and no class that is answered too "
+                "often explains it; images of one class are filed under the other",
+                (long long)most->images, most->name, (long long)most->wrong, most->as, (long long)best->back,
+                best->one_way);
+}
+
 bool symptom_is_of_all_labels(const struct symptom *symptom)
 {
     static const char *const rules[] = {"unrelated", "labels_unrelated", "by_heart_alone"};
