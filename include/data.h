@@ -112,6 +112,9 @@ int pack_fingerprint(const char *path, uint64_t *fingerprint, int64_t *skipped);
 /* One image file, as the data set would hold it (predict). pixels: [image.h][image.w][image.c]; given back with
  * memory_give. A picture of another size is resized as for resize = the short side of image. */
 int image_load(const char *path, struct shape image, int resize, uint8_t **pixels);
+/* The image files that lie in a folder itself, by their names, as torchvision's ImageFolder tells them; sorted by byte
+ * value. ERR_DATA: there is none. Paths and list lie in the arena. */
+int image_files(struct arena *arena, const char *folder, char ***files, int *count);
 /* Decodes an image file to RGB as PIL's convert("RGB") does, whatever kind it is by content; given back with
  * memory_give. EXIF orientation is left alone, as torchvision's ImageFolder does. A file of no known kind, truncated or
  * damaged, is ERR_DATA with the decoder's reason. */

@@ -108,8 +108,25 @@ static void test_advice_of_steps(void **state)
         expect(cases[i].overrides, 10, cases[i].says);
 }
 
+/* Configs that people begin with. */
+static void test_shipped_configs(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"imagefolder_adam", "quickstart", "fashion_mnist", "cifar10_resnet18"};
+    for (int i = 0; i < COUNT_OF(names); i++) {
+        struct config config;
+        char path[64];
+        snprintf(path, sizeof path, "configs/%s.ini", names[i]);
+        assert_int_equal(config_load(&config, path, NULL, 0, NULL), OK);
+        if (config_advise(&config, hear) > 0)
+            fail_msg("%s: %s", path, advice_text);
+        config_free(&config);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_advice), cmocka_unit_test(test_advice_of_steps)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_advice), cmocka_unit_test(test_advice_of_steps),
+                                       cmocka_unit_test(test_shipped_configs)};
     return cmocka_run_group_tests(tests, config_folder_make, config_folder_remove);
 }

@@ -278,6 +278,8 @@ call plot "$whole" --follow
 ok "plot --follow needs a terminal" exited 64
 call doctor nowhere
 ok "doctor of no run" exited 66
+call check tiny.ini --sheet sheet.txt
+ok "check --sheet FILE that is no .png" all 'exited 64' 'silent out' 'says "sheet.txt: a sheet is a PNG image"' '[ ! -e sheet.txt ]'
 call eval "$whole" --json --weights last
 ok "eval --json" all 'exited 0' 'prints "\"top1\":"' 'prints "\"balanced\": 0\."' 'prints "\"top1_range\": \["' '! prints confusion'
 call eval "$whole" --confusion
@@ -313,11 +315,21 @@ call eval "$whole" "$whole-2"
 ok "eval of two runs" all 'exited 78' 'silent out' 'says "key=value"'
 call eval "$whole" --data absent
 ok "eval of a folder that is not there" all 'exited 66' 'silent out' 'says "command line: error: .*absent"' '! says "config.resolved"'
+mkdir parts && cp -r tiles/train tiles/val parts
+call eval "$whole" --data parts
+ok "eval of both parts" all 'exited 65' 'silent out' "says 'data.train=parts/train data.val=parts/val'"
+call train tiny.ini data.train=parts data.val=
+ok "train of both parts" all 'exited 65' 'silent out' "says 'data.train=parts/train data.val=parts/val'"
 call eval "$whole" --data tiles
 ok "eval of other classes" all 'exited 65' 'silent out' 'says "class"'
 image=$(find tiles/val -name '*.png' | sort | head -n 1)
 call predict "$whole" "$image" tiny.ini "$image"
 ok "predict goes on after a bad file" all 'exited 65' 'lines out 2' 'says "tiny.ini"'
+mkdir -p seen/below && cp "$image" seen/b.png && cp "$image" seen/a.PNG && cp "$image" seen/below/c.png && echo x >seen/n.txt
+call predict "$whole" seen/ "$image" --top 1
+ok "predict of a folder: its images, sorted" all 'exited 0' 'lines out 3' 'prints "^seen/b.png"' 'sed -n 1p out | grep -q "^seen/a.PNG"'
+call predict "$whole" tiles "$image"
+ok "predict of a folder without images" all 'exited 65' 'lines out 1' 'says "tiles: no image lies in this folder itself"'
 call predict "$whole" "$image" --json --top 2
 ok "predict --json" all 'exited 0' 'lines out 1' 'prints "probability"'
 # A name can have anything in it but a slash: what is written stays what it is, and what is said stays one line.

@@ -12,6 +12,12 @@ static const struct mistake {
     const char *text, *overrides, *said; /* said: the beginning of each line that is printed */
 } mistakes[] = {
     /* names */
+    {"[schedule]\nT_max = 9\n", 0,
+     "x.ini:2: error: schedule.T_max: unknown key; schedule.name = cosine ends with train.epochs"},
+    {"# mine\n{\"data\": {\"train\": \"x\"}}\n", 0,
+     "x.ini:2: error: '{\"data\": {\"train\": \"x\"}}': this is JSON; a config has lines key = value"},
+    {"data:\n  train: x\n  val: y\n", 0, "x.ini:1: error: 'data:': this is YAML; a config has lines key = value below"},
+    {"---\nlr: 0.1\n", 0, "x.ini:1: error: '---': this is YAML"},
     {"[optim]\nlrr = 1\n", 0, "x.ini:2: error: optim.lrr: unknown key; did you mean optim.lr?"},
     {"[train]\nlr = 1\n", 0, "x.ini:2: error: train.lr: unknown key; did you mean optim.lr?"},
     {"[train]\nbatchsize = 1\n", 0, "x.ini:2: error: train.batchsize: unknown key; did you mean train.batch_size?"},
@@ -100,6 +106,9 @@ static const struct mistake {
      "x.ini:4: error: 'ep?ochs': not a key's name"},
     {"", "run.name=a\nb", "command line: error: run.name: 'a?b' cannot name a folder"},
     /* overrides */
+    {"", "data=photos", "command line: error: data: unknown key; data.train names the training images, data.val those"},
+    {"", "imgsz=64", "command line: error: imgsz: unknown key; data.resize brings images to one size"},
+    {"", "cos_lr=true", "command line: error: cos_lr: unknown key; schedule.name = cosine"},
     {"", "lrr=1", "command line: error: lrr: unknown key; did you mean optim.lr"},
     {"", "patience=3",
      "command line: error: patience: could be several keys; expected one of schedule.patience, "

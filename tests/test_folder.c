@@ -123,6 +123,23 @@ static void test_wrong_folders(void **state)
     CHECK_REFUSED(ERR_DATA, "class 'cat' has no image");
 }
 
+/* What other programs take as one folder. */
+static void test_parts_are_no_classes(void **state)
+{
+    (void)state;
+    fixture_png(fixture_path("set/train/a/0.png"), 4, 4, 0);
+    fixture_png(fixture_path("set/test/a/1.png"), 4, 4, 1);
+    CHECK_REFUSED(ERR_DATA, "no classes; name them by themselves: data.train=", "set/train data.val=", "set/test");
+    fixture_png(fixture_path("set/Val/a/2.png"), 4, 4, 2);
+    CHECK_REFUSED(ERR_DATA, "'train' and 'Val'", "set/Val");
+    /* Classes may be called so among others. */
+    fixture_png(fixture_path("set/tram/3.png"), 4, 4, 3);
+    struct dataset dataset;
+    assert_int_equal(dataset_open(&dataset, fixture_path("set"), &(struct dataset_options){.threads = 1}), OK);
+    assert_int_equal(dataset.class_count, 4);
+    dataset_close(&dataset);
+}
+
 static void test_hostile_files(void **state)
 {
     (void)state;
@@ -378,6 +395,7 @@ int main(void)
         CASE(test_recorded_order),
         CASE(test_pixels_at_any_thread_count),
         CASE(test_wrong_folders),
+        CASE(test_parts_are_no_classes),
         CASE(test_resize_brings_all_to_one_size),
         CASE(test_hostile_files),
         CASE(test_truncated_and_damaged),

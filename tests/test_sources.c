@@ -108,6 +108,10 @@ static void test_list_otherwise(void **state)
          "'pictures/0.png' where its label is; put the path first"},
         {"pictures/0.png,ant\n\"red ant\",\"pictures/1.png\"\n", "list.csv:2: the columns are the other way round"},
         {"label,file\n", "list.csv:1: there is no file 'label'; a line of column names is to be removed"},
+        /* Files that are missing, no names of columns. */
+        {"7,ant\npictures/0.png,bee\npictures/1.png,ant\n", "list.csv:1: there is no file '7'"},
+        {"pictures/7,cow\npictures/0.png,bee\npictures/1.png,ant\n", "list.csv:1: there is no file 'pictures/7'"},
+        {"filename,label\n8,bee\n9,ant\n", "list.csv:1: there is no file 'filename'"},
     };
     struct dataset dataset;
     make_pictures(2);
@@ -119,6 +123,20 @@ static void test_list_otherwise(void **state)
     rename(fixture_path("pictures/0.png"), fixture_path("pictures/a;0.png"));
     write_text(fixture_path("list.csv"), "pictures/a;0.png b;c\npictures/1.png\td.png;e\n");
     check_set(fixture_path("list.csv"), "list", 2, (int[]){0, 1}, (int[]){0, 1});
+}
+
+static void test_list_with_column_names(void **state)
+{
+    (void)state;
+    make_pictures(3);
+    write_text(fixture_path("list.csv"), "filename,label\npictures/2.png,bee\npictures/0.png,ant\n");
+    check_set(fixture_path("list.csv"), "list", 2, (int[]){2, 0}, (int[]){1, 0});
+    /* Labels are numbers still, and files may be without an ending. */
+    rename(fixture_path("pictures/1.png"), fixture_path("pictures/one"));
+    write_text(fixture_path("list.csv"), "\"image id\",\"class\"\npictures/one,1\npictures/0.png,0\n");
+    check_set(fixture_path("list.csv"), "list", 2, (int[]){1, 0}, (int[]){1, 0});
+    write_text(fixture_path("pictures.csv"), "path\tlabel\n2.png\t0\none\t1\n");
+    check_set(fixture_path("pictures.csv"), "list", 2, (int[]){2, 1}, (int[]){0, 1});
 }
 
 /* A list beside a folder of its name, whose files it names; classes.txt stays beside the list. */
@@ -265,11 +283,11 @@ static void test_long_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(test_list_of_names),   CASE(test_list_of_a_spreadsheet),
-        CASE(test_list_otherwise),  CASE(test_list_beside_its_folder),
-        CASE(test_list_of_numbers), CASE(test_classes_file),
-        CASE(test_shards),          CASE(test_shards_of_names),
-        CASE(test_long_names),
+        CASE(test_list_of_names),          CASE(test_list_of_a_spreadsheet),
+        CASE(test_list_otherwise),         CASE(test_list_with_column_names),
+        CASE(test_list_beside_its_folder), CASE(test_list_of_numbers),
+        CASE(test_classes_file),           CASE(test_shards),
+        CASE(test_shards_of_names),        CASE(test_long_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

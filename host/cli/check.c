@@ -10,6 +10,8 @@
 
 #include <jansson.h>
 #include <stdio.h>
+#include <string.h>
+#include <strings.h>
 
 static void print_finding(const struct finding *finding)
 {
@@ -191,6 +193,9 @@ int command_check(int argc, char **argv)
     TRY(cli_parse(&usage, &argc, argv));
     TRY(cli_integer("images", limit_text, 1, INT32_MAX, &request.limit));
     TRY(cli_integer("sheet-of", sheet_of_text, 0, INT32_MAX, &request.sheet_of));
+    const size_t sheet_length = request.sheet ? strlen(request.sheet) : 0;
+    if (request.sheet && (sheet_length < 4 || strcasecmp(request.sheet + sheet_length - 4, ".png") != 0))
+        return FAIL(ERR_USAGE, "--sheet %s: a sheet is a PNG image; give a file that ends in .png", request.sheet);
     if (sheet_of_text && !request.sheet)
         return FAIL(ERR_USAGE, "--sheet-of needs the file to write to: --sheet FILE.png");
     struct config config = {0};

@@ -22,6 +22,7 @@ struct prediction {
     float *probabilities; /* [PREDICT_BATCH][class_count] */
     int *best;            /* [class_count] */
     const char *names[PREDICT_BATCH];
+    int filled; /* of pixels and names */
     int bad_files;
 };
 
@@ -56,8 +57,11 @@ static void print_row(struct prediction *prediction, const char *file, const flo
         log_error("%s: %s", file, fail_text());
 }
 
-static int predict_batch(struct prediction *prediction, int count)
+/* What has been collected. */
+static int predict_batch(struct prediction *prediction)
 {
+    const int count = prediction->filled;
+    prediction->filled = 0;
     if (count == 0)
         return OK;
     TRY(evaluate_images(&prediction->session, prediction->pixels, count, prediction->probabilities));
@@ -65,6 +69,44 @@ static int predict_batch(struct prediction *prediction, int count)
     for (int i = 0; i < count; i++)
         print_row(prediction, prediction->names[i], prediction->probabilities + (size_t)i * classes);
     return OK;
+}
+
+static int add_bad_file(struct prediction *prediction)
+{
+    log_error("%s", fail_text());
+    prediction->bad_files++;
+    return OK;
+}
+
+static int add_file(struct prediction *prediction, const char *file)
+{
+    const struct session *session = &prediction->session;
+    const size_t image_bytes = (size_t)shape_count(session->card.image);
+    uint8_t *pixels = NULL;
+    if (image_load(file, session->card.image, session->config->data.resize, &pixels) < 0)
+        return add_bad_file(prediction);
+    memcpy(prediction->pixels + (size_t)prediction->filled * image_bytes, pixels, image_bytes);
+    memory_give(pixels);
+    prediction->names[prediction->filled++] = file;
+    return prediction->filled == PREDICT_BATCH ? predict_batch(prediction) : OK;
+}
+
+static int predict_folder(struct prediction *prediction, const char *folder)
+{
+    struct arena arena = {0};
+    char **files;
+    int count;
+    int status = image_files(&arena, folder, &files, &count);
+    if (status != OK)
+        status = add_bad_file(prediction);
+    else
+        for (int i = 0; i < count && status == OK; i++)
+            status = add_file(prediction, files[i]);
+    /* Names are the arena's. */
+    if (status == OK)
+        status = predict_batch(prediction);
+    arena_free(&arena);
+    return status;
 }
 
 static int predict_files(struct prediction *prediction, char **files, int count)
@@ -76,23 +118,9 @@ static int predict_files(struct prediction *prediction, char **files, int count)
     TRY(memory_take(&prediction->best, classes * sizeof(int), "ranks"));
     if (prediction->top > session->card.class_count)
         prediction->top = session->card.class_count;
-    int filled = 0;
-    for (int i = 0; i < count; i++) {
-        uint8_t *pixels = NULL;
-        if (image_load(files[i], session->card.image, session->config->data.resize, &pixels) < 0) {
-            log_error("%s", fail_text());
-            prediction->bad_files++;
-            continue;
-        }
-        memcpy(prediction->pixels + (size_t)filled * image_bytes, pixels, image_bytes);
-        memory_give(pixels);
-        prediction->names[filled++] = files[i];
-        if (filled == PREDICT_BATCH) {
-            TRY(predict_batch(prediction, filled));
-            filled = 0;
-        }
-    }
-    return predict_batch(prediction, filled);
+    for (int i = 0; i < count; i++)
+        TRY(folder_exists(files[i]) ? predict_folder(prediction, files[i]) : add_file(prediction, files[i]));
+    return predict_batch(prediction);
 }
 
 static int predict(struct prediction *prediction, const char *weights, char **words, int count)
@@ -123,15 +151,16 @@ int command_predict(int argc, char **argv)
         {"json", NULL, &prediction.json, NULL, "print one JSON object per file, one per line"},
     };
     const struct cli_usage usage = {
-        .synopsis = "predict RUN FILE… [--top K] [--weights best|last] [--json]",
-        .about = "Names the most likely classes of image files: file, class, probability, class, probability …,\n"
-                 "separated by tabs. A file that cannot be read is reported, the others are done, exit status 65.",
+        .synopsis = "predict RUN FILE|FOLDER… [--top K] [--weights best|last] [--json]",
+        .about = "Names the most likely classes of image files, of a folder all that lie in it, sorted: file, class,\n"
+                 "probability, class, probability …, separated by tabs. A file that cannot be read is reported, the\n"
+                 "others are done, exit status 65.",
         .options = options,
         .option_count = COUNT_OF(options),
     };
     TRY(cli_parse(&usage, &argc, argv));
     if (argc < 3)
-        return FAIL(ERR_USAGE, "predict needs a run directory and image files");
+        return FAIL(ERR_USAGE, "predict needs a run directory and image files or folders of them");
     TRY(cli_count("top", top_text, 1, 1000000, &prediction.top));
     TRY(predict(&prediction, weights, argv + 1, argc - 1));
     return prediction.bad_files ? EX_DATAERR : EX_OK;

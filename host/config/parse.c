@@ -21,6 +21,15 @@ static bool plain_name(const char *name)
            strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") == length;
 }
 
+/* What the first line that says something is of; NULL: of nothing known. */
+static const char *kind_of(const char *line)
+{
+    const size_t length = strcspn(line, " \t:=");
+    if (*line == '{')
+        return "JSON";
+    return strncmp(line, "---", 3) == 0 || (length > 0 && line[length] == ':') ? "YAML" : NULL;
+}
+
 /* ---- section lines ---- */
 
 static void unknown_section(struct loader *loader, const char *name)
@@ -175,9 +184,16 @@ static char *read_line(char *out, int out_bytes, void *stream)
         return NULL;
     char *line = text_trim(loader->line == 1 ? text_begin(text) : text);
     snprintf(out, (size_t)out_bytes, "\n");
-    if (*line == '[')
+    const bool says = *line && *line != '#' && *line != ';';
+    const char *kind = says && !loader->begun ? kind_of(line) : NULL;
+    loader->begun |= says;
+    if (kind) {
+        mistakes_add(&loader->mistakes, loader->line,
+                     "'%.60s': this is %s; a config has lines key = value below lines [section]", line, kind);
+        loader->at = loader->end; /* the rest is no better */
+    } else if (*line == '[')
         section_line(loader, line, out, (size_t)out_bytes);
-    else if (*line && *line != '#' && *line != ';')
+    else if (says)
         key_line(loader, line, out, (size_t)out_bytes);
     return out;
 }

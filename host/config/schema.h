@@ -76,6 +76,7 @@ struct loader {
     /* the file being read */
     const char *at, *end; /* what is left of its text */
     int line;
+    bool begun; /* something was said before */
     int section_line[SECTIONS_MAX];
     enum { SECTION_NONE, SECTION_UNKNOWN, SECTION_KEYS, SECTION_LAYER } place;
     char value[VALUE_BYTES]; /* right of the equals sign, of the line handed to libinih */

@@ -82,9 +82,30 @@ static int nearest_keys(const char *section, const char *name, int keys[static T
     return count;
 }
 
+/* Words of other programs for which no key stands, or whose values are others. */
+static const struct {
+    const char *word, *hint;
+} foreign[] = {
+    {"data", " data.train names the training images, data.val those for validation"},
+    {"data_dir", " data.train names the training images, data.val those for validation"},
+    {"root", " data.train names the training images, data.val those for validation"},
+    {"imgsz", " data.resize brings images to one size"},
+    {"img_size", " data.resize brings images to one size"},
+    {"image_size", " data.resize brings images to one size"},
+    {"input_size", " data.resize brings images to one size"},
+    {"cos_lr", " schedule.name = cosine lets the rate fall by a cosine"},
+    {"T_max", " schedule.name = cosine ends with train.epochs"},
+    {"t_max", " schedule.name = cosine ends with train.epochs"},
+};
+
 void schema_suggest(const char *section, const char *name, char *text, size_t bytes)
 {
     int keys[SECTIONS_MAX];
+    for (int i = 0; i < COUNT_OF(foreign); i++)
+        if (strcmp(name, foreign[i].word) == 0) {
+            snprintf(text, bytes, "%s", foreign[i].hint);
+            return;
+        }
     /* The right name in the wrong section first, then the wrong name in the right section, then all. */
     int count = schema_find_bare(name, keys);
     if (count == 0 && section)

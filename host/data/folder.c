@@ -92,6 +92,23 @@ bool is_image_name(const char *name)
     return false;
 }
 
+int image_files(struct arena *arena, const char *folder, char ***files, int *count)
+{
+    struct listing listing;
+    char path[PATH_BYTES];
+    TRY(listing_read(&listing, arena, folder));
+    *count = 0;
+    TRY(arena_take(arena, files, (size_t)listing.count * sizeof **files, folder));
+    for (int i = 0; i < listing.count; i++) {
+        TRY(path_join(path, folder, listing.names[i]));
+        if (is_image_name(listing.names[i]) && !folder_exists(path))
+            (*files)[(*count)++] = arena_text(arena, path);
+    }
+    return *count > 0 ? OK
+                      : FAIL(ERR_DATA, "%s: no image lies in this folder itself; name the folder that holds the images",
+                             folder);
+}
+
 static void walk_add(struct walk *walk, const char *folder, const char *name)
 {
     if (walk->count == walk->room) {
@@ -187,6 +204,32 @@ static int compare_files(const void *a, const void *b)
     return order ? order : strcmp(x->name, y->name);
 }
 
+static const char *part_of(const struct dataset *dataset, const char *const *names, int count)
+{
+    for (int i = 0; i < dataset->class_count; i++)
+        for (int k = 0; k < count; k++)
+            if (strcasecmp(dataset->class_names[i], names[k]) == 0)
+                return dataset->class_names[i];
+    return NULL;
+}
+
+/* A folder of nothing but the parts of a data set looks like one of classes. */
+static int refuse_parts(const struct dataset *dataset, const char *path)
+{
+    static const char *const train_names[] = {"train", "training"}, *const val_names[] = {"val", "valid", "validation"},
+                             *const test_names[] = {"test", "testing"};
+    const char *train = part_of(dataset, train_names, COUNT_OF(train_names));
+    const char *val = part_of(dataset, val_names, COUNT_OF(val_names));
+    const char *test = part_of(dataset, test_names, COUNT_OF(test_names));
+    if (!train || !(val || test) || dataset->class_count != 1 + (val != NULL) + (test != NULL))
+        return OK;
+    val = val ? val : test;
+    return FAIL(ERR_DATA,
+                "%s: holds '%s' and '%s', which are parts of a data set and no classes; name them by themselves: "
+                "data.train=%s/%s data.val=%s/%s",
+                path, train, val, path, train, path, val);
+}
+
 /* Folders in the root are the classes. An image beside them has none. */
 static int find_classes(struct dataset *dataset, const char *path, const struct listing *listing)
 {
@@ -205,6 +248,7 @@ static int find_classes(struct dataset *dataset, const char *path, const struct 
                     "%s: holds no class folders (and no tar, IDX or CIFAR files); expected %s/<class>/<image>.jpg or "
                     ".png. A list of paths and labels must be named itself: %s/list.txt",
                     path, path, path);
+    TRY(refuse_parts(dataset, path));
     if (loose > 0)
         log_warn("%s: %d image%s beside the class folders %s left out: %s in none of them", path, loose,
                  loose == 1 ? "" : "s", loose == 1 ? "is" : "are", loose == 1 ? "it is" : "they are");

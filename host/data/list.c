@@ -3,9 +3,11 @@
  * images are decoded.
  *
  * A line is "path<TAB>label"; without a tab the last comma, and without that the last blank, parts them. Both may be in
- * double quotes, as spreadsheets write them. Empty lines and those that begin with # are left out. */
+ * double quotes, as spreadsheets write them. Empty lines and those that begin with # are left out, and a first line of
+ * column names. */
 #include "file.h"
 #include "formats.h"
+#include "log.h"
 #include "text.h"
 
 #include <stdio.h>
@@ -27,6 +29,7 @@ struct lines {
     const char *path;
     struct problems *problems;
     const char **labels, **where;
+    const char *head_file, *head_label; /* of a first line that may name the columns; NULL: it does not */
 };
 
 /* Without quotes around it. */
@@ -82,7 +85,7 @@ static bool is_there(const struct dataset *dataset, const char *file)
     return path_join(path, file[0] == '/' ? "" : dataset->encoded.root, file) == OK && file_exists(path);
 }
 
-/* A line that is of no use. A table's first line may name its columns, which a list's does not. */
+/* A line that is of no use. */
 static int judge_line(const struct lines *lines, const char *file, const char *label, int64_t number)
 {
     const bool labelled = label && *label, odd = labelled && !is_image_name(file);
@@ -99,10 +102,6 @@ static int judge_line(const struct lines *lines, const char *file, const char *l
                     "%s:%lld: the columns are the other way round: '%.80s' stands where the path is expected and "
                     "'%.80s' where its label is; put the path first",
                     lines->path, (long long)number, file, label);
-    if (odd && number == 1 && !is_there(lines->dataset, file))
-        return FAIL(ERR_DATA,
-                    "%s:1: there is no file '%.80s'; a line of column names is to be removed, or to begin with #",
-                    lines->path, file);
     return OK;
 }
 
@@ -120,9 +119,36 @@ static void take_line(struct lines *lines, char *line, int64_t number)
         problems_add_failure(lines->problems, ERR_DATA);
         return;
     }
+    if (number == 1 && !is_image_name(file) && !is_there(dataset, file)) {
+        lines->head_file = arena_text(arena, file);
+        lines->head_label = arena_text(arena, label);
+        return;
+    }
     lines->labels[dataset->count] = arena_text(arena, label);
     lines->where[dataset->count] = arena_format(arena, "%s:%lld", lines->path, (long long)number);
     dataset->files[dataset->count++] = arena_text(arena, file);
+}
+
+/* Whether the first line, whose file is not there, names the columns: the next one names an image, the name is no path,
+ * and no image is labelled with it. Else a file is missing. */
+static void judge_head(struct lines *lines)
+{
+    const struct dataset *dataset = lines->dataset;
+    const char *file = lines->head_file;
+    if (!file)
+        return;
+    bool names = dataset->count > 0 && !strpbrk(file, "/.") &&
+                 (is_image_name(dataset->files[0]) || is_there(dataset, dataset->files[0]));
+    for (int64_t i = 0; i < dataset->count && names; i++)
+        names = strcmp(lines->labels[i], lines->head_label) != 0;
+    if (names) {
+        log_info("%s:1: '%.80s' and '%.80s' are taken for the names of the columns", lines->path, file,
+                 lines->head_label);
+        return;
+    }
+    FAIL(ERR_DATA, "%s:1: there is no file '%.80s'; a line of column names is to be removed, or to begin with #",
+         lines->path, file);
+    problems_add_failure(lines->problems, ERR_DATA);
 }
 
 static int64_t count_lines(const char *text, size_t bytes)
@@ -145,6 +171,7 @@ static int read_lines(struct lines *lines, char *text, size_t bytes)
     char *line, *rest = text_begin(text);
     for (int64_t number = 1; (line = strsep(&rest, "\n")); number++)
         take_line(lines, line, number);
+    judge_head(lines);
     if (dataset->count == 0 && lines->problems->count == 0)
         return FAIL(ERR_DATA, "%s: lists no image; expected a path, a tab and a label a line", lines->path);
     return OK;

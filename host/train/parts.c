@@ -84,20 +84,6 @@ static int part_place(struct session *session, struct part *part)
     return session->backend->upload(session->device, part->order, part->subset.samples, bytes);
 }
 
-/* A folder that holds the parts of a data set looks like one that holds classes. */
-static void warn_of_parts(const struct dataset *data)
-{
-    static const char *const parts[] = {"test", "train", "training", "val", "valid", "validation"};
-    int found = 0;
-    for (int i = 0; i < data->class_count; i++)
-        for (int k = 0; k < COUNT_OF(parts); k++)
-            found += strcmp(data->class_names[i], parts[k]) == 0;
-    if (found >= 2 && found == data->class_count)
-        log_warn("%s: its classes are called '%s' and '%s', which are usually the parts of a data set; if so, set "
-                 "data.train=%s/train and data.val likewise",
-                 data->source, data->class_names[0], data->class_names[1], data->source);
-}
-
 /* Training and validation set, from two folders or by a split of one. */
 static int choose(struct session *session)
 {
@@ -128,7 +114,6 @@ int parts_find(struct session *session, struct mistakes *mistakes)
         TRY(source_find(config, val, train, config->data.val, false, mistakes));
     if (mistakes->count > before)
         return OK;
-    warn_of_parts(&train->data);
     if (config->data.val[0])
         dataset_adopt_classes(&val->data, &train->data);
     return choose(session);
