@@ -45,9 +45,8 @@ void run_close(struct run *run); /* accepts a zeroed struct */
 /* Before a checkpoint: what was logged is on disk; lengths for run_reopen. */
 int run_sync(struct run *run, int64_t *steps_bytes, int64_t *results_bytes, int64_t *log_bytes);
 
-/* At every start: env.json (version, compiler, machine, device line, command line, time), and the same as event
- * "start".
- */
+/* At every start: env.json (version, compiler, machine, device line, command line, time; of later starts in its list
+ * "resumed"), and the same as event "environment". */
 int run_write_env(struct run *run, const char *device, int argc, char **argv);
 
 /* skipped.txt: what was left out of training and validation images, one a line. None: the file is removed. */

@@ -162,7 +162,8 @@ struct train_result {
  * ERR_TRAINING: diverged; the run directory says FAILED and why. */
 int train_run(const struct train_request *request, struct train_result *result);
 
-/* Loads the resolved config of a run directory. ERR_NO_INPUT: not a run. */
+/* Loads the resolved config of a run directory. Relative paths of images that are not here are taken from the folder
+ * where the run was trained. ERR_NO_INPUT: not a run. */
 int train_load_config(struct config *config, const char *run, const char *const *overrides, int override_count);
 /* Checkpoint folder of a run: which is "best", "last", or NULL for best where early_stop.restore_best says so and it
  * exists. */

@@ -298,7 +298,7 @@ call eval runs/listed
 ok "eval of a run whose validation images are in a list" all 'exited 0' 'prints "^top-1"'
 mv tiles/val/val.csv tiles/val/away.csv
 call eval runs/listed
-ok "eval of a run whose list is gone" all 'exited 66' 'silent out' 'says "val.csv: no such file"' 'says "start this there, or name the images"'
+ok "eval of a run whose list is gone" all 'exited 66' 'silent out' 'says "val.csv: no such file"' 'says "start this where they are, or name the images"'
 rm tiles/val/away.csv
 cp -r tiles/val spoilt-val
 spoilt=$(find spoilt-val -name '*.png' | sort | head -n 1)
@@ -345,8 +345,24 @@ call doctor "$hostile" --json
 ok "doctor --json of such a run" all 'prints "2nd.nline"' 'iconv -f UTF-8 -t UTF-8 out >iconv'
 mv "$hostile" "$whole"
 cp "$whole/results.csv" before.csv
+cp "$whole/env.json" before.json
 call train --resume "$whole"
-ok "resuming a finished run changes nothing" all 'exited 0' '[ "$(cat out)" = "$whole" ]' 'cmp -s before.csv "$whole/results.csv"'
+ok "resuming a finished run changes nothing" all 'exited 0' '[ "$(cat out)" = "$whole" ]' 'cmp -s before.csv "$whole/results.csv"' \
+    'cmp -s before.json "$whole/env.json"'
+cp -r "$whole" elsewhere
+cd elsewhere || exit 1
+call eval "$work/elsewhere"
+mv out err ..
+cd ..
+ok "a run's images are found from another folder" all 'exited 0' 'prints "^data  *$work/tiles/val, "'
+mkdir empty
+cp -r "$whole" moved && sed 's|"folder":"[^"]*"|"folder":"/nowhere"|' "$whole/env.json" >moved/env.json
+cd empty || exit 1
+call train --resume "$work/moved"
+mv out err ..
+cd ..
+ok "or said to be missing here" all 'exited 66' 'silent out' 'says "tiles/train: no such file or folder in .*/empty; "'
+rm -r elsewhere moved empty
 call train --resume "$whole" lr=1
 ok "resuming under other settings" all 'exited 78' 'silent out' 'says "optim.lr"' '[ -f "$whole/DONE" ]'
 cp -r tiles/train broken

@@ -324,7 +324,20 @@ static void test_events_are_json_lines(void **state)
     assert_string_equal(json_string_value(json_object_get(env, "device")), "CPU \"x\"");
     assert_int_equal(json_array_size(json_object_get(env, "command")), 3);
     assert_true(json_integer_value(json_object_get(env, "cpus")) >= 1);
+    assert_null(json_object_get(env, "resumed"));
     json_decref(env);
+    /* Later starts are added. */
+    for (int later = 1; later <= 2; later++) {
+        must(run_write_env(&run, later == 1 ? "GPU" : "TPU", 2, argv));
+        env = json_loads(content(&arena, run.path, "env.json"), JSON_REJECT_DUPLICATES, NULL);
+        assert_string_equal(json_string_value(json_object_get(env, "device")), "CPU \"x\"");
+        assert_int_equal(json_array_size(json_object_get(env, "command")), 3);
+        json_t *list = json_object_get(env, "resumed"), *last = json_array_get(list, (size_t)later - 1);
+        assert_int_equal(json_array_size(list), later);
+        assert_string_equal(json_string_value(json_object_get(last, "device")), later == 1 ? "GPU" : "TPU");
+        assert_int_equal(json_array_size(json_object_get(last, "command")), 2);
+        json_decref(env);
+    }
     regfree(&rfc3339);
     arena_free(&arena);
     run_close(&run);

@@ -58,6 +58,10 @@ static int load(struct dataset *dataset, const char *path, const struct listing 
     for (int i = 0; i < COUNT_OF(formats); i++)
         if (formats[i].recognise(path, listing))
             return formats[i].load(dataset, path, listing, options, problems);
+    char here[PATH_BYTES];
+    if (!file_exists(path) && *path != '/' && getcwd(here, sizeof here))
+        return FAIL(ERR_NO_INPUT, "%s: no such file or folder in %s; data.train and data.val name the images", path,
+                    here);
     if (!file_exists(path))
         return FAIL(ERR_NO_INPUT, "%s: no such file or folder; data.train and data.val name the images", path);
     return FAIL(

@@ -5,13 +5,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "json.h"
 #include "text.h"
 
 #ifdef __clang__
@@ -212,6 +215,22 @@ static char *quoted_list(struct arena *arena, int count, char **texts)
     return list;
 }
 
+/* What a first start wrote stays, a later one is added to its list "resumed". text: of this start. */
+static int write_env(const char *path, const char *text)
+{
+    json_t *first = json_read(path), *later = json_loads(text, 0, NULL);
+    json_t *list = json_object_get(first, "resumed");
+    if (json_is_object(first) && !list)
+        json_object_set_new(first, "resumed", list = json_array());
+    json_array_append(list, later);
+    char *both = json_is_array(list) ? json_dumps(first, JSON_COMPACT) : NULL;
+    const int status = both ? file_write(path, both, strlen(both)) : file_write(path, text, strlen(text));
+    free(both);
+    json_decref(first);
+    json_decref(later);
+    return status;
+}
+
 int run_write_env(struct run *run, const char *device, int argc, char **argv)
 {
     struct arena arena = {0};
@@ -231,7 +250,7 @@ int run_write_env(struct run *run, const char *device, int argc, char **argv)
         text_quote(&arena, arena_format(&arena, "%s %s %s", system.sysname, system.release, system.machine)),
         cpu_count(), text_quote(&arena, folder), quoted_list(&arena, argc, argv));
     const char *text = arena_format(&arena, "{\"started\":\"%s\",%s}\n", now, members);
-    int status = explain(file_write(path, text, strlen(text)), "the run's surroundings", make_room);
+    int status = explain(write_env(path, text), "the run's surroundings", make_room);
     if (status >= 0)
         status = run_log_event(run, "environment", "%s", members);
     arena_free(&arena);

@@ -97,8 +97,8 @@ static void put_environment(FILE *page, const struct run_facts *facts)
 {
     static const struct {
         const char *key, *name;
-    } shown[] = {{"device", "device"},     {"host", "host"},          {"system", "system"},    {"version", "evenkeel"},
-                 {"compiler", "compiler"}, {"started", "last start"}, {"folder", "started in"}};
+    } shown[] = {{"device", "device"},     {"host", "host"},       {"system", "system"},    {"version", "evenkeel"},
+                 {"compiler", "compiler"}, {"started", "started"}, {"folder", "started in"}};
     char path[PATH_BYTES];
     json_t *env = path_join(path, facts->path, "env.json") == OK ? json_read(path) : NULL;
     fputs("<section class=\"card\"><h3>Where it ran</h3><div class=\"scroll\"><table class=\"facts\"><tbody>\n", page);

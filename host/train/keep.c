@@ -1,9 +1,11 @@
 /* keep: the state of a run on disk: saving, taking it up again, what may change in between. Knows no steps. */
+#include "json.h"
 #include "log.h"
 #include "text.h"
 #include "train.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -299,6 +301,25 @@ int keep_resume(struct trainer *trainer, const char *run)
 
 /* ---- a run directory from outside ---- */
 
+/* A relative path counts from here; where nothing is there, from where the run was trained. */
+static void find_images(struct config *config, const char *run)
+{
+    char *const paths[] = {config->data.train, config->data.val, config->data.leave_out};
+    char path[PATH_BYTES];
+    json_t *env = NULL;
+    for (int i = 0; i < COUNT_OF(paths); i++) {
+        if (!*paths[i] || *paths[i] == '/' || file_exists(paths[i]))
+            continue;
+        if (!env && path_join(path, run, "env.json") == OK)
+            env = json_read(path);
+        const char *folder = json_string_value(json_object_get(env, "folder"));
+        if (folder && *folder == '/' && path_join(path, folder, paths[i]) == OK && file_exists(path) &&
+            strlen(path) < CONFIG_TEXT)
+            text_copy(paths[i], CONFIG_TEXT, path);
+    }
+    json_decref(env);
+}
+
 int train_load_config(struct config *config, const char *run, const char *const *overrides, int override_count)
 {
     char path[PATH_BYTES];
@@ -309,7 +330,9 @@ int train_load_config(struct config *config, const char *run, const char *const 
         return FAIL(
             ERR_NO_INPUT,
             "%s: no run directory: it has no config.resolved.ini; give the folder that `evenkeel train` printed", run);
-    return config_load(config, path, overrides, override_count, stderr);
+    TRY(config_load(config, path, overrides, override_count, stderr));
+    find_images(config, run);
+    return OK;
 }
 
 int train_find_checkpoint(const struct config *config, const char *run, const char *which, char path[static PATH_BYTES])

@@ -219,8 +219,8 @@ int session_open_val(struct session *session, const char *path)
     status = mistakes_settle(&mistakes, status, stderr);
     if (status == ERR_NO_INPUT && !path)
         return FAIL(status,
-                    "%s; a run's paths count from the folder where it was made: start this there, or name the images "
-                    "with --data",
+                    "%s; a run's paths count from here or from the folder where it was made: start this where they "
+                    "are, or name the images with --data",
                     fail_text());
     TRY(status);
     card_adopt_classes(&session->card, &source->data);

@@ -367,7 +367,8 @@ static int open_run(struct trainer *trainer, const struct train_request *request
     else
         TRY(run_create(&trainer->run, &trainer->config));
     trainer->session.backend->describe(trainer->session.device, device, sizeof device);
-    TRY(run_write_env(&trainer->run, device, request->argc, request->argv));
+    if (!is_over(trainer))
+        TRY(run_write_env(&trainer->run, device, request->argc, request->argv));
     const struct dataset *train = &trainer->session.train_source.data, *val = &trainer->session.val_source.data;
     TRY(run_write_skipped(&trainer->run, train->skipped, train->skipped_count, val->skipped, val->skipped_count));
     if (trainer->config.stats.tensorboard)
