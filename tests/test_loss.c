@@ -112,8 +112,6 @@ static void record_run(void)
     mirror_run(&batch.mirror, record_work, NULL);
 }
 
-/* ---- PyTorch's answers ---- */
-
 static void recorded_check(struct vectors *vectors, const json_t *one)
 {
     int64_t values, rows;
@@ -218,8 +216,6 @@ static void test_top_k(void **state)
     vectors_close(&vectors);
 }
 
-/* ---- a plain loop in double ---- */
-
 static double row_reference(const float *logits, const float *offsets, int classes, int label, double smoothing,
                             double *grad, double *probability)
 {
@@ -315,8 +311,6 @@ static void test_low_precision(void **state)
     low_check(DT_F16, fp16_to_float, fp16_from_float);
 }
 
-/* ---- ties, threads, non-finite values ---- */
-
 static void test_ties(void **state)
 {
     (void)state;
@@ -392,8 +386,6 @@ static void test_nonfinite(void **state)
     assert_true(isfinite(batch.losses[0]) && batch.losses[1] == 0.0f && batch.grad[5] == 0.0f);
     batch_close();
 }
-
-/* ---- the record ---- */
 
 static void test_record(void **state)
 {
@@ -490,17 +482,15 @@ static void test_quantiles(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_recorded),
-        cmocka_unit_test(test_two_labels),
-        cmocka_unit_test(test_top_k),
-        cmocka_unit_test(test_sizes),
-        cmocka_unit_test(test_low_precision),
-        cmocka_unit_test(test_ties),
-        cmocka_unit_test(test_threads_do_not_matter),
-        cmocka_unit_test(test_nonfinite),
-        cmocka_unit_test(test_record),
-        cmocka_unit_test(test_quantiles),
-    };
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_recorded),
+                                       cmocka_unit_test(test_two_labels),
+                                       cmocka_unit_test(test_top_k),
+                                       cmocka_unit_test(test_sizes),
+                                       cmocka_unit_test(test_low_precision),
+                                       cmocka_unit_test(test_ties),
+                                       cmocka_unit_test(test_threads_do_not_matter),
+                                       cmocka_unit_test(test_nonfinite),
+                                       cmocka_unit_test(test_record),
+                                       cmocka_unit_test(test_quantiles)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -28,9 +28,6 @@ static void test_overfits_one_batch(void **state)
     assert_true(tiny_has_file(result.path, "DONE") && !tiny_has_file(result.path, "FAILED"));
 }
 
-/* Runs words with whole, and again with first, then resumed with rest: the same run must come out. */
-/* Everything that keeps a state of its own at once, in both precisions (auto is bf16 where the hardware has it). */
-/* What max_steps cuts off inside an epoch is measured, but it is no epoch: the best epoch stays what it was. */
 /* One update with weight decay and one without: which tensors tell them apart? */
 static void test_weight_decay_groups(void **state)
 {
@@ -66,8 +63,7 @@ static void test_weight_decay_groups(void **state)
         tensors_free(&files[i]);
 }
 
-/* The schedule and early stopping hear of the loss itself: smoothing is a matter of training. With a rate that moves no
- * weight, validation must not notice it. */
+/* Smoothing is a matter of training: with a rate that moves no weight, validation must not notice it. */
 static void test_validation_is_not_smoothed(void **state)
 {
     (void)state;
@@ -481,26 +477,24 @@ static void test_without_validation(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_overfits_one_batch),
-        cmocka_unit_test(test_weight_decay_groups),
-        cmocka_unit_test(test_validation_is_not_smoothed),
-        cmocka_unit_test(test_without_statistics),
-        cmocka_unit_test(test_epochs_are_added_for_steps),
-        cmocka_unit_test(test_accumulation_equals_larger_batch),
-        cmocka_unit_test(test_threads_do_not_change_the_images),
-        cmocka_unit_test(test_each_epoch_has_its_order),
-        cmocka_unit_test(test_updates_are_counted),
-        cmocka_unit_test(test_saved_statistics_outlive_the_backward_pass),
-        cmocka_unit_test(test_early_stop_restores_best),
-        cmocka_unit_test(test_what_is_watched),
-        cmocka_unit_test(test_average_is_measured_only),
-        cmocka_unit_test(test_plateau_cuts),
-        cmocka_unit_test(test_divergence_is_refused_and_named),
-        cmocka_unit_test(test_running_statistics_are_not_to_blame),
-        cmocka_unit_test(test_samples),
-        cmocka_unit_test(test_bad_requests),
-        cmocka_unit_test(test_without_validation),
-    };
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_overfits_one_batch),
+                                       cmocka_unit_test(test_weight_decay_groups),
+                                       cmocka_unit_test(test_validation_is_not_smoothed),
+                                       cmocka_unit_test(test_without_statistics),
+                                       cmocka_unit_test(test_epochs_are_added_for_steps),
+                                       cmocka_unit_test(test_accumulation_equals_larger_batch),
+                                       cmocka_unit_test(test_threads_do_not_change_the_images),
+                                       cmocka_unit_test(test_each_epoch_has_its_order),
+                                       cmocka_unit_test(test_updates_are_counted),
+                                       cmocka_unit_test(test_saved_statistics_outlive_the_backward_pass),
+                                       cmocka_unit_test(test_early_stop_restores_best),
+                                       cmocka_unit_test(test_what_is_watched),
+                                       cmocka_unit_test(test_average_is_measured_only),
+                                       cmocka_unit_test(test_plateau_cuts),
+                                       cmocka_unit_test(test_divergence_is_refused_and_named),
+                                       cmocka_unit_test(test_running_statistics_are_not_to_blame),
+                                       cmocka_unit_test(test_samples),
+                                       cmocka_unit_test(test_bad_requests),
+                                       cmocka_unit_test(test_without_validation)};
     return cmocka_run_group_tests(tests, tiny_set_up, tiny_tear_down);
 }

@@ -207,19 +207,12 @@ static bool is_trainings_alone(const struct symptom *image)
     return symptom_number(image, "apart") > 1.0;
 }
 
-/* Light that varies more than in any clean set: of contrast and brightness a variance that is twice as large, so that
- * more than half of it is none of theirs. The limit of slopes is what natural scenes come to in theory, and is enough.
- */
+/* Contrast within a class that varies twice as much as in the most uneven clean set, so that three quarters of its
+ * variance are none of theirs. Brightness and slopes are in some clean sets what planted ones come to. */
 static bool is_plainly_uneven(const struct symptom *image)
 {
-    static const struct {
-        const char *rule, *figure;
-        double times;
-    } figures[] = {{"illumination", "spread", M_SQRT2}, {"brightness", "ratio", M_SQRT2}, {"shading", "share", 1.0}};
-    for (int i = 0; i < COUNT_OF(figures); i++)
-        if (strcmp(image->rule, figures[i].rule) == 0)
-            return symptom_number(image, figures[i].figure) > figures[i].times * symptom_number(image, "threshold");
-    return false;
+    return strcmp(image->rule, "illumination") == 0 &&
+           symptom_number(image, "spread") > 2.0 * symptom_number(image, "threshold");
 }
 
 /* Images that show nothing, or not what their class does, are right by chance alone: of so many, in either part, that
