@@ -1,5 +1,5 @@
 /* doctor: why a run's loss fluctuates or does not decrease: the causes there are, and rules over what a run recorded.
- * Level 4: includes config, fluctuation. Rules are pure functions of the evidence; who collects it, and who
+ * Level 5: includes config, fluctuation, layers. Rules are pure functions of the evidence; who collects it, and who
  * experiments, is elsewhere. */
 #ifndef DOCTOR_H
 #define DOCTOR_H

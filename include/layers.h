@@ -1,5 +1,5 @@
 /* layers: changes to the [[layer]] sections of a config, which no key=value makes.
- * Level 3: includes config. */
+ * Level 4: includes config. */
 #ifndef LAYERS_H
 #define LAYERS_H
 #include "config.h"

@@ -1,6 +1,6 @@
 /* watch: the doctor's rules while a run is going on: asked again and again of what it has recorded so far, each finding
  * said once.
- * Level 5: includes doctor. */
+ * Level 6: includes doctor. */
 #ifndef WATCH_H
 #define WATCH_H
 #include "doctor.h"
