@@ -36,7 +36,8 @@ bool rule_twins(const struct evidence *evidence, struct symptom *symptom)
         const double either = (double)pair->either, chance = sqrt(either); /* two standard errors */
         if (pair->images == 0 || called->epoch >= evidence->epochs || either < told * (double)pair->images ||
             (double)pair->less < both_ways * either || fabs((double)pair->right - 0.5 * either) > chance ||
-            (double)pair->right + chance > most * either || !training_knows_no_better(evidence, called))
+            fmax((double)pair->right, 0.5 * either) + chance > most * either ||
+            !training_knows_no_better(evidence, called))
             continue;
         const struct config *config = evidence->config;
         const char *turn = config->augment.hflip > 0.0    ? "augment.hflip"
