@@ -66,6 +66,9 @@ int experiment_run(struct experiment *experiment, const struct experiment_reques
 bool experiment_learns_by_heart(const struct experiment *experiment);
 /* A higher rate, or Adam in the place of SGD: quicker at first nearly always. */
 bool arm_hurries(const struct arm *arm);
+/* Of what was suspected: its loss is lower by what makes a fault, which chance alone may make, and more images are
+ * right beyond chance. */
+bool arm_helps_by_right(const struct experiment *experiment, const struct arm *arm);
 /* Another optimizer with its rate, in the place of SGD. */
 bool arm_swaps_optimizer(const struct arm *arm);
 /* How much of the unchanged trial's loss an arm takes away, 0..1; of a diverged one, of the loss of guessing. */

@@ -253,6 +253,49 @@ static void test_repairs_that_take_longer(void **state)
     config_free(&config);
 }
 
+/* What the run's own trial has tried, and what did not help, is not written; of the others the next is. */
+static void test_no_repair_that_did_not_help(void **state)
+{
+    (void)state;
+    static const struct {
+        enum cause cause;
+        const char *name, *trial, *kept, *instead; /* instead NULL: nothing */
+    } cases[] = {
+        {CAUSE_MISMATCH, "light evened out", "augment.normalize=image", "augment.normalize=image",
+         "augment.brightness=0.3"},
+        {CAUSE_MISMATCH, "brightness varied", "augment.brightness=0.3", "augment.normalize=image",
+         "augment.normalize=image"},
+        {CAUSE_ILLUMINATION, "light evened out", "augment.normalize=image", "augment.normalize=image",
+         "augment.brightness=0.3"},
+        {CAUSE_OVERFITTING, "images shifted, turned", "augment.translate=0.1", "augment.translate=0.1",
+         "augment.translate=0.1"}, /* for three times as long, which the trial was not */
+    };
+    struct train_result result;
+    struct config config = {0};
+    tiny_train_ok(NULL, "train.epochs=2", &result);
+    assert_int_equal(train_load_config(&config, result.path, NULL, 0), OK);
+    config.model.name = MODEL_SMALL_CNN;
+    for (int i = 0; i < COUNT_OF(cases); i++)
+        for (int helps = 0; helps < 2; helps++) {
+            char repair[REPAIR_MAX][REPAIR_TEXT];
+            struct diagnosis diagnosis = {.cause = cases[i].cause, .probed = true, .count = 1, .steps = 7};
+            diagnosis.experiment.arms[0] = (struct arm){.name = "unchanged", .done = true, .result = {.loss = 1.0}};
+            struct arm *arm = &diagnosis.experiment.arms[1];
+            diagnosis.experiment.arm_count = 2;
+            diagnosis.found[0] = (struct symptom){.cause = cases[i].cause,
+                                                  .rule = "given",
+                                                  .numbers = {{"train_mean", 0.5}, {"val_mean", 0.35}},
+                                                  .number_count = 2};
+            *arm = (struct arm){.cause = cases[i].cause, .done = true, .helps = helps, .override_count = 1};
+            text_copy(arm->name, sizeof arm->name, cases[i].name);
+            text_copy(arm->text[0], sizeof arm->text[0], cases[i].trial);
+            if (diagnosis_repair(&diagnosis, &config, repair, of) < 1)
+                fail_msg("%s, %d: nothing is written", cases[i].name, helps);
+            assert_string_equal(repair[0], helps ? cases[i].kept : cases[i].instead);
+        }
+    config_free(&config);
+}
+
 /* A rate comes with averaged weights, and without a warm-up that takes half of the run, which no trial of a rate has.
  */
 static void test_repairs_of_rates(void **state)
@@ -466,6 +509,7 @@ int main(void)
         cmocka_unit_test(test_repair_that_changes_nothing),
         cmocka_unit_test(test_repairs_that_take_longer),
         cmocka_unit_test(test_several_causes_are_mended),
+        cmocka_unit_test(test_no_repair_that_did_not_help),
         cmocka_unit_test(test_repairs_of_rates),
         cmocka_unit_test(test_best_of_the_rates_that_prove_nothing),
         cmocka_unit_test(test_repair_that_comes_furthest),

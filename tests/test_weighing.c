@@ -13,6 +13,9 @@
 static struct train_result run;
 static const char *trial_name = "trial";
 static const char *rule = "given"; /* of what the rules found first */
+static bool suspected;             /* the trial */
+static const char *done = "true";  /* it, and the unchanged one */
+static double error = 0.01;        /* of its gain */
 static double stands = 1.0;        /* loss of the unchanged trial of its own family */
 
 /* One trial beside the unchanged ones of new weights (loss whole) and of its own family (loss stands). */
@@ -39,17 +42,17 @@ static void write_trials(struct given given)
     for (int i = 0; i < 1 + (strcmp(given.family, "anew") != 0); i++)
         fprintf(file,
                 "{\"name\": \"unchanged\", \"family\": \"%s\", \"cause\": \"healthy\", \"changes\": [], \"left_out\": "
-                "0, \"pace\": 1, \"done\": true, \"loss\": %f, \"train_accuracy\": 0.5, \"gain\": null, \"error\": "
+                "0, \"pace\": 1, \"done\": %s, \"loss\": %f, \"train_accuracy\": 0.5, \"gain\": null, \"error\": "
                 "null}, ",
-                families[i], losses[i]);
+                families[i], done, losses[i]);
     for (int part = 0; part < 1 + (part_right > 0.0); part++)
         fprintf(file,
                 "%s{\"name\": \"%s\", \"family\": \"%s\", \"cause\": \"%s\", \"changes\": [\"augment.hflip=0\"%s], "
-                "\"left_out\": 0, \"pace\": 1, \"done\": true, \"loss\": %f, \"train_accuracy\": 0.5, \"gain\": %f, "
-                "\"error\": 0.01, \"right_gain\": %f, \"right_error\": %f}",
+                "\"left_out\": 0, \"pace\": 1, \"done\": %s, \"loss\": %f, \"train_accuracy\": 0.5, \"gain\": %f, "
+                "\"error\": %f, \"right_gain\": %f, \"right_error\": %f, \"suspected\": %s}",
                 part ? ", " : "", trial_name, given.family, cause_table[given.cause].name,
-                part_right > 0.0 && !part ? ", \"augment.rotate=0\"" : "", stands - given.gain, given.gain,
-                part ? part_right : given.right_gain, given.right_error);
+                part_right > 0.0 && !part ? ", \"augment.rotate=0\"" : "", done, stands - given.gain, given.gain, error,
+                part ? part_right : given.right_gain, given.right_error, suspected ? "true" : "false");
     fputs("]}}\n", file);
     assert_int_equal(fclose(file), 0);
 }
@@ -191,6 +194,76 @@ static void test_one_cure_of_several(void **state)
     trial_name = "trial";
 }
 
+/* Light that was measured beyond clean sets: 15 % against the unchanged trial are enough, as far as the run came (0.1)
+ * as that may be. Of light that nobody found they are not. */
+static void test_light_that_was_found(void **state)
+{
+    (void)state;
+    struct given given = {"unseen", CAUSE_ILLUMINATION, 0.16, 0.0, 0.0, 2.0};
+    const struct known known = {CAUSE_ILLUMINATION, false, false, 0.1, 0.1};
+    trial_name = "light evened out";
+    expect(given, known, CAUSE_ILLUMINATION, true);
+    assert_string_equal(why, "proves it");
+    expect(given, (struct known){CAUSE_HEALTHY, false, false, 0.1, 0.1}, CAUSE_HEALTHY, false);
+    given.gain = 0.14;
+    expect(given, known, CAUSE_ILLUMINATION, false);
+    given.gain = 0.16;
+    error = 0.06; /* three standard errors are more */
+    expect(given, known, CAUSE_ILLUMINATION, false);
+    error = 0.01;
+    trial_name = "trial";
+}
+
+/* The unchanged trial's few lost images make the error; that more images are right by 2 points and three standard
+ * errors is the second reading, of what was suspected and of nothing else. */
+static void test_a_heavy_tail(void **state)
+{
+    (void)state;
+    struct given given = {"anew", CAUSE_RATE_HIGH, 0.47, 0.25, 0.018, 2.0};
+    const struct known known = {CAUSE_RATE_HIGH, false, false, 0.9, 0.9};
+    error = 0.54;
+    suspected = true;
+    expect(given, known, CAUSE_RATE_HIGH, true);
+    assert_non_null(strstr(said, "proven: with trial 25.0 +- 1.8 points more of the images are right"));
+    suspected = false;
+    expect(given, known, CAUSE_RATE_HIGH, false);
+    expect(given, (struct known){CAUSE_HEALTHY, false, false, 0.9, 0.9}, CAUSE_HEALTHY, false);
+    suspected = true;
+    given.right_error = 0.09; /* three of them are more */
+    expect(given, known, CAUSE_RATE_HIGH, false);
+    given.right_error = 0.001;
+    given.right_gain = 0.015;
+    expect(given, known, CAUSE_RATE_HIGH, false);
+    given.right_gain = 0.25;
+    given.gain = 0.29; /* of the unchanged 2.0, less than 15 % */
+    expect(given, known, CAUSE_RATE_HIGH, false);
+    suspected = false;
+    error = 0.01;
+}
+
+/* Where the budget let none in, trials were asked for and say nothing: the way to more is still to make them. */
+static void test_no_trial_was_made(void **state)
+{
+    (void)state;
+    const struct given given = {"anew", CAUSE_RATE_HIGH, 0.0, 0.0, 0.0, 1.0};
+    char options[PROBE_OPTIONS], tries[PROBE_OPTIONS + 64];
+    struct config config = {0};
+    assert_int_equal(train_load_config(&config, run.path, NULL, 0), OK);
+    doctor_probe_options(&config, 60, options);
+    config_free(&config);
+    assert_non_null(strstr(options, "--probe --budget "));
+    snprintf(tries, sizeof tries, "whether more can be had: `evenkeel doctor RUN %s` tries it", options);
+    done = "false";
+    expect(given, (struct known){CAUSE_HEALTHY, false, false, 0.9, 0.9}, CAUSE_HEALTHY, false);
+    assert_ptr_equal(strstr(action, "none that the records show: "), action);
+    assert_non_null(strstr(action, tries));
+    expect(given, (struct known){CAUSE_UNKNOWN, false, false, 0.9, 0.9}, CAUSE_UNKNOWN, false);
+    assert_null(strstr(action, "no trial"));
+    done = "true";
+    expect(given, (struct known){CAUSE_HEALTHY, false, false, 0.9, 0.9}, CAUSE_HEALTHY, false);
+    assert_non_null(strstr(action, "no trial says how to come further"));
+}
+
 /* The unchanged trial has no schedule. */
 static void test_the_whole_rate(void **state)
 {
@@ -280,15 +353,12 @@ static int set_up(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_what_is_taken_away),
-        cmocka_unit_test(test_the_least_is_taken_away),
-        cmocka_unit_test(test_a_gap_stays),
-        cmocka_unit_test(test_at_guessing),
-        cmocka_unit_test(test_one_cure_of_several),
-        cmocka_unit_test(test_the_whole_rate),
-        cmocka_unit_test(test_labels_are_a_floor),
-        cmocka_unit_test(test_a_lost_run),
-        cmocka_unit_test(test_words_of_a_healthy_run),
+        cmocka_unit_test(test_what_is_taken_away),  cmocka_unit_test(test_the_least_is_taken_away),
+        cmocka_unit_test(test_a_gap_stays),         cmocka_unit_test(test_at_guessing),
+        cmocka_unit_test(test_one_cure_of_several), cmocka_unit_test(test_light_that_was_found),
+        cmocka_unit_test(test_a_heavy_tail),        cmocka_unit_test(test_no_trial_was_made),
+        cmocka_unit_test(test_the_whole_rate),      cmocka_unit_test(test_labels_are_a_floor),
+        cmocka_unit_test(test_a_lost_run),          cmocka_unit_test(test_words_of_a_healthy_run),
     };
     return cmocka_run_group_tests(tests, set_up, tiny_tear_down);
 }

@@ -48,24 +48,35 @@ const char *diagnosis_title(const struct diagnosis *diagnosis)
                                                : cause_table[diagnosis->cause].title;
 }
 
-/* Of a healthy run that has not learned everything: nobody knows whether more could be had, but trials can. */
-static void say_open(const struct diagnosis *diagnosis, bool noted, char text[static ACTION_TEXT])
+/* Trials were asked for, and the budget let one in. */
+static bool was_tried(const struct diagnosis *diagnosis)
 {
-    char reached[128];
+    return diagnosis->probed && experiment_tried(&diagnosis->experiment);
+}
+
+/* Of a healthy run that has not learned everything: nobody knows whether more could be had, but trials can. */
+static void say_open(const struct diagnosis *diagnosis, const struct config *config, bool noted,
+                     char text[static ACTION_TEXT])
+{
+    const bool tried = was_tried(diagnosis);
+    char reached[128], options[PROBE_OPTIONS];
+    doctor_probe_options(config, diagnosis->steps, options);
     if (isfinite(diagnosis->val_least))
         snprintf(reached, sizeof reached, "%.1f %% of validation's images are right at best (loss %.3g, guessing %.3g)",
                  100.0 * diagnosis->best_right, diagnosis->val_least, diagnosis->guess);
     else
         snprintf(reached, sizeof reached, "%.1f %% of the training images are right at best",
                  100.0 * diagnosis->best_right);
-    snprintf(text, ACTION_TEXT, "%s: %s%s",
-             noted               ? "look at the note"
-             : diagnosis->probed ? "none that helps is known"
-                                 : "none that the records show",
-             reached,
-             diagnosis->probed
-                 ? ", and no trial says how to come further"
-                 : ", and they do not say whether more can be had: `evenkeel doctor RUN --probe` tries it");
+    const int used = snprintf(text, ACTION_TEXT, "%s: %s, and ",
+                              noted   ? "look at the note"
+                              : tried ? "none that helps is known"
+                                      : "none that the records show",
+                              reached);
+    if (tried)
+        snprintf(text + used, (size_t)(ACTION_TEXT - used), "no trial says how to come further");
+    else
+        snprintf(text + used, (size_t)(ACTION_TEXT - used),
+                 "they do not say whether more can be had: `evenkeel doctor RUN %s` tries it", options);
 }
 
 static const char *words_of(const struct diagnosis *diagnosis, const struct config *config)
@@ -96,11 +107,11 @@ void diagnosis_say_action(const struct diagnosis *diagnosis, const struct config
         const bool healthy = diagnosis->cause == CAUSE_HEALTHY;
         const bool noted = healthy && doctor_note(diagnosis->found, diagnosis->count);
         if (healthy && diagnosis->missing) {
-            say_open(diagnosis, noted, text);
+            say_open(diagnosis, config, noted, text);
             return;
         }
         const char *words = noted ? NOTED_ACTION : words_of(diagnosis, config);
-        const bool asked = diagnosis->cause == CAUSE_UNKNOWN && diagnosis->probed;
+        const bool asked = diagnosis->cause == CAUSE_UNKNOWN && was_tried(diagnosis);
         text_copy(text, ACTION_TEXT, asked ? "look at images and labels: no trial says why" : words);
         say_reached(diagnosis, config, text);
         return;

@@ -129,6 +129,11 @@ void diagnosis_say_confidence(const struct diagnosis *diagnosis, char text[stati
     else if (confidence == CONFIDENCE_PROVEN && arm->gain <= 0.0)
         snprintf(text, CONFIDENCE_TEXT, "proven: %s came to the same loss in fewer updates (%.3g +- %.2g higher)",
                  arm->name, -arm->gain, arm->error);
+    else if (confidence == CONFIDENCE_PROVEN && arm_helps_by_right(&diagnosis->experiment, arm))
+        snprintf(text, CONFIDENCE_TEXT,
+                 "proven: with %s %.1f +- %.1f points more of the images are right; the loss is lower by %.3g +- %.2g, "
+                 "which a few images make so uncertain",
+                 arm->name, 100.0 * arm->right_gain, 100.0 * arm->right_error, arm->gain, arm->error);
     else if (confidence == CONFIDENCE_PROVEN)
         snprintf(text, CONFIDENCE_TEXT, "proven: %s lowered the loss by %.3g +- %.2g", arm->name, arm->gain,
                  arm->error);

@@ -109,11 +109,22 @@ static bool has_cost(const struct diagnosis *diagnosis, enum cause said)
     return !(diagnosis->learned_all && diagnosis->proof && diagnosis->proof->family == ARM_ANEW);
 }
 
+static bool shows(const struct diagnosis *diagnosis, enum cause cause)
+{
+    for (int i = 0; i < diagnosis->count; i++)
+        if (diagnosis->found[i].cause == cause)
+            return true;
+    return false;
+}
+
 /* The best epoch's weights are kept: what does not come further down than they did, by what makes a fault, is no gain.
  * What starts anew, with light evened out, has to come further at all in its few updates: sooner it is with most runs.
- */
+ * Not where light was measured beyond what clean sets have and there is more to learn: one question was asked then, and
+ * as elsewhere the unchanged trial of as many updates answers it. */
 static bool comes_no_further(const struct diagnosis *diagnosis, const struct arm *arm)
 {
+    if (arm->cause == CAUSE_ILLUMINATION && diagnosis->missing && shows(diagnosis, CAUSE_ILLUMINATION))
+        return false;
     const double worth = arm->family == ARM_UNSEEN ? 0.0 : FAULT_WORTH;
     return !(arm->result.loss < (1.0 - worth) * diagnosis->val_least);
 }
@@ -318,14 +329,6 @@ static void weigh(struct diagnosis *diagnosis)
 static int trials_path(char path[static PATH_BYTES], const char *run)
 {
     return path_join(path, run, "trials.json");
-}
-
-static bool shows(const struct diagnosis *diagnosis, enum cause cause)
-{
-    for (int i = 0; i < diagnosis->count; i++)
-        if (diagnosis->found[i].cause == cause)
-            return true;
-    return false;
 }
 
 /* Where only the clock limits it, experiments measure how many they can do. */

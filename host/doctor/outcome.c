@@ -74,6 +74,15 @@ static double sober_gain(const struct experiment *experiment, const struct arm *
     return arm->suspected ? arm->gain : arm->gain - luck(trials) * arm->error;
 }
 
+/* Where the unchanged trial has lost its way on a few images, their losses are all of the error, and no mean is told
+ * from chance. Which images are right is no matter of how wrong the others are: of what was suspected before, more of
+ * them must be, by what makes a fault and three standard errors, beside a loss that is lower by that. */
+bool arm_helps_by_right(const struct experiment *experiment, const struct arm *arm)
+{
+    return arm->suspected && !arm_hurries(arm) && arm->gain > FAULT_WORTH * against(experiment, arm)->result.loss &&
+           !(arm->gain > FAULT_SURE * arm->error) && arm->right_gain > fmax(RIGHT_WORTH, FAULT_SURE * arm->right_error);
+}
+
 /* An arm helps when it is better beyond three standard errors and by what makes a fault worth mending: a loss lower by
  * 15 %. What only hurries must make a fifth more of the way down from guessing. A larger
  * batch sees the same images in fewer updates, each of which costs less per image: it helps already when it
@@ -89,7 +98,7 @@ static bool arm_helps(const struct experiment *experiment, const struct arm *arm
     const bool sure = gain > FAULT_SURE * arm->error;
     if (arm_hurries(arm))
         return sure && experiment->guess - base + gain > QUICKER * (experiment->guess - base);
-    const bool mends = sure && gain > FAULT_WORTH * base;
+    const bool mends = (sure && gain > FAULT_WORTH * base) || arm_helps_by_right(experiment, arm);
     if (arm->cause == CAUSE_OVERFITTING && !(loss < experiment->guess)) /* less sure of what is wrong all the same */
         return false;
     if (arm->cause == CAUSE_REGULARISATION)

@@ -10,18 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What a cause's row has for a run: its own repair, or what its trial changes. */
-static const struct remedy *usual_remedy(enum cause cause, const struct remedy_case *asked)
-{
-    const struct cause_info *info = &cause_table[cause];
-    for (int i = 0; i < REPAIRS_MOST; i++)
-        if (remedy_is_any(&info->repairs[i]) && (!info->repairs[i].fits || info->repairs[i].fits(asked)))
-            return &info->repairs[i];
-    static const struct remedy none;
-    const struct remedy *tried = &info->trials[0].remedy;
-    return tried->fits && !tried->fits(asked) ? &none : tried;
-}
-
 static size_t key_length(const char *setting)
 {
     return strcspn(setting, "=");
@@ -35,6 +23,43 @@ static bool is_length(const char *setting)
         if (key_length(setting) == strlen(keys[i]) && strncmp(setting, keys[i], strlen(keys[i])) == 0)
             return true;
     return false;
+}
+
+/* Whether the run's own trial of one cure did not help. A repair that makes the run longer as well is more than its
+ * trial was. */
+static bool is_no_cure(const struct diagnosis *diagnosis, const struct remedy *remedy, const struct remedy_case *asked)
+{
+    char text[REMEDY_MOST][EDIT_TEXT];
+    const int size = remedy_say(remedy, asked, text);
+    for (int i = 0; i < size; i++)
+        if (is_length(text[i]))
+            return false;
+    for (int i = 0; diagnosis->probed && i < diagnosis->experiment.arm_count; i++) {
+        const struct arm *arm = &diagnosis->experiment.arms[i];
+        if (arm->cause != diagnosis->cause || !arm->done || arm->helps || !arm_is_one_cure(arm))
+            continue;
+        int there = 0;
+        for (int k = 0; k < arm->override_count; k++)
+            for (int m = 0; m < size; m++)
+                there += strcmp(arm->text[k], text[m]) == 0;
+        if (there == arm->override_count)
+            return true;
+    }
+    return false;
+}
+
+/* What a cause's row has for a run: its own repair, or what its trial changes. */
+static const struct remedy *usual_remedy(const struct diagnosis *diagnosis, const struct remedy_case *asked)
+{
+    const struct cause_info *info = &cause_table[diagnosis->cause];
+    static const struct remedy none;
+    for (int i = 0; i < REPAIRS_MOST; i++) {
+        const struct remedy *own = &info->repairs[i];
+        if (remedy_is_any(own) && (!own->fits || own->fits(asked)) && !is_no_cure(diagnosis, own, asked))
+            return own;
+    }
+    const struct remedy *tried = &info->trials[0].remedy;
+    return (tried->fits && !tried->fits(asked)) || is_no_cure(diagnosis, tried, asked) ? &none : tried;
 }
 
 /* Of a cause's own repair what no trial is long enough for: the average, and how long the run is. */
@@ -101,7 +126,7 @@ enum layer_change diagnosis_layers(const struct diagnosis *diagnosis, const stru
     const struct arm *arm = diagnosis_mending(diagnosis);
     if (is_beyond_repair(diagnosis))
         return LAYERS_KEPT;
-    return arm ? arm->layers : usual_remedy(diagnosis->cause, &asked)->layers;
+    return arm ? arm->layers : usual_remedy(diagnosis, &asked)->layers;
 }
 
 /* The settings that mend its cause, whatever else was found. */
@@ -121,7 +146,7 @@ static int mend_cause(const struct diagnosis *diagnosis, const struct config *co
     /* Trials of the rate have the whole of it from their first update on. */
     if (diagnosis->warming && (diagnosis->cause == CAUSE_RATE_HIGH || diagnosis->cause == CAUSE_RATE_LOW))
         text_copy(repair[count++], REPAIR_TEXT, "schedule.warmup_epochs=0");
-    const struct remedy *remedy = usual_remedy(diagnosis->cause, &asked);
+    const struct remedy *remedy = usual_remedy(diagnosis, &asked);
     char text[REMEDY_MOST][EDIT_TEXT];
     const int size = arm ? say_lasting(remedy, &asked, text) : remedy_say(remedy, &asked, text);
     for (int i = 0; i < size && count < REPAIR_MAX; i++)
