@@ -159,7 +159,7 @@ static struct group *make_groups(const double *number, int64_t rows, const struc
 
 static struct cost cost_of_light(struct table *light, const struct seen *seen, int classes)
 {
-    const double *number = table_column_or_nan(light, "sample"), *column[COUNT_OF(columns)];
+    const double *number = table_column_or_nan(light, "sample"), *column[COUNT_OF(columns)] = {NULL};
     struct arena arena = {0};
     struct group *groups = make_groups(number, light->row_count, seen, classes, &arena);
     for (int k = 0; k < COUNT_OF(columns); k++)
