@@ -311,6 +311,24 @@ static void test_the_strongest_speaks(void **state)
     findings_free(&world.findings);
 }
 
+/* Validation is training's negative: what is measured against its brightness is less, and no light. */
+static void test_prepared_otherwise(void **state)
+{
+    (void)state;
+    draw();
+    for (int i = 0; i < COUNT; i++)
+        for (int k = 0; k < BYTES; k++) {
+            const double level = 0.4 * world.pixels[i][k] + 2.0 * (turn(i) ? k / 3 % SIDE : SIDE - 1 - k / 3 % SIDE);
+            world.pixels[i][k] = (uint8_t)(i < TRAIN ? level : 255.0 - level);
+        }
+    world_check();
+    static const char *const rules[] = {"illumination", "brightness", "shading", "outliers"};
+    for (int i = 0; i < COUNT_OF(rules); i++)
+        assert_true(!has(rules[i]) || number(rules[i], "apart") == 0.0);
+    assert_true(number("mismatch", "val_mean") - number("mismatch", "train_mean") > number("mismatch", "train_std"));
+    findings_free(&world.findings);
+}
+
 /* Of validation alone they are no matter of training. */
 static void test_noise_in_validation(void **state)
 {
@@ -397,6 +415,7 @@ int main(void)
         cmocka_unit_test(test_what_sets_nothing_apart),
         cmocka_unit_test(test_odd_apart),
         cmocka_unit_test(test_sure_and_worth),
+        cmocka_unit_test(test_prepared_otherwise),
         cmocka_unit_test(test_noise_in_validation),
         cmocka_unit_test(test_few_to_measure_by),
         cmocka_unit_test(test_what_does_not_tell),

@@ -184,6 +184,20 @@ static void keep_strongest(struct apart *apart)
             apart[i].strength = 0.0;
 }
 
+/* Parts two deviations of a pixel apart in brightness were prepared otherwise: light that is measured against the
+ * brightness of each compares nothing. */
+static int drop_of_unlike_parts(struct facts *facts)
+{
+    struct parts parts;
+    double mean[4], std[4];
+    TRY(facts_parts(facts, &parts));
+    facts_statistics(facts, false, mean, std);
+    for (int c = 0; c < facts->input->train->data->image.c; c++)
+        for (int i = FIGURE_ODD; i < FIGURES && fabs(parts.mean[0][c] - parts.mean[1][c]) > 2.0 * std[c]; i++)
+            facts->apart[i].strength = 0.0;
+    return OK;
+}
+
 int facts_compare(struct facts *facts)
 {
     const size_t count = (size_t)facts->count, classes = (size_t)facts->input->train->data->class_count;
@@ -201,9 +215,10 @@ int facts_compare(struct facts *facts)
         status = compare(facts, i, &room, &facts->apart[i]);
         known = i >= FIGURE_ODD || facts->apart[i].strength > -1.0;
     }
-    keep_strongest(facts->apart);
     arena_free(&arena);
-    return status;
+    TRY(status);
+    keep_strongest(facts->apart);
+    return drop_of_unlike_parts(facts);
 }
 
 void finding_apart(const struct facts *facts, enum figure figure, struct finding *finding)
