@@ -48,6 +48,10 @@ void suspects_labels(struct suspects *suspects, const struct dataset *data, cons
  * of the rest. */
 int suspects_find_labels(struct suspects *suspects, const struct session *session, const char *run);
 int suspects_find_images(struct suspects *suspects, const struct session *session);
+/* Those of wanted kinds, labels and outliers; each that cannot be looked for is warned of, and the other is all the
+ * same. Returns how many kinds were looked for. */
+int suspects_find_wanted(struct suspects *suspects, const struct session *session, const char *run,
+                         const bool kinds[static SUSPECT_KINDS]);
 /* Of the training images of a run: labels from its last checkpoint, the rest from pixels. session: the run's data
  * (session_open_data). ERR_NO_INPUT, ERR_DATA: the run has no statistics of samples, or other images. suspects_free
  * accepts a zeroed struct. */

@@ -317,6 +317,14 @@ static void test_run(void **state)
     assert_ptr_equal(strstr(text, "file,sample,label,class,"), text);
     memory_give(text);
     suspects_free(&suspects);
+    /* Both kinds together, and the one where the other cannot be. */
+    const bool both[SUSPECT_KINDS] = {[SUSPECT_LABEL] = true, [SUSPECT_OUTLIER] = true};
+    assert_int_equal(suspects_find_wanted(&suspects, &session, result.path, both), 2);
+    assert_non_null(suspects.labels_text);
+    suspects_free(&suspects);
+    assert_int_equal(suspects_find_wanted(&suspects, &session, "no-such-run", both), 1);
+    assert_null(suspects.labels_text);
+    suspects_free(&suspects);
     session_close(&session);
     config_free(&config);
 }

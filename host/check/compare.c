@@ -193,7 +193,7 @@ static int drop_of_unlike_parts(struct facts *facts)
     TRY(facts_parts(facts, &parts));
     facts_statistics(facts, false, mean, std);
     for (int c = 0; c < facts->input->train->data->image.c; c++)
-        for (int i = FIGURE_ODD; i < FIGURES && fabs(parts.mean[0][c] - parts.mean[1][c]) > 2.0 * std[c]; i++)
+        for (int i = FIGURE_CONTRAST; i < FIGURES && fabs(parts.mean[0][c] - parts.mean[1][c]) > 2.0 * std[c]; i++)
             facts->apart[i].strength = 0.0;
     return OK;
 }
@@ -217,8 +217,9 @@ int facts_compare(struct facts *facts)
     }
     arena_free(&arena);
     TRY(status);
+    TRY(drop_of_unlike_parts(facts));
     keep_strongest(facts->apart);
-    return drop_of_unlike_parts(facts);
+    return OK;
 }
 
 void finding_apart(const struct facts *facts, enum figure figure, struct finding *finding)

@@ -256,6 +256,12 @@ static int count_classes(int64_t **counts, const struct subset *subset, int clas
     return OK;
 }
 
+static void is_sound(struct image_facts *one)
+{
+    one->kind = KIND_SOUND;
+    one->aslant = 0;
+}
+
 /* A wrong length of row is a matter of files, and comes in all classes; stripes that run aslant are of some, of which
  * wrong labels take a few elsewhere. Where most classes have less than half of the share over all it is none. */
 static void forget_stripes(struct facts *facts, int64_t (*counts)[KINDS], int classes)
@@ -270,7 +276,7 @@ static void forget_stripes(struct facts *facts, int64_t (*counts)[KINDS], int cl
     }
     for (int64_t i = 0; i < facts->count && 2 * few > present; i++)
         if (facts->images[i].kind == KIND_ODD)
-            facts->images[i].kind = KIND_SOUND;
+            is_sound(&facts->images[i]);
 }
 
 /* What is of one colour, torn or aslant, unless most images of its class are, in both parts together. */
@@ -293,7 +299,7 @@ static int mark_kinds(struct facts *facts)
         const int64_t *of = counts[one->label];
         const int64_t all = of[KIND_SOUND] + of[KIND_FLAT] + of[KIND_TORN] + of[KIND_ODD];
         if (2 * of[one->kind] > all)
-            one->kind = KIND_SOUND;
+            is_sound(one);
     }
     forget_stripes(facts, counts, (int)classes);
     memory_give(counts);

@@ -129,9 +129,12 @@ static bool comes_no_further(const struct diagnosis *diagnosis, const struct arm
     return !(arm->result.loss < (1.0 - worth) * diagnosis->val_least);
 }
 
-/* Whether all that one changes the other does, too. */
+/* Whether one changes settings, and the other all of these, for the same cause. */
 static bool is_part(const struct arm *part, const struct arm *whole)
 {
+    if (part->override_count == 0 || part->cause != whole->cause || part->family != whole->family ||
+        part->layers != whole->layers)
+        return false;
     for (int i = 0; i < part->override_count; i++) {
         bool there = false;
         for (int k = 0; k < whole->override_count; k++)
@@ -247,7 +250,8 @@ static bool shows_no_fault(const struct experiment *experiment, const struct arm
 {
     return own->family == ARM_ANEW && symptom->step < experiment->updates &&
            own->result.loss < LEARNS_BELOW * experiment->guess && !(own->gain > FAULT_SURE * own->error) &&
-           !experiment_undecided(experiment, own) && !experiment_unfinished(experiment, own->cause);
+           !arm_hurries(own) && !experiment_undecided(experiment, own) &&
+           !experiment_unfinished(experiment, own->cause);
 }
 
 /* The trial that refutes what was found, the best of its own, where none helps: things get worse with it, unless it is

@@ -150,7 +150,7 @@ bool fits_is_mixed(const struct remedy_case *asked)
     return asked->missing && config_sets_any(asked->config, config_mixtures);
 }
 
-/* By a setting: layers of one's own no trial changes. */
+/* By a setting: in layers of one's own it is in their sections. */
 static bool drops_by_setting(const struct config *config)
 {
     return config->model.name != MODEL_CUSTOM && config_dropout(config) > 0.0;

@@ -105,7 +105,6 @@ static struct curve begin(struct error_floor *floor, const struct floor_bins *bi
     }
     const double mean = sum / all;
     floor->surest = surest_wrong / surest;
-    floor->whole = wrong / all;
     return (struct curve){log((wrong + 1.0) / (all - wrong + 1.0)), 1.0, mean,
                           sqrt(fmax(squares / all - mean * mean, TINY))};
 }

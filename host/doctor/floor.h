@@ -17,7 +17,7 @@ void floor_add(struct floor_bins *bins, double confidence, bool wrong);
 struct error_floor {
     double share;         /* of all answers, the most likely one; 0: none */
     double z;             /* standard errors from none: root of twice the logarithm of the likelihoods' ratio */
-    double surest, whole; /* wrong ones of the surest quarter of the answers, and of all: shares */
+    double surest;        /* wrong ones of the surest quarter of the answers: a share */
 };
 void floor_fit(struct error_floor *floor, const struct floor_bins *bins);
 #endif

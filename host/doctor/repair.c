@@ -214,7 +214,8 @@ int diagnosis_repair(const struct diagnosis *diagnosis, const struct config *con
     int count = mend_cause(diagnosis, config, repair);
     for (int i = 0; i < count; i++)
         of[i] = diagnosis->cause;
-    for (int i = 0; i < diagnosis->count && count > 0; i++) {
+    const bool mended = count > 0 || diagnosis_layers(diagnosis, config);
+    for (int i = 0; i < diagnosis->count && mended; i++) {
         if (!stands_alone(diagnosis, &diagnosis->found[i]))
             continue;
         char more[REPAIR_MAX][REPAIR_TEXT];
@@ -234,18 +235,6 @@ static bool speaks(const struct diagnosis *diagnosis, enum cause cause)
     return found;
 }
 
-/* The kinds that are wanted. */
-static int find_left_out(struct suspects *suspects, const bool kinds[static SUSPECT_KINDS],
-                         const struct session *session, const char *run)
-{
-    if (kinds[SUSPECT_LABEL])
-        TRY(suspects_find_labels(suspects, session, run));
-    if (kinds[SUSPECT_OUTLIER])
-        TRY(suspects_find_images(suspects, session));
-    suspects_keep(suspects, kinds);
-    return OK;
-}
-
 int diagnosis_leave_out(struct diagnosis *diagnosis, const char *run)
 {
     const bool kinds[SUSPECT_KINDS] = {
@@ -261,9 +250,7 @@ int diagnosis_leave_out(struct diagnosis *diagnosis, const char *run)
         status = train_load_config(&config, run, NULL, 0);
     if (status == OK)
         status = session_open_data(&session, &config, stderr);
-    if (status == OK && find_left_out(&suspects, kinds, &session, run) < 0)
-        log_warn("no images are listed: %s", fail_text());
-    if (status == OK && suspects.count > 0) {
+    if (status == OK && suspects_find_wanted(&suspects, &session, run, kinds) > 0 && suspects.count > 0) {
         status = suspects_write(&suspects, &session.train_source.data, path);
         text_copy(diagnosis->left_out, sizeof diagnosis->left_out, path);
     }

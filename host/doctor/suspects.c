@@ -2,6 +2,7 @@
 #include "suspects_parts.h"
 
 #include "file.h"
+#include "log.h"
 #include "table.h"
 
 #include <math.h>
@@ -164,6 +165,27 @@ int suspects_find_images(struct suspects *suspects, const struct session *sessio
 {
     *suspects = (struct suspects){.wrong_share = NAN};
     return add_images(suspects, session);
+}
+
+int suspects_find_wanted(struct suspects *suspects, const struct session *session, const char *run,
+                         const bool kinds[static SUSPECT_KINDS])
+{
+    int found = 0;
+    *suspects = (struct suspects){.wrong_share = NAN};
+    if (kinds[SUSPECT_LABEL]) {
+        if (labels_of_run(suspects, session, run) == OK)
+            found++;
+        else
+            log_warn("no wrong labels are listed: %s", fail_text());
+    }
+    if (kinds[SUSPECT_OUTLIER]) {
+        if (add_images(suspects, session) == OK)
+            found++;
+        else
+            log_warn("no odd images are listed: %s", fail_text());
+    }
+    suspects_keep(suspects, kinds);
+    return found;
 }
 
 int suspects_find(struct suspects *suspects, const struct session *session, const char *run)

@@ -25,10 +25,13 @@ static void put_repair(FILE *page, const struct run_facts *facts)
     for (int i = 0; i < count; i++) {
         fputs(i ? "<br/><code>" : "<dt>change</dt><dd><code>", page);
         page_text(page, repair[i]);
-        fprintf(page, "</code>%s%s", of[i] == facts->diagnosis.cause ? "" : " for ",
+        fprintf(page, "</code>%s%s", of[i] == facts->diagnosis.cause ? "" : " &#160;for ",
                 of[i] == facts->diagnosis.cause ? "" : cause_table[of[i]].name);
     }
-    fputs(count ? "</dd>\n" : "", page);
+    const enum layer_change layers = diagnosis_layers(&facts->diagnosis, &facts->config);
+    if (layers)
+        fprintf(page, "%s%s", count ? "<br/>" : "<dt>change</dt><dd>", layer_changes[layers]);
+    fputs(count || layers ? "</dd>\n" : "", page);
 }
 
 static void put_cause(FILE *page, const struct run_facts *facts)

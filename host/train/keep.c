@@ -304,7 +304,7 @@ int keep_resume(struct trainer *trainer, const char *run)
 /* A relative path counts from here; where nothing is there, from where the run was trained. */
 static void find_images(struct config *config, const char *run)
 {
-    char *const paths[] = {config->data.train, config->data.val, config->data.leave_out};
+    char *const paths[] = {config->data.train, config->data.val};
     char path[PATH_BYTES];
     json_t *env = NULL;
     for (int i = 0; i < COUNT_OF(paths); i++) {
