@@ -15,9 +15,9 @@ struct floor_bins {
 void floor_add(struct floor_bins *bins, double confidence, bool wrong);
 
 struct error_floor {
-    double share;         /* of all answers, the most likely one; 0: none */
-    double z;             /* standard errors from none: root of twice the logarithm of the likelihoods' ratio */
-    double surest;        /* wrong ones of the surest quarter of the answers: a share */
+    double share;  /* of all answers, the most likely one; 0: none */
+    double z;      /* standard errors from none: root of twice the logarithm of the likelihoods' ratio */
+    double surest; /* wrong ones of the surest quarter of the answers: a share */
 };
 void floor_fit(struct error_floor *floor, const struct floor_bins *bins);
 #endif
