@@ -92,7 +92,8 @@ static void expect(struct given given, struct known known, enum cause cause, boo
     diagnosis_say_action(&diagnosis, &config, action);
     config_free(&config);
     const struct experiment *experiment = &diagnosis.experiment;
-    snprintf(why, sizeof why, "%s", diagnosis_why(&diagnosis, &experiment->arms[experiment->arm_count - 1]));
+    const int last = experiment->arm_count - 1;
+    snprintf(why, sizeof why, "%s", last < 0 ? "" : diagnosis_why(&diagnosis, &experiment->arms[last]));
     diagnosis_free(&diagnosis);
 }
 
