@@ -195,23 +195,16 @@ static void test_one_cure_of_several(void **state)
     trial_name = "trial";
 }
 
-/* Light that was measured beyond clean sets: 15 % against the unchanged trial are enough, as far as the run came (0.1)
- * as that may be. Of light that nobody found they are not. */
+/* Light evened out that comes no further than the run has (0.1) proves nothing, found or not: networks learn sooner so
+ * on clean sets, too. */
 static void test_light_that_was_found(void **state)
 {
     (void)state;
-    struct given given = {"unseen", CAUSE_ILLUMINATION, 0.16, 0.0, 0.0, 2.0};
-    const struct known known = {CAUSE_ILLUMINATION, false, false, 0.1, 0.1};
+    struct given given = {"unseen", CAUSE_ILLUMINATION, 0.5, 0.0, 0.0, 2.0};
     trial_name = "light evened out";
-    expect(given, known, CAUSE_ILLUMINATION, true);
-    assert_string_equal(why, "proves it");
+    expect(given, (struct known){CAUSE_ILLUMINATION, false, false, 0.1, 0.1}, CAUSE_ILLUMINATION, false);
     expect(given, (struct known){CAUSE_HEALTHY, false, false, 0.1, 0.1}, CAUSE_HEALTHY, false);
-    given.gain = 0.14;
-    expect(given, known, CAUSE_ILLUMINATION, false);
-    given.gain = 0.16;
-    error = 0.06; /* three standard errors are more */
-    expect(given, known, CAUSE_ILLUMINATION, false);
-    error = 0.01;
+    expect(given, (struct known){CAUSE_ILLUMINATION, false, false, 0.9, 0.9}, CAUSE_ILLUMINATION, true);
     trial_name = "trial";
 }
 

@@ -118,13 +118,10 @@ static bool shows(const struct diagnosis *diagnosis, enum cause cause)
 }
 
 /* The best epoch's weights are kept: what does not come further down than they did, by what makes a fault, is no gain.
- * What starts anew, with light evened out, has to come further at all in its few updates: sooner it is with most runs.
- * Not where light was measured beyond what clean sets have and there is more to learn: one question was asked then, and
- * as elsewhere the unchanged trial of as many updates answers it. */
+ * What starts anew, with light evened out, has to come further at all in its few updates: sooner it is with most runs,
+ * above all on a clean set whose light varies by nature. */
 static bool comes_no_further(const struct diagnosis *diagnosis, const struct arm *arm)
 {
-    if (arm->cause == CAUSE_ILLUMINATION && diagnosis->missing && shows(diagnosis, CAUSE_ILLUMINATION))
-        return false;
     const double worth = arm->family == ARM_UNSEEN ? 0.0 : FAULT_WORTH;
     return !(arm->result.loss < (1.0 - worth) * diagnosis->val_least);
 }
