@@ -17,14 +17,16 @@ struct diagnosis {
     bool levelled;             /* the loss no longer falls */
     bool too_early;            /* nothing was found, but in so few steps nothing need be */
     bool behind, learned_all;  /* as doctor_behind and doctor_learned_all have it */
-    bool missing;              /* as doctor_misses has it */
-    double best_right;         /* as doctor_best_right has it */
-    double guess;              /* the loss of who knows how frequent the classes are */
-    bool scheduled;            /* over, or half of it done, at a rate that was not optim.lr all along */
-    bool warming;              /* the warm-up takes half of the run's epochs or more */
-    double rate_scale;         /* what autopilot came to make of optim.lr; 0: nothing */
-    double comes_to;           /* as doctor_comes_to has it */
-    double val_least;          /* the lowest validation loss of an epoch; NaN: there is none */
+    struct standing standing;
+    char healthy[HEALTHY_TEXT]; /* the verdict where no fault is found */
+    bool missing;               /* as doctor_misses has it */
+    double best_right;          /* as doctor_best_right has it */
+    double guess;               /* the loss of who knows how frequent the classes are */
+    bool scheduled;             /* over, or half of it done, at a rate that was not optim.lr all along */
+    bool warming;               /* the warm-up takes half of the run's epochs or more */
+    double rate_scale;          /* what autopilot came to make of optim.lr; 0: nothing */
+    double comes_to;            /* as doctor_comes_to has it */
+    double val_least;           /* the lowest validation loss of an epoch; NaN: there is none */
     bool faded;     /* of the gradient next to nothing came back to the first layer, even before the first update */
     bool of_no_use; /* validation never was below the loss of guessing, and the records do not say why */
     bool probed;

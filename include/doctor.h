@@ -290,10 +290,10 @@ int doctor_examine(const struct evidence *evidence, struct symptom found[static 
 /* A finding of a rule of include/check.h as a symptom, without its words and numbers; false: it speaks of no cause. */
 bool doctor_image(struct symptom *symptom, const char *rule);
 /* What is said of a healthy run with a note. */
-#define NOTED_TITLE  "nothing is wrong that the figures show, but validation is behind training"
-#define JUMPS_TITLE  "nothing is wrong that the figures show, but validation jumps from epoch to epoch"
+#define NOTED_TITLE  "no fault found, but validation is behind training"
+#define JUMPS_TITLE  "no fault found, but validation jumps from epoch to epoch"
 #define FIT_TITLE    "the network is worse in evaluation than in training, on the same images"
-#define PAIR_TITLE   "nothing is wrong that the figures show, but two classes are not told apart"
+#define PAIR_TITLE   "no fault found, but two classes are not told apart"
 #define NOTED_ACTION "look at the note; a larger batch only makes the curve look calmer"
 /* A number of what was found in the images; NaN: it has none of that name. */
 double symptom_number(const struct symptom *symptom, const char *name);
@@ -324,6 +324,22 @@ const char *symptom_action(const struct symptom *symptom, const struct config *c
 const struct symptom *doctor_note(const struct symptom *found, int count);
 /* What is said of a healthy run with that note; NULL: there is none. */
 const char *doctor_noted(const struct symptom *found, int count);
+/* Where a run stands in which no fault was found. */
+struct standing {
+    bool misses;             /* as doctor_misses has it */
+    bool of_validation;      /* right is of validation's images, else of training's */
+    double right;            /* as doctor_best_right has it */
+    bool falls;              /* over the last third of the run the loss fell, and validation was at its best */
+    bool rate_is_spent;      /* then: the schedule has brought the rate so far down that more steps bring nothing */
+    int64_t window;          /* steps of that third; 0: too few */
+    double fall, fall_error; /* over them, by the slope; its standard error from sampling noise alone */
+};
+struct standing doctor_standing(const struct evidence *evidence);
+/* The first line of the verdict, of what doctor_examine has found: that nothing is wrong is said only where nothing is
+ * missing. */
+enum { HEALTHY_TEXT = 256 };
+void doctor_say_healthy(const struct standing *standing, const struct symptom *found, int count,
+                        char text[static HEALTHY_TEXT]);
 /* Whether validation is behind training at the last epoch, by 3.5 standard errors of the two accuracies. */
 bool doctor_behind(const struct evidence *evidence);
 /* The training loss of the last epoch's last quarter; INFINITY: there is none. Where training sees harder images or a

@@ -16,7 +16,7 @@ struct watch {
     bool as_cause[CAUSE_COUNT];   /* the cause was the verdict when it was found last, not a consequence of another */
     struct symptom verdict;       /* what is the cause as far as is known now; CAUSE_HEALTHY: nothing */
     bool too_early;               /* doctor_too_early, when it was looked last */
-    const char *noted;            /* what is said of something that was seen and is no fault; NULL: nothing was */
+    char healthy[HEALTHY_TEXT];   /* the verdict where no fault is found */
     struct evidence_files *files; /* what has been read so far; private to host/doctor */
 };
 

@@ -158,12 +158,12 @@ static void test_a_gap_stays(void **state)
     has_gap = true;
     expect(given, known, CAUSE_HEALTHY, false);
     assert_non_null(strstr(said, "(overfitting) was refuted: with trial"));
-    assert_string_equal(title, NOTED_TITLE);
+    assert_string_equal(title, NOTED_TITLE ": 50.0 % of validation's images are right at best");
     assert_string_equal(action, "look at the note: 50.0 % of validation's images are right at best (loss 0.9, guessing "
                                 "2.3), and no trial says how to come further");
     has_gap = false;
     expect(given, known, CAUSE_HEALTHY, false);
-    assert_string_equal(title, cause_table[CAUSE_HEALTHY].title);
+    assert_non_null(strstr(title, "no fault found; 50.0 %"));
 }
 
 /* Images prepared otherwise may be so in other ways than the one that is tried. */

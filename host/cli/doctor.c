@@ -159,6 +159,19 @@ static int print_text(const struct diagnosis *diagnosis, const char *run)
     return OK;
 }
 
+/* "falling" is over the last "window" steps; null: too few to say. */
+static json_t *standing_json(const struct standing *standing)
+{
+    const bool known = standing->window > 0;
+    return json_pack("{s:o, s:s, s:o, s:b, s:I, s:o, s:o}", "right",
+                     isfinite(standing->right) ? json_real(standing->right) : json_null(), "of",
+                     standing->of_validation ? "validation" : "training", "falling",
+                     known ? json_boolean(standing->falls) : json_null(), "rate_is_spent", standing->rate_is_spent,
+                     "window", (json_int_t)standing->window, "fall",
+                     known && isfinite(standing->fall) ? json_real(standing->fall) : json_null(), "fall_error",
+                     known && isfinite(standing->fall_error) ? json_real(standing->fall_error) : json_null());
+}
+
 static int print_json(const struct diagnosis *diagnosis, const char *run)
 {
     struct config config = {0};
@@ -184,12 +197,12 @@ static int print_json(const struct diagnosis *diagnosis, const char *run)
     json_t *proof = diagnosis->proof ? json_string(diagnosis->proof->name) : json_null();
     arena_free(&arena);
     const struct cause_info *cause = &cause_table[diagnosis->cause];
-    json_t *all = json_pack("{s:o, s:I, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "run", json_text(run), "steps",
-                            (json_int_t)diagnosis->steps, "cause", diagnosis->too_early ? "too_early" : cause->name,
-                            "first_guess", cause_table[diagnosis->first_guess].name, "confidence",
-                            confidence_names[diagnosis_confidence(diagnosis)], "group", cause->group, "verdict",
-                            json_text(diagnosis_title(diagnosis)), "action", json_text(action), "found", found, "proof",
-                            proof, "experiment", experiment);
+    json_t *all = json_pack(
+        "{s:o, s:I, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "run", json_text(run), "steps",
+        (json_int_t)diagnosis->steps, "cause", diagnosis->too_early ? "too_early" : cause->name, "first_guess",
+        cause_table[diagnosis->first_guess].name, "confidence", confidence_names[diagnosis_confidence(diagnosis)],
+        "group", cause->group, "verdict", json_text(diagnosis_title(diagnosis)), "action", json_text(action), "found",
+        found, "proof", proof, "experiment", experiment, "standing", standing_json(&diagnosis->standing));
     return json_print(all, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
 }
 

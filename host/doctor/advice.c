@@ -41,9 +41,8 @@ const char *diagnosis_title(const struct diagnosis *diagnosis)
     const struct arm *proof = diagnosis->proof;
     if (diagnosis->too_early)
         return "too few steps were recorded to say";
-    const char *noted = doctor_noted(diagnosis->found, diagnosis->count);
-    if (diagnosis->cause == CAUSE_HEALTHY && noted)
-        return noted;
+    if (diagnosis->cause == CAUSE_HEALTHY)
+        return diagnosis->healthy;
     return proof && arm_swaps_optimizer(proof) ? "SGD makes less headway here than another optimizer"
                                                : cause_table[diagnosis->cause].title;
 }

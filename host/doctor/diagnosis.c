@@ -51,6 +51,8 @@ static void examine(struct diagnosis *diagnosis, const struct evidence *evidence
     diagnosis->gap = (struct symptom){.cause = CAUSE_OVERFITTING, .rule = "gap", .effects = EFFECT_APART};
     diagnosis->has_gap = rules_gap(evidence, &diagnosis->gap);
     diagnosis->count = doctor_examine(evidence, diagnosis->found);
+    diagnosis->standing = doctor_standing(evidence);
+    doctor_say_healthy(&diagnosis->standing, diagnosis->found, diagnosis->count, diagnosis->healthy);
     diagnosis->cause = diagnosis->first_guess = doctor_cause(diagnosis->found, diagnosis->count);
     diagnosis->too_early = diagnosis->cause == CAUSE_HEALTHY && doctor_too_early(evidence);
 }
@@ -289,6 +291,7 @@ static void refute(struct diagnosis *diagnosis)
     /* One row a cause and this one: there is room, as none is of CAUSE_HEALTHY. */
     if (next == CAUSE_HEALTHY && diagnosis->has_gap)
         diagnosis->found[diagnosis->count++] = diagnosis->gap;
+    doctor_say_healthy(&diagnosis->standing, diagnosis->found, diagnosis->count, diagnosis->healthy);
 }
 
 bool diagnosis_is_certain(const struct diagnosis *diagnosis)

@@ -55,6 +55,11 @@ bool rule_large_steps(const struct evidence *evidence, struct symptom *symptom);
 bool rule_worse_than_guessing(const struct evidence *evidence, struct symptom *symptom);
 
 /* ---- rules_course.c: how it goes on ---- */
+/* Slope per step of the loss over [from, to), by least squares over the steps whose loss is known; *error its standard
+ * error from sampling noise alone. */
+double loss_slope(const struct evidence *evidence, int64_t from, int64_t to, double *error);
+/* A slope of so many standard errors is one: it is asked for rarely, so that less than 3.5 will do. */
+#define FALLING (-2.5)
 bool rule_decay(const struct evidence *evidence, struct symptom *symptom);
 bool rule_dead_units(const struct evidence *evidence, struct symptom *symptom);
 /* A rectifier of which nearly all channels are 0 whatever the image: no gradient comes back through them. */

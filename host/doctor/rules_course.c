@@ -68,9 +68,7 @@ bool rule_dead_units(const struct evidence *evidence, struct symptom *symptom)
                (long long)layers->dead_step, 100.0 * layers->dead_share, layers->dead_layer);
 }
 
-/* Slope per step of the loss over [from, to), by least squares over the steps whose loss is known; *error its standard
- * error from sampling noise alone. */
-static double loss_slope(const struct evidence *evidence, int64_t from, int64_t to, double *error)
+double loss_slope(const struct evidence *evidence, int64_t from, int64_t to, double *error)
 {
     double count = 0.0, middle = 0.0, spread = 0.0, slope = 0.0, noise = 0.0;
     for (int64_t t = from; t < to; t++)
@@ -89,9 +87,6 @@ static double loss_slope(const struct evidence *evidence, int64_t from, int64_t 
     *error = sqrt(noise / spread);
     return slope / spread;
 }
-
-/* A slope of so many standard errors is one: it is asked for rarely, so that less than 3.5 will do. */
-#define FALLING (-2.5)
 
 /* Over the last third of [from, steps), where a fall by a twentieth of the loss would have shown: that none is seen
  * through the noise of small batches says nothing by itself. *slope, *error and *window say what was found. */

@@ -26,7 +26,6 @@ int watch_hear(struct watch *watch, const struct symptom *said, int count)
             watch->withdrawn[watch->withdrawn_count++] = watch->found[i];
     watch->count = before = kept;
     watch->verdict = doctor_cause(said, count) != CAUSE_HEALTHY ? said[0] : (struct symptom){.cause = CAUSE_HEALTHY};
-    watch->noted = doctor_noted(said, count);
     for (int i = 0; i < count; i++)
         if (symptom_speaks(&said[i]) && !speaks(watch->found, before, said[i].cause)) {
             watch->as_cause[said[i].cause] = said[i].cause == watch->verdict.cause;
@@ -52,6 +51,8 @@ int watch_look(struct watch *watch, const char *run, const struct config *config
     watch->next_look = steps + steps / 3 > FIRST_LOOK ? steps + steps / 3 : FIRST_LOOK;
     TRY(read_on(watch, run, config));
     int count = doctor_examine(&watch->files->evidence, found);
+    const struct standing standing = doctor_standing(&watch->files->evidence);
+    doctor_say_healthy(&standing, found, count, watch->healthy);
     watch->too_early = doctor_too_early(&watch->files->evidence);
     return watch_hear(watch, found, count);
 }

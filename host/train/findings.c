@@ -140,7 +140,7 @@ int findings_end(struct trainer *trainer, char text[static FINDINGS_TEXT])
             "too few steps were recorded to say, %d are the least: go on by train --resume with train.min_steps=%d",
             VERDICT_STEPS, VERDICT_STEPS * trainer->config.stats.steps_every);
     else
-        snprintf(text, FINDINGS_TEXT, "%s", watch->noted ? watch->noted : cause_table[cause].title);
+        snprintf(text, FINDINGS_TEXT, "%s", watch->healthy);
     const size_t length = strlen(text);
     if (state->rollbacks > 0)
         snprintf(text + length, FINDINGS_TEXT - length, "; autopilot went back %d time%s, to %g of the learning rate",

@@ -1,0 +1,112 @@
+/* test_standing: the first line of the verdict on a run without a fault. */
+#include "drawn_run.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct symptom found[CAUSE_COUNT];
+
+static const char *line(int count)
+{
+    static char text[HEALTHY_TEXT];
+    const struct standing standing = doctor_standing(&run.evidence);
+    doctor_say_healthy(&standing, found, count, text);
+    return text;
+}
+
+static bool falls(void)
+{
+    return doctor_standing(&run.evidence).falls;
+}
+
+/* The last 200 steps go from a loss to another; validation is at its best in the end. */
+static void last_third(double from, double to)
+{
+    fill(run.val_loss, EPOCHS - 1, EPOCHS, 0.65);
+    for (int t = STEPS - 200; t < STEPS; t++)
+        run.loss[t] = from + (to - from) * (t - (STEPS - 200)) / 200.0;
+}
+
+static void test_nothing_missing(void **state)
+{
+    (void)state;
+    part(0.97, 0.1, 0.96, 0.1);
+    last_third(0.4, 0.1);
+    assert_string_equal(line(0), "nothing is wrong that the figures show");
+    part(0.95, 0.1, 0.95, 0.1);
+    assert_string_equal(line(0), "no fault found; 95.0 % of validation's images are right, and whether more can be had "
+                                 "is not known");
+    fill(run.train_accuracy, 0, EPOCHS, 0.95);
+    run.evidence.val_images = 0;
+    assert_non_null(strstr(line(0), "95.0 % of the training images"));
+}
+
+/* A twentieth of 0.58, 0.029, over the third; one standard error is sqrt(0.5 / 64 / 200) * sqrt(12) = 0.0216. */
+static void test_still_falling(void **state)
+{
+    (void)state;
+    part(0.8, 0.6, 0.78, 0.7);
+    last_third(0.6, 0.54);
+    assert_true(falls());
+    assert_string_equal(line(0), "no fault found; the loss was still falling: 78.0 % of validation's images are right "
+                                 "so far");
+    last_third(0.6, 0.55); /* 2.3 standard errors */
+    assert_false(falls());
+    last_third(2.0, 1.92); /* 3.7, and a twenty-fifth */
+    assert_false(falls());
+    last_third(0.6, 0.54);
+    run.val_loss[3] = 0.6; /* validation has gained nothing by it for two epochs */
+    assert_false(falls());
+    run.val_loss[4] = 0.59;
+    assert_true(falls());
+    run.evidence.steps = 57; /* a third of 19 */
+    assert_int_equal(doctor_standing(&run.evidence).window, 0);
+}
+
+static void test_schedule_over(void **state)
+{
+    (void)state;
+    part(0.8, 0.6, 0.78, 0.7);
+    last_third(0.6, 0.5);
+    run.rate[STEPS - 1] = 0.29 * run.config.optim.lr;
+    assert_non_null(strstr(line(0), "still falling")); /* no schedule lowered it */
+    run.config.schedule.name = SCHEDULE_COSINE;
+    assert_string_equal(line(0),
+                        "no fault found; the loss fell until the schedule ended: 78.0 % of validation's images "
+                        "are right so far");
+    run.rate[STEPS - 1] = 0.31 * run.config.optim.lr;
+    assert_non_null(strstr(line(0), "still falling"));
+}
+
+static void test_what_was_seen(void **state)
+{
+    (void)state;
+    part(0.8, 0.6, 0.78, 0.7);
+    last_third(0.6, 0.5);
+    found[0] = (struct symptom){.cause = CAUSE_ILLUMINATION, .rule = "brightness", .doubtful = true};
+    assert_string_equal(line(1), "no fault found, but only 78.0 % of validation's images are right, and the images are "
+                                 "lit very unevenly: what that costs is not known");
+    found[0].rule = "late_start"; /* not of the images */
+    assert_non_null(strstr(line(1), "still falling"));
+    found[0] = (struct symptom){.cause = CAUSE_SCHEDULE, .rule = "jumps", .note = true};
+    assert_string_equal(line(1), JUMPS_TITLE ": 78.0 % of validation's images are right at best");
+    part(0.97, 0.1, 0.96, 0.1);
+    assert_string_equal(line(1), JUMPS_TITLE);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_nothing_missing),
+        cmocka_unit_test(test_still_falling),
+        cmocka_unit_test(test_schedule_over),
+        cmocka_unit_test(test_what_was_seen),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
