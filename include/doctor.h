@@ -384,10 +384,11 @@ enum { TRIALS_FURTHER = 2 };
 /* Learning by heart: of so many images, in so many updates of all of them; a fourth is usual. */
 enum { MEMORY_IMAGES = 256, MEMORY_UPDATES = 200 };
 #define MEMORY_USUAL 0.25
-/* What experiments may spend where nothing else is said, of the run's updates. */
+/* What experiments may spend where nothing else is said, of the updates of a run that has enough of them. */
 #define DOCTOR_SHARE 0.05
 /* What experiments may spend, as one of these that is above 0: a share of the run's updates, updates of its size, or
- * seconds of training, of which no trial is begun that would not end in them at the pace so far. */
+ * seconds of training, of which no trial is begun that would not end in them at the pace so far. All 0: doctor_budget.
+ */
 struct budget {
     double share, updates, seconds;
 };
@@ -397,8 +398,7 @@ int budget_read(const char *text, struct budget *budget);
  */
 enum { BUDGET_TEXT = 24 };
 void budget_say(double updates, int64_t steps, char text[static BUDGET_TEXT]);
-/* How to ask for experiments on a run of so many steps: "--probe", with a --budget that lets in every trial that its
- * config has, the shortest, and learning by heart in its usual time, where DOCTOR_SHARE does not. */
-enum { PROBE_OPTIONS = 64 };
-void doctor_probe_options(const struct config *config, int64_t steps, char text[static PROBE_OPTIONS]);
+/* Updates that experiments may spend on a run of so many steps where no budget is given: DOCTOR_SHARE of them, and at
+ * least what lets in every trial that its config has, the shortest, and learning by heart in its usual time. */
+double doctor_budget(const struct config *config, int64_t steps);
 #endif

@@ -64,7 +64,7 @@ static int left_undone(const struct experiment *experiment)
     return undone;
 }
 
-/* The command that a run ends with lets in every trial that nobody asked for; the one that the doctor ends with lets in
+/* What is spent where no budget is given lets in every trial that nobody asked for; what the doctor ends with lets in
  * those, two further rates, and all that learning by heart may take, of a network that does not learn a thing. */
 static void test_what_is_suggested_is_enough(void **state)
 {
@@ -80,22 +80,22 @@ static void test_what_is_suggested_is_enough(void **state)
         struct train_result result;
         struct diagnosis diagnosis;
         struct config config = {0};
-        char words[512], options[PROBE_OPTIONS], enough[BUDGET_TEXT];
-        static const char asks[] = "--probe --budget ";
+        char words[512], enough[BUDGET_TEXT];
+        const struct budget unsaid = {0};
         snprintf(words, sizeof words, "train.epochs=4 train.threads=1 early_stop.restore_best=false %s", runs[i]);
         tiny_train_ok(NULL, words, &result);
         assert_int_equal(train_load_config(&config, result.path, NULL, 0), OK);
         assert_int_equal(diagnose_run(&diagnosis, result.path), OK);
-        doctor_probe_options(&config, diagnosis.steps, options);
+        assert_true(doctor_budget(&config, diagnosis.steps) > DOCTOR_SHARE * (double)diagnosis.steps);
+        assert_true(doctor_budget(&config, 1000000) == DOCTOR_SHARE * 1000000.0);
         config_free(&config);
-        assert_int_equal(strncmp(options, asks, sizeof asks - 1), 0);
-        probe(&diagnosis, result.path, options + sizeof asks - 1);
+        assert_int_equal(diagnose_probe(&diagnosis, result.path, &unsaid), OK);
         int undone = 0; /* of what the rules suspect there may be more than anybody knew */
         for (int k = 0; k < diagnosis.experiment.arm_count; k++)
             undone += !diagnosis.experiment.arms[k].done && diagnosis.experiment.arms[k].cause != CAUSE_HEALTHY &&
                       !diagnosis.experiment.arms[k].suspected;
         if (undone > 0 || !(diagnosis.experiment.updates_spent <= diagnosis.experiment.updates_allowed))
-            fail_msg("%s: %s leaves %d out", runs[i], options, undone);
+            fail_msg("%s: without a budget %d are left out", runs[i], undone);
         budget_say(diagnosis.experiment.updates_wanted, diagnosis.steps, enough);
         diagnosis_free(&diagnosis);
         probe(&diagnosis, result.path, enough);

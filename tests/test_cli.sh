@@ -208,7 +208,7 @@ call doctor "$decayed"
 ok "doctor of a run with a fault" all 'exited 1' 'prints "^verdict    weight decay is stronger"' 'prints "^change     optim.weight_decay=0.01"'
 # shellcheck disable=SC2086 # options, a word each
 call doctor "$decayed" $probe
-ok "what a run ends with is enough for trials" all '[ -n "$probe" ]' 'prints "^trials     [0-9]* updates each"'
+ok "what a run ends with is enough for trials" all '[ "$probe" = --probe ]' 'prints "^trials     [0-9]* updates each"'
 call doctor "$decayed" --probe --budget 600% --apply nowhere/mended.ini
 ok "doctor --apply: a file that cannot be written is said before trials" all 'exited 73' 'silent out' 'says "nowhere/mended.ini"'
 call doctor "$decayed" --probe --budget 600% --apply mended.ini

@@ -240,17 +240,10 @@ static void test_no_trial_was_made(void **state)
 {
     (void)state;
     const struct given given = {"anew", CAUSE_RATE_HIGH, 0.0, 0.0, 0.0, 1.0};
-    char options[PROBE_OPTIONS], tries[PROBE_OPTIONS + 64];
-    struct config config = {0};
-    assert_int_equal(train_load_config(&config, run.path, NULL, 0), OK);
-    doctor_probe_options(&config, 60, options);
-    config_free(&config);
-    assert_non_null(strstr(options, "--probe --budget "));
-    snprintf(tries, sizeof tries, "whether more can be had: `evenkeel doctor RUN %s` tries it", options);
     done = "false";
     expect(given, (struct known){CAUSE_HEALTHY, false, false, 0.9, 0.9}, CAUSE_HEALTHY, false);
     assert_ptr_equal(strstr(action, "none that the records show: "), action);
-    assert_non_null(strstr(action, tries));
+    assert_non_null(strstr(action, "whether more can be had: `evenkeel doctor RUN --probe` tries it"));
     expect(given, (struct known){CAUSE_UNKNOWN, false, false, 0.9, 0.9}, CAUSE_UNKNOWN, false);
     assert_null(strstr(action, "no trial"));
     done = "true";

@@ -245,11 +245,11 @@ static int examine(const struct request *request, struct diagnosis *diagnosis)
 int command_doctor(int argc, char **argv)
 {
     const char *budget = NULL;
-    struct request request = {.budget = {.share = DOCTOR_SHARE}};
+    struct request request = {0};
     const struct cli_option options[] = {
         {"probe", NULL, &request.probe, NULL, "experiment: train anew for a little with one thing changed at a time"},
         {"budget", "SIZE", NULL, &budget,
-         "what experiments may take: a share of the run's updates (5%, the default), updates (400) or seconds (30s)"},
+         "what experiments may take: a share of the run's updates (5%), updates (400) or seconds (30s)"},
         {"apply", "FILE", NULL, &request.apply, "write the run's config with the repair made"},
         {"samples", NULL, &request.samples, NULL, "list single images that are likely to be wrong instead"},
         {"json", NULL, &request.json, NULL, "print one JSON object"},

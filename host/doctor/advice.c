@@ -54,12 +54,10 @@ static bool was_tried(const struct diagnosis *diagnosis)
 }
 
 /* Of a healthy run that has not learned everything: nobody knows whether more could be had, but trials can. */
-static void say_open(const struct diagnosis *diagnosis, const struct config *config, bool noted,
-                     char text[static ACTION_TEXT])
+static void say_open(const struct diagnosis *diagnosis, bool noted, char text[static ACTION_TEXT])
 {
     const bool tried = was_tried(diagnosis);
-    char reached[128], options[PROBE_OPTIONS];
-    doctor_probe_options(config, diagnosis->steps, options);
+    char reached[128];
     if (isfinite(diagnosis->val_least))
         snprintf(reached, sizeof reached, "%.1f %% of validation's images are right at best (loss %.3g, guessing %.3g)",
                  100.0 * diagnosis->best_right, diagnosis->val_least, diagnosis->guess);
@@ -75,7 +73,7 @@ static void say_open(const struct diagnosis *diagnosis, const struct config *con
         snprintf(text + used, (size_t)(ACTION_TEXT - used), "no trial says how to come further");
     else
         snprintf(text + used, (size_t)(ACTION_TEXT - used),
-                 "they do not say whether more can be had: `evenkeel doctor RUN %s` tries it", options);
+                 "they do not say whether more can be had: `evenkeel doctor RUN --probe` tries it");
 }
 
 static const char *words_of(const struct diagnosis *diagnosis, const struct config *config)
@@ -106,7 +104,7 @@ void diagnosis_say_action(const struct diagnosis *diagnosis, const struct config
         const bool healthy = diagnosis->cause == CAUSE_HEALTHY;
         const bool noted = healthy && doctor_note(diagnosis->found, diagnosis->count);
         if (healthy && diagnosis->missing) {
-            say_open(diagnosis, config, noted, text);
+            say_open(diagnosis, noted, text);
             return;
         }
         const char *words = noted ? NOTED_ACTION : words_of(diagnosis, config);

@@ -67,15 +67,9 @@ static double shortest_trials(const struct config *config)
     return count * TRIAL_UPDATES_LEAST + settled * doctor_settling(config);
 }
 
-void doctor_probe_options(const struct config *config, int64_t steps, char text[static PROBE_OPTIONS])
+double doctor_budget(const struct config *config, int64_t steps)
 {
     const double batch = (double)config->train.batch_size * config->train.accumulate;
     const double by_heart = MEMORY_USUAL * MEMORY_UPDATES * MEMORY_IMAGES / batch;
-    const double updates = fmax(shortest_trials(config), by_heart) + by_heart;
-    char budget[BUDGET_TEXT];
-    budget_say(updates, steps, budget);
-    if (updates <= DOCTOR_SHARE * (double)steps)
-        snprintf(text, PROBE_OPTIONS, "--probe");
-    else
-        snprintf(text, PROBE_OPTIONS, "--probe --budget %s", budget);
+    return fmax(DOCTOR_SHARE * (double)steps, ceil(fmax(shortest_trials(config), by_heart) + by_heart));
 }

@@ -336,9 +336,12 @@ static int trials_path(char path[static PATH_BYTES], const char *run)
 }
 
 /* Where only the clock limits it, experiments measure how many they can do. */
-static double updates_in(const struct budget *budget, int64_t steps)
+static double updates_in(const struct budget *budget, const struct config *config, int64_t steps)
 {
-    return budget->seconds > 0.0 ? INFINITY : budget->updates > 0.0 ? budget->updates : budget->share * (double)steps;
+    return budget->seconds > 0.0   ? INFINITY
+           : budget->updates > 0.0 ? budget->updates
+           : budget->share > 0.0   ? budget->share * (double)steps
+                                   : doctor_budget(config, steps);
 }
 
 static int probe(struct diagnosis *diagnosis, const char *run, const struct config *config, struct session *session,
@@ -363,7 +366,7 @@ static int probe(struct diagnosis *diagnosis, const char *run, const struct conf
                                                .suspected_count = diagnosis->count,
                                                .levelled = diagnosis->levelled,
                                                .missing = diagnosis->missing,
-                                               .updates = updates_in(budget, diagnosis->steps),
+                                               .updates = updates_in(budget, config, diagnosis->steps),
                                                .seconds = budget->seconds};
     signals_begin(true);
     if (status == OK)

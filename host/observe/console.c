@@ -426,9 +426,7 @@ static void next_lines(const struct config *config, const struct train_state *st
         return;
     }
     bool validated = !isnan(state->best_accuracy) || state->best_epoch < 0;
-    char probe[PROBE_OPTIONS];
-    doctor_probe_options(config, state->step, probe);
-    command("next", "%s doctor %s %s", program, folder, probe);
+    command("next", "%s doctor %s --probe", program, folder);
     command("", "%s report %s", program, folder);
     command("", "%s eval %s%s", program, folder, validated ? "" : " --data FOLDER");
     command("", "%s predict %s IMAGE.png", program, folder);

@@ -100,8 +100,6 @@ void page_verdict(FILE *page, const struct run_facts *facts)
                 diagnosis_title(&facts->diagnosis));
         put_others(page, facts);
     } else if (facts->diagnosis.cause == CAUSE_HEALTHY) {
-        char probe[PROBE_OPTIONS];
-        doctor_probe_options(&facts->config, facts->diagnosis.steps, probe);
         fprintf(
             page,
             "<section class=\"card verdict healthy\"><div><p class=\"kicker\">verdict</p><h2>%s</h2><p>%d rules were "
@@ -114,10 +112,9 @@ void page_verdict(FILE *page, const struct run_facts *facts)
             page_text(page, confidence);
             fputs(".", page);
         } else
-            fprintf(page,
-                    "A rate that is a few times too high or too low leaves no trace that a rule sees: <code>evenkeel "
-                    "doctor RUN %s</code> finds it by experiment.",
-                    probe);
+            fputs("A rate that is a few times too high or too low leaves no trace that a rule sees: <code>evenkeel "
+                  "doctor RUN --probe</code> finds it by experiment.",
+                  page);
         fputs("</p></div></section>\n", page);
         put_others(page, facts);
     } else {
