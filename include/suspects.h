@@ -33,7 +33,9 @@ struct suspects {
     struct arena arena;
     enum label_verdict verdict;
     const char *labels_text; /* the verdict with its figures, as a sentence */
-    double wrong_share;      /* of labels, estimated; NaN: not judged */
+    double wrong_share;      /* of labels, estimated: those that the network contradicts for sure, so that
+                                more may be wrong; NaN: not judged */
+    double wrong_most;       /* with those that it contradicts in doubt; NaN: not judged */
     struct suspect *list;    /* by falling score; an image may be there for several reasons */
     int64_t count, kinds[SUSPECT_KINDS];
     struct suspect *doubted; /* where no label is listed: all that the network contradicts, those it gives the lowest */

@@ -78,12 +78,12 @@ static int print_json(const struct answer *answer)
         [LABELS_JUDGED] = "judged",   [LABELS_ALIKE] = "alike",       [LABELS_TOO_EARLY] = "too_early",
         [LABELS_TOO_FEW] = "too_few", [LABELS_BY_HEART] = "by_heart", [LABELS_TOO_WEAK] = "too_weak"};
     const struct suspects *suspects = answer->suspects;
-    json_t *all =
-        json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o}", "run", json_text(answer->run), "labels",
-                  verdicts[suspects->verdict], "text", json_text(suspects->labels_text), "wrong_share",
-                  json_known(suspects->wrong_share), "csv", answer->csv[0] ? json_text(answer->csv) : json_null(),
-                  "suspects", list_json(answer, suspects->list, suspects->count), "doubted",
-                  list_json(answer, suspects->doubted, suspects->doubted_count));
+    json_t *all = json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "run", json_text(answer->run), "labels",
+                            verdicts[suspects->verdict], "text", json_text(suspects->labels_text), "wrong_share",
+                            json_known(suspects->wrong_share), "wrong_most", json_known(suspects->wrong_most), "csv",
+                            answer->csv[0] ? json_text(answer->csv) : json_null(), "suspects",
+                            list_json(answer, suspects->list, suspects->count), "doubted",
+                            list_json(answer, suspects->doubted, suspects->doubted_count));
     return json_print(all, JSON_INDENT(1) | JSON_REAL_PRECISION(6));
 }
 

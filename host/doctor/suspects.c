@@ -141,7 +141,7 @@ static int labels_of(struct suspects *suspects, const struct session *session, c
 /* The best checkpoint remembers less, but nothing of the epochs in which the labels were learnt by heart. */
 static int labels_of_run(struct suspects *suspects, const struct session *session, const char *run)
 {
-    struct suspects earlier = {.wrong_share = NAN};
+    struct suspects earlier = {.wrong_share = NAN, .wrong_most = NAN};
     TRY(labels_of(suspects, session, run, "last"));
     if (suspects->verdict != LABELS_BY_HEART)
         return OK;
@@ -157,13 +157,13 @@ static int labels_of_run(struct suspects *suspects, const struct session *sessio
 
 int suspects_find_labels(struct suspects *suspects, const struct session *session, const char *run)
 {
-    *suspects = (struct suspects){.wrong_share = NAN};
+    *suspects = (struct suspects){.wrong_share = NAN, .wrong_most = NAN};
     return labels_of_run(suspects, session, run);
 }
 
 int suspects_find_images(struct suspects *suspects, const struct session *session)
 {
-    *suspects = (struct suspects){.wrong_share = NAN};
+    *suspects = (struct suspects){.wrong_share = NAN, .wrong_most = NAN};
     return add_images(suspects, session);
 }
 
@@ -171,7 +171,7 @@ int suspects_find_wanted(struct suspects *suspects, const struct session *sessio
                          const bool kinds[static SUSPECT_KINDS])
 {
     int found = 0;
-    *suspects = (struct suspects){.wrong_share = NAN};
+    *suspects = (struct suspects){.wrong_share = NAN, .wrong_most = NAN};
     if (kinds[SUSPECT_LABEL]) {
         if (labels_of_run(suspects, session, run) == OK)
             found++;

@@ -9,18 +9,27 @@
 /* Of those listed, one in ten may be right after all (Bayesian false discovery rate): nine in ten are worth a look. */
 #define FALSE_SHARE 0.1
 
+/* What a network contradicts, whatever its margin: a wrong label is not among it only where it is learned by heart. */
+static double most_wrong(const struct doubts *doubts)
+{
+    return (double)doubts->count / fmax(1.0, (double)doubts->judged);
+}
+
 static const char *explain(const struct doubts *doubts, enum label_verdict verdict, double val_accuracy,
                            struct arena *arena)
 {
-    const double share = 100.0 * (double)doubts->count / fmax(1.0, (double)doubts->judged);
+    const double share = 100.0 * most_wrong(doubts);
     const double apart = doubts->mixture.separation, right = 100.0 * doubts->agrees;
     switch (verdict) {
     case LABELS_JUDGED:
-        return arena_format(
-            arena,
-            "about %.2g %% of the labels are wrong: %.1f %% of the images are taken for another class, and their "
-            "margins are of two kinds, %.1f deviations apart (2 are needed to tell)",
-            100.0 * doubts->wrong_share, share, apart);
+        return arena_format(arena,
+                            "%.0f to %.0f %% of the labels are wrong: %.1f %% of the images are taken for another "
+                            "class, and their margins "
+                            "are of two kinds, %.1f deviations apart (2 are needed to tell); %.2g %% of all are of the "
+                            "further kind, and "
+                            "of the nearer one some may be wrong as well",
+                            floor(100.0 * doubts->wrong_share), ceil(100.0 * most_wrong(doubts)), share, apart,
+                            100.0 * doubts->wrong_share);
     case LABELS_ALIKE:
         return arena_format(
             arena,
@@ -135,6 +144,7 @@ void suspects_labels(struct suspects *suspects, const struct dataset *data, cons
     suspects->verdict = doubts_judge(&doubts, val_accuracy);
     suspects->labels_text = explain(&doubts, suspects->verdict, val_accuracy, &suspects->arena);
     suspects->wrong_share = suspects->verdict == LABELS_JUDGED ? doubts.wrong_share : NAN;
+    suspects->wrong_most = suspects->verdict == LABELS_JUDGED ? most_wrong(&doubts) : NAN;
     const bool by_heart = suspects->verdict == LABELS_BY_HEART && doubts.mixture.separation >= LABELS_TWO_KINDS;
     if (suspects->verdict == LABELS_JUDGED || by_heart)
         list(suspects, &doubts, data, table, &arena);
