@@ -284,7 +284,9 @@ extern const int doctor_rule_count;
 int doctor_examine(const struct evidence *evidence, struct symptom found[static CAUSE_COUNT]);
 /* What makes a fault: a loss higher by this share, beyond so many standard errors. */
 #define FAULT_WORTH 0.15
-#define FAULT_SURE  3.0
+/* What learns is below guessing by so much. */
+#define LEARNS_BELOW 0.95
+#define FAULT_SURE   3.0
 /* Of the images that were shown, what must be right for them to be learnt by heart. */
 #define LEARNT_BY_HEART 0.95
 /* A finding of a rule of include/check.h as a symptom, without its words and numbers; false: it speaks of no cause. */

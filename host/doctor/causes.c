@@ -98,7 +98,7 @@ const struct cause_info cause_table[CAUSE_COUNT] = {
          "add augmentation or more images, or use a smaller network",
          .repairs = {{.fits = fits_lacks_augmentation,
                       .edits = {SET("augment.translate", "0.1"), SET("augment.rotate", "10"), AVERAGED, LONGER(3.0)}},
-                     {.edits = {SET("train.label_smoothing", "0.1"), AVERAGED}}},
+                     {.fits = fits_sees_no_shapes, .edits = {SET("train.label_smoothing", "0.1"), AVERAGED}}},
          .trials = {{.name = "augmentation",
                      .family = ARM_ONWARD,
                      .remedy = {.fits = fits_lacks_augmentation,

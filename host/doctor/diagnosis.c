@@ -90,9 +90,6 @@ static bool has_trial(const struct experiment *experiment, enum cause cause)
     return cause == CAUSE_CAPACITY; /* learning by heart */
 }
 
-/* What learns is below guessing by so much. */
-#define LEARNS_BELOW 0.95
-
 /* Whether a trial mends what the first guess was made of: one that is judged on training images says nothing of a
  * validation that is behind. arm NULL: learning by heart, which is judged on training images too. */
 static bool mends_it(const struct diagnosis *diagnosis, const struct arm *arm)
@@ -222,6 +219,12 @@ static bool is_overturned(const struct diagnosis *diagnosis, enum cause said)
         return false;
     if (said == CAUSE_CAPACITY && guess == CAUSE_NO_SIGNAL && diagnosis->faded) /* nothing comes back by heart either */
         return false;
+    if (said == CAUSE_CAPACITY && guess == CAUSE_OUTLIERS) /* images of one colour with many labels: by no network */
+        return false;
+    /* Trials have the whole rate: one that is quicker, and comes further than a run that its schedule holds back, does
+     * not tell which of the two did it. */
+    if (guess == CAUSE_SCHEDULE && diagnosis->proof && arm_hurries(diagnosis->proof))
+        return false;
     if (said == CAUSE_OVERFITTING && !diagnosis->behind) /* what is learned by heart leaves validation behind */
         return false;
     if (is_below_the_floor(diagnosis))
@@ -253,6 +256,21 @@ static bool shows_no_fault(const struct experiment *experiment, const struct arm
            !experiment_unfinished(experiment, own->cause);
 }
 
+static double number_of(const struct symptom *symptom, const char *name)
+{
+    for (int i = 0; i < symptom->number_count; i++)
+        if (strcmp(symptom->numbers[i].name, name) == 0)
+            return symptom->numbers[i].value;
+    return NAN;
+}
+
+/* Odd images that validation has as well: a trial without them in training is judged on them, and a network that never
+ * saw their like is surely wrong of them. */
+static bool is_judged_by_odd_images(const struct symptom *symptom)
+{
+    return symptom->cause == CAUSE_OUTLIERS && number_of(symptom, "val") >= 0.5 * number_of(symptom, "share");
+}
+
 /* The trial that refutes what was found, the best of its own, where none helps: things get worse with it, unless it is
  * of what was lost later than a trial lasts, or it shows no fault. NULL: none does. */
 static const struct arm *refuting(const struct experiment *experiment, const struct symptom *symptom, bool *worse)
@@ -260,7 +278,7 @@ static const struct arm *refuting(const struct experiment *experiment, const str
     const struct arm *own = experiment_arm(experiment, symptom->cause);
     *worse = own && own->gain < -FAULT_SURE * own->error;
     const bool later = (symptom->effects & EFFECT_BROKEN) && symptom->step >= experiment->updates;
-    if (!own || own->helps || arm_is_one_cure(own) || later)
+    if (!own || own->helps || arm_is_one_cure(own) || later || is_judged_by_odd_images(symptom))
         return NULL;
     return *worse || shows_no_fault(experiment, own, symptom) ? own : NULL;
 }

@@ -104,6 +104,11 @@ static bool sees_shapes(const struct remedy_case *asked)
     return convolves;
 }
 
+bool fits_sees_no_shapes(const struct remedy_case *asked)
+{
+    return !sees_shapes(asked);
+}
+
 /* Factors of 1 - x to 1 + x: the least x, in tenths, at which training's images come to be lit as validation's. */
 double fits_span_of_light(const struct remedy_case *asked)
 {

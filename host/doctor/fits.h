@@ -20,6 +20,7 @@ bool fits_is_unshuffled(const struct remedy_case *asked);
 double fits_span_of_light(const struct remedy_case *asked);
 bool fits_is_lit_otherwise_throughout(const struct remedy_case *asked);
 bool fits_is_lit_otherwise(const struct remedy_case *asked);
+bool fits_sees_no_shapes(const struct remedy_case *asked);
 bool fits_lacks_augmentation(const struct remedy_case *asked);
 bool fits_could_be_augmented(const struct remedy_case *asked);
 bool fits_is_augmented(const struct remedy_case *asked);

@@ -83,6 +83,15 @@ bool arm_helps_by_right(const struct experiment *experiment, const struct arm *a
            !(arm->gain > FAULT_SURE * arm->error) && arm->right_gain > fmax(RIGHT_WORTH, FAULT_SURE * arm->right_error);
 }
 
+/* Where the unchanged trial learns nothing at all, a setting that most do not have, was suspected, and learns without
+ * it is what kept it from learning: how far it comes in so few updates is another matter. */
+static bool wakes(const struct experiment *experiment, const struct arm *arm)
+{
+    const double learns = LEARNS_BELOW * experiment->guess;
+    return arm->suspected && !cause_table[arm->cause].usual && arm->family == ARM_ANEW && arm->result.loss < learns &&
+           !(against(experiment, arm)->result.loss < learns);
+}
+
 /* An arm helps when it is better beyond three standard errors and by what makes a fault worth mending: a loss lower by
  * 15 %. What only hurries must make a fifth more of the way down from guessing. A larger
  * batch sees the same images in fewer updates, each of which costs less per image: it helps already when it
@@ -98,7 +107,8 @@ static bool arm_helps(const struct experiment *experiment, const struct arm *arm
     const bool sure = gain > FAULT_SURE * arm->error;
     if (arm_hurries(arm))
         return sure && experiment->guess - base + gain > QUICKER * (experiment->guess - base);
-    const bool mends = (sure && gain > FAULT_WORTH * base) || arm_helps_by_right(experiment, arm);
+    const bool mends =
+        (sure && gain > FAULT_WORTH * base) || arm_helps_by_right(experiment, arm) || (sure && wakes(experiment, arm));
     if (arm->cause == CAUSE_OVERFITTING && !(loss < experiment->guess)) /* less sure of what is wrong all the same */
         return false;
     if (arm->cause == CAUSE_REGULARISATION)
