@@ -82,6 +82,8 @@ static void test_schedule_over(void **state)
                         "are right so far");
     run.rate[STEPS - 1] = 0.31 * run.config.optim.lr;
     assert_non_null(strstr(line(0), "still falling"));
+    fill(run.rate, 0, STEPS, 0.2 * run.config.optim.lr); /* a warm-up that is longer than the run */
+    assert_non_null(strstr(line(0), "still falling"));
 }
 
 static void test_what_was_seen(void **state)

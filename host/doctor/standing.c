@@ -6,11 +6,15 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Whether the schedule has left so little of the rate that going on brings nothing. */
+/* Whether the schedule has left so little of the rate that going on brings nothing. One that a warm-up still raises is
+ * not spent. */
 static bool rate_is_spent(const struct evidence *evidence)
 {
+    double highest = 0.0;
+    for (int64_t t = 0; t < evidence->steps; t++)
+        highest = fmax(highest, evidence->rate[t]);
     return evidence->config->schedule.name != SCHEDULE_CONSTANT &&
-           evidence->rate[evidence->steps - 1] < SMALL_SHARE * evidence->config->optim.lr;
+           evidence->rate[evidence->steps - 1] < SMALL_SHARE * highest;
 }
 
 /* Whether validation was at its best in one of the last two epochs, or nothing is known of it. */
