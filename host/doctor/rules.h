@@ -67,6 +67,7 @@ bool rule_dead_units(const struct evidence *evidence, struct symptom *symptom);
 /* Dead before the first update they were drawn so; what was alive then was killed by updates, and by nothing else, but
  * where no gradient came back even then: no rate suits the last layers and the first ones alike. */
 enum cause blame_dead(const struct evidence *evidence);
+bool rule_still_warming(const struct evidence *evidence, struct symptom *symptom);
 bool rule_early_drop(const struct evidence *evidence, struct symptom *symptom);
 bool rule_rising_rate(const struct evidence *evidence, struct symptom *symptom);
 bool rule_stopped_soon(const struct evidence *evidence, struct symptom *symptom);

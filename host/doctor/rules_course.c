@@ -177,6 +177,19 @@ bool rule_early_drop(const struct evidence *evidence, struct symptom *symptom)
     return false;
 }
 
+/* A run that has ended in its warm-up at less than a third of optim.lr, where something is missing: the rate that was
+ * asked for was never tried. */
+bool rule_still_warming(const struct evidence *evidence, struct symptom *symptom)
+{
+    const int64_t last = evidence->steps - 1;
+    const double warmup = evidence->config->schedule.warmup_epochs, rate = evidence->config->optim.lr;
+    return evidence->over && warmup > evidence->epoch[last] && evidence->rate[last] < SMALL_SHARE * rate &&
+           doctor_misses(evidence) &&
+           show(symptom, last, SMALL_SHARE * rate / evidence->rate[last],
+                "the run ended in its warm-up of %.3g epochs, at a rate of %.2g: optim.lr = %.3g was never reached",
+                warmup, evidence->rate[last], rate);
+}
+
 /* The epochs that early stopping waited for, and what validation lost in the last of them since the best; false: it did
  * not end the run. */
 static bool waited_for(const struct evidence *evidence, int64_t *best)
