@@ -315,6 +315,7 @@ static void test_odd_images_in_both_parts(void **state)
     const struct known known = {CAUSE_OUTLIERS, false, false, 0.9, 0.9};
     in_validation = 0.1;
     expect(given, known, CAUSE_OUTLIERS, false);
+    assert_non_null(strstr(said, "shown by the records; validation has such images too"));
     in_validation = 0.01;
     expect(given, known, CAUSE_HEALTHY, false);
     in_validation = 0.0;

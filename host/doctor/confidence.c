@@ -42,8 +42,9 @@ enum confidence diagnosis_confidence(const struct diagnosis *diagnosis)
     if (diagnosis->proof || fails_by_heart(diagnosis))
         return CONFIDENCE_PROVEN;
     const struct arm *own = experiment_arm(&diagnosis->experiment, diagnosis->cause);
-    const bool over =
-        own && !own->helps && !arm_is_one_cure(own) && !experiment_unfinished(&diagnosis->experiment, diagnosis->cause);
+    const bool over = own && !own->helps && !arm_is_one_cure(own) &&
+                      !diagnosis_odd_in_both(diagnosis, diagnosis->cause) &&
+                      !experiment_unfinished(&diagnosis->experiment, diagnosis->cause);
     return over ? CONFIDENCE_DOUBTFUL : CONFIDENCE_SHOWN;
 }
 
@@ -158,6 +159,11 @@ void diagnosis_say_confidence(const struct diagnosis *diagnosis, char text[stati
                   all_tried(&diagnosis->experiment) ? "shown by the records; not every trial decides"
                                                     : "shown by the records; not all trials were made",
                   text);
+    else if (diagnosis->probed && arm && diagnosis_odd_in_both(diagnosis, diagnosis->cause))
+        snprintf(text, CONFIDENCE_TEXT,
+                 "shown by the records; validation has such images too, so that the trial with "
+                 "%s says nothing against it",
+                 arm->name);
     else if (diagnosis->probed && arm && arm_is_one_cure(arm))
         snprintf(text, CONFIDENCE_TEXT, "shown by the records; %s does not mend it, and nothing speaks against it",
                  arm->name);

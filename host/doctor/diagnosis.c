@@ -264,21 +264,23 @@ static double number_of(const struct symptom *symptom, const char *name)
     return NAN;
 }
 
-/* Odd images that validation has as well: a trial without them in training is judged on them, and a network that never
- * saw their like is surely wrong of them. */
-static bool is_judged_by_odd_images(const struct symptom *symptom)
+bool diagnosis_odd_in_both(const struct diagnosis *diagnosis, enum cause cause)
 {
-    return symptom->cause == CAUSE_OUTLIERS && number_of(symptom, "val") >= 0.5 * number_of(symptom, "share");
+    for (int i = 0; i < diagnosis->count; i++)
+        if (cause == CAUSE_OUTLIERS && diagnosis->found[i].cause == cause)
+            return number_of(&diagnosis->found[i], "val") >= 0.5 * number_of(&diagnosis->found[i], "share");
+    return false;
 }
 
 /* The trial that refutes what was found, the best of its own, where none helps: things get worse with it, unless it is
  * of what was lost later than a trial lasts, or it shows no fault. NULL: none does. */
-static const struct arm *refuting(const struct experiment *experiment, const struct symptom *symptom, bool *worse)
+static const struct arm *refuting(const struct diagnosis *diagnosis, const struct symptom *symptom, bool *worse)
 {
+    const struct experiment *experiment = &diagnosis->experiment;
     const struct arm *own = experiment_arm(experiment, symptom->cause);
     *worse = own && own->gain < -FAULT_SURE * own->error;
     const bool later = (symptom->effects & EFFECT_BROKEN) && symptom->step >= experiment->updates;
-    if (!own || own->helps || arm_is_one_cure(own) || later || is_judged_by_odd_images(symptom))
+    if (!own || own->helps || arm_is_one_cure(own) || later || diagnosis_odd_in_both(diagnosis, symptom->cause))
         return NULL;
     return *worse || shows_no_fault(experiment, own, symptom) ? own : NULL;
 }
@@ -291,14 +293,14 @@ static void refute(struct diagnosis *diagnosis)
     bool worse, unused;
     if (diagnosis->first_guess == CAUSE_HEALTHY)
         return;
-    const struct arm *refuted = refuting(experiment, &diagnosis->found[0], &worse);
+    const struct arm *refuted = refuting(diagnosis, &diagnosis->found[0], &worse);
     if (!refuted)
         return;
     enum cause next = diagnosis->of_no_use ? CAUSE_UNKNOWN : CAUSE_HEALTHY;
     for (int i = diagnosis->count - 1; i > 0; i--) {
         const struct symptom *other = &diagnosis->found[i];
         if (symptom_speaks(other) && other->cause != diagnosis->first_guess &&
-            !experiment_worsened(experiment, other->cause) && !refuting(experiment, other, &unused))
+            !experiment_worsened(experiment, other->cause) && !refuting(diagnosis, other, &unused))
             next = other->cause;
     }
     /* That a setting unlike most makes no difference at first is no word for it, if nothing else was found. */
