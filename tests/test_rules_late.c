@@ -55,30 +55,6 @@ static void test_losing_ground(void **state)
     assert_true(doctor_learns(&run.evidence));
 }
 
-/* A warm-up that is longer than the run of six epochs. */
-static void test_still_warming(void **state)
-{
-    (void)state;
-    healthy();
-    run.evidence.over = true;
-    run.config.schedule.warmup_epochs = 30.0;
-    run.rate[STEPS - 1] = 0.29 * run.config.optim.lr;
-    SHOWS("still_warming", CAUSE_SCHEDULE);
-    SAYS("still_warming",
-         "ended in its warm-up of 30 epochs, at a rate of 0.00029: optim.lr = 0.001 was never reached");
-    run.rate[STEPS - 1] = 0.31 * run.config.optim.lr;
-    SILENT("still_warming");
-    run.rate[STEPS - 1] = 0.29 * run.config.optim.lr;
-    run.evidence.over = false; /* there is more to come */
-    SILENT("still_warming");
-    run.evidence.over = true;
-    run.config.schedule.warmup_epochs = 5.0; /* what has lowered the rate is not the warm-up */
-    SILENT("still_warming");
-    run.config.schedule.warmup_epochs = 30.0;
-    fill(run.val_accuracy, 0, EPOCHS, 0.96);
-    SILENT("still_warming");
-}
-
 /* ---- against validation ---- */
 
 static void test_better_on_validation(void **state)
@@ -503,7 +479,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_diverged),
         cmocka_unit_test(test_losing_ground),
-        cmocka_unit_test(test_still_warming),
         cmocka_unit_test(test_better_on_validation),
         cmocka_unit_test(test_at_the_moment_of_validation),
         cmocka_unit_test(test_handicapped),

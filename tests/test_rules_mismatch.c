@@ -1,4 +1,5 @@
-/* test_rules_mismatch: the same for validation that is of another kind, and for a run that ended by itself. */
+/* test_rules_mismatch: the same for validation that is of another kind, and for a run that ended by itself,or in
+ * its warm-up. */
 #include "drawn_run.h"
 
 #include <math.h>
@@ -338,6 +339,30 @@ static void test_not_caught_up(void **state)
     SHOWS("never_of_use", CAUSE_UNKNOWN);
 }
 
+/* A warm-up that is longer than the run of six epochs. */
+static void test_still_warming(void **state)
+{
+    (void)state;
+    healthy();
+    run.evidence.over = true;
+    run.config.schedule.warmup_epochs = 30.0;
+    run.rate[STEPS - 1] = 0.29 * run.config.optim.lr;
+    SHOWS("still_warming", CAUSE_SCHEDULE);
+    SAYS("still_warming",
+         "ended in its warm-up of 30 epochs, at a rate of 0.00029: optim.lr = 0.001 was never reached");
+    run.rate[STEPS - 1] = 0.31 * run.config.optim.lr;
+    SILENT("still_warming");
+    run.rate[STEPS - 1] = 0.29 * run.config.optim.lr;
+    run.evidence.over = false; /* there is more to come */
+    SILENT("still_warming");
+    run.evidence.over = true;
+    run.config.schedule.warmup_epochs = 5.0; /* what has lowered the rate is not the warm-up */
+    SILENT("still_warming");
+    run.config.schedule.warmup_epochs = 30.0;
+    fill(run.val_accuracy, 0, EPOCHS, 0.96);
+    SILENT("still_warming");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -352,6 +377,7 @@ int main(void)
         cmocka_unit_test(test_called_by_chance_of_the_moment),
         cmocka_unit_test(test_never_reached),
         cmocka_unit_test(test_not_caught_up),
+        cmocka_unit_test(test_still_warming),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
