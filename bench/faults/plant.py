@@ -130,6 +130,21 @@ def plant_tint(images, labels, x, draw):
         images[i] = b"".join(image[p * size:p * size + size].translate(table) for p, table in enumerate(tables))
 
 
+def plant_dusk(images, labels, x, draw):
+    """Half of the images were taken at dusk: a share x of their light is gone."""
+    table = bytes(clamp(value * (1 - x)) for value in range(256))
+    images[:] = [image.translate(table) if draw.random() < 0.5 else image for image in images]
+
+
+def plant_glare(images, labels, x, draw):
+    """The sun in the lens: somewhere in each image a bright round spot, by up to 255 x levels, as wide as a third of a side."""
+    for i, image in enumerate(images):
+        side, planes = side_of(image)
+        a, b, height, width = draw.uniform(0, side), draw.uniform(0, side), 255 * draw.uniform(0, x), 2 * (side / 6) ** 2
+        added = [height * math.exp(-((r - a) ** 2 + (c - b) ** 2) / width) for r in range(side) for c in range(side)]
+        images[i] = bytes(clamp(value + more) for value, more in zip(image, added * planes))
+
+
 def plant_outliers(images, labels, x, draw):
     """A share x of the images becomes uniform noise."""
     for i, image in enumerate(images):
@@ -164,6 +179,21 @@ def plant_slanted(images, labels, x, draw):
             images[i] = b"".join(row[k:] + row[:k] for row, k in zip(rows, (shift * (r % side) % side for r in range(len(rows)))))
 
 
+def plant_scrambled(images, labels, x, draw):
+    """Of a share x of the images the rows came in any order."""
+    for i, image in enumerate(images):
+        if draw.random() < x:
+            side, planes = side_of(image)
+            order = draw.sample(range(side), side)
+            images[i] = b"".join(image[(p * side + r) * side:(p * side + r + 1) * side] for p in range(planes) for r in order)
+
+
+def plant_slipped(images, labels, x, draw):
+    """A list that lost a line: over a share x of the data set, at one place, each image has the label of the one behind it."""
+    first = draw.randrange(len(labels) - int(x * len(labels)))
+    labels[first:first + int(x * len(labels))] = labels[first + 1:first + 1 + int(x * len(labels))]
+
+
 def plant_lumped(images, labels, x, draw):
     """The first two classes are taken for each other in a share x of their images."""
     labels[:] = [1 - label if label < 2 and draw.random() < x else label for label in labels]
@@ -183,6 +213,12 @@ def plant_imbalance(images, labels, x, draw):
     images[:], labels[:] = [images[i] for i in keep], [labels[i] for i in keep]
 
 
+def plant_absent(images, labels, x, draw):
+    """Of the first x classes one image in 200 is there."""
+    keep = [i for i, label in enumerate(labels) if label >= x or draw.random() < 1 / 200]
+    images[:], labels[:] = [images[i] for i in keep], [labels[i] for i in keep]
+
+
 def plant_sorted(images, labels, x, draw):
     """Sorted by class; with x < 1, blocks of that share of the data are sorted."""
     block = max(1, int(len(labels) * x))
@@ -197,6 +233,19 @@ def plant_mismatch(images, labels, x, draw):
     """All images darker: x of their brightness is gone. Planted into the test part."""
     table = bytes(clamp(value * (1 - x)) for value in range(256))
     images[:] = [image.translate(table) for image in images]
+
+
+def plant_transposed(images, labels, x, draw):
+    """Rows and columns are taken for each other. Planted into the test part."""
+    for i, image in enumerate(images):
+        side, planes = side_of(image)
+        images[i] = b"".join(image[p * side * side + c:(p + 1) * side * side:side] for p in range(planes) for c in range(side))
+
+
+def plant_swapped(images, labels, x, draw):
+    """Blue, green, red instead of red, green, blue; colour alone. Planted into the test part."""
+    size = len(images[0]) // 3
+    images[:] = [image[2 * size:] + image[size:2 * size] + image[:size] for image in images]
 
 
 def plant_grain(images, labels, x, draw):
@@ -217,12 +266,22 @@ def plant_copies(images, labels, x, draw, known):
         images[i], labels[i] = bytes(clamp(value + lighter + draw.gauss(0, 3)) for value in known[0][i]), known[1][i]
 
 
+def plant_shifted(images, labels, x, draw, known):
+    """A share x of the validation images are training images cut a pixel lower and a little darker, by 5 to 15 %. Planted into the test part."""
+    for i in range(int(len(labels) * x)):
+        image = known[0][i]
+        side, planes = side_of(image)
+        table = bytes(clamp(value * darker) for darker in [draw.uniform(0.85, 0.95)] for value in range(256))
+        kept = (image[p * side * side:(p + 1) * side * side] for p in range(planes))
+        images[i], labels[i] = b"".join(part[side:] + part[-side:] for part in kept).translate(table), known[1][i]
+
+
 def plant_few(images, labels, x, draw):
     """Only the first x images."""
     del images[int(x):], labels[int(x):]
 
 
-OF_TEST, KNOWS_TRAINING = {"mismatch", "grain", "leak", "copies"}, {"leak", "copies"}
+OF_TEST, KNOWS_TRAINING = {"mismatch", "grain", "transposed", "swapped", "leak", "copies", "shifted"}, {"leak", "copies", "shifted"}
 FAULTS = {name[len("plant_"):]: function for name, function in globals().items() if name.startswith("plant_")}
 
 

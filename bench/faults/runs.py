@@ -1,11 +1,11 @@
 """The planted-fault benchmark's runs: trains every row of the plan once and keeps what it left. Standard library only.
 
-  runs.py FOLDER [--part tune|test|blind|fresh|last|sealed|second|third|fourth] [--jobs N] [--only WORD] [--every N] [--list]
+  runs.py FOLDER [--part tune|test|blind|fresh|last|sealed|second|third|fourth|fifth] [--jobs N] [--only WORD] [--every N] [--list]
 
 FOLDER keeps data, runs and the best learning rates; what is there is not made again. EVENKEEL names the program (default
 build/evenkeel), EVENKEEL_DATA real data; without it only generated tiles are used. Thresholds are chosen on `tune`, figures are
 reported on `test`: networks, seeds, the images drawn and the severities of the faults differ. `blind`, `fresh`, `last`, `sealed`, `second`,
-`third` and `fourth` differ from these and from each other, were designed before any of them was trained, and each was first scored with rules that knew nothing of it; once
+`third`, `fourth` and `fifth` differ from these and from each other, were designed before any of them was trained, and each was first scored with rules that knew nothing of it; once
 looked at, a part is blind no more. A new one is a row of PARTS, its severities in FAULTS, and whatever data it needs in draw.py.
 """
 import argparse
@@ -81,6 +81,23 @@ PARTS = {
                      ["train.batch_size=128", "train.max_steps={steps}"], ["optim.ema_decay=0.97", "optim.ema_warmup=true"],
                      ["train.batch_size=256", "train.max_steps={steps}"], ["augment.brightness=0.1", "augment.contrast=0.1"],
                      ["schedule.name=constant", "schedule.warmup_epochs=0.5"], ["train.batch_size=512", "train.max_steps=300"]]},
+    "fifth": {"data_seed": 10, "share": 3, "groups": [
+        ("cnn_six", "numbers", "adam", [91]), ("single", "swatches", "sgd", [91]), ("convnext", "plots", "adamw", [91]),
+        ("fire", "bolts", "sgd", [91]), ("wide", "stars", "adam", [91])],
+        "own": {"cnn_six": {"batch": 128, "steps": 350, "settings": [
+                    "schedule.name=cosine", "train.epochs={epochs}", "train.label_smoothing=0.1", "augment.translate=0.05"]},
+                "single": {"batch": 24, "steps": 700, "settings": ["optim.weight_decay=0.0001"]},
+                "convnext": {"batch": 32, "steps": 450, "settings": [
+                    "schedule.name=cosine", "schedule.warmup_epochs=1", "train.epochs={epochs}", "optim.weight_decay=0.05",
+                    "augment.hflip=0.5", "augment.vflip=0.5", "optim.ema_decay=0.98", "optim.ema_warmup=true"]},
+                "fire": {"batch": 48, "steps": 540, "settings": [
+                    "schedule.name=step", "schedule.step_epochs=4", "schedule.gamma=0.3", "optim.weight_decay=0.0005"]},
+                "wide": {"batch": 160, "steps": 260, "whole": True, "settings": [
+                    "schedule.name=plateau", "schedule.patience=3", "schedule.factor=0.5", "optim.clip_norm=5"]}},
+        "variants": [[], ["train.batch_size=16", "train.max_steps={steps}"], ["augment.hflip=0", "augment.vflip=0", "augment.translate=0"],
+                     ["train.batch_size=96", "train.max_steps={steps}"], ["train.label_smoothing=0.1"], ["train.batch_size=256", "train.max_steps={steps}"],
+                     ["optim.ema_decay=0.99", "optim.ema_warmup=true"], ["train.balance=true"],
+                     ["schedule.name=constant", "optim.clip_norm=1"], ["augment.rotate=8", "augment.brightness=0.1", "augment.erase=0.25"]]},
 }
 OPTIMIZERS = {"adam": [1e-4, 3e-4, 1e-3, 2e-3, 4e-3, 8e-3, 2e-2], "adamw": [2e-4, 6e-4, 1.5e-3, 3e-3, 6e-3, 1.2e-2, 3e-2],
               "sgd": [2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 1e-1, 3e-1]}
@@ -210,57 +227,84 @@ def lamps(case, x):
     return case.data.keys("tint" if case.data.colour else "vignette", x)
 
 
+def plane_scale(case, x):
+    """The last plane of three was divided by another number than the others."""
+    return ["augment.mean=[0.4, 0.4, 0.4]", f"augment.std=[0.2, 0.2, {x}]"] if case.data.colour else None
+
+
+def thinned_out(case, x):
+    """Dropout that leaves hardly anything, where the network has a key for it."""
+    return [f"model.dropout={x}"] if case.network.startswith(("cnn", "mlp")) and not case.network.endswith("_deep") else None
+
+
+def accumulated(case, count):
+    """As many epochs, but so many passes to an update."""
+    return [f"train.accumulate={count}", "train.max_steps=0", f"train.epochs={case.epochs()}"]
+
+
 def plain(case, momentum):
     """Nesterov's form is one of momentum, so that there is none without."""
     return [f"optim.momentum={momentum}"] + (["optim.nesterov=false"] if "optim.nesterov=true" in case.settings else [])
 
 
 FAULTS = [
-    ("rate_high", "rate_high", rate_high, [5, 10, 30], [7, 20], [6, 20], [4, 12], [5, 15], [8, 25], [9, 18], [11, 28], [6, 14, 40]),
-    ("rate_low", "rate_low", rate, [1 / 30, 1 / 100, 1 / 1000], [1 / 50, 1 / 300], [1 / 20, 1 / 200], [1 / 12, 1 / 150], [1 / 25, 1 / 80], [1 / 40, 1 / 500], [1 / 16, 1 / 120], [1 / 60, 1 / 250], [1 / 45, 1 / 140]),
-    ("batch_small", "batch", small_batch, [8, 4, 2], [6, 3], [5], [7], [4], [9], [10], [5], [6]),
-    ("labels", "labels", data("labels"), [0.1, 0.2, 0.4], [0.15, 0.3], [0.1, 0.35], [0.12, 0.25], [0.08, 0.22], [0.18, 0.45], [0.14, 0.33], [0.24, 0.42], [0.13, 0.3]),
-    ("labels", "pairs", data("pairs"), [0.2, 0.4], [0.3], [0.25], [0.35], [0.28], [0.38], [0.32], [0.34], [0.3]),
-    ("labels", "lumped", data("lumped"), [], [], [], [], [], [], [], [], [0.45]),
-    ("input_scale", "scale", keys("augment.mean=0.3", "augment.std={}"), [0.05, 0.0039215686], [0.02], [0.1], [0.07], [0.04], [0.03], [0.06], [0.0039215686, 0.045], [0.0078, 0.055]),
-    ("input_scale", "offset", keys("augment.mean=1", "augment.std={}"), [0.05], [0.03], [0.25], [0.1], [0.15], [0.2], [0.12], [0.08], [0.1]),
-    ("input_scale", "forgotten", keys("augment.normalize=none"), [], [], [0], [0], [0], [0], [0], [0], [0]),
-    ("illumination", "illumination", data("illumination"), [0.35, 0.7, 1.4], [0.5, 1], [0.8], [0.6], [0.9], [1.2], [0.75, 1.1], [0.65, 1], [0.8, 1.3]),
-    ("illumination", "shade", data("shade"), [], [], [], [], [], [], [0.95], [0.9], [0.92]),
-    ("illumination", "lamps", lamps, [], [], [], [], [], [], [], [], [0.9]),
-    ("outliers", "outliers", data("outliers"), [0.01, 0.05, 0.1], [0.03, 0.08], [0.05], [0.06], [0.07], [0.04, 0.12], [0.035, 0.09], [0.08], [0.06, 0.15]),
-    ("outliers", "blank", data("blank"), [], [], [], [], [], [], [0.1], [0.12], [0.15]),
-    ("outliers", "torn", data("torn"), [], [], [], [], [], [], [], [0.25], [0.2]),
-    ("outliers", "slanted", data("slanted"), [], [], [], [], [], [], [], [], [0.25]),
-    ("imbalance", "imbalance", data("imbalance"), [10, 30, 100], [20, 60], [5, 50], [8, 40], [12, 25], [15, 80], [18, 65], [22, 70], [30, 90]),
-    ("imbalance", "longtail", data("longtail"), [], [], [], [], [], [], [], [], [25, 80]),
-    ("mismatch", "mismatch", data("mismatch"), [0.3], [0.5], [0.6], [0.4], [0.55], [0.45], [0.35], [0.5], [0.6]),
-    ("mismatch", "grain", data("grain"), [], [], [], [], [], [], [55], [45], [35]),
-    ("leakage", "leak", data("leak"), [], [], [], [], [], [], [0.4, 0.7], [0.5], [0.45]),
-    ("leakage", "copies", data("copies"), [], [], [], [], [], [], [], [], [0.5]),
-    ("order", "sorted", data("sorted"), [1], [1], [1], [1], [1], [1], [1], [1], [1]),
-    ("order", "blocks", data("sorted"), [0.1], [0.2], [0.1], [0.15], [0.3], [0.25], [0.18], [0.22], [0.2]),
-    ("initialisation", "init", keys("model.init_scale={}"), [0.02, 4, 0], [0.01, 6], [0.05, 3], [0.03, 2.5], [0.04, 3.5], [0.015, 5], [0.025, 7], [0.02, 6], [0.01, 8, 4]),
-    ("capacity", "capacity", capacity, [2, 3], [0], [4], [3], [5], [1], [6], [2], [4]),
-    ("overfitting", "few", few, [600], [400], [300], [500], [350], [450], [250], [320], [380]),
-    ("overfitting", "large", large, [], [], [], [], [], [], [700], [550], [450]),
-    ("overfitting", "bare", bare, [], [], [], [], [], [], [], [], [500]),
-    ("weight_decay", "decay", decay, [0.05, 0.1, 0.5], [0.07, 0.3], [0.1], [0.15], [0.08], [0.2], [0.12, 0.4], [0.1, 0.25], [0.13, 0.35]),
-    ("adam", "beta2", only("adam", keys("optim.beta2={}")), [0.5, 0.2], [0.3], [0.9], [0.4], [0.25], [0.35], [0.45], [0.28], [0.32]),
-    ("adam", "eps", only("adam", keys("optim.eps={}")), [0.1, 1], [0.3], [0.01], [0.03], [0.05], [0.02, 0.2], [0.04, 0.5], [0.08, 0.8], [0.06, 0.3]),
-    ("plain_sgd", "plain", only("sgd", plain), [0], [0], [0], [0], [0], [0], [0], [0], [0]),
-    ("schedule", "drop", keys("schedule.name=step", "schedule.step_epochs=1", "schedule.gamma={}"), [0.05], [0.03], [0.1], [0.06], [0.08], [0.04], [0.07], [0.05], [0.09, 0.4]),
-    ("schedule", "plateau", keys("schedule.name=plateau", "schedule.patience=0", "schedule.threshold={}"), [], [], [], [], [], [], [0.4], [0.35], [0.3]),
-    ("schedule", "warmup", keys("schedule.warmup_epochs={}", "schedule.warmup_start=0.001"), [100], [150], [100], [120], [80], [200], [90], [110], [140]),
-    ("schedule", "never", never, [], [], [], [], [], [], [], [4], [3]),
-    ("rate_high", "rising", rising, [], [], [], [], [], [15], [20], [25], [12]),
-    ("early_stop", "early_stop", keys("early_stop.patience=1", "early_stop.min_delta={}"), [], [], [], [], [], [], [0.25], [0.2], [0.3]),
-    ("clip", "clip", only("sgd", keys("optim.clip_norm={}")), [], [], [], [], [], [0.01], [0.02], [0.015], [0.008]),
-    ("no_signal", "vanish", vanish, [], [], [], [], [], [1], [1], [1], [1]),
-    ("regularisation", "erased", keys("augment.erase=1", "augment.erase_area=[0.3, {}]", "augment.rotate=180", "augment.translate=0.4"),
-     [], [], [], [], [], [0.5], [0.6], [0.55], [0.45]),
-    ("regularisation", "softened", keys("train.label_smoothing={}", "augment.mixup=1"), [], [], [], [], [], [0.7], [0.5], [0.6], [0.65]),
-    ("few_updates", "large_batch", large_batch, [], [], [], [], [], [640], [480], [576], [512]),
+    ("rate_high", "rate_high", rate_high, [5, 10, 30], [7, 20], [6, 20], [4, 12], [5, 15], [8, 25], [9, 18], [11, 28], [6, 14, 40], [8, 16, 35]),
+    ("rate_low", "rate_low", rate, [1 / 30, 1 / 100, 1 / 1000], [1 / 50, 1 / 300], [1 / 20, 1 / 200], [1 / 12, 1 / 150], [1 / 25, 1 / 80], [1 / 40, 1 / 500], [1 / 16, 1 / 120], [1 / 60, 1 / 250], [1 / 45, 1 / 140], [1 / 35, 1 / 180]),
+    ("batch_small", "batch", small_batch, [8, 4, 2], [6, 3], [5], [7], [4], [9], [10], [5], [6], [3]),
+    ("labels", "labels", data("labels"), [0.1, 0.2, 0.4], [0.15, 0.3], [0.1, 0.35], [0.12, 0.25], [0.08, 0.22], [0.18, 0.45], [0.14, 0.33], [0.24, 0.42], [0.13, 0.3], [0.17, 0.37]),
+    ("labels", "pairs", data("pairs"), [0.2, 0.4], [0.3], [0.25], [0.35], [0.28], [0.38], [0.32], [0.34], [0.3], [0.27]),
+    ("labels", "lumped", data("lumped"), [], [], [], [], [], [], [], [], [0.45], [0.4]),
+    ("input_scale", "scale", keys("augment.mean=0.3", "augment.std={}"), [0.05, 0.0039215686], [0.02], [0.1], [0.07], [0.04], [0.03], [0.06], [0.0039215686, 0.045], [0.0078, 0.055], [0.011, 0.065]),
+    ("input_scale", "offset", keys("augment.mean=1", "augment.std={}"), [0.05], [0.03], [0.25], [0.1], [0.15], [0.2], [0.12], [0.08], [0.1], [0.09]),
+    ("input_scale", "forgotten", keys("augment.normalize=none"), [], [], [0], [0], [0], [0], [0], [0], [0], [0]),
+    ("illumination", "illumination", data("illumination"), [0.35, 0.7, 1.4], [0.5, 1], [0.8], [0.6], [0.9], [1.2], [0.75, 1.1], [0.65, 1], [0.8, 1.3], [0.7, 1.25]),
+    ("illumination", "shade", data("shade"), [], [], [], [], [], [], [0.95], [0.9], [0.92], [0.96]),
+    ("illumination", "lamps", lamps, [], [], [], [], [], [], [], [], [0.9], [1.1]),
+    ("outliers", "outliers", data("outliers"), [0.01, 0.05, 0.1], [0.03, 0.08], [0.05], [0.06], [0.07], [0.04, 0.12], [0.035, 0.09], [0.08], [0.06, 0.15], [0.05, 0.11]),
+    ("outliers", "blank", data("blank"), [], [], [], [], [], [], [0.1], [0.12], [0.15], [0.13]),
+    ("outliers", "torn", data("torn"), [], [], [], [], [], [], [], [0.25], [0.2], [0.3]),
+    ("outliers", "slanted", data("slanted"), [], [], [], [], [], [], [], [], [0.25], [0.2]),
+    ("imbalance", "imbalance", data("imbalance"), [10, 30, 100], [20, 60], [5, 50], [8, 40], [12, 25], [15, 80], [18, 65], [22, 70], [30, 90], [28, 60]),
+    ("imbalance", "longtail", data("longtail"), [], [], [], [], [], [], [], [], [25, 80], [40]),
+    ("mismatch", "mismatch", data("mismatch"), [0.3], [0.5], [0.6], [0.4], [0.55], [0.45], [0.35], [0.5], [0.6], [0.65]),
+    ("mismatch", "grain", data("grain"), [], [], [], [], [], [], [55], [45], [35], [40]),
+    ("leakage", "leak", data("leak"), [], [], [], [], [], [], [0.4, 0.7], [0.5], [0.45], [0.55]),
+    ("leakage", "copies", data("copies"), [], [], [], [], [], [], [], [], [0.5], [0.35]),
+    ("order", "sorted", data("sorted"), [1], [1], [1], [1], [1], [1], [1], [1], [1], [1]),
+    ("order", "blocks", data("sorted"), [0.1], [0.2], [0.1], [0.15], [0.3], [0.25], [0.18], [0.22], [0.2], [0.12]),
+    ("initialisation", "init", keys("model.init_scale={}"), [0.02, 4, 0], [0.01, 6], [0.05, 3], [0.03, 2.5], [0.04, 3.5], [0.015, 5], [0.025, 7], [0.02, 6], [0.01, 8, 4], [0.008, 12, 0]),
+    ("capacity", "capacity", capacity, [2, 3], [0], [4], [3], [5], [1], [6], [2], [4], [3]),
+    ("overfitting", "few", few, [600], [400], [300], [500], [350], [450], [250], [320], [380], [280]),
+    ("overfitting", "large", large, [], [], [], [], [], [], [700], [550], [450], [400]),
+    ("overfitting", "bare", bare, [], [], [], [], [], [], [], [], [500], [420]),
+    ("weight_decay", "decay", decay, [0.05, 0.1, 0.5], [0.07, 0.3], [0.1], [0.15], [0.08], [0.2], [0.12, 0.4], [0.1, 0.25], [0.13, 0.35], [0.11, 0.28]),
+    ("adam", "beta2", only("adam", keys("optim.beta2={}")), [0.5, 0.2], [0.3], [0.9], [0.4], [0.25], [0.35], [0.45], [0.28], [0.32], [0.38]),
+    ("adam", "eps", only("adam", keys("optim.eps={}")), [0.1, 1], [0.3], [0.01], [0.03], [0.05], [0.02, 0.2], [0.04, 0.5], [0.08, 0.8], [0.06, 0.3], [0.07, 0.6]),
+    ("plain_sgd", "plain", only("sgd", plain), [0], [0], [0], [0], [0], [0], [0], [0], [0], [0]),
+    ("schedule", "drop", keys("schedule.name=step", "schedule.step_epochs=1", "schedule.gamma={}"), [0.05], [0.03], [0.1], [0.06], [0.08], [0.04], [0.07], [0.05], [0.09, 0.4], [0.06, 0.3]),
+    ("schedule", "plateau", keys("schedule.name=plateau", "schedule.patience=0", "schedule.threshold={}"), [], [], [], [], [], [], [0.4], [0.35], [0.3], [0.38]),
+    ("schedule", "warmup", keys("schedule.warmup_epochs={}", "schedule.warmup_start=0.001"), [100], [150], [100], [120], [80], [200], [90], [110], [140], [130]),
+    ("schedule", "never", never, [], [], [], [], [], [], [], [4], [3], [3.5]),
+    ("rate_high", "rising", rising, [], [], [], [], [], [15], [20], [25], [12], [18]),
+    ("early_stop", "early_stop", keys("early_stop.patience=1", "early_stop.min_delta={}"), [], [], [], [], [], [], [0.25], [0.2], [0.3], [0.15]),
+    ("clip", "clip", only("sgd", keys("optim.clip_norm={}")), [], [], [], [], [], [0.01], [0.02], [0.015], [0.008], [0.012]),
+    ("no_signal", "vanish", vanish, [], [], [], [], [], [1], [1], [1], [1], [1]),
+    ("regularisation", "erased", keys("augment.erase=1", "augment.erase_area=[0.3, {}]", "augment.rotate=180", "augment.translate=0.4"), [], [], [], [], [], [0.5], [0.6], [0.55], [0.45], [0.5]),
+    ("regularisation", "softened", keys("train.label_smoothing={}", "augment.mixup=1"), [], [], [], [], [], [0.7], [0.5], [0.6], [0.65], [0.55]),
+    ("few_updates", "large_batch", large_batch, [], [], [], [], [], [640], [480], [576], [512], [448]),
+    ("illumination", "dusk", data("dusk"), [], [], [], [], [], [], [], [], [], [0.75]),
+    ("illumination", "glare", data("glare"), [], [], [], [], [], [], [], [], [], [0.9]),
+    ("outliers", "scrambled", data("scrambled"), [], [], [], [], [], [], [], [], [], [0.22]),
+    ("labels", "slipped", data("slipped"), [], [], [], [], [], [], [], [], [], [0.4]),
+    ("imbalance", "absent", data("absent"), [], [], [], [], [], [], [], [], [], [1]),
+    ("mismatch", "transposed", data("transposed"), [], [], [], [], [], [], [], [], [], [1]),
+    ("mismatch", "swapped", data("swapped"), [], [], [], [], [], [], [], [], [], [1]),
+    ("leakage", "shifted", data("shifted"), [], [], [], [], [], [], [], [], [], [0.5]),
+    ("input_scale", "plane", plane_scale, [], [], [], [], [], [], [], [], [], [0.02]),
+    ("rate_high", "momentum", only("sgd", keys("optim.momentum={}")), [], [], [], [], [], [], [], [], [], [0.995]),
+    ("regularisation", "twisted", keys("augment.rotate=180", "augment.shear=50", "augment.scale=[0.3, {}]"), [], [], [], [], [], [], [], [], [], [2]),
+    ("regularisation", "thinned", thinned_out, [], [], [], [], [], [], [], [], [], [0.9]),
+    ("few_updates", "accumulated", accumulated, [], [], [], [], [], [], [], [], [], [16]),
 ]
 RATES = [0.3, 0.6, 1, 1.5, 2]
 VARIANTS = [[], ["train.batch_size=32"], ["train.batch_size=128"], ["train.batch_size=256", "train.max_steps=400"],

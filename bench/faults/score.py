@@ -1,6 +1,6 @@
 """What the doctor says of the planted-fault benchmark's runs, against the truth. Standard library only.
 
-  score.py FOLDER [--part tune|test|blind|fresh|last|sealed|second|third|fourth] [--budget SHARE] [--every N] [--only WORD] [--repair]
+  score.py FOLDER [--part tune|test|blind|fresh|last|sealed|second|third|fourth|fifth] [--budget SHARE] [--every N] [--only WORD] [--repair]
            [--jobs N] [--seconds N] [--json FILE [--name NAME]]
 
 Asks `evenkeel doctor` about the runs of runs.py that are there (with --budget also by experiment; every N-th of each class), and the rules

@@ -18,7 +18,7 @@ class Source:
     classes, train, test, colour = 10, TRAIN, TEST, False
 
 
-NOT_OF_WHOLE = ("mismatch", "grain", "imbalance", "longtail")  # which a part set aside at random has no more and no less than the rest
+NOT_OF_WHOLE = ("mismatch", "grain", "transposed", "swapped", "imbalance", "longtail", "absent")  # which a part set aside at random has no more and no less than the rest
 
 
 class Files(Source):
@@ -30,6 +30,8 @@ class Files(Source):
     def keys(self, fault=None, severity=0.0):
         """Overrides that name a data set with this fault; None: this source cannot have it."""
         if self.whole and fault in NOT_OF_WHOLE:
+            return None
+        if fault == "swapped" and not self.colour:
             return None
         path = os.path.join(self.folder, f"{self.name}-{self.seed}-{fault or 'clean'}-{severity:g}")
         aside = self.test / (self.train + self.test)
@@ -162,6 +164,31 @@ class Overhead(Drawn):
     classes, train, test = 7, 2800, 700
 
 
+class Numbers(Drawn):
+    name = "numbers"
+    classes, train, test = 30, 4500, 900
+
+
+class Swatches(Drawn):
+    name = "swatches"
+    classes, train, test = 6, 2400, 960
+
+
+class Plots(Drawn):
+    name = "plots"
+    classes, train, test, colour = 3, 2400, 600, True
+
+
+class Bolts(Drawn):
+    name = "bolts"
+    classes, train, test = 8, 3200, 800
+
+
+class Stars(Drawn):
+    name = "stars"
+    classes, train, test = 6, 3000, 900
+
+
 class Tiles(Source):
     """Generated tiles; the program draws them, spoiled on request."""
     name = "tiles"
@@ -238,8 +265,8 @@ class Eurosat(Source):
 
 SOURCES = {source.name: source for source in (Fashion, Tiles, Eurosat, Letters, Glyphs, Digits, Shapes, Textures, Fields, Meadows, Dials,
                                               Gratings, Grounds, Scenes, Strokes, Cells, Wares, Greens, Wardrobe,
-                                              Fruit, Calls, Shoes, Metal, Overhead)}
-REAL = (Fashion, Eurosat, Fields, Meadows, Greens, Wardrobe, Shoes, Overhead)
+                                              Fruit, Calls, Shoes, Metal, Overhead, Numbers, Swatches, Plots, Bolts, Stars)}
+REAL = (Fashion, Eurosat, Fields, Meadows, Greens, Wardrobe, Shoes, Overhead, Swatches, Plots)
 
 
 def source_of(name):
