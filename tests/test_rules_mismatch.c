@@ -1,4 +1,4 @@
-/* test_rules_mismatch: the same for validation that is of another kind, and for a run that ended by itself,or in
+/* test_rules_mismatch: the same for validation that is of another kind, and for a run that ended by itself, or in
  * its warm-up. */
 #include "drawn_run.h"
 
