@@ -336,7 +336,8 @@ static void test_light(void **state)
     const struct symptom grey = {.cause = CAUSE_MISMATCH};
     assert_true(doctor_lit(&grey, 1) == 0.0);
     asked.lit = 0.55;
-    assert_string_equal(words_of(repair, &asked), "augment.brightness=0.5|optim.ema_decay=0.9");
+    assert_string_equal(words_of(repair, &asked),
+                        "augment.brightness=0.5|optim.ema_decay=0.9|train.epochs=90|train.max_steps=0");
     load("augment.brightness=0.5");
     assert_false(vary->fits(&asked) || repair->fits(&asked));
 }
