@@ -256,19 +256,11 @@ static bool shows_no_fault(const struct experiment *experiment, const struct arm
            !experiment_unfinished(experiment, own->cause);
 }
 
-static double number_of(const struct symptom *symptom, const char *name)
-{
-    for (int i = 0; i < symptom->number_count; i++)
-        if (strcmp(symptom->numbers[i].name, name) == 0)
-            return symptom->numbers[i].value;
-    return NAN;
-}
-
 bool diagnosis_odd_in_both(const struct diagnosis *diagnosis, enum cause cause)
 {
     for (int i = 0; i < diagnosis->count; i++)
         if (cause == CAUSE_OUTLIERS && diagnosis->found[i].cause == cause)
-            return number_of(&diagnosis->found[i], "val") >= 0.5 * number_of(&diagnosis->found[i], "share");
+            return symptom_number(&diagnosis->found[i], "val") >= 0.5 * symptom_number(&diagnosis->found[i], "share");
     return false;
 }
 

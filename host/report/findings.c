@@ -91,14 +91,6 @@ static const struct {
      false},
 };
 
-static double number_of(const struct symptom *symptom, const char *name)
-{
-    for (int i = 0; i < symptom->number_count; i++)
-        if (strcmp(symptom->numbers[i].name, name) == 0)
-            return symptom->numbers[i].value;
-    return NAN;
-}
-
 /* false: the rule is none of images, or its numbers were not logged. */
 static bool put_image_figure(FILE *page, const struct symptom *symptom, int finding)
 {
@@ -116,9 +108,9 @@ static bool put_image_figure(FILE *page, const struct symptom *symptom, int find
     int count = 0;
     for (int i = 0; i < COUNT_OF(places) && image_views[row].bars[i].number; i++) {
         names[count] = image_views[row].bars[i].text;
-        values[count++] = number_of(symptom, image_views[row].bars[i].number);
+        values[count++] = symptom_number(symptom, image_views[row].bars[i].number);
     }
-    const double given = number_of(symptom, "threshold"), limit = isfinite(given) ? given : image_views[row].limit;
+    const double given = symptom_number(symptom, "threshold"), limit = isfinite(given) ? given : image_views[row].limit;
     chart->x = (struct chart_axis){
         .title = "", .low = -0.5, .high = count - 0.5, .ticks = places, .names = names, .tick_count = count};
     chart->y = (struct chart_axis){.title = "", .low = NAN, .high = NAN, .percent = image_views[row].percent};
