@@ -110,8 +110,9 @@ bool pack_is_one(const char *path);
 int pack_fingerprint(const char *path, uint64_t *fingerprint, int64_t *skipped);
 
 /* One image file, as the data set would hold it (predict). pixels: [image.h][image.w][image.c]; given back with
- * memory_give. A picture of another size is resized as for resize = the short side of image. */
-int image_load(const char *path, struct shape image, int resize, uint8_t **pixels);
+ * memory_give. A picture of another size is resized as for resize = the short side of image, and fitted says so; NULL:
+ * of no interest. */
+int image_load(const char *path, struct shape image, int resize, uint8_t **pixels, bool *fitted);
 /* The image files that lie in a folder itself, by their names, as torchvision's ImageFolder tells them; sorted by byte
  * value. ERR_DATA: there is none. Paths and list lie in the arena. */
 int image_files(struct arena *arena, const char *folder, char ***files, int *count);

@@ -328,6 +328,10 @@ ok "predict goes on after a bad file" all 'exited 65' 'lines out 2' 'says "tiny.
 mkdir -p seen/below && cp "$image" seen/b.png && cp "$image" seen/a.PNG && cp "$image" seen/below/c.png && echo x >seen/n.txt
 call predict "$whole" seen/ "$image" --top 1
 ok "predict of a folder: its images, sorted" all 'exited 0' 'lines out 3' 'prints "^seen/b.png"' 'sed -n 1p out | grep -q "^seen/a.PNG"'
+ok "predict says nothing of images of the right size" all 'exited 0' '! says resized'
+"$program" synth larger --per-class 1 --val-per-class 1 --size 40 >out 2>err
+call predict "$whole" "$image" "$(find larger/val -name '*.png' | head -n 1)"
+ok "predict says that an image was resized" all 'exited 0' 'lines out 2' 'says "1 of 2 images were resized and cropped to"'
 call predict "$whole" tiles "$image"
 ok "predict of a folder without images" all 'exited 65' 'lines out 1' 'says "tiles: no image lies in this folder itself"'
 call predict "$whole" "$image" --json --top 2

@@ -60,6 +60,9 @@ static const struct mistake {
      "x.ini:2: error: train.batch_size: '6x4' is not a whole number; expected a whole"},
     {"[optim]\nlr = 0,001\n", 0,
      "x.ini:2: error: optim.lr: '0,001' has a decimal comma; write 0.001; expected a number above 0, at most 1000"},
+    {"[augment]\nhflip = yes\n", 0,
+     "x.ini:2: error: augment.hflip: 'yes' is not a number; expected a number from 0 to 1: probability of a horizontal "
+     "flip"},
     {"[optim]\nlr = 1e400\n", 0,
      "x.ini:2: error: optim.lr: '1e400' is out of range; expected a number above 0, at most 1000"},
     {"[optim]\nlr = 0.1f\n", 0, "x.ini:2: error: optim.lr: '0.1f' is not a number; expected a number above 0"},

@@ -100,7 +100,7 @@ static void test_resize_brings_all_to_one_size(void **state)
     assert_int_equal(dataset.image.w, 8);
     for (int64_t i = 0; i < 3; i++) {
         uint8_t *want;
-        assert_int_equal(image_load(fixture_path("set/%s", dataset.files[i]), dataset.image, 8, &want), OK);
+        assert_int_equal(image_load(fixture_path("set/%s", dataset.files[i]), dataset.image, 8, &want, NULL), OK);
         assert_memory_equal(dataset.pixels + i * 8 * 8 * 3, want, 8 * 8 * 3);
         memory_give(want);
     }

@@ -88,7 +88,7 @@ static void test_fit_is_resize_and_centre_crop(void **state)
     uint8_t *from = source(&height, &width), *got;
     const uint8_t *want = vectors_tensor_bytes(&recorded, "resize.pil.short10");
     assert_int_equal(png_write(fixture_path("d.png"), from, height, width, 3), OK);
-    assert_int_equal(image_load(fixture_path("d.png"), (struct shape){1, 10, 10, 3}, 10, &got), OK);
+    assert_int_equal(image_load(fixture_path("d.png"), (struct shape){1, 10, 10, 3}, 10, &got, NULL), OK);
     assert_memory_equal(got, want + 2 * 10 * 3, 10 * 10 * 3);
     memory_give(got);
 }
@@ -105,7 +105,7 @@ static void test_centre_rounding(void **state)
             uint8_t rgb[16 * 16 * 3], *got;
             fixture_picture(rgb, height, width, 3);
             assert_int_equal(png_write(fixture_path("c.png"), rgb, height, width, 3), OK);
-            assert_int_equal(image_load(fixture_path("c.png"), (struct shape){1, SIDE, SIDE, 3}, SIDE, &got), OK);
+            assert_int_equal(image_load(fixture_path("c.png"), (struct shape){1, SIDE, SIDE, 3}, SIDE, &got, NULL), OK);
             size_t start = (size_t)starts[more] * (size_t)(tall ? width : 1) * 3;
             assert_memory_equal(got, rgb + start, SIDE * 3);
             memory_give(got);
@@ -116,14 +116,16 @@ static void test_image_load(void **state)
 {
     (void)state;
     uint8_t rgb[6 * 9 * 3], *got;
+    bool fitted = true;
     fixture_picture(rgb, 6, 9, 1);
     const char *path = fixture_path("x.png");
     assert_int_equal(png_write(path, rgb, 6, 9, 3), OK);
     /* The right size is left alone; one channel is PIL's convert("L"). */
-    assert_int_equal(image_load(path, (struct shape){1, 6, 9, 3}, 0, &got), OK);
+    assert_int_equal(image_load(path, (struct shape){1, 6, 9, 3}, 0, &got, &fitted), OK);
+    assert_false(fitted);
     assert_memory_equal(got, rgb, sizeof rgb);
     memory_give(got);
-    assert_int_equal(image_load(path, (struct shape){1, 6, 9, 1}, 0, &got), OK);
+    assert_int_equal(image_load(path, (struct shape){1, 6, 9, 1}, 0, &got, NULL), OK);
     for (int p = 0; p < 6 * 9; p++)
         assert_int_equal(got[p], (rgb[3 * p] * 19595 + rgb[3 * p + 1] * 38470 + rgb[3 * p + 2] * 7471 + 32768) >> 16);
     memory_give(got);
@@ -132,12 +134,13 @@ static void test_image_load(void **state)
     assert_int_equal(png_write(path, rgb, 6, 9, 3), OK);
     static const struct shape shapes[] = {{1, 20, 20, 3}, {1, 28, 20, 3}, {1, 3, 17, 3}, {1, 1, 1, 3}, {1, 7, 9, 1}};
     for (int i = 0; i < COUNT_OF(shapes); i++) {
-        assert_int_equal(image_load(path, shapes[i], 0, &got), OK);
+        assert_int_equal(image_load(path, shapes[i], 0, &got, &fitted), OK);
+        assert_true(fitted);
         for (int64_t p = 0; p < shape_count(shapes[i]); p++)
             assert_int_equal(got[p], 200);
         memory_give(got);
     }
-    CHECK_FAILS(image_load(fixture_path("absent.png"), shapes[0], 0, &got), ERR_NO_INPUT, "absent.png");
+    CHECK_FAILS(image_load(fixture_path("absent.png"), shapes[0], 0, &got, NULL), ERR_NO_INPUT, "absent.png");
     assert_null(got);
 }
 
@@ -148,7 +151,7 @@ static void test_long_thin_picture(void **state)
     assert_int_equal(png_write(fixture_path("thin.png"), rgb, 1, 60000, 3), OK);
     free(rgb);
     /* 13.4 million columns wide when resized: only the crop is computed. */
-    assert_int_equal(image_load(fixture_path("thin.png"), (struct shape){1, 224, 224, 3}, 224, &got), OK);
+    assert_int_equal(image_load(fixture_path("thin.png"), (struct shape){1, 224, 224, 3}, 224, &got, NULL), OK);
     memory_give(got);
 }
 

@@ -22,8 +22,8 @@ struct prediction {
     float *probabilities; /* [PREDICT_BATCH][class_count] */
     int *best;            /* [class_count] */
     const char *names[PREDICT_BATCH];
-    int filled; /* of pixels and names */
-    int bad_files;
+    int filled;                   /* of pixels and names */
+    int bad_files, files, fitted; /* read; of these of another size than the training's images were */
 };
 
 /* Class numbers by falling probability; of equal ones the lower number first. */
@@ -57,6 +57,18 @@ static void print_row(struct prediction *prediction, const char *file, const flo
         log_error("%s: %s", file, fail_text());
 }
 
+/* With data.resize the training's images were fitted too: nothing new. Without, those given may be of another scale
+ * than any the network has seen. */
+static void say_fitted(const struct prediction *prediction)
+{
+    const struct session *session = &prediction->session;
+    if (prediction->fitted && session->config->data.resize == 0)
+        log_warn("%d of %d images were resized and cropped to %dx%d pixels (width x height), those of the training: "
+                 "what is in them "
+                 "should be about as large as it was there",
+                 prediction->fitted, prediction->files, session->card.image.w, session->card.image.h);
+}
+
 /* What has been collected. */
 static int predict_batch(struct prediction *prediction)
 {
@@ -83,8 +95,11 @@ static int add_file(struct prediction *prediction, const char *file)
     const struct session *session = &prediction->session;
     const size_t image_bytes = (size_t)shape_count(session->card.image);
     uint8_t *pixels = NULL;
-    if (image_load(file, session->card.image, session->config->data.resize, &pixels) < 0)
+    bool fitted;
+    if (image_load(file, session->card.image, session->config->data.resize, &pixels, &fitted) < 0)
         return add_bad_file(prediction);
+    prediction->files++;
+    prediction->fitted += fitted;
     memcpy(prediction->pixels + (size_t)prediction->filled * image_bytes, pixels, image_bytes);
     memory_give(pixels);
     prediction->names[prediction->filled++] = file;
@@ -120,7 +135,9 @@ static int predict_files(struct prediction *prediction, char **files, int count)
         prediction->top = session->card.class_count;
     for (int i = 0; i < count; i++)
         TRY(folder_exists(files[i]) ? predict_folder(prediction, files[i]) : add_file(prediction, files[i]));
-    return predict_batch(prediction);
+    TRY(predict_batch(prediction));
+    say_fitted(prediction);
+    return OK;
 }
 
 static int predict(struct prediction *prediction, const char *weights, char **words, int count)

@@ -3,6 +3,7 @@
 #include "schema.h"
 #include "text.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,6 +68,9 @@ static bool complain(const struct key *key, const char *text, const char *what, 
     bool number = !key->words && key->type != KEY_BOOL && key->type != KEY_TEXT;
     if (number && decimal_comma(text, meant, sizeof meant))
         return PROBLEM("'%.60s' has a decimal comma; write %s; expected %s", text, meant, expected);
+    /* "yes" to a probability: what the key means says what to write. */
+    if (number && isalpha((unsigned char)*text))
+        return PROBLEM("'%.60s' %s; expected %s: %s", text, what, expected, key->help);
     return PROBLEM("'%.60s' %s; expected %s", text, what, expected);
 }
 

@@ -89,7 +89,7 @@ static int covering_size(int height, int width, struct shape image, int resize)
     return other < wanted ? size + 1 : size;
 }
 
-int image_load(const char *path, struct shape image, int resize, uint8_t **pixels)
+int image_load(const char *path, struct shape image, int resize, uint8_t **pixels, bool *fitted)
 {
     uint8_t *read;
     int height, width;
@@ -99,16 +99,19 @@ int image_load(const char *path, struct shape image, int resize, uint8_t **pixel
     if (image.c == 1)
         to_grey(read, (size_t)height * (size_t)width);
     *pixels = read;
-    if (height == image.h && width == image.w)
+    const bool fits = height == image.h && width == image.w;
+    if (fitted)
+        *fitted = !fits;
+    if (fits)
         return OK;
-    void *fitted = NULL;
-    int status = memory_take(&fitted, (size_t)image.h * (size_t)image.w * (size_t)image.c, path);
+    void *resized = NULL;
+    int status = memory_take(&resized, (size_t)image.h * (size_t)image.w * (size_t)image.c, path);
     if (status == OK)
         status = image_fit(read, height, width, image.c, covering_size(height, width, image, resize), image.h, image.w,
-                           fitted);
+                           resized);
     memory_give(read);
-    *pixels = status == OK ? fitted : NULL;
+    *pixels = status == OK ? resized : NULL;
     if (status != OK)
-        memory_give(fitted);
+        memory_give(resized);
     return status;
 }
