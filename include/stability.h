@@ -15,6 +15,8 @@ struct stability {
     int64_t windows;                 /* of STABILITY_STEPS rows, counted from the end; at least 1 where steps > 0 */
     int64_t first_step, last_step;   /* of the last window */
     struct fluctuation last;         /* the last window */
+    int64_t end_steps;               /* of `end`: of `last`, or fewer where the loss came down or up within it */
+    struct estimate end;             /* the mean loss that the run came to */
     double phi, variance_ratio;      /* medians over the windows */
     double sampling, motion, trend;  /* medians of the shares */
     struct estimate autocorrelation; /* mean over the windows, with what these tell together */

@@ -15,17 +15,22 @@
 enum { ROW_BYTES = 128 };
 
 /* A series of losses as steps.csv has it: path(step) and sampling noise of batches of 64 with deviation 1. */
-static char *draw_csv(int steps, int epoch_steps, double (*path)(int step))
+static char *draw_series(int number, int steps, int epoch_steps, double (*path)(int step))
 {
     char *text = malloc((size_t)(steps + 1) * ROW_BYTES);
     size_t used = (size_t)sprintf(text, "step,epoch,samples,loss,loss_variance,bad\n");
     for (int i = 0; i < steps; i++) {
-        const struct random_block block = random_words(7, RANDOM_SPOIL, 0, (uint64_t)i, 0);
+        const struct random_block block = random_words(7 + (uint64_t)number, RANDOM_SPOIL, 0, (uint64_t)i, 0);
         const double u = ((double)block.word[0] + 0.5) / 4294967296.0, v = (double)block.word[1] / 4294967296.0;
         const double noise = sqrt(-2.0 * log(u)) * cos(6.283185307179586 * v) / 8.0;
         used += (size_t)sprintf(text + used, "%d,%d,64,%.9g,1,0\n", i, i / epoch_steps + 1, path(i) + noise);
     }
     return text;
+}
+
+static char *draw_csv(int steps, int epoch_steps, double (*path)(int step))
+{
+    return draw_series(0, steps, epoch_steps, path);
 }
 
 static void sum_up(const char *text, struct stability *stability)
@@ -101,6 +106,65 @@ static void test_words(void **state)
         }
         free(text);
     }
+}
+
+/* Down to 1 within the first 70 of 100 steps. */
+static double short_run(int step)
+{
+    return step < 70 ? 3.0 - 2.0 * step / 70.0 : 1.0;
+}
+
+/* A level that holds for some ten steps. */
+static double levels(int step)
+{
+    static uint64_t run;
+    static double level;
+    if (step == 0)
+        run++;
+    const struct random_block block = random_words(run, RANDOM_SPOIL, 1, (uint64_t)step, 0);
+    level = 0.9 * (step ? level : 0.0) + 0.3 * ((double)block.word[0] / 4294967296.0 - 0.5);
+    return 2.0 + level;
+}
+
+/* How often of 200 series the mean is taken over fewer than all steps, and how often its interval holds what the loss
+ * is in the end. */
+static void ends_of(int steps, double (*path)(int step), double truth, int *fewer, int *held)
+{
+    *fewer = *held = 0;
+    for (int i = 0; i < 200; i++) {
+        char *text = draw_series(i, steps, 1000, path);
+        struct stability got;
+        sum_up(text, &got);
+        *fewer += got.end_steps < got.last.steps;
+        *held += got.end.low <= truth && truth <= got.end.high;
+        free(text);
+    }
+}
+
+/* The mean that is told is where the loss came to, not the middle of its way there; it is over all of the last steps
+ * where these are one level with chance on it, and mostly where weights wander about it. */
+static void test_where_it_came_to(void **state)
+{
+    (void)state;
+    int fewer, held;
+    ends_of(200, flat, 2.0, &fewer, &held);
+    if (fewer > 10 || held < 180)
+        fail_msg("flat: fewer steps in %d of 200, held in %d", fewer, held);
+    ends_of(200, levels, 2.0, &fewer, &held);
+    if (fewer > 60)
+        fail_msg("wandering: fewer steps in %d of 200", fewer);
+    ends_of(100, short_run, 1.0, &fewer, &held);
+    if (fewer < 200 || held < 170)
+        fail_msg("short: fewer steps in %d of 200, held in %d", fewer, held);
+    char *text = draw_csv(100, 1000, short_run), texts[STABILITY_TEXTS][STABILITY_TEXT];
+    struct stability got;
+    sum_up(text, &got);
+    stability_say(&got, texts);
+    char *words = strstr(texts[0], "The loss came to ");
+    if (!words || fabs(strtod(words + 17, NULL) - 1.0) > 0.1 ||
+        !strstr(texts[0], "over the last 100 single batches lay") || !strstr(texts[1], " in all."))
+        fail_msg("%s %s", texts[0], texts[1]);
+    free(text);
 }
 
 /* Of images that come in their order, nothing is said of the rate. */
@@ -240,6 +304,10 @@ static void test_figures(void **state)
     assert_true(fabs(json_real_value(json_object_get(sampling, "value")) - got.last.sampling.value) < 1e-8);
     assert_true(fabs(json_real_value(json_object_get(json_object_get(root, "median"), "phi")) - got.phi) < 1e-8);
     assert_int_equal(json_array_size(json_object_get(root, "text")), STABILITY_TEXTS);
+    const json_t *end = json_object_get(root, "end");
+    assert_int_equal(json_integer_value(json_object_get(end, "steps")), got.end_steps);
+    const json_t *mean = json_object_get(json_object_get(end, "loss"), "value");
+    assert_true(fabs(json_real_value(mean) - got.end.value) < 1e-8);
     json_decref(root);
     arena_free(&arena);
     free(text);
@@ -296,6 +364,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_words),
+        cmocka_unit_test(test_where_it_came_to),
         cmocka_unit_test(test_in_order),
         cmocka_unit_test(test_order_in_every_epoch),
         cmocka_unit_test(test_one_share_of_chance),

@@ -53,6 +53,61 @@ static struct estimate pooled_mean(const struct pooled *pooled)
     return pooled->count > 0 ? (struct estimate){mean, mean - half, mean + half} : (struct estimate){NAN, NAN, NAN};
 }
 
+/* The mean of the good losses of rows [first, end), and its 95 % interval as they scatter about their line, neighbours
+ * being alike: of a stretch that is chance alone, of one that wanders, and of one that falls. Returns how many. */
+static int64_t mean_of(const struct loss_series *series, int64_t first, int64_t end, struct estimate *mean)
+{
+    double count = 0.0, sum = 0.0, at = 0.0, at_squares = 0.0, products = 0.0;
+    double squares = 0.0, neighbours = 0.0, before = 0.0;
+    for (int64_t i = first; i < end; i++) {
+        const double loss = series->loss[i], x = (double)(i - first);
+        if (!isfinite(loss))
+            continue;
+        count += 1.0;
+        sum += loss;
+        at += x;
+        at_squares += x * x;
+        products += x * loss;
+    }
+    const double middle = at / count, slope = (products - at * sum / count) / (at_squares - at * middle);
+    for (int64_t i = first; i < end; i++) {
+        const double residual = series->loss[i] - sum / count - slope * ((double)(i - first) - middle);
+        if (!isfinite(residual))
+            continue;
+        squares += residual * residual;
+        neighbours += residual * before;
+        before = residual;
+    }
+    const double alike = fmax(0.0, neighbours / squares);
+    const double half = 1.96 * sqrt(squares / (count - 2.0) / count * (1.0 + alike) / (1.0 - alike));
+    *mean = (struct estimate){sum / count, sum / count - half, sum / count + half};
+    return (int64_t)count;
+}
+
+/* Where the loss came to: the mean of the last window, of its second half where the two differ by more than chance and
+ * wandering give, of the half of that, and so on (as Lepski chooses a window: the widest whose parts agree). Five
+ * halvings at most, so that one of a hundred each is as one of twenty for all. */
+static void look_at_end(const struct loss_series *series, int64_t first, struct stability *stability)
+{
+    enum { LEAST = 8 };
+    const double sure = 2.576 / 1.96;
+    stability->end = stability->last.loss;
+    stability->end_steps = stability->last.steps;
+    for (int64_t end = series->count;;) {
+        const int64_t half = first + (end - first) / 2;
+        struct estimate earlier, later;
+        if (half - first < LEAST || mean_of(series, first, half, &earlier) < LEAST)
+            return;
+        const int64_t steps = mean_of(series, half, end, &later);
+        const double chance = hypot(earlier.high - earlier.value, later.high - later.value);
+        if (steps < LEAST || !(fabs(later.value - earlier.value) > sure * chance))
+            return;
+        stability->end = later;
+        stability->end_steps = steps;
+        first = half;
+    }
+}
+
 /* Windows are counted from the end, so that the last one is whole; what is left over at the beginning is let go. */
 static void look_at_windows(const struct loss_series *series, struct stability *stability)
 {
@@ -73,6 +128,7 @@ static void look_at_windows(const struct loss_series *series, struct stability *
             stability->last = here;
             stability->first_step = whole_of(series->step[first]);
             stability->last_step = whole_of(series->step[end - 1]);
+            look_at_end(series, first, stability);
         }
         const double values[FIGURES] = {here.phi.value, here.variance_ratio, here.sampling.value, here.motion.value,
                                         here.trend.value};
@@ -133,6 +189,7 @@ void stability_of(const struct table *steps, double images, struct stability *st
     scale_noise(steps, stability);
     if (!loss_series_of(steps, images, &series)) {
         fluctuation_of(&series, 0, 0, 0, &stability->last);
+        stability->end = stability->last.loss;
         stability->phi = stability->variance_ratio = NAN;
         stability->sampling = stability->motion = stability->trend = NAN;
         return;
@@ -150,28 +207,33 @@ void stability_of(const struct table *steps, double images, struct stability *st
 static void say_scatter(const struct stability *stability, char text[STABILITY_TEXT])
 {
     const struct fluctuation *last = &stability->last;
-    char error[32] = "";
-    if (isfinite(last->loss.low))
-        snprintf(error, sizeof error, " ± %.2g", (last->loss.high - last->loss.low) / 2.0);
-    snprintf(
-        text, STABILITY_TEXT,
-        "Over the last %lld steps the loss was %.4g%s, and single batches lay %.2g around it: %.0f %% of that "
-        "(%.0f to %.0f) is chance in drawing %.0f images, %.0f %% (%.0f to %.0f) the weights moving, %.0f %% (%.0f "
-        "to %.0f) a trend.",
-        (long long)last->steps, last->loss.value, error, last->deviation, 100.0 * last->sampling.value,
-        100.0 * last->sampling.low, 100.0 * last->sampling.high, last->samples, 100.0 * last->motion.value,
-        100.0 * last->motion.low, 100.0 * last->motion.high, 100.0 * last->trend.value, 100.0 * last->trend.low,
-        100.0 * last->trend.high);
+    const struct estimate *end = &stability->end;
+    char mean[128], error[32] = "";
+    if (isfinite(end->low))
+        snprintf(error, sizeof error, " ± %.2g", (end->high - end->low) / 2.0);
+    if (stability->end_steps == last->steps)
+        snprintf(mean, sizeof mean, "Over the last %lld steps the loss was %.4g%s, and", (long long)last->steps,
+                 end->value, error);
+    else
+        snprintf(mean, sizeof mean, "The loss came to %.4g%s in the last %lld steps; over the last %lld", end->value,
+                 error, (long long)stability->end_steps, (long long)last->steps);
+    snprintf(text, STABILITY_TEXT,
+             "%s single batches lay %.2g around %s: %.0f %% of that (%.0f to %.0f) is chance in drawing %.0f images, "
+             "%.0f %% (%.0f to %.0f) the weights moving, %.0f %% (%.0f to %.0f) a trend.",
+             mean, last->deviation, stability->end_steps == last->steps ? "it" : "their mean",
+             100.0 * last->sampling.value, 100.0 * last->sampling.low, 100.0 * last->sampling.high, last->samples,
+             100.0 * last->motion.value, 100.0 * last->motion.low, 100.0 * last->motion.high, 100.0 * last->trend.value,
+             100.0 * last->trend.low, 100.0 * last->trend.high);
 }
 
 static void say_trend(const struct stability *stability, char text[STABILITY_TEXT])
 {
     const struct estimate *slope = &stability->last.slope;
     const double error = (slope->high - slope->low) / 2.0;
-    const double steps = (double)(stability->last_step - stability->first_step);
+    const double steps = (double)(stability->last_step - stability->first_step), stretch = fmin(steps, 100.0);
     if (slope->high < 0.0 || slope->low > 0.0)
-        snprintf(text, STABILITY_TEXT, "Over them it %s by %.2g ± %.2g every 100 steps.",
-                 slope->value < 0.0 ? "fell" : "rose", fabs(100.0 * slope->value), 100.0 * error);
+        snprintf(text, STABILITY_TEXT, "Over them it %s by %.2g ± %.2g %s.", slope->value < 0.0 ? "fell" : "rose",
+                 fabs(stretch * slope->value), stretch * error, steps < 100.0 ? "in all" : "every 100 steps");
     else
         snprintf(text, STABILITY_TEXT,
                  "Whether it fell or rose over them cannot be told: changes up to %.2g would drown in that scatter.",
@@ -301,14 +363,15 @@ char *stability_json(const struct stability *stability, struct arena *arena)
     for (int i = 0; i < count; i++)
         json_array_append_new(said, json_string(texts[i]));
     json_t *root = json_pack(
-        "{s:I, s:I, s:I, s:I, s:I, s:I, s:{s:o, s:o, s:o, s:o, s:o}, s:o, s:o, s:o, s:o, s:o}", "steps",
+        "{s:I, s:I, s:I, s:I, s:I, s:I, s:{s:o, s:o, s:o, s:o, s:o}, s:o, s:o, s:o, s:{s:I, s:o}, s:o, s:o}", "steps",
         (json_int_t)stability->steps, "refused", (json_int_t)stability->refused, "epoch_steps",
         (json_int_t)stability->epoch_steps, "windows", (json_int_t)stability->windows, "spikes",
         (json_int_t)stability->spikes, "spikes_of_batch", (json_int_t)stability->spikes_of_batch, "median", "phi",
         json_known(stability->phi), "variance_ratio", json_known(stability->variance_ratio), "sampling",
         json_known(stability->sampling), "motion", json_known(stability->motion), "trend", json_known(stability->trend),
         "autocorrelation", interval(&stability->autocorrelation), "noise_scale", interval(&stability->noise_scale),
-        "steady", interval(&stability->steady), "last", window(stability), "text", said);
+        "steady", interval(&stability->steady), "end", "steps", (json_int_t)stability->end_steps, "loss",
+        interval(&stability->end), "last", window(stability), "text", said);
     char *dumped = json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(9));
     char *text = arena_text(arena, dumped);
     free(dumped);

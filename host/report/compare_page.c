@@ -87,7 +87,7 @@ static void put_row(FILE *page, const struct run_facts *facts, const struct diff
     fputs("</td>", page);
     put_number(page, "%.2f %%", 100.0 * extreme(facts, "metrics/accuracy_top1", 1.0));
     put_number(page, "%.4g", extreme(facts, "val/loss", -1.0));
-    put_number(page, "%.4g", facts->stability.last.loss.value);
+    put_number(page, "%.4g", facts->stability.end.value);
     put_number(page, "%.2g", facts->stability.last.deviation);
     put_number(page, "%.0f %%", 100.0 * facts->stability.last.sampling.value);
     put_number(page, "%.0f", table_last(&facts->results, "images_per_second"));
@@ -130,11 +130,11 @@ static void put_table(FILE *page, const struct run_facts *facts, int count)
     fputs("</tr></thead><tbody>\n", page);
     for (int i = 0; i < count; i++)
         put_row(page, &facts[i], &differing, i);
-    fputs("</tbody></table></div><p class=\"soft\">Train loss, its scatter from batch to batch (standard deviation) "
-          "and how "
-          "much of that is chance in drawing the batch: of the last 200 steps. One run of each kind says little about "
-          "small "
-          "differences: seeds differ, too.</p></section>\n",
+    fputs("</tbody></table></div><p class=\"soft\">Scatter of the training loss from batch to batch (standard "
+          "deviation) and how much of "
+          "that is chance in drawing the batch: of the last 200 steps; train loss: their mean, or that of the last of "
+          "them where it fell or rose on the way. One run of each kind says little about small differences: seeds "
+          "differ, too.</p></section>\n",
           page);
 }
 

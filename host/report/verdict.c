@@ -172,12 +172,14 @@ static void tile_results(FILE *page, const struct run_facts *facts)
     }
     const double speed = at_row(facts, "images_per_second", last), seconds = at_row(facts, "time", last);
     const struct fluctuation *fluctuation = &facts->stability.last;
-    if (isfinite(fluctuation->loss.value)) {
-        snprintf(value, sizeof value, "%.4g", fluctuation->loss.value);
+    const struct estimate *end = &facts->stability.end;
+    if (isfinite(end->value)) {
+        snprintf(value, sizeof value, "%.4g", end->value);
         char error[32] = "";
-        if (isfinite(fluctuation->loss.low))
-            snprintf(error, sizeof error, " (\u00B1 %.1g)", 0.5 * (fluctuation->loss.high - fluctuation->loss.low));
-        put_tile(page, value, "training loss, mean of the last %lld steps%s", (long long)fluctuation->steps, error);
+        if (isfinite(end->low))
+            snprintf(error, sizeof error, " (\u00B1 %.1g)", 0.5 * (end->high - end->low));
+        put_tile(page, value, "training loss, mean of the last %lld steps%s", (long long)facts->stability.end_steps,
+                 error);
     }
     if (isfinite(fluctuation->sampling.value)) {
         snprintf(value, sizeof value, "%.0f %%", 100.0 * fluctuation->sampling.value);
