@@ -31,9 +31,15 @@ static void test_the_file(void **state)
     assert_int_equal(experiment_parse(&read, "trials", text, strlen(text), &steps), OK);
     assert_int_equal(steps, 60);
     assert_int_equal(path_join(path, run.path, "trials.json"), OK);
+    read.seconds = 20.0;
+    read.seconds_allowed = 30.0;
     assert_int_equal(experiment_write(&read, steps, path), OK);
     assert_int_equal(experiment_read(&again, path, &steps), OK);
     assert_string_equal(experiment_json(&read, NULL, &arena), experiment_json(&again, NULL, &arena));
+    /* A budget of seconds stays one. */
+    assert_true(again.seconds_allowed == 30.0);
+    assert_true(again.update_seconds * again.updates_spent > 19.99 &&
+                again.update_seconds * again.updates_spent < 20.01);
     static const struct {
         const char *from, *to;
     } damage[] = {{"\"anew\"", "\"never\""},

@@ -42,10 +42,11 @@ char *experiment_json(const struct experiment *experiment, const char *const *wh
                                                          "updates", experiment->memory.updates, "accuracy",
                                                          json_known(experiment->memory.best_accuracy))
                                              : json_null();
-    json_t *all = json_pack("{s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:o, s:o}", "batch", experiment->batch, "updates",
-                            experiment->updates, "spent", experiment->updates_spent, "allowed",
-                            experiment->updates_allowed, "wanted", experiment->updates_wanted, "seconds",
-                            experiment->seconds, "guess", experiment->guess, "by_heart", memory, "arms", arms);
+    json_t *all =
+        json_pack("{s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:o, s:o}", "batch", experiment->batch, "updates",
+                  experiment->updates, "spent", experiment->updates_spent, "allowed", experiment->updates_allowed,
+                  "wanted", experiment->updates_wanted, "seconds", experiment->seconds, "seconds_allowed",
+                  experiment->seconds_allowed, "guess", experiment->guess, "by_heart", memory, "arms", arms);
     char *text = all ? json_dumps(all, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) : NULL;
     char *kept = arena_text(arena, text ? text : "null");
     free(text);
@@ -155,6 +156,7 @@ static bool read_experiment(struct experiment *experiment, const json_t *json)
                                       .updates_allowed = json_known_value(json, "allowed"),
                                       .updates_wanted = json_known_value(json, "wanted"),
                                       .seconds = json_known_value(json, "seconds"),
+                                      .seconds_allowed = json_number_value(json_object_get(json, "seconds_allowed")),
                                       .guess = json_known_value(json, "guess"),
                                       .memory_done = json_is_object(memory)};
     const double cost[] = {experiment->updates_spent, experiment->updates_allowed, experiment->updates_wanted,
@@ -165,6 +167,8 @@ static bool read_experiment(struct experiment *experiment, const json_t *json)
     if (updates < 0 || updates > INT32_MAX || batch < 1 || batch > INT32_MAX || !(experiment->guess > 0.0) ||
         !read_arms(experiment, json_object_get(json, "arms")))
         return false;
+    if (experiment->seconds_allowed > 0.0 && experiment->updates_spent > 0.0)
+        experiment->update_seconds = experiment->seconds / experiment->updates_spent;
     experiment->updates = (int)updates;
     experiment->batch = (int)batch;
     experiment->memory_images = (int)json_integer_value(json_object_get(memory, "images"));
