@@ -34,10 +34,11 @@ struct experiment {
     double updates_spent; /* of the run's size, on all of them, settling among them */
     double updates_allowed;
     double seconds_allowed; /* 0: no matter */
-    double update_seconds;  /* of one update, measured where seconds are allowed, of a kept experiment their mean; else 0 */
-    bool stopped;           /* by a signal: what had ended by then counts */
-    double updates_wanted;  /* for every trial, of the length chosen and TRIAL_UPDATES_ENOUGH at least, and learning by
-                               heart */
+    double
+        update_seconds; /* of one update, measured where seconds are allowed, of a kept experiment their mean; else 0 */
+    bool stopped;       /* by a signal: what had ended by then counts */
+    double updates_wanted; /* for every trial, of the length chosen and TRIAL_UPDATES_ENOUGH at least, and learning by
+                              heart */
     double seconds;
     struct arm arms[ARMS_MAX]; /* an unchanged one of each family among them */
     int arm_count;
