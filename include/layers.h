@@ -7,7 +7,7 @@
 enum layer_change { LAYERS_KEPT, LAYERS_DROP_NOTHING, LAYERS_NORMALISED, LAYERS_WIDENED, LAYER_CHANGES };
 /* For people, of what is there then: "no dropout in the layers"; of LAYERS_KEPT "". */
 extern const char *const layer_changes[LAYER_CHANGES];
-/* Dropout goes; every convolution and hidden linear layer is followed by a normalisation; every layer gets four times
- * as many filters and units. */
+/* Dropout goes; every convolution and hidden linear layer is followed by a normalisation, those that were not; every
+ * layer gets four times as many filters and units. */
 void layers_change(struct config *config, enum layer_change change);
 #endif

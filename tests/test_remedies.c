@@ -136,6 +136,8 @@ static void test_trials_and_their_runs(void **state)
          false, false},
         {"batch normalisation", CAUSE_NO_SIGNAL, "model.batch_norm=false", "model.batch_norm=true",
          "model.batch_norm=true", true, false},
+        {"normalisation, rate / 4", CAUSE_NO_SIGNAL, "model.batch_norm=false|optim.lr=0.2", "model.batch_norm=true",
+         "model.batch_norm=true|optim.lr=0.05", true, false},
         {"measured normalisation", CAUSE_INPUT_SCALE, "augment.normalize=none", "augment.normalize=image",
          "augment.normalize=auto|augment.mean=[]|augment.std=[]", false, false},
         {"light evened out", CAUSE_ILLUMINATION, "augment.mean=[0.5]|augment.std=[0.2]", "augment.normalize=image",

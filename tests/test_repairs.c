@@ -49,6 +49,19 @@ static void test_repair_mends(void **state)
     memory_give(text);
 }
 
+/* A config of layers of one's own, in a file of that name. */
+static void write_own(const char *name, const char *data, int epochs, const char *layers, char path[static PATH_BYTES])
+{
+    assert_int_equal(path_join(path, tiny_folder, name), OK);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fprintf(file,
+            "[data]\ntrain = '%s'\n%s[model]\nname = 'custom'\n[train]\nepochs = %d\nbatch_size = 16\nthreads = 1\n"
+            "[run]\ndir = '%s'\n%s",
+            tiny_data, data, epochs, tiny_folder, layers);
+    assert_int_equal(fclose(file), 0);
+}
+
 /* A network made of layers is given what it lacks; who named a convolution as input gets what follows it now. */
 static void test_layers_are_normalised(void **state)
 {
@@ -56,18 +69,13 @@ static void test_layers_are_normalised(void **state)
     struct train_result result;
     struct train_request request = {.file = NULL};
     char own[PATH_BYTES], mended[PATH_BYTES];
-    assert_int_equal(path_join(own, tiny_folder, "own.ini"), OK);
     assert_int_equal(path_join(mended, tiny_folder, "own-mended.ini"), OK);
-    FILE *file = fopen(own, "w");
-    assert_non_null(file);
-    fprintf(file,
-            "[data]\ntrain = '%s'\n[model]\nname = 'custom'\n[train]\nepochs = 1\nbatch_size = 16\nthreads = 1\n"
-            "[run]\ndir = '%s'\n[[layer]]\ntype = 'conv'\nname = 'a'\nfilters = 4\nrelu = true\n"
-            "[[layer]]\ntype = 'conv'\nfilters = 4\n[[layer]]\ntype = 'add'\nfrom = 'a'\nrelu = true\n"
-            "[[layer]]\ntype = 'global_pool'\n[[layer]]\ntype = 'linear'\nname = 'h'\nunits = 8\nrelu = true\n"
-            "[[layer]]\ntype = 'linear'\nname = 'last'\n",
-            tiny_data, tiny_folder);
-    assert_int_equal(fclose(file), 0);
+    write_own("own.ini", "", 1,
+              "[[layer]]\ntype = 'conv'\nname = 'a'\nfilters = 4\nrelu = true\n"
+              "[[layer]]\ntype = 'conv'\nfilters = 4\n[[layer]]\ntype = 'add'\nfrom = 'a'\nrelu = true\n"
+              "[[layer]]\ntype = 'global_pool'\n[[layer]]\ntype = 'linear'\nname = 'h'\nunits = 8\nrelu = true\n"
+              "[[layer]]\ntype = 'linear'\nname = 'last'\n",
+              own);
     request.file = own;
     assert_int_equal(train_run(&request, &result), OK);
     const struct diagnosis diagnosis = {.cause = CAUSE_NO_SIGNAL};
@@ -111,16 +119,11 @@ static void test_layers_are_tried(void **state)
     struct diagnosis diagnosis = {0};
     struct config config = {0};
     char own[PATH_BYTES], mended[PATH_BYTES], repair[REPAIR_MAX][REPAIR_TEXT], action[ACTION_TEXT];
-    assert_int_equal(path_join(own, tiny_folder, "drops.ini"), OK);
     assert_int_equal(path_join(mended, tiny_folder, "drops-mended.ini"), OK);
-    FILE *file = fopen(own, "w");
-    assert_non_null(file);
-    fprintf(file,
-            "[data]\ntrain = '%s'\nval_fraction = 0.25\n[model]\nname = 'custom'\n[train]\nepochs = 2\nbatch_size = "
-            "16\nthreads = 1\n[run]\ndir = '%s'\n[[layer]]\ntype = 'linear'\nunits = 64\nrelu = true\n"
-            "[[layer]]\ntype = 'dropout'\nrate = 0.9\n[[layer]]\ntype = 'linear'\nname = 'last'\n",
-            tiny_data, tiny_folder);
-    assert_int_equal(fclose(file), 0);
+    write_own("drops.ini", "val_fraction = 0.25\n", 2,
+              "[[layer]]\ntype = 'linear'\nunits = 64\nrelu = true\n[[layer]]\ntype = 'dropout'\nrate = 0.9\n"
+              "[[layer]]\ntype = 'linear'\nname = 'last'\n",
+              own);
     request.file = own;
     assert_int_equal(train_run(&request, &result), OK);
     tiny_assert_whole(&result);

@@ -3,6 +3,7 @@
 #include "arms.h"
 
 #include "file.h"
+#include "fits.h"
 #include "suspects.h"
 #include "text.h"
 
@@ -85,6 +86,16 @@ int arms_add_rate(struct experiment *experiment, const struct experiment_request
     arm->suspected = arms_suspected(request, cause);
     change(arm, &remedy, &asked);
     return keep_if_possible(experiment, request->run);
+}
+
+int arms_parts(const struct arm *whole, const struct config *config, int order[static ARM_OVERRIDES])
+{
+    int count = 0;
+    for (int unusual = 1; unusual >= 0; unusual--)
+        for (int i = 0; i < whole->override_count; i++)
+            if (setting_is_unusual(whole->text[i], config) == (bool)unusual)
+                order[count++] = i;
+    return count;
 }
 
 int arms_add_part(struct experiment *experiment, const struct experiment_request *request, int whole, int change)

@@ -12,6 +12,8 @@ int arms_list(struct experiment *experiment, const struct experiment_request *re
 int arms_unchanged(const struct experiment *experiment, enum arm_family family);
 /* A rate 4^rung times lower (CAUSE_RATE_HIGH) or higher (CAUSE_RATE_LOW) than the run's. */
 int arms_add_rate(struct experiment *experiment, const struct experiment_request *request, enum cause cause, int rung);
+/* In which order what an arm changes is tried alone: what lies outside common use first. Returns how many. */
+int arms_parts(const struct arm *whole, const struct config *config, int order[static ARM_OVERRIDES]);
 /* Of what an arm changes one setting alone. */
 int arms_add_part(struct experiment *experiment, const struct experiment_request *request, int whole, int change);
 /* Whether the rules suspect a cause; that nothing is learnt may come from a rate that is too high. */

@@ -3,7 +3,6 @@
 #include "experiment.h"
 
 #include "arms.h"
-#include "fits.h"
 #include "log.h"
 
 #include <math.h>
@@ -168,21 +167,19 @@ static int climb(struct experiment *experiment, const struct arm *from, struct s
     return OK;
 }
 
-/* Where settings that are taken away together help, that of them which is at fault alone: one by one, what is unlike
- * most first, until one brings back as much. */
+/* Where settings that are taken away together help, that of them which is at fault alone: one by one, until one brings
+ * back as much. */
 static int narrow(struct experiment *experiment, int whole, struct setting *setting)
 {
-    const struct config *config = setting->request->branch->config;
-    for (int unusual = 1; unusual >= 0; unusual--)
-        for (int i = 0; i < experiment->arms[whole].override_count; i++) {
-            const int place = experiment->arm_count;
-            if (setting_is_unusual(experiment->arms[whole].text[i], config) != (bool)unusual || place == ARMS_MAX)
-                continue;
-            TRY(arms_add_part(experiment, setting->request, whole, i));
-            TRY(compare_arm(experiment, &experiment->arms[place], setting));
-            if (arm_does_as_much(&experiment->arms[place], &experiment->arms[whole]))
-                return OK;
-        }
+    int order[ARM_OVERRIDES];
+    const int parts = arms_parts(&experiment->arms[whole], setting->request->branch->config, order);
+    for (int i = 0; i < parts && experiment->arm_count < ARMS_MAX; i++) {
+        const int place = experiment->arm_count;
+        TRY(arms_add_part(experiment, setting->request, whole, order[i]));
+        TRY(compare_arm(experiment, &experiment->arms[place], setting));
+        if (arm_does_as_much(&experiment->arms[place], &experiment->arms[whole]))
+            return OK;
+    }
     return OK;
 }
 

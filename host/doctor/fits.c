@@ -69,9 +69,24 @@ bool config_normalises(const struct config *config)
     return found;
 }
 
+/* A normalisation here and there lets no gradient through many layers: there are fewer than one to two of them. The
+ * last layer answers. */
+static bool layers_lack_normalisation(const struct config *config)
+{
+    int computing = 0, norms = 0;
+    for (int i = 0; i < config->layer_count; i++) {
+        const char *type = config->layers[i].type;
+        norms += strcmp(type, "norm") == 0;
+        computing += i + 1 < config->layer_count && (strcmp(type, "conv") == 0 || strcmp(type, "linear") == 0);
+    }
+    return 2 * norms < computing;
+}
+
 bool fits_could_normalise(const struct remedy_case *asked)
 {
-    return asked->config->model.name != MODEL_MLP && !config_normalises(asked->config);
+    const struct config *config = asked->config;
+    return config->layer_count > 0 ? layers_lack_normalisation(config)
+                                   : config->model.name != MODEL_MLP && !config_normalises(config);
 }
 
 bool fits_draws_unusually(const struct remedy_case *asked)
@@ -188,7 +203,7 @@ bool fits_has_layers(const struct remedy_case *asked)
 
 bool fits_layers_lack_normalisation(const struct remedy_case *asked)
 {
-    return asked->suspected && fits_has_layers(asked) && !config_normalises(asked->config);
+    return asked->suspected && layers_lack_normalisation(asked->config);
 }
 
 bool fits_has_layers_that_drop(const struct remedy_case *asked)

@@ -26,8 +26,15 @@ static void widen(struct config *config)
     }
 }
 
+/* Whether the next layer normalises what this one computes. */
+static bool is_followed(const struct config *config, int layer)
+{
+    const struct config_layer *next = &config->layers[layer + 1];
+    return layer + 1 < config->layer_count && strcmp(next->type, "norm") == 0 && !*next->from;
+}
+
 /* Every convolution, and every linear layer but the last, which answers, is followed by a normalisation, which takes
- * its rectifier; who named the layer as input means what comes out of it now. */
+ * its rectifier, unless it is already; who named the layer as input means what comes out of it now. */
 static void normalise(struct config *config)
 {
     struct config_layer *layers = arena_push(&config->arena, 2 * (size_t)config->layer_count * sizeof *layers);
@@ -39,7 +46,7 @@ static void normalise(struct config *config)
                 text_copy(layer.from, sizeof layer.from, layers[k].name);
         layers[count++] = layer;
         const bool answers = i + 1 == config->layer_count;
-        if (answers || (strcmp(layer.type, "conv") != 0 && strcmp(layer.type, "linear") != 0))
+        if (answers || is_followed(config, i) || (strcmp(layer.type, "conv") != 0 && strcmp(layer.type, "linear") != 0))
             continue;
         struct config_layer norm = {.type = "norm", .relu = layer.relu};
         norm.filters = norm.units = norm.kernel = norm.stride = norm.pad = norm.groups = -1;

@@ -1,0 +1,105 @@
+/* test_layer_changes: what a repair makes of the [[layer]] sections of a config, and which runs it is for. */
+#include "config_text.h"
+#include "doctor.h"
+#include "layers.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct config config;
+
+#define CONV "[[layer]]\ntype='conv'\nfilters=4\n"
+#define NORM "[[layer]]\ntype='norm'\n"
+#define END  "[[layer]]\ntype='global_pool'\n[[layer]]\ntype='linear'\n"
+
+static void load(const char *layers)
+{
+    char text[2048], *said = NULL;
+    config_free(&config);
+    snprintf(text, sizeof text, "[model]\nname='custom'\n%s", layers);
+    if (config_text_load(&config, text, strlen(text), NULL, &said) < 0)
+        fail_msg("%s: %s%s", layers, fail_text(), said);
+    free(said);
+}
+
+/* The first letters of the layers' types. */
+static const char *types(void)
+{
+    static char letters[32];
+    for (int i = 0; i < config.layer_count; i++)
+        letters[i] = config.layers[i].type[0];
+    letters[config.layer_count] = 0;
+    return letters;
+}
+
+/* What is followed by a normalisation gets no second one; one that reads another layer is none of it. */
+static void test_normalised_once(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *layers, *types;
+    } cases[] = {
+        {CONV NORM CONV END, "cncngl"},
+        {CONV CONV NORM CONV NORM END, "cncncngl"},
+        {"[[layer]]\ntype='conv'\nname='a'\nfilters=4\n[[layer]]\ntype='conv'\nname='b'\nfilters=4\n"
+         "[[layer]]\ntype='norm'\nfrom='a'\n[[layer]]\ntype='add'\nfrom='b'\n" END,
+         "cncnnagl"},
+        {"[[layer]]\ntype='global_pool'\n[[layer]]\ntype='linear'\nunits=8\n[[layer]]\ntype='linear'\n", "glnl"},
+    };
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        load(cases[i].layers);
+        layers_change(&config, LAYERS_NORMALISED);
+        assert_string_equal(types(), cases[i].types);
+        layers_change(&config, LAYERS_NORMALISED); /* now nothing is missing, but where one reads another layer */
+        assert_true(i == 2 || strcmp(types(), cases[i].types) == 0);
+    }
+}
+
+/* They lack it where fewer than every second has it. */
+static void test_which_lack_it(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *layers;
+        bool lack;
+    } cases[] = {
+        {CONV END, true},
+        {CONV NORM END, false},
+        {CONV CONV NORM END, false},
+        {CONV CONV CONV NORM END, true},
+        {CONV CONV CONV CONV CONV NORM NORM END, true},
+    };
+    const struct remedy_case asked = {.config = &config, .suspected = true}, unsuspected = {.config = &config};
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        load(cases[i].layers);
+        for (int k = 0; k < TRIALS_MOST; k++) {
+            const struct remedy *remedy = &cause_table[CAUSE_NO_SIGNAL].trials[k].remedy;
+            if (remedy->layers != LAYERS_NORMALISED)
+                continue;
+            assert_int_equal(remedy->fits(&asked), cases[i].lack);
+            assert_false(remedy->fits(&unsuspected));
+        }
+        assert_int_equal(strstr(cause_action(CAUSE_NO_SIGNAL, &config), "add batch normalisation") != NULL,
+                         cases[i].lack);
+    }
+}
+
+static int tear_down(void **state)
+{
+    config_free(&config);
+    return config_folder_remove(state);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_normalised_once),
+        cmocka_unit_test(test_which_lack_it),
+    };
+    return cmocka_run_group_tests(tests, config_folder_make, tear_down);
+}
