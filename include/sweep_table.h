@@ -15,7 +15,8 @@ struct sweep_row {
     int runs, done, diverged, no_memory, unfinished; /* done: the diverged ones left out; runs is the sum of the rest */
     double images;                                   /* that a step takes */
     struct sweep_range fluctuation;                  /* standard deviation of a step's loss about its trend */
-    double sampling, motion;                         /* shares of its square, 0..1, medians */
+    struct sweep_range sampling;                     /* share of its square, 0..1 */
+    double motion;                                   /* the rest of it, median */
     double spikes;                                   /* median */
     struct sweep_range images_per_second;            /* of all runs whose steps do the same work; the middle half */
     struct sweep_range noise_scale; /* of one seed's training, with its 95 % interval: each the median over the seeds */

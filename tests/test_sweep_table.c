@@ -89,14 +89,14 @@ static void test_fluctuation_and_its_shares(void **unused)
     write_run(&sweep, 2, &short_run);
     make_table(&table, &sweep, 1.5);
     ASSERT_NEAR(table.rows[0].fluctuation.median, 0.4, 0.05);
-    ASSERT_NEAR(table.rows[0].sampling, 1.0, 0.06);
+    ASSERT_NEAR(table.rows[0].sampling.median, 1.0, 0.06);
     ASSERT_NEAR(table.rows[1].fluctuation.median, 0.4, 0.05);
-    ASSERT_NEAR(table.rows[1].sampling, 0.25, 0.1);
+    ASSERT_NEAR(table.rows[1].sampling.median, 0.25, 0.1);
     ASSERT_NEAR(table.rows[1].motion, 0.75, 0.1);
     ASSERT_NEAR(table.rows[0].noise_scale.median, 120.0, 1e-6);
     assert_true(table.rows[0].images == 4.0 && table.rows[2].images == 64.0);
     /* Too few steps for a spread: missing, not 0. */
-    assert_true(isnan(table.rows[2].fluctuation.median) && isnan(table.rows[2].sampling));
+    assert_true(isnan(table.rows[2].fluctuation.median) && isnan(table.rows[2].sampling.median));
     sweep_table_free(&table);
     sweep_free(&sweep);
 }
@@ -284,13 +284,89 @@ static void test_charts_are_in_order_of_the_batch(void **unused)
     sweep_free(&sweep);
 }
 
+/* Rules of the rate lie beside one another, so that their whiskers can be told apart; what is the same for all is one
+ * line; and every chart of a share or of the noise scale has its spread. */
+static void test_charts_of_rules(void **unused)
+{
+    (void)unused;
+    struct sweep sweep;
+    struct sweep_table table;
+    struct charts charts = {0};
+    make_sweep(&sweep, "rules", "bs=8,16 optim.momentum=0,0.9", 2);
+    for (int run = 0; run < sweep.run_count; run++) {
+        const int point = sweep.runs[run].point;
+        const struct made made = {.batch = point < 2 ? 8 : 16,
+                                  .steps = 400,
+                                  .epochs = 4,
+                                  .from = 2,
+                                  .to = 1,
+                                  .seconds = 1,
+                                  .spread = 0.4,
+                                  .motion = 0.05 * run,
+                                  .val_loss = 1.0 + point,
+                                  .val_accuracy = 0.8};
+        write_run(&sweep, run, &made);
+    }
+    make_table(&table, &sweep, 1.5);
+    for (int point = 0; point < sweep.point_count; point++) /* of different counts of steps: made the same */
+        table.rows[point].images_per_second = (struct sweep_range){100.0, 90.0, 110.0};
+    sweep_charts(&charts, &table);
+    const struct chart *loss = charts_find(&charts, "val-loss"), *share = charts_find(&charts, "sampling");
+    assert_true(loss && loss->series_count == 2 && loss->series[0].count == 2);
+    const double left = loss->series[0].x[0], right = loss->series[1].x[0];
+    assert_true(left < 8.0 && right > 8.0 && right / left < 1.2);
+    ASSERT_NEAR(left * right, 64.0, 1e-9);
+    assert_true(share && share->series_count == 2);
+    for (int i = 0; i < 2; i++)
+        assert_true(share->series[i].low[1] < share->series[i].y[1] &&
+                    share->series[i].high[1] > share->series[i].y[1]);
+    const struct chart *speed = charts_find(&charts, "speed");
+    assert_true(speed && speed->series_count == 1 && !*speed->series[0].name && speed->series[0].x[0] == 8.0);
+    charts_free(&charts);
+    sweep_table_free(&table);
+    sweep_free(&sweep);
+}
+
+/* The noise scale lies beside the batch itself, a line through as many images as there are. */
+static void test_noise_scale_beside_the_batch(void **unused)
+{
+    (void)unused;
+    struct sweep sweep;
+    struct sweep_table table;
+    struct charts charts = {0};
+    make_sweep(&sweep, "noisy", "bs=8,16", 1);
+    for (int run = 0; run < sweep.run_count; run++) {
+        const struct made made = {.batch = 8 << run, .steps = 400, .epochs = 4, .from = 2, .to = 1, .seconds = 1};
+        write_run(&sweep, run, &made);
+    }
+    make_table(&table, &sweep, 1.5);
+    table.rows[0].noise_scale = (struct sweep_range){70.0, 40.0, 90.0};
+    table.rows[1].noise_scale = (struct sweep_range){80.0, 50.0, INFINITY}; /* no upper end: no whisker */
+    sweep_charts(&charts, &table);
+    const struct chart *noise = charts_find(&charts, "noise");
+    assert_true(noise && noise->series_count == 2);
+    const struct chart_series *points = &noise->series[0], *batch = &noise->series[1];
+    assert_true(points->y[0] == 70.0 && points->low[0] == 40.0 && points->high[0] == 90.0 && points->y[1] == 80.0);
+    assert_true(isnan(points->low[1]) && isnan(points->high[1]));
+    assert_true(batch->count == 2 && batch->x[1] == 16.0 && batch->y[1] == 16.0 && batch->y[0] == 8.0);
+    charts_free(&charts);
+    sweep_table_free(&table);
+    sweep_free(&sweep);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_noise_scale_has_an_interval),     cmocka_unit_test(test_fluctuation_and_its_shares),
-        cmocka_unit_test(test_steps_and_seconds_to_the_target), cmocka_unit_test(test_ends_of_runs_are_counted),
-        cmocka_unit_test(test_a_failure_that_is_no_result),     cmocka_unit_test(test_written_as_csv),
-        cmocka_unit_test(test_speed_is_of_the_middle_half),     cmocka_unit_test(test_charts_are_in_order_of_the_batch),
+        cmocka_unit_test(test_noise_scale_has_an_interval),
+        cmocka_unit_test(test_fluctuation_and_its_shares),
+        cmocka_unit_test(test_steps_and_seconds_to_the_target),
+        cmocka_unit_test(test_ends_of_runs_are_counted),
+        cmocka_unit_test(test_a_failure_that_is_no_result),
+        cmocka_unit_test(test_written_as_csv),
+        cmocka_unit_test(test_charts_of_rules),
+        cmocka_unit_test(test_noise_scale_beside_the_batch),
+        cmocka_unit_test(test_speed_is_of_the_middle_half),
+        cmocka_unit_test(test_charts_are_in_order_of_the_batch),
     };
     return cmocka_run_group_tests(tests, tiny_set_up, tiny_tear_down);
 }

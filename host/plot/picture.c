@@ -27,21 +27,18 @@ static const struct lettering heading = {19.0, PANEL_BOLD, ink}, below = {12.0, 
 
 struct layout {
     int columns, rows;
+    int first;            /* columns of the first chart */
     double width, height; /* of the page */
     double notes;         /* where they begin */
 };
 
-/* The first chart takes two columns. */
-static int cells_of(int chart)
-{
-    return chart == 0 ? 2 : 1;
-}
-
+/* The first chart takes two columns, but where the charts fill their rows without that. */
 static struct layout lay_out(const struct charts *charts)
 {
     const int cells = charts->count + 1;
     struct layout layout = {.columns = cells > 6 ? 4 : cells > 4 ? 3 : 2};
-    layout.rows = (cells + layout.columns - 1) / layout.columns;
+    layout.first = charts->count % layout.columns == 0 ? 1 : 2;
+    layout.rows = (charts->count + layout.first - 1 + layout.columns - 1) / layout.columns;
     layout.width = 2 * EDGE + layout.columns * PANEL_WIDTH + (layout.columns - 1) * GAP;
     layout.notes = EDGE + HEAD + layout.rows * (PANEL_HEIGHT + GAP);
     return layout;
@@ -84,7 +81,7 @@ static void draw(cairo_t *cairo, const struct plot_page *page, const struct layo
     panel_text(cairo, &heading, EDGE, EDGE + 14.0, 0.0, page->title);
     panel_text(cairo, &below, EDGE, EDGE + 34.0, 0.0, page->subtitle);
     for (int i = 0, cell = 0; i < page->charts->count; i++) {
-        const int cells = cells_of(i);
+        const int cells = i == 0 ? layout->first : 1;
         const struct box box = {
             .left = EDGE + cell % layout->columns * (PANEL_WIDTH + GAP),
             .top = EDGE + HEAD + cell / layout->columns * (PANEL_HEIGHT + GAP),

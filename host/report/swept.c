@@ -147,7 +147,8 @@ static struct sweep_range known(struct sweep_range range, double factor)
         return expression;                                                                                             \
     }
 FIGURE(fluctuation, row->fluctuation)
-FIGURE(sampling, exactly(row->sampling))
+FIGURE(sampling, row->sampling)
+FIGURE(noise_scale, known(row->noise_scale, 1.0))
 FIGURE(val_loss, row->val_loss)
 FIGURE(val_accuracy, row->val_accuracy)
 FIGURE(target_images, known(row->target_steps, row->images))
@@ -173,8 +174,42 @@ static void find_points(struct order *order, const struct swept *swept, const ch
     }
 }
 
+/* A group's points lie a little beside those of the others, so that their whiskers do not cover each other: in shares
+ * of the axis, 0.03 from the first to the last. */
+static double beside(const struct swept *swept, const struct chart *chart, int group, double x)
+{
+    const double low = chart->x.low, high = chart->x.high;
+    const double share = 0.03 * (group / fmax(1.0, swept->group_count - 1.0) - 0.5);
+    if (swept->group_count < 2 || isnan(low))
+        return x;
+    return swept->scale == CHART_LINEAR ? x + share * (high - low) : x * pow(high / low, share);
+}
+
+static bool same(double a, double b)
+{
+    return a == b || (isnan(a) && isnan(b));
+}
+
+/* Whether a figure is one thing for all groups, as speed is for all rules of the rate. */
+static bool is_common(const struct swept *swept, figure of)
+{
+    for (int i = 1; i < swept->count; i++) {
+        const struct sweep_range here = of(&swept->table->rows[i]);
+        for (int k = 0; k < i; k++) {
+            const struct sweep_range there = of(&swept->table->rows[k]);
+            if (swept->x[k] == swept->x[i] &&
+                !(same(here.median, there.median) && same(here.low, there.low) && same(here.high, there.high)))
+                return false;
+        }
+    }
+    return true;
+}
+
 static void add_group(struct swept *swept, struct chart *chart, int group, figure of)
 {
+    const bool common = is_common(swept, of);
+    if (common && group > 0)
+        return;
     struct order *order = arena_push(swept->arena, sizeof *order);
     find_points(order, swept, swept->groups[group]);
     double *arrays[4];
@@ -182,13 +217,14 @@ static void add_group(struct swept *swept, struct chart *chart, int group, figur
         arrays[i] = arena_push(swept->arena, (size_t)(order->count + 1) * sizeof(double));
     for (int i = 0; i < order->count; i++) {
         const struct sweep_range range = of(&swept->table->rows[order->points[i]]);
-        arrays[0][i] = swept->x[order->points[i]];
+        const double x = swept->x[order->points[i]];
+        arrays[0][i] = common ? x : beside(swept, chart, group, x);
         arrays[1][i] = range.median;
         arrays[2][i] = range.low;
         arrays[3][i] = range.high;
     }
     enum { COLOURS = CHART_GREY };
-    const char *name = swept->group_count > 1 ? swept->groups[group] : "";
+    const char *name = swept->group_count > 1 && !common ? swept->groups[group] : "";
     struct chart_series *series = chart_series_add(chart, CHART_SPREAD, (enum chart_colour)(group % COLOURS), name,
                                                    order->count, arrays[0], arrays[1]);
     if (!series)
@@ -251,7 +287,7 @@ void sweep_charts(struct charts *charts, const struct sweep_table *table)
     add_chart(
         &swept, "sampling", "How much of that is chance in drawing the batch",
         "The rest is the weights moving. Near 100 %, a larger batch is the remedy for the scatter; far below, it is "
-        "not.",
+        "not. Whiskers: lowest and highest seed.",
         "share of the variance", sampling)
         ->y = (struct chart_axis){.title = "share of the variance", .low = 0.0, .high = 1.0, .percent = true};
     add_chart(&swept, "accuracy", "Validation accuracy at the end",
@@ -262,11 +298,18 @@ void sweep_charts(struct charts *charts, const struct sweep_table *table)
               "loss, nats", val_loss)
         ->y.scale = CHART_LOG10;
     add_chart(&swept, "images", "Images it took down to the target loss",
-              "Where the line leaves the ground, larger batches no longer make better steps: returns diminish. "
-              "Whiskers: lowest "
-              "and highest seed.",
+              "Where the line rises to the right, larger batches no longer make steps that are as much better: returns "
+              "diminish. Whiskers: lowest and highest seed.",
               "images", target_images)
         ->y.scale = CHART_LOG10;
+    struct chart *noise =
+        add_chart(&swept, "noise", "Gradient noise scale beside the batch",
+                  "Steps of more images than the noise scale are hardly better than those of as many. Whiskers: the 95 "
+                  "% interval of one run, none where it has no upper end.",
+                  "images", noise_scale);
+    noise->y.scale = CHART_LOG10;
+    if (swept.batches && charts_find(charts, "noise"))
+        chart_series_add(noise, CHART_LINE, CHART_GREY, "the batch", swept.tick_count, swept.ticks, swept.ticks);
     add_chart(&swept, "seconds", "Seconds it took down to the target loss",
               "These steps at the speed below. Whiskers: lowest and highest seed.", "seconds", target_seconds);
     add_chart(&swept, "speed", "Images per second",

@@ -148,8 +148,8 @@ static int fill_row(const struct builder *builder, int point)
     row->images = (double)config.train.batch_size * config.train.accumulate;
     config_free(&config);
     row->fluctuation = figure(builder, point, take_fluctuation);
-    row->sampling = figure(builder, point, take_sampling).median;
-    row->motion = 1.0 - row->sampling;
+    row->sampling = figure(builder, point, take_sampling);
+    row->motion = 1.0 - row->sampling.median;
     row->spikes = figure(builder, point, take_spikes).median;
     row->noise_scale =
         (struct sweep_range){figure(builder, point, take_noise).median, figure(builder, point, take_noise_low).median,

@@ -42,15 +42,25 @@ static void add_number(struct sweep_cells *cells, double value, int count)
     add(cells, "%s", digits(text, value, count));
 }
 
-static void add_range(struct sweep_cells *cells, const struct sweep_range *range, double factor, int count)
+static void add_range(struct sweep_cells *cells, const struct sweep_range *range, int count)
 {
     char middle[SWEEP_CELL], low[SWEEP_CELL], high[SWEEP_CELL];
-    const char *text = digits(middle, range->median * factor, count);
+    const char *text = digits(middle, range->median, count);
     if (isnan(range->median) || range->low == range->high)
         add(cells, "%s", text);
     else
-        add(cells, "%s (%s..%s)", text, digits(low, range->low * factor, count),
-            digits(high, range->high * factor, count));
+        add(cells, "%s (%s..%s)", text, digits(low, range->low, count), digits(high, range->high, count));
+}
+
+/* One digit behind the point, whatever the share. */
+static void add_accuracy(struct sweep_cells *cells, const struct sweep_range *accuracy)
+{
+    if (isnan(accuracy->median))
+        add(cells, "-");
+    else if (accuracy->low == accuracy->high)
+        add(cells, "%.1f", 100.0 * accuracy->median);
+    else
+        add(cells, "%.1f (%.1f..%.1f)", 100.0 * accuracy->median, 100.0 * accuracy->low, 100.0 * accuracy->high);
 }
 
 /* Of an interval that has no upper end the lower one. */
@@ -70,7 +80,7 @@ static void add_noise(struct sweep_cells *cells, const struct sweep_range *noise
 static void add_seconds(struct sweep_cells *cells, const struct sweep_range *seconds)
 {
     if (isfinite(seconds->median))
-        add_range(cells, seconds, 1.0, 3);
+        add_range(cells, seconds, 3);
     else
         add_number(cells, seconds->median, 3);
 }
@@ -114,14 +124,14 @@ static void row_cells(const struct sweep_row *row, struct sweep_cells *cells)
     else
         add(cells, "%d", row->diverged);
     add_number(cells, row->fluctuation.median, 3);
-    add(cells, isnan(row->sampling) ? "-" : "%.0f %%", 100.0 * row->sampling);
+    add(cells, isnan(row->sampling.median) ? "-" : "%.0f %%", 100.0 * row->sampling.median);
     add(cells, isnan(row->motion) ? "-" : "%.0f %%", 100.0 * row->motion);
     add(cells, isnan(row->spikes) ? "-" : "%g", row->spikes);
     add_noise(cells, &row->noise_scale);
     add_number(cells, row->target_steps.median, 3);
     add_seconds(cells, &row->target_seconds);
-    add_range(cells, &row->val_loss, 1.0, 3);
-    add_range(cells, &row->val_accuracy, 100.0, 3);
+    add_range(cells, &row->val_loss, 3);
+    add_accuracy(cells, &row->val_accuracy);
     add_number(cells, row->images_per_second.median, 3);
 }
 
@@ -201,7 +211,9 @@ static const struct column columns[] = {
     COLUMN("loss_sd", COLUMN_DOUBLE, fluctuation.median),
     COLUMN("loss_sd_min", COLUMN_DOUBLE, fluctuation.low),
     COLUMN("loss_sd_max", COLUMN_DOUBLE, fluctuation.high),
-    COLUMN("sampling_share", COLUMN_DOUBLE, sampling),
+    COLUMN("sampling_share", COLUMN_DOUBLE, sampling.median),
+    COLUMN("sampling_share_min", COLUMN_DOUBLE, sampling.low),
+    COLUMN("sampling_share_max", COLUMN_DOUBLE, sampling.high),
     COLUMN("motion_share", COLUMN_DOUBLE, motion),
     COLUMN("spikes", COLUMN_DOUBLE, spikes),
     COLUMN("noise_scale", COLUMN_DOUBLE, noise_scale.median),
