@@ -117,7 +117,7 @@ static void test_order_and_near_copies(void **state)
     expect(CAUSE_RATE_HIGH, "large_steps");
 }
 
-/* Of 200 images of a pair among 500, so many are called one of the two and so many right; of training nine in ten. */
+/* Of 200 images of a pair among 500, so many are called one of the two and so many right; of the others 81 %. */
 static void pair(int64_t either, int64_t right, int64_t less)
 {
     healthy();
@@ -125,7 +125,7 @@ static void pair(int64_t either, int64_t right, int64_t less)
     run.evidence.train_images = 5000;
     run.train_accuracy[EPOCHS - 1] = 0.8;
     run.evidence.called[CALLED_LAST] = (struct called_evidence){
-        .epoch = EPOCHS - 1, .images = 500, .pair = {"left", "right", 200, either, right, less}};
+        .epoch = EPOCHS - 1, .images = 500, .right = right + 243, .pair = {"left", "right", 200, either, right, less}};
 }
 
 static void test_twins(void **state)
@@ -167,6 +167,9 @@ static void test_twins(void **state)
     }
     pair(190, 108, 40);
     SHOWS("twins", CAUSE_LABELS);
+    run.evidence.called[CALLED_LAST].right = 108 + 239; /* the others are hard to tell, too */
+    SILENT("twins");
+    pair(190, 108, 40);
     run.evidence.classes = 2; /* is guessing, and said as such */
     SILENT("twins");
 }

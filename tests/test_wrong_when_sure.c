@@ -10,8 +10,9 @@
 enum { LEVELS = 20, EACH = 100 };
 
 /* As many wrong at each level of confidence as the curve says, to the image: confidence of odds exp(z), errors at half
- * of z, as of a network that is too sure, and a floor. */
-static void read_answers(double floor, bool told)
+ * of z, as of a network that is too sure, and a floor. The label is then one of the next so many classes; 1: by a rule,
+ * 9: any. */
+static void read_like(double floor, bool told, int like, int like_when_sure)
 {
     static char text[1 << 18];
     size_t used = (size_t)snprintf(text, sizeof text, "sample,label,class,prediction,predicted,loss%s,file\n",
@@ -19,7 +20,8 @@ static void read_answers(double floor, bool told)
     for (int level = 0; level < LEVELS; level++) {
         const double z = 0.6 * level, wrong = floor + (1.0 - floor) / (1.0 + exp(0.5 * z));
         for (int i = 0; i < EACH; i++) {
-            const int answer = i % 10, label = i < (int)(EACH * wrong + 0.5) ? (answer + 1) % 10 : answer;
+            const int next = 1 + (i / 10 + level) % (level < 3 * LEVELS / 4 ? like : like_when_sure);
+            const int answer = i % 10, label = i < (int)(EACH * wrong + 0.5) ? (answer + next) % 10 : answer;
             used += (size_t)snprintf(text + used, sizeof text - used, "%d,%d,a,%d,b,0.5", i, label, answer);
             if (told)
                 used += (size_t)snprintf(text + used, sizeof text - used, ",%.9g", 1.0 / (1.0 + exp(-z)));
@@ -30,6 +32,11 @@ static void read_answers(double floor, bool told)
     healthy();
     run.evidence.over = true;
     doctor_called(&run.evidence, fixture_path("run"));
+}
+
+static void read_answers(double floor, bool told)
+{
+    read_like(floor, told, 1, 1);
 }
 
 static const struct called_evidence *best(void)
@@ -59,6 +66,22 @@ static void test_wrong_labels(void **state)
     assert_int_equal(shown("wrong_when_sure")->step, STEPS - 1);
 }
 
+/* Sure mistakes between classes that are taken for each other anyhow are of classes that look alike; not where one
+ * class takes the place of one, nor where they are of any class. */
+static void test_like_classes(void **state)
+{
+    (void)state;
+    read_like(0.12, true, 1, 1);
+    assert_true(best()->as_usual > 0.9 * log(9.0));
+    SHOWS("wrong_when_sure", CAUSE_LABELS);
+    read_like(0.12, true, 4, 4);
+    assert_true(best()->as_usual > 0.5 && best()->as_usual < log(9.0) - log(4.0) + 0.01);
+    SILENT("wrong_when_sure");
+    read_like(0.12, true, 4, 9);
+    assert_true(best()->as_usual < 0.0);
+    SHOWS("wrong_when_sure", CAUSE_LABELS);
+}
+
 /* Of runs made before confidences were recorded nothing is known. */
 static void test_not_told(void **state)
 {
@@ -80,6 +103,11 @@ static void test_rule(void **state)
     SHOWS("wrong_when_sure", CAUSE_LABELS);
     called->floor_z = 2.9;
     SILENT("wrong_when_sure");
+    *called = clear;
+    called->as_usual = 0.49 * log(run.evidence.classes - 1.0);
+    SILENT("wrong_when_sure");
+    called->as_usual = 0.51 * log(run.evidence.classes - 1.0);
+    SHOWS("wrong_when_sure", CAUSE_LABELS);
     *called = clear;
     called->floor = 0.05; /* leaves nothing missing */
     SILENT("wrong_when_sure");
@@ -108,6 +136,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test_setup_teardown(test_hard_images, fixture_begin, fixture_end),
                                        cmocka_unit_test_setup_teardown(test_wrong_labels, fixture_begin, fixture_end),
+                                       cmocka_unit_test_setup_teardown(test_like_classes, fixture_begin, fixture_end),
                                        cmocka_unit_test_setup_teardown(test_not_told, fixture_begin, fixture_end),
                                        cmocka_unit_test(test_rule)};
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /* evidence_called: what a run's best and last weights call the validation images of each class, from predictions.csv
  * and predictions-last.csv. Must not judge. */
 #include "csv.h"
+#include "dealt.h"
 #include "doctor.h"
 #include "file.h"
 #include "floor.h"
@@ -20,6 +21,8 @@ struct called {
     const char **names; /* [classes]; they point into the text */
     int *as;            /* [classes]: what a lost class is called, or NOT_LOST */
     struct floor_bins sure;
+    struct dealt_answer *answers; /* those of known confidence */
+    size_t answer_count;
 };
 
 static bool read_class(const char *cell, int classes, int *number)
@@ -31,8 +34,16 @@ static bool read_class(const char *cell, int classes, int *number)
     return true;
 }
 
+static size_t count_lines(const char *text, size_t bytes)
+{
+    size_t lines = 1;
+    for (size_t i = 0; i < bytes; i++)
+        lines += text[i] == '\n';
+    return lines;
+}
+
 /* false: it does not say. */
-static bool count(struct called *called, char *text, size_t bytes)
+static bool count(struct called *called, char *text, size_t bytes, struct arena *arena)
 {
     struct csv csv = {text, text + bytes};
     char *cells[CELLS];
@@ -44,6 +55,7 @@ static bool count(struct called *called, char *text, size_t bytes)
     double confidence;
     if (of < 0 || name < 0 || as < 0)
         return false;
+    called->answers = arena_push(arena, count_lines(text, bytes) * sizeof *called->answers);
     while (csv_row(&csv, cells, CELLS, &width)) {
         if (of >= width || name >= width || as >= width || !read_class(cells[of], called->classes, &label) ||
             !read_class(cells[as], called->classes, &prediction))
@@ -51,8 +63,10 @@ static bool count(struct called *called, char *text, size_t bytes)
         called->names[label] = cells[name];
         called->counts[label * called->classes + prediction]++;
         /* Runs made before did not tell. */
-        if (sure >= 0 && sure < width && text_to_double(cells[sure], &confidence))
+        if (sure >= 0 && sure < width && text_to_double(cells[sure], &confidence)) {
             floor_add(&called->sure, confidence, prediction != label);
+            called->answers[called->answer_count++] = (struct dealt_answer){label, prediction, confidence};
+        }
     }
     return true;
 }
@@ -189,6 +203,7 @@ static void judge(struct called *called, struct arena *arena, struct called_evid
     evidence->floor = floor.share;
     evidence->floor_z = floor.z;
     evidence->surest_wrong = floor.surest;
+    evidence->as_usual = dealt_as_usual(called->answers, called->answer_count, called->classes, arena);
 }
 
 static void read_called(int class_count, const char *run, const char *name, struct called_evidence *evidence)
@@ -205,7 +220,7 @@ static void read_called(int class_count, const char *run, const char *name, stru
                             .counts = arena_push(&arena, classes * classes * sizeof *called.counts),
                             .names = arena_push(&arena, classes * sizeof *called.names),
                             .as = arena_push(&arena, classes * sizeof *called.as)};
-    if (count(&called, text, bytes))
+    if (count(&called, text, bytes, &arena))
         judge(&called, &arena, evidence);
     memory_give(text);
     arena_free(&arena);

@@ -104,6 +104,13 @@ static double gained_lately(const struct evidence *evidence)
     return doctor_best_right(evidence) - earlier;
 }
 
+/* Sure mistakes that go where all mistakes go, but not by a rule that says half of where, are of classes that look
+ * alike and a network that is too sure of them. */
+static bool are_of_like_classes(const struct evidence *evidence, const struct called_evidence *called)
+{
+    return called->as_usual > 0.0 && called->as_usual < 0.5 * log((double)evidence->classes - 1.0);
+}
+
 /* Validation's images were not taught: where their labels are right, the surest answers are. So many wrong ones among
  * them, whatever the network's confidence, are labels that are wrong in both parts, which no comparison of the two
  * tells. A twentieth of all, as less leaves nothing missing, and more than what is still being learned. Who has not
@@ -117,7 +124,7 @@ bool rule_wrong_when_sure(const struct evidence *evidence, struct symptom *sympt
     return (evidence->over || 2 * evidence->steps >= evidence->planned_steps) && evidence->config->data.shuffle &&
            images > 0.0 && (double)best->right > half * (1.0 - best->floor) * images &&
            best->floor > fmax(least, gained_lately(evidence)) && best->floor_z > FAULT_SURE &&
-           !rules_behind_at_once(evidence) &&
+           !are_of_like_classes(evidence, best) && !rules_behind_at_once(evidence) &&
            show(symptom, evidence->steps - 1, best->floor / least,
                 "about %.0f %% of validation's answers are wrong however sure the network is (%.1f standard errors "
                 "from none; of the surest quarter %.0f %%): errors on images that are merely hard end where it grows "

@@ -26,7 +26,8 @@ static bool training_knows_no_better(const struct evidence *evidence, const stru
 
 /* Two classes that are told from all others and not from each other, either being called the other: right as often as
  * by chance, and by two standard errors not as often as 65 %, which leaves 45 images of both at least. Either
- * augmentation makes one of the other, or both are of one kind. */
+ * augmentation makes one of the other, or both are of one kind. Where the others are not told from each other either,
+ * these two are only the hardest. */
 bool rule_twins(const struct evidence *evidence, struct symptom *symptom)
 {
     const double told = 0.8, most = 0.65, both_ways = 0.125; /* a quarter of either class */
@@ -37,6 +38,7 @@ bool rule_twins(const struct evidence *evidence, struct symptom *symptom)
         if (pair->images == 0 || called->epoch >= evidence->epochs || either < told * (double)pair->images ||
             (double)pair->less < both_ways * either || fabs((double)pair->right - 0.5 * either) > chance ||
             fmax((double)pair->right, 0.5 * either) + chance > most * either ||
+            (double)(called->right - pair->right) < told * (double)(called->images - pair->images) ||
             !training_knows_no_better(evidence, called))
             continue;
         const struct config *config = evidence->config;

@@ -114,16 +114,17 @@ bool rule_adam_epsilon(const struct evidence *evidence, struct symptom *symptom)
                 eps, 100.0 * left);
 }
 
-/* The logits of K classes take K - 1 numbers (the softmax bottleneck, Yang et al. 2018), and fewer units than log2 K do
- * not even have an on-off pattern for each class. The latter is a fault unless the network has learnt it all the same;
- * of the former the loss must show that it is: at half of the run not half of the labels learned. */
+/* Fewer units than log2 K have no on-off pattern for each class: a fault unless the network has learnt it all the same.
+ * d units have patterns for K classes that differ in three of them, so that one unit may be wrong, where K (d + 1) is
+ * no more than 2^d (Hamming 1950); of fewer the loss must show that they do not do: at half of the run not half of the
+ * labels learned. K - 1 are as many as the logits can tell. */
 bool rule_narrow(const struct evidence *evidence, struct symptom *symptom)
 {
     enum { WINDOW = 50 };
     const double learnt = 0.95, half = 0.5;
     const double width = (double)evidence->bottleneck, patterns = log2((double)evidence->classes);
     const int64_t steps = evidence->steps, middle = evidence->planned_steps / 2;
-    if (evidence->bottleneck == 0 || width >= evidence->classes - 1)
+    if (evidence->bottleneck == 0 || width >= evidence->classes - 1 || evidence->classes * (width + 1.0) <= exp2(width))
         return false;
     const bool hopeless = width < patterns;
     if (!hopeless && (steps < middle || middle < WINDOW || learned_in(evidence, middle - WINDOW, middle) > half))
