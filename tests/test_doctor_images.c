@@ -365,6 +365,22 @@ static void test_plainly_uneven(void **state)
     }
 }
 
+/* Images are learned by heart however they are lit, where they are lit as validation's are; and where they are not, or
+ * unevenly beyond what any clean set is, it is their light. */
+static void test_light_of_what_is_known_by_heart(void **state)
+{
+    (void)state;
+    worse(0.99, 0.02, 0.6);
+    run.evidence.over = true;
+    expect(CAUSE_OVERFITTING, "overfitting");
+    find_images("illumination");
+    struct symptom *light = &run.evidence.images[0];
+    light->cost = 0.2, light->cost_error = 0.04, light->cost_loss = 0.5;
+    expect_doubtful(CAUSE_OVERFITTING, CAUSE_ILLUMINATION);
+    set_apart(light, 1.1);
+    expect(CAUSE_ILLUMINATION, "illumination");
+}
+
 /* Validation behind from the first epoch on, and learning by heart after it. */
 static void fall_behind(void)
 {
@@ -475,6 +491,7 @@ int main(void)
         cmocka_unit_test(test_images_before_labels),
         cmocka_unit_test(test_too_many_show_nothing),
         cmocka_unit_test(test_plainly_uneven),
+        cmocka_unit_test(test_light_of_what_is_known_by_heart),
         cmocka_unit_test(test_light_leaves_it_at_guessing),
         cmocka_unit_test(test_long_steps_that_cost_nothing),
         cmocka_unit_test(test_a_scale_that_costs_nothing),

@@ -281,6 +281,9 @@ static bool explains(const struct symptom *image, const struct evidence *evidenc
                      const struct symptom *seen, int count)
 {
     const bool plain = is_trainings_alone(image) || is_plainly_uneven(image);
+    /* Images that are learned by heart are, however they are lit: it is not their light that validation lacks. */
+    if (image->cause == CAUSE_ILLUMINATION && !plain && has_rule(seen, count, "overfitting"))
+        return false;
     /* Where gradients come back, images that hardly resemble each other may leave a network at guessing. */
     const unsigned effects = image->effects | (plain && !gradient_fades(evidence) ? EFFECT_STANDS : 0u);
     for (int i = 0; i < count; i++)
