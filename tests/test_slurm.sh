@@ -77,7 +77,8 @@ wait_for 240 is_over
 ok "the array is over, tasks that went back into the queue have ended" 'is_over' '[ "$(restarts_of 1)" -ge 1 ]' \
     '[ "$(restarts_of 3)" -ge 1 ]' 'grep -q "DUE TO PREEMPTION" array/slurm-3.log' '[ "$(restarts_of 4)" -ge 1 ]' \
     'grep -q "stopped by a signal" array/slurm-4.log' '[ -n "$victim" ]' '[ "$(runs array DONE)" = 3 ]' 'grep -q "stopped by a signal" array/slurm-1.log'
-ok "the table was made all the same, and says what is missing" 'grep -q "1 of 2" array/sweep.txt' '[ -s array/sweep.json ]'
+ok "the table and the report were made all the same, and says what is missing" 'grep -q "1 of 2" array/sweep.txt' '[ -s array/sweep.json ]' \
+    '[ -s array/report.html ]' 'grep -q "array/report.html" array/sweep.txt'
 
 array/submit.sh >out 2>err
 wait_for 120 is_over

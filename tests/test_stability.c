@@ -104,6 +104,9 @@ static void test_words(void **state)
             assert_true(strlen(texts[k]) < STABILITY_TEXT - 1 && texts[k][strlen(texts[k]) - 1] == '.');
             assert_null(strstr(texts[k], "nan"));
         }
+        assert_null(strstr(texts[0], "other images"));
+        if (cases[i].epoch_steps == 1000)
+            assert_non_null(strstr(texts[0], " ± "));
         free(text);
     }
 }
@@ -180,6 +183,8 @@ static void test_in_order(void **state)
         assert_int_equal(stability_say(&got, texts), STABILITY_TEXTS);
         assert_null(strstr(texts[2], "optim.lr"));
         assert_non_null(strstr(texts[2], "data.shuffle = false"));
+        assert_non_null(strstr(texts[0], "the weights moving or other images coming"));
+        assert_null(strstr(texts[0], "±"));
         free(text);
     }
 }

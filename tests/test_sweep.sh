@@ -19,7 +19,7 @@ echo 'checkpoint_steps = 25' >>tiny.ini
 words='sweep tiny.ini batch_size=5,20 --seeds 2'
 
 call $words --out whole
-ok "a sweep does all runs, prints its table and folder" 'exited 0' '[ "$(tail -n 1 out)" = whole ]' 'grep -q "^ *20  *2  *0 " out' \
+ok "a sweep does all runs, prints its table and folder" 'exited 0' 'grep -q "evenkeel report whole$" out' '[ "$(tail -n 1 out)" = whole ]' 'grep -q "^ *20  *2  *0 " out' \
     '[ "$(wc -l <whole/sweep.csv)" = 3 ]' 'grep -q "\"recommendation\"" whole/sweep.json' '[ "$(runs whole DONE)" = 4 ]' 'says "4/4 "'
 call $words --out whole
 ok "done once, nothing is done again" 'exited 0' '! says "4/4 "' '[ "$(find whole -name DONE -newer err | wc -l)" = 0 ]'

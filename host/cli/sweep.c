@@ -77,6 +77,7 @@ static void print_advice(const struct sweep_table *table)
         printf("%-21s %s images a step\n", "recommended", region.text);
     for (int i = 0; i < count; i++)
         printf("%-21s %s\n", choices[i].name, choices[i].reason);
+    printf("%-21s evenkeel report %s\n", "charts of it", table->sweep->path);
 }
 
 /* Prints the table of what there is, and writes it beside the plan. */

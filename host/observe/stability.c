@@ -209,7 +209,8 @@ static void say_scatter(const struct stability *stability, char text[STABILITY_T
     const struct fluctuation *last = &stability->last;
     const struct estimate *end = &stability->end;
     char mean[128], error[32] = "";
-    if (isfinite(end->low))
+    /* Of images in their order no stretch is a sample of all, and its mean has no error that is known. */
+    if (isfinite(end->low) && !stability->in_order)
         snprintf(error, sizeof error, " ± %.2g", (end->high - end->low) / 2.0);
     if (stability->end_steps == last->steps)
         snprintf(mean, sizeof mean, "Over the last %lld steps the loss was %.4g%s, and", (long long)last->steps,
@@ -219,11 +220,12 @@ static void say_scatter(const struct stability *stability, char text[STABILITY_T
                  error, (long long)stability->end_steps, (long long)last->steps);
     snprintf(text, STABILITY_TEXT,
              "%s single batches lay %.2g around %s: %.0f %% of that (%.0f to %.0f) is chance in drawing %.0f images, "
-             "%.0f %% (%.0f to %.0f) the weights moving, %.0f %% (%.0f to %.0f) a trend.",
+             "%.0f %% (%.0f to %.0f) the weights moving%s, %.0f %% (%.0f to %.0f) a trend.",
              mean, last->deviation, stability->end_steps == last->steps ? "it" : "their mean",
              100.0 * last->sampling.value, 100.0 * last->sampling.low, 100.0 * last->sampling.high, last->samples,
-             100.0 * last->motion.value, 100.0 * last->motion.low, 100.0 * last->motion.high, 100.0 * last->trend.value,
-             100.0 * last->trend.low, 100.0 * last->trend.high);
+             100.0 * last->motion.value, 100.0 * last->motion.low, 100.0 * last->motion.high,
+             stability->in_order ? " or other images coming" : "", 100.0 * last->trend.value, 100.0 * last->trend.low,
+             100.0 * last->trend.high);
 }
 
 static void say_trend(const struct stability *stability, char text[STABILITY_TEXT])
