@@ -103,6 +103,38 @@ static void test_the_lower_rate_of_two_alike(void **state)
     assert_string_equal(chosen(other, 2, CAUSE_NO_SIGNAL), "alone");
 }
 
+/* Of several cures the proven one lasts as long as it is meant to: varied brightness three times as long, an image's
+ * own mean as long as the run. */
+static void test_a_proven_cure_lasts(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *sets, *also;
+    } cases[] = {{"augment.brightness=0.3", "train.epochs=6"}, {"augment.normalize=image", ""}};
+    struct config config = {0};
+    assert_int_equal(train_load_config(&config, run.path, NULL, 0), OK);
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        char repair[REPAIR_MAX][REPAIR_TEXT], lasts[REPAIR_TEXT] = "";
+        enum cause of[REPAIR_MAX];
+        struct diagnosis diagnosis = {.cause = CAUSE_MISMATCH, .probed = true, .count = 1, .steps = 7};
+        struct arm *arm = &diagnosis.experiment.arms[diagnosis.experiment.arm_count++];
+        diagnosis.found[0] = (struct symptom){.cause = CAUSE_MISMATCH,
+                                              .rule = "given",
+                                              .numbers = {{"train_mean", 0.5}, {"val_mean", 0.35}},
+                                              .number_count = 2};
+        *arm = (struct arm){.cause = CAUSE_MISMATCH, .done = true, .helps = true, .override_count = 1};
+        text_copy(arm->text[0], sizeof arm->text[0], cases[i].sets);
+        diagnosis.proof = arm;
+        const int count = diagnosis_repair(&diagnosis, &config, repair, of);
+        assert_string_equal(repair[0], cases[i].sets);
+        for (int k = 0; k < count; k++)
+            if (strncmp(repair[k], "train.epochs=", 13) == 0)
+                text_copy(lasts, sizeof lasts, repair[k]);
+        assert_string_equal(lasts, cases[i].also);
+    }
+    config_free(&config);
+}
+
 /* What is tried of a run held back by augmentation: the names of its trials of that, each with a comma. */
 static const char *tried_of(const char *augmentation)
 {
@@ -151,6 +183,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_lower_rate_of_two_alike),
+        cmocka_unit_test(test_a_proven_cure_lasts),
         cmocka_unit_test(test_one_by_one),
     };
     return cmocka_run_group_tests(tests, make_run, tiny_tear_down);

@@ -25,6 +25,18 @@ static bool is_length(const char *setting)
     return false;
 }
 
+/* Whether a remedy sets all that a trial did. */
+static bool makes_all_of(const struct arm *arm, const struct remedy *remedy, const struct remedy_case *asked)
+{
+    char text[REMEDY_MOST][EDIT_TEXT];
+    const int size = remedy_say(remedy, asked, text);
+    int there = 0;
+    for (int i = 0; i < arm->override_count; i++)
+        for (int k = 0; k < size; k++)
+            there += strcmp(arm->text[i], text[k]) == 0;
+    return there == arm->override_count;
+}
+
 /* Whether the run's own trial of one cure did not help. A repair that makes the run longer as well is more than its
  * trial was. */
 static bool is_no_cure(const struct diagnosis *diagnosis, const struct remedy *remedy, const struct remedy_case *asked)
@@ -36,13 +48,8 @@ static bool is_no_cure(const struct diagnosis *diagnosis, const struct remedy *r
             return false;
     for (int i = 0; diagnosis->probed && i < diagnosis->experiment.arm_count; i++) {
         const struct arm *arm = &diagnosis->experiment.arms[i];
-        if (arm->cause != diagnosis->cause || !arm->done || arm->helps || !arm_is_one_cure(arm))
-            continue;
-        int there = 0;
-        for (int k = 0; k < arm->override_count; k++)
-            for (int m = 0; m < size; m++)
-                there += strcmp(arm->text[k], text[m]) == 0;
-        if (there == arm->override_count)
+        if (arm->cause == diagnosis->cause && arm->done && !arm->helps && arm_is_one_cure(arm) &&
+            makes_all_of(arm, remedy, asked))
             return true;
     }
     return false;
@@ -60,6 +67,18 @@ static const struct remedy *usual_remedy(const struct diagnosis *diagnosis, cons
     }
     const struct remedy *tried = &info->trials[0].remedy;
     return (tried->fits && !tried->fits(asked)) || is_no_cure(diagnosis, tried, asked) ? &none : tried;
+}
+
+/* Of several repairs that which makes what a trial made; the usual one where none does. */
+static const struct remedy *remedy_of(const struct diagnosis *diagnosis, const struct arm *arm,
+                                      const struct remedy_case *asked)
+{
+    for (int i = 0; arm->override_count > 0 && i < REPAIRS_MOST; i++) {
+        const struct remedy *own = &cause_table[diagnosis->cause].repairs[i];
+        if (remedy_is_any(own) && (!own->fits || own->fits(asked)) && makes_all_of(arm, own, asked))
+            return own;
+    }
+    return usual_remedy(diagnosis, asked);
 }
 
 /* Of a cause's own repair what no trial is long enough for: the average, and how long the run is. */
@@ -146,7 +165,7 @@ static int mend_cause(const struct diagnosis *diagnosis, const struct config *co
     /* Trials of the rate have the whole of it from their first update on. */
     if (diagnosis->warming && (diagnosis->cause == CAUSE_RATE_HIGH || diagnosis->cause == CAUSE_RATE_LOW))
         text_copy(repair[count++], REPAIR_TEXT, "schedule.warmup_epochs=0");
-    const struct remedy *remedy = usual_remedy(diagnosis, &asked);
+    const struct remedy *remedy = arm ? remedy_of(diagnosis, arm, &asked) : usual_remedy(diagnosis, &asked);
     char text[REMEDY_MOST][EDIT_TEXT];
     const int size = arm ? say_lasting(remedy, &asked, text) : remedy_say(remedy, &asked, text);
     for (int i = 0; i < size && count < REPAIR_MAX; i++)
