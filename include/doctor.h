@@ -55,12 +55,13 @@ struct remedy_case {
  * side, or the decay of an average over a share of the run (ten steps at least). at_least_what_is_short: the factor is
  * the power of ten that makes up for falls_short, where that is more. makes_updates: the number that, with the others
  * of its remedy, makes falls_short times the updates: of smaller batches as long as they hold 16 images, then of more
- * epochs. spans_light: the least factor, in tenths, that takes training's images to validation's brightness.
+ * epochs. spans_light: the least factor, in tenths, that takes training's images to validation's brightness. as_in_use:
+ * and at most the highest rate in common use.
  */
 struct edit {
     const char *key, *word;
     double factor, least, side_share, averages;
-    bool at_least_what_is_short, makes_updates, spans_light;
+    bool at_least_what_is_short, makes_updates, spans_light, as_in_use;
 };
 enum { EDITS_MOST = 5, REMEDY_MOST = 16, EDIT_TEXT = 64 };
 /* The settings that go together, and the runs that they are for; fits NULL: every run. */

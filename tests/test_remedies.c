@@ -298,6 +298,31 @@ static void test_what_suits_the_run(void **state)
     config.layer_count = 0;
 }
 
+/* A tenth of a rate that is far too high would be so, too: no more than is in use is left of it. */
+static void test_rates_in_use(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *words, *rate;
+        bool out;
+    } cases[] = {
+        {"optim.name=sgd|optim.lr=0.4", "optim.lr=0.04", false},
+        {"optim.name=sgd|optim.lr=1", "optim.lr=0.1", false},
+        {"optim.name=sgd|optim.lr=100", "optim.lr=0.1", true},
+        {"optim.name=adam|optim.lr=0.1", "optim.lr=0.01", false},
+        {"optim.name=adamw|optim.lr=0.4", "optim.lr=0.01", true},
+    };
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        load(cases[i].words);
+        const struct remedy_case asked = {.config = &config, .steps = 100};
+        const char *words = words_of(&cause_table[CAUSE_RATE_HIGH].repairs[0], &asked);
+        if (strncmp(words, cases[i].rate, strlen(cases[i].rate)) != 0 || words[strlen(cases[i].rate)] != '|')
+            fail_msg("%s: %s", cases[i].words, words);
+        assert_int_equal(strncmp(cause_action(CAUSE_RATE_HIGH, &config), "set optim.lr to what is in use", 30) == 0,
+                         cases[i].out);
+    }
+}
+
 /* Validation's light is reached, in tenths; not where that is in the config already, or not known. */
 static void test_light(void **state)
 {
@@ -422,6 +447,7 @@ int main(void)
         cmocka_unit_test(test_actions),
         cmocka_unit_test(test_least),
         cmocka_unit_test(test_what_suits_the_run),
+        cmocka_unit_test(test_rates_in_use),
         cmocka_unit_test(test_light),
         cmocka_unit_test(test_moved_images),
         cmocka_unit_test(test_how_far),

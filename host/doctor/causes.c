@@ -113,7 +113,11 @@ const struct cause_info cause_table[CAUSE_COUNT] = {
     [CAUSE_RATE_HIGH] =
         {"rate_high", "hyperparameters", "the learning rate is too high",
          "divide optim.lr by 10, or ask `evenkeel find-lr CONFIG` for the largest that is stable",
-         .repairs = {{.edits = {TIMES("optim.lr", 0.1), AVERAGED}}},
+         .actions =
+             {{fits_rate_is_out_of_use,
+               "set optim.lr to what is in use, 0.1 with SGD and 0.01 with Adam at most, or ask `evenkeel find-lr "
+               "CONFIG` for the largest that is stable"}},
+         .repairs = {{.edits = {{.key = "optim.lr", .factor = 0.1, .as_in_use = true}, AVERAGED}}},
          .trials = {{.name = "rate / 4", .family = ARM_ANEW, .remedy = {.edits = {TIMES("optim.lr", 0.25)}}},
                     {.name = "momentum 0.9",
                      .family = ARM_ANEW,
@@ -322,7 +326,9 @@ static void edit_say(const struct edit *edit, const struct remedy_case *asked, c
     else {
         const bool rescaled = asked->rate_scale > 0.0 && strcmp(edit->key, "optim.lr") == 0;
         const double number = number_of(asked->config, edit->key) * (rescaled ? asked->rate_scale : 1.0);
-        snprintf(text, EDIT_TEXT, "%s=%.9g", edit->key, fmax(factor_of(edit, asked, number) * number, edit->least));
+        const double most = edit->as_in_use ? fits_highest_rate_in_use(asked) : INFINITY;
+        snprintf(text, EDIT_TEXT, "%s=%.9g", edit->key,
+                 fmin(fmax(factor_of(edit, asked, number) * number, edit->least), most));
     }
 }
 

@@ -4,6 +4,8 @@
 #define FITS_H
 #include "doctor.h"
 
+double fits_highest_rate_in_use(const struct remedy_case *asked);
+bool fits_rate_is_out_of_use(const struct remedy_case *asked);
 bool fits_rate_can_rise(const struct remedy_case *asked);
 bool fits_batch_can_grow_whole(const struct remedy_case *asked);
 bool fits_gradients_can_gather(const struct remedy_case *asked);
