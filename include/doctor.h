@@ -44,6 +44,7 @@ struct remedy_case {
     bool levelled;      /* the run's loss no longer falls */
     bool left_out;      /* its repair leaves out the images that are wrong */
     bool missing;       /* validation has less than 95 % right: there is something that may be held back */
+    bool tried, gained; /* a trial of this cause was made; the best of them lowered the loss, by however little */
     int side;           /* of its images, pixels */
     int64_t images;     /* to train on; 0: not known */
     int64_t steps;      /* of the run; 0: not known */

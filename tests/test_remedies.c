@@ -274,7 +274,7 @@ static void test_what_suits_the_run(void **state)
 {
     (void)state;
     const struct remedy *balance = &cause_table[CAUSE_IMBALANCE].repairs[0];
-    const struct remedy *moved = &cause_table[CAUSE_OVERFITTING].repairs[0];
+    const struct remedy *moved = &cause_table[CAUSE_OVERFITTING].repairs[2];
     struct remedy_case asked = {.config = &config, .steps = 750};
     load("model.name=mlp");
     assert_string_equal(words_of(balance, &asked),
@@ -296,6 +296,37 @@ static void test_what_suits_the_run(void **state)
     assert_true(moved->fits(&asked));
     config.layers = NULL;
     config.layer_count = 0;
+}
+
+/* Images are moved as far as a trial bears it out: little where none was made, and not at all where it lost by that. */
+static void test_augmentation_on_the_side_of_its_trial(void **state)
+{
+    (void)state;
+    static const struct {
+        bool tried, gained;
+        const char *sets;
+    } cases[] = {
+        {false, false, "augment.translate=0.05|augment.rotate=5|"},
+        {true, true, "augment.translate=0.1|augment.rotate=10|"},
+        {true, false, ""},
+    };
+    load("model.name=small_cnn");
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        const struct remedy_case asked = {
+            .config = &config, .steps = 100, .tried = cases[i].tried, .gained = cases[i].gained};
+        const struct remedy *repair = cause_table[CAUSE_OVERFITTING].repairs;
+        char wanted[256];
+        while (!repair->fits(&asked))
+            repair++;
+        snprintf(wanted, sizeof wanted, "%soptim.ema_decay=0.9|train.epochs=90|train.max_steps=0", cases[i].sets);
+        assert_string_equal(words_of(repair, &asked), wanted);
+    }
+    load("augment.hflip=0.5"); /* there is some */
+    for (int i = 0; i < 3; i++) {
+        const struct remedy_case asked = {.config = &config, .tried = cases[i].tried, .gained = cases[i].gained};
+        for (int k = 0; k < REPAIRS_MOST && cause_table[CAUSE_OVERFITTING].repairs[k].fits; k++)
+            assert_false(cause_table[CAUSE_OVERFITTING].repairs[k].fits(&asked));
+    }
 }
 
 /* A tenth of a rate that is far too high would be so, too: no more than is in use is left of it. */
@@ -447,6 +478,7 @@ int main(void)
         cmocka_unit_test(test_actions),
         cmocka_unit_test(test_least),
         cmocka_unit_test(test_what_suits_the_run),
+        cmocka_unit_test(test_augmentation_on_the_side_of_its_trial),
         cmocka_unit_test(test_rates_in_use),
         cmocka_unit_test(test_light),
         cmocka_unit_test(test_moved_images),

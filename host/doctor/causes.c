@@ -96,8 +96,11 @@ const struct cause_info cause_table[CAUSE_COUNT] = {
     [CAUSE_OVERFITTING] =
         {"overfitting", "data", "the network learns the images by heart",
          "add augmentation or more images, or use a smaller network",
-         .repairs = {{.fits = fits_lacks_augmentation,
+         .repairs = {{.fits = fits_gains_by_augmentation,
                       .edits = {SET("augment.translate", "0.1"), SET("augment.rotate", "10"), AVERAGED, LONGER(3.0)}},
+                     {.fits = fits_loses_by_augmentation, .edits = {AVERAGED, LONGER(3.0)}},
+                     {.fits = fits_lacks_augmentation,
+                      .edits = {SET("augment.translate", "0.05"), SET("augment.rotate", "5"), AVERAGED, LONGER(3.0)}},
                      {.fits = fits_sees_no_shapes, .edits = {SET("train.label_smoothing", "0.1"), AVERAGED}}},
          .trials = {{.name = "augmentation",
                      .family = ARM_ONWARD,

@@ -157,6 +157,17 @@ bool fits_lacks_augmentation(const struct remedy_case *asked)
     return sees_shapes(asked) && !config_augments(asked->config);
 }
 
+/* Two mistakes are possible, and which costs more nobody knows: the side that its trial is on. */
+bool fits_gains_by_augmentation(const struct remedy_case *asked)
+{
+    return asked->tried && asked->gained && fits_lacks_augmentation(asked);
+}
+
+bool fits_loses_by_augmentation(const struct remedy_case *asked)
+{
+    return asked->tried && !asked->gained && fits_lacks_augmentation(asked);
+}
+
 /* Whether shifted images are of use to a network without convolutions depends on the images. */
 bool fits_could_be_augmented(const struct remedy_case *asked)
 {

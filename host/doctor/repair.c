@@ -122,7 +122,10 @@ static bool leaves_out(const struct diagnosis *diagnosis)
 
 static struct remedy_case case_of(const struct diagnosis *diagnosis, const struct config *config)
 {
+    const struct arm *own = diagnosis->probed ? experiment_arm(&diagnosis->experiment, diagnosis->cause) : NULL;
     return (struct remedy_case){.config = config,
+                                .tried = own,
+                                .gained = own && own->gain > 0.0,
                                 .suspected = true,
                                 .left_out = leaves_out(diagnosis),
                                 .missing = true,
@@ -132,10 +135,12 @@ static struct remedy_case case_of(const struct diagnosis *diagnosis, const struc
                                 .falls_short = falls_short(diagnosis)};
 }
 
-/* What the run's own trials showed to do harm, and labels that say nothing, which only the right ones mend. */
+/* What the run's own trials showed to do harm, and labels that say nothing, which only the right ones mend. Where
+ * augmentation does harm, the repair is another. */
 static bool is_beyond_repair(const struct diagnosis *diagnosis)
 {
-    return !diagnosis->proof && ((diagnosis->probed && experiment_worsened(&diagnosis->experiment, diagnosis->cause)) ||
+    return !diagnosis->proof && ((diagnosis->probed && diagnosis->cause != CAUSE_OVERFITTING &&
+                                  experiment_worsened(&diagnosis->experiment, diagnosis->cause)) ||
                                  (diagnosis->count > 0 && symptom_is_of_all_labels(&diagnosis->found[0])));
 }
 
