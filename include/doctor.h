@@ -224,8 +224,8 @@ struct label_evidence {
 
 /* Training images asked as validation is, with the weights after a step. */
 struct fit_evidence {
-    int64_t step, images; /* images 0: not known */
-    double accuracy;
+    int64_t step, images;  /* images 0: not known */
+    double accuracy, loss; /* loss: NaN: not finite */
 };
 
 /* All that is known of a run when a rule is asked. Arrays are by step or epoch, from the beginning. NaN: not known, as

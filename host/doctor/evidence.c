@@ -2,6 +2,7 @@
 #include "evidence.h"
 
 #include "file.h"
+#include "json.h"
 #include "run.h"
 #include "text.h"
 
@@ -197,7 +198,8 @@ static void take_fit(const json_t *event, void *context)
     struct fit_evidence *fit = context;
     *fit = (struct fit_evidence){.step = json_integer_value(json_object_get(event, "step")),
                                  .images = json_integer_value(json_object_get(event, "images")),
-                                 .accuracy = json_number_value(json_object_get(event, "accuracy"))};
+                                 .accuracy = json_number_value(json_object_get(event, "accuracy")),
+                                 .loss = json_known_value(event, "loss")};
 }
 
 /* A run that goes on after its end is asked again: the newest word. */

@@ -31,11 +31,12 @@ static bool is_alike(const struct config *config)
 }
 
 /* Training's images asked as validation is, in the end: then augmentation, dropout and smoothing have no part in it.
- * They were taught to the network; where validation, never seen, has more right all the same, by a single look, they
- * are worse. */
+ * They were taught to the network; where validation, never seen, is predicted better all the same, by a single look,
+ * they are worse. Of the two looks the loss sees more: how far a wrong label is from what is predicted. Single losses
+ * vary in training about as they do in validation. */
 static bool ahead_of_fit(const struct evidence *evidence, struct symptom *symptom)
 {
-    const double points = 0.03, sure = 3.5;
+    const double points = 0.03, nats = 0.05, sure = 3.5;
     const struct fit_evidence *fit = &evidence->fit;
     struct moment now;
     if (!fit_asked(evidence, &now))
@@ -43,11 +44,21 @@ static bool ahead_of_fit(const struct evidence *evidence, struct symptom *sympto
     now.train_accuracy = fit->accuracy;
     now.images = (double)fit->images;
     const double ahead = now.val_accuracy - fit->accuracy, z = ahead / moment_error(evidence, &now);
-    return ahead > points && z > sure &&
-           show(symptom, now.step, z / sure,
-                "validation is predicted better (%.1f %%) than training's own images when they are asked as it is "
-                "(%.1f %% of %lld, %.1f standard errors), as happens when part of the training labels is wrong",
-                100.0 * now.val_accuracy, 100.0 * fit->accuracy, (long long)fit->images, z);
+    if (ahead > points && z > sure)
+        return show(symptom, now.step, z / sure,
+                    "validation is predicted better (%.1f %%) than training's own images when they are asked as it is "
+                    "(%.1f %% of %lld, %.1f standard errors), as happens when part of the training labels is wrong",
+                    100.0 * now.val_accuracy, 100.0 * fit->accuracy, (long long)fit->images, z);
+    const double error = val_loss_error(evidence, evidence->epochs - 1);
+    const double lower = fit->loss - now.val_loss,
+                 surer = lower / (error * sqrt(1.0 + (double)evidence->val_images / now.images));
+    return ahead > 0.0 && lower > nats && surer > sure &&
+           show(symptom, now.step, surer / sure,
+                "validation's loss is lower (%.3g) than that of training's own images when they are asked as it is "
+                "(%.3g, of %lld, %.1f standard errors), and %.1f %% are right instead of %.1f %%, as happens when part "
+                "of the training labels is wrong",
+                now.val_loss, fit->loss, (long long)fit->images, surer, 100.0 * now.val_accuracy,
+                100.0 * fit->accuracy);
 }
 
 /* Clean validation images are predicted better than training images that the network has been taught: the labels it was
