@@ -343,6 +343,8 @@ static void test_missing(void **state)
     }
     fluctuation_of(&series.rows, 0, 15, 0, &got);
     assert_true(got.steps == 15 && isnan(got.sampling.value) && isnan(got.phi.low) && isnan(got.deviation));
+    fluctuation_of(&series.rows, 0, 16, 0, &got);
+    assert_true(isfinite(got.sampling.value) && isfinite(got.phi.value) && isfinite(got.autocorrelation.value));
     /* Refused rows are as if they were not there. */
     series.loss[40] = NAN, series.variance[41] = INFINITY, series.loss[42] = -INFINITY;
     fluctuation_of(&series.rows, 0, 100, 0, &got);
@@ -435,6 +437,14 @@ static void test_direction(void **state)
         for (int i = 0; i < LOSS_WINDOW; i++)
             loss_window_add(&window, 2.0 + direction * 0.1 * i + (i % 2 ? 1.0 : -1.0), 16.0, 16, 0, 0, &view);
         assert_int_equal(view.direction, direction);
+    }
+    /* The halves are those of the losses that there are: of few, and of many whose oldest lies far off. */
+    for (int count = 20; count <= LOSS_WINDOW + 6; count += 50) {
+        struct loss_window window = {0};
+        struct loss_view view = {0};
+        for (int i = 0; i < count; i++)
+            loss_window_add(&window, i == count - LOSS_WINDOW ? 60.0 : 2.0, 16.0, 16, 0, 0, &view);
+        assert_int_equal(view.direction, count < LOSS_WINDOW ? 0 : -1);
     }
 }
 
