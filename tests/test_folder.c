@@ -51,15 +51,29 @@ static void test_recorded_order(void **state)
         fixture_png(fixture_path("set/%s", json_string_value(json_array_get(files, i))), 3, 4, (int)i);
     assert_int_equal(open_here(&dataset), OK);
     assert_string_equal(dataset.format, "folder");
-    assert_int_equal(dataset.class_count, json_array_size(classes));
-    for (int i = 0; i < dataset.class_count; i++)
-        assert_string_equal(dataset.class_names[i], json_string_value(json_array_get(classes, (size_t)i)));
-    assert_int_equal(dataset.count, json_array_size(samples));
-    for (int64_t i = 0; i < dataset.count; i++) {
-        json_t *sample = json_array_get(samples, (size_t)i);
-        assert_string_equal(dataset.files[i], json_string_value(json_array_get(sample, 0)));
-        assert_int_equal(dataset.labels[i], json_integer_value(json_array_get(sample, 1)));
+    /* But for what is hidden, which sorts before all else: one class and one image. */
+    int hidden = 0;
+    int64_t at = 0;
+    for (size_t i = 0; i < json_array_size(classes); i++) {
+        const char *name = json_string_value(json_array_get(classes, i));
+        if (name[0] == '.')
+            hidden++;
+        else
+            assert_string_equal(dataset.class_names[i - (size_t)hidden], name);
     }
+    assert_int_equal(hidden, 1);
+    assert_int_equal(dataset.class_count, json_array_size(classes) - 1);
+    for (size_t i = 0; i < json_array_size(samples); i++) {
+        const json_t *sample = json_array_get(samples, i);
+        const char *file = json_string_value(json_array_get(sample, 0));
+        if (file[0] == '.' || strstr(file, "/."))
+            continue;
+        assert_true(at < dataset.count);
+        assert_string_equal(dataset.files[at], file);
+        assert_int_equal(dataset.labels[at++], json_integer_value(json_array_get(sample, 1)) - hidden);
+    }
+    assert_int_equal(dataset.count, at);
+    assert_int_equal(at, json_array_size(samples) - 2);
     dataset_close(&dataset);
     vectors_close(&recorded);
 }
@@ -388,6 +402,25 @@ static void test_other_files_are_counted(void **state)
     dataset_close(&dataset);
 }
 
+/* To ImageFolder they are classes and images. */
+static void test_hidden_ones_are_left_out(void **state)
+{
+    (void)state;
+    static const char *const names[] = {".git/x", ".ipynb_checkpoints/1-checkpoint.png", "ant/._1.png",
+                                        "bee/.ipynb_checkpoints/2-checkpoint.png", "._loose.png"};
+    struct dataset dataset;
+    make_good();
+    for (int i = 0; i < COUNT_OF(names); i++)
+        fixture_write(fixture_path("set/%s", names[i]), "x", 1);
+    char *said = said_of(&dataset);
+    assert_int_equal(dataset.count, 4);
+    assert_int_equal(dataset.class_count, 2);
+    assert_non_null(strstr(said, "set: 4 hidden folders or images are left out: .git, …\n"));
+    assert_null(strstr(said, "beside the class folders"));
+    free(said);
+    dataset_close(&dataset);
+}
+
 #define CASE(test) cmocka_unit_test_setup_teardown(test, fixture_begin, fixture_end)
 int main(void)
 {
@@ -396,6 +429,7 @@ int main(void)
         CASE(test_pixels_at_any_thread_count),
         CASE(test_wrong_folders),
         CASE(test_parts_are_no_classes),
+        CASE(test_hidden_ones_are_left_out),
         CASE(test_resize_brings_all_to_one_size),
         CASE(test_hostile_files),
         CASE(test_truncated_and_damaged),

@@ -1,8 +1,9 @@
 /* folder: class folders of image files, in torchvision ImageFolder's order and by its rules: a class is a folder in the
- * root (hidden ones too), names sorted by byte value; in a class all folders below it, sorted by path, then by file
- * name; files in the root itself are ignored. What ImageFolder passes over in silence (a folder that cannot be read) or
- * reads again (one that a link leads to a second time within a class) is an error here. Knows nothing of how images are
- * decoded. */
+ * root, names sorted by byte value; in a class all folders below it, sorted by path, then by file name; files in the
+ * root itself are ignored. What is hidden, which ImageFolder reads, is left out: copies made by editors
+ * (.ipynb_checkpoints), what a Mac leaves beside each file (._x.png). What ImageFolder passes over in silence (a folder
+ * that cannot be read) or reads again (one that a link leads to a second time within a class) is an error here. Knows
+ * nothing of how images are decoded. */
 #include "file.h"
 #include "formats.h"
 #include "log.h"
@@ -47,6 +48,10 @@ struct walk {
     int label;
     struct walked walked; /* the root and the folders of the class */
     struct others others;
+    struct hidden {
+        int64_t count;
+        const char *first; /* relative to the root */
+    } hidden;              /* folders, and files that end as images do */
 };
 
 int listing_read(struct listing *listing, struct arena *arena, const char *folder)
@@ -84,6 +89,11 @@ bool name_ends_with(const char *name, const char *ending)
     return length >= wanted && strcasecmp(name + length - wanted, ending) == 0;
 }
 
+static bool is_hidden(const char *name)
+{
+    return name[0] == '.';
+}
+
 bool is_image_name(const char *name)
 {
     for (int i = 0; i < COUNT_OF(endings); i++)
@@ -101,7 +111,7 @@ int image_files(struct arena *arena, const char *folder, char ***files, int *cou
     TRY(arena_take(arena, files, (size_t)listing.count * sizeof **files, folder));
     for (int i = 0; i < listing.count; i++) {
         TRY(path_join(path, folder, listing.names[i]));
-        if (is_image_name(listing.names[i]) && !folder_exists(path))
+        if (is_image_name(listing.names[i]) && !is_hidden(listing.names[i]) && !folder_exists(path))
             (*files)[(*count)++] = arena_text(arena, path);
     }
     return *count > 0 ? OK
@@ -126,7 +136,7 @@ static void others_add(struct others *others, const char *name)
 {
     const char *dot = strrchr(name, '.');
     int k = 0;
-    if (name[0] == '.')
+    if (is_hidden(name))
         return;
     if (!dot || strlen(dot) >= ENDING_BYTES)
         dot = "";
@@ -157,6 +167,20 @@ static void others_tell(const struct others *others, const char *path)
              (long long)others->count, others->count == 1 ? "" : "s", others->count == 1 ? "is" : "are", text);
 }
 
+static void hidden_add(struct hidden *hidden, const char *first)
+{
+    if (hidden->count++ == 0)
+        hidden->first = first;
+}
+
+static void hidden_tell(const struct hidden *hidden, const char *path)
+{
+    if (hidden->count > 0)
+        log_warn("%s: %lld hidden folder%s or image%s left out: %s%s", path, (long long)hidden->count,
+                 hidden->count == 1 ? "" : "s", hidden->count == 1 ? " is" : "s are", hidden->first,
+                 hidden->count == 1 ? "" : ", …");
+}
+
 static void walk_folder(struct walk *walk, const char *folder);
 
 /* One entry of a folder: a folder is walked, an image is kept, anything else counted. What is wrong with it is a
@@ -169,7 +193,10 @@ static void walk_entry(struct walk *walk, const char *folder, const char *name)
         problems_add_failure(walk->problems, ERR_DATA);
         return;
     }
-    if (stat(path, &info) == 0 && S_ISDIR(info.st_mode)) {
+    const bool is_folder = stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+    if (is_hidden(name) && (is_folder || is_image_name(name))) {
+        hidden_add(&walk->hidden, arena_text(walk->arena, below));
+    } else if (is_folder) {
         const int status = walked_add(&walk->walked, path, &info);
         if (status == OK)
             walk_folder(walk, arena_text(walk->arena, below));
@@ -231,17 +258,20 @@ static int refuse_parts(const struct dataset *dataset, const char *path)
 }
 
 /* Folders in the root are the classes. An image beside them has none. */
-static int find_classes(struct dataset *dataset, const char *path, const struct listing *listing)
+static int find_classes(struct dataset *dataset, const char *path, const struct listing *listing, struct hidden *hidden)
 {
     int loose = 0;
     dataset->class_names = arena_push(&dataset->arena, (size_t)listing->count * sizeof *dataset->class_names);
     for (int i = 0; i < listing->count; i++) {
         char below[PATH_BYTES];
         TRY(path_join(below, path, listing->names[i]));
-        if (folder_exists(below))
+        const bool is_folder = folder_exists(below);
+        if (is_folder && is_hidden(listing->names[i]))
+            hidden_add(hidden, listing->names[i]);
+        else if (is_folder)
             dataset->class_names[dataset->class_count++] = listing->names[i];
         else
-            loose += is_image_name(listing->names[i]);
+            loose += is_image_name(listing->names[i]) && !is_hidden(listing->names[i]);
     }
     if (dataset->class_count == 0)
         return FAIL(ERR_DATA,
@@ -277,10 +307,10 @@ static int find_files(struct dataset *dataset, const char *path, const struct li
                       struct problems *problems, struct walk *walk)
 {
     struct stat info;
-    TRY(find_classes(dataset, path, listing));
+    *walk = (struct walk){.arena = &dataset->arena, .root = path, .problems = problems};
+    TRY(find_classes(dataset, path, listing, &walk->hidden));
     if (stat(path, &info) != 0)
         return FAIL(ERR_NO_INPUT, "%s: %s", path, strerror(errno));
-    *walk = (struct walk){.arena = &dataset->arena, .root = path, .problems = problems};
     for (walk->label = 0; walk->label < dataset->class_count; walk->label++) {
         int status = walked_add(&walk->walked, path, &info);
         if (status == OK)
@@ -289,6 +319,7 @@ static int find_files(struct dataset *dataset, const char *path, const struct li
         TRY(status);
     }
     others_tell(&walk->others, path);
+    hidden_tell(&walk->hidden, path);
     qsort(walk->files, (size_t)walk->count, sizeof *walk->files, compare_files);
     return OK;
 }

@@ -40,7 +40,7 @@ int problems_settle(const struct problems *problems, struct dataset *dataset, bo
         return OK;
     }
     if (problems->count == 1)
-        return FAIL(problems->status, "%s, or set data.on_error = skip to do without it", problems->texts[0]);
+        return FAIL(problems->status, "%s; or set data.on_error = skip to do without it", problems->texts[0]);
     for (int64_t i = 0; i < problems->count && i < SHOWN; i++)
         log_error("%s", problems->texts[i]);
     if (problems->count > SHOWN)
