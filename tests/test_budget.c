@@ -124,6 +124,15 @@ static void test_seconds(void **state)
     assert_int_equal(diagnosis.experiment.updates, TRIAL_UPDATES_MOST);
     assert_true(diagnosis.experiment.update_seconds > 0.0 && diagnosis.experiment.update_seconds < 0.1);
     diagnosis_free(&diagnosis);
+    /* What one trial of two updates has spent is not measured any further, and what was tried before is kept. */
+    probe(&diagnosis, result.path, "0.000001s");
+    assert_false(experiment_tried(&diagnosis.experiment));
+    assert_true(diagnosis.experiment.updates_spent > 1.99 && diagnosis.experiment.updates_spent < 2.01);
+    diagnosis_free(&diagnosis);
+    assert_int_equal(diagnose_run(&diagnosis, result.path), OK);
+    assert_int_equal(diagnose_recall(&diagnosis, result.path), OK);
+    assert_true(experiment_tried(&diagnosis.experiment) && diagnosis.experiment.seconds_allowed == 100.0);
+    diagnosis_free(&diagnosis);
 }
 
 /* A signal ends the trial under way; those that had ended by then are kept and answered from. */

@@ -15,6 +15,8 @@
 #include <sysexits.h>
 
 enum { INDENT = 11, TRIAL_INDENT = INDENT + 25 };
+/* Of losses beyond that single hundredths say nothing. */
+#define LOSS_PLAIN 1000.0
 
 static void print_symptoms(const struct diagnosis *diagnosis)
 {
@@ -46,10 +48,15 @@ static void print_trial(const struct diagnosis *diagnosis, const struct arm *arm
                 arm == diagnosis->proof ? "; proves it" : "");
     else if (!arm->done)
         cli_say(stdout, TRIAL_INDENT, lead, "%s", why);
+    else if (!isfinite(arm->result.loss))
+        cli_say(stdout, TRIAL_INDENT, lead, "%s", why);
     else if (!is_compared(arm))
         cli_say(stdout, TRIAL_INDENT, lead, "loss %.4g; %s", arm->result.loss, why);
-    else
+    else if (fabs(arm->gain) < LOSS_PLAIN)
         cli_say(stdout, TRIAL_INDENT, lead, "loss %.4f, %s by %.4f +- %.4f; %s", arm->result.loss,
+                arm->gain < 0.0 ? "higher" : "lower", fabs(arm->gain), arm->error, why);
+    else
+        cli_say(stdout, TRIAL_INDENT, lead, "loss %.3g, %s by %.3g +- %.2g; %s", arm->result.loss,
                 arm->gain < 0.0 ? "higher" : "lower", fabs(arm->gain), arm->error, why);
 }
 

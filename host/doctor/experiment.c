@@ -78,6 +78,11 @@ static int measure_pace(struct experiment *experiment, struct setting *setting)
         const struct trial trial = {.name = "pace", .updates = updates[i], .settled = true, .fresh = true};
         TRY(trial_run(setting->request->branch, setting->request->run, &trial, probe, &result));
         experiment->seconds += took[i] = result.seconds;
+        if (experiment->seconds > experiment->seconds_allowed) { /* more would not buy a trial either */
+            experiment->update_seconds = took[i] / updates[i];
+            experiment->updates_spent = experiment->seconds / experiment->update_seconds;
+            return OK;
+        }
     }
     const double longer = fmax(took[2] - took[1], 0.1 * took[2]);
     experiment->update_seconds = longer / (updates[2] - updates[1]);
