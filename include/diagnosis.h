@@ -25,6 +25,7 @@ struct diagnosis {
     bool scheduled;             /* over, or half of it done, at a rate that was not optim.lr all along */
     bool warming;               /* the warm-up takes half of the run's epochs or more */
     double rate_scale;          /* what autopilot came to make of optim.lr; 0: nothing */
+    double update_seconds;      /* of an update of the run, in its last epoch; NaN: not known */
     double comes_to;            /* as doctor_comes_to has it */
     double val_least;           /* the lowest validation loss of an epoch; NaN: there is none */
     bool faded;     /* of the gradient next to nothing came back to the first layer, even before the first update */

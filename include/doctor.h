@@ -399,6 +399,10 @@ struct budget {
 };
 /* "5%" or "0.05", "400", "30s". ERR_USAGE. */
 int budget_read(const char *text, struct budget *budget);
+/* What trials are to take, said before they are made: "9 trials, up to 812 updates, about 35 s at the run's pace".
+ * update_seconds NaN: it is not known. */
+enum { AHEAD_TEXT = 128 };
+void budget_say_ahead(int trials, double updates, double update_seconds, char text[static AHEAD_TEXT]);
 /* So many updates as such a text: in whole per cent of a run's steps, up to all of them; else as a number. Rounded up.
  */
 enum { BUDGET_TEXT = 24 };

@@ -56,10 +56,11 @@ struct experiment_request {
     const char *run;
     const struct symptom *suspected; /* their trials come first */
     int suspected_count;
-    bool levelled;  /* the run's loss no longer falls */
-    bool missing;   /* less than 95 % of the validation images are right */
-    double updates; /* of the run's size, to spend */
-    double seconds; /* likewise; 0: no matter */
+    bool levelled;         /* the run's loss no longer falls */
+    bool missing;          /* less than 95 % of the validation images are right */
+    double updates;        /* of the run's size, to spend */
+    double seconds;        /* likewise; 0: no matter */
+    double update_seconds; /* that the run took for one; NaN: not known */
 };
 /* Runs the trials that fit the budget. */
 int experiment_run(struct experiment *experiment, const struct experiment_request *request);

@@ -2,6 +2,7 @@
 #include "diagnosis.h"
 #include "tiny_run.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -46,6 +47,40 @@ static void test_saying(void **state)
     assert_string_equal(text, "328");
     budget_say(5.0, 0, text);
     assert_string_equal(text, "5");
+}
+
+/* Before trials are made. */
+static void test_saying_ahead(void **state)
+{
+    (void)state;
+    static const struct {
+        double updates, update_seconds;
+        const char *says;
+    } cases[] = {
+        {811.5, 0.043, "9 trials, up to 812 updates, about 35 s at the run's pace"},
+        {1000.0, 0.6, "9 trials, up to 1000 updates, about 10 min at the run's pace"},
+        {1000.0, 0.599, "9 trials, up to 1000 updates, about 599 s at the run's pace"},
+        {1000.0, 0.0001, "9 trials, up to 1000 updates, about 1 s at the run's pace"},
+        {40.0, NAN, "9 trials, up to 40 updates"},
+    };
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        char text[AHEAD_TEXT];
+        budget_say_ahead(9, cases[i].updates, cases[i].update_seconds, text);
+        assert_string_equal(text, cases[i].says);
+    }
+}
+
+/* The pace of a run is that of its last epoch's images, by the images of an update. */
+static void test_pace(void **state)
+{
+    (void)state;
+    struct train_result result;
+    struct diagnosis diagnosis;
+    tiny_train_ok(NULL, "train.epochs=3 train.threads=1 train.batch_size=8 train.accumulate=2", &result);
+    const double rate = tiny_result_at(result.path, 3, "images_per_second");
+    assert_int_equal(diagnose_run(&diagnosis, result.path), OK);
+    assert_true(fabs(diagnosis.update_seconds * rate / 16.0 - 1.0) < 1e-9);
+    diagnosis_free(&diagnosis);
 }
 
 static void probe(struct diagnosis *diagnosis, const char *run, const char *text)
@@ -183,6 +218,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reading),
         cmocka_unit_test(test_saying),
+        cmocka_unit_test(test_saying_ahead),
+        cmocka_unit_test(test_pace),
         cmocka_unit_test(test_what_is_suggested_is_enough),
         cmocka_unit_test(test_seconds),
         cmocka_unit_test(test_interrupted),

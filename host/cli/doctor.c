@@ -102,6 +102,9 @@ static void print_trials(const struct diagnosis *diagnosis)
     if (experiment->memory_done)
         printf("%*s%-25s%.1f %% of %d images\n", INDENT, "", "learnt by heart",
                100.0 * experiment->memory.best_accuracy, experiment->memory_images);
+    else
+        printf("%*s%-25snot tried: %s\n", INDENT, "", "learnt by heart",
+               experiment->stopped ? "it was interrupted" : "the budget was spent");
     char enough[BUDGET_TEXT];
     budget_say(experiment->updates_wanted, diagnosis->steps, enough);
     const double pace = experiment->seconds / experiment->updates_spent;

@@ -39,6 +39,16 @@ void budget_say(double updates, int64_t steps, char text[static BUDGET_TEXT])
         snprintf(text, BUDGET_TEXT, "%.0f", ceil(updates));
 }
 
+void budget_say_ahead(int trials, double updates, double update_seconds, char text[static AHEAD_TEXT])
+{
+    const int used = snprintf(text, AHEAD_TEXT, "%d trials, up to %.0f updates", trials, ceil(updates));
+    const double seconds = updates * update_seconds;
+    if (seconds >= 600.0)
+        snprintf(text + used, (size_t)(AHEAD_TEXT - used), ", about %.0f min at the run's pace", ceil(seconds / 60.0));
+    else if (seconds > 0.0)
+        snprintf(text + used, (size_t)(AHEAD_TEXT - used), ", about %.0f s at the run's pace", ceil(seconds));
+}
+
 double doctor_settling(const struct config *config)
 {
     return config_normalises(config) ? TRIAL_SETTLED / 3.0 / config->train.accumulate : 0.0;

@@ -57,6 +57,13 @@ static void examine(struct diagnosis *diagnosis, const struct evidence *evidence
     diagnosis->too_early = diagnosis->cause == CAUSE_HEALTHY && doctor_too_early(evidence);
 }
 
+/* Seconds of an update, at the pace of the last epoch; NaN: none has ended. */
+static double pace_of(const struct config *config, const struct table *results)
+{
+    const double images = table_last(results, "images_per_second");
+    return images > 0.0 ? (double)config->train.batch_size * config->train.accumulate / images : NAN;
+}
+
 int diagnose_tables(struct diagnosis *diagnosis, const char *run, const struct config *config, struct table *steps,
                     struct table *results)
 {
@@ -64,6 +71,7 @@ int diagnose_tables(struct diagnosis *diagnosis, const char *run, const struct c
     *diagnosis = (struct diagnosis){0};
     TRY(evidence_of(&evidence, run, config, steps, results));
     examine(diagnosis, &evidence);
+    diagnosis->update_seconds = pace_of(config, results);
     return OK;
 }
 
@@ -77,6 +85,7 @@ int diagnose_run(struct diagnosis *diagnosis, const char *run)
         status = evidence_open(&files, run, &config);
     if (status == OK)
         examine(diagnosis, &files.evidence);
+    diagnosis->update_seconds = pace_of(&config, &files.results);
     evidence_close(&files);
     config_free(&config);
     return status;
@@ -402,7 +411,8 @@ static int probe(struct diagnosis *diagnosis, const char *run, const struct conf
                                                .levelled = diagnosis->levelled,
                                                .missing = diagnosis->missing,
                                                .updates = updates_in(budget, config, diagnosis->steps),
-                                               .seconds = budget->seconds};
+                                               .seconds = budget->seconds,
+                                               .update_seconds = diagnosis->update_seconds};
     signals_begin(true);
     if (status == OK)
         status = experiment_run(&diagnosis->experiment, &request);

@@ -283,6 +283,18 @@ static double guess_of(const struct session *session)
     return entropy;
 }
 
+/* On the way rates may be followed further, as far as the budget goes. */
+static void say_ahead(const struct experiment *experiment, const struct experiment_request *request, double memory)
+{
+    const int trials = experiment->arm_count + TRIALS_FURTHER;
+    const double all = trials * choose_updates(experiment, memory) + settling_of_all(experiment) + memory;
+    char text[AHEAD_TEXT];
+    if (request->seconds > 0.0)
+        return; /* so long, as was asked for */
+    budget_say_ahead(trials, fmin(all, experiment->updates_allowed), request->update_seconds, text);
+    log_info("trials     %s; Ctrl-C ends them, and what had ended by then counts", text);
+}
+
 /* Learning by heart comes first where it takes no more than half of the budget, whatever the network: what follows has
  * the rest, and spends all of it where a rate is far off. */
 static int run_all(struct experiment *experiment, struct setting *setting)
@@ -296,6 +308,7 @@ static int run_all(struct experiment *experiment, struct setting *setting)
         TRY(measure_pace(experiment, setting));
     const double memory = MEMORY_UPDATES * memory_price(session, setting->request->branch->config);
     const bool first = 2.0 * memory <= experiment->updates_allowed;
+    say_ahead(experiment, setting->request, memory);
     if (first)
         TRY(memorise(experiment, setting));
     experiment->updates = choose_updates(experiment, memory);

@@ -163,9 +163,9 @@ bool fits_gains_by_augmentation(const struct remedy_case *asked)
     return asked->tried && asked->gained && fits_lacks_augmentation(asked);
 }
 
-bool fits_loses_by_augmentation(const struct remedy_case *asked)
+bool fits_has_not_tried_augmentation(const struct remedy_case *asked)
 {
-    return asked->tried && !asked->gained && fits_lacks_augmentation(asked);
+    return !asked->tried && fits_lacks_augmentation(asked);
 }
 
 /* Whether shifted images are of use to a network without convolutions depends on the images. */
