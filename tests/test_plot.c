@@ -380,6 +380,26 @@ static void test_notes_are_broken_into_lines(void **state)
     charts_free(&charts);
 }
 
+/* Charts fill their rows: eight two of four, seven with the first twice as wide. */
+static void test_rows_are_full(void **state)
+{
+    (void)state;
+    int heights[10];
+    for (int count = 6; count <= 9; count++) {
+        struct charts charts = {0};
+        const struct plot_page page = {.title = "", .subtitle = "", .charts = &charts};
+        for (int i = 0; i < count; i++) {
+            struct chart *chart = chart_add(&charts, "a", "", "");
+            chart_series_add(chart, CHART_LINE, CHART_BLUE, "", POINTS, x, rising);
+        }
+        struct picture picture = picture_of(&page);
+        heights[count] = picture.height;
+        free(picture.rgb);
+        charts_free(&charts);
+    }
+    assert_true(heights[6] == heights[7] && heights[7] == heights[8] && heights[9] > heights[8]);
+}
+
 static void test_picture_that_cannot_be_written(void **state)
 {
     (void)state;
@@ -405,6 +425,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_picture_has_the_curves, fixture_begin, fixture_end),
         cmocka_unit_test_setup_teardown(test_pictures_of_all_marks_repeat, fixture_begin, fixture_end),
         cmocka_unit_test_setup_teardown(test_notes_are_broken_into_lines, fixture_begin, fixture_end),
+        cmocka_unit_test_setup_teardown(test_rows_are_full, fixture_begin, fixture_end),
         cmocka_unit_test_setup_teardown(test_picture_that_cannot_be_written, fixture_begin, fixture_end),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);

@@ -227,6 +227,34 @@ static void test_equals_are_not_chosen_between(void **unused)
     sweep_free(&sweep);
 }
 
+/* A point of which a seed diverged is not named for one that it equals. */
+static void test_a_diverged_point_is_no_equal(void **unused)
+{
+    (void)unused;
+    struct sweep sweep;
+    struct sweep_table table;
+    make_sweep(&sweep, "unequal", "bs=8,16,32 momentum=0.5,0.9", 3);
+    for (int run = 0; run < sweep.run_count; run++) {
+        const int point = sweep.runs[run].point;
+        const struct made made = {.batch = 8 << point / 2,
+                                  .steps = 1000,
+                                  .epochs = 4,
+                                  .from = 2,
+                                  .to = 1,
+                                  .seconds = 1,
+                                  .val_loss = 0.5 - 0.005 * (point % 2) + 0.01 * (run / 6),
+                                  .val_accuracy = 0.8,
+                                  .failed_at = point == 0 && run / 6 == 2 ? 99 : 0};
+        write_run(&sweep, run, &made);
+    }
+    make_table(&table, &sweep, 1.5);
+    assert_int_equal(table.rows[0].diverged, 1);
+    assert_choice(&table, "smallest steady batch", 1, "it is the smallest that was tried");
+    assert_null(strstr(recommend(&table, "smallest steady batch")->reason, "other of that batch"));
+    sweep_table_free(&table);
+    sweep_free(&sweep);
+}
+
 static void test_what_the_data_do_not_support(void **unused)
 {
     (void)unused;
@@ -291,6 +319,7 @@ int main(void)
         cmocka_unit_test(test_steady_is_what_overlaps),
         cmocka_unit_test(test_a_trend_is_no_scatter),
         cmocka_unit_test(test_equals_are_not_chosen_between),
+        cmocka_unit_test(test_a_diverged_point_is_no_equal),
         cmocka_unit_test(test_what_the_data_do_not_support),
         cmocka_unit_test(test_damaged_records),
     };

@@ -148,6 +148,24 @@ static void test_confusion_is_what_was_predicted(void **state)
     run_facts_free(&facts);
 }
 
+/* The hardest class comes first. */
+static void test_classes_are_in_order(void **state)
+{
+    (void)state;
+    char *page = report_of(whole);
+    double before = -1.0;
+    int classes = 0;
+    for (const char *at = strstr(page, "id=\"classes\""); at && (at = strstr(at, "<td class=\"n\">")); classes++) {
+        const double accuracy = strtod(at += strlen("<td class=\"n\">"), NULL);
+        assert_true(accuracy >= before);
+        before = accuracy;
+        if (classes == 9)
+            break;
+    }
+    assert_true(classes == 9 && before > 0.0);
+    memory_give(page);
+}
+
 /* ---- other runs ---- */
 
 /* A copy of some of the whole run's files, in a folder of that name. */
@@ -271,6 +289,31 @@ static void test_what_cannot_be_read(void **state)
     memory_give(page);
 }
 
+/* The training loss of a run that came down is the one that it came to, in its own report and beside others. */
+static void test_loss_it_came_to(void **state)
+{
+    (void)state;
+    char steps[100 * 32 + 64], path[PATH_BYTES];
+    void *page;
+    size_t bytes;
+    int used = sprintf(steps, "step,epoch,samples,loss,loss_variance,bad\n");
+    for (int i = 0; i < 100; i++)
+        used += sprintf(steps + used, "%d,1,16,%g,0.01,0\n", i, i < 70 ? 3.0 - 0.025 * i : 1.25);
+    const char *run =
+        copy_run("fallen", (const char *const[]){"config.resolved.ini", "results.csv", "log.jsonl", NULL});
+    write_file(run, "steps.csv", steps);
+    char *own = report_of(run);
+    assert_holds(own, "<b>1.25</b>");
+    assert_holds(own, "training loss, mean of the last 25 steps");
+    memory_give(own);
+    const char *const runs[] = {run, whole};
+    assert_int_equal(path_join(path, tiny_folder, "fallen.html"), OK);
+    assert_int_equal(report_write_runs(runs, COUNT_OF(runs), path), OK);
+    assert_int_equal(file_read(path, 1 << 24, &page, &bytes), OK);
+    assert_holds(page, "<td class=\"n\">1.25</td>");
+    memory_give(page);
+}
+
 static void test_several_runs(void **state)
 {
     (void)state;
@@ -311,6 +354,8 @@ int main(void)
         cmocka_unit_test(test_failed_run),
         cmocka_unit_test(test_run_without_validation_or_statistics),
         cmocka_unit_test(test_what_cannot_be_read),
+        cmocka_unit_test(test_loss_it_came_to),
+        cmocka_unit_test(test_classes_are_in_order),
         cmocka_unit_test(test_several_runs),
     };
     return cmocka_run_group_tests(tests, set_up, tiny_tear_down);

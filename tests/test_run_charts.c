@@ -118,6 +118,14 @@ static void test_shares_are_stacked(void **state)
         /* The line alone has 0.0133 a window of 200 steps, a batch of 64 has 0.01 / 64. */
         assert_true(fabs(chance->y[i] - 0.0116) < 0.001 && motion->y[i] - chance->y[i] < 0.001);
     }
+    /* Of images in their order motion is not the weights' alone. */
+    assert_non_null(strstr(charts_find(&charts, "split")->how, "the weights swing or wander"));
+    struct charts ordered = {0};
+    facts.stability.in_order = true;
+    run_charts(&ordered, &facts);
+    facts.stability.in_order = false;
+    assert_non_null(strstr(charts_find(&ordered, "split")->how, "or other images come"));
+    charts_free(&ordered);
     assert_true(chance->x[0] == 99.5 && chance->x[chance->count - 1] == STEPS - 1 - 99.5);
 }
 

@@ -168,6 +168,11 @@ static void test_where_it_came_to(void **state)
         !strstr(texts[0], "over the last 100 single batches lay") || !strstr(texts[1], " in all."))
         fail_msg("%s %s", texts[0], texts[1]);
     free(text);
+    text = draw_csv(150, 1000, falling); /* a fall of 0.003 a step: 0.3 every 100 */
+    sum_up(text, &got);
+    stability_say(&got, texts);
+    assert_non_null(strstr(texts[1], " every 100 steps."));
+    free(text);
 }
 
 /* Of images that come in their order, nothing is said of the rate. */

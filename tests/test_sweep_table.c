@@ -279,6 +279,11 @@ static void test_charts_are_in_order_of_the_batch(void **unused)
         assert_true(series->x[i] == 8 << i && series->low[i] == 8 << i && series->high[i] == (8 << i) + 0.5);
         assert_true(series->y[i] == (8 << i) + 0.25);
     }
+    /* What is recommended, up to twice the fewest images, is shaded to the middle between its end and what comes next.
+     */
+    assert_int_equal(chart->region_count, 1);
+    ASSERT_NEAR(chart->regions[0].to, 16.0 * sqrt(2.0), 1e-9);
+    assert_true(chart->regions[0].from == chart->x.low);
     charts_free(&charts);
     sweep_table_free(&table);
     sweep_free(&sweep);
@@ -308,8 +313,8 @@ static void test_charts_of_rules(void **unused)
         write_run(&sweep, run, &made);
     }
     make_table(&table, &sweep, 1.5);
-    for (int point = 0; point < sweep.point_count; point++) /* of different counts of steps: made the same */
-        table.rows[point].images_per_second = (struct sweep_range){100.0, 90.0, 110.0};
+    for (int point = 0; point < sweep.point_count; point++) /* the same for both rules, not for both batches */
+        table.rows[point].images_per_second = (struct sweep_range){100.0 + 50.0 * (point / 2), 90.0, 170.0};
     sweep_charts(&charts, &table);
     const struct chart *loss = charts_find(&charts, "val-loss"), *share = charts_find(&charts, "sampling");
     assert_true(loss && loss->series_count == 2 && loss->series[0].count == 2);

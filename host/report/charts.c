@@ -189,8 +189,10 @@ static void chart_split(struct maker *maker)
               arena_format(
                   maker->arena,
                   "In stretches of %d steps. Chance: each batch is a draw of images; larger batches lower it. Motion: "
-                  "the weights swing or wander. Trend: the loss goes somewhere.",
-                  split.window));
+                  "%s. Trend: the loss goes somewhere.",
+                  split.window,
+                  maker->facts->stability.in_order ? "the weights move, or other images come, as they stand in order"
+                                                   : "the weights swing or wander"));
     chart->y = (struct chart_axis){.title = "share of the variance", .low = 0.0, .high = 1.0, .percent = true};
     double *floor = arena_push(maker->arena, (size_t)split.count * sizeof *floor);
     const struct {

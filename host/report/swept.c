@@ -238,11 +238,18 @@ static void add_group(struct swept *swept, struct chart *chart, int group, figur
 static void add_advice(const struct swept *swept, struct chart *chart)
 {
     struct sweep_region region;
-    const double half = sqrt(sqrt(2.0));
-    if (sweep_region_of(swept->table, swept->choices, &region))
-        chart->regions[chart->region_count++] = (struct chart_region){
-            region.below ? region.low / half : chart->x.low, region.above ? region.high * half : chart->x.high,
-            CHART_GREEN, arena_format(swept->arena, "recommended: %s", region.text)};
+    if (!sweep_region_of(swept->table, swept->choices, &region))
+        return;
+    double from = chart->x.low, to = chart->x.high;
+    for (int i = 1; i < swept->tick_count; i++) {
+        const double middle = sqrt(swept->ticks[i - 1] * swept->ticks[i]);
+        if (region.below && swept->ticks[i] == region.low)
+            from = middle;
+        if (region.above && swept->ticks[i - 1] == region.high)
+            to = middle;
+    }
+    chart->regions[chart->region_count++] =
+        (struct chart_region){from, to, CHART_GREEN, arena_format(swept->arena, "recommended: %s", region.text)};
 }
 
 static struct chart *add_chart(struct swept *swept, const char *id, const char *title, const char *how,
