@@ -7,7 +7,9 @@ Asks `evenkeel doctor` about the runs of runs.py that are there (with --budget a
 of published tools. Only faults that did harm count: validation accuracy 2 points lower or training loss 15 % higher than the
 healthy runs of the same network, data and optimizer at the best rate; validation images that are training images always do. A run that
 was planned as healthy and did such harm by its settings (a batch of 512, augmentation, a third of the rate) is no healthy one: it counts
-nowhere, and what was said of it is shown apart. --repair trains each harmful run again as `--apply` writes it. --seconds: runs
+nowhere, and what was said of it is shown apart. --repair trains each harmful run again as `--apply` writes it. Where validation has the wrong
+labels or odd images as well, no repair can bring it to the healthy run's accuracy: then the same images without the fault are asked too, of
+the faulty, the repaired and the healthy run's best weights, and what has lost nothing by that is left out; both counts are given. --seconds: runs
 not begun by then are left out; which come first is drawn by lot. Writes
 FOLDER/PART-confusion.csv and .svg and, as JSON, all figures.
 """
@@ -24,11 +26,13 @@ import subprocess
 import time
 
 import picture
+import plant
 import runs
 import tools
 from runs import MARK, PARTS, PROGRAM
 
 SILENT = ("healthy", "too_early")  # nothing was found
+IN_VALIDATION = ("labels", "outliers")  # what spoils the measure where a fault is in all images
 
 
 def doctor(path, *options):
@@ -85,6 +89,8 @@ def rows_of(folder, part):
                 if os.path.exists(mark):
                     with open(mark) as file:
                         rows.append({"truth": truth, "group": group, "floor": floor_of(settings, source.classes), **json.load(file)})
+                    if source.whole and truth in IN_VALIDATION:
+                        rows[-1]["clean"] = dict(key.split("=") for key in source.keys())["data.train"]
         if rows and runs.best_rate(folder, case) is not None:
             found += rows
     return found
@@ -111,34 +117,66 @@ def log_of(path):
     return {"steps": steps, "classes": classes, **{key: tools.column(epochs, name) for key, name in names.items()}}
 
 
+def right(path, *options):
+    """Share of the images that a run's best weights call what they are."""
+    done = subprocess.run([PROGRAM, "eval", path, "--weights", "best", "--json", *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    if done.returncode:
+        raise SystemExit(f"{path}: {done.stderr.strip()}")
+    return json.loads(done.stdout)["top1"]
+
+
+def without_fault(folder, row):
+    """The validation images of a run as a data set of their own, as they were before the fault was planted."""
+    path = os.path.join(folder, "data", "unspoiled-" + row["name"])
+    if not os.path.exists(path):
+        with open(os.path.join(folder, "runs", row["name"], "predictions.csv"), newline="") as file:
+            samples = [int(line["sample"]) for line in csv.DictReader(file)]
+        shape, images, labels = plant.read_part(row["clean"], plant.TRAIN)
+        plant.write_part(path, plant.TRAIN, shape, [images[i] for i in samples], [labels[i] for i in samples])
+    return path
+
+
+def share_of(lost, gained):
+    """Of what was lost; None: that is less than two points."""
+    return gained / lost if lost >= 0.02 else None
+
+
 def repair(folder, row, healthy):
-    """Share of the lost accuracy that the patch brings back; 0: there is no patch; None: nothing was lost, or what is lost
-    is not known, where validation images are training images. The doctor takes up the experiments that ask() had made."""
+    """Shares of the lost accuracy that the patch brings back, by the run's own validation and without the fault; 0: there is no patch; None:
+    nothing was lost, or what is lost is not known, where validation images are training images. The doctor takes up the experiments that
+    ask() had made."""
     path = os.path.join(folder, "runs", row["name"])
     patch = os.path.join(path, "patch.ini")
     lost = statistics.mean(one["val_accuracy"] for one in healthy) - row["val_accuracy"]
     if row["truth"] == "leakage" or not lost >= 0.02:
-        return None
+        return None, None
     mended, mark = os.path.join(folder, "runs", "repaired-" + row["name"]), "repaired.json"
+    before = well = None
+    if "clean" in row:
+        before = right(path, "--data", without_fault(folder, row))
+        well = statistics.mean(right(os.path.join(folder, "runs", one["name"])) for one in healthy)
     if os.path.exists(patch):
         os.remove(patch)
     doctor(path, "--apply", patch)
     if not os.path.exists(patch):
-        return 0.0
+        return 0.0, share_of(well - before, 0.0) if "clean" in row else 0.0
     with open(patch) as file:
         text = file.read()
     done = {}
     if os.path.exists(os.path.join(path, mark)):
         with open(os.path.join(path, mark)) as file:
             done = json.load(file)
-    if done.get("patch") != text:
+    if done.get("patch") != text or ("clean" in row and "clean" not in done):
         subprocess.run([PROGRAM, "train", patch, f"run.dir={folder}/runs", f"run.name={os.path.basename(mended)}"],
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         done = {"patch": text, "after": runs.outcome(mended)["val_accuracy"]}
+        if "clean" in row:
+            done["clean"] = right(mended, "--data", without_fault(folder, row))
         subprocess.run(["rm", "-rf", mended], check=True)
         with open(os.path.join(path, mark), "w") as file:
             json.dump(done, file)
-    return (done["after"] - row["val_accuracy"]) / lost
+    share = (done["after"] - row["val_accuracy"]) / lost
+    return share, share_of(well - before, done["clean"] - before) if "clean" in row else share
 
 
 def chosen(rows, every):
@@ -155,16 +193,18 @@ class Score:
 
     def __init__(self):
         self.confusion, self.alarms, self.totals = collections.Counter(), collections.Counter(), collections.Counter()
-        self.steps, self.wrong, self.repaired = [], [], {}
+        self.steps, self.wrong, self.repaired, self.unspoiled = [], [], {}, {}
         self.overturned, self.cost, self.seconds = [0, 0], [], []
         self.groups = collections.defaultdict(collections.Counter)
 
-    def take(self, row, said, log, share):
+    def take(self, row, said, log, share, unspoiled):
         faulty = row["truth"] != "healthy"
         self.confusion[row["truth"], said["cause"]] += 1
         self.totals[faulty] += 1
         if share is not None:
             self.repaired[row["name"]] = share
+        if unspoiled is not None:
+            self.unspoiled[row["name"]] = unspoiled
         found = said["cause"] not in SILENT
         count = {"faulty": faulty, "noticed": faulty and found, "named": faulty and said["cause"] == row["truth"],
                  "healthy": not faulty, "false_alarms": found and not faulty}
@@ -189,11 +229,11 @@ def judge(folder, rows, healthy_of, args):
     def examined(row):
         if time.monotonic() >= end:
             return None
-        path, share = os.path.join(folder, "runs", row["name"]), None
+        path, shares = os.path.join(folder, "runs", row["name"]), (None, None)
         said = ask(path, args.budget)
         if args.repair and row["truth"] != "healthy":
-            share = repair(folder, row, healthy_of[row["group"]])
-        return said, log_of(path), share
+            shares = repair(folder, row, healthy_of[row["group"]])
+        return said, log_of(path), *shares
 
     score, rows = Score(), list(chosen(rows, args.every))
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
@@ -265,7 +305,6 @@ def figures_of(score, args, harmless):
     named = sum(n for (truth, said), n in score.confusion.items() if truth == said != "healthy")
     seen = sum(n for (truth, said), n in score.confusion.items() if truth != "healthy" and said not in SILENT)
     false = sum(n for (truth, said), n in score.confusion.items() if truth == "healthy" and said not in SILENT)
-    shares = list(score.repaired.values())
     figures = {"budget": args.budget, "every": args.every, "groups": score.groups, "faulty": score.totals[True], "noticed": seen,
                "named": named, "healthy": score.totals[False], "false_alarms": false, "harmless": harmless,
                "named_interval": wilson(named, score.totals[True]), "false_alarms_interval": wilson(false, score.totals[False]),
@@ -276,10 +315,11 @@ def figures_of(score, args, harmless):
         figures["experiments"] = {"share_of_updates": round(statistics.mean(score.cost), 3),
                                   "seconds": round(statistics.mean(score.seconds), 2),
                                   "overturned_rightly": score.overturned[True], "overturned_wrongly": score.overturned[False]}
-    if shares:
-        figures["repaired"] = {"runs": len(shares), "by_80_percent": sum(share >= 0.8 for share in shares),
-                               "mean_share": round(statistics.mean(min(max(share, -1), 1) for share in shares), 3),
-                               "less": {name: round(share, 2) for name, share in score.repaired.items() if share < 0.8}}
+    for name, shares in (("repaired", score.repaired), ("repaired_without_fault", score.unspoiled)):
+        if shares:
+            figures[name] = {"runs": len(shares), "by_80_percent": sum(share >= 0.8 for share in shares.values()),
+                             "mean_share": round(statistics.mean(min(max(share, -1), 1) for share in shares.values()), 3),
+                             "less": {run: round(share, 2) for run, share in shares.items() if share < 0.8}}
     return figures
 
 
@@ -302,9 +342,9 @@ def show(figures):
     if "experiments" in figures:
         print("experiments: {share_of_updates} of the run's updates, {seconds} s on average; first guess overturned rightly "
               "{overturned_rightly} times, wrongly {overturned_wrongly}".format(**figures["experiments"]))
-    if "repaired" in figures:
-        print("repaired: 80 % of the lost accuracy came back in {by_80_percent} of {runs}, {mean_share} on average; less: "
-              "{less}".format(**figures["repaired"]))
+    for name, words in (("repaired", "repaired"), ("repaired_without_fault", "where validation has the fault, by its images without it")):
+        if name in figures:
+            print(words + ": 80 % of the lost accuracy came back in {by_80_percent} of {runs}, {mean_share} on average; less: {less}".format(**figures[name]))
 
 
 def merge(path, key, figures):
