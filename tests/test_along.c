@@ -169,6 +169,33 @@ static void test_near_leak(void **state)
     findings_free(&world.findings);
 }
 
+/* A scene of its own for each number, cut so many pixels lower and further right. */
+static void scene(int image, int number, int down, int right)
+{
+    for (int k = 0; k < BYTES; k++) {
+        const double y = k / 3 / SIDE + down, x = k / 3 % SIDE + right, a = 0.25 + 0.005 * number,
+                     b = 0.35 - 0.005 * number;
+        const double light = sin(a * y + number) + sin(b * x + 2.0 * number) + sin(0.7 * b * (x + y) + 3.0 * number);
+        world.pixels[image][k] = (uint8_t)(128.0 + 40.0 * light);
+    }
+}
+
+/* Cut a pixel further, in whatever direction; two pixels are another picture. */
+static void test_cut_again(void **state)
+{
+    (void)state;
+    for (int further = 1; further <= 2; further++) {
+        draw();
+        world.input.shuffle = true;
+        for (int i = 0; i < 20; i++) {
+            scene(i, i, 3, 3);
+            scene(TRAIN + i, i, 3 + further * (i % 3 - 1), 3 + further * (i % 2 ? 1 : -1));
+        }
+        assert_true((check("near-leak") != NULL) == (further == 1));
+    }
+    findings_free(&world.findings);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -176,6 +203,7 @@ int main(void)
         cmocka_unit_test(test_batches_count),
         cmocka_unit_test(test_chance),
         cmocka_unit_test(test_near_leak),
+        cmocka_unit_test(test_cut_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -77,16 +77,32 @@ static int find_same(const struct search *search)
     return OK;
 }
 
-/* Of all values, channel by channel together. */
-static double correlation(const uint8_t *a, const uint8_t *b, int64_t count)
+/* Of the values that both have, channel by channel together, where b lies so many pixels lower and further right. */
+static double correlation(const uint8_t *a, const uint8_t *b, struct shape image, int down, int right)
 {
-    double sum_a = 0, sum_b = 0, aa = 0, bb = 0, ab = 0;
-    for (int64_t i = 0; i < count; i++) {
-        sum_a += a[i], sum_b += b[i];
-        aa += a[i] * a[i], bb += b[i] * b[i], ab += a[i] * b[i];
-    }
-    const double n = (double)count, spread = (aa - sum_a * sum_a / n) * (bb - sum_b * sum_b / n);
+    double sum_a = 0, sum_b = 0, aa = 0, bb = 0, ab = 0, n = 0;
+    for (int y = down > 0 ? down : 0; y < image.h && y - down < image.h; y++)
+        for (int x = right > 0 ? right : 0; x < image.w && x - right < image.w; x++)
+            for (int c = 0; c < image.c; c++, n++) {
+                const int va = a[(y * image.w + x) * image.c + c];
+                const int vb = b[((y - down) * image.w + x - right) * image.c + c];
+                sum_a += va, sum_b += vb;
+                aa += va * va, bb += vb * vb, ab += va * vb;
+            }
+    const double spread = (aa - sum_a * sum_a / n) * (bb - sum_b * sum_b / n);
     return spread > 0.0 ? (ab - sum_a * sum_b / n) / sqrt(spread) : 0.0;
+}
+
+/* Or by a pixel in either direction, as the next frame or another cut of a scene is. */
+static bool is_near(const uint8_t *a, const uint8_t *b, struct shape image)
+{
+    if (correlation(a, b, image, 0, 0) >= LEAST_CORRELATION)
+        return true;
+    for (int down = -1; down <= 1; down++)
+        for (int right = -1; right <= 1; right++)
+            if (image.h > 2 && image.w > 2 && correlation(a, b, image, down, right) >= LEAST_CORRELATION)
+                return true;
+    return false;
 }
 
 static int consider(const struct search *search, int32_t a, int32_t b, int64_t *compared)
@@ -99,7 +115,7 @@ static int consider(const struct search *search, int32_t a, int32_t b, int64_t *
         return OK;
     const uint8_t *pixels[2];
     TRY(both_pixels(search, a, b, pixels));
-    if (correlation(pixels[0], pixels[1], shape_count(facts->input->train->data->image)) < LEAST_CORRELATION)
+    if (!is_near(pixels[0], pixels[1], facts->input->train->data->image))
         return OK;
     return pairs_add(&facts->near, a, b);
 }
