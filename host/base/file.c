@@ -203,9 +203,10 @@ static int find_target(const char *path, char target[static PATH_BYTES], bool *i
 {
     struct stat status;
     *in_place = false;
-    if (stat(path, &status) != 0)
-        return file_exists(path) ? FAIL(ERR_CREATE, "%s: is a link to what is not there; remove it", path)
-                                 : print_path(target, "%s%s", path, "");
+    if (stat(path, &status) != 0) /* another process may put a file there at any time */
+        return lstat(path, &status) == 0 && S_ISLNK(status.st_mode)
+                   ? FAIL(ERR_CREATE, "%s: is a link to what is not there; remove it", path)
+                   : print_path(target, "%s%s", path, "");
     if (S_ISDIR(status.st_mode))
         return FAIL(ERR_CREATE, "%s: is a folder; name a file", path);
     *in_place = !S_ISREG(status.st_mode);
