@@ -289,7 +289,7 @@ void sweep_charts(struct charts *charts, const struct sweep_table *table)
     sweep_recommend(table, swept.choices);
     add_chart(&swept, "fluctuation", "How much single batches scatter about the loss's trend",
               "Whiskers: lowest and highest seed. By chance alone four times the batch has half the scatter.",
-              "standard deviation of the loss", fluctuation)
+              "deviation of the loss", fluctuation)
         ->y.scale = CHART_LOG10;
     add_chart(
         &swept, "sampling", "How much of that is chance in drawing the batch",
