@@ -157,6 +157,7 @@ struct symptom {
                                 images: at most), its standard error; NaN: not known */
     double cost_loss;        /* the same in nats */
     bool doubtful;           /* does not explain what the run shows, or the run shows nothing to explain */
+    bool second;             /* doubtful for the first cause's sake alone: were that not it, this would be */
     bool note;               /* seen where no cause is, and nothing says that it is a fault or can be mended */
     char evidence[EVIDENCE_BYTES]; /* the figures, as a sentence */
     struct {

@@ -62,6 +62,10 @@ static void test_images_explain_what_they_can(void **state)
         stride(5);
         find_images(mild[i]);
         expect_doubtful(CAUSE_RATE_HIGH, cause);
+        assert_true(found[1].second); /* but for the rate it would be the cause */
+        run.evidence.images[0].needs = EFFECT_AT_ONCE;
+        expect_doubtful(CAUSE_RATE_HIGH, cause);
+        assert_false(found[1].second);
         stand(1.0);
         find_images(mild[i]);
         expect_doubtful(CAUSE_NO_SIGNAL, cause);

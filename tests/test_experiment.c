@@ -401,6 +401,9 @@ static void test_another_optimizer_waits_for_the_rates(void **state)
     given[0].gain = 0.1; /* nor where all were tried */
     write_trials(fast, given, 2, 1.0, 16, 60);
     expect(fast, CAUSE_RATE_HIGH, CAUSE_PLAIN_SGD, "trial 1");
+    given[0].gain = 0.14; /* with two standard errors what makes a fault: not decided */
+    write_trials(fast, given, 2, 1.0, 16, 60);
+    expect(fast, CAUSE_RATE_HIGH, CAUSE_RATE_HIGH, NULL);
 }
 
 /* The run has its momentum, and the first guess was overruled: nothing that is said may contradict the trial. */
@@ -416,7 +419,7 @@ static void test_what_is_said_is_what_was_tried(void **state)
     write_trials(fast, given, 2, 1.0, 16, 60);
     assert_int_equal(diagnose_run(&diagnosis, fast), OK);
     diagnosis_say_action(&diagnosis, &config, action);
-    assert_non_null(strstr(action, "divide optim.lr by 10"));
+    assert_non_null(strstr(action, "set optim.lr to what is in use, 0.1 with SGD"));
     assert_string_equal(diagnosis_role(&diagnosis, 0), "evidence");
     assert_int_equal(diagnose_recall(&diagnosis, fast), OK);
     assert_null(strstr(diagnosis_title(&diagnosis), "momentum"));

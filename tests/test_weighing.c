@@ -66,6 +66,8 @@ struct known {
     bool scheduled, learned_all;
     double comes_to, val_least;
 };
+static enum cause next = CAUSE_HEALTHY; /* found in the images besides, and doubtful */
+static bool is_second;
 static bool has_gap; /* validation is behind in the end */
 static char said[CONFIDENCE_TEXT], why[80], action[ACTION_TEXT], title[128];
 
@@ -85,6 +87,9 @@ static void expect(struct given given, struct known known, enum cause cause, boo
         diagnosis.found[0].number_count = 2;
     }
     diagnosis.count = known.guess != CAUSE_HEALTHY;
+    if (diagnosis.count && next != CAUSE_HEALTHY)
+        diagnosis.found[diagnosis.count++] =
+            (struct symptom){.cause = next, .rule = "next", .doubtful = true, .second = is_second};
     diagnosis.too_early = false;
     diagnosis.scheduled = known.scheduled;
     diagnosis.learned_all = known.learned_all;
@@ -300,6 +305,12 @@ static void test_what_wakes(void **state)
     expect(given, known, CAUSE_INITIALISATION, true);
     given.gain = 0.1;
     expect(given, known, CAUSE_INITIALISATION, false);
+    given.cause = CAUSE_RATE_HIGH; /* a lower rate is tried on every run: it is what was suspected that counts */
+    given.gain = 0.2;
+    expect(given, (struct known){CAUSE_RATE_HIGH, false, false, 2.3, 2.3}, CAUSE_RATE_HIGH, true);
+    suspected = false;
+    expect(given, (struct known){CAUSE_RATE_HIGH, false, false, 2.3, 2.3}, CAUSE_RATE_HIGH, false);
+    suspected = true;
     given = (struct given){"anew", CAUSE_INITIALISATION, 0.2, 0.0, 0.0, 2.0}; /* the unchanged one learns as well */
     stands = 2.0;
     expect(given, known, CAUSE_INITIALISATION, false);
@@ -319,6 +330,20 @@ static void test_odd_images_in_both_parts(void **state)
     in_validation = 0.01;
     expect(given, known, CAUSE_HEALTHY, false);
     in_validation = 0.0;
+}
+
+/* What was doubtful for the sake of a first guess alone takes its place where that falls. */
+static void test_the_second_takes_its_place(void **state)
+{
+    (void)state;
+    const struct given worse = {"anew", CAUSE_RATE_HIGH, -0.3, 0.0, 0.0, 1.0};
+    const struct known known = {CAUSE_RATE_HIGH, false, false, 0.9, 0.9};
+    next = CAUSE_IMBALANCE;
+    is_second = true;
+    expect(worse, known, CAUSE_IMBALANCE, false);
+    is_second = false;
+    expect(worse, known, CAUSE_HEALTHY, false);
+    next = CAUSE_HEALTHY;
 }
 
 /* No setting gets below what wrong labels leave. */
@@ -360,6 +385,10 @@ static void test_at_guessing(void **state)
     expect((struct given){"onward", CAUSE_OVERFITTING, 0.8, 0.0, 0.0, 1.0}, by_heart, CAUSE_OVERFITTING, true);
     expect((struct given){"onward", CAUSE_OVERFITTING, 0.6, 0.0, 0.0, 1.0}, by_heart, CAUSE_OVERFITTING, false);
     assert_string_equal(why, "rejected: validation stays worse than guessing");
+    const struct known behind = {CAUSE_MISMATCH, false, false, 0.1, 3.0}; /* whatever it is of */
+    expect((struct given){"unseen", CAUSE_MISMATCH, 0.8, 0.0, 0.0, 1.0}, behind, CAUSE_MISMATCH, true);
+    expect((struct given){"unseen", CAUSE_MISMATCH, 0.6, 0.0, 0.0, 1.0}, behind, CAUSE_MISMATCH, false);
+    assert_string_equal(why, "rejected: validation stays worse than guessing");
     stands = 1.0;
 }
 
@@ -399,6 +428,7 @@ int main(void)
         cmocka_unit_test(test_no_trial_was_made),
         cmocka_unit_test(test_the_whole_rate),
         cmocka_unit_test(test_what_wakes),
+        cmocka_unit_test(test_the_second_takes_its_place),
         cmocka_unit_test(test_odd_images_in_both_parts),
         cmocka_unit_test(test_labels_are_a_floor),
         cmocka_unit_test(test_a_lost_run),

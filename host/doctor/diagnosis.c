@@ -257,6 +257,10 @@ static bool is_overturned(const struct diagnosis *diagnosis, enum cause said)
      * not tell which of the two did it. */
     if (guess == CAUSE_SCHEDULE && diagnosis->proof && arm_hurries(diagnosis->proof))
         return false;
+    /* Nor does a quicker one take the place of what its own trial did not decide. */
+    const struct arm *asked = experiment_arm(experiment, guess);
+    if (asked && experiment_undecided(experiment, asked) && diagnosis->proof && arm_hurries(diagnosis->proof))
+        return false;
     if (said == CAUSE_OVERFITTING && !diagnosis->behind) /* what is learned by heart leaves validation behind */
         return false;
     if (is_below_the_floor(diagnosis))
@@ -323,7 +327,7 @@ static void refute(struct diagnosis *diagnosis)
     enum cause next = diagnosis->of_no_use ? CAUSE_UNKNOWN : CAUSE_HEALTHY;
     for (int i = diagnosis->count - 1; i > 0; i--) {
         const struct symptom *other = &diagnosis->found[i];
-        if (symptom_speaks(other) && other->cause != diagnosis->first_guess &&
+        if ((symptom_speaks(other) || other->second) && other->cause != diagnosis->first_guess &&
             !experiment_worsened(experiment, other->cause) && !refuting(diagnosis, other, &unused))
             next = other->cause;
     }

@@ -83,13 +83,19 @@ bool arm_helps_by_right(const struct experiment *experiment, const struct arm *a
            !(arm->gain > FAULT_SURE * arm->error) && arm->right_gain > fmax(RIGHT_WORTH, FAULT_SURE * arm->right_error);
 }
 
-/* Where the unchanged trial learns nothing at all, a setting that most do not have, was suspected, and learns without
- * it is what kept it from learning: how far it comes in so few updates is another matter. */
+/* Where the unchanged trial learns nothing at all, a setting that most do not have, or a rate that is too high, was
+ * suspected, and learns without it is what kept it from learning: how far it comes in so few updates is another matter.
+ */
 static bool wakes(const struct experiment *experiment, const struct arm *arm)
 {
     const double learns = LEARNS_BELOW * experiment->guess;
-    return arm->suspected && !cause_table[arm->cause].usual && arm->family == ARM_ANEW && arm->result.loss < learns &&
-           !(against(experiment, arm)->result.loss < learns);
+    return arm->suspected && (!cause_table[arm->cause].usual || arm->cause == CAUSE_RATE_HIGH) &&
+           arm->family == ARM_ANEW && arm->result.loss < learns && !(against(experiment, arm)->result.loss < learns);
+}
+
+static bool on_validation(const struct arm *arm)
+{
+    return arm->family == ARM_ONWARD || arm->family == ARM_UNSEEN;
 }
 
 /* An arm helps when it is better beyond three standard errors and by what makes a fault worth mending: a loss lower by
@@ -109,7 +115,7 @@ static bool arm_helps(const struct experiment *experiment, const struct arm *arm
         return sure && experiment->guess - base + gain > QUICKER * (experiment->guess - base);
     const bool mends =
         (sure && gain > FAULT_WORTH * base) || arm_helps_by_right(experiment, arm) || (sure && wakes(experiment, arm));
-    if (arm->cause == CAUSE_OVERFITTING && !(loss < experiment->guess)) /* less sure of what is wrong all the same */
+    if (on_validation(arm) && !(loss < experiment->guess)) /* less sure of what is wrong all the same */
         return false;
     if (arm->cause == CAUSE_REGULARISATION)
         return sure && arm->right_gain > fmax(RIGHT_WORTH, FAULT_SURE * arm->right_error);
@@ -286,7 +292,7 @@ const char *experiment_why(const struct experiment *experiment, const struct arm
         return experiment_undecided(experiment, arm)
                    ? "not decided: chance alone may make such a difference, or a fault"
                    : "rejected: no difference beyond chance";
-    if (arm->cause == CAUSE_OVERFITTING && !(arm->result.loss < experiment->guess))
+    if (on_validation(arm) && !(arm->result.loss < experiment->guess))
         return "rejected: validation stays worse than guessing";
     if (arm_hurries(arm))
         return "rejected: quicker at first, as a higher rate nearly always is";

@@ -276,9 +276,10 @@ static bool leaves_behind(const struct symptom *image, const struct evidence *ev
 }
 
 /* What is found in the images is there before anything else shows, and is the cause of that if it can be: of all that
- * the rules saw. If they saw nothing, there must be something for it to have brought about, unless it is certain. */
+ * the rules saw, but for one cause. If they saw nothing, there must be something for it to have brought about, unless
+ * it is certain. */
 static bool explains(const struct symptom *image, const struct evidence *evidence, const struct ahead *ahead,
-                     const struct symptom *seen, int count)
+                     const struct symptom *seen, int count, enum cause but)
 {
     const bool plain = is_trainings_alone(image) || is_plainly_uneven(image);
     /* Images that are learned by heart are, however they are lit: it is not their light that validation lacks. */
@@ -287,7 +288,7 @@ static bool explains(const struct symptom *image, const struct evidence *evidenc
     /* Where gradients come back, images that hardly resemble each other may leave a network at guessing. */
     const unsigned effects = image->effects | (plain && !gradient_fades(evidence) ? EFFECT_STANDS : 0u);
     for (int i = 0; i < count; i++)
-        if (seen[i].cause != image->cause && (seen[i].effects & ~effects))
+        if (seen[i].cause != image->cause && seen[i].cause != but && (seen[i].effects & ~effects))
             return false;
     unsigned shown = seen_at_large(evidence);
     if (isfinite(ahead->share)) /* of what training is asked, whatever validation has right */
@@ -367,7 +368,7 @@ int doctor_examine(const struct evidence *evidence, struct symptom found[static 
         ahead.share = NAN;
     for (int i = 0; i < evidence->image_count; i++) {
         images[i] = evidence->images[i];
-        images[i].doubtful = !explains(&images[i], evidence, &ahead, seen, seen_count);
+        images[i].doubtful = !explains(&images[i], evidence, &ahead, seen, seen_count, CAUSE_HEALTHY);
         say_cost(&images[i], &ahead);
     }
     /* An order is a setting, and throws about what images make worse; of labels that say nothing there is nothing to
@@ -390,10 +391,13 @@ int doctor_examine(const struct evidence *evidence, struct symptom found[static 
     for (int i = 0; i < seen_count; i++)
         if (seen[i].doubtful)
             count = append(found, count, &seen[i]);
-    for (int i = 0; i < evidence->image_count; i++)
-        if (images[i].doubtful)
-            count = append(found, count, &images[i]);
     const enum cause cause = doctor_cause(found, count);
+    for (int i = 0; i < evidence->image_count; i++)
+        if (images[i].doubtful) {
+            images[i].second =
+                cause != CAUSE_HEALTHY && explains(&images[i], evidence, &ahead, seen, seen_count, cause);
+            count = append(found, count, &images[i]);
+        }
     const bool explained = cause != CAUSE_HEALTHY && cause != CAUSE_UNKNOWN;
     for (int i = 0; i < seen_count; i++)
         if (seen[i].note && !explained)
