@@ -42,6 +42,7 @@ struct remedy_case {
     const struct config *config;
     bool suspected;     /* the rules suspect this cause */
     bool levelled;      /* the run's loss no longer falls */
+    bool wider;         /* one made wider once still cannot learn a few images by heart, and more of them */
     bool left_out;      /* its repair leaves out the images that are wrong */
     bool missing;       /* validation has less than 95 % right: there is something that may be held back */
     bool tried, gained; /* a trial of this cause was made; the best of them lowered the loss, by however little */
@@ -57,12 +58,12 @@ struct remedy_case {
  * the power of ten that makes up for falls_short, where that is more. makes_updates: the number that, with the others
  * of its remedy, makes falls_short times the updates: of smaller batches as long as they hold 16 images, then of more
  * epochs. spans_light: the least factor, in tenths, that takes training's images to validation's brightness. as_in_use:
- * and at most the highest rate in common use.
+ * and at most the highest rate in common use. widens: the factor once more where one is not enough.
  */
 struct edit {
     const char *key, *word;
     double factor, least, side_share, averages;
-    bool at_least_what_is_short, makes_updates, spans_light, as_in_use;
+    bool at_least_what_is_short, makes_updates, spans_light, as_in_use, widens;
 };
 enum { EDITS_MOST = 5, REMEDY_MOST = 16, EDIT_TEXT = 64 };
 /* The settings that go together, and the runs that they are for; fits NULL: every run. */

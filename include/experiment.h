@@ -47,6 +47,8 @@ struct experiment {
     int memory_images;
     struct trial_result memory; /* of a fresh network that was shown those images only, over and over, until it had
                                    learnt them */
+    bool wider_done;            /* where it could not: the same of one as wide as the repair of capacity makes it */
+    struct trial_result wider;
     struct arena arena;
 };
 
@@ -66,6 +68,8 @@ struct experiment_request {
 int experiment_run(struct experiment *experiment, const struct experiment_request *request);
 /* A network that cannot do it is too small for the task or badly built. */
 bool experiment_learns_by_heart(const struct experiment *experiment);
+/* Whether one as wide as the first repair learns more by heart, beyond three standard errors, and not all. */
+bool experiment_wants_wider(const struct experiment *experiment);
 /* A higher rate, or Adam in the place of SGD: quicker at first nearly always. */
 bool arm_hurries(const struct arm *arm);
 /* Of what was suspected: its loss is lower by what makes a fault, which chance alone may make, and more images are

@@ -4,7 +4,14 @@
 #define LAYERS_H
 #include "config.h"
 
-enum layer_change { LAYERS_KEPT, LAYERS_DROP_NOTHING, LAYERS_NORMALISED, LAYERS_WIDENED, LAYER_CHANGES };
+enum layer_change {
+    LAYERS_KEPT,
+    LAYERS_DROP_NOTHING,
+    LAYERS_NORMALISED,
+    LAYERS_WIDENED,
+    LAYERS_WIDENED_TWICE,
+    LAYER_CHANGES
+};
 /* For people, of what is there then: "no dropout in the layers"; of LAYERS_KEPT "". */
 extern const char *const layer_changes[LAYER_CHANGES];
 /* Dropout goes; every convolution and hidden linear layer is followed by a normalisation, those that were not; every

@@ -5,6 +5,7 @@
 #include "text.h"
 #include "tiny_run.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -135,6 +136,61 @@ static void test_a_proven_cure_lasts(void **state)
     config_free(&config);
 }
 
+/* One made wider is made wider again where it learns more by heart, beyond three standard errors, and not all. */
+static void test_wider_still(void **state)
+{
+    (void)state;
+    static const struct {
+        double narrow, wide;
+        bool done, wants;
+    } cases[] = {
+        {0.5, 0.8, true, true},   {0.5, 0.8, false, false}, {0.5, 0.95, true, false}, {0.5, 0.64, true, true},
+        {0.5, 0.62, true, false}, {0.96, 0.9, true, false}, {0.9, 0.6, true, false},
+    };
+    struct config config = {0};
+    assert_int_equal(train_load_config(&config, run.path, NULL, 0), OK);
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        char repair[REPAIR_MAX][REPAIR_TEXT];
+        enum cause of[REPAIR_MAX];
+        struct diagnosis diagnosis = {.cause = CAUSE_CAPACITY, .probed = true};
+        struct experiment *experiment = &diagnosis.experiment;
+        experiment->memory_images = 256;
+        experiment->memory_done = true;
+        experiment->memory.best_accuracy = cases[i].narrow;
+        experiment->wider_done = cases[i].done;
+        experiment->wider.best_accuracy = cases[i].wide;
+        assert_int_equal(experiment_wants_wider(experiment), cases[i].wants);
+        assert_int_equal(diagnosis_repair(&diagnosis, &config, repair, of), 1);
+        assert_string_equal(repair[0], cases[i].wants ? "model.hidden=512" : "model.hidden=256");
+    }
+    config_free(&config);
+}
+
+/* A network that cannot learn a few images by heart is seen again as wide as the repair makes it; kept in the file. */
+static void test_seen_wider(void **state)
+{
+    (void)state;
+    for (int small = 0; small < 2; small++) {
+        struct train_result result;
+        struct diagnosis diagnosis, again;
+        char words[128];
+        snprintf(words, sizeof words, "train.epochs=2 train.threads=1 model.name=mlp model.hidden=%d", small ? 1 : 64);
+        tiny_train_ok(NULL, words, &result);
+        assert_int_equal(diagnose_run(&diagnosis, result.path), OK);
+        assert_int_equal(diagnose_probe(&diagnosis, result.path, &(struct budget){.updates = 1e6}), OK);
+        assert_true(diagnosis.experiment.memory_done);
+        assert_int_equal(experiment_learns_by_heart(&diagnosis.experiment), !small);
+        assert_int_equal(diagnosis.experiment.wider_done, small);
+        assert_true(!small || diagnosis.experiment.wider.best_accuracy >= LEARNT_BY_HEART);
+        assert_int_equal(diagnose_run(&again, result.path), OK);
+        assert_int_equal(diagnose_recall(&again, result.path), OK);
+        assert_int_equal(again.experiment.wider_done, small);
+        assert_true(fabs(again.experiment.wider.best_accuracy - diagnosis.experiment.wider.best_accuracy) < 1e-8);
+        diagnosis_free(&again);
+        diagnosis_free(&diagnosis);
+    }
+}
+
 /* What is tried of a run held back by augmentation: the names of its trials of that, each with a comma. */
 static const char *tried_of(const char *augmentation)
 {
@@ -184,6 +240,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_lower_rate_of_two_alike),
         cmocka_unit_test(test_a_proven_cure_lasts),
+        cmocka_unit_test(test_wider_still),
+        cmocka_unit_test(test_seen_wider),
         cmocka_unit_test(test_one_by_one),
     };
     return cmocka_run_group_tests(tests, make_run, tiny_tear_down);

@@ -89,6 +89,22 @@ static void test_which_lack_it(void **state)
     }
 }
 
+/* Once and twice; few filters become 16 first. */
+static void test_widened(void **state)
+{
+    (void)state;
+    for (int twice = 0; twice < 2; twice++) {
+        const struct remedy_case asked = {.config = &config, .wider = twice};
+        const struct remedy *repair = cause_table[CAUSE_CAPACITY].repairs;
+        load("[[layer]]\ntype='conv'\nfilters=2\n" CONV END);
+        while (!repair->fits(&asked))
+            repair++;
+        layers_change(&config, repair->layers);
+        assert_int_equal(config.layers[0].filters, twice ? 64 : 16);
+        assert_int_equal(config.layers[1].filters, twice ? 64 : 16);
+    }
+}
+
 static int tear_down(void **state)
 {
     config_free(&config);
@@ -100,6 +116,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_normalised_once),
         cmocka_unit_test(test_which_lack_it),
+        cmocka_unit_test(test_widened),
     };
     return cmocka_run_group_tests(tests, config_folder_make, tear_down);
 }

@@ -105,6 +105,8 @@ static void print_trials(const struct diagnosis *diagnosis)
     else
         printf("%*s%-25snot tried: %s\n", INDENT, "", "learnt by heart",
                experiment->stopped ? "it was interrupted" : "the budget was spent");
+    if (experiment->wider_done)
+        printf("%*s%-25s%.1f %% of them\n", INDENT, "", "wider, by heart", 100.0 * experiment->wider.best_accuracy);
     char enough[BUDGET_TEXT];
     budget_say(experiment->updates_wanted, diagnosis->steps, enough);
     const double pace = experiment->seconds / experiment->updates_spent;

@@ -179,8 +179,10 @@ const struct cause_info cause_table[CAUSE_COUNT] = {
                                                   {.key = "train.epochs", .makes_updates = true}}}}},
     [CAUSE_CAPACITY] = {"capacity", "architecture", "the network is too small for the task", "use a larger network",
                         .repairs = {{.fits = fits_is_small_cnn,
-                                     .edits = {{"model.width", .factor = 2.0, .least = 32.0}}},
-                                    {.fits = fits_is_mlp, .edits = {{"model.hidden", .factor = 2.0, .least = 256.0}}},
+                                     .edits = {{"model.width", .factor = 2.0, .least = 32.0, .widens = true}}},
+                                    {.fits = fits_is_mlp,
+                                     .edits = {{"model.hidden", .factor = 2.0, .least = 256.0, .widens = true}}},
+                                    {.fits = fits_has_layers_to_widen_twice, .layers = LAYERS_WIDENED_TWICE},
                                     {.fits = fits_has_layers, .layers = LAYERS_WIDENED}}},
     [CAUSE_INITIALISATION] = {"initialisation", "architecture", "the first weights are badly scaled",
                               "use the default initialisation (model.init_scale = 1), or add batch normalisation",
@@ -330,8 +332,9 @@ static void edit_say(const struct edit *edit, const struct remedy_case *asked, c
         const bool rescaled = asked->rate_scale > 0.0 && strcmp(edit->key, "optim.lr") == 0;
         const double number = number_of(asked->config, edit->key) * (rescaled ? asked->rate_scale : 1.0);
         const double most = edit->as_in_use ? fits_highest_rate_in_use(asked) : INFINITY;
+        const double once = fmax(factor_of(edit, asked, number) * number, edit->least);
         snprintf(text, EDIT_TEXT, "%s=%.9g", edit->key,
-                 fmin(fmax(factor_of(edit, asked, number) * number, edit->least), most));
+                 fmin(edit->widens && asked->wider ? edit->factor * once : once, most));
     }
 }
 

@@ -16,6 +16,7 @@ enum { PROBE_IMAGES = 512 };
 /* What an experiment runs on. */
 struct setting {
     const struct experiment_request *request;
+    double flops; /* of the run's network, of an image */
     struct probe probes[ARM_FAMILIES];
 };
 
@@ -221,52 +222,95 @@ static double memory_price(const struct session *session, const struct config *c
     return (double)memory_images(session) / ((double)config->train.batch_size * config->train.accumulate);
 }
 
-/* A network of the run's kind, with everything that could hold it back taken away, shown a few images over and over:
- * what it cannot learn by heart it is too small for, or too badly built. Where the budget ends before it has learnt
- * them, and before it has had its time, nothing is known. */
-static int memorise(struct experiment *experiment, struct setting *setting)
+/* A network of the run's kind, with everything that could hold it back taken away and so many changes made, shown a few
+ * images over and over. */
+static int show(struct experiment *experiment, struct setting *setting, const struct remedy *changed, int updates,
+                struct trial_result *result)
 {
-    const struct session *session = setting->request->session;
-    const int images = memory_images(session);
-    const double price = memory_price(session, setting->request->branch->config);
-    const double affordable = floor((experiment->updates_allowed - experiment->updates_spent) / price);
-    if (affordable < TRIAL_UPDATES_LEAST || !affords(experiment, price * TRIAL_UPDATES_LEAST))
-        return OK;
-    char batch[48];
+    const int images = memory_images(setting->request->session);
+    const struct remedy_case asked = {.config = setting->request->branch->config};
+    char batch[48], text[REMEDY_MOST][EDIT_TEXT];
     snprintf(batch, sizeof batch, "train.batch_size=%d", images);
-    const char *const overrides[] = {batch,
-                                     "train.accumulate=1",
-                                     "optim.name=adam",
-                                     "optim.lr=0.003",
-                                     "optim.weight_decay=0",
-                                     "optim.clip_norm=0",
-                                     "optim.eps=1e-8",
-                                     "optim.beta1=0.9",
-                                     "optim.beta2=0.999",
-                                     "optim.nesterov=false",
-                                     "model.init_scale=1",
-                                     "augment.normalize=auto",
-                                     "augment.mean=[]",
-                                     "augment.std=[]",
-                                     "train.label_smoothing=0"};
+    const char *const given[] = {batch,
+                                 "train.accumulate=1",
+                                 "optim.name=adam",
+                                 "optim.lr=0.003",
+                                 "optim.weight_decay=0",
+                                 "optim.clip_norm=0",
+                                 "optim.eps=1e-8",
+                                 "optim.beta1=0.9",
+                                 "optim.beta2=0.999",
+                                 "optim.nesterov=false",
+                                 "model.init_scale=1",
+                                 "augment.normalize=auto",
+                                 "augment.mean=[]",
+                                 "augment.std=[]",
+                                 "train.label_smoothing=0"};
+    const char *overrides[COUNT_OF(given) + REMEDY_MOST];
+    memcpy(overrides, given, sizeof given);
+    const int more = changed ? remedy_say(changed, &asked, text) : 0;
+    for (int i = 0; i < more; i++)
+        overrides[COUNT_OF(given) + i] = text[i];
     const struct trial trial = {.name = "by heart",
                                 .overrides = overrides,
-                                .override_count = COUNT_OF(overrides),
-                                .updates = (int)fmin(affordable, MEMORY_UPDATES),
+                                .override_count = COUNT_OF(given) + more,
+                                .layers = changed ? changed->layers : LAYERS_KEPT,
+                                .updates = updates,
                                 .samples = setting->probes[ARM_ANEW].samples,
                                 .sample_count = images,
                                 .fresh = true,
                                 .still = true,
                                 .good_enough = LEARNT_BY_HEART};
-    struct trial_result *memory = &experiment->memory;
-    log_progress("%d images by heart", images);
-    memory->losses = arena_push(&experiment->arena, (size_t)setting->probes[ARM_ANEW].count * sizeof(float));
-    TRY(trial_run(setting->request->branch, setting->request->run, &trial, &setting->probes[ARM_ANEW], memory));
-    experiment->memory_done =
-        !memory->stopped && (experiment_learns_by_heart(experiment) || memory->updates == MEMORY_UPDATES);
-    experiment->memory_images = images;
-    experiment->updates_spent += price * memory->updates;
-    experiment->seconds += memory->seconds;
+    log_progress("%d images by heart%s", images, changed ? ", by a wider network" : "");
+    result->losses = arena_push(&experiment->arena, (size_t)setting->probes[ARM_ANEW].count * sizeof(float));
+    TRY(trial_run(setting->request->branch, setting->request->run, &trial, &setting->probes[ARM_ANEW], result));
+    experiment->seconds += result->seconds;
+    return OK;
+}
+
+static bool is_shown_out(const struct trial_result *result)
+{
+    return !result->stopped && (result->best_accuracy >= LEARNT_BY_HEART || result->updates == MEMORY_UPDATES);
+}
+
+/* What a network cannot learn by heart it is too small for, or too badly built. Where the budget ends before it has
+ * learnt them, and before it has had its time, nothing is known. */
+static int memorise(struct experiment *experiment, struct setting *setting)
+{
+    const double price = memory_price(setting->request->session, setting->request->branch->config);
+    const double affordable = floor((experiment->updates_allowed - experiment->updates_spent) / price);
+    if (affordable < TRIAL_UPDATES_LEAST || !affords(experiment, price * TRIAL_UPDATES_LEAST))
+        return OK;
+    TRY(show(experiment, setting, NULL, (int)fmin(affordable, MEMORY_UPDATES), &experiment->memory));
+    experiment->memory_done = is_shown_out(&experiment->memory);
+    experiment->memory_images = memory_images(setting->request->session);
+    experiment->updates_spent += price * experiment->memory.updates;
+    return OK;
+}
+
+/* What is too small is made wider, and whether that is enough is seen in the same way. How much dearer an update of it
+ * is tells its first. */
+static int memorise_wider(struct experiment *experiment, struct setting *setting)
+{
+    const struct session *session = setting->request->session;
+    const struct remedy_case asked = {.config = setting->request->branch->config};
+    const struct remedy *remedy = cause_table[CAUSE_CAPACITY].repairs;
+    const double price = memory_price(session, asked.config);
+    while (remedy_is_any(remedy) && remedy->fits && !remedy->fits(&asked))
+        remedy++;
+    if (!experiment->memory_done || experiment_learns_by_heart(experiment) || !remedy_is_any(remedy) ||
+        !affords(experiment, price))
+        return OK;
+    struct trial_result one = {0};
+    const double narrow = setting->flops;
+    TRY(show(experiment, setting, remedy, 1, &one));
+    const double dear = price * fmax(graph_flops(&session->graph) / narrow, 1.0);
+    experiment->updates_spent += dear;
+    if (!affords(experiment, dear * MEMORY_UPDATES))
+        return OK;
+    TRY(show(experiment, setting, remedy, MEMORY_UPDATES, &experiment->wider));
+    experiment->wider_done = is_shown_out(&experiment->wider);
+    experiment->updates_spent += dear * experiment->wider.updates;
     return OK;
 }
 
@@ -316,14 +360,16 @@ static int run_all(struct experiment *experiment, struct setting *setting)
     const double length = fmax(experiment->updates, TRIAL_UPDATES_ENOUGH);
     experiment->updates_wanted =
         (double)(experiment->arm_count + TRIALS_FURTHER) * length + settling_of_all(experiment) + memory;
-    return first ? OK : memorise(experiment, setting);
+    if (!first)
+        TRY(memorise(experiment, setting));
+    return memorise_wider(experiment, setting);
 }
 
 int experiment_run(struct experiment *experiment, const struct experiment_request *request)
 {
     struct session *session = request->session;
     const struct config *config = request->branch->config;
-    struct setting setting = {.request = request};
+    struct setting setting = {.request = request, .flops = graph_flops(&session->graph)};
     *experiment = (struct experiment){.updates_allowed = request->updates,
                                       .seconds_allowed = request->seconds,
                                       .settling = doctor_settling(config),

@@ -224,6 +224,11 @@ bool fits_has_layers(const struct remedy_case *asked)
     return asked->config->layer_count > 0;
 }
 
+bool fits_has_layers_to_widen_twice(const struct remedy_case *asked)
+{
+    return asked->wider && fits_has_layers(asked);
+}
+
 bool fits_layers_lack_normalisation(const struct remedy_case *asked)
 {
     return asked->suspected && layers_lack_normalisation(asked->config);

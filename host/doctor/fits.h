@@ -33,6 +33,7 @@ bool fits_is_mixed(const struct remedy_case *asked);
 bool fits_drops_units(const struct remedy_case *asked);
 bool fits_drops_most(const struct remedy_case *asked);
 bool fits_has_layers(const struct remedy_case *asked);
+bool fits_has_layers_to_widen_twice(const struct remedy_case *asked);
 bool fits_layers_drop(const struct remedy_case *asked);
 bool fits_layers_drop_most(const struct remedy_case *asked);
 bool fits_layers_lack_normalisation(const struct remedy_case *asked);

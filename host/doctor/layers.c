@@ -11,6 +11,7 @@ const char *const layer_changes[LAYER_CHANGES] = {
     [LAYERS_DROP_NOTHING] = "no dropout in the layers",
     [LAYERS_NORMALISED] = "a normalisation behind every convolution and hidden layer",
     [LAYERS_WIDENED] = "four times the filters and units of the layers",
+    [LAYERS_WIDENED_TWICE] = "sixteen times the filters and units of the layers",
 };
 
 /* Every layer gets four times as many filters and units, and no fewer
@@ -64,6 +65,8 @@ void layers_change(struct config *config, enum layer_change change)
         config_drop_nothing(config);
     if (change == LAYERS_NORMALISED)
         normalise(config);
-    if (change == LAYERS_WIDENED)
+    if (change == LAYERS_WIDENED || change == LAYERS_WIDENED_TWICE)
+        widen(config);
+    if (change == LAYERS_WIDENED_TWICE)
         widen(config);
 }

@@ -149,6 +149,14 @@ bool experiment_learns_by_heart(const struct experiment *experiment)
     return experiment->memory.best_accuracy >= LEARNT_BY_HEART;
 }
 
+bool experiment_wants_wider(const struct experiment *experiment)
+{
+    const double narrow = experiment->memory.best_accuracy, wide = experiment->wider.best_accuracy;
+    const double error = sqrt((narrow * (1.0 - narrow) + wide * (1.0 - wide)) / fmax(experiment->memory_images, 1));
+    return experiment->wider_done && !experiment_learns_by_heart(experiment) && wide < LEARNT_BY_HEART &&
+           wide - narrow > FAULT_SURE * error;
+}
+
 /* A setting that is not what it is by default, or single images that are wrong, come before what is tried on every run,
  * and that before another optimizer, which hides rather than mends a badly chosen rate. */
 static int rank_of(const struct arm *arm)

@@ -126,6 +126,7 @@ static struct remedy_case case_of(const struct diagnosis *diagnosis, const struc
     return (struct remedy_case){.config = config,
                                 .tried = own,
                                 .gained = own && own->gain > 0.0,
+                                .wider = diagnosis->probed && experiment_wants_wider(&diagnosis->experiment),
                                 .suspected = true,
                                 .left_out = leaves_out(diagnosis),
                                 .missing = true,

@@ -33,20 +33,25 @@ static json_t *arm_json(const struct experiment *experiment, const struct arm *a
         arm->helps, "refused", arm->refused[0] ? arm->refused : NULL, "why", why);
 }
 
+static json_t *by_heart_json(bool done, int images, const struct trial_result *result)
+{
+    return done ? json_pack("{s:i, s:i, s:o}", "images", images, "updates", result->updates, "accuracy",
+                            json_known(result->best_accuracy))
+                : json_null();
+}
+
 char *experiment_json(const struct experiment *experiment, const char *const *why, struct arena *arena)
 {
     json_t *arms = json_array();
     for (int i = 0; i < experiment->arm_count; i++)
         json_array_append_new(arms, arm_json(experiment, &experiment->arms[i], why ? why[i] : NULL));
-    json_t *memory = experiment->memory_done ? json_pack("{s:i, s:i, s:o}", "images", experiment->memory_images,
-                                                         "updates", experiment->memory.updates, "accuracy",
-                                                         json_known(experiment->memory.best_accuracy))
-                                             : json_null();
-    json_t *all =
-        json_pack("{s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:o, s:o}", "batch", experiment->batch, "updates",
-                  experiment->updates, "spent", experiment->updates_spent, "allowed", experiment->updates_allowed,
-                  "wanted", experiment->updates_wanted, "seconds", experiment->seconds, "seconds_allowed",
-                  experiment->seconds_allowed, "guess", experiment->guess, "by_heart", memory, "arms", arms);
+    json_t *memory = by_heart_json(experiment->memory_done, experiment->memory_images, &experiment->memory);
+    json_t *wider = by_heart_json(experiment->wider_done, experiment->memory_images, &experiment->wider);
+    json_t *all = json_pack("{s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:o, s:o, s:o}", "batch", experiment->batch,
+                            "updates", experiment->updates, "spent", experiment->updates_spent, "allowed",
+                            experiment->updates_allowed, "wanted", experiment->updates_wanted, "seconds",
+                            experiment->seconds, "seconds_allowed", experiment->seconds_allowed, "guess",
+                            experiment->guess, "by_heart", memory, "by_heart_wider", wider, "arms", arms);
     char *text = all ? json_dumps(all, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) : NULL;
     char *kept = arena_text(arena, text ? text : "null");
     free(text);
@@ -176,6 +181,12 @@ static bool read_experiment(struct experiment *experiment, const json_t *json)
     experiment->memory.best_accuracy = experiment->memory_done ? json_known_value(memory, "accuracy") : 0.0;
     if (experiment->memory_done && (experiment->memory_images < 1 || !(experiment->memory.best_accuracy >= 0.0) ||
                                     experiment->memory.best_accuracy > 1.0))
+        return false;
+    const json_t *wider = json_object_get(json, "by_heart_wider");
+    experiment->wider_done = experiment->memory_done && json_is_object(wider);
+    experiment->wider.updates = (int)json_integer_value(json_object_get(wider, "updates"));
+    experiment->wider.best_accuracy = experiment->wider_done ? json_known_value(wider, "accuracy") : 0.0;
+    if (!(experiment->wider.best_accuracy >= 0.0) || experiment->wider.best_accuracy > 1.0)
         return false;
     arms_judge(experiment);
     return true;
