@@ -199,6 +199,33 @@ static void test_worse_than_guessing(void **state)
     SHOWS("worse_than_guessing", CAUSE_RATE_HIGH);
 }
 
+/* What it is blamed on where the rate is not all there is. */
+static void test_worse_than_guessing_why(void **state)
+{
+    (void)state;
+    healthy(); /* a layer bears steps a fourth as long: 0.26 of the units are left, and 0.25 */
+    fill(run.loss, 20, 23, 3.35);
+    run.config.model.dropout = 0.74;
+    SHOWS("worse_than_guessing", CAUSE_RATE_HIGH);
+    run.config.model.dropout = 0.75;
+    SHOWS("worse_than_guessing", CAUSE_REGULARISATION);
+    healthy(); /* gradients that faded as the network was drawn, and nothing is learned since */
+    fill(run.loss, 0, STEPS, guess);
+    fill(run.loss, 20, 23, 3.35);
+    fill(run.correct, 0, STEPS, 6.4);
+    SHOWS("worse_than_guessing", CAUSE_RATE_HIGH);
+    run.evidence.layers.last_drawn = 1.0;
+    run.evidence.layers.first_drawn = 1.1e-3;
+    SHOWS("worse_than_guessing", CAUSE_RATE_HIGH);
+    run.evidence.layers.first_drawn = 0.9e-3;
+    SHOWS("worse_than_guessing", CAUSE_NO_SIGNAL);
+    healthy(); /* something is */
+    fill(run.loss, 20, 23, 3.35);
+    run.evidence.layers.last_drawn = 1.0;
+    run.evidence.layers.first_drawn = 0.9e-3;
+    SHOWS("worse_than_guessing", CAUSE_RATE_HIGH);
+}
+
 /* Of two classes, 15 to 1, as one run had them: a batch without any rare image, then two with some. Its own variance is
  * next to none, and that of guessing by the class shares allows for all three. */
 static void test_worse_than_guessing_rare_class(void **state)
@@ -451,6 +478,7 @@ int main(void)
         cmocka_unit_test(test_large_steps_lead_up),
         cmocka_unit_test(test_whose_fault_large_steps_are),
         cmocka_unit_test(test_worse_than_guessing),
+        cmocka_unit_test(test_worse_than_guessing_why),
         cmocka_unit_test(test_worse_than_guessing_late),
         cmocka_unit_test(test_worse_than_guessing_rare_class),
         cmocka_unit_test(test_decay),

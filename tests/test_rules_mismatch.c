@@ -293,6 +293,12 @@ static void test_never_reached(void **state)
     run.evidence.rarest = 1.0;
     run.evidence.copies = 0.1;
     SILENT("never_reached");
+    fill(run.correct, 0, 100, 64.0 * 0.85); /* of which most were shown before */
+    run.evidence.copies = 0.51;
+    SILENT("never_reached");
+    run.evidence.copies = 0.49;
+    SHOWS("never_reached", CAUSE_MISMATCH);
+    fill(run.correct, 0, 100, 64.0 * 0.4);
     run.evidence.copies = 0.0;
     run.evidence.planned_steps = 3 * STEPS; /* too early, for by heart as well */
     SILENT("never_reached");

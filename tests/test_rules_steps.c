@@ -64,6 +64,10 @@ static void test_short_steps(void **state)
     run.evidence.steps = 299; /* not before half of the run */
     SILENT("short_steps");
     run.evidence.steps = STEPS;
+    fill(run.correct, 151, 300, 64.0 * 0.96); /* what is learned leaves no gradient to go by */
+    SILENT("short_steps");
+    fill(run.correct, 151, 300, 64.0 * 0.94);
+    SHOWS("short_steps", CAUSE_RATE_LOW);
     run.config.data.shuffle = false; /* sorted batches are not alike */
     SILENT("short_steps");
     run.config.data.shuffle = true;

@@ -173,11 +173,14 @@ static double first_epoch(const struct evidence *evidence, const struct moment *
     return 1.0 - (1.0 - a) / counts;
 }
 
+/* Where most images are copies of others, the first epoch has seen most of what it ends with. */
 static bool below_first_epoch(const struct evidence *evidence, struct moment *first, double *best)
 {
+    const double half = 0.5;
     double error;
-    if (evidence->epochs == 0 || !evidence->config->data.shuffle || evidence->config->augment.crop_area_count > 0 ||
-        fit_falls_short(evidence) || !moment_of_any_weights(evidence, 0, first))
+    if (evidence->epochs == 0 || evidence->copies > half || !evidence->config->data.shuffle ||
+        evidence->config->augment.crop_area_count > 0 || fit_falls_short(evidence) ||
+        !moment_of_any_weights(evidence, 0, first))
         return false;
     const double right = first_epoch(evidence, first, &error);
     *best = 0.0;

@@ -55,6 +55,14 @@ static bool decay_leads(const struct evidence *evidence, int64_t step)
            config->optim.weight_decay * evidence->weight_norm[step] > evidence->grad_norm[step];
 }
 
+/* Dropout by p makes the mean square of what a layer gets 1 / (1 - p) times as large, and the steps it bears that much
+ * shorter. By four and more, which is what a trial of the rate changes it by, that is dropout's doing. */
+static bool drops_most(const struct config *config)
+{
+    const double most = 0.75;
+    return config_dropout(config) >= most;
+}
+
 enum cause blame_large(const struct evidence *evidence, int64_t step)
 {
     const struct config *config = evidence->config;
@@ -65,6 +73,8 @@ enum cause blame_large(const struct evidence *evidence, int64_t step)
         return CAUSE_INPUT_SCALE;
     if (adam && (config->optim.beta2 < 0.9 || config->optim.eps < 1e-10))
         return CAUSE_ADAM;
+    if (drops_most(config))
+        return CAUSE_REGULARISATION;
     return evidence->samples[0] <= 8.0 || batch_is_noise(evidence) ? CAUSE_BATCH_SMALL : CAUSE_RATE_HIGH;
 }
 
@@ -141,6 +151,9 @@ bool rule_worse_than_guessing(const struct evidence *evidence, struct symptom *s
         if (!refused && !(loss > limit))
             continue;
         symptom->cause = blame_large(evidence, t);
+        /* A jolt of the last layer on the way from guessing to guessing: there is nothing else to step with. */
+        if (symptom->cause == CAUSE_RATE_HIGH && gradient_faded_as_drawn(evidence) && has_learned_nothing(evidence))
+            symptom->cause = CAUSE_NO_SIGNAL;
         if (refused)
             return show(symptom, t, 10.0, "the loss or its gradient was not a number at step %lld", (long long)t);
         char error[64] = "";

@@ -97,11 +97,11 @@ static double path_made(const struct evidence *evidence)
     return path / known * (double)evidence->steps;
 }
 
-/* Whether of the last steps' images nearly all are right. */
-static bool knows_its_images(const struct evidence *evidence, int64_t last)
+/* Whether of these steps' images nearly all are right. */
+static bool knows_its_images(const struct evidence *evidence, int64_t from, int64_t to)
 {
     double images;
-    return steps_accuracy(evidence, evidence->steps - last, evidence->steps, &images) >= LEARNT_BY_HEART;
+    return steps_accuracy(evidence, from, to, &images) >= LEARNT_BY_HEART;
 }
 
 /* All updates of the run laid end to end, at the pace of the last 100: two thirds of the weights' own length, so that
@@ -114,7 +114,7 @@ bool rule_small_steps(const struct evidence *evidence, struct symptom *symptom)
     enum { WINDOW = 100 };
     const double far = 2.0 / 3.0, half = 0.5;
     double path = 0.0, unscheduled = 0.0;
-    if (path_made(evidence) >= 1.0 || knows_its_images(evidence, WINDOW / 2))
+    if (path_made(evidence) >= 1.0 || knows_its_images(evidence, evidence->steps - WINDOW / 2, evidence->steps))
         return false;
     for (int64_t t = 0; t + WINDOW <= evidence->steps; t += WINDOW) {
         double sizes[WINDOW], at_lr[WINDOW];
@@ -154,13 +154,14 @@ bool rule_small_steps(const struct evidence *evidence, struct symptom *symptom)
  *
  * Below -1/2, by two standard errors, steps end before half the way to the lowest point. While a network is new that is
  * so at any rate; from a quarter of the run to half of it no more, unless the rate is a small part of what it could be.
- */
+ * Where nearly all is learned by a quarter of the run, as soon as that, steps have been long enough: a gradient fades
+ * with what is left to learn, and its steps with it. */
 bool rule_short_steps(const struct evidence *evidence, struct symptom *symptom)
 {
     enum { LEAST = 50 };
     const double half_way = -0.5, sure = 2.0;
     const int64_t from = evidence->planned_steps / 4 + 1, to = evidence->planned_steps / 2;
-    if (evidence->steps < to || !evidence->config->data.shuffle)
+    if (evidence->steps < to || !evidence->config->data.shuffle || knows_its_images(evidence, from, to))
         return false;
     double end = 0.0, begin = 0.0, squares = 0.0;
     int ends = 0, begins = 0; /* not of the same steps where not every step has its row */

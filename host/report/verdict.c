@@ -84,6 +84,12 @@ static void put_others(FILE *page, const struct run_facts *facts)
     fputs("</div>\n", page);
 }
 
+/* Green is for that alone: that no fault was found does not say that there is none. */
+static bool nothing_is_wrong(const struct diagnosis *diagnosis)
+{
+    return strcmp(diagnosis_title(diagnosis), cause_table[CAUSE_HEALTHY].title) == 0;
+}
+
 void page_verdict(FILE *page, const struct run_facts *facts)
 {
     if (facts->problem) {
@@ -100,11 +106,11 @@ void page_verdict(FILE *page, const struct run_facts *facts)
                 diagnosis_title(&facts->diagnosis));
         put_others(page, facts);
     } else if (facts->diagnosis.cause == CAUSE_HEALTHY) {
-        fprintf(
-            page,
-            "<section class=\"card verdict healthy\"><div><p class=\"kicker\">verdict</p><h2>%s</h2><p>%d rules were "
-            "asked about %lld steps and none found a fault. ",
-            diagnosis_title(&facts->diagnosis), doctor_rule_count, (long long)facts->diagnosis.steps);
+        fprintf(page,
+                "<section class=\"card verdict %s\"><div><p class=\"kicker\">verdict</p><h2>%s</h2><p>%d rules were "
+                "asked about %lld steps and none found a fault. ",
+                nothing_is_wrong(&facts->diagnosis) ? "healthy" : "none", diagnosis_title(&facts->diagnosis),
+                doctor_rule_count, (long long)facts->diagnosis.steps);
         if (facts->diagnosis.probed) {
             char confidence[CONFIDENCE_TEXT];
             diagnosis_say_confidence(&facts->diagnosis, confidence);
