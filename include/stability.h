@@ -8,15 +8,16 @@
 enum { STABILITY_STEPS = 200, STABILITY_MEASUREMENTS = 100, STABILITY_TEXTS = 3, STABILITY_TEXT = 400 };
 
 struct stability {
-    int64_t steps, refused;          /* rows, and those whose update was refused */
-    int64_t epoch_steps;             /* of a whole epoch; 0: not known */
-    double images;                   /* as given */
-    bool in_order;                   /* for the sentences, by the caller: batches are not drawn at random */
-    int64_t windows;                 /* of STABILITY_STEPS rows, counted from the end; at least 1 where steps > 0 */
-    int64_t first_step, last_step;   /* of the last window */
-    struct fluctuation last;         /* the last window */
-    int64_t end_steps;               /* of `end`: of `last`, or fewer where the loss came down or up within it */
-    struct estimate end;             /* the mean loss that the run came to */
+    int64_t steps, refused;        /* rows, and those whose update was refused */
+    int64_t epoch_steps;           /* of a whole epoch; 0: not known */
+    double images;                 /* as given */
+    bool in_order;                 /* for the sentences, by the caller: batches are not drawn at random */
+    int64_t windows;               /* of STABILITY_STEPS rows, counted from the end; at least 1 where steps > 0 */
+    int64_t first_step, last_step; /* of the last window */
+    struct fluctuation last;       /* the last window */
+    int64_t end_steps;             /* of `end`: of `last`, or fewer where the loss came down or up within it */
+    struct estimate end;           /* the mean loss that the run came to */
+    double fall; /* of the last window: rank correlation of the loss with the step, 1: falls at every step */
     double phi, variance_ratio;      /* medians over the windows */
     double sampling, motion, trend;  /* medians of the shares */
     struct estimate autocorrelation; /* mean over the windows, with what these tell together */

@@ -73,6 +73,12 @@ static double descending(int step)
     return 0.2 + 2.0 * exp(-(step - 800) / 14.0);
 }
 
+/* From far above to a slow fall: of all that it goes up and down by, a straight line has next to nothing. */
+static double plunging(int step)
+{
+    return step < 800 ? 1e4 : 1e4 / ((step - 799) * (step - 799.0));
+}
+
 static void test_words(void **state)
 {
     (void)state;
@@ -88,6 +94,7 @@ static void test_words(void **state)
         {by_epoch, 50, "", "with data.shuffle = true that is no order"},
         {descending, 1000, "it fell by", "Much of it is the fall itself"},
         {descending, 50, "it fell by", "Much of it is the fall itself"},
+        {plunging, 1000, "it fell by", "Much of it is the fall itself"},
     };
     for (int i = 0; i < COUNT_OF(cases); i++) {
         char *text = draw_csv(1000, cases[i].epoch_steps, cases[i].path), texts[STABILITY_TEXTS][STABILITY_TEXT];

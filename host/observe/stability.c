@@ -108,6 +108,20 @@ static void look_at_end(const struct loss_series *series, int64_t first, struct 
     }
 }
 
+/* Kendall's rank correlation of the loss with the step (Mann 1945): of all pairs, those that fall less those that rise,
+ * as a share. However crooked a fall is, it is one. */
+static double fall_of(const struct loss_series *series, int64_t first, int64_t end)
+{
+    double fell = 0.0, pairs = 0.0;
+    for (int64_t i = first; i < end; i++)
+        for (int64_t k = i + 1; k < end; k++)
+            if (isfinite(series->loss[i]) && isfinite(series->loss[k])) {
+                fell += (series->loss[k] < series->loss[i]) - (series->loss[k] > series->loss[i]);
+                pairs += 1.0;
+            }
+    return pairs > 0.0 ? fell / pairs : 0.0;
+}
+
 /* Windows are counted from the end, so that the last one is whole; what is left over at the beginning is let go. */
 static void look_at_windows(const struct loss_series *series, struct stability *stability)
 {
@@ -129,6 +143,7 @@ static void look_at_windows(const struct loss_series *series, struct stability *
             stability->first_step = whole_of(series->step[first]);
             stability->last_step = whole_of(series->step[end - 1]);
             look_at_end(series, first, stability);
+            stability->fall = fall_of(series, first, end);
         }
         const double values[FIGURES] = {here.phi.value, here.variance_ratio, here.sampling.value, here.motion.value,
                                         here.trend.value};
@@ -259,9 +274,9 @@ static void say_advice(const struct stability *stability, char text[STABILITY_TE
     const double chance = chance_of_jitter(stability);
     const bool swings = last->phi.value < 0.5 && correlation < -significant;
     const bool wanders = last->variance_ratio > 2.0 && last->motion.value > 0.5 && correlation > significant;
-    /* A straight fall over the stretch is 3.5 of its deviations high; what a curved one leaves beside its line wanders.
+    /* Of a straight fall that is 1.5 deviations high, or one that is as plain; what it leaves beside its line wanders.
      */
-    const bool descends = -last->slope.value * (double)last->steps > 1.5 * last->deviation;
+    const bool descends = stability->fall > 0.285;
     if (stability->in_order && (swings || wanders))
         snprintf(text, STABILITY_TEXT,
                  "The loss goes up and down with the images, which come in their order (data.shuffle = false): what "
