@@ -182,6 +182,18 @@ static void test_where_it_came_to(void **state)
     free(text);
 }
 
+/* One early loss may be all of the scatter, and no difference of means be sure. */
+static void test_end_of_a_crooked_fall(void **state)
+{
+    (void)state;
+    char *text = draw_csv(1000, 1000, plunging);
+    struct stability got;
+    sum_up(text, &got);
+    if (!(got.end.value < 3.0 && got.end_steps < 100))
+        fail_msg("%g in %d steps", got.end.value, (int)got.end_steps);
+    free(text);
+}
+
 /* Of images that come in their order, nothing is said of the rate. */
 static void test_in_order(void **state)
 {
@@ -382,6 +394,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_words),
         cmocka_unit_test(test_where_it_came_to),
+        cmocka_unit_test(test_end_of_a_crooked_fall),
         cmocka_unit_test(test_in_order),
         cmocka_unit_test(test_order_in_every_epoch),
         cmocka_unit_test(test_one_share_of_chance),

@@ -84,6 +84,26 @@ static int64_t mean_of(const struct loss_series *series, int64_t first, int64_t 
     return (int64_t)count;
 }
 
+/* Kendall's rank correlation of the loss with the step (Mann 1945): of all pairs, those that fall less those that rise,
+ * as a share. However crooked a fall is, it is one. */
+static double fall_of(const struct loss_series *series, int64_t first, int64_t end)
+{
+    double fell = 0.0, pairs = 0.0;
+    for (int64_t i = first; i < end; i++)
+        for (int64_t k = i + 1; k < end; k++)
+            if (isfinite(series->loss[i]) && isfinite(series->loss[k])) {
+                fell += (series->loss[k] < series->loss[i]) - (series->loss[k] > series->loss[i]);
+                pairs += 1.0;
+            }
+    return pairs > 0.0 ? fell / pairs : 0.0;
+}
+
+/* As of a straight line that falls by 1.5 deviations. */
+static bool is_plain_fall(double fall)
+{
+    return fall > 0.285;
+}
+
 /* Where the loss came to: the mean of the last window, of its second half where the two differ by more than chance and
  * wandering give, of the half of that, and so on (as Lepski chooses a window: the widest whose parts agree). Five
  * halvings at most, so that one of a hundred each is as one of twenty for all. */
@@ -100,26 +120,13 @@ static void look_at_end(const struct loss_series *series, int64_t first, struct 
             return;
         const int64_t steps = mean_of(series, half, end, &later);
         const double chance = hypot(earlier.high - earlier.value, later.high - later.value);
-        if (steps < LEAST || !(fabs(later.value - earlier.value) > sure * chance))
+        if (steps < LEAST ||
+            (!(fabs(later.value - earlier.value) > sure * chance) && !is_plain_fall(fall_of(series, first, end))))
             return;
         stability->end = later;
         stability->end_steps = steps;
         first = half;
     }
-}
-
-/* Kendall's rank correlation of the loss with the step (Mann 1945): of all pairs, those that fall less those that rise,
- * as a share. However crooked a fall is, it is one. */
-static double fall_of(const struct loss_series *series, int64_t first, int64_t end)
-{
-    double fell = 0.0, pairs = 0.0;
-    for (int64_t i = first; i < end; i++)
-        for (int64_t k = i + 1; k < end; k++)
-            if (isfinite(series->loss[i]) && isfinite(series->loss[k])) {
-                fell += (series->loss[k] < series->loss[i]) - (series->loss[k] > series->loss[i]);
-                pairs += 1.0;
-            }
-    return pairs > 0.0 ? fell / pairs : 0.0;
 }
 
 /* Windows are counted from the end, so that the last one is whole; what is left over at the beginning is let go. */
@@ -276,7 +283,7 @@ static void say_advice(const struct stability *stability, char text[STABILITY_TE
     const bool wanders = last->variance_ratio > 2.0 && last->motion.value > 0.5 && correlation > significant;
     /* Of a straight fall that is 1.5 deviations high, or one that is as plain; what it leaves beside its line wanders.
      */
-    const bool descends = stability->fall > 0.285;
+    const bool descends = is_plain_fall(stability->fall);
     if (stability->in_order && (swings || wanders))
         snprintf(text, STABILITY_TEXT,
                  "The loss goes up and down with the images, which come in their order (data.shuffle = false): what "
