@@ -43,9 +43,9 @@ struct suspects {
 };
 
 /* Judges the labels alone; adds to suspects. table and data by sample number; val_accuracy: of the run's end, NaN: not
- * known. A pure function. */
+ * known; of so many images. A pure function. */
 void suspects_labels(struct suspects *suspects, const struct dataset *data, const struct sample_stats *table,
-                     double val_accuracy);
+                     double val_accuracy, int64_t val_images);
 /* Of the training images of a run, one part of suspects_find each: what it saw of them speaks of their labels, pixels
  * of the rest. */
 int suspects_find_labels(struct suspects *suspects, const struct session *session, const char *run);

@@ -1,5 +1,6 @@
 /* test_suspects: label errors planted into what a network would have seen of its images are found, and nothing is said
  * where nothing can be known; images that do not belong are listed from their pixels. */
+#include "../host/doctor/doubts.h"
 #include "check.h"
 #include "random.h"
 #include "suspects.h"
@@ -70,7 +71,7 @@ static void world_make(double noise, double hard)
 
 static void judge(double val_accuracy)
 {
-    suspects_labels(&world.suspects, &world.data, world.table, val_accuracy);
+    suspects_labels(&world.suspects, &world.data, world.table, val_accuracy, IMAGES);
 }
 
 /* Shares of those listed that are wrong, and of the wrong that are listed. */
@@ -134,6 +135,28 @@ static void expect(enum label_verdict verdict, double val_accuracy)
         fail_msg("not %d: %s", verdict, world.suspects.labels_text);
     assert_int_equal(world.suspects.count, 0);
     suspects_free(&world.suspects);
+}
+
+/* A fifth contradicted, of margins that may be of two kinds by chance: labels are wrong where that is more than of
+ * validation's images, which were not taught, beyond chance (0.2 - 0.143 is three standard errors). */
+static void test_validation_as_control(void **state)
+{
+    (void)state;
+    struct doubts doubts = {.count = 200, .judged = 1000, .seen = 1000, .agrees = 0.8};
+    doubts.mixture = (struct mixture){.separation = 2.2, .separation_error = 0.1};
+    assert_int_equal(doubts_judge(&doubts, 0.86, 600), LABELS_JUDGED);
+    assert_int_equal(doubts_judge(&doubts, 0.855, 600), LABELS_ALIKE);
+    assert_int_equal(doubts_judge(&doubts, 0.7, 600), LABELS_ALIKE);
+    assert_int_equal(doubts_judge(&doubts, NAN, 600), LABELS_JUDGED); /* nothing is known of validation */
+    assert_int_equal(doubts_judge(&doubts, 0.7, 0), LABELS_JUDGED);
+    doubts.agrees = 0.6; /* two kinds, if not surely: it is not that the network is weak */
+    assert_int_equal(doubts_judge(&doubts, 0.7, 600), LABELS_ALIKE);
+    doubts.mixture.separation = 2.29;
+    assert_int_equal(doubts_judge(&doubts, 0.7, 600), LABELS_ALIKE);
+    doubts.mixture.separation = 2.31; /* they are surely of two kinds */
+    assert_int_equal(doubts_judge(&doubts, 0.7, 600), LABELS_JUDGED);
+    doubts.mixture.separation = 1.9;
+    assert_int_equal(doubts_judge(&doubts, 0.95, 600), LABELS_TOO_WEAK);
 }
 
 static void test_abstains(void **state)
@@ -336,8 +359,13 @@ static void test_run(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_label_errors), cmocka_unit_test(test_clean),      cmocka_unit_test(test_abstains),
-        cmocka_unit_test(test_doubted),      cmocka_unit_test(test_odd_images), cmocka_unit_test(test_run),
+        cmocka_unit_test(test_label_errors),
+        cmocka_unit_test(test_clean),
+        cmocka_unit_test(test_validation_as_control),
+        cmocka_unit_test(test_abstains),
+        cmocka_unit_test(test_doubted),
+        cmocka_unit_test(test_odd_images),
+        cmocka_unit_test(test_run),
     };
     return cmocka_run_group_tests(tests, tiny_set_up, tiny_tear_down);
 }

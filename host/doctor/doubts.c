@@ -40,7 +40,26 @@ void doubts_gather(struct doubts *doubts, const int32_t *labels, int classes, co
     doubts->wrong_share = doubts->mixture.share * (double)doubts->count / (double)doubts->judged;
 }
 
-enum label_verdict doubts_judge(const struct doubts *doubts, double val_accuracy)
+/* Validation's images were not taught, and what the network contradicts of them is hard, or wrongly labelled there as
+ * well. Labels that are wrong in training come on top of that. Of two shares, beyond chance; what is not known speaks
+ * against nothing. */
+static bool is_as_in_validation(const struct doubts *doubts, double val_accuracy, int64_t val_images)
+{
+    const double share = (double)doubts->count / (double)doubts->judged, wrong = 1.0 - val_accuracy;
+    const double error =
+        sqrt(share * (1.0 - share) / (double)doubts->judged + wrong * (1.0 - wrong) / (double)val_images);
+    return val_images > 0 && share - wrong <= FAULT_SURE * error;
+}
+
+/* Where validation explains the images that are contradicted, that they are of two kinds must be sure. */
+static bool are_of_two_kinds(const struct doubts *doubts, double val_accuracy, int64_t val_images)
+{
+    const double apart = doubts->mixture.separation - LABELS_TWO_KINDS;
+    return is_as_in_validation(doubts, val_accuracy, val_images) ? apart > FAULT_SURE * doubts->mixture.separation_error
+                                                                 : apart >= 0.0;
+}
+
+enum label_verdict doubts_judge(const struct doubts *doubts, double val_accuracy, int64_t val_images)
 {
     if (2 * doubts->judged < doubts->seen || doubts->judged == 0)
         return LABELS_TOO_EARLY;
@@ -49,7 +68,8 @@ enum label_verdict doubts_judge(const struct doubts *doubts, double val_accuracy
         return LABELS_BY_HEART;
     if (doubts->count < LEAST)
         return LABELS_TOO_FEW;
-    if (doubts->mixture.separation >= LABELS_TWO_KINDS)
+    if (are_of_two_kinds(doubts, val_accuracy, val_images))
         return LABELS_JUDGED;
-    return doubts->agrees < LABELS_STRONG ? LABELS_TOO_WEAK : LABELS_ALIKE;
+    const bool one_kind = doubts->mixture.separation < LABELS_TWO_KINDS;
+    return one_kind && doubts->agrees < LABELS_STRONG ? LABELS_TOO_WEAK : LABELS_ALIKE;
 }

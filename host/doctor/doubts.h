@@ -27,6 +27,6 @@ int32_t doubts_class_seen(const struct sample_stats *sample);
 /* labels and table: [count]. Arrays are in the arena. */
 void doubts_gather(struct doubts *doubts, const int32_t *labels, int classes, const struct sample_stats *table,
                    int64_t count, struct arena *arena);
-/* val_accuracy: of the run's end, NaN: not known. */
-enum label_verdict doubts_judge(const struct doubts *doubts, double val_accuracy);
+/* val_accuracy: of the run's end, NaN: not known; of so many images. */
+enum label_verdict doubts_judge(const struct doubts *doubts, double val_accuracy, int64_t val_images);
 #endif

@@ -84,7 +84,7 @@ void doctor_labels(struct evidence *evidence, const char *run)
     if (read_rows(&rows, text, bytes, evidence->classes, &arena)) {
         struct doubts doubts;
         doubts_gather(&doubts, rows.labels, evidence->classes, rows.table, rows.count, &arena);
-        if (doubts_judge(&doubts, evidence->val_accuracy[evidence->epochs - 1]) == LABELS_JUDGED)
+        if (doubts_judge(&doubts, evidence->val_accuracy[evidence->epochs - 1], evidence->val_images) == LABELS_JUDGED)
             evidence->labels = (struct label_evidence){.wrong = doubts.wrong_share,
                                                        .agrees = doubts.agrees,
                                                        .contradicted = (double)doubts.count / (double)doubts.judged,

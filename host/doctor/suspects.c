@@ -133,7 +133,8 @@ static int labels_of(struct suspects *suspects, const struct session *session, c
         status = FAIL(ERR_DATA, "%s: has statistics of %lld images, but %s has %lld now; train anew", folder,
                       (long long)count, data->source, (long long)data->count);
     if (status == OK)
-        suspects_labels(suspects, data, table, last_val_accuracy(run));
+        suspects_labels(suspects, data, table, last_val_accuracy(run),
+                        session->val.source ? session->val.subset.count : 0);
     arena_free(&arena);
     return status;
 }

@@ -31,6 +31,13 @@ static const char *explain(const struct doubts *doubts, enum label_verdict verdi
                             floor(100.0 * doubts->wrong_share), ceil(100.0 * most_wrong(doubts)), share, apart,
                             100.0 * doubts->wrong_share);
     case LABELS_ALIKE:
+        if (apart >= LABELS_TWO_KINDS)
+            return arena_format(
+                arena,
+                "no label errors stand out: %.1f %% of the images are taken for another class, no more than of "
+                "validation's beyond chance (%.1f %%), and that their margins are of two kinds is not sure (%.1f +- "
+                "%.1g deviations apart, 2 are needed)",
+                share, 100.0 * (1.0 - val_accuracy), apart, doubts->mixture.separation_error);
         return arena_format(
             arena,
             "no label errors stand out: %.1f %% of the images are taken for another class, but their margins "
@@ -136,12 +143,12 @@ static void rank(struct suspects *suspects, const struct doubts *doubts, const s
 }
 
 void suspects_labels(struct suspects *suspects, const struct dataset *data, const struct sample_stats *table,
-                     double val_accuracy)
+                     double val_accuracy, int64_t val_images)
 {
     struct arena arena = {0};
     struct doubts doubts = {0};
     doubts_gather(&doubts, data->labels, data->class_count, table, data->count, &arena);
-    suspects->verdict = doubts_judge(&doubts, val_accuracy);
+    suspects->verdict = doubts_judge(&doubts, val_accuracy, val_images);
     suspects->labels_text = explain(&doubts, suspects->verdict, val_accuracy, &suspects->arena);
     suspects->wrong_share = suspects->verdict == LABELS_JUDGED ? doubts.wrong_share : NAN;
     suspects->wrong_most = suspects->verdict == LABELS_JUDGED ? most_wrong(&doubts) : NAN;
