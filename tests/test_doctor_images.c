@@ -63,9 +63,6 @@ static void test_images_explain_what_they_can(void **state)
         find_images(mild[i]);
         expect_doubtful(CAUSE_RATE_HIGH, cause);
         assert_true(found[1].second); /* but for the rate it would be the cause */
-        run.evidence.images[0].needs = EFFECT_AT_ONCE;
-        expect_doubtful(CAUSE_RATE_HIGH, cause);
-        assert_false(found[1].second);
         stand(1.0);
         find_images(mild[i]);
         expect_doubtful(CAUSE_NO_SIGNAL, cause);
@@ -369,14 +366,11 @@ static void test_plainly_uneven(void **state)
     }
 }
 
-/* Images are learned by heart however they are lit, where they are lit as validation's are; and where they are not, or
- * unevenly beyond what any clean set is, it is their light. */
+/* Images are learned by heart however they are lit, where they are lit as validation's are. */
 static void test_light_of_what_is_known_by_heart(void **state)
 {
     (void)state;
     worse(0.99, 0.02, 0.6);
-    run.evidence.over = true;
-    expect(CAUSE_OVERFITTING, "overfitting");
     find_images("illumination");
     struct symptom *light = &run.evidence.images[0];
     light->cost = 0.2, light->cost_error = 0.04, light->cost_loss = 0.5;

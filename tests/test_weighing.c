@@ -30,6 +30,7 @@ struct given {
 
 /* A second trial, that takes away a part of what the first does, has so much more right; 0: there is none. */
 static double part_right;
+static bool two_settings; /* the first changes two */
 
 static void write_trials(struct given given)
 {
@@ -54,8 +55,9 @@ static void write_trials(struct given given)
                 "\"left_out\": 0, \"pace\": 1, \"done\": %s, \"loss\": %f, \"train_accuracy\": 0.5, \"gain\": %f, "
                 "\"error\": %f, \"right_gain\": %f, \"right_error\": %f, \"suspected\": %s}",
                 part ? ", " : "", trial_name, given.family, cause_table[given.cause].name,
-                part_right > 0.0 && !part ? ", \"augment.rotate=0\"" : "", done, stands - given.gain, given.gain, error,
-                part ? part_right : given.right_gain, given.right_error, suspected ? "true" : "false");
+                two_settings || (part_right > 0.0 && !part) ? ", \"augment.rotate=0\"" : "", done, stands - given.gain,
+                given.gain, error, part ? part_right : given.right_gain, given.right_error,
+                suspected ? "true" : "false");
     fputs("]}}\n", file);
     assert_int_equal(fclose(file), 0);
 }
@@ -332,6 +334,21 @@ static void test_odd_images_in_both_parts(void **state)
     in_validation = 0.0;
 }
 
+/* Another optimizer, which comes with a rate of its own, hides what was wrong before the first update. */
+static void test_another_optimizer_hides(void **state)
+{
+    (void)state;
+    const struct given adam = {"anew", CAUSE_PLAIN_SGD, 0.5, 0.0, 0.0, 1.0};
+    const struct known known = {CAUSE_INPUT_SCALE, false, false, 0.9, 0.9};
+    two_settings = true;
+    effects = EFFECT_LONG;
+    expect(adam, known, CAUSE_PLAIN_SGD, true);
+    effects = EFFECT_LONG | EFFECT_START;
+    expect(adam, known, CAUSE_INPUT_SCALE, false);
+    effects = EFFECT_APART;
+    two_settings = false;
+}
+
 /* What was doubtful for the sake of a first guess alone takes its place where that falls. */
 static void test_the_second_takes_its_place(void **state)
 {
@@ -428,6 +445,7 @@ int main(void)
         cmocka_unit_test(test_no_trial_was_made),
         cmocka_unit_test(test_the_whole_rate),
         cmocka_unit_test(test_what_wakes),
+        cmocka_unit_test(test_another_optimizer_hides),
         cmocka_unit_test(test_the_second_takes_its_place),
         cmocka_unit_test(test_odd_images_in_both_parts),
         cmocka_unit_test(test_labels_are_a_floor),

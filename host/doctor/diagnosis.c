@@ -261,6 +261,10 @@ static bool is_overturned(const struct diagnosis *diagnosis, enum cause said)
     const struct arm *asked = experiment_arm(experiment, guess);
     if (asked && experiment_undecided(experiment, asked) && diagnosis->proof && arm_hurries(diagnosis->proof))
         return false;
+    /* Another optimizer hides what was wrong before the first update. */
+    if (diagnosis->proof && arm_swaps_optimizer(diagnosis->proof) && guess != CAUSE_HEALTHY &&
+        diagnosis->found[0].effects & EFFECT_START)
+        return false;
     if (said == CAUSE_OVERFITTING && !diagnosis->behind) /* what is learned by heart leaves validation behind */
         return false;
     if (is_below_the_floor(diagnosis))
