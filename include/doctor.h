@@ -221,6 +221,7 @@ struct label_evidence {
     double wrong;                 /* share of the labels, estimated; 0: not known */
     double agrees;                /* share of the images whose last prediction was their label */
     double contradicted;          /* share that was taken for another class */
+    double ahead;                 /* by how much that is above what validation was wrong in; 0: not beyond chance */
     double separation, sep_error; /* of the two kinds of margins, in deviations, and its standard error */
 };
 

@@ -42,10 +42,15 @@ struct suspects {
     int64_t doubted_count;   /* probability first, which is the score's complement; nothing says that they are wrong */
 };
 
-/* Judges the labels alone; adds to suspects. table and data by sample number; val_accuracy: of the run's end, NaN: not
- * known; of so many images. A pure function. */
+/* Shares of the validation images that were right. */
+struct val_looks {
+    double last;   /* at the run's end; NaN: not known */
+    double mean;   /* over its epochs; NaN: not known, or training is not asked alike */
+    double images; /* 0: not known */
+};
+/* Judges the labels alone; adds to suspects. table and data by sample number. A pure function. */
 void suspects_labels(struct suspects *suspects, const struct dataset *data, const struct sample_stats *table,
-                     double val_accuracy, int64_t val_images);
+                     const struct val_looks *val);
 /* Of the training images of a run, one part of suspects_find each: what it saw of them speaks of their labels, pixels
  * of the rest. */
 int suspects_find_labels(struct suspects *suspects, const struct session *session, const char *run);

@@ -71,7 +71,7 @@ static void world_make(double noise, double hard)
 
 static void judge(double val_accuracy)
 {
-    suspects_labels(&world.suspects, &world.data, world.table, val_accuracy, IMAGES);
+    suspects_labels(&world.suspects, &world.data, world.table, &(struct val_looks){val_accuracy, NAN, IMAGES});
 }
 
 /* Shares of those listed that are wrong, and of the wrong that are listed. */
@@ -144,19 +144,20 @@ static void test_validation_as_control(void **state)
     (void)state;
     struct doubts doubts = {.count = 200, .judged = 1000, .seen = 1000, .agrees = 0.8};
     doubts.mixture = (struct mixture){.separation = 2.2, .separation_error = 0.1};
-    assert_int_equal(doubts_judge(&doubts, 0.86, 600), LABELS_JUDGED);
-    assert_int_equal(doubts_judge(&doubts, 0.855, 600), LABELS_ALIKE);
-    assert_int_equal(doubts_judge(&doubts, 0.7, 600), LABELS_ALIKE);
-    assert_int_equal(doubts_judge(&doubts, NAN, 600), LABELS_JUDGED); /* nothing is known of validation */
-    assert_int_equal(doubts_judge(&doubts, 0.7, 0), LABELS_JUDGED);
+    assert_int_equal(doubts_judge(&doubts, &(struct val_looks){0.86, NAN, 600}), LABELS_JUDGED);
+    assert_int_equal(doubts_judge(&doubts, &(struct val_looks){0.855, NAN, 600}), LABELS_ALIKE);
+    assert_int_equal(doubts_judge(&doubts, &(struct val_looks){0.7, NAN, 600}), LABELS_ALIKE);
+    assert_int_equal(doubts_judge(&doubts, &(struct val_looks){NAN, NAN, 600}),
+                     LABELS_JUDGED); /* nothing is known of validation */
+    assert_int_equal(doubts_judge(&doubts, &(struct val_looks){0.7, NAN, 0}), LABELS_JUDGED);
     doubts.agrees = 0.6; /* two kinds, if not surely: it is not that the network is weak */
-    assert_int_equal(doubts_judge(&doubts, 0.7, 600), LABELS_ALIKE);
+    assert_int_equal(doubts_judge(&doubts, &(struct val_looks){0.7, NAN, 600}), LABELS_ALIKE);
     doubts.mixture.separation = 2.29;
-    assert_int_equal(doubts_judge(&doubts, 0.7, 600), LABELS_ALIKE);
+    assert_int_equal(doubts_judge(&doubts, &(struct val_looks){0.7, NAN, 600}), LABELS_ALIKE);
     doubts.mixture.separation = 2.31; /* they are surely of two kinds */
-    assert_int_equal(doubts_judge(&doubts, 0.7, 600), LABELS_JUDGED);
+    assert_int_equal(doubts_judge(&doubts, &(struct val_looks){0.7, NAN, 600}), LABELS_JUDGED);
     doubts.mixture.separation = 1.9;
-    assert_int_equal(doubts_judge(&doubts, 0.95, 600), LABELS_TOO_WEAK);
+    assert_int_equal(doubts_judge(&doubts, &(struct val_looks){0.95, NAN, 600}), LABELS_TOO_WEAK);
 }
 
 static void test_abstains(void **state)
@@ -209,6 +210,78 @@ static void test_doubted(void **state)
     world_make(0.2, 0.15); /* what can be told is listed, and nothing else */
     judge(0.8);
     assert_true(world.suspects.count > 0 && world.suspects.doubted_count == 0);
+    suspects_free(&world.suspects);
+}
+
+/* Labels wrong by a tail of one kind with the hard images: the margins tell nothing, validation does. */
+static void one_kind(double noise)
+{
+    world_make(noise, 0.15);
+    for (int i = 0; i < IMAGES; i++) {
+        struct sample_stats *sample = &world.table[i];
+        if (sample->majority != world.labels[i])
+            sample->margin = (float)(LOOKS * (-3.0 + normal(i, 7)));
+    }
+}
+
+static void test_validation_tells(void **state)
+{
+    (void)state;
+    const struct val_looks clean = {0.95, 0.9, 1000.0}, as_wrong = {0.75, 0.7, 1000.0}, unlike = {0.95, NAN, 1000.0},
+                           few = {0.95, 0.9, 10.0}, weak = {0.69, 0.9, 1000.0};
+    double precision, recall;
+    one_kind(0.2);
+    suspects_labels(&world.suspects, &world.data, world.table, &clean);
+    if (world.suspects.verdict != LABELS_JUDGED)
+        fail_msg("%s", world.suspects.labels_text);
+    assert_non_null(strstr(world.suspects.labels_text, "which were not taught"));
+    measure(&precision, &recall);
+    if (precision < 0.9 || recall < 0.6)
+        fail_msg("precision %g, recall %g", precision, recall);
+    assert_true(world.suspects.wrong_share > 0.1 && world.suspects.wrong_share < 0.2);
+    suspects_free(&world.suspects);
+    const struct val_looks *const silent[] = {&as_wrong, &unlike, &few, &weak};
+    for (int i = 0; i < COUNT_OF(silent); i++) {
+        one_kind(0.2);
+        suspects_labels(&world.suspects, &world.data, world.table, silent[i]);
+        if (world.suspects.verdict != LABELS_ALIKE || world.suspects.count > 0)
+            fail_msg("%d: %s", i, world.suspects.labels_text);
+        suspects_free(&world.suspects);
+    }
+}
+
+/* Two kinds, of a network that is right in hardly more than one answer of ten, are two kinds of confusion. */
+static void test_of_a_network_that_guesses(void **state)
+{
+    (void)state;
+    world_make(0.0, 0.1);
+    for (int i = 0; i < IMAGES; i++)
+        if (unit(i, 8) < 0.8) {
+            struct sample_stats *sample = &world.table[i];
+            sample->margin = (float)(LOOKS * ((unit(i, 9) < 0.5 ? -1.0 : -5.0) + 0.3 * normal(i, 7)));
+            sample->majority = sample->prediction = (uint16_t)((world.labels[i] + 1) % CLASSES);
+        }
+    expect(LABELS_TOO_WEAK, 0.2);
+}
+
+/* A rare class that is never answered. */
+static void test_class_that_is_not_known(void **state)
+{
+    (void)state;
+    world_make(0.2, 0.15);
+    for (int i = 0; i < IMAGES; i++) {
+        struct sample_stats *sample = &world.table[i];
+        if (sample->majority == 4)
+            sample->majority = sample->prediction = 5;
+        if (world.labels[i] == 4) {
+            sample->margin = -8.0F * LOOKS;
+            sample->probability = 0.001F * LOOKS;
+        }
+    }
+    judge(0.8);
+    assert_true(world.suspects.count > 100);
+    for (int64_t i = 0; i < world.suspects.count; i++)
+        assert_int_not_equal(world.labels[world.suspects.list[i].sample], 4);
     suspects_free(&world.suspects);
 }
 
@@ -364,6 +437,9 @@ int main(void)
         cmocka_unit_test(test_validation_as_control),
         cmocka_unit_test(test_abstains),
         cmocka_unit_test(test_doubted),
+        cmocka_unit_test(test_validation_tells),
+        cmocka_unit_test(test_of_a_network_that_guesses),
+        cmocka_unit_test(test_class_that_is_not_known),
         cmocka_unit_test(test_odd_images),
         cmocka_unit_test(test_run),
     };

@@ -18,7 +18,7 @@ static void write_samples(void)
 {
     static const char *const names[CLASSES] = {"a", "b", "c", "d", "e", "f", "g", "h", "i", "j, k"};
     for (int i = 0; i < IMAGES; i++) {
-        const bool wrong = i % 5 == 0, hard = i % 10 == 1;
+        const bool wrong = i / CLASSES % 5 == 0, hard = i / CLASSES % 10 == 1; /* in every class alike */
         const double spread = sqrt(3.0) * jitter(i), margin = wrong ? -8.0 + spread : hard ? -2.0 + spread : 4.0;
         const uint16_t looks = (uint16_t)(4 + 4 * (i % 3));
         const int answer = (i + (margin < 0.0)) % CLASSES;
@@ -50,6 +50,7 @@ static void test_read(void **state)
     (void)state;
     healthy();
     run.evidence.over = true;
+    fill(run.val_accuracy, 0, EPOCHS, 0.7); /* it has the same wrong labels */
     write_samples();
     read_run();
     const struct label_evidence *found = &run.evidence.labels;
@@ -68,6 +69,28 @@ static void test_read(void **state)
     read_run();
     assert_true(run.evidence.labels.wrong == 0.0);
     SILENT("two_kinds");
+}
+
+/* Three in ten contradicted, and of validation one in ten wrong over the epochs. */
+static void test_validation_tells(void **state)
+{
+    (void)state;
+    healthy();
+    run.evidence.over = true;
+    run.config.optim.ema_decay = 0.9; /* the curves are not compared */
+    fill(run.val_accuracy, 0, EPOCHS, 0.7);
+    write_samples();
+    read_run();
+    assert_true(run.evidence.labels.ahead == 0.0);
+    SILENT("better_on_validation");
+    fill(run.val_accuracy, 0, EPOCHS, 0.9);
+    read_run();
+    assert_true(fabs(run.evidence.labels.ahead - 0.2) < 0.01);
+    SHOWS("better_on_validation", CAUSE_LABELS);
+    SAYS("better_on_validation", "only 10.0 % on average");
+    run.config.augment.hflip = 0.5;
+    read_run();
+    assert_true(run.evidence.labels.ahead == 0.0);
 }
 
 static void test_rule(void **state)
@@ -100,7 +123,9 @@ static void test_rule(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test_setup_teardown(test_read, fixture_begin, fixture_end),
-                                       cmocka_unit_test(test_rule)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_read, fixture_begin, fixture_end),
+        cmocka_unit_test_setup_teardown(test_validation_tells, fixture_begin, fixture_end),
+        cmocka_unit_test(test_rule)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /* doubts: see doubts.h. Must not know a run. */
 #include "doubts.h"
+#include "rules.h"
 
 #include <math.h>
 
@@ -11,9 +12,27 @@ int32_t doubts_class_seen(const struct sample_stats *sample)
     return sample->votes > 0 ? sample->majority : sample->prediction;
 }
 
+/* Of each class, whether more of its images are taken for it than a guess would be: of a rare one that is never
+ * answered every image is contradicted, which says nothing of the labels. */
+static bool *known_classes(const int32_t *labels, int classes, const struct sample_stats *table, int64_t count,
+                           struct arena *arena)
+{
+    bool *known = arena_push(arena, (size_t)classes * sizeof *known);
+    int64_t *own = arena_push(arena, (size_t)classes * sizeof *own),
+            *all = arena_push(arena, (size_t)classes * sizeof *all);
+    for (int64_t i = 0; i < count; i++) {
+        all[labels[i]]++;
+        own[labels[i]] += doubts_class_seen(&table[i]) == labels[i];
+    }
+    for (int class = 0; class < classes; class ++)
+        known[class] = own[class] * classes > all[class];
+    return known;
+}
+
 void doubts_gather(struct doubts *doubts, const int32_t *labels, int classes, const struct sample_stats *table,
                    int64_t count, struct arena *arena)
 {
+    const bool *known = known_classes(labels, classes, table, count, arena);
     *doubts = (struct doubts){0};
     doubts->samples = arena_push(arena, (size_t)count * sizeof *doubts->samples);
     doubts->pairs = arena_push(arena, (size_t)count * sizeof *doubts->pairs);
@@ -27,7 +46,7 @@ void doubts_gather(struct doubts *doubts, const int32_t *labels, int classes, co
         doubts->judged++;
         doubts->agrees += sample->prediction == labels[i];
         const double margin = (double)sample->margin / sample->seen;
-        if (doubts_class_seen(sample) == labels[i] || !isfinite(margin))
+        if (doubts_class_seen(sample) == labels[i] || !isfinite(margin) || !known[labels[i]])
             continue;
         doubts->samples[doubts->count] = (int32_t)i;
         doubts->pairs[doubts->count] = labels[i] * classes + doubts_class_seen(sample);
@@ -43,32 +62,64 @@ void doubts_gather(struct doubts *doubts, const int32_t *labels, int classes, co
 /* Validation's images were not taught, and what the network contradicts of them is hard, or wrongly labelled there as
  * well. Labels that are wrong in training come on top of that. Of two shares, beyond chance; what is not known speaks
  * against nothing. */
-static bool is_as_in_validation(const struct doubts *doubts, double val_accuracy, int64_t val_images)
+static bool is_as_in_validation(const struct doubts *doubts, const struct val_looks *val)
 {
-    const double share = (double)doubts->count / (double)doubts->judged, wrong = 1.0 - val_accuracy;
-    const double error =
-        sqrt(share * (1.0 - share) / (double)doubts->judged + wrong * (1.0 - wrong) / (double)val_images);
-    return val_images > 0 && share - wrong <= FAULT_SURE * error;
+    const double share = (double)doubts->count / (double)doubts->judged, wrong = 1.0 - val->last;
+    const double error = sqrt(share * (1.0 - share) / (double)doubts->judged + wrong * (1.0 - wrong) / val->images);
+    return val->images > 0.0 && share - wrong <= FAULT_SURE * error;
+}
+
+/* Of labels that are not wrong, or of validation's, a network whose word counts has half right. */
+static bool guesses(const struct doubts *doubts, const struct val_looks *val)
+{
+    const double half = 0.5;
+    return fmax(doubts->agrees, val->last) <= half * (1.0 - doubts->wrong_share);
 }
 
 /* Where validation explains the images that are contradicted, that they are of two kinds must be sure. */
-static bool are_of_two_kinds(const struct doubts *doubts, double val_accuracy, int64_t val_images)
+static bool are_of_two_kinds(const struct doubts *doubts, const struct val_looks *val)
 {
     const double apart = doubts->mixture.separation - LABELS_TWO_KINDS;
-    return is_as_in_validation(doubts, val_accuracy, val_images) ? apart > FAULT_SURE * doubts->mixture.separation_error
-                                                                 : apart >= 0.0;
+    return is_as_in_validation(doubts, val) ? apart > FAULT_SURE * doubts->mixture.separation_error : apart >= 0.0;
 }
 
-enum label_verdict doubts_judge(const struct doubts *doubts, double val_accuracy, int64_t val_images)
+double doubts_val_mean(const struct config *config, const double *right, int64_t epochs)
 {
+    double sum = 0.0;
+    if (answers_worse(config) || !config->data.shuffle || config->train.balance)
+        return NAN;
+    for (int64_t epoch = 0; epoch < epochs; epoch++)
+        sum += right[epoch];
+    return sum / (double)epochs;
+}
+
+/* What was contradicted in most of the looks, against what validation was wrong in on average: more looks err less
+ * often than one, and what has been taught less often than what has not. So hard images count against it, and a
+ * network that learns fast. */
+static void witness(struct doubts *doubts, const struct val_looks *val)
+{
+    const double points = 0.03, sure = 3.5;
+    const double judged = (double)doubts->judged, wrong = (double)doubts->count / judged, missed = 1.0 - val->mean;
+    const double error = sqrt(wrong * (1.0 - wrong) / judged + missed * (1.0 - missed) / fmax(1.0, val->images));
+    doubts->ahead = wrong - missed;
+    /* False of NaN: the mean is not known, or not to be compared. */
+    doubts->witnessed = doubts->ahead > points && doubts->ahead > sure * error && val->last >= LABELS_STRONG;
+}
+
+enum label_verdict doubts_judge(struct doubts *doubts, const struct val_looks *val)
+{
+    const double val_accuracy = val->last;
     if (2 * doubts->judged < doubts->seen || doubts->judged == 0)
         return LABELS_TOO_EARLY;
     /* What it makes of images it has not been taught is its own; more than that it has learnt by heart. */
     if (doubts->agrees > 0.95 && doubts->agrees > val_accuracy + 0.05)
         return LABELS_BY_HEART;
+    if (guesses(doubts, val))
+        return LABELS_TOO_WEAK;
     if (doubts->count < LEAST)
         return LABELS_TOO_FEW;
-    if (are_of_two_kinds(doubts, val_accuracy, val_images))
+    witness(doubts, val);
+    if (doubts->witnessed || are_of_two_kinds(doubts, val))
         return LABELS_JUDGED;
     const bool one_kind = doubts->mixture.separation < LABELS_TWO_KINDS;
     return one_kind && doubts->agrees < LABELS_STRONG ? LABELS_TOO_WEAK : LABELS_ALIKE;

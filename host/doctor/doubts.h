@@ -20,6 +20,8 @@ struct doubts {
     double agrees;    /* share of judged images whose last prediction was the label */
     struct mixture mixture;
     double wrong_share; /* of all judged; 0: too few contradict their label to tell */
+    double ahead;   /* by how much more of the labels is contradicted than of validation's, as doubts_judge found it */
+    bool witnessed; /* that is beyond chance, and nothing else is known to make it */
 };
 
 /* The class that an image was taken for most often, or last. */
@@ -27,6 +29,10 @@ int32_t doubts_class_seen(const struct sample_stats *sample);
 /* labels and table: [count]. Arrays are in the arena. */
 void doubts_gather(struct doubts *doubts, const int32_t *labels, int classes, const struct sample_stats *table,
                    int64_t count, struct arena *arena);
-/* val_accuracy: of the run's end, NaN: not known; of so many images. */
-enum label_verdict doubts_judge(const struct doubts *doubts, double val_accuracy, int64_t val_images);
+/* Mean of what was right in each epoch; NaN: training was not asked alike, with the same images and network. */
+double doubts_val_mean(const struct config *config, const double *right, int64_t epochs);
+/* Two witnesses: margins of two kinds, and validation, whose images were not taught: hard ones it contradicts as often,
+ * and more. Validation with right labels tells where margins do not; where it is behind training, as it is of hard
+ * images alone, the two kinds must be two beyond doubt. */
+enum label_verdict doubts_judge(struct doubts *doubts, const struct val_looks *val);
 #endif

@@ -83,11 +83,15 @@ void doctor_labels(struct evidence *evidence, const char *run)
         return;
     if (read_rows(&rows, text, bytes, evidence->classes, &arena)) {
         struct doubts doubts;
+        const struct val_looks val = {evidence->val_accuracy[evidence->epochs - 1],
+                                      doubts_val_mean(evidence->config, evidence->val_accuracy, evidence->epochs),
+                                      (double)evidence->val_images};
         doubts_gather(&doubts, rows.labels, evidence->classes, rows.table, rows.count, &arena);
-        if (doubts_judge(&doubts, evidence->val_accuracy[evidence->epochs - 1], evidence->val_images) == LABELS_JUDGED)
+        if (doubts_judge(&doubts, &val) == LABELS_JUDGED)
             evidence->labels = (struct label_evidence){.wrong = doubts.wrong_share,
                                                        .agrees = doubts.agrees,
                                                        .contradicted = (double)doubts.count / (double)doubts.judged,
+                                                       .ahead = doubts.witnessed ? doubts.ahead : 0.0,
                                                        .separation = doubts.mixture.separation,
                                                        .sep_error = doubts.mixture.separation_error};
     }

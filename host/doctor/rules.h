@@ -135,7 +135,9 @@ double val_loss_error(const struct evidence *evidence, int64_t epoch);
 bool moment_appears_behind(const struct evidence *evidence, const struct moment *now);
 /* And training's images are not found to be as far behind when they are asked as validation is. */
 bool moment_behind(const struct evidence *evidence, const struct moment *now);
-/* Whether training sees harder images or a noisier network than validation does: then its figures are not alike. */
+/* Whether training sees harder images or a noisier network than validation does: then its answers are not alike. */
+bool answers_worse(const struct config *config);
+/* Or other targets: then its figures are not. */
 bool handicapped(const struct config *config);
 /* Whether training has got anywhere: its loss is 5 % below guessing. */
 bool moment_has_learned(const struct evidence *evidence, const struct moment *now);

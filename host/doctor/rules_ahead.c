@@ -61,6 +61,21 @@ static bool ahead_of_fit(const struct evidence *evidence, struct symptom *sympto
                 100.0 * fit->accuracy);
 }
 
+/* Over all epochs, where the last ones alone no longer tell: labels that are learned by heart by then were contradicted
+ * before, and averaged or smoothed training hides from the curves what single images show. */
+static bool contradicted_more(const struct evidence *evidence, struct symptom *symptom)
+{
+    const double points = 0.03;
+    const struct label_evidence *labels = &evidence->labels;
+    return labels->ahead > 0.0 &&
+           show(symptom, evidence->steps - 1, labels->ahead / points,
+                "%.1f %% of the training images were taken for another class than their label in most of the epochs, "
+                "and "
+                "of the validation images, which were not taught, only %.1f %% on average, as happens when part of the "
+                "training labels is wrong",
+                100.0 * labels->contradicted, 100.0 * (labels->contradicted - labels->ahead));
+}
+
 /* Clean validation images are predicted better than training images that the network has been taught: the labels it was
  * taught contradict what they look like. Of wrong labels that follow a rule validation is in doubt as well, and its
  * loss not the lower; so many points of accuracy no network gains of itself on images that it has not seen. Weights
@@ -84,7 +99,7 @@ bool rule_better_on_validation(const struct evidence *evidence, struct symptom *
                         "errors), as happens when part of the training labels is wrong",
                         100.0 * now.val_accuracy, 100.0 * now.train_accuracy, z);
     }
-    return ahead_of_fit(evidence, symptom);
+    return ahead_of_fit(evidence, symptom) || contradicted_more(evidence, symptom);
 }
 
 /* What a network that has learned contradicts of its labels is of two kinds beyond doubt, hard images and others that

@@ -100,10 +100,14 @@ static bool normalises_by_few(const struct config *config)
     return config_normalises(config) && config->train.batch_size <= NORMALISED_FEW;
 }
 
+bool answers_worse(const struct config *config)
+{
+    return config_augments(config) || normalises_by_few(config) || config_dropout(config) > 0.0;
+}
+
 bool handicapped(const struct config *config)
 {
-    return config_augments(config) || normalises_by_few(config) || config_dropout(config) > 0.0 ||
-           config->train.label_smoothing > 0.0;
+    return answers_worse(config) || config->train.label_smoothing > 0.0;
 }
 
 double val_loss_error(const struct evidence *evidence, int64_t epoch)

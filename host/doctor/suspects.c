@@ -1,4 +1,5 @@
 /* suspects: see include/suspects.h. Owns the list and where the figures of a run are. */
+#include "doubts.h"
 #include "suspects_parts.h"
 
 #include "file.h"
@@ -109,15 +110,19 @@ static int add_images(struct suspects *suspects, const struct session *session)
 
 /* ---- a run ---- */
 
-static double last_val_accuracy(const char *run)
+static struct val_looks val_looks(const struct session *session, const char *run, bool to_its_end)
 {
     char path[PATH_BYTES];
     struct table table = {0};
-    double accuracy = NAN;
-    if (path_join(path, run, "results.csv") == OK && table_read(&table, path) == OK && table.row_count > 0)
-        accuracy = table_column_or_nan(&table, "metrics/accuracy_top1")[table.row_count - 1];
+    struct val_looks val = {NAN, NAN, session->val.source ? (double)session->val.subset.count : 0.0};
+    if (path_join(path, run, "results.csv") == OK && table_read(&table, path) == OK && table.row_count > 0) {
+        const double *right = table_column_or_nan(&table, "metrics/accuracy_top1");
+        val.last = right[table.row_count - 1];
+        if (to_its_end)
+            val.mean = doubts_val_mean(session->config, right, table.row_count);
+    }
     table_free(&table);
-    return accuracy;
+    return val;
 }
 
 static int labels_of(struct suspects *suspects, const struct session *session, const char *run, const char *which)
@@ -132,9 +137,10 @@ static int labels_of(struct suspects *suspects, const struct session *session, c
     if (status == OK && count != data->count)
         status = FAIL(ERR_DATA, "%s: has statistics of %lld images, but %s has %lld now; train anew", folder,
                       (long long)count, data->source, (long long)data->count);
-    if (status == OK)
-        suspects_labels(suspects, data, table, last_val_accuracy(run),
-                        session->val.source ? session->val.subset.count : 0);
+    if (status == OK) {
+        const struct val_looks val = val_looks(session, run, strcmp(which, "last") == 0);
+        suspects_labels(suspects, data, table, &val);
+    }
     arena_free(&arena);
     return status;
 }

@@ -20,6 +20,13 @@ static const char *explain(const struct doubts *doubts, enum label_verdict verdi
 {
     const double share = 100.0 * most_wrong(doubts);
     const double apart = doubts->mixture.separation, right = 100.0 * doubts->agrees;
+    if (verdict == LABELS_JUDGED && doubts->witnessed && apart < LABELS_TWO_KINDS)
+        return arena_format(arena,
+                            "%.0f to %.0f %% of the labels are wrong: %.1f %% of the images are taken for another "
+                            "class, and of the validation images, which were not taught, only %.1f %% on average; hard "
+                            "images alone would be as many there, or more",
+                            floor(100.0 * doubts->ahead), ceil(100.0 * most_wrong(doubts)), share,
+                            share - 100.0 * doubts->ahead);
     switch (verdict) {
     case LABELS_JUDGED:
         return arena_format(arena,
@@ -60,7 +67,8 @@ static const char *explain(const struct doubts *doubts, enum label_verdict verdi
         return arena_format(
             arena,
             "labels not judged: the network is too weak to tell, it agrees with only %.1f %% of them (%.0f %% are "
-            "needed), and what it contradicts is of one kind (%.1f deviations apart, 2 are needed); train for more "
+            "needed), and what it contradicts is %.1f deviations apart (2 are needed, of a network that does not "
+            "guess); train for more "
             "epochs or at a better rate (`evenkeel find-lr CONFIG`), or ask a run of another model",
             right, 100.0 * LABELS_STRONG, apart);
     }
@@ -128,32 +136,55 @@ static void list(struct suspects *suspects, const struct doubts *doubts, const s
     }
 }
 
-/* For whoever wants to look all the same: the network's own belief is what there is to rank by. */
-static void rank(struct suspects *suspects, const struct doubts *doubts, const struct dataset *data,
-                 const struct sample_stats *table, struct arena *arena)
+static double *disbelief(const struct doubts *doubts, const struct sample_stats *table, struct arena *arena)
 {
     double *against = arena_push(arena, (size_t)doubts->count * sizeof *against);
     for (int64_t i = 0; i < doubts->count; i++)
         against[i] = 1.0 - belief_of(&table[doubts->samples[i]]);
-    const int32_t *order = ranked(against, doubts->count, arena);
+    return against;
+}
+
+/* Where margins are of one kind, but validation says how many at least are wrong: so many, those believed least. */
+static void list_known(struct suspects *suspects, const struct doubts *doubts, const struct dataset *data,
+                       const struct sample_stats *table, struct arena *arena)
+{
+    const double *score = disbelief(doubts, table, arena);
+    const int32_t *order = ranked(score, doubts->count, arena);
+    const int64_t known = (int64_t)(doubts->ahead * (double)doubts->judged);
+    for (int64_t i = 0; i < known; i++) {
+        const struct suspect suspect = describe(suspects, doubts, order[i], score[order[i]], data, table);
+        suspects_add(suspects, &suspect);
+    }
+}
+
+/* For whoever wants to look all the same: the network's own belief is what there is to rank by. */
+static void rank(struct suspects *suspects, const struct doubts *doubts, const struct dataset *data,
+                 const struct sample_stats *table, struct arena *arena)
+{
+    const double *score = disbelief(doubts, table, arena);
+    const int32_t *order = ranked(score, doubts->count, arena);
     suspects->doubted = arena_push(&suspects->arena, (size_t)doubts->count * sizeof *suspects->doubted);
     suspects->doubted_count = doubts->count;
     for (int64_t i = 0; i < doubts->count; i++)
-        suspects->doubted[i] = describe(suspects, doubts, order[i], against[order[i]], data, table);
+        suspects->doubted[i] = describe(suspects, doubts, order[i], score[order[i]], data, table);
 }
 
 void suspects_labels(struct suspects *suspects, const struct dataset *data, const struct sample_stats *table,
-                     double val_accuracy, int64_t val_images)
+                     const struct val_looks *val)
 {
     struct arena arena = {0};
     struct doubts doubts = {0};
     doubts_gather(&doubts, data->labels, data->class_count, table, data->count, &arena);
-    suspects->verdict = doubts_judge(&doubts, val_accuracy, val_images);
-    suspects->labels_text = explain(&doubts, suspects->verdict, val_accuracy, &suspects->arena);
+    suspects->verdict = doubts_judge(&doubts, val);
+    suspects->labels_text = explain(&doubts, suspects->verdict, val->last, &suspects->arena);
+    if (doubts.witnessed)
+        doubts.wrong_share = fmax(doubts.ahead, doubts.wrong_share);
     suspects->wrong_share = suspects->verdict == LABELS_JUDGED ? doubts.wrong_share : NAN;
     suspects->wrong_most = suspects->verdict == LABELS_JUDGED ? most_wrong(&doubts) : NAN;
     const bool by_heart = suspects->verdict == LABELS_BY_HEART && doubts.mixture.separation >= LABELS_TWO_KINDS;
-    if (suspects->verdict == LABELS_JUDGED || by_heart)
+    if (suspects->verdict == LABELS_JUDGED && doubts.mixture.separation < LABELS_TWO_KINDS)
+        list_known(suspects, &doubts, data, table, &arena);
+    else if (suspects->verdict == LABELS_JUDGED || by_heart)
         list(suspects, &doubts, data, table, &arena);
     else if (suspects->verdict != LABELS_TOO_EARLY)
         rank(suspects, &doubts, data, table, &arena);
