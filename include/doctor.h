@@ -216,7 +216,7 @@ struct called_evidence {
 #define LABELS_TWO_KINDS 2.0
 /* A network's word counts against a label where it agrees with so many of those that are right. */
 #define LABELS_STRONG 0.7
-/* What images contradict of their labels, at the end of a run: see host/doctor/doubts.h. */
+/* What images contradict of their labels, at the end of a run: see doubts.h. */
 struct label_evidence {
     double wrong;                 /* share of the labels, estimated; 0: not known */
     double agrees;                /* share of the images whose last prediction was their label */

@@ -1,7 +1,7 @@
 /* test_suspects: label errors planted into what a network would have seen of its images are found, and nothing is said
  * where nothing can be known; images that do not belong are listed from their pixels. */
-#include "../host/doctor/doubts.h"
 #include "check.h"
+#include "doubts.h"
 #include "random.h"
 #include "suspects.h"
 #include "tiny_run.h"

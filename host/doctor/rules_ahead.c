@@ -52,7 +52,7 @@ static bool ahead_of_fit(const struct evidence *evidence, struct symptom *sympto
     const double error = val_loss_error(evidence, evidence->epochs - 1);
     const double lower = fit->loss - now.val_loss,
                  surer = lower / (error * sqrt(1.0 + (double)evidence->val_images / now.images));
-    return ahead > 0.0 && lower > nats && surer > sure &&
+    return doctor_misses(evidence) && ahead > 0.0 && lower > nats && surer > sure &&
            show(symptom, now.step, surer / sure,
                 "validation's loss is lower (%.3g) than that of training's own images when they are asked as it is "
                 "(%.3g, of %lld, %.1f standard errors), and %.1f %% are right instead of %.1f %%, as happens when part "

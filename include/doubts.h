@@ -2,7 +2,8 @@
  * two kinds. Such an image is either hard or wrongly labelled. The area under its margin (Pleiss et al. 2020) tells
  * them apart: of a wrong label the network is as far as it is from any other class, of a hard image it is in doubt. So
  * the margins of these images are of two kinds (mixture.h), where the share of the wrong may differ for each pair of
- * label and predicted class, since confusions gather in few pairs. Private to host/doctor. */
+ * label and predicted class, since confusions gather in few pairs.
+ * Level 8: includes doctor, mixture, suspects. */
 #ifndef DOUBTS_H
 #define DOUBTS_H
 #include "doctor.h"

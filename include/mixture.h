@@ -1,4 +1,5 @@
-/* mixture: numbers of two kinds told apart. Private to host/doctor. */
+/* mixture: numbers of two kinds told apart.
+ * Level 1: includes base. */
 #ifndef MIXTURE_H
 #define MIXTURE_H
 #include "base.h"
