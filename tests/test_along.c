@@ -192,7 +192,7 @@ static void test_cut_again(void **state)
             scene(TRAIN + i, i, 3 + further * (i % 3 - 1), 3 + further * (i % 2 ? 1 : -1));
         }
         assert_true((check("near-leak") != NULL) == (further == 1));
-    }
+    } /* check frees what it found before */
     findings_free(&world.findings);
 }
 

@@ -9,7 +9,7 @@ healthy runs of the same network, data and optimizer at the best rate; validatio
 was planned as healthy and did such harm by its settings (a batch of 512, augmentation, a third of the rate) is no healthy one: it counts
 nowhere, and what was said of it is shown apart. --repair trains each harmful run again as `--apply` writes it. Where validation has the wrong
 labels or odd images as well, no repair can bring it to the healthy run's accuracy: then the same images without the fault are asked too, of
-the faulty, the repaired and the healthy run's best weights, and what has lost nothing by that is left out; both counts are given. --seconds: runs
+the faulty and the repaired run's best weights (the healthy run's, its own images), and what has lost nothing by that is left out; both counts are given. --seconds: runs
 not begun by then are left out; which come first is drawn by lot. Writes
 FOLDER/PART-confusion.csv and .svg and, as JSON, all figures.
 """
@@ -128,11 +128,12 @@ def right(path, *options):
 def without_fault(folder, row):
     """The validation images of a run as a data set of their own, as they were before the fault was planted."""
     path = os.path.join(folder, "data", "unspoiled-" + row["name"])
-    if not os.path.exists(path):
+    if not os.path.exists(os.path.join(path, "done")):
         with open(os.path.join(folder, "runs", row["name"], "predictions.csv"), newline="") as file:
             samples = [int(line["sample"]) for line in csv.DictReader(file)]
         shape, images, labels = plant.read_part(row["clean"], plant.TRAIN)
         plant.write_part(path, plant.TRAIN, shape, [images[i] for i in samples], [labels[i] for i in samples])
+        open(os.path.join(path, "done"), "w").close()
     return path
 
 

@@ -11,6 +11,8 @@ enum { WINDOW = 8, MOST_BITS = 6, PARTS = 4, MOST_COMPARED = 200000 };
 /* Correlation of the luminance of what counts as nearly equal, and the contrast below which it says nothing. */
 #define LEAST_CORRELATION 0.99
 #define LEAST_SPREAD      0.03f
+/* What a pixel further is the same correlates so far as it lies: neighbouring pixels do. */
+#define ALIKE 0.5
 
 struct key {
     uint64_t key;
@@ -47,6 +49,7 @@ struct search {
     struct facts *facts;
     struct key *keys;
     uint8_t *buffer[2];
+    int64_t compared, shifted; /* pairs as they lie; looks a pixel further: MOST_COMPARED of either */
 };
 
 static int both_pixels(const struct search *search, int32_t a, int32_t b, const uint8_t *pixels[2])
@@ -93,37 +96,37 @@ static double correlation(const uint8_t *a, const uint8_t *b, struct shape image
     return spread > 0.0 ? (ab - sum_a * sum_b / n) / sqrt(spread) : 0.0;
 }
 
-/* Or by a pixel in either direction, as the next frame or another cut of a scene is. */
-static bool is_near(const uint8_t *a, const uint8_t *b, struct shape image)
+/* Or by a pixel in either direction, as the next frame or another cut of a scene is: where they are alike at all. */
+static bool is_near(struct search *search, const uint8_t *a, const uint8_t *b)
 {
-    if (correlation(a, b, image, 0, 0) >= LEAST_CORRELATION)
-        return true;
-    for (int down = -1; down <= 1; down++)
-        for (int right = -1; right <= 1; right++)
-            if (image.h > 2 && image.w > 2 && correlation(a, b, image, down, right) >= LEAST_CORRELATION)
-                return true;
-    return false;
+    const struct shape image = search->facts->input->train->data->image;
+    const double as_they_lie = correlation(a, b, image, 0, 0);
+    bool near = as_they_lie >= LEAST_CORRELATION;
+    for (int down = -1; down <= 1 && !near && as_they_lie > ALIKE && image.h > 2 && image.w > 2; down++)
+        for (int right = -1; right <= 1 && !near; right++)
+            near = (down || right) && ++search->shifted <= MOST_COMPARED &&
+                   correlation(a, b, image, down, right) >= LEAST_CORRELATION;
+    return near;
 }
 
-static int consider(const struct search *search, int32_t a, int32_t b, int64_t *compared)
+static int consider(struct search *search, int32_t a, int32_t b)
 {
     struct facts *facts = search->facts;
     const struct image_facts *one = &facts->images[a], *other = &facts->images[b];
     if (one->content == other->content || __builtin_popcountll(one->look ^ other->look) > MOST_BITS ||
         one->spread < LEAST_SPREAD || other->spread < LEAST_SPREAD || image_is_flat(facts, a) ||
-        image_is_flat(facts, b) || ++*compared > MOST_COMPARED)
+        image_is_flat(facts, b) || ++search->compared > MOST_COMPARED)
         return OK;
     const uint8_t *pixels[2];
     TRY(both_pixels(search, a, b, pixels));
-    if (!is_near(pixels[0], pixels[1], facts->input->train->data->image))
+    if (!is_near(search, pixels[0], pixels[1]))
         return OK;
     return pairs_add(&facts->near, a, b);
 }
 
-static int find_near(const struct search *search)
+static int find_near(struct search *search)
 {
     struct facts *facts = search->facts;
-    int64_t compared = 0;
     for (int part = 0; part < PARTS; part++) {
         const int turn = part * 16;
         for (int64_t i = 0; i < facts->count; i++) {
@@ -133,7 +136,7 @@ static int find_near(const struct search *search)
         qsort(search->keys, (size_t)facts->count, sizeof *search->keys, compare_keys);
         for (int64_t i = 0; i < facts->count; i++)
             for (int64_t k = i + 1; k < facts->count && k <= i + WINDOW; k++)
-                TRY(consider(search, search->keys[i].image, search->keys[k].image, &compared));
+                TRY(consider(search, search->keys[i].image, search->keys[k].image));
     }
     /* A pair may have met in several parts. */
     struct pairs *near = &facts->near;

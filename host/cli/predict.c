@@ -64,8 +64,7 @@ static void say_fitted(const struct prediction *prediction)
     const struct session *session = &prediction->session;
     if (prediction->fitted && session->config->data.resize == 0)
         log_warn("%d of %d images were resized and cropped to %dx%d pixels (width x height), those of the training: "
-                 "what is in them "
-                 "should be about as large as it was there",
+                 "what is in them should be about as large as it was there",
                  prediction->fitted, prediction->files, session->card.image.w, session->card.image.h);
 }
 

@@ -70,8 +70,8 @@ static bool contradicted_more(const struct evidence *evidence, struct symptom *s
     return labels->ahead > 0.0 &&
            show(symptom, evidence->steps - 1, labels->ahead / points,
                 "%.1f %% of the training images were taken for another class than their label in most of the epochs, "
-                "and "
-                "of the validation images, which were not taught, only %.1f %% on average, as happens when part of the "
+                "and of the validation images, which were not taught, only %.1f %% on average, as happens when part of "
+                "the "
                 "training labels is wrong",
                 100.0 * labels->contradicted, 100.0 * (labels->contradicted - labels->ahead));
 }

@@ -115,9 +115,9 @@ bool rule_adam_epsilon(const struct evidence *evidence, struct symptom *symptom)
 }
 
 /* Fewer units than log2 K have no on-off pattern for each class: a fault unless the network has learnt it all the same.
- * d units have patterns for K classes that differ in three of them, so that one unit may be wrong, where K (d + 1) is
- * no more than 2^d (Hamming 1950); of fewer the loss must show that they do not do: at half of the run not half of the
- * labels learned. K - 1 are as many as the logits can tell. */
+ * Beyond K (d + 1) = 2^d (Hamming 1950) there are surely no K patterns of d units of which any two differ in three, so
+ * that one unit that is wrong makes one class of another; the loss must show then that it is too narrow: at half of the
+ * run not half of the labels learned. K - 1 units are as many as the logits can tell. */
 bool rule_narrow(const struct evidence *evidence, struct symptom *symptom)
 {
     enum { WINDOW = 50 };

@@ -98,15 +98,16 @@ static double fall_of(const struct loss_series *series, int64_t first, int64_t e
     return pairs > 0.0 ? fell / pairs : 0.0;
 }
 
-/* As of a straight line that falls by 1.5 deviations. */
-static bool is_plain_fall(double fall)
+/* As of a straight line that falls by 1.5 deviations, and beyond what chance makes of so few (Kendall 1938). */
+static bool is_plain_fall(double fall, int64_t count)
 {
-    return fall > 0.285;
+    const double n = (double)count, chance = sqrt(2.0 * (2.0 * n + 5.0) / (9.0 * n * (n - 1.0)));
+    return fall > fmax(0.285, 2.576 * chance);
 }
 
 /* Where the loss came to: the mean of the last window, of its second half where the two differ by more than chance and
- * wandering give, of the half of that, and so on (as Lepski chooses a window: the widest whose parts agree). Five
- * halvings at most, so that one of a hundred each is as one of twenty for all. */
+ * wandering give, of the half of that, and so on (as Lepski chooses a window: the widest whose parts agree). Four
+ * halvings at most, each beyond one of a hundred by chance. */
 static void look_at_end(const struct loss_series *series, int64_t first, struct stability *stability)
 {
     enum { LEAST = 8 };
@@ -120,8 +121,8 @@ static void look_at_end(const struct loss_series *series, int64_t first, struct 
             return;
         const int64_t steps = mean_of(series, half, end, &later);
         const double chance = hypot(earlier.high - earlier.value, later.high - later.value);
-        if (steps < LEAST ||
-            (!(fabs(later.value - earlier.value) > sure * chance) && !is_plain_fall(fall_of(series, first, end))))
+        if (steps < LEAST || (!(fabs(later.value - earlier.value) > sure * chance) &&
+                              !is_plain_fall(fall_of(series, first, end), end - first)))
             return;
         stability->end = later;
         stability->end_steps = steps;
@@ -283,7 +284,7 @@ static void say_advice(const struct stability *stability, char text[STABILITY_TE
     const bool wanders = last->variance_ratio > 2.0 && last->motion.value > 0.5 && correlation > significant;
     /* Of a straight fall that is 1.5 deviations high, or one that is as plain; what it leaves beside its line wanders.
      */
-    const bool descends = is_plain_fall(stability->fall);
+    const bool descends = is_plain_fall(stability->fall, last->steps);
     if (stability->in_order && (swings || wanders))
         snprintf(text, STABILITY_TEXT,
                  "The loss goes up and down with the images, which come in their order (data.shuffle = false): what "

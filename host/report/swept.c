@@ -190,19 +190,23 @@ static bool same(double a, double b)
     return a == b || (isnan(a) && isnan(b));
 }
 
-/* Whether a figure is one thing for all groups, as speed is for all rules of the rate. */
+/* Whether a figure is one thing for all groups, as speed is for all rules of the rate: wherever two of them meet, and
+ * some do. */
 static bool is_common(const struct swept *swept, figure of)
 {
+    bool meet = false;
     for (int i = 1; i < swept->count; i++) {
         const struct sweep_range here = of(&swept->table->rows[i]);
         for (int k = 0; k < i; k++) {
             const struct sweep_range there = of(&swept->table->rows[k]);
-            if (swept->x[k] == swept->x[i] &&
-                !(same(here.median, there.median) && same(here.low, there.low) && same(here.high, there.high)))
+            if (swept->x[k] != swept->x[i])
+                continue;
+            if (!(same(here.median, there.median) && same(here.low, there.low) && same(here.high, there.high)))
                 return false;
+            meet = true;
         }
     }
-    return true;
+    return meet;
 }
 
 static void add_group(struct swept *swept, struct chart *chart, int group, figure of)

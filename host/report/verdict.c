@@ -182,7 +182,7 @@ static void tile_results(FILE *page, const struct run_facts *facts)
     if (isfinite(end->value)) {
         snprintf(value, sizeof value, "%.4g", end->value);
         char error[32] = "";
-        if (isfinite(end->low))
+        if (isfinite(end->low) && !facts->stability.in_order) /* else no error of it is known */
             snprintf(error, sizeof error, " (\u00B1 %.1g)", 0.5 * (end->high - end->low));
         put_tile(page, value, "training loss, mean of the last %lld steps%s", (long long)facts->stability.end_steps,
                  error);
