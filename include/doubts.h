@@ -11,14 +11,15 @@
 #include "suspects.h"
 
 struct doubts {
-    int64_t count;    /* images that contradict their label */
-    int64_t seen;     /* all that were seen */
-    int64_t judged;   /* often enough */
-    int32_t *samples; /* [count] */
-    int32_t *pairs;   /* [count] label and predicted class, as one number */
-    double *distance; /* [count] how far the label is from what is predicted: minus the mean margin */
-    double *wrong;    /* [count] probability that the label is */
-    double agrees;    /* share of judged images whose last prediction was the label */
+    int64_t count;        /* images that contradict their label, of classes that are answered at all */
+    int64_t contradicted; /* of all classes, as validation counts */
+    int64_t seen;         /* all that were seen */
+    int64_t judged;       /* often enough */
+    int32_t *samples;     /* [count] */
+    int32_t *pairs;       /* [count] label and predicted class, as one number */
+    double *distance;     /* [count] how far the label is from what is predicted: minus the mean margin */
+    double *wrong;        /* [count] probability that the label is */
+    double agrees;        /* share of judged images whose last prediction was the label */
     struct mixture mixture;
     double wrong_share; /* of all judged; 0: too few contradict their label to tell */
     double ahead;   /* by how much more of the labels is contradicted than of validation's, as doubts_judge found it */
@@ -30,7 +31,9 @@ int32_t doubts_class_seen(const struct sample_stats *sample);
 /* labels and table: [count]. Arrays are in the arena. */
 void doubts_gather(struct doubts *doubts, const int32_t *labels, int classes, const struct sample_stats *table,
                    int64_t count, struct arena *arena);
-/* Mean of what was right in each epoch; NaN: training was not asked alike, with the same images and network. */
+/* Mean of what was right in each epoch; NaN: training was asked worse, or not with the same images. Averaged weights,
+ * which validation alone sees, are let in: they are better than those of a single look, but it is most of several looks
+ * at images that were taught that they are compared with, and healthy runs stay behind (bench/RESULTS.md). */
 double doubts_val_mean(const struct config *config, const double *right, int64_t epochs);
 /* Two witnesses: margins of two kinds, and validation, whose images were not taught: hard ones it contradicts as often,
  * and more. Validation with right labels tells where margins do not; where it is behind training, as it is of hard

@@ -142,7 +142,7 @@ static void expect(enum label_verdict verdict, double val_accuracy)
 static void test_validation_as_control(void **state)
 {
     (void)state;
-    struct doubts doubts = {.count = 200, .judged = 1000, .seen = 1000, .agrees = 0.8};
+    struct doubts doubts = {.count = 200, .contradicted = 200, .judged = 1000, .seen = 1000, .agrees = 0.8};
     doubts.mixture = (struct mixture){.separation = 2.2, .separation_error = 0.1};
     assert_int_equal(doubts_judge(&doubts, &(struct val_looks){0.86, NAN, 600}), LABELS_JUDGED);
     assert_int_equal(doubts_judge(&doubts, &(struct val_looks){0.855, NAN, 600}), LABELS_ALIKE);
@@ -175,6 +175,13 @@ static void test_abstains(void **state)
     assert_non_null(strstr(world.suspects.labels_text, "train for more epochs or at a better rate"));
     suspects_free(&world.suspects);
     expect(LABELS_TOO_WEAK, 0.5);
+    world_make(0.0, 1.0);
+    for (int i = 0; i < IMAGES; i++) /* one answer for all: no other class is known, no margins are fitted */
+        world.table[i].majority = world.table[i].prediction = 0;
+    judge(0.1);
+    assert_int_equal(world.suspects.verdict, LABELS_TOO_WEAK);
+    assert_null(strstr(world.suspects.labels_text, "deviations apart"));
+    suspects_free(&world.suspects);
     world_make(0.0, 0.001);
     expect(LABELS_BY_HEART, 0.7);
 }
@@ -282,6 +289,57 @@ static void test_class_that_is_not_known(void **state)
     assert_true(world.suspects.count > 100);
     for (int64_t i = 0; i < world.suspects.count; i++)
         assert_int_not_equal(world.labels[world.suspects.list[i].sample], 4);
+    suspects_free(&world.suspects);
+}
+
+/* One class of ten is never answered, and labels of the others are wrong. Validation's misses are of all classes: next
+ * to them all that is contradicted counts, and the texts and figures say so; the list is of the other classes. */
+static void test_unknown_class_and_wrong_labels(void **state)
+{
+    (void)state;
+    char said[128];
+    int64_t known = 0, all = 0;
+    one_kind(0.1);
+    for (int i = 0; i < IMAGES; i++) {
+        struct sample_stats *sample = &world.table[i];
+        if (sample->majority == 4)
+            sample->majority = sample->prediction = 5;
+        all += sample->majority != world.labels[i];
+        known += sample->majority != world.labels[i] && world.labels[i] != 4;
+    }
+    const double share = (double)all / IMAGES, missed = share - 0.08;
+    assert_true((double)known / IMAGES < missed); /* these alone would hide the wrong labels */
+    suspects_labels(&world.suspects, &world.data, world.table, &(struct val_looks){1.0 - missed, 1.0 - missed, IMAGES});
+    if (world.suspects.verdict != LABELS_JUDGED)
+        fail_msg("%s", world.suspects.labels_text);
+    assert_true(fabs(world.suspects.wrong_most - share) < 1e-9);
+    assert_true(fabs(world.suspects.wrong_share - 0.08) < 1e-9);
+    snprintf(said, sizeof said, "%.1f %% of the images are taken for another class", 100.0 * share);
+    assert_non_null(strstr(world.suspects.labels_text, said));
+    assert_true(world.suspects.count > 100);
+    for (int64_t i = 0; i < world.suspects.count; i++)
+        assert_int_not_equal(world.labels[world.suspects.list[i].sample], 4);
+    suspects_free(&world.suspects);
+    /* Two kinds, of which validation explains no more than those of all classes. */
+    struct doubts doubts = {.count = 100, .contradicted = 200, .judged = 1000, .seen = 1000, .agrees = 0.8};
+    doubts.mixture = (struct mixture){.separation = 2.2, .separation_error = 0.1};
+    assert_int_equal(doubts_judge(&doubts, &(struct val_looks){0.86, NAN, 600}), LABELS_JUDGED);
+}
+
+/* Text and figures tell the same share, where validation tells of more than the margins do. */
+static void test_text_as_figures(void **state)
+{
+    (void)state;
+    char said[128];
+    world_make(0.1, 0.3);
+    suspects_labels(&world.suspects, &world.data, world.table, &(struct val_looks){0.98, 0.98, IMAGES});
+    const struct suspects *suspects = &world.suspects;
+    assert_non_null(strstr(suspects->labels_text, "of two kinds"));
+    assert_true(suspects->wrong_share > 0.15); /* the tenth's margins alone tell of less */
+    snprintf(said, sizeof said, "%.0f to %.0f %% of the labels are wrong", floor(100.0 * suspects->wrong_share),
+             ceil(100.0 * suspects->wrong_most));
+    if (strstr(suspects->labels_text, said) != suspects->labels_text)
+        fail_msg("not %s: %s", said, suspects->labels_text);
     suspects_free(&world.suspects);
 }
 
@@ -440,6 +498,8 @@ int main(void)
         cmocka_unit_test(test_validation_tells),
         cmocka_unit_test(test_of_a_network_that_guesses),
         cmocka_unit_test(test_class_that_is_not_known),
+        cmocka_unit_test(test_unknown_class_and_wrong_labels),
+        cmocka_unit_test(test_text_as_figures),
         cmocka_unit_test(test_odd_images),
         cmocka_unit_test(test_run),
     };

@@ -46,7 +46,10 @@ void doubts_gather(struct doubts *doubts, const int32_t *labels, int classes, co
         doubts->judged++;
         doubts->agrees += sample->prediction == labels[i];
         const double margin = (double)sample->margin / sample->seen;
-        if (doubts_class_seen(sample) == labels[i] || !isfinite(margin) || !known[labels[i]])
+        if (doubts_class_seen(sample) == labels[i])
+            continue;
+        doubts->contradicted++;
+        if (!isfinite(margin) || !known[labels[i]])
             continue;
         doubts->samples[doubts->count] = (int32_t)i;
         doubts->pairs[doubts->count] = labels[i] * classes + doubts_class_seen(sample);
@@ -64,7 +67,7 @@ void doubts_gather(struct doubts *doubts, const int32_t *labels, int classes, co
  * against nothing. */
 static bool is_as_in_validation(const struct doubts *doubts, const struct val_looks *val)
 {
-    const double share = (double)doubts->count / (double)doubts->judged, wrong = 1.0 - val->last;
+    const double share = (double)doubts->contradicted / (double)doubts->judged, wrong = 1.0 - val->last;
     const double error = sqrt(share * (1.0 - share) / (double)doubts->judged + wrong * (1.0 - wrong) / val->images);
     return val->images > 0.0 && share - wrong <= FAULT_SURE * error;
 }
@@ -99,7 +102,8 @@ double doubts_val_mean(const struct config *config, const double *right, int64_t
 static void witness(struct doubts *doubts, const struct val_looks *val)
 {
     const double points = 0.03, sure = 3.5;
-    const double judged = (double)doubts->judged, wrong = (double)doubts->count / judged, missed = 1.0 - val->mean;
+    const double judged = (double)doubts->judged, wrong = (double)doubts->contradicted / judged,
+                 missed = 1.0 - val->mean;
     const double error = sqrt(wrong * (1.0 - wrong) / judged + missed * (1.0 - missed) / fmax(1.0, val->images));
     doubts->ahead = wrong - missed;
     /* False of NaN: the mean is not known, or not to be compared. */

@@ -88,12 +88,13 @@ void doctor_labels(struct evidence *evidence, const char *run)
                                       (double)evidence->val_images};
         doubts_gather(&doubts, rows.labels, evidence->classes, rows.table, rows.count, &arena);
         if (doubts_judge(&doubts, &val) == LABELS_JUDGED)
-            evidence->labels = (struct label_evidence){.wrong = doubts.wrong_share,
-                                                       .agrees = doubts.agrees,
-                                                       .contradicted = (double)doubts.count / (double)doubts.judged,
-                                                       .ahead = doubts.witnessed ? doubts.ahead : 0.0,
-                                                       .separation = doubts.mixture.separation,
-                                                       .sep_error = doubts.mixture.separation_error};
+            evidence->labels =
+                (struct label_evidence){.wrong = doubts.wrong_share,
+                                        .agrees = doubts.agrees,
+                                        .contradicted = (double)doubts.contradicted / (double)doubts.judged,
+                                        .ahead = doubts.witnessed ? doubts.ahead : 0.0,
+                                        .separation = doubts.mixture.separation,
+                                        .sep_error = doubts.mixture.separation_error};
     }
     memory_give(text);
     arena_free(&arena);

@@ -12,7 +12,7 @@
 /* What a network contradicts, whatever its margin: a wrong label is not among it only where it is learned by heart. */
 static double most_wrong(const struct doubts *doubts)
 {
-    return (double)doubts->count / fmax(1.0, (double)doubts->judged);
+    return (double)doubts->contradicted / fmax(1.0, (double)doubts->judged);
 }
 
 static const char *explain(const struct doubts *doubts, enum label_verdict verdict, double val_accuracy,
@@ -36,7 +36,7 @@ static const char *explain(const struct doubts *doubts, enum label_verdict verdi
                             "further kind, and "
                             "of the nearer one some may be wrong as well",
                             floor(100.0 * doubts->wrong_share), ceil(100.0 * most_wrong(doubts)), share, apart,
-                            100.0 * doubts->wrong_share);
+                            100.0 * doubts->mixture.share * (double)doubts->count / (double)doubts->judged);
     case LABELS_ALIKE:
         if (apart >= LABELS_TWO_KINDS)
             return arena_format(
@@ -56,7 +56,7 @@ static const char *explain(const struct doubts *doubts, enum label_verdict verdi
                             SUSPECT_LOOKS);
     case LABELS_TOO_FEW:
         return arena_format(arena, "no label errors stand out: %lld of %lld images are taken for another class",
-                            (long long)doubts->count, (long long)doubts->judged);
+                            (long long)doubts->contradicted, (long long)doubts->judged);
     case LABELS_BY_HEART:
         return arena_format(
             arena,
@@ -67,10 +67,15 @@ static const char *explain(const struct doubts *doubts, enum label_verdict verdi
         return arena_format(
             arena,
             "labels not judged: the network is too weak to tell, it agrees with only %.1f %% of them (%.0f %% are "
-            "needed), and what it contradicts is %.1f deviations apart (2 are needed, of a network that does not "
-            "guess); train for more "
-            "epochs or at a better rate (`evenkeel find-lr CONFIG`), or ask a run of another model",
-            right, 100.0 * LABELS_STRONG, apart);
+            "needed)%s; train for more epochs or at a better rate (`evenkeel find-lr CONFIG`), or ask a run of another "
+            "model",
+            right, 100.0 * LABELS_STRONG,
+            apart > 0.0 /* else no margins were fitted */
+                ? arena_format(arena,
+                               ", and what it contradicts is %.1f deviations apart (2 are needed, of a network that "
+                               "does not guess)",
+                               apart)
+                : "");
     }
     return "";
 }
@@ -151,7 +156,7 @@ static void list_known(struct suspects *suspects, const struct doubts *doubts, c
     const double *score = disbelief(doubts, table, arena);
     const int32_t *order = ranked(score, doubts->count, arena);
     const int64_t known = (int64_t)(doubts->ahead * (double)doubts->judged);
-    for (int64_t i = 0; i < known; i++) {
+    for (int64_t i = 0; i < known && i < doubts->count; i++) {
         const struct suspect suspect = describe(suspects, doubts, order[i], score[order[i]], data, table);
         suspects_add(suspects, &suspect);
     }
@@ -176,9 +181,9 @@ void suspects_labels(struct suspects *suspects, const struct dataset *data, cons
     struct doubts doubts = {0};
     doubts_gather(&doubts, data->labels, data->class_count, table, data->count, &arena);
     suspects->verdict = doubts_judge(&doubts, val);
-    suspects->labels_text = explain(&doubts, suspects->verdict, val->last, &suspects->arena);
     if (doubts.witnessed)
         doubts.wrong_share = fmax(doubts.ahead, doubts.wrong_share);
+    suspects->labels_text = explain(&doubts, suspects->verdict, val->last, &suspects->arena);
     suspects->wrong_share = suspects->verdict == LABELS_JUDGED ? doubts.wrong_share : NAN;
     suspects->wrong_most = suspects->verdict == LABELS_JUDGED ? most_wrong(&doubts) : NAN;
     const bool by_heart = suspects->verdict == LABELS_BY_HEART && doubts.mixture.separation >= LABELS_TWO_KINDS;
