@@ -137,29 +137,6 @@ static void expect(enum label_verdict verdict, double val_accuracy)
     suspects_free(&world.suspects);
 }
 
-/* A fifth contradicted, of margins that may be of two kinds by chance: labels are wrong where that is more than of
- * validation's images, which were not taught, beyond chance (0.2 - 0.143 is three standard errors). */
-static void test_validation_as_control(void **state)
-{
-    (void)state;
-    struct doubts doubts = {.count = 200, .contradicted = 200, .judged = 1000, .seen = 1000, .agrees = 0.8};
-    doubts.mixture = (struct mixture){.separation = 2.2, .separation_error = 0.1};
-    assert_int_equal(doubts_judge(&doubts, &(struct val_looks){0.86, NAN, 600}), LABELS_JUDGED);
-    assert_int_equal(doubts_judge(&doubts, &(struct val_looks){0.855, NAN, 600}), LABELS_ALIKE);
-    assert_int_equal(doubts_judge(&doubts, &(struct val_looks){0.7, NAN, 600}), LABELS_ALIKE);
-    assert_int_equal(doubts_judge(&doubts, &(struct val_looks){NAN, NAN, 600}),
-                     LABELS_JUDGED); /* nothing is known of validation */
-    assert_int_equal(doubts_judge(&doubts, &(struct val_looks){0.7, NAN, 0}), LABELS_JUDGED);
-    doubts.agrees = 0.6; /* two kinds, if not surely: it is not that the network is weak */
-    assert_int_equal(doubts_judge(&doubts, &(struct val_looks){0.7, NAN, 600}), LABELS_ALIKE);
-    doubts.mixture.separation = 2.29;
-    assert_int_equal(doubts_judge(&doubts, &(struct val_looks){0.7, NAN, 600}), LABELS_ALIKE);
-    doubts.mixture.separation = 2.31; /* they are surely of two kinds */
-    assert_int_equal(doubts_judge(&doubts, &(struct val_looks){0.7, NAN, 600}), LABELS_JUDGED);
-    doubts.mixture.separation = 1.9;
-    assert_int_equal(doubts_judge(&doubts, &(struct val_looks){0.95, NAN, 600}), LABELS_TOO_WEAK);
-}
-
 static void test_abstains(void **state)
 {
     (void)state;
@@ -492,7 +469,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_label_errors),
         cmocka_unit_test(test_clean),
-        cmocka_unit_test(test_validation_as_control),
+
         cmocka_unit_test(test_abstains),
         cmocka_unit_test(test_doubted),
         cmocka_unit_test(test_validation_tells),

@@ -429,7 +429,7 @@ static int probe(struct diagnosis *diagnosis, const char *run, const struct conf
     char path[PATH_BYTES];
     if (status == OK)
         status = trials_path(path, run);
-    /* Nothing that was tried takes no place of what was tried before. */
+    /* Where nothing was tried, what was tried before is kept. */
     if (status == OK && (experiment_tried(&diagnosis->experiment) || diagnosis->experiment.memory_done))
         status = experiment_write(&diagnosis->experiment, diagnosis->steps, path);
     if (status == ERR_CREATE) { /* a run that may only be read is answered for all the same */

@@ -289,7 +289,8 @@ static int memorise(struct experiment *experiment, struct setting *setting)
 }
 
 /* What is too small is made wider, and whether that is enough is seen in the same way. How much dearer an update of it
- * is tells its first. */
+ * is tells its first. A width that the config or the memory does not allow is not seen, and costs no trial its answer.
+ */
 static int memorise_wider(struct experiment *experiment, struct setting *setting)
 {
     const struct session *session = setting->request->session;
@@ -303,12 +304,14 @@ static int memorise_wider(struct experiment *experiment, struct setting *setting
         return OK;
     struct trial_result one = {0};
     const double narrow = setting->flops;
-    TRY(show(experiment, setting, remedy, 1, &one));
+    if (show(experiment, setting, remedy, 1, &one) != OK)
+        return OK;
     const double dear = price * fmax(graph_flops(&session->graph) / narrow, 1.0);
     experiment->updates_spent += dear;
     if (!affords(experiment, dear * MEMORY_UPDATES))
         return OK;
-    TRY(show(experiment, setting, remedy, MEMORY_UPDATES, &experiment->wider));
+    if (show(experiment, setting, remedy, MEMORY_UPDATES, &experiment->wider) != OK)
+        return OK;
     experiment->wider_done = is_shown_out(&experiment->wider);
     experiment->updates_spent += dear * experiment->wider.updates;
     return OK;
