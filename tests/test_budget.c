@@ -192,7 +192,8 @@ static void test_interrupted(void **state)
     for (int i = 0; i < diagnosis.experiment.arm_count; i++)
         done += diagnosis.experiment.arms[i].done;
     assert_true(done < diagnosis.experiment.arm_count);
-    assert_int_equal(tiny_has_file(result.path, "trials.json"), done > 0); /* on a busy machine none may have ended */
+    /* On a busy machine nothing may have ended. */
+    assert_int_equal(tiny_has_file(result.path, "trials.json"), done > 0 || diagnosis.experiment.memory_done);
     const struct arm *last = &diagnosis.experiment.arms[diagnosis.experiment.arm_count - 1];
     assert_true(last->done || strstr(experiment_why(&diagnosis.experiment, last), "interrupted"));
     diagnosis_free(&diagnosis);
