@@ -58,11 +58,12 @@ struct remedy_case {
  * the power of ten that makes up for falls_short, where that is more. makes_updates: the number that, with the others
  * of its remedy, makes falls_short times the updates: of smaller batches as long as they hold 16 images, then of more
  * epochs. spans_light: the least factor, in tenths, that takes training's images to validation's brightness. as_in_use:
- * and at most the highest rate in common use. widens: the factor once more where one is not enough.
+ * and at most the highest rate in common use. most: of the number; 0: any. widens: the factor once more where one is
+ * not enough.
  */
 struct edit {
     const char *key, *word;
-    double factor, least, side_share, averages;
+    double factor, least, most, side_share, averages;
     bool at_least_what_is_short, makes_updates, spans_light, as_in_use, widens;
 };
 enum { EDITS_MOST = 5, REMEDY_MOST = 16, EDIT_TEXT = 64 };

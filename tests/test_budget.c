@@ -57,11 +57,11 @@ static void test_saying_ahead(void **state)
         double updates, update_seconds;
         const char *says;
     } cases[] = {
-        {811.5, 0.043, "9 trials, up to 812 updates, about 35 s at the run's pace"},
-        {1000.0, 0.6, "9 trials, up to 1000 updates, about 10 min at the run's pace"},
-        {1000.0, 0.599, "9 trials, up to 1000 updates, about 599 s at the run's pace"},
-        {1000.0, 0.0001, "9 trials, up to 1000 updates, about 1 s at the run's pace"},
-        {40.0, NAN, "9 trials, up to 40 updates"},
+        {811.5, 0.043, "9 trials, about 812 updates, about 35 s at the run's pace"},
+        {1000.0, 0.6, "9 trials, about 1000 updates, about 10 min at the run's pace"},
+        {1000.0, 0.599, "9 trials, about 1000 updates, about 599 s at the run's pace"},
+        {1000.0, 0.0001, "9 trials, about 1000 updates, about 1 s at the run's pace"},
+        {40.0, NAN, "9 trials, about 40 updates"},
     };
     for (int i = 0; i < COUNT_OF(cases); i++) {
         char text[AHEAD_TEXT];

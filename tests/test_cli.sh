@@ -209,9 +209,9 @@ ok "doctor of a run with a fault" all 'exited 1' 'prints "^verdict    weight dec
 # shellcheck disable=SC2086 # options, a word each
 call doctor "$decayed" $probe
 ok "what a run ends with is enough for trials" all '[ "$probe" = --probe ]' 'prints "^trials     [0-9]* updates each"' \
-    "says \"^trials     [0-9]* trials, up to [0-9]* updates, about [0-9]* s at the run's pace; Ctrl-C ends them\""
+    "says \"^trials     [0-9]* trials, about [0-9]* updates, about [0-9]* s at the run's pace; Ctrl-C ends them\""
 call doctor "$decayed" --budget 120
-ok "doctor --budget: what it left out is said" all 'prints "learnt by heart  *not tried: the budget was spent"' \
+ok "doctor --budget: what it left out is said" all 'prints "learnt by heart  *not told: the budget was spent"' \
     'prints "rate x 4 .*not tried: the budget was spent"'
 call doctor "$decayed" --probe --budget 600% --apply nowhere/mended.ini
 ok "doctor --apply: a file that cannot be written is said before trials" all 'exited 73' 'silent out' 'says "nowhere/mended.ini"'

@@ -105,6 +105,18 @@ static void test_widened(void **state)
     }
 }
 
+/* A config may have 65536 filters and a million units: a layer that would have more keeps what it has. */
+static void test_not_beyond_what_a_config_may_have(void **state)
+{
+    (void)state;
+    load("[[layer]]\ntype='conv'\nfilters=16384\n[[layer]]\ntype='conv'\nfilters=16385\n" END);
+    const int units = config.layers[2].units;
+    layers_change(&config, LAYERS_WIDENED);
+    assert_int_equal(config.layers[0].filters, 65536);
+    assert_int_equal(config.layers[1].filters, 16385);
+    assert_true(config.layers[2].units >= units);
+}
+
 static int tear_down(void **state)
 {
     config_free(&config);
@@ -117,6 +129,7 @@ int main(void)
         cmocka_unit_test(test_normalised_once),
         cmocka_unit_test(test_which_lack_it),
         cmocka_unit_test(test_widened),
+        cmocka_unit_test(test_not_beyond_what_a_config_may_have),
     };
     return cmocka_run_group_tests(tests, config_folder_make, tear_down);
 }

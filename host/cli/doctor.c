@@ -46,9 +46,7 @@ static void print_trial(const struct diagnosis *diagnosis, const struct arm *arm
                 arm->family == ARM_ANEW || arm->family == ARM_UNSEEN ? "from new weights, " : "",
                 arm->family == ARM_ANEW ? "of training images" : "of validation images",
                 arm == diagnosis->proof ? "; proves it" : "");
-    else if (!arm->done)
-        cli_say(stdout, TRIAL_INDENT, lead, "%s", why);
-    else if (!isfinite(arm->result.loss))
+    else if (!arm->done || !isfinite(arm->result.loss))
         cli_say(stdout, TRIAL_INDENT, lead, "%s", why);
     else if (!is_compared(arm))
         cli_say(stdout, TRIAL_INDENT, lead, "loss %.4g; %s", arm->result.loss, why);
@@ -103,7 +101,7 @@ static void print_trials(const struct diagnosis *diagnosis)
         printf("%*s%-25s%.1f %% of %d images\n", INDENT, "", "learnt by heart",
                100.0 * experiment->memory.best_accuracy, experiment->memory_images);
     else
-        printf("%*s%-25snot tried: %s\n", INDENT, "", "learnt by heart",
+        printf("%*s%-25snot told: %s\n", INDENT, "", "learnt by heart",
                experiment->stopped ? "it was interrupted" : "the budget was spent");
     if (experiment->wider_done)
         printf("%*s%-25s%.1f %% of them\n", INDENT, "", "wider, by heart", 100.0 * experiment->wider.best_accuracy);
@@ -114,12 +112,12 @@ static void print_trials(const struct diagnosis *diagnosis)
         cli_say(stdout, INDENT, "", "interrupted: what had ended by then counts, and is kept");
     else if (!all && experiment->update_seconds > 0.0)
         cli_say(stdout, INDENT, "",
-                "%.0f of %g s are spent; all trials, and learning by heart, take up to about %.0f s: --budget %.0fs",
+                "%.0f of %g s are spent; all trials, and learning by heart, take about %.0f s: --budget %.0fs",
                 experiment->seconds, experiment->seconds_allowed, ceil(experiment->updates_wanted * pace),
                 ceil(experiment->updates_wanted * pace / 0.9));
     else if (!all)
         cli_say(stdout, INDENT, "",
-                "%.0f of %.0f updates are spent; all trials, and learning by heart, take up to %.0f, about "
+                "%.0f of %.0f updates are spent; all trials, and learning by heart, take about %.0f, "
                 "%.0f s: --budget %s",
                 experiment->updates_spent, experiment->updates_allowed, experiment->updates_wanted,
                 experiment->seconds * experiment->updates_wanted / experiment->updates_spent, enough);

@@ -41,7 +41,7 @@ void budget_say(double updates, int64_t steps, char text[static BUDGET_TEXT])
 
 void budget_say_ahead(int trials, double updates, double update_seconds, char text[static AHEAD_TEXT])
 {
-    const int used = snprintf(text, AHEAD_TEXT, "%d trials, up to %.0f updates", trials, ceil(updates));
+    const int used = snprintf(text, AHEAD_TEXT, "%d trials, about %.0f updates", trials, ceil(updates));
     const double seconds = updates * update_seconds;
     if (seconds >= 600.0)
         snprintf(text + used, (size_t)(AHEAD_TEXT - used), ", about %.0f min at the run's pace", ceil(seconds / 60.0));

@@ -177,13 +177,14 @@ const struct cause_info cause_table[CAUSE_COUNT] = {
                            .repairs = {{.edits = {SET("train.accumulate", "1"),
                                                   {.key = "train.batch_size", .makes_updates = true},
                                                   {.key = "train.epochs", .makes_updates = true}}}}},
-    [CAUSE_CAPACITY] = {"capacity", "architecture", "the network is too small for the task", "use a larger network",
-                        .repairs = {{.fits = fits_is_small_cnn,
-                                     .edits = {{"model.width", .factor = 2.0, .least = 32.0, .widens = true}}},
-                                    {.fits = fits_is_mlp,
-                                     .edits = {{"model.hidden", .factor = 2.0, .least = 256.0, .widens = true}}},
-                                    {.fits = fits_has_layers_to_widen_twice, .layers = LAYERS_WIDENED_TWICE},
-                                    {.fits = fits_has_layers, .layers = LAYERS_WIDENED}}},
+    [CAUSE_CAPACITY] =
+        {"capacity", "architecture", "the network is too small for the task", "use a larger network",
+         .repairs = {{.fits = fits_is_small_cnn,
+                      .edits = {{"model.width", .factor = 2.0, .least = 32.0, .most = 1024.0, .widens = true}}},
+                     {.fits = fits_is_mlp,
+                      .edits = {{"model.hidden", .factor = 2.0, .least = 256.0, .most = 65536.0, .widens = true}}},
+                     {.fits = fits_has_layers_to_widen_twice, .layers = LAYERS_WIDENED_TWICE},
+                     {.fits = fits_has_layers, .layers = LAYERS_WIDENED}}},
     [CAUSE_INITIALISATION] = {"initialisation", "architecture", "the first weights are badly scaled",
                               "use the default initialisation (model.init_scale = 1), or add batch normalisation",
                               .repairs = {{.edits = {SET("model.init_scale", "1")}}},
@@ -331,7 +332,9 @@ static void edit_say(const struct edit *edit, const struct remedy_case *asked, c
     else {
         const bool rescaled = asked->rate_scale > 0.0 && strcmp(edit->key, "optim.lr") == 0;
         const double number = number_of(asked->config, edit->key) * (rescaled ? asked->rate_scale : 1.0);
-        const double most = edit->as_in_use ? fits_highest_rate_in_use(asked) : INFINITY;
+        const double most = edit->as_in_use    ? fits_highest_rate_in_use(asked)
+                            : edit->most > 0.0 ? edit->most
+                                               : INFINITY;
         const double once = fmax(factor_of(edit, asked, number) * number, edit->least);
         snprintf(text, EDIT_TEXT, "%s=%.9g", edit->key,
                  fmin(edit->widens && asked->wider ? edit->factor * once : once, most));

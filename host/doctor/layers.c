@@ -6,6 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* What host/config/layers.c lets a layer have. */
+enum { FILTERS_MOST = 65536, UNITS_MOST = 1 << 20 };
+
 const char *const layer_changes[LAYER_CHANGES] = {
     [LAYERS_KEPT] = "",
     [LAYERS_DROP_NOTHING] = "no dropout in the layers",
@@ -14,15 +17,15 @@ const char *const layer_changes[LAYER_CHANGES] = {
     [LAYERS_WIDENED_TWICE] = "sixteen times the filters and units of the layers",
 };
 
-/* Every layer gets four times as many filters and units, and no fewer
- * than learn anything. */
+/* Every layer gets four times as many filters and units, of very few 16 and 64, as long as a config may have so many.
+ */
 static void widen(struct config *config)
 {
     for (int i = 0; i < config->layer_count; i++) {
         struct config_layer *layer = &config->layers[i];
-        if (layer->filters > 0)
+        if (layer->filters > 0 && layer->filters <= FILTERS_MOST / 4)
             layer->filters = layer->filters < 4 && layer->groups <= 1 ? 16 : 4 * layer->filters;
-        if (layer->units > 0)
+        if (layer->units > 0 && layer->units <= UNITS_MOST / 4)
             layer->units = layer->units < 16 ? 64 : 4 * layer->units;
     }
 }

@@ -104,11 +104,11 @@ void page_trials(FILE *page, const struct run_facts *facts)
     fprintf(
         page,
         "<h2>What changing one thing does</h2>\n<p class=\"lead\">Trials of %d updates each, on the same images in the "
-        "same order with one thing changed: %.0f %s in all, where the budget was %.0f. Across the end of a "
+        "same order with one thing changed: %.*f %s in all, where the budget was %g. Across the end of a "
         "bar: twice the standard error of its difference from the unchanged trial. Bars end at twice the unchanged "
         "loss.",
-        experiment->updates, timed ? experiment->seconds : experiment->updates_spent, timed ? "seconds" : "updates",
-        timed ? experiment->seconds_allowed : experiment->updates_allowed);
+        experiment->updates, timed ? 1 : 0, timed ? experiment->seconds : experiment->updates_spent,
+        timed ? "seconds" : "updates", timed ? experiment->seconds_allowed : floor(experiment->updates_allowed));
     if (experiment->memory_done)
         fprintf(page, " A new network, shown %d images over and over, learnt %.1f %% of them by heart in %d updates%s.",
                 experiment->memory_images, 100.0 * experiment->memory.best_accuracy, experiment->memory.updates,
