@@ -406,6 +406,24 @@ static void test_aslant(void **state)
     findings_free(&world.findings);
 }
 
+/* Stripes that run aslant through whole pictures of all classes, four pixels to the right with each row: as rows read
+ * with a wrong length, but that they end at the edges. */
+static void test_stripes_aslant_are_whole(void **state)
+{
+    (void)state;
+    struct odd_images odd;
+    draw();
+    for (int i = 0; i < COUNT; i += 5)
+        for (int k = 0; k < BYTES; k++) {
+            const int x = k / 3 % SIDE, y = k / 3 / SIDE;
+            world.pixels[i][k] = (uint8_t)(80 + world.pixels[i][k] % 4 + 40.0 * sin(i + 0.2 * (x - 4 * y)));
+        }
+    assert_int_equal(check_odd_images(&odd, &world.input), OK);
+    for (int64_t i = 0; i < odd.count; i++)
+        assert_int_not_equal(odd.list[i].what, ODD_ASLANT);
+    odd_images_free(&odd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -420,6 +438,7 @@ int main(void)
         cmocka_unit_test(test_few_to_measure_by),
         cmocka_unit_test(test_what_does_not_tell),
         cmocka_unit_test(test_aslant),
+        cmocka_unit_test(test_stripes_aslant_are_whole),
         cmocka_unit_test(test_the_strongest_speaks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -168,9 +168,31 @@ static double pixels_apart(const uint8_t *pixels, struct shape image, int below,
     return count > 0 ? (double)sum / (double)count : 0.0;
 }
 
+/* Mean difference of the last pixel of each row with the first of the same row or of the next one, whichever is less.
+ */
+static double edges_apart(const uint8_t *pixels, struct shape image)
+{
+    const size_t line = (size_t)image.w * (size_t)image.c, last = line - (size_t)image.c;
+    int64_t same = 0, next = 0;
+    for (int y = 0; y + 1 < image.h; y++) {
+        const uint8_t *row = pixels + (size_t)y * line + image.c / 2;
+        same += abs(row[last] - row[0]);
+        next += abs(row[last] - row[line]);
+    }
+    return (double)(same < next ? same : next) / (double)(image.h - 1);
+}
+
+/* Read with a wrong length of row, the picture goes on from one edge to the other, and its own edges are a seam that
+ * runs aslant through it. A whole picture ends at its edges: what is there is as unlike as pixels far from each other,
+ * half a row. So the edges are to be nearer to what neighbours in a row differ by. */
+static bool goes_on_round_the_edge(const uint8_t *pixels, struct shape image, double in_row)
+{
+    return edges_apart(pixels, image) < 0.5 * (in_row + pixels_apart(pixels, image, 0, image.w / 2));
+}
+
 /* A file read with a wrong length of row: each row begins some pixels later than the one before. So rows differ more
- * than neighbours in a row do, and as these when they are moved back, all by 1.3 times. Of pictures none does, by two
- * pixels or more, but where stripes run aslant. */
+ * than neighbours in a row do, and as these when they are moved back, all by 1.3 times. Of pictures stripes that run
+ * aslant do so too, by two pixels or more, but not all of the picture: not across its edges. */
 static int16_t slant_of(const uint8_t *pixels, struct shape image)
 {
     const double better = 1.3, as_it_is = pixels_apart(pixels, image, 1, 0);
@@ -186,7 +208,8 @@ static int16_t slant_of(const uint8_t *pixels, struct shape image)
             best = by;
         }
     }
-    return abs(best) > 1 && as_it_is > better * least && least < better * in_row ? (int16_t)best : 0;
+    const bool moved = abs(best) > 1 && as_it_is > better * least && least < better * in_row;
+    return moved && goes_on_round_the_edge(pixels, image, in_row) ? (int16_t)best : 0;
 }
 
 static int measure_one(void *context, int64_t i)
