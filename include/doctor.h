@@ -51,7 +51,8 @@ struct remedy_case {
     int64_t steps;      /* of the run; 0: not known */
     double lit;         /* brightness of validation's images in that of training's; 0: not known, or no matter */
     double rate_scale;  /* what autopilot came to make of the rate: the remedy goes on from there; 0: nothing */
-    double falls_short; /* the rules found that what the setting brings is so many times too little; 0: not known */
+    double falls_short; /* the rules found that what the setting brings is so many times too little, or below 1 too
+                           much; 0: not known */
 };
 /* One setting: its word, or its number in the run's config times factor (least at least), or a share of an image's
  * side, or the decay of an average over a share of the run (ten steps at least). at_least_what_is_short: the factor is
@@ -59,12 +60,12 @@ struct remedy_case {
  * of its remedy, makes falls_short times the updates: of smaller batches as long as they hold 16 images, then of more
  * epochs. spans_light: the least factor, in tenths, that takes training's images to validation's brightness. as_in_use:
  * and at most the highest rate in common use. most: of the number; 0: any. widens: the factor once more where one is
- * not enough.
+ * not enough. ends_with_run: times falls_short, of what is planned for more than the run had.
  */
 struct edit {
     const char *key, *word;
     double factor, least, most, side_share, averages;
-    bool at_least_what_is_short, makes_updates, spans_light, as_in_use, widens;
+    bool at_least_what_is_short, makes_updates, spans_light, as_in_use, widens, ends_with_run;
 };
 enum { EDITS_MOST = 5, REMEDY_MOST = 16, EDIT_TEXT = 64 };
 /* The settings that go together, and the runs that they are for; fits NULL: every run. */

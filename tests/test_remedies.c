@@ -59,6 +59,23 @@ static void test_settings_are_settings(void **state)
     assert_true(remedies > 25);
 }
 
+/* Of 100,000 planned epochs the run had 10.6: a cosine of as many. */
+static void test_a_schedule_that_ends_with_the_run(void **state)
+{
+    (void)state;
+    const struct remedy *repairs = cause_table[CAUSE_SCHEDULE].repairs;
+    struct remedy_case asked = {.config = &config, .falls_short = 0.000106};
+    load("train.epochs=100000|schedule.name=step");
+    assert_true(repairs[0].fits(&asked));
+    assert_string_equal(words_of(&repairs[0], &asked), "schedule.name=cosine|train.epochs=11");
+    asked.falls_short = 0.000001;
+    assert_string_equal(words_of(&repairs[0], &asked), "schedule.name=cosine|train.epochs=1");
+    asked.falls_short = 0.0; /* what other rules say of a schedule */
+    assert_false(repairs[0].fits(&asked));
+    asked.falls_short = 2.0;
+    assert_false(repairs[0].fits(&asked));
+}
+
 /* Where a normalisation sees few images at a time, more of them have to be in the batch, and not only in the update. */
 static void test_a_larger_batch_is_a_whole_one(void **state)
 {
@@ -474,6 +491,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_settings_are_settings),
+        cmocka_unit_test(test_a_schedule_that_ends_with_the_run),
         cmocka_unit_test(test_a_larger_batch_is_a_whole_one),
         cmocka_unit_test(test_what_softens_most_is_taken_back),
         cmocka_unit_test(test_more_updates),

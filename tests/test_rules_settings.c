@@ -209,6 +209,58 @@ static void test_narrow(void **state)
     SILENT("narrow");
 }
 
+/* A cosine of 1000 epochs, of which train.max_steps leaves six. Noise at rest: (0.9 * 0.01 + 0.1) / 4 / 0.1 = 0.27 of a
+ * loss of 0.576. */
+static void test_never_fell(void **state)
+{
+    (void)state;
+    healthy();
+    run.evidence.over = true;
+    run.config.schedule.name = SCHEDULE_COSINE;
+    run.config.train.epochs = 1000;
+    run.config.train.max_steps = STEPS;
+    SHOWS("never_fell", CAUSE_SCHEDULE);
+    SAYS("never_fell",
+         "schedule.name = cosine was planned for train.epochs = 1000, and train.max_steps ended the run in "
+         "epoch 6, at 100 % of optim.lr: at that rate noise makes about 47 % of what is left of the loss");
+    assert_true(fabs(shown("never_fell")->falls_short - 0.006) < 1e-9);
+    run.config.schedule.name = SCHEDULE_STEP;
+    SHOWS("never_fell", CAUSE_SCHEDULE);
+    run.config.schedule.name = SCHEDULE_PLATEAU; /* which waits for what validation does */
+    SILENT("never_fell");
+    run.config.schedule.name = SCHEDULE_CONSTANT;
+    SILENT("never_fell");
+    run.config.schedule.name = SCHEDULE_COSINE;
+    run.rate[STEPS - 1] = 0.00069;
+    SILENT("never_fell");
+    run.rate[STEPS - 1] = 0.00071;
+    SHOWS("never_fell", CAUSE_SCHEDULE);
+    run.evidence.over = false;
+    SILENT("never_fell");
+    run.evidence.over = true;
+    run.config.train.max_steps = STEPS + 1; /* something else ended it */
+    SILENT("never_fell");
+    run.config.train.max_steps = 0;
+    SILENT("never_fell");
+    run.config.train.max_steps = STEPS;
+    run.config.schedule.warmup_epochs = 6.0; /* the rate is still to rise */
+    SILENT("never_fell");
+    run.config.schedule.warmup_epochs = 5.0;
+    fill(run.val_accuracy, 0, EPOCHS, 0.96);
+    SILENT("never_fell");
+    fill(run.val_accuracy, 0, EPOCHS, 0.8);
+    fill(run.slope, 0, STEPS, -0.002); /* 0.0275: 4.8 % */
+    SILENT("never_fell");
+    fill(run.slope, 0, STEPS, -0.003); /* 0.03: 5.2 % */
+    SHOWS("never_fell", CAUSE_SCHEDULE);
+    for (int t = 0; t < STEPS; t++)
+        run.slope[t] = -0.003 + (t % 2 ? 0.03 : -0.03); /* 0.012 +- 0.0039: 3.1 standard errors */
+    SHOWS("never_fell", CAUSE_SCHEDULE);
+    for (int t = 0; t < STEPS; t++)
+        run.slope[t] = -0.003 + (t % 2 ? 0.033 : -0.033); /* 2.8 */
+    SILENT("never_fell");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -219,6 +271,7 @@ int main(void)
         cmocka_unit_test(test_adam_epsilon),
         cmocka_unit_test(test_adam_epsilon_for_most_weights),
         cmocka_unit_test(test_narrow),
+        cmocka_unit_test(test_never_fell),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -245,7 +245,7 @@ const struct cause_info cause_table[CAUSE_COUNT] = {
                                                 .edits = {SET("optim.name", "adam"), SET("optim.lr", "0.001"),
                                                           SET("optim.nesterov", "false")}}}}},
     [CAUSE_SCHEDULE] =
-        {"schedule", "optimizer", "the schedule keeps the learning rate low too early or too long",
+        {"schedule", "optimizer", "the schedule keeps the learning rate low too early or too long, or never lowers it",
          "lower the rate in the end: schedule.name = cosine",
          .actions = {{fits_steps_down, "lower the rate later: schedule.name = cosine does, as does a larger "
                                        "schedule.step_epochs"},
@@ -253,7 +253,9 @@ const struct cause_info cause_table[CAUSE_COUNT] = {
                                               "more schedule.patience"},
                      {fits_warms_up, "shorten the warm-up: lower schedule.warmup_epochs"},
                      {fits_anneals, "train for more epochs, so that the cosine keeps the rate for longer"}},
-         .repairs = {{.edits = {SET("schedule.name", "cosine"), SET("schedule.warmup_epochs", "0")}}},
+         .repairs = {{.fits = fits_ends_before_it_falls,
+                      .edits = {SET("schedule.name", "cosine"), {.key = "train.epochs", .ends_with_run = true}}},
+                     {.edits = {SET("schedule.name", "cosine"), SET("schedule.warmup_epochs", "0")}}},
          .trials = {{.name = "rate / 10 from here on",
                      .family = ARM_ONWARD,
                      .remedy = {.fits = fits_has_levelled, .edits = {TIMES("optim.lr", 0.1)}}}},
@@ -323,6 +325,9 @@ static void edit_say(const struct edit *edit, const struct remedy_case *asked, c
         snprintf(text, EDIT_TEXT, "%s=%s", edit->key, edit->word);
     else if (edit->makes_updates)
         snprintf(text, EDIT_TEXT, "%s=%.0f", edit->key, more_updates(edit->key, asked));
+    else if (edit->ends_with_run)
+        snprintf(text, EDIT_TEXT, "%s=%.0f", edit->key,
+                 fmax(1.0, round(number_of(asked->config, edit->key) * asked->falls_short)));
     else if (edit->spans_light)
         snprintf(text, EDIT_TEXT, "%s=%.1f", edit->key, fits_span_of_light(asked));
     else if (edit->averages > 0.0)

@@ -287,6 +287,12 @@ bool fits_warms_up(const struct remedy_case *asked)
     return asked->config->schedule.warmup_epochs > 0.0;
 }
 
+/* The run is a small part of what its schedule was planned for. */
+bool fits_ends_before_it_falls(const struct remedy_case *asked)
+{
+    return asked->falls_short > 0.0 && asked->falls_short < 1.0;
+}
+
 bool fits_anneals(const struct remedy_case *asked)
 {
     return asked->config->schedule.name == SCHEDULE_COSINE;

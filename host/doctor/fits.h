@@ -47,6 +47,7 @@ bool fits_clips(const struct remedy_case *asked);
 bool fits_steps_down(const struct remedy_case *asked);
 bool fits_waits_for_plateau(const struct remedy_case *asked);
 bool fits_warms_up(const struct remedy_case *asked);
+bool fits_ends_before_it_falls(const struct remedy_case *asked);
 bool fits_anneals(const struct remedy_case *asked);
 bool fits_wants_more(const struct remedy_case *asked);
 bool fits_are_left_out(const struct remedy_case *asked);

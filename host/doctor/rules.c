@@ -33,6 +33,7 @@ const struct rule doctor_rules[] = {
     {"unlike_batches", CAUSE_BATCH_SMALL, 200, EFFECT_NOISE, rule_unlike_batches},
     {"early_drop", CAUSE_SCHEDULE, 100, EFFECT_SETTING, rule_early_drop},
     {"still_warming", CAUSE_SCHEDULE, VERDICT_STEPS, EFFECT_SETTING, rule_still_warming},
+    {"never_fell", CAUSE_SCHEDULE, VERDICT_STEPS, EFFECT_SETTING, rule_never_fell},
     {"stopped_soon", CAUSE_EARLY_STOP, 1, EFFECT_SETTING, rule_stopped_soon},
     {"setback", CAUSE_RATE_HIGH, 60, EFFECT_BROKEN, rule_setback},
     {"rising_rate", CAUSE_RATE_HIGH, 400, EFFECT_LATE, rule_rising_rate},

@@ -96,6 +96,8 @@ bool rule_small_steps(const struct evidence *evidence, struct symptom *symptom);
 bool rule_short_steps(const struct evidence *evidence, struct symptom *symptom);
 /* Whether it is of 16 images at most and below a fifth of the gradient noise scale. */
 bool batch_is_noise(const struct evidence *evidence);
+/* By how much the noise of batches holds the loss up in these steps, with its standard error; NaN: not known. */
+double noise_held_up(const struct evidence *evidence, int64_t from, int64_t to, double *error);
 bool rule_noise_scale(const struct evidence *evidence, struct symptom *symptom);
 bool rule_unlike_batches(const struct evidence *evidence, struct symptom *symptom);
 
@@ -171,6 +173,7 @@ bool rule_not_caught_up(const struct evidence *evidence, struct symptom *symptom
 
 /* ---- rules_jumps.c ---- */
 /* A note. */
+bool rule_never_fell(const struct evidence *evidence, struct symptom *symptom);
 bool rule_jumps(const struct evidence *evidence, struct symptom *symptom);
 
 /* ---- rules_ahead.c: validation predicted better than what is trained on ---- */

@@ -1,5 +1,6 @@
-/* rules_jumps: a validation that jumps from epoch to epoch, which is what weights do that are taken at one moment of a
- * rate that does not fall. Pure functions over the evidence. */
+/* rules_jumps: a rate that does not fall: a schedule that the run has not come to, and a validation that jumps from
+ * epoch to epoch, which is what weights do that are taken at one moment of such a rate. Pure functions over the
+ * evidence. */
 #include "rules.h"
 
 #include <math.h>
@@ -59,4 +60,33 @@ bool rule_jumps(const struct evidence *evidence, struct symptom *symptom)
                 config_normalises(evidence->config) ? ", and running means that follow them" : "", decay,
                 evidence->config->schedule.name == SCHEDULE_COSINE ? "a cosine that ends with the run"
                                                                    : "schedule.name = cosine");
+}
+
+/* A schedule that was to bring the rate down, planned for train.epochs, and train.max_steps has ended the run before it
+ * did: a run of a few steps of a long plan has its rate alone, and none that is as high is good to end with. What the
+ * rest of the schedule would have taken away is what noise holds the loss up by at this rate; where that is little, the
+ * rate is not what is wrong. */
+bool rule_never_fell(const struct evidence *evidence, struct symptom *symptom)
+{
+    const double kept = 1.0 - SMALL_SHARE, worth = 0.05;
+    const struct config *config = evidence->config;
+    const int64_t steps = evidence->steps, last = steps - 1, tenth = steps / 10;
+    const bool falls = config->schedule.name == SCHEDULE_COSINE || config->schedule.name == SCHEDULE_STEP;
+    if (!falls || !evidence->over || config->train.max_steps <= 0 || steps < config->train.max_steps ||
+        !(evidence->rate[last] >= kept * config->optim.lr) || config->schedule.warmup_epochs >= evidence->epoch[last] ||
+        !doctor_misses(evidence))
+        return false;
+    double error;
+    const double noise = noise_held_up(evidence, steps - tenth, steps, &error);
+    const double loss = column_mean(evidence->loss, steps - tenth, steps), left = loss - loss_floor(evidence);
+    if (!(noise > worth * left && noise > FAULT_SURE * error))
+        return false;
+    symptom->falls_short = evidence->epoch[last] / config->train.epochs;
+    return show(
+        symptom, last, noise / (worth * left),
+        "schedule.name = %s was planned for train.epochs = %d, and train.max_steps ended the run in epoch "
+        "%.0f, at %.0f %% of optim.lr: at that rate noise makes about %.0f %% of what is left of the loss (%.3g), "
+        "which a rate that falls in the end takes away",
+        config->schedule.name == SCHEDULE_COSINE ? "cosine" : "step", config->train.epochs, ceil(evidence->epoch[last]),
+        100.0 * evidence->rate[last] / config->optim.lr, 100.0 * fmin(noise / left, 1.0), loss);
 }

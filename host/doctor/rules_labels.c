@@ -95,5 +95,8 @@ const char *symptom_action(const struct symptom *symptom, const struct config *c
         return "look at some images of both: make one class of them if they are of one kind, else correct their labels";
     if (strcmp(symptom->rule, "near-leak") == 0)
         return "split by scene, not by image: all frames of one scene in the same part";
+    if (strcmp(symptom->rule, "never_fell") == 0)
+        return "plan the schedule for the run: as many train.epochs as it is to have (train.max_steps ends no "
+               "schedule)";
     return cause_action(symptom->cause, config);
 }

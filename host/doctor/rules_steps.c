@@ -207,20 +207,24 @@ void say_noise_scale(const struct evidence *evidence, double batch, char text[st
  * that is a fourth of what a step takes off its own batch by its own gradient; past gradients, whose share in a step
  * the next batch measures without that, make the rate longer by 1 / (1 - momentum). What is learned with these steps,
  * and not noise, counts as noise here: below a fifth of the noise scale that is little. */
-static double held_up(const struct evidence *evidence, int64_t from, int64_t to)
+double noise_held_up(const struct evidence *evidence, int64_t from, int64_t to, double *error)
 {
     const struct config *config = evidence->config;
     const bool sgd = config->optim.name == OPTIMIZER_SGD;
     const double past = sgd ? config->optim.momentum : config->optim.beta1;
-    double sum = 0.0, known = 0.0;
+    const double rest = 1.0 / (4.0 * (1.0 - past)) / (sgd && config->optim.nesterov ? 1.0 + past : 1.0);
+    double sum = 0.0, squares = 0.0, known = 0.0;
     for (int64_t t = from; t < to; t++) {
         const double own = past > 0.0 ? past * evidence->end_slope[t] - evidence->slope[t] : -evidence->slope[t];
         if (isfinite(own)) {
             sum += own;
+            squares += own * own;
             known++;
         }
     }
-    return sum / known / (4.0 * (1.0 - past)) / (sgd && config->optim.nesterov ? 1.0 + past : 1.0);
+    const double mean = sum / known;
+    *error = rest * sqrt(fmax(squares / known - mean * mean, 0.0) / known);
+    return rest * mean;
 }
 
 /* Whether a larger batch would have come further in as many epochs. One of four times the images makes a fourth of the
@@ -234,7 +238,8 @@ static bool noise_costs(const struct evidence *evidence, char text[static NOISE_
     const int64_t end = evidence->steps, tenth = end / 10, quarter = end / 4;
     if (!evidence->over && 2 * end < evidence->planned_steps)
         return false;
-    const double noise = held_up(evidence, end - tenth, end);
+    double error;
+    const double noise = noise_held_up(evidence, end - tenth, end, &error);
     const double brought = column_mean(evidence->loss, quarter - tenth / 2, quarter + tenth / 2) -
                            column_mean(evidence->loss, end - tenth, end);
     snprintf(text, NOISE_TEXT,
