@@ -2,7 +2,8 @@
 the 8x8 handwritten digits that scikit-learn ships (Pillow as well), each moved and turned at random, figures (Pillow) and some of
 EuroSAT's classes made smaller (Pillow); some of Fashion-MNIST's (as they are or half as large). Textures are in textures.py, dials, gratings, land and
 scenes in natural.py, handwriting, cells and wares in things.py, fruit, calls and metal in
-goods.py, numbers, pieces of clothes and land, parts on a bench and galaxies in sights.py.
+goods.py, numbers, pieces of clothes and land, parts on a bench and galaxies in sights.py,
+leaves, clothes before a wall, a meter's digits, heart beats and land from any height in finds.py.
 
 Each function writes a folder as plant.py reads it, a function of its arguments and of what is installed. missing() names the
 package that is not there.
@@ -13,6 +14,7 @@ import math
 import os
 import random
 
+import finds
 import goods
 import natural
 import plant
@@ -22,8 +24,9 @@ import things
 
 PACKAGES = {"letters": {"PIL": "pillow"}, "glyphs": {"PIL": "pillow"}, "digits": {"PIL": "pillow", "sklearn": "scikit-learn"},
             "shapes": {"PIL": "pillow"}, "shoes": {"PIL": "pillow"}, "fields": {"PIL": "pillow"}, "meadows": {"PIL": "pillow"}, "greens": {"PIL": "pillow"}, "overhead": {"PIL": "pillow"}, "textures": {"numpy": "numpy"},
-            **{name: {"numpy": "numpy"} for name in {**natural.DRAWN, **things.DRAWN, **goods.DRAWN, **sights.DRAWN}},
-            "numbers": {"numpy": "numpy", "PIL": "pillow", "sklearn": "scikit-learn"}, "plots": {"PIL": "pillow", "numpy": "numpy"}}
+            **{name: {"numpy": "numpy"} for name in {**natural.DRAWN, **things.DRAWN, **goods.DRAWN, **sights.DRAWN, **finds.DRAWN}},
+            "numbers": {"numpy": "numpy", "PIL": "pillow", "sklearn": "scikit-learn"}, "plots": {"PIL": "pillow", "numpy": "numpy"},
+            "stalls": {"PIL": "pillow", "numpy": "numpy"}, "flights": {"PIL": "pillow", "numpy": "numpy"}}
 FONTS = "/usr/share/fonts/*/*/*.[to]tf"
 OTHER = ("Symbol", "D050000L", "Keyboard", "Initials", "Math")  # fonts of something else than plain letters
 
@@ -204,4 +207,4 @@ GREENS = ["AnnualCrop", "HerbaceousVegetation", "Highway", "PermanentCrop", "Riv
 overhead = of_eurosat("overhead", ["Forest", "HerbaceousVegetation", "Highway", "Industrial", "Pasture", "Residential", "River"], "L", 40)
 DRAWN = {"letters": letters, "glyphs": glyphs, "digits": digits, "shapes": shapes, "fields": of_eurosat("fields", FIELDS),
          "meadows": of_eurosat("meadows", MEADOWS), "greens": of_eurosat("greens", GREENS), "wardrobe": wardrobe, "textures": textures.textures,
-         "shoes": shoes, "overhead": overhead, **natural.DRAWN, **things.DRAWN, **goods.DRAWN, **sights.DRAWN}
+         "shoes": shoes, "overhead": overhead, **natural.DRAWN, **things.DRAWN, **goods.DRAWN, **sights.DRAWN, **finds.DRAWN}

@@ -189,6 +189,31 @@ class Stars(Drawn):
     classes, train, test = 6, 3000, 900
 
 
+class Leaves(Drawn):
+    name = "leaves"
+    classes, train, test, colour = 7, 3200, 800, True
+
+
+class Stalls(Drawn):
+    name = "stalls"
+    classes, train, test = 4, 2800, 700
+
+
+class Meters(Drawn):
+    name = "meters"
+    classes, train, test = 10, 4000, 1000
+
+
+class Beats(Drawn):
+    name = "beats"
+    classes, train, test = 6, 3600, 900
+
+
+class Flights(Drawn):
+    name = "flights"
+    classes, train, test, colour = 8, 3200, 800, True
+
+
 class Tiles(Source):
     """Generated tiles; the program draws them, spoiled on request."""
     name = "tiles"
@@ -265,8 +290,9 @@ class Eurosat(Source):
 
 SOURCES = {source.name: source for source in (Fashion, Tiles, Eurosat, Letters, Glyphs, Digits, Shapes, Textures, Fields, Meadows, Dials,
                                               Gratings, Grounds, Scenes, Strokes, Cells, Wares, Greens, Wardrobe,
-                                              Fruit, Calls, Shoes, Metal, Overhead, Numbers, Swatches, Plots, Bolts, Stars)}
-REAL = (Fashion, Eurosat, Fields, Meadows, Greens, Wardrobe, Shoes, Overhead, Swatches, Plots)
+                                              Fruit, Calls, Shoes, Metal, Overhead, Numbers, Swatches, Plots, Bolts, Stars,
+                                              Leaves, Stalls, Meters, Beats, Flights)}
+REAL = (Fashion, Eurosat, Fields, Meadows, Greens, Wardrobe, Shoes, Overhead, Swatches, Plots, Stalls, Flights)
 
 
 def source_of(name):
