@@ -13,6 +13,7 @@ int command_sweep(int argc, char **argv);
 int command_find_lr(int argc, char **argv);
 int command_eval(int argc, char **argv);
 int command_predict(int argc, char **argv);
+int command_export(int argc, char **argv);
 int command_doctor(int argc, char **argv);
 int command_report(int argc, char **argv);
 int command_plot(int argc, char **argv);

@@ -50,7 +50,8 @@ int file_write(const char *path, const void *data, size_t bytes);
  * folder: PATH_BYTES, where it was made. */
 int scratch_open(int *descriptor, char *folder);
 
-/* A log: a file only ever appended to, each record by one write(2), so that kill -9 leaves whole records. */
+/* A log: a file only ever appended to, each record by one write(2), so that kill -9 leaves whole records and at most
+ * one at the end that is torn where a page ends: readers leave out a last line without its newline. */
 struct append_file {
     int descriptor; /* -1: closed */
     char path[PATH_BYTES];

@@ -1,5 +1,6 @@
 /* event_points: see event_points.h. */
 #include "event_points.h"
+#include "fields.h"
 
 #include <dirent.h>
 #include <math.h>
@@ -26,70 +27,20 @@ static uint32_t crc_by_division(const uint8_t *bytes, size_t count)
     return turned;
 }
 
-static uint64_t little(const uint8_t *bytes, int count)
-{
-    uint64_t value = 0;
-    while (count-- > 0)
-        value = value << 8 | bytes[count];
-    return value;
-}
-
 /* The sum before it was rotated and added to. */
 static uint32_t unmasked(const uint8_t *bytes)
 {
-    const uint32_t rotated = (uint32_t)little(bytes, 4) - 0xA282EAD8u;
+    const uint32_t rotated = (uint32_t)field_little(bytes, 4) - 0xA282EAD8u;
     return rotated >> 17 | rotated << 15;
 }
 
 /* ---- messages ---- */
 
-struct field {
-    int number, wire;
-    uint64_t value; /* of wire 0, 1, 5 */
-    const uint8_t *bytes;
-    size_t length; /* of wire 2 */
-};
-
-static uint64_t take_varint(const uint8_t **at, const uint8_t *end)
-{
-    uint64_t value = 0;
-    for (int shift = 0; shift < 64; shift += 7) {
-        assert_true(*at < end);
-        const uint8_t byte = *(*at)++;
-        value |= (uint64_t)(byte & 0x7F) << shift;
-        if (byte < 0x80)
-            return value;
-    }
-    fail_msg("a varint of more than 64 bits");
-    return 0;
-}
-
-/* false: the message is over. */
-static bool next_field(const uint8_t **at, const uint8_t *end, struct field *field)
-{
-    if (*at == end)
-        return false;
-    const uint64_t key = take_varint(at, end);
-    *field = (struct field){.number = (int)(key >> 3), .wire = (int)(key & 7)};
-    if (field->wire == 0) {
-        field->value = take_varint(at, end);
-        return true;
-    }
-    assert_true(field->wire == 1 || field->wire == 2 || field->wire == 5);
-    field->length = field->wire == 1 ? 8 : field->wire == 5 ? 4 : take_varint(at, end);
-    assert_true(field->length <= (size_t)(end - *at));
-    field->bytes = *at;
-    *at += field->length;
-    if (field->wire != 2)
-        field->value = little(field->bytes, (int)field->length);
-    return true;
-}
-
 static void take_value(struct event_point *point, const uint8_t *at, const uint8_t *end)
 {
     struct field field;
     point->value = NAN;
-    while (next_field(&at, end, &field)) {
+    while (field_next(&at, end, &field)) {
         if (field.number == 1) {
             assert_true(field.length < sizeof point->tag);
             memcpy(point->tag, field.bytes, field.length);
@@ -107,7 +58,7 @@ static void take_value(struct event_point *point, const uint8_t *at, const uint8
 static void take_summary(struct event_points *read, int64_t step, const uint8_t *at, const uint8_t *end)
 {
     struct field field;
-    while (next_field(&at, end, &field)) {
+    while (field_next(&at, end, &field)) {
         assert_int_equal(field.number, 1);
         assert_true(read->count < MOST);
         struct event_point *point = &read->points[read->count++];
@@ -132,7 +83,7 @@ static void take_event(struct event_points *read, const uint8_t *at, const uint8
     double time = 0.0;
     int64_t step = 0;
     bool version = false;
-    while (next_field(&at, end, &field)) {
+    while (field_next(&at, end, &field)) {
         switch (field.number) {
         case 1: memcpy(&time, &field.value, sizeof time); break;
         case 2: step = (int64_t)field.value; break;
@@ -162,10 +113,12 @@ static void read_file(struct event_points *read, const char *folder, const char 
     assert_int_equal(file_read(path, 1 << 28, &data, &bytes), OK);
     const uint8_t *at = data, *end = at + bytes;
     for (bool first = true; at < end; first = false) {
-        assert_true(end - at >= 16);
-        const uint64_t length = little(at, 8);
+        const uint64_t length = end - at < 16 ? UINT64_MAX : field_little(at, 8);
+        if (length == UINT64_MAX || length > (uint64_t)(end - at) - 16) {
+            read->torn = true;
+            break;
+        }
         assert_int_equal(unmasked(at + 8), crc_by_division(at, 8));
-        assert_true(length <= (uint64_t)(end - at) - 16);
         assert_int_equal(unmasked(at + 12 + length), crc_by_division(at + 12, length));
         take_event(read, at + 12, at + 12 + length, first);
         at += 16 + length;

@@ -13,6 +13,7 @@ struct event_point {
 struct event_points {
     struct event_point *points; /* [count], in order; of the steps that a restart takes back, only the later ones */
     int count, files, restarts;
+    bool torn; /* the last record of a file is not all there */
     struct arena arena;
 };
 /* All event files of the folder, by name. */

@@ -55,7 +55,7 @@ call --help
 ok "--help goes to stdout" all 'exited 0' 'prints "train"' 'silent err'
 call --version
 ok "--version is one line" all 'exited 0' 'prints "^evenkeel "' 'lines out 1'
-for command in train sweep find-lr doctor report plot eval predict check synth pack config model bench devices; do
+for command in train sweep find-lr doctor report plot eval predict export check synth pack config model bench devices; do
     call $command --help
     ok "$command --help" all 'exited 0' 'prints "usage: evenkeel"' 'silent err' '"$program" help $command | cmp -s - out'
 done
@@ -338,6 +338,14 @@ call predict "$whole" "$image" "$(find larger/val -name '*.png' | head -n 1)"
 ok "predict says that an image was resized" all 'exited 0' 'lines out 2' 'says "1 of 2 images were resized and cropped to"'
 call predict "$whole" tiles "$image"
 ok "predict of a folder without images" all 'exited 65' 'lines out 1' 'says "tiles: no image lies in this folder itself"'
+call export "$whole"
+ok "export writes model.onnx in the run" all 'exited 0' 'lines out 3' "prints '$whole/model.onnx'" "[ -s '$whole/model.onnx' ]"
+call export "$whole" away/model.onnx
+ok "export into a folder that is not there" all 'exited 73' 'lines err 1' 'says "away/model.onnx"'
+call export "$whole" model.pt
+ok "export to another format" all 'exited 64' 'lines err 1' 'says "end in .onnx"'
+call export tiles
+ok "export of what is no run" all 'exited 66' 'lines err 1'
 call predict "$whole" "$image" --json --top 2
 ok "predict --json" all 'exited 0' 'lines out 1' 'prints "probability"'
 # A name can have anything in it but a slash: what is written stays what it is, and what is said stays one line.

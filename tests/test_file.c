@@ -259,7 +259,7 @@ static void test_append(void **state)
     assert_int_equal(log.descriptor, -1);
 }
 
-/* However the writer dies, what is there is whole records. */
+/* However the writer dies, what is there is whole records: none of these lies across the end of a page. */
 static void test_append_killed(void **state)
 {
     (void)state;

@@ -28,6 +28,7 @@ static const struct command commands[] = {
     {"find-lr", command_find_lr, "look for a learning rate before training"},
     {"eval", command_eval, "measure a trained run on its validation images, or on others"},
     {"predict", command_predict, "name the classes of image files"},
+    {"export", command_export, "write a trained model as an ONNX file"},
     {"doctor", command_doctor, "say why a run's loss fluctuates or does not decrease"},
     {"report", command_report, "write what there is to be seen of a run as one HTML page"},
     {"plot", command_plot, "draw a run's loss and other curves in the terminal"},

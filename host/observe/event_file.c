@@ -1,9 +1,9 @@
-/* event_file: protocol buffers' messages by hand, framed with checksums. See event_file.h. Field numbers are those of
+/* event_file: protocol buffers' messages, framed with checksums. See event_file.h. Field numbers are those of
  * TensorFlow's event.proto and summary.proto; the frame is TFRecord's: length, its checksum, data, its checksum. Knows
  * no names of curves. */
 #include "event_file.h"
+#include "wire.h"
 
-#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -34,99 +34,40 @@ static uint32_t masked(uint32_t crc)
     return (crc >> 15 | crc << 17) + 0xA282EAD8u;
 }
 
-static void put_little(uint8_t *to, uint64_t value, int bytes)
-{
-    for (int i = 0; i < bytes; i++)
-        to[i] = (uint8_t)(value >> 8 * i);
-}
-
 /* ---- messages ---- */
 
 enum { HEAD = 12, TAIL = 4 };
-enum wire { VARINT = 0, FIXED64 = 1, BYTES = 2, FIXED32 = 5 };
-
-struct message {
-    size_t used;
-    uint8_t bytes[EVENT_FILE_RECORD];
+/* A message and its memory: none is taken while a run is under way. */
+struct record {
+    struct message message;
+    uint8_t memory[EVENT_FILE_RECORD];
 };
 
-static void put_bytes(struct message *message, const void *bytes, size_t count)
+static struct message *empty(struct record *record)
 {
-    assert(message->used + count <= sizeof message->bytes);
-    memcpy(message->bytes + message->used, bytes, count);
-    message->used += count;
-}
-
-static void put_varint(struct message *message, uint64_t value)
-{
-    for (; value >= 0x80; value >>= 7)
-        put_bytes(message, &(uint8_t){(uint8_t)(value | 0x80)}, 1);
-    put_bytes(message, &(uint8_t){(uint8_t)value}, 1);
-}
-
-static void put_key(struct message *message, int field, enum wire wire)
-{
-    put_varint(message, (uint64_t)(field << 3 | wire));
-}
-
-static void put_integer(struct message *message, int field, int64_t value)
-{
-    put_key(message, field, VARINT);
-    put_varint(message, (uint64_t)value);
-}
-
-static void put_float(struct message *message, int field, double value)
-{
-    const float narrow = (float)value;
-    uint8_t bytes[4];
-    uint32_t bits;
-    memcpy(&bits, &narrow, sizeof bits);
-    put_little(bytes, bits, sizeof bytes);
-    put_key(message, field, FIXED32);
-    put_bytes(message, bytes, sizeof bytes);
-}
-
-static void put_double(struct message *message, int field, double value)
-{
-    uint8_t bytes[8];
-    uint64_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    put_little(bytes, bits, sizeof bytes);
-    put_key(message, field, FIXED64);
-    put_bytes(message, bytes, sizeof bytes);
-}
-
-static void put_text(struct message *message, int field, const char *text)
-{
-    put_key(message, field, BYTES);
-    put_varint(message, strlen(text));
-    put_bytes(message, text, strlen(text));
-}
-
-static void put_message(struct message *message, int field, const struct message *inner)
-{
-    put_key(message, field, BYTES);
-    put_varint(message, inner->used);
-    put_bytes(message, inner->bytes, inner->used);
+    record->message = (struct message){.bytes = record->memory, .room = sizeof record->memory};
+    return &record->message;
 }
 
 /* Event: wall_time = 1, step = 2, file_version = 3, summary = 5, session_log = 7. Room for the frame's head is left. */
-static void begin_event(struct message *event)
+static struct message *begin_event(struct record *record)
 {
+    struct message *event = empty(record);
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     event->used = HEAD;
-    put_double(event, 1, (double)now.tv_sec + 1e-9 * (double)now.tv_nsec);
+    wire_put_double(event, 1, (double)now.tv_sec + 1e-9 * (double)now.tv_nsec);
+    return event;
 }
 
 static int write_event(struct append_file *file, struct message *event)
 {
     const size_t length = event->used - HEAD;
     uint8_t tail[TAIL];
-    put_little(event->bytes, length, 8);
-    put_little(event->bytes + 8, masked(crc32c(event->bytes, 8)), 4);
-    put_little(tail, masked(crc32c(event->bytes + HEAD, length)), TAIL);
-    put_bytes(event, tail, TAIL);
+    wire_little(event->bytes, length, 8);
+    wire_little(event->bytes + 8, masked(crc32c(event->bytes, 8)), 4);
+    wire_little(tail, masked(crc32c(event->bytes + HEAD, length)), TAIL);
+    wire_put_bytes(event, tail, TAIL);
     return append_write(file, event->bytes, event->used);
 }
 
@@ -158,47 +99,48 @@ int event_file_create(struct append_file *file, const char *folder)
     snprintf(name, sizeof name, "%s%010lld.%s.%ld.0", prefix, seconds, host, (long)getpid());
     TRY(path_join(path, folder, name));
     TRY(append_open(file, path, -1));
-    struct message event;
-    begin_event(&event);
-    put_text(&event, 3, "brain.Event:2");
-    return write_event(file, &event);
+    struct record record;
+    struct message *event = begin_event(&record);
+    wire_put_text(event, 3, "brain.Event:2");
+    return write_event(file, event);
 }
 
 /* SessionLog: status = 1, where START is 1. */
 int event_file_restart(struct append_file *file, int64_t step)
 {
-    struct message event, session = {0};
-    put_integer(&session, 1, 1);
-    begin_event(&event);
-    put_integer(&event, 2, step);
-    put_message(&event, 7, &session);
-    return write_event(file, &event);
+    struct record records[2];
+    struct message *event = begin_event(&records[0]), *session = empty(&records[1]);
+    wire_put_integer(session, 1, 1);
+    wire_put_integer(event, 2, step);
+    wire_put_message(event, 7, session);
+    return write_event(file, event);
 }
 
 /* Summary: value = 1; Value: tag = 1, simple_value = 2, metadata = 9; SummaryMetadata: plugin_data = 1 (plugin_name =
  * 1), summary_description = 3, data_class = 4, where SCALAR is 1. */
 static void put_scalar(struct message *summary, const struct event_scalar *scalar)
 {
-    struct message value = {0}, metadata = {0}, plugin = {0};
-    put_text(&value, 1, scalar->tag);
-    put_float(&value, 2, scalar->value);
+    struct record records[3];
+    struct message *value = empty(&records[0]), *metadata = empty(&records[1]), *plugin = empty(&records[2]);
+    wire_put_text(value, 1, scalar->tag);
+    wire_put_float(value, 2, scalar->value);
     if (scalar->description) {
-        put_text(&plugin, 1, "scalars");
-        put_message(&metadata, 1, &plugin);
-        put_text(&metadata, 3, scalar->description);
-        put_integer(&metadata, 4, 1);
-        put_message(&value, 9, &metadata);
+        wire_put_text(plugin, 1, "scalars");
+        wire_put_message(metadata, 1, plugin);
+        wire_put_text(metadata, 3, scalar->description);
+        wire_put_integer(metadata, 4, 1);
+        wire_put_message(value, 9, metadata);
     }
-    put_message(summary, 1, &value);
+    wire_put_message(summary, 1, value);
 }
 
 int event_file_scalars(struct append_file *file, int64_t step, const struct event_scalar *scalars, int count)
 {
-    struct message event, summary = {0};
+    struct record records[2];
+    struct message *event = begin_event(&records[0]), *summary = empty(&records[1]);
     for (int i = 0; i < count; i++)
-        put_scalar(&summary, &scalars[i]);
-    begin_event(&event);
-    put_integer(&event, 2, step);
-    put_message(&event, 5, &summary);
-    return write_event(file, &event);
+        put_scalar(summary, &scalars[i]);
+    wire_put_integer(event, 2, step);
+    wire_put_message(event, 5, summary);
+    return write_event(file, event);
 }
