@@ -17,6 +17,7 @@ struct diagnosis {
     bool levelled;             /* the loss no longer falls */
     bool too_early;            /* nothing was found, but in so few steps nothing need be */
     bool behind, learned_all;  /* as doctor_behind and doctor_learned_all have it */
+    bool fitted;               /* as doctor_fitted has it */
     struct standing standing;
     char healthy[HEALTHY_TEXT]; /* the verdict where no fault is found */
     bool missing;               /* as doctor_misses has it */
@@ -85,6 +86,9 @@ const struct arm *diagnosis_mending(const struct diagnosis *diagnosis);
 enum { REPAIR_MAX = 2 * ARM_OVERRIDES, REPAIR_TEXT = PATH_BYTES + 32 };
 int diagnosis_repair(const struct diagnosis *diagnosis, const struct config *config,
                      char repair[static REPAIR_MAX][REPAIR_TEXT], enum cause of[static REPAIR_MAX]);
+/* Whether autopilot had to lower the rate, so that the run did not train with the config's: then that is part of the
+ * repair, of a healthy run all of it. */
+bool diagnosis_rate_was_cut(const struct diagnosis *diagnosis);
 /* What the repair of the cause makes of the [[layer]] sections, beside these settings. */
 enum layer_change diagnosis_layers(const struct diagnosis *diagnosis, const struct config *config);
 /* Where single images are the cause, or among it: lists them in RUN/left-out.csv, which is then part of the repair.

@@ -358,6 +358,9 @@ double doctor_comes_to(const struct evidence *evidence);
 /* Whether nothing is left to learn: 95 % of the validation images (without any: of the training images) were right, and
  * the loss it comes to is below a twentieth of guessing. */
 bool doctor_learned_all(const struct evidence *evidence);
+/* Whether 95 % of the training images were right in the end, in evaluation where they were asked so: what is still
+ * missing is missing on validation. */
+bool doctor_fitted(const struct evidence *evidence);
 /* The largest share of right answers of an epoch: of validation's images, or where there are none of training's; NaN
  * before the first epoch. */
 double doctor_best_right(const struct evidence *evidence);

@@ -348,9 +348,22 @@ static void test_repairs_of_rates(void **state)
             expect_setting(repair, &count, high ? "optim.lr=0.000125" : "optim.lr=0.0125");
             char action[ACTION_TEXT];
             diagnosis_say_action(&diagnosis, &config, action);
-            assert_non_null(strstr(action, "; autopilot had brought it to 0.00125"));
+            assert_string_equal(action,
+                                high ? "set optim.lr=0.000125: autopilot had brought optim.lr from 0.02 to 0.00125"
+                                     : "set optim.lr=0.0125: autopilot had brought optim.lr from 0.02 to 0.00125");
         }
-        diagnosis.cause = CAUSE_CLIP; /* another cause's repair leaves it */
+        /* Another cause's repair, and a healthy run's, sets what the run trained with. */
+        for (int healthy = 0; healthy < 2; healthy++) {
+            diagnosis.cause = healthy ? CAUSE_HEALTHY : CAUSE_CLIP;
+            diagnosis.missing = false;
+            int count = diagnosis_repair(&diagnosis, &config, repair, of);
+            expect_setting(repair, &count, "optim.lr=0.00125");
+            assert_int_equal(count, 0);
+            char action[ACTION_TEXT];
+            diagnosis_say_action(&diagnosis, &config, action);
+            assert_non_null(strstr(action, "; set optim.lr=0.00125: autopilot had brought optim.lr from 0.02"));
+        }
+        diagnosis.rate_scale = 1.0;
         assert_int_equal(diagnosis_repair(&diagnosis, &config, repair, of), 0);
         diagnosis_free(&diagnosis);
         config_free(&config);

@@ -377,6 +377,11 @@ static void test_what_trials_can_have_cost(void **state)
     assert_false(doctor_learned_all(&run.evidence));
     part(0.99, 0.11, 0.94, 0.1);
     assert_false(doctor_learned_all(&run.evidence));
+    part(0.951, 0.3, 0.6, 1.0);
+    assert_true(doctor_fitted(&run.evidence));
+    part(0.949, 0.3, 0.6, 1.0);
+    assert_false(doctor_fitted(&run.evidence));
+    part(0.99, 0.11, 0.94, 0.1);
     run.evidence.val_images = 0; /* training's images then */
     fill(run.train_accuracy, 0, EPOCHS, 0.96);
     assert_true(doctor_learned_all(&run.evidence));

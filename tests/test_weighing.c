@@ -71,6 +71,7 @@ struct known {
 static enum cause next = CAUSE_HEALTHY; /* found in the images besides, and doubtful */
 static bool is_second;
 static bool has_gap; /* validation is behind in the end */
+static bool fitted;  /* the training images are right */
 static char said[CONFIDENCE_TEXT], why[80], action[ACTION_TEXT], title[128];
 
 static void expect(struct given given, struct known known, enum cause cause, bool proven)
@@ -95,6 +96,7 @@ static void expect(struct given given, struct known known, enum cause cause, boo
     diagnosis.too_early = false;
     diagnosis.scheduled = known.scheduled;
     diagnosis.learned_all = known.learned_all;
+    diagnosis.fitted = fitted;
     diagnosis.comes_to = known.comes_to;
     diagnosis.val_least = known.val_least;
     diagnosis.has_gap = has_gap;
@@ -279,6 +281,11 @@ static void test_the_whole_rate(void **state)
                                  "60 of the run to 1.2"));
     known.guess = CAUSE_HEALTHY;
     expect(given, known, CAUSE_SCHEDULE, true);
+    fitted = true; /* what is missing is missing on validation */
+    expect(given, known, CAUSE_HEALTHY, false);
+    known.guess = CAUSE_SCHEDULE;
+    expect(given, known, CAUSE_SCHEDULE, true);
+    fitted = false;
     known.guess = CAUSE_RATE_HIGH; /* what breaks off late is another matter; a lower rate makes it worse */
     expect(given, known, CAUSE_HEALTHY, false);
     known.guess = CAUSE_HEALTHY;

@@ -242,7 +242,7 @@ static int examine(const struct request *request, struct diagnosis *diagnosis)
     if (request->apply)
         TRY(diagnosis_leave_out(diagnosis, request->run));
     TRY(request->json ? print_json(diagnosis, request->run) : print_text(diagnosis, request->run));
-    if (request->apply && diagnosis->cause == CAUSE_HEALTHY)
+    if (request->apply && diagnosis->cause == CAUSE_HEALTHY && !diagnosis_rate_was_cut(diagnosis))
         log_warn("there is nothing to mend, so %s is not written", request->apply);
     else if (request->apply) {
         TRY(diagnosis_apply(diagnosis, request->run, request->apply));

@@ -84,16 +84,25 @@ static const char *words_of(const struct diagnosis *diagnosis, const struct conf
     return cause_action(diagnosis->cause, config);
 }
 
-/* Where autopilot has changed the rate, what is to be changed is what it came to. */
+/* Where autopilot has changed the rate, the config's is not what the run trained with: what is to be done is to set the
+ * one that the repair sets. Of a rate it is all that is to be done. */
 static void say_reached(const struct diagnosis *diagnosis, const struct config *config, char text[static ACTION_TEXT])
 {
-    const size_t length = strlen(text);
-    if (diagnosis->rate_scale > 0.0 && (diagnosis->cause == CAUSE_RATE_HIGH || diagnosis->cause == CAUSE_RATE_LOW))
-        snprintf(text + length, ACTION_TEXT - length, "; autopilot had brought it to %.3g",
-                 diagnosis->rate_scale * config->optim.lr);
+    char repair[REPAIR_MAX][REPAIR_TEXT];
+    enum cause of[REPAIR_MAX];
+    const int count = diagnosis_rate_was_cut(diagnosis) ? diagnosis_repair(diagnosis, config, repair, of) : 0;
+    const bool alone = diagnosis->cause == CAUSE_RATE_HIGH || diagnosis->cause == CAUSE_RATE_LOW;
+    for (int i = 0; i < count; i++) {
+        const size_t length = alone ? 0 : strlen(text);
+        if (strncmp(repair[i], "optim.lr=", 9) == 0)
+            snprintf(text + length, ACTION_TEXT - length,
+                     "%sset %.40s: autopilot had brought optim.lr from %.3g to %.3g", alone ? "" : "; ", repair[i],
+                     config->optim.lr, diagnosis->rate_scale * config->optim.lr);
+    }
 }
 
-void diagnosis_say_action(const struct diagnosis *diagnosis, const struct config *config, char text[static ACTION_TEXT])
+static void say_what_to_do(const struct diagnosis *diagnosis, const struct config *config,
+                           char text[static ACTION_TEXT])
 {
     const struct arm *arm = diagnosis_mending(diagnosis);
     if (diagnosis->too_early) {
@@ -110,7 +119,6 @@ void diagnosis_say_action(const struct diagnosis *diagnosis, const struct config
         const char *words = noted ? NOTED_ACTION : words_of(diagnosis, config);
         const bool asked = diagnosis->cause == CAUSE_UNKNOWN && was_tried(diagnosis);
         text_copy(text, ACTION_TEXT, asked ? "look at images and labels: no trial says why" : words);
-        say_reached(diagnosis, config, text);
         return;
     }
     size_t used = 0;
@@ -119,6 +127,13 @@ void diagnosis_say_action(const struct diagnosis *diagnosis, const struct config
                                  arm->override_count > 0 ? ", and " : "");
     for (int i = 0; i < arm->override_count && used < ACTION_TEXT; i++)
         used += (size_t)snprintf(text + used, ACTION_TEXT - used, "%s%s", i ? ", " : "set ", arm->text[i]);
+}
+
+void diagnosis_say_action(const struct diagnosis *diagnosis, const struct config *config, char text[static ACTION_TEXT])
+{
+    say_what_to_do(diagnosis, config, text);
+    if (!diagnosis_mending(diagnosis))
+        say_reached(diagnosis, config, text);
 }
 
 const char *diagnosis_why(const struct diagnosis *diagnosis, const struct arm *arm)

@@ -233,6 +233,22 @@ static int join(char repair[static REPAIR_MAX][REPAIR_TEXT], enum cause of[stati
     return count;
 }
 
+bool diagnosis_rate_was_cut(const struct diagnosis *diagnosis)
+{
+    return diagnosis->rate_scale > 0.0 && diagnosis->rate_scale != 1.0 && !diagnosis->too_early;
+}
+
+/* What autopilot made of the rate is what the run trained with; the config has it as it was. */
+static int keep_reached(const struct diagnosis *diagnosis, const struct config *config,
+                        char repair[static REPAIR_MAX][REPAIR_TEXT], enum cause of[static REPAIR_MAX], int count)
+{
+    if (!diagnosis_rate_was_cut(diagnosis) || count == REPAIR_MAX || find_key(repair, count, "optim.lr=") >= 0)
+        return count;
+    of[count] = diagnosis->cause;
+    snprintf(repair[count++], REPAIR_TEXT, "optim.lr=%.9g", diagnosis->rate_scale * config->optim.lr);
+    return count;
+}
+
 int diagnosis_repair(const struct diagnosis *diagnosis, const struct config *config,
                      char repair[static REPAIR_MAX][REPAIR_TEXT], enum cause of[static REPAIR_MAX])
 {
@@ -249,7 +265,7 @@ int diagnosis_repair(const struct diagnosis *diagnosis, const struct config *con
         other.proof = NULL;
         count = join(repair, of, count, more, mend_cause(&other, config, more), other.cause);
     }
-    return count;
+    return keep_reached(diagnosis, config, repair, of, count);
 }
 
 static bool speaks(const struct diagnosis *diagnosis, enum cause cause)

@@ -185,6 +185,15 @@ bool doctor_learned_all(const struct evidence *evidence)
     return doctor_comes_to(evidence) < left * evidence->prior_entropy && doctor_best_right(evidence) > all_learned;
 }
 
+bool doctor_fitted(const struct evidence *evidence)
+{
+    struct moment now;
+    const bool asked = fit_asked(evidence, &now);
+    if (!asked && (evidence->epochs == 0 || !moment_at(evidence, evidence->epochs - 1, &now)))
+        return false;
+    return (asked ? evidence->fit.accuracy : now.train_accuracy) > all_learned;
+}
+
 bool doctor_misses(const struct evidence *evidence)
 {
     return doctor_best_right(evidence) <= all_learned;
