@@ -22,8 +22,10 @@ void class_scores(struct class_score *scores, int class_count, const struct judg
 /* Right ones among the images of the class, and among those that are called it; NaN: there are none. */
 double class_recall(struct class_score score);
 double class_precision(struct class_score score);
+double class_f1(struct class_score score); /* harmonic mean of the two; NaN: no image is of the class or called it */
 /* Mean recall of the classes that there are images of: what is right where each class counts alike. NaN: none. */
 double balanced_accuracy(const struct class_score *scores, int class_count);
+double macro_f1(const struct class_score *scores, int class_count); /* mean F1 of the classes that have one */
 
 /* Where the accuracy on all images of the kind lies, with 95 %, when so many of these were right: Wilson, Probable
  * inference, the law of succession, and statistical inference, 1927. 0 to 1 for no images. */

@@ -27,6 +27,8 @@ static void test_counts(void **state)
     assert_true(class_precision(scores[0]) == 1.0 && class_precision(scores[3]) == 0.5);
     assert_true(class_recall(scores[1]) == 0.0 && class_precision(scores[1]) == 0.0);
     assert_true(isnan(class_recall(scores[2])) && isnan(class_precision(scores[2])));
+    assert_true(class_f1(scores[0]) == 0.8 && class_f1(scores[1]) == 0.0 && isnan(class_f1(scores[2])));
+    assert_true(fabs(macro_f1(scores, CLASSES) - (0.8 + 0.0 + 2.0 / 3.0) / 3.0) < 1e-12);
     assert_true(fabs(balanced_accuracy(scores, CLASSES) - (2.0 / 3.0 + 0.0 + 1.0) / 3.0) < 1e-12);
     class_scores(scores, CLASSES, judgements, 0);
     assert_true(isnan(balanced_accuracy(scores, CLASSES)));

@@ -78,13 +78,14 @@ static void print_table(const struct answer *answer)
     for (int i = 0; i < card->class_count; i++)
         if (text_columns(card->class_names[i]) > columns)
             columns = text_columns(card->class_names[i]);
-    printf("%-*s  %8s  %8s  %10s  %10s\n", columns, "class", "images", "correct", "accuracy", "precision");
+    printf("%-*s  %8s  %8s  %10s  %10s  %10s\n", columns, "class", "images", "correct", "accuracy", "precision", "F1");
     for (int i = 0; i < card->class_count; i++) {
         const struct class_score score = answer->scores[i];
         print_name(card->class_names[i], columns);
         printf("  %8lld  %8lld", (long long)score.images, (long long)score.right);
         print_share(class_recall(score));
         print_share(class_precision(score));
+        print_share(class_f1(score));
         printf("\n");
     }
     if (answer->confusion)
@@ -92,10 +93,11 @@ static void print_table(const struct answer *answer)
     const struct accuracy_range range = range_of(result);
     printf("\nweights   %s\ndata      %s, %lld images\nloss      %.6f\n"
            "top-1     %.2f %%  (95 %% interval %.1f to %.1f)\ntop-5     %.2f %%\n"
-           "balanced  %.2f %%, the mean of the classes' accuracies\n",
+           "balanced  %.2f %%, the mean of the classes' accuracies\nmacro F1  %.2f %%, the mean of the classes' F1\n",
            answer->checkpoint, data->source, (long long)result->samples, result->loss, 100.0 * result->accuracy,
            100.0 * range.low, 100.0 * range.high, 100.0 * result->accuracy5,
-           100.0 * balanced_accuracy(answer->scores, card->class_count));
+           100.0 * balanced_accuracy(answer->scores, card->class_count),
+           100.0 * macro_f1(answer->scores, card->class_count));
     if (data->skipped_count)
         printf("left out  %lld images or files that cannot be used\n", (long long)data->skipped_count);
     if (result->nonfinite)
@@ -126,19 +128,20 @@ static int print_json(const struct answer *answer)
     json_t *classes = json_array();
     for (int i = 0; i < card->class_count; i++) {
         const struct class_score score = answer->scores[i];
-        json_array_append_new(classes,
-                              json_pack("{s:o, s:I, s:I, s:I, s:o, s:o}", "name", json_text(card->class_names[i]),
-                                        "images", (json_int_t)score.images, "correct", (json_int_t)score.right,
-                                        "called", (json_int_t)score.called, "accuracy", json_known(class_recall(score)),
-                                        "precision", json_known(class_precision(score))));
+        json_array_append_new(
+            classes, json_pack("{s:o, s:I, s:I, s:I, s:o, s:o, s:o}", "name", json_text(card->class_names[i]), "images",
+                               (json_int_t)score.images, "correct", (json_int_t)score.right, "called",
+                               (json_int_t)score.called, "accuracy", json_known(class_recall(score)), "precision",
+                               json_known(class_precision(score)), "f1", json_known(class_f1(score))));
     }
     const struct accuracy_range range = range_of(result);
-    json_t *all = json_pack("{s:o, s:o, s:I, s:I, s:o, s:o, s:[f, f], s:o, s:o, s:I, s:o}", "weights",
+    json_t *all = json_pack("{s:o, s:o, s:I, s:I, s:o, s:o, s:[f, f], s:o, s:o, s:o, s:I, s:o}", "weights",
                             json_text(answer->checkpoint), "data", json_text(data->source), "images",
                             (json_int_t)result->samples, "skipped", (json_int_t)data->skipped_count, "loss",
                             json_known(result->loss), "top1", json_known(result->accuracy), "top1_range", range.low,
                             range.high, "top5", json_known(result->accuracy5), "balanced",
-                            json_known(balanced_accuracy(answer->scores, card->class_count)), "nonfinite",
+                            json_known(balanced_accuracy(answer->scores, card->class_count)), "macro_f1",
+                            json_known(macro_f1(answer->scores, card->class_count)), "nonfinite",
                             (json_int_t)result->nonfinite, "classes", classes);
     if (answer->confusion)
         json_object_set_new(all, "confusion", confusion_json(answer));
@@ -197,8 +200,8 @@ int command_eval(int argc, char **argv)
     };
     const struct cli_usage usage = {
         .synopsis = "eval RUN [key=value…] [--data DIR] [--weights best|last] [--confusion] [--json]",
-        .about = "Measures loss, top-1, top-5, and of each class accuracy (recall) and precision, with the weights\n"
-                 "of a run; balanced accuracy counts each class alike, however many images it has. Size,\n"
+        .about = "Measures loss, top-1, top-5, and of each class accuracy (recall), precision and F1, with the\n"
+                 "weights of a run; balanced accuracy counts each class alike, however many images it has. Size,\n"
                  "classes and normalisation come from the checkpoint; the training images are not needed unless\n"
                  "the validation images were split from them. Values go before what the run's config says:\n"
                  "  evenkeel eval runs/mine --data photos data.on_error=skip train.device=cpu",

@@ -30,16 +30,32 @@ double class_precision(struct class_score score)
     return share(score.right, score.called);
 }
 
-double balanced_accuracy(const struct class_score *scores, int class_count)
+double class_f1(struct class_score score)
+{
+    return share(2 * score.right, score.images + score.called);
+}
+
+/* Of the classes of which it is known. */
+static double mean_of(double (*figure)(struct class_score), const struct class_score *scores, int class_count)
 {
     double sum = 0.0;
     int known = 0;
     for (int i = 0; i < class_count; i++)
-        if (scores[i].images > 0) {
-            sum += class_recall(scores[i]);
+        if (!isnan(figure(scores[i]))) {
+            sum += figure(scores[i]);
             known++;
         }
     return known > 0 ? sum / known : NAN;
+}
+
+double balanced_accuracy(const struct class_score *scores, int class_count)
+{
+    return mean_of(class_recall, scores, class_count);
+}
+
+double macro_f1(const struct class_score *scores, int class_count)
+{
+    return mean_of(class_f1, scores, class_count);
 }
 
 struct accuracy_range accuracy_range(int64_t right, int64_t images)
