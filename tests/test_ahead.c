@@ -199,11 +199,53 @@ static void test_design_is_sampling(void **state)
                 0.1 * (got.loss.high - got.loss.low));
 }
 
+/* The formulas of docs/statistics.md, worked out in double precision by another program. */
+static void assert_estimate(struct estimate got, double value, double low, double high)
+{
+    if (!(fabs(got.value - value) < 1e-9 && fabs(got.low - low) < 1e-9 && fabs(got.high - high) < 1e-9))
+        fail_msg("%.10f, %.10f to %.10f; expected %.10f, %.10f to %.10f", got.value, got.low, got.high, value, low,
+                 high);
+}
+
+/* To the last figure, of a short series with all that breaks one: an epoch's end, a row left out, a loss that is not
+ * known, batches of two sizes, looks at uneven distances. */
+static void test_figures(void **state)
+{
+    (void)state;
+    enum { COUNT = 120 };
+    static double next[COUNT];
+    struct design_track track = {0};
+    series_begin(COUNT);
+    for (int i = 0; i < COUNT; i++) {
+        series.step[i] = i + (i >= 70);
+        series.epoch[i] = 1.0 + i / 45;
+        series.samples[i] = i % 5 ? 16.0 : 8.0;
+        series.loss[i] = i == 52 ? NAN : 2.0 + i * 37 % 23 / 23.0;
+        series.variance[i] = 4.0 + i * 17 % 7;
+        next[i] = NAN;
+        if (i > 0 && (i % 9 == 4 || i == 11 || i == 47))
+            next[i - 1] = 2.1 + 0.5 * (i * 37 % 23) / 23.0 + i * 5 % 11 / 44.0;
+    }
+    series.rows.next = next;
+    for (int i = 0; i < COUNT; i++)
+        design_take(&track, &(struct loss_row){series.step[i], series.epoch[i], series.samples[i], series.loss[i],
+                                               series.variance[i], next[i]});
+    assert_true(fabs(design_now(&track) - 0.1410495268) < 1e-9);
+    assert_estimate(design_looked_at(&series.rows, 0, COUNT), 0.1416852983, 0.0939243374, 0.1894462592);
+    assert_estimate(design_looked_at(&series.rows, 25, 110), 0.1425126688, 0.0862962026, 0.1987291349);
+    assert_estimate(chance_looked_at(&series.rows, next, 0), 0.8843382854, 0.7484339920, 0.9468225762);
+    assert_estimate(chance_looked_at(&series.rows, next, 30), 0.8777747591, 0.6883433802, 0.9520658040);
+    next[57] = series.loss[58] - 2.0; /* a step unlike the others: the interval is that of the scatter */
+    assert_estimate(chance_looked_at(&series.rows, next, 0), -0.2382499235, -7.4222454612, 0.8179508208);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_looking_ahead), cmocka_unit_test(test_design),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_looking_ahead),
+                                       cmocka_unit_test(test_design),
                                        cmocka_unit_test(test_design_is_sampling),
                                        cmocka_unit_test(test_looks_count_for_the_steps_between_them),
-                                       cmocka_unit_test(test_design_while_a_run_goes_on)};
+                                       cmocka_unit_test(test_design_while_a_run_goes_on),
+                                       cmocka_unit_test(test_figures)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
