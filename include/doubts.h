@@ -39,4 +39,6 @@ double doubts_val_mean(const struct config *config, const double *right, int64_t
  * and more. Validation with right labels tells where margins do not; where it is behind training, as it is of hard
  * images alone, the two kinds must be two beyond doubt. */
 enum label_verdict doubts_judge(struct doubts *doubts, const struct val_looks *val);
+/* Of images that were not taught, without another part beside them: the two kinds alone, beyond doubt. */
+enum label_verdict doubts_judge_untaught(const struct doubts *doubts);
 #endif

@@ -121,6 +121,8 @@ struct plan {
     struct loss_sums *sums, *aside_sums; /* aside_sums: of plan_half_batch and plan_look_ahead */
     struct step_record *records;         /* shared memory [PLAN_RECORDS], by step; NULL without training */
     struct recording *recordings[BATCH_KINDS];
+    struct sample_stats *val_seen; /* [val_images] what evaluation saw of validation's images: the host's, kept in */
+    int64_t val_images;            /* checkpoints with what training saw of its own; 0: it is not kept */
 };
 
 int plan_build(struct plan *plan, const struct graph *graph, const struct backend *backend, struct device *device,

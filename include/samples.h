@@ -11,6 +11,7 @@ struct judgement {
     int32_t sample, label, prediction; /* its number in the data set; classes */
     float loss;                        /* -log p(label) */
     float confidence;                  /* p(prediction) */
+    float margin;                      /* the label's logit less the largest other one */
 };
 
 /* What a network made of the images of a class. */
@@ -40,11 +41,16 @@ enum { SAMPLES_CSV_MOST = 200000 };
 /* The table of a checkpoint folder, by sample number of the training data set; in the arena. ERR_NO_INPUT: there is no
  * such checkpoint, or it has none. */
 int samples_read(const char *checkpoint, struct arena *arena, const struct sample_stats **table, int64_t *count);
+/* The same of validation's images, in their part's order: what evaluation after each epoch saw of them. */
+int samples_read_val(const char *checkpoint, struct arena *arena, const struct sample_stats **table, int64_t *count);
 
 /* Writes the samples that were seen, a line each, complete or not at all:
  * sample,label,class,seen,loss,margin,probability,correct,forgotten,prediction,predicted,majority,votes,file
  * loss, margin and probability are means over the times seen. */
 int samples_write(const char *path, const struct dataset *data, const struct sample_stats *table);
+
+/* Adds what evaluation made of the images of a part to what it made of them before. */
+void samples_judged(struct sample_stats *table, const struct judgement *judgements, int64_t count);
 
 /* Writes a line for each, complete or not at all: sample,label,class,prediction,predicted,loss,confidence,file */
 int judgements_write(const char *path, const struct dataset *data, const struct judgement *judgements, int64_t count);

@@ -12,6 +12,7 @@ extern const char *const suspect_names[SUSPECT_KINDS];
 
 struct suspect {
     enum suspect_kind kind;
+    bool in_val; /* of validation's images, not training's: of its data set */
     int32_t sample;
     int32_t suggested;    /* label; -1: none */
     double score;         /* 0..1, how sure it is */
@@ -33,6 +34,7 @@ struct suspects {
     struct arena arena;
     enum label_verdict verdict;
     const char *labels_text; /* the verdict with its figures, as a sentence */
+    const char *val_text;    /* the same of validation's labels; NULL: not known what the run made of them */
     double wrong_share;      /* of labels, estimated: those that the network contradicts for sure, so that
                                 more may be wrong; NaN: not judged */
     double wrong_most;       /* with those that it contradicts in doubt; NaN: not judged */
@@ -51,6 +53,11 @@ struct val_looks {
 /* Judges the labels alone; adds to suspects. table and data by sample number. A pure function. */
 void suspects_labels(struct suspects *suspects, const struct dataset *data, const struct sample_stats *table,
                      const struct val_looks *val);
+/* Of validation's images, after the training's: adds those whose label is likely wrong. samples: [count], their numbers
+ * in data, in the order of table. No image was taught, so that no other part tells how many are hard: the network's
+ * word has to be of two kinds beyond doubt. A pure function. */
+void suspects_val_labels(struct suspects *suspects, const struct dataset *data, const int32_t *samples,
+                         const struct sample_stats *table, int64_t count);
 /* Of the training images of a run, one part of suspects_find each: what it saw of them speaks of their labels, pixels
  * of the rest. */
 int suspects_find_labels(struct suspects *suspects, const struct session *session, const char *run);
@@ -59,18 +66,22 @@ int suspects_find_images(struct suspects *suspects, const struct session *sessio
  * same. Returns how many kinds were looked for. */
 int suspects_find_wanted(struct suspects *suspects, const struct session *session, const char *run,
                          const bool kinds[static SUSPECT_KINDS]);
-/* Of the training images of a run: labels from its last checkpoint, the rest from pixels. session: the run's data
- * (session_open_data). ERR_NO_INPUT, ERR_DATA: the run has no statistics of samples, or other images. suspects_free
- * accepts a zeroed struct. */
+/* Of the images of a run: labels of both parts from its last checkpoint, the rest from pixels of training's. session:
+ * the run's data (session_open_data). ERR_NO_INPUT, ERR_DATA: the run has no statistics of samples, or other images.
+ * suspects_free accepts a zeroed struct. */
 int suspects_find(struct suspects *suspects, const struct session *session, const char *run);
 /* Takes what is not of these kinds from the list. */
 void suspects_keep(struct suspects *suspects, const bool kinds[static SUSPECT_KINDS]);
 void suspects_free(struct suspects *suspects);
 
-/* CSV, complete or not at all: file (or "sample N"), label, class, suggested, suggested_class, kind, score, evidence.
- */
-int suspects_write(const struct suspects *suspects, const struct dataset *data, const char *path);
+/* The data sets that suspects are of; val NULL: none of them is of validation. */
+struct suspect_images {
+    const struct dataset *train, *val;
+};
+const struct dataset *suspect_data(const struct suspect *suspect, struct suspect_images images);
+/* CSV, complete or not at all: file, sample, label, class, suggested, suggested_class, kind, score, evidence, part. */
+int suspects_write(const struct suspects *suspects, struct suspect_images images, const char *path);
 /* PNG of the first SUSPECTS_ON_SHEET, of which there is at least one. ERR_UNSUPPORTED: built without cairo. */
 enum { SUSPECTS_ON_SHEET = 60 };
-int suspects_sheet(const struct suspects *suspects, const struct dataset *data, const char *path);
+int suspects_sheet(const struct suspects *suspects, struct suspect_images images, const char *path);
 #endif

@@ -44,6 +44,7 @@ static void test_lists(void **state)
     expect("sample\n0\n8\n4\n", "123567");
     expect("sample\n4\n4\n", "01235678"); /* twice is once */
     expect("file,sample,label,evidence\n\"a, \"\"b\"\"\",3,0,\"why, indeed\"\n,7,1,x\n", "0124568");
+    expect("sample,part\n3,train\n4,val\n99,val\n", "01245678"); /* validation's are of other images */
     expect("sample\n0\n1\n2\n3\n4\n5\n6\n7\n8\n", "");
 }
 

@@ -443,7 +443,7 @@ static void test_run(void **state)
         fail_msg("%s", fail_text());
     assert_non_null(suspects.labels_text);
     assert_int_equal(path_join(path, result.path, "suspects.csv"), OK);
-    assert_int_equal(suspects_write(&suspects, &session.train_source.data, path), OK);
+    assert_int_equal(suspects_write(&suspects, (struct suspect_images){&session.train_source.data, NULL}, path), OK);
     char *text = tiny_read_text(result.path, "suspects.csv");
     int64_t lines = 0;
     for (const char *at = text; *at; at++)

@@ -14,15 +14,15 @@ enum { SHOWN = 20 };
 struct answer {
     const char *run;
     const struct suspects *suspects;
-    const struct dataset *data;
+    struct suspect_images images;
     char csv[PATH_BYTES], png[PATH_BYTES], doubted[PATH_BYTES]; /* "": not written */
 };
 
 static void print_suspect(const struct answer *answer, const struct suspect *suspect)
 {
-    const struct dataset *data = answer->data;
+    const struct dataset *data = suspect_data(suspect, answer->images);
     const char *const *classes = data->class_names;
-    printf("%.3f  %-9s  ", suspect->score, suspect_names[suspect->kind]);
+    printf("%.3f  %-9s  %s", suspect->score, suspect_names[suspect->kind], suspect->in_val ? "validation " : "");
     if (data->files)
         printf("%s", data->files[suspect->sample]);
     else
@@ -34,10 +34,14 @@ static void print_suspect(const struct answer *answer, const struct suspect *sus
 static void print_text(const struct answer *answer)
 {
     const struct suspects *suspects = answer->suspects;
-    printf("run        %s\nlabels     %s\nlisted     ", answer->run, suspects->labels_text);
+    printf("run        %s\nlabels     %s\n", answer->run, suspects->labels_text);
+    if (suspects->val_text)
+        printf("validation %s\n", suspects->val_text);
+    printf("listed     ");
     for (int kind = 0; kind < SUSPECT_KINDS; kind++)
         printf("%s%lld %s", kind ? ", " : "", (long long)suspects->kinds[kind], suspect_names[kind]);
-    printf(" of %lld images\n", (long long)answer->data->count);
+    const struct dataset *train = answer->images.train, *val = answer->images.val;
+    printf(" of %lld images\n", (long long)(train->count + (val && val != train ? val->count : 0)));
     for (int64_t i = 0; i < suspects->count && i < SHOWN; i++)
         print_suspect(answer, &suspects->list[i]);
     if (suspects->count > SHOWN)
@@ -55,14 +59,14 @@ static void print_text(const struct answer *answer)
 
 static json_t *list_json(const struct answer *answer, const struct suspect *suspects, int64_t count)
 {
-    const struct dataset *data = answer->data;
     json_t *list = json_array();
     for (int64_t i = 0; i < count; i++) {
         const struct suspect *suspect = &suspects[i];
-        json_t *row =
-            json_pack("{s:i, s:o, s:s, s:f, s:o}", "sample", (int)suspect->sample, "class",
-                      json_text(data->class_names[data->labels[suspect->sample]]), "kind", suspect_names[suspect->kind],
-                      "score", suspect->score, "evidence", json_text(suspect->evidence));
+        const struct dataset *data = suspect_data(suspect, answer->images);
+        json_t *row = json_pack(
+            "{s:s, s:i, s:o, s:s, s:f, s:o}", "part", suspect->in_val ? "val" : "train", "sample", (int)suspect->sample,
+            "class", json_text(data->class_names[data->labels[suspect->sample]]), "kind", suspect_names[suspect->kind],
+            "score", suspect->score, "evidence", json_text(suspect->evidence));
         if (data->files)
             json_object_set_new(row, "file", json_text(data->files[suspect->sample]));
         if (suspect->suggested >= 0)
@@ -78,8 +82,9 @@ static int print_json(const struct answer *answer)
         [LABELS_JUDGED] = "judged",   [LABELS_ALIKE] = "alike",       [LABELS_TOO_EARLY] = "too_early",
         [LABELS_TOO_FEW] = "too_few", [LABELS_BY_HEART] = "by_heart", [LABELS_TOO_WEAK] = "too_weak"};
     const struct suspects *suspects = answer->suspects;
-    json_t *all = json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "run", json_text(answer->run), "labels",
-                            verdicts[suspects->verdict], "text", json_text(suspects->labels_text), "wrong_share",
+    json_t *all = json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "run", json_text(answer->run), "labels",
+                            verdicts[suspects->verdict], "text", json_text(suspects->labels_text), "validation",
+                            suspects->val_text ? json_text(suspects->val_text) : json_null(), "wrong_share",
                             json_known(suspects->wrong_share), "wrong_most", json_known(suspects->wrong_most), "csv",
                             answer->csv[0] ? json_text(answer->csv) : json_null(), "suspects",
                             list_json(answer, suspects->list, suspects->count), "doubted",
@@ -101,16 +106,16 @@ static int answer_write(struct answer *answer)
 {
     const struct suspects doubted = {.list = answer->suspects->doubted, .count = answer->suspects->doubted_count};
     TRY(path_join(answer->csv, answer->run, "suspects.csv"));
-    TRY(keep(suspects_write(answer->suspects, answer->data, answer->csv), answer->csv));
+    TRY(keep(suspects_write(answer->suspects, answer->images, answer->csv), answer->csv));
     /* A file of its own: suspects.csv is also a list of what not to train on. */
     if (doubted.count > 0 && answer->csv[0]) {
         TRY(path_join(answer->doubted, answer->run, "doubted.csv"));
-        TRY(keep(suspects_write(&doubted, answer->data, answer->doubted), answer->doubted));
+        TRY(keep(suspects_write(&doubted, answer->images, answer->doubted), answer->doubted));
     }
     if (answer->suspects->count == 0 || !answer->csv[0])
         return OK;
     TRY(path_join(answer->png, answer->run, "suspects.png"));
-    return keep(suspects_sheet(answer->suspects, answer->data, answer->png), answer->png);
+    return keep(suspects_sheet(answer->suspects, answer->images, answer->png), answer->png);
 }
 
 int doctor_samples(const char *run, bool json)
@@ -118,12 +123,14 @@ int doctor_samples(const char *run, bool json)
     struct config config = {0};
     struct session session = {0};
     struct suspects suspects = {0};
-    struct answer answer = {.run = run, .suspects = &suspects, .data = &session.train_source.data};
+    struct answer answer = {.run = run, .suspects = &suspects};
     int status = train_load_config(&config, run, NULL, 0);
     if (status == OK)
         status = session_open_data(&session, &config, stderr);
-    if (status == OK)
+    if (status == OK) {
+        answer.images = (struct suspect_images){&session.train_source.data, session.val.subset.data};
         status = suspects_find(&suspects, &session, run);
+    }
     if (status == OK)
         status = answer_write(&answer);
     if (status == OK && json)

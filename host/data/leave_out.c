@@ -11,13 +11,15 @@ enum { CELLS = 16 };
 struct list {
     const char *path;
     const struct dataset *data;
-    int sample, label; /* columns; label -1: there is none */
-    bool *out;         /* [data->count] */
+    int sample, label, part; /* columns; -1: there is none */
+    bool *out;               /* [data->count] */
 };
 
 static int mark_row(struct list *list, char **cells, int count, int64_t row)
 {
     int64_t sample, label;
+    if (list->part >= 0 && count > list->part && strcmp(cells[list->part], "val") == 0)
+        return OK; /* of other images, which training does not draw */
     if (count <= list->sample || !text_to_int64(cells[list->sample], &sample) || sample < 0 ||
         sample >= list->data->count)
         return FAIL(ERR_DATA, "%s: row %lld: its sample is no number from 0 to %lld, as the images of %s have them",
@@ -41,6 +43,7 @@ static int read_list(struct list *list, char *text, size_t bytes)
         return FAIL(ERR_DATA, "%s: has no head line with a column 'sample'; the doctor's suspects.csv has one",
                     list->path);
     list->label = csv_column(cells, count, "label");
+    list->part = csv_column(cells, count, "part");
     for (int64_t row = 2; csv_row(&csv, cells, CELLS, &count); row++)
         TRY(mark_row(list, cells, count, row));
     return OK;

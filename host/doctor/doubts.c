@@ -128,3 +128,16 @@ enum label_verdict doubts_judge(struct doubts *doubts, const struct val_looks *v
     const bool one_kind = doubts->mixture.separation < LABELS_TWO_KINDS;
     return one_kind && doubts->agrees < LABELS_STRONG ? LABELS_TOO_WEAK : LABELS_ALIKE;
 }
+
+enum label_verdict doubts_judge_untaught(const struct doubts *doubts)
+{
+    const struct val_looks unknown = {NAN, NAN, 0.0};
+    if (2 * doubts->judged < doubts->seen || doubts->judged == 0)
+        return LABELS_TOO_EARLY;
+    if (guesses(doubts, &unknown))
+        return LABELS_TOO_WEAK;
+    if (doubts->count < LEAST)
+        return LABELS_TOO_FEW;
+    const double apart = doubts->mixture.separation - LABELS_TWO_KINDS;
+    return apart > FAULT_SURE * doubts->mixture.separation_error ? LABELS_JUDGED : LABELS_ALIKE;
+}

@@ -292,7 +292,7 @@ int diagnosis_leave_out(struct diagnosis *diagnosis, const char *run)
     if (status == OK)
         status = session_open_data(&session, &config, stderr);
     if (status == OK && suspects_find_wanted(&suspects, &session, run, kinds) > 0 && suspects.count > 0) {
-        status = suspects_write(&suspects, &session.train_source.data, path);
+        status = suspects_write(&suspects, (struct suspect_images){&session.train_source.data, NULL}, path);
         text_copy(diagnosis->left_out, sizeof diagnosis->left_out, path);
     }
     suspects_free(&suspects);

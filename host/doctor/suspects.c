@@ -26,12 +26,14 @@ void suspects_add(struct suspects *suspects, const struct suspect *suspect)
     suspects->kinds[suspect->kind]++;
 }
 
-/* By falling score; of equal ones in the order of kinds, then samples. */
+/* By falling score; of equal ones training's first, in the order of kinds, then samples. */
 static int compare(const void *left, const void *right)
 {
     const struct suspect *a = left, *b = right;
     if (a->score != b->score)
         return a->score < b->score ? 1 : -1;
+    if (a->in_val != b->in_val)
+        return a->in_val ? 1 : -1;
     return a->kind != b->kind ? (a->kind > b->kind) - (a->kind < b->kind)
                               : (a->sample > b->sample) - (a->sample < b->sample);
 }
@@ -195,9 +197,27 @@ int suspects_find_wanted(struct suspects *suspects, const struct session *sessio
     return found;
 }
 
+/* Runs of before keep nothing of validation's images; nor do those that hold too many. */
+static int val_labels_of(struct suspects *suspects, const struct session *session, const char *run)
+{
+    const struct sample_stats *table;
+    const struct subset *val = &session->val.subset;
+    struct arena arena = {0};
+    char folder[PATH_BYTES];
+    int64_t count;
+    if (!session->val.source)
+        return OK;
+    TRY(train_find_checkpoint(session->config, run, "last", folder));
+    if (samples_read_val(folder, &arena, &table, &count) == OK && count == val->count)
+        suspects_val_labels(suspects, val->data, val->samples, table, count);
+    arena_free(&arena);
+    return OK;
+}
+
 int suspects_find(struct suspects *suspects, const struct session *session, const char *run)
 {
     TRY(suspects_find_labels(suspects, session, run));
+    TRY(val_labels_of(suspects, session, run));
     TRY(add_images(suspects, session));
     if (suspects->count > 0)
         qsort(suspects->list, (size_t)suspects->count, sizeof *suspects->list, compare);

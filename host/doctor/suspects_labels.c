@@ -8,6 +8,9 @@
 
 /* Of those listed, one in ten may be right after all (Bayesian false discovery rate): nine in ten are worth a look. */
 #define FALSE_SHARE 0.1
+/* Half of it in validation, where hard images were not taught and lie further out than a normal distribution has them:
+ * a list with a tenth expected has 12 to 20 % in it (bench/RESULTS.md). */
+#define FALSE_SHARE_UNTAUGHT 0.05
 
 /* What a network contradicts, whatever its margin: a wrong label is not among it only where it is learned by heart. */
 static double most_wrong(const struct doubts *doubts)
@@ -93,12 +96,21 @@ static double belief_of(const struct sample_stats *sample)
     return (double)sample->probability / sample->seen;
 }
 
+/* The images that are judged, and what was seen of them. */
+struct seen_images {
+    const struct dataset *data;
+    const struct sample_stats *table;
+    const int32_t *samples; /* of validation: their numbers, in the table's order; NULL: the table is by number */
+};
+
 static struct suspect describe(struct suspects *suspects, const struct doubts *doubts, int32_t which, double score,
-                               const struct dataset *data, const struct sample_stats *table)
+                               const struct seen_images *images)
 {
-    const struct sample_stats *sample = &table[doubts->samples[which]];
+    const int32_t place = doubts->samples[which];
+    const struct sample_stats *sample = &images->table[place];
     return (struct suspect){.kind = SUSPECT_LABEL,
-                            .sample = doubts->samples[which],
+                            .in_val = images->samples != NULL,
+                            .sample = images->samples ? images->samples[place] : place,
                             .suggested = doubts_class_seen(sample),
                             .score = score,
                             .evidence = arena_format(&suspects->arena,
@@ -106,7 +118,7 @@ static struct suspect describe(struct suspects *suspects, const struct doubts *d
                                                      "margin %.2f, last taken for %s",
                                                      sample->correct, sample->seen, belief_of(sample),
                                                      (double)sample->margin / sample->seen,
-                                                     data->class_names[sample->prediction])};
+                                                     images->data->class_names[sample->prediction])};
 }
 
 static int32_t *ranked(const double *values, int64_t count, struct arena *arena)
@@ -122,21 +134,22 @@ static int32_t *ranked(const double *values, int64_t count, struct arena *arena)
 /* The surest of them, as long as the mean probability that they are right stays small. A network that has learnt to
  * expect wrong labels gives every other class share / (classes - 1) of its belief; one that gives a label more than
  * that and a guess does not contradict it. */
-static void list(struct suspects *suspects, const struct doubts *doubts, const struct dataset *data,
-                 const struct sample_stats *table, struct arena *arena)
+static void list(struct suspects *suspects, const struct doubts *doubts, const struct seen_images *images,
+                 struct arena *arena)
 {
-    const double classes = (double)data->class_count;
+    const double classes = (double)images->data->class_count;
+    const double most = images->samples ? FALSE_SHARE_UNTAUGHT : FALSE_SHARE;
     const double least_belief = 1.0 / classes + doubts->wrong_share / (classes - 1.0);
     const int32_t *order = ranked(doubts->wrong, doubts->count, arena);
     double right = 0.0;
     int64_t kept = 0;
     for (int64_t i = 0; i < doubts->count; i++) {
-        if (!(belief_of(&table[doubts->samples[order[i]]]) < least_belief))
+        if (!(belief_of(&images->table[doubts->samples[order[i]]]) < least_belief))
             continue;
         right += 1.0 - doubts->wrong[order[i]];
-        if (right > FALSE_SHARE * (double)++kept)
+        if (right > most * (double)++kept)
             return;
-        const struct suspect suspect = describe(suspects, doubts, order[i], doubts->wrong[order[i]], data, table);
+        const struct suspect suspect = describe(suspects, doubts, order[i], doubts->wrong[order[i]], images);
         suspects_add(suspects, &suspect);
     }
 }
@@ -150,28 +163,28 @@ static double *disbelief(const struct doubts *doubts, const struct sample_stats 
 }
 
 /* Where margins are of one kind, but validation says how many at least are wrong: so many, those believed least. */
-static void list_known(struct suspects *suspects, const struct doubts *doubts, const struct dataset *data,
-                       const struct sample_stats *table, struct arena *arena)
+static void list_known(struct suspects *suspects, const struct doubts *doubts, const struct seen_images *images,
+                       struct arena *arena)
 {
-    const double *score = disbelief(doubts, table, arena);
+    const double *score = disbelief(doubts, images->table, arena);
     const int32_t *order = ranked(score, doubts->count, arena);
     const int64_t known = (int64_t)(doubts->ahead * (double)doubts->judged);
     for (int64_t i = 0; i < known && i < doubts->count; i++) {
-        const struct suspect suspect = describe(suspects, doubts, order[i], score[order[i]], data, table);
+        const struct suspect suspect = describe(suspects, doubts, order[i], score[order[i]], images);
         suspects_add(suspects, &suspect);
     }
 }
 
 /* For whoever wants to look all the same: the network's own belief is what there is to rank by. */
-static void rank(struct suspects *suspects, const struct doubts *doubts, const struct dataset *data,
-                 const struct sample_stats *table, struct arena *arena)
+static void rank(struct suspects *suspects, const struct doubts *doubts, const struct seen_images *images,
+                 struct arena *arena)
 {
-    const double *score = disbelief(doubts, table, arena);
+    const double *score = disbelief(doubts, images->table, arena);
     const int32_t *order = ranked(score, doubts->count, arena);
     suspects->doubted = arena_push(&suspects->arena, (size_t)doubts->count * sizeof *suspects->doubted);
     suspects->doubted_count = doubts->count;
     for (int64_t i = 0; i < doubts->count; i++)
-        suspects->doubted[i] = describe(suspects, doubts, order[i], score[order[i]], data, table);
+        suspects->doubted[i] = describe(suspects, doubts, order[i], score[order[i]], images);
 }
 
 void suspects_labels(struct suspects *suspects, const struct dataset *data, const struct sample_stats *table,
@@ -179,6 +192,7 @@ void suspects_labels(struct suspects *suspects, const struct dataset *data, cons
 {
     struct arena arena = {0};
     struct doubts doubts = {0};
+    const struct seen_images images = {data, table, NULL};
     doubts_gather(&doubts, data->labels, data->class_count, table, data->count, &arena);
     suspects->verdict = doubts_judge(&doubts, val);
     if (doubts.witnessed)
@@ -188,10 +202,54 @@ void suspects_labels(struct suspects *suspects, const struct dataset *data, cons
     suspects->wrong_most = suspects->verdict == LABELS_JUDGED ? most_wrong(&doubts) : NAN;
     const bool by_heart = suspects->verdict == LABELS_BY_HEART && doubts.mixture.separation >= LABELS_TWO_KINDS;
     if (suspects->verdict == LABELS_JUDGED && doubts.mixture.separation < LABELS_TWO_KINDS)
-        list_known(suspects, &doubts, data, table, &arena);
+        list_known(suspects, &doubts, &images, &arena);
     else if (suspects->verdict == LABELS_JUDGED || by_heart)
-        list(suspects, &doubts, data, table, &arena);
+        list(suspects, &doubts, &images, &arena);
     else if (suspects->verdict != LABELS_TOO_EARLY)
-        rank(suspects, &doubts, data, table, &arena);
+        rank(suspects, &doubts, &images, &arena);
+    arena_free(&arena);
+}
+
+/* Of what is not listed why, in few words. */
+static const char *explain_val(const struct doubts *doubts, enum label_verdict verdict, int64_t listed,
+                               struct arena *arena)
+{
+    const double share = 100.0 * most_wrong(doubts), apart = doubts->mixture.separation,
+                 error = doubts->mixture.separation_error;
+    if (verdict == LABELS_JUDGED)
+        return arena_format(arena,
+                            "%lld labels are likely to be wrong: %.1f %% of the images are taken for another class, "
+                            "and their margins are of two kinds, %.1f +- %.1g deviations apart; accuracy is measured "
+                            "too low by them",
+                            (long long)listed, share, apart, error);
+    if (verdict == LABELS_ALIKE)
+        return arena_format(arena,
+                            "no label errors stand out: %.1f %% of the images are taken for another class, and that "
+                            "their margins are of two kinds is not sure (%.1f +- %.1g deviations apart, 2 are needed)",
+                            share, apart, error);
+    if (verdict == LABELS_TOO_FEW)
+        return arena_format(arena, "no label errors stand out: %lld of %lld images are taken for another class",
+                            (long long)doubts->contradicted, (long long)doubts->judged);
+    return verdict == LABELS_TOO_EARLY
+               ? arena_format(arena, "labels not judged: fewer than %d epochs were validated", SUSPECT_LOOKS)
+               : "labels not judged: the network is too weak to tell";
+}
+
+void suspects_val_labels(struct suspects *suspects, const struct dataset *data, const int32_t *samples,
+                         const struct sample_stats *table, int64_t count)
+{
+    struct arena arena = {0};
+    struct doubts doubts = {0};
+    const struct seen_images images = {data, table, samples};
+    const int64_t before = suspects->count;
+    int32_t *labels = arena_push(&arena, (size_t)(count + 1) * sizeof *labels);
+    for (int64_t i = 0; i < count; i++)
+        labels[i] = data->labels[samples[i]];
+    doubts_gather(&doubts, labels, data->class_count, table, count, &arena);
+    const enum label_verdict verdict =
+        suspects->verdict == LABELS_TOO_WEAK ? LABELS_TOO_WEAK : doubts_judge_untaught(&doubts);
+    if (verdict == LABELS_JUDGED)
+        list(suspects, &doubts, &images, &arena);
+    suspects->val_text = explain_val(&doubts, verdict, suspects->count - before, &suspects->arena);
     arena_free(&arena);
 }

@@ -8,13 +8,19 @@
 #include <stdio.h>
 #include <string.h>
 
-int suspects_write(const struct suspects *suspects, const struct dataset *data, const char *path)
+const struct dataset *suspect_data(const struct suspect *suspect, struct suspect_images images)
+{
+    return suspect->in_val ? images.val : images.train;
+}
+
+int suspects_write(const struct suspects *suspects, struct suspect_images images, const char *path)
 {
     struct new_file file;
     TRY(new_file_open(&file, path));
-    fputs("file,sample,label,class,suggested,suggested_class,kind,score,evidence\n", file.stream);
+    fputs("file,sample,label,class,suggested,suggested_class,kind,score,evidence,part\n", file.stream);
     for (int64_t i = 0; i < suspects->count; i++) {
         const struct suspect *suspect = &suspects->list[i];
+        const struct dataset *data = suspect_data(suspect, images);
         const int label = data->labels[suspect->sample];
         file_put_cell(file.stream, data->files ? data->files[suspect->sample] : "");
         fprintf(file.stream, ",%d,%d,", (int)suspect->sample, label);
@@ -27,7 +33,7 @@ int suspects_write(const struct suspects *suspects, const struct dataset *data, 
         }
         fprintf(file.stream, ",%s,%.6f,", suspect_names[suspect->kind], suspect->score);
         file_put_cell(file.stream, suspect->evidence);
-        fputc('\n', file.stream);
+        fputs(suspect->in_val ? ",val\n" : ",train\n", file.stream);
     }
     return new_file_commit(&file);
 }
@@ -61,22 +67,23 @@ static int fill_cell(struct arena *arena, const struct dataset *data, const stru
     TRY(picture_of(arena, data, suspect->sample, &cell->rgb));
     cell->lines[0] =
         suspect->suggested >= 0 ? arena_format(arena, "%s → %s", label, drawable(classes[suspect->suggested])) : label;
-    cell->lines[1] = file ? arena_format(arena, "%s %s", suspect_names[suspect->kind], slash ? slash + 1 : file)
-                          : arena_format(arena, "%s %d", suspect_names[suspect->kind], (int)suspect->sample);
+    const char *part = suspect->in_val ? "val, " : "";
+    cell->lines[1] = file ? arena_format(arena, "%s%s %s", part, suspect_names[suspect->kind], slash ? slash + 1 : file)
+                          : arena_format(arena, "%s%s %d", part, suspect_names[suspect->kind], (int)suspect->sample);
     return OK;
 }
 
-int suspects_sheet(const struct suspects *suspects, const struct dataset *data, const char *path)
+int suspects_sheet(const struct suspects *suspects, struct suspect_images images, const char *path)
 {
     struct arena arena = {0};
-    struct sheet sheet = {.height = data->image.h, .width = data->image.w};
+    struct sheet sheet = {.height = images.train->image.h, .width = images.train->image.w};
     int status = OK;
     sheet.count = suspects->count < SUSPECTS_ON_SHEET ? (int)suspects->count : SUSPECTS_ON_SHEET;
     sheet.cells = arena_push(&arena, (size_t)(sheet.count ? sheet.count : 1) * sizeof *sheet.cells);
     sheet.title = arena_format(&arena, "%s: the first %d of %lld images that are likely to be wrong",
-                               drawable(data->source), sheet.count, (long long)suspects->count);
+                               drawable(images.train->source), sheet.count, (long long)suspects->count);
     for (int i = 0; i < sheet.count && status == OK; i++)
-        status = fill_cell(&arena, data, &suspects->list[i], &sheet.cells[i]);
+        status = fill_cell(&arena, suspect_data(&suspects->list[i], images), &suspects->list[i], &sheet.cells[i]);
     if (status == OK)
         status = easel_write(path, &sheet);
     arena_free(&arena);

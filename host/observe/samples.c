@@ -5,20 +5,22 @@
 #include "file.h"
 #include "tensors.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-int samples_read(const char *checkpoint, struct arena *arena, const struct sample_stats **table, int64_t *count)
+static int read_table(const char *checkpoint, const char *name, struct arena *arena, const struct sample_stats **table,
+                      int64_t *count)
 {
     char path[PATH_BYTES];
     struct tensor_file file = {0};
     TRY(path_join(path, checkpoint, "stats.safetensors"));
     TRY(tensors_read(&file, path));
-    const struct tensor *samples = tensors_find(&file, "samples");
+    const struct tensor *samples = tensors_find(&file, name);
     const size_t entry = sizeof **table;
     int status = OK;
     if (!samples)
-        status = FAIL(ERR_NO_INPUT, "%s: holds no samples; train with this version to have them kept", path);
+        status = FAIL(ERR_NO_INPUT, "%s: holds no %s; train with this version to have them kept", path, name);
     else if (samples->type != TENSOR_U8 || samples->rank != 2 || samples->dims[1] != (int64_t)entry)
         status = FAIL(ERR_DATA, "%s: its samples are laid out in another way; use the version that wrote it", path);
     if (status >= 0) {
@@ -29,6 +31,16 @@ int samples_read(const char *checkpoint, struct arena *arena, const struct sampl
     }
     tensors_free(&file);
     return status;
+}
+
+int samples_read(const char *checkpoint, struct arena *arena, const struct sample_stats **table, int64_t *count)
+{
+    return read_table(checkpoint, "samples", arena, table, count);
+}
+
+int samples_read_val(const char *checkpoint, struct arena *arena, const struct sample_stats **table, int64_t *count)
+{
+    return read_table(checkpoint, "validation", arena, table, count);
 }
 
 static void put_sample(FILE *stream, const struct dataset *data, int64_t number, const struct sample_stats *sample)
@@ -58,6 +70,31 @@ int samples_write(const char *path, const struct dataset *data, const struct sam
         if (table[i].seen > 0)
             put_sample(file.stream, data, i, &table[i]);
     return new_file_commit(&file);
+}
+
+/* As kernels/common/samples.h does for training's images. */
+static void take_judgement(struct sample_stats *sample, const struct judgement *judgement)
+{
+    const bool right = judgement->prediction == judgement->label;
+    const bool was_right = sample->seen > 0 && sample->prediction == judgement->label;
+    if (!isfinite(judgement->loss) || !isfinite(judgement->margin) || sample->seen == UINT16_MAX)
+        return;
+    sample->loss += judgement->loss;
+    sample->margin += judgement->margin;
+    sample->probability += expf(-judgement->loss);
+    sample->seen++;
+    sample->correct = (uint16_t)(sample->correct + right);
+    sample->forgotten = (uint16_t)(sample->forgotten + (was_right && !right));
+    sample->prediction = (uint16_t)judgement->prediction;
+    if (sample->votes == 0)
+        sample->majority = (uint16_t)judgement->prediction;
+    sample->votes = (uint16_t)(sample->majority == judgement->prediction ? sample->votes + 1 : sample->votes - 1);
+}
+
+void samples_judged(struct sample_stats *table, const struct judgement *judgements, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++)
+        take_judgement(&table[i], &judgements[i]);
 }
 
 int judgements_write(const char *path, const struct dataset *data, const struct judgement *judgements, int64_t count)

@@ -2,6 +2,7 @@
  * Knows no training. */
 #include "trainer.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -25,16 +26,29 @@ static struct rows take_rows(struct arena *arena, size_t count, size_t classes)
                          arena_push(arena, count * sizeof(float)), arena_push(arena, count * classes * sizeof(float))};
 }
 
+/* Of logits only their differences are known, as those of logarithms of probabilities, which may be too small to be
+ * told. */
+static float margin_of(const float *probabilities, int classes, int label, float loss)
+{
+    float rival = FLT_MIN;
+    for (int k = 0; k < classes; k++)
+        rival = k == label ? rival : fmaxf(rival, probabilities[k]);
+    return -loss - logf(rival);
+}
+
 /* What the network made of the batch just queued. */
 static int read_judgements(struct session *session, const struct dataset *data, int valid, const struct rows *rows,
                            struct judgement *judgements)
 {
     const size_t classes = (size_t)data->class_count;
     TRY(plan_read_batch(&session->plan, rows->samples, rows->predictions, rows->losses, rows->probabilities));
-    for (int i = 0; i < valid; i++)
-        judgements[i] =
-            (struct judgement){rows->samples[i], data->labels[rows->samples[i]], rows->predictions[i], rows->losses[i],
-                               rows->probabilities[(size_t)i * classes + (size_t)rows->predictions[i]]};
+    for (int i = 0; i < valid; i++) {
+        const float *row = rows->probabilities + (size_t)i * classes;
+        const int label = data->labels[rows->samples[i]], prediction = rows->predictions[i];
+        judgements[i] = (struct judgement){rows->samples[i], label,
+                                           prediction,       rows->losses[i],
+                                           row[prediction],  margin_of(row, data->class_count, label, rows->losses[i])};
+    }
     return OK;
 }
 

@@ -23,11 +23,12 @@ struct trainer {
     struct tensorboard tensorboard;
     double clock; /* up to here time is in state.seconds */
     int32_t *order;
-    struct judgement *judgements; /* of the last evaluation; NULL: no validation images, or too many to be written */
-    bool judged;                  /* they are there */
-    double waited;                /* for images, before this epoch */
-    int64_t records_read;         /* steps before this have been taken into the state */
-    struct design_track design;   /* of the rows of steps.csv */
+    struct judgement *judgements;  /* of the last evaluation; NULL: no validation images, or too many to be written */
+    bool judged;                   /* they are there */
+    struct sample_stats *val_seen; /* what the evaluations after epochs saw of the same images */
+    double waited;                 /* for images, before this epoch */
+    int64_t records_read;          /* steps before this have been taken into the state */
+    struct design_track design;    /* of the rows of steps.csv */
     struct watch watch;
     char failure[1024]; /* why training failed; "": it goes on */
 };

@@ -184,6 +184,8 @@ static int end_epoch(struct trainer *trainer)
     state->epoch++;
     state->step_in_epoch = 0;
     state->sums = (struct epoch_sums){0};
+    if (trainer->judged)
+        samples_judged(trainer->val_seen, trainer->judgements, trainer->session.val.subset.count);
     TRY(images_write_judgements(trainer, record.best));
     if (record.best)
         TRY(keep_save(trainer, "best"));
@@ -341,8 +343,14 @@ static int take_memory(struct trainer *trainer)
                     "the order of an epoch"));
     if (val_count == 0 || val_count > SAMPLES_CSV_MOST)
         return OK;
-    return memory_take(&trainer->judgements, (size_t)val_count * sizeof *trainer->judgements,
-                       "predictions of the validation images");
+    TRY(memory_take(&trainer->judgements, (size_t)val_count * sizeof *trainer->judgements,
+                    "predictions of the validation images"));
+    TRY(memory_take(&trainer->val_seen, (size_t)val_count * sizeof *trainer->val_seen,
+                    "what was seen of the validation images"));
+    memset(trainer->val_seen, 0, (size_t)val_count * sizeof *trainer->val_seen);
+    trainer->session.plan.val_seen = trainer->val_seen;
+    trainer->session.plan.val_images = val_count;
+    return OK;
 }
 
 static int load_config(struct trainer *trainer, const struct train_request *request)
@@ -435,6 +443,7 @@ static void close_trainer(struct trainer *trainer)
     session_close(&trainer->session);
     memory_give(trainer->order);
     memory_give(trainer->judgements);
+    memory_give(trainer->val_seen);
     config_free(&trainer->config);
 }
 
