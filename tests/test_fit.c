@@ -31,6 +31,22 @@ static void test_gap_of_copies(void **state)
     run.evidence.copies = 0.0;
 }
 
+/* Ten classes alike frequent: of 70 points beyond chance 35 do not carry over, or 36. */
+static void test_gap_of_most(void **state)
+{
+    (void)state;
+    struct symptom found[CAUSE_COUNT];
+    part(0.8, 0.6, 0.4505, 1.7);
+    assert_int_equal(doctor_cause(found, doctor_examine(&run.evidence, found)), CAUSE_HEALTHY);
+    part(0.8, 0.6, 0.44, 1.7);
+    SAYS("gap", "36.0 +- 1.5 points less: most of what is learned, beyond the 10.0 % that naming the most frequent");
+    assert_int_equal(doctor_cause(found, doctor_examine(&run.evidence, found)), CAUSE_OVERFITTING);
+    run.evidence.largest_share = 0.2; /* 30 of 60 */
+    SAYS("gap", "most of what is learned, beyond the 20.0 %");
+    part(0.8, 0.6, 0.51, 1.6);
+    assert_int_equal(doctor_cause(found, doctor_examine(&run.evidence, found)), CAUSE_HEALTHY);
+}
+
 /* Ahead by 11 points: half of that, lost on training's own images, is 74.5 %. */
 static void test_half_of_the_lead(void **state)
 {
@@ -237,6 +253,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gap_of_copies),
+        cmocka_unit_test(test_gap_of_most),
         cmocka_unit_test(test_half_of_the_lead),
         cmocka_unit_test(test_validation_ahead_of_it),
         cmocka_unit_test(test_validation_ahead_by_its_loss),

@@ -230,6 +230,12 @@ static bool lesser_gap(const struct evidence *evidence, struct moment *now)
     return true;
 }
 
+/* What naming the most frequent class brings. */
+static double by_chance(const struct evidence *evidence)
+{
+    return fmax(evidence->largest_share, 1.0 / evidence->classes);
+}
+
 bool rules_gap(const struct evidence *evidence, struct symptom *symptom)
 {
     struct moment now;
@@ -244,6 +250,13 @@ bool rules_gap(const struct evidence *evidence, struct symptom *symptom)
                     "heart",
                     100.0 * now.train_accuracy, 100.0 * now.val_accuracy, 100.0 * behind, 100.0 * error,
                     100.0 * evidence->copies);
+    if (behind > half * (now.train_accuracy - by_chance(evidence)))
+        return show(symptom, now.step, 10.0 * behind,
+                    "%.1f %% of the training images are right and %.1f %% of validation's, %.1f +- %.1f points less: "
+                    "most of what is learned, beyond the %.1f %% that naming the most frequent class brings, is of "
+                    "these images alone",
+                    100.0 * now.train_accuracy, 100.0 * now.val_accuracy, 100.0 * behind, 100.0 * error,
+                    100.0 * by_chance(evidence));
     symptom->note = true;
     return show(symptom, now.step, 10.0 * behind,
                 "%.1f %% of the training images are right and %.1f %% of validation's, %.1f +- %.1f points less: not "
