@@ -38,6 +38,12 @@ struct diagnosis {
     const struct arm *sooner;  /* the trial that gets a healthy run where it is sooner, but no further, or NULL */
 };
 
+/* The run's lowest validation loss, without validation the training loss that it comes to. */
+double diagnosis_reached(const struct diagnosis *diagnosis);
+/* Whether what proves the cause was made once more, longer, and came further down than the run by what makes a fault.
+ */
+bool diagnosis_got_further(const struct diagnosis *diagnosis);
+
 /* How sure the cause is. */
 enum confidence {
     CONFIDENCE_SHOWN,  /* the records show it; no trial of it was made, none can be, or those that go far enough did not
@@ -53,7 +59,7 @@ enum confidence diagnosis_confidence(const struct diagnosis *diagnosis);
  * saw their like is surely wrong of them. false: of any other cause. */
 bool diagnosis_odd_in_both(const struct diagnosis *diagnosis, enum cause cause);
 /* The same as a sentence with its figures. */
-enum { CONFIDENCE_TEXT = 320 };
+enum { CONFIDENCE_TEXT = 480 };
 void diagnosis_say_confidence(const struct diagnosis *diagnosis, char text[static CONFIDENCE_TEXT]);
 
 /* Judges a run directory by what it recorded. ERR_NO_INPUT, ERR_DATA: not a run, or one that cannot be judged. */

@@ -122,6 +122,8 @@ bool config_normalises(const struct config *config);
 /* Of batches of so few images or fewer means and deviations are mostly noise: ResNet-50 on ImageNet loses 1 point of
  * accuracy with 8 of them, 4 with 4 (Wu and He, "Group normalization", 2018); twice as many are held to be enough. */
 enum { NORMALISED_FEW = 16 };
+/* A batch above this is none too small. */
+enum { SMALL_BATCH = 16 };
 
 /* What a run can show. A rule sees one of these; what is found in the images can bring about some of them, and is the
  * cause where it explains all that was seen. */
@@ -394,6 +396,8 @@ enum { TRIAL_UPDATES_LEAST = 40, TRIAL_UPDATES_ENOUGH = 100, TRIAL_UPDATES_MOST 
 double doctor_settling(const struct config *config);
 /* Further in the direction of a rate that helps, or is suspected. */
 enum { TRIALS_FURTHER = 2 };
+/* What is kept of the budget for one that is made once more, longer, in trials of the usual length. */
+enum { TRIALS_LONGER = 2, TRIALS_AHEAD = TRIALS_FURTHER + TRIALS_LONGER };
 /* Learning by heart: of so many images, in so many updates of all of them; a fourth is usual. */
 enum { MEMORY_IMAGES = 256, MEMORY_UPDATES = 200 };
 #define MEMORY_USUAL 0.25

@@ -24,6 +24,8 @@ struct arm {
     struct trial_result result;
     double gain, error; /* of the probe's loss against the unchanged trial, positive: better; its standard error */
     double right_gain, right_error; /* likewise of the share of the probe's images that are right */
+    int longer;                     /* updates of the same once more, where it only hurries; 0: not made */
+    double longer_loss;             /* what that came to, of validation images where there are any */
     bool suspected;                 /* before it was made: by the rules, or as a setting unlike what is usual */
     bool helps;
 };
@@ -60,6 +62,9 @@ struct experiment_request {
     int suspected_count;
     bool levelled;         /* the run's loss no longer falls */
     bool missing;          /* less than 95 % of the validation images are right */
+    bool fitted;           /* as doctor_fitted has it */
+    double comes_to;       /* as doctor_comes_to has it */
+    int64_t steps;         /* of the run */
     double updates;        /* of the run's size, to spend */
     double seconds;        /* likewise; 0: no matter */
     double update_seconds; /* that the run took for one; NaN: not known */

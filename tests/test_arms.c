@@ -74,14 +74,16 @@ static void expect(const char *words, const enum cause *suspected, int count, co
 static void test_what_there_is(void **state)
 {
     (void)state;
-    expect(MLP, NULL, 0, "rate / 4, rate x 4, batch x 4");
-    expect(SGD, NULL, 0, "rate / 4, rate x 4, batch x 4, adam");
-    expect(CNN, NULL, 0, "rate / 4, rate x 4, batch x 4, augmentation");
+    expect(MLP, NULL, 0, "rate / 4, rate x 4");
+    expect(SGD, NULL, 0, "rate / 4, rate x 4, adam");
+    expect(CNN, NULL, 0, "rate / 4, rate x 4, augmentation");
     expect(SGD "optim.momentum=0 optim.weight_decay=1e-4 optim.clip_norm=5 schedule.min_lr=0.005", NULL, 0,
-           "momentum 0.9, rate / 4!, rate x 4, batch x 4, no weight decay, adam!, no gradient clip");
+           "momentum 0.9, rate / 4!, rate x 4, no weight decay, adam!, no gradient clip");
     expect(CNN "augment.hflip=0.5 model.dropout=0.2 train.label_smoothing=0.1", NULL, 0,
-           "rate / 4, rate x 4, batch x 4, no augmentation, no dropout, no mixing or smoothing");
-    expect(MLP "train.batch_size=24", NULL, 0, "rate / 4, rate x 4"); /* of 90 images no update of 96 can be filled */
+           "rate / 4, rate x 4, no augmentation, no dropout, no mixing or smoothing");
+    expect(MLP "train.batch_size=16", NULL, 0, "batch x 4, rate / 4, rate x 4");
+    expect(MLP "train.batch_size=17", NULL, 0,
+           "rate / 4, rate x 4"); /* none too small: a larger one counts for nothing */
 }
 
 /* The bounds of what is usual: at them it is, beyond it comes first. */
@@ -134,21 +136,21 @@ static void test_then_what_is_suspected_by_rank(void **state)
     (void)state;
     static const char words[] = SGD "optim.weight_decay=1e-4 optim.clip_norm=0.001";
     const enum cause found[] = {CAUSE_WEIGHT_DECAY, CAUSE_RATE_LOW, CAUSE_PLAIN_SGD};
-    expect(words, NULL, 0, "no gradient clip, rate / 4, rate x 4, batch x 4, no weight decay, adam");
-    expect(words, found, 1, "no gradient clip, no weight decay, rate / 4, rate x 4, batch x 4, adam");
-    expect(words, found, 3, "no gradient clip, no weight decay, rate x 4, adam, rate / 4, batch x 4");
+    expect(words, NULL, 0, "no gradient clip, rate / 4, rate x 4, no weight decay, adam");
+    expect(words, found, 1, "no gradient clip, no weight decay, rate / 4, rate x 4, adam");
+    expect(words, found, 3, "no gradient clip, no weight decay, rate x 4, adam, rate / 4");
     const enum cause others[] = {CAUSE_RATE_LOW, CAUSE_WEIGHT_DECAY};
-    expect(words, others, 2, "no gradient clip, rate x 4, no weight decay, rate / 4, batch x 4, adam");
+    expect(words, others, 2, "no gradient clip, rate x 4, no weight decay, rate / 4, adam");
     const enum cause clipped[] = {CAUSE_RATE_LOW, CAUSE_CLIP}; /* once, and first */
-    expect(words, clipped, 2, "no gradient clip, rate x 4, rate / 4, batch x 4, no weight decay, adam");
+    expect(words, clipped, 2, "no gradient clip, rate x 4, rate / 4, no weight decay, adam");
     const struct experiment *experiment = &diagnosis.experiment;
     for (int i = 0; i < experiment->arm_count; i++) {
         const enum cause cause = experiment->arms[i].cause;
         assert_true(experiment->arms[i].suspected == (cause == CAUSE_CLIP || cause == CAUSE_RATE_LOW));
     }
     const enum cause nothing[] = {CAUSE_NO_SIGNAL}; /* may come from a rate too high */
-    expect(SGD, nothing, 1, "rate / 4, rate x 4, batch x 4, adam");
-    expect(SGD "optim.weight_decay=1e-4", nothing, 1, "rate / 4, rate x 4, batch x 4, no weight decay, adam");
+    expect(SGD, nothing, 1, "rate / 4, rate x 4, adam");
+    expect(SGD "optim.weight_decay=1e-4", nothing, 1, "rate / 4, rate x 4, no weight decay, adam");
     assert_true(diagnosis.experiment.arms[2].suspected);
 }
 
@@ -165,7 +167,8 @@ static const struct arm *arm_named(const char *name)
 static void test_what_a_trial_is(void **state)
 {
     (void)state;
-    listed(SGD "optim.weight_decay=1e-4 augment.mean=0.5 augment.std=0.25 schedule.min_lr=0.005", NULL, 0);
+    listed(SGD "train.batch_size=16 optim.weight_decay=1e-4 augment.mean=0.5 augment.std=0.25 schedule.min_lr=0.005",
+           NULL, 0);
     const struct arm *low = arm_named("rate / 4"), *high = arm_named("rate x 4"), *batch = arm_named("batch x 4");
     assert_string_equal(low->text[0], "optim.lr=0.0025");
     assert_int_equal(strncmp(low->refused, "not possible: ", 14), 0);
@@ -198,18 +201,18 @@ static void test_what_the_run_shows(void **state)
     (void)state;
     static const char held[] = CNN "augment.hflip=0.5 model.dropout=0.2 train.label_smoothing=0.1";
     given.complete = true; /* nothing is held back */
-    expect(held, NULL, 0, "rate / 4, rate x 4, batch x 4");
+    expect(held, NULL, 0, "rate / 4, rate x 4");
     given.complete = false;
     given.levelled = true;
-    expect(SGD, NULL, 0, "rate / 4, rate x 4, batch x 4, adam, rate / 10 from here on");
+    expect(SGD, NULL, 0, "rate / 4, rate x 4, adam, rate / 10 from here on");
     assert_int_equal(arm_named("rate / 10 from here on")->family, ARM_ONWARD);
-    expect(SGD "schedule.name=cosine", NULL, 0, "rate / 4, rate x 4, batch x 4, adam");
+    expect(SGD "schedule.name=cosine", NULL, 0, "rate / 4, rate x 4, adam");
     given.levelled = false;
     const enum cause found[] = {CAUSE_OVERFITTING};
-    expect(MLP, found, 1, "images shifted, turned, rate / 4, rate x 4, batch x 4");
+    expect(MLP, found, 1, "images shifted, turned, rate / 4, rate x 4");
     listed(CNN, NULL, 0);
     assert_string_equal(arm_named("augmentation")->text[0], "augment.crop_padding=2"); /* an eighth of 16 pixels */
-    expect(CNN "data.val_fraction=0", NULL, 0, "rate / 4, rate x 4, batch x 4");       /* nothing to judge it on */
+    expect(CNN "data.val_fraction=0", NULL, 0, "rate / 4, rate x 4");                  /* nothing to judge it on */
     assert_null(experiment_unchanged(&diagnosis.experiment, ARM_ONWARD));
 }
 
@@ -218,15 +221,15 @@ static void test_one_trial_of_two_causes(void **state)
 {
     (void)state;
     const enum cause found[] = {CAUSE_MISMATCH, CAUSE_ILLUMINATION}, turned[] = {CAUSE_ILLUMINATION, CAUSE_MISMATCH};
-    expect(MLP, found, 2, "light evened out, rate / 4, rate x 4, batch x 4"); /* they differ in something else */
+    expect(MLP, found, 2, "light evened out, rate / 4, rate x 4"); /* they differ in something else */
     assert_int_equal(arm_named("light evened out")->cause, CAUSE_ILLUMINATION);
     given.lit = true;
-    expect(MLP, found, 2, "brightness varied, light evened out, rate / 4, rate x 4, batch x 4");
+    expect(MLP, found, 2, "brightness varied, light evened out, rate / 4, rate x 4");
     assert_int_equal(arm_named("light evened out")->cause, CAUSE_MISMATCH);
     assert_int_equal(arm_named("light evened out")->family, ARM_UNSEEN);
-    expect(MLP, turned, 2, "light evened out, brightness varied, rate / 4, rate x 4, batch x 4");
+    expect(MLP, turned, 2, "light evened out, brightness varied, rate / 4, rate x 4");
     assert_int_equal(arm_named("light evened out")->cause, CAUSE_ILLUMINATION);
-    expect(MLP, NULL, 0, "rate / 4, rate x 4, batch x 4");
+    expect(MLP, NULL, 0, "rate / 4, rate x 4");
     given.lit = false;
 }
 

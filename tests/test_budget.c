@@ -206,12 +206,59 @@ static void test_longer_trials(void **state)
     double budget;
     struct experiment experiment = {.updates = 40, .updates_wanted = 1000.0, .arm_count = 8};
     assert_int_equal(experiment_longer(&experiment, &budget), 160);
-    assert_true(budget == 1000.0 + 10.0 * 60.0);
+    assert_true(budget == 1000.0 + 12.0 * 60.0);
     experiment.updates = 150;
     assert_int_equal(experiment_longer(&experiment, &budget), 400);
-    assert_true(budget == 1000.0 + 10.0 * 250.0);
+    assert_true(budget == 1000.0 + 12.0 * 250.0);
     experiment.updates = 400;
     assert_int_equal(experiment_longer(&experiment, &budget), 0);
+}
+
+/* Of a rate that helps and has not come as far as the run in so few updates: it is made once more with what the budget
+ * has left, in no more than half of the run's updates, and kept. Not where the run's training images are right, nor
+ * where the trial has come further. */
+static void test_the_quickest_once_more(void **state)
+{
+    (void)state;
+    static const struct {
+        double comes_to;
+        bool fitted;
+        int longer;
+    } cases[] = {{0.0, false, 1}, {0.0, true, 0}, {2.0, false, 0}};
+    struct train_result result;
+    tiny_train_ok(NULL, "train.epochs=48 train.threads=1 model.name=mlp model.hidden=64 optim.lr=3e-4", &result);
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        const struct budget budget = {.updates = 700.0};
+        struct diagnosis diagnosis;
+        struct arm kept = {0};
+        int longer = 0;
+        assert_int_equal(diagnose_run(&diagnosis, result.path), OK);
+        diagnosis.comes_to = cases[i].comes_to;
+        diagnosis.fitted = cases[i].fitted;
+        assert_int_equal(diagnose_probe(&diagnosis, result.path, &budget), OK);
+        const struct experiment *experiment = &diagnosis.experiment;
+        for (int k = 0; k < experiment->arm_count; k++) {
+            if (experiment->arms[k].longer == 0)
+                continue;
+            kept = experiment->arms[k];
+            longer++;
+            assert_true(kept.cause == CAUSE_RATE_LOW && kept.helps && isfinite(kept.longer_loss));
+            assert_in_range(kept.longer, TRIALS_LONGER * experiment->updates, diagnosis.steps / 2);
+        }
+        assert_int_equal(longer, cases[i].longer);
+        assert_true(experiment->updates_spent <= experiment->updates_allowed);
+        diagnosis_free(&diagnosis);
+        assert_int_equal(diagnose_run(&diagnosis, result.path), OK);
+        assert_int_equal(diagnose_recall(&diagnosis, result.path), OK);
+        for (int k = 0; k < experiment->arm_count; k++)
+            if (experiment->arms[k].longer > 0) {
+                assert_int_equal(experiment->arms[k].longer, kept.longer);
+                assert_true(fabs(experiment->arms[k].longer_loss - kept.longer_loss) < 1e-6);
+                longer--;
+            }
+        assert_int_equal(longer, 0);
+        diagnosis_free(&diagnosis);
+    }
 }
 
 int main(void)
@@ -225,6 +272,7 @@ int main(void)
         cmocka_unit_test(test_seconds),
         cmocka_unit_test(test_interrupted),
         cmocka_unit_test(test_longer_trials),
+        cmocka_unit_test(test_the_quickest_once_more),
     };
     return cmocka_run_group_tests(tests, tiny_set_up, tiny_tear_down);
 }

@@ -302,6 +302,23 @@ static void test_the_whole_rate(void **state)
     effects = EFFECT_APART;
 }
 
+/* Above guessing any optimizer is quicker: it says something where it learns (2.187). */
+static void test_quicker_than_nothing(void **state)
+{
+    (void)state;
+    struct given given = {"anew", CAUSE_PLAIN_SGD, 0.1, 0.0, 0.0, 2.35};
+    const struct known known = {CAUSE_RATE_HIGH, false, false, 2.4, 2.4};
+    effects = EFFECT_LONG;
+    two_settings = true;
+    stands = 2.35;
+    expect(given, known, CAUSE_RATE_HIGH, false);
+    given.gain = 0.2;
+    expect(given, known, CAUSE_PLAIN_SGD, true);
+    effects = EFFECT_APART;
+    two_settings = false;
+    stands = 1.0;
+}
+
 /* Where the unchanged trial stands at guessing (2.303), what was suspected, is unlike most, and learns (2.187) helps,
  * by less than 15 % as well. */
 static void test_what_wakes(void **state)
@@ -451,6 +468,7 @@ int main(void)
         cmocka_unit_test(test_a_heavy_tail),
         cmocka_unit_test(test_no_trial_was_made),
         cmocka_unit_test(test_the_whole_rate),
+        cmocka_unit_test(test_quicker_than_nothing),
         cmocka_unit_test(test_what_wakes),
         cmocka_unit_test(test_another_optimizer_hides),
         cmocka_unit_test(test_the_second_takes_its_place),

@@ -3,8 +3,6 @@
 #define ARMS_H
 #include "experiment.h"
 
-/* A batch above this is none too small. */
-enum { SMALL_BATCH = 16 };
 /* Fills experiment->arms: the unchanged ones, then those of what the config sets unlike most trainings, then those of
  * suspected causes as the rules rank them, then the others; those that the config refuses with why. */
 int arms_list(struct experiment *experiment, const struct experiment_request *request);

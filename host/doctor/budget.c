@@ -60,7 +60,7 @@ static double shortest_trials(const struct config *config)
 {
     const struct remedy_case asked = {.config = config, .missing = true, .levelled = true};
     bool family[ARM_FAMILIES] = {[ARM_ANEW] = true, [ARM_ONWARD] = true};
-    int count = TRIALS_FURTHER, settled = TRIALS_FURTHER;
+    int count = TRIALS_AHEAD, settled = TRIALS_FURTHER + 1;
     for (int cause = 0; cause < CAUSE_COUNT; cause++)
         for (int i = 0; i < TRIALS_MOST; i++) {
             const struct cause_trial *trial = &cause_table[cause].trials[i];

@@ -65,8 +65,24 @@ static const struct arm *best_of(const struct experiment *experiment, int *tried
     return best;
 }
 
+/* What is in the images or labels shows in trials only where there is one of it; what has one that is judged on
+ * training images is in the config, which has nothing of it where it is not made. */
+static void say_not_tested(const struct experiment *experiment, char text[static CONFIDENCE_TEXT])
+{
+    const char *before = "; no trial was made of ";
+    for (int cause = 0; cause < CAUSE_COUNT; cause++) {
+        const bool of_data = strcmp(cause_table[cause].group, "data") == 0 && cause != CAUSE_OVERFITTING;
+        const bool is_set = cause_table[cause].trials[0].name && cause_table[cause].trials[0].family == ARM_ANEW;
+        const size_t used = strlen(text);
+        if (!of_data || is_set || experiment_arm(experiment, (enum cause)cause))
+            continue;
+        snprintf(text + used, CONFIDENCE_TEXT - used, "%s%s", before, cause_table[cause].name);
+        before = ", ";
+    }
+}
+
 /* Of a healthy run: what was tried, and the most that any of it gained. */
-static void say_tried(const struct diagnosis *diagnosis, const char *how_sure, char text[static CONFIDENCE_TEXT])
+static void say_best(const struct diagnosis *diagnosis, const char *how_sure, char text[static CONFIDENCE_TEXT])
 {
     static const char rejected[] = "rejected: ";
     const struct experiment *experiment = &diagnosis->experiment;
@@ -85,6 +101,12 @@ static void say_tried(const struct diagnosis *diagnosis, const char *how_sure, c
              is_rejected ? why + sizeof rejected - 1 : why);
 }
 
+static void say_tried(const struct diagnosis *diagnosis, const char *how_sure, char text[static CONFIDENCE_TEXT])
+{
+    say_best(diagnosis, how_sure, text);
+    say_not_tested(&diagnosis->experiment, text);
+}
+
 static void say_refuted(const struct diagnosis *diagnosis, const char *how_sure, char text[static CONFIDENCE_TEXT])
 {
     const struct arm *arm = diagnosis->refuted;
@@ -95,6 +117,19 @@ static void say_refuted(const struct diagnosis *diagnosis, const char *how_sure,
                               arm->gain < 0.0 ? "higher" : "lower only", fabs(arm->gain), arm->error);
     if (!(arm->gain < -FAULT_SURE * arm->error))
         snprintf(text + used, (size_t)(CONFIDENCE_TEXT - used), ", and a fault costs %.0f %%", 100.0 * FAULT_WORTH);
+}
+
+/* A trial that gets there sooner, and no further. */
+static void say_sooner(const struct diagnosis *diagnosis, const char *how_sure, char text[static CONFIDENCE_TEXT])
+{
+    const struct arm *arm = diagnosis->sooner;
+    const bool there = diagnosis->learned_all || diagnosis->fitted;
+    snprintf(text, CONFIDENCE_TEXT, "%s: %s; %s %s (by %.3g +- %.2g in loss after %d updates)", how_sure,
+             diagnosis->learned_all ? "nothing is left to gain"
+             : diagnosis->fitted    ? "the training images are right, and what is missing is missing on validation"
+                                    : "the run has come further than its trials",
+             arm->name, there ? "would have got there sooner" : "is only quicker at first", arm->gain, arm->error,
+             diagnosis->experiment.updates);
 }
 
 void diagnosis_say_confidence(const struct diagnosis *diagnosis, char text[static CONFIDENCE_TEXT])
@@ -108,12 +143,7 @@ void diagnosis_say_confidence(const struct diagnosis *diagnosis, char text[stati
     else if (diagnosis->refuted)
         say_refuted(diagnosis, confidence_names[confidence], text);
     else if (healthy && diagnosis->sooner)
-        snprintf(text, CONFIDENCE_TEXT, "%s: %s; %s %s (by %.3g +- %.2g in loss after %d updates)",
-                 confidence_names[confidence],
-                 diagnosis->learned_all ? "nothing is left to gain" : "the run has come further than its trials",
-                 diagnosis->sooner->name,
-                 diagnosis->learned_all ? "would have got there sooner" : "is only quicker at first",
-                 diagnosis->sooner->gain, diagnosis->sooner->error, diagnosis->experiment.updates);
+        say_sooner(diagnosis, confidence_names[confidence], text);
     else if (confidence == CONFIDENCE_PROVEN && healthy)
         say_tried(diagnosis, "proven", text);
     else if (confidence == CONFIDENCE_PROVEN && !arm)
@@ -135,6 +165,12 @@ void diagnosis_say_confidence(const struct diagnosis *diagnosis, char text[stati
                  "proven: with %s %.1f +- %.1f points more of the images are right; the loss is lower by %.3g +- %.2g, "
                  "which a few images make so uncertain",
                  arm->name, 100.0 * arm->right_gain, 100.0 * arm->right_error, arm->gain, arm->error);
+    else if (confidence == CONFIDENCE_PROVEN && diagnosis_got_further(diagnosis))
+        snprintf(text, CONFIDENCE_TEXT,
+                 "proven: %s lowered the loss by %.3g +- %.2g, and came to a %s loss of %.3g in %d updates, where the "
+                 "run came to %.3g in all %lld",
+                 arm->name, arm->gain, arm->error, isfinite(diagnosis->val_least) ? "validation" : "training",
+                 arm->longer_loss, arm->longer, diagnosis_reached(diagnosis), (long long)diagnosis->steps);
     else if (confidence == CONFIDENCE_PROVEN)
         snprintf(text, CONFIDENCE_TEXT, "proven: %s lowered the loss by %.3g +- %.2g", arm->name, arm->gain,
                  arm->error);

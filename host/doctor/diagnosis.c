@@ -51,6 +51,7 @@ static void examine(struct diagnosis *diagnosis, const struct evidence *evidence
     diagnosis->of_no_use = rules_never_of_use(evidence, &unknown);
     diagnosis->gap = (struct symptom){.cause = CAUSE_OVERFITTING, .rule = "gap", .effects = EFFECT_APART};
     diagnosis->has_gap = rules_gap(evidence, &diagnosis->gap);
+    diagnosis->gap.note = true; /* what is refuted leaves no other cause */
     diagnosis->count = doctor_examine(evidence, diagnosis->found);
     diagnosis->standing = doctor_standing(evidence);
     doctor_say_healthy(&diagnosis->standing, diagnosis->found, diagnosis->count, diagnosis->healthy);
@@ -109,13 +110,13 @@ static bool mends_it(const struct diagnosis *diagnosis, const struct arm *arm)
 }
 
 /* Where the rules saw nothing, a trial that helps proves a fault if the run has anything that the fault can have cost:
- * what is learned by heart leaves validation behind; and a run that has learned all there was would have got there
- * sooner, as nearly all do at another rate, but no further. */
+ * what is learned by heart leaves validation behind; and a run that has learned all there was, or all of its training
+ * images, would have got there sooner, as nearly all do at another rate, but no further. */
 static bool has_cost(const struct diagnosis *diagnosis, enum cause said)
 {
     if (said == CAUSE_OVERFITTING)
         return diagnosis->behind;
-    return !(diagnosis->learned_all && diagnosis->proof && diagnosis->proof->family == ARM_ANEW);
+    return !((diagnosis->learned_all || diagnosis->fitted) && diagnosis->proof && diagnosis->proof->family == ARM_ANEW);
 }
 
 static bool shows(const struct diagnosis *diagnosis, enum cause cause)
@@ -204,8 +205,21 @@ static const struct arm *proof_of(const struct diagnosis *diagnosis, enum cause 
     return best ? calmest(experiment, mildest(experiment, best)) : NULL;
 }
 
+double diagnosis_reached(const struct diagnosis *diagnosis)
+{
+    return isfinite(diagnosis->val_least) ? diagnosis->val_least : diagnosis->comes_to;
+}
+
+bool diagnosis_got_further(const struct diagnosis *diagnosis)
+{
+    const struct arm *proof = diagnosis->proof;
+    return proof && proof->longer > 0 && proof->longer_loss < (1.0 - FAULT_WORTH) * diagnosis_reached(diagnosis);
+}
+
 /* A trial from new weights that is quicker than the unchanged one, as most at a higher rate are, and does not come as
- * far in its updates as the run has in all of its own, does not say that the run would have come further. Nor does one
+ * far in its updates as the run has in all of its own, does not say that the run would have come further; made once
+ * more in up to half as many updates as the run's it does where it comes further by what makes a fault. What
+ * has learned nothing to speak of is no further than a run that stands at guessing. Nor does one
  * that was stirred up by the whole rate, as the unchanged one beside it, and comes no further than the run by what
  * makes a fault. */
 static bool only_quicker(const struct diagnosis *diagnosis)
@@ -213,7 +227,10 @@ static bool only_quicker(const struct diagnosis *diagnosis)
     const struct arm *proof = diagnosis->proof;
     if (proof && (proof->family == ARM_FREED || arm_is_one_cure(proof)))
         return comes_no_further(diagnosis, proof);
-    return proof && proof->family == ARM_ANEW && arm_hurries(proof) && !(proof->result.loss < diagnosis->comes_to);
+    if (!proof || proof->family != ARM_ANEW || !arm_hurries(proof))
+        return false;
+    const bool learns = proof->result.loss < LEARNS_BELOW * diagnosis->experiment.guess;
+    return !learns || !(proof->result.loss < diagnosis->comes_to || diagnosis_got_further(diagnosis));
 }
 
 /* Wrong labels are a floor on the training loss: what comes further down in its updates than the run in all of its own,
@@ -380,7 +397,9 @@ static void weigh(struct diagnosis *diagnosis)
         return;
     }
     const struct arm *quicker = diagnosis->proof && diagnosis->proof->family == ARM_ANEW ? diagnosis->proof : NULL;
-    diagnosis->sooner = guess == CAUSE_HEALTHY && (diagnosis->learned_all || only_quicker(diagnosis)) ? quicker : NULL;
+    diagnosis->sooner =
+        guess == CAUSE_HEALTHY && (diagnosis->learned_all || diagnosis->fitted || only_quicker(diagnosis)) ? quicker
+                                                                                                           : NULL;
     diagnosis->proof = NULL;
     refute(diagnosis);
 }
@@ -421,6 +440,9 @@ static int probe(struct diagnosis *diagnosis, const char *run, const struct conf
                                                .suspected_count = diagnosis->count,
                                                .levelled = diagnosis->levelled,
                                                .missing = diagnosis->missing,
+                                               .fitted = diagnosis->fitted,
+                                               .comes_to = diagnosis->comes_to,
+                                               .steps = diagnosis->steps,
                                                .updates = updates_in(budget, config, diagnosis->steps),
                                                .seconds = budget->seconds,
                                                .update_seconds = diagnosis->update_seconds};

@@ -31,23 +31,23 @@ static double price_of(const struct experiment *experiment, const struct arm *ar
     return experiment->updates + settling_of(experiment, arm);
 }
 
-/* In every trial, a rate's next ones among them. */
+/* In every trial, a rate's next ones among them, and one that is made once more. */
 static double settling_of_all(const struct experiment *experiment)
 {
-    double sum = TRIALS_FURTHER * experiment->settling;
+    double sum = (TRIALS_FURTHER + 1) * experiment->settling;
     for (int i = 0; i < experiment->arm_count; i++)
         sum += settling_of(experiment, &experiment->arms[i]);
     return sum;
 }
 
-/* As many updates as let every trial, a rate's next ones among them, and learning by heart into the budget, within what
- * says something and what is long enough. Learning by heart has all the time it may take where trials are long enough
- * beside it, its usual time where that is no more than half of what is left, or none. */
+/* As many updates as let every trial, a rate's next ones and a longer one among them, and learning by heart into the
+ * budget, within what says something and what is long enough. Learning by heart has all the time it may take where
+ * trials are long enough beside it, its usual time where that is no more than half of what is left, or none. */
 static int choose_updates(const struct experiment *experiment, double memory)
 {
     const double left = experiment->updates_allowed - experiment->updates_spent - settling_of_all(experiment);
     const double usual = MEMORY_USUAL * memory;
-    const double trials = experiment->arm_count + TRIALS_FURTHER;
+    const double trials = experiment->arm_count + TRIALS_AHEAD;
     double reserved = 2.0 * usual > left ? 0.0 : usual;
     if (left - memory >= trials * TRIAL_UPDATES_ENOUGH)
         reserved = memory;
@@ -93,29 +93,35 @@ static int measure_pace(struct experiment *experiment, struct setting *setting)
     return OK;
 }
 
-static int run_arm(struct experiment *experiment, struct arm *arm, struct setting *setting)
+static int train_arm(struct experiment *experiment, const struct arm *arm, int updates, struct setting *setting,
+                     struct probe *probe, struct trial_result *result)
 {
-    struct probe *probe = &setting->probes[arm->family];
     const char *overrides[ARM_OVERRIDES];
     log_progress("trial %d of %d: %s, %d updates", (int)(arm - experiment->arms) + 1, experiment->arm_count, arm->name,
-                 experiment->updates / arm->pace);
+                 updates / arm->pace);
     for (int i = 0; i < arm->override_count; i++)
         overrides[i] = arm->text[i];
     const struct trial trial = {.name = arm->name,
                                 .overrides = overrides,
                                 .override_count = arm->override_count,
                                 .layers = arm->layers,
-                                .updates = experiment->updates / arm->pace,
+                                .updates = updates / arm->pace,
                                 .left_out = arm->left_out,
                                 .settled = true,
                                 .fresh = arm->family == ARM_ANEW || arm->family == ARM_UNSEEN,
                                 .least_rate = arm->family == ARM_FREED ? 1.0 : 0.1};
-    arm->result.losses = arena_push(&experiment->arena, (size_t)probe->count * sizeof(float));
-    arm->result.hits = arena_push(&experiment->arena, (size_t)probe->count * sizeof(float));
-    TRY(trial_run(setting->request->branch, setting->request->run, &trial, probe, &arm->result));
+    result->losses = arena_push(&experiment->arena, (size_t)probe->count * sizeof(float));
+    result->hits = arena_push(&experiment->arena, (size_t)probe->count * sizeof(float));
+    TRY(trial_run(setting->request->branch, setting->request->run, &trial, probe, result));
+    experiment->updates_spent += updates + settling_of(experiment, arm);
+    experiment->seconds += result->seconds;
+    return OK;
+}
+
+static int run_arm(struct experiment *experiment, struct arm *arm, struct setting *setting)
+{
+    TRY(train_arm(experiment, arm, experiment->updates, setting, &setting->probes[arm->family], &arm->result));
     arm->done = !arm->result.stopped;
-    experiment->updates_spent += price_of(experiment, arm);
-    experiment->seconds += arm->result.seconds;
     return OK;
 }
 
@@ -207,6 +213,34 @@ static int run_arms(struct experiment *experiment, struct setting *setting)
             if (again && arm->helps && arm->cause == CAUSE_REGULARISATION && arm->override_count > 1)
                 TRY(narrow(experiment, i, setting));
         }
+    return OK;
+}
+
+/* A higher rate helps at first nearly always, and only further on shows whether it gets further than the run has. The
+ * one that would prove the cause, and has not come so far yet, is made once more with what the budget has left, in no
+ * more updates than half of the run's, and judged on validation images, where there are any: what is then ahead of all
+ * of the run is more than quick, and more than learned by heart. Another optimizer is not asked: it may well be better,
+ * and says nothing of the rate. */
+static int prolong(struct experiment *experiment, struct setting *setting)
+{
+    const struct experiment_request *request = setting->request;
+    struct probe *probe = &setting->probes[request->session->val.source ? ARM_UNSEEN : ARM_ANEW];
+    const struct arm *proof;
+    experiment_verdict(experiment, &proof);
+    if (!probe->source || request->fitted || !proof || proof->cause != CAUSE_RATE_LOW ||
+        proof->result.loss < request->comes_to)
+        return OK;
+    struct arm *arm = &experiment->arms[proof - experiment->arms];
+    const double left = experiment->updates_allowed - experiment->updates_spent - settling_of(experiment, arm);
+    const int updates = (int)fmin(fmin(left, (double)(request->steps / 2)), TRIAL_UPDATES_MOST);
+    struct trial_result result = {0};
+    if (updates < TRIALS_LONGER * experiment->updates || !affords(experiment, updates))
+        return OK;
+    TRY(train_arm(experiment, arm, updates, setting, probe, &result));
+    if (result.stopped)
+        return OK;
+    arm->longer = updates;
+    arm->longer_loss = result.loss;
     return OK;
 }
 
@@ -334,7 +368,8 @@ static double guess_of(const struct session *session)
 static void say_ahead(const struct experiment *experiment, const struct experiment_request *request, double memory)
 {
     const int trials = experiment->arm_count + TRIALS_FURTHER;
-    const double all = trials * choose_updates(experiment, memory) + settling_of_all(experiment) + memory;
+    const double all =
+        (trials + TRIALS_LONGER) * choose_updates(experiment, memory) + settling_of_all(experiment) + memory;
     char text[AHEAD_TEXT];
     if (request->seconds > 0.0)
         return; /* so long, as was asked for */
@@ -362,9 +397,10 @@ static int run_all(struct experiment *experiment, struct setting *setting)
     TRY(run_arms(experiment, setting));
     const double length = fmax(experiment->updates, TRIAL_UPDATES_ENOUGH);
     experiment->updates_wanted =
-        (double)(experiment->arm_count + TRIALS_FURTHER) * length + settling_of_all(experiment) + memory;
+        (double)(experiment->arm_count + TRIALS_AHEAD) * length + settling_of_all(experiment) + memory;
     if (!first)
         TRY(memorise(experiment, setting));
+    TRY(prolong(experiment, setting));
     return memorise_wider(experiment, setting);
 }
 
@@ -392,7 +428,7 @@ int experiment_longer(const struct experiment *experiment, double *budget)
 {
     const int longer = (int)fmin(4.0 * experiment->updates, TRIAL_UPDATES_MOST);
     const double paid = fmax(experiment->updates, TRIAL_UPDATES_ENOUGH); /* in updates_wanted */
-    *budget = experiment->updates_wanted + (experiment->arm_count + TRIALS_FURTHER) * fmax(longer - paid, 0.0);
+    *budget = experiment->updates_wanted + (experiment->arm_count + TRIALS_AHEAD) * fmax(longer - paid, 0.0);
     return longer > experiment->updates ? longer : 0;
 }
 

@@ -23,11 +23,11 @@ bool fits_rate_is_out_of_use(const struct remedy_case *asked)
     return asked->config->optim.lr > 10.0 * fits_highest_rate_in_use(asked);
 }
 
-/* An update of four times the images has to be filled. */
+/* A larger batch mends a small one alone, and an update of four times the images has to be filled. */
 static bool batch_can_grow(const struct remedy_case *asked)
 {
     const int64_t update = (int64_t)asked->config->train.batch_size * asked->config->train.accumulate;
-    return asked->images == 0 || 4 * update <= asked->images;
+    return update <= SMALL_BATCH && (asked->images == 0 || 4 * update <= asked->images);
 }
 
 /* Normalised over so few, a larger batch of gradients alone leaves the noise of the means as it is. */

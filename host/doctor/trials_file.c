@@ -22,15 +22,16 @@ static json_t *arm_json(const struct experiment *experiment, const struct arm *a
         json_array_append_new(changes, json_string(arm->text[i]));
     const bool compared = arm->done && arm->cause != CAUSE_HEALTHY;
     return json_pack(
-        "{s:s, s:s, s:s, s:o, s:s*, s:I, s:i, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:s*, s:s*}", "name",
-        arm->name, "family", family_names[arm->family], "cause", cause_table[arm->cause].name, "changes", changes,
-        "layers", arm->layers ? layer_changes[arm->layers] : NULL, "left_out", (json_int_t)arm->left_out_count, "pace",
-        arm->pace, "done", arm->done, "loss", json_known(arm->done ? arm->result.loss : NAN), "train_accuracy",
+        "{s:s, s:s, s:s, s:o, s:s*, s:I, s:i, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:o, s:b, s:b, s:s*, s:s*}",
+        "name", arm->name, "family", family_names[arm->family], "cause", cause_table[arm->cause].name, "changes",
+        changes, "layers", arm->layers ? layer_changes[arm->layers] : NULL, "left_out", (json_int_t)arm->left_out_count,
+        "pace", arm->pace, "done", arm->done, "loss", json_known(arm->done ? arm->result.loss : NAN), "train_accuracy",
         json_known(arm->done ? arm->result.train_accuracy : NAN), "gain", json_known(compared ? arm->gain : NAN),
         "error", json_known(compared ? arm->error : NAN), "right_gain", json_known(compared ? arm->right_gain : NAN),
         "right_error", json_known(compared ? arm->right_error : NAN), "share",
-        json_known(compared ? experiment_share(experiment, arm) : NAN), "suspected", arm->suspected, "helps",
-        arm->helps, "refused", arm->refused[0] ? arm->refused : NULL, "why", why);
+        json_known(compared ? experiment_share(experiment, arm) : NAN), "longer", arm->longer, "longer_loss",
+        json_known(arm->longer > 0 ? arm->longer_loss : NAN), "suspected", arm->suspected, "helps", arm->helps,
+        "refused", arm->refused[0] ? arm->refused : NULL, "why", why);
 }
 
 static json_t *by_heart_json(bool done, int images, const struct trial_result *result)
@@ -118,6 +119,8 @@ static bool read_arm(struct arm *arm, const json_t *json)
                         .layers = (enum layer_change)layers,
                         .left_out_count = json_integer_value(json_object_get(json, "left_out")),
                         .pace = (int)pace,
+                        .longer = done ? (int)json_integer_value(json_object_get(json, "longer")) : 0,
+                        .longer_loss = json_known_value(json, "longer_loss"),
                         .suspected = json_is_true(json_object_get(json, "suspected")),
                         .done = done,
                         .result = {.loss = done ? json_known_value(json, "loss") : NAN,
