@@ -113,6 +113,41 @@ static void test_batches_count(void **state)
     assert_null(check("order"));
 }
 
+/* Long lists in random order, of two classes, one of them rare: that a place lies by chance where one of its few images
+ * is, or several are, is no order. Sorted ones are told all the same, unless it is too rare to say anything. */
+static void test_rare_class(void **state)
+{
+    (void)state;
+    enum { LONG = 20000, LISTS = 12 };
+    static int32_t list[LONG];
+    static const double shares[] = {0.00005, 0.02, 0.3};
+    draw();
+    world.subset[0].samples = list;
+    world.subset[0].count = LONG;
+    world.input.limit = 20;
+    world.input.batch = 2;
+    world.input.shuffle = false;
+    for (int i = 0; i < TRAIN; i++)
+        world.labels[i] = i > 0;
+    for (int k = 0; k < COUNT_OF(shares); k++) {
+        int told = 0;
+        for (int lists = 0; lists < LISTS; lists++) {
+            for (int i = 0; i < LONG; i++) {
+                const uint32_t word = random_words(8, RANDOM_TILE, (uint32_t)lists, (uint64_t)i, (uint32_t)k).word[0];
+                list[i] = word / 4294967296.0 < shares[k] ? 0 : 1;
+            }
+            list[lists % 16] = 0; /* one of them lies where the first place is */
+            told += check("order") != NULL;
+        }
+        if (told > 0)
+            fail_msg("share %g: %d of %d random lists are told", shares[k], told, LISTS);
+        for (int i = 0; i < LONG; i++)
+            list[i] = i < LONG * shares[k] ? 0 : 1;
+        assert_int_equal(check("order") != NULL, shares[k] > 0.01);
+    }
+    findings_free(&world.findings);
+}
+
 /* Of few images chance alone makes as much of large batches. */
 static void test_chance(void **state)
 {
@@ -201,6 +236,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_differs_along_the_list),
         cmocka_unit_test(test_batches_count),
+        cmocka_unit_test(test_rare_class),
         cmocka_unit_test(test_chance),
         cmocka_unit_test(test_near_leak),
         cmocka_unit_test(test_cut_again),

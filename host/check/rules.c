@@ -408,33 +408,52 @@ static bool near_duplicates(const struct facts *facts, struct arena *arena, stru
 
 /* ---- order ---- */
 
-/* Chi-square of the labels of a batch against those of the set, by its degrees of freedom, mean over the first 20
- * batches, above 2: pilot; random order 0.9 to 1.0, a shuffle buffer of 500 images 40, sorted 63. */
+enum { ORDER_PLACES = 20, ORDER_LEAST_PLACES = 5, ORDER_LEAST_IMAGES = 16 };
+
+/* Whether so many images of a class are enough to say something: five are expected in all places (Cochran 1954). */
+static bool order_counts(double share, double images)
+{
+    return share * images >= 5.0;
+}
+
+/* Six standard deviations above 1, of the mean over places of chi-square by its degrees of freedom, of n images that
+ * are drawn at random (variance: Haldane 1937). Rare classes widen it, and make its upper tail long. */
+static double order_by_chance(double classes, double inverse_shares, double n, double places)
+{
+    const double variance = 2.0 * (classes - 1.0) + (inverse_shares - classes * classes - 2.0 * classes + 2.0) / n;
+    return 1.0 + 6.0 * sqrt(fmax(0.0, variance) / places) / (classes - 1.0);
+}
+
+/* Chi-square of the labels of a batch against those of the set, by its degrees of freedom, mean over 20 places spread
+ * over an epoch, above 2: pilot; random order 0.9 to 1.0, a shuffle buffer of 500 images 40, sorted 63. Of n images of
+ * one class it is n, whatever the classes' shares, on average over a sorted list: so a place is as many batches as have
+ * 16 images. What is drawn at random is in no order. */
 static bool order(const struct facts *facts, struct arena *arena, struct finding *finding)
 {
     const struct subset *train = facts->input->train;
-    const int classes = class_count(facts), batch = facts->input->batch;
-    const int64_t *counts = facts->class_counts[0];
-    int64_t batches = train->count / (batch ? batch : 1);
-    int32_t *places = malloc((size_t)train->count * sizeof *places), *seen = calloc((size_t)classes, sizeof *seen);
-    double sum = 0;
-    batches = batches < 20 ? batches : 20;
-    if (places && seen && batch > 0 && classes > 1) {
-        subset_order(train, facts->input->seed, 1, facts->input->shuffle, places);
-        for (int64_t b = 0; b < batches; b++) {
-            memset(seen, 0, (size_t)classes * sizeof *seen);
-            for (int i = 0; i < batch; i++)
-                seen[train->data->labels[places[b * batch + i]]]++;
-            for (int k = 0; k < classes; k++) {
-                const double expected = (double)counts[k] / (double)train->count * batch;
-                sum += expected > 0.0 ? (seen[k] - expected) * (seen[k] - expected) / expected : 0.0;
-            }
+    const int batch = facts->input->batch > 0 ? facts->input->batch : 1;
+    const int64_t n = (int64_t)batch * ((ORDER_LEAST_IMAGES + batch - 1) / batch), most = train->count / n,
+                  places = most < ORDER_PLACES ? most : ORDER_PLACES;
+    double sum = 0.0, classes = 0.0, inverse_shares = 0.0;
+    const bool asked = !facts->input->shuffle && places >= ORDER_LEAST_PLACES;
+    for (int k = 0; asked && k < class_count(facts); k++) {
+        const double share = (double)facts->class_counts[0][k] / (double)train->count, expected = share * (double)n;
+        if (!order_counts(share, (double)(n * places)))
+            continue;
+        classes += 1.0;
+        inverse_shares += 1.0 / share;
+        for (int64_t place = 0; place < places; place++) {
+            const int32_t *here = train->samples + (train->count - n) * place / (places - 1);
+            double seen = 0.0;
+            for (int64_t i = 0; i < n; i++)
+                seen += train->data->labels[here[i]] == k;
+            sum += (seen - expected) * (seen - expected) / expected;
         }
     }
-    free(places);
-    free(seen);
-    const double ratio = batches > 0 && classes > 1 ? sum / (double)batches / (classes - 1) : 0.0;
-    if (batches < 5 || ratio <= 2.0)
+    const double ratio = classes > 1.0 ? sum / (double)places / (classes - 1.0) : 0.0;
+    const double least =
+        classes > 1.0 ? fmax(2.0, order_by_chance(classes, inverse_shares, (double)n, (double)places)) : 2.0;
+    if (!(ratio > least))
         return judge_along(facts, arena, finding);
     finding->severity = SEVERITY_FAULT;
     finding->text = arena_format(arena,
@@ -443,7 +462,7 @@ static bool order(const struct facts *facts, struct arena *arena, struct finding
                                  ratio);
     finding->action = "set data.shuffle = true";
     finding_number(finding, "ratio", ratio);
-    finding_number(finding, "threshold", 2.0);
+    finding_number(finding, "threshold", least);
     return true;
 }
 
