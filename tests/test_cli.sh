@@ -329,6 +329,8 @@ ok "eval of other classes" all 'exited 65' 'silent out' 'says "class"'
 image=$(find tiles/val -name '*.png' | sort | head -n 1)
 call predict "$whole" "$image" tiny.ini "$image"
 ok "predict goes on after a bad file" all 'exited 65' 'lines out 2' 'says "tiny.ini"'
+call predict "$whole" nowhere.png "$image"
+ok "predict of a file that is missing" all 'exited 66' 'lines out 1' 'says "nowhere.png"'
 mkdir -p seen/below && cp "$image" seen/b.png && cp "$image" seen/a.PNG && cp "$image" seen/below/c.png && echo x >seen/n.txt
 call predict "$whole" seen/ "$image" --top 1
 ok "predict of a folder: its images, sorted" all 'exited 0' 'lines out 3' 'prints "^seen/b.png"' 'sed -n 1p out | grep -q "^seen/a.PNG"'

@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sysexits.h>
 
 enum { PREDICT_BATCH = 32 };
 
@@ -22,8 +21,9 @@ struct prediction {
     float *probabilities; /* [PREDICT_BATCH][class_count] */
     int *best;            /* [class_count] */
     const char *names[PREDICT_BATCH];
-    int filled;                   /* of pixels and names */
-    int bad_files, files, fitted; /* read; of these of another size than the training's images were */
+    int filled;        /* of pixels and names */
+    int files, fitted; /* read; of these of another size than the training's images were */
+    int failed;        /* the first failure of a file; OK: none */
 };
 
 /* Class numbers by falling probability; of equal ones the lower number first. */
@@ -82,10 +82,11 @@ static int predict_batch(struct prediction *prediction)
     return OK;
 }
 
-static int add_bad_file(struct prediction *prediction)
+static int pass_over(struct prediction *prediction, int status)
 {
     log_error("%s", fail_text());
-    prediction->bad_files++;
+    if (prediction->failed == OK)
+        prediction->failed = status;
     return OK;
 }
 
@@ -95,8 +96,9 @@ static int add_file(struct prediction *prediction, const char *file)
     const size_t image_bytes = (size_t)shape_count(session->card.image);
     uint8_t *pixels = NULL;
     bool fitted;
-    if (image_load(file, session->card.image, session->config->data.resize, &pixels, &fitted) < 0)
-        return add_bad_file(prediction);
+    const int status = image_load(file, session->card.image, session->config->data.resize, &pixels, &fitted);
+    if (status < 0)
+        return pass_over(prediction, status);
     prediction->files++;
     prediction->fitted += fitted;
     memcpy(prediction->pixels + (size_t)prediction->filled * image_bytes, pixels, image_bytes);
@@ -112,7 +114,7 @@ static int predict_folder(struct prediction *prediction, const char *folder)
     int count;
     int status = image_files(&arena, folder, &files, &count);
     if (status != OK)
-        status = add_bad_file(prediction);
+        status = pass_over(prediction, status);
     else
         for (int i = 0; i < count && status == OK; i++)
             status = add_file(prediction, files[i]);
@@ -169,8 +171,8 @@ int command_predict(int argc, char **argv)
     const struct cli_usage usage = {
         .synopsis = "predict RUN FILE|FOLDER… [--top K] [--weights best|last] [--json]",
         .about = "Names the most likely classes of image files, of a folder all that lie in it, sorted: file, class,\n"
-                 "probability, class, probability …, separated by tabs. A file that cannot be read is reported, the\n"
-                 "others are done, exit status 65.",
+                 "probability, class, probability …, separated by tabs. A file that is missing or cannot be read is\n"
+                 "reported, the others are done, exit status 66 or 65, of the first.",
         .options = options,
         .option_count = COUNT_OF(options),
     };
@@ -179,5 +181,5 @@ int command_predict(int argc, char **argv)
         return FAIL(ERR_USAGE, "predict needs a run directory and image files or folders of them");
     TRY(cli_count("top", top_text, 1, 1000000, &prediction.top));
     TRY(predict(&prediction, weights, argv + 1, argc - 1));
-    return prediction.bad_files ? EX_DATAERR : EX_OK;
+    return status_exit_code(prediction.failed);
 }
