@@ -361,6 +361,35 @@ static void test_odd_apart(void **state)
     }
 }
 
+/* From 0 to 1, the same for the colours of a pixel. */
+static double grain(int image, int k)
+{
+    return random_words(5, RANDOM_TILE, 0, (uint64_t)(image * BYTES + k / 3), 0).word[0] / 4294967296.0;
+}
+
+/* A class of pictures with so much grain that its images are far from noise, and noise is not far from them: no image
+ * of noise belongs to it. */
+static void test_noise_beside_a_rough_class(void **state)
+{
+    (void)state;
+    for (int noise = 0; noise < 2; noise++) {
+        draw();
+        for (int i = 0; i < COUNT; i++) {
+            const double much = 70.0 + 50.0 * grain(i, 0);
+            for (int k = 0; k < BYTES; k++)
+                if (noise && i % 40 == 0)
+                    world.pixels[i][k] = (uint8_t)(255.0 * grain(i, k));
+                else if (i % CLASSES == 3)
+                    world.pixels[i][k] = (uint8_t)(world.pixels[i][k] + much * (grain(i, k) - 0.5));
+        }
+        world_check();
+        assert_int_equal(has("outliers"), noise);
+        if (noise)
+            assert_true(number("outliers", "share") > 0.015 && number("outliers", "share") < 0.0251);
+        findings_free(&world.findings);
+    }
+}
+
 /* Each row so many pixels further to the right than the one before, round the edge. */
 static void slant(int image, int by)
 {
@@ -435,6 +464,7 @@ int main(void)
         cmocka_unit_test(test_sure_and_worth),
         cmocka_unit_test(test_prepared_otherwise),
         cmocka_unit_test(test_noise_in_validation),
+        cmocka_unit_test(test_noise_beside_a_rough_class),
         cmocka_unit_test(test_few_to_measure_by),
         cmocka_unit_test(test_what_does_not_tell),
         cmocka_unit_test(test_aslant),

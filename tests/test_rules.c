@@ -361,6 +361,25 @@ static void test_early_drop_that_is_none(void **state)
     SILENT("early_drop");
 }
 
+/* A tenfold step at three tenths of the run is usual, before that it is not, nor one that is more than tenfold. A
+ * plateau's cut is one of a loss that stands, and rates are rounded. */
+static void test_a_usual_step_is_no_early_drop(void **state)
+{
+    (void)state;
+    healthy();
+    run.config.schedule.name = SCHEDULE_STEP;
+    fill(run.rate, 180, STEPS, 0.0001 * (1.0 + 5e-7));
+    SILENT("early_drop");
+    run.rate[179] = 0.0001 * (1.0 + 5e-7);
+    SHOWS("early_drop", CAUSE_SCHEDULE);
+    run.rate[179] = 0.001;
+    fill(run.rate, 180, STEPS, 0.00009);
+    SHOWS("early_drop", CAUSE_SCHEDULE);
+    run.config.schedule.name = SCHEDULE_PLATEAU;
+    fill(run.rate, 180, STEPS, 0.0001 * (1.0 + 5e-7));
+    SHOWS("early_drop", CAUSE_SCHEDULE);
+}
+
 /* After three epochs that were no better on validation than the second, a cut takes nothing, however training falls. */
 static void test_drop_that_validation_asked_for(void **state)
 {
@@ -486,6 +505,7 @@ int main(void)
         cmocka_unit_test(test_noise_scale),
         cmocka_unit_test(test_early_drop),
         cmocka_unit_test(test_early_drop_that_is_none),
+        cmocka_unit_test(test_a_usual_step_is_no_early_drop),
         cmocka_unit_test(test_drop_that_validation_asked_for),
         cmocka_unit_test(test_setback),
         cmocka_unit_test(test_setback_on_a_plain),

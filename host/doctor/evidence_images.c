@@ -9,7 +9,7 @@
  * about or leaves it at guessing is something else. Scale and order spoil any training. Rare classes hardly move the
  * weights, and throw nothing about. Of copies in validation no loss gets worse. */
 #define COSTS (EFFECT_NOISE | EFFECT_APART)
-/* Most sets of pictures are lit unevenly, and it costs nothing; a few images of one colour cannot cost much. */
+/* Most sets of pictures are lit unevenly, and it costs nothing. */
 #define DEARLY (EFFECT_MISSING | EFFECT_COSTLY)
 
 /* needs: the run must show that something is missing before it is said what is to blame. What is counted, as classes
@@ -22,8 +22,8 @@ static const struct {
     {"imbalance", CAUSE_IMBALANCE, EFFECT_SHORT | EFFECT_STANDS | COSTS, 0},
     {"normalisation", CAUSE_INPUT_SCALE, EFFECT_ALL, EFFECT_OPEN},
     {"illumination", CAUSE_ILLUMINATION, COSTS, DEARLY},
-    {"constant", CAUSE_OUTLIERS, COSTS, DEARLY},
-    {"torn", CAUSE_OUTLIERS, COSTS, DEARLY},
+    {"constant", CAUSE_OUTLIERS, COSTS, EFFECT_MISSING | EFFECT_WEIGHED},
+    {"torn", CAUSE_OUTLIERS, COSTS, EFFECT_MISSING | EFFECT_WEIGHED},
     {"outliers", CAUSE_OUTLIERS, COSTS, EFFECT_WEIGHED},
     {"conflicting-labels", CAUSE_LABELS, COSTS, EFFECT_MISSING},
     {"leak", CAUSE_LEAKAGE, 0, 0},

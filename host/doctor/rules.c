@@ -285,6 +285,14 @@ static bool leaves_behind(const struct symptom *image, const struct evidence *ev
                                               ((is_apart(image) || grain) && has_rule(seen, count, "gap")));
 }
 
+/* Of a loss that stands steps are short as well, if by less than twice: what explains the one explains the other. */
+static bool is_of_standing(const struct symptom *symptom, const struct symptom *seen, int count)
+{
+    const double twice = 2.0;
+    return symptom->cause == CAUSE_RATE_LOW && symptom->effects == EFFECT_SHORT && symptom->falls_short < twice &&
+           has_rule(seen, count, "stuck");
+}
+
 /* What is found in the images is there before anything else shows, and is the cause of that if it can be: of all that
  * the rules saw, but for one cause. If they saw nothing, there must be something for it to have brought about, unless
  * it is certain. */
@@ -298,7 +306,8 @@ static bool explains(const struct symptom *image, const struct evidence *evidenc
     /* Where gradients come back, images that hardly resemble each other may leave a network at guessing. */
     const unsigned effects = image->effects | (plain && !gradient_fades(evidence) ? EFFECT_STANDS : 0u);
     for (int i = 0; i < count; i++)
-        if (seen[i].cause != image->cause && seen[i].cause != but && (seen[i].effects & ~effects))
+        if (seen[i].cause != image->cause && seen[i].cause != but && (seen[i].effects & ~effects) &&
+            !(effects & EFFECT_STANDS && is_of_standing(&seen[i], seen, count)))
             return false;
     unsigned shown = seen_at_large(evidence);
     if (isfinite(ahead->share)) /* of what training is asked, whatever validation has right */
@@ -309,8 +318,8 @@ static bool explains(const struct symptom *image, const struct evidence *evidenc
         shown |= EFFECT_COSTLY | EFFECT_WEIGHED;
     if (leaves_behind(image, evidence, seen, count))
         shown |= EFFECT_AT_ONCE;
-    /* Single images that are learned worse, where something is missing; nobody knows of a run made before. */
-    if (shown & EFFECT_MISSING && !(image->cost <= fmax(FAULT_SURE * image->cost_error, some_worth)))
+    /* Single images that are learned worse, where something is missing. */
+    if (shown & EFFECT_MISSING && image->cost > fmax(FAULT_SURE * image->cost_error, some_worth))
         shown |= EFFECT_WEIGHED;
     return (image->needs & ~shown) == 0;
 }

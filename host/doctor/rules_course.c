@@ -154,8 +154,19 @@ static bool val_still_falls(const struct evidence *evidence, int64_t step)
     return best < 0 || best + LATELY >= epoch;
 }
 
-/* The schedule has taken the rate below a tenth before half of the run was done, while the loss was still falling, and
- * has left it there: a run that goes on for longer than was planned has a rate that rises again. What has been learned
+/* So low, as a share of the highest before, the rate is at no step of a schedule in common use: steps that cut it
+ * tenfold do so at a third of the run or later, and again beyond half; a plateau does not as long as the loss falls.
+ * Rates are kept as floats. */
+static double too_low_at(const struct evidence *evidence, int64_t step)
+{
+    const double rounding = 1e-6, before_a_third = 0.3;
+    const bool early = evidence->config->schedule.name != SCHEDULE_STEP ||
+                       (double)step < before_a_third * (double)evidence->planned_steps;
+    return 0.1 * (early ? 1.0 + rounding : 1.0 - rounding);
+}
+
+/* The schedule has taken the rate that low before half of the run was done, while the loss was still falling, and has
+ * left it there: a run that goes on for longer than was planned has a rate that rises again. What has been learned
  * but for a twentieth needs no rate; nor does what validation no longer gained by: training's loss falls in every run
  * that learns its images by heart. */
 bool rule_early_drop(const struct evidence *evidence, struct symptom *symptom)
@@ -163,12 +174,12 @@ bool rule_early_drop(const struct evidence *evidence, struct symptom *symptom)
     double highest = 0.0;
     for (int64_t t = 0; t < evidence->steps && t < evidence->planned_steps / 2; t++) {
         highest = fmax(highest, evidence->rate[t]);
-        if (!(evidence->rate[t] <= 0.1 * highest) || t < 50)
+        const double low = too_low_at(evidence, t) * highest;
+        if (!(evidence->rate[t] <= low) || t < 50)
             continue;
         double error, slope = loss_slope(evidence, t / 3, t, &error), z = slope / error;
         const double learned = learned_in(evidence, t - 50, t);
-        return z < FALLING && learned < 0.95 && val_still_falls(evidence, t) &&
-               stays_below(evidence, t, 0.1 * highest) &&
+        return z < FALLING && learned < 0.95 && val_still_falls(evidence, t) && stays_below(evidence, t, low) &&
                show(symptom, t, z / FALLING,
                     "at step %lld of %lld the rate had fallen from %.2g to %.2g while the loss was still "
                     "falling by %.2g in 100 steps (%.1f standard errors)",
