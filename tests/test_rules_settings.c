@@ -209,6 +209,27 @@ static void test_narrow(void **state)
     SILENT("narrow");
 }
 
+/* By training more than half was learned at half of the run; by validation at no epoch, at the end. */
+static void test_narrow_by_validation(void **state)
+{
+    (void)state;
+    pass_through(4, 0.49);
+    fill(run.val_loss, 0, EPOCHS, 0.6 * guess);
+    run.val_loss[2] = 0.51 * guess;
+    SILENT("narrow"); /* there is more to come */
+    run.evidence.over = true;
+    SHOWS("narrow", CAUSE_CAPACITY);
+    assert_int_equal(shown("narrow")->step, STEPS - 1);
+    run.val_loss[2] = 0.49 * guess;
+    SILENT("narrow");
+    run.val_loss[2] = 0.51 * guess;
+    run.evidence.val_images = 0;
+    SILENT("narrow");
+    run.evidence.val_images = 2000;
+    run.evidence.bottleneck = 7;
+    SILENT("narrow");
+}
+
 /* A cosine of 1000 epochs, of which train.max_steps leaves six. Noise at rest: (0.9 * 0.01 + 0.1) / 4 / 0.1 = 0.27 of a
  * loss of 0.576. */
 static void test_never_fell(void **state)
@@ -271,6 +292,7 @@ int main(void)
         cmocka_unit_test(test_adam_epsilon),
         cmocka_unit_test(test_adam_epsilon_for_most_weights),
         cmocka_unit_test(test_narrow),
+        cmocka_unit_test(test_narrow_by_validation),
         cmocka_unit_test(test_never_fell),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

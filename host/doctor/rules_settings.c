@@ -114,10 +114,20 @@ bool rule_adam_epsilon(const struct evidence *evidence, struct symptom *symptom)
                 eps, 100.0 * left);
 }
 
+/* Of what there is to learn validation had at no epoch half, at the end of the run. */
+static bool val_lacks_half(const struct evidence *evidence)
+{
+    double best = NAN;
+    for (int64_t epoch = 0; epoch < evidence->epochs; epoch++)
+        best = fmin(best, evidence->val_loss[epoch]);
+    return evidence->over && evidence->val_images > 0 && learned_of(evidence, best) < 0.5;
+}
+
 /* Fewer units than log2 K have no on-off pattern for each class: a fault unless the network has learnt it all the same.
  * Beyond K (d + 1) = 2^d (Hamming 1950) there are surely no K patterns of d units of which any two differ in three, so
  * that one unit that is wrong makes one class of another; the loss must show then that it is too narrow: at half of the
- * run not half of the labels learned. K - 1 units are as many as the logits can tell. */
+ * run not half of the labels learned, or in the end not half by validation. K - 1 units are as many as the logits can
+ * tell. */
 bool rule_narrow(const struct evidence *evidence, struct symptom *symptom)
 {
     enum { WINDOW = 50 };
@@ -127,7 +137,8 @@ bool rule_narrow(const struct evidence *evidence, struct symptom *symptom)
     if (evidence->bottleneck == 0 || width >= evidence->classes - 1 || evidence->classes * (width + 1.0) <= exp2(width))
         return false;
     const bool hopeless = width < patterns;
-    if (!hopeless && (steps < middle || middle < WINDOW || learned_in(evidence, middle - WINDOW, middle) > half))
+    const bool slow = steps >= middle && middle >= WINDOW && learned_in(evidence, middle - WINDOW, middle) <= half;
+    if (!hopeless && !slow && !val_lacks_half(evidence))
         return false;
     double right = 0.0, images = 0.0;
     for (int64_t t = steps > WINDOW ? steps - WINDOW : 0; t < steps; t++)
@@ -137,7 +148,11 @@ bool rule_narrow(const struct evidence *evidence, struct symptom *symptom)
         }
     return !(right > learnt * images) &&
            show(
-               symptom, hopeless ? 0 : middle - 1, hopeless ? patterns / width : (evidence->classes - 1) / width,
+               symptom,
+               hopeless ? 0
+               : slow   ? middle - 1
+                        : steps - 1,
+               hopeless ? patterns / width : (evidence->classes - 1) / width,
                "all that the network knows of an image passes through the %lld numbers of %s, and there are %d classes",
                (long long)evidence->bottleneck, evidence->bottleneck_at, evidence->classes);
 }
