@@ -1,5 +1,7 @@
 /* test_val_labels: what a run keeps of its validation images, each evaluation added to those before, and labels among
  * them that are likely to be wrong. */
+#include "data.h"
+#include "file.h"
 #include "random.h"
 #include "samples.h"
 #include "suspects.h"
@@ -210,12 +212,61 @@ static void test_none_is_listed(void **state)
     assert_none(LABELS_JUDGED, "too weak");
 }
 
+/* ---- the contact sheet ---- */
+
+/* Each picture in its own colours, from its own part; grey ones in grey. As host/check/easel.c lays out two pictures of
+ * 4 x 4 pixels: 28 times as large, in a row. */
+static void test_sheet(void **state)
+{
+    (void)state;
+    enum { SIDE = 4, PIXELS = SIDE * SIDE, CELL = 112, GAP = 10, HEADER = 30 };
+    static const char *names[] = {"ant", "bee"};
+    static const uint8_t colours[2][3] = {{200, 30, 90}, {10, 60, 220}};
+    int32_t labels[2] = {0, 1};
+    for (int channels = 3; channels >= 1; channels -= 2) {
+        uint8_t pixels[2][2 * PIXELS * 3], *rgb; /* of training and validation, whose other image is black */
+        memset(pixels, 0, sizeof pixels);
+        for (int part = 0; part < 2; part++)
+            for (int k = 0; k < PIXELS * channels; k++)
+                pixels[part][(part ? 0 : PIXELS * channels) + k] = colours[part][k % channels];
+        const struct dataset train = {.image = {1, SIDE, SIDE, channels},
+                                      .count = 2,
+                                      .class_count = 2,
+                                      .class_names = names,
+                                      .labels = labels,
+                                      .source = "things",
+                                      .pixels = pixels[0]};
+        struct dataset val = train;
+        val.pixels = pixels[1];
+        struct suspect list[] = {{.sample = 1, .suggested = 0, .score = 0.9, .evidence = ""},
+                                 {.in_val = true, .sample = 0, .suggested = 1, .score = 0.8, .evidence = ""}};
+        const struct suspects suspects = {.list = list, .count = 2};
+        char path[PATH_BYTES];
+        int height, width;
+        assert_int_equal(path_join(path, tiny_folder, "sheet.png"), OK);
+        const int status = suspects_sheet(&suspects, (struct suspect_images){&train, &val}, path);
+        if (status == ERR_UNSUPPORTED)
+            return;
+        assert_int_equal(status, OK);
+        assert_int_equal(image_read(path, &rgb, &height, &width), OK);
+        assert_int_equal(width, 2 * CELL + 3 * GAP);
+        for (int i = 0; i < 2; i++)
+            for (int y = 0; y < CELL; y += 37)
+                for (int c = 0; c < 3; c++) {
+                    const int x = GAP + i * (CELL + GAP) + (y * 3) % CELL;
+                    assert_int_equal(rgb[((HEADER + y) * width + x) * 3 + c], colours[i][channels == 3 ? c : 0]);
+                }
+        assert_true(rgb[0] == 255 && rgb[1] == 255 && rgb[2] == 255);
+        memory_give(rgb);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_look),          cmocka_unit_test(test_looks_add_up),
         cmocka_unit_test(test_judgements_add_up), cmocka_unit_test(test_wrong_labels),
-        cmocka_unit_test(test_none_is_listed),
+        cmocka_unit_test(test_none_is_listed),    cmocka_unit_test(test_sheet),
     };
     return cmocka_run_group_tests(tests, tiny_set_up, tiny_tear_down);
 }
