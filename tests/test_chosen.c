@@ -2,6 +2,7 @@
 #include "data.h"
 #include "diagnosis.h"
 #include "file.h"
+#include "report.h"
 #include "text.h"
 #include "tiny_run.h"
 
@@ -186,6 +187,12 @@ static void test_seen_wider(void **state)
         assert_int_equal(diagnose_recall(&again, result.path), OK);
         assert_int_equal(again.experiment.wider_done, small);
         assert_true(fabs(again.experiment.wider.best_accuracy - diagnosis.experiment.wider.best_accuracy) < 1e-8);
+        char path[PATH_BYTES];
+        assert_int_equal(path_join(path, result.path, "report.html"), OK);
+        assert_int_equal(report_write_run(result.path, path), OK);
+        char *page = tiny_read_text(result.path, "report.html");
+        assert_int_equal(strstr(page, " As wide as the repair makes it, it learnt ") != NULL, small);
+        memory_give(page);
         diagnosis_free(&again);
         diagnosis_free(&diagnosis);
     }

@@ -105,6 +105,17 @@ static void test_widened(void **state)
     }
 }
 
+/* Layers that are added to one another stay alike, also where one splits its channels and so has no 16. */
+static void test_widened_alike(void **state)
+{
+    (void)state;
+    load("[[layer]]\ntype='conv'\nfilters=3\ngroups=3\nname='split'\n[[layer]]\ntype='conv'\nfilters=3\n"
+         "[[layer]]\ntype='add'\nfrom='split'\n" END);
+    layers_change(&config, LAYERS_WIDENED);
+    assert_int_equal(config.layers[0].filters, 12);
+    assert_int_equal(config.layers[1].filters, 12);
+}
+
 /* A config may have 65536 filters and a million units: a layer that would have more keeps what it has. */
 static void test_not_beyond_what_a_config_may_have(void **state)
 {
@@ -129,6 +140,7 @@ int main(void)
         cmocka_unit_test(test_normalised_once),
         cmocka_unit_test(test_which_lack_it),
         cmocka_unit_test(test_widened),
+        cmocka_unit_test(test_widened_alike),
         cmocka_unit_test(test_not_beyond_what_a_config_may_have),
     };
     return cmocka_run_group_tests(tests, config_folder_make, tear_down);

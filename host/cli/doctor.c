@@ -93,6 +93,10 @@ static void print_trials(const struct diagnosis *diagnosis)
         const struct arm *arm = &experiment->arms[order[i]];
         all = all && !arm_is_missing(arm);
         print_trial(diagnosis, arm);
+        if (arm->longer > 0)
+            printf("%*s%-25s%s loss %.4g in %d updates, and of the run %.4g at best\n", INDENT, "",
+                   "  once more, longer", isfinite(diagnosis->val_least) ? "validation" : "training", arm->longer_loss,
+                   arm->longer, diagnosis_reached(diagnosis));
         compares = compares || is_compared(arm);
     }
     if (compares)

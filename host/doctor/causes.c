@@ -63,9 +63,11 @@ const struct cause_info cause_table[CAUSE_COUNT] = {
                       .repairs = {{.fits = fits_are_left_out, .edits = {AVERAGED, LONGER(2.0)}},
                                   {.edits = {SET("train.label_smoothing", "0.1"), AVERAGED, LONGER(2.0)}}},
                       .trials = {{.name = "doubtful labels left out", .family = ARM_UNSEEN, .left_out = LEAVE_LABELS}}},
-    [CAUSE_IMBALANCE] = {"imbalance", "data", "some classes have far fewer images than others",
-                         "set train.balance = true, which makes rare classes count as much, and collect more of them",
-                         .repairs = {{.edits = {SET("train.balance", "true"), AVERAGED, LONGER(3.0)}}}},
+    [CAUSE_IMBALANCE] =
+        {"imbalance", "data", "some classes have far fewer images than others",
+         "set train.balance = true, which makes rare classes count as much, train three times as long, which "
+         "what is seldom seen takes, and collect more of them",
+         .repairs = {{.edits = {SET("train.balance", "true"), AVERAGED, LONGER(3.0)}}}},
     [CAUSE_ORDER] = {"order", "data", "the batches are not drawn at random", "set data.shuffle = true",
                      .repairs = {{.edits = {SET("data.shuffle", "true")}}},
                      .trials = {{.name = "shuffled",

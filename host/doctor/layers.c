@@ -18,13 +18,17 @@ const char *const layer_changes[LAYER_CHANGES] = {
 };
 
 /* Every layer gets four times as many filters and units, of very few 16 and 64, as long as a config may have so many.
- */
+ * All that have as many get as many, since layers may be added to one another: where any splits its channels into
+ * groups, very few become four times as many too. */
 static void widen(struct config *config)
 {
+    bool grouped = false;
+    for (int i = 0; i < config->layer_count; i++)
+        grouped |= config->layers[i].groups > 1;
     for (int i = 0; i < config->layer_count; i++) {
         struct config_layer *layer = &config->layers[i];
         if (layer->filters > 0 && layer->filters <= FILTERS_MOST / 4)
-            layer->filters = layer->filters < 4 && layer->groups <= 1 ? 16 : 4 * layer->filters;
+            layer->filters = layer->filters < 4 && !grouped ? 16 : 4 * layer->filters;
         if (layer->units > 0 && layer->units <= UNITS_MOST / 4)
             layer->units = layer->units < 16 ? 64 : 4 * layer->units;
     }

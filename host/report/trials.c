@@ -114,6 +114,15 @@ void page_trials(FILE *page, const struct run_facts *facts)
                 experiment->memory_images, 100.0 * experiment->memory.best_accuracy, experiment->memory.updates,
                 experiment_learns_by_heart(experiment) ? ""
                                                        : ": less than 95 % means that it is too small or badly built");
+    if (experiment->wider_done)
+        fprintf(page, " As wide as the repair makes it, it learnt %.1f %% of them.",
+                100.0 * experiment->wider.best_accuracy);
+    for (int i = 0; i < experiment->arm_count; i++)
+        if (experiment->arms[i].longer > 0)
+            fprintf(page, " Made once more in %d updates, %s came to a %s loss of %.3g, and the run to %.3g at best.",
+                    experiment->arms[i].longer, experiment->arms[i].name,
+                    isfinite(diagnosis->val_least) ? "validation" : "training", experiment->arms[i].longer_loss,
+                    diagnosis_reached(diagnosis));
     fputs("</p>\n<div class=\"stack\">\n", page);
     for (int family = 0; family < ARM_FAMILIES; family++)
         put_family(page, diagnosis, (enum arm_family)family);
