@@ -231,6 +231,10 @@ static void test_figures(void **state)
         design_take(&track, &(struct loss_row){series.step[i], series.epoch[i], series.samples[i], series.loss[i],
                                                series.variance[i], next[i]});
     assert_true(fabs(design_now(&track) - 0.1410495268) < 1e-9);
+    /* As many looks and steps of one weight tell as much. */
+    const struct pair_moments looks = track.looks, steps = track.steps;
+    assert_true(fabs(looks.weight * looks.weight / looks.squares - 13.2152012680) < 1e-8);
+    assert_true(fabs(steps.weight * steps.weight / steps.squares - 113.4424849914) < 1e-8);
     assert_estimate(design_looked_at(&series.rows, 0, COUNT), 0.1416852983, 0.0939243374, 0.1894462592);
     assert_estimate(design_looked_at(&series.rows, 25, 110), 0.1425126688, 0.0862962026, 0.1987291349);
     assert_estimate(chance_looked_at(&series.rows, next, 0), 0.8843382854, 0.7484339920, 0.9468225762);
