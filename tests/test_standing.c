@@ -91,10 +91,15 @@ static void test_what_was_seen(void **state)
     (void)state;
     part(0.8, 0.6, 0.78, 0.7);
     last_third(0.6, 0.5);
-    found[0] = (struct symptom){.cause = CAUSE_ILLUMINATION, .rule = "brightness", .doubtful = true};
+    found[0] = (struct symptom){
+        .cause = CAUSE_ILLUMINATION, .rule = "brightness", .doubtful = true, .cost = NAN, .cost_error = NAN};
     assert_string_equal(line(1), "no fault found, but only 78.0 % of validation's images are right, and the images are "
                                  "lit very unevenly: what that costs is not known");
-    found[0].rule = "late_start"; /* not of the images */
+    found[0].cost = 0.05, found[0].cost_error = 0.04; /* a fault, of 15 %, for all that is known */
+    assert_non_null(strstr(line(1), "what that costs is not known"));
+    found[0].cost_error = 0.03;
+    assert_non_null(strstr(line(1), "still falling"));
+    found[0].cost = NAN, found[0].rule = "late_start"; /* not of the images */
     assert_non_null(strstr(line(1), "still falling"));
     found[0] = (struct symptom){.cause = CAUSE_SCHEDULE, .rule = "jumps", .note = true};
     assert_string_equal(line(1), JUMPS_TITLE ": 78.0 % of validation's images are right at best");

@@ -276,13 +276,25 @@ static bool is_behind_lately(const struct evidence *evidence)
 }
 
 /* Whether that is what validation's being behind comes from. At first a network may know no more than what both parts
- * have in common. So far apart it takes no gap, and no other reason; in grain it does. */
+ * have in common. So far apart it takes no gap, and no other reason; less far, which parts of one set are not either,
+ * it does. */
 static bool leaves_behind(const struct symptom *image, const struct evidence *evidence, const struct symptom *seen,
                           int count)
 {
-    const bool grain = isfinite(symptom_number(image, "val_rough"));
-    return image->cause == CAUSE_MISMATCH && ((is_apart(image) && is_behind_lately(evidence)) ||
-                                              ((is_apart(image) || grain) && has_rule(seen, count, "gap")));
+    return image->cause == CAUSE_MISMATCH &&
+           ((is_apart(image) && is_behind_lately(evidence)) || has_rule(seen, count, "gap"));
+}
+
+/* Uneven light that validation does not have, by the same limit, where the parts differ in brightness beyond what parts
+ * of one set do: what a scene is like would be in both. */
+static bool is_lit_otherwise(const struct symptom *image, const struct evidence *evidence)
+{
+    for (int i = 0; i < evidence->image_count; i++)
+        if (strcmp(evidence->images[i].rule, "mismatch") == 0 &&
+            isfinite(symptom_number(&evidence->images[i], "train_mean")))
+            return image->cause == CAUSE_ILLUMINATION &&
+                   symptom_number(image, "val") < symptom_number(image, "threshold");
+    return false;
 }
 
 /* Of a loss that stands steps are short as well, if by less than twice: what explains the one explains the other. */
@@ -299,7 +311,7 @@ static bool is_of_standing(const struct symptom *symptom, const struct symptom *
 static bool explains(const struct symptom *image, const struct evidence *evidence, const struct ahead *ahead,
                      const struct symptom *seen, int count, enum cause but)
 {
-    const bool plain = is_trainings_alone(image) || is_plainly_uneven(image);
+    const bool plain = is_trainings_alone(image) || is_plainly_uneven(image) || is_lit_otherwise(image, evidence);
     /* Images that are learned by heart are, however they are lit: it is not their light that validation lacks. */
     if (image->cause == CAUSE_ILLUMINATION && !plain && has_rule(seen, count, "overfitting"))
         return false;

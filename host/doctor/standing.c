@@ -56,12 +56,13 @@ struct standing doctor_standing(const struct evidence *evidence)
     return standing;
 }
 
-/* The first of what was found in the images and is not known to cost anything; NULL: there is none. */
+/* The first of what was found in the images and may cost as much as a fault; NULL: there is none. */
 static const struct symptom *in_images(const struct symptom *found, int count)
 {
     struct symptom image;
     for (int i = 0; i < count; i++)
-        if (found[i].doubtful && doctor_image(&image, found[i].rule))
+        if (found[i].doubtful && doctor_image(&image, found[i].rule) &&
+            !(found[i].cost + FAULT_SURE * found[i].cost_error < FAULT_WORTH))
             return &found[i];
     return NULL;
 }
