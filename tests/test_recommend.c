@@ -72,6 +72,19 @@ static void test_recommendations(void **unused)
     assert_choice(&table, "largest paying batch", 1, "times the fewest images");
     assert_choice(&table, "fastest to the target", 2, "came down to a training loss");
     assert_choice(&table, "most accurate", 2, "better than every other");
+    /* The noise scale agrees with 32 images to within a factor of two. */
+    static const struct {
+        double scale;
+        const char *says;
+    } scales[] = {{15.9, "says less"}, {16.1, "says the same"}, {63.9, "says the same"}, {64.1, "says more"}};
+    for (int i = 0; i < COUNT_OF(scales); i++) {
+        for (int row = 0; row < 4; row++)
+            table.rows[row].noise_scale.median = scales[i].scale;
+        assert_choice(&table, "largest paying batch", 1, scales[i].says);
+    }
+    /* Another whose best seed lies between the chosen one's worst and middle is not told apart. */
+    table.rows[1].val_accuracy.high = table.rows[2].val_accuracy.low + 1e-6;
+    assert_choice(&table, "most accurate", 2, "1 other lies within the seeds' spread");
     sweep_table_free(&table);
     sweep_free(&sweep);
 }
