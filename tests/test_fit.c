@@ -134,6 +134,11 @@ static void test_validation_ahead_by_its_loss(void **state)
     SILENT("better_on_validation");
     run.evidence.fit.loss = 0.951;
     SHOWS("better_on_validation", CAUSE_LABELS);
+    run.evidence.fit.loss = 1e28; /* worse than guessing on what was not taught either: a network that blew up */
+    fill(run.val_loss, EPOCHS - 1, EPOCHS, 2.31);
+    SILENT("better_on_validation");
+    fill(run.val_loss, EPOCHS - 1, EPOCHS, 2.3);
+    SHOWS("better_on_validation", CAUSE_LABELS);
 }
 
 static void test_what_is_said_instead(void **state)

@@ -32,8 +32,9 @@ static bool is_alike(const struct config *config)
 
 /* Training's images asked as validation is, in the end: then augmentation, dropout and smoothing have no part in it.
  * They were taught to the network; where validation, never seen, is predicted better all the same, by a single look,
- * they are worse. Of the two looks the loss sees more: how far a wrong label is from what is predicted. Single losses
- * vary in training about as they do in validation. */
+ * they are worse. Of the two looks the loss sees more: how far a wrong label is from what is predicted, by a network that
+ * knows better than to guess: one that blew up is far from all of them. Single losses vary in training about as they do
+ * in validation. */
 static bool ahead_of_fit(const struct evidence *evidence, struct symptom *symptom)
 {
     const double points = 0.03, nats = 0.05, sure = 3.5;
@@ -53,6 +54,7 @@ static bool ahead_of_fit(const struct evidence *evidence, struct symptom *sympto
     const double lower = fit->loss - now.val_loss,
                  surer = lower / (error * sqrt(1.0 + (double)evidence->val_images / now.images));
     return doctor_misses(evidence) && ahead > 0.0 && lower > nats && surer > sure &&
+           now.val_loss < val_loss_of_guessing(evidence) &&
            show(symptom, now.step, surer / sure,
                 "validation's loss is lower (%.3g) than that of training's own images when they are asked as it is "
                 "(%.3g, of %lld, %.1f standard errors), and %.1f %% are right instead of %.1f %%, as happens when part "
