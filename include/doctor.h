@@ -341,6 +341,7 @@ struct standing {
     bool misses;             /* as doctor_misses has it */
     bool of_validation;      /* right is of validation's images, else of training's */
     double right;            /* as doctor_best_right has it */
+    double lately;           /* right at the last epoch */
     bool falls;              /* over the last third of the run the loss fell, and validation was at its best */
     bool rate_is_spent;      /* then: the schedule has brought the rate so far down that more steps bring nothing */
     int64_t window;          /* steps of that third; 0: too few */
@@ -366,8 +367,10 @@ bool doctor_fitted(const struct evidence *evidence);
 /* The largest share of right answers of an epoch: of validation's images, or where there are none of training's; NaN
  * before the first epoch. */
 double doctor_best_right(const struct evidence *evidence);
-/* Whether less than 95 % of the validation images (without any: of the training images) were right at the best epoch.
- */
+/* The same of the last epoch. */
+double doctor_right_lately(const struct evidence *evidence);
+/* Whether less than 95 % of the validation images (without any: of the training images) were right at the best epoch,
+ * or in the end: at the last epoch and at most of the last quarter of them. */
 bool doctor_misses(const struct evidence *evidence);
 /* The first of them that is not doubtful; CAUSE_HEALTHY: there is none. */
 enum cause doctor_cause(const struct symptom *found, int count);

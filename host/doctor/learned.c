@@ -80,3 +80,61 @@ bool answers_guess(const struct evidence *evidence, double right, double images)
     const double usual = evidence->largest_share > 0.0 ? evidence->largest_share : 1.0 / evidence->classes;
     return !(share > usual + sure * sqrt(usual * (1.0 - usual) / images)) || doctor_guesses(share, evidence->classes);
 }
+
+static const double *right_by_epoch(const struct evidence *evidence)
+{
+    return evidence->val_images > 0 ? evidence->val_accuracy : evidence->train_accuracy;
+}
+
+double doctor_right_lately(const struct evidence *evidence)
+{
+    return evidence->epochs > 0 ? right_by_epoch(evidence)[evidence->epochs - 1] : NAN;
+}
+
+double doctor_best_right(const struct evidence *evidence)
+{
+    const double *accuracy = right_by_epoch(evidence);
+    double best = NAN;
+    for (int64_t epoch = 0; epoch < evidence->epochs; epoch++)
+        best = fmax(best, accuracy[epoch]);
+    return best;
+}
+
+double doctor_comes_to(const struct evidence *evidence)
+{
+    struct moment last = {.train_loss = INFINITY};
+    if (evidence->epochs == 0 || !moment_at(evidence, evidence->epochs - 1, &last) || !handicapped(evidence->config))
+        return last.train_loss;
+    return fmin(last.train_loss, last.val_loss);
+}
+
+bool doctor_learned_all(const struct evidence *evidence)
+{
+    const double left = 0.05;
+    return doctor_comes_to(evidence) < left * evidence->prior_entropy && doctor_best_right(evidence) > ALL_LEARNED;
+}
+
+bool doctor_fitted(const struct evidence *evidence)
+{
+    struct moment now;
+    const bool asked = fit_asked(evidence, &now);
+    if (!asked && (evidence->epochs == 0 || !moment_at(evidence, evidence->epochs - 1, &now)))
+        return false;
+    return (asked ? evidence->fit.accuracy : now.train_accuracy) > ALL_LEARNED;
+}
+
+/* At the end, or in half of the last quarter of the epochs: one of many is right that often by luck. */
+static bool all_learned_lately(const struct evidence *evidence, const double *accuracy)
+{
+    const int64_t last = (evidence->epochs + 3) / 4;
+    int64_t all = 0;
+    for (int64_t epoch = evidence->epochs - last; epoch < evidence->epochs; epoch++)
+        all += accuracy[epoch] > ALL_LEARNED;
+    return evidence->epochs > 0 && (accuracy[evidence->epochs - 1] > ALL_LEARNED || 2 * all >= last);
+}
+
+bool doctor_misses(const struct evidence *evidence)
+{
+    const double best = doctor_best_right(evidence);
+    return best <= ALL_LEARNED || (best > ALL_LEARNED && !all_learned_lately(evidence, right_by_epoch(evidence)));
+}

@@ -150,53 +150,13 @@ static int insert(struct symptom *found, int count, struct symptom *symptom)
     return count + 1;
 }
 
-double doctor_best_right(const struct evidence *evidence)
-{
-    const double *accuracy = evidence->val_images > 0 ? evidence->val_accuracy : evidence->train_accuracy;
-    double best = NAN;
-    for (int64_t epoch = 0; epoch < evidence->epochs; epoch++)
-        best = fmax(best, accuracy[epoch]);
-    return best;
-}
-
-/* So many right leave nothing missing. */
-static const double all_learned = 0.95;
-
 /* What shows by itself, without a rule. Before the first epoch nothing does. */
 static unsigned seen_at_large(const struct evidence *evidence)
 {
     struct ahead ahead;
     return (doctor_misses(evidence) ? EFFECT_MISSING : 0u) |
-           (doctor_best_right(evidence) > all_learned ? 0u : EFFECT_OPEN) |
+           (doctor_best_right(evidence) > ALL_LEARNED ? 0u : EFFECT_OPEN) |
            (rules_behind_at_once(evidence) || rules_ahead(evidence, &ahead) ? EFFECT_AT_ONCE : 0u);
-}
-
-double doctor_comes_to(const struct evidence *evidence)
-{
-    struct moment last = {.train_loss = INFINITY};
-    if (evidence->epochs == 0 || !moment_at(evidence, evidence->epochs - 1, &last) || !handicapped(evidence->config))
-        return last.train_loss;
-    return fmin(last.train_loss, last.val_loss);
-}
-
-bool doctor_learned_all(const struct evidence *evidence)
-{
-    const double left = 0.05;
-    return doctor_comes_to(evidence) < left * evidence->prior_entropy && doctor_best_right(evidence) > all_learned;
-}
-
-bool doctor_fitted(const struct evidence *evidence)
-{
-    struct moment now;
-    const bool asked = fit_asked(evidence, &now);
-    if (!asked && (evidence->epochs == 0 || !moment_at(evidence, evidence->epochs - 1, &now)))
-        return false;
-    return (asked ? evidence->fit.accuracy : now.train_accuracy) > all_learned;
-}
-
-bool doctor_misses(const struct evidence *evidence)
-{
-    return doctor_best_right(evidence) <= all_learned;
 }
 
 /* Of a cost in nats: less than this share of guessing is nothing, however much of the loss that is left. */
@@ -230,7 +190,7 @@ static bool is_plainly_uneven(const struct symptom *image)
  * more than a twentieth must be wrong no network gets what makes nothing missing. */
 static bool are_too_many(const struct symptom *image, int classes)
 {
-    const double most = (1.0 - all_learned) / (1.0 - 1.0 / classes);
+    const double most = (1.0 - ALL_LEARNED) / (1.0 - 1.0 / classes);
     return (strcmp(image->rule, "constant") == 0 || strcmp(image->rule, "outliers") == 0) &&
            (symptom_number(image, "share") > most || symptom_number(image, "val") > most);
 }

@@ -25,6 +25,8 @@ bool show(struct symptom *symptom, int64_t step, double strength, const char *fo
 /* ---- learned.c ---- */
 /* Of what there is to learn, less than this is nothing. */
 #define NOTHING 0.05
+/* So many right leave nothing missing. */
+#define ALL_LEARNED 0.95
 /* The training loss of one who knows how frequent the classes are, and of one who knows every label: with smoothed or
  * mixed labels the latter is not 0 (of mixed ones it is a bound). */
 double loss_of_guessing(const struct evidence *evidence);

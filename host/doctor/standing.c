@@ -50,7 +50,8 @@ struct standing doctor_standing(const struct evidence *evidence)
 {
     struct standing standing = {.misses = doctor_misses(evidence),
                                 .of_validation = evidence->val_images > 0,
-                                .right = doctor_best_right(evidence)};
+                                .right = doctor_best_right(evidence),
+                                .lately = doctor_right_lately(evidence)};
     standing.falls = evidence->steps > 0 && still_falls(evidence, &standing);
     standing.rate_is_spent = standing.falls && rate_is_spent(evidence);
     return standing;
@@ -76,11 +77,15 @@ void doctor_say_healthy(const struct standing *standing, const struct symptom *f
         snprintf(text, HEALTHY_TEXT, "%s", noted ? noted : cause_table[CAUSE_HEALTHY].title);
         return;
     }
-    char right[64];
-    snprintf(right, sizeof right, "%.1f %% of %s images are right", 100.0 * standing->right,
-             standing->of_validation ? "validation's" : "the training");
+    char right[128];
+    const char *of = standing->of_validation ? "validation's" : "the training";
+    if (standing->right > ALL_LEARNED)
+        snprintf(right, sizeof right, "%.1f %% of %s images are right, %.1f %% at the best epoch",
+                 100.0 * standing->lately, of, 100.0 * standing->right);
+    else
+        snprintf(right, sizeof right, "%.1f %% of %s images are right", 100.0 * standing->right, of);
     if (noted)
-        snprintf(text, HEALTHY_TEXT, "%s: %s at best", noted, right);
+        snprintf(text, HEALTHY_TEXT, "%s: %s%s", noted, right, standing->right > ALL_LEARNED ? "" : " at best");
     else if (image)
         snprintf(text, HEALTHY_TEXT, "no fault found, but only %s, and %s: what that costs is not known", right,
                  cause_table[image->cause].title);
