@@ -47,6 +47,25 @@ static void test_nothing_missing(void **state)
     assert_non_null(strstr(line(0), "95.0 % of the training images"));
 }
 
+/* 6 epochs: the last quarter of them is two. */
+static void test_one_epoch_of_many(void **state)
+{
+    (void)state;
+    part(0.97, 0.1, 0.94, 0.1);
+    run.val_accuracy[3] = 0.966;
+    assert_string_equal(line(0), "no fault found; 94.0 % of validation's images are right, 96.6 % at the best epoch, "
+                                 "and whether more can be had is not known");
+    found[0] = (struct symptom){.cause = CAUSE_SCHEDULE, .rule = "jumps", .note = true};
+    assert_string_equal(line(1), JUMPS_TITLE ": 94.0 % of validation's images are right, 96.6 % at the best epoch");
+    run.val_accuracy[4] = 0.96; /* in half of the last ones */
+    assert_string_equal(line(0), "nothing is wrong that the figures show");
+    run.val_accuracy[4] = 0.94;
+    run.val_accuracy[5] = 0.951; /* in the end */
+    assert_string_equal(line(0), "nothing is wrong that the figures show");
+    run.evidence.epochs = 0; /* nothing is known yet */
+    assert_string_equal(line(0), "nothing is wrong that the figures show");
+}
+
 /* A twentieth of 0.58, 0.029, over the third; one standard error is sqrt(0.5 / 64 / 200) * sqrt(12) = 0.0216. */
 static void test_still_falling(void **state)
 {
@@ -111,6 +130,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nothing_missing),
+        cmocka_unit_test(test_one_epoch_of_many),
         cmocka_unit_test(test_still_falling),
         cmocka_unit_test(test_schedule_over),
         cmocka_unit_test(test_what_was_seen),
