@@ -129,10 +129,8 @@ static void test_what_was_seen(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_nothing_missing),
-        cmocka_unit_test(test_one_epoch_of_many),
-        cmocka_unit_test(test_still_falling),
-        cmocka_unit_test(test_schedule_over),
+        cmocka_unit_test(test_nothing_missing), cmocka_unit_test(test_one_epoch_of_many),
+        cmocka_unit_test(test_still_falling),   cmocka_unit_test(test_schedule_over),
         cmocka_unit_test(test_what_was_seen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
