@@ -32,9 +32,9 @@ static bool is_alike(const struct config *config)
 
 /* Training's images asked as validation is, in the end: then augmentation, dropout and smoothing have no part in it.
  * They were taught to the network; where validation, never seen, is predicted better all the same, by a single look,
- * they are worse. Of the two looks the loss sees more: how far a wrong label is from what is predicted, by a network that
- * knows better than to guess: one that blew up is far from all of them. Single losses vary in training about as they do
- * in validation. */
+ * they are worse. Of the two looks the loss sees more: how far a wrong label is from what is predicted, by a network
+ * that knows better than to guess: one that blew up is far from all of them. Single losses vary in training about as
+ * they do in validation. */
 static bool ahead_of_fit(const struct evidence *evidence, struct symptom *symptom)
 {
     const double points = 0.03, nats = 0.05, sure = 3.5;
