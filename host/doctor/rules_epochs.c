@@ -250,8 +250,9 @@ bool rules_gap(const struct evidence *evidence, struct symptom *symptom)
                     "heart",
                     100.0 * now.train_accuracy, 100.0 * now.val_accuracy, 100.0 * behind, 100.0 * error,
                     100.0 * evidence->copies);
-    struct symptom unused;
-    if (behind > half * (now.train_accuracy - by_chance(evidence)) && !rules_never_of_use(evidence, &unused))
+    struct symptom unused; /* and while a run goes on validation may yet come after it */
+    if (evidence->over && !doctor_too_early(evidence) && behind > half * (now.train_accuracy - by_chance(evidence)) &&
+        !rules_never_of_use(evidence, &unused))
         return show(symptom, now.step, 10.0 * behind,
                     "%.1f %% of the training images are right and %.1f %% of validation's, %.1f +- %.1f points less: "
                     "most of what is learned, beyond the %.1f %% that naming the most frequent class brings, is of "
