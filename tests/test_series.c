@@ -2,7 +2,7 @@
  * run with all that breaks a course: refused steps, losses that are not known, an epoch that ends early, steps left
  * out.
  */
-#include "host/report/series.h"
+#include "series.h"
 
 #include <math.h>
 #include <setjmp.h>

@@ -1,4 +1,4 @@
-/* series: see series.h. Pure arithmetic on columns; must not know charts. */
+/* series: see include/series.h. Pure arithmetic on columns; must not know charts. */
 #include "series.h"
 
 #include <math.h>

@@ -1,4 +1,5 @@
-/* series: columns of a run's tables made into what charts show. Private to host/report. */
+/* series: columns of a run's tables made into what charts show.
+ * Level 11: includes report. */
 #ifndef SERIES_H
 #define SERIES_H
 #include "report.h"
