@@ -418,11 +418,10 @@ int budget_read(const char *text, struct budget *budget);
  * update_seconds NaN: it is not known. */
 enum { AHEAD_TEXT = 128 };
 void budget_say_ahead(int trials, double updates, double update_seconds, char text[static AHEAD_TEXT]);
-/* So many updates as such a text: in whole per cent of a run's steps, up to all of them; else as a number. Rounded up.
- */
-enum { BUDGET_TEXT = 24 };
-void budget_say(double updates, int64_t steps, char text[static BUDGET_TEXT]);
 /* Updates that experiments may spend on a run of so many steps where no budget is given: DOCTOR_SHARE of them, and at
  * least what lets in every trial that its config has, the shortest, and learning by heart in its usual time. */
 double doctor_budget(const struct config *config, int64_t steps);
+/* Updates of the run's size that a budget lets experiments spend; INFINITY: the clock alone limits them. A share of a
+ * run that ended early has the least of doctor_budget, and it is said that it is no share any more. */
+double budget_updates(const struct budget *budget, const struct config *config, int64_t steps);
 #endif

@@ -35,18 +35,27 @@ static void test_reading(void **state)
         assert_int_equal(budget_read(wrong[i], &budget), ERR_USAGE);
 }
 
-static void test_saying(void **state)
+/* A share of what a crashed run has left is too little for any trial: it has what is spent where nothing is said. */
+static void test_updates(void **state)
 {
     (void)state;
-    char text[BUDGET_TEXT];
-    budget_say(3.5, 100, text);
-    assert_string_equal(text, "4%");
-    budget_say(100.0, 100, text);
-    assert_string_equal(text, "100%");
-    budget_say(327.2, 100, text); /* no share of what there is */
-    assert_string_equal(text, "328");
-    budget_say(5.0, 0, text);
-    assert_string_equal(text, "5");
+    struct config config = {0};
+    assert_int_equal(config_load(&config, NULL, NULL, 0, NULL), OK);
+    const double least = doctor_budget(&config, 0);
+    assert_true(least > 200.0);
+    const struct {
+        struct budget budget;
+        int64_t steps;
+        double updates;
+    } cases[] = {
+        {{.share = 1.0}, 16, least},        {{.share = 0.05}, 1000000, 50000.0},
+        {{.share = 3.0}, 1000, 3000.0},     {{.updates = 63.0}, 16, 63.0},
+        {{.updates = 63.0}, 1000000, 63.0}, {{.seconds = 2.0}, 16, INFINITY},
+        {{.share = 0.0}, 16, least},        {{.share = 0.0}, 1000000, DOCTOR_SHARE * 1000000.0},
+    };
+    for (int i = 0; i < COUNT_OF(cases); i++)
+        assert_true(budget_updates(&cases[i].budget, &config, cases[i].steps) == cases[i].updates);
+    config_free(&config);
 }
 
 /* Before trials are made. */
@@ -115,7 +124,7 @@ static void test_what_is_suggested_is_enough(void **state)
         struct train_result result;
         struct diagnosis diagnosis;
         struct config config = {0};
-        char words[512], enough[BUDGET_TEXT];
+        char words[512], enough[32];
         const struct budget unsaid = {0};
         snprintf(words, sizeof words, "train.epochs=4 train.threads=1 early_stop.restore_best=false %s", runs[i]);
         tiny_train_ok(NULL, words, &result);
@@ -131,7 +140,7 @@ static void test_what_is_suggested_is_enough(void **state)
                       !diagnosis.experiment.arms[k].suspected;
         if (undone > 0 || !(diagnosis.experiment.updates_spent <= diagnosis.experiment.updates_allowed))
             fail_msg("%s: without a budget %d are left out", runs[i], undone);
-        budget_say(diagnosis.experiment.updates_wanted, diagnosis.steps, enough);
+        snprintf(enough, sizeof enough, "%.0f", ceil(diagnosis.experiment.updates_wanted));
         diagnosis_free(&diagnosis);
         probe(&diagnosis, result.path, enough);
         if (left_undone(&diagnosis.experiment) > 0 || !diagnosis.experiment.memory_done)
@@ -265,7 +274,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reading),
-        cmocka_unit_test(test_saying),
+        cmocka_unit_test(test_updates),
         cmocka_unit_test(test_saying_ahead),
         cmocka_unit_test(test_pace),
         cmocka_unit_test(test_what_is_suggested_is_enough),

@@ -17,5 +17,5 @@ With your own: a folder PHOTOS that has one folder per class with PNG or JPEG fi
 With less than a few hundred images add bs=8.
 To see a faulty run explained, and the cause proven:
     $evenkeel train configs/quickstart.ini optim.name=sgd lr=0.5 model.batch_norm=false epochs=6 run.name=faulty
-    $evenkeel doctor runs/faulty --probe --budget 100%
+    $evenkeel doctor runs/faulty --probe --budget 234
 EOT

@@ -75,13 +75,11 @@ static void print_trials(const struct diagnosis *diagnosis)
         return;
     }
     if (!experiment_tried(experiment)) {
-        char two[BUDGET_TEXT], all[BUDGET_TEXT];
-        budget_say(2.0 * experiment->updates, diagnosis->steps, two);
-        budget_say(experiment->updates_wanted, diagnosis->steps, all);
         cli_say(stdout, INDENT, "trials",
-                "none: two of %d updates are needed at least, and the budget has %.0f; --budget %s is enough "
-                "for these, --budget %s for all %d",
-                experiment->updates, experiment->updates_allowed, two, all, experiment->arm_count);
+                "none: two of %d updates are needed at least, and the budget has %.0f; --budget %d is enough "
+                "for these, --budget %.0f for all %d",
+                experiment->updates, experiment->updates_allowed, 2 * experiment->updates,
+                ceil(experiment->updates_wanted), experiment->arm_count);
         return;
     }
     cli_say(stdout, INDENT, "trials", "%d updates each, on the same images; %.0f updates and %.1f s in all",
@@ -109,8 +107,6 @@ static void print_trials(const struct diagnosis *diagnosis)
                experiment->stopped ? "it was interrupted" : "the budget was spent");
     if (experiment->wider_done)
         printf("%*s%-25s%.1f %% of them\n", INDENT, "", "wider, by heart", 100.0 * experiment->wider.best_accuracy);
-    char enough[BUDGET_TEXT];
-    budget_say(experiment->updates_wanted, diagnosis->steps, enough);
     const double pace = experiment->seconds / experiment->updates_spent;
     if (!all && experiment->stopped)
         cli_say(stdout, INDENT, "", "interrupted: what had ended by then counts, and is kept");
@@ -122,23 +118,22 @@ static void print_trials(const struct diagnosis *diagnosis)
     else if (!all)
         cli_say(stdout, INDENT, "",
                 "%.0f of %.0f updates are spent; all trials, and learning by heart, take about %.0f, "
-                "%.0f s: --budget %s",
-                experiment->updates_spent, experiment->updates_allowed, experiment->updates_wanted,
-                experiment->seconds * experiment->updates_wanted / experiment->updates_spent, enough);
+                "%.0f s: --budget %.0f",
+                experiment->updates_spent, experiment->updates_allowed, ceil(experiment->updates_wanted),
+                experiment->seconds * experiment->updates_wanted / experiment->updates_spent,
+                ceil(experiment->updates_wanted));
 }
 
 /* What short trials do not bear out may take longer to show. */
 static void print_longer(const struct diagnosis *diagnosis)
 {
-    char enough[BUDGET_TEXT];
     double budget;
     const int updates = experiment_longer(&diagnosis->experiment, &budget);
     if (updates == 0 || !experiment_tried(&diagnosis->experiment) || diagnosis->too_early ||
         diagnosis_confidence(diagnosis) != CONFIDENCE_DOUBTFUL)
         return;
-    budget_say(budget, diagnosis->steps, enough);
-    cli_say(stdout, INDENT, "", "%d updates may be too few for it to show: --budget %s makes them %d",
-            diagnosis->experiment.updates, enough, updates);
+    cli_say(stdout, INDENT, "", "%d updates may be too few for it to show: --budget %.0f makes them %d",
+            diagnosis->experiment.updates, ceil(budget), updates);
 }
 
 static int print_text(const struct diagnosis *diagnosis, const char *run)

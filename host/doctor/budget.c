@@ -2,6 +2,7 @@
 #include "doctor.h"
 #include "trial.h"
 
+#include "log.h"
 #include "text.h"
 
 #include <math.h>
@@ -28,15 +29,6 @@ int budget_read(const char *text, struct budget *budget)
     else
         budget->updates = value;
     return OK;
-}
-
-void budget_say(double updates, int64_t steps, char text[static BUDGET_TEXT])
-{
-    const double percent = ceil(100.0 * updates / (double)(steps > 0 ? steps : 1));
-    if (percent <= 100.0)
-        snprintf(text, BUDGET_TEXT, "%.0f%%", percent);
-    else
-        snprintf(text, BUDGET_TEXT, "%.0f", ceil(updates));
 }
 
 void budget_say_ahead(int trials, double updates, double update_seconds, char text[static AHEAD_TEXT])
@@ -82,4 +74,20 @@ double doctor_budget(const struct config *config, int64_t steps)
     const double batch = (double)config->train.batch_size * config->train.accumulate;
     const double by_heart = MEMORY_USUAL * MEMORY_UPDATES * MEMORY_IMAGES / batch;
     return fmax(DOCTOR_SHARE * (double)steps, ceil(fmax(shortest_trials(config), by_heart) + by_heart));
+}
+
+double budget_updates(const struct budget *budget, const struct config *config, int64_t steps)
+{
+    const double least = doctor_budget(config, 0), share = budget->share * (double)steps;
+    if (budget->seconds > 0.0)
+        return INFINITY;
+    if (budget->updates > 0.0)
+        return budget->updates;
+    if (!(budget->share > 0.0))
+        return doctor_budget(config, steps);
+    if (share < least)
+        log_info("budget     %g %% of the run's %lld updates are %.0f, too few for trials: up to %.0f are made, as "
+                 "--probe alone does; an exact limit is given in updates or seconds",
+                 100.0 * budget->share, (long long)steps, floor(share), least);
+    return fmax(share, least);
 }

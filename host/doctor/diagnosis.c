@@ -409,15 +409,6 @@ static int trials_path(char path[static PATH_BYTES], const char *run)
     return path_join(path, run, "trials.json");
 }
 
-/* Where only the clock limits it, experiments measure how many they can do. */
-static double updates_in(const struct budget *budget, const struct config *config, int64_t steps)
-{
-    return budget->seconds > 0.0   ? INFINITY
-           : budget->updates > 0.0 ? budget->updates
-           : budget->share > 0.0   ? budget->share * (double)steps
-                                   : doctor_budget(config, steps);
-}
-
 static int probe(struct diagnosis *diagnosis, const char *run, const struct config *config, struct session *session,
                  const struct budget *budget)
 {
@@ -443,7 +434,7 @@ static int probe(struct diagnosis *diagnosis, const char *run, const struct conf
                                                .fitted = diagnosis->fitted,
                                                .comes_to = diagnosis->comes_to,
                                                .steps = diagnosis->steps,
-                                               .updates = updates_in(budget, config, diagnosis->steps),
+                                               .updates = budget_updates(budget, config, diagnosis->steps),
                                                .seconds = budget->seconds,
                                                .update_seconds = diagnosis->update_seconds};
     signals_begin(true);

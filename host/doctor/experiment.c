@@ -149,15 +149,19 @@ static int compare_arm(struct experiment *experiment, struct arm *arm, struct se
 }
 
 /* A rate may be wrong by more than a factor of four: further in the same direction, as long as that gets better. Where
- * the rules suspect the rate, some steps further in any case: one may be too short to show. */
+ * the rules suspect the rate, some steps further in any case: one may be too short to show. Down from where all lose
+ * their way, until one learns, or lower rates lose more: that is for want of steps. */
 static int climb(struct experiment *experiment, const struct arm *from, struct setting *setting)
 {
-    enum { SUSPECTED_RUNGS = 1 + TRIALS_FURTHER, RATE_MOST = 1000 }; /* as the config has it */
+    enum { SUSPECTED_RUNGS = 1 + TRIALS_FURTHER, RISES_MOST = 2, RATE_MOST = 1000 }; /* as the config has it */
     const struct config *config = setting->request->branch->config;
     const bool suspected = arms_suspected(setting->request, from->cause);
+    bool found = from->helps;
+    int rises = 0; /* one after the other, of losses that are numbers */
     for (int rung = 2; experiment->arm_count < ARMS_MAX; rung++) {
         const bool anyway = suspected && rung <= SUSPECTED_RUNGS;
-        const bool lost = from->cause == CAUSE_RATE_HIGH && arms_astray(experiment, from);
+        const bool lost =
+            !found && rises < RISES_MOST && from->cause == CAUSE_RATE_HIGH && arms_astray(experiment, from);
         const bool beyond = from->cause == CAUSE_RATE_LOW && config->optim.lr * pow(4.0, rung) > RATE_MOST;
         if ((!anyway && !lost && !from->helps) || beyond)
             return OK;
@@ -174,6 +178,8 @@ static int climb(struct experiment *experiment, const struct arm *from, struct s
         }
         if (!anyway && !lost && !(next->result.loss < from->result.loss))
             return OK;
+        found |= next->helps;
+        rises = isfinite(from->result.loss) && next->result.loss > from->result.loss ? rises + 1 : 0;
         from = next;
     }
     return OK;
