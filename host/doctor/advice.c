@@ -53,27 +53,44 @@ static bool was_tried(const struct diagnosis *diagnosis)
     return diagnosis->probed && experiment_tried(&diagnosis->experiment);
 }
 
-/* Of a healthy run that has not learned everything: nobody knows whether more could be had, but trials can. */
-static void say_open(const struct diagnosis *diagnosis, bool noted, char text[static ACTION_TEXT])
+/* What the loss was still falling for is the plain step, and comes first. */
+static int say_train_on(const struct standing *standing, const struct config *config, char text[static ACTION_TEXT])
 {
-    const bool tried = was_tried(diagnosis);
-    char reached[128];
-    if (isfinite(diagnosis->val_least))
-        snprintf(reached, sizeof reached, "%.1f %% of validation's images are right at best (loss %.3g, guessing %.3g)",
-                 100.0 * diagnosis->best_right, diagnosis->val_least, diagnosis->guess);
+    char longer[48];
+    if (config->train.max_steps > 0)
+        snprintf(longer, sizeof longer, "train.max_steps=0");
     else
-        snprintf(reached, sizeof reached, "%.1f %% of the training images are right at best",
-                 100.0 * diagnosis->best_right);
-    const int used = snprintf(text, ACTION_TEXT, "%s: %s, and ",
-                              noted   ? "look at the note"
-                              : tried ? "none that helps is known"
-                                      : "none that the records show",
-                              reached);
-    if (tried)
-        snprintf(text + used, (size_t)(ACTION_TEXT - used), "no trial says how to come further");
+        snprintf(longer, sizeof longer, "train.epochs=%d", 2 * config->train.epochs);
+    return standing->rate_is_spent ? snprintf(text, ACTION_TEXT,
+                                              "train anew for longer, so that the rate falls later: "
+                                              "`evenkeel train CONFIG %s`",
+                                              longer)
+                                   : snprintf(text, ACTION_TEXT,
+                                              "train on, as the loss was still falling: `evenkeel train --resume RUN "
+                                              "%s`",
+                                              longer);
+}
+
+/* Of a healthy run that has not learned everything: nobody knows whether more could be had, but trials can. */
+static void say_open(const struct diagnosis *diagnosis, const struct config *config, bool noted,
+                     char text[static ACTION_TEXT])
+{
+    const bool tried = was_tried(diagnosis), falls = diagnosis->standing.falls && !noted;
+    const char *lead = noted ? "look at the note" : tried ? "none that helps is known" : "none that the records show";
+    int used = 0;
+    if (falls)
+        used = say_train_on(&diagnosis->standing, config, text);
+    else if (isfinite(diagnosis->val_least))
+        used = snprintf(text, ACTION_TEXT,
+                        "%s: %.1f %% of validation's images are right at best (loss %.3g, guessing %.3g)", lead,
+                        100.0 * diagnosis->best_right, diagnosis->val_least, diagnosis->guess);
     else
-        snprintf(text + used, (size_t)(ACTION_TEXT - used),
-                 "they do not say whether more can be had: `evenkeel doctor RUN --probe` tries it");
+        used = snprintf(text, ACTION_TEXT, "%s: %.1f %% of the training images are right at best", lead,
+                        100.0 * diagnosis->best_right);
+    snprintf(text + used, (size_t)(ACTION_TEXT - used), "%s",
+             tried   ? falls ? "; no trial says how to come further sooner" : ", and no trial says how to come further"
+             : falls ? "; whether it can be had sooner `evenkeel doctor RUN --probe` tries"
+                     : ", and they do not say whether more can be had: `evenkeel doctor RUN --probe` tries it");
 }
 
 static const char *words_of(const struct diagnosis *diagnosis, const struct config *config)
@@ -113,7 +130,7 @@ static void say_what_to_do(const struct diagnosis *diagnosis, const struct confi
         const bool healthy = diagnosis->cause == CAUSE_HEALTHY;
         const bool noted = healthy && doctor_note(diagnosis->found, diagnosis->count);
         if (healthy && diagnosis->missing) {
-            say_open(diagnosis, noted, text);
+            say_open(diagnosis, config, noted, text);
             return;
         }
         const char *words = noted ? NOTED_ACTION : words_of(diagnosis, config);
