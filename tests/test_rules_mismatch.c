@@ -38,6 +38,14 @@ static void test_stopped_soon(void **state)
     SAYS("stopped_soon", "0.028, and early_stop.min_delta = 0.11 asks for more");
     run.config.early_stop.min_delta = 0.09;
     SILENT("stopped_soon");
+    fill(run.correct, 0, STEPS, 64.0 * 0.9); /* of training images 90 % while it trains, in evaluation 71 % */
+    fill(run.val_accuracy, 0, EPOCHS, 0.7);
+    run.evidence.fit = (struct fit_evidence){.step = STEPS - 1, .images = 1024, .accuracy = 0.71};
+    SHOWS("stopped_soon", CAUSE_EARLY_STOP);
+    SAYS("stopped_soon",
+         "no more right than validation's (71.0 %), so that this loss does not measure what is learned");
+    run.evidence.fit.accuracy = 0.89;
+    SILENT("stopped_soon");
     run.config.early_stop.min_delta = 0.0;
     fill(run.val_loss_error, 0, EPOCHS, 0.03);
     run.evidence.over = false;

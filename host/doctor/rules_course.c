@@ -259,6 +259,14 @@ bool rule_stopped_soon(const struct evidence *evidence, struct symptom *symptom)
     char counts[64] = "";
     if (asked > 0.0)
         snprintf(counts, sizeof counts, ", and early_stop.min_delta = %.3g asks for more", asked);
+    struct symptom unused; /* what validation shows then is how far running means are behind, not what was learned */
+    if (z < FALLING && rule_evaluated_otherwise(evidence, &unused))
+        return show(symptom, evidence->steps - 1, z / FALLING,
+                    "it ended at epoch %lld of %d by a validation loss of %.3g after %.3g, while the training loss was "
+                    "falling by %.2g in 100 steps (%.1f standard errors): in evaluation training's own images are no "
+                    "more right than validation's (%.1f %%), so that this loss does not measure what is learned%s",
+                    (long long)evidence->epochs, evidence->config->train.epochs, evidence->val_loss[last],
+                    evidence->val_loss[best], -100.0 * slope, -z, 100.0 * evidence->fit.accuracy, counts);
     return z < FALLING && -slope * waited < fmax(noise, asked) &&
            evidence->val_loss[last] - evidence->val_loss[best] < noise &&
            show(symptom, evidence->steps - 1, z / FALLING,
