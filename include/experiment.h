@@ -80,6 +80,9 @@ bool arm_hurries(const struct arm *arm);
 /* Of what was suspected: its loss is lower by what makes a fault, which chance alone may make, and more images are
  * right beyond chance. */
 bool arm_helps_by_right(const struct experiment *experiment, const struct arm *arm);
+/* Whether the unchanged trial that it is compared with diverged, or is above ten times guessing: then by how much an
+ * arm is lower says nothing, and that it is below guessing does. */
+bool experiment_is_lost(const struct experiment *experiment, const struct arm *arm);
 /* Another optimizer with its rate, in the place of SGD. */
 bool arm_swaps_optimizer(const struct arm *arm);
 /* How much of the unchanged trial's loss an arm takes away, 0..1; of a diverged one, of the loss of guessing. */
@@ -108,6 +111,14 @@ bool arm_is_missing(const struct arm *arm);
 int experiment_longer(const struct experiment *experiment, double *budget);
 /* Whether any trial was made. */
 bool experiment_tried(const struct experiment *experiment);
+/* What a trial came to beside the unchanged one of its family, in the figures that its outcome rests on: "loss 0.31,
+ * lower by 1.9 +- 0.2", and images right where the loss alone does not decide. It was done. */
+enum { TRIAL_TEXT = 160 };
+void experiment_say_trial(const struct experiment *experiment, const struct arm *arm, char text[static TRIAL_TEXT]);
+/* Of these the images right, "12.1 % -> 88.0 % right (75.9 +- 2.0 points more)"; "": it does not rest on them. */
+enum { TRIAL_RIGHT_TEXT = 80 };
+void experiment_say_right(const struct experiment *experiment, const struct arm *arm,
+                          char text[static TRIAL_RIGHT_TEXT]);
 /* Why one that does not help was rejected, in a few words. */
 const char *experiment_why(const struct experiment *experiment, const struct arm *arm);
 /* Numbers of the arms, family by family: the unchanged one, then the best first. */

@@ -32,10 +32,13 @@ static void test_the_file(void **state)
     assert_int_equal(steps, 60);
     assert_int_equal(path_join(path, run.path, "trials.json"), OK);
     read.seconds = 20.0;
+    read.arms[0].done = true;
+    read.arms[0].result.right = 0.625;
     read.seconds_allowed = 30.0;
     assert_int_equal(experiment_write(&read, steps, path), OK);
     assert_int_equal(experiment_read(&again, path, &steps), OK);
     assert_string_equal(experiment_json(&read, NULL, &arena), experiment_json(&again, NULL, &arena));
+    assert_true(again.arms[0].result.right == 0.625);
     /* A budget of seconds stays one. */
     assert_true(again.seconds_allowed == 30.0);
     assert_true(again.update_seconds * again.updates_spent > 19.99 &&

@@ -15,8 +15,6 @@
 #include <sysexits.h>
 
 enum { INDENT = 11, TRIAL_INDENT = INDENT + 25 };
-/* Of losses beyond that single hundredths say nothing. */
-#define LOSS_PLAIN 1000.0
 
 static void print_symptoms(const struct diagnosis *diagnosis)
 {
@@ -27,9 +25,9 @@ static void print_symptoms(const struct diagnosis *diagnosis)
     }
 }
 
-static bool is_compared(const struct arm *arm)
+static bool is_compared(const struct experiment *experiment, const struct arm *arm)
 {
-    return arm->cause != CAUSE_HEALTHY && arm->done && isfinite(arm->gain);
+    return arm->cause != CAUSE_HEALTHY && arm->done && isfinite(arm->gain) && !experiment_is_lost(experiment, arm);
 }
 
 static void print_trial(const struct diagnosis *diagnosis, const struct arm *arm)
@@ -39,23 +37,20 @@ static void print_trial(const struct diagnosis *diagnosis, const struct arm *arm
     char lead[80];
     snprintf(lead, sizeof lead, "%*s%s", INDENT, "", arm->name);
     const char *why = arm->cause == CAUSE_HEALTHY ? "" : diagnosis_why(diagnosis, arm);
-    if (arm->cause == CAUSE_HEALTHY && !isfinite(arm->result.loss))
-        cli_say(stdout, TRIAL_INDENT, lead, "diverged");
-    else if (arm->cause == CAUSE_HEALTHY)
-        cli_say(stdout, TRIAL_INDENT, lead, "loss %.4f, %s%s%s", arm->result.loss,
+    char came_to[TRIAL_TEXT];
+    if (arm->done)
+        experiment_say_trial(&diagnosis->experiment, arm, came_to);
+    if (arm->cause == CAUSE_HEALTHY && isfinite(arm->result.loss))
+        cli_say(stdout, TRIAL_INDENT, lead, "%s, %s%s%s", came_to,
                 arm->family == ARM_ANEW || arm->family == ARM_UNSEEN ? "from new weights, " : "",
                 arm->family == ARM_ANEW ? "of training images" : "of validation images",
                 arm == diagnosis->proof ? "; proves it" : "");
+    else if (arm->cause == CAUSE_HEALTHY)
+        cli_say(stdout, TRIAL_INDENT, lead, "%s", came_to);
     else if (!arm->done || !isfinite(arm->result.loss))
         cli_say(stdout, TRIAL_INDENT, lead, "%s", why);
-    else if (!is_compared(arm))
-        cli_say(stdout, TRIAL_INDENT, lead, "loss %.4g; %s", arm->result.loss, why);
-    else if (fabs(arm->gain) < LOSS_PLAIN)
-        cli_say(stdout, TRIAL_INDENT, lead, "loss %.4f, %s by %.4f +- %.4f; %s", arm->result.loss,
-                arm->gain < 0.0 ? "higher" : "lower", fabs(arm->gain), arm->error, why);
     else
-        cli_say(stdout, TRIAL_INDENT, lead, "loss %.3g, %s by %.3g +- %.2g; %s", arm->result.loss,
-                arm->gain < 0.0 ? "higher" : "lower", fabs(arm->gain), arm->error, why);
+        cli_say(stdout, TRIAL_INDENT, lead, "%s; %s", came_to, why);
 }
 
 static void print_trials(const struct diagnosis *diagnosis)
@@ -95,10 +90,12 @@ static void print_trials(const struct diagnosis *diagnosis)
             printf("%*s%-25s%s loss %.4g in %d updates, and of the run %.4g at best\n", INDENT, "",
                    "  once more, longer", isfinite(diagnosis->val_least) ? "validation" : "training", arm->longer_loss,
                    arm->longer, diagnosis_reached(diagnosis));
-        compares = compares || is_compared(arm);
+        compares = compares || is_compared(experiment, arm);
     }
     if (compares)
-        cli_say(stdout, INDENT, "", "+- is one standard error; a difference counts from %.0f of them", FAULT_SURE);
+        cli_say(stdout, INDENT, "",
+                "+- is one standard error; a difference counts from %.0f of them, of loss or of images right",
+                FAULT_SURE);
     if (experiment->memory_done)
         printf("%*s%-25s%.1f %% of %d images\n", INDENT, "", "learnt by heart",
                100.0 * experiment->memory.best_accuracy, experiment->memory_images);

@@ -157,6 +157,9 @@ void diagnosis_say_confidence(const struct diagnosis *diagnosis, char text[stati
     else if (confidence == CONFIDENCE_PROVEN && !isfinite(arm->gain))
         snprintf(text, CONFIDENCE_TEXT, "proven: with %s the loss is %.3g, where the unchanged trial diverged",
                  arm->name, arm->result.loss);
+    else if (confidence == CONFIDENCE_PROVEN && experiment_is_lost(&diagnosis->experiment, arm))
+        snprintf(text, CONFIDENCE_TEXT, "proven: with %s the loss is %.3g, where the unchanged trial's is %.3g",
+                 arm->name, arm->result.loss, experiment_unchanged(&diagnosis->experiment, arm->family)->result.loss);
     else if (confidence == CONFIDENCE_PROVEN && arm->gain <= 0.0)
         snprintf(text, CONFIDENCE_TEXT, "proven: %s came to the same loss in fewer updates (%.3g +- %.2g higher)",
                  arm->name, -arm->gain, arm->error);

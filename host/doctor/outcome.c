@@ -37,6 +37,11 @@ bool arms_astray(const struct experiment *experiment, const struct arm *arm)
            (arms_lost(experiment, against(experiment, arm)->result.loss) && !arm->helps);
 }
 
+bool experiment_is_lost(const struct experiment *experiment, const struct arm *arm)
+{
+    return arms_lost(experiment, against(experiment, arm)->result.loss);
+}
+
 bool arm_swaps_optimizer(const struct arm *arm)
 {
     return arm->cause == CAUSE_PLAIN_SGD && arm->override_count > 1;
@@ -74,13 +79,18 @@ static double sober_gain(const struct experiment *experiment, const struct arm *
     return arm->suspected ? arm->gain : arm->gain - luck(trials) * arm->error;
 }
 
+static bool more_are_right(const struct arm *arm)
+{
+    return arm->right_gain > fmax(RIGHT_WORTH, FAULT_SURE * arm->right_error);
+}
+
 /* Where the unchanged trial has lost its way on a few images, their losses are all of the error, and no mean is told
  * from chance. Which images are right is no matter of how wrong the others are: of what was suspected before, more of
  * them must be, by what makes a fault and three standard errors, beside a loss that is lower by that. */
 bool arm_helps_by_right(const struct experiment *experiment, const struct arm *arm)
 {
     return arm->suspected && !arm_hurries(arm) && arm->gain > FAULT_WORTH * against(experiment, arm)->result.loss &&
-           !(arm->gain > FAULT_SURE * arm->error) && arm->right_gain > fmax(RIGHT_WORTH, FAULT_SURE * arm->right_error);
+           !(arm->gain > FAULT_SURE * arm->error) && more_are_right(arm);
 }
 
 /* Where the unchanged trial learns nothing at all, a setting that most do not have, or a rate that is too high, was
@@ -118,7 +128,7 @@ static bool arm_helps(const struct experiment *experiment, const struct arm *arm
     if (on_validation(arm) && !(loss < experiment->guess)) /* less sure of what is wrong all the same */
         return false;
     if (arm->cause == CAUSE_REGULARISATION)
-        return sure && arm->right_gain > fmax(RIGHT_WORTH, FAULT_SURE * arm->right_error);
+        return sure && more_are_right(arm);
     if (arm->cause == CAUSE_BATCH_SMALL)
         return experiment->batch <= SMALL_BATCH &&
                (mends || (base < 0.9 * experiment->guess && arm->gain > LOSES_NOTHING * base));
@@ -296,15 +306,18 @@ const char *experiment_why(const struct experiment *experiment, const struct arm
         return "rejected: it makes things worse";
     if (arms_astray(experiment, arm))
         return "rejected: it stays worse than guessing";
-    if (!(arm->gain > FAULT_SURE * arm->error))
-        return experiment_undecided(experiment, arm)
-                   ? "not decided: chance alone may make such a difference, or a fault"
-                   : "rejected: no difference beyond chance";
+    const bool large = arm->cause == CAUSE_BATCH_SMALL && experiment->batch > SMALL_BATCH;
+    if (!(arm->gain > FAULT_SURE * arm->error) && !(more_are_right(arm) && (arm_hurries(arm) || large))) {
+        if (!experiment_undecided(experiment, arm))
+            return "rejected: no difference beyond chance";
+        return more_are_right(arm) ? "not decided: more are right, which no rule asked for, and the loss may be chance"
+                                   : "not decided: chance alone may make such a difference, or a fault";
+    }
     if (on_validation(arm) && !(arm->result.loss < experiment->guess))
         return "rejected: validation stays worse than guessing";
     if (arm_hurries(arm))
         return "rejected: quicker at first, as a higher rate nearly always is";
-    if (arm->cause == CAUSE_BATCH_SMALL && experiment->batch > SMALL_BATCH)
+    if (large)
         return "rejected: the batch is none too small";
     if (arm->cause == CAUSE_REGULARISATION)
         return "rejected: surer answers, and not more of them right";

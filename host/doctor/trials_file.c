@@ -22,10 +22,12 @@ static json_t *arm_json(const struct experiment *experiment, const struct arm *a
         json_array_append_new(changes, json_string(arm->text[i]));
     const bool compared = arm->done && arm->cause != CAUSE_HEALTHY;
     return json_pack(
-        "{s:s, s:s, s:s, s:o, s:s*, s:I, s:i, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:o, s:b, s:b, s:s*, s:s*}",
+        "{s:s, s:s, s:s, s:o, s:s*, s:I, s:i, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:o, s:b, s:b, s:s*, "
+        "s:s*}",
         "name", arm->name, "family", family_names[arm->family], "cause", cause_table[arm->cause].name, "changes",
         changes, "layers", arm->layers ? layer_changes[arm->layers] : NULL, "left_out", (json_int_t)arm->left_out_count,
-        "pace", arm->pace, "done", arm->done, "loss", json_known(arm->done ? arm->result.loss : NAN), "train_accuracy",
+        "pace", arm->pace, "done", arm->done, "loss", json_known(arm->done ? arm->result.loss : NAN), "right",
+        json_known(arm->done ? arm->result.right : NAN), "train_accuracy",
         json_known(arm->done ? arm->result.train_accuracy : NAN), "gain", json_known(compared ? arm->gain : NAN),
         "error", json_known(compared ? arm->error : NAN), "right_gain", json_known(compared ? arm->right_gain : NAN),
         "right_error", json_known(compared ? arm->right_error : NAN), "share",
@@ -124,6 +126,7 @@ static bool read_arm(struct arm *arm, const json_t *json)
                         .suspected = json_is_true(json_object_get(json, "suspected")),
                         .done = done,
                         .result = {.loss = done ? json_known_value(json, "loss") : NAN,
+                                   .right = done ? json_known_value(json, "right") : NAN,
                                    .train_accuracy = done ? json_known_value(json, "train_accuracy") : NAN},
                         .gain = compared ? json_known_value(json, "gain") : NAN,
                         .error = compared ? json_known_value(json, "error") : NAN,

@@ -16,7 +16,9 @@ static double largest_loss(const struct experiment *experiment, enum arm_family 
         if (arm->family == family && arm->done && isfinite(arm->result.loss))
             largest = fmax(largest, arm->result.loss + 2.0 * (isfinite(arm->error) ? arm->error : 0.0));
     }
-    return isfinite(unchanged) ? fmin(largest, TIMES_UNCHANGED * unchanged) : largest;
+    return experiment_is_lost(experiment, experiment_unchanged(experiment, family))
+               ? fmin(largest, TIMES_UNCHANGED * experiment->guess)
+               : fmin(largest, TIMES_UNCHANGED * unchanged);
 }
 
 static double width_of(double value, double largest)
@@ -52,17 +54,26 @@ static void put_arm(FILE *page, const struct diagnosis *diagnosis, const struct 
         fputs("<td class=\"n\"></td><td></td><td class=\"n\"></td>", page);
     else {
         if (isfinite(arm->result.loss))
-            fprintf(page, "<td class=\"n\">%.4g</td>", arm->result.loss);
+            fprintf(page, arm->result.loss < 1e4 ? "<td class=\"n\">%.4g</td>" : "<td class=\"n\">%.3g</td>",
+                    arm->result.loss);
         else
             fputs("<td class=\"n\">diverged</td>", page);
         put_bar(page, arm, largest, proof ? CHART_GREEN : unchanged ? CHART_INK : CHART_BLUE);
-        if (unchanged)
+        /* Beside one that has lost its way nothing is told by how much less an arm has. */
+        if (unchanged || experiment_is_lost(experiment, arm))
             fputs("<td class=\"n\"></td>", page);
         else
             fprintf(page, "<td class=\"n\">%+.1f %%</td>", -100.0 * experiment_share(experiment, arm));
     }
-    fprintf(page, "<td class=\"soft\">%s%s%s</td></tr>\n", proof ? "<b>" : "", diagnosis_why(diagnosis, arm),
-            proof ? "</b>" : "");
+    char right[TRIAL_RIGHT_TEXT] = "";
+    if (arm->done && !unchanged)
+        experiment_say_right(experiment, arm, right);
+    fprintf(page, "<td class=\"soft\">%s%s%s", proof ? "<b>" : "", diagnosis_why(diagnosis, arm), proof ? "</b>" : "");
+    if (right[0]) {
+        fputs(": ", page);
+        page_text(page, right);
+    }
+    fputs("</td></tr>\n", page);
 }
 
 static bool has_any(const struct experiment *experiment, enum arm_family family)
@@ -106,7 +117,7 @@ void page_trials(FILE *page, const struct run_facts *facts)
         "<h2>What changing one thing does</h2>\n<p class=\"lead\">Trials of %d updates each, on the same images in the "
         "same order with one thing changed: %.*f %s in all, where the budget was %g. Across the end of a "
         "bar: twice the standard error of its difference from the unchanged trial. Bars end at twice the unchanged "
-        "loss.",
+        "loss, or guessing's where that one has lost its way.",
         experiment->updates, timed ? 1 : 0, timed ? experiment->seconds : experiment->updates_spent,
         timed ? "seconds" : "updates", timed ? experiment->seconds_allowed : floor(experiment->updates_allowed));
     if (experiment->memory_done)
