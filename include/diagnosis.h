@@ -13,11 +13,12 @@ struct diagnosis {
     bool
         has_gap; /* validation is behind in the end, whatever explains it: the note that stands where that is refuted */
     struct symptom gap;
-    char left_out[PATH_BYTES]; /* list of images that are the cause; "": none was made */
-    bool levelled;             /* the loss no longer falls */
-    bool too_early;            /* nothing was found, but in so few steps nothing need be */
-    bool behind, learned_all;  /* as doctor_behind and doctor_learned_all have it */
-    bool fitted;               /* as doctor_fitted has it */
+    char left_out[PATH_BYTES]; /* list of images that are the cause; "": there is none */
+    int64_t left_out_count;
+    bool levelled;            /* the loss no longer falls */
+    bool too_early;           /* nothing was found, but in so few steps nothing need be */
+    bool behind, learned_all; /* as doctor_behind and doctor_learned_all have it */
+    bool fitted;              /* as doctor_fitted has it */
     struct standing standing;
     char healthy[HEALTHY_TEXT]; /* the verdict where no fault is found */
     bool missing;               /* as doctor_misses has it */
@@ -97,9 +98,10 @@ int diagnosis_repair(const struct diagnosis *diagnosis, const struct config *con
 bool diagnosis_rate_was_cut(const struct diagnosis *diagnosis);
 /* What the repair of the cause makes of the [[layer]] sections, beside these settings. */
 enum layer_change diagnosis_layers(const struct diagnosis *diagnosis, const struct config *config);
-/* Where single images are the cause, or among it: lists them in RUN/left-out.csv, which is then part of the repair.
- * Reads the run's data. Does nothing for other causes, and where no image can be told to be wrong. */
-int diagnosis_leave_out(struct diagnosis *diagnosis, const char *run);
+/* Where single images are the cause, or among it: RUN/left-out.csv, which lists them, is then part of the repair. Reads
+ * the run's data; where these cannot be read, and write is not wanted, that is warned of. Does nothing for other
+ * causes, and where no image can be told to be wrong. write: it is written, too. */
+int diagnosis_leave_out(struct diagnosis *diagnosis, const char *run, bool write);
 /* Writes the run's config with the repair made, verdict and evidence as comments on top. ERR_CONFIG: no setting mends
  * it. */
 int diagnosis_apply(const struct diagnosis *diagnosis, const char *run, const char *file);

@@ -13,6 +13,7 @@ extern const char *const suspect_names[SUSPECT_KINDS];
 struct suspect {
     enum suspect_kind kind;
     bool in_val; /* of validation's images, not training's: of its data set */
+    bool of_val; /* a training image that is a copy of a validation image */
     int32_t sample;
     int32_t suggested;    /* label; -1: none */
     double score;         /* 0..1, how sure it is */
@@ -62,8 +63,8 @@ void suspects_val_labels(struct suspects *suspects, const struct dataset *data, 
  * of the rest. */
 int suspects_find_labels(struct suspects *suspects, const struct session *session, const char *run);
 int suspects_find_images(struct suspects *suspects, const struct session *session);
-/* Those of wanted kinds, labels and outliers; each that cannot be looked for is warned of, and the other is all the
- * same. Returns how many kinds were looked for. */
+/* Those of wanted kinds: labels, outliers, and of copies those of validation images; each that cannot be looked for is
+ * warned of, and the other is all the same. Returns how many kinds were looked for. */
 int suspects_find_wanted(struct suspects *suspects, const struct session *session, const char *run,
                          const bool kinds[static SUSPECT_KINDS]);
 /* Of the images of a run: labels of both parts from its last checkpoint, the rest from pixels of training's. session:

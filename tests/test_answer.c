@@ -51,6 +51,37 @@ static void test_still_falling(void **state)
                   "trial says how to come further");
 }
 
+/* What is said is what --apply writes: images left out where such are listed, and how much longer the run gets, and
+ * why. */
+static void test_what_is_written(void **state)
+{
+    (void)state;
+    struct diagnosis diagnosis = {.cause = CAUSE_LABELS, .steps = 500};
+    expect_action(&diagnosis, "train.epochs=25",
+                  "correct or leave out what `evenkeel doctor RUN --samples` lists; until then train.label_smoothing = "
+                  "0.1 softens it; train for 50 epochs, not 25, so that fewer images, or softer labels, are learned as "
+                  "far");
+    snprintf(diagnosis.left_out, sizeof diagnosis.left_out, "runs/x/left-out.csv");
+    diagnosis.left_out_count = 446;
+    expect_action(
+        &diagnosis, "train.epochs=25|train.max_steps=100",
+        "leave out of training the 446 images that are likely to be wrong, or correct them: RUN/left-out.csv, "
+        "which --apply writes, lists them; train for 50 epochs, not 25, so that fewer images, or softer "
+        "labels, are learned as far; train for 200 steps, not 100, so that fewer images, or softer labels, "
+        "are learned as far");
+    diagnosis.cause = CAUSE_OUTLIERS;
+    expect_action(&diagnosis, "train.epochs=25",
+                  "leave out of training the 446 images that are likely to be wrong: RUN/left-out.csv, which --apply "
+                  "writes, lists them");
+    diagnosis.cause = CAUSE_LEAKAGE;
+    expect_action(&diagnosis, "train.epochs=25",
+                  "leave out of training the 446 copies of validation images, so that validation is honest: "
+                  "RUN/left-out.csv, which --apply writes, lists them");
+    diagnosis.cause = CAUSE_CLIP; /* what else was found has the list */
+    expect_action(&diagnosis, "train.epochs=25|optim.clip_norm=0.01",
+                  "set optim.clip_norm = 0, or above the usual length of the gradient");
+}
+
 /* A row shows the figures that its outcome rests on: the loss; images right where the loss may be chance, or where less
  * regularisation is tried; beside one that has lost its way, guessing. */
 static void test_rows_of_trials(void **state)
@@ -201,6 +232,7 @@ static void test_rows_of_trials(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_still_falling), cmocka_unit_test(test_rows_of_trials)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_still_falling), cmocka_unit_test(test_what_is_written),
+                                       cmocka_unit_test(test_rows_of_trials)};
     return cmocka_run_group_tests(tests, config_folder_make, config_folder_remove);
 }

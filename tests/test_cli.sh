@@ -249,6 +249,38 @@ well=$(cat out)
 call doctor "$well" --apply none.ini
 ok "doctor of a healthy run" all 'exited 0' 'prints "^verdict    no fault found; .* % of validation"' '[ ! -e none.ini ]' \
     'says "nothing to mend, so none.ini is not written"'
+# What is said without --apply is what it writes: copies of validation images left out of training, and no other copies.
+cp -r tiles leaked
+for class in leaked/val/*/; do
+    for image in "$class"*; do
+        cp "$image" "leaked/train/$(basename "$class")/copy-$(basename "$image")"
+    done
+done
+cp "$(find tiles/train/road -name '*.png' | head -n 1)" leaked/train/road/twice.png
+call train tiny.ini data.train=leaked/train data.val=leaked/val run.name=leak
+call doctor runs/leak
+ok "a leak: what is left out is said" all 'exited 1' 'prints "^change     data.leave_out=runs/leak/left-out.csv"' \
+    'prints "^action     leave out of training the 40 copies of validation images"' '[ ! -e runs/leak/left-out.csv ]'
+call doctor runs/leak --apply unleaked.ini
+ok "and written" all 'exited 1' 'lines runs/leak/left-out.csv 41' '[ "$(grep -c copy- runs/leak/left-out.csv)" = 40 ]' \
+    'grep -q "^leave_out = .*left-out.csv" unleaked.ini'
+call train unleaked.ini
+call doctor runs/leak-repaired
+ok "and mends it" all '! prints "leakage"' '! prints "among the training images"'
+mv leaked gone
+call doctor runs/leak
+ok "without the data nobody knows which" all 'exited 1' 'says "^warning: which images are to be left out is not known: "' \
+    'prints "^action     take them out of one of the two"' '! prints "^change"'
+# Classes that are others in validation: no setting mends it.
+call synth others --per-class 40 --val-per-class 4 --size 16
+mv others/val/beach others/val/was && mv others/val/fields others/val/beach && mv others/val/forest others/val/fields &&
+    mv others/val/houses others/val/forest && mv others/val/industry others/val/houses && mv others/val/meadow others/val/industry &&
+    mv others/val/orchard others/val/meadow && mv others/val/river others/val/orchard && mv others/val/road others/val/river &&
+    mv others/val/water others/val/road && mv others/val/was others/val/water
+call train tiny.ini data.train=others/train data.val=others/val run.name=others
+call doctor runs/others --apply others.ini
+ok "doctor --apply where no setting helps" all 'exited 1' '[ ! -e others.ini ]' 'prints "^verdict    validation.s images or labels"' \
+    'says "^warning: no setting mends this, so others.ini is not written"'
 # Nine classes are never answered; of a class of few images that may be chance.
 call train tiny.ini optim.lr=1e-9 epochs=1 data.val=other/train run.name=blind
 ok "classes that are never answered are named" says '^answers    the last weights never answer "[a-z]*" and [0-9] others*, which [0-9]*0 validation images are; balanced accuracy [0-9.]* %$'

@@ -228,6 +228,18 @@ static int try_to_create(const char *path)
     return OK;
 }
 
+/* A config that cannot be read is diagnosis_apply's to tell of. */
+static bool is_mended_by_settings(const struct diagnosis *diagnosis, const char *run)
+{
+    struct config config = {0};
+    char repair[REPAIR_MAX][REPAIR_TEXT];
+    enum cause of[REPAIR_MAX];
+    const bool mends = train_load_config(&config, run, NULL, 0) != OK ||
+                       diagnosis_repair(diagnosis, &config, repair, of) > 0 || diagnosis_layers(diagnosis, &config);
+    config_free(&config);
+    return mends;
+}
+
 static int examine(const struct request *request, struct diagnosis *diagnosis)
 {
     if (request->apply)
@@ -235,11 +247,12 @@ static int examine(const struct request *request, struct diagnosis *diagnosis)
     TRY(diagnose_run(diagnosis, request->run));
     TRY(request->probe ? diagnose_probe(diagnosis, request->run, &request->budget)
                        : diagnose_recall(diagnosis, request->run));
-    if (request->apply)
-        TRY(diagnosis_leave_out(diagnosis, request->run));
+    TRY(diagnosis_leave_out(diagnosis, request->run, request->apply));
     TRY(request->json ? print_json(diagnosis, request->run) : print_text(diagnosis, request->run));
     if (request->apply && diagnosis->cause == CAUSE_HEALTHY && !diagnosis_rate_was_cut(diagnosis))
         log_warn("there is nothing to mend, so %s is not written", request->apply);
+    else if (request->apply && !is_mended_by_settings(diagnosis, request->run))
+        log_warn("no setting mends this, so %s is not written: do what the action says", request->apply);
     else if (request->apply) {
         TRY(diagnosis_apply(diagnosis, request->run, request->apply));
         log_info("written    %s: the run's config with what mends it; next: evenkeel train %s", request->apply,

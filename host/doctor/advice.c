@@ -118,6 +118,43 @@ static void say_reached(const struct diagnosis *diagnosis, const struct config *
     }
 }
 
+/* What --apply leaves out is what to do, and not what softens it until then. */
+static bool say_left_out(const struct diagnosis *diagnosis, char text[static ACTION_TEXT])
+{
+    const enum cause cause = diagnosis->cause;
+    const char *what = cause == CAUSE_LABELS     ? "images that are likely to be wrong, or correct them"
+                       : cause == CAUSE_OUTLIERS ? "images that are likely to be wrong"
+                       : cause == CAUSE_LEAKAGE  ? "copies of validation images, so that validation is honest"
+                                                 : NULL;
+    if (!diagnosis->left_out[0] || !what)
+        return false;
+    snprintf(text, ACTION_TEXT, "leave out of training the %lld %s: RUN/left-out.csv, which --apply writes, lists them",
+             (long long)diagnosis->left_out_count, what);
+    return true;
+}
+
+/* Nobody expects a repair to take longer than the run did, and what it gains is in part from that. */
+static void say_longer(const struct diagnosis *diagnosis, const struct config *config, char text[static ACTION_TEXT])
+{
+    static const char *const reasons[CAUSE_COUNT] = {
+        [CAUSE_ILLUMINATION] = "light that varies takes longer to learn",
+        [CAUSE_MISMATCH] = "light that varies takes longer to learn",
+        [CAUSE_LABELS] = "so that fewer images, or softer labels, are learned as far",
+        [CAUSE_OVERFITTING] = "as moved images take longer to learn, and averaged weights gain by it",
+        [CAUSE_SCHEDULE] = "so that the schedule ends with the run"};
+    char repair[REPAIR_MAX][REPAIR_TEXT];
+    enum cause of[REPAIR_MAX];
+    const int count = diagnosis_repair(diagnosis, config, repair, of);
+    for (int i = 0; i < count; i++) {
+        const size_t used = strlen(text);
+        const bool epochs = strncmp(repair[i], "train.epochs=", 13) == 0;
+        if ((epochs || strncmp(repair[i], "train.max_steps=", 16) == 0) && reasons[of[i]])
+            snprintf(text + used, ACTION_TEXT - used, "; train for %s %s, not %lld, %s", strchr(repair[i], '=') + 1,
+                     epochs ? "epochs" : "steps",
+                     epochs ? (long long)config->train.epochs : (long long)config->train.max_steps, reasons[of[i]]);
+    }
+}
+
 static void say_what_to_do(const struct diagnosis *diagnosis, const struct config *config,
                            char text[static ACTION_TEXT])
 {
@@ -133,6 +170,8 @@ static void say_what_to_do(const struct diagnosis *diagnosis, const struct confi
             say_open(diagnosis, config, noted, text);
             return;
         }
+        if (say_left_out(diagnosis, text))
+            return;
         const char *words = noted ? NOTED_ACTION : words_of(diagnosis, config);
         const bool asked = diagnosis->cause == CAUSE_UNKNOWN && was_tried(diagnosis);
         text_copy(text, ACTION_TEXT, asked ? "look at images and labels: no trial says why" : words);
@@ -151,6 +190,8 @@ void diagnosis_say_action(const struct diagnosis *diagnosis, const struct config
     say_what_to_do(diagnosis, config, text);
     if (!diagnosis_mending(diagnosis))
         say_reached(diagnosis, config, text);
+    if (!diagnosis->too_early)
+        say_longer(diagnosis, config, text);
 }
 
 const char *diagnosis_why(const struct diagnosis *diagnosis, const struct arm *arm)

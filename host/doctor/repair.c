@@ -117,7 +117,8 @@ static bool is_set_already(const struct config *config, const char *setting)
 
 static bool leaves_out(const struct diagnosis *diagnosis)
 {
-    return diagnosis->left_out[0] && (diagnosis->cause == CAUSE_LABELS || diagnosis->cause == CAUSE_OUTLIERS);
+    const enum cause cause = diagnosis->cause;
+    return diagnosis->left_out[0] && (cause == CAUSE_LABELS || cause == CAUSE_OUTLIERS || cause == CAUSE_LEAKAGE);
 }
 
 static struct remedy_case case_of(const struct diagnosis *diagnosis, const struct config *config)
@@ -276,11 +277,13 @@ static bool speaks(const struct diagnosis *diagnosis, enum cause cause)
     return found;
 }
 
-int diagnosis_leave_out(struct diagnosis *diagnosis, const char *run)
+int diagnosis_leave_out(struct diagnosis *diagnosis, const char *run, bool write)
 {
-    const bool kinds[SUSPECT_KINDS] = {
-        [SUSPECT_LABEL] = speaks(diagnosis, CAUSE_LABELS), [SUSPECT_OUTLIER] = speaks(diagnosis, CAUSE_OUTLIERS)};
-    if (diagnosis->cause == CAUSE_HEALTHY || !(kinds[SUSPECT_LABEL] || kinds[SUSPECT_OUTLIER]))
+    const bool kinds[SUSPECT_KINDS] = {[SUSPECT_LABEL] = speaks(diagnosis, CAUSE_LABELS),
+                                       [SUSPECT_OUTLIER] = speaks(diagnosis, CAUSE_OUTLIERS),
+                                       [SUSPECT_DUPLICATE] = speaks(diagnosis, CAUSE_LEAKAGE)};
+    if (diagnosis->cause == CAUSE_HEALTHY ||
+        !(kinds[SUSPECT_LABEL] || kinds[SUSPECT_OUTLIER] || kinds[SUSPECT_DUPLICATE]))
         return OK;
     struct config config = {0};
     struct session session = {0};
@@ -290,10 +293,15 @@ int diagnosis_leave_out(struct diagnosis *diagnosis, const char *run)
     if (status == OK)
         status = train_load_config(&config, run, NULL, 0);
     if (status == OK)
-        status = session_open_data(&session, &config, stderr);
+        status = session_open_data(&session, &config, write ? stderr : NULL);
     if (status == OK && suspects_find_wanted(&suspects, &session, run, kinds) > 0 && suspects.count > 0) {
-        status = suspects_write(&suspects, (struct suspect_images){&session.train_source.data, NULL}, path);
+        if (write)
+            status = suspects_write(&suspects, (struct suspect_images){&session.train_source.data, NULL}, path);
         text_copy(diagnosis->left_out, sizeof diagnosis->left_out, path);
+        diagnosis->left_out_count = suspects.count;
+    } else if (status < 0 && !write) {
+        log_warn("which images are to be left out is not known: %s", fail_text());
+        status = OK;
     }
     suspects_free(&suspects);
     session_close(&session);

@@ -55,6 +55,7 @@ static void add_copy(struct suspects *suspects, const struct session *session, c
         image->other_in_val ? "the validation image " : "", name_of(suspects, from, image->other),
         label == other ? "" : ", which is labelled ", label == other ? "" : from->class_names[other]);
     suspects_add(suspects, &(struct suspect){.kind = SUSPECT_DUPLICATE,
+                                             .of_val = image->other_in_val,
                                              .sample = image->sample,
                                              .suggested = label == other ? -1 : other,
                                              .score = image->what == ODD_COPY ? 1.0 : 0.99,
@@ -176,6 +177,18 @@ int suspects_find_images(struct suspects *suspects, const struct session *sessio
     return add_images(suspects, session);
 }
 
+/* Of two copies in training one is as good as the other. */
+static void keep_copies_of_val(struct suspects *suspects)
+{
+    int64_t kept = 0;
+    for (int64_t i = 0; i < suspects->count; i++)
+        if (suspects->list[i].kind == SUSPECT_DUPLICATE && !suspects->list[i].of_val)
+            suspects->kinds[SUSPECT_DUPLICATE]--;
+        else
+            suspects->list[kept++] = suspects->list[i];
+    suspects->count = kept;
+}
+
 int suspects_find_wanted(struct suspects *suspects, const struct session *session, const char *run,
                          const bool kinds[static SUSPECT_KINDS])
 {
@@ -187,13 +200,14 @@ int suspects_find_wanted(struct suspects *suspects, const struct session *sessio
         else
             log_warn("no wrong labels are listed: %s", fail_text());
     }
-    if (kinds[SUSPECT_OUTLIER]) {
+    if (kinds[SUSPECT_OUTLIER] || kinds[SUSPECT_DUPLICATE]) {
         if (add_images(suspects, session) == OK)
-            found++;
+            found += kinds[SUSPECT_OUTLIER] + kinds[SUSPECT_DUPLICATE];
         else
-            log_warn("no odd images are listed: %s", fail_text());
+            log_warn("no odd images or copies are listed: %s", fail_text());
     }
     suspects_keep(suspects, kinds);
+    keep_copies_of_val(suspects);
     return found;
 }
 

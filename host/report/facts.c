@@ -54,8 +54,10 @@ static int read_all(struct run_facts *facts)
         facts->problem = "no step has been recorded yet";
     else if (diagnose_tables(&facts->diagnosis, facts->path, &facts->config, &facts->steps, &facts->results) < 0)
         facts->problem = arena_text(&facts->arena, fail_text());
-    else
+    else {
         TRY(diagnose_recall(&facts->diagnosis, facts->path));
+        TRY(diagnosis_leave_out(&facts->diagnosis, facts->path, false));
+    }
     return OK;
 }
 
