@@ -229,6 +229,16 @@ struct label_evidence {
     double separation, sep_error; /* of the two kinds of margins, in deviations, and its standard error */
 };
 
+/* Images of one class that were filed under another in training alone: see host/doctor/filed.h. */
+struct filed {
+    int under, from;          /* the class that has too many training images, and the one that they are of */
+    double shares, mistakes;  /* standard errors: by which the shares differ, and mistakes go that way. 0: none do */
+    double too_many;          /* training images of `under` beyond what validation's shares say */
+    int64_t there, back;      /* training images of `under` taken for `from`, and of `from` taken for `under` */
+    int64_t train[2], val[2]; /* images of `under` and of `from` */
+    char under_name[LAYER_BYTES], from_name[LAYER_BYTES];
+};
+
 /* Training images asked as validation is, with the weights after a step. */
 struct fit_evidence {
     int64_t step, images;  /* images 0: not known */
@@ -258,6 +268,7 @@ struct evidence {
     struct layer_evidence layers;
     struct called_evidence called[CALLED_WEIGHTS];
     struct label_evidence labels;
+    struct filed filed;
     struct fit_evidence fit;
     double rarest;                   /* images of the rarest class over the classes' mean, 0..1 */
     int64_t parameters;              /* of the network; 0: not known */
@@ -305,6 +316,7 @@ bool doctor_image(struct symptom *symptom, const char *rule);
 #define NOTED_TITLE  "no fault found, but validation is behind training"
 #define JUMPS_TITLE  "no fault found, but validation jumps from epoch to epoch"
 #define FIT_TITLE    "the network is worse in evaluation than in training, on the same images"
+#define FEW_TITLE    "no fault found, but some labels look wrong"
 #define PAIR_TITLE   "no fault found, but two classes are not told apart"
 #define NOTED_ACTION "look at the note; a larger batch only makes the curve look calmer"
 /* A number of what was found in the images; NaN: it has none of that name. */

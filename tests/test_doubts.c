@@ -32,8 +32,34 @@ static void test_validation_as_control(void **state)
     assert_int_equal(doubts_judge(&doubts, &(struct val_looks){0.95, NAN, 600}), LABELS_TOO_WEAK);
 }
 
+/* A quarter wrong: of the other three half are 375, by most of the looks, and in the end or of validation. */
+static void test_a_word_that_counts(void **state)
+{
+    (void)state;
+    struct doubts doubts = {
+        .count = 600, .contradicted = 624, .judged = 1000, .seen = 1000, .agrees = 0.5, .wrong_share = 0.25};
+    doubts.mixture = (struct mixture){.separation = 3.0, .separation_error = 0.1};
+    const struct val_looks weak = {0.2, NAN, 600}, strong = {0.6, NAN, 600};
+    assert_int_equal(doubts_judge(&doubts, &weak), LABELS_JUDGED);
+    assert_int_equal(doubts_judge_untaught(&doubts), LABELS_JUDGED);
+    doubts.contradicted = 626; /* it found out late: in most of its looks it guessed */
+    assert_int_equal(doubts_judge(&doubts, &strong), LABELS_TOO_WEAK);
+    assert_int_equal(doubts_judge_untaught(&doubts), LABELS_TOO_WEAK);
+    doubts.contradicted = 624;
+    doubts.agrees = 0.37;
+    assert_int_equal(doubts_judge(&doubts, &weak), LABELS_TOO_WEAK);
+    assert_int_equal(doubts_judge(&doubts, &strong), LABELS_JUDGED);
+    doubts.agrees = 0.5;
+    doubts.contradicted = 520;
+    doubts.wrong_share = 0.51; /* which are the wrong ones? */
+    assert_int_equal(doubts_judge(&doubts, &strong), LABELS_TOO_WEAK);
+    doubts.wrong_share = 0.49;
+    assert_int_equal(doubts_judge(&doubts, &strong), LABELS_JUDGED);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_validation_as_control)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_validation_as_control),
+                                       cmocka_unit_test(test_a_word_that_counts)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -72,11 +72,13 @@ static bool is_as_in_validation(const struct doubts *doubts, const struct val_lo
     return val->images > 0.0 && share - wrong <= FAULT_SURE * error;
 }
 
-/* Of labels that are not wrong, or of validation's, a network whose word counts has half right. */
+/* Of labels that are not wrong a network whose word counts has half right, in the end, there or of validation's, and in
+ * most of its looks, as it is these that speak. Where more than half are wrong nobody knows which. */
 static bool guesses(const struct doubts *doubts, const struct val_looks *val)
 {
-    const double half = 0.5;
-    return fmax(doubts->agrees, val->last) <= half * (1.0 - doubts->wrong_share);
+    const double half = 0.5, least = half * (1.0 - doubts->wrong_share);
+    const double kept = 1.0 - (double)doubts->contradicted / (double)doubts->judged;
+    return fmin(fmax(doubts->agrees, val->last), kept) <= least || doubts->wrong_share > half;
 }
 
 /* Where validation explains the images that are contradicted, that they are of two kinds must be sure. */

@@ -1,9 +1,10 @@
-/* evidence_labels: whether what a run contradicts of its images' labels is of two kinds, from samples.csv. Must not
- * judge. */
+/* evidence_labels: whether what a run contradicts of its images' labels is of two kinds, or of one class filed under
+ * another, from samples.csv. Must not judge. */
 #include "csv.h"
 #include "doctor.h"
 #include "doubts.h"
 #include "file.h"
+#include "filed.h"
 #include "text.h"
 
 #include <stdlib.h>
@@ -69,6 +70,52 @@ static bool read_rows(struct rows *rows, char *text, size_t bytes, int classes, 
     return true;
 }
 
+/* Validation images of each class and the classes' names, which point into the text; false: it does not say. */
+static bool read_val(char *text, size_t bytes, int classes, int32_t *images, const char **names)
+{
+    struct csv csv = {text, text + bytes};
+    char *cells[CELLS];
+    int width;
+    double label;
+    if (!csv_row(&csv, cells, CELLS, &width))
+        return false;
+    const int of = csv_column(cells, width, "label"), name = csv_column(cells, width, "class");
+    while (csv_row(&csv, cells, CELLS, &width)) {
+        if (of < 0 || of >= width || name < 0 || name >= width || !text_to_double(cells[of], &label) ||
+            !(label >= 0.0 && label < classes))
+            return false;
+        images[(int)label]++;
+        names[(int)label] = cells[name];
+    }
+    return true;
+}
+
+static void find_filed(struct evidence *evidence, const char *run, const struct rows *rows, struct arena *arena)
+{
+    const size_t classes = (size_t)evidence->classes;
+    int32_t *taken = arena_push(arena, classes * classes * sizeof *taken),
+            *val = arena_push(arena, classes * sizeof *val);
+    const char **names = arena_push(arena, classes * sizeof *names);
+    char path[PATH_BYTES];
+    void *text;
+    size_t bytes;
+    if (path_join(path, run, "predictions.csv") < 0 || !file_exists(path) ||
+        file_read(path, (size_t)1 << 32, &text, &bytes) < 0)
+        return;
+    struct filed *filed = &evidence->filed;
+    if (read_val(text, bytes, evidence->classes, val, names)) {
+        for (int64_t i = 0; i < rows->count; i++)
+            if (rows->table[i].seen > 0)
+                taken[(size_t)rows->labels[i] * classes + (size_t)doubts_class_seen(&rows->table[i])]++;
+        filed_find(filed, taken, val, evidence->classes);
+    }
+    if (filed->shares > 0.0) {
+        text_copy(filed->under_name, LAYER_BYTES, names[filed->under] ? names[filed->under] : "");
+        text_copy(filed->from_name, LAYER_BYTES, names[filed->from] ? names[filed->from] : "");
+    }
+    memory_give(text);
+}
+
 void doctor_labels(struct evidence *evidence, const char *run)
 {
     char path[PATH_BYTES];
@@ -77,6 +124,7 @@ void doctor_labels(struct evidence *evidence, const char *run)
     struct arena arena = {0};
     struct rows rows = {0};
     evidence->labels = (struct label_evidence){0};
+    evidence->filed = (struct filed){0};
     if (!evidence->over || evidence->epochs == 0 || evidence->classes > CLASSES_MOST ||
         path_join(path, run, "samples.csv") < 0 || !file_exists(path) ||
         file_read(path, (size_t)1 << 32, &text, &bytes) < 0)
@@ -86,6 +134,7 @@ void doctor_labels(struct evidence *evidence, const char *run)
         const struct val_looks val = {evidence->val_accuracy[evidence->epochs - 1],
                                       doubts_val_mean(evidence->config, evidence->val_accuracy, evidence->epochs),
                                       (double)evidence->val_images};
+        find_filed(evidence, run, &rows, &arena);
         doubts_gather(&doubts, rows.labels, evidence->classes, rows.table, rows.count, &arena);
         if (doubts_judge(&doubts, &val) == LABELS_JUDGED)
             evidence->labels =

@@ -53,9 +53,11 @@ const struct rule doctor_rules[] = {
     {"two_kinds", CAUSE_LABELS, 1, EFFECT_APART, rule_two_kinds},
     {"wrong_when_sure", CAUSE_LABELS, 1, EFFECT_APART, rule_wrong_when_sure},
     {"one_way", CAUSE_LABELS, 1, EFFECT_APART, rule_one_way},
+    {"filed_under", CAUSE_LABELS, 1, EFFECT_APART, rule_filed_under},
     {"evaluated_otherwise", CAUSE_SCHEDULE, 1, 0, rule_evaluated_otherwise},
     {"jumps", CAUSE_SCHEDULE, 1, 0, rule_jumps},
     {"twins", CAUSE_LABELS, 1, 0, rule_twins},
+    {"few_wrong", CAUSE_LABELS, 1, 0, rule_few_wrong},
 };
 const int doctor_rule_count = COUNT_OF(doctor_rules);
 
@@ -421,6 +423,7 @@ const char *doctor_noted(const struct symptom *found, int count)
         return NULL;
     return strcmp(note->rule, "jumps") == 0                 ? JUMPS_TITLE
            : strcmp(note->rule, "twins") == 0               ? PAIR_TITLE
+           : strcmp(note->rule, "few_wrong") == 0           ? FEW_TITLE
            : strcmp(note->rule, "evaluated_otherwise") == 0 ? FIT_TITLE
                                                             : NOTED_TITLE;
 }

@@ -182,7 +182,10 @@ bool rule_jumps(const struct evidence *evidence, struct symptom *symptom);
 bool rule_better_on_validation(const struct evidence *evidence, struct symptom *symptom);
 bool rule_wrong_when_sure(const struct evidence *evidence, struct symptom *symptom);
 bool rule_one_way(const struct evidence *evidence, struct symptom *symptom);
+bool rule_filed_under(const struct evidence *evidence, struct symptom *symptom);
 bool rule_two_kinds(const struct evidence *evidence, struct symptom *symptom);
+/* A note. */
+bool rule_few_wrong(const struct evidence *evidence, struct symptom *symptom);
 /* By how much validation's loss is below training's at the last epoch, as a share of that, and its standard error. */
 struct ahead {
     double share, error;

@@ -104,22 +104,41 @@ bool rule_better_on_validation(const struct evidence *evidence, struct symptom *
     return ahead_of_fit(evidence, symptom) || contradicted_more(evidence, symptom);
 }
 
-/* What a network that has learned contradicts of its labels is of two kinds beyond doubt, hard images and others that
- * it is as far from as from any class: told without validation, so that augmentation, dropout and smoothing may be, and
- * validation may have the same wrong labels. One in ten of them is wrong at least, as fewer cost little; of more than
- * half nobody knows which are the wrong ones. Of the rest it gets right what makes its word count. */
+/* Fewer wrong labels than one in ten cost little. */
+static const double many_wrong = 0.1;
+
+/* What doubts_judge makes of the run's own looks at its images, as --samples has it: labels are wrong, told by margins
+ * of two kinds, hard images and others that it is as far from as from any class. */
+static bool are_of_two_kinds(const struct evidence *evidence)
+{
+    const struct label_evidence *labels = &evidence->labels;
+    return evidence->config->data.shuffle && labels->wrong > 0.0 && labels->separation >= LABELS_TWO_KINDS;
+}
+
+static bool say_two_kinds(const struct evidence *evidence, struct symptom *symptom, const char *and)
+{
+    const struct label_evidence *labels = &evidence->labels;
+    const bool sure = labels->separation - LABELS_TWO_KINDS > FAULT_SURE * labels->sep_error;
+    return show(symptom, evidence->steps - 1, fmax(labels->wrong / many_wrong, 1.0),
+                "%.0f %% of the images are taken for another class than their label, %stheir margins are of two "
+                "kinds, %.2g +- %.1g deviations apart (2 are needed to tell): hard images, and about %.2g %% of all "
+                "with a wrong label%s",
+                100.0 * labels->contradicted, sure ? "and " : "more than of validation's, and ", labels->separation,
+                labels->sep_error, 100.0 * labels->wrong, and);
+}
+
+/* Told without validation, so that augmentation, dropout and smoothing may be, and validation may have the same wrong
+ * labels. */
 bool rule_two_kinds(const struct evidence *evidence, struct symptom *symptom)
 {
-    const double least = 0.1, most = 0.5;
-    const struct label_evidence *labels = &evidence->labels;
-    return evidence->config->data.shuffle && labels->wrong >= least && labels->wrong <= most &&
-           labels->separation - LABELS_TWO_KINDS > FAULT_SURE * labels->sep_error &&
-           labels->agrees >= LABELS_STRONG * (1.0 - labels->wrong) &&
-           show(symptom, evidence->steps - 1, labels->wrong / least,
-                "%.0f %% of the images are taken for another class than their label, and their margins are of two "
-                "kinds, %.2g +- %.1g deviations apart (2 are needed to tell): hard images, and about %.0f %% of all "
-                "with a wrong label",
-                100.0 * labels->contradicted, labels->separation, labels->sep_error, 100.0 * labels->wrong);
+    return are_of_two_kinds(evidence) && evidence->labels.wrong >= many_wrong && say_two_kinds(evidence, symptom, "");
+}
+
+bool rule_few_wrong(const struct evidence *evidence, struct symptom *symptom)
+{
+    symptom->note = true;
+    return are_of_two_kinds(evidence) && evidence->labels.wrong < many_wrong &&
+           say_two_kinds(evidence, symptom, ", which --samples lists; so few cost little");
 }
 
 /* By how much more of validation is right at best than before the last quarter of the epochs. */
