@@ -62,6 +62,17 @@ static void test_one_epoch_of_many(void **state)
     run.val_accuracy[4] = 0.94;
     run.val_accuracy[5] = 0.951; /* in the end */
     assert_string_equal(line(0), "nothing is wrong that the figures show");
+    static double right[12], losses[12]; /* three are the last quarter */
+    fill(right, 0, 12, 0.94);
+    fill(losses, 0, 12, 0.1);
+    right[10] = 0.951;
+    run.evidence.val_accuracy = right;
+    run.evidence.val_loss = losses;
+    run.evidence.epochs = 12;
+    assert_non_null(strstr(line(0), "95.1 % at the best epoch"));
+    right[10] = 0.94;
+    right[11] = 0.951;
+    assert_string_equal(line(0), "nothing is wrong that the figures show");
     run.evidence.epochs = 0; /* nothing is known yet */
     assert_string_equal(line(0), "nothing is wrong that the figures show");
 }

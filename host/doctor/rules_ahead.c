@@ -134,10 +134,11 @@ bool rule_two_kinds(const struct evidence *evidence, struct symptom *symptom)
     return are_of_two_kinds(evidence) && evidence->labels.wrong >= many_wrong && say_two_kinds(evidence, symptom, "");
 }
 
+/* Where they are many that is what is kept: it comes before. */
 bool rule_few_wrong(const struct evidence *evidence, struct symptom *symptom)
 {
     symptom->note = true;
-    return are_of_two_kinds(evidence) && evidence->labels.wrong < many_wrong &&
+    return are_of_two_kinds(evidence) &&
            say_two_kinds(evidence, symptom, ", which --samples lists; so few cost little");
 }
 
