@@ -57,7 +57,9 @@ enum confidence {
 extern const char *const confidence_names[CONFIDENCE_COUNT]; /* "shown", "proven", "doubtful" */
 enum confidence diagnosis_confidence(const struct diagnosis *diagnosis);
 /* Odd images that validation has as well: a trial without them in training is judged on them, and a network that never
- * saw their like is surely wrong of them. false: of any other cause. */
+ * saw their like is surely wrong of them. Wrong labels that were not told by validation's being right: those of a part
+ * of the same folder may be as wrong, and the better the network, the more of them it gets wrong. false: of any other.
+ */
 bool diagnosis_odd_in_both(const struct diagnosis *diagnosis, enum cause cause);
 /* The same as a sentence with its figures. */
 enum { CONFIDENCE_TEXT = 480 };

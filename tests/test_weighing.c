@@ -358,6 +358,23 @@ static void test_odd_images_in_both_parts(void **state)
     in_validation = 0.0;
 }
 
+/* Nor wrong labels that validation may have too; where it is the witness its word counts against them as well. */
+static void test_labels_in_both_parts(void **state)
+{
+    (void)state;
+    static const char *const of_itself[] = {"two_kinds", "wrong_when_sure", "one_way"};
+    const struct given given = {"unseen", CAUSE_LABELS, -0.3, 0.0, 0.0, 1.0};
+    const struct known known = {CAUSE_LABELS, false, false, 0.9, 0.9};
+    for (int i = 0; i < COUNT_OF(of_itself); i++) {
+        rule = of_itself[i];
+        expect(given, known, CAUSE_LABELS, false);
+        assert_non_null(strstr(said, "shown by the records; validation may have such labels too"));
+    }
+    rule = "better_on_validation";
+    expect(given, known, CAUSE_HEALTHY, false);
+    rule = "given";
+}
+
 /* Another optimizer, which comes with a rate of its own, hides what was wrong before the first update. */
 static void test_another_optimizer_hides(void **state)
 {
@@ -473,6 +490,7 @@ int main(void)
         cmocka_unit_test(test_another_optimizer_hides),
         cmocka_unit_test(test_the_second_takes_its_place),
         cmocka_unit_test(test_odd_images_in_both_parts),
+        cmocka_unit_test(test_labels_in_both_parts),
         cmocka_unit_test(test_labels_are_a_floor),
         cmocka_unit_test(test_a_lost_run),
         cmocka_unit_test(test_words_of_a_healthy_run),

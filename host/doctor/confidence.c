@@ -200,9 +200,8 @@ void diagnosis_say_confidence(const struct diagnosis *diagnosis, char text[stati
                   text);
     else if (diagnosis->probed && arm && diagnosis_odd_in_both(diagnosis, diagnosis->cause))
         snprintf(text, CONFIDENCE_TEXT,
-                 "shown by the records; validation has such images too, so that the trial with "
-                 "%s says nothing against it",
-                 arm->name);
+                 "shown by the records; validation %s too, so that the trial with %s says nothing against it",
+                 diagnosis->cause == CAUSE_LABELS ? "may have such labels" : "has such images", arm->name);
     else if (diagnosis->probed && arm && arm_is_one_cure(arm))
         snprintf(text, CONFIDENCE_TEXT, "shown by the records; %s does not mend it, and nothing speaks against it",
                  arm->name);

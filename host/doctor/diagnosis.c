@@ -318,9 +318,15 @@ static bool shows_no_fault(const struct experiment *experiment, const struct arm
 
 bool diagnosis_odd_in_both(const struct diagnosis *diagnosis, enum cause cause)
 {
-    for (int i = 0; i < diagnosis->count; i++)
-        if (cause == CAUSE_OUTLIERS && diagnosis->found[i].cause == cause)
-            return symptom_number(&diagnosis->found[i], "val") >= 0.5 * symptom_number(&diagnosis->found[i], "share");
+    static const char *const of_itself[] = {"two_kinds", "wrong_when_sure", "one_way"};
+    for (int i = 0; i < diagnosis->count; i++) {
+        const struct symptom *symptom = &diagnosis->found[i];
+        if (symptom->cause == cause && cause == CAUSE_OUTLIERS)
+            return symptom_number(symptom, "val") >= 0.5 * symptom_number(symptom, "share");
+        for (int k = 0; symptom->cause == cause && k < COUNT_OF(of_itself); k++)
+            if (strcmp(symptom->rule, of_itself[k]) == 0)
+                return true;
+    }
     return false;
 }
 
