@@ -24,7 +24,9 @@ static void find_images(const char *run, const char *rule)
     assert_int_equal(path_join(path, run, "log.jsonl"), OK);
     FILE *file = fopen(path, "a");
     assert_non_null(file);
-    fprintf(file, "{\"event\":\"images\",\"rule\":\"%s\",\"severity\":\"warn\",\"text\":\"so it is\",\"numbers\":{}}\n",
+    fprintf(file,
+            "{\"event\":\"images\",\"rule\":\"%s\",\"severity\":\"warn\",\"text\":\"so it "
+            "is\",\"numbers\":{\"share\":0.3}}\n",
             rule);
     assert_int_equal(fclose(file), 0);
 }
