@@ -329,6 +329,29 @@ static void test_too_many_show_nothing(void **state)
     }
 }
 
+/* Half of them of one colour, half noise; uneven light is no matter. */
+static void test_too_many_of_both_show_nothing(void **state)
+{
+    (void)state;
+    static const char *const parts[] = {"share", "val"};
+    for (int i = 0; i < COUNT_OF(parts); i++) {
+        healthy();
+        find_images("outliers");
+        struct symptom *image = run.evidence.images;
+        image[0].cost = 0.02, image[0].cost_error = 0.02, image[0].number_count = 1;
+        strcpy(image[0].numbers[0].name, parts[i]), image[0].numbers[0].value = 0.028;
+        image[1] = image[0];
+        image[1].rule = "constant";
+        run.evidence.image_count = 2;
+        expect(CAUSE_OUTLIERS, "outliers");
+        image[1].numbers[0].value = 0.027;
+        expect_doubtful(CAUSE_HEALTHY, CAUSE_OUTLIERS);
+        image[1].rule = "brightness";
+        image[1].numbers[0].value = 0.028;
+        expect_doubtful(CAUSE_HEALTHY, CAUSE_OUTLIERS);
+    }
+}
+
 /* Contrast that varies by more than twice the limit, in both parts alike, where something is missing. Brightness and
  * slopes may be how a clean set is. */
 static void test_plainly_uneven(void **state)
@@ -382,6 +405,7 @@ int main(void)
         cmocka_unit_test(test_training_alone),
         cmocka_unit_test(test_images_before_labels),
         cmocka_unit_test(test_too_many_show_nothing),
+        cmocka_unit_test(test_too_many_of_both_show_nothing),
         cmocka_unit_test(test_plainly_uneven),
         cmocka_unit_test(test_light_of_what_is_known_by_heart),
         cmocka_unit_test(test_light_leaves_it_at_guessing),

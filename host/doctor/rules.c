@@ -188,13 +188,23 @@ static bool is_plainly_uneven(const struct symptom *image)
            symptom_number(image, "spread") > 2.0 * symptom_number(image, "threshold");
 }
 
-/* Images that show nothing, or not what their class does, are right by chance alone: of so many, in either part, that
- * more than a twentieth must be wrong no network gets what makes nothing missing. */
-static bool are_too_many(const struct symptom *image, int classes)
+static bool shows_nothing(const struct symptom *image)
 {
-    const double most = (1.0 - ALL_LEARNED) / (1.0 - 1.0 / classes);
-    return (strcmp(image->rule, "constant") == 0 || strcmp(image->rule, "outliers") == 0) &&
-           (symptom_number(image, "share") > most || symptom_number(image, "val") > most);
+    return strcmp(image->rule, "constant") == 0 || strcmp(image->rule, "outliers") == 0;
+}
+
+/* Images that show nothing, or not what their class does, are right by chance alone: of so many, in either part, that
+ * more than a twentieth must be wrong no network gets what makes nothing missing. No image is of both kinds. */
+static bool are_too_many(const struct symptom *image, const struct evidence *evidence)
+{
+    const double most = (1.0 - ALL_LEARNED) / (1.0 - 1.0 / evidence->classes);
+    double share = 0.0, val = 0.0;
+    for (int i = 0; i < evidence->image_count; i++)
+        if (shows_nothing(&evidence->images[i])) {
+            share += fmax(symptom_number(&evidence->images[i], "share"), 0.0);
+            val += fmax(symptom_number(&evidence->images[i], "val"), 0.0); /* NaN without validation */
+        }
+    return shows_nothing(image) && (share > most || val > most);
 }
 
 static bool has_rule(const struct symptom *seen, int count, const char *rule)
@@ -288,7 +298,7 @@ static bool explains(const struct symptom *image, const struct evidence *evidenc
         shown |= EFFECT_MISSING;
     /* What single images of training cost says nothing of what validation loses by them: where something is missing
      * and nothing else is seen, it is what there is. */
-    if (is_costly(image, evidence) || (shown & EFFECT_MISSING && (plain || are_too_many(image, evidence->classes))))
+    if (is_costly(image, evidence) || (shown & EFFECT_MISSING && (plain || are_too_many(image, evidence))))
         shown |= EFFECT_COSTLY | EFFECT_WEIGHED;
     if (leaves_behind(image, evidence, seen, count))
         shown |= EFFECT_AT_ONCE;
