@@ -316,7 +316,7 @@ bool doctor_image(struct symptom *symptom, const char *rule);
 #define NOTED_TITLE  "no fault found, but validation is behind training"
 #define JUMPS_TITLE  "no fault found, but validation jumps from epoch to epoch"
 #define FIT_TITLE    "the network is worse in evaluation than in training, on the same images"
-#define FEW_TITLE    "no fault found, but some labels look wrong"
+#define FEW_TITLE    "no fault found, but some labels are doubtful"
 #define PAIR_TITLE   "no fault found, but two classes are not told apart"
 #define NOTED_ACTION "look at the note; a larger batch only makes the curve look calmer"
 /* A number of what was found in the images; NaN: it has none of that name. */

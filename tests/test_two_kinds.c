@@ -113,7 +113,8 @@ static void test_rule(void **state)
     run.evidence.labels.wrong = 0.09;
     SILENT("two_kinds");
     SHOWS("few_wrong", CAUSE_LABELS);
-    SAYS("few_wrong", "about 9 % of all with a wrong label, which --samples lists; so few cost little");
+    SAYS("few_wrong", "about 9 % of all with a wrong label, or images unlike their class: --samples lists them"
+                      "; so few cost little");
     struct symptom found[CAUSE_COUNT];
     const int count = doctor_examine(&run.evidence, found);
     assert_int_equal(doctor_cause(found, count), CAUSE_HEALTHY);

@@ -139,7 +139,7 @@ bool rule_few_wrong(const struct evidence *evidence, struct symptom *symptom)
 {
     symptom->note = true;
     return are_of_two_kinds(evidence) &&
-           say_two_kinds(evidence, symptom, ", which --samples lists; so few cost little");
+           say_two_kinds(evidence, symptom, ", or images unlike their class: --samples lists them; so few cost little");
 }
 
 /* By how much more of validation is right at best than before the last quarter of the epochs. */
