@@ -18,9 +18,12 @@ double *rolling_median(struct arena *arena, const double *values, int64_t count,
 /* How many rows a line is smoothed over: as steps.csv does it, or a quarter of a short run, so that there is a course
  * to be seen. */
 int smooth_window(int64_t rows);
-/* Mean of the last `window` losses that are known, and its standard error; NaN until there is one. */
+/* Mean of the last `window` losses that are known, and its standard error; NaN until there is one. Without those that
+ * have lost their way, ten times guessing and ten times the window's median, which would lift it half a window before.
+ */
 struct smooth_loss {
     const double *mean, *error;
+    bool some_lost; /* there are such */
 };
 struct smooth_loss smooth_loss_of(struct arena *arena, const struct run_facts *facts, int window);
 /* value + factor * other, row by row. */

@@ -19,7 +19,8 @@
 static void diagnose(struct diagnosis *diagnosis, const char *run, double budget)
 {
     if (diagnose_run(diagnosis, run) < 0 ||
-        (budget > 0.0 && diagnose_probe(diagnosis, run, &(struct budget){.share = budget}) < 0))
+        (budget > 0.0 &&
+         diagnose_probe(diagnosis, run, &(struct budget){.updates = budget * (double)diagnosis->steps}) < 0))
         fail_msg("%s: %s", run, fail_text());
 }
 

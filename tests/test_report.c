@@ -239,6 +239,16 @@ static void test_failed_run(void **state)
     assert_holds(page, "pill bad");
     assert_holds(page, "the learning rate is too high");
     assert_holds(page, "id=\"finding-1\"");
+    assert_holds(page, "<code>evenkeel find-lr CONFIG</code>");
+    assert_null(strchr(page, '`'));
+    static const char end[] = "<text x=\"8\" y=\"14\">"; /* a line's value at its end has room for nine letters */
+    int ends = 0;
+    for (const char *at = page; (at = strstr(at, end)); ends++) {
+        at += sizeof end - 1;
+        if (strcspn(at, "<") > 9)
+            fail_msg("%.20s", at);
+    }
+    assert_true(ends > 0);
     memory_give(page);
 }
 

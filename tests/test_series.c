@@ -145,6 +145,20 @@ static void test_smoothed_loss(void **state)
     }
     facts.stability.images = 0.0;
     facts.stability.last.design.value = NAN;
+    /* A loss that has lost its way is no part of the line, nor is its error; one of a run that is lost all along is. */
+    double *losses = (double *)table_column(&facts.steps, "loss");
+    const double before = losses[150], usual = smooth_loss_of(&arena, &facts, WINDOW).mean[149];
+    losses[150] = 1e13;
+    facts.diagnosis.guess = 2.3;
+    assert_true(smooth_loss_of(&arena, &facts, WINDOW).some_lost);
+    for (int i = 150; i < 150 + WINDOW; i++)
+        assert_true(fabs(smooth_loss_of(&arena, &facts, WINDOW).mean[i] - usual) < usual);
+    assert_true(smooth_loss_of(&arena, &facts, LOSS_WINDOW).mean[150] < 22.0); /* not steps.csv's own then */
+    facts.diagnosis.guess = 1e-6;
+    losses[150] = before;
+    assert_true(smooth_loss_of(&arena, &facts, WINDOW).some_lost);
+    assert_is(smooth_loss_of(&arena, &facts, WINDOW).mean[149], usual, "mean of a lost run", 149);
+    facts.diagnosis.guess = 0.0;
     /* steps.csv's own over 64 rows, but not where steps lie between them. */
     assert_true(smooth_loss_of(&arena, &facts, LOSS_WINDOW).mean[100] == 7.0);
     read_run(ROWS, 2);

@@ -40,8 +40,9 @@ static void test_nothing_missing(void **state)
     last_third(0.4, 0.1);
     assert_string_equal(line(0), "nothing is wrong that the figures show");
     part(0.95, 0.1, 0.95, 0.1);
-    assert_string_equal(line(0), "no fault found; 95.0 % of validation's images are right, and whether more can be had "
-                                 "is not known");
+    assert_string_equal(line(0),
+                        "no fault found; 95.0 % of validation's images are right at best, and whether more can be had "
+                        "is not known");
     fill(run.train_accuracy, 0, EPOCHS, 0.95);
     run.evidence.val_images = 0;
     assert_non_null(strstr(line(0), "95.0 % of the training images"));
@@ -85,7 +86,7 @@ static void test_still_falling(void **state)
     last_third(0.6, 0.54);
     assert_true(falls());
     assert_string_equal(line(0), "no fault found; the loss was still falling: 78.0 % of validation's images are right "
-                                 "so far");
+                                 "at best, so far");
     last_third(0.6, 0.55); /* 2.3 standard errors */
     assert_false(falls());
     last_third(2.0, 1.92); /* 3.7, and a twenty-fifth */
@@ -109,7 +110,7 @@ static void test_schedule_over(void **state)
     run.config.schedule.name = SCHEDULE_COSINE;
     assert_string_equal(line(0),
                         "no fault found; the loss fell until the schedule ended: 78.0 % of validation's images "
-                        "are right so far");
+                        "are right at best, so far");
     run.rate[STEPS - 1] = 0.31 * run.config.optim.lr;
     assert_non_null(strstr(line(0), "still falling"));
     fill(run.rate, 0, STEPS, 0.2 * run.config.optim.lr); /* a warm-up that is longer than the run */
@@ -123,8 +124,9 @@ static void test_what_was_seen(void **state)
     last_third(0.6, 0.5);
     found[0] = (struct symptom){
         .cause = CAUSE_ILLUMINATION, .rule = "brightness", .doubtful = true, .cost = NAN, .cost_error = NAN};
-    assert_string_equal(line(1), "no fault found, but only 78.0 % of validation's images are right, and the images are "
-                                 "lit very unevenly: what that costs is not known");
+    assert_string_equal(line(1),
+                        "no fault found, but only 78.0 % of validation's images are right at best, and the images are "
+                        "lit very unevenly: what that costs is not known");
     found[0].cost = 0.05, found[0].cost_error = 0.04; /* a fault, of 15 %, for all that is known */
     assert_non_null(strstr(line(1), "what that costs is not known"));
     found[0].cost_error = 0.03;

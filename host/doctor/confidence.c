@@ -189,14 +189,16 @@ void diagnosis_say_confidence(const struct diagnosis *diagnosis, char text[stati
                  "doubtful: the records show it, but with %s the loss was %s by %.3g +- %.2g after %d updates",
                  arm->name, arm->gain < 0.0 ? "higher" : "lower only", fabs(arm->gain), arm->error,
                  diagnosis->experiment.updates / arm->pace);
-    else if (diagnosis->probed && healthy && !experiment_tried(&diagnosis->experiment))
-        snprintf(text, CONFIDENCE_TEXT, "shown by the records; %s",
+    else if (healthy && !diagnosis->probed)
+        snprintf(text, CONFIDENCE_TEXT, "by the records alone; not tested by experiment (doctor --probe)");
+    else if (healthy && !experiment_tried(&diagnosis->experiment))
+        snprintf(text, CONFIDENCE_TEXT, "by the records alone; %s",
                  diagnosis->experiment.stopped ? "the experiments were interrupted"
                                                : "the budget was too small for any trial");
     else if (diagnosis->probed && healthy)
         say_tried(diagnosis,
-                  all_tried(&diagnosis->experiment) ? "shown by the records; not every trial decides"
-                                                    : "shown by the records; not all trials were made",
+                  all_tried(&diagnosis->experiment) ? "shown so far; not every trial decides"
+                                                    : "shown so far; not all trials were made",
                   text);
     else if (diagnosis->probed && arm && diagnosis_odd_in_both(diagnosis, diagnosis->cause))
         snprintf(text, CONFIDENCE_TEXT,

@@ -83,16 +83,16 @@ void doctor_say_healthy(const struct standing *standing, const struct symptom *f
         snprintf(right, sizeof right, "%.1f %% of %s images are right, %.1f %% at the best epoch",
                  100.0 * standing->lately, of, 100.0 * standing->right);
     else
-        snprintf(right, sizeof right, "%.1f %% of %s images are right", 100.0 * standing->right, of);
+        snprintf(right, sizeof right, "%.1f %% of %s images are right at best", 100.0 * standing->right, of);
     if (noted)
-        snprintf(text, HEALTHY_TEXT, "%s: %s%s", noted, right, standing->right > ALL_LEARNED ? "" : " at best");
+        snprintf(text, HEALTHY_TEXT, "%s: %s", noted, right);
     else if (image)
         snprintf(text, HEALTHY_TEXT, "no fault found, but only %s, and %s: what that costs is not known", right,
                  cause_table[image->cause].title);
     else if (standing->falls && standing->rate_is_spent)
-        snprintf(text, HEALTHY_TEXT, "no fault found; the loss fell until the schedule ended: %s so far", right);
+        snprintf(text, HEALTHY_TEXT, "no fault found; the loss fell until the schedule ended: %s, so far", right);
     else if (standing->falls)
-        snprintf(text, HEALTHY_TEXT, "no fault found; the loss was still falling: %s so far", right);
+        snprintf(text, HEALTHY_TEXT, "no fault found; the loss was still falling: %s, so far", right);
     else
         snprintf(text, HEALTHY_TEXT, "no fault found; %s, and whether more can be had is not known", right);
 }

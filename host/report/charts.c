@@ -116,8 +116,8 @@ static void chart_loss(struct maker *maker)
               arena_format(
                   maker->arena,
                   "Pale: every batch. Line: mean of %d batches, its band twice the standard error: what lies outside "
-                  "of the band is no chance. Dots: validation.",
-                  maker->window));
+                  "of the band is no chance.%s Dots: validation.",
+                  maker->window, loss.some_lost ? " Losses that have lost their way are left out of it." : ""));
     chart->y.title = "loss, nats";
     chart->y.scale = scale_of_loss(maker, smooth);
     of_steps(maker, chart, CHART_RAW, CHART_BLUE, "each batch", steps_column(maker->facts, "loss"));
@@ -137,7 +137,7 @@ static void chart_accuracy(struct maker *maker)
     struct chart *chart =
         begin(maker, "accuracy", "Accuracy after each epoch",
               "Training is counted while the weights move and on augmented images, so it may lie below "
-              "validation. A gap that opens with validation below is overfitting.");
+              "validation. A gap that opens with validation below is overfitting. At the right: the last epoch.");
     chart->y.title = "images whose first guess is right";
     chart->y.percent = true;
     of_epochs(maker, chart, CHART_DOTS, CHART_BLUE, "training", "train/accuracy");

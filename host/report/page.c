@@ -4,26 +4,43 @@
 
 #include <stdarg.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const char replacement[] = "\xEF\xBF\xBD"; /* U+FFFD */
+
+static void put_character(FILE *page, unsigned char c, bool utf8)
+{
+    switch (c) {
+    case '&': fputs("&amp;", page); break;
+    case '<': fputs("&lt;", page); break;
+    case '>': fputs("&gt;", page); break;
+    case '"': fputs("&quot;", page); break;
+    case '\'': fputs("&#39;", page); break;
+    default:
+        if ((c < ' ' && c != '\t' && c != '\n') || c == 0x7F || (c >= 0x80 && !utf8))
+            fputs(replacement, page);
+        else
+            fputc(c, page);
+    }
+}
 
 void page_text(FILE *page, const char *text)
 {
     const bool utf8 = text_is_utf8(text);
-    for (const unsigned char *at = (const unsigned char *)text; *at; at++) {
-        switch (*at) {
-        case '&': fputs("&amp;", page); break;
-        case '<': fputs("&lt;", page); break;
-        case '>': fputs("&gt;", page); break;
-        case '"': fputs("&quot;", page); break;
-        case '\'': fputs("&#39;", page); break;
-        default:
-            if ((*at < ' ' && *at != '\t' && *at != '\n') || *at == 0x7F || (*at >= 0x80 && !utf8))
-                fputs(replacement, page);
-            else
-                fputc(*at, page);
-        }
-    }
+    for (const char *at = text; *at; at++)
+        put_character(page, (unsigned char)*at, utf8);
+}
+
+void page_said(FILE *page, const char *text)
+{
+    const bool utf8 = text_is_utf8(text);
+    bool in_code = false;
+    for (const char *at = text; *at; at++)
+        if (*at == '`' && (in_code || strchr(at + 1, '`'))) {
+            fputs(in_code ? "</code>" : "<code>", page);
+            in_code = !in_code;
+        } else
+            put_character(page, (unsigned char)*at, utf8);
 }
 
 void page_format(FILE *page, const char *format, ...)

@@ -8,6 +8,8 @@
 
 /* Escaped for HTML and XML, in text and in attributes. Bytes that are no UTF-8 and control characters are replaced. */
 void page_text(FILE *page, const char *text);
+/* The same of what is said on a terminal, where commands stand between backticks. */
+void page_said(FILE *page, const char *text);
 /* As printf, whatever comes out is escaped. */
 void page_format(FILE *page, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Up to the page's content: head, styles. The title is escaped. */

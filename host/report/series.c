@@ -100,15 +100,18 @@ int smooth_window(int64_t rows)
     return quarter >= LOSS_WINDOW ? LOSS_WINDOW : quarter > LEAST ? (int)quarter : LEAST;
 }
 
+/* Times guessing, and times the median of the window: so large a loss is no part of a course. */
+#define LOST 10.0
+
 /* What steps.csv has over LOSS_WINDOW steps, over fewer rows or over rows with steps between them (docs/statistics.md:
  * standard errors). */
-static void smooth_at(const struct loss_series *series, const double *bad, int64_t row, int window, double *mean,
-                      double *error)
+static void smooth_at(const struct loss_series *series, const double *bad, int64_t row, int window, double most,
+                      double *mean, double *error)
 {
     double sum = 0.0, squares = 0.0, epoch_squares = 0.0, epoch_images = 0.0;
     int count = 0;
     for (int64_t i = row < window ? 0 : row - window + 1; i <= row; i++) {
-        if (isfinite(series->loss[i]) && !(bad[i] > 0.0)) {
+        if (isfinite(series->loss[i]) && !(bad[i] > 0.0) && series->loss[i] <= most) {
             sum += series->loss[i];
             epoch_squares += series->variance[i] / series->samples[i];
             epoch_images += series->samples[i];
@@ -128,17 +131,25 @@ struct smooth_loss smooth_loss_of(struct arena *arena, const struct run_facts *f
     const struct table *steps = &facts->steps;
     const double *step = steps_column(facts, "step"), *bad = steps_column(facts, "bad");
     const double design = facts->stability.last.design.value;
+    const double lost = facts->diagnosis.guess > 0.0 ? LOST * facts->diagnosis.guess : INFINITY;
+    const double *loss = steps_column(facts, "loss");
+    bool gets_lost = false;
+    for (int64_t i = 0; i < steps->row_count; i++)
+        gets_lost |= loss[i] > lost;
     struct loss_series series;
-    if ((window == LOSS_WINDOW && step[steps->row_count - 1] - step[0] < (double)steps->row_count) ||
+    if ((!gets_lost && window == LOSS_WINDOW && step[steps->row_count - 1] - step[0] < (double)steps->row_count) ||
         !loss_series_of(steps, facts->stability.images, &series))
-        return (struct smooth_loss){steps_column(facts, "loss_smooth"), steps_column(facts, "loss_smooth_error")};
+        return (struct smooth_loss){steps_column(facts, "loss_smooth"), steps_column(facts, "loss_smooth_error"),
+                                    false};
     double *mean = arena_push(arena, (size_t)steps->row_count * sizeof *mean);
     double *error = arena_push(arena, (size_t)steps->row_count * sizeof *error);
+    const double *median = gets_lost ? rolling_median(arena, loss, steps->row_count, window) : NULL;
     for (int64_t i = 0; i < steps->row_count; i++) {
-        smooth_at(&series, bad, i, window, &mean[i], &error[i]);
+        const double most = median && isfinite(median[i]) ? fmax(lost, LOST * median[i]) : INFINITY;
+        smooth_at(&series, bad, i, window, most, &mean[i], &error[i]);
         error[i] *= sqrt(design > 0.0 ? design : 1.0);
     }
-    return (struct smooth_loss){mean, error};
+    return (struct smooth_loss){mean, error, gets_lost};
 }
 
 double *plus(struct arena *arena, int64_t count, const double *value, double factor, const double *other)

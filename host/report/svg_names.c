@@ -73,7 +73,7 @@ static void put_value(FILE *page, const struct chart_axis *axis, double value)
     else if (fabs(value) >= 1e4 && fabs(value) < 1e6) /* as the axis has it */
         fprintf(page, "%.3g k", value / 1000.0);
     else
-        fprintf(page, fabs(value) >= 1000.0 ? "%.0f" : "%.3g", value);
+        fprintf(page, fabs(value) >= 1000.0 && fabs(value) < 1e6 ? "%.0f" : "%.3g", value);
 }
 
 void svg_ends(const struct drawing *drawing)

@@ -13,7 +13,7 @@ static void put_first(FILE *page, const struct diagnosis *diagnosis)
     fprintf(page, "<dt>%s</dt><dd class=\"say\">", diagnosis_role(diagnosis, 0));
     if (symptom->cause != diagnosis->cause)
         fprintf(page, "%s: ", cause_table[symptom->cause].title);
-    page_text(page, symptom->evidence);
+    page_said(page, symptom->evidence);
     fprintf(page, "</dd><dt>shows from</dt><dd>step %lld</dd>\n", (long long)symptom->step);
 }
 
@@ -45,11 +45,11 @@ static void put_cause(FILE *page, const struct run_facts *facts)
     char action[ACTION_TEXT], confidence[CONFIDENCE_TEXT];
     diagnosis_say_confidence(diagnosis, confidence);
     fputs("<dt>confidence</dt><dd class=\"say\">", page);
-    page_text(page, confidence);
+    page_said(page, confidence);
     fputs("</dd>\n", page);
     diagnosis_say_action(diagnosis, &facts->config, action);
     fputs("<dt>what to do</dt><dd class=\"say\">", page);
-    page_text(page, action);
+    page_said(page, action);
     fputs("</dd>\n", page);
     put_repair(page, facts);
     fputs("</dl></div>\n", page);
@@ -76,7 +76,7 @@ static void put_others(FILE *page, const struct run_facts *facts)
                 : symptom->doubtful ? "doubtful, from"
                                     : "later, from",
                 (long long)symptom->step, symptom->note ? doctor_noted(symptom, 1) : cause_table[symptom->cause].title);
-        page_text(page, symptom->evidence);
+        page_said(page, symptom->evidence);
         fputs("</p>", page);
         page_finding_figure(page, facts, i);
         fputs("</div>\n", page);
@@ -115,7 +115,7 @@ void page_verdict(FILE *page, const struct run_facts *facts)
             char confidence[CONFIDENCE_TEXT];
             diagnosis_say_confidence(&facts->diagnosis, confidence);
             fputs("Experiments: ", page);
-            page_text(page, confidence);
+            page_said(page, confidence);
             fputs(".", page);
         } else
             fputs("A rate that is a few times too high or too low leaves no trace that a rule sees: <code>evenkeel "
@@ -170,7 +170,7 @@ static void tile_results(FILE *page, const struct run_facts *facts)
     const double accuracy = at_row(facts, "metrics/accuracy_top1", best), loss = at_row(facts, "val/loss", best);
     if (isfinite(accuracy)) {
         snprintf(value, sizeof value, "%.2f %%", 100.0 * accuracy);
-        put_tile(page, value, "validation accuracy, best epoch (%lld)", (long long)best + 1);
+        put_tile(page, value, "validation accuracy, epoch %lld, whose weights are kept", (long long)best + 1);
     }
     if (isfinite(loss)) {
         snprintf(value, sizeof value, "%.4g", loss);
