@@ -25,7 +25,7 @@ static void expect(const struct given *given, double by_heart, enum cause guess,
     diagnosis.cause = diagnosis.first_guess = guess;
     diagnosis.found[0] = (struct symptom){.cause = guess, .rule = "stands", .effects = EFFECT_STANDS};
     diagnosis.count = guess != CAUSE_HEALTHY;
-    diagnosis.faded = faded;
+    diagnosis.faded = faded, diagnosis.fitted = false;
     diagnosis.comes_to = 1.0;
     assert_int_equal(diagnose_recall(&diagnosis, run.path), OK);
     assert_string_equal(cause_table[diagnosis.cause].name, cause_table[cause].name);
