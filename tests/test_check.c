@@ -376,37 +376,6 @@ static void test_tiles(void **state)
     fixture_end(state);
 }
 
-static void test_order(void **state)
-{
-    (void)state;
-    world_make();
-    for (int i = 0; i < TRAIN; i++)
-        world.labels[i] = i * CLASSES / TRAIN;
-    world_check();
-    assert_int_equal(world.findings.count, 0);
-    findings_free(&world.findings);
-    world.input.shuffle = false;
-    assert_true(only("order", SEVERITY_FAULT)->evidence[0].value > 10);
-    findings_free(&world.findings);
-    /* Sorted images are so whatever the batch: of 16 of one class it is 16 on average. */
-    for (int batch = 1; batch <= 8; batch *= 2) {
-        world.input.batch = batch;
-        const double ratio = only("order", SEVERITY_FAULT)->evidence[0].value;
-        if (!(ratio > 13.0 && ratio < 16.5)) /* places on an edge have two classes */
-            fail_msg("batch %d: %g", batch, ratio);
-        findings_free(&world.findings);
-    }
-    /* A random list read in its order is none. */
-    for (int batch = 1; batch <= 64; batch *= 2) {
-        world.input.batch = batch;
-        for (int i = 0; i < TRAIN; i++)
-            world.labels[i] = (int32_t)(random_words(9, RANDOM_TILE, 0, (uint64_t)i, 0).word[0] % CLASSES);
-        world_check();
-        assert_int_equal(world.findings.count, 0);
-        findings_free(&world.findings);
-    }
-}
-
 static void test_skipped(void **state)
 {
     (void)state;
@@ -495,7 +464,6 @@ int main(void)
         cmocka_unit_test(test_values),
         cmocka_unit_test(test_outliers),
         cmocka_unit_test(test_tiles),
-        cmocka_unit_test(test_order),
         cmocka_unit_test(test_skipped),
         cmocka_unit_test(test_figures),
     };

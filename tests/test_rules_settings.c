@@ -282,6 +282,98 @@ static void test_never_fell(void **state)
     SILENT("never_fell");
 }
 
+/* Rate and loss fall; the slope has the error of batches of 64 with a variance of 0.5. */
+/* A run that goes on for longer than it was planned for has a rate that rises again; one that has learned nearly all
+ * wants none. */
+static void test_early_drop_that_is_none(void **state)
+{
+    (void)state;
+    healthy();
+    fill(run.variance, 0, STEPS, 1e-6);
+    fill(run.rate, 60, STEPS, 0.00009);
+    SHOWS("early_drop", CAUSE_SCHEDULE);
+    run.rate[STEPS - 1] = 0.00011;
+    SILENT("early_drop");
+    run.rate[STEPS - 1] = 0.00009;
+    for (int t = 0; t < STEPS; t++)
+        run.loss[t] = guess * (0.06 - 0.0001 * t);
+    SHOWS("early_drop", CAUSE_SCHEDULE);
+    for (int t = 0; t < STEPS; t++)
+        run.loss[t] = guess * (0.05 - 0.00001 * t);
+    SILENT("early_drop");
+}
+
+/* A tenfold step at three tenths of the run is usual, before that it is not, nor one that is more than tenfold. A
+ * plateau's cut is one of a loss that stands, and rates are rounded. */
+static void test_a_usual_step_is_no_early_drop(void **state)
+{
+    (void)state;
+    healthy();
+    run.config.schedule.name = SCHEDULE_STEP;
+    fill(run.rate, 180, STEPS, 0.0001 * (1.0 + 5e-7));
+    SILENT("early_drop");
+    run.rate[179] = 0.0001 * (1.0 + 5e-7);
+    SHOWS("early_drop", CAUSE_SCHEDULE);
+    run.rate[179] = 0.001;
+    fill(run.rate, 180, STEPS, 0.00009);
+    SHOWS("early_drop", CAUSE_SCHEDULE);
+    run.config.schedule.name = SCHEDULE_PLATEAU;
+    fill(run.rate, 180, STEPS, 0.0001 * (1.0 + 5e-7));
+    SHOWS("early_drop", CAUSE_SCHEDULE);
+}
+
+/* After three epochs that were no better on validation than the second, a cut takes nothing, however training falls. */
+static void test_drop_that_validation_asked_for(void **state)
+{
+    (void)state;
+    healthy();
+    run.evidence.planned_steps = 2 * STEPS;
+    for (int t = 0; t < STEPS; t++)
+        run.loss[t] = guess * (1.0 - 0.0015 * t);
+    fill(run.rate, 500, STEPS, 0.00001);
+    SHOWS("early_drop", CAUSE_SCHEDULE);
+    fill(run.val_loss, 2, EPOCHS, 1.01 * run.val_loss[1]);
+    SILENT("early_drop");
+    run.val_loss[3] = 0.99 * run.val_loss[1]; /* one epoch that was no better is no end */
+    SHOWS("early_drop", CAUSE_SCHEDULE);
+    run.val_loss[3] = 1.01 * run.val_loss[1];
+    run.val_loss[5] = 0.5 * run.val_loss[1]; /* after the cut */
+    SILENT("early_drop");
+    fill(run.val_loss, 0, EPOCHS, NAN);
+    SHOWS("early_drop", CAUSE_SCHEDULE);
+}
+
+static void test_early_drop(void **state)
+{
+    (void)state;
+    healthy();
+    fill(run.rate, 120, STEPS, 0.000101);
+    SILENT("early_drop");
+    fill(run.rate, 120, STEPS, 0.0000999);
+    SHOWS("early_drop", CAUSE_SCHEDULE);
+    healthy();
+    fill(run.rate, 299, STEPS, 0.00001);
+    SHOWS("early_drop", CAUSE_SCHEDULE);
+    healthy();
+    fill(run.rate, 300, STEPS, 0.00001); /* in the second half of the run */
+    SILENT("early_drop");
+    healthy();
+    fill(run.rate, 20, STEPS, 0.00001);
+    SHOWS("early_drop", CAUSE_SCHEDULE);
+    assert_int_equal(shown("early_drop")->step, 50); /* before, there is no slope to speak of */
+    /* Over 100 steps before step 150 the slope's standard error is sqrt(0.5 / 64 * 12 / 100^3) = 3.06e-4. */
+    for (double errors = 2.3; errors < 2.8; errors += 0.4) {
+        healthy();
+        for (int t = 1; t < STEPS; t++)
+            run.loss[t] = 1.5 - errors * 3.062e-4 * t;
+        fill(run.rate, 150, STEPS, 0.00001);
+        if (errors < 2.5)
+            SILENT("early_drop");
+        else
+            SHOWS("early_drop", CAUSE_SCHEDULE);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -294,6 +386,10 @@ int main(void)
         cmocka_unit_test(test_narrow),
         cmocka_unit_test(test_narrow_by_validation),
         cmocka_unit_test(test_never_fell),
+        cmocka_unit_test(test_early_drop_that_is_none),
+        cmocka_unit_test(test_a_usual_step_is_no_early_drop),
+        cmocka_unit_test(test_drop_that_validation_asked_for),
+        cmocka_unit_test(test_early_drop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
