@@ -1,7 +1,7 @@
 /* test_remedies: the table of causes: what each row changes is a setting that a config takes, is made of the runs that
  * it is for, and says the numbers that it should. */
 #include "config_text.h"
-#include "doctor.h"
+#include "remedies.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,30 +10,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-
-static struct config config;
-
-static void load(const char *overrides)
-{
-    char *said = NULL;
-    config_free(&config);
-    const int status = config_text_load(&config, "", 0, overrides, &said);
-    if (status < 0)
-        fail_msg("%s: %s%s", overrides ? overrides : "defaults", fail_text(), said);
-    free(said);
-}
-
-/* A remedy's settings, separated by '|'. */
-static const char *words_of(const struct remedy *remedy, const struct remedy_case *asked)
-{
-    static char words[REMEDY_MOST * (EDIT_TEXT + 1)];
-    char text[REMEDY_MOST][EDIT_TEXT];
-    const int size = remedy_say(remedy, asked, text);
-    *words = 0;
-    for (int i = 0; i < size; i++)
-        snprintf(words + strlen(words), sizeof words - strlen(words), "%s%s", i ? "|" : "", text[i]);
-    return words;
-}
 
 static void test_settings_are_settings(void **state)
 {
@@ -111,19 +87,6 @@ static void test_what_softens_most_is_taken_back(void **state)
     while (!repairs[first].fits(&asked))
         first++;
     assert_string_equal(words_of(&repairs[first], &asked), "train.label_smoothing=0.1");
-}
-
-/* The first of that name, of *cause or one after it. */
-static const struct cause_trial *trial_named(const char *name, enum cause *cause)
-{
-    for (; *cause < CAUSE_COUNT; (*cause)++)
-        for (int i = 0; i < TRIALS_MOST; i++) {
-            const struct cause_trial *trial = &cause_table[*cause].trials[i];
-            if (trial->name && strcmp(trial->name, name) == 0)
-                return trial;
-        }
-    fail_msg("there is no trial %s", name);
-    return NULL;
 }
 
 /* Each trial, a run it is made of, one it is not made of (NULL: it always is), and what it sets there. */
@@ -320,39 +283,6 @@ static void test_what_suits_the_run(void **state)
     config.layer_count = 0;
 }
 
-/* Images are moved as far as a trial bears it out: little where none was made, and not at all where it lost by that. */
-static void test_augmentation_on_the_side_of_its_trial(void **state)
-{
-    (void)state;
-    static const struct {
-        bool tried, gained;
-        const char *sets;
-    } cases[] = {
-        {false, false, "augment.translate=0.05|augment.rotate=5|"},
-        {true, true, "augment.translate=0.1|augment.rotate=10|"},
-        {true, false, ""},
-    };
-    load("model.name=small_cnn");
-    for (int i = 0; i < COUNT_OF(cases); i++) {
-        const struct remedy_case asked = {
-            .config = &config, .steps = 100, .tried = cases[i].tried, .gained = cases[i].gained};
-        const struct remedy *repair = cause_table[CAUSE_OVERFITTING].repairs;
-        char wanted[256];
-        while (repair->fits && !repair->fits(&asked))
-            repair++;
-        snprintf(wanted, sizeof wanted, "%soptim.ema_decay=0.9|train.epochs=90|train.max_steps=0", cases[i].sets);
-        assert_string_equal(words_of(repair, &asked), wanted);
-    }
-    load("augment.hflip=0.5"); /* there is some: its own settings, continued */
-    for (int i = 0; i < COUNT_OF(cases); i++) {
-        const struct remedy_case asked = {.config = &config, .tried = cases[i].tried, .gained = cases[i].gained};
-        const struct remedy *repair = cause_table[CAUSE_OVERFITTING].repairs;
-        while (repair->fits && !repair->fits(&asked))
-            repair++;
-        assert_string_equal(words_of(repair, &asked), "optim.ema_decay=0.9|train.epochs=90|train.max_steps=0");
-    }
-}
-
 /* A tenth of a rate that is far too high would be so, too: no more than is in use is left of it. */
 static void test_rates_in_use(void **state)
 {
@@ -376,71 +306,6 @@ static void test_rates_in_use(void **state)
         assert_int_equal(strncmp(cause_action(CAUSE_RATE_HIGH, &config), "set optim.lr to what is in use", 30) == 0,
                          cases[i].out);
     }
-}
-
-/* Validation's light is reached, in tenths; not where that is in the config already, or not known. */
-static void test_light(void **state)
-{
-    (void)state;
-    enum cause cause = 0;
-    const struct remedy *vary = &trial_named("brightness varied", &cause)->remedy;
-    const struct remedy *repair = &cause_table[CAUSE_MISMATCH].repairs[1];
-    static const struct {
-        double train, val;
-        const char *said;
-    } means[] = {{0.4, 0.22, "augment.brightness=0.5"},
-                 {0.4, 0.47, "augment.brightness=0.2"},
-                 {0.2, 0.9, "augment.brightness=1.0"}};
-    struct remedy_case asked = {.config = &config, .steps = 100};
-    assert_int_equal(cause, CAUSE_MISMATCH);
-    load(NULL);
-    assert_false(vary->fits(&asked) || repair->fits(&asked));
-    for (int i = 0; i < COUNT_OF(means); i++) {
-        const struct symptom found[] = {{.cause = CAUSE_ORDER},
-                                        {.cause = CAUSE_MISMATCH,
-                                         .numbers = {{"train_mean", means[i].train}, {"val_mean", means[i].val}},
-                                         .number_count = 2}};
-        assert_true(doctor_lit(found, 1) == 0.0);
-        asked.lit = doctor_lit(found, 2);
-        assert_true(vary->fits(&asked) && repair->fits(&asked));
-        assert_string_equal(words_of(vary, &asked), means[i].said);
-    }
-    cause = CAUSE_MISMATCH;
-    const struct remedy *even = &trial_named("light evened out", &cause)->remedy;
-    assert_int_equal(cause, CAUSE_MISMATCH);
-    asked.suspected = true;
-    assert_true(even->fits(&asked));
-    load("augment.normalize=image");
-    assert_false(even->fits(&asked));
-    load(NULL);
-    asked.lit = 0.0; /* they differ in something else */
-    assert_false(even->fits(&asked));
-    const struct symptom grey = {.cause = CAUSE_MISMATCH};
-    assert_true(doctor_lit(&grey, 1) == 0.0);
-    asked.lit = 0.55;
-    assert_string_equal(words_of(repair, &asked),
-                        "augment.brightness=0.5|optim.ema_decay=0.9|train.epochs=90|train.max_steps=0");
-    load("augment.brightness=0.5");
-    assert_false(vary->fits(&asked) || repair->fits(&asked));
-}
-
-/* A network without convolutions is shown moved images where it is known to need some, to see whether they help. */
-static void test_moved_images(void **state)
-{
-    (void)state;
-    enum cause cause = 0;
-    const struct remedy *moved = &trial_named("images shifted, turned", &cause)->remedy;
-    struct remedy_case asked = {.config = &config, .suspected = true};
-    load("model.name=mlp");
-    assert_true(moved->fits(&asked));
-    assert_string_equal(words_of(moved, &asked), "augment.translate=0.1|augment.rotate=10");
-    asked.suspected = false;
-    assert_false(moved->fits(&asked));
-    asked.suspected = true;
-    load("model.name=mlp|augment.hflip=0.5");
-    assert_false(moved->fits(&asked));
-    load("model.name=small_cnn");
-    assert_false(moved->fits(&asked));
 }
 
 /* A larger update has to be filled; a rate rises as far as it falls short, in powers of ten, ten times at least. */
@@ -484,12 +349,6 @@ static void test_more_updates(void **state)
     assert_string_equal(words_of(usual, &asked), "train.accumulate=1|train.batch_size=16|train.epochs=6");
 }
 
-static int remove_all(void **state)
-{
-    config_free(&config);
-    return config_folder_remove(state);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -503,10 +362,7 @@ int main(void)
         cmocka_unit_test(test_actions),
         cmocka_unit_test(test_least),
         cmocka_unit_test(test_what_suits_the_run),
-        cmocka_unit_test(test_augmentation_on_the_side_of_its_trial),
         cmocka_unit_test(test_rates_in_use),
-        cmocka_unit_test(test_light),
-        cmocka_unit_test(test_moved_images),
         cmocka_unit_test(test_how_far),
     };
     return cmocka_run_group_tests(tests, config_folder_make, remove_all);
