@@ -16,6 +16,7 @@ struct diagnosis {
     char left_out[PATH_BYTES]; /* list of images that are the cause; "": there is none */
     int64_t left_out_count;
     bool levelled;            /* the loss no longer falls */
+    bool stands;              /* as doctor_stands has it */
     bool too_early;           /* nothing was found, but in so few steps nothing need be */
     bool behind, learned_all; /* as doctor_behind and doctor_learned_all have it */
     bool fitted;              /* as doctor_fitted has it */
@@ -26,6 +27,7 @@ struct diagnosis {
     double guess;               /* the loss of who knows how frequent the classes are */
     bool scheduled;             /* over, or half of it done, at a rate that was not optim.lr all along */
     bool warming;               /* the warm-up takes half of the run's epochs or more */
+    double rate;                /* optim.lr */
     double rate_scale;          /* what autopilot came to make of optim.lr; 0: nothing */
     double update_seconds;      /* of an update of the run, in its last epoch; NaN: not known */
     double comes_to;            /* as doctor_comes_to has it */

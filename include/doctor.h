@@ -42,6 +42,7 @@ struct remedy_case {
     const struct config *config;
     bool suspected;     /* the rules suspect this cause */
     bool levelled;      /* the run's loss no longer falls */
+    bool stands;        /* as doctor_stands has it */
     bool wider;         /* one made wider once still cannot learn a few images by heart, and more of them */
     bool left_out;      /* its repair leaves out the images that are wrong */
     bool missing;       /* validation has less than 95 % right: there is something that may be held back */
@@ -399,6 +400,10 @@ bool doctor_noise_limited(const struct evidence *evidence, struct symptom *sympt
 /* Whether the loss no longer falls: over the last third of the run (100 steps at least) its slope is less than 2.5
  * standard errors of sampling noise below 0, and a fall by a twentieth of it would have been more. */
 bool doctor_levelled(const struct evidence *evidence);
+/* Whether it is worth asking if a lower rate would go on from here: the loss has levelled, or in the second half of the
+ * epochs (4 at least) neither training's nor validation's came lower than in the first by a twentieth, or autopilot had
+ * to lower the rate. */
+bool doctor_stands(const struct evidence *evidence);
 /* Whether so large a share of right answers, 0..1, is worth less than 5 % on guessing: by the loss it has at best,
  * -a ln a - (1 - a) ln((1 - a) / (classes - 1)), that of one who gives each answer the probability it deserves. */
 bool doctor_guesses(double accuracy, int classes);

@@ -28,6 +28,7 @@ struct arm {
     double longer_loss;             /* what that came to, of validation images where there are any */
     bool suspected;                 /* before it was made: by the rules, or as a setting unlike what is usual */
     bool helps;
+    bool no_further; /* a lower rate from the run's own state: better, and hardly further than the run has been */
 };
 struct experiment {
     int batch;            /* images of the run's update */
@@ -61,9 +62,11 @@ struct experiment_request {
     const struct symptom *suspected; /* their trials come first */
     int suspected_count;
     bool levelled;         /* the run's loss no longer falls */
+    bool stands;           /* as doctor_stands has it */
     bool missing;          /* less than 95 % of the validation images are right */
     bool fitted;           /* as doctor_fitted has it */
     double comes_to;       /* as doctor_comes_to has it */
+    double val_least;      /* the run's lowest validation loss; NaN: there is none */
     int64_t steps;         /* of the run */
     double updates;        /* of the run's size, to spend */
     double seconds;        /* likewise; 0: no matter */

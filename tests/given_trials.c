@@ -33,14 +33,21 @@ void write_trials(const char *run, const struct given *given, int count, double 
             "{\"name\": \"unchanged\", \"family\": \"%s\", \"cause\": \"healthy\", \"changes\": [], \"left_out\": 0, "
             "\"pace\": 1, \"done\": true, \"loss\": 1.0, \"train_accuracy\": 0.5, \"gain\": null, \"error\": null}%s",
             families[f], f + 1 == ARM_FAMILIES && count == 0 ? "" : ",");
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < count; i++) {
+        char name[48];
+        if (given[i].name)
+            snprintf(name, sizeof name, "%s", given[i].name);
+        else
+            snprintf(name, sizeof name, "trial %d", i);
         fprintf(file,
-                "{\"name\": \"trial %d\", \"family\": \"%s\", \"cause\": \"%s\", \"changes\": [\"optim.lr=0.5\"%s], "
+                "{\"name\": \"%s\", \"family\": \"%s\", \"cause\": \"%s\", \"changes\": [\"optim.lr=0.5\"%s], "
                 "\"left_out\": 0, \"pace\": 1, \"suspected\": %s, \"done\": %s, \"loss\": %f, \"train_accuracy\": 0.5, "
-                "\"gain\": %f, \"error\": %f}%s",
-                i, given[i].family, cause_table[given[i].cause].name, given[i].swaps ? ", \"optim.name=adam\"" : "",
+                "\"gain\": %f, \"error\": %f, \"longer\": %d, \"longer_loss\": %f}%s",
+                name, given[i].family, cause_table[given[i].cause].name, given[i].swaps ? ", \"optim.name=adam\"" : "",
                 given_suspected && i == 0 ? "true" : "false", given[i].untried ? "false" : "true", 1.0 - given[i].gain,
-                given[i].gain, given[i].error, i + 1 < count ? "," : "");
+                given[i].gain, given[i].error, given[i].longer_loss > 0.0 ? 400 : 0, given[i].longer_loss,
+                i + 1 < count ? "," : "");
+    }
     fputs("]}}\n", file);
     assert_int_equal(fclose(file), 0);
 }

@@ -8,8 +8,10 @@ struct given {
     const char *family;
     enum cause cause;
     double gain, error;
-    bool swaps;   /* the optimizer and its rate: two settings */
-    bool untried; /* for want of budget */
+    bool swaps;         /* the optimizer and its rate: two settings */
+    bool untried;       /* for want of budget */
+    const char *name;   /* NULL: "trial" and its number */
+    double longer_loss; /* of the same once more; 0: not made */
 };
 
 extern bool given_suspected; /* the first trial is of what the rules suspect */

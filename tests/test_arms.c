@@ -19,7 +19,8 @@ static struct diagnosis diagnosis;
 static struct {
     bool lit;                /* what the rules found has the light of both parts */
     bool levelled, complete; /* the loss no longer falls; nothing is missing of what validation could get right */
-    double budget;           /* 0: too little for any */
+    bool stands;
+    double budget; /* 0: too little for any */
 } given;
 
 /* The trials of a run of so many words, listed and not made: the budget lets in none. suspected: [count] instead of
@@ -34,6 +35,7 @@ static const struct experiment *listed(const char *words, const enum cause *susp
     assert_int_equal(diagnose_run(&diagnosis, result.path), OK);
     diagnosis.missing = !given.complete;
     diagnosis.levelled = given.levelled;
+    diagnosis.stands = given.stands;
     diagnosis.count = count;
     for (int i = 0; i < count; i++)
         diagnosis.found[i] = (struct symptom){.cause = suspected[i],
@@ -204,10 +206,14 @@ static void test_what_the_run_shows(void **state)
     expect(held, NULL, 0, "rate / 4, rate x 4");
     given.complete = false;
     given.levelled = true;
-    expect(SGD, NULL, 0, "rate / 4, rate x 4, adam, rate / 10 from here on");
+    expect(SGD, NULL, 0, "rate / 10 from here on, rate / 4, rate x 4, adam");
     assert_int_equal(arm_named("rate / 10 from here on")->family, ARM_ONWARD);
     expect(SGD "schedule.name=cosine", NULL, 0, "rate / 4, rate x 4, adam");
     given.levelled = false;
+    given.stands = true;
+    expect(SGD, NULL, 0, "rate / 4 from here on, rate / 4, rate x 4, adam");
+    expect(SGD "schedule.name=cosine", NULL, 0, "rate / 4, rate x 4, adam");
+    given.stands = false;
     const enum cause found[] = {CAUSE_OVERFITTING};
     expect(MLP, found, 1, "images shifted, turned, rate / 4, rate x 4");
     listed(CNN, NULL, 0);

@@ -6,6 +6,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Of rates that were tried and prove nothing, that with which the loss was lowest, if it was lower: better than any
@@ -22,6 +23,15 @@ static const struct arm *best_rate(const struct experiment *experiment)
     return best;
 }
 
+/* Whether autopilot had lowered the rate as far as a trial does: then that is what the run trained with, and no repair
+ * of it. */
+static bool is_reached(const struct diagnosis *diagnosis, const struct arm *arm)
+{
+    return diagnosis_rate_was_cut(diagnosis) && arm->cause == CAUSE_RATE_HIGH && arm->override_count == 1 &&
+           strncmp(arm->text[0], "optim.lr=", 9) == 0 &&
+           !(strtod(arm->text[0] + 9, NULL) < 0.999 * diagnosis->rate_scale * diagnosis->rate);
+}
+
 const struct arm *diagnosis_mending(const struct diagnosis *diagnosis)
 {
     const struct experiment *experiment = &diagnosis->experiment;
@@ -32,7 +42,10 @@ const struct arm *diagnosis_mending(const struct diagnosis *diagnosis)
                 arm = &experiment->arms[i];
     if (!arm && diagnosis->probed && diagnosis->cause == CAUSE_RATE_HIGH)
         arm = best_rate(experiment);
-    return arm && (arm->override_count > 0 || arm->layers) && diagnosis->cause != CAUSE_SCHEDULE ? arm : NULL;
+    return arm && !is_reached(diagnosis, arm) && (arm->override_count > 0 || arm->layers) &&
+                   diagnosis->cause != CAUSE_SCHEDULE
+               ? arm
+               : NULL;
 }
 
 /* A run that has its momentum may be proven to want another optimizer. */
@@ -198,6 +211,8 @@ const char *diagnosis_why(const struct diagnosis *diagnosis, const struct arm *a
 {
     if (arm == diagnosis->proof)
         return "proves it";
+    if (arm->no_further)
+        return "rejected: better for now, and hardly further than the run has been";
     if (!arm->helps)
         return experiment_why(&diagnosis->experiment, arm);
     if (diagnosis->proof)

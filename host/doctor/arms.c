@@ -181,6 +181,7 @@ static int list_trial(struct experiment *experiment, const struct experiment_req
     const struct remedy_case asked = {.config = request->branch->config,
                                       .suspected = arms_suspected(request, cause),
                                       .levelled = request->levelled,
+                                      .stands = request->stands,
                                       .missing = request->missing,
                                       .lit = doctor_lit(request->suspected, request->suspected_count),
                                       .side = request->session->card.image.h,
@@ -210,15 +211,23 @@ static int list_family(struct experiment *experiment, const struct experiment_re
     return OK;
 }
 
+/* What is tried only where the records say that it may help: a lower rate of a run that stands at one, images that are
+ * doubted. */
+static bool is_likely(const struct arm *arm)
+{
+    return arm->left_out || (arm->family == ARM_ONWARD && strncmp(arm->text[0], "optim.lr=", 9) == 0);
+}
+
 /* What a config sets unlike most is the likeliest culprit, and costs one trial each; then what the rules suspect, as
- * they rank it; the others stay in order. */
+ * they rank it, and what the records make likely; the others stay in order. */
 static bool is_before(const struct experiment_request *request, const struct arm *a, const struct arm *b)
 {
     const struct config *config = request->branch->config;
     const bool unusual = arm_is_of_the_unusual(a, config);
     if (unusual != arm_is_of_the_unusual(b, config))
         return unusual;
-    return place_of(request, a->cause) < place_of(request, b->cause);
+    const int place = place_of(request, a->cause), other = place_of(request, b->cause);
+    return place != other ? place < other : is_likely(a) && !is_likely(b);
 }
 
 static void sort(struct experiment *experiment, const struct experiment_request *request, int first)
@@ -260,7 +269,8 @@ int arms_list(struct experiment *experiment, const struct experiment_request *re
     sort(experiment, request, first);
     for (int i = 0; i < experiment->arm_count; i++) {
         struct arm *arm = &experiment->arms[i];
-        arm->suspected = arms_suspected(request, arm->cause) || arm_is_of_the_unusual(arm, request->branch->config);
+        arm->suspected = arms_suspected(request, arm->cause) || arm_is_of_the_unusual(arm, request->branch->config) ||
+                         arm_is_from_here(arm);
     }
     return OK;
 }

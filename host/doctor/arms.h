@@ -20,6 +20,18 @@ bool arms_suspected(const struct experiment_request *request, enum cause cause);
 bool arm_is_of_the_unusual(const struct arm *arm, const struct config *config);
 /* Whether an arm has lost its way, or the unchanged trial has and this one does not get below guessing either. */
 bool arms_astray(const struct experiment *experiment, const struct arm *arm);
+/* Of several trials of one cause the least that brings back as much as the best of them. */
+const struct arm *arm_least(const struct experiment *experiment, const struct arm *best);
+/* Whether it goes on from the run's own state at a lower rate. */
+bool arm_is_from_here(const struct arm *arm);
+/* Whether such a one comes further than the run ever has: validation's loss lower by what makes a fault, and a fifth
+ * further down from guessing. A run that has learned nothing has no such. */
+bool from_here_outdoes(const struct experiment *experiment, const struct arm *arm, double val_least);
+/* Whether it is on its way there, so that it is worth to go on. */
+bool from_here_promises(const struct experiment *experiment, const struct arm *arm, double val_least);
+/* Says of each whether it helps, and of which cause it speaks: where the rate was quicker from new weights than a
+ * fourth of it, it was good for the beginning, and was never lowered. */
+void from_here_judge(struct experiment *experiment, double val_least, double rate_scale);
 /* Sets helps of those that are done. */
 void arms_judge(struct experiment *experiment);
 #endif

@@ -50,7 +50,7 @@ double doctor_settling(const struct config *config)
  * with its unchanged one; images that are left out may be found. */
 static double shortest_trials(const struct config *config)
 {
-    const struct remedy_case asked = {.config = config, .missing = true, .levelled = true};
+    const struct remedy_case asked = {.config = config, .missing = true, .levelled = true, .stands = true};
     bool family[ARM_FAMILIES] = {[ARM_ANEW] = true, [ARM_ONWARD] = true};
     int count = TRIALS_AHEAD, settled = TRIALS_FURTHER + 1;
     for (int cause = 0; cause < CAUSE_COUNT; cause++)

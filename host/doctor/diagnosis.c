@@ -1,6 +1,7 @@
 /* diagnosis: see include/diagnosis.h. Owns the order of the examination. */
 #include "diagnosis.h"
 
+#include "arms.h"
 #include "evidence.h"
 #include "file.h"
 #include "log.h"
@@ -35,6 +36,7 @@ static void examine(struct diagnosis *diagnosis, const struct evidence *evidence
 {
     diagnosis->steps = evidence->steps;
     diagnosis->levelled = doctor_levelled(evidence);
+    diagnosis->stands = doctor_stands(evidence);
     diagnosis->behind = doctor_behind(evidence);
     diagnosis->learned_all = doctor_learned_all(evidence);
     diagnosis->fitted = doctor_fitted(evidence);
@@ -43,6 +45,7 @@ static void examine(struct diagnosis *diagnosis, const struct evidence *evidence
     diagnosis->guess = val_loss_of_guessing(evidence);
     diagnosis->scheduled = is_scheduled(evidence);
     diagnosis->warming = is_warming(evidence);
+    diagnosis->rate = evidence->config->optim.lr;
     diagnosis->rate_scale = evidence->rate_scale;
     diagnosis->comes_to = doctor_comes_to(evidence);
     diagnosis->val_least = least(evidence->val_loss, evidence->epochs);
@@ -136,57 +139,6 @@ static bool comes_no_further(const struct diagnosis *diagnosis, const struct arm
     return !(arm->result.loss < (1.0 - worth) * diagnosis->val_least);
 }
 
-/* Whether one changes settings, and the other all of these, for the same cause. */
-static bool is_part(const struct arm *part, const struct arm *whole)
-{
-    if (part->override_count == 0 || part->cause != whole->cause || part->family != whole->family ||
-        part->layers != whole->layers)
-        return false;
-    for (int i = 0; i < part->override_count; i++) {
-        bool there = false;
-        for (int k = 0; k < whole->override_count; k++)
-            there |= strcmp(part->text[i], whole->text[k]) == 0;
-        if (!there)
-            return false;
-    }
-    return true;
-}
-
-/* Of what is taken away the least that brings back as much. */
-static const struct arm *mildest(const struct experiment *experiment, const struct arm *best)
-{
-    const struct arm *mild = best;
-    for (int i = 0; i < experiment->arm_count && best->cause == CAUSE_REGULARISATION; i++) {
-        const struct arm *arm = &experiment->arms[i];
-        if (arm->override_count < mild->override_count && is_part(arm, best) && arm_does_as_much(arm, best))
-            mild = arm;
-    }
-    return mild;
-}
-
-/* Whether one changes what another does, and the rate besides. */
-static bool has_a_rate_too(const struct arm *arm, const struct arm *than)
-{
-    const int last = arm->override_count - 1;
-    struct arm rest = *arm;
-    rest.override_count = last;
-    return last == than->override_count && strncmp(arm->text[last], "optim.lr=", 9) == 0 &&
-           (last == 0 || is_part(&rest, than)) && arm->cause == than->cause && arm->family == than->family &&
-           arm->layers == than->layers;
-}
-
-/* A lower rate is slower at first: where it comes as far in a trial, within a standard error, it comes further in a
- * run. */
-static const struct arm *calmest(const struct experiment *experiment, const struct arm *best)
-{
-    for (int i = 0; i < experiment->arm_count && best->cause == CAUSE_NO_SIGNAL; i++) {
-        const struct arm *arm = &experiment->arms[i];
-        if (arm->helps && has_a_rate_too(arm, best) && arm->gain + arm->error > best->gain)
-            return arm;
-    }
-    return best;
-}
-
 /* The trial that proves a cause. Of several that are judged on validation images that with the lowest loss: they may be
  * compared with unchanged ones of different states, but the images are the same. NULL: there is none. */
 static const struct arm *proof_of(const struct diagnosis *diagnosis, enum cause cause)
@@ -202,7 +154,7 @@ static const struct arm *proof_of(const struct diagnosis *diagnosis, enum cause 
                             : experiment_share(experiment, arm) > experiment_share(experiment, best)))
             best = arm;
     }
-    return best ? calmest(experiment, mildest(experiment, best)) : NULL;
+    return best ? arm_least(experiment, best) : NULL;
 }
 
 double diagnosis_reached(const struct diagnosis *diagnosis)
@@ -383,6 +335,7 @@ bool diagnosis_is_certain(const struct diagnosis *diagnosis)
 static void weigh(struct diagnosis *diagnosis)
 {
     const struct experiment *experiment = &diagnosis->experiment;
+    from_here_judge(&diagnosis->experiment, diagnosis->val_least, diagnosis->rate_scale);
     enum cause guess = diagnosis->first_guess, said = experiment_verdict(experiment, &diagnosis->proof);
     const struct arm *own = proof_of(diagnosis, guess);
     if (own) {
@@ -397,7 +350,7 @@ static void weigh(struct diagnosis *diagnosis)
         return;
     }
     if (is_overturned(diagnosis, said)) {
-        diagnosis->proof = diagnosis->proof ? calmest(experiment, mildest(experiment, diagnosis->proof)) : NULL;
+        diagnosis->proof = diagnosis->proof ? arm_least(experiment, diagnosis->proof) : NULL;
         diagnosis->cause = said;
         diagnosis->too_early = false;
         return;
@@ -436,9 +389,11 @@ static int probe(struct diagnosis *diagnosis, const char *run, const struct conf
                                                .suspected = diagnosis->found,
                                                .suspected_count = diagnosis->count,
                                                .levelled = diagnosis->levelled,
+                                               .stands = diagnosis->stands,
                                                .missing = diagnosis->missing,
                                                .fitted = diagnosis->fitted,
                                                .comes_to = diagnosis->comes_to,
+                                               .val_least = diagnosis->val_least,
                                                .steps = diagnosis->steps,
                                                .updates = budget_updates(budget, config, diagnosis->steps),
                                                .seconds = budget->seconds,

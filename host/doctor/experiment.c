@@ -201,25 +201,27 @@ static int narrow(struct experiment *experiment, int whole, struct setting *sett
     return OK;
 }
 
-/* What the rules suspect is followed up at once; every other trial is made before a rate is followed further. */
-static int run_arms(struct experiment *experiment, struct setting *setting)
+/* The same trial once more, in so many updates. */
+static int repeat(struct experiment *experiment, struct arm *arm, int updates, struct setting *setting,
+                  struct probe *probe)
 {
-    const int listed = experiment->arm_count;
-    for (int again = 0; again < 2; again++)
-        for (int i = 0; i < listed; i++) {
-            struct arm *arm = &experiment->arms[i];
-            const bool climbs = (arm->cause == CAUSE_RATE_HIGH || arm->cause == CAUSE_RATE_LOW) &&
-                                strncmp(arm->text[0], "optim.lr=", 9) == 0;
-            if (arm->cause == CAUSE_HEALTHY)
-                continue;
-            if (!again)
-                TRY(compare_arm(experiment, arm, setting));
-            if (arm->done && climbs && arm->suspected != (bool)again)
-                TRY(climb(experiment, arm, setting));
-            if (again && arm->helps && arm->cause == CAUSE_REGULARISATION && arm->override_count > 1)
-                TRY(narrow(experiment, i, setting));
-        }
+    struct trial_result result = {0};
+    if (updates < TRIALS_LONGER * experiment->updates || !affords(experiment, updates))
+        return OK;
+    TRY(train_arm(experiment, arm, updates, setting, probe, &result));
+    if (result.stopped)
+        return OK;
+    arm->longer = updates;
+    arm->longer_loss = result.loss;
     return OK;
+}
+
+/* In up to a share of what is left, in no more updates than half of the run's. */
+static int updates_of(const struct experiment *experiment, const struct arm *arm, const struct setting *setting,
+                      double share)
+{
+    const double left = experiment->updates_allowed - experiment->updates_spent - settling_of(experiment, arm);
+    return (int)fmin(fmin(share * left, (double)(setting->request->steps / 2)), TRIAL_UPDATES_MOST);
 }
 
 /* A higher rate helps at first nearly always, and only further on shows whether it gets further than the run has. The
@@ -237,16 +239,38 @@ static int prolong(struct experiment *experiment, struct setting *setting)
         proof->result.loss < request->comes_to)
         return OK;
     struct arm *arm = &experiment->arms[proof - experiment->arms];
-    const double left = experiment->updates_allowed - experiment->updates_spent - settling_of(experiment, arm);
-    const int updates = (int)fmin(fmin(left, (double)(request->steps / 2)), TRIAL_UPDATES_MOST);
-    struct trial_result result = {0};
-    if (updates < TRIALS_LONGER * experiment->updates || !affords(experiment, updates))
+    return repeat(experiment, arm, updates_of(experiment, arm, setting, 1.0), setting, probe);
+}
+
+/* A lower rate from the run's own state that comes further than the run has, and not yet far enough to say that it was
+ * too high, is made once more at once, with up to half of what the budget has left. */
+static int go_on(struct experiment *experiment, struct arm *arm, struct setting *setting)
+{
+    if (!arm->done || !from_here_promises(experiment, arm, setting->request->val_least))
         return OK;
-    TRY(train_arm(experiment, arm, updates, setting, probe, &result));
-    if (result.stopped)
-        return OK;
-    arm->longer = updates;
-    arm->longer_loss = result.loss;
+    return repeat(experiment, arm, updates_of(experiment, arm, setting, 0.5), setting, &setting->probes[ARM_ONWARD]);
+}
+
+/* What the rules suspect is followed up at once; every other trial is made before a rate is followed further. */
+static int run_arms(struct experiment *experiment, struct setting *setting)
+{
+    const int listed = experiment->arm_count;
+    for (int again = 0; again < 2; again++)
+        for (int i = 0; i < listed; i++) {
+            struct arm *arm = &experiment->arms[i];
+            const bool climbs = (arm->cause == CAUSE_RATE_HIGH || arm->cause == CAUSE_RATE_LOW) &&
+                                arm->family == ARM_ANEW && strncmp(arm->text[0], "optim.lr=", 9) == 0;
+            if (arm->cause == CAUSE_HEALTHY)
+                continue;
+            if (!again)
+                TRY(compare_arm(experiment, arm, setting));
+            if (!again)
+                TRY(go_on(experiment, arm, setting));
+            if (arm->done && climbs && arm->suspected != (bool)again)
+                TRY(climb(experiment, arm, setting));
+            if (again && arm->helps && arm->cause == CAUSE_REGULARISATION && arm->override_count > 1)
+                TRY(narrow(experiment, i, setting));
+        }
     return OK;
 }
 

@@ -244,6 +244,11 @@ bool fits_has_levelled(const struct remedy_case *asked)
     return asked->config->schedule.name == SCHEDULE_CONSTANT && asked->levelled;
 }
 
+bool fits_stands_at_its_rate(const struct remedy_case *asked)
+{
+    return asked->config->schedule.name == SCHEDULE_CONSTANT && asked->stands;
+}
+
 bool fits_is_adam_tuned(const struct remedy_case *asked)
 {
     const struct config *config = asked->config;

@@ -39,6 +39,7 @@ bool fits_layers_drop_most(const struct remedy_case *asked);
 bool fits_layers_lack_normalisation(const struct remedy_case *asked);
 bool fits_has_layers_that_drop(const struct remedy_case *asked);
 bool fits_has_levelled(const struct remedy_case *asked);
+bool fits_stands_at_its_rate(const struct remedy_case *asked);
 bool fits_is_adam_tuned(const struct remedy_case *asked);
 bool fits_is_sgd(const struct remedy_case *asked);
 bool fits_lacks_momentum(const struct remedy_case *asked);

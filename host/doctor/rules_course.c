@@ -110,6 +110,27 @@ bool doctor_levelled(const struct evidence *evidence)
     return levelled(evidence, 0, &slope, &error, &window);
 }
 
+/* Whether the second half of the epochs brought no lower a loss than the first, by a twentieth. */
+static bool brings_nothing(const double *losses, int64_t epochs)
+{
+    double early = INFINITY, late = INFINITY;
+    for (int64_t i = 0; i < epochs; i++)
+        if (i < epochs / 2)
+            early = fmin(early, losses[i]);
+        else
+            late = fmin(late, losses[i]);
+    return late > 0.95 * early;
+}
+
+bool doctor_stands(const struct evidence *evidence)
+{
+    enum { LEAST = 4 };
+    const bool lowered = evidence->rate_scale > 0.0 && evidence->rate_scale < 1.0;
+    return doctor_levelled(evidence) || lowered ||
+           (evidence->epochs >= LEAST && brings_nothing(evidence->train_loss, evidence->epochs) &&
+            brings_nothing(evidence->val_loss, evidence->epochs));
+}
+
 bool doctor_noise_limited(const struct evidence *evidence, struct symptom *symptom)
 {
     int64_t from = evidence->steps;
