@@ -10,6 +10,8 @@
 #include <cmocka.h>
 
 bool given_suspected;
+const char *given_name[GIVEN_MOST];
+double given_longer[GIVEN_MOST];
 
 void write_trials(const char *run, const struct given *given, int count, double by_heart, int batch, int steps)
 {
@@ -35,8 +37,9 @@ void write_trials(const char *run, const struct given *given, int count, double 
             families[f], f + 1 == ARM_FAMILIES && count == 0 ? "" : ",");
     for (int i = 0; i < count; i++) {
         char name[48];
-        if (given[i].name)
-            snprintf(name, sizeof name, "%s", given[i].name);
+        const double longer = i < GIVEN_MOST ? given_longer[i] : 0.0;
+        if (i < GIVEN_MOST && given_name[i])
+            snprintf(name, sizeof name, "%s", given_name[i]);
         else
             snprintf(name, sizeof name, "trial %d", i);
         fprintf(file,
@@ -45,8 +48,7 @@ void write_trials(const char *run, const struct given *given, int count, double 
                 "\"gain\": %f, \"error\": %f, \"longer\": %d, \"longer_loss\": %f}%s",
                 name, given[i].family, cause_table[given[i].cause].name, given[i].swaps ? ", \"optim.name=adam\"" : "",
                 given_suspected && i == 0 ? "true" : "false", given[i].untried ? "false" : "true", 1.0 - given[i].gain,
-                given[i].gain, given[i].error, given[i].longer_loss > 0.0 ? 400 : 0, given[i].longer_loss,
-                i + 1 < count ? "," : "");
+                given[i].gain, given[i].error, longer > 0.0 ? 400 : 0, longer, i + 1 < count ? "," : "");
     }
     fputs("]}}\n", file);
     assert_int_equal(fclose(file), 0);

@@ -8,13 +8,15 @@ struct given {
     const char *family;
     enum cause cause;
     double gain, error;
-    bool swaps;         /* the optimizer and its rate: two settings */
-    bool untried;       /* for want of budget */
-    const char *name;   /* NULL: "trial" and its number */
-    double longer_loss; /* of the same once more; 0: not made */
+    bool swaps;   /* the optimizer and its rate: two settings */
+    bool untried; /* for want of budget */
 };
 
-extern bool given_suspected; /* the first trial is of what the rules suspect */
+/* Of the first trials, beside what each says. */
+enum { GIVEN_MOST = 3 };
+extern const char *given_name[GIVEN_MOST]; /* NULL: "trial" and its number */
+extern double given_longer[GIVEN_MOST];    /* the loss of the same once more, longer; 0: not made */
+extern bool given_suspected;               /* the first trial is of what the rules suspect */
 
 /* by_heart: the share of 80 images that was learnt by heart; below 0: not known. steps: of the run, when it was asked.
  */

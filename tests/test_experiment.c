@@ -163,9 +163,9 @@ static void test_what_has_no_trial_is_overturned(void **state)
         const char *rule;
         enum cause cause, on_training, on_validation; /* what becomes of it where such a trial helps */
     } kinds[] = {
-        {"leak", CAUSE_LEAKAGE, CAUSE_RATE_HIGH, CAUSE_SCHEDULE},
-        {"outliers", CAUSE_OUTLIERS, CAUSE_RATE_HIGH, CAUSE_SCHEDULE},
-        {"imbalance", CAUSE_IMBALANCE, CAUSE_RATE_HIGH, CAUSE_SCHEDULE},
+        {"leak", CAUSE_LEAKAGE, CAUSE_RATE_HIGH, CAUSE_CLIP},
+        {"outliers", CAUSE_OUTLIERS, CAUSE_RATE_HIGH, CAUSE_CLIP},
+        {"imbalance", CAUSE_IMBALANCE, CAUSE_RATE_HIGH, CAUSE_CLIP},
     };
     struct train_result result;
     for (int i = 0; i < COUNT_OF(kinds); i++) {
@@ -175,7 +175,7 @@ static void test_what_has_no_trial_is_overturned(void **state)
         write_trials(result.path, &given, 1, 1.0, 16, 60);
         expect(result.path, kinds[i].cause, kinds[i].on_training,
                kinds[i].on_training == kinds[i].cause ? NULL : "trial 0");
-        given = (struct given){"onward", CAUSE_SCHEDULE, 0.5, 0.01, false, false};
+        given = (struct given){"onward", CAUSE_CLIP, 0.5, 0.01, false, false};
         write_trials(result.path, &given, 1, 1.0, 16, 60);
         expect(result.path, kinds[i].cause, kinds[i].on_validation,
                kinds[i].on_validation == kinds[i].cause ? NULL : "trial 0");
@@ -200,9 +200,9 @@ static void test_augmentation_overturns_no_data(void **state)
     write_trials(decayed, given, 2, 1.0, 16, 60);
     expect(decayed, CAUSE_WEIGHT_DECAY, CAUSE_WEIGHT_DECAY, NULL); /* validation keeps up: nothing is by heart */
     given[0].cause = CAUSE_ORDER;
-    given[1].cause = CAUSE_RATE_HIGH;
+    given[1].cause = CAUSE_CLIP;
     write_trials(dark, given, 2, 1.0, 8, 132);
-    expect(dark, CAUSE_ORDER, CAUSE_RATE_HIGH, "trial 1");
+    expect(dark, CAUSE_ORDER, CAUSE_CLIP, "trial 1");
 }
 
 /* A run that has learnt its images by heart does not want a higher rate, however much quicker that is: its training is

@@ -58,29 +58,31 @@ static void test_further_than_the_run(void **state)
     const struct given far = {.family = "onward", .cause = CAUSE_RATE_HIGH, .gain = 0.3, .error = 0.11};
     expect(&far, 1, 1.0, CAUSE_HEALTHY); /* by no more than chance */
     assert_string_equal(why, "not decided: chance alone may make such a difference, or a fault");
-    expect(&lower, 1, 2.2, CAUSE_HEALTHY); /* of a run that has learned nothing */
+    expect(&lower, 1, 2.2, CAUSE_RATE_HIGH); /* the unchanged one came to 1 */
+    const struct given less = {.family = "onward", .cause = CAUSE_RATE_HIGH, .gain = 0.25, .error = 0.01};
+    expect(&less, 1, 2.2, CAUSE_HEALTHY);
     expect(&lower, 1, NAN, CAUSE_HEALTHY);
 }
 
 static void test_made_longer(void **state)
 {
     (void)state;
-    struct given given = lower;
-    given.longer_loss = 0.6;
-    expect(&given, 1, 0.95, CAUSE_RATE_HIGH);
+    given_longer[0] = 0.6;
+    expect(&lower, 1, 0.95, CAUSE_RATE_HIGH);
     assert_non_null(strstr(said, "and came to a validation loss of 0.6 in 400 updates, where the run came to 0.95"));
-    given.longer_loss = 0.72; /* what it had in passing is not what it comes to */
-    expect(&given, 1, 1.0, CAUSE_RATE_HIGH);
-    given.longer_loss = 0.75;
-    expect(&given, 1, 1.0, CAUSE_HEALTHY);
+    given_longer[0] = 0.72; /* what it had in passing is not what it comes to */
+    expect(&lower, 1, 1.0, CAUSE_RATE_HIGH);
+    given_longer[0] = 0.75;
+    expect(&lower, 1, 1.0, CAUSE_HEALTHY);
+    given_longer[0] = 0.0;
 }
 
 /* A rate that was quicker from new weights than a fourth of it was never lowered; one that was not is too high. */
 static void test_never_lowered(void **state)
 {
     (void)state;
-    struct given given[] = {
-        lower, {.family = "anew", .cause = CAUSE_RATE_HIGH, .gain = -0.1, .error = 0.03, .name = "rate / 4"}};
+    struct given given[] = {lower, {.family = "anew", .cause = CAUSE_RATE_HIGH, .gain = -0.1, .error = 0.03}};
+    given_name[1] = "rate / 4";
     expect(given, 2, 1.0, CAUSE_SCHEDULE);
     assert_string_equal(action, cause_table[CAUSE_SCHEDULE].action);
     assert_string_equal(changed, "schedule.name=cosine");
@@ -89,6 +91,7 @@ static void test_never_lowered(void **state)
     given[1].error = 0.03;
     given[1].untried = true;
     expect(given, 2, 1.0, CAUSE_RATE_HIGH);
+    given_name[1] = NULL;
 }
 
 /* A fourth of what autopilot had made of the rate; what it made of it itself is no repair. */

@@ -215,7 +215,7 @@ static int list_family(struct experiment *experiment, const struct experiment_re
  * doubted. */
 static bool is_likely(const struct arm *arm)
 {
-    return arm->left_out || (arm->family == ARM_ONWARD && strncmp(arm->text[0], "optim.lr=", 9) == 0);
+    return arm->left_out || arm_is_from_here(arm);
 }
 
 /* What a config sets unlike most is the likeliest culprit, and costs one trial each; then what the rules suspect, as

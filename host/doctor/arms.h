@@ -25,7 +25,7 @@ const struct arm *arm_least(const struct experiment *experiment, const struct ar
 /* Whether it goes on from the run's own state at a lower rate. */
 bool arm_is_from_here(const struct arm *arm);
 /* Whether such a one comes further than the run ever has: validation's loss lower by what makes a fault, and a fifth
- * further down from guessing. A run that has learned nothing has no such. */
+ * further down from guessing. */
 bool from_here_outdoes(const struct experiment *experiment, const struct arm *arm, double val_least);
 /* Whether it is on its way there, so that it is worth to go on. */
 bool from_here_promises(const struct experiment *experiment, const struct arm *arm, double val_least);

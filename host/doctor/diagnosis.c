@@ -168,6 +168,15 @@ bool diagnosis_got_further(const struct diagnosis *diagnosis)
     return proof && proof->longer > 0 && proof->longer_loss < (1.0 - FAULT_WORTH) * diagnosis_reached(diagnosis);
 }
 
+/* Whether a trial comes in few updates as far as the run in all of its own, five times as many or more, within a
+ * standard error: an optimizer that takes so much longer is a fault, whatever the run would still have come to. */
+static bool is_as_far_in_few(const struct diagnosis *diagnosis, const struct arm *arm)
+{
+    enum { TIMES = 5 };
+    return TIMES * diagnosis->experiment.updates <= diagnosis->steps &&
+           arm->result.loss < diagnosis->comes_to + arm->error;
+}
+
 /* A trial from new weights that is quicker than the unchanged one, as most at a higher rate are, and does not come as
  * far in its updates as the run has in all of its own, does not say that the run would have come further; made once
  * more in up to half as many updates as the run's it does where it comes further by what makes a fault. What
@@ -182,7 +191,8 @@ static bool only_quicker(const struct diagnosis *diagnosis)
     if (!proof || proof->family != ARM_ANEW || !arm_hurries(proof))
         return false;
     const bool learns = proof->result.loss < LEARNS_BELOW * diagnosis->experiment.guess;
-    return !learns || !(proof->result.loss < diagnosis->comes_to || diagnosis_got_further(diagnosis));
+    return !learns || !(proof->result.loss < diagnosis->comes_to || diagnosis_got_further(diagnosis) ||
+                        is_as_far_in_few(diagnosis, proof));
 }
 
 /* Wrong labels are a floor on the training loss: what comes further down in its updates than the run in all of its own,

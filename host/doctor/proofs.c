@@ -73,7 +73,7 @@ const struct arm *arm_least(const struct experiment *experiment, const struct ar
 
 bool arm_is_from_here(const struct arm *arm)
 {
-    return arm->family == ARM_ONWARD && arm->cause == CAUSE_RATE_HIGH;
+    return arm->family == ARM_ONWARD && (arm->cause == CAUSE_RATE_HIGH || arm->cause == CAUSE_SCHEDULE);
 }
 
 static double comes_to(const struct arm *arm)
@@ -81,22 +81,30 @@ static double comes_to(const struct arm *arm)
     return arm->longer > 0 ? arm->longer_loss : arm->result.loss;
 }
 
-/* By how much the way down from guessing is longer than the run's best, 1: not at all. */
-static double further(const struct experiment *experiment, const struct arm *arm, double val_least)
+/* What it is to be better than: the run's best epoch, or where the unchanged one is better, that one. */
+static double best_so_far(const struct experiment *experiment, double val_least)
 {
-    return (experiment->guess - comes_to(arm)) / (experiment->guess - val_least);
+    const struct arm *unchanged = experiment_unchanged(experiment, ARM_ONWARD);
+    return unchanged && unchanged->done ? fmin(val_least, unchanged->result.loss) : val_least;
+}
+
+/* Whether the way down from guessing is so many times as long as the run's. */
+static bool is_further(const struct experiment *experiment, const struct arm *arm, double best, double times)
+{
+    return experiment->guess - comes_to(arm) > times * (experiment->guess - best);
+}
+
+bool from_here_outdoes(const struct experiment *experiment, const struct arm *arm, double val_least)
+{
+    const double best = best_so_far(experiment, val_least);
+    return isfinite(val_least) && comes_to(arm) < (1.0 - FAULT_WORTH) * best &&
+           is_further(experiment, arm, best, FURTHER);
 }
 
 bool from_here_promises(const struct experiment *experiment, const struct arm *arm, double val_least)
 {
     return arm_is_from_here(arm) && arm->helps && !from_here_outdoes(experiment, arm, val_least) &&
-           further(experiment, arm, val_least) > 0.5 * (1.0 + FURTHER);
-}
-
-bool from_here_outdoes(const struct experiment *experiment, const struct arm *arm, double val_least)
-{
-    return val_least < LEARNS_BELOW * experiment->guess && comes_to(arm) < (1.0 - FAULT_WORTH) * val_least &&
-           further(experiment, arm, val_least) > FURTHER;
+           is_further(experiment, arm, best_so_far(experiment, val_least), 0.5 * (1.0 + FURTHER));
 }
 
 /* All that a higher rate is good for is that it is quicker at first. Whether it is, compared with a fourth of it from
