@@ -94,6 +94,16 @@ static void test_never_lowered(void **state)
     given_name[1] = NULL;
 }
 
+/* What lowers it to a tenth speaks of the schedule in any case, by the same measure. */
+static void test_a_tenth(void **state)
+{
+    (void)state;
+    struct given given = lower;
+    given.cause = CAUSE_SCHEDULE;
+    expect(&given, 1, 1.0, CAUSE_SCHEDULE);
+    expect(&given, 1, 0.95, CAUSE_HEALTHY);
+}
+
 /* A fourth of what autopilot had made of the rate; what it made of it itself is no repair. */
 static void test_autopilot(void **state)
 {
@@ -111,6 +121,7 @@ int main(void)
         cmocka_unit_test(test_further_than_the_run),
         cmocka_unit_test(test_made_longer),
         cmocka_unit_test(test_never_lowered),
+        cmocka_unit_test(test_a_tenth),
         cmocka_unit_test(test_autopilot),
     };
     if (tiny_set_up(NULL) < 0)
