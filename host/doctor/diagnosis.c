@@ -168,13 +168,13 @@ bool diagnosis_got_further(const struct diagnosis *diagnosis)
     return proof && proof->longer > 0 && proof->longer_loss < (1.0 - FAULT_WORTH) * diagnosis_reached(diagnosis);
 }
 
-/* Whether a trial comes in few updates as far as the run in all of its own, five times as many or more, within a
- * standard error: an optimizer that takes so much longer is a fault, whatever the run would still have come to. */
+/* Whether a trial comes in few updates as far as the run in all of its own, five times as many or more, within three
+ * standard errors: an optimizer that takes so much longer is a fault, whatever the run would still have come to. */
 static bool is_as_far_in_few(const struct diagnosis *diagnosis, const struct arm *arm)
 {
     enum { TIMES = 5 };
     return TIMES * diagnosis->experiment.updates <= diagnosis->steps &&
-           arm->result.loss < diagnosis->comes_to + arm->error;
+           arm->result.loss < diagnosis->comes_to + FAULT_SURE * arm->error;
 }
 
 /* A trial from new weights that is quicker than the unchanged one, as most at a higher rate are, and does not come as
