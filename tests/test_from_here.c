@@ -13,6 +13,7 @@
 
 static struct train_result run;
 static double rate_scale, comes_to = 0.9;
+static int run_steps = 60;
 static char said[CONFIDENCE_TEXT], why[128], action[ACTION_TEXT], changed[REPAIR_TEXT];
 
 /* Unchanged trials come to 1, guessing to 2.302585; the run's best epoch to val_least. */
@@ -22,11 +23,12 @@ static void expect(const struct given *given, int count, double val_least, enum 
     struct config config = {0};
     char repair[REPAIR_MAX][REPAIR_TEXT];
     enum cause of[REPAIR_MAX];
-    write_trials(run.path, given, count, -1.0, 16, 60);
+    write_trials(run.path, given, count, -1.0, 16, run_steps);
     assert_int_equal(diagnose_run(&diagnosis, run.path), OK);
     diagnosis.cause = diagnosis.first_guess = CAUSE_HEALTHY;
     diagnosis.count = 0;
     diagnosis.too_early = diagnosis.learned_all = diagnosis.fitted = diagnosis.scheduled = false;
+    diagnosis.steps = run_steps;
     diagnosis.comes_to = comes_to;
     diagnosis.val_least = val_least;
     diagnosis.rate_scale = rate_scale;
@@ -115,6 +117,23 @@ static void test_autopilot(void **state)
     rate_scale = 0.0;
 }
 
+/* What comes in few updates (400) as far as the run in five times as many, within three standard errors. */
+static void test_as_far_in_few(void **state)
+{
+    (void)state;
+    const struct given quicker = {"anew", CAUSE_PLAIN_SGD, 0.5, 0.01, true, false}; /* to 0.5 */
+    run_steps = 2000;
+    comes_to = 0.471;
+    expect(&quicker, 1, 0.5, CAUSE_PLAIN_SGD);
+    comes_to = 0.469;
+    expect(&quicker, 1, 0.5, CAUSE_HEALTHY);
+    comes_to = 0.471;
+    run_steps = 1999;
+    expect(&quicker, 1, 0.5, CAUSE_HEALTHY);
+    run_steps = 60;
+    comes_to = 0.9;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -123,6 +142,7 @@ int main(void)
         cmocka_unit_test(test_never_lowered),
         cmocka_unit_test(test_a_tenth),
         cmocka_unit_test(test_autopilot),
+        cmocka_unit_test(test_as_far_in_few),
     };
     if (tiny_set_up(NULL) < 0)
         return 1;

@@ -412,31 +412,6 @@ static void test_levelled_at_last(void **state)
         fail_msg("%s", symptom.evidence);
 }
 
-/* Or neither loss came lower in the second half of the epochs, or autopilot had to lower the rate. */
-static void test_stands(void **state)
-{
-    (void)state;
-    healthy();
-    for (int t = 0; t < STEPS; t++) /* falls on */
-        run.loss[t] = 2.0 - 0.002 * t;
-    fill(run.train_loss, 0, EPOCHS, 1.0);
-    fill(run.val_loss, 0, EPOCHS, 1.0);
-    assert_false(doctor_levelled(&run.evidence));
-    assert_true(doctor_stands(&run.evidence));
-    run.val_loss[EPOCHS - 1] = 0.94;
-    assert_false(doctor_stands(&run.evidence));
-    run.evidence.rate_scale = 0.25;
-    assert_true(doctor_stands(&run.evidence));
-    run.evidence.rate_scale = 0.0;
-    run.val_loss[EPOCHS - 1] = 0.96;
-    run.train_loss[EPOCHS - 1] = 0.94;
-    assert_false(doctor_stands(&run.evidence));
-    run.train_loss[EPOCHS - 1] = 1.0;
-    run.evidence.epochs = 3;
-    assert_false(doctor_stands(&run.evidence));
-    run.evidence.epochs = EPOCHS;
-}
-
 /* A third of a short run is too little to say: then it is 100 steps. */
 static void test_levelled_early(void **state)
 {
@@ -522,7 +497,6 @@ int main(void)
         cmocka_unit_test(test_what_trials_can_have_cost),
         cmocka_unit_test(test_levelled_at_last),
         cmocka_unit_test(test_levelled_early),
-        cmocka_unit_test(test_stands),
         cmocka_unit_test(test_which_steps_count),
         cmocka_unit_test(test_epochs_of_a_few_steps),
         cmocka_unit_test(test_sentences),

@@ -171,6 +171,31 @@ static void test_never_of_use(void **state)
     SILENT("never_of_use");
 }
 
+/* A run stands where neither loss came lower in the second half of the epochs, or autopilot had to lower the rate. */
+static void test_stands(void **state)
+{
+    (void)state;
+    healthy();
+    for (int t = 0; t < STEPS; t++) /* falls on */
+        run.loss[t] = 2.0 - 0.002 * t;
+    fill(run.train_loss, 0, EPOCHS, 1.0);
+    fill(run.val_loss, 0, EPOCHS, 1.0);
+    assert_false(doctor_levelled(&run.evidence));
+    assert_true(doctor_stands(&run.evidence));
+    run.val_loss[EPOCHS - 1] = 0.94;
+    assert_false(doctor_stands(&run.evidence));
+    run.evidence.rate_scale = 0.25;
+    assert_true(doctor_stands(&run.evidence));
+    run.evidence.rate_scale = 0.0;
+    run.val_loss[EPOCHS - 1] = 0.96;
+    run.train_loss[EPOCHS - 1] = 0.94;
+    assert_false(doctor_stands(&run.evidence));
+    run.train_loss[EPOCHS - 1] = 1.0;
+    run.evidence.epochs = 3;
+    assert_false(doctor_stands(&run.evidence));
+    run.evidence.epochs = EPOCHS;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -181,6 +206,7 @@ int main(void)
         cmocka_unit_test(test_a_few_steps),
         cmocka_unit_test(test_never_of_use),
         cmocka_unit_test(test_short_steps_beyond_chance),
+        cmocka_unit_test(test_stands),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
