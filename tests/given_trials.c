@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 bool given_suspected;
+double given_unchanged = 1.0;
 const char *given_name[GIVEN_MOST];
 double given_longer[GIVEN_MOST];
 
@@ -33,8 +34,8 @@ void write_trials(const char *run, const struct given *given, int count, double 
         fprintf(
             file,
             "{\"name\": \"unchanged\", \"family\": \"%s\", \"cause\": \"healthy\", \"changes\": [], \"left_out\": 0, "
-            "\"pace\": 1, \"done\": true, \"loss\": 1.0, \"train_accuracy\": 0.5, \"gain\": null, \"error\": null}%s",
-            families[f], f + 1 == ARM_FAMILIES && count == 0 ? "" : ",");
+            "\"pace\": 1, \"done\": true, \"loss\": %f, \"train_accuracy\": 0.5, \"gain\": null, \"error\": null}%s",
+            families[f], given_unchanged, f + 1 == ARM_FAMILIES && count == 0 ? "" : ",");
     for (int i = 0; i < count; i++) {
         char name[48];
         const double longer = i < GIVEN_MOST ? given_longer[i] : 0.0;
@@ -47,8 +48,9 @@ void write_trials(const char *run, const struct given *given, int count, double 
                 "\"left_out\": 0, \"pace\": 1, \"suspected\": %s, \"done\": %s, \"loss\": %f, \"train_accuracy\": 0.5, "
                 "\"gain\": %f, \"error\": %f, \"longer\": %d, \"longer_loss\": %f}%s",
                 name, given[i].family, cause_table[given[i].cause].name, given[i].swaps ? ", \"optim.name=adam\"" : "",
-                given_suspected && i == 0 ? "true" : "false", given[i].untried ? "false" : "true", 1.0 - given[i].gain,
-                given[i].gain, given[i].error, longer > 0.0 ? 400 : 0, longer, i + 1 < count ? "," : "");
+                given_suspected && i == 0 ? "true" : "false", given[i].untried ? "false" : "true",
+                given_unchanged - given[i].gain, given[i].gain, given[i].error, longer > 0.0 ? 400 : 0, longer,
+                i + 1 < count ? "," : "");
     }
     fputs("]}}\n", file);
     assert_int_equal(fclose(file), 0);

@@ -12,6 +12,7 @@ struct given {
     bool untried; /* for want of budget */
 };
 
+extern double given_unchanged; /* loss of the unchanged ones, where it is not 1 */
 /* Of the first trials, beside what each says. */
 enum { GIVEN_MOST = 3 };
 extern const char *given_name[GIVEN_MOST]; /* NULL: "trial" and its number */

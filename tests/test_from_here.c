@@ -14,6 +14,7 @@
 static struct train_result run;
 static double rate_scale, comes_to = 0.9;
 static int run_steps = 60;
+static enum cause first_guess = CAUSE_HEALTHY;
 static char said[CONFIDENCE_TEXT], why[128], action[ACTION_TEXT], changed[REPAIR_TEXT];
 
 /* Unchanged trials come to 1, guessing to 2.302585; the run's best epoch to val_least. */
@@ -25,8 +26,9 @@ static void expect(const struct given *given, int count, double val_least, enum 
     enum cause of[REPAIR_MAX];
     write_trials(run.path, given, count, -1.0, 16, run_steps);
     assert_int_equal(diagnose_run(&diagnosis, run.path), OK);
-    diagnosis.cause = diagnosis.first_guess = CAUSE_HEALTHY;
-    diagnosis.count = 0;
+    diagnosis.cause = diagnosis.first_guess = first_guess;
+    diagnosis.count = first_guess != CAUSE_HEALTHY;
+    diagnosis.found[0] = (struct symptom){.cause = first_guess, .rule = "given", .effects = EFFECT_TRAINING};
     diagnosis.too_early = diagnosis.learned_all = diagnosis.fitted = diagnosis.scheduled = false;
     diagnosis.steps = run_steps;
     diagnosis.comes_to = comes_to;
@@ -134,6 +136,24 @@ static void test_as_far_in_few(void **state)
     comes_to = 0.9;
 }
 
+/* What stays at the edge of guessing (2.303) is no repair where something else comes twice as far down from it. */
+static void test_a_repair_comes_far_enough(void **state)
+{
+    (void)state;
+    struct given given[] = {{"anew", CAUSE_BATCH_SMALL, 0.5, 0.01, false, false},
+                            {"anew", CAUSE_PLAIN_SGD, 1.2, 0.01, true, false}};
+    first_guess = CAUSE_BATCH_SMALL;
+    given_unchanged = 2.2;
+    expect(given, 2, 2.2, CAUSE_BATCH_SMALL); /* 0.603 and 1.303 below guessing */
+    assert_string_equal(why, "proves it");
+    assert_string_equal(action, "set optim.lr=0.5, optim.name=adam");
+    given[1].gain = 1.1;
+    expect(given, 2, 2.2, CAUSE_BATCH_SMALL);
+    assert_string_equal(action, "set optim.lr=0.5");
+    first_guess = CAUSE_HEALTHY;
+    given_unchanged = 1.0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -143,6 +163,7 @@ int main(void)
         cmocka_unit_test(test_a_tenth),
         cmocka_unit_test(test_autopilot),
         cmocka_unit_test(test_as_far_in_few),
+        cmocka_unit_test(test_a_repair_comes_far_enough),
     };
     if (tiny_set_up(NULL) < 0)
         return 1;

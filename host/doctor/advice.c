@@ -32,6 +32,21 @@ static bool is_reached(const struct diagnosis *diagnosis, const struct arm *arm)
            !(strtod(arm->text[0] + 9, NULL) < 0.999 * diagnosis->rate_scale * diagnosis->rate);
 }
 
+/* A larger batch that proves a small one, and stays near guessing itself, says only that the rate is too high for the
+ * batch: of what helps too, that which comes twice as far down from guessing, the furthest. NULL: there is none. */
+static const struct arm *further_down(const struct experiment *experiment, const struct arm *proof)
+{
+    const struct arm *best = NULL;
+    for (int i = 0; i < experiment->arm_count; i++) {
+        const struct arm *arm = &experiment->arms[i];
+        if (proof->cause == CAUSE_BATCH_SMALL && arm->helps && arm->family == proof->family &&
+            experiment->guess - arm->result.loss > 2.0 * (experiment->guess - proof->result.loss) &&
+            (!best || arm->result.loss < best->result.loss))
+            best = arm;
+    }
+    return best;
+}
+
 const struct arm *diagnosis_mending(const struct diagnosis *diagnosis)
 {
     const struct experiment *experiment = &diagnosis->experiment;
@@ -42,6 +57,8 @@ const struct arm *diagnosis_mending(const struct diagnosis *diagnosis)
                 arm = &experiment->arms[i];
     if (!arm && diagnosis->probed && diagnosis->cause == CAUSE_RATE_HIGH)
         arm = best_rate(experiment);
+    const struct arm *further = diagnosis->proof ? further_down(experiment, diagnosis->proof) : NULL;
+    arm = further ? further : arm;
     return arm && !is_reached(diagnosis, arm) && (arm->override_count > 0 || arm->layers) &&
                    diagnosis->cause != CAUSE_SCHEDULE
                ? arm
