@@ -381,6 +381,10 @@ call predict "$whole" tiles "$image"
 ok "predict of a folder without images" all 'exited 65' 'lines out 1' 'says "tiles: no image lies in this folder itself"'
 call export "$whole"
 ok "export writes model.onnx in the run" all 'exited 0' 'lines out 3' "prints '$whole/model.onnx'" "[ -s '$whole/model.onnx' ]"
+cp -r "$whole" of-gpu
+sed 's/^precision = .*/precision = "fp16"/; s/^device = .*/device = "cuda"/' "$whole/config.resolved.ini" >of-gpu/config.resolved.ini
+call export of-gpu
+ok "export of a run of a GPU, in fp16: the same model" all 'exited 0' 'cmp -s of-gpu/model.onnx "$whole/model.onnx"'
 call export "$whole" away/model.onnx
 ok "export into a folder that is not there" all 'exited 73' 'lines err 1' 'says "away/model.onnx"'
 call export "$whole" model.pt
@@ -406,7 +410,7 @@ cp "$whole/env.json" before.json
 call train --resume "$whole"
 ok "resuming a finished run changes nothing" all 'exited 0' '[ "$(cat out)" = "$whole" ]' 'cmp -s before.csv "$whole/results.csv"' \
     'cmp -s before.json "$whole/env.json"'
-cp -r "$whole" elsewhere
+cp -r "$whole" of-gpu
 cd elsewhere || exit 1
 call eval "$work/elsewhere"
 mv out err ..

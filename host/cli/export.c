@@ -35,8 +35,9 @@ static int export_model(const char *run, const char *weights, const char *file)
     struct session session = {0};
     char checkpoint[PATH_BYTES], own[PATH_BYTES];
     int status = train_load_config(&config, run, NULL, 0);
-    /* No image goes through the network: the weights are read where the run's own device may not be. */
+    /* No image goes through the network: its weights, which are fp32, are read wherever this is. */
     snprintf(config.train.device, sizeof config.train.device, "cpu");
+    config.train.precision = PRECISION_FP32;
     config.train.batch_size = 1;
     if (status == OK && !file)
         status = path_join(own, run, "model.onnx");
