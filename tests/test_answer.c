@@ -31,9 +31,19 @@ static void test_still_falling(void **state)
                   "none that the records show: 80.0 % of validation's images are right at best (loss 0.5, guessing "
                   "2.3), and they do not say whether more can be had: `evenkeel doctor RUN --probe` tries it");
     diagnosis.standing.falls = true;
-    expect_action(&diagnosis, "train.epochs=20",
+    expect_action(
+        &diagnosis, "train.epochs=20|train.max_steps=300", /* it was interrupted, or is still going on */
+        "train on, as the loss was still falling: `evenkeel train --resume RUN`; whether it can be had sooner "
+        "`evenkeel doctor RUN --probe` tries");
+    diagnosis.standing.at_last_epoch = true;
+    expect_action(&diagnosis, "train.epochs=20|train.max_steps=5000",
                   "train on, as the loss was still falling: `evenkeel train --resume RUN train.epochs=40`; whether it "
                   "can be had sooner `evenkeel doctor RUN --probe` tries");
+    diagnosis.standing.at_max_steps = true; /* in the last epoch, and in an earlier one */
+    expect_action(&diagnosis, "train.epochs=20|train.max_steps=300",
+                  "train on, as the loss was still falling: `evenkeel train --resume RUN train.epochs=40 "
+                  "train.max_steps=0`; whether it can be had sooner `evenkeel doctor RUN --probe` tries");
+    diagnosis.standing.at_last_epoch = false;
     expect_action(&diagnosis, "train.epochs=20|train.max_steps=300",
                   "train on, as the loss was still falling: `evenkeel train --resume RUN train.max_steps=0`; whether "
                   "it can be had sooner `evenkeel doctor RUN --probe` tries");
@@ -41,6 +51,7 @@ static void test_still_falling(void **state)
     diagnosis.experiment.arms[0].done = true;
     diagnosis.experiment.arm_count = 1;
     diagnosis.standing.rate_is_spent = true;
+    diagnosis.standing.at_max_steps = false;
     expect_action(&diagnosis, "train.epochs=20",
                   "train anew for longer, so that the rate falls later: `evenkeel train CONFIG train.epochs=40`; no "
                   "trial says how to come further sooner");

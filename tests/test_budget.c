@@ -230,14 +230,19 @@ static void test_the_quickest_once_more(void **state)
 {
     (void)state;
     static const struct {
-        double comes_to;
+        double updates, comes_to;
         bool fitted;
         int longer;
-    } cases[] = {{0.0, false, 1}, {0.0, true, 0}, {2.0, false, 0}};
-    struct train_result result;
-    tiny_train_ok(NULL, "train.epochs=48 train.threads=1 model.name=mlp model.hidden=64 optim.lr=3e-4", &result);
+    } cases[] = {{700.0, 0.0, false, 1}, {700.0, 0.0, true, 0}, {700.0, 2.0, false, 0}, {1e6, 0.0, false, 1}};
+    struct train_result results[2];
+    const char *const words[] = {
+        "train.epochs=48 train.threads=1 model.name=mlp model.hidden=64 optim.lr=3e-4",
+        "train.epochs=480 train.threads=1 model.name=mlp model.hidden=64 optim.lr=1e-6 early_stop.patience=0"};
+    for (int i = 0; i < COUNT_OF(words); i++)
+        tiny_train_ok(NULL, words[i], &results[i]);
     for (int i = 0; i < COUNT_OF(cases); i++) {
-        const struct budget budget = {.updates = 700.0};
+        const struct budget budget = {.updates = cases[i].updates};
+        const struct train_result result = results[cases[i].updates > 700.0];
         struct diagnosis diagnosis;
         struct arm kept = {0};
         int longer = 0;

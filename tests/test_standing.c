@@ -100,6 +100,28 @@ static void test_still_falling(void **state)
     assert_int_equal(doctor_standing(&run.evidence).window, 0);
 }
 
+/* Whether epochs or steps ended it; neither where it is not over. */
+static void test_what_ended_it(void **state)
+{
+    (void)state;
+    part(0.8, 0.6, 0.78, 0.7);
+    static const struct {
+        bool over;
+        int epochs, max_steps;
+        bool at_last_epoch, at_max_steps;
+    } cases[] = {{false, EPOCHS, STEPS, false, false},   {true, EPOCHS, 0, true, false},
+                 {true, EPOCHS, STEPS + 1, true, false}, {true, EPOCHS + 1, STEPS, false, true},
+                 {true, EPOCHS, STEPS, true, true},      {true, EPOCHS + 1, 0, false, false}};
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        run.evidence.over = cases[i].over;
+        run.config.train.epochs = cases[i].epochs;
+        run.config.train.max_steps = cases[i].max_steps;
+        const struct standing standing = doctor_standing(&run.evidence);
+        assert_int_equal(standing.at_last_epoch, cases[i].at_last_epoch);
+        assert_int_equal(standing.at_max_steps, cases[i].at_max_steps);
+    }
+}
+
 static void test_schedule_over(void **state)
 {
     (void)state;
@@ -143,8 +165,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nothing_missing), cmocka_unit_test(test_one_epoch_of_many),
-        cmocka_unit_test(test_still_falling),   cmocka_unit_test(test_schedule_over),
-        cmocka_unit_test(test_what_was_seen),
+        cmocka_unit_test(test_still_falling),   cmocka_unit_test(test_what_ended_it),
+        cmocka_unit_test(test_schedule_over),   cmocka_unit_test(test_what_was_seen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -83,22 +83,18 @@ static bool was_tried(const struct diagnosis *diagnosis)
     return diagnosis->probed && experiment_tried(&diagnosis->experiment);
 }
 
-/* What the loss was still falling for is the plain step, and comes first. */
+/* What the loss was still falling for is the plain step, and comes first. What ended the run is what is raised; one
+ * that has not ended goes on as it is. */
 static int say_train_on(const struct standing *standing, const struct config *config, char text[static ACTION_TEXT])
 {
-    char longer[48];
-    if (config->train.max_steps > 0)
-        snprintf(longer, sizeof longer, "train.max_steps=0");
-    else
-        snprintf(longer, sizeof longer, "train.epochs=%d", 2 * config->train.epochs);
-    return standing->rate_is_spent ? snprintf(text, ACTION_TEXT,
-                                              "train anew for longer, so that the rate falls later: "
-                                              "`evenkeel train CONFIG %s`",
-                                              longer)
-                                   : snprintf(text, ACTION_TEXT,
-                                              "train on, as the loss was still falling: `evenkeel train --resume RUN "
-                                              "%s`",
-                                              longer);
+    const bool anew = standing->rate_is_spent;
+    char epochs[48] = "";
+    if (standing->at_last_epoch || (anew && !standing->at_max_steps))
+        snprintf(epochs, sizeof epochs, " train.epochs=%d", 2 * config->train.epochs);
+    return snprintf(text, ACTION_TEXT, "%s%s%s`",
+                    anew ? "train anew for longer, so that the rate falls later: `evenkeel train CONFIG"
+                         : "train on, as the loss was still falling: `evenkeel train --resume RUN",
+                    epochs, standing->at_max_steps ? " train.max_steps=0" : "");
 }
 
 /* Of a healthy run that has not learned everything: nobody knows whether more could be had, but trials can. */

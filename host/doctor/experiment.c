@@ -16,7 +16,9 @@ enum { PROBE_IMAGES = 512 };
 /* What an experiment runs on. */
 struct setting {
     const struct experiment_request *request;
-    double flops; /* of the run's network, of an image */
+    double flops;  /* of the run's network, of an image */
+    double memory; /* updates that learning by heart is to have after the trials; 0: it came first */
+    int listed;    /* arms that do not follow from another's outcome */
     struct probe probes[ARM_FAMILIES];
 };
 
@@ -40,20 +42,29 @@ static double settling_of_all(const struct experiment *experiment)
     return sum;
 }
 
+static double left_of(const struct experiment *experiment)
+{
+    return experiment->updates_allowed - experiment->updates_spent;
+}
+
+/* For learning by heart, that much of it, of the budget: all the time it may take where trials are long enough beside
+ * it, its usual time where that is no more than half of what is left, or none. */
+static double reserve_memory(const struct experiment *experiment, double memory)
+{
+    const double left = left_of(experiment) - settling_of_all(experiment), usual = MEMORY_USUAL * memory;
+    if (experiment->memory_done)
+        return 0.0;
+    if (left - memory >= (experiment->arm_count + TRIALS_AHEAD) * TRIAL_UPDATES_ENOUGH)
+        return memory;
+    return 2.0 * usual > left ? 0.0 : usual;
+}
+
 /* As many updates as let every trial, a rate's next ones and a longer one among them, and learning by heart into the
- * budget, within what says something and what is long enough. Learning by heart has all the time it may take where
- * trials are long enough beside it, its usual time where that is no more than half of what is left, or none. */
+ * budget, within what says something and what is long enough. */
 static int choose_updates(const struct experiment *experiment, double memory)
 {
-    const double left = experiment->updates_allowed - experiment->updates_spent - settling_of_all(experiment);
-    const double usual = MEMORY_USUAL * memory;
-    const double trials = experiment->arm_count + TRIALS_AHEAD;
-    double reserved = 2.0 * usual > left ? 0.0 : usual;
-    if (left - memory >= trials * TRIAL_UPDATES_ENOUGH)
-        reserved = memory;
-    if (experiment->memory_done)
-        reserved = 0.0;
-    return (int)fmin(fmax((left - reserved) / trials, TRIAL_UPDATES_LEAST), TRIAL_UPDATES_MOST);
+    const double left = left_of(experiment) - settling_of_all(experiment) - reserve_memory(experiment, memory);
+    return (int)fmin(fmax(left / (experiment->arm_count + TRIALS_AHEAD), TRIAL_UPDATES_LEAST), TRIAL_UPDATES_MOST);
 }
 
 /* By the clock, where that is what is given, at the pace so far. */
@@ -216,12 +227,25 @@ static int repeat(struct experiment *experiment, struct arm *arm, int updates, s
     return OK;
 }
 
-/* In up to a share of what is left, in no more updates than half of the run's. */
+/* In what is left beside so many other updates, in no more than half of the run's. */
 static int updates_of(const struct experiment *experiment, const struct arm *arm, const struct setting *setting,
-                      double share)
+                      double others)
 {
-    const double left = experiment->updates_allowed - experiment->updates_spent - settling_of(experiment, arm);
-    return (int)fmin(fmin(share * left, (double)(setting->request->steps / 2)), TRIAL_UPDATES_MOST);
+    const double left = left_of(experiment) - settling_of(experiment, arm) - others;
+    return (int)fmin(fmin(left, (double)(setting->request->steps / 2)), TRIALS_LONGER * TRIAL_UPDATES_MOST);
+}
+
+/* Of the budget, by the trials that are listed after one, by a rate's next ones, and by learning by heart. */
+static double wanted_after(const struct experiment *experiment, const struct arm *arm, const struct setting *setting)
+{
+    const int further = TRIALS_FURTHER - (experiment->arm_count - setting->listed);
+    double sum = setting->memory + fmax(further, 0.0) * (experiment->updates + experiment->settling);
+    for (int i = 0; i < setting->listed; i++) {
+        const struct arm *other = &experiment->arms[i];
+        if (!other->done && !other->refused[0] && (other > arm || other->cause == CAUSE_HEALTHY))
+            sum += price_of(experiment, other);
+    }
+    return sum;
 }
 
 /* A higher rate helps at first nearly always, and only further on shows whether it gets further than the run has. The
@@ -239,24 +263,25 @@ static int prolong(struct experiment *experiment, struct setting *setting)
         proof->result.loss < request->comes_to)
         return OK;
     struct arm *arm = &experiment->arms[proof - experiment->arms];
-    return repeat(experiment, arm, updates_of(experiment, arm, setting, 1.0), setting, probe);
+    return repeat(experiment, arm, updates_of(experiment, arm, setting, 0.0), setting, probe);
 }
 
 /* A lower rate from the run's own state that comes further than the run has, and not yet far enough to say that it was
- * too high, is made once more at once, with up to half of what the budget has left. */
+ * too high, is made once more at once, with what the budget has left beside all other trials. */
 static int go_on(struct experiment *experiment, struct arm *arm, struct setting *setting)
 {
     if (!arm->done || !from_here_promises(experiment, arm, setting->request->val_least))
         return OK;
-    return repeat(experiment, arm, updates_of(experiment, arm, setting, 0.5), setting, &setting->probes[ARM_ONWARD]);
+    const int updates = updates_of(experiment, arm, setting, wanted_after(experiment, arm, setting));
+    return repeat(experiment, arm, updates, setting, &setting->probes[ARM_ONWARD]);
 }
 
 /* What the rules suspect is followed up at once; every other trial is made before a rate is followed further. */
 static int run_arms(struct experiment *experiment, struct setting *setting)
 {
-    const int listed = experiment->arm_count;
+    setting->listed = experiment->arm_count;
     for (int again = 0; again < 2; again++)
-        for (int i = 0; i < listed; i++) {
+        for (int i = 0; i < setting->listed; i++) {
             struct arm *arm = &experiment->arms[i];
             const bool climbs = (arm->cause == CAUSE_RATE_HIGH || arm->cause == CAUSE_RATE_LOW) &&
                                 arm->family == ARM_ANEW && strncmp(arm->text[0], "optim.lr=", 9) == 0;
@@ -342,7 +367,7 @@ static bool is_shown_out(const struct trial_result *result)
 static int memorise(struct experiment *experiment, struct setting *setting)
 {
     const double price = memory_price(setting->request->session, setting->request->branch->config);
-    const double affordable = floor((experiment->updates_allowed - experiment->updates_spent) / price);
+    const double affordable = floor(left_of(experiment) / price);
     if (affordable < TRIAL_UPDATES_LEAST || !affords(experiment, price * TRIAL_UPDATES_LEAST))
         return OK;
     TRY(show(experiment, setting, NULL, (int)fmin(affordable, MEMORY_UPDATES), &experiment->memory));
@@ -424,6 +449,7 @@ static int run_all(struct experiment *experiment, struct setting *setting)
     if (first)
         TRY(memorise(experiment, setting));
     experiment->updates = choose_updates(experiment, memory);
+    setting->memory = first ? 0.0 : reserve_memory(experiment, memory);
     TRY(run_arms(experiment, setting));
     const double length = fmax(experiment->updates, TRIAL_UPDATES_ENOUGH);
     experiment->updates_wanted =

@@ -52,6 +52,10 @@ struct standing doctor_standing(const struct evidence *evidence)
                                 .of_validation = evidence->val_images > 0,
                                 .right = doctor_best_right(evidence),
                                 .lately = doctor_right_lately(evidence)};
+    const int64_t steps = evidence->over ? evidence->steps : 0;
+    standing.at_max_steps =
+        steps > 0 && evidence->config->train.max_steps > 0 && steps >= evidence->config->train.max_steps;
+    standing.at_last_epoch = steps > 0 && evidence->epoch[steps - 1] >= evidence->config->train.epochs;
     standing.falls = evidence->steps > 0 && still_falls(evidence, &standing);
     standing.rate_is_spent = standing.falls && rate_is_spent(evidence);
     return standing;
