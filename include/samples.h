@@ -39,10 +39,12 @@ struct accuracy_range accuracy_range(int64_t right, int64_t images);
 enum { SAMPLES_CSV_MOST = 200000 };
 
 /* The table of a checkpoint folder, by sample number of the training data set; in the arena. ERR_NO_INPUT: there is no
- * such checkpoint, or it has none. */
-int samples_read(const char *checkpoint, struct arena *arena, const struct sample_stats **table, int64_t *count);
+ * such checkpoint, or it has none. ERR_DATA: it is laid out otherwise, or names a class beyond so many. */
+int samples_read(const char *checkpoint, int classes, struct arena *arena, const struct sample_stats **table,
+                 int64_t *count);
 /* The same of validation's images, in their part's order: what evaluation after each epoch saw of them. */
-int samples_read_val(const char *checkpoint, struct arena *arena, const struct sample_stats **table, int64_t *count);
+int samples_read_val(const char *checkpoint, int classes, struct arena *arena, const struct sample_stats **table,
+                     int64_t *count);
 
 /* Writes the samples that were seen, a line each, complete or not at all:
  * sample,label,class,seen,loss,margin,probability,correct,forgotten,prediction,predicted,majority,votes,file

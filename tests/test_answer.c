@@ -239,6 +239,18 @@ static void test_rows_of_trials(void **state)
     experiment.arms[0].result.loss = 1.06;
     experiment_say_trial(&experiment, &experiment.arms[0], text);
     assert_string_equal(text, "loss 1.0600");
+    /* Figures that no trial has, and a file may: the text ends where there is no room for more. */
+    struct experiment made = {.arm_count = 2, .guess = log(10.0)};
+    made.arms[0] = (struct arm){.done = true, .result = {.loss = 2.0, .right = 1e300}};
+    made.arms[1] = (struct arm){.done = true,
+                                .cause = CAUSE_RATE_LOW,
+                                .result = {.loss = -1e300, .right = -1e300},
+                                .gain = 1.0,
+                                .error = 1e300,
+                                .right_gain = 1e300,
+                                .right_error = 1e299};
+    experiment_say_trial(&made, &made.arms[1], text);
+    assert_true(strlen(text) < sizeof text);
 }
 
 int main(void)

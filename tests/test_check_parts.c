@@ -302,8 +302,7 @@ static void test_the_strongest_speaks(void **state)
         for (int k = 0; k < BYTES && (i < TRAIN || i % 10 == 0); k++) {
             const int x = turn(i) ? k / 3 % SIDE : SIDE - 1 - k / 3 % SIDE;
             const double noise = (uint8_t)random_words(3, RANDOM_TILE, 0, (uint64_t)(i * BYTES + k), 0).word[0];
-            world.pixels[i][k] =
-                i < TRAIN ? (uint8_t)(world.pixels[i][k] * 0.4 * exp(1.2 * x / (SIDE - 1))) : (uint8_t)noise;
+            world.pixels[i][k] = (uint8_t)(i < TRAIN ? world.pixels[i][k] * 0.4 * exp(1.2 * x / (SIDE - 1)) : noise);
         }
     world_check();
     assert_true(number("shading", "apart") > 1.0);
@@ -380,7 +379,8 @@ static void test_noise_beside_a_rough_class(void **state)
                 if (noise && i % 40 == 0)
                     world.pixels[i][k] = (uint8_t)(255.0 * grain(i, k));
                 else if (i % CLASSES == 3)
-                    world.pixels[i][k] = (uint8_t)(world.pixels[i][k] + much * (grain(i, k) - 0.5));
+                    world.pixels[i][k] =
+                        (uint8_t)fmin(255.0, fmax(0.0, world.pixels[i][k] + much * (grain(i, k) - 0.5)));
         }
         world_check();
         assert_int_equal(has("outliers"), noise);

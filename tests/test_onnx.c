@@ -29,15 +29,25 @@ static const char *const layers = "[[layer]]\ntype = \"conv\"\nname = \"images\"
                                   "[[layer]]\ntype = \"conv\"\nfilters = 10\nkernel = 1\n"
                                   "[[layer]]\ntype = \"global_pool\"\nname = \"probabilities\"\n";
 
+/* Vectors and images of one pixel meet. */
+static const char *const meeting = "[[layer]]\ntype = \"conv\"\nfilters = 16\nstride = 2\nrelu = true\n"
+                                   "[[layer]]\ntype = \"global_pool\"\nname = \"p\"\n"
+                                   "[[layer]]\ntype = \"linear\"\nunits = 16\nrelu = true\n"
+                                   "[[layer]]\ntype = \"add\"\nfrom = \"p\"\n"
+                                   "[[layer]]\ntype = \"linear\"\nunits = 16\n"
+                                   "[[layer]]\ntype = \"conv\"\nkernel = 1\nfilters = 10\n"
+                                   "[[layer]]\ntype = \"norm\"\n";
+
 static const struct {
     const char *what, *words;
-    bool custom;
+    const char *layers; /* NULL: none */
 } cases[] = {
-    {"mlp", "model.name=mlp", false},
+    {"mlp", "model.name=mlp", NULL},
     {"small_cnn by image, an odd crop", "model.name=small_cnn model.width=4 augment.normalize=image augment.crop=13",
-     false},
-    {"resnet18, averaged weights", "model.name=resnet18 optim.ema_decay=0.5 train.max_steps=3", false},
-    {"layers, a crop", "model.name=custom augment.crop=14", true},
+     NULL},
+    {"resnet18, averaged weights", "model.name=resnet18 optim.ema_decay=0.5 train.max_steps=3", NULL},
+    {"layers, a crop", "model.name=custom augment.crop=14", layers},
+    {"vectors and images", "model.name=custom", meeting},
 };
 
 /* A run of the case, its last weights, and the file. */
@@ -47,7 +57,7 @@ struct exported {
     char run[PATH_BYTES], file[PATH_BYTES], checkpoint[PATH_BYTES];
 };
 
-static void add_layers(char *kept)
+static void add_layers(const char *more, char *kept)
 {
     char *text;
     size_t bytes;
@@ -56,7 +66,7 @@ static void add_layers(char *kept)
     assert_int_equal(path_join(tiny_config, tiny_folder, "layers.ini"), OK);
     FILE *file = fopen(tiny_config, "w");
     assert_non_null(file);
-    fprintf(file, "%s%s", text, layers);
+    fprintf(file, "%s%s", text, more);
     assert_int_equal(fclose(file), 0);
     memory_give(text);
 }
@@ -65,10 +75,10 @@ static void export_case(int which, struct exported *exported)
 {
     struct train_result result;
     char kept[PATH_BYTES] = "";
-    if (cases[which].custom)
-        add_layers(kept);
+    if (cases[which].layers)
+        add_layers(cases[which].layers, kept);
     tiny_train_ok(NULL, cases[which].words, &result);
-    if (cases[which].custom)
+    if (cases[which].layers)
         snprintf(tiny_config, sizeof tiny_config, "%s", kept);
     *exported = (struct exported){0};
     snprintf(exported->run, sizeof exported->run, "%s", result.path);
@@ -154,7 +164,8 @@ static int compare_tensor(const struct field *tensor, const struct tensor_file *
         assert_int_equal(data.length, weight->bytes);
         assert_memory_equal(data.bytes, weight->data, weight->bytes);
     } else {
-        assert_true(strncmp(name, "normalize.", 10) == 0 || strncmp(name, "crop.", 5) == 0);
+        assert_true(strncmp(name, "normalize.", 10) == 0 || strncmp(name, "crop.", 5) == 0 ||
+                    strcmp(name, "vector.axes") == 0);
     }
     free(name);
     return weight != NULL;

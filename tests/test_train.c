@@ -431,7 +431,9 @@ static void test_samples(void **state)
     int64_t count, seen = 0, correct = 0;
     tiny_train_ok(NULL, "train.epochs=3 train.batch_size=15", &result);
     snprintf(folder, sizeof folder, "%s/checkpoints/last", result.path);
-    assert_int_equal(samples_read(folder, &arena, &table, &count), OK);
+    assert_int_equal(samples_read(folder, 1, &arena, &table, &count), ERR_DATA);
+    assert_non_null(strstr(fail_text(), "the classes are not those of the training"));
+    assert_int_equal(samples_read(folder, 10, &arena, &table, &count), OK);
     assert_int_equal(count, 120);
     for (int64_t i = 0; i < count; i++) {
         assert_true(table[i].seen == 0 || table[i].seen == 3);
@@ -450,7 +452,7 @@ static void test_samples(void **state)
     assert_int_equal(lines, 91);
     assert_non_null(strstr(text, ".png\n"));
     memory_give(text);
-    assert_int_equal(samples_read(result.path, &arena, &table, &count), ERR_NO_INPUT);
+    assert_int_equal(samples_read(result.path, 10, &arena, &table, &count), ERR_NO_INPUT);
     arena_free(&arena);
 }
 

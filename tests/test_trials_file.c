@@ -46,6 +46,7 @@ static void test_the_file(void **state)
     static const struct {
         const char *from, *to;
     } damage[] = {{"\"anew\"", "\"never\""},
+                  {"optim.lr=0.5", "optim.lr"},
                   {"\"healthy\"", "\"unwell\""},
                   {"\"pace\": 1", "\"pace\": 0"},
                   {"2.302585", "-2.302585"},

@@ -23,7 +23,7 @@ static int64_t read_val(const struct train_result *result, struct arena *arena, 
     char folder[2 * PATH_BYTES];
     int64_t count;
     snprintf(folder, sizeof folder, "%s/checkpoints/last", result->path);
-    if (samples_read_val(folder, arena, table, &count) < 0)
+    if (samples_read_val(folder, 10, arena, table, &count) < 0)
         fail_msg("%s", fail_text());
     return count;
 }

@@ -232,11 +232,11 @@ static struct cost cost_of_few(const struct few *few, double now)
 }
 
 /* What cannot be read is not known: a run that is young, or was made by another version. */
-static bool read_seen(const char *run, struct seen *seen)
+static bool read_seen(const char *run, int classes, struct seen *seen)
 {
     char folder[PATH_BYTES], found[PATH_BYTES];
     return path_join(folder, run, "checkpoints/last") == OK && checkpoint_find(found, folder) == OK &&
-           samples_read(found, &seen->arena, &seen->samples, &seen->count) == OK;
+           samples_read(found, classes, &seen->arena, &seen->samples, &seen->count) == OK;
 }
 
 /* Reads LIGHT_FILE; what is not there has cost nobody knows what. now: the training loss that the run has come to. */
@@ -271,7 +271,7 @@ void doctor_cost(struct evidence *evidence, const char *run)
         take(&evidence->images[i], &unknown_cost);
         wanted = wanted || evidence->images[i].needs & (EFFECT_COSTLY | EFFECT_WEIGHED);
     }
-    if (wanted && read_seen(run, &seen)) {
+    if (wanted && read_seen(run, evidence->classes, &seen)) {
         const double now = evidence->epochs > 0 ? evidence->train_loss[evidence->epochs - 1] : NAN;
         struct costs costs;
         read_light(run, &seen, evidence->classes, now, &costs);

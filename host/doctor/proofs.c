@@ -122,8 +122,9 @@ static bool was_quicker(const struct experiment *experiment)
 /* What was changed, as a setting of a run that begins anew: autopilot's share of the rate is part of it. */
 static void take_scale(struct arm *arm, double rate_scale)
 {
-    const double rate = strtod(strchr(arm->text[0], '=') + 1, NULL);
-    if (rate_scale > 0.0 && rate_scale != 1.0)
+    double rate;
+    if (arm->override_count == 1 && sscanf(arm->text[0], "optim.lr=%lf", &rate) == 1 && rate_scale > 0.0 &&
+        rate_scale != 1.0)
         snprintf(arm->text[0], sizeof arm->text[0], "optim.lr=%.9g", rate_scale * rate);
 }
 

@@ -174,8 +174,8 @@ bool average_has_caught_up(const struct evidence *evidence, int64_t updates);
 bool rule_not_caught_up(const struct evidence *evidence, struct symptom *symptom);
 
 /* ---- rules_jumps.c ---- */
-/* A note. */
 bool rule_never_fell(const struct evidence *evidence, struct symptom *symptom);
+/* A note. */
 bool rule_jumps(const struct evidence *evidence, struct symptom *symptom);
 
 /* ---- rules_ahead.c: validation predicted better than what is trained on ---- */

@@ -136,7 +136,7 @@ static int labels_of(struct suspects *suspects, const struct session *session, c
     char folder[PATH_BYTES];
     int64_t count;
     TRY(train_find_checkpoint(session->config, run, which, folder));
-    int status = samples_read(folder, &arena, &table, &count);
+    int status = samples_read(folder, data->class_count, &arena, &table, &count);
     if (status == OK && count != data->count)
         status = FAIL(ERR_DATA, "%s: has statistics of %lld images, but %s has %lld now; train anew", folder,
                       (long long)count, data->source, (long long)data->count);
@@ -222,7 +222,7 @@ static int val_labels_of(struct suspects *suspects, const struct session *sessio
     if (!session->val.source)
         return OK;
     TRY(train_find_checkpoint(session->config, run, "last", folder));
-    if (samples_read_val(folder, &arena, &table, &count) == OK && count == val->count)
+    if (samples_read_val(folder, val->data->class_count, &arena, &table, &count) == OK && count == val->count)
         suspects_val_labels(suspects, val->data, val->samples, table, count);
     arena_free(&arena);
     return OK;

@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 /* Of losses beyond that single hundredths say nothing. */
 #define LOSS_PLAIN 100.0
@@ -27,10 +28,11 @@ void experiment_say_right(const struct experiment *experiment, const struct arm 
     text[0] = 0;
     if (!rests_on_right(experiment, arm))
         return;
-    const int used =
-        known ? snprintf(text, TRIAL_RIGHT_TEXT, "%.1f %% -> %.1f %% right, ", 100.0 * from, 100.0 * to) : 0;
-    snprintf(text + used, (size_t)(TRIAL_RIGHT_TEXT - used), "%.1f +- %.1f points %s%s", fabs(points),
-             100.0 * arm->right_error, points < 0.0 ? "fewer" : "more", known ? "" : " right");
+    if (known)
+        snprintf(text, TRIAL_RIGHT_TEXT, "%.1f %% -> %.1f %% right, ", 100.0 * from, 100.0 * to);
+    const size_t used = strlen(text);
+    snprintf(text + used, TRIAL_RIGHT_TEXT - used, "%.1f +- %.1f points %s%s", fabs(points), 100.0 * arm->right_error,
+             points < 0.0 ? "fewer" : "more", known ? "" : " right");
 }
 
 void experiment_say_trial(const struct experiment *experiment, const struct arm *arm, char text[static TRIAL_TEXT])
@@ -47,13 +49,16 @@ void experiment_say_trial(const struct experiment *experiment, const struct arm 
                  loss, experiment->guess);
         return;
     }
-    int used = snprintf(text, TRIAL_TEXT, loss < LOSS_PLAIN ? "loss %.4f" : "loss %.3g", loss);
+    snprintf(text, TRIAL_TEXT, fabs(loss) < LOSS_PLAIN ? "loss %.4f" : "loss %.3g", loss);
     if (arm == unchanged)
         return;
-    used += snprintf(text + used, (size_t)(TRIAL_TEXT - used),
-                     fabs(arm->gain) < LOSS_PLAIN ? ", %s by %.4f +- %.4f" : ", %s by %.3g +- %.2g",
-                     arm->gain < 0.0 ? "higher" : "lower", fabs(arm->gain), arm->error);
+    /* Of a file anything may be read: each text ends where there is no room for more. */
+    size_t used = strlen(text);
+    snprintf(text + used, TRIAL_TEXT - used,
+             fmax(fabs(arm->gain), arm->error) < LOSS_PLAIN ? ", %s by %.4f +- %.4f" : ", %s by %.3g +- %.2g",
+             arm->gain < 0.0 ? "higher" : "lower", fabs(arm->gain), arm->error);
     experiment_say_right(experiment, arm, right);
+    used = strlen(text);
     if (right[0])
-        snprintf(text + used, (size_t)(TRIAL_TEXT - used), ", %s", right);
+        snprintf(text + used, TRIAL_TEXT - used, ", %s", right);
 }

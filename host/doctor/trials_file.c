@@ -137,7 +137,7 @@ static bool read_arm(struct arm *arm, const json_t *json)
     text_copy(arm->refused, sizeof arm->refused, refused && !done ? refused : "");
     for (size_t i = 0; i < json_array_size(changes); i++) {
         const char *change = json_string_value(json_array_get(changes, i));
-        if (!change || strlen(change) >= sizeof arm->text[0])
+        if (!change || !strchr(change, '=') || strlen(change) >= sizeof arm->text[0])
             return false;
         text_copy(arm->text[arm->override_count++], sizeof arm->text[0], change);
     }

@@ -219,13 +219,18 @@ static void put_conv2d(struct writing *writing, const struct node *node, const c
     end_node(writing, conv, inputs(writing, node, NULL), out);
 }
 
+/* Vectors are [N, units, 1, 1] as they are in the graph, where images and they may meet; the logits are not. */
 static void put_linear(struct writing *writing, const struct node *node, const char *out)
 {
+    const bool last = node->out == writing->session->graph.logits;
+    const char *vector = last ? out : part_of(writing, out, "vector");
     const char *flat =
         put_plain(writing, "Flatten", NULL, part_of(writing, out, "flat"), writing->names[node->in[0]], NULL);
     struct message *product = begin_node(writing, "Gemm", node->name);
     put_integer(writing, product, "transB", 1);
-    end_node(writing, product, inputs(writing, node, flat), out);
+    end_node(writing, product, inputs(writing, node, flat), vector);
+    if (!last)
+        put_plain(writing, "Unsqueeze", NULL, out, vector, "vector.axes");
 }
 
 static void put_norm(struct writing *writing, const struct node *node, const char *out)
@@ -321,6 +326,7 @@ static void put_graph(struct writing *writing)
     put_value(writing, GRAPH_IN, "images", (const int64_t[]){0, image.c, image.h, image.w}, 4);
     put_value(writing, GRAPH_OUT, "logits", out, COUNT_OF(out));
     put_value(writing, GRAPH_OUT, "probabilities", out, COUNT_OF(out));
+    put_pair(writing, "vector.axes", 2, 3);
     writing->names[session->graph.input] = put_crop(writing, put_normalisation(writing, "images"));
     put_network(writing);
 }

@@ -9,8 +9,18 @@
 #include <stdio.h>
 #include <string.h>
 
-static int read_table(const char *checkpoint, const char *name, struct arena *arena, const struct sample_stats **table,
-                      int64_t *count)
+/* The classes may be others by now. */
+static int check_classes(const char *path, const struct sample_stats *table, int64_t count, int classes)
+{
+    for (int64_t i = 0; i < count; i++)
+        if (table[i].prediction >= classes || table[i].majority >= classes)
+            return FAIL(ERR_DATA, "%s: names a class %d of %d; the classes are not those of the training: train anew",
+                        path, table[i].prediction >= classes ? table[i].prediction : table[i].majority, classes);
+    return OK;
+}
+
+static int read_table(const char *checkpoint, const char *name, int classes, struct arena *arena,
+                      const struct sample_stats **table, int64_t *count)
 {
     char path[PATH_BYTES];
     struct tensor_file file = {0};
@@ -28,19 +38,22 @@ static int read_table(const char *checkpoint, const char *name, struct arena *ar
         memcpy(copy, samples->data, samples->bytes);
         *table = copy;
         *count = samples->dims[0];
+        status = check_classes(path, *table, *count, classes);
     }
     tensors_free(&file);
     return status;
 }
 
-int samples_read(const char *checkpoint, struct arena *arena, const struct sample_stats **table, int64_t *count)
+int samples_read(const char *checkpoint, int classes, struct arena *arena, const struct sample_stats **table,
+                 int64_t *count)
 {
-    return read_table(checkpoint, "samples", arena, table, count);
+    return read_table(checkpoint, "samples", classes, arena, table, count);
 }
 
-int samples_read_val(const char *checkpoint, struct arena *arena, const struct sample_stats **table, int64_t *count)
+int samples_read_val(const char *checkpoint, int classes, struct arena *arena, const struct sample_stats **table,
+                     int64_t *count)
 {
-    return read_table(checkpoint, "validation", arena, table, count);
+    return read_table(checkpoint, "validation", classes, arena, table, count);
 }
 
 static void put_sample(FILE *stream, const struct dataset *data, int64_t number, const struct sample_stats *sample)

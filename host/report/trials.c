@@ -68,7 +68,9 @@ static void put_arm(FILE *page, const struct diagnosis *diagnosis, const struct 
     char right[TRIAL_RIGHT_TEXT] = "";
     if (arm->done && !unchanged)
         experiment_say_right(experiment, arm, right);
-    fprintf(page, "<td class=\"soft\">%s%s%s", proof ? "<b>" : "", diagnosis_why(diagnosis, arm), proof ? "</b>" : "");
+    fputs(proof ? "<td class=\"soft\"><b>" : "<td class=\"soft\">", page);
+    page_text(page, diagnosis_why(diagnosis, arm));
+    fputs(proof ? "</b>" : "", page);
     if (right[0]) {
         fputs(": ", page);
         page_text(page, right);
@@ -129,11 +131,13 @@ void page_trials(FILE *page, const struct run_facts *facts)
         fprintf(page, " As wide as the repair makes it, it learnt %.1f %% of them.",
                 100.0 * experiment->wider.best_accuracy);
     for (int i = 0; i < experiment->arm_count; i++)
-        if (experiment->arms[i].longer > 0)
-            fprintf(page, " Made once more in %d updates, %s came to a %s loss of %.3g, and the run to %.3g at best.",
-                    experiment->arms[i].longer, experiment->arms[i].name,
+        if (experiment->arms[i].longer > 0) {
+            fprintf(page, " Made once more in %d updates, ", experiment->arms[i].longer);
+            page_text(page, experiment->arms[i].name);
+            fprintf(page, " came to a %s loss of %.3g, and the run to %.3g at best.",
                     isfinite(diagnosis->val_least) ? "validation" : "training", experiment->arms[i].longer_loss,
                     diagnosis_reached(diagnosis));
+        }
     fputs("</p>\n<div class=\"stack\">\n", page);
     for (int family = 0; family < ARM_FAMILIES; family++)
         put_family(page, diagnosis, (enum arm_family)family);
