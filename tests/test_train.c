@@ -431,8 +431,6 @@ static void test_samples(void **state)
     int64_t count, seen = 0, correct = 0;
     tiny_train_ok(NULL, "train.epochs=3 train.batch_size=15", &result);
     snprintf(folder, sizeof folder, "%s/checkpoints/last", result.path);
-    assert_int_equal(samples_read(folder, 1, &arena, &table, &count), ERR_DATA);
-    assert_non_null(strstr(fail_text(), "the classes are not those of the training"));
     assert_int_equal(samples_read(folder, 10, &arena, &table, &count), OK);
     assert_int_equal(count, 120);
     for (int64_t i = 0; i < count; i++) {

@@ -23,6 +23,8 @@ static int64_t read_val(const struct train_result *result, struct arena *arena, 
     char folder[2 * PATH_BYTES];
     int64_t count;
     snprintf(folder, sizeof folder, "%s/checkpoints/last", result->path);
+    assert_int_equal(samples_read_val(folder, 1, arena, table, &count), ERR_DATA);
+    assert_non_null(strstr(fail_text(), "the classes are not those of the training"));
     if (samples_read_val(folder, 10, arena, table, &count) < 0)
         fail_msg("%s", fail_text());
     return count;
