@@ -51,25 +51,27 @@ void wire_put_integer(struct message *message, int field, int64_t value)
     put_varint(message, (uint64_t)value);
 }
 
+static void put_fixed(struct message *message, int field, enum wire wire, uint64_t bits, int count)
+{
+    uint8_t bytes[8];
+    wire_little(bytes, bits, count);
+    put_key(message, field, wire);
+    wire_put_bytes(message, bytes, (size_t)count);
+}
+
 void wire_put_float(struct message *message, int field, double value)
 {
     const float narrow = (float)value;
-    uint8_t bytes[4];
     uint32_t bits;
     memcpy(&bits, &narrow, sizeof bits);
-    wire_little(bytes, bits, sizeof bytes);
-    put_key(message, field, FIXED32);
-    wire_put_bytes(message, bytes, sizeof bytes);
+    put_fixed(message, field, FIXED32, bits, 4);
 }
 
 void wire_put_double(struct message *message, int field, double value)
 {
-    uint8_t bytes[8];
     uint64_t bits;
     memcpy(&bits, &value, sizeof bits);
-    wire_little(bytes, bits, sizeof bytes);
-    put_key(message, field, FIXED64);
-    wire_put_bytes(message, bytes, sizeof bytes);
+    put_fixed(message, field, FIXED64, bits, 8);
 }
 
 void wire_put_length(struct message *message, int field, uint64_t count)
