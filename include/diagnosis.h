@@ -14,12 +14,13 @@ struct diagnosis {
         has_gap; /* validation is behind in the end, whatever explains it: the note that stands where that is refuted */
     struct symptom gap;
     char left_out[PATH_BYTES]; /* list of images that are the cause; "": there is none */
-    int64_t left_out_count;
-    bool levelled;            /* the loss no longer falls */
-    bool stands;              /* as doctor_stands has it */
-    bool too_early;           /* nothing was found, but in so few steps nothing need be */
-    bool behind, learned_all; /* as doctor_behind and doctor_learned_all have it */
-    bool fitted;              /* as doctor_fitted has it */
+    int64_t left_out_count;    /* of the images; one may be there for several reasons */
+    bool left_out_mixed;       /* for reasons of more than one kind */
+    bool levelled;             /* the loss no longer falls */
+    bool stands;               /* as doctor_stands has it */
+    bool too_early;            /* nothing was found, but in so few steps nothing need be */
+    bool behind, learned_all;  /* as doctor_behind and doctor_learned_all have it */
+    bool fitted;               /* as doctor_fitted has it */
     struct standing standing;
     char healthy[HEALTHY_TEXT]; /* the verdict where no fault is found */
     bool missing;               /* as doctor_misses has it */
@@ -106,6 +107,9 @@ enum layer_change diagnosis_layers(const struct diagnosis *diagnosis, const stru
  * the run's data; where these cannot be read, and write is not wanted, that is warned of. Does nothing for other
  * causes, and where no image can be told to be wrong. write: it is written, too. */
 int diagnosis_leave_out(struct diagnosis *diagnosis, const char *run, bool write);
+/* What of so many training images is listed. */
+struct suspects;
+void diagnosis_count_left_out(struct diagnosis *diagnosis, const struct suspects *suspects, int64_t images);
 /* Writes the run's config with the repair made, verdict and evidence as comments on top. ERR_CONFIG: no setting mends
  * it. */
 int diagnosis_apply(const struct diagnosis *diagnosis, const char *run, const char *file);

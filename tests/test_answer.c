@@ -1,6 +1,7 @@
 /* test_answer: the doctor's answer in words: what to do, and what a trial came to, of figures that are given. */
 #include "config_text.h"
 #include "diagnosis.h"
+#include "suspects.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -88,6 +89,17 @@ static void test_what_is_written(void **state)
     expect_action(&diagnosis, "train.epochs=25",
                   "leave out of training the 446 copies of validation images, so that validation is honest: "
                   "RUN/left-out.csv, which --apply writes, lists them");
+    struct suspect list[] = {{.kind = SUSPECT_DUPLICATE, .sample = 9},
+                             {.kind = SUSPECT_DUPLICATE, .sample = 3},
+                             {.kind = SUSPECT_DUPLICATE, .sample = 9},
+                             {.kind = SUSPECT_LABEL, .sample = 3}};
+    diagnosis_count_left_out(&diagnosis, &(struct suspects){.list = list, .count = 3}, 10);
+    expect_action(&diagnosis, "train.epochs=25",
+                  "leave out of training the 2 copies of validation images, so that validation is honest: "
+                  "RUN/left-out.csv, which --apply writes, lists them");
+    diagnosis_count_left_out(&diagnosis, &(struct suspects){.list = list, .count = 4}, 10);
+    expect_action(&diagnosis, "train.epochs=25",
+                  "leave out of training the 2 images at fault: RUN/left-out.csv, which --apply writes, lists them");
     diagnosis.cause = CAUSE_CLIP; /* what else was found has the list */
     expect_action(&diagnosis, "train.epochs=25|optim.clip_norm=0.01",
                   "set optim.clip_norm = 0, or above the usual length of the gradient");

@@ -35,7 +35,8 @@ static void test_reading(void **state)
         assert_int_equal(budget_read(wrong[i], &budget), ERR_USAGE);
 }
 
-/* A share of what a crashed run has left is too little for any trial: it has what is spent where nothing is said. */
+/* A share of what a crashed run has left is too little for any trial: it has the least that makes
+ * trials. */
 static void test_updates(void **state)
 {
     (void)state;

@@ -217,8 +217,8 @@ ok "doctor --budget: what it left out is said" all 'prints "learnt by heart  *no
 call train tiny.ini model.init_scale=20 optim.name=sgd lr=0.1 hidden=64 threads=1 run.name=crashed
 ok "a run that crashes" exited 1
 call doctor runs/crashed --budget 100%
-ok "doctor --budget: a share of next to nothing is what --probe spends" all 'exited 1' \
-    'says "^budget     100 % of the run.s [0-9]* updates are [0-9]*, too few for trials: up to [0-9]* are made, as --probe"' \
+ok "doctor --budget: a share of next to nothing is the least that makes trials" all 'exited 1' \
+    'says "^budget     100 % of the run.s [0-9]* updates are [0-9]*, too few for trials: up to [0-9]* are made, the least that makes trials"' \
     'prints "^trials     [0-9]* updates each"' 'prints "rate / 16 "' '! prints "rate / 4096 "' 'prints "learnt by heart  *[0-9]"'
 call doctor "$decayed" --probe --budget 600% --apply nowhere/mended.ini
 ok "doctor --apply: a file that cannot be written is said before trials" all 'exited 73' 'silent out' 'says "nowhere/mended.ini"'

@@ -277,8 +277,8 @@ int command_doctor(int argc, char **argv)
         .synopsis = "doctor RUN [--probe] [--budget SIZE] [--apply FILE] [--samples] [--json]",
         .about =
             "Says why a run's loss fluctuates or does not decrease: the cause, the figures that show it, and\n"
-            "what to change. Also of a run that is still going on. Exit status 0: healthy; 1: something was found,\n"
-            "with --apply too, as that writes a file only then; 75: too few steps to say.",
+            "what to change. Also of a run that is still going on. Exit status 0: healthy; 1: something was found;\n"
+            "75: too few steps to say.",
         .options = options,
         .option_count = COUNT_OF(options),
     };

@@ -155,7 +155,7 @@ static bool say_left_out(const struct diagnosis *diagnosis, char text[static ACT
     if (!diagnosis->left_out[0] || !what)
         return false;
     snprintf(text, ACTION_TEXT, "leave out of training the %lld %s: RUN/left-out.csv, which --apply writes, lists them",
-             (long long)diagnosis->left_out_count, what);
+             (long long)diagnosis->left_out_count, diagnosis->left_out_mixed ? "images at fault" : what);
     return true;
 }
 

@@ -86,8 +86,8 @@ double budget_updates(const struct budget *budget, const struct config *config, 
     if (!(budget->share > 0.0))
         return doctor_budget(config, steps);
     if (share < least)
-        log_info("budget     %g %% of the run's %lld updates are %.0f, too few for trials: up to %.0f are made, as "
-                 "--probe alone does; an exact limit is given in updates or seconds",
+        log_info("budget     %g %% of the run's %lld updates are %.0f, too few for trials: up to %.0f are made, the "
+                 "least that makes trials; an exact limit is given in updates or seconds",
                  100.0 * budget->share, (long long)steps, floor(share), least);
     return fmax(share, least);
 }

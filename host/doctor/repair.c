@@ -277,6 +277,21 @@ static bool speaks(const struct diagnosis *diagnosis, enum cause cause)
     return found;
 }
 
+void diagnosis_count_left_out(struct diagnosis *diagnosis, const struct suspects *suspects, int64_t images)
+{
+    struct arena arena = {0};
+    bool *seen = arena_push(&arena, (size_t)images * sizeof *seen);
+    diagnosis->left_out_count = 0;
+    diagnosis->left_out_mixed = false;
+    for (int64_t i = 0; i < suspects->count; i++) {
+        const struct suspect *suspect = &suspects->list[i];
+        diagnosis->left_out_count += !seen[suspect->sample];
+        diagnosis->left_out_mixed |= suspect->kind != suspects->list[0].kind;
+        seen[suspect->sample] = true;
+    }
+    arena_free(&arena);
+}
+
 int diagnosis_leave_out(struct diagnosis *diagnosis, const char *run, bool write)
 {
     const bool kinds[SUSPECT_KINDS] = {[SUSPECT_LABEL] = speaks(diagnosis, CAUSE_LABELS),
@@ -298,7 +313,7 @@ int diagnosis_leave_out(struct diagnosis *diagnosis, const char *run, bool write
         if (write)
             status = suspects_write(&suspects, (struct suspect_images){&session.train_source.data, NULL}, path);
         text_copy(diagnosis->left_out, sizeof diagnosis->left_out, path);
-        diagnosis->left_out_count = suspects.count;
+        diagnosis_count_left_out(diagnosis, &suspects, session.train_source.data.count);
     } else if (status < 0 && !write) {
         log_warn("which images are to be left out is not known: %s", fail_text());
         status = OK;
