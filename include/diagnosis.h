@@ -107,8 +107,8 @@ enum layer_change diagnosis_layers(const struct diagnosis *diagnosis, const stru
  * the run's data; where these cannot be read, and write is not wanted, that is warned of. Does nothing for other
  * causes, and where no image can be told to be wrong. write: it is written, too. */
 int diagnosis_leave_out(struct diagnosis *diagnosis, const char *run, bool write);
-/* What of so many training images is listed. */
 struct suspects;
+/* What of so many training images is listed. */
 void diagnosis_count_left_out(struct diagnosis *diagnosis, const struct suspects *suspects, int64_t images);
 /* Writes the run's config with the repair made, verdict and evidence as comments on top. ERR_CONFIG: no setting mends
  * it. */
