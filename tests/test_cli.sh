@@ -410,7 +410,7 @@ cp "$whole/env.json" before.json
 call train --resume "$whole"
 ok "resuming a finished run changes nothing" all 'exited 0' '[ "$(cat out)" = "$whole" ]' 'cmp -s before.csv "$whole/results.csv"' \
     'cmp -s before.json "$whole/env.json"'
-cp -r "$whole" of-gpu
+cp -r "$whole" elsewhere
 cd elsewhere || exit 1
 call eval "$work/elsewhere"
 mv out err ..
