@@ -226,11 +226,15 @@ static void test_what_is_not_known(void **state)
     write_run();
     assert_false(isnan(cost_of("shading").cost));
     draw();
-    table[0].majority = CLASSES; /* written by nobody, and no reason to read beyond the classes */
-    light[1].sample = IMAGES;
+    light[1].sample = IMAGES; /* written by nobody, and no reason to read beyond the images */
     light[2].sample = -1;
     write_run();
     assert_false(isnan(cost_of("shading").cost));
+    table[0].majority = CLASSES; /* nor beyond the classes */
+    write_run();
+    assert_true(isnan(cost_of("shading").cost));
+    draw();
+    write_run();
     assert_int_equal(remove(fixture_path("run/checkpoints/last/stats.safetensors")), 0);
     assert_true(isnan(cost_of("shading").cost));
     write_run();
