@@ -60,8 +60,8 @@ int command_export(int argc, char **argv)
     };
     const struct cli_usage usage = {
         .synopsis = "export RUN [FILE.onnx] [--weights best|last]",
-        .about = "Writes the trained model as one ONNX file, RUN/model.onnx unless FILE is given, for ONNX Runtime,\n"
-                 "OpenCV, TensorRT and others. It takes images as floats from 0 to 1, channels first, of the size of\n"
+        .about = "Writes the trained model as one ONNX file, RUN/model.onnx unless FILE is given, tried with ONNX\n"
+                 "Runtime. It takes images as floats from 0 to 1, channels first, of the size of\n"
                  "the training's, and answers with logits and probabilities; normalisation and the centre crop are in\n"
                  "it. Its weights are fp32.",
         .options = options,
