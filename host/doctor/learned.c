@@ -46,6 +46,11 @@ double loss_floor(const struct evidence *evidence)
     return fmax(smoothed_entropy(smoothing, evidence->classes), (1.0 - smoothing) * mixed);
 }
 
+double right_by_chance(const struct evidence *evidence)
+{
+    return fmax(evidence->largest_share, 1.0 / evidence->classes);
+}
+
 double learned_of(const struct evidence *evidence, double loss)
 {
     const double guess = loss_of_guessing(evidence);
@@ -60,7 +65,7 @@ double learned_in(const struct evidence *evidence, int64_t from, int64_t to)
         return by_loss;
     double images;
     const double right = steps_accuracy(evidence, from, to, &images);
-    const double usual = evidence->largest_share > 0.0 ? evidence->largest_share : 1.0 / evidence->classes;
+    const double usual = right_by_chance(evidence);
     return fmax(by_loss, (right - usual) / (1.0 - usual));
 }
 
@@ -77,7 +82,7 @@ void say_learned(const struct evidence *evidence, double loss, char text[static 
 bool answers_guess(const struct evidence *evidence, double right, double images)
 {
     const double sure = 3.5, share = right / images;
-    const double usual = evidence->largest_share > 0.0 ? evidence->largest_share : 1.0 / evidence->classes;
+    const double usual = right_by_chance(evidence);
     return !(share > usual + sure * sqrt(usual * (1.0 - usual) / images)) || doctor_guesses(share, evidence->classes);
 }
 

@@ -31,6 +31,9 @@ bool show(struct symptom *symptom, int64_t step, double strength, const char *fo
  * mixed labels the latter is not 0 (of mixed ones it is a bound). */
 double loss_of_guessing(const struct evidence *evidence);
 double loss_floor(const struct evidence *evidence);
+/* The share of right answers that always naming the most frequent class brings: of the training labels, or where they
+ * are not known of one of all classes. */
+double right_by_chance(const struct evidence *evidence);
 /* The validation loss of who knows that much: of train.balance, whose answers are those for classes equally frequent,
  * of one who gives each class the same. */
 double val_loss_of_guessing(const struct evidence *evidence);

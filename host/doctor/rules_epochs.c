@@ -230,12 +230,6 @@ static bool lesser_gap(const struct evidence *evidence, struct moment *now)
     return true;
 }
 
-/* What naming the most frequent class brings. */
-static double by_chance(const struct evidence *evidence)
-{
-    return fmax(evidence->largest_share, 1.0 / evidence->classes);
-}
-
 bool rules_gap(const struct evidence *evidence, struct symptom *symptom)
 {
     struct moment now;
@@ -251,14 +245,14 @@ bool rules_gap(const struct evidence *evidence, struct symptom *symptom)
                     100.0 * now.train_accuracy, 100.0 * now.val_accuracy, 100.0 * behind, 100.0 * error,
                     100.0 * evidence->copies);
     struct symptom unused; /* and while a run goes on validation may yet come after it */
-    if (evidence->over && !doctor_too_early(evidence) && behind > half * (now.train_accuracy - by_chance(evidence)) &&
-        !rules_never_of_use(evidence, &unused))
+    if (evidence->over && !doctor_too_early(evidence) &&
+        behind > half * (now.train_accuracy - right_by_chance(evidence)) && !rules_never_of_use(evidence, &unused))
         return show(symptom, now.step, 10.0 * behind,
                     "%.1f %% of the training images are right and %.1f %% of validation's, %.1f +- %.1f points less: "
                     "most of what is learned, beyond the %.1f %% that naming the most frequent class brings, is of "
                     "these images alone",
                     100.0 * now.train_accuracy, 100.0 * now.val_accuracy, 100.0 * behind, 100.0 * error,
-                    100.0 * by_chance(evidence));
+                    100.0 * right_by_chance(evidence));
     symptom->note = true;
     return show(symptom, now.step, 10.0 * behind,
                 "%.1f %% of the training images are right and %.1f %% of validation's, %.1f +- %.1f points less: not "

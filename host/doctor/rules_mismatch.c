@@ -110,7 +110,7 @@ bool rule_called_otherwise(const struct evidence *evidence, struct symptom *symp
 /* Whether no more of validation's are right than always naming the most frequent class brings, beyond chance. */
 static bool is_by_chance(const struct evidence *evidence, const struct moment *now)
 {
-    const double sure = 3.5, even = 1.0 / evidence->classes, usual = fmax(evidence->largest_share, even);
+    const double sure = 3.5, usual = right_by_chance(evidence);
     return now->val_accuracy <= usual + sure * sqrt(usual * (1.0 - usual) / (double)evidence->val_images);
 }
 
