@@ -54,6 +54,11 @@ struct val_looks {
 /* Judges the labels alone; adds to suspects. table and data by sample number. A pure function. */
 void suspects_labels(struct suspects *suspects, const struct dataset *data, const struct sample_stats *table,
                      const struct val_looks *val);
+/* Where that listed none, images of one class that lie in another's folder in training alone, which make a rule to the
+ * network and no kind of their own: as many as mistakes go the one way more often than back, those that it gives their
+ * label least. val: [data->class_count], validation images of each class. A pure function. */
+void suspects_filed(struct suspects *suspects, const struct dataset *data, const struct sample_stats *table,
+                    const int32_t *val);
 /* Of validation's images, after the training's: adds those whose label is likely wrong. samples: [count], their numbers
  * in data, in the order of table. No image was taught, so that no other part tells how many are hard: the network's
  * word has to be of two kinds beyond doubt. A pure function. */

@@ -3,6 +3,7 @@
 #include "drawn_run.h"
 #include "fixtures.h"
 #include "samples.h"
+#include "suspects.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -102,6 +103,47 @@ static void test_when(void **state)
     SILENT("filed_under");
 }
 
+/* Of the 25 that are taken for sevens one is as many as go the other way: the 24 that are believed least are listed. */
+static void test_listed(void **state)
+{
+    (void)state;
+    enum { ONES = 150, SEVENS = 50, THERE = 25 };
+    struct sample_stats table[ONES + SEVENS];
+    int32_t labels[ONES + SEVENS];
+    static const int32_t val[CLASSES] = {50, 50, 50}, less[CLASSES] = {65, 50, 50};
+    const struct dataset data = {.count = COUNT_OF(table),
+                                 .class_count = CLASSES,
+                                 .class_names = (const char **)(uintptr_t)names,
+                                 .labels = labels};
+    for (int i = 0; i < COUNT_OF(table); i++) {
+        const bool other = i < THERE || i == ONES; /* the first of either class */
+        labels[i] = i >= ONES;
+        table[i] = (struct sample_stats){.seen = 8,
+                                         .probability = i < THERE ? 0.08f * (float)(THERE - i) : 4.0f,
+                                         .correct = other ? 2 : 8,
+                                         .prediction = (uint16_t)labels[i],
+                                         .majority = (uint16_t)(other ? 1 - labels[i] : labels[i]),
+                                         .votes = 5};
+    }
+    struct suspects suspects = {.verdict = LABELS_ALIKE, .wrong_share = NAN, .wrong_most = NAN, .doubted_count = 3};
+    suspects_filed(&suspects, &data, table, less); /* 3.35 errors */
+    assert_true(suspects.count == 0 && suspects.verdict == LABELS_ALIKE && isnan(suspects.wrong_share));
+    suspects_filed(&suspects, &data, table, val);
+    assert_int_equal(suspects.verdict, LABELS_JUDGED);
+    assert_int_equal(suspects.kinds[SUSPECT_LABEL], THERE - 1);
+    assert_int_equal(suspects.doubted_count, 0);
+    for (int i = 0; i < THERE - 1; i++) {
+        assert_int_equal(suspects.list[i].sample, THERE - 1 - i); /* of falling score: number 0 is believed most */
+        assert_int_equal(suspects.list[i].suggested, 1);
+        assert_true(fabs(suspects.list[i].score - (1.0 - 0.01 * (i + 1))) < 1e-6);
+    }
+    assert_true(fabs(suspects.wrong_share - 24.0 / 200.0) < 1e-9 && fabs(suspects.wrong_most - 50.0 / 200.0) < 1e-9);
+    assert_string_equal(suspects.labels_text,
+                        "about 50 images of 'seven' are filed under 'one', which has 150 training images to 50 of the "
+                        "other, and in validation 50 to 50; 25 of the one are taken for the other and 1 the other way");
+    suspects_free(&suspects);
+}
+
 /* What cannot be counted is not there. */
 static void test_not_known(void **state)
 {
@@ -124,6 +166,7 @@ static void test_not_known(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test_setup_teardown(test_counted, fixture_begin, fixture_end),
+                                       cmocka_unit_test(test_listed),
                                        cmocka_unit_test_setup_teardown(test_when, fixture_begin, fixture_end),
                                        cmocka_unit_test_setup_teardown(test_not_known, fixture_begin, fixture_end)};
     return cmocka_run_group_tests(tests, NULL, NULL);

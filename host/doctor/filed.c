@@ -46,3 +46,10 @@ void filed_find(struct filed *found, const int32_t *taken, const int32_t *val, i
                 *found = pair;
         }
 }
+
+bool filed_is_sure(const struct filed *filed)
+{
+    const double least = 0.25;
+    return filed->shares > FILED_SURE && filed->mistakes > FILED_SURE &&
+           (double)(filed->there - filed->back) > least * filed->too_many;
+}

@@ -1,4 +1,5 @@
 /* rules_labels: labels that have nothing to do with the images, where training shows it. */
+#include "filed.h"
 #include "rules.h"
 
 #include <math.h>
@@ -78,18 +79,13 @@ bool rule_one_way(const struct evidence *evidence, struct symptom *symptom)
 }
 
 /* A class has too many training images by validation's shares, another too few, and what was taught these labels takes
- * images of the first for the second: a fourth of those that are too many at least, where of wrong labels it
- * contradicts about half, and of images of which there are merely more next to none. Where shares differ by intent
- * mistakes go the other way, to what is frequent. By 3.5 standard errors each: of 45 pairs of 10 classes one in 400,000
- * by chance. */
+ * images of the first for the second. */
 bool rule_filed_under(const struct evidence *evidence, struct symptom *symptom)
 {
-    const double sure = 3.5, least = 0.25;
     const struct filed *filed = &evidence->filed;
     return evidence->over && doctor_misses(evidence) && evidence->config->data.shuffle &&
-           !evidence->config->train.balance && filed->shares > sure && filed->mistakes > sure &&
-           (double)(filed->there - filed->back) > least * filed->too_many &&
-           show(symptom, evidence->steps - 1, fmin(filed->shares, filed->mistakes) / sure,
+           !evidence->config->train.balance && filed_is_sure(filed) &&
+           show(symptom, evidence->steps - 1, fmin(filed->shares, filed->mistakes) / FILED_SURE,
                 "'%s' has %lld training images to %lld of '%s', and in validation %lld to %lld (%.1f standard errors "
                 "apart); %lld of the one are taken for the other and %lld the other way: about %.0f images of '%s' are "
                 "filed under '%s'",

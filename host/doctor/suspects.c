@@ -128,6 +128,15 @@ static struct val_looks val_looks(const struct session *session, const char *run
     return val;
 }
 
+/* Of each class. */
+static const int32_t *val_images(const struct subset *val, int classes, struct arena *arena)
+{
+    int32_t *images = arena_push(arena, (size_t)classes * sizeof *images);
+    for (int64_t i = 0; i < val->count; i++)
+        images[val->data->labels[val->samples[i]]]++;
+    return images;
+}
+
 static int labels_of(struct suspects *suspects, const struct session *session, const char *run, const char *which)
 {
     const struct dataset *data = &session->train_source.data;
@@ -143,6 +152,9 @@ static int labels_of(struct suspects *suspects, const struct session *session, c
     if (status == OK) {
         const struct val_looks val = val_looks(session, run, strcmp(which, "last") == 0);
         suspects_labels(suspects, data, table, &val);
+        if (suspects->kinds[SUSPECT_LABEL] == 0 && session->val.source && session->config->data.shuffle &&
+            !session->config->train.balance)
+            suspects_filed(suspects, data, table, val_images(&session->val.subset, data->class_count, &arena));
     }
     arena_free(&arena);
     return status;

@@ -121,7 +121,7 @@ static struct suspect describe(struct suspects *suspects, const struct doubts *d
                                                      images->data->class_names[sample->prediction])};
 }
 
-static int32_t *ranked(const double *values, int64_t count, struct arena *arena)
+int32_t *suspects_ranked(const double *values, int64_t count, struct arena *arena)
 {
     int32_t *order = arena_push(arena, (size_t)count * sizeof *order);
     for (int64_t i = 0; i < count; i++)
@@ -140,7 +140,7 @@ static void list(struct suspects *suspects, const struct doubts *doubts, const s
     const double classes = (double)images->data->class_count;
     const double most = images->samples ? FALSE_SHARE_UNTAUGHT : FALSE_SHARE;
     const double least_belief = 1.0 / classes + doubts->wrong_share / (classes - 1.0);
-    const int32_t *order = ranked(doubts->wrong, doubts->count, arena);
+    const int32_t *order = suspects_ranked(doubts->wrong, doubts->count, arena);
     double right = 0.0;
     int64_t kept = 0;
     for (int64_t i = 0; i < doubts->count; i++) {
@@ -167,7 +167,7 @@ static void list_known(struct suspects *suspects, const struct doubts *doubts, c
                        struct arena *arena)
 {
     const double *score = disbelief(doubts, images->table, arena);
-    const int32_t *order = ranked(score, doubts->count, arena);
+    const int32_t *order = suspects_ranked(score, doubts->count, arena);
     const int64_t known = (int64_t)(doubts->ahead * (double)doubts->judged);
     for (int64_t i = 0; i < known && i < doubts->count; i++) {
         const struct suspect suspect = describe(suspects, doubts, order[i], score[order[i]], images);
@@ -180,7 +180,7 @@ static void rank(struct suspects *suspects, const struct doubts *doubts, const s
                  struct arena *arena)
 {
     const double *score = disbelief(doubts, images->table, arena);
-    const int32_t *order = ranked(score, doubts->count, arena);
+    const int32_t *order = suspects_ranked(score, doubts->count, arena);
     suspects->doubted = arena_push(&suspects->arena, (size_t)doubts->count * sizeof *suspects->doubted);
     suspects->doubted_count = doubts->count;
     for (int64_t i = 0; i < doubts->count; i++)

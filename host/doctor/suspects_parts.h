@@ -5,4 +5,6 @@
 
 /* Appends; evidence must live as long as suspects->arena. */
 void suspects_add(struct suspects *suspects, const struct suspect *suspect);
+/* Places of the values by falling value, of equal ones by place; in the arena. */
+int32_t *suspects_ranked(const double *values, int64_t count, struct arena *arena);
 #endif
