@@ -141,8 +141,7 @@ enum effect {
     EFFECT_AT_ONCE = 512,  /* validation is behind from the beginning, or ahead in the end; the same */
     EFFECT_COSTLY = 1024,  /* images that have what was found are learned that much worse than those that have not */
     EFFECT_LATE = 2048,    /* training goes wrong at a rate that trials from new weights do not come to */
-    EFFECT_OPEN = 4096,    /* not everything is learned, as far as is known: that is, unless 95 % are right */
-    EFFECT_WEIGHED = 8192, /* images that were found cost as much; where that is not known, as EFFECT_MISSING */
+    EFFECT_WEIGHED = 4096, /* images that were found cost as much; where that is not known, as EFFECT_MISSING */
     EFFECT_TRAINING = EFFECT_START | EFFECT_SETTING | EFFECT_LONG | EFFECT_SHORT | EFFECT_BROKEN | EFFECT_STANDS |
                       EFFECT_NOISE, /* what trials judged on training images can mend */
     EFFECT_ALL = EFFECT_TRAINING | EFFECT_APART | EFFECT_LATE

@@ -83,18 +83,25 @@ static void test_healthy_with_a_doubt(void **state)
     expect(CAUSE_LABELS, "conflicting-labels");
 }
 
-/* A scale that a network with normalisation bears is no fault where everything is learned; until then it is. */
+/* A scale far off is a mistake in the config, also where a normalisation in the network bears it; that is said. */
 static void test_a_scale_that_costs_nothing(void **state)
 {
     (void)state;
+    static const char absorbed[] = "takes most of it out again";
     healthy();
     find_images("normalisation");
     expect(CAUSE_INPUT_SCALE, "normalisation");
+    assert_null(strstr(found[0].evidence, absorbed));
     run.evidence.epochs = 0;
     expect(CAUSE_INPUT_SCALE, "normalisation");
     run.evidence.epochs = EPOCHS;
+    run.evidence.layers = (struct layer_evidence){.measured = true, .normalises = true};
+    expect(CAUSE_INPUT_SCALE, "normalisation");
+    assert_non_null(strstr(found[0].evidence, absorbed));
+    assert_null(strstr(found[0].evidence, "all the same"));
     learn_all();
-    expect_doubtful(CAUSE_HEALTHY, CAUSE_INPUT_SCALE);
+    expect(CAUSE_INPUT_SCALE, "normalisation");
+    assert_non_null(strstr(found[0].evidence, "(96.0 % are right all the same)"));
 }
 
 /* Steps that were too long to begin with are a note where everything is learned; what else they did is not. */

@@ -13,14 +13,15 @@
 #define DEARLY (EFFECT_MISSING | EFFECT_COSTLY)
 
 /* needs: the run must show that something is missing before it is said what is to blame. What is counted, as classes
- * and copies, and what no training bears, is certain without. */
+ * and copies, and what no training bears, is certain without; so is a normalisation that far off, which is a mistake in
+ * the config whatever the network makes of it. */
 static const struct {
     const char *rule;
     enum cause cause;
     unsigned explains, needs;
 } rows[] = {
     {"imbalance", CAUSE_IMBALANCE, EFFECT_SHORT | EFFECT_STANDS | COSTS, 0},
-    {"normalisation", CAUSE_INPUT_SCALE, EFFECT_ALL, EFFECT_OPEN},
+    {"normalisation", CAUSE_INPUT_SCALE, EFFECT_ALL, 0},
     {"illumination", CAUSE_ILLUMINATION, COSTS, DEARLY},
     {"constant", CAUSE_OUTLIERS, COSTS, EFFECT_MISSING | EFFECT_WEIGHED},
     {"torn", CAUSE_OUTLIERS, COSTS, EFFECT_MISSING | EFFECT_WEIGHED},

@@ -157,7 +157,6 @@ static unsigned seen_at_large(const struct evidence *evidence)
 {
     struct ahead ahead;
     return (doctor_misses(evidence) ? EFFECT_MISSING : 0u) |
-           (doctor_best_right(evidence) > ALL_LEARNED ? 0u : EFFECT_OPEN) |
            (rules_behind_at_once(evidence) || rules_ahead(evidence, &ahead) ? EFFECT_AT_ONCE : 0u);
 }
 
@@ -330,6 +329,22 @@ static void say_lower(double share, double error, char text[static LOWER_TEXT])
         snprintf(text, LOWER_TEXT, "no lower (%.0f %% +- %.1f higher)", -100.0 * share, 100.0 * error);
 }
 
+/* A normalisation in the network divides by what it finds, and takes out what is the same for every image: not what the
+ * zeros around an image make of a mean, nor, in validation, by what running means lag behind. */
+static void say_absorbed(struct symptom *image, const struct evidence *evidence)
+{
+    const size_t used = strlen(image->evidence), room = sizeof image->evidence - used;
+    const double right = doctor_best_right(evidence);
+    if (strcmp(image->rule, "normalisation") != 0 || !evidence->layers.normalises)
+        return;
+    if (right > ALL_LEARNED)
+        snprintf(image->evidence + used, room,
+                 "; a normalisation in the network takes most of it out again (%.1f %% are right all the same)",
+                 100.0 * right);
+    else
+        snprintf(image->evidence + used, room, "; a normalisation in the network takes most of it out again");
+}
+
 static void say_cost(struct symptom *image, const struct ahead *ahead)
 {
     const size_t used = strlen(image->evidence), room = sizeof image->evidence - used;
@@ -373,6 +388,7 @@ int doctor_examine(const struct evidence *evidence, struct symptom found[static 
         images[i] = evidence->images[i];
         images[i].doubtful = !explains(&images[i], evidence, &ahead, seen, seen_count, CAUSE_HEALTHY);
         say_cost(&images[i], &ahead);
+        say_absorbed(&images[i], evidence);
     }
     /* An order is a setting, and throws about what images make worse; of labels that say nothing there is nothing to
      * learn. What sets training's images apart comes before what validation's have as well. */
