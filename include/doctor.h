@@ -358,6 +358,7 @@ struct standing {
     bool rate_is_spent;      /* then: the schedule has brought the rate so far down that more steps bring nothing */
     bool at_max_steps;       /* it has ended, by train.max_steps */
     bool at_last_epoch;      /* it has ended, in the last of train.epochs */
+    bool at_patience;        /* it has ended, by early_stop.patience alone */
     int64_t window;          /* steps of that third; 0: too few */
     double fall, fall_error; /* over them, by the slope; its standard error from sampling noise alone */
 };

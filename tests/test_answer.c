@@ -48,11 +48,16 @@ static void test_still_falling(void **state)
     expect_action(&diagnosis, "train.epochs=20|train.max_steps=300",
                   "train on, as the loss was still falling: `evenkeel train --resume RUN train.max_steps=0`; whether "
                   "it can be had sooner `evenkeel doctor RUN --probe` tries");
+    diagnosis.standing.at_max_steps = false;
+    diagnosis.standing.at_patience = true;
+    expect_action(&diagnosis, "train.epochs=20|early_stop.patience=3",
+                  "train on, as the loss was still falling: `evenkeel train --resume RUN early_stop.patience=6`; "
+                  "whether it can be had sooner `evenkeel doctor RUN --probe` tries");
+    diagnosis.standing.at_patience = false;
     diagnosis.probed = true;
     diagnosis.experiment.arms[0].done = true;
     diagnosis.experiment.arm_count = 1;
     diagnosis.standing.rate_is_spent = true;
-    diagnosis.standing.at_max_steps = false;
     expect_action(&diagnosis, "train.epochs=20",
                   "train anew for longer, so that the rate falls later: `evenkeel train CONFIG train.epochs=40`; no "
                   "trial says how to come further sooner");

@@ -52,6 +52,18 @@ static void test_a_schedule_that_ends_with_the_run(void **state)
     assert_false(repairs[0].fits(&asked));
 }
 
+/* Never less patience than there was. */
+static void test_more_patience(void **state)
+{
+    (void)state;
+    const struct remedy *repair = &cause_table[CAUSE_EARLY_STOP].repairs[0];
+    const struct remedy_case asked = {.config = &config};
+    load("early_stop.patience=3");
+    assert_string_equal(words_of(repair, &asked), "early_stop.patience=10|early_stop.min_delta=0");
+    load("early_stop.patience=12");
+    assert_string_equal(words_of(repair, &asked), "early_stop.patience=24|early_stop.min_delta=0");
+}
+
 /* Where a normalisation sees few images at a time, more of them have to be in the batch, and not only in the update. */
 static void test_a_larger_batch_is_a_whole_one(void **state)
 {
@@ -354,6 +366,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_settings_are_settings),
         cmocka_unit_test(test_a_schedule_that_ends_with_the_run),
+        cmocka_unit_test(test_more_patience),
         cmocka_unit_test(test_a_larger_batch_is_a_whole_one),
         cmocka_unit_test(test_what_softens_most_is_taken_back),
         cmocka_unit_test(test_more_updates),

@@ -6,10 +6,12 @@
 
 #include <math.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -146,6 +148,71 @@ static void test_resume_where_the_checkpoint_cannot_be_read(void **state)
     tiny_train_ok(part.path, "train.epochs=3", &rest);
 }
 
+/* A person who asks for more gets more, with patience counted anew; the best stays what it was. Who asks for nothing is
+ * told that there is nothing to do. */
+static void test_resume_after_early_stopping(void **state)
+{
+    (void)state;
+    struct train_result result;
+    tiny_train_ok(NULL, "train.epochs=50 early_stop.patience=2 early_stop.min_delta=1000", &result);
+    char path[PATH_BYTES];
+    memcpy(path, result.path, sizeof path);
+    assert_int_equal(result.epoch, 3);
+    tiny_train_ok(path, "", &result);
+    assert_int_equal(result.epoch, 3);
+    tiny_train_ok(path, "train.epochs=60", &result);
+    assert_int_equal(result.epoch, 5);
+    assert_int_equal(result.best_epoch, 1);
+    assert_int_equal(tiny_result_rows(path), 5);
+    tiny_train_ok(path, "train.epochs=60", &result);
+    assert_int_equal(result.epoch, 5);
+    tiny_train_ok(path, "train.min_steps=10000", &result);
+    assert_int_equal(result.epoch, 7);
+    tiny_train_ok(path, "early_stop.min_delta=100", &result);
+    assert_int_equal(result.epoch, 9);
+    /* A run that has not been stopped waits on from where it was. */
+    tiny_train_ok(NULL, "train.epochs=2 early_stop.patience=2 early_stop.min_delta=1000", &result);
+    memcpy(path, result.path, sizeof path);
+    tiny_train_ok(path, "train.epochs=60", &result);
+    assert_int_equal(result.epoch, 3);
+}
+
+/* As if it had always been that patient. */
+static void test_resume_with_more_patience(void **state)
+{
+    (void)state;
+    check_resume("train.epochs=50 early_stop.min_delta=1000", "early_stop.patience=5", "early_stop.patience=2",
+                 "early_stop.patience=5");
+    check_resume("train.epochs=6 early_stop.min_delta=1000", "early_stop.patience=0", "early_stop.patience=2",
+                 "early_stop.patience=0");
+}
+
+/* What was asked for holds from then on, also where the run is killed before it saves anything. */
+static void test_killed_after_early_stopping(void **state)
+{
+    (void)state;
+    struct train_result result;
+    tiny_train_ok(NULL, "train.epochs=50 early_stop.patience=2 early_stop.min_delta=1000 optim.lr=1e-6 train.threads=1",
+                  &result);
+    char path[PATH_BYTES];
+    memcpy(path, result.path, sizeof path);
+    const pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        tiny_train(path, "train.epochs=100000 early_stop.min_delta=0 run.checkpoint_epochs=100000", &result);
+        _exit(0);
+    }
+    for (int i = 0; i < 10000 && tiny_result_rows(path) < 5; i++)
+        usleep(1000);
+    assert_int_equal(kill(child, SIGKILL), 0);
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status));
+    assert_true(tiny_result_rows(path) >= 5);
+    tiny_train_ok(path, "train.max_steps=1000", &result);
+    assert_true(result.epoch > 5);
+}
+
 static void test_resume_notices_missing_images(void **state)
 {
     (void)state;
@@ -186,6 +253,9 @@ int main(void)
         cmocka_unit_test(test_max_steps_inside_an_epoch),
         cmocka_unit_test(test_resume_keeps_settings),
         cmocka_unit_test(test_resume_where_the_checkpoint_cannot_be_read),
+        cmocka_unit_test(test_resume_after_early_stopping),
+        cmocka_unit_test(test_resume_with_more_patience),
+        cmocka_unit_test(test_killed_after_early_stopping),
         cmocka_unit_test(test_resume_notices_missing_images),
     };
     return cmocka_run_group_tests(tests, tiny_set_up, tiny_tear_down);

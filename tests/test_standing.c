@@ -100,7 +100,7 @@ static void test_still_falling(void **state)
     assert_int_equal(doctor_standing(&run.evidence).window, 0);
 }
 
-/* Whether epochs or steps ended it; neither where it is not over. */
+/* Whether epochs, steps or early stopping ended it; none where it is not over. */
 static void test_what_ended_it(void **state)
 {
     (void)state;
@@ -108,17 +108,21 @@ static void test_what_ended_it(void **state)
     static const struct {
         bool over;
         int epochs, max_steps;
-        bool at_last_epoch, at_max_steps;
-    } cases[] = {{false, EPOCHS, STEPS, false, false},   {true, EPOCHS, 0, true, false},
-                 {true, EPOCHS, STEPS + 1, true, false}, {true, EPOCHS + 1, STEPS, false, true},
-                 {true, EPOCHS, STEPS, true, true},      {true, EPOCHS + 1, 0, false, false}};
+        int patience;
+        bool at_last_epoch, at_max_steps, at_patience;
+    } cases[] = {{false, EPOCHS, STEPS, 2, false, false, false},   {true, EPOCHS, 0, 2, true, false, false},
+                 {true, EPOCHS, STEPS + 1, 2, true, false, false}, {true, EPOCHS + 1, STEPS, 2, false, true, false},
+                 {true, EPOCHS, STEPS, 2, true, true, false},      {true, EPOCHS + 1, 0, 0, false, false, false},
+                 {true, EPOCHS + 1, 0, 2, false, false, true},     {false, EPOCHS + 1, 0, 2, false, false, false}};
     for (int i = 0; i < COUNT_OF(cases); i++) {
         run.evidence.over = cases[i].over;
         run.config.train.epochs = cases[i].epochs;
         run.config.train.max_steps = cases[i].max_steps;
+        run.config.early_stop.patience = cases[i].patience;
         const struct standing standing = doctor_standing(&run.evidence);
         assert_int_equal(standing.at_last_epoch, cases[i].at_last_epoch);
         assert_int_equal(standing.at_max_steps, cases[i].at_max_steps);
+        assert_int_equal(standing.at_patience, cases[i].at_patience);
     }
 }
 

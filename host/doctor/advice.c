@@ -91,10 +91,13 @@ static int say_train_on(const struct standing *standing, const struct config *co
     char epochs[48] = "";
     if (standing->at_last_epoch || (anew && !standing->at_max_steps))
         snprintf(epochs, sizeof epochs, " train.epochs=%d", 2 * config->train.epochs);
-    return snprintf(text, ACTION_TEXT, "%s%s%s`",
+    char patience[48] = "";
+    if (standing->at_patience && !anew)
+        snprintf(patience, sizeof patience, " early_stop.patience=%d", 2 * config->early_stop.patience);
+    return snprintf(text, ACTION_TEXT, "%s%s%s%s`",
                     anew ? "train anew for longer, so that the rate falls later: `evenkeel train CONFIG"
                          : "train on, as the loss was still falling: `evenkeel train --resume RUN",
-                    epochs, standing->at_max_steps ? " train.max_steps=0" : "");
+                    epochs, standing->at_max_steps ? " train.max_steps=0" : "", patience);
 }
 
 /* Of a healthy run that has not learned everything: nobody knows whether more could be had, but trials can. */

@@ -271,12 +271,13 @@ const struct cause_info cause_table[CAUSE_COUNT] = {
                     .trials = {{.name = "no gradient clip",
                                 .family = ARM_ANEW,
                                 .remedy = {.fits = fits_clips, .edits = {SET("optim.clip_norm", "0")}}}}},
-    [CAUSE_EARLY_STOP] = {"early_stop", "optimizer", "early stopping ended the run while it was still learning",
-                          "raise early_stop.patience, and train on: `evenkeel train --resume RUN`",
-                          .actions = {{fits_wants_more,
-                                       "set early_stop.min_delta = 0, or raise early_stop.patience, and "
-                                       "train on: `evenkeel train --resume RUN`"}},
-                          .repairs = {{.edits = {SET("early_stop.patience", "10"), SET("early_stop.min_delta", "0")}}}},
+    [CAUSE_EARLY_STOP] =
+        {"early_stop", "optimizer", "early stopping ended the run while it was still learning",
+         "raise early_stop.patience, and train on: `evenkeel train --resume RUN early_stop.patience=N`",
+         .actions = {{fits_wants_more, "set early_stop.min_delta = 0, or raise early_stop.patience, and train on: "
+                                       "`evenkeel train --resume RUN early_stop.min_delta=0`"}},
+         .repairs = {{.edits = {{.key = "early_stop.patience", .factor = 2.0, .least = 10.0},
+                                SET("early_stop.min_delta", "0")}}}},
     [CAUSE_AVERAGE] = {"average", "optimizer", "the averaged weights have not caught up with the trained ones",
                        "lower optim.ema_decay, or set optim.ema_warmup = true", .repairs = {{.edits = {AVERAGED}}}},
     [CAUSE_UNKNOWN] = {.name = "unknown",

@@ -56,6 +56,8 @@ struct standing doctor_standing(const struct evidence *evidence)
     standing.at_max_steps =
         steps > 0 && evidence->config->train.max_steps > 0 && steps >= evidence->config->train.max_steps;
     standing.at_last_epoch = steps > 0 && evidence->epoch[steps - 1] >= evidence->config->train.epochs;
+    standing.at_patience =
+        steps > 0 && evidence->config->early_stop.patience > 0 && !standing.at_max_steps && !standing.at_last_epoch;
     standing.falls = evidence->steps > 0 && still_falls(evidence, &standing);
     standing.rate_is_spent = standing.falls && rate_is_spent(evidence);
     return standing;

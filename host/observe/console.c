@@ -432,6 +432,8 @@ static void next_lines(const struct config *config, const struct train_state *st
     command("", "%s predict %s IMAGE.png", program, folder);
     if (end == END_EPOCHS)
         command("", "%s train --resume %s train.epochs=%d", program, folder, 2 * config->train.epochs);
+    else if (end == END_EARLY)
+        command("", "%s train --resume %s early_stop.patience=%d", program, folder, 2 * config->early_stop.patience);
     else if (end == END_MAX_STEPS)
         command("", "%s train --resume %s train.max_steps=0", program, folder);
 }

@@ -31,6 +31,8 @@ static const struct {
     {"train.max_steps", CHANGE_FREE},
     {"train.epochs", CHANGE_GROW},
     {"train.min_steps", CHANGE_GROW},
+    {"early_stop.patience", CHANGE_FREE},
+    {"early_stop.min_delta", CHANGE_FREE},
     {"train.threads", CHANGE_WARN},
     {"train.device", CHANGE_WARN},
     {"train.deterministic", CHANGE_WARN},
@@ -150,6 +152,12 @@ int keep_compare(const struct config *old, const struct config *new)
                       refused);
     arena_free(&arena);
     return status;
+}
+
+bool keep_asks_for_more(const struct config *old, const struct config *new)
+{
+    return new->train.epochs > old->train.epochs || new->train.min_steps > old->train.min_steps ||
+           new->early_stop.min_delta != old->early_stop.min_delta;
 }
 
 /* ---- save and resume ---- */
@@ -276,6 +284,20 @@ int keep_go_back(struct trainer *trainer, const char *which)
     return findings_begin(trainer);
 }
 
+/* What early stopping ended is over until someone is more patient or asks for more. Saved before the config says what
+ * was asked for: a run that is killed then goes on, too. */
+static int wait_anew(struct trainer *trainer)
+{
+    struct train_state *state = &trainer->state;
+    const bool anew = state->stopped_early && trainer->asked_for_more;
+    if (anew)
+        state->early_stop.wait = 0;
+    state->stopped_early = early_stop_due(&state->early_stop, &trainer->early_stop_rule);
+    trainer->records_read = state->step;
+    trainer->clock = clock_seconds();
+    return anew ? keep_save(trainer, "last") : OK;
+}
+
 int keep_resume(struct trainer *trainer, const char *run)
 {
     char folder[PATH_BYTES], found[PATH_BYTES];
@@ -293,6 +315,7 @@ int keep_resume(struct trainer *trainer, const char *run)
     TRY(status);
     TRY(run_reopen(&trainer->run, run, state->steps_bytes, state->results_bytes, state->log_bytes));
     TRY(layers_reopen(trainer));
+    TRY(wait_anew(trainer));
     TRY(run_unmark(&trainer->run));
     struct config config = trainer->config; /* as it was asked for: the state knows the rest */
     config.train.accumulate = trainer->accumulate;

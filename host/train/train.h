@@ -10,6 +10,7 @@
 struct trainer {
     struct config config; /* train.accumulate as it is now: what autopilot makes of it is in it */
     int accumulate;       /* as it was asked for */
+    bool asked_for_more;  /* the run was resumed to be trained for longer */
     struct session session;
     struct run run;
     struct train_state state;
@@ -108,6 +109,8 @@ int64_t keep_steps_per_epoch(const struct trainer *trainer);
 uint64_t keep_hash(const struct session *session);
 /* What of the new settings may not change in a run under way: ERR_CONFIG names the keys. */
 int keep_compare(const struct config *old, const struct config *new);
+/* Whether a run that early stopping ended is to wait anew: for more patience alone it waits on from where it was. */
+bool keep_asks_for_more(const struct config *old, const struct config *new);
 
 /* ---- judge.c: what of the config cannot be had ---- */
 void judge_config(const struct session *session, struct mistakes *mistakes); /* with the images found */

@@ -277,10 +277,8 @@ static int finish(struct trainer *trainer, bool stopped, struct train_result *re
     enum console_end end = END_EPOCHS;
     if (stopped)
         end = END_SIGNAL;
-    else if (state->stopped_early)
-        end = END_EARLY;
     else if (state->epoch < trainer->config.train.epochs)
-        end = END_MAX_STEPS;
+        end = state->stopped_early ? END_EARLY : END_MAX_STEPS;
     *result = (struct train_result){
         .stopped_by = end == END_SIGNAL ? signal_caught : 0,
         .epoch = state->epoch,
@@ -363,6 +361,7 @@ static int load_config(struct trainer *trainer, const struct train_request *requ
         status = train_load_config(&trainer->config, request->resume, request->overrides, request->override_count);
     if (status == OK)
         status = keep_compare(&old, &trainer->config);
+    trainer->asked_for_more = status == OK && keep_asks_for_more(&old, &trainer->config);
     config_free(&old);
     return status;
 }
@@ -389,7 +388,8 @@ static int open_run(struct trainer *trainer, const struct train_request *request
     console_header(&trainer->session, trainer->run.path, trainer->steps_per_epoch);
     console_begin(&trainer->console, &trainer->config, trainer->steps_per_epoch, trainer->session.val.subset.count);
     if (is_over(trainer))
-        log_info("resumed    after its end: there is nothing left to do");
+        log_info("resumed    after its end: there is nothing left to do%s",
+                 trainer->state.stopped_early ? "; a larger early_stop.patience or train.epochs lets it go on" : "");
     else if (trainer->state.step > 0)
         log_info("resumed    at epoch %lld, step %lld of %lld", (long long)trainer->state.epoch + 1,
                  (long long)trainer->state.step_in_epoch, (long long)trainer->steps_per_epoch);
