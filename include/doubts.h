@@ -31,10 +31,10 @@ int32_t doubts_class_seen(const struct sample_stats *sample);
 /* labels and table: [count]. Arrays are in the arena. */
 void doubts_gather(struct doubts *doubts, const int32_t *labels, int classes, const struct sample_stats *table,
                    int64_t count, struct arena *arena);
-/* Mean of what was right in each epoch; NaN: training was asked worse, or not with the same images. Averaged weights,
- * which validation alone sees, are let in: they are better than those of a single look, but it is most of several looks
- * at images that were taught that they are compared with, and healthy runs stay behind (bench/RESULTS.md). */
-double doubts_val_mean(const struct config *config, const double *right, int64_t epochs);
+/* What is known of validation from the shares that were right in each epoch. Averaged weights, which validation alone
+ * sees, count as asked alike: they are better than those of a single look, but it is most of several looks at images
+ * that were taught that they are compared with, and healthy runs stay behind (bench/RESULTS.md). */
+struct val_looks doubts_val_looks(const struct config *config, const double *right, int64_t epochs, double images);
 /* Two witnesses: margins of two kinds, and validation, whose images were not taught: hard ones it contradicts as often,
  * and more. Validation with right labels tells where margins do not; where it is behind training, as it is of hard
  * images alone, the two kinds must be two beyond doubt. */

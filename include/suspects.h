@@ -48,8 +48,9 @@ struct suspects {
 /* Shares of the validation images that were right. */
 struct val_looks {
     double last;   /* at the run's end; NaN: not known */
-    double mean;   /* over its epochs; NaN: not known, or training is not asked alike */
+    double mean;   /* over its epochs; NaN: not known */
     double images; /* 0: not known */
+    bool unlike;   /* training was asked worse than they were, or not of the same images */
 };
 /* Judges the labels alone; adds to suspects. table and data by sample number. A pure function. */
 void suspects_labels(struct suspects *suspects, const struct dataset *data, const struct sample_stats *table,

@@ -16,20 +16,23 @@ static void test_validation_as_control(void **state)
     (void)state;
     struct doubts doubts = {.count = 200, .contradicted = 200, .judged = 1000, .seen = 1000, .agrees = 0.8};
     doubts.mixture = (struct mixture){.separation = 2.2, .separation_error = 0.1};
-    assert_int_equal(doubts_judge(&doubts, &(struct val_looks){0.86, NAN, 600}), LABELS_JUDGED);
-    assert_int_equal(doubts_judge(&doubts, &(struct val_looks){0.855, NAN, 600}), LABELS_ALIKE);
-    assert_int_equal(doubts_judge(&doubts, &(struct val_looks){0.7, NAN, 600}), LABELS_ALIKE);
-    assert_int_equal(doubts_judge(&doubts, &(struct val_looks){NAN, NAN, 600}),
+    assert_int_equal(doubts_judge(&doubts, &(struct val_looks){0.86, NAN, 600, false}), LABELS_JUDGED);
+    assert_int_equal(doubts_judge(&doubts, &(struct val_looks){0.855, NAN, 600, false}), LABELS_ALIKE);
+    assert_int_equal(doubts_judge(&doubts, &(struct val_looks){0.7, NAN, 600, false}), LABELS_ALIKE);
+    /* It learned late, and most looks were taken before. */
+    assert_int_equal(doubts_judge(&doubts, &(struct val_looks){0.95, 0.8, 600, true}), LABELS_ALIKE);
+    assert_int_equal(doubts_judge(&doubts, &(struct val_looks){0.95, 0.9, 600, true}), LABELS_JUDGED);
+    assert_int_equal(doubts_judge(&doubts, &(struct val_looks){NAN, NAN, 600, false}),
                      LABELS_JUDGED); /* nothing is known of validation */
-    assert_int_equal(doubts_judge(&doubts, &(struct val_looks){0.7, NAN, 0}), LABELS_JUDGED);
+    assert_int_equal(doubts_judge(&doubts, &(struct val_looks){0.7, NAN, 0, false}), LABELS_JUDGED);
     doubts.agrees = 0.6; /* two kinds, if not surely: it is not that the network is weak */
-    assert_int_equal(doubts_judge(&doubts, &(struct val_looks){0.7, NAN, 600}), LABELS_ALIKE);
+    assert_int_equal(doubts_judge(&doubts, &(struct val_looks){0.7, NAN, 600, false}), LABELS_ALIKE);
     doubts.mixture.separation = 2.29;
-    assert_int_equal(doubts_judge(&doubts, &(struct val_looks){0.7, NAN, 600}), LABELS_ALIKE);
+    assert_int_equal(doubts_judge(&doubts, &(struct val_looks){0.7, NAN, 600, false}), LABELS_ALIKE);
     doubts.mixture.separation = 2.31; /* they are surely of two kinds */
-    assert_int_equal(doubts_judge(&doubts, &(struct val_looks){0.7, NAN, 600}), LABELS_JUDGED);
+    assert_int_equal(doubts_judge(&doubts, &(struct val_looks){0.7, NAN, 600, false}), LABELS_JUDGED);
     doubts.mixture.separation = 1.9;
-    assert_int_equal(doubts_judge(&doubts, &(struct val_looks){0.95, NAN, 600}), LABELS_TOO_WEAK);
+    assert_int_equal(doubts_judge(&doubts, &(struct val_looks){0.95, NAN, 600, false}), LABELS_TOO_WEAK);
 }
 
 /* A quarter wrong: of the other three half are 375, by most of the looks, and in the end or of validation. */
@@ -39,7 +42,7 @@ static void test_a_word_that_counts(void **state)
     struct doubts doubts = {
         .count = 600, .contradicted = 624, .judged = 1000, .seen = 1000, .agrees = 0.5, .wrong_share = 0.25};
     doubts.mixture = (struct mixture){.separation = 3.0, .separation_error = 0.1};
-    const struct val_looks weak = {0.2, NAN, 600}, strong = {0.6, NAN, 600};
+    const struct val_looks weak = {0.2, NAN, 600, false}, strong = {0.6, NAN, 600, false};
     assert_int_equal(doubts_judge(&doubts, &weak), LABELS_JUDGED);
     assert_int_equal(doubts_judge_untaught(&doubts), LABELS_JUDGED);
     doubts.contradicted = 626; /* it found out late: in most of its looks it guessed */

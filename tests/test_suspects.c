@@ -71,7 +71,7 @@ static void world_make(double noise, double hard)
 
 static void judge(double val_accuracy)
 {
-    suspects_labels(&world.suspects, &world.data, world.table, &(struct val_looks){val_accuracy, NAN, IMAGES});
+    suspects_labels(&world.suspects, &world.data, world.table, &(struct val_looks){val_accuracy, NAN, IMAGES, false});
 }
 
 /* Shares of those listed that are wrong, and of the wrong that are listed. */
@@ -211,8 +211,9 @@ static void one_kind(double noise)
 static void test_validation_tells(void **state)
 {
     (void)state;
-    const struct val_looks clean = {0.95, 0.9, 1000.0}, as_wrong = {0.75, 0.7, 1000.0}, unlike = {0.95, NAN, 1000.0},
-                           few = {0.95, 0.9, 10.0}, weak = {0.69, 0.9, 1000.0};
+    const struct val_looks clean = {0.95, 0.9, 1000.0, false}, as_wrong = {0.75, 0.7, 1000.0, false},
+                           unlike = {0.95, 0.9, 1000.0, true}, few = {0.95, 0.9, 10.0, false},
+                           weak = {0.69, 0.9, 1000.0, false};
     double precision, recall;
     one_kind(0.2);
     suspects_labels(&world.suspects, &world.data, world.table, &clean);
@@ -286,7 +287,8 @@ static void test_unknown_class_and_wrong_labels(void **state)
     }
     const double share = (double)all / IMAGES, missed = share - 0.08;
     assert_true((double)known / IMAGES < missed); /* these alone would hide the wrong labels */
-    suspects_labels(&world.suspects, &world.data, world.table, &(struct val_looks){1.0 - missed, 1.0 - missed, IMAGES});
+    suspects_labels(&world.suspects, &world.data, world.table,
+                    &(struct val_looks){1.0 - missed, 1.0 - missed, IMAGES, false});
     if (world.suspects.verdict != LABELS_JUDGED)
         fail_msg("%s", world.suspects.labels_text);
     assert_true(fabs(world.suspects.wrong_most - share) < 1e-9);
@@ -300,7 +302,7 @@ static void test_unknown_class_and_wrong_labels(void **state)
     /* Two kinds, of which validation explains no more than those of all classes. */
     struct doubts doubts = {.count = 100, .contradicted = 200, .judged = 1000, .seen = 1000, .agrees = 0.8};
     doubts.mixture = (struct mixture){.separation = 2.2, .separation_error = 0.1};
-    assert_int_equal(doubts_judge(&doubts, &(struct val_looks){0.86, NAN, 600}), LABELS_JUDGED);
+    assert_int_equal(doubts_judge(&doubts, &(struct val_looks){0.86, NAN, 600, false}), LABELS_JUDGED);
 }
 
 /* Text and figures tell the same share, where validation tells of more than the margins do. */
@@ -309,7 +311,7 @@ static void test_text_as_figures(void **state)
     (void)state;
     char said[128];
     world_make(0.1, 0.3);
-    suspects_labels(&world.suspects, &world.data, world.table, &(struct val_looks){0.98, 0.98, IMAGES});
+    suspects_labels(&world.suspects, &world.data, world.table, &(struct val_looks){0.98, 0.98, IMAGES, false});
     const struct suspects *suspects = &world.suspects;
     assert_non_null(strstr(suspects->labels_text, "of two kinds"));
     assert_true(suspects->wrong_share > 0.15); /* the tenth's margins alone tell of less */

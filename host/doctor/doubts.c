@@ -63,11 +63,13 @@ void doubts_gather(struct doubts *doubts, const int32_t *labels, int classes, co
 }
 
 /* Validation's images were not taught, and what the network contradicts of them is hard, or wrongly labelled there as
- * well. Labels that are wrong in training come on top of that. Of two shares, beyond chance; what is not known speaks
- * against nothing. */
+ * well. Labels that are wrong in training come on top of that. An image is contradicted by most of its looks, of which
+ * a network that learns slowly took the early ones before it knew, so validation is taken as it was on average where
+ * that is worse than in the end. Of two shares, beyond chance; what is not known speaks against nothing. */
 static bool is_as_in_validation(const struct doubts *doubts, const struct val_looks *val)
 {
-    const double share = (double)doubts->contradicted / (double)doubts->judged, wrong = 1.0 - val->last;
+    const double share = (double)doubts->contradicted / (double)doubts->judged;
+    const double wrong = 1.0 - fmin(val->last, val->mean); /* where the mean is not known, in the end */
     const double error = sqrt(share * (1.0 - share) / (double)doubts->judged + wrong * (1.0 - wrong) / val->images);
     return val->images > 0.0 && share - wrong <= FAULT_SURE * error;
 }
@@ -88,14 +90,15 @@ static bool are_of_two_kinds(const struct doubts *doubts, const struct val_looks
     return is_as_in_validation(doubts, val) ? apart > FAULT_SURE * doubts->mixture.separation_error : apart >= 0.0;
 }
 
-double doubts_val_mean(const struct config *config, const double *right, int64_t epochs)
+struct val_looks doubts_val_looks(const struct config *config, const double *right, int64_t epochs, double images)
 {
     double sum = 0.0;
-    if (answers_worse(config) || !config->data.shuffle || config->train.balance)
-        return NAN;
     for (int64_t epoch = 0; epoch < epochs; epoch++)
         sum += right[epoch];
-    return sum / (double)epochs;
+    return (struct val_looks){.last = right[epochs - 1],
+                              .mean = sum / (double)epochs,
+                              .images = images,
+                              .unlike = answers_worse(config) || !config->data.shuffle || config->train.balance};
 }
 
 /* What was contradicted in most of the looks, against what validation was wrong in on average: more looks err less
@@ -108,8 +111,9 @@ static void witness(struct doubts *doubts, const struct val_looks *val)
                  missed = 1.0 - val->mean;
     const double error = sqrt(wrong * (1.0 - wrong) / judged + missed * (1.0 - missed) / fmax(1.0, val->images));
     doubts->ahead = wrong - missed;
-    /* False of NaN: the mean is not known, or not to be compared. */
-    doubts->witnessed = doubts->ahead > points && doubts->ahead > sure * error && val->last >= LABELS_STRONG;
+    /* False of NaN: the mean is not known. */
+    doubts->witnessed =
+        !val->unlike && doubts->ahead > points && doubts->ahead > sure * error && val->last >= LABELS_STRONG;
 }
 
 enum label_verdict doubts_judge(struct doubts *doubts, const struct val_looks *val)
@@ -133,7 +137,7 @@ enum label_verdict doubts_judge(struct doubts *doubts, const struct val_looks *v
 
 enum label_verdict doubts_judge_untaught(const struct doubts *doubts)
 {
-    const struct val_looks unknown = {NAN, NAN, 0.0};
+    const struct val_looks unknown = {.last = NAN, .mean = NAN};
     if (2 * doubts->judged < doubts->seen || doubts->judged == 0)
         return LABELS_TOO_EARLY;
     if (guesses(doubts, &unknown))

@@ -131,9 +131,8 @@ void doctor_labels(struct evidence *evidence, const char *run)
         return;
     if (read_rows(&rows, text, bytes, evidence->classes, &arena)) {
         struct doubts doubts;
-        const struct val_looks val = {evidence->val_accuracy[evidence->epochs - 1],
-                                      doubts_val_mean(evidence->config, evidence->val_accuracy, evidence->epochs),
-                                      (double)evidence->val_images};
+        const struct val_looks val =
+            doubts_val_looks(evidence->config, evidence->val_accuracy, evidence->epochs, (double)evidence->val_images);
         find_filed(evidence, run, &rows, &arena);
         doubts_gather(&doubts, rows.labels, evidence->classes, rows.table, rows.count, &arena);
         if (doubts_judge(&doubts, &val) == LABELS_JUDGED)

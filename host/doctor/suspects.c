@@ -117,12 +117,11 @@ static struct val_looks val_looks(const struct session *session, const char *run
 {
     char path[PATH_BYTES];
     struct table table = {0};
-    struct val_looks val = {NAN, NAN, session->val.source ? (double)session->val.subset.count : 0.0};
+    struct val_looks val = {.last = NAN, .mean = NAN};
     if (path_join(path, run, "results.csv") == OK && table_read(&table, path) == OK && table.row_count > 0) {
-        const double *right = table_column_or_nan(&table, "metrics/accuracy_top1");
-        val.last = right[table.row_count - 1];
-        if (to_its_end)
-            val.mean = doubts_val_mean(session->config, right, table.row_count);
+        val = doubts_val_looks(session->config, table_column_or_nan(&table, "metrics/accuracy_top1"), table.row_count,
+                               session->val.source ? (double)session->val.subset.count : 0.0);
+        val.unlike |= !to_its_end;
     }
     table_free(&table);
     return val;
