@@ -80,11 +80,11 @@ static void test_what_is_written(void **state)
                   "far");
     snprintf(diagnosis.left_out, sizeof diagnosis.left_out, "runs/x/left-out.csv");
     diagnosis.left_out_count = 446;
+    diagnosis.standing.at_max_steps = true; /* which ended it; that the epochs are as many more is for the schedule */
     expect_action(
         &diagnosis, "train.epochs=25|train.max_steps=100",
         "leave out of training the 446 images that are likely to be wrong, or correct them: RUN/left-out.csv, "
-        "which --apply writes, lists them; train for 50 epochs, not 25, so that fewer images, or softer "
-        "labels, are learned as far; train for 200 steps, not 100, so that fewer images, or softer labels, "
+        "which --apply writes, lists them; train for 200 steps, not 100, so that fewer images, or softer labels, "
         "are learned as far");
     diagnosis.cause = CAUSE_OUTLIERS;
     expect_action(&diagnosis, "train.epochs=25",

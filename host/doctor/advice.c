@@ -177,7 +177,8 @@ static void say_longer(const struct diagnosis *diagnosis, const struct config *c
     for (int i = 0; i < count; i++) {
         const size_t used = strlen(text);
         const bool epochs = strncmp(repair[i], "train.epochs=", 13) == 0;
-        if ((epochs || strncmp(repair[i], "train.max_steps=", 16) == 0) && reasons[of[i]])
+        const char *ended_by = diagnosis->standing.at_max_steps ? "train.max_steps=" : "train.epochs=";
+        if (strncmp(repair[i], ended_by, strlen(ended_by)) == 0 && reasons[of[i]])
             snprintf(text + used, ACTION_TEXT - used, "; train for %s %s, not %lld, %s", strchr(repair[i], '=') + 1,
                      epochs ? "epochs" : "steps",
                      epochs ? (long long)config->train.epochs : (long long)config->train.max_steps, reasons[of[i]]);
