@@ -103,13 +103,14 @@ int diagnosis_repair(const struct diagnosis *diagnosis, const struct config *con
 bool diagnosis_rate_was_cut(const struct diagnosis *diagnosis);
 /* What the repair of the cause makes of the [[layer]] sections, beside these settings. */
 enum layer_change diagnosis_layers(const struct diagnosis *diagnosis, const struct config *config);
-/* Where single images are the cause, or among it: RUN/left-out.csv, which lists them, is then part of the repair. Reads
- * the run's data; where these cannot be read, and write is not wanted, that is warned of. Does nothing for other
- * causes, and where no image can be told to be wrong. write: it is written, too. */
+/* Where single images are the cause, or among it: RUN/left-out.csv, which lists them, is then part of the repair. What
+ * was written since the run ended is taken as it is; labels of a run that has ended are judged by its own files; else
+ * the run's images are read, and where they cannot be that is warned of. Does nothing for other causes, and where no
+ * image can be told to be wrong. write: it is made anew from the images, and written. */
 int diagnosis_leave_out(struct diagnosis *diagnosis, const char *run, bool write);
 struct suspects;
-/* What of so many training images is listed. */
-void diagnosis_count_left_out(struct diagnosis *diagnosis, const struct suspects *suspects, int64_t images);
+/* What is listed, each image once. */
+void diagnosis_count_left_out(struct diagnosis *diagnosis, const struct suspects *suspects);
 /* Writes the run's config with the repair made, verdict and evidence as comments on top. ERR_CONFIG: no setting mends
  * it. */
 int diagnosis_apply(const struct diagnosis *diagnosis, const char *run, const char *file);

@@ -41,4 +41,15 @@ struct val_looks doubts_val_looks(const struct config *config, const double *rig
 enum label_verdict doubts_judge(struct doubts *doubts, const struct val_looks *val);
 /* Of images that were not taught, without another part beside them: the two kinds alone, beyond doubt. */
 enum label_verdict doubts_judge_untaught(const struct doubts *doubts);
+
+/* What labels are judged by, beside what a run saw of each image. */
+struct labelled {
+    const struct config *config;
+    const struct dataset *data; /* training's; no images are needed */
+    int32_t *val_images;        /* [class_count]: validation images of each class */
+    int64_t val_count;          /* of all; 0: there is none, or not known */
+};
+/* The same from the run's own files: samples.csv, predictions.csv, and the checkpoint for the classes; in the arena.
+ * ERR_NO_INPUT, ERR_DATA: they do not say all of it, as of a run that is still going on. */
+int labelled_read(struct labelled *labelled, const struct config *config, const char *run, struct arena *arena);
 #endif

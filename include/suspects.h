@@ -69,6 +69,9 @@ void suspects_val_labels(struct suspects *suspects, const struct dataset *data, 
  * of the rest. */
 int suspects_find_labels(struct suspects *suspects, const struct session *session, const char *run);
 int suspects_find_images(struct suspects *suspects, const struct session *session);
+/* suspects_find_labels of a run that has ended, without its images: from its own files. ERR_NO_INPUT, ERR_DATA: these
+ * do not say enough. */
+int suspects_find_recorded(struct suspects *suspects, const struct config *config, const char *run);
 /* Those of wanted kinds: labels, outliers, and of copies those of validation images; each that cannot be looked for is
  * warned of, and the other is all the same. Returns how many kinds were looked for. */
 int suspects_find_wanted(struct suspects *suspects, const struct session *session, const char *run,
@@ -88,6 +91,8 @@ struct suspect_images {
 const struct dataset *suspect_data(const struct suspect *suspect, struct suspect_images images);
 /* CSV, complete or not at all: file, sample, label, class, suggested, suggested_class, kind, score, evidence, part. */
 int suspects_write(const struct suspects *suspects, struct suspect_images images, const char *path);
+/* Sample and kind of each row of such a file. ERR_NO_INPUT, ERR_DATA: it is none. */
+int suspects_read(struct suspects *suspects, const char *path);
 /* PNG of the first SUSPECTS_ON_SHEET, of which there is at least one. ERR_UNSUPPORTED: built without cairo. */
 enum { SUSPECTS_ON_SHEET = 60 };
 int suspects_sheet(const struct suspects *suspects, struct suspect_images images, const char *path);

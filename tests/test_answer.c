@@ -98,11 +98,11 @@ static void test_what_is_written(void **state)
                              {.kind = SUSPECT_DUPLICATE, .sample = 3},
                              {.kind = SUSPECT_DUPLICATE, .sample = 9},
                              {.kind = SUSPECT_LABEL, .sample = 3}};
-    diagnosis_count_left_out(&diagnosis, &(struct suspects){.list = list, .count = 3}, 10);
+    diagnosis_count_left_out(&diagnosis, &(struct suspects){.list = list, .count = 3});
     expect_action(&diagnosis, "train.epochs=25",
                   "leave out of training the 2 copies of validation images, so that validation is honest: "
                   "RUN/left-out.csv, which --apply writes, lists them");
-    diagnosis_count_left_out(&diagnosis, &(struct suspects){.list = list, .count = 4}, 10);
+    diagnosis_count_left_out(&diagnosis, &(struct suspects){.list = list, .count = 4});
     expect_action(&diagnosis, "train.epochs=25",
                   "leave out of training the 2 images at fault: RUN/left-out.csv, which --apply writes, lists them");
     diagnosis.cause = CAUSE_CLIP; /* what else was found has the list */

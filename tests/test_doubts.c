@@ -60,9 +60,35 @@ static void test_a_word_that_counts(void **state)
     assert_int_equal(doubts_judge(&doubts, &strong), LABELS_JUDGED);
 }
 
+/* Images that were held back for validation say nothing of a class: of these two one is known, whose images are mostly
+ * taken for it. */
+static void test_images_that_were_not_seen(void **state)
+{
+    (void)state;
+    enum { SEEN = 10, OWN0 = 4, OWN1 = 6, IMAGES = 4 * SEEN };
+    static struct sample_stats table[IMAGES];
+    int32_t labels[IMAGES];
+    for (int i = 0; i < IMAGES; i++) {
+        labels[i] = i / SEEN % 2;
+        if (i < 2 * SEEN) {
+            const bool right = i % SEEN < (labels[i] ? OWN1 : OWN0);
+            table[i].seen = SUSPECT_LOOKS;
+            table[i].prediction = (uint16_t)(right ? labels[i] : 1 - labels[i]);
+        }
+    }
+    struct arena arena = {0};
+    struct doubts doubts;
+    doubts_gather(&doubts, labels, 2, table, IMAGES, &arena);
+    assert_int_equal(doubts.judged, 2 * SEEN);
+    assert_int_equal(doubts.contradicted, 2 * SEEN - OWN0 - OWN1);
+    assert_int_equal(doubts.count, SEEN - OWN1);
+    arena_free(&arena);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_validation_as_control),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_images_that_were_not_seen),
+                                       cmocka_unit_test(test_validation_as_control),
                                        cmocka_unit_test(test_a_word_that_counts)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,8 +21,8 @@ static bool *known_classes(const int32_t *labels, int classes, const struct samp
     int64_t *own = arena_push(arena, (size_t)classes * sizeof *own),
             *all = arena_push(arena, (size_t)classes * sizeof *all);
     for (int64_t i = 0; i < count; i++) {
-        all[labels[i]]++;
-        own[labels[i]] += doubts_class_seen(&table[i]) == labels[i];
+        all[labels[i]] += table[i].seen > 0; /* others were held back for validation */
+        own[labels[i]] += table[i].seen > 0 && doubts_class_seen(&table[i]) == labels[i];
     }
     for (int class = 0; class < classes; class ++)
         known[class] = own[class] * classes > all[class];

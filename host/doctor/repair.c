@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static size_t key_length(const char *setting)
 {
@@ -277,9 +278,12 @@ static bool speaks(const struct diagnosis *diagnosis, enum cause cause)
     return found;
 }
 
-void diagnosis_count_left_out(struct diagnosis *diagnosis, const struct suspects *suspects, int64_t images)
+void diagnosis_count_left_out(struct diagnosis *diagnosis, const struct suspects *suspects)
 {
     struct arena arena = {0};
+    int64_t images = 0;
+    for (int64_t i = 0; i < suspects->count; i++)
+        images = suspects->list[i].sample < images ? images : suspects->list[i].sample + 1;
     bool *seen = arena_push(&arena, (size_t)images * sizeof *seen);
     diagnosis->left_out_count = 0;
     diagnosis->left_out_mixed = false;
@@ -290,6 +294,42 @@ void diagnosis_count_left_out(struct diagnosis *diagnosis, const struct suspects
         seen[suspect->sample] = true;
     }
     arena_free(&arena);
+}
+
+static bool is_older(const char *run, const char *name, const struct stat *than)
+{
+    char path[PATH_BYTES];
+    struct stat info;
+    if (path_join(path, run, name) < 0 || stat(path, &info) < 0)
+        return false;
+    return info.st_mtim.tv_sec != than->st_mtim.tv_sec ? info.st_mtim.tv_sec < than->st_mtim.tv_sec
+                                                       : info.st_mtim.tv_nsec < than->st_mtim.tv_nsec;
+}
+
+/* The list that --apply wrote since the run ended, as it is now: a person may have taken images off it. */
+static bool is_written(struct suspects *suspects, const char *run, const char *path,
+                       const bool kinds[static SUSPECT_KINDS])
+{
+    struct stat info;
+    bool right = stat(path, &info) == 0 && is_older(run, "steps.csv", &info) && suspects_read(suspects, path) == OK;
+    for (int64_t i = 0; right && i < suspects->count; i++)
+        right = kinds[suspects->list[i].kind];
+    if (!right)
+        suspects_free(suspects);
+    return right;
+}
+
+/* Without the images, where that can be. */
+static bool is_recorded(struct suspects *suspects, const struct config *config, const char *run, const char *path,
+                        const bool kinds[static SUSPECT_KINDS])
+{
+    if (is_written(suspects, run, path, kinds))
+        return true;
+    const bool labels_alone = !kinds[SUSPECT_OUTLIER] && !kinds[SUSPECT_DUPLICATE];
+    if (labels_alone && suspects_find_recorded(suspects, config, run) == OK)
+        return true;
+    suspects_free(suspects);
+    return false;
 }
 
 int diagnosis_leave_out(struct diagnosis *diagnosis, const char *run, bool write)
@@ -307,13 +347,16 @@ int diagnosis_leave_out(struct diagnosis *diagnosis, const char *run, bool write
     int status = path_join(path, run, "left-out.csv");
     if (status == OK)
         status = train_load_config(&config, run, NULL, 0);
-    if (status == OK)
+    if (status == OK && (write || !is_recorded(&suspects, &config, run, path, kinds))) {
         status = session_open_data(&session, &config, write ? stderr : NULL);
-    if (status == OK && suspects_find_wanted(&suspects, &session, run, kinds) > 0 && suspects.count > 0) {
+        if (status == OK)
+            suspects_find_wanted(&suspects, &session, run, kinds);
+    }
+    if (status == OK && suspects.count > 0) {
         if (write)
             status = suspects_write(&suspects, (struct suspect_images){&session.train_source.data, NULL}, path);
         text_copy(diagnosis->left_out, sizeof diagnosis->left_out, path);
-        diagnosis_count_left_out(diagnosis, &suspects, session.train_source.data.count);
+        diagnosis_count_left_out(diagnosis, &suspects);
     } else if (status < 0 && !write) {
         log_warn("which images are to be left out is not known: %s", fail_text());
         status = OK;

@@ -113,60 +113,64 @@ static int add_images(struct suspects *suspects, const struct session *session)
 
 /* ---- a run ---- */
 
-static struct val_looks val_looks(const struct session *session, const char *run, bool to_its_end)
+static struct val_looks val_looks(const struct labelled *labelled, const char *run, bool to_its_end)
 {
     char path[PATH_BYTES];
     struct table table = {0};
     struct val_looks val = {.last = NAN, .mean = NAN};
     if (path_join(path, run, "results.csv") == OK && table_read(&table, path) == OK && table.row_count > 0) {
-        val = doubts_val_looks(session->config, table_column_or_nan(&table, "metrics/accuracy_top1"), table.row_count,
-                               session->val.source ? (double)session->val.subset.count : 0.0);
+        val = doubts_val_looks(labelled->config, table_column_or_nan(&table, "metrics/accuracy_top1"), table.row_count,
+                               (double)labelled->val_count);
         val.unlike |= !to_its_end;
     }
     table_free(&table);
     return val;
 }
 
-/* Of each class. */
-static const int32_t *val_images(const struct subset *val, int classes, struct arena *arena)
+/* As a session that is open has them. */
+static struct labelled labelled_of(const struct session *session, struct arena *arena)
 {
-    int32_t *images = arena_push(arena, (size_t)classes * sizeof *images);
-    for (int64_t i = 0; i < val->count; i++)
-        images[val->data->labels[val->samples[i]]]++;
-    return images;
+    const struct subset *val = &session->val.subset;
+    const struct dataset *data = &session->train_source.data;
+    struct labelled labelled = {.config = session->config, .data = data};
+    labelled.val_images = arena_push(arena, (size_t)data->class_count * sizeof *labelled.val_images);
+    labelled.val_count = session->val.source ? val->count : 0;
+    for (int64_t i = 0; i < labelled.val_count; i++)
+        labelled.val_images[val->data->labels[val->samples[i]]]++;
+    return labelled;
 }
 
-static int labels_of(struct suspects *suspects, const struct session *session, const char *run, const char *which)
+static int labels_of(struct suspects *suspects, const struct labelled *labelled, const char *run, const char *which)
 {
-    const struct dataset *data = &session->train_source.data;
+    const struct dataset *data = labelled->data;
     const struct sample_stats *table;
     struct arena arena = {0};
     char folder[PATH_BYTES];
     int64_t count;
-    TRY(train_find_checkpoint(session->config, run, which, folder));
+    TRY(train_find_checkpoint(labelled->config, run, which, folder));
     int status = samples_read(folder, data->class_count, &arena, &table, &count);
     if (status == OK && count != data->count)
         status = FAIL(ERR_DATA, "%s: has statistics of %lld images, but %s has %lld now; train anew", folder,
                       (long long)count, data->source, (long long)data->count);
     if (status == OK) {
-        const struct val_looks val = val_looks(session, run, strcmp(which, "last") == 0);
+        const struct val_looks val = val_looks(labelled, run, strcmp(which, "last") == 0);
         suspects_labels(suspects, data, table, &val);
-        if (suspects->kinds[SUSPECT_LABEL] == 0 && session->val.source && session->config->data.shuffle &&
-            !session->config->train.balance)
-            suspects_filed(suspects, data, table, val_images(&session->val.subset, data->class_count, &arena));
+        if (suspects->kinds[SUSPECT_LABEL] == 0 && labelled->val_count > 0 && labelled->config->data.shuffle &&
+            !labelled->config->train.balance)
+            suspects_filed(suspects, data, table, labelled->val_images);
     }
     arena_free(&arena);
     return status;
 }
 
 /* The best checkpoint remembers less, but nothing of the epochs in which the labels were learnt by heart. */
-static int labels_of_run(struct suspects *suspects, const struct session *session, const char *run)
+static int labels_of_run(struct suspects *suspects, const struct labelled *labelled, const char *run)
 {
     struct suspects earlier = {.wrong_share = NAN, .wrong_most = NAN};
-    TRY(labels_of(suspects, session, run, "last"));
+    TRY(labels_of(suspects, labelled, run, "last"));
     if (suspects->verdict != LABELS_BY_HEART)
         return OK;
-    if (labels_of(&earlier, session, run, "best") == OK &&
+    if (labels_of(&earlier, labelled, run, "best") == OK &&
         (earlier.verdict == LABELS_JUDGED || earlier.verdict == LABELS_ALIKE)) {
         suspects_free(suspects);
         *suspects = earlier;
@@ -178,8 +182,24 @@ static int labels_of_run(struct suspects *suspects, const struct session *sessio
 
 int suspects_find_labels(struct suspects *suspects, const struct session *session, const char *run)
 {
+    struct arena arena = {0};
     *suspects = (struct suspects){.wrong_share = NAN, .wrong_most = NAN};
-    return labels_of_run(suspects, session, run);
+    const struct labelled labelled = labelled_of(session, &arena);
+    const int status = labels_of_run(suspects, &labelled, run);
+    arena_free(&arena);
+    return status;
+}
+
+int suspects_find_recorded(struct suspects *suspects, const struct config *config, const char *run)
+{
+    struct arena arena = {0};
+    struct labelled labelled;
+    *suspects = (struct suspects){.wrong_share = NAN, .wrong_most = NAN};
+    int status = labelled_read(&labelled, config, run, &arena);
+    if (status == OK)
+        status = labels_of_run(suspects, &labelled, run);
+    arena_free(&arena);
+    return status;
 }
 
 int suspects_find_images(struct suspects *suspects, const struct session *session)
@@ -204,12 +224,15 @@ int suspects_find_wanted(struct suspects *suspects, const struct session *sessio
                          const bool kinds[static SUSPECT_KINDS])
 {
     int found = 0;
+    struct arena arena = {0};
     *suspects = (struct suspects){.wrong_share = NAN, .wrong_most = NAN};
     if (kinds[SUSPECT_LABEL]) {
-        if (labels_of_run(suspects, session, run) == OK)
+        const struct labelled labelled = labelled_of(session, &arena);
+        if (labels_of_run(suspects, &labelled, run) == OK)
             found++;
         else
             log_warn("no wrong labels are listed: %s", fail_text());
+        arena_free(&arena);
     }
     if (kinds[SUSPECT_OUTLIER] || kinds[SUSPECT_DUPLICATE]) {
         if (add_images(suspects, session) == OK)
