@@ -46,7 +46,8 @@ struct chart_series {
     bool dashed;      /* a second one of its colour */
     int64_t count;
     const double *x, *y;
-    const double *low, *high; /* BAND, AREA: low; SPREAD: both; else NULL */
+    const double *low, *high; /* BAND, AREA: low; SPREAD: both; else NULL. high INFINITY: no upper end is known, the
+                               * whisker leaves the frame */
 };
 /* A line across the chart: at an x (something happened there) or at a y (a limit). */
 struct chart_line {

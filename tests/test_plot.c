@@ -70,6 +70,37 @@ static void test_letters(void **state)
     charts_free(&charts);
 }
 
+/* A whisker whose upper end is not known leaves the frame; one that is not known at all is not there. */
+static void test_whiskers(void **state)
+{
+    (void)state;
+    struct charts charts = {0};
+    const struct terminal plain = {.columns = 40, .lines = 12};
+    const double at[] = {0.0, 1.0, 2.0, 3.0}, y[] = {0.5, 0.5, 0.5, 0.5};
+    const double low[] = {0.2, 0.2, NAN, 0.2}, high[] = {0.8, INFINITY, NAN, NAN};
+    struct chart *chart = chart_add(&charts, "a", "A title", "");
+    chart->y.low = 0.0;
+    chart->y.high = 1.0;
+    struct chart_series *series = chart_series_add(chart, CHART_SPREAD, CHART_BLUE, "", 4, at, y);
+    series->low = low;
+    series->high = high;
+    char *text = draw(chart, &plain, 12);
+    assert_string_equal(text, "A title\n"
+                              "1.0 |            |\n"
+                              "    |            |\n"
+                              "    |  |         |\n"
+                              "    |  |         |\n"
+                              "0.5 |  ******************************\n"
+                              "    |  |         |\n"
+                              "    |  |         |\n"
+                              "    |\n"
+                              "0.0 |\n"
+                              "    +--+------------------+------------\n"
+                              "       0                  2            \n");
+    free(text);
+    charts_free(&charts);
+}
+
 /* Areas reach from their floor to their line, between points as well; fills and curves have letters of their own in
  * turn; of two texts of events that meet the second moves aside, as far as it still reaches its line. */
 static void test_areas_and_flags(void **state)
@@ -417,6 +448,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_letters),
+        cmocka_unit_test(test_whiskers),
         cmocka_unit_test(test_areas_and_flags),
         cmocka_unit_test(test_braille_follows_the_curve),
         cmocka_unit_test(test_it_fits),

@@ -346,13 +346,20 @@ static void test_noise_scale_beside_the_batch(void **unused)
     }
     make_table(&table, &sweep, 1.5);
     table.rows[0].noise_scale = (struct sweep_range){70.0, 40.0, 90.0};
-    table.rows[1].noise_scale = (struct sweep_range){80.0, 50.0, INFINITY}; /* no upper end: no whisker */
+    /* A seed that never got to the target has no end either; where most did not there is no point. */
+    table.rows[0].target_steps = (struct sweep_range){10.0, 5.0, INFINITY};
+    table.rows[1].target_steps = (struct sweep_range){INFINITY, 5.0, INFINITY};
+    table.rows[1].noise_scale = (struct sweep_range){80.0, 50.0, INFINITY}; /* no upper end */
     sweep_charts(&charts, &table);
     const struct chart *noise = charts_find(&charts, "noise");
     assert_true(noise && noise->series_count == 2);
     const struct chart_series *points = &noise->series[0], *batch = &noise->series[1];
     assert_true(points->y[0] == 70.0 && points->low[0] == 40.0 && points->high[0] == 90.0 && points->y[1] == 80.0);
-    assert_true(isnan(points->low[1]) && isnan(points->high[1]));
+    assert_true(points->low[1] == 50.0 && points->high[1] == INFINITY);
+    const struct chart *images = charts_find(&charts, "images");
+    assert_true(images && images->series[0].y[0] == 80.0 && images->series[0].low[0] == 40.0);
+    assert_true(images->series[0].high[0] == INFINITY);
+    assert_true(isnan(images->series[0].y[1]) && isnan(images->series[0].low[1]) && isnan(images->series[0].high[1]));
     assert_true(batch->count == 2 && batch->x[1] == 16.0 && batch->y[1] == 16.0 && batch->y[0] == 8.0);
     charts_free(&charts);
     sweep_table_free(&table);

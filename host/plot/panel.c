@@ -150,15 +150,18 @@ static void draw_whiskers(const struct drawing *drawing, const struct chart_seri
     const double cap = 3.0;
     for (int64_t i = 0; i < series->count; i++) {
         const double x = x_of(drawing, series->x[i]);
-        const double low = y_of(drawing, series->low[i]), high = y_of(drawing, series->high[i]);
+        const double low = y_of(drawing, series->low[i]), top = series->high[i];
+        const double high = isnan(top) ? NAN : y_of(drawing, fmin(top, drawing->frame.top));
         if (!isfinite(x + low + high))
             continue;
         cairo_move_to(drawing->cairo, x, low);
         cairo_line_to(drawing->cairo, x, high);
         cairo_move_to(drawing->cairo, x - cap, low);
         cairo_line_to(drawing->cairo, x + cap, low);
-        cairo_move_to(drawing->cairo, x - cap, high);
-        cairo_line_to(drawing->cairo, x + cap, high);
+        if (isfinite(top)) {
+            cairo_move_to(drawing->cairo, x - cap, high);
+            cairo_line_to(drawing->cairo, x + cap, high);
+        }
     }
     stroke(drawing, series->colour, 1.2, 1.0);
 }

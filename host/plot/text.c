@@ -84,7 +84,8 @@ static void draw_whiskers(struct drawing *drawing, const struct pen *pen, const 
     thin.letter = '|';
     for (int64_t i = 0; i < series->count; i++) {
         const double x = across(drawing, series->x[i]);
-        canvas_line(&drawing->canvas, &thin, x, down(drawing, series->low[i]), x, down(drawing, series->high[i]));
+        const double high = isinf(series->high[i]) ? drawing->frame.top : series->high[i];
+        canvas_line(&drawing->canvas, &thin, x, down(drawing, series->low[i]), x, down(drawing, high));
     }
 }
 

@@ -70,9 +70,9 @@ static void put_bars(const struct drawing *drawing, const struct chart_series *s
 static void put_whiskers(const struct drawing *drawing, const struct chart_series *series)
 {
     for (int64_t i = 0; i < series->count; i++)
-        if (isfinite(series->low[i]) && isfinite(series->high[i]))
+        if (isfinite(series->low[i]) && !isnan(series->high[i]))
             fprintf(drawing->page, "M%d %dV%d", in_picture(svg_across(drawing, series->x[i])),
-                    picture_y(drawing, series->low[i]), picture_y(drawing, series->high[i]));
+                    picture_y(drawing, series->low[i]), picture_y(drawing, fmin(series->high[i], drawing->frame.top)));
 }
 
 static bool is_within(double place)

@@ -135,11 +135,11 @@ static struct sweep_range exactly(double value)
 {
     return isfinite(value) ? (struct sweep_range){value, NAN, NAN} : (struct sweep_range){NAN, NAN, NAN};
 }
-/* Without whiskers where a seed never got there. */
+/* In other units; nothing where most seeds never got there. */
 static struct sweep_range known(struct sweep_range range, double factor)
 {
-    return isfinite(range.high) ? (struct sweep_range){range.median * factor, range.low * factor, range.high * factor}
-                                : exactly(range.median * factor);
+    return isfinite(range.median) ? (struct sweep_range){range.median * factor, range.low * factor, range.high * factor}
+                                  : exactly(NAN);
 }
 #define FIGURE(name, expression)                                                                                       \
     static struct sweep_range name(const struct sweep_row *row)                                                        \
@@ -310,19 +310,21 @@ void sweep_charts(struct charts *charts, const struct sweep_table *table)
         ->y.scale = CHART_LOG10;
     add_chart(&swept, "images", "Images it took down to the target loss",
               "Where the line rises to the right, larger batches no longer make steps that are as much better: returns "
-              "diminish. Whiskers: lowest and highest seed.",
+              "diminish. Whiskers: lowest and highest seed, out of the frame where one never got there.",
               "images", target_images)
         ->y.scale = CHART_LOG10;
     struct chart *noise =
         add_chart(&swept, "noise", "Gradient noise scale beside the batch",
                   "Steps of more images than the noise scale are hardly better than those of as many. Whiskers: the 95 "
-                  "% interval of one run, none where it has no upper end.",
+                  "% interval of one run, out of the frame where it has no upper end.",
                   "images", noise_scale);
     noise->y.scale = CHART_LOG10;
     if (swept.batches && charts_find(charts, "noise"))
         chart_series_add(noise, CHART_LINE, CHART_GREY, "the batch", swept.tick_count, swept.ticks, swept.ticks);
     add_chart(&swept, "seconds", "Seconds it took down to the target loss",
-              "These steps at the speed below. Whiskers: lowest and highest seed.", "seconds", target_seconds);
+              "These steps at the speed below. Whiskers: lowest and highest seed, out of the frame where one never got "
+              "there.",
+              "seconds", target_seconds);
     add_chart(&swept, "speed", "Images per second",
               "Where the line is level the machine is busy: larger batches are no "
               "faster. Whiskers: the middle half of the runs.",
