@@ -198,7 +198,8 @@ struct called_evidence {
     double blind_error;    /* its standard deviation: 0 where all are called one class */
     double floor, floor_z; /* share that is wrong however sure, and its standard errors from 0: host/doctor/floor.h */
     double surest_wrong;   /* of the surest quarter, the share that is wrong */
-    double as_usual;       /* whether those go where all mistakes go, in nats: host/doctor/dealt.h */
+    double as_usual;       /* whether those go where all mistakes go, in nats each: host/doctor/dealt.h */
+    double sure_mistakes;  /* how many those are */
     int lost, targets;     /* such classes; how many different ones they are called */
     int64_t lost_images;   /* of such classes */
     int in_ring; /* those that are called each other, A B and B A or in a longer round: an exchange of labels */

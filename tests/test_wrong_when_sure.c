@@ -79,6 +79,7 @@ static void test_like_classes(void **state)
     SILENT("wrong_when_sure");
     read_like(0.12, true, 4, 9);
     assert_true(best()->as_usual < 0.0);
+    assert_true(best()->sure_mistakes > 0.1 * EACH * LEVELS / 4 && best()->sure_mistakes < 0.15 * EACH * LEVELS / 4);
     SHOWS("wrong_when_sure", CAUSE_LABELS);
 }
 
@@ -102,6 +103,13 @@ static void test_rule(void **state)
     *called = clear;
     SHOWS("wrong_when_sure", CAUSE_LABELS);
     called->floor_z = 2.9;
+    SILENT("wrong_when_sure");
+    called->sure_mistakes = 40; /* they go where the others go, by as much as not */
+    SILENT("wrong_when_sure");
+    called->as_usual = -0.01; /* 2.9^2 + 2 * 40 * 0.01 = 3.03^2 */
+    SHOWS("wrong_when_sure", CAUSE_LABELS);
+    SAYS("wrong_when_sure", "(3.0 standard errors from none");
+    called->sure_mistakes = 20; /* 2.97^2 */
     SILENT("wrong_when_sure");
     *called = clear;
     called->as_usual = 0.49 * log(run.evidence.classes - 1.0);

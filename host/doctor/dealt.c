@@ -10,7 +10,7 @@ static int surer(const void *a, const void *b)
     return (x < y) - (x > y);
 }
 
-double dealt_as_usual(struct dealt_answer *answers, size_t count, int classes, struct arena *arena)
+double dealt_as_usual(struct dealt_answer *answers, size_t count, int classes, struct arena *arena, double *mistakes)
 {
     const size_t k = (size_t)classes, surest = count / 4;
     double *of = arena_push(arena, k * sizeof *of);            /* answers with this label */
@@ -25,7 +25,8 @@ double dealt_as_usual(struct dealt_answer *answers, size_t count, int classes, s
         missed[answer->prediction]++;
         usual[(size_t)answer->prediction * k + (size_t)answer->label]++;
     }
-    double sum = 0.0, mistakes = 0.0;
+    double sum = 0.0;
+    *mistakes = 0.0;
     for (size_t i = 0; i < surest; i++) {
         const struct dealt_answer *answer = &answers[i];
         if (answer->label == answer->prediction)
@@ -34,7 +35,7 @@ double dealt_as_usual(struct dealt_answer *answers, size_t count, int classes, s
         const double by_share = of[answer->label] / ((double)count - of[answer->prediction]);
         const double seen = usual[(size_t)answer->prediction * k + (size_t)answer->label];
         sum += log((seen + by_share) / ((missed[answer->prediction] + 1.0) * by_share));
-        mistakes++;
+        ++*mistakes;
     }
-    return mistakes > 0.0 ? sum / mistakes : 0.0;
+    return *mistakes > 0.0 ? sum / *mistakes : 0.0;
 }

@@ -203,7 +203,8 @@ static void judge(struct called *called, struct arena *arena, struct called_evid
     evidence->floor = floor.share;
     evidence->floor_z = floor.z;
     evidence->surest_wrong = floor.surest;
-    evidence->as_usual = dealt_as_usual(called->answers, called->answer_count, called->classes, arena);
+    evidence->as_usual =
+        dealt_as_usual(called->answers, called->answer_count, called->classes, arena, &evidence->sure_mistakes);
 }
 
 static void read_called(int class_count, const char *run, const char *name, struct called_evidence *evidence)

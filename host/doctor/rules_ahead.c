@@ -159,6 +159,14 @@ static bool are_of_like_classes(const struct evidence *evidence, const struct ca
     return called->as_usual > 0.0 && called->as_usual < 0.5 * log((double)evidence->classes - 1.0);
 }
 
+/* Two signs of wrong labels that do not hang together, how many are wrong at each confidence and where the sure ones
+ * go: likelihoods multiply. Twice the logarithm of their ratio is the square of so many standard errors. Mistakes that
+ * do not go where others go, but by the classes' shares, speak for labels dealt out; others say nothing here. */
+static double sure_of_wrong(const struct called_evidence *called)
+{
+    return sqrt(called->floor_z * called->floor_z - 2.0 * called->sure_mistakes * fmin(called->as_usual, 0.0));
+}
+
 /* Validation's images were not taught: where their labels are right, the surest answers are. So many wrong ones among
  * them, whatever the network's confidence, are labels that are wrong in both parts, which no comparison of the two
  * tells. A twentieth of all, as less leaves nothing missing, and more than what is still being learned. Who has not
@@ -171,13 +179,13 @@ bool rule_wrong_when_sure(const struct evidence *evidence, struct symptom *sympt
     const double images = (double)best->images;
     return (evidence->over || 2 * evidence->steps >= evidence->planned_steps) && evidence->config->data.shuffle &&
            images > 0.0 && (double)best->right > half * (1.0 - best->floor) * images &&
-           best->floor > fmax(least, gained_lately(evidence)) && best->floor_z > FAULT_SURE &&
+           best->floor > fmax(least, gained_lately(evidence)) && sure_of_wrong(best) > FAULT_SURE &&
            !are_of_like_classes(evidence, best) && !rules_behind_at_once(evidence) &&
            show(symptom, evidence->steps - 1, best->floor / least,
                 "about %.0f %% of validation's answers are wrong however sure the network is (%.1f standard errors "
                 "from none; of the surest quarter %.0f %%): errors on images that are merely hard end where it grows "
                 "sure, wrong labels do not",
-                100.0 * best->floor, best->floor_z, 100.0 * best->surest_wrong);
+                100.0 * best->floor, sure_of_wrong(best), 100.0 * best->surest_wrong);
 }
 
 /* Of one epoch: by how much validation's loss is the lower, beyond chance and by what makes a fault. */
