@@ -312,11 +312,27 @@ static void test_rates_in_use(void **state)
     for (int i = 0; i < COUNT_OF(cases); i++) {
         load(cases[i].words);
         const struct remedy_case asked = {.config = &config, .steps = 100};
-        const char *words = words_of(&cause_table[CAUSE_RATE_HIGH].repairs[0], &asked);
+        const char *words = words_of(&cause_table[CAUSE_RATE_HIGH].repairs[1], &asked);
         if (strncmp(words, cases[i].rate, strlen(cases[i].rate)) != 0 || words[strlen(cases[i].rate)] != '|')
             fail_msg("%s: %s", cases[i].words, words);
         assert_int_equal(strncmp(cause_action(CAUSE_RATE_HIGH, &config), "set optim.lr to what is in use", 30) == 0,
                          cases[i].out);
+    }
+    static const struct {
+        const char *words;
+        bool swings;
+    } momenta[] = {{"optim.name=sgd|optim.lr=0.1|optim.momentum=0.99", true},
+                   {"optim.name=sgd|optim.lr=0.1|optim.momentum=0.95", false},
+                   {"optim.name=sgd|optim.lr=0.11|optim.momentum=0.99", false},
+                   {"optim.name=adam|optim.lr=0.001|optim.momentum=0.99", false}};
+    for (int i = 0; i < COUNT_OF(momenta); i++) {
+        load(momenta[i].words);
+        const struct remedy_case asked = {.config = &config, .steps = 100};
+        const struct remedy *first = &cause_table[CAUSE_RATE_HIGH].repairs[0];
+        assert_int_equal(first->fits(&asked), momenta[i].swings);
+        assert_string_equal(words_of(first, &asked), "optim.momentum=0.9");
+        assert_int_equal(strncmp(cause_action(CAUSE_RATE_HIGH, &config), "set optim.momentum = 0.9", 24) == 0,
+                         momenta[i].swings);
     }
 }
 

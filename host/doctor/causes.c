@@ -119,10 +119,12 @@ const struct cause_info cause_table[CAUSE_COUNT] = {
         {"rate_high", "hyperparameters", "the learning rate is too high",
          "divide optim.lr by 10, or ask `evenkeel find-lr CONFIG` for the largest that is stable",
          .actions =
-             {{fits_rate_is_out_of_use,
+             {{fits_swings, "set optim.momentum = 0.9: steps are a tenth as long then, and swing less"},
+              {fits_rate_is_out_of_use,
                "set optim.lr to what is in use, 0.1 with SGD and 0.01 with Adam at most, or ask `evenkeel find-lr "
                "CONFIG` for the largest that is stable"}},
-         .repairs = {{.edits = {{.key = "optim.lr", .factor = 0.1, .as_in_use = true}, AVERAGED}}},
+         .repairs = {{.fits = fits_swings, .edits = {SET("optim.momentum", "0.9")}},
+                     {.edits = {{.key = "optim.lr", .factor = 0.1, .as_in_use = true}, AVERAGED}}},
          .trials = {{.name = "rate / 4", .family = ARM_ANEW, .remedy = {.edits = {TIMES("optim.lr", 0.25)}}},
                     {.name = "momentum 0.9",
                      .family = ARM_ANEW,

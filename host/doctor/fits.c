@@ -272,6 +272,12 @@ bool fits_has_much_momentum(const struct remedy_case *asked)
     return fits_is_sgd(asked) && asked->config->optim.momentum > 0.95;
 }
 
+/* And a rate that is in use with it otherwise: then the momentum alone is to blame. */
+bool fits_swings(const struct remedy_case *asked)
+{
+    return fits_has_much_momentum(asked) && asked->config->optim.lr <= fits_highest_rate_in_use(asked);
+}
+
 bool fits_clips(const struct remedy_case *asked)
 {
     return asked->config->optim.clip_norm > 0.0;

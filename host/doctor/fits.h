@@ -44,6 +44,7 @@ bool fits_is_adam_tuned(const struct remedy_case *asked);
 bool fits_is_sgd(const struct remedy_case *asked);
 bool fits_lacks_momentum(const struct remedy_case *asked);
 bool fits_has_much_momentum(const struct remedy_case *asked);
+bool fits_swings(const struct remedy_case *asked);
 bool fits_clips(const struct remedy_case *asked);
 bool fits_steps_down(const struct remedy_case *asked);
 bool fits_waits_for_plateau(const struct remedy_case *asked);

@@ -31,6 +31,8 @@ const struct rule doctor_rules[] = {
     {"late_start", CAUSE_RATE_HIGH, 300, EFFECT_STANDS, rule_late_start},
     {"noise_scale", CAUSE_BATCH_SMALL, 200, EFFECT_NOISE, rule_noise_scale},
     {"unlike_batches", CAUSE_BATCH_SMALL, 200, EFFECT_NOISE, rule_unlike_batches},
+    {"zigzag", CAUSE_PLAIN_SGD, VERDICT_STEPS, EFFECT_SHORT, rule_zigzag},
+    {"swings", CAUSE_RATE_HIGH, VERDICT_STEPS, EFFECT_LONG, rule_swings},
     {"early_drop", CAUSE_SCHEDULE, 100, EFFECT_SETTING, rule_early_drop},
     {"still_warming", CAUSE_SCHEDULE, VERDICT_STEPS, EFFECT_SETTING, rule_still_warming},
     {"never_fell", CAUSE_SCHEDULE, VERDICT_STEPS, EFFECT_SETTING, rule_never_fell},

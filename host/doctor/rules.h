@@ -83,6 +83,9 @@ bool rule_losing_ground(const struct evidence *evidence);
 /* ---- rules_stands.c: nothing is learned ---- */
 bool rule_stuck(const struct evidence *evidence, struct symptom *symptom);
 bool rule_late_start(const struct evidence *evidence, struct symptom *symptom);
+/* Whether steps end beyond the lowest point along them, by two standard errors: see rule_short_steps. Sorted batches
+ * are not alike, and say nothing. */
+bool steps_overshoot(const struct evidence *evidence, int64_t from, int64_t to);
 /* Whether the gradient of the first layer is below a thousandth of the last one's; in words, "" where it is not. */
 bool gradient_fades(const struct evidence *evidence);
 /* The same before the first update. */
@@ -109,6 +112,10 @@ bool rule_unlike_batches(const struct evidence *evidence, struct symptom *sympto
 /* "a batch of 64 is 0.16 of the gradient noise scale (400 images, 380 at least)" */
 enum { NOISE_TEXT = 160 };
 void say_noise_scale(const struct evidence *evidence, double batch, char text[static NOISE_TEXT]);
+
+/* ---- rules_momentum.c ---- */
+bool rule_zigzag(const struct evidence *evidence, struct symptom *symptom);
+bool rule_swings(const struct evidence *evidence, struct symptom *symptom);
 
 /* ---- rules_settings.c: what is set so that it cannot work ---- */
 bool rule_offcentre(const struct evidence *evidence, struct symptom *symptom);

@@ -33,9 +33,7 @@ void say_faded(const struct evidence *evidence, char text[static EVIDENCE_BYTES]
                  layers->first_grad / layers->last_grad, layers->last_layer);
 }
 
-/* Whether steps end beyond the lowest point along them, by two standard errors: see rule_short_steps. Sorted batches
- * are not alike, and say nothing. */
-static bool oversteps(const struct evidence *evidence, int64_t from, int64_t to)
+bool steps_overshoot(const struct evidence *evidence, int64_t from, int64_t to)
 {
     const double sure = 2.0;
     double sum = 0.0, squares = 0.0, known = 0.0;
@@ -92,7 +90,7 @@ static enum cause blame_standing(const struct evidence *evidence, int64_t from, 
         return blame_dead(evidence);
     if (evidence->layers.measured && !gradient_fades(evidence) && turns_over(evidence->config))
         return CAUSE_REGULARISATION;
-    if (evidence->layers.measured && !gradient_fades(evidence) && oversteps(evidence, from, to))
+    if (evidence->layers.measured && !gradient_fades(evidence) && steps_overshoot(evidence, from, to))
         return blame_large(evidence, from);
     return evidence->layers.measured && !gradient_fades(evidence) && lacks_momentum(evidence->config) ? CAUSE_PLAIN_SGD
                                                                                                       : CAUSE_NO_SIGNAL;
@@ -160,7 +158,7 @@ bool rule_late_start(const struct evidence *evidence, struct symptom *symptom)
     while (begun + WINDOW <= evidence->steps && is_guessing(evidence, begun, begun + WINDOW))
         begun += WINDOW / 2;
     if (begun < 2 * WINDOW || 4 * begun < evidence->planned_steps || !has_begun(evidence) ||
-        !oversteps(evidence, WINDOW, begun) ||
+        !steps_overshoot(evidence, WINDOW, begun) ||
         column_mean(evidence->rate, WINDOW, begun) < SMALL_SHARE * evidence->config->optim.lr)
         return false;
     symptom->cause = blame_large(evidence, WINDOW);
