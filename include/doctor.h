@@ -240,6 +240,16 @@ struct filed {
     char under_name[LAYER_BYTES], from_name[LAYER_BYTES];
 };
 
+/* Two classes that are taken for one another: see host/doctor/mixed.h. */
+struct mixed {
+    int a, b;
+    struct mixed_part {
+        int64_t images, either, right; /* of the two; taken for one of them; taken for what they are labelled */
+        int64_t others, others_right;  /* of all other classes */
+    } train, val;                      /* images 0: not known */
+    char a_name[LAYER_BYTES], b_name[LAYER_BYTES];
+};
+
 /* Training images asked as validation is, with the weights after a step. */
 struct fit_evidence {
     int64_t step, images;  /* images 0: not known */
@@ -270,6 +280,7 @@ struct evidence {
     struct called_evidence called[CALLED_WEIGHTS];
     struct label_evidence labels;
     struct filed filed;
+    struct mixed mixed;
     struct fit_evidence fit;
     double rarest;                   /* images of the rarest class over the classes' mean, 0..1 */
     int64_t parameters;              /* of the network; 0: not known */

@@ -1,10 +1,11 @@
 /* evidence_labels: whether what a run contradicts of its images' labels is of two kinds, or of one class filed under
- * another, from samples.csv. Must not judge. */
+ * another, or of two that are mixed up, from samples.csv. Must not judge. */
 #include "csv.h"
 #include "doctor.h"
 #include "doubts.h"
 #include "file.h"
 #include "filed.h"
+#include "mixed.h"
 #include "text.h"
 
 #include <stdlib.h>
@@ -70,30 +71,52 @@ static bool read_rows(struct rows *rows, char *text, size_t bytes, int classes, 
     return true;
 }
 
-/* Validation images of each class and the classes' names, which point into the text; false: it does not say. */
-static bool read_val(char *text, size_t bytes, int classes, int32_t *images, const char **names)
+/* What validation's images of each class are called by the best weights, [classes][classes], and the classes' names,
+ * which point into the text; false: it does not say. */
+static bool read_val(char *text, size_t bytes, int classes, int32_t *called, const char **names)
 {
     struct csv csv = {text, text + bytes};
     char *cells[CELLS];
     int width;
-    double label;
+    double label, answer;
     if (!csv_row(&csv, cells, CELLS, &width))
         return false;
-    const int of = csv_column(cells, width, "label"), name = csv_column(cells, width, "class");
+    const int of = csv_column(cells, width, "label"), name = csv_column(cells, width, "class"),
+              as = csv_column(cells, width, "prediction");
     while (csv_row(&csv, cells, CELLS, &width)) {
-        if (of < 0 || of >= width || name < 0 || name >= width || !text_to_double(cells[of], &label) ||
-            !(label >= 0.0 && label < classes))
+        if (of < 0 || of >= width || name < 0 || name >= width || as < 0 || as >= width ||
+            !text_to_double(cells[of], &label) || !(label >= 0.0 && label < classes) ||
+            !text_to_double(cells[as], &answer) || !(answer >= 0.0 && answer < classes))
             return false;
-        images[(int)label]++;
+        called[(size_t)label * (size_t)classes + (size_t)answer]++;
         names[(int)label] = cells[name];
     }
     return true;
 }
 
-static void find_filed(struct evidence *evidence, const char *run, const struct rows *rows, struct arena *arena)
+/* What each label's images were taken for: mostly, or last. */
+static const int32_t *taken_for(const struct rows *rows, size_t classes, bool last, struct arena *arena)
+{
+    int32_t *taken = arena_push(arena, classes * classes * sizeof *taken);
+    for (int64_t i = 0; i < rows->count; i++) {
+        const struct sample_stats *sample = &rows->table[i];
+        if (sample->seen > 0)
+            taken[(size_t)rows->labels[i] * classes +
+                  (size_t)(last ? sample->prediction : doubts_class_seen(sample))]++;
+    }
+    return taken;
+}
+
+static void name_class(char name[static LAYER_BYTES], const char *const *names, int class)
+{
+    text_copy(name, LAYER_BYTES, class >= 0 && names[class] ? names[class] : "");
+}
+
+/* What takes validation's images as well. */
+static void find_by_class(struct evidence *evidence, const char *run, const struct rows *rows, struct arena *arena)
 {
     const size_t classes = (size_t)evidence->classes;
-    int32_t *taken = arena_push(arena, classes * classes * sizeof *taken),
+    int32_t *called = arena_push(arena, classes * classes * sizeof *called),
             *val = arena_push(arena, classes * sizeof *val);
     const char **names = arena_push(arena, classes * sizeof *names);
     char path[PATH_BYTES];
@@ -103,15 +126,16 @@ static void find_filed(struct evidence *evidence, const char *run, const struct 
         file_read(path, (size_t)1 << 32, &text, &bytes) < 0)
         return;
     struct filed *filed = &evidence->filed;
-    if (read_val(text, bytes, evidence->classes, val, names)) {
-        for (int64_t i = 0; i < rows->count; i++)
-            if (rows->table[i].seen > 0)
-                taken[(size_t)rows->labels[i] * classes + (size_t)doubts_class_seen(&rows->table[i])]++;
-        filed_find(filed, taken, val, evidence->classes);
-    }
-    if (filed->shares > 0.0) {
-        text_copy(filed->under_name, LAYER_BYTES, names[filed->under] ? names[filed->under] : "");
-        text_copy(filed->from_name, LAYER_BYTES, names[filed->from] ? names[filed->from] : "");
+    struct mixed *mixed = &evidence->mixed;
+    if (read_val(text, bytes, evidence->classes, called, names)) {
+        for (size_t i = 0; i < classes * classes; i++)
+            val[i / classes] += called[i];
+        filed_find(filed, taken_for(rows, classes, false, arena), val, evidence->classes);
+        mixed_find(mixed, taken_for(rows, classes, true, arena), called, evidence->classes);
+        name_class(filed->under_name, names, filed->under);
+        name_class(filed->from_name, names, filed->from);
+        name_class(mixed->a_name, names, mixed->a);
+        name_class(mixed->b_name, names, mixed->b);
     }
     memory_give(text);
 }
@@ -125,6 +149,7 @@ void doctor_labels(struct evidence *evidence, const char *run)
     struct rows rows = {0};
     evidence->labels = (struct label_evidence){0};
     evidence->filed = (struct filed){0};
+    evidence->mixed = (struct mixed){0};
     if (!evidence->over || evidence->epochs == 0 || evidence->classes > CLASSES_MOST ||
         path_join(path, run, "samples.csv") < 0 || !file_exists(path) ||
         file_read(path, (size_t)1 << 32, &text, &bytes) < 0)
@@ -133,7 +158,7 @@ void doctor_labels(struct evidence *evidence, const char *run)
         struct doubts doubts;
         const struct val_looks val =
             doubts_val_looks(evidence->config, evidence->val_accuracy, evidence->epochs, (double)evidence->val_images);
-        find_filed(evidence, run, &rows, &arena);
+        find_by_class(evidence, run, &rows, &arena);
         doubts_gather(&doubts, rows.labels, evidence->classes, rows.table, rows.count, &arena);
         if (doubts_judge(&doubts, &val) == LABELS_JUDGED)
             evidence->labels =

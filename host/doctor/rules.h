@@ -193,6 +193,9 @@ bool rule_better_on_validation(const struct evidence *evidence, struct symptom *
 bool rule_wrong_when_sure(const struct evidence *evidence, struct symptom *symptom);
 bool rule_one_way(const struct evidence *evidence, struct symptom *symptom);
 bool rule_filed_under(const struct evidence *evidence, struct symptom *symptom);
+bool rule_mixed_up(const struct evidence *evidence, struct symptom *symptom);
+/* By how much more of validation is right at best than before the last quarter of the epochs. */
+double rules_gained_lately(const struct evidence *evidence);
 bool rule_two_kinds(const struct evidence *evidence, struct symptom *symptom);
 /* A note. */
 bool rule_few_wrong(const struct evidence *evidence, struct symptom *symptom);

@@ -142,8 +142,7 @@ bool rule_few_wrong(const struct evidence *evidence, struct symptom *symptom)
            say_two_kinds(evidence, symptom, ", or images unlike their class: --samples lists them; so few cost little");
 }
 
-/* By how much more of validation is right at best than before the last quarter of the epochs. */
-static double gained_lately(const struct evidence *evidence)
+double rules_gained_lately(const struct evidence *evidence)
 {
     const int64_t before = evidence->epochs - (evidence->epochs + 3) / 4;
     double earlier = 0.0;
@@ -179,7 +178,7 @@ bool rule_wrong_when_sure(const struct evidence *evidence, struct symptom *sympt
     const double images = (double)best->images;
     return (evidence->over || 2 * evidence->steps >= evidence->planned_steps) && evidence->config->data.shuffle &&
            images > 0.0 && (double)best->right > half * (1.0 - best->floor) * images &&
-           best->floor > fmax(least, gained_lately(evidence)) && sure_of_wrong(best) > FAULT_SURE &&
+           best->floor > fmax(least, rules_gained_lately(evidence)) && sure_of_wrong(best) > FAULT_SURE &&
            !are_of_like_classes(evidence, best) && !rules_behind_at_once(evidence) &&
            show(symptom, evidence->steps - 1, best->floor / least,
                 "about %.0f %% of validation's answers are wrong however sure the network is (%.1f standard errors "

@@ -94,6 +94,33 @@ bool rule_filed_under(const struct evidence *evidence, struct symptom *symptom)
                 (long long)filed->back, filed->too_many, filed->from_name, filed->under_name);
 }
 
+/* Two classes that training tells from all others, and from each other as often as by chance, while in validation they
+ * are told apart: what can be told apart is so by its images, and training's labels are not. By what validation's gain
+ * over the last quarter of the epochs would be in these two, a pair that is just being learned is no such. */
+bool rule_mixed_up(const struct evidence *evidence, struct symptom *symptom)
+{
+    const double told = 0.8, most = 0.65, classes = (double)evidence->classes;
+    const struct mixed *mixed = &evidence->mixed;
+    const struct mixed_part *train = &mixed->train, *val = &mixed->val;
+    const double either = (double)train->either, right = (double)train->right, chance = sqrt(either);
+    if (!evidence->over || !doctor_misses(evidence) || !evidence->config->data.shuffle || classes < 3.0 ||
+        val->either == 0 || either < told * (double)train->images ||
+        (double)train->others_right < told * (double)train->others || fabs(right - 0.5 * either) > chance ||
+        fmax(right, 0.5 * either) + chance > most * either)
+        return false;
+    const double share = (double)val->right / (double)val->either, ahead = share - right / either;
+    const double error = sqrt(0.25 / either + share * (1.0 - share) / (double)val->either);
+    const double lately = rules_gained_lately(evidence) * (double)(val->images + val->others) / (double)val->either;
+    return ahead > FAULT_SURE * error && ahead > lately &&
+           show(
+               symptom, evidence->steps - 1, ahead / (FAULT_SURE * error),
+               "of %lld training images of '%s' and '%s' that are taken for one of the two %lld are right, as by "
+               "chance, and of validation's %.1f %% of %lld: they can be told apart, and what training calls them does "
+               "not; the labels of the two are mixed up",
+               (long long)train->either, mixed->a_name, mixed->b_name, (long long)train->right, 100.0 * share,
+               (long long)val->either);
+}
+
 bool symptom_is_of_all_labels(const struct symptom *symptom)
 {
     static const char *const rules[] = {"unrelated", "labels_unrelated", "by_heart_alone"};
