@@ -286,14 +286,15 @@ static void test_the_whole_rate(void **state)
     known.guess = CAUSE_SCHEDULE;
     expect(given, known, CAUSE_SCHEDULE, true);
     fitted = false;
+    has_gap = true; /* nor is it training that has less than it could */
+    expect(given, (struct known){CAUSE_HEALTHY, true, false, 1.2, 1.0}, CAUSE_HEALTHY, false);
+    has_gap = false;
     known.guess = CAUSE_RATE_HIGH; /* what breaks off late is another matter; a lower rate makes it worse */
     expect(given, known, CAUSE_HEALTHY, false);
     known.guess = CAUSE_HEALTHY;
     known.comes_to = 1.17; /* 15 % above 1 is 1.176 */
     expect(given, known, CAUSE_HEALTHY, false);
-    known.comes_to = 1.2;
-    known.scheduled = false;
-    expect(given, known, CAUSE_HEALTHY, false);
+    expect(given, (struct known){CAUSE_HEALTHY, false, false, 1.2, 1.0}, CAUSE_HEALTHY, false);
     /* What is only quicker has the whole rate as well. */
     const struct given quicker = {"anew", CAUSE_RATE_LOW, 0.5, 0.0, 0.0, 1.0};
     effects = EFFECT_TRAINING;

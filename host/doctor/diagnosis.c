@@ -206,14 +206,15 @@ static bool is_below_the_floor(const struct diagnosis *diagnosis)
 
 /* The unchanged trial of new weights has the whole of optim.lr from its first update: where it comes further down than
  * the run has in all of its own, by what makes a fault, the schedule is what held the run back. Not where the rules saw
- * nothing and the training images are right: a loss that is lower still brings validation nothing that it lacks. NULL:
- * it does not. */
+ * nothing and the training images are right, or validation is behind them: a training loss that is lower still brings
+ * validation nothing that it lacks. NULL: it does not. */
 static const struct arm *schedule_proof(const struct diagnosis *diagnosis)
 {
     const enum cause guess = diagnosis->first_guess;
     const struct arm *whole = experiment_unchanged(&diagnosis->experiment, ARM_ANEW);
-    const bool asked = (guess == CAUSE_HEALTHY && !diagnosis->fitted) || guess == CAUSE_SCHEDULE ||
-                       guess == CAUSE_RATE_LOW || guess == CAUSE_NO_SIGNAL || guess == CAUSE_UNKNOWN;
+    const bool asked = (guess == CAUSE_HEALTHY && !diagnosis->fitted && !diagnosis->has_gap) ||
+                       guess == CAUSE_SCHEDULE || guess == CAUSE_RATE_LOW || guess == CAUSE_NO_SIGNAL ||
+                       guess == CAUSE_UNKNOWN;
     return asked && diagnosis->scheduled && whole && whole->done &&
                    whole->result.loss < (1.0 - FAULT_WORTH) * diagnosis->comes_to
                ? whole
