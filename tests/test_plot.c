@@ -70,6 +70,33 @@ static void test_letters(void **state)
     charts_free(&charts);
 }
 
+/* Dots of several series are told apart without colours, too. */
+static void test_dots(void **state)
+{
+    (void)state;
+    struct charts charts = {0};
+    const struct terminal plain = {.columns = 30, .lines = 9};
+    const double at[] = {0.0, 1.0}, low[] = {0.25, 0.25}, high[] = {0.75, 0.75};
+    struct chart *chart = chart_add(&charts, "a", "A title", "");
+    chart->y.low = 0.0;
+    chart->y.high = 1.0;
+    chart_series_add(chart, CHART_LINE, CHART_BLUE, "line", 2, at, low);
+    chart_series_add(chart, CHART_DOTS, CHART_BLUE, "one", 2, at, low);
+    chart_series_add(chart, CHART_DOTS, CHART_ORANGE, "two", 2, at, high);
+    char *text = draw(chart, &plain, 9);
+    assert_string_equal(text, "A title\n"
+                              "   ** line   o one   ^ two\n"
+                              "1 |\n"
+                              "  |^                        ^\n"
+                              "  |\n"
+                              "  |o************************o\n"
+                              "0 |\n"
+                              "  ++------------------------+\n"
+                              "   0                        1\n");
+    free(text);
+    charts_free(&charts);
+}
+
 /* A whisker whose upper end is not known leaves the frame; one that is not known at all is not there. */
 static void test_whiskers(void **state)
 {
@@ -448,6 +475,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_letters),
+        cmocka_unit_test(test_dots),
         cmocka_unit_test(test_whiskers),
         cmocka_unit_test(test_areas_and_flags),
         cmocka_unit_test(test_braille_follows_the_curve),

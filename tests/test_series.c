@@ -32,7 +32,7 @@ static int epoch_of(int row)
                        : 5; /* the first and third are of one row, the fourth has none */
 }
 
-/* Steps between rows: `apart`; the noise scale in each fourth row. */
+/* Steps between rows: `apart`; the noise scale in each fourth row, half of what it needs in others. */
 static void read_run(int rows, int apart)
 {
     char *text = malloc((size_t)(rows + 1) * ROOM), *at = text;
@@ -42,7 +42,11 @@ static void read_run(int rows, int apart)
         at += sprintf(at, "%d,%d,%d,", FIRST + i * apart, epoch_of(i), i % 3 ? 32 : 16);
         at += i % 41 == 7 ? sprintf(at, ",,") : sprintf(at, "%.3f,%.2f,", 2.0 + i * 37 % 23 / 46.0, 0.5 + i % 5 * 0.1);
         at += sprintf(at, "7,8,%d,", i % 29 == 3);
-        at += i % 4 ? sprintf(at, ",\n") : sprintf(at, "%.3f,%d\n", i % 24 ? 0.2 + i % 7 * 0.05 : -1.5, 10 + i % 13);
+        if (i % 4)
+            at += sprintf(at, "%s,%s\n", i % 4 == 1 ? "0.5" : "", i % 4 == 2 ? "9" : "");
+        else /* at first it leads nowhere; one trace is all of the scatter */
+            at += sprintf(at, "%.3f,%d\n", (i % 24 && i >= 40) || i > 150 ? 0.2 + i % 7 * 0.05 : -1.5,
+                          i == 200 ? 20000 : 10 + i % 13);
     }
     table_free(&facts.steps);
     assert_int_equal(table_parse(&facts.steps, "steps.csv", text, strlen(text)), OK);
@@ -153,7 +157,8 @@ static void test_smoothed_loss(void **state)
     assert_true(smooth_loss_of(&arena, &facts, WINDOW).some_lost);
     for (int i = 150; i < 150 + WINDOW; i++)
         assert_true(fabs(smooth_loss_of(&arena, &facts, WINDOW).mean[i] - usual) < usual);
-    assert_true(smooth_loss_of(&arena, &facts, LOSS_WINDOW).mean[150] < 22.0); /* not steps.csv's own then */
+    const double own = smooth_loss_of(&arena, &facts, LOSS_WINDOW).mean[150]; /* not steps.csv's then */
+    assert_true(own < 22.0 && own != 7.0);
     facts.diagnosis.guess = 1e-6;
     losses[150] = before;
     assert_true(smooth_loss_of(&arena, &facts, WINDOW).some_lost);
@@ -166,12 +171,81 @@ static void test_smoothed_loss(void **state)
     read_run(ROWS, 1);
 }
 
+/* A run of these losses, one step a row but for `skipped` before the last. */
+static void read_losses(const double *losses, int rows, int skipped)
+{
+    char *text = malloc((size_t)(rows + 1) * ROOM), *at = text;
+    at += sprintf(at, "step,epoch,samples,loss,loss_variance,loss_smooth,loss_smooth_error,bad\n");
+    for (int i = 0; i < rows; i++)
+        at += sprintf(at, "%d,1,16,%.9g,0.25,7,8,0\n", i + (i == rows - 1) * skipped, losses[i]);
+    table_free(&facts.steps);
+    assert_int_equal(table_parse(&facts.steps, "steps.csv", text, strlen(text)), OK);
+    free(text);
+    stability_of(&facts.steps, 0.0, &facts.stability);
+}
+
+/* Lost is what is over ten times guessing and ten times the median of the window, once that is known. */
+static void test_what_has_lost_its_way(void **state)
+{
+    (void)state;
+    enum { COUNT = 80, WINDOW = 10 };
+    double losses[COUNT];
+    for (int i = 0; i < COUNT; i++)
+        losses[i] = 1.0;
+    facts.diagnosis.guess = 1.0;
+    losses[50] = 10.0;
+    read_losses(losses, COUNT, 0);
+    assert_false(smooth_loss_of(&arena, &facts, WINDOW).some_lost);
+    losses[50] = 10.1;
+    losses[20] = 10.0;
+    losses[1] = 10.1;
+    read_losses(losses, COUNT, 0);
+    struct smooth_loss smooth = smooth_loss_of(&arena, &facts, WINDOW);
+    assert_true(smooth.some_lost);
+    assert_is(smooth.mean[50], 1.0, "mean without what is lost", 50);
+    assert_is(smooth.error[50], 0.125 / sqrt(WINDOW - 1.0), "its error", 50);
+    assert_is(smooth.mean[20], 1.9, "mean with the most there may be", 20);
+    assert_is(smooth.mean[1], 5.55, "mean before the median is known", 1);
+    assert_is(smooth_loss_of(&arena, &facts, 1).mean[50], 10.1, "mean of a window too short for a median", 50);
+    /* A low median does not make a loss that is below guessing's limit one; a high one allows for more. */
+    for (int i = 0; i < COUNT; i++)
+        losses[i] = i < 40 ? 0.01 : 4.0;
+    losses[20] = 5.0;
+    losses[60] = 39.0;
+    losses[70] = 41.0;
+    read_losses(losses, COUNT, 0);
+    smooth = smooth_loss_of(&arena, &facts, WINDOW);
+    assert_is(smooth.mean[20], 0.509, "mean at a low median", 20);
+    assert_is(smooth.mean[60], 7.5, "mean at a high median", 60);
+    assert_is(smooth.mean[70], 4.0, "mean beyond it", 70);
+    facts.diagnosis.guess = 0.0;
+    facts.stability.last.design.value = 0.81;
+    read_losses(losses, COUNT, 0);
+    facts.stability.last.design.value = 0.81;
+    assert_is(smooth_loss_of(&arena, &facts, WINDOW).error[30], 0.9 * 0.125 / sqrt(WINDOW), "error", 30);
+    facts.stability.last.design.value = NAN;
+    /* No loss of the window counts; and one step that is not there is one too many for steps.csv's own. */
+    losses[30] = INFINITY;
+    read_losses(losses, COUNT, 0);
+    smooth = smooth_loss_of(&arena, &facts, 1);
+    assert_true(isnan(smooth.mean[30]) && isnan(smooth.error[30]));
+    assert_is(smooth_loss_of(&arena, &facts, LOSS_WINDOW).mean[70], 7.0, "steps.csv's own", 70);
+    read_losses(losses, COUNT, 1);
+    assert_false(smooth_loss_of(&arena, &facts, LOSS_WINDOW).mean[70] == 7.0);
+    const double *medians = rolling_median(&arena, losses, COUNT, COUNT);
+    assert_is(medians[32], 0.01, "median of what is finite", 32);
+    const double few[] = {INFINITY, 1.0, 2.0, 3.0, 4.0, 5.0};
+    assert_is(rolling_median(&arena, few, 6, 6)[5], 3.0, "median of what is finite", 5);
+    read_run(ROWS, 1);
+}
+
 /* Windows of a quarter of the run, from 40 to 200 rows, one at each row until there are 160, the last one at the end.
  */
 static void test_split(void **state)
 {
     (void)state;
-    static const int lengths[][3] = {{39, 40, 0}, {40, 40, 1}, {41, 40, 2}, {ROWS, 75, 160}, {1000, 200, 160}};
+    static const int lengths[][3] = {{39, 40, 0},    {40, 40, 1},     {41, 40, 2},
+                                     {213, 53, 160}, {ROWS, 75, 160}, {1000, 200, 160}};
     for (int k = 0; k < COUNT_OF(lengths); k++) {
         const int rows = lengths[k][0], window = lengths[k][1], points = lengths[k][2];
         struct split_series split;
@@ -197,7 +271,8 @@ static void test_split(void **state)
 static void test_noise(void **state)
 {
     (void)state;
-    static const int lengths[][2] = {{60, 0}, {61, 1}, {65, 2}, {ROWS, 60}};
+    static const int lengths[][2] = {{60, 0}, {61, 1}, {65, 2}, {ROWS, 60}, {ROWS + 1, 60}};
+    int unknown = 0, unbounded = 0;
     for (int k = 0; k < COUNT_OF(lengths); k++) {
         struct noise_series noise;
         read_run(lengths[k][0], 1);
@@ -209,11 +284,14 @@ static void test_noise(void **state)
             const int at = noise.count > 1 ? (int)((double)(measured - 16) * i / ((int)noise.count - 1)) : 0;
             const struct estimate here = noise_scale_of(grad + 4 * at, trace + 4 * at, 61);
             assert_is(noise.step[i], FIRST + 4 * at + 30, "middle of a stretch", i);
-            assert_is(noise.value[i], here.value > 0.0 ? here.value : NAN, "noise scale", i);
+            assert_is(noise.value[i], isfinite(here.value) ? here.value : NAN, "noise scale", i);
+            unknown += isnan(noise.value[i]);
+            unbounded += isfinite(here.high) && !(here.low > 0.0);
             assert_is(noise.low[i], here.low > 0.0 && isfinite(here.high) ? here.low : NAN, "its low end", i);
             assert_is(noise.high[i], isfinite(here.high) ? here.high : NAN, "its high end", i);
         }
     }
+    assert_true(unknown > 0 && unbounded > 0);
     read_run(ROWS, 1);
 }
 
@@ -224,6 +302,7 @@ int main(void)
         cmocka_unit_test(test_windows),
         cmocka_unit_test(test_width_of_smoothing),
         cmocka_unit_test(test_smoothed_loss),
+        cmocka_unit_test(test_what_has_lost_its_way),
         cmocka_unit_test(test_split),
         cmocka_unit_test(test_noise),
     };

@@ -42,17 +42,19 @@ static bool is_fill(const struct chart_series *series)
     return series->mark == CHART_AREA || series->mark == CHART_BARS;
 }
 
-/* Curves, and fills, are told apart by their letters in turn. */
+/* Curves, fills, and dots are told apart by their letters in turn, as on paper there are no colours. */
 static struct pen pen_of(const struct chart *chart, const struct chart_series *series)
 {
-    static const char curves[] = "*x+@%&$", fills[] = "#+.";
+    static const char curves[] = "*x+@%&$", fills[] = "#+.", dots[] = "o^vd";
     int before = 0;
     for (const struct chart_series *other = chart->series; other < series; other++)
-        before += is_fill(series) ? is_fill(other) : is_curve(other);
+        before += is_fill(series)              ? is_fill(other)
+                  : series->mark == CHART_DOTS ? other->mark == CHART_DOTS
+                                               : is_curve(other);
     if (series->mark == CHART_RAW)
         return (struct pen){LAYER_CLOUD, CHART_GREY, '.'};
     if (series->mark == CHART_DOTS)
-        return (struct pen){LAYER_LETTER, series->colour, 'o'};
+        return (struct pen){LAYER_LETTER, series->colour, dots[before % (COUNT_OF(dots) - 1)]};
     if (is_fill(series))
         return (struct pen){LAYER_FILL, series->colour, fills[before % (COUNT_OF(fills) - 1)]};
     return (struct pen){LAYER_LINE, series->colour, curves[before % (COUNT_OF(curves) - 1)]};
@@ -211,7 +213,7 @@ static void put_names(struct drawing *drawing)
         const struct chart_series *series = &chart->series[i];
         const struct pen pen = pen_of(chart, series);
         const char *block = is_fill(series) ? canvas_block(&drawing->canvas, pen.letter) : NULL;
-        const char sign[] = {pen.letter, pen.letter == 'o' ? '\0' : pen.letter, '\0'};
+        const char sign[] = {pen.letter, series->mark == CHART_DOTS ? '\0' : pen.letter, '\0'};
         if (!*series->name || series->mark == CHART_BAND)
             continue;
         room -= put_text(drawing, CHART_INK, before, room);

@@ -215,7 +215,7 @@ void noise_over_time(struct arena *arena, const struct run_facts *facts, struct 
         const struct estimate here = noise_scale_of(grad + first, trace + first, last - first + 1);
         const int64_t i = noise->count++;
         noise->step[i] = 0.5 * (step[first] + step[last]);
-        noise->value[i] = here.value > 0.0 ? here.value : NAN;
+        noise->value[i] = isfinite(here.value) ? here.value : NAN;
         noise->low[i] = here.low > 0.0 && isfinite(here.high) ? here.low : NAN;
         noise->high[i] = isfinite(here.high) ? here.high : NAN;
     }
