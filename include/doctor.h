@@ -250,6 +250,15 @@ struct mixed {
     char a_name[LAYER_BYTES], b_name[LAYER_BYTES];
 };
 
+/* A stretch of the training list whose labels are those of other lines: see include/slipped.h. */
+struct slipped {
+    int64_t first, last; /* numbers in the list */
+    int shift;           /* the label of the image so many lines further on; negative: further back */
+    int64_t images;      /* of which it is known what they were taken for; 0: there is no such stretch */
+    int64_t own, away;   /* of them, those taken for their label, and for the one that slipped from them */
+    double errors;       /* standard deviations of the difference by chance */
+};
+
 /* Training images asked as validation is, with the weights after a step. */
 struct fit_evidence {
     int64_t step, images;  /* images 0: not known */
@@ -281,6 +290,7 @@ struct evidence {
     struct label_evidence labels;
     struct filed filed;
     struct mixed mixed;
+    struct slipped slipped;
     struct fit_evidence fit;
     double rarest;                   /* images of the rarest class over the classes' mean, 0..1 */
     int64_t parameters;              /* of the network; 0: not known */

@@ -60,6 +60,9 @@ void suspects_labels(struct suspects *suspects, const struct dataset *data, cons
  * label least. val: [data->class_count], validation images of each class. A pure function. */
 void suspects_filed(struct suspects *suspects, const struct dataset *data, const struct sample_stats *table,
                     const int32_t *val);
+/* Lists a stretch of the list whose labels slipped by some lines, all of it, where there surely is one (slipped.h), and
+ * returns whether. suggested: -1 where the image of that line was not seen. A pure function. */
+bool suspects_slipped(struct suspects *suspects, const struct dataset *data, const struct sample_stats *table);
 /* Of validation's images, after the training's: adds those whose label is likely wrong. samples: [count], their numbers
  * in data, in the order of table. No image was taught, so that no other part tells how many are hard: the network's
  * word has to be of two kinds beyond doubt. A pure function. */

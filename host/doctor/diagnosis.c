@@ -281,7 +281,7 @@ static bool shows_no_fault(const struct experiment *experiment, const struct arm
 
 bool diagnosis_odd_in_both(const struct diagnosis *diagnosis, enum cause cause)
 {
-    static const char *const of_itself[] = {"two_kinds", "wrong_when_sure", "one_way"};
+    static const char *const of_itself[] = {"two_kinds", "wrong_when_sure", "one_way", "slipped"};
     for (int i = 0; i < diagnosis->count; i++) {
         const struct symptom *symptom = &diagnosis->found[i];
         if (symptom->cause == cause && cause == CAUSE_OUTLIERS)

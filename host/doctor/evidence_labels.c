@@ -6,6 +6,7 @@
 #include "file.h"
 #include "filed.h"
 #include "mixed.h"
+#include "slipped.h"
 #include "text.h"
 
 #include <stdlib.h>
@@ -14,11 +15,11 @@
 enum { CELLS = 16, CLASSES_MOST = 1024 };
 
 /* The columns that are read, in the order of the numbers of a row. */
-enum { LABEL, SEEN, MARGIN, PREDICTION, MAJORITY, VOTES, COLUMNS };
-static const char *const columns[COLUMNS] = {"label", "seen", "margin", "prediction", "majority", "votes"};
+enum { SAMPLE, LABEL, SEEN, MARGIN, PREDICTION, MAJORITY, VOTES, COLUMNS };
+static const char *const columns[COLUMNS] = {"sample", "label", "seen", "margin", "prediction", "majority", "votes"};
 
 struct rows {
-    int32_t *labels;
+    int32_t *numbers, *labels; /* of the list */
     struct sample_stats *table;
     int64_t count;
 };
@@ -39,10 +40,12 @@ static bool take(struct rows *rows, char *const *cells, int width, const int *pl
         if (place[i] >= width || !text_to_double(cells[place[i]], &number[i]))
             return false;
     for (int i = 0; i < COLUMNS; i++)
-        if (i != MARGIN && !(number[i] >= 0.0 && number[i] <= UINT16_MAX))
+        if (i != MARGIN && i != SAMPLE && !(number[i] >= 0.0 && number[i] <= UINT16_MAX))
             return false;
-    if (number[LABEL] >= classes || number[PREDICTION] >= classes || number[MAJORITY] >= classes)
+    if (!(number[SAMPLE] >= 0.0 && number[SAMPLE] < INT32_MAX) || number[LABEL] >= classes ||
+        number[PREDICTION] >= classes || number[MAJORITY] >= classes)
         return false;
+    rows->numbers[rows->count] = (int32_t)number[SAMPLE];
     rows->labels[rows->count] = (int32_t)number[LABEL];
     rows->table[rows->count++] = (struct sample_stats){.seen = (uint16_t)number[SEEN],
                                                        .margin = (float)(number[MARGIN] * number[SEEN]),
@@ -58,6 +61,7 @@ static bool read_rows(struct rows *rows, char *text, size_t bytes, int classes, 
     char *cells[CELLS];
     int width, place[COLUMNS];
     const size_t lines = (size_t)lines_of(text, bytes);
+    rows->numbers = arena_push(arena, lines * sizeof *rows->numbers);
     rows->labels = arena_push(arena, lines * sizeof *rows->labels);
     rows->table = arena_push(arena, lines * sizeof *rows->table);
     if (!csv_row(&csv, cells, CELLS, &width))
@@ -140,6 +144,26 @@ static void find_by_class(struct evidence *evidence, const char *run, const stru
     memory_give(text);
 }
 
+/* samples.csv has the images of training that were seen, in the list's order. Of a list much longer than that nothing
+ * is asked. */
+static void find_slipped(struct slipped *slipped, const struct rows *rows, struct arena *arena)
+{
+    const int64_t most = 16;
+    const int64_t count = rows->count > 0 ? (int64_t)rows->numbers[rows->count - 1] + 1 : 0;
+    if (count > most * rows->count)
+        return;
+    int32_t *labels = arena_push(arena, (size_t)(count + 1) * sizeof *labels),
+            *taken = arena_push(arena, (size_t)(count + 1) * sizeof *taken);
+    for (int64_t i = 0; i < count; i++)
+        labels[i] = taken[i] = -1;
+    for (int64_t i = 0; i < rows->count; i++)
+        if (rows->numbers[i] < count) {
+            labels[rows->numbers[i]] = rows->labels[i];
+            taken[rows->numbers[i]] = rows->table[i].seen > 0 ? doubts_class_seen(&rows->table[i]) : -1;
+        }
+    slipped_find(slipped, labels, taken, count);
+}
+
 void doctor_labels(struct evidence *evidence, const char *run)
 {
     char path[PATH_BYTES];
@@ -150,6 +174,7 @@ void doctor_labels(struct evidence *evidence, const char *run)
     evidence->labels = (struct label_evidence){0};
     evidence->filed = (struct filed){0};
     evidence->mixed = (struct mixed){0};
+    evidence->slipped = (struct slipped){0};
     if (!evidence->over || evidence->epochs == 0 || evidence->classes > CLASSES_MOST ||
         path_join(path, run, "samples.csv") < 0 || !file_exists(path) ||
         file_read(path, (size_t)1 << 32, &text, &bytes) < 0)
@@ -159,6 +184,7 @@ void doctor_labels(struct evidence *evidence, const char *run)
         const struct val_looks val =
             doubts_val_looks(evidence->config, evidence->val_accuracy, evidence->epochs, (double)evidence->val_images);
         find_by_class(evidence, run, &rows, &arena);
+        find_slipped(&evidence->slipped, &rows, &arena);
         doubts_gather(&doubts, rows.labels, evidence->classes, rows.table, rows.count, &arena);
         if (doubts_judge(&doubts, &val) == LABELS_JUDGED)
             evidence->labels =

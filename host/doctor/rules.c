@@ -51,6 +51,7 @@ const struct rule doctor_rules[] = {
     {"few_updates", CAUSE_FEW_UPDATES, 1, EFFECT_SETTING, rule_few_updates},
     {"gap", CAUSE_OVERFITTING, 1, 0, rule_gap},
     {"withheld", CAUSE_REGULARISATION, 1, EFFECT_APART, rule_withheld},
+    {"slipped", CAUSE_LABELS, 1, EFFECT_APART, rule_slipped},
     {"better_on_validation", CAUSE_LABELS, 1, EFFECT_APART, rule_better_on_validation},
     {"two_kinds", CAUSE_LABELS, 1, EFFECT_APART, rule_two_kinds},
     {"wrong_when_sure", CAUSE_LABELS, 1, EFFECT_APART, rule_wrong_when_sure},

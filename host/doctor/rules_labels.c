@@ -1,6 +1,7 @@
 /* rules_labels: labels that have nothing to do with the images, where training shows it. */
 #include "filed.h"
 #include "rules.h"
+#include "slipped.h"
 
 #include <math.h>
 #include <string.h>
@@ -121,6 +122,19 @@ bool rule_mixed_up(const struct evidence *evidence, struct symptom *symptom)
                (long long)val->either);
 }
 
+/* A stretch of the training list whose labels are those of other lines. What the images are taken for says so by
+ * itself, whatever validation is. */
+bool rule_slipped(const struct evidence *evidence, struct symptom *symptom)
+{
+    const struct slipped *slipped = &evidence->slipped;
+    char text[SLIPPED_TEXT];
+    if (!evidence->over || !doctor_misses(evidence) || !slipped_is_sure(slipped))
+        return false;
+    slipped_say(slipped, text);
+    return show(symptom, evidence->steps - 1, slipped->errors, "%s: a line was %s there", text,
+                slipped->shift > 0 ? "lost" : "put in");
+}
+
 bool symptom_is_of_all_labels(const struct symptom *symptom)
 {
     static const char *const rules[] = {"unrelated", "labels_unrelated", "by_heart_alone"};
@@ -137,6 +151,8 @@ const char *symptom_action(const struct symptom *symptom, const struct config *c
                "CONFIG --sheet batch.png`): a row too many or too few gives each image its neighbour's label";
     if (strcmp(symptom->rule, "twins") == 0)
         return "look at some images of both: make one class of them if they are of one kind, else correct their labels";
+    if (strcmp(symptom->rule, "slipped") == 0)
+        return "move these labels by as many lines as they slipped; until then leave the images out of training";
     if (strcmp(symptom->rule, "near-leak") == 0)
         return "split by scene, not by image: all frames of one scene in the same part";
     if (strcmp(symptom->rule, "never_fell") == 0)
