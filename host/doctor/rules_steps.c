@@ -228,24 +228,27 @@ double noise_held_up(const struct evidence *evidence, int64_t from, int64_t to, 
 }
 
 /* Whether a larger batch would have come further in as many epochs. One of four times the images makes a fourth of the
- * updates: but for noise it ends where this run was at a fourth of them, and noise holds it up by a fourth. What it
- * saves must be more than what the updates have brought that it does not make. Noise costs up to twice what it holds up
- * at rest, as it turns steps aside as well: half is asked for (measured: faults 0.5 to 2.8, runs that a larger batch
- * made worse 0.01 to 0.4). Not known before half of the run: where little is learned, it is so of any batch. */
+ * updates: but for the noise of then it ends where this run was at a fourth of them, and noise holds it up by a fourth
+ * of what it does this run in the end, where a schedule has come as far. What it saves must be more than what the
+ * updates have brought that it does not make. Noise costs up to twice what it holds up at rest, as it turns steps aside
+ * as well: half is asked for (measured: faults 0.5 to 2.8, runs that a larger batch made worse 0.01 to 0.4). Not known
+ * before half of the run: where little is learned, it is so of any batch. */
 static bool noise_costs(const struct evidence *evidence, char text[static NOISE_TEXT])
 {
-    const double saved = 1.0 - 1.0 / 4.0, half = 0.5;
+    const double fourth = 1.0 / 4.0, half = 0.5;
     const int64_t end = evidence->steps, tenth = end / 10, quarter = end / 4;
     if (!evidence->over && 2 * end < evidence->planned_steps)
         return false;
+    const int64_t from = quarter - tenth / 2, to = quarter + tenth / 2;
     double error;
-    const double noise = noise_held_up(evidence, end - tenth, end, &error);
-    const double brought = column_mean(evidence->loss, quarter - tenth / 2, quarter + tenth / 2) -
-                           column_mean(evidence->loss, end - tenth, end);
+    const double then = noise_held_up(evidence, from, to, &error),
+                 noise = noise_held_up(evidence, end - tenth, end, &error);
+    const double brought = column_mean(evidence->loss, from, to) - column_mean(evidence->loss, end - tenth, end);
     snprintf(text, NOISE_TEXT,
-             "noise holds the loss up by about %.2g, where the updates after the first quarter have lowered it by %.2g",
-             noise, brought);
-    return saved * noise > half * brought;
+             "noise held the loss up by about %.2g after the first quarter and by %.2g in the end, where the updates "
+             "between have lowered it by %.2g",
+             then, noise, brought);
+    return then - fourth * noise > half * brought;
 }
 
 /* Of batches up to this one says so small: a larger one is seldom below a fifth of the noise scale by much. */
