@@ -53,15 +53,16 @@ static double held_share(const struct evidence *evidence, int64_t from, int64_t 
 }
 
 /* What makes steps small other than the rate asked for. Where nothing comes back to the first layers, no rate is right
- * for them and the last ones alike. far: at optim.lr all along they would not be. */
-static enum cause blame_small(const struct evidence *evidence, int64_t from, int64_t to, bool far)
+ * for them and the last ones alike. taken: the schedule made most of it, and at optim.lr all along they would not be.
+ */
+static enum cause blame_small(const struct evidence *evidence, int64_t from, int64_t to, bool taken)
 {
     const struct config *config = evidence->config;
     if (gradient_fades(evidence))
         return CAUSE_NO_SIGNAL;
     if (clip_leaves(evidence, from, to) < SMALL_SHARE)
         return CAUSE_CLIP;
-    if (far && held_share(evidence, from, to) < SMALL_SHARE)
+    if (taken && held_share(evidence, from, to) < SMALL_SHARE)
         return CAUSE_SCHEDULE;
     if (config->optim.name != OPTIMIZER_SGD)
         return config->optim.eps > 1e-4 ? CAUSE_ADAM : CAUSE_RATE_LOW;
@@ -130,9 +131,11 @@ bool rule_small_steps(const struct evidence *evidence, struct symptom *symptom)
         const double whole = path + mean * left, learned = learned_in(evidence, t + WINDOW / 2, t + WINDOW);
         if (!(whole < far) || learned > half)
             continue;
-        const bool at_lr_far = unscheduled + mean_at_lr * left >= far;
-        symptom->cause = blame_small(evidence, t, t + WINDOW, at_lr_far);
-        if (symptom->cause == CAUSE_RATE_LOW && at_lr_far && scheduled_share(evidence, t, t + WINDOW) < SMALL_SHARE)
+        /* The schedule took half of the way or more, and without it there would have been enough. */
+        const double at_lr_whole = unscheduled + mean_at_lr * left;
+        const bool taken = at_lr_whole >= far && whole < half * at_lr_whole;
+        symptom->cause = blame_small(evidence, t, t + WINDOW, taken);
+        if (symptom->cause == CAUSE_RATE_LOW && taken && scheduled_share(evidence, t, t + WINDOW) < SMALL_SHARE)
             symptom->cause = CAUSE_FEW_UPDATES;
         symptom->falls_short = symptom->cause == CAUSE_FEW_UPDATES ? updates_wanted(learned)
                                : symptom->cause == CAUSE_RATE_LOW  ? far / fmax(whole, 1e-9)
