@@ -121,11 +121,36 @@ static void test_light_of_one_part(void **state)
     expect_doubtful(CAUSE_HEALTHY, CAUSE_ILLUMINATION);
 }
 
+/* Validation is behind by 47 points: odd images in both parts leave it behind by their share. */
+static void test_a_gap_beyond_odd_images(void **state)
+{
+    (void)state;
+    struct symptom *odd = &run.evidence.images[0];
+    fall_behind();
+    run.evidence.over = true;
+    fill(run.val_loss, 0, EPOCHS, 2.0); /* which does not rise */
+    fill(run.val_accuracy, 0, 2, 0.6);
+    fill(run.val_accuracy, 2, EPOCHS, 0.5);
+    find_images("outliers");
+    strcpy(odd->numbers[0].name, "share"), odd->numbers[0].value = 0.1;
+    strcpy(odd->numbers[1].name, "val"), odd->numbers[1].value = 0.46;
+    odd->number_count = 2;
+    expect(CAUSE_OUTLIERS, "outliers");
+    odd->numbers[0].value = 0.46, odd->numbers[1].value = 0.1; /* learned by heart, of which validation has nothing */
+    expect(CAUSE_OUTLIERS, "outliers");
+    odd->numbers[0].value = 0.3, odd->numbers[1].value = 0.3;
+    expect_doubtful(CAUSE_OVERFITTING, CAUSE_OUTLIERS);
+    assert_string_equal(found[0].rule, "gap");
+    find_images("mismatch");
+    expect(CAUSE_MISMATCH, "mismatch");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_validation_prepared_otherwise),
         cmocka_unit_test(test_light_of_one_part),
+        cmocka_unit_test(test_a_gap_beyond_odd_images),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

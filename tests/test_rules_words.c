@@ -202,6 +202,14 @@ static void test_few_updates_falling(void **state)
     SAYS("few_updates", "the loss still falling; at that pace it takes about 108"); /* ln 0.05 / ln 0.33 times */
     fill(run.loss, 30, 40, 0.35 * guess);                                           /* by an eighth */
     SILENT("few_updates");
+    fill(run.loss, 0, 10, 0.6 * guess);
+    fill(run.loss, 10, 20, 0.5 * guess); /* nothing more once the rate is below a half, but before */
+    fill(run.rate, 20, 40, 0.49 * run.config.optim.lr);
+    SHOWS("few_updates", CAUSE_FEW_UPDATES);
+    SAYS("few_updates", "the loss still falling when the schedule lowered the rate; at");
+    fill(run.rate, 20, 40, 0.51 * run.config.optim.lr);
+    SILENT("few_updates");
+    fill(run.loss, 0, 20, 0.4 * guess);
     fill(run.loss, 30, 40, 0.04 * guess); /* all is learned */
     SILENT("few_updates");
     fill(run.loss, 30, 40, 0.33 * guess);

@@ -33,18 +33,26 @@ static void number_of_val(struct finding *finding, double value)
         finding_number(finding, "val", value);
 }
 
+/* After the limit of clean sets, where that is kept and it is that the parts differ which was found. */
+static const char *kept(bool over)
+{
+    return over ? "" : ", as here";
+}
+
 /* Whether training's images are worse than validation's. */
 static bool is_worse(const struct facts *facts, enum figure figure)
 {
     return facts->apart[figure].strength > 1.0;
 }
 
-/* "; 0.4 in training and 0.12 in validation", where it is worse in training. */
+/* "; 0.4 in training and 0.12 in validation …", where it is worse in training. */
 static const char *beside_val(const struct facts *facts, enum figure figure, struct arena *arena)
 {
     const struct apart *apart = &facts->apart[figure];
     return is_worse(facts, figure)
-               ? arena_format(arena, "; %.2g in training and %.2g in validation", apart->train, apart->val)
+               ? arena_format(arena,
+                              "; %.2g in training and %.2g in validation, further apart than parts of one set are",
+                              apart->train, apart->val)
                : "";
 }
 
@@ -72,8 +80,8 @@ bool judge_illumination(const struct facts *facts, struct arena *arena, struct f
         return false;
     finding->text = arena_format(arena,
                                  "the contrast of images of one class differs widely: the logarithm of an image's "
-                                 "standard deviation varies by %.2f within a class (clean sets: below 0.35)%s",
-                                 spread, beside_val(facts, FIGURE_CONTRAST, arena));
+                                 "standard deviation varies by %.2f within a class (clean sets: below 0.35%s)%s",
+                                 spread, kept(spread > 0.35), beside_val(facts, FIGURE_CONTRAST, arena));
     light(facts, arena, finding);
     finding_number(finding, "spread", spread);
     finding_number(finding, "threshold", 0.35);
@@ -92,10 +100,11 @@ bool judge_brightness(const struct facts *facts, struct arena *arena, struct fin
     const double between = facts_brightness_spread(facts, false, &within), ratio = between / within;
     if (!(within > 0.0 && ratio > 1.2 && between > 0.1 && has_classes(facts)) && !is_worse(facts, FIGURE_BRIGHTNESS))
         return false;
-    finding->text = arena_format(arena,
-                                 "the brightness of images of one class differs widely: their means vary by %.0f of "
-                                 "255 levels, %.3g times as much as the pixels of an image (clean sets: below 1.2)%s",
-                                 255.0 * between, ratio, beside_val(facts, FIGURE_BRIGHTNESS, arena));
+    finding->text =
+        arena_format(arena,
+                     "the brightness of images of one class differs widely: their means vary by %.0f of "
+                     "255 levels, %.3g times as much as the pixels of an image (clean sets: below 1.2%s)%s",
+                     255.0 * between, ratio, kept(ratio > 1.2), beside_val(facts, FIGURE_BRIGHTNESS, arena));
     light(facts, arena, finding);
     finding_number(finding, "ratio", ratio);
     finding_number(finding, "threshold", 1.2);
@@ -137,8 +146,8 @@ bool judge_shading(const struct facts *facts, struct arena *arena, struct findin
         return false;
     finding->text = arena_format(arena,
                                  "images are lit unevenly: %.0f %% of what differs in brightness within an image is a "
-                                 "slope from one side to the other (natural scenes: below 38 %%)%s",
-                                 100.0 * found.share, beside_val(facts, FIGURE_SLOPE, arena));
+                                 "slope from one side to the other (natural scenes: below 38 %%%s)%s",
+                                 100.0 * found.share, kept(found.share > 0.38), beside_val(facts, FIGURE_SLOPE, arena));
     light(facts, arena, finding);
     finding_number(finding, "share", found.share);
     finding_number(finding, "threshold", 0.38);

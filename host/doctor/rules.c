@@ -176,9 +176,7 @@ static bool is_costly(const struct symptom *image, const struct evidence *eviden
            !(image->cost_loss < trifle * evidence->prior_entropy);
 }
 
-/* Whether training's images are worse than validation's in what was found, beyond chance and by what matters
- * (host/check/compare.c). Nobody wants that, and parts of one set do not differ so. */
-static bool is_trainings_alone(const struct symptom *image)
+bool image_is_trainings_alone(const struct symptom *image)
 {
     return symptom_number(image, "apart") > 1.0;
 }
@@ -280,15 +278,29 @@ static bool is_of_standing(const struct symptom *symptom, const struct symptom *
            has_rule(seen, count, "stuck");
 }
 
+/* Images that show nothing can be learned by heart, and of validation's as many are wrong: that leaves validation
+ * behind by their share, in the part that has more of them, and not by more. */
+static bool leaves_more_behind(const struct symptom *image, const struct evidence *evidence, const struct symptom *seen,
+                               int count)
+{
+    struct moment now;
+    if (image->cause != CAUSE_OUTLIERS || !has_rule(seen, count, "gap") || !lesser_gap(evidence, &now))
+        return false;
+    const double odd = fmax(symptom_number(image, "share"), symptom_number(image, "val"));
+    return now.train_accuracy - now.val_accuracy - FAULT_SURE * moment_error(evidence, &now) > odd;
+}
+
 /* What is found in the images is there before anything else shows, and is the cause of that if it can be: of all that
  * the rules saw, but for one cause. If they saw nothing, there must be something for it to have brought about, unless
  * it is certain. */
 static bool explains(const struct symptom *image, const struct evidence *evidence, const struct ahead *ahead,
                      const struct symptom *seen, int count, enum cause but)
 {
-    const bool plain = is_trainings_alone(image) || is_plainly_uneven(image) || is_lit_otherwise(image, evidence);
+    const bool plain = image_is_trainings_alone(image) || is_plainly_uneven(image) || is_lit_otherwise(image, evidence);
     /* Images that are learned by heart are, however they are lit: it is not their light that validation lacks. */
     if (image->cause == CAUSE_ILLUMINATION && !plain && has_rule(seen, count, "overfitting"))
+        return false;
+    if (leaves_more_behind(image, evidence, seen, count))
         return false;
     /* Where gradients come back, images that hardly resemble each other may leave a network at guessing. */
     const unsigned effects = image->effects | (plain && !gradient_fades(evidence) ? EFFECT_STANDS : 0u);
@@ -323,49 +335,6 @@ static bool learnt_all_the_same(const struct evidence *evidence)
             (evidence->over && steps > LAST && learned_in(evidence, steps - LAST, steps) > 1.0 - NOTHING));
 }
 
-/* "12 % +- 3.1 lower" */
-enum { LOWER_TEXT = 64 };
-static void say_lower(double share, double error, char text[static LOWER_TEXT])
-{
-    if (share >= 0.0)
-        snprintf(text, LOWER_TEXT, "%.0f %% +- %.1f lower", 100.0 * share, 100.0 * error);
-    else
-        snprintf(text, LOWER_TEXT, "no lower (%.0f %% +- %.1f higher)", -100.0 * share, 100.0 * error);
-}
-
-/* A normalisation in the network divides by what it finds, and takes out what is the same for every image: not what the
- * zeros around an image make of a mean, nor, in validation, by what running means lag behind. */
-static void say_absorbed(struct symptom *image, const struct evidence *evidence)
-{
-    const size_t used = strlen(image->evidence), room = sizeof image->evidence - used;
-    const double right = doctor_best_right(evidence);
-    if (strcmp(image->rule, "normalisation") != 0 || !evidence->layers.normalises)
-        return;
-    if (right > ALL_LEARNED)
-        snprintf(image->evidence + used, room,
-                 "; a normalisation in the network takes most of it out again (%.1f %% are right all the same)",
-                 100.0 * right);
-    else
-        snprintf(image->evidence + used, room, "; a normalisation in the network takes most of it out again");
-}
-
-static void say_cost(struct symptom *image, const struct ahead *ahead)
-{
-    const size_t used = strlen(image->evidence), room = sizeof image->evidence - used;
-    char *end = image->evidence + used;
-    char lower[LOWER_TEXT];
-    say_lower(image->cost, image->cost_error, lower);
-    if (is_trainings_alone(image) && isfinite(ahead->share))
-        snprintf(end, room, "; validation's loss is %.0f %% +- %.1f lower than training's", 100.0 * ahead->share,
-                 100.0 * ahead->error);
-    else if (is_trainings_alone(image) || !isfinite(image->cost))
-        return;
-    else if (image->cause == CAUSE_ILLUMINATION)
-        snprintf(end, room, "; if all were learned as the better lit half is, the loss would be %s", lower);
-    else
-        snprintf(end, room, "; if they were learned as the others are, the loss would be %s", lower);
-}
-
 static int append(struct symptom *found, int count, const struct symptom *symptom)
 {
     for (int i = 0; i < count; i++)
@@ -391,8 +360,8 @@ int doctor_examine(const struct evidence *evidence, struct symptom found[static 
     for (int i = 0; i < evidence->image_count; i++) {
         images[i] = evidence->images[i];
         images[i].doubtful = !explains(&images[i], evidence, &ahead, seen, seen_count, CAUSE_HEALTHY);
-        say_cost(&images[i], &ahead);
-        say_absorbed(&images[i], evidence);
+        image_say_cost(&images[i], ahead.share, ahead.error);
+        image_say_absorbed(&images[i], evidence);
     }
     /* An order is a setting, and throws about what images make worse; of labels that say nothing there is nothing to
      * learn. What sets training's images apart comes before what validation's have as well. */
@@ -401,7 +370,7 @@ int doctor_examine(const struct evidence *evidence, struct symptom found[static 
             count = append(found, count, &images[i]);
     for (int alone = 1; alone >= 0; alone--)
         for (int i = 0; i < evidence->image_count; i++)
-            if (!images[i].doubtful && is_trainings_alone(&images[i]) == alone)
+            if (!images[i].doubtful && image_is_trainings_alone(&images[i]) == alone)
                 count = append(found, count, &images[i]);
     for (int i = 0; i < seen_count; i++) {
         seen[i].doubtful |= seen[i].effects == EFFECT_LONG && learnt_all_the_same(evidence);

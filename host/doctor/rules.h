@@ -22,6 +22,16 @@ double step_size(const struct evidence *evidence, int64_t step);
 bool show(struct symptom *symptom, int64_t step, double strength, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
+/* Whether training's images are worse than validation's in what was found, beyond chance and by what matters
+ * (host/check/compare.c). Nobody wants that, and parts of one set do not differ so. */
+bool image_is_trainings_alone(const struct symptom *image);
+/* ---- image_words.c ---- */
+/* Adds to the evidence how much lower the loss would be without what was found; of what training alone has, by how much
+ * validation's is lower: a share and its standard error, NaN where it is not. */
+void image_say_cost(struct symptom *image, double share, double error);
+/* Adds to a normalisation that is off what the network's own makes of it. */
+void image_say_absorbed(struct symptom *image, const struct evidence *evidence);
+
 /* ---- learned.c ---- */
 /* Of what there is to learn, less than this is nothing. */
 #define NOTHING 0.05
@@ -149,6 +159,8 @@ double val_loss_error(const struct evidence *evidence, int64_t epoch);
 bool moment_appears_behind(const struct evidence *evidence, const struct moment *now);
 /* And training's images are not found to be as far behind when they are asked as validation is. */
 bool moment_behind(const struct evidence *evidence, const struct moment *now);
+/* Of the last two epochs the one in which validation is less far behind: one alone may be a jump. false: not known. */
+bool lesser_gap(const struct evidence *evidence, struct moment *now);
 /* Whether training sees harder images or a noisier network than validation does: then its answers are not alike. */
 bool answers_worse(const struct config *config);
 /* Or other targets: then its figures are not. */

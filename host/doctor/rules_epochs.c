@@ -217,8 +217,7 @@ bool rule_gap(const struct evidence *evidence, struct symptom *symptom)
     return !rule_overfitting(evidence, symptom) && rules_gap(evidence, symptom);
 }
 
-/* Of the last two epochs the one in which validation is less far behind: one alone may be a jump. false: not known. */
-static bool lesser_gap(const struct evidence *evidence, struct moment *now)
+bool lesser_gap(const struct evidence *evidence, struct moment *now)
 {
     const int64_t last = evidence->epochs - 1;
     struct moment before;

@@ -157,10 +157,19 @@ bool rule_narrow(const struct evidence *evidence, struct symptom *symptom)
                (long long)evidence->bottleneck, evidence->bottleneck_at, evidence->classes);
 }
 
-/* Whether the last quarter of the run left less to learn than the one before it, by what makes a fault. */
+/* Steps before the schedule had taken half of the rate: what stands after that stands for want of it. */
+static int64_t steps_at_rate(const struct evidence *evidence)
+{
+    int64_t steps = evidence->steps;
+    while (steps > 0 && evidence->rate[steps - 1] < 0.5 * evidence->config->optim.lr)
+        steps--;
+    return steps;
+}
+
+/* Whether the last quarter of the run, by then, left less to learn than the one before it, by what makes a fault. */
 static bool still_falls(const struct evidence *evidence, int64_t quarter)
 {
-    const int64_t steps = evidence->steps, from = steps - 2 * quarter, middle = steps - quarter;
+    const int64_t steps = steps_at_rate(evidence), from = steps - 2 * quarter, middle = steps - quarter;
     if (from < 0)
         return false;
     const double before = column_mean(evidence->loss, from, middle), now = column_mean(evidence->loss, middle, steps);
@@ -176,8 +185,9 @@ double updates_wanted(double learned)
 }
 
 /* A run that ends before anything can be said of its rate, and has not learned half of what there is by then, or not
- * all of it and was still learning. One that somebody cut short by train.max_steps was to be that short. How many
- * updates it would take is what its own pace says: what is left shrinks by the same share with each. */
+ * all of it and was still learning, in the end or when the schedule lowered the rate. One that somebody cut short by
+ * train.max_steps was to be that short. How many updates it would take is what its own pace says: what is left shrinks
+ * by the same share with each. */
 bool rule_few_updates(const struct evidence *evidence, struct symptom *symptom)
 {
     const double half = 0.5, left = 0.05, most = 100.0;
@@ -195,5 +205,8 @@ bool rule_few_updates(const struct evidence *evidence, struct symptom *symptom)
         "the whole run was %lld updates, of %.0f images each, and %.0f %% of what there is to learn was learned "
         "in them (loss %.3g, guessing %.3g)%s; at that pace it takes about %.0f",
         (long long)steps, evidence->samples[0], 100.0 * fmax(learned, 0.0), loss, loss_of_guessing(evidence),
-        falls ? ", the loss still falling" : "", symptom->falls_short * (double)steps);
+        !falls                                      ? ""
+        : steps_at_rate(evidence) < evidence->steps ? ", the loss still falling when the schedule lowered the rate"
+                                                    : ", the loss still falling",
+        symptom->falls_short * (double)steps);
 }
