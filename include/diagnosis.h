@@ -7,7 +7,7 @@
 
 struct diagnosis {
     enum cause cause, first_guess; /* with and without experiments */
-    int64_t steps;
+    int64_t steps, train_images;
     struct symptom found[CAUSE_COUNT]; /* as doctor_examine has them: the first is the cause, the others follow */
     int count;
     bool

@@ -50,6 +50,7 @@ struct remedy_case {
     int side;           /* of its images, pixels */
     int64_t images;     /* to train on; 0: not known */
     int64_t steps;      /* of the run; 0: not known */
+    double kept;        /* share of the images that its repair leaves in; 0: all */
     double lit;         /* brightness of validation's images in that of training's; 0: not known, or no matter */
     double rate_scale;  /* what autopilot came to make of the rate: the remedy goes on from there; 0: nothing */
     double falls_short; /* the rules found that what the setting brings is so many times too little, or below 1 too
@@ -61,14 +62,16 @@ struct remedy_case {
  * of its remedy, makes falls_short times the updates: of smaller batches as long as they hold 16 images, then of more
  * epochs. spans_light: the least factor, in tenths, that takes training's images to validation's brightness. as_in_use:
  * and at most the highest rate in common use. most: of the number; 0: any. widens: the factor once more where one is
- * not enough. ends_with_run: times falls_short, of what is planned for more than the run had.
+ * not enough. ends_with_run: times falls_short, of what is planned for more than the run had. counts_epochs: as many
+ * times more as an epoch is shorter without the images that are left out, rounded up; of a schedule's setting only
+ * where the schedule goes by it.
  */
 struct edit {
     const char *key, *word;
     double factor, least, most, side_share, averages;
-    bool at_least_what_is_short, makes_updates, spans_light, as_in_use, widens, ends_with_run;
+    bool at_least_what_is_short, makes_updates, spans_light, as_in_use, widens, ends_with_run, counts_epochs;
 };
-enum { EDITS_MOST = 5, REMEDY_MOST = 16, EDIT_TEXT = 64 };
+enum { EDITS_MOST = 8, REMEDY_MOST = 16, EDIT_TEXT = 64 };
 /* The settings that go together, and the runs that they are for; fits NULL: every run. */
 struct remedy {
     bool (*fits)(const struct remedy_case *asked);

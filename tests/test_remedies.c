@@ -272,18 +272,23 @@ static void test_what_suits_the_run(void **state)
     (void)state;
     const struct remedy *balance = &cause_table[CAUSE_IMBALANCE].repairs[0];
     const struct remedy *moved = &cause_table[CAUSE_OVERFITTING].repairs[1];
+    const struct remedy *as_moved = &cause_table[CAUSE_IMBALANCE].repairs[1];
     struct remedy_case asked = {.config = &config, .steps = 750};
     load("model.name=mlp");
-    assert_string_equal(words_of(balance, &asked),
-                        "train.balance=true|optim.ema_decay=0.9867|train.epochs=90|train.max_steps=0");
+    assert_string_equal(words_of(balance, &asked), "train.balance=true|augment.translate=0.05|augment.rotate=5|optim."
+                                                   "ema_decay=0.9867|train.epochs=90|train.max_steps=0");
     asked.steps = 20;
-    assert_string_equal(words_of(balance, &asked),
-                        "train.balance=true|optim.ema_decay=0.9|train.epochs=90|train.max_steps=0");
+    assert_string_equal(words_of(balance, &asked), "train.balance=true|augment.translate=0.05|augment.rotate=5|optim."
+                                                   "ema_decay=0.9|train.epochs=90|train.max_steps=0");
     assert_false(moved->fits(&asked));
     load("model.name=small_cnn");
     assert_true(moved->fits(&asked));
     load("augment.rotate=5"); /* there is some already */
-    assert_false(moved->fits(&asked));
+    assert_false(moved->fits(&asked) || balance->fits(&asked));
+    assert_string_equal(words_of(as_moved, &asked),
+                        "train.balance=true|optim.ema_decay=0.9|train.epochs=90|train.max_steps=0");
+    load("augment.hflip=0.5"); /* moves none */
+    assert_true(balance->fits(&asked));
     static struct config_layer layers[] = {{.type = "linear"}, {.type = "conv"}};
     load("model.name=small_cnn");
     config.layers = layers;

@@ -89,16 +89,21 @@ static void test_repairs_that_take_longer(void **state)
     (void)state;
     static const struct {
         enum cause cause;
-        const char *left_out, *settings[6];
+        const char *left_out, *settings[7];
     } cases[] = {
-        {CAUSE_IMBALANCE, "", {"train.balance=true", "optim.ema_decay=0.9", "train.epochs=6", "train.max_steps=21"}},
+        {CAUSE_IMBALANCE,
+         "",
+         {"train.balance=true", "augment.translate=0.05", "augment.rotate=5", "optim.ema_decay=0.9", "train.epochs=6",
+          "train.max_steps=21"}},
         {CAUSE_LABELS,
          "",
          {"train.label_smoothing=0.1", "optim.ema_decay=0.9", "train.epochs=4", "train.max_steps=14"}},
         {CAUSE_LABELS,
          "list.csv",
          {"data.leave_out=list.csv", "optim.ema_decay=0.9", "train.epochs=4", "train.max_steps=14"}},
-        {CAUSE_ILLUMINATION, "", {"augment.normalize=image", "optim.ema_decay=0.9"}},
+        {CAUSE_ILLUMINATION,
+         "",
+         {"augment.normalize=image", "optim.ema_decay=0.9", "train.epochs=6", "train.max_steps=21"}},
         {CAUSE_OVERFITTING, "", {"train.label_smoothing=0.1", "optim.ema_decay=0.9"}}, /* shapes are nothing to it */
     };
     struct train_result result;
@@ -144,7 +149,7 @@ static void test_repairs_that_take_longer(void **state)
     assert_int_equal(count, 0);
     config.train.max_steps = 0; /* none: epochs alone */
     const struct diagnosis rare = {.cause = CAUSE_IMBALANCE, .steps = 7};
-    assert_int_equal(diagnosis_repair(&rare, &config, repair, of), 3);
+    assert_int_equal(diagnosis_repair(&rare, &config, repair, of), 5);
     /* Softer labels cost networks with convolutions accuracy where they were tried: what moves its images goes on. */
     char longer[REPAIR_MAX][REPAIR_TEXT];
     config.model.name = MODEL_SMALL_CNN;
@@ -328,6 +333,42 @@ static void test_repair_that_comes_furthest(void **state)
     }
 }
 
+/* A schedule that goes by epochs goes on for as many more; and without the images that are left out these are shorter.
+ */
+static void test_schedules_of_longer_runs(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *overrides, *settings;
+    } cases[] = {
+        {"schedule.name=step schedule.step_epochs=3", "schedule.step_epochs=8"}, /* 3 x 2 / 0.8 is 7.5 */
+        {"schedule.name=plateau schedule.patience=2", "schedule.patience=5"},
+        {"schedule.name=cosine schedule.step_epochs=3 schedule.patience=2", NULL},
+    };
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        struct train_result result;
+        struct config config = {0};
+        char overrides[256], repair[REPAIR_MAX][REPAIR_TEXT];
+        snprintf(overrides, sizeof overrides, "train.epochs=2 train.max_steps=7 %s", cases[i].overrides);
+        tiny_train_ok(NULL, overrides, &result);
+        assert_int_equal(train_load_config(&config, result.path, NULL, 0), OK);
+        struct diagnosis diagnosis = {
+            .cause = CAUSE_LABELS, .steps = 7, .train_images = 100, .left_out_count = 20, .left_out = "list.csv"};
+        int count = diagnosis_repair(&diagnosis, &config, repair, of);
+        expect_setting(repair, &count, "data.leave_out=list.csv");
+        expect_setting(repair, &count, "optim.ema_decay=0.9");
+        expect_setting(repair, &count, "train.epochs=5");
+        expect_setting(repair, &count, "train.max_steps=14"); /* updates are as long as they were */
+        if (cases[i].settings)
+            expect_setting(repair, &count, cases[i].settings);
+        assert_int_equal(count, 0);
+        diagnosis = (struct diagnosis){.cause = CAUSE_LABELS, .steps = 7, .train_images = 100};
+        count = diagnosis_repair(&diagnosis, &config, repair, of);
+        expect_setting(repair, &count, "train.epochs=4");
+        config_free(&config);
+    }
+}
+
 /* What else was found by evidence of its own is mended too, unless any of it contradicts the first; not what may be a
  * consequence, nor what is doubtful. */
 static void test_several_causes_are_mended(void **state)
@@ -341,19 +382,20 @@ static void test_several_causes_are_mended(void **state)
         const char *settings; /* with blanks between */
     } cases[] = {
         {CAUSE_ORDER, CAUSE_ILLUMINATION, "illumination", 0, false, false,
-         "data.shuffle=true augment.normalize=image optim.ema_decay=0.9"},
+         "data.shuffle=true augment.normalize=image optim.ema_decay=0.9 train.epochs=6 train.max_steps=21"},
         {CAUSE_ORDER, CAUSE_ILLUMINATION, "illumination", 0, true, false, "data.shuffle=true"},
         {CAUSE_ORDER, CAUSE_WEIGHT_DECAY, "decay", EFFECT_SETTING, false, false,
          "data.shuffle=true optim.weight_decay=0.005"},
         {CAUSE_ORDER, CAUSE_RATE_HIGH, "large_steps", EFFECT_LONG, false, false, "data.shuffle=true"},
         {CAUSE_ORDER, CAUSE_FEW_UPDATES, "few_updates", EFFECT_SETTING, false, false, "data.shuffle=true"},
         {CAUSE_ILLUMINATION, CAUSE_LABELS, "two_kinds", EFFECT_APART, false, true,
-         "augment.normalize=image optim.ema_decay=0.9 data.leave_out=list.csv train.epochs=4 train.max_steps=14"},
+         "augment.normalize=image optim.ema_decay=0.9 data.leave_out=list.csv train.epochs=6 train.max_steps=21"},
         {CAUSE_ILLUMINATION, CAUSE_LABELS, "two_kinds", EFFECT_APART, false, false,
-         "augment.normalize=image optim.ema_decay=0.9"},
+         "augment.normalize=image optim.ema_decay=0.9 train.epochs=6 train.max_steps=21"},
         /* the longer of two lengths */
         {CAUSE_LABELS, CAUSE_IMBALANCE, "imbalance", 0, false, false,
-         "train.label_smoothing=0.1 train.balance=true optim.ema_decay=0.9 train.epochs=6 train.max_steps=21"},
+         "train.label_smoothing=0.1 train.balance=true augment.translate=0.05 augment.rotate=5 optim.ema_decay=0.9 "
+         "train.epochs=6 train.max_steps=21"},
         /* counted, whatever it explains */
         {CAUSE_WEIGHT_DECAY, CAUSE_ORDER, "order", 0, true, false, "optim.weight_decay=0.005 data.shuffle=true"},
         /* contradicts */
@@ -391,6 +433,7 @@ int main(void)
         cmocka_unit_test(test_repair_mends),
         cmocka_unit_test(test_repair_that_changes_nothing),
         cmocka_unit_test(test_repairs_that_take_longer),
+        cmocka_unit_test(test_schedules_of_longer_runs),
         cmocka_unit_test(test_several_causes_are_mended),
         cmocka_unit_test(test_no_repair_that_did_not_help),
         cmocka_unit_test(test_repairs_of_rates),

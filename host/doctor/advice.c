@@ -166,8 +166,9 @@ static bool say_left_out(const struct diagnosis *diagnosis, char text[static ACT
 static void say_longer(const struct diagnosis *diagnosis, const struct config *config, char text[static ACTION_TEXT])
 {
     static const char *const reasons[CAUSE_COUNT] = {
-        [CAUSE_ILLUMINATION] = "light that varies takes longer to learn",
+        [CAUSE_ILLUMINATION] = "what is seen through uneven light takes longer to learn",
         [CAUSE_MISMATCH] = "light that varies takes longer to learn",
+        [CAUSE_IMBALANCE] = "as what is seldom seen takes longer to learn",
         [CAUSE_LABELS] = "so that fewer images, or softer labels, are learned as far",
         [CAUSE_OVERFITTING] = "as moved images take longer to learn, and averaged weights gain by it",
         [CAUSE_SCHEDULE] = "so that the schedule ends with the run"};

@@ -30,8 +30,18 @@
 /* Light that is an image's own is gone: what is left is the picture. */
 #define BY_IMAGE SET("augment.normalize", "image"), SET("augment.mean", "[]"), SET("augment.std", "[]")
 
-/* What is seldom seen, or seen through much else, takes more updates to learn. */
-#define LONGER(by) TIMES("train.epochs", by), TIMES("train.max_steps", by)
+/* What is seldom seen, or seen through much else, takes more updates to learn. What goes by epochs goes on for as many
+ * more of them: a schedule that falls every few epochs is at nothing long before the end of a longer run of shorter
+ * ones. */
+#define EPOCHS(setting, by)                                                                                            \
+    {                                                                                                                  \
+        .key = setting, .factor = by, .counts_epochs = true                                                            \
+    }
+#define LONGER(by)                                                                                                     \
+    EPOCHS("train.epochs", by), TIMES("train.max_steps", by), EPOCHS("schedule.step_epochs", by),                      \
+        EPOCHS("schedule.patience", by)
+/* What leaves labels what they are, for whatever network: half of what a trial of it would be of. */
+#define MOVED_A_LITTLE SET("augment.translate", "0.05"), SET("augment.rotate", "5")
 
 const struct cause_info cause_table[CAUSE_COUNT] = {
     [CAUSE_HEALTHY] = {.name = "healthy",
@@ -46,7 +56,7 @@ const struct cause_info cause_table[CAUSE_COUNT] = {
                                                   .edits = {SET("augment.normalize", "auto"), SET("augment.mean", "[]"),
                                                             SET("augment.std", "[]")}}}}},
     [CAUSE_ILLUMINATION] = {"illumination", "data", "the images are lit very unevenly", RELIGHT_ACTION,
-                            .repairs = {{.fits = fits_shares_normalisation, .edits = {BY_IMAGE, AVERAGED}},
+                            .repairs = {{.fits = fits_shares_normalisation, .edits = {BY_IMAGE, AVERAGED, LONGER(3.0)}},
                                         {.edits = {SET("augment.brightness", RELIGHT), SET("augment.contrast", RELIGHT),
                                                    AVERAGED, LONGER(3.0)}}},
                             .trials = {{.name = "light evened out",
@@ -65,9 +75,11 @@ const struct cause_info cause_table[CAUSE_COUNT] = {
                       .trials = {{.name = "doubtful labels left out", .family = ARM_UNSEEN, .left_out = LEAVE_LABELS}}},
     [CAUSE_IMBALANCE] =
         {"imbalance", "data", "some classes have far fewer images than others",
-         "set train.balance = true, which makes rare classes count as much, train three times as long, which "
-         "what is seldom seen takes, and collect more of them",
-         .repairs = {{.edits = {SET("train.balance", "true"), AVERAGED, LONGER(3.0)}}}},
+         "set train.balance = true, which makes rare classes count as much, shift and turn images a little unless "
+         "they are already, so that the few are not learned by heart, and collect more of them",
+         .repairs = {{.fits = fits_moves_nothing,
+                      .edits = {SET("train.balance", "true"), MOVED_A_LITTLE, AVERAGED, LONGER(3.0)}},
+                     {.edits = {SET("train.balance", "true"), AVERAGED, LONGER(3.0)}}}},
     [CAUSE_ORDER] = {"order", "data", "the batches are not drawn at random", "set data.shuffle = true",
                      .repairs = {{.edits = {SET("data.shuffle", "true")}}},
                      .trials = {{.name = "shuffled",
@@ -100,8 +112,7 @@ const struct cause_info cause_table[CAUSE_COUNT] = {
          "add augmentation or more images, or use a smaller network",
          .repairs = {{.fits = fits_gains_by_augmentation,
                       .edits = {SET("augment.translate", "0.1"), SET("augment.rotate", "10"), AVERAGED, LONGER(3.0)}},
-                     {.fits = fits_has_not_tried_augmentation,
-                      .edits = {SET("augment.translate", "0.05"), SET("augment.rotate", "5"), AVERAGED, LONGER(3.0)}},
+                     {.fits = fits_has_not_tried_augmentation, .edits = {MOVED_A_LITTLE, AVERAGED, LONGER(3.0)}},
                      {.fits = fits_sees_no_shapes, .edits = {SET("train.label_smoothing", "0.1"), AVERAGED}},
                      {.edits = {AVERAGED, LONGER(3.0)}}},
          .trials = {{.name = "augmentation",
@@ -327,6 +338,15 @@ static double more_updates(const char *key, const struct remedy_case *asked)
     return strcmp(key, "train.batch_size") == 0 ? batch : ceil(config->train.epochs * fmax(missing, 1.0));
 }
 
+/* Of a schedule's setting, whether it goes by that. */
+static bool edit_is_asked(const struct edit *edit, const struct config *config)
+{
+    const bool steps = strcmp(edit->key, "schedule.step_epochs") == 0,
+               waits = strcmp(edit->key, "schedule.patience") == 0;
+    return !edit->counts_epochs || !(steps || waits) ||
+           config->schedule.name == (steps ? SCHEDULE_STEP : SCHEDULE_PLATEAU);
+}
+
 static void edit_say(const struct edit *edit, const struct remedy_case *asked, char text[static EDIT_TEXT])
 {
     if (edit->word)
@@ -336,6 +356,9 @@ static void edit_say(const struct edit *edit, const struct remedy_case *asked, c
     else if (edit->ends_with_run)
         snprintf(text, EDIT_TEXT, "%s=%.0f", edit->key,
                  fmax(1.0, round(number_of(asked->config, edit->key) * asked->falls_short)));
+    else if (edit->counts_epochs)
+        snprintf(text, EDIT_TEXT, "%s=%.0f", edit->key,
+                 ceil(number_of(asked->config, edit->key) * edit->factor / (asked->kept > 0.0 ? asked->kept : 1.0)));
     else if (edit->spans_light)
         snprintf(text, EDIT_TEXT, "%s=%.1f", edit->key, fits_span_of_light(asked));
     else if (edit->averages > 0.0)
@@ -362,8 +385,9 @@ bool remedy_is_any(const struct remedy *remedy)
 int remedy_say(const struct remedy *remedy, const struct remedy_case *asked, char text[static REMEDY_MOST][EDIT_TEXT])
 {
     int count = 0;
-    for (; count < EDITS_MOST && remedy->edits[count].key; count++)
-        edit_say(&remedy->edits[count], asked, text[count]);
+    for (int i = 0; i < EDITS_MOST && remedy->edits[i].key; i++)
+        if (edit_is_asked(&remedy->edits[i], asked->config))
+            edit_say(&remedy->edits[i], asked, text[count++]);
     for (const char *const *key = remedy->taken_away; key && *key; key++) {
         const char *const alone[] = {*key, NULL};
         if (remedy->unlike_most ? setting_is_unusual(*key, asked->config) : config_sets_any(asked->config, alone))

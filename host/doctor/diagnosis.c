@@ -35,6 +35,7 @@ static double least(const double *values, int64_t count)
 static void examine(struct diagnosis *diagnosis, const struct evidence *evidence)
 {
     diagnosis->steps = evidence->steps;
+    diagnosis->train_images = evidence->train_images;
     diagnosis->levelled = doctor_levelled(evidence);
     diagnosis->stands = doctor_stands(evidence);
     diagnosis->behind = doctor_behind(evidence);

@@ -168,6 +168,19 @@ bool fits_has_not_tried_augmentation(const struct remedy_case *asked)
     return !asked->tried && fits_lacks_augmentation(asked);
 }
 
+/* Rare classes are few images, whatever the others do to theirs: mirrored ones are shown alike each time. */
+bool fits_moves_nothing(const struct remedy_case *asked)
+{
+    static const char *const moves[] = {"augment.rotate",
+                                        "augment.translate",
+                                        "augment.scale",
+                                        "augment.shear",
+                                        "augment.crop_padding",
+                                        "augment.crop_area",
+                                        NULL};
+    return !config_sets_any(asked->config, moves);
+}
+
 /* Whether shifted images are of use to a network without convolutions depends on the images. */
 bool fits_could_be_augmented(const struct remedy_case *asked)
 {

@@ -26,6 +26,7 @@ bool fits_sees_no_shapes(const struct remedy_case *asked);
 bool fits_lacks_augmentation(const struct remedy_case *asked);
 bool fits_gains_by_augmentation(const struct remedy_case *asked);
 bool fits_has_not_tried_augmentation(const struct remedy_case *asked);
+bool fits_moves_nothing(const struct remedy_case *asked);
 bool fits_could_be_augmented(const struct remedy_case *asked);
 bool fits_is_augmented(const struct remedy_case *asked);
 bool fits_is_augmented_unusually(const struct remedy_case *asked);

@@ -16,10 +16,11 @@ static size_t key_length(const char *setting)
     return strcspn(setting, "=");
 }
 
-/* Whether a key, or what sets it, is of how long a run is: of several wishes the longest serves all. */
+/* Whether a key, or what sets it, is of how long a run is, or its schedule's steps: of several wishes the longest
+ * serves all. */
 static bool is_length(const char *setting)
 {
-    static const char *const keys[] = {"train.epochs", "train.max_steps"};
+    static const char *const keys[] = {"train.epochs", "train.max_steps", "schedule.step_epochs", "schedule.patience"};
     for (int i = 0; i < COUNT_OF(keys); i++)
         if (key_length(setting) == strlen(keys[i]) && strncmp(setting, keys[i], strlen(keys[i])) == 0)
             return true;
@@ -38,15 +39,28 @@ static bool makes_all_of(const struct arm *arm, const struct remedy *remedy, con
     return there == arm->override_count;
 }
 
-/* Whether the run's own trial of one cure did not help. A repair that makes the run longer as well is more than its
- * trial was. */
+/* Whether it is of how images are changed by lot. */
+static bool augments(const char *setting)
+{
+    for (const char *const *key = config_augmentations; *key; key++)
+        if (key_length(setting) == strlen(*key) && strncmp(setting, *key, strlen(*key)) == 0)
+            return true;
+    return false;
+}
+
+/* Whether the run's own trial of one cure did not help. Images that change take longer to learn: a repair that makes
+ * the run longer as well is more than its trial was. */
 static bool is_no_cure(const struct diagnosis *diagnosis, const struct remedy *remedy, const struct remedy_case *asked)
 {
     char text[REMEDY_MOST][EDIT_TEXT];
     const int size = remedy_say(remedy, asked, text);
-    for (int i = 0; i < size; i++)
-        if (is_length(text[i]))
-            return false;
+    bool changing = false, longer = false;
+    for (int i = 0; i < size; i++) {
+        changing |= augments(text[i]);
+        longer |= is_length(text[i]);
+    }
+    if (changing && longer)
+        return false;
     for (int i = 0; diagnosis->probed && i < diagnosis->experiment.arm_count; i++) {
         const struct arm *arm = &diagnosis->experiment.arms[i];
         if (arm->cause == diagnosis->cause && arm->done && !arm->helps && arm_is_one_cure(arm) &&
@@ -122,6 +136,13 @@ static bool leaves_out(const struct diagnosis *diagnosis)
     return diagnosis->left_out[0] && (cause == CAUSE_LABELS || cause == CAUSE_OUTLIERS || cause == CAUSE_LEAKAGE);
 }
 
+/* Share of the images that stay in training; 0: all. */
+static double kept(const struct diagnosis *diagnosis)
+{
+    const double images = (double)diagnosis->train_images, left_out = (double)diagnosis->left_out_count;
+    return leaves_out(diagnosis) && left_out < images ? 1.0 - left_out / images : 0.0;
+}
+
 static struct remedy_case case_of(const struct diagnosis *diagnosis, const struct config *config)
 {
     const struct arm *own = diagnosis->probed ? experiment_arm(&diagnosis->experiment, diagnosis->cause) : NULL;
@@ -133,6 +154,7 @@ static struct remedy_case case_of(const struct diagnosis *diagnosis, const struc
                                 .left_out = leaves_out(diagnosis),
                                 .missing = true,
                                 .steps = diagnosis->steps,
+                                .kept = kept(diagnosis),
                                 .lit = doctor_lit(diagnosis->found, diagnosis->count),
                                 .rate_scale = diagnosis->rate_scale,
                                 .falls_short = falls_short(diagnosis)};
@@ -378,16 +400,18 @@ static const char *changes_for(char repair[static REPAIR_MAX][REPAIR_TEXT], cons
     return list;
 }
 
-/* Each finding with what is changed for it. */
-static int write_repaired(const struct diagnosis *diagnosis, const char *run, const struct config *config,
-                          const char *const changes[static CAUSE_COUNT], FILE *stream)
+/* Each finding with what is changed for it, and what it takes: old, the run's own config. */
+static int write_repaired(const struct diagnosis *diagnosis, const char *run, const struct config *old,
+                          const struct config *config, const char *const changes[static CAUSE_COUNT], FILE *stream)
 {
-    char confidence[CONFIDENCE_TEXT];
+    char confidence[CONFIDENCE_TEXT], action[ACTION_TEXT];
     diagnosis_say_confidence(diagnosis, confidence);
     fprintf(stream, "# %s, repaired: %s.\n# confidence: %s\n", run, diagnosis_title(diagnosis), confidence);
     for (int i = 0; i < diagnosis->count; i++)
         fprintf(stream, "# %s: step %lld, %s: %s\n", diagnosis_role(diagnosis, i), (long long)diagnosis->found[i].step,
                 cause_table[diagnosis->found[i].cause].name, diagnosis->found[i].evidence);
+    diagnosis_say_action(diagnosis, old, action);
+    fprintf(stream, "# action: %s\n", action);
     fprintf(stream, "# changed: %s\n", changes[diagnosis->cause]);
     for (int i = 0; i < diagnosis->count; i++) {
         const struct symptom *symptom = &diagnosis->found[i];
@@ -431,7 +455,7 @@ int diagnosis_apply(const struct diagnosis *diagnosis, const char *run, const ch
     if (status == OK)
         status = new_file_open(&out, file);
     if (status == OK) {
-        status = write_repaired(diagnosis, run, &config, changes, out.stream);
+        status = write_repaired(diagnosis, run, &old, &config, changes, out.stream);
         status = status < 0 ? (new_file_abandon(&out), status) : new_file_commit(&out);
     }
     arena_free(&arena);
