@@ -15,6 +15,7 @@ int command_eval(int argc, char **argv);
 int command_predict(int argc, char **argv);
 int command_export(int argc, char **argv);
 int command_doctor(int argc, char **argv);
+int command_runs(int argc, char **argv);
 int command_report(int argc, char **argv);
 int command_plot(int argc, char **argv);
 int command_synth(int argc, char **argv);

@@ -55,7 +55,7 @@ call --help
 ok "--help goes to stdout" all 'exited 0' 'prints "train"' 'silent err'
 call --version
 ok "--version is one line" all 'exited 0' 'prints "^evenkeel "' 'lines out 1'
-for command in train sweep find-lr doctor report plot eval predict export check synth pack config model bench devices; do
+for command in train sweep find-lr doctor runs report plot eval predict export check synth pack config model bench devices; do
     call $command --help
     ok "$command --help" all 'exited 0' 'prints "usage: evenkeel"' 'silent err' '"$program" help $command | cmp -s - out'
 done
@@ -269,7 +269,11 @@ call doctor runs/leak-repaired
 ok "and mends it" all '! prints "leakage"' '! prints "among the training images"'
 mv leaked gone
 call doctor runs/leak
-ok "without the data nobody knows which" all 'exited 1' 'says "^warning: which images are to be left out is not known: "' \
+ok "without the data the list says which" all 'exited 1' 'silent err' 'prints "^change     data.leave_out=runs/leak/left-out.csv"' \
+    'prints "^action     leave out of training the 40 copies of validation images"'
+rm runs/leak/left-out.csv
+call doctor runs/leak
+ok "without either nobody knows which" all 'exited 1' 'says "^warning: which images are to be left out is not known: "' \
     'prints "^action     take them out of one of the two"' '! prints "^change"'
 # Classes that are others in validation: no setting mends it.
 call synth others --per-class 40 --val-per-class 4 --size 16
@@ -468,6 +472,26 @@ status=$?
 ok "SIGHUP under nohup does nothing" all 'exited 0' '[ -f runs/by-nohup/DONE ]'
 call train --resume runs/by-TERM
 ok "and the resumed run equals an uninterrupted one" all 'exited 0' 'same_run "$whole" runs/by-TERM'
+call train tiny.ini epochs=12 early_stop.patience=1 early_stop.min_delta=1000 run.name=patient
+ok "early stopping says how to go on" all 'exited 0' 'says "train --resume runs/patient early_stop.patience=2$"'
+call train --resume runs/patient
+ok "nothing is left to do, but for who asks for more" all 'exited 0' 'says "nothing left to do; a larger early_stop.patience"'
+
+# ---- the runs of a folder ----
+call runs
+ok "runs: a line each" all 'exited 0' 'silent err' "lines out $(($(find runs -name config.resolved.ini | wc -l) + 1))" \
+    'prints "^by-HUP  *stopped  *[0-9]*/12 "' 'prints "^by-TERM  *done  *12/12  *[0-9.]* %  [a-z]"' \
+    'prints "^patient  *stopped early  *2/12 "' 'prints "^diverged  *failed "'
+sed -i 's/"event":"stopped"/"event":"other"/' runs/by-HUP/log.jsonl
+call runs "$PWD/runs" --json
+ok "runs --json" all 'exited 0' 'prints "\"run\": \"by-HUP\""' 'prints "\"state\": \"open\""' 'prints "\"planned\": 12"' \
+    'prints "\"cause\": \"decay\"" || prints "\"cause\": \"weight_decay\""' "[ \"\$(grep -c '\"verdict\"' out)\" = \"$(find runs -name config.resolved.ini | wc -l)\" ]"
+call runs tiles
+ok "runs: none" all 'exited 66' 'silent out' 'says "tiles: there is no run in it"'
+call runs nowhere
+ok "runs: no folder" all 'exited 66' 'silent out' 'says "nowhere"'
+call runs runs runs
+ok "runs: one word too many" all 'exited 64' 'silent out'
 interrupt INT by-INT
 ok "SIGINT saves and exits 130" all 'exited 130' '[ ! -f runs/by-INT/DONE ]'
 call train --resume runs/by-INT

@@ -30,6 +30,7 @@ static const struct command commands[] = {
     {"predict", command_predict, "name the classes of image files"},
     {"export", command_export, "write a trained model as an ONNX file"},
     {"doctor", command_doctor, "say why a run's loss fluctuates or does not decrease"},
+    {"runs", command_runs, "list the runs of a folder: how each stands, and its verdict"},
     {"report", command_report, "write what there is to be seen of a run as one HTML page"},
     {"plot", command_plot, "draw a run's loss and other curves in the terminal"},
     {"synth", command_synth, "write a data set of drawn images to try things on"},
