@@ -292,7 +292,8 @@ void sweep_charts(struct charts *charts, const struct sweep_table *table)
     find_groups(&swept);
     sweep_recommend(table, swept.choices);
     add_chart(&swept, "fluctuation", "How much single batches scatter about the loss's trend",
-              "Whiskers: lowest and highest seed. By chance alone four times the batch has half the scatter.",
+              "Whiskers: lowest and highest seed. By chance alone four times the batch has half the scatter. A run of "
+              "fewer than 32 steps has none.",
               "deviation of the loss", fluctuation)
         ->y.scale = CHART_LOG10;
     add_chart(
