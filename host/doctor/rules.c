@@ -47,6 +47,7 @@ const struct rule doctor_rules[] = {
     {"never_reached", CAUSE_MISMATCH, 1, EFFECT_APART, rule_never_reached},
     {"not_caught_up", CAUSE_AVERAGE, 1, EFFECT_SETTING, rule_not_caught_up},
     {"overfitting", CAUSE_OVERFITTING, 1, EFFECT_APART, rule_overfitting},
+    {"long_past", CAUSE_OVERFITTING, VERDICT_STEPS, EFFECT_APART, rule_long_past},
     {"worthless", CAUSE_OVERFITTING, 1, EFFECT_APART, rule_worthless},
     {"few_updates", CAUSE_FEW_UPDATES, 1, EFFECT_SETTING, rule_few_updates},
     {"gap", CAUSE_OVERFITTING, 1, 0, rule_gap},

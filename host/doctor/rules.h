@@ -168,6 +168,7 @@ bool handicapped(const struct config *config);
 /* Whether training has got anywhere: its loss is 5 % below guessing. */
 bool moment_has_learned(const struct evidence *evidence, const struct moment *now);
 bool rule_overfitting(const struct evidence *evidence, struct symptom *symptom);
+bool rule_long_past(const struct evidence *evidence, struct symptom *symptom);
 bool rule_worthless(const struct evidence *evidence, struct symptom *symptom);
 /* A note. */
 bool rule_gap(const struct evidence *evidence, struct symptom *symptom);

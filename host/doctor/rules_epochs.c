@@ -229,6 +229,44 @@ bool lesser_gap(const struct evidence *evidence, struct moment *now)
     return true;
 }
 
+/* The epoch of validation's lowest loss, -1: none is known. */
+static int64_t best_epoch(const struct evidence *evidence)
+{
+    int64_t best = -1;
+    for (int64_t epoch = 0; epoch < evidence->epochs; epoch++)
+        if (isfinite(evidence->val_loss[epoch]) && (best < 0 || evidence->val_loss[epoch] < evidence->val_loss[best]))
+            best = epoch;
+    return best;
+}
+
+/* Three quarters of a run and more in which training came further by what makes a fault and validation, which is far
+ * behind, neither by its loss nor by its answers: what was learned in them is of these images alone, whether or not
+ * answers that grow too sure have taken the loss up by then. */
+bool rule_long_past(const struct evidence *evidence, struct symptom *symptom)
+{
+    enum { LEAST = 8 };
+    const int64_t best = best_epoch(evidence), last = evidence->epochs - 1;
+    struct moment then, now;
+    if (!evidence->over || best < 0 || last + 1 < LEAST || 4 * (best + 1) > last + 1 || !lesser_gap(evidence, &now) ||
+        !moment_at(evidence, best, &then) || !moment_has_learned(evidence, &now) || !moment_behind(evidence, &now) ||
+        rules_mismatch(evidence) || rules_below_first_epoch(evidence))
+        return false;
+    /* In the epoch after that, and in the last quarter of the run. */
+    const int64_t from = first_of(evidence, best + 1), to = first_of(evidence, best + 2), steps = evidence->steps;
+    const double before = column_mean(evidence->loss, from, to),
+                 fall = before - column_mean(evidence->loss, steps - steps / 4, steps);
+    const double noise = hypot(loss_noise(evidence, from, to), loss_noise(evidence, steps - steps / 4, steps));
+    const double more = now.val_accuracy - then.val_accuracy;
+    const double v = now.val_accuracy, error = sqrt(2.0 * v * (1.0 - v) / (double)evidence->val_images);
+    return fall > FAULT_WORTH * before && fall > FAULT_SURE * noise && more < 3.5 * error &&
+           show(symptom, now.step, fall / (FAULT_WORTH * before),
+                "validation's loss was lowest after epoch %lld of %lld (%.3g, %.1f %% right) and no lower since, while "
+                "training's fell from %.3g to %.3g; in the end %.1f %% of the training images are right and %.1f %% of "
+                "validation's: what is learned in three quarters of the run is of these images alone",
+                (long long)best + 1, (long long)last + 1, then.val_loss, 100.0 * then.val_accuracy, before,
+                before - fall, 100.0 * now.train_accuracy, 100.0 * now.val_accuracy);
+}
+
 bool rules_gap(const struct evidence *evidence, struct symptom *symptom)
 {
     struct moment now;
