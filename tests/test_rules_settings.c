@@ -303,6 +303,32 @@ static void test_early_drop_that_is_none(void **state)
     SILENT("early_drop");
 }
 
+/* Steps that leave the second half of the updates a hundredth of the way, of a flat loss too: 0.0101 of it is silent.
+ */
+static void test_a_rate_that_is_spent_at_half(void **state)
+{
+    (void)state;
+    healthy();
+    run.evidence.over = true;
+    run.config.schedule.name = SCHEDULE_STEP;
+    fill(run.rate, 0, STEPS / 2, 0.001);
+    fill(run.rate, STEPS / 2, STEPS, 0.0000102);
+    SILENT("spent");
+    fill(run.rate, STEPS / 2, STEPS, 0.00001);
+    SHOWS("spent", CAUSE_SCHEDULE);
+    assert_int_equal(shown("spent")->step, STEPS / 2);
+    SAYS("spent", "after half of the 600 updates the rate was 1e-05, from 0.001 at first: all updates of the second "
+                  "half go 0.0099 of the way");
+    run.config.schedule.name = SCHEDULE_PLATEAU; /* it asks the loss */
+    SILENT("spent");
+    run.config.schedule.name = SCHEDULE_STEP;
+    run.evidence.over = false;
+    SILENT("spent");
+    run.evidence.over = true;
+    fill(run.val_accuracy, EPOCHS - 1, EPOCHS, 0.96); /* nothing is missing */
+    SILENT("spent");
+}
+
 /* A tenfold step at three tenths of the run is usual, before that it is not, nor one that is more than tenfold. A
  * plateau's cut is one of a loss that stands, and rates are rounded. */
 static void test_a_usual_step_is_no_early_drop(void **state)
@@ -387,6 +413,7 @@ int main(void)
         cmocka_unit_test(test_narrow_by_validation),
         cmocka_unit_test(test_never_fell),
         cmocka_unit_test(test_early_drop_that_is_none),
+        cmocka_unit_test(test_a_rate_that_is_spent_at_half),
         cmocka_unit_test(test_a_usual_step_is_no_early_drop),
         cmocka_unit_test(test_drop_that_validation_asked_for),
         cmocka_unit_test(test_early_drop),

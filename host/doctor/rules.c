@@ -34,6 +34,7 @@ const struct rule doctor_rules[] = {
     {"zigzag", CAUSE_PLAIN_SGD, VERDICT_STEPS, EFFECT_SHORT, rule_zigzag},
     {"swings", CAUSE_RATE_HIGH, VERDICT_STEPS, EFFECT_LONG, rule_swings},
     {"early_drop", CAUSE_SCHEDULE, 100, EFFECT_SETTING, rule_early_drop},
+    {"spent", CAUSE_SCHEDULE, VERDICT_STEPS, EFFECT_SETTING, rule_spent},
     {"still_warming", CAUSE_SCHEDULE, VERDICT_STEPS, EFFECT_SETTING, rule_still_warming},
     {"never_fell", CAUSE_SCHEDULE, VERDICT_STEPS, EFFECT_SETTING, rule_never_fell},
     {"stopped_soon", CAUSE_EARLY_STOP, 1, EFFECT_SETTING, rule_stopped_soon},

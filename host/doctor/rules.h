@@ -83,6 +83,7 @@ bool rule_dead_units(const struct evidence *evidence, struct symptom *symptom);
  * where no gradient came back even then: no rate suits the last layers and the first ones alike. */
 enum cause blame_dead(const struct evidence *evidence);
 bool rule_still_warming(const struct evidence *evidence, struct symptom *symptom);
+bool rule_spent(const struct evidence *evidence, struct symptom *symptom);
 bool rule_early_drop(const struct evidence *evidence, struct symptom *symptom);
 bool rule_rising_rate(const struct evidence *evidence, struct symptom *symptom);
 bool rule_stopped_soon(const struct evidence *evidence, struct symptom *symptom);
