@@ -59,12 +59,12 @@ struct remedy_case {
 /* One setting: its word, or its number in the run's config times factor (least at least), or a share of an image's
  * side, or the decay of an average over a share of the run (ten steps at least). at_least_what_is_short: the factor is
  * the power of ten that makes up for falls_short, where that is more. makes_updates: the number that, with the others
- * of its remedy, makes falls_short times the updates: of smaller batches as long as they hold 16 images, then of more
- * epochs. spans_light: the least factor, in tenths, that takes training's images to validation's brightness. as_in_use:
- * and at most the highest rate in common use. most: of the number; 0: any. widens: the factor once more where one is
- * not enough. ends_with_run: times falls_short, of what is planned for more than the run had. counts_epochs: as many
- * times more as an epoch is shorter without the images that are left out, rounded up; of a schedule's setting only
- * where the schedule goes by it.
+ * of its remedy, makes falls_short times the updates, up to twice that where batches of 32 images and more do it: of
+ * smaller batches as long as they hold 16 images, then of more epochs. spans_light: the least factor, in tenths, that
+ * takes training's images to validation's brightness. as_in_use: and at most the highest rate in common use. most: of
+ * the number; 0: any. widens: the factor once more where one is not enough. ends_with_run: times falls_short, of what
+ * is planned for more than the run had. counts_epochs: as many times more as an epoch is shorter without the images
+ * that are left out, rounded up; of a schedule's setting only where the schedule goes by it.
  */
 struct edit {
     const char *key, *word;

@@ -373,7 +373,7 @@ static void test_more_updates(void **state)
     load("train.batch_size=512|train.epochs=12");
     assert_string_equal(words_of(usual, &asked), "train.accumulate=1|train.batch_size=32|train.epochs=12");
     load("train.batch_size=512|train.accumulate=4|train.epochs=12");
-    assert_string_equal(words_of(usual, &asked), "train.accumulate=1|train.batch_size=128|train.epochs=12");
+    assert_string_equal(words_of(usual, &asked), "train.accumulate=1|train.batch_size=64|train.epochs=12");
     load("train.batch_size=48|train.epochs=12"); /* 24 and 5.2 times the epochs */
     assert_string_equal(words_of(usual, &asked), "train.accumulate=1|train.batch_size=24|train.epochs=63");
     load("train.batch_size=16|train.epochs=3");

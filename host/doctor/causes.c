@@ -325,7 +325,8 @@ static double factor_of(const struct edit *edit, const struct remedy_case *asked
     return fmax(edit->factor, fmin(pow(10.0, ceil(log10(asked->falls_short))), 1.0 / number));
 }
 
-/* What a key of makes_updates is to be. */
+/* What a key of makes_updates is to be. The pace that falls_short goes by is the run's so far, and learning slows down:
+ * once more as many updates where a batch that still holds 32 images makes them of the same images. */
 static double more_updates(const char *key, const struct remedy_case *asked)
 {
     enum { LEAST = 16 };
@@ -335,6 +336,8 @@ static double more_updates(const char *key, const struct remedy_case *asked)
     int batch = config->train.batch_size;
     for (; missing > 1.0 && batch >= 2 * LEAST; batch /= 2)
         missing /= 2.0;
+    if (missing > 0.5 && missing <= 1.0 && batch >= 4 * LEAST)
+        batch /= 2;
     return strcmp(key, "train.batch_size") == 0 ? batch : ceil(config->train.epochs * fmax(missing, 1.0));
 }
 
