@@ -71,6 +71,9 @@ const struct cause_info cause_table[CAUSE_COUNT] = {
                       "correct or leave out what `evenkeel doctor RUN --samples` lists; until then "
                       "train.label_smoothing = 0.1 softens it",
                       .repairs = {{.fits = fits_are_left_out, .edits = {AVERAGED, LONGER(2.0)}},
+                                  {.fits = fits_moves_nothing,
+                                   .edits = {SET("train.label_smoothing", "0.1"), MOVED_A_LITTLE, AVERAGED,
+                                             LONGER(2.0)}},
                                   {.edits = {SET("train.label_smoothing", "0.1"), AVERAGED, LONGER(2.0)}}},
                       .trials = {{.name = "doubtful labels left out", .family = ARM_UNSEEN, .left_out = LEAVE_LABELS}}},
     [CAUSE_IMBALANCE] =
