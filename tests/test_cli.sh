@@ -459,7 +459,7 @@ interrupt() {
     wait $child
     status=$?
 }
-for signal in TERM HUP USR1 USR2 XCPU; do
+for signal in TERM HUP USR1 USR2 XCPU PIPE; do
     interrupt $signal "by-$signal"
     ok "SIG$signal saves and exits 75" all 'exited 75' 'lines out 1' '[ ! -f "runs/by-$signal/DONE" ]' 'says "train --resume"'
 done

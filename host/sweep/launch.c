@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static const int ending[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGXCPU};
+static const int ending[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGXCPU, SIGPIPE};
 
 struct launch {
     const struct sweep *sweep;
@@ -221,8 +221,9 @@ int sweep_do_all(const struct sweep *sweep, int jobs, int *stopped_by)
     sigaddset(&signals, SIGCHLD);
     for (int i = 0; i < COUNT_OF(ending); i++) {
         struct sigaction action;
-        /* Under nohup a closed terminal does not concern the sweep. */
-        if (ending[i] != SIGHUP || (sigaction(SIGHUP, NULL, &action) == 0 && action.sa_handler != SIG_IGN))
+        /* As of a run (host/train/signals.c). */
+        const bool of_reader = ending[i] == SIGHUP || ending[i] == SIGPIPE;
+        if (!of_reader || (sigaction(ending[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN))
             sigaddset(&signals, ending[i]);
     }
     sigprocmask(SIG_BLOCK, &signals, &before);

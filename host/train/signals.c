@@ -7,7 +7,8 @@
 
 volatile sig_atomic_t signal_caught;
 
-static const int handled[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGXCPU};
+/* SIGPIPE: whoever read the progress has gone, as of `train … 2>&1 | head`. */
+static const int handled[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGXCPU, SIGPIPE};
 static struct sigaction before[COUNT_OF(handled)];
 static bool begun;
 
@@ -35,8 +36,8 @@ void signals_begin(bool saves)
         sigaction(handled[i], &action, &former);
         if (!begun)
             before[i] = former;
-        /* Under nohup a closed terminal does not concern the run. */
-        if (handled[i] == SIGHUP && before[i].sa_handler == SIG_IGN)
+        /* Under nohup a closed terminal does not concern the run; nor does a reader that whoever began it ignores. */
+        if ((handled[i] == SIGHUP || handled[i] == SIGPIPE) && before[i].sa_handler == SIG_IGN)
             sigaction(handled[i], &before[i], NULL);
     }
     begun = true;
