@@ -241,15 +241,17 @@ static int64_t best_epoch(const struct evidence *evidence)
 
 /* Three quarters of a run and more in which training came further by what makes a fault and validation, which is far
  * behind, neither by its loss nor by its answers: what was learned in them is of these images alone, whether or not
- * answers that grow too sure have taken the loss up by then. */
+ * answers that grow too sure have taken the loss up by then. Where it never was of any use there, by heart is not why.
+ */
 bool rule_long_past(const struct evidence *evidence, struct symptom *symptom)
 {
     enum { LEAST = 8 };
     const int64_t best = best_epoch(evidence), last = evidence->epochs - 1;
     struct moment then, now;
+    struct symptom unused;
     if (!evidence->over || best < 0 || last + 1 < LEAST || 4 * (best + 1) > last + 1 || !lesser_gap(evidence, &now) ||
         !moment_at(evidence, best, &then) || !moment_has_learned(evidence, &now) || !moment_behind(evidence, &now) ||
-        rules_mismatch(evidence) || rules_below_first_epoch(evidence))
+        rules_mismatch(evidence) || rules_below_first_epoch(evidence) || rules_never_of_use(evidence, &unused))
         return false;
     /* In the epoch after that, and in the last quarter of the run. */
     const int64_t from = first_of(evidence, best + 1), to = first_of(evidence, best + 2), steps = evidence->steps;
