@@ -160,6 +160,19 @@ static struct remedy_case case_of(const struct diagnosis *diagnosis, const struc
                                 .falls_short = falls_short(diagnosis)};
 }
 
+/* Whether a trial speaks against what mends a cause beside the verdict's: it does harm, or does not help the cause that
+ * others overruled, or images are left out and that is decided to be no gain. */
+static bool is_in_vain(const struct diagnosis *diagnosis, enum cause cause)
+{
+    const struct experiment *experiment = &diagnosis->experiment;
+    const struct arm *own = diagnosis->probed ? experiment_arm(experiment, cause) : NULL;
+    if (!own || own->helps || arm_is_one_cure(own))
+        return false;
+    const bool decided = own->left_out_count > 0 && !experiment_undecided(experiment, own);
+    return experiment_worsened(experiment, cause) ||
+           (cause != diagnosis->cause && (decided || cause == diagnosis->first_guess));
+}
+
 /* What the run's own trials showed to do harm, and labels that say nothing, which only the right ones mend. Where
  * augmentation does harm, the repair is another. */
 static bool is_beyond_repair(const struct diagnosis *diagnosis)
@@ -212,7 +225,7 @@ static bool stands_alone(const struct diagnosis *diagnosis, const struct symptom
     struct symptom image;
     const bool counted = doctor_image(&image, symptom->rule);
     if (symptom->cause == diagnosis->cause || symptom->cause == CAUSE_UNKNOWN || symptom->cause == CAUSE_FEW_UPDATES ||
-        (diagnosis->probed && experiment_worsened(&diagnosis->experiment, symptom->cause)))
+        is_in_vain(diagnosis, symptom->cause))
         return false;
     if (counted && symptom->cause == CAUSE_ORDER)
         return true;
@@ -297,7 +310,7 @@ static bool speaks(const struct diagnosis *diagnosis, enum cause cause)
     bool found = diagnosis->cause == cause;
     for (int i = 0; i < diagnosis->count; i++)
         found |= diagnosis->found[i].cause == cause && symptom_speaks(&diagnosis->found[i]);
-    return found;
+    return found && !is_in_vain(diagnosis, cause);
 }
 
 void diagnosis_count_left_out(struct diagnosis *diagnosis, const struct suspects *suspects)
