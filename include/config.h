@@ -151,6 +151,9 @@ bool config_augments(const struct config *config);
 double config_dropout(const struct config *config);
 /* Makes that 0. */
 void config_drop_nothing(struct config *config);
+/* The place in layers of the rectifier that the network's answers pass through: the last layer that computes is one, or
+ * ends with one. -1: there is none. */
+int config_rectified_answer(const struct config *config);
 /* Keys that change training images, each by itself, and keys that mix them or soften their labels; NULL ends them.
  * Without augment.crop, which is the side of the network's input as well. */
 extern const char *const config_augmentations[], *const config_mixtures[];

@@ -101,7 +101,7 @@ struct cause_trial {
     enum left_out left_out; /* tried where such images are found */
     bool one_cure;          /* one of several: where it does not help, nothing speaks against the cause */
 };
-enum { TRIALS_MOST = 4, REPAIRS_MOST = 6, ACTIONS_MOST = 4 };
+enum { TRIALS_MOST = 5, REPAIRS_MOST = 6, ACTIONS_MOST = 4 };
 
 /* All that is known of a cause: to add one, add its row. */
 struct cause_info {
@@ -186,6 +186,8 @@ struct layer_evidence {
     double first_grad, last_grad;                           /* lengths of their gradients */
     double first_drawn, last_drawn;                         /* the same before the first update; 0: not measured */
     int64_t grad_step;
+    double answer_dead; /* share of the last layer's outputs that are 0 for every image, when it was last measured; NaN:
+                           it is no rectifier */
     bool measured, normalises; /* layers were measured; one of them is a normalisation */
 };
 

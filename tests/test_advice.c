@@ -88,6 +88,31 @@ static void test_advice(void **state)
         expect(cases[i].overrides, 0, cases[i].says);
 }
 
+static int advised(const char *layers)
+{
+    struct config config;
+    char text[512], *said;
+    snprintf(text, sizeof text, "[model]\nname='custom'\n[[layer]]\ntype='flatten'\n%s", layers);
+    assert_int_equal(config_text_load(&config, text, strlen(text), NULL, &said), OK);
+    free(said);
+    const int count = config_advise(&config, hear);
+    config_free(&config);
+    return count;
+}
+
+static void test_advice_of_answers(void **state)
+{
+    (void)state;
+#define LAYER "[[layer]]\ntype="
+    assert_int_equal(advised(LAYER "'linear'\n"), 0);
+    assert_int_equal(advised(LAYER "'linear'\nunits=8\nrelu=true\n" LAYER "'linear'\n"), 0);
+    assert_int_equal(advised(LAYER "'linear'\nrelu=true\n"), 1);
+    assert_non_null(strstr(advice_text, "answers pass through a relu"));
+    assert_int_equal(advised(LAYER "'linear'\n" LAYER "'relu'\n"), 1);
+    assert_int_equal(advised(LAYER "'linear'\nrelu=true\n" LAYER "'dropout'\nrate=0.1\n"), 1);
+    assert_int_equal(advised(LAYER "'linear'\n" LAYER "'dropout'\nrate=0.1\n"), 0);
+}
+
 /* A cut before half of a cosine, or at the first step of steps; 10 steps an epoch. */
 static void test_advice_of_steps(void **state)
 {
@@ -126,7 +151,7 @@ static void test_shipped_configs(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_advice), cmocka_unit_test(test_advice_of_steps),
-                                       cmocka_unit_test(test_shipped_configs)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_advice), cmocka_unit_test(test_advice_of_answers),
+                                       cmocka_unit_test(test_advice_of_steps), cmocka_unit_test(test_shipped_configs)};
     return cmocka_run_group_tests(tests, config_folder_make, config_folder_remove);
 }

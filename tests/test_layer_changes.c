@@ -105,6 +105,30 @@ static void test_widened(void **state)
     }
 }
 
+/* A relu of its own goes, and a layer that ends with one keeps the rest. */
+static void test_opened(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *layers, *types;
+    } cases[] = {
+        {CONV "[[layer]]\ntype='global_pool'\n[[layer]]\ntype='linear'\nrelu=true\n", "cgl"},
+        {CONV END "[[layer]]\ntype='relu'\n", "cgl"},
+        {CONV END "[[layer]]\ntype='relu'\nname='cut'\n[[layer]]\ntype='dropout'\nrate=0.1\n", "cgld"},
+    };
+    const struct remedy *repair = &cause_table[CAUSE_NO_SIGNAL].repairs[0];
+    const struct remedy_case asked = {.config = &config};
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        load(cases[i].layers);
+        assert_true(repair->fits(&asked));
+        assert_non_null(strstr(cause_action(CAUSE_NO_SIGNAL, &config), "take the relu from the last layer"));
+        layers_change(&config, repair->layers);
+        assert_string_equal(types(), cases[i].types);
+        assert_false(repair->fits(&asked));
+        assert_int_equal(config_rectified_answer(&config), -1);
+    }
+}
+
 /* Layers that are added to one another stay alike, also where one splits its channels and so has no 16. */
 static void test_widened_alike(void **state)
 {
@@ -137,11 +161,9 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_normalised_once),
-        cmocka_unit_test(test_which_lack_it),
-        cmocka_unit_test(test_widened),
-        cmocka_unit_test(test_widened_alike),
-        cmocka_unit_test(test_not_beyond_what_a_config_may_have),
+        cmocka_unit_test(test_normalised_once), cmocka_unit_test(test_which_lack_it),
+        cmocka_unit_test(test_widened),         cmocka_unit_test(test_opened),
+        cmocka_unit_test(test_widened_alike),   cmocka_unit_test(test_not_beyond_what_a_config_may_have),
     };
     return cmocka_run_group_tests(tests, config_folder_make, tear_down);
 }

@@ -45,6 +45,11 @@ static bool holds_what_was_drawn(const struct config *config)
     return *config->model.freeze_before && !*config->model.weights;
 }
 
+static bool answers_through_relu(const struct config *config)
+{
+    return config_rectified_answer(config) >= 0;
+}
+
 static const struct {
     bool (*applies)(const struct config *config);
     const char *text;
@@ -57,6 +62,8 @@ static const struct {
                      "train.batch_size to 16, or do without normalisation"},
     {holds_what_was_drawn, "model.freeze_before holds weights that were drawn at random; name the learned ones with "
                            "model.weights"},
+    {answers_through_relu, "the network's answers pass through a relu: a class whose answer is below 0 learns nothing; "
+                           "take it from the last [[layer]]"},
     {rate_never_steps, "the run ends before the rate's first step; lower schedule.step_epochs"},
 };
 

@@ -57,6 +57,15 @@ double config_dropout(const struct config *config)
     return most;
 }
 
+int config_rectified_answer(const struct config *config)
+{
+    int last = config->layer_count - 1;
+    while (last > 0 && !*config->layers[last].from && !config->layers[last].relu &&
+           (is_dropout(&config->layers[last]) || strcmp(config->layers[last].type, "flatten") == 0))
+        last--;
+    return last >= 0 && (config->layers[last].relu || strcmp(config->layers[last].type, "relu") == 0) ? last : -1;
+}
+
 void config_drop_nothing(struct config *config)
 {
     config->model.dropout = 0.0;

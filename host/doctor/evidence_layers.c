@@ -67,6 +67,7 @@ static void read_rows(struct layer_evidence *layers, char *text, size_t bytes)
             continue;
         layers->measured = true;
         layers->normalises |= at[OP] >= 0 && at[OP] < count && strcmp(cells[at[OP]], "norm") == 0;
+        layers->answer_dead = number_at(cells, count, at[DEAD]);
         take_dead(layers, step, cells[at[LAYER]], number_at(cells, count, at[DEAD]));
         take_gradient(layers, step, cells[at[LAYER]], number_at(cells, count, at[GRAD]));
     }
@@ -77,7 +78,7 @@ int evidence_layers(struct layer_evidence *layers, const char *run)
     char path[PATH_BYTES];
     void *text;
     size_t bytes;
-    *layers = (struct layer_evidence){0};
+    *layers = (struct layer_evidence){.answer_dead = NAN};
     TRY(path_join(path, run, "layers.csv"));
     if (!file_exists(path)) /* not measured, or not yet */
         return OK;

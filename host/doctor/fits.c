@@ -242,6 +242,11 @@ bool fits_has_layers_to_widen_twice(const struct remedy_case *asked)
     return asked->wider && fits_has_layers(asked);
 }
 
+bool fits_answers_through_relu(const struct remedy_case *asked)
+{
+    return config_rectified_answer(asked->config) >= 0;
+}
+
 bool fits_layers_lack_normalisation(const struct remedy_case *asked)
 {
     return asked->suspected && layers_lack_normalisation(asked->config);

@@ -37,6 +37,7 @@ bool fits_has_layers(const struct remedy_case *asked);
 bool fits_has_layers_to_widen_twice(const struct remedy_case *asked);
 bool fits_layers_drop(const struct remedy_case *asked);
 bool fits_layers_drop_most(const struct remedy_case *asked);
+bool fits_answers_through_relu(const struct remedy_case *asked);
 bool fits_layers_lack_normalisation(const struct remedy_case *asked);
 bool fits_has_layers_that_drop(const struct remedy_case *asked);
 bool fits_has_levelled(const struct remedy_case *asked);

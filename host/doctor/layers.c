@@ -15,6 +15,7 @@ const char *const layer_changes[LAYER_CHANGES] = {
     [LAYERS_NORMALISED] = "a normalisation behind every convolution and hidden layer",
     [LAYERS_WIDENED] = "four times the filters and units of the layers",
     [LAYERS_WIDENED_TWICE] = "sixteen times the filters and units of the layers",
+    [LAYERS_OPEN] = "no relu behind the last layer",
 };
 
 /* Every layer gets four times as many filters and units, of very few 16 and 64, as long as a config may have so many.
@@ -66,10 +67,28 @@ static void normalise(struct config *config)
     config->layer_count = count;
 }
 
+/* A layer that is nothing else goes; who named it as input means its own. */
+static void open_answer(struct config *config)
+{
+    const int at = config_rectified_answer(config);
+    if (at < 0)
+        return;
+    struct config_layer *layer = &config->layers[at];
+    if (strcmp(layer->type, "relu") != 0) {
+        layer->relu = false;
+        return;
+    }
+    if (at + 1 < config->layer_count)
+        text_copy(layer[1].from, sizeof layer[1].from, layer->from);
+    memmove(layer, layer + 1, (size_t)(--config->layer_count - at) * sizeof *layer);
+}
+
 void layers_change(struct config *config, enum layer_change change)
 {
     if (change == LAYERS_DROP_NOTHING)
         config_drop_nothing(config);
+    if (change == LAYERS_OPEN)
+        open_answer(config);
     if (change == LAYERS_NORMALISED)
         normalise(config);
     if (change == LAYERS_WIDENED || change == LAYERS_WIDENED_TWICE)

@@ -17,6 +17,7 @@ const struct rule doctor_rules[] = {
     {"equal_outputs", CAUSE_INITIALISATION, 1, EFFECT_START, rule_equal_outputs},
     {"adam_forgets", CAUSE_ADAM, 1, EFFECT_SETTING, rule_adam_forgets},
     {"adam_epsilon", CAUSE_ADAM, 1, EFFECT_SETTING, rule_adam_epsilon},
+    {"answers_cut", CAUSE_NO_SIGNAL, 1, EFFECT_SETTING, rule_answers_cut},
     {"narrow", CAUSE_CAPACITY, 1, EFFECT_SETTING, rule_narrow},
     {"softened", CAUSE_REGULARISATION, 1, EFFECT_APART, rule_softened},
     {"too_much", CAUSE_REGULARISATION, 1, EFFECT_APART, rule_too_much},

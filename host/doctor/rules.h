@@ -136,6 +136,7 @@ bool rule_adam_epsilon(const struct evidence *evidence, struct symptom *symptom)
 /* How many times its updates a run wants that has learned so much: what is left shrinks by the same share with each. */
 double updates_wanted(double learned);
 bool rule_few_updates(const struct evidence *evidence, struct symptom *symptom);
+bool rule_answers_cut(const struct evidence *evidence, struct symptom *symptom);
 bool rule_narrow(const struct evidence *evidence, struct symptom *symptom);
 
 /* ---- rules_epochs.c: training against validation ---- */

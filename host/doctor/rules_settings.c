@@ -3,6 +3,7 @@
 #include "rules.h"
 
 #include <math.h>
+#include <stdio.h>
 
 /* Of an input with mean m and deviation s the share m^2 / (m^2 + s^2) is the same for every image: the loss is that
  * much steeper along it than along all that tells images apart, and the rate has to suit it (LeCun et al., "Efficient
@@ -112,6 +113,24 @@ bool rule_adam_epsilon(const struct evidence *evidence, struct symptom *symptom)
                 "with optim.eps = %.3g Adam's first update had %.0f %% of the length that it has without: for most "
                 "weights it is the gradient over a constant, as with plain SGD",
                 eps, 100.0 * left);
+}
+
+/* Answers are compared with one another, and pushed apart without end: one that is 0 for being below 0 passes no
+ * gradient on, so that nothing raises it again, and once it is so for every image its class is lost. Nobody means it;
+ * named where something is missing. */
+bool rule_answers_cut(const struct evidence *evidence, struct symptom *symptom)
+{
+    const double dead = evidence->layers.answer_dead;
+    char lost[96] = "";
+    if (config_rectified_answer(evidence->config) < 0 || !misses_halfway(evidence))
+        return false;
+    if (evidence->layers.measured && dead > 0.0)
+        snprintf(lost, sizeof lost, "; %.0f of %d are 0 for every image of the last batch that was looked at",
+                 round(dead * evidence->classes), evidence->classes);
+    return show(symptom, 0, 1.0,
+                "the answers, one of each class, pass through the relu of %s: one that is below 0 gets no gradient "
+                "back, whatever its class%s",
+                evidence->config->layers[config_rectified_answer(evidence->config)].name, lost);
 }
 
 /* Of what there is to learn validation had at no epoch half, at the end of the run. */
