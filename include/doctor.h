@@ -242,6 +242,8 @@ struct filed {
     double too_many;          /* training images of `under` beyond what validation's shares say */
     int64_t there, back;      /* training images of `under` taken for `from`, and of `from` taken for `under` */
     int64_t train[2], val[2]; /* images of `under` and of `from` */
+    bool swallowed;           /* they are more than were left: no mistakes tell them, see filed_swallowed */
+    double together; /* then, standard errors by which the share of the two together differs from validation's */
     char under_name[LAYER_BYTES], from_name[LAYER_BYTES];
 };
 

@@ -60,6 +60,10 @@ void suspects_labels(struct suspects *suspects, const struct dataset *data, cons
  * label least. val: [data->class_count], validation images of each class. A pure function. */
 void suspects_filed(struct suspects *suspects, const struct dataset *data, const struct sample_stats *table,
                     const int32_t *val);
+/* Whether a class was filed under another in training alone by more images than were left: then it says so, and lists
+ * none, as the network was taught to take them for it. A pure function. */
+bool suspects_swallowed(struct suspects *suspects, const struct dataset *data, const struct sample_stats *table,
+                        const int32_t *val);
 /* Lists a stretch of the list whose labels slipped by some lines, all of it, where there surely is one (slipped.h), and
  * returns whether. suggested: -1 where the image of that line was not seen. A pure function. */
 bool suspects_slipped(struct suspects *suspects, const struct dataset *data, const struct sample_stats *table);

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { CLASSES = 3, IMAGES = 400 };
+enum { CLASSES = 3, IMAGES = 600 };
 static const char *const names[CLASSES] = {"one", "seven", "zero"};
 
 /* counts[label][taken for] of training, val[label]. */
@@ -144,6 +144,83 @@ static void test_listed(void **state)
     suspects_free(&suspects);
 }
 
+/* 170 ones and 30 sevens in training, 50 of each in validation, and 100 zeros to 50: of 100 sevens 70 were filed under
+ * one, and of those left 26 are taken for ones. log(170.5 * 50.5 / (30.5 * 50.5)) is 1.7209, its error 0.2797. */
+static void test_swallowed(void **state)
+{
+    (void)state;
+    static const int most[CLASSES][CLASSES] = {{169, 1, 0}, {26, 4, 0}, {0, 0, 100}},
+                     fewer[CLASSES][CLASSES] = {{169, 1, 0}, {22, 8, 0}, {0, 0, 100}}, /* 14 / sqrt(30) = 2.6 */
+        apart[CLASSES][CLASSES] = {{350, 1, 0}, {26, 4, 0}, {0, 0, 100}},              /* two are more together */
+        half[CLASSES][CLASSES] = {{135, 0, 0}, {55, 10, 0}, {0, 0, 100}};              /* 35 of 100 */
+    static const int few_zeros[CLASSES] = {50, 50, 80};
+    const struct filed *filed = read_run(most, even);
+    assert_true(filed->swallowed && filed->under == 0 && filed->from == 1);
+    assert_true(fabs(filed->shares - 1.7209 / 0.2797) < 0.002);
+    assert_true(fabs(filed->mistakes - 22.0 / sqrt(30.0)) < 1e-9);
+    assert_true(fabs(filed->too_many - 70.0) < 1e-9);
+    assert_true(fabs(filed->together) < 0.1);
+    SHOWS("swallowed", CAUSE_LABELS);
+    SILENT("filed_under");
+    SAYS("swallowed", "and so is each other class; 26 of the 30 are taken for 'one': about 70 images of 'seven' are");
+    run.config.train.balance = true;
+    SILENT("swallowed");
+    read_run(most, even);
+    fill(run.val_accuracy, 0, EPOCHS, 0.96); /* nothing is missing */
+    SILENT("swallowed");
+    read_run(fewer, even);
+    SILENT("swallowed");
+    read_run(apart, even);
+    SILENT("swallowed");
+    read_run(half, even);
+    SILENT("swallowed");
+    read_run(most, few_zeros);
+    SILENT("swallowed");
+    read_run(moved, even);
+    SILENT("swallowed");
+}
+
+enum { ALL = 5, MOST = 512 };
+
+/* As many training images of five classes, 50 of each in validation; of the second so many are taken for the first. */
+static bool is_swallowed(struct suspects *suspects, const int images[ALL], int overlooked)
+{
+    static const char *const five[ALL] = {"one", "seven", "zero", "two", "three"};
+    static const int32_t val[ALL] = {50, 50, 50, 50, 50};
+    struct sample_stats table[MOST];
+    int32_t labels[MOST];
+    int count = 0;
+    for (int c = 0; c < ALL; c++)
+        for (int i = 0; i < images[c]; i++) {
+            labels[count] = c;
+            table[count++] =
+                (struct sample_stats){.seen = 8, .majority = (uint16_t)(c == 1 && i < overlooked ? 0 : c), .votes = 5};
+        }
+    const struct dataset data = {
+        .count = count, .class_count = ALL, .class_names = (const char **)(uintptr_t)five, .labels = labels};
+    *suspects = (struct suspects){.wrong_share = NAN, .wrong_most = NAN};
+    return suspects_swallowed(suspects, &data, table, val);
+}
+
+/* Nothing is listed, and why not is said. Of classes that are rare and frequent by intent two may be as frequent
+ * together as in validation; the others are not. */
+static void test_swallowed_is_said(void **state)
+{
+    (void)state;
+    static const int filed[ALL] = {170, 30, 100, 110, 90}, intent[ALL] = {170, 30, 100, 140, 60};
+    struct suspects suspects;
+    assert_true(is_swallowed(&suspects, filed, 26));
+    assert_int_equal(suspects.verdict, LABELS_JUDGED);
+    assert_int_equal(suspects.count, 0);
+    assert_true(fabs(suspects.wrong_share - 70.0 / 500.0) < 1e-9);
+    assert_non_null(strstr(suspects.labels_text, "about 70 images of 'seven' are filed under 'one'"));
+    assert_non_null(strstr(suspects.labels_text, "and lists none: look through 'one'"));
+    suspects_free(&suspects);
+    assert_false(is_swallowed(&suspects, filed, 22));
+    assert_true(isnan(suspects.wrong_share));
+    assert_false(is_swallowed(&suspects, intent, 26));
+}
+
 /* What cannot be counted is not there. */
 static void test_not_known(void **state)
 {
@@ -167,6 +244,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test_setup_teardown(test_counted, fixture_begin, fixture_end),
                                        cmocka_unit_test(test_listed),
+                                       cmocka_unit_test(test_swallowed_is_said),
+                                       cmocka_unit_test_setup_teardown(test_swallowed, fixture_begin, fixture_end),
                                        cmocka_unit_test_setup_teardown(test_when, fixture_begin, fixture_end),
                                        cmocka_unit_test_setup_teardown(test_not_known, fixture_begin, fixture_end)};
     return cmocka_run_group_tests(tests, NULL, NULL);

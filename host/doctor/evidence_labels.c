@@ -134,7 +134,10 @@ static void find_by_class(struct evidence *evidence, const char *run, const stru
     if (read_val(text, bytes, evidence->classes, called, names)) {
         for (size_t i = 0; i < classes * classes; i++)
             val[i / classes] += called[i];
-        filed_find(filed, taken_for(rows, classes, false, arena), val, evidence->classes);
+        const int32_t *taken = taken_for(rows, classes, false, arena);
+        filed_find(filed, taken, val, evidence->classes);
+        if (!filed_is_sure(filed))
+            filed_swallowed(filed, taken, val, evidence->classes);
         mixed_find(mixed, taken_for(rows, classes, true, arena), called, evidence->classes);
         name_class(filed->under_name, names, filed->under);
         name_class(filed->from_name, names, filed->from);

@@ -15,4 +15,10 @@ void filed_find(struct filed *found, const int32_t *taken, const int32_t *val, i
  * mistakes go the other way, to what is frequent. */
 #define FILED_SURE 3.5
 bool filed_is_sure(const struct filed *filed);
+/* Where more images of a class were filed under the other than were left, the network is taught to take them for it,
+ * and mistakes go the other way. Counts still tell: the two classes together are as frequent as in validation, and so
+ * is each of the others, as hardly any set is in which classes are rare or frequent by intent; and those that were left
+ * are taken for the other class, more of them than for their own. Fills found and returns true, or leaves it. Two
+ * classes are always as frequent together: three at least. */
+bool filed_swallowed(struct filed *found, const int32_t *taken, const int32_t *val, int classes);
 #endif

@@ -59,6 +59,7 @@ const struct rule doctor_rules[] = {
     {"two_kinds", CAUSE_LABELS, 1, EFFECT_APART, rule_two_kinds},
     {"wrong_when_sure", CAUSE_LABELS, 1, EFFECT_APART, rule_wrong_when_sure},
     {"one_way", CAUSE_LABELS, 1, EFFECT_APART, rule_one_way},
+    {"swallowed", CAUSE_LABELS, 1, EFFECT_APART, rule_swallowed},
     {"filed_under", CAUSE_LABELS, 1, EFFECT_APART, rule_filed_under},
     {"mixed_up", CAUSE_LABELS, 1, EFFECT_APART, rule_mixed_up},
     {"evaluated_otherwise", CAUSE_SCHEDULE, 1, 0, rule_evaluated_otherwise},

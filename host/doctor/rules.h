@@ -208,6 +208,7 @@ bool rule_better_on_validation(const struct evidence *evidence, struct symptom *
 bool rule_wrong_when_sure(const struct evidence *evidence, struct symptom *symptom);
 bool rule_one_way(const struct evidence *evidence, struct symptom *symptom);
 bool rule_slipped(const struct evidence *evidence, struct symptom *symptom);
+bool rule_swallowed(const struct evidence *evidence, struct symptom *symptom);
 bool rule_filed_under(const struct evidence *evidence, struct symptom *symptom);
 bool rule_mixed_up(const struct evidence *evidence, struct symptom *symptom);
 /* By how much more of validation is right at best than before the last quarter of the epochs. */

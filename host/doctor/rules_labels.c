@@ -81,11 +81,26 @@ bool rule_one_way(const struct evidence *evidence, struct symptom *symptom)
 
 /* A class has too many training images by validation's shares, another too few, and what was taught these labels takes
  * images of the first for the second. */
+/* Of shares alone, and of what the network calls those that are left. */
+bool rule_swallowed(const struct evidence *evidence, struct symptom *symptom)
+{
+    const struct filed *filed = &evidence->filed;
+    return filed->swallowed && evidence->over && doctor_misses(evidence) && evidence->config->data.shuffle &&
+           !evidence->config->train.balance &&
+           show(symptom, evidence->steps - 1, fmin(filed->shares, filed->mistakes) / FILED_SURE,
+                "'%s' has %lld training images to %lld of '%s', and in validation %lld to %lld (%.1f standard errors "
+                "apart), while the two together are as frequent as there, and so is each other class; %lld of the %lld "
+                "are taken for '%s': about %.0f images of '%s' are filed under it",
+                filed->under_name, (long long)filed->train[0], (long long)filed->train[1], filed->from_name,
+                (long long)filed->val[0], (long long)filed->val[1], filed->shares, (long long)filed->back,
+                (long long)filed->train[1], filed->under_name, filed->too_many, filed->from_name);
+}
+
 bool rule_filed_under(const struct evidence *evidence, struct symptom *symptom)
 {
     const struct filed *filed = &evidence->filed;
     return evidence->over && doctor_misses(evidence) && evidence->config->data.shuffle &&
-           !evidence->config->train.balance && filed_is_sure(filed) &&
+           !evidence->config->train.balance && !filed->swallowed && filed_is_sure(filed) &&
            show(symptom, evidence->steps - 1, fmin(filed->shares, filed->mistakes) / FILED_SURE,
                 "'%s' has %lld training images to %lld of '%s', and in validation %lld to %lld (%.1f standard errors "
                 "apart); %lld of the one are taken for the other and %lld the other way: about %.0f images of '%s' are "
@@ -153,6 +168,9 @@ const char *symptom_action(const struct symptom *symptom, const struct config *c
         return "look at some images of both: make one class of them if they are of one kind, else correct their labels";
     if (strcmp(symptom->rule, "slipped") == 0)
         return "move these labels by as many lines as they slipped; until then leave the images out of training";
+    if (strcmp(symptom->rule, "swallowed") == 0)
+        return "look through the images of the class that has too many, and correct their labels: the network was "
+               "taught them, and tells none of them one by one";
     if (strcmp(symptom->rule, "near-leak") == 0)
         return "split by scene, not by image: all frames of one scene in the same part";
     if (strcmp(symptom->rule, "never_fell") == 0)

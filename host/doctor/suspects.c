@@ -152,11 +152,13 @@ static int labels_of(struct suspects *suspects, const struct labelled *labelled,
     if (status == OK && count != data->count)
         status = FAIL(ERR_DATA, "%s: has statistics of %lld images, but %s has %lld now; train anew", folder,
                       (long long)count, data->source, (long long)data->count);
-    if (status == OK && !suspects_slipped(suspects, data, table)) {
+    const bool witnessed =
+        labelled->val_count > 0 && labelled->config->data.shuffle && !labelled->config->train.balance;
+    if (status == OK && !suspects_slipped(suspects, data, table) &&
+        !(witnessed && suspects_swallowed(suspects, data, table, labelled->val_images))) {
         const struct val_looks val = val_looks(labelled, run, strcmp(which, "last") == 0);
         suspects_labels(suspects, data, table, &val);
-        if (suspects->kinds[SUSPECT_LABEL] == 0 && labelled->val_count > 0 && labelled->config->data.shuffle &&
-            !labelled->config->train.balance)
+        if (suspects->kinds[SUSPECT_LABEL] == 0 && witnessed)
             suspects_filed(suspects, data, table, labelled->val_images);
     }
     arena_free(&arena);

@@ -75,3 +75,29 @@ void suspects_filed(struct suspects *suspects, const struct dataset *data, const
         (long long)filed.val[1], (long long)filed.there, (long long)filed.back);
     arena_free(&arena);
 }
+
+bool suspects_swallowed(struct suspects *suspects, const struct dataset *data, const struct sample_stats *table,
+                        const int32_t *val)
+{
+    struct arena arena = {0};
+    struct filed filed;
+    const size_t classes = (size_t)data->class_count;
+    int32_t *taken = arena_push(&arena, classes * classes * sizeof *taken);
+    const int64_t seen = count_taken(data, table, taken);
+    filed_find(&filed, taken, val, data->class_count);
+    const bool found = !filed_is_sure(&filed) && filed_swallowed(&filed, taken, val, data->class_count);
+    if (found) {
+        const char *under = data->class_names[filed.under], *from = data->class_names[filed.from];
+        suspects->verdict = LABELS_JUDGED;
+        suspects->wrong_share = suspects->wrong_most = filed.too_many / (double)seen;
+        suspects->labels_text = arena_format(
+            &suspects->arena,
+            "about %.0f images of '%s' are filed under '%s', which has %lld training images to %lld of the other, and "
+            "in validation %lld to %lld; they are more than were left, so that the network was taught to take '%s' for "
+            "'%s', and lists none: look through '%s'",
+            filed.too_many, from, under, (long long)filed.train[0], (long long)filed.train[1], (long long)filed.val[0],
+            (long long)filed.val[1], from, under, under);
+    }
+    arena_free(&arena);
+    return found;
+}
