@@ -1,8 +1,9 @@
 /* test_long_past: most of a run in which training came further and validation did not. */
-#include "drawn_run.h"
+#include "found_images.h"
 
 #include <math.h>
 #include <setjmp.h>
+#include <stdarg.h>
 #include <string.h>
 /* cmocka wants the standard headers first */
 #include <cmocka.h>
@@ -84,8 +85,24 @@ static void test_silent(void **state)
     SILENT("long_past");
 }
 
+/* 22 points behind, which odd images a tenth of either part do not explain and a third of them would. */
+static void test_beside_odd_images(void **state)
+{
+    (void)state;
+    struct symptom *odd = &run.evidence.images[0];
+    make();
+    find_images("outliers");
+    strcpy(odd->numbers[0].name, "share"), odd->numbers[0].value = 0.1;
+    strcpy(odd->numbers[1].name, "val"), odd->numbers[1].value = 0.1;
+    odd->number_count = 2;
+    expect(CAUSE_OVERFITTING, "long_past");
+    odd->numbers[1].value = 0.3;
+    expect(CAUSE_OUTLIERS, "outliers");
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_shows), cmocka_unit_test(test_silent)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_shows), cmocka_unit_test(test_silent),
+                                       cmocka_unit_test(test_beside_odd_images)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -252,14 +252,19 @@ static bool is_behind_lately(const struct evidence *evidence)
     return false;
 }
 
+/* Whether validation is behind in the end, by either sign of it. */
+static bool has_gap(const struct symptom *seen, int count)
+{
+    return has_rule(seen, count, "gap") || has_rule(seen, count, "long_past");
+}
+
 /* Whether that is what validation's being behind comes from. At first a network may know no more than what both parts
  * have in common. So far apart it takes no gap, and no other reason; less far, which parts of one set are not either,
  * it does. */
 static bool leaves_behind(const struct symptom *image, const struct evidence *evidence, const struct symptom *seen,
                           int count)
 {
-    return image->cause == CAUSE_MISMATCH &&
-           ((is_apart(image) && is_behind_lately(evidence)) || has_rule(seen, count, "gap"));
+    return image->cause == CAUSE_MISMATCH && ((is_apart(image) && is_behind_lately(evidence)) || has_gap(seen, count));
 }
 
 /* Uneven light that validation does not have, by the same limit, where the parts differ in brightness beyond what parts
@@ -288,7 +293,7 @@ static bool leaves_more_behind(const struct symptom *image, const struct evidenc
                                int count)
 {
     struct moment now;
-    if (image->cause != CAUSE_OUTLIERS || !has_rule(seen, count, "gap") || !lesser_gap(evidence, &now))
+    if (image->cause != CAUSE_OUTLIERS || !has_gap(seen, count) || !lesser_gap(evidence, &now))
         return false;
     const double odd = fmax(symptom_number(image, "share"), symptom_number(image, "val"));
     return now.train_accuracy - now.val_accuracy - FAULT_SURE * moment_error(evidence, &now) > odd;
