@@ -53,7 +53,8 @@ enum confidence {
     CONFIDENCE_SHOWN,  /* the records show it; no trial of it was made, none can be, or those that go far enough did not
                           fit the budget */
     CONFIDENCE_PROVEN, /* its own trial mends it, or the network learnt nothing by heart; of a healthy run: every
-                          trial was made, learning by heart too, and none found a fault */
+                          trial was made, learning by heart too, and none found a fault, and 95 % are right or
+                          there is no cause that no trial was made of */
     CONFIDENCE_DOUBTFUL, /* the records show it, but its own trial did not help, and no other did */
     CONFIDENCE_COUNT
 };

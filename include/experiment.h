@@ -81,7 +81,7 @@ bool experiment_wants_wider(const struct experiment *experiment);
 /* A higher rate, or Adam in the place of SGD: quicker at first nearly always. */
 bool arm_hurries(const struct arm *arm);
 /* Of what was suspected: its loss is lower by what makes a fault, which chance alone may make, and more images are
- * right beyond chance. */
+ * right beyond chance; of less regularisation, lower at all. */
 bool arm_helps_by_right(const struct experiment *experiment, const struct arm *arm);
 /* Whether the unchanged trial that it is compared with diverged, or is above ten times guessing: then by how much an
  * arm is lower says nothing, and that it is below guessing does. */

@@ -11,6 +11,7 @@
 
 bool given_suspected;
 double given_unchanged = 1.0;
+int given_updates;
 const char *given_name[GIVEN_MOST];
 double given_longer[GIVEN_MOST];
 
@@ -21,9 +22,12 @@ void write_trials(const char *run, const struct given *given, int count, double 
     FILE *file = fopen(path, "w");
     assert_non_null(file);
     fprintf(file,
-            "{\"steps\": %d, \"experiment\": {\"batch\": %d, \"updates\": 400, \"spent\": 900.0, \"allowed\": 1000.0, "
+            "{\"steps\": %d, \"experiment\": {\"batch\": %d, \"updates\": %d, \"spent\": 900.0, \"allowed\": 1000.0, "
             "\"wanted\": 950.0, \"seconds\": 1.5, \"guess\": 2.302585, \"by_heart\": ",
-            steps, batch);
+            steps, batch,
+            given_updates > 0 ? given_updates
+            : steps < 400     ? steps
+                              : 400);
     if (by_heart >= 0.0)
         fprintf(file, "{\"images\": 80, \"updates\": 250, \"accuracy\": %f}", by_heart);
     else

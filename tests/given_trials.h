@@ -13,6 +13,7 @@ struct given {
 };
 
 extern double given_unchanged; /* loss of the unchanged ones, where it is not 1 */
+extern int given_updates;      /* of each; 0: 400, or where the run has fewer these */
 /* Of the first trials, beside what each says. */
 enum { GIVEN_MOST = 3 };
 extern const char *given_name[GIVEN_MOST]; /* NULL: "trial" and its number */

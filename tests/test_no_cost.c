@@ -27,7 +27,7 @@ static void write_trials(const char *family, const char *cause, double gain, con
     FILE *file = fopen(path, "w");
     assert_non_null(file);
     fprintf(file,
-            "{\"steps\": 60, \"experiment\": {\"batch\": 16, \"updates\": 400, \"spent\": 900.0, \"allowed\": 1000.0, "
+            "{\"steps\": 60, \"experiment\": {\"batch\": 16, \"updates\": 60, \"spent\": 900.0, \"allowed\": 1000.0, "
             "\"wanted\": 950.0, \"seconds\": 1.5, \"guess\": %f, \"by_heart\": %s, \"arms\": ["
             "{\"name\": \"unchanged\", \"family\": \"%s\", \"cause\": \"healthy\", \"changes\": [], \"left_out\": 0, "
             "\"pace\": 1, \"done\": true, \"loss\": 1.0, \"train_accuracy\": 0.5, \"gain\": null, \"error\": null}, "
@@ -52,6 +52,7 @@ static void expect(bool behind, bool learned_all, double comes_to, enum cause ca
     diagnosis.val_least = val_least;
     diagnosis.comes_to = comes_to;
     diagnosis.too_early = false;
+    diagnosis.missing = false;
     if (diagnose_recall(&diagnosis, run.path) < 0)
         fail_msg("%s", fail_text());
     assert_string_equal(cause_table[diagnosis.cause].name, cause_table[cause].name);

@@ -38,7 +38,7 @@ static void write_trials(struct given given)
     assert_int_equal(path_join(path, run.path, "trials.json"), OK);
     FILE *file = fopen(path, "w");
     assert_non_null(file);
-    fputs("{\"steps\": 60, \"experiment\": {\"batch\": 16, \"updates\": 400, \"spent\": 900.0, \"allowed\": 1000.0, "
+    fputs("{\"steps\": 60, \"experiment\": {\"batch\": 16, \"updates\": 60, \"spent\": 900.0, \"allowed\": 1000.0, "
           "\"wanted\": 950.0, \"seconds\": 1.5, \"guess\": 2.302585, \"by_heart\": null, \"arms\": [",
           file);
     const char *const families[] = {"anew", given.family};
@@ -134,7 +134,7 @@ static void test_what_is_taken_away(void **state)
     given.right_gain = 0.015;
     expect(given, known, CAUSE_HEALTHY, false);
     given.right_gain = 0.3;
-    given.gain = 0.02; /* nor is the loss lower beyond chance */
+    given.gain = -0.02;
     expect(given, (struct known){CAUSE_HEALTHY, false, false, 2.0, 2.0}, CAUSE_HEALTHY, false);
     given.gain = 0.3; /* 0.7 after 0.82 at its best; 0.7 after 0.83 */
     expect(given, (struct known){CAUSE_HEALTHY, false, false, 0.9, 0.82}, CAUSE_HEALTHY, false);
@@ -277,7 +277,7 @@ static void test_the_whole_rate(void **state)
     struct given given = {"anew", CAUSE_RATE_HIGH, -0.3, 0.0, 0.0, 1.0};
     struct known known = {CAUSE_SCHEDULE, true, false, 1.2, 1.0};
     expect(given, known, CAUSE_SCHEDULE, true);
-    assert_non_null(strstr(said, "proven: from new weights 400 updates at the whole rate come to a loss of 1, and all "
+    assert_non_null(strstr(said, "proven: from new weights 60 updates at the whole rate come to a loss of 1, and all "
                                  "60 of the run to 1.2"));
     known.guess = CAUSE_HEALTHY;
     expect(given, known, CAUSE_SCHEDULE, true);

@@ -25,6 +25,39 @@ static bool all_decided(const struct experiment *experiment)
     return true;
 }
 
+/* What is in the images or labels shows in trials only where there is one of it; what has one that is judged on
+ * training images is in the config, which has nothing of it where it is not made. */
+static bool is_not_tested(const struct experiment *experiment, enum cause cause)
+{
+    const bool of_data = strcmp(cause_table[cause].group, "data") == 0 && cause != CAUSE_OVERFITTING;
+    const bool is_set = cause_table[cause].trials[0].name && cause_table[cause].trials[0].family == ARM_ANEW;
+    return of_data && !is_set && !experiment_arm(experiment, cause);
+}
+
+/* Whether what the run has not learned may be for want of something that no trial was made of: then that the others
+ * find no fault proves none. */
+static bool is_unexplained(const struct diagnosis *diagnosis)
+{
+    bool untested = false;
+    for (int cause = 0; cause < CAUSE_COUNT; cause++)
+        untested |= is_not_tested(&diagnosis->experiment, (enum cause)cause);
+    return diagnosis->missing && untested;
+}
+
+/* Of a healthy run, whether nothing is left that could tell otherwise. */
+static bool is_cleared(const struct diagnosis *diagnosis)
+{
+    return all_tried(&diagnosis->experiment) && all_decided(&diagnosis->experiment) && !is_unexplained(diagnosis);
+}
+
+/* Whether a trial went on from weights of the run that were lost already, as the unchanged one's beside it, and could
+ * mend nothing. */
+static bool goes_on_lost(const struct diagnosis *diagnosis, const struct arm *arm)
+{
+    return (arm->family == ARM_FREED || arm->family == ARM_ONWARD) && !arm->helps &&
+           experiment_is_lost(&diagnosis->experiment, arm);
+}
+
 static bool fails_by_heart(const struct diagnosis *diagnosis)
 {
     const struct experiment *experiment = &diagnosis->experiment;
@@ -36,13 +69,13 @@ enum confidence diagnosis_confidence(const struct diagnosis *diagnosis)
     if (!diagnosis->probed)
         return diagnosis->too_early ? CONFIDENCE_DOUBTFUL : CONFIDENCE_SHOWN;
     if (diagnosis->cause == CAUSE_HEALTHY) /* trials say nothing of how far so few steps can have come */
-        return diagnosis->too_early                                                       ? CONFIDENCE_DOUBTFUL
-               : all_tried(&diagnosis->experiment) && all_decided(&diagnosis->experiment) ? CONFIDENCE_PROVEN
-                                                                                          : CONFIDENCE_SHOWN;
+        return diagnosis->too_early    ? CONFIDENCE_DOUBTFUL
+               : is_cleared(diagnosis) ? CONFIDENCE_PROVEN
+                                       : CONFIDENCE_SHOWN;
     if (diagnosis->proof || fails_by_heart(diagnosis))
         return CONFIDENCE_PROVEN;
     const struct arm *own = experiment_arm(&diagnosis->experiment, diagnosis->cause);
-    const bool over = own && !own->helps && !arm_is_one_cure(own) &&
+    const bool over = own && !own->helps && !arm_is_one_cure(own) && !goes_on_lost(diagnosis, own) &&
                       !diagnosis_odd_in_both(diagnosis, diagnosis->cause) &&
                       !experiment_unfinished(&diagnosis->experiment, diagnosis->cause);
     return over ? CONFIDENCE_DOUBTFUL : CONFIDENCE_SHOWN;
@@ -65,16 +98,12 @@ static const struct arm *best_of(const struct experiment *experiment, int *tried
     return best;
 }
 
-/* What is in the images or labels shows in trials only where there is one of it; what has one that is judged on
- * training images is in the config, which has nothing of it where it is not made. */
 static void say_not_tested(const struct experiment *experiment, char text[static CONFIDENCE_TEXT])
 {
     const char *before = "; no trial was made of ";
     for (int cause = 0; cause < CAUSE_COUNT; cause++) {
-        const bool of_data = strcmp(cause_table[cause].group, "data") == 0 && cause != CAUSE_OVERFITTING;
-        const bool is_set = cause_table[cause].trials[0].name && cause_table[cause].trials[0].family == ARM_ANEW;
         const size_t used = strlen(text);
-        if (!of_data || is_set || experiment_arm(experiment, (enum cause)cause))
+        if (!is_not_tested(experiment, (enum cause)cause))
             continue;
         snprintf(text + used, CONFIDENCE_TEXT - used, "%s%s", before, cause_table[cause].name);
         before = ", ";
@@ -197,13 +226,19 @@ void diagnosis_say_confidence(const struct diagnosis *diagnosis, char text[stati
                                                : "the budget was too small for any trial");
     else if (diagnosis->probed && healthy)
         say_tried(diagnosis,
-                  all_tried(&diagnosis->experiment) ? "shown so far; not every trial decides"
-                                                    : "shown so far; not all trials were made",
+                  !all_tried(&diagnosis->experiment)     ? "shown so far; not all trials were made"
+                  : !all_decided(&diagnosis->experiment) ? "shown so far; not every trial decides"
+                                                         : "shown; what is not learned yet no trial explains",
                   text);
     else if (diagnosis->probed && arm && diagnosis_odd_in_both(diagnosis, diagnosis->cause))
         snprintf(text, CONFIDENCE_TEXT,
                  "shown by the records; validation %s too, so that the trial with %s says nothing against it",
                  diagnosis->cause == CAUSE_LABELS ? "may have such labels" : "has such images", arm->name);
+    else if (diagnosis->probed && arm && goes_on_lost(diagnosis, arm))
+        snprintf(
+            text, CONFIDENCE_TEXT,
+            "shown by the records; the trial with %s went on from weights that were lost already, and says nothing",
+            arm->name);
     else if (diagnosis->probed && arm && arm_is_one_cure(arm))
         snprintf(text, CONFIDENCE_TEXT, "shown by the records; %s does not mend it, and nothing speaks against it",
                  arm->name);

@@ -158,6 +158,12 @@ static const struct arm *proof_of(const struct diagnosis *diagnosis, enum cause 
     return best ? arm_least(experiment, best) : NULL;
 }
 
+/* Whether trials are no longer than the run, so that what they come to may be held against what it came to. */
+static bool is_comparable(const struct diagnosis *diagnosis)
+{
+    return diagnosis->experiment.updates <= diagnosis->steps;
+}
+
 double diagnosis_reached(const struct diagnosis *diagnosis)
 {
     return isfinite(diagnosis->val_least) ? diagnosis->val_least : diagnosis->comes_to;
@@ -169,12 +175,14 @@ bool diagnosis_got_further(const struct diagnosis *diagnosis)
     return proof && proof->longer > 0 && proof->longer_loss < (1.0 - FAULT_WORTH) * diagnosis_reached(diagnosis);
 }
 
+/* Of the run's updates a fifth are few. */
+enum { TIMES_FEWER = 5 };
+
 /* Whether a trial comes in few updates as far as the run in all of its own, five times as many or more, within three
  * standard errors: an optimizer that takes so much longer is a fault, whatever the run would still have come to. */
 static bool is_as_far_in_few(const struct diagnosis *diagnosis, const struct arm *arm)
 {
-    enum { TIMES = 5 };
-    return TIMES * diagnosis->experiment.updates <= diagnosis->steps &&
+    return TIMES_FEWER * diagnosis->experiment.updates <= diagnosis->steps &&
            arm->result.loss < diagnosis->comes_to + FAULT_SURE * arm->error;
 }
 
@@ -192,8 +200,8 @@ static bool only_quicker(const struct diagnosis *diagnosis)
     if (!proof || proof->family != ARM_ANEW || !arm_hurries(proof))
         return false;
     const bool learns = proof->result.loss < LEARNS_BELOW * diagnosis->experiment.guess;
-    return !learns || !(proof->result.loss < diagnosis->comes_to || diagnosis_got_further(diagnosis) ||
-                        is_as_far_in_few(diagnosis, proof));
+    const bool further = is_comparable(diagnosis) && proof->result.loss < diagnosis->comes_to;
+    return !learns || !(further || diagnosis_got_further(diagnosis) || is_as_far_in_few(diagnosis, proof));
 }
 
 /* Wrong labels are a floor on the training loss: what comes further down in its updates than the run in all of its own,
@@ -201,14 +209,14 @@ static bool only_quicker(const struct diagnosis *diagnosis)
 static bool is_below_the_floor(const struct diagnosis *diagnosis)
 {
     const struct arm *proof = diagnosis->proof;
-    return diagnosis->first_guess == CAUSE_LABELS && proof && proof->family == ARM_ANEW &&
+    return diagnosis->first_guess == CAUSE_LABELS && proof && proof->family == ARM_ANEW && is_comparable(diagnosis) &&
            proof->result.loss < (1.0 - FAULT_WORTH) * diagnosis->comes_to;
 }
 
 /* The unchanged trial of new weights has the whole of optim.lr from its first update: where it comes further down than
- * the run has in all of its own, by what makes a fault, the schedule is what held the run back. Not where the rules saw
- * nothing and the training images are right, or validation is behind them: a training loss that is lower still brings
- * validation nothing that it lacks. NULL: it does not. */
+ * the run has in all of its own, in no more of them and by what makes a fault, the schedule is what held the run back.
+ * Not where the rules saw nothing and the training images are right, or validation is behind them: a training loss that
+ * is lower still brings validation nothing that it lacks. NULL: it does not. */
 static const struct arm *schedule_proof(const struct diagnosis *diagnosis)
 {
     const enum cause guess = diagnosis->first_guess;
@@ -216,10 +224,20 @@ static const struct arm *schedule_proof(const struct diagnosis *diagnosis)
     const bool asked = (guess == CAUSE_HEALTHY && !diagnosis->fitted && !diagnosis->has_gap) ||
                        guess == CAUSE_SCHEDULE || guess == CAUSE_RATE_LOW || guess == CAUSE_NO_SIGNAL ||
                        guess == CAUSE_UNKNOWN;
-    return asked && diagnosis->scheduled && whole && whole->done &&
+    return asked && diagnosis->scheduled && whole && whole->done && is_comparable(diagnosis) &&
                    whole->result.loss < (1.0 - FAULT_WORTH) * diagnosis->comes_to
                ? whole
                : NULL;
+}
+
+/* Whether a trial of new weights comes further down than the run in a fifth of its updates or fewer, and the unchanged
+ * one at the whole rate does not: then it is no schedule that held the run back, but what the trial changed. */
+static bool outdoes_the_schedule(const struct diagnosis *diagnosis, const struct arm *arm)
+{
+    const struct arm *whole = experiment_unchanged(&diagnosis->experiment, ARM_ANEW);
+    return arm->family == ARM_ANEW && whole && whole->done &&
+           TIMES_FEWER * diagnosis->experiment.updates <= diagnosis->steps && arm->result.loss < diagnosis->comes_to &&
+           !(whole->result.loss < diagnosis->comes_to);
 }
 
 /* A cause whose trial helps takes the place of a first guess that says nothing of a cause, that has no trial of its
@@ -238,8 +256,9 @@ static bool is_overturned(const struct diagnosis *diagnosis, enum cause said)
     if (said == CAUSE_CAPACITY && guess == CAUSE_OUTLIERS) /* images of one colour with many labels: by no network */
         return false;
     /* Trials have the whole rate: one that is quicker, and comes further than a run that its schedule holds back, does
-     * not tell which of the two did it. */
-    if (guess == CAUSE_SCHEDULE && diagnosis->proof && arm_hurries(diagnosis->proof))
+     * not tell which of the two did it, unless the unchanged one comes no further. */
+    if (guess == CAUSE_SCHEDULE && diagnosis->proof && arm_hurries(diagnosis->proof) &&
+        !outdoes_the_schedule(diagnosis, diagnosis->proof))
         return false;
     /* Nor does a quicker one take the place of what its own trial did not decide. */
     const struct arm *asked = experiment_arm(experiment, guess);

@@ -31,10 +31,18 @@ static bool arms_lost(const struct experiment *experiment, double loss)
     return !isfinite(loss) || loss > LOST * experiment->guess;
 }
 
+/* So little of what there is to learn is nothing, and mends nothing. */
+static bool learns(const struct experiment *experiment, double loss)
+{
+    return loss < LEARNS_BELOW * experiment->guess;
+}
+
 bool arms_astray(const struct experiment *experiment, const struct arm *arm)
 {
-    return arms_lost(experiment, arm->result.loss) ||
-           (arms_lost(experiment, against(experiment, arm)->result.loss) && !arm->helps);
+    const double base = against(experiment, arm)->result.loss;
+    const bool only_stops =
+        arm->family == ARM_ANEW && arm->gain > FAULT_WORTH * base && !learns(experiment, arm->result.loss);
+    return arms_lost(experiment, arm->result.loss) || (!arm->helps && (arms_lost(experiment, base) || only_stops));
 }
 
 bool experiment_is_lost(const struct experiment *experiment, const struct arm *arm)
@@ -69,28 +77,38 @@ static double luck(int trials)
 }
 
 /* Of what nobody suspected the best is picked out of all that was tried, and is taken to be lucky; a trial of what was
- * suspected before is asked one question. */
-static double sober_gain(const struct experiment *experiment, const struct arm *arm)
+ * suspected before is asked one question. In standard errors. */
+static double luck_of(const struct experiment *experiment, const struct arm *arm)
 {
     int trials = 0;
     for (int i = 0; i < experiment->arm_count; i++)
         trials +=
             experiment->arms[i].done && experiment->arms[i].cause != CAUSE_HEALTHY && !experiment->arms[i].suspected;
-    return arm->suspected ? arm->gain : arm->gain - luck(trials) * arm->error;
+    return arm->suspected ? 0.0 : luck(trials);
+}
+
+/* gain: of it what is left when luck is taken away. */
+static bool is_more_right(const struct arm *arm, double gain)
+{
+    return gain > fmax(RIGHT_WORTH, FAULT_SURE * arm->right_error);
 }
 
 static bool more_are_right(const struct arm *arm)
 {
-    return arm->right_gain > fmax(RIGHT_WORTH, FAULT_SURE * arm->right_error);
+    return is_more_right(arm, arm->right_gain);
 }
 
 /* Where the unchanged trial has lost its way on a few images, their losses are all of the error, and no mean is told
  * from chance. Which images are right is no matter of how wrong the others are: of what was suspected before, more of
- * them must be, by what makes a fault and three standard errors, beside a loss that is lower by that. */
+ * them must be, by what makes a fault and three standard errors, beside a loss that is lower by that. Of less
+ * regularisation they decide in any case. */
 bool arm_helps_by_right(const struct experiment *experiment, const struct arm *arm)
 {
-    return arm->suspected && !arm_hurries(arm) && arm->gain > FAULT_WORTH * against(experiment, arm)->result.loss &&
-           !(arm->gain > FAULT_SURE * arm->error) && more_are_right(arm);
+    const bool lower =
+        arm->cause == CAUSE_REGULARISATION
+            ? arm->gain > 0.0
+            : arm->suspected && !arm_hurries(arm) && arm->gain > FAULT_WORTH * against(experiment, arm)->result.loss;
+    return lower && !(arm->gain > FAULT_SURE * arm->error) && more_are_right(arm);
 }
 
 /* Where the unchanged trial learns nothing at all, a setting that most do not have, or a rate that is too high, was
@@ -98,9 +116,9 @@ bool arm_helps_by_right(const struct experiment *experiment, const struct arm *a
  */
 static bool wakes(const struct experiment *experiment, const struct arm *arm)
 {
-    const double learns = LEARNS_BELOW * experiment->guess;
     return arm->suspected && (!cause_table[arm->cause].usual || arm->cause == CAUSE_RATE_HIGH) &&
-           arm->family == ARM_ANEW && arm->result.loss < learns && !(against(experiment, arm)->result.loss < learns);
+           arm->family == ARM_ANEW && learns(experiment, arm->result.loss) &&
+           !learns(experiment, against(experiment, arm)->result.loss);
 }
 
 static bool on_validation(const struct arm *arm)
@@ -118,8 +136,10 @@ static bool arm_helps(const struct experiment *experiment, const struct arm *arm
     if (!isfinite(loss))
         return false;
     if (arms_lost(experiment, base))
-        return loss < experiment->guess;
-    const double gain = sober_gain(experiment, arm);
+        return learns(experiment, loss);
+    if (arm->family == ARM_ANEW && !arm_hurries(arm) && !learns(experiment, loss))
+        return false;
+    const double lucky = luck_of(experiment, arm), gain = arm->gain - lucky * arm->error;
     const bool sure = gain > FAULT_SURE * arm->error;
     if (arm_hurries(arm))
         return sure && experiment->guess - base + gain > QUICKER * (experiment->guess - base);
@@ -128,7 +148,7 @@ static bool arm_helps(const struct experiment *experiment, const struct arm *arm
     if (on_validation(arm) && !(loss < experiment->guess)) /* less sure of what is wrong all the same */
         return false;
     if (arm->cause == CAUSE_REGULARISATION)
-        return sure && more_are_right(arm);
+        return arm->gain > 0.0 && is_more_right(arm, arm->right_gain - lucky * arm->right_error);
     if (arm->cause == CAUSE_BATCH_SMALL)
         return experiment->batch <= SMALL_BATCH &&
                (mends || (base < 0.9 * experiment->guess && arm->gain > LOSES_NOTHING * base));
@@ -259,9 +279,10 @@ const struct arm *experiment_worsened(const struct experiment *experiment, enum 
 
 bool experiment_undecided(const struct experiment *experiment, const struct arm *arm)
 {
-    if (!arm->done || arm->cause == CAUSE_HEALTHY || arm->helps || arm_hurries(arm) ||
-        arm->cause == CAUSE_REGULARISATION || !isfinite(arm->gain))
+    if (!arm->done || arm->cause == CAUSE_HEALTHY || arm->helps || arm_hurries(arm) || !isfinite(arm->gain))
         return false;
+    if (arm->cause == CAUSE_REGULARISATION) /* but for luck they would say that it helps */
+        return arm->gain > 0.0 && more_are_right(arm);
     if (arm->cause == CAUSE_BATCH_SMALL)
         return experiment->batch <= SMALL_BATCH;
     return arm->gain + 2.0 * arm->error > FAULT_WORTH * against(experiment, arm)->result.loss;
@@ -305,8 +326,12 @@ const char *experiment_why(const struct experiment *experiment, const struct arm
     if (arm->gain < -FAULT_SURE * arm->error)
         return "rejected: it makes things worse";
     if (arms_astray(experiment, arm))
-        return "rejected: it stays worse than guessing";
+        return arm->result.loss < experiment->guess ? "rejected: it has learned next to nothing"
+                                                    : "rejected: it stays worse than guessing";
     const bool large = arm->cause == CAUSE_BATCH_SMALL && experiment->batch > SMALL_BATCH;
+    if (arm->cause == CAUSE_REGULARISATION && more_are_right(arm))
+        return arm->gain > 0.0 ? "not decided: more are right, which no rule asked for, and may be luck"
+                               : "rejected: more are right, and the loss is no lower";
     if (!(arm->gain > FAULT_SURE * arm->error) && !(more_are_right(arm) && (arm_hurries(arm) || large))) {
         if (!experiment_undecided(experiment, arm))
             return "rejected: no difference beyond chance";
