@@ -53,6 +53,7 @@ struct remedy_case {
     double kept;        /* share of the images that its repair leaves in; 0: all */
     double lit;         /* brightness of validation's images in that of training's; 0: not known, or no matter */
     double rate_scale;  /* what autopilot came to make of the rate: the remedy goes on from there; 0: nothing */
+    bool batch_stays;   /* its repair is another than a larger batch */
     double falls_short; /* the rules found that what the setting brings is so many times too little, or below 1 too
                            much; 0: not known */
 };
@@ -64,12 +65,13 @@ struct remedy_case {
  * takes training's images to validation's brightness. as_in_use: and at most the highest rate in common use. most: of
  * the number; 0: any. widens: the factor once more where one is not enough. ends_with_run: times falls_short, of what
  * is planned for more than the run had. counts_epochs: as many times more as an epoch is shorter without the images
- * that are left out, rounded up; of a schedule's setting only where the schedule goes by it.
- */
+ * that are left out, rounded up; of a schedule's setting only where the schedule goes by it. keeps_updates: of these as
+ * many more as batches four times as large need, to make 1000 updates or the run's own. */
 struct edit {
     const char *key, *word;
     double factor, least, most, side_share, averages;
-    bool at_least_what_is_short, makes_updates, spans_light, as_in_use, widens, ends_with_run, counts_epochs;
+    bool at_least_what_is_short, makes_updates, spans_light, as_in_use, widens, ends_with_run, counts_epochs,
+        keeps_updates;
 };
 enum { EDITS_MOST = 8, REMEDY_MOST = 16, EDIT_TEXT = 64 };
 /* The settings that go together, and the runs that they are for; fits NULL: every run. */
@@ -469,7 +471,8 @@ void budget_say_ahead(int trials, double updates, double update_seconds, char te
 /* Updates that experiments may spend on a run of so many steps where no budget is given: DOCTOR_SHARE of them, and at
  * least what lets in every trial that its config has, the shortest, and learning by heart in its usual time. */
 double doctor_budget(const struct config *config, int64_t steps);
-/* Updates of the run's size that a budget lets experiments spend; INFINITY: the clock alone limits them. A share of a
- * run that ended early has the least of doctor_budget, and it is said that it is no share any more. */
+/* Updates of the run's size that a budget lets experiments spend; INFINITY: the clock alone limits them. A share that
+ * is too little for the shortest trials, as of a run that ended early, is the least of doctor_budget, and it is said
+ * that it is no share any more. */
 double budget_updates(const struct budget *budget, const struct config *config, int64_t steps);
 #endif

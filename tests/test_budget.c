@@ -57,6 +57,15 @@ static void test_updates(void **state)
     for (int i = 0; i < COUNT_OF(cases); i++)
         assert_true(budget_updates(&cases[i].budget, &config, cases[i].steps) == cases[i].updates);
     config_free(&config);
+    /* Of 256 images by heart as many updates are made in batches of 2: no share that lets trials in is raised for it.
+     */
+    static const char *const small[] = {"train.batch_size=2"};
+    config = (struct config){0};
+    assert_int_equal(config_load(&config, NULL, small, 1, NULL), OK);
+    assert_true(doctor_budget(&config, 0) > 10000.0);
+    assert_true(budget_updates(&(struct budget){.share = 2.5}, &config, 800) == 2000.0);
+    assert_true(budget_updates(&(struct budget){.share = 0.05}, &config, 800) == doctor_budget(&config, 0));
+    config_free(&config);
 }
 
 /* Before trials are made. */

@@ -382,6 +382,25 @@ static void test_more_updates(void **state)
     assert_string_equal(words_of(usual, &asked), "train.accumulate=1|train.batch_size=16|train.epochs=6");
 }
 
+/* Larger batches make as many updates as the run had, or 1000 where it had more; not where the batch stays. */
+static void test_as_many_updates(void **state)
+{
+    (void)state;
+    const struct remedy *larger = &cause_table[CAUSE_BATCH_SMALL].repairs[0];
+    struct remedy_case asked = {.config = &config, .steps = 800};
+    load("train.batch_size=2|train.epochs=3");
+    assert_string_equal(words_of(larger, &asked), "train.batch_size=8|train.epochs=12");
+    asked.steps = 2000; /* 500 of them, twice */
+    assert_string_equal(words_of(larger, &asked), "train.batch_size=8|train.epochs=6");
+    asked.steps = 4000;
+    assert_string_equal(words_of(larger, &asked), "train.batch_size=8|train.epochs=3");
+    load("train.batch_size=2|train.epochs=3|schedule.name=plateau|schedule.patience=2");
+    asked.steps = 800;
+    assert_string_equal(words_of(larger, &asked), "train.batch_size=8|train.epochs=12|schedule.patience=8");
+    asked.batch_stays = true;
+    assert_string_equal(words_of(larger, &asked), "train.batch_size=8|train.epochs=3|schedule.patience=2");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -391,6 +410,7 @@ int main(void)
         cmocka_unit_test(test_a_larger_batch_is_a_whole_one),
         cmocka_unit_test(test_what_softens_most_is_taken_back),
         cmocka_unit_test(test_more_updates),
+        cmocka_unit_test(test_as_many_updates),
         cmocka_unit_test(test_trials_and_their_runs),
         cmocka_unit_test(test_trials_go_with_other_settings),
         cmocka_unit_test(test_actions),

@@ -268,7 +268,8 @@ int command_doctor(int argc, char **argv)
     const struct cli_option options[] = {
         {"probe", NULL, &request.probe, NULL, "experiment: train anew for a little with one thing changed at a time"},
         {"budget", "SIZE", NULL, &budget,
-         "what experiments may take: a share of the run's updates (5%), updates (400) or seconds (30s)"},
+         "what experiments may take, which makes them without --probe too: a share of the run's updates (5%), updates "
+         "(400) or seconds (30s)"},
         {"apply", "FILE", NULL, &request.apply, "write the run's config with the repair made"},
         {"samples", NULL, &request.samples, NULL, "list single images that are likely to be wrong instead"},
         {"json", NULL, &request.json, NULL, "print one JSON object"},

@@ -170,6 +170,7 @@ static void say_longer(const struct diagnosis *diagnosis, const struct config *c
         [CAUSE_MISMATCH] = "light that varies takes longer to learn",
         [CAUSE_IMBALANCE] = "as what is seldom seen takes longer to learn",
         [CAUSE_LABELS] = "so that fewer images, or softer labels, are learned as far",
+        [CAUSE_BATCH_SMALL] = "so that larger batches make updates enough",
         [CAUSE_OVERFITTING] = "as moved images take longer to learn, and averaged weights gain by it",
         [CAUSE_SCHEDULE] = "so that the schedule ends with the run"};
     char repair[REPAIR_MAX][REPAIR_TEXT];

@@ -79,15 +79,16 @@ double doctor_budget(const struct config *config, int64_t steps)
 double budget_updates(const struct budget *budget, const struct config *config, int64_t steps)
 {
     const double least = doctor_budget(config, 0), share = budget->share * (double)steps;
+    const bool enough = share >= shortest_trials(config);
     if (budget->seconds > 0.0)
         return INFINITY;
     if (budget->updates > 0.0)
         return budget->updates;
     if (!(budget->share > 0.0))
         return doctor_budget(config, steps);
-    if (share < least)
+    if (!enough)
         log_info("budget     %g %% of the run's %lld updates are %.0f, too few for trials: up to %.0f are made, the "
                  "least that makes trials; an exact limit is given in updates or seconds",
                  100.0 * budget->share, (long long)steps, floor(share), least);
-    return fmax(share, least);
+    return enough ? share : least;
 }

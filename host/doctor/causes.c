@@ -27,6 +27,9 @@
         .key = "optim.ema_decay", .averages = 0.1                                                                      \
     }
 
+/* What a batch that is too small is made to hold, in its own images. */
+#define LARGER_BATCH 4.0
+
 /* Light that is an image's own is gone: what is left is the picture. */
 #define BY_IMAGE SET("augment.normalize", "image"), SET("augment.mean", "[]"), SET("augment.std", "[]")
 
@@ -40,6 +43,11 @@
 #define LONGER(by)                                                                                                     \
     EPOCHS("train.epochs", by), TIMES("train.max_steps", by), EPOCHS("schedule.step_epochs", by),                      \
         EPOCHS("schedule.patience", by)
+/* So that fewer batches of an epoch do not make a run that is over before it has learned. */
+#define AS_MANY_UPDATES(setting)                                                                                       \
+    {                                                                                                                  \
+        .key = setting, .counts_epochs = true, .keeps_updates = true                                                   \
+    }
 /* What leaves labels what they are, for whatever network: half of what a trial of it would be of. */
 #define MOVED_A_LITTLE SET("augment.translate", "0.05"), SET("augment.rotate", "5")
 
@@ -158,7 +166,8 @@ const struct cause_info cause_table[CAUSE_COUNT] = {
     [CAUSE_BATCH_SMALL] =
         {"batch_small", "hyperparameters", "the batch is too small",
          "raise train.batch_size, or train.accumulate where memory is short",
-         .repairs = {{.edits = {TIMES("train.batch_size", 4.0)}}},
+         .repairs = {{.edits = {TIMES("train.batch_size", LARGER_BATCH), AS_MANY_UPDATES("train.epochs"),
+                                AS_MANY_UPDATES("schedule.step_epochs"), AS_MANY_UPDATES("schedule.patience")}}},
          .trials = {{.name = "batch x 4",
                      .family = ARM_ANEW,
                      .remedy = {.fits = fits_gradients_can_gather, .edits = {TIMES("train.accumulate", 4.0)}},
@@ -350,6 +359,14 @@ static double more_updates(const char *key, const struct remedy_case *asked)
     return strcmp(key, "train.batch_size") == 0 ? batch : ceil(config->train.epochs * fmax(missing, 1.0));
 }
 
+/* Epochs with larger batches, in those of the run: as many more as make 1000 updates, which is how far back Adam's
+ * second moments look, and no more than make the run's own. */
+static double epochs_for_updates(const struct remedy_case *asked)
+{
+    const double enough = 1000.0, fewer = (double)asked->steps / LARGER_BATCH;
+    return asked->batch_stays || !(fewer > 0.0) ? 1.0 : fmin(fmax(enough / fewer, 1.0), LARGER_BATCH);
+}
+
 /* Of a schedule's setting, whether it goes by that. */
 static bool edit_is_asked(const struct edit *edit, const struct config *config)
 {
@@ -370,7 +387,9 @@ static void edit_say(const struct edit *edit, const struct remedy_case *asked, c
                  fmax(1.0, round(number_of(asked->config, edit->key) * asked->falls_short)));
     else if (edit->counts_epochs)
         snprintf(text, EDIT_TEXT, "%s=%.0f", edit->key,
-                 ceil(number_of(asked->config, edit->key) * edit->factor / (asked->kept > 0.0 ? asked->kept : 1.0)));
+                 ceil(number_of(asked->config, edit->key) *
+                      (edit->keeps_updates ? epochs_for_updates(asked) : edit->factor) /
+                      (asked->kept > 0.0 ? asked->kept : 1.0)));
     else if (edit->spans_light)
         snprintf(text, EDIT_TEXT, "%s=%.1f", edit->key, fits_span_of_light(asked));
     else if (edit->averages > 0.0)

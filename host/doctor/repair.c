@@ -143,6 +143,13 @@ static double kept(const struct diagnosis *diagnosis)
     return leaves_out(diagnosis) && left_out < images ? 1.0 - left_out / images : 0.0;
 }
 
+/* Whether what mends a small batch is the trial of another cause, which leaves it as it is. */
+static bool mends_otherwise(const struct diagnosis *diagnosis)
+{
+    const struct arm *arm = diagnosis_mending(diagnosis);
+    return arm && arm->cause != CAUSE_BATCH_SMALL;
+}
+
 static struct remedy_case case_of(const struct diagnosis *diagnosis, const struct config *config)
 {
     const struct arm *own = diagnosis->probed ? experiment_arm(&diagnosis->experiment, diagnosis->cause) : NULL;
@@ -157,6 +164,7 @@ static struct remedy_case case_of(const struct diagnosis *diagnosis, const struc
                                 .kept = kept(diagnosis),
                                 .lit = doctor_lit(diagnosis->found, diagnosis->count),
                                 .rate_scale = diagnosis->rate_scale,
+                                .batch_stays = mends_otherwise(diagnosis),
                                 .falls_short = falls_short(diagnosis)};
 }
 
