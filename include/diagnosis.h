@@ -7,6 +7,7 @@
 
 struct diagnosis {
     enum cause cause, first_guess; /* with and without experiments */
+    char run[PATH_BYTES];          /* its directory; "": not known */
     int64_t steps, train_images;
     struct symptom found[CAUSE_COUNT]; /* as doctor_examine has them: the first is the cause, the others follow */
     int count;

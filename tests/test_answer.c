@@ -2,6 +2,7 @@
 #include "config_text.h"
 #include "diagnosis.h"
 #include "suspects.h"
+#include "text.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -76,7 +77,8 @@ static void test_what_is_written(void **state)
     struct diagnosis diagnosis = {.cause = CAUSE_LABELS, .steps = 500};
     expect_action(&diagnosis, "train.epochs=25",
                   "correct or leave out what `evenkeel doctor RUN --samples` lists; until then train.label_smoothing = "
-                  "0.1 softens it; train for 50 epochs, not 25, so that fewer images, or softer labels, are learned as "
+                  "0.1 softens it; --apply sets augment.translate=0.05, augment.rotate=5; train for 50 epochs, not 25, "
+                  "so that fewer images, or softer labels, are learned as "
                   "far");
     snprintf(diagnosis.left_out, sizeof diagnosis.left_out, "runs/x/left-out.csv");
     diagnosis.left_out_count = 446;
@@ -108,6 +110,28 @@ static void test_what_is_written(void **state)
     diagnosis.cause = CAUSE_CLIP; /* what else was found has the list */
     expect_action(&diagnosis, "train.epochs=25|optim.clip_norm=0.01",
                   "set optim.clip_norm = 0, or above the usual length of the gradient");
+}
+
+/* Commands have the run's directory, quoted where a shell needs that; what is set and not named in words is said;
+ * nobody is told to take what he has. */
+static void test_actions_are_the_runs_own(void **state)
+{
+    (void)state;
+    struct diagnosis diagnosis = {.cause = CAUSE_EARLY_STOP, .steps = 500};
+    text_copy(diagnosis.run, sizeof diagnosis.run, "runs/my run");
+    expect_action(&diagnosis, "train.epochs=25|early_stop.patience=3",
+                  "raise early_stop.patience, and train on: `evenkeel train --resume 'runs/my run' "
+                  "early_stop.patience=N`");
+    memset(diagnosis.run, 'x', ACTION_TEXT); /* no room */
+    expect_action(&diagnosis, "train.epochs=25|early_stop.patience=3",
+                  "raise early_stop.patience, and train on: `evenkeel train --resume RUN early_stop.patience=N`");
+    diagnosis = (struct diagnosis){.cause = CAUSE_REGULARISATION, .steps = 500};
+    expect_action(&diagnosis, "model.dropout=0.9",
+                  "soften or take away augmentation, dropout, label smoothing and mixing, one after another; --apply "
+                  "sets model.dropout=0.45");
+    diagnosis.cause = CAUSE_NO_SIGNAL;
+    expect_action(&diagnosis, "optim.name=adam|model.name=small_cnn|model.batch_norm=false",
+                  "add batch normalisation; --apply sets model.batch_norm=true");
 }
 
 /* A row shows the figures that its outcome rests on: the loss; images right where the loss may be chance, or where less
@@ -273,6 +297,7 @@ static void test_rows_of_trials(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_still_falling), cmocka_unit_test(test_what_is_written),
+                                       cmocka_unit_test(test_actions_are_the_runs_own),
                                        cmocka_unit_test(test_rows_of_trials)};
     return cmocka_run_group_tests(tests, config_folder_make, config_folder_remove);
 }

@@ -228,7 +228,7 @@ static void test_actions(void **state)
         enum cause cause;
         const char *says;
     } cases[] = {
-        {"model.batch_norm=false", CAUSE_NO_SIGNAL, "add batch normalisation; optim.name = adam"},
+        {"model.batch_norm=false|optim.name=sgd", CAUSE_NO_SIGNAL, "add batch normalisation; optim.name = adam"},
         {"model.batch_norm=true|optim.name=sgd", CAUSE_NO_SIGNAL, "set optim.name = adam"},
         {"model.name=resnet18|optim.name=adam", CAUSE_NO_SIGNAL, "look at images, augmentation"},
         {"schedule.name=step", CAUSE_SCHEDULE,

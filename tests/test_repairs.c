@@ -246,9 +246,10 @@ static void test_repairs_of_rates(void **state)
             expect_setting(repair, &count, high ? "optim.lr=0.000125" : "optim.lr=0.0125");
             char action[ACTION_TEXT];
             diagnosis_say_action(&diagnosis, &config, action);
-            assert_string_equal(action,
-                                high ? "set optim.lr=0.000125: autopilot had brought optim.lr from 0.02 to 0.00125"
-                                     : "set optim.lr=0.0125: autopilot had brought optim.lr from 0.02 to 0.00125");
+            assert_ptr_equal(
+                strstr(action, high ? "set optim.lr=0.000125: autopilot had brought optim.lr from 0.02 to 0.00125"
+                                    : "set optim.lr=0.0125: autopilot had brought optim.lr from 0.02 to 0.00125"),
+                action);
         }
         /* Another cause's repair, and a healthy run's, sets what the run trained with. */
         for (int healthy = 0; healthy < 2; healthy++) {

@@ -157,9 +157,12 @@ static int print_text(const struct diagnosis *diagnosis, const char *run)
         print_longer(diagnosis);
     }
     cli_say(stdout, INDENT, "action", "%s", action);
-    for (int i = 0; i < count; i++)
-        printf("%-10s %s%s%s\n", i ? "" : "change", repair[i], of[i] == diagnosis->cause ? "" : "  # for ",
-               of[i] == diagnosis->cause ? "" : cause_table[of[i]].name);
+    for (int i = 0; i < count; i++) {
+        const bool averages = strncmp(repair[i], "optim.ema_decay=", 16) == 0 && !strstr(action, "optim.ema_decay");
+        printf("%-10s %s%s%s%s\n", i ? "" : "change", repair[i], of[i] == diagnosis->cause ? "" : "  # for ",
+               of[i] == diagnosis->cause ? "" : cause_table[of[i]].name,
+               averages ? "  # weights averaged over the last tenth, steadier than the last ones" : "");
+    }
     if (layers)
         printf("%-10s %s\n", count ? "" : "change", layer_changes[layers]);
     return OK;
@@ -268,8 +271,7 @@ int command_doctor(int argc, char **argv)
     const struct cli_option options[] = {
         {"probe", NULL, &request.probe, NULL, "experiment: train anew for a little with one thing changed at a time"},
         {"budget", "SIZE", NULL, &budget,
-         "what experiments may take, which makes them without --probe too: a share of the run's updates (5%), updates "
-         "(400) or seconds (30s)"},
+         "as --probe, in no more than a share of the run's updates (5%), updates (400) or seconds (30s)"},
         {"apply", "FILE", NULL, &request.apply, "write the run's config with the repair made"},
         {"samples", NULL, &request.samples, NULL, "list single images that are likely to be wrong instead"},
         {"json", NULL, &request.json, NULL, "print one JSON object"},

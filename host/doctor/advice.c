@@ -187,6 +187,47 @@ static void say_longer(const struct diagnosis *diagnosis, const struct config *c
     }
 }
 
+/* What --apply sets for the cause, where the words name no such key; how long the run gets and what averages its
+ * weights are said elsewhere. */
+static void say_unnamed(const struct diagnosis *diagnosis, const struct config *config, char text[static ACTION_TEXT])
+{
+    static const char *const elsewhere[] = {"optim.ema_decay=", "data.leave_out=",       "train.epochs=",
+                                            "train.max_steps=", "schedule.step_epochs=", "schedule.patience="};
+    char repair[REPAIR_MAX][REPAIR_TEXT], key[REPAIR_TEXT];
+    enum cause of[REPAIR_MAX];
+    const int count = diagnosis_repair(diagnosis, config, repair, of);
+    const char *before = "; --apply sets ";
+    for (int i = 0; i < count; i++) {
+        const size_t used = strlen(text);
+        bool said = of[i] != diagnosis->cause;
+        for (int k = 0; k < COUNT_OF(elsewhere); k++)
+            said |= strncmp(repair[i], elsewhere[k], strlen(elsewhere[k])) == 0;
+        snprintf(key, sizeof key, "%.*s", (int)strcspn(repair[i], "="), repair[i]);
+        if (said || strstr(text, key))
+            continue;
+        snprintf(text + used, ACTION_TEXT - used, "%s%s", before, repair[i]);
+        before = ", ";
+    }
+}
+
+/* Commands are said as they are to be typed: RUN is the run's directory, where that is known and has room. */
+static void name_the_run(const struct diagnosis *diagnosis, char text[static ACTION_TEXT])
+{
+    char run[ACTION_TEXT], named[2 * ACTION_TEXT] = "";
+    size_t used = 0;
+    if (!diagnosis->run[0] || strlen(diagnosis->run) > ACTION_TEXT / 4)
+        return;
+    text_shell(run, sizeof run, diagnosis->run);
+    for (const char *rest = text; *rest && used < ACTION_TEXT;) {
+        const bool word =
+            strncmp(rest, "RUN", 3) == 0 && (rest == text || rest[-1] == ' ') && rest[3] && strchr(" /`", rest[3]);
+        used += (size_t)snprintf(named + used, sizeof named - used, "%.*s", word ? ACTION_TEXT : 1, word ? run : rest);
+        rest += word ? 3 : 1;
+    }
+    if (used < ACTION_TEXT)
+        text_copy(text, ACTION_TEXT, named);
+}
+
 static void say_what_to_do(const struct diagnosis *diagnosis, const struct config *config,
                            char text[static ACTION_TEXT])
 {
@@ -222,8 +263,11 @@ void diagnosis_say_action(const struct diagnosis *diagnosis, const struct config
     say_what_to_do(diagnosis, config, text);
     if (!diagnosis_mending(diagnosis))
         say_reached(diagnosis, config, text);
+    if (!diagnosis->too_early && !diagnosis_mending(diagnosis))
+        say_unnamed(diagnosis, config, text);
     if (!diagnosis->too_early)
         say_longer(diagnosis, config, text);
+    name_the_run(diagnosis, text);
 }
 
 const char *diagnosis_why(const struct diagnosis *diagnosis, const struct arm *arm)

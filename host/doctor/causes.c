@@ -227,6 +227,7 @@ const struct cause_info cause_table[CAUSE_COUNT] = {
          "look at images, augmentation and labels; fewer layers let a gradient through, or ones that pass them by",
          .actions = {{fits_answers_through_relu,
                       "take the relu from the last layer: a class whose answer is below 0 learns nothing through it"},
+                     {fits_could_normalise_with_adam, "add batch normalisation"},
                      {fits_could_normalise,
                       "add batch normalisation; optim.name = adam, with optim.lr = 0.001, gives each "
                       "layer steps of its own length"},

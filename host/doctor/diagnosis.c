@@ -6,6 +6,7 @@
 #include "file.h"
 #include "log.h"
 #include "rules.h"
+#include "text.h"
 
 #include <math.h>
 #include <string.h>
@@ -75,6 +76,7 @@ int diagnose_tables(struct diagnosis *diagnosis, const char *run, const struct c
 {
     struct evidence evidence;
     *diagnosis = (struct diagnosis){0};
+    text_copy(diagnosis->run, sizeof diagnosis->run, run);
     TRY(evidence_of(&evidence, run, config, steps, results));
     examine(diagnosis, &evidence);
     diagnosis->update_seconds = pace_of(config, results);
@@ -86,6 +88,7 @@ int diagnose_run(struct diagnosis *diagnosis, const char *run)
     struct config config = {0};
     struct evidence_files files = {0};
     *diagnosis = (struct diagnosis){0};
+    text_copy(diagnosis->run, sizeof diagnosis->run, run);
     int status = train_load_config(&config, run, NULL, 0);
     if (status == OK)
         status = evidence_open(&files, run, &config);

@@ -101,6 +101,11 @@ bool fits_could_normalise(const struct remedy_case *asked)
                                    : config->model.name != MODEL_MLP && !config_normalises(config);
 }
 
+bool fits_could_normalise_with_adam(const struct remedy_case *asked)
+{
+    return fits_could_normalise(asked) && !fits_is_sgd(asked);
+}
+
 bool fits_draws_unusually(const struct remedy_case *asked)
 {
     return asked->config->model.init_scale != 1.0;

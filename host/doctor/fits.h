@@ -15,6 +15,7 @@ bool fits_is_small_cnn(const struct remedy_case *asked);
 bool fits_is_mlp(const struct remedy_case *asked);
 bool fits_lacks_normalisation(const struct remedy_case *asked);
 bool fits_could_normalise(const struct remedy_case *asked);
+bool fits_could_normalise_with_adam(const struct remedy_case *asked);
 bool fits_draws_unusually(const struct remedy_case *asked);
 bool fits_normalises_by_hand(const struct remedy_case *asked);
 bool fits_shares_normalisation(const struct remedy_case *asked);
