@@ -90,7 +90,7 @@ enum oddity {
     ODD_COPY,      /* the same pixels as other */
     ODD_NEAR_COPY, /* nearly so */
     ODD_FLAT,      /* one colour all over */
-    ODD_TORN,      /* only its upper part was read: below it is one line over and over */
+    ODD_TORN,      /* only its upper part was read: below it is one line over and over; or one half is noise */
     ODD_ASLANT,    /* read with a wrong length of row: each begins some pixels later than the one before */
     ODD_LIGHT,     /* far brighter or darker than its class */
     ODD_CONTRAST,  /* far more or less contrast than its class */

@@ -9,6 +9,9 @@ enum { PATCH_COLUMNS = 9, PATCH_ROWS = 8, PATCHES = PATCH_COLUMNS * PATCH_ROWS, 
 /* What an image is, where it is no picture of its class. What most images of a class are is usual there, and sound. */
 enum image_kind { KIND_SOUND, KIND_FLAT, KIND_TORN, KIND_ODD, KINDS };
 
+/* Upper and lower, left and right. */
+enum half { HALF_NONE, HALF_UPPER, HALF_LOWER, HALF_LEFT, HALF_RIGHT, HALVES };
+
 struct image_facts {
     uint64_t content;   /* hash of the pixels */
     uint64_t look;      /* difference hash: which of neighbouring patches is brighter */
@@ -19,9 +22,11 @@ struct image_facts {
     float figure;       /* mean luminance of what stands out from that, 0..255; NaN: nothing does */
     struct image_sums sums;
     int32_t sample, label;
-    float repeated; /* share of the lines that are the last one over again, of a torn image; else 0 */
-    int16_t aslant; /* pixels to the right of the one before that each row is, round the edge; 0: as it should be */
-    uint8_t kind;   /* enum image_kind; odd ones are told by facts_mark_odd */
+    float repeated;  /* share of the lines that are the last one over again, of a torn image; else 0 */
+    uint8_t half;    /* enum half: which is noise, of an image whose other half is a picture */
+    bool half_rough; /* a half is, whatever the other is but noise */
+    int16_t aslant;  /* pixels to the right of the one before that each row is, round the edge; 0: as it should be */
+    uint8_t kind;    /* enum image_kind; odd ones are told by facts_mark_odd */
     uint8_t
         patches[PATCHES]; /* mean of each, row by row, relative to all: PATCH_UNIT is the mean of the image; 0: black */
 };
@@ -61,6 +66,9 @@ struct facts {
     struct relation relation[2]; /* of training and validation */
 };
 
+/* Whether one half of the image is noise and the other a picture, and which. rough: whether one half, and not the
+ * other, is as rough as noise; false where it is not, and unless true before. */
+enum half half_of_noise(const uint8_t *pixels, struct shape image, bool *rough);
 /* Every channel has one value all over. */
 bool image_is_flat(const struct facts *facts, int64_t image);
 /* Fills images and class_counts. */

@@ -237,6 +237,7 @@ static int measure_one(void *context, int64_t i)
         one->content = hash(at, (size_t)shape_count(image));
         one->repeated = repeated_lines(at, image);
         one->aslant = slant_of(at, image);
+        one->half = (uint8_t)half_of_noise(at, image, &one->half_rough);
         look_at(one, at, image);
         find_ground(one, at, image);
     }
@@ -283,38 +284,69 @@ static void is_sound(struct image_facts *one)
 {
     one->kind = KIND_SOUND;
     one->aslant = 0;
+    one->half = HALF_NONE;
 }
 
-/* A wrong length of row is a matter of files, and comes in all classes; stripes that run aslant are of some, of which
- * wrong labels take a few elsewhere. Where most classes have less than half of the share over all it is none. */
-static void forget_stripes(struct facts *facts, int64_t (*counts)[KINDS], int classes)
+static bool is_aslant(const struct image_facts *one)
 {
-    int64_t aslant = 0, few = 0, present = 0;
+    return one->kind == KIND_ODD;
+}
+
+static bool is_half_noise(const struct image_facts *one)
+{
+    return one->kind == KIND_TORN && one->half != HALF_NONE;
+}
+
+/* What goes wrong with files comes in all classes; stripes that run aslant, or a rough texture in a half, are of some,
+ * of which wrong labels take a few elsewhere. Where most classes have less than half of the share over all it is none.
+ */
+static void forget_texture(struct facts *facts, int64_t (*counts)[2], int classes,
+                           bool (*is)(const struct image_facts *one))
+{
+    int64_t all = 0, few = 0, present = 0;
+    memset(counts, 0, (size_t)classes * sizeof *counts);
+    for (int64_t i = 0; i < facts->count; i++) {
+        counts[facts->images[i].label][0]++;
+        counts[facts->images[i].label][1] += is(&facts->images[i]);
+    }
     for (int k = 0; k < classes; k++)
-        aslant += counts[k][KIND_ODD];
+        all += counts[k][1];
     for (int k = 0; k < classes; k++) {
-        const int64_t *of = counts[k], images = of[KIND_SOUND] + of[KIND_FLAT] + of[KIND_TORN] + of[KIND_ODD];
-        present += images > 0;
-        few += images > 0 && 2 * of[KIND_ODD] * facts->count < aslant * images;
+        present += counts[k][0] > 0;
+        few += counts[k][0] > 0 && 2 * counts[k][1] * facts->count < all * counts[k][0];
     }
     for (int64_t i = 0; i < facts->count && 2 * few > present; i++)
-        if (facts->images[i].kind == KIND_ODD)
+        if (is(&facts->images[i]))
             is_sound(&facts->images[i]);
 }
 
-/* What is of one colour, torn or aslant, unless most images of its class are, in both parts together. */
+/* Halves that are as rough as noise beside others that are not may be a set's own way: a background with nothing before
+ * it. Then most of them are faint, or beside what is no picture either. */
+static bool halves_are_rough(const struct facts *facts)
+{
+    int64_t rough = 0, noise = 0;
+    for (int64_t i = 0; i < facts->count; i++) {
+        rough += facts->images[i].half_rough;
+        noise += facts->images[i].half != HALF_NONE;
+    }
+    return 2 * noise < rough;
+}
+
+/* What is of one colour, torn, half noise or aslant, unless most images of its class are, in both parts together. */
 static int mark_kinds(struct facts *facts)
 {
     int64_t(*counts)[KINDS];
     const size_t classes = (size_t)facts->input->train->data->class_count;
     TRY(memory_take(&counts, classes * sizeof *counts, "what is counted of classes"));
     memset(counts, 0, classes * sizeof *counts);
+    const bool no_halves = halves_are_rough(facts);
     for (int64_t i = 0; i < facts->count; i++) {
         struct image_facts *one = &facts->images[i];
-        one->kind = image_is_flat(facts, i) ? KIND_FLAT
-                    : one->repeated > 0.0f  ? KIND_TORN
-                    : one->aslant != 0      ? KIND_ODD
-                                            : KIND_SOUND;
+        one->half = no_halves ? HALF_NONE : one->half;
+        one->kind = image_is_flat(facts, i)                          ? KIND_FLAT
+                    : one->repeated > 0.0f || one->half != HALF_NONE ? KIND_TORN
+                    : one->aslant != 0                               ? KIND_ODD
+                                                                     : KIND_SOUND;
         counts[one->label][one->kind]++;
     }
     for (int64_t i = 0; i < facts->count; i++) {
@@ -324,7 +356,8 @@ static int mark_kinds(struct facts *facts)
         if (2 * of[one->kind] > all)
             is_sound(one);
     }
-    forget_stripes(facts, counts, (int)classes);
+    forget_texture(facts, (int64_t(*)[2])counts, (int)classes, is_aslant);
+    forget_texture(facts, (int64_t(*)[2])counts, (int)classes, is_half_noise);
     memory_give(counts);
     return OK;
 }

@@ -253,6 +253,7 @@ static void find_spoilt(struct hunt *hunt)
                                                            : ODD_FLAT,
                                           .sample = one->sample,
                                           .other = -1,
+                                          .noise = torn && one->half != HALF_NONE,
                                           .value = torn     ? (double)one->repeated
                                                    : aslant ? (double)one->aslant
                                                             : (double)one->mean});

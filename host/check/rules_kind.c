@@ -104,10 +104,19 @@ bool judge_torn(const struct facts *facts, struct arena *arena, struct finding *
     if (!is_many(facts, count))
         return false;
     finding->severity = SEVERITY_WARN;
-    finding->text = arena_format(arena,
-                                 "%s were read in part: from some line on they are one line over and over, of which "
-                                 "hardly a pixel is above",
-                                 part_counts(facts, arena, count));
+    int64_t half = 0;
+    for (int64_t i = 0; i < facts->count; i++)
+        half += facts->images[i].kind == KIND_TORN && facts->images[i].half != HALF_NONE;
+    finding->text =
+        2 * half > count[0] + count[1]
+            ? arena_format(arena,
+                           "%s are noise in one half, where neighbouring pixels do not go together, and a "
+                           "picture in the other",
+                           part_counts(facts, arena, count))
+            : arena_format(arena,
+                           "%s were read in part: from some line on they are one line over and over, of which "
+                           "hardly a pixel is above",
+                           part_counts(facts, arena, count));
     finding->action = "look at them, and read them again from where they come from, or remove them";
     finding->of_odd = true;
     number_shares(facts, count, FIGURE_TORN, finding);

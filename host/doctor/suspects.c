@@ -79,6 +79,8 @@ static const char *evidence_of(struct suspects *suspects, const struct odd_image
         return arena_format(&suspects->arena,
                             "each row begins %.0f pixels %s than the one before: read with a wrong length of row",
                             fabs(image->value), image->value < 0.0 ? "later" : "earlier");
+    if (image->what == ODD_TORN && image->noise)
+        return "one half of it is noise, neighbouring pixels do not go together";
     if (image->what == ODD_TORN)
         return arena_format(&suspects->arena, "%.0f %% of it, from below, are one line over and over: read in part",
                             100.0 * image->value);
