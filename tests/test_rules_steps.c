@@ -132,6 +132,26 @@ static void test_small_steps_at_the_end_of_a_cosine(void **state)
     SAYS("small_steps", "of optim.lr then");
 }
 
+/* A step schedule that comes to a fifth in the last third of the run: 2 / 3 at the whole rate and 1 / 15 in it, where
+ * optim.lr all along would have been 1: too little is the rate's doing. In the last two thirds it is the schedule's. */
+static void test_small_steps_of_a_schedule(void **state)
+{
+    (void)state;
+    creep(0.0, 0.8);
+    run.config.schedule.name = SCHEDULE_STEP;
+    for (int t = 0; t < STEPS; t++) {
+        run.rate[t] = run.config.optim.lr * (3 * t < 2 * STEPS ? 1.0 : 0.2);
+        run.update[t] = 20.0 * 0.7 / STEPS * run.rate[t] / run.config.optim.lr;
+    }
+    SHOWS("small_steps", CAUSE_RATE_LOW);
+    for (int t = STEPS / 3; t < STEPS; t++) {
+        run.rate[t] = 0.2 * run.config.optim.lr;
+        run.update[t] = 20.0 * 0.7 / STEPS * 0.2;
+    }
+    SHOWS("small_steps", CAUSE_SCHEDULE);
+    SAYS("small_steps", "the rate was 0.2 of optim.lr then");
+}
+
 /* No action says what the config has. */
 static void test_a_cosine_is_not_told_to_be_one(void **state)
 {
@@ -359,6 +379,7 @@ int main(void)
         cmocka_unit_test(test_small_steps_of_softened_targets),
         cmocka_unit_test(test_whose_fault_small_steps_are),
         cmocka_unit_test(test_small_steps_at_the_end_of_a_cosine),
+        cmocka_unit_test(test_small_steps_of_a_schedule),
         cmocka_unit_test(test_a_cosine_is_not_told_to_be_one),
         cmocka_unit_test(test_steps_cut_by_the_clip),
         cmocka_unit_test(test_faded_gradients_come_first),

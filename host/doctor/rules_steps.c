@@ -131,11 +131,13 @@ bool rule_small_steps(const struct evidence *evidence, struct symptom *symptom)
         const double whole = path + mean * left, learned = learned_in(evidence, t + WINDOW / 2, t + WINDOW);
         if (!(whole < far) || learned > half)
             continue;
-        /* The schedule took half of the way or more, and without it there would have been enough. */
+        /* A schedule is to blame that took half of the way or more where there would have been enough; a cosine that
+         * lowers the rate as it is to, never. */
         const double at_lr_whole = unscheduled + mean_at_lr * left;
-        const bool taken = at_lr_whole >= far && whole < half * at_lr_whole;
-        symptom->cause = blame_small(evidence, t, t + WINDOW, taken);
-        if (symptom->cause == CAUSE_RATE_LOW && taken && scheduled_share(evidence, t, t + WINDOW) < SMALL_SHARE)
+        const bool enough = at_lr_whole >= far, cosine = evidence->config->schedule.name == SCHEDULE_COSINE;
+        symptom->cause = blame_small(evidence, t, t + WINDOW, enough && whole < half * at_lr_whole);
+        if (symptom->cause == CAUSE_RATE_LOW && enough && cosine &&
+            scheduled_share(evidence, t, t + WINDOW) < SMALL_SHARE)
             symptom->cause = CAUSE_FEW_UPDATES;
         symptom->falls_short = symptom->cause == CAUSE_FEW_UPDATES ? updates_wanted(learned)
                                : symptom->cause == CAUSE_RATE_LOW  ? far / fmax(whole, 1e-9)
