@@ -1,6 +1,8 @@
 /* drawn_images: see drawn_images.h. */
 #include "drawn_images.h"
 
+#include <math.h>
+
 struct world world;
 static const char *names[CLASSES] = {"a", "b", "c", "d"};
 
@@ -49,4 +51,38 @@ const struct finding *only(const char *name, enum severity severity)
     assert_int_equal(world.findings.list[0].severity, severity);
     assert_true(world.findings.list[0].text && world.findings.list[0].action);
     return &world.findings.list[0];
+}
+
+const struct finding *finding_of(const char *name)
+{
+    for (int i = 0; i < world.findings.count; i++)
+        if (strcmp(world.findings.list[i].name, name) == 0)
+            return &world.findings.list[i];
+    return NULL;
+}
+
+bool has(const char *name)
+{
+    return finding_of(name) != NULL;
+}
+
+const struct finding *get(const char *name)
+{
+    const struct finding *finding = finding_of(name);
+    if (!finding)
+        fail_msg("%s: did not find anything", name);
+    return finding;
+}
+
+void draw_waves(void)
+{
+    findings_free(&world.findings);
+    world_make();
+    for (int i = 0; i < COUNT; i++)
+        for (int k = 0; k < BYTES; k++) {
+            const int x = k / 3 % SIDE, y = k / 3 / SIDE;
+            const double phase = (double)(random_words(2, RANDOM_TILE, 0, (uint64_t)i, 0).word[0] % 628) / 100.0;
+            world.pixels[i][k] = (uint8_t)(80 + world.pixels[i][k] / 8 + 40.0 * sin(phase + 0.4 * x + 0.3 * y));
+        }
+    world.input.shuffle = false;
 }

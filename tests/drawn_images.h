@@ -21,6 +21,12 @@ extern struct world world;
 void world_make(void);
 /* Fills findings, which the test frees. */
 void world_check(void);
-/* The same; the one finding there is. */
+/* The finding of that name, NULL: there is none; whether there is one; the same, where there has to be one. */
+const struct finding *finding_of(const char *name);
+bool has(const char *name);
+const struct finding *get(const char *name);
+/* Makes pictures of all images: a slow wave of a phase of its own and grain, so that neighbours go together. */
+void draw_waves(void);
+/* As world_check; the one finding there is. */
 const struct finding *only(const char *name, enum severity severity);
 #endif

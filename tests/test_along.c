@@ -4,32 +4,17 @@
 
 #include <math.h>
 
-static const struct finding *get(const char *rule)
-{
-    for (int i = 0; i < world.findings.count; i++)
-        if (strcmp(world.findings.list[i].name, rule) == 0)
-            return &world.findings.list[i];
-    return NULL;
-}
-
 static const struct finding *check(const char *rule)
 {
     findings_free(&world.findings);
     world_check();
-    return get(rule);
+    return finding_of(rule);
 }
 
-/* Pictures: a slow wave of a phase of its own and grain, so that neighbours go together. */
 static void draw(void)
 {
     findings_free(&world.findings);
-    world_make();
-    for (int i = 0; i < COUNT; i++)
-        for (int k = 0; k < BYTES; k++) {
-            const int x = k / 3 % SIDE, y = k / 3 / SIDE;
-            const double phase = (double)(random_words(2, RANDOM_TILE, 0, (uint64_t)i, 0).word[0] % 628) / 100.0;
-            world.pixels[i][k] = (uint8_t)(80 + world.pixels[i][k] / 8 + 40.0 * sin(phase + 0.4 * x + 0.3 * y));
-        }
+    draw_waves();
     world.input.shuffle = false;
 }
 
@@ -185,7 +170,7 @@ static void test_near_leak(void **state)
         assert_int_equal(finding->file_total, 10);
         assert_string_equal(finding->files[0], "training sample 0");
         assert_string_equal(finding->files[1], "validation sample 0");
-        assert_null(get("near-duplicates")); /* said once */
+        assert_null(finding_of("near-duplicates")); /* said once */
     }
     /* One of which many are: counted once. */
     for (int i = 0; i < 5; i++)
@@ -194,13 +179,13 @@ static void test_near_leak(void **state)
     const struct finding *finding = check("near-leak");
     assert_non_null(finding);
     assert_non_null(strstr(finding->text, "6 of 100"));
-    assert_non_null(strstr(get("near-duplicates")->text, "pairs of images of one part"));
+    assert_non_null(strstr(finding_of("near-duplicates")->text, "pairs of images of one part"));
     /* Within training alone it is none. */
     draw();
     for (int i = 0; i < 20; i++)
         nearly(i, 100 + i);
     assert_null(check("near-leak"));
-    assert_non_null(get("near-duplicates"));
+    assert_non_null(finding_of("near-duplicates"));
     findings_free(&world.findings);
 }
 

@@ -5,23 +5,6 @@
 
 #include <math.h>
 
-static bool has(const char *rule)
-{
-    for (int i = 0; i < world.findings.count; i++)
-        if (strcmp(world.findings.list[i].name, rule) == 0)
-            return true;
-    return false;
-}
-
-static const struct finding *get(const char *rule)
-{
-    for (int i = 0; i < world.findings.count; i++)
-        if (strcmp(world.findings.list[i].name, rule) == 0)
-            return &world.findings.list[i];
-    fail_msg("%s: did not find anything", rule);
-    return NULL;
-}
-
 static double number(const char *rule, const char *name)
 {
     const struct finding *finding = get(rule);
@@ -30,20 +13,6 @@ static double number(const char *rule, const char *name)
             return finding->evidence[i].value;
     fail_msg("%s: no %s", rule, name);
     return NAN;
-}
-
-/* Pictures: a slow wave of a phase of its own and grain, so that neighbours go together. */
-static void draw(void)
-{
-    world_make();
-    for (int i = 0; i < COUNT; i++)
-        for (int k = 0; k < BYTES; k++) {
-            const int x = k / 3 % SIDE, y = k / 3 / SIDE;
-            const double phase = (double)(random_words(2, RANDOM_TILE, 0, (uint64_t)i, 0).word[0] % 628) / 100.0;
-            world.pixels[i][k] = (uint8_t)(80 + world.pixels[i][k] / 8 + 40.0 * sin(phase + 0.4 * x + 0.3 * y));
-        }
-    for (int c = 0; c < 3; c++)
-        world.input.mean[c] = 0.36, world.input.std[c] = 0.11;
 }
 
 /* From a line on, of which a part is there, all is grey. */
@@ -57,7 +26,7 @@ static void tear(int image, int line)
 static void test_constant_by_part(void **state)
 {
     (void)state;
-    draw();
+    draw_waves();
     for (int i = 0; i < TRAIN; i += 9)
         memset(world.pixels[i], i % 2 ? 255 : 0, BYTES);
     world.input.limit = 100;
@@ -74,7 +43,7 @@ static void test_constant_by_part(void **state)
     assert_int_equal(get("constant")->file_total, 45);
     findings_free(&world.findings);
     /* 8 of 100 in validation: three quarters of them are wrong by chance. */
-    draw();
+    draw_waves();
     for (int i = TRAIN; i < TRAIN + 8; i++)
         memset(world.pixels[i], i, BYTES);
     world_check();
@@ -82,7 +51,7 @@ static void test_constant_by_part(void **state)
     assert_true(number("constant", "apart") < 0.0);
     findings_free(&world.findings);
     /* A class of such images is what they are. */
-    draw();
+    draw_waves();
     for (int i = 0; i < COUNT; i += CLASSES)
         memset(world.pixels[i], i / CLASSES, BYTES);
     world_check();
@@ -93,13 +62,13 @@ static void test_constant_by_part(void **state)
 static void test_torn(void **state)
 {
     (void)state;
-    draw();
+    draw_waves();
     for (int i = 0; i < 4; i++)
         tear(40 * i, 3 + i);
     world_check();
     assert_false(has("torn")); /* four are no finding */
     findings_free(&world.findings);
-    draw();
+    draw_waves();
     for (int i = 0; i < 130; i++)
         tear(3 * i, 1 + i % 8);
     world_check();
@@ -111,7 +80,7 @@ static void test_torn(void **state)
     assert_true(world.findings.light[9].torn && !world.findings.light[9].odd && !world.findings.light[8].torn);
     findings_free(&world.findings);
     /* The last line over and over, as other decoders fill it up. */
-    draw();
+    draw_waves();
     for (int i = 0; i < 48; i++)
         for (int line = 8; line < SIDE; line++)
             memcpy(world.pixels[8 * i] + line * SIDE * 3, world.pixels[8 * i] + 7 * SIDE * 3, SIDE * 3);
@@ -120,7 +89,7 @@ static void test_torn(void **state)
     findings_free(&world.findings);
     /* The same of pictures before a background, and not of stripes from above to below. */
     for (int stripes = 0; stripes < 2; stripes++) {
-        draw();
+        draw_waves();
         for (int i = 0; i < 48; i++)
             for (int k = 0; k < BYTES; k++) {
                 const int x = k / 3 % SIDE, y = k / 3 / SIDE;
@@ -133,7 +102,7 @@ static void test_torn(void **state)
     }
     /* Pictures of a quarter of the size, enlarged: by interpolation, whose edges are repeated, and by larger pixels. */
     for (int larger = 0; larger < 2; larger++) {
-        draw();
+        draw_waves();
         for (int i = 0; i < 100; i++) {
             uint8_t *at = world.pixels[3 * i];
             for (int y = 0; y < SIDE; y++)
@@ -148,7 +117,7 @@ static void test_torn(void **state)
         findings_free(&world.findings);
     }
     /* A background of that colour is above as well; a caption that most images of their classes have is none. */
-    draw();
+    draw_waves();
     for (int i = 0; i < 100; i++) {
         tear(3 * i, 8);
         memset(world.pixels[3 * i], 128, SIDE * 3);
@@ -156,7 +125,7 @@ static void test_torn(void **state)
     world_check();
     assert_false(has("torn"));
     findings_free(&world.findings);
-    draw();
+    draw_waves();
     for (int i = 0; i < COUNT; i++)
         tear(i, 12);
     world_check();
@@ -183,7 +152,7 @@ static void test_light_apart(void **state)
     static const char *const rules[] = {"illumination", "brightness", "shading"};
     for (int rule = 0; rule < COUNT_OF(rules); rule++)
         for (int where = 0; where < 3; where++) {
-            draw();
+            draw_waves();
             for (int i = where == 2 ? TRAIN : 0; i < (where == 0 ? TRAIN : COUNT); i++) {
                 if (rule == 0)
                     relight(i, turn(i) ? 1.4 : 0.4, turn(i) ? -37.0 : 55.0);
@@ -213,7 +182,7 @@ static void test_light_apart(void **state)
 static void test_few_to_measure_by(void **state)
 {
     (void)state;
-    draw();
+    draw_waves();
     world_check();
     assert_false(has("few-validation"));
     findings_free(&world.findings);
@@ -233,13 +202,13 @@ static void test_few_to_measure_by(void **state)
 static void test_sure_and_worth(void **state)
 {
     (void)state;
-    draw(); /* a deviation of 0.08, of 0.17 that matter */
+    draw_waves(); /* a deviation of 0.08, of 0.17 that matter */
     for (int i = 0; i < TRAIN; i++)
         relight(i, turn(i) ? 1.08 : 0.92, 0.0);
     world_check();
     assert_false(has("illumination") || has("brightness") || has("shading"));
     findings_free(&world.findings);
-    draw(); /* 6 %, where a twentieth matters, beside 100 images that have none */
+    draw_waves(); /* 6 %, where a twentieth matters, beside 100 images that have none */
     for (int i = 0; i < 24; i++)
         memset(world.pixels[15 * i], 200, BYTES);
     world_check();
@@ -253,7 +222,7 @@ static void test_what_sets_nothing_apart(void **state)
 {
     (void)state;
     for (int which = 0; which < 3; which++) {
-        draw();
+        draw_waves();
         for (int i = 0; i < COUNT; i++)
             relight(i, pow(1.8, world.labels[i] - 2) * (i >= TRAIN ? 1.0 : turn(i) ? 1.15 : 0.85), 0.0);
         for (int i = 0; i < TRAIN && which == 1; i += 2) /* half of the labels */
@@ -279,7 +248,7 @@ static void test_what_does_not_tell(void **state)
 {
     (void)state;
     for (int few = 0; few < 2; few++) {
-        draw();
+        draw_waves();
         for (int i = 0; i < TRAIN; i++)
             relight(i, turn(i) ? 1.3 : 0.6, 0.0);
         for (int i = TRAIN; i < COUNT && !few; i++)
@@ -297,7 +266,7 @@ static void test_what_does_not_tell(void **state)
 static void test_the_strongest_speaks(void **state)
 {
     (void)state;
-    draw();
+    draw_waves();
     for (int i = 0; i < COUNT; i++)
         for (int k = 0; k < BYTES && (i < TRAIN || i % 10 == 0); k++) {
             const int x = turn(i) ? k / 3 % SIDE : SIDE - 1 - k / 3 % SIDE;
@@ -314,7 +283,7 @@ static void test_the_strongest_speaks(void **state)
 static void test_prepared_otherwise(void **state)
 {
     (void)state;
-    draw();
+    draw_waves();
     for (int i = 0; i < COUNT; i++)
         for (int k = 0; k < BYTES; k++) {
             const double level = 0.4 * world.pixels[i][k] + 2.0 * (turn(i) ? k / 3 % SIDE : SIDE - 1 - k / 3 % SIDE);
@@ -332,7 +301,7 @@ static void test_prepared_otherwise(void **state)
 static void test_noise_in_validation(void **state)
 {
     (void)state;
-    draw();
+    draw_waves();
     for (int i = TRAIN; i < COUNT; i += 4 - i / 4 % 2)
         for (int k = 0; k < BYTES; k++)
             world.pixels[i][k] = (uint8_t)random_words(3, RANDOM_TILE, 0, (uint64_t)(i * BYTES + k), 0).word[0];
@@ -348,7 +317,7 @@ static void test_odd_apart(void **state)
 {
     (void)state;
     for (int both = 0; both < 2; both++) {
-        draw();
+        draw_waves();
         for (int i = 0; i < (both ? COUNT : TRAIN); i += 4 - i / 4 % 2)
             for (int k = 0; k < BYTES; k++)
                 world.pixels[i][k] = (uint8_t)random_words(3, RANDOM_TILE, 0, (uint64_t)(i * BYTES + k), 0).word[0];
@@ -372,7 +341,7 @@ static void test_noise_beside_a_rough_class(void **state)
 {
     (void)state;
     for (int noise = 0; noise < 2; noise++) {
-        draw();
+        draw_waves();
         for (int i = 0; i < COUNT; i++) {
             const double much = 70.0 + 50.0 * grain(i, 0);
             for (int k = 0; k < BYTES; k++)
@@ -408,7 +377,7 @@ static void test_aslant(void **state)
     (void)state;
     struct odd_images odd;
     for (int by = -4; by <= 4; by += 8) {
-        draw();
+        draw_waves();
         for (int i = 0; i < COUNT; i += 5)
             slant(i, by);
         world_check();
@@ -427,7 +396,7 @@ static void test_aslant(void **state)
         assert_int_equal(aslant, 80);
         odd_images_free(&odd);
     }
-    draw();
+    draw_waves();
     for (int i = 0; i < COUNT; i += 2 * CLASSES)
         slant(i, 4);
     world_check();
@@ -441,7 +410,7 @@ static void test_stripes_aslant_are_whole(void **state)
 {
     (void)state;
     struct odd_images odd;
-    draw();
+    draw_waves();
     for (int i = 0; i < COUNT; i += 5)
         for (int k = 0; k < BYTES; k++) {
             const int x = k / 3 % SIDE, y = k / 3 / SIDE;

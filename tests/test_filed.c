@@ -1,8 +1,6 @@
 /* test_filed: images of one class that are filed under another in training alone: what is counted, against values of
  * hand, and when the rule says so. */
-#include "drawn_run.h"
-#include "fixtures.h"
-#include "samples.h"
+#include "labelled_run.h"
 #include "suspects.h"
 
 #include <math.h>
@@ -18,7 +16,6 @@ static const struct filed *read_run(const int counts[CLASSES][CLASSES], const in
     static struct sample_stats table[IMAGES];
     static int32_t labels[IMAGES];
     static char text[1 << 16];
-    char folder[PATH_BYTES];
     int count = 0;
     for (int of = 0; of < CLASSES; of++)
         for (int as = 0; as < CLASSES; as++)
@@ -37,15 +34,7 @@ static const struct filed *read_run(const int counts[CLASSES][CLASSES], const in
         for (int i = 0; i < val[of]; i++)
             used += (size_t)snprintf(text + used, sizeof text - used, "%d,%d,%s,%d,%s,0.1,\n", i, of, names[of], of,
                                      names[of]);
-    fixture_write(fixture_path("run/predictions.csv"), text, used);
-    assert_int_equal(samples_write(fixture_path("run/samples.csv"), &data, table), OK);
-    snprintf(folder, sizeof folder, "%s", fixture_path("run/samples.csv"));
-    *strrchr(folder, '/') = 0;
-    healthy();
-    part(0.9, 0.3, 0.9, 0.3);
-    run.evidence.over = true;
-    run.evidence.classes = CLASSES;
-    doctor_labels(&run.evidence, folder);
+    labelled_run(&data, table, text, used);
     return &run.evidence.filed;
 }
 

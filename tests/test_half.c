@@ -4,37 +4,6 @@
 
 #include <math.h>
 
-static bool has(const char *rule)
-{
-    for (int i = 0; i < world.findings.count; i++)
-        if (strcmp(world.findings.list[i].name, rule) == 0)
-            return true;
-    return false;
-}
-
-static const struct finding *get(const char *rule)
-{
-    for (int i = 0; i < world.findings.count; i++)
-        if (strcmp(world.findings.list[i].name, rule) == 0)
-            return &world.findings.list[i];
-    fail_msg("%s: did not find anything", rule);
-    return NULL;
-}
-
-/* Pictures: a slow wave of a phase of its own and grain, so that neighbours go together. */
-static void draw(void)
-{
-    world_make();
-    for (int i = 0; i < COUNT; i++)
-        for (int k = 0; k < BYTES; k++) {
-            const int x = k / 3 % SIDE, y = k / 3 / SIDE;
-            const double phase = (double)(random_words(2, RANDOM_TILE, 0, (uint64_t)i, 0).word[0] % 628) / 100.0;
-            world.pixels[i][k] = (uint8_t)(80 + world.pixels[i][k] / 8 + 40.0 * sin(phase + 0.4 * x + 0.3 * y));
-        }
-    for (int c = 0; c < 3; c++)
-        world.input.mean[c] = 0.36, world.input.std[c] = 0.11;
-}
-
 /* One half of it; across: left or right, else upper or lower. */
 static void spoil_half(int image, bool second, bool across)
 {
@@ -49,7 +18,7 @@ static void spoil_half(int image, bool second, bool across)
 /* Slopes, brighter to the right by so many levels. */
 static void draw_slopes(void)
 {
-    draw();
+    draw_waves();
     for (int i = 0; i < COUNT; i++)
         for (int k = 0; k < BYTES; k++)
             world.pixels[i][k] = (uint8_t)(40 + 9 * (k / 3 % SIDE) + world.pixels[i][k] / 8 + i % 8);

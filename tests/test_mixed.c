@@ -1,7 +1,5 @@
 /* test_mixed: two classes whose labels are mixed up in training alone: what is counted, and when the rule says so. */
-#include "drawn_run.h"
-#include "fixtures.h"
-#include "samples.h"
+#include "labelled_run.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -16,7 +14,6 @@ static const struct mixed *read_run(const int train[CLASSES][CLASSES], const int
     static struct sample_stats table[IMAGES];
     static int32_t labels[IMAGES];
     static char text[1 << 16];
-    char folder[PATH_BYTES];
     int count = 0, number = 0;
     size_t used = (size_t)snprintf(text, sizeof text, "sample,label,class,prediction,predicted,loss,file\n");
     for (int of = 0; of < CLASSES; of++)
@@ -32,15 +29,7 @@ static const struct mixed *read_run(const int train[CLASSES][CLASSES], const int
         }
     const struct dataset data = {
         .count = count, .class_count = CLASSES, .class_names = (const char **)(uintptr_t)names, .labels = labels};
-    fixture_write(fixture_path("run/predictions.csv"), text, used);
-    assert_int_equal(samples_write(fixture_path("run/samples.csv"), &data, table), OK);
-    snprintf(folder, sizeof folder, "%s", fixture_path("run/samples.csv"));
-    *strrchr(folder, '/') = 0;
-    healthy();
-    part(0.9, 0.3, 0.9, 0.3);
-    run.evidence.over = true;
-    run.evidence.classes = CLASSES;
-    doctor_labels(&run.evidence, folder);
+    labelled_run(&data, table, text, used);
     return &run.evidence.mixed;
 }
 

@@ -5,14 +5,6 @@
 
 #include <math.h>
 
-static const struct finding *get(const char *rule)
-{
-    for (int i = 0; i < world.findings.count; i++)
-        if (strcmp(world.findings.list[i].name, rule) == 0)
-            return &world.findings.list[i];
-    return NULL;
-}
-
 static double number(const struct finding *finding, const char *name)
 {
     for (int i = 0; i < finding->evidence_count; i++)
@@ -51,7 +43,7 @@ static void test_labels_that_tell(void **state)
     (void)state;
     draw(40);
     world_check();
-    assert_null(get("unrelated"));
+    assert_null(finding_of("unrelated"));
     findings_free(&world.findings);
 }
 
@@ -61,7 +53,7 @@ static void test_training_labels_dealt_out(void **state)
     draw(40);
     deal(0, TRAIN);
     world_check();
-    const struct finding *finding = get("unrelated");
+    const struct finding *finding = finding_of("unrelated");
     assert_non_null(finding);
     assert_int_equal(finding->severity, SEVERITY_FAULT);
     assert_non_null(strstr(finding->text, "the training labels say nothing about the images"));
@@ -88,18 +80,19 @@ static void test_no_light_without_classes(void **state)
     (void)state;
     light_classes();
     world_check();
-    assert_null(get("brightness"));
+    assert_null(finding_of("brightness"));
     findings_free(&world.findings);
     light_classes();
     deal(0, TRAIN);
     world_check();
-    assert_int_equal(get("unrelated")->severity, SEVERITY_FAULT);
-    assert_true(!get("brightness") && !get("illumination") && !get("shading") && !get("background"));
+    assert_int_equal(finding_of("unrelated")->severity, SEVERITY_FAULT);
+    assert_true(!finding_of("brightness") && !finding_of("illumination") && !finding_of("shading") &&
+                !finding_of("background"));
     findings_free(&world.findings);
     light_classes(); /* a good part of them: classes are left */
     deal(0, 3 * TRAIN / 4);
     world_check();
-    assert_true(!get("unrelated") && get("brightness"));
+    assert_true(!finding_of("unrelated") && finding_of("brightness"));
     findings_free(&world.findings);
 }
 
@@ -110,7 +103,7 @@ static void test_half_of_the_labels(void **state)
     draw(40);
     deal(0, TRAIN / 2);
     world_check();
-    assert_null(get("unrelated"));
+    assert_null(finding_of("unrelated"));
     findings_free(&world.findings);
 }
 
@@ -121,7 +114,7 @@ static void test_neither_told(void **state)
     static const char *ten[] = {"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"};
     draw(0);
     world_check();
-    assert_null(get("unrelated")); /* 3.5 standard errors are 0.14 of what there is to tell */
+    assert_null(finding_of("unrelated")); /* 3.5 standard errors are 0.14 of what there is to tell */
     findings_free(&world.findings);
     draw(0);
     for (int i = 0; i < COUNT; i++)
@@ -135,21 +128,22 @@ static void test_neither_told(void **state)
             world.pixels[i][k] =
                 (uint8_t)(world.pixels[i][k] / 16 + random_words(6, RANDOM_TILE, 2, (uint64_t)i, 0).word[0] % 230);
     world_check();
-    assert_non_null(strstr(get("brightness")->action, "see first whether list and files are in step"));
-    const struct finding *finding = get("unrelated"); /* sqrt(2 * 400 * 0.1 * 0.9) of 360: 3.5 of them are 0.082 */
+    assert_non_null(strstr(finding_of("brightness")->action, "see first whether list and files are in step"));
+    const struct finding *finding =
+        finding_of("unrelated"); /* sqrt(2 * 400 * 0.1 * 0.9) of 360: 3.5 of them are 0.082 */
     assert_non_null(finding);
     assert_int_equal(finding->severity, SEVERITY_INFO);
     assert_non_null(strstr(finding->text, "no simple figure of the images goes with the labels"));
     findings_free(&world.findings);
     world.input.val = NULL;
     world_check();
-    finding = get("unrelated");
+    finding = finding_of("unrelated");
     assert_non_null(finding);
     assert_null(strstr(finding->text, "validation"));
     findings_free(&world.findings);
     world.input.limit = 250; /* 0.104 */
     world_check();
-    assert_null(get("unrelated"));
+    assert_null(finding_of("unrelated"));
     findings_free(&world.findings);
 }
 
@@ -161,7 +155,7 @@ static void test_few(void **state)
     world.data[0].count = world.subset[0].count = 1;
     world.subset[1].count = 1;
     world_check();
-    assert_null(get("unrelated"));
+    assert_null(finding_of("unrelated"));
     findings_free(&world.findings);
 }
 

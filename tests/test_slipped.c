@@ -1,8 +1,6 @@
 /* test_slipped: a stretch of the list whose labels are those of other lines: where it is found, against values of hand,
  * when the rule says so, and what is listed. */
-#include "drawn_run.h"
-#include "fixtures.h"
-#include "samples.h"
+#include "labelled_run.h"
 #include "slipped.h"
 #include "suspects.h"
 
@@ -109,20 +107,11 @@ static struct dataset data_of(void)
 
 static void read_run(int shift, int every)
 {
-    char folder[PATH_BYTES];
     draw(shift);
     const struct dataset data = data_of();
     for (int i = 0; i < IMAGES; i++)
         table[i].seen = i % every == 0 && every > 1 ? 0 : table[i].seen; /* in validation: has no line */
-    fixture_write(fixture_path("run/predictions.csv"), "", 0);
-    assert_int_equal(samples_write(fixture_path("run/samples.csv"), &data, table), OK);
-    snprintf(folder, sizeof folder, "%s", fixture_path("run/samples.csv"));
-    *strrchr(folder, '/') = 0;
-    healthy();
-    part(0.9, 0.3, 0.9, 0.3);
-    run.evidence.over = true;
-    run.evidence.classes = CLASSES;
-    doctor_labels(&run.evidence, folder);
+    labelled_run(&data, table, "", 0);
 }
 
 static void test_said(void **state)

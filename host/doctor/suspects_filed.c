@@ -11,15 +11,21 @@ static double belief_of(const struct sample_stats *sample)
     return (double)sample->probability / sample->seen;
 }
 
-/* Which class each label's images were taken for. Returns how many images were seen. */
-static int64_t count_taken(const struct dataset *data, const struct sample_stats *table, int32_t *taken)
+/* Of the images that were seen, and how many those are. */
+static int64_t find(struct filed *filed, bool swallowed, const struct dataset *data, const struct sample_stats *table,
+                    const int32_t *val, struct arena *arena)
 {
+    const size_t classes = (size_t)data->class_count;
+    int32_t *taken = arena_push(arena, classes * classes * sizeof *taken);
     int64_t seen = 0;
     for (int64_t i = 0; i < data->count; i++)
         if (table[i].seen > 0) {
-            taken[(size_t)data->labels[i] * (size_t)data->class_count + (size_t)doubts_class_seen(&table[i])]++;
+            taken[(size_t)data->labels[i] * classes + (size_t)doubts_class_seen(&table[i])]++;
             seen++;
         }
+    filed_find(filed, taken, val, data->class_count);
+    if (swallowed && !filed_is_sure(filed))
+        filed_swallowed(filed, taken, val, data->class_count);
     return seen;
 }
 
@@ -42,10 +48,7 @@ void suspects_filed(struct suspects *suspects, const struct dataset *data, const
 {
     struct arena arena = {0};
     struct filed filed;
-    const size_t classes = (size_t)data->class_count;
-    int32_t *taken = arena_push(&arena, classes * classes * sizeof *taken);
-    const int64_t seen = count_taken(data, table, taken);
-    filed_find(&filed, taken, val, data->class_count);
+    const int64_t seen = find(&filed, false, data, table, val, &arena);
     if (!filed_is_sure(&filed)) {
         arena_free(&arena);
         return;
@@ -81,12 +84,8 @@ bool suspects_swallowed(struct suspects *suspects, const struct dataset *data, c
 {
     struct arena arena = {0};
     struct filed filed;
-    const size_t classes = (size_t)data->class_count;
-    int32_t *taken = arena_push(&arena, classes * classes * sizeof *taken);
-    const int64_t seen = count_taken(data, table, taken);
-    filed_find(&filed, taken, val, data->class_count);
-    const bool found = !filed_is_sure(&filed) && filed_swallowed(&filed, taken, val, data->class_count);
-    if (found) {
+    const int64_t seen = find(&filed, true, data, table, val, &arena);
+    if (filed.swallowed) {
         const char *under = data->class_names[filed.under], *from = data->class_names[filed.from];
         suspects->verdict = LABELS_JUDGED;
         suspects->wrong_share = suspects->wrong_most = filed.too_many / (double)seen;
@@ -99,5 +98,5 @@ bool suspects_swallowed(struct suspects *suspects, const struct dataset *data, c
             (long long)filed.val[1], from, under, under);
     }
     arena_free(&arena);
-    return found;
+    return filed.swallowed;
 }
