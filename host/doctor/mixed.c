@@ -30,15 +30,24 @@ static struct mixed_part part_of(const int32_t *taken, int a, int b, int classes
 
 void mixed_find(struct mixed *found, const int32_t *taken, const int32_t *val, int classes)
 {
+    struct arena arena = {0};
     double most = 0.0;
+    int64_t *images = arena_push(&arena, (size_t)classes * sizeof *images);
     *found = (struct mixed){.a = -1, .b = -1};
-    for (int b = 1; b < classes; b++)
+    for (int b = 0; b < classes; b++) {
+        images[b] = labelled(taken, b, classes);
         for (int a = 0; a < b; a++) {
-            const struct mixed_part train = part_of(taken, a, b, classes);
-            const double share = (double)(train.either - train.right) / (double)(train.images > 0 ? train.images : 1);
-            if (!(share > most))
+            const int64_t away = at(taken, a, b, classes) + at(taken, b, a, classes);
+            if (!((double)away > most * (double)(images[a] + images[b])))
                 continue;
-            most = share;
-            *found = (struct mixed){.a = a, .b = b, .train = train, .val = part_of(val, a, b, classes)};
+            most = (double)away / (double)(images[a] + images[b]);
+            found->a = a;
+            found->b = b;
         }
+    }
+    if (found->a >= 0) {
+        found->train = part_of(taken, found->a, found->b, classes);
+        found->val = part_of(val, found->a, found->b, classes);
+    }
+    arena_free(&arena);
 }
